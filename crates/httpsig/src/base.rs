@@ -1,0 +1,194 @@
+//! The text that is signed (RFC 9421 section 2.5).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::HeaderMap;
+
+use crate::component::{Component, Form, Part};
+use crate::{Presented, Refusal, Version, fields, params, query};
+
+/// A message as the wire carried it. `Debug` shows neither headers nor body, which hold tokens and personal data.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    /// As sent, `POST`.
+    pub method: &'a str,
+    /// `http` or `https`, for `@scheme` and `@target-uri`.
+    pub scheme: &'a str,
+    /// `Host` or `:authority`, may be empty.
+    pub authority: &'a str,
+    /// Raw, percent-encoded as received, without the query.
+    pub path: &'a str,
+    /// The raw text behind `?`; `None` when there was no `?`.
+    pub query: Option<&'a str>,
+    /// All header fields.
+    pub headers: &'a HeaderMap,
+    /// The content as received, before any content decoding.
+    pub body: &'a [u8],
+    /// `None` for a request, the status for a response.
+    pub status: Option<u16>,
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Message");
+        shown.field("method", &self.method).field("path", &self.path).field("status", &self.status);
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// How a verifier reads what clients read differently. [`Reading::standard`] is what the specifications say.
+pub struct Reading<'a> {
+    /// The value of `@path`.
+    pub path: Cow<'a, str>,
+    /// The value of a field without component parameters; `None` when it is not there.
+    pub field: &'a dyn Fn(&HeaderMap, &str) -> Option<String>,
+}
+
+impl<'a> Reading<'a> {
+    /// `@path` as received (`/` when empty, RFC 9421 section 2.2.6), fields as [`fields::plain`].
+    pub fn standard(message: &Message<'a>) -> Reading<'a> {
+        Reading { path: Cow::Borrowed(message.path_or_root()), field: &fields::plain }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn path_or_root(&self) -> &'a str {
+        if self.path.is_empty() { "/" } else { self.path }
+    }
+
+    /// The path and, when there was one, `?` and the query.
+    fn request_target(&self) -> Cow<'a, str> {
+        match self.query {
+            None => Cow::Borrowed(self.path_or_root()),
+            Some(query) => Cow::Owned(format!("{}?{query}", self.path_or_root())),
+        }
+    }
+
+    /// Lower-case, without the default port (RFC 9421 section 2.2.3).
+    fn normal_authority(&self) -> String {
+        let authority = self.authority.to_ascii_lowercase();
+        let default = match self.scheme.to_ascii_lowercase().as_str() {
+            "https" => ":443",
+            "http" => ":80",
+            _ => return authority,
+        };
+        authority.strip_suffix(default).map(str::to_owned).unwrap_or(authority)
+    }
+}
+
+impl Presented {
+    /// The signature base: one line per covered component in the order of the list, then `@signature-params` with the
+    /// received text. Lines end in a single LF, the last one in none.
+    ///
+    /// # Errors
+    /// When a covered component is not there, does not fit the message or has no value that could be signed.
+    pub fn base(
+        &self,
+        message: &Message<'_>,
+        version: Version,
+        reading: &Reading<'_>,
+    ) -> Result<String, Refusal> {
+        let profile = version.profile();
+        let quote = if profile.quoted { "\"" } else { "" };
+        let mut base = String::with_capacity(512 + self.text.len());
+        for component in &self.components {
+            let value = value(component, message, version, reading)?;
+            if value.contains(['\n', '\r']) {
+                return Err(unusable(component, "it contains a line break"));
+            }
+            base.extend([quote, component.name(), quote, component.suffix(), ": ", &value, "\n"]);
+        }
+        base.extend([quote, "@signature-params", quote, ": ", &self.text]);
+        Ok(base)
+    }
+}
+
+fn value<'a>(
+    component: &Component,
+    message: &Message<'a>,
+    version: Version,
+    reading: &'a Reading<'_>,
+) -> Result<Cow<'a, str>, Refusal> {
+    let own = matches!(component.part, Part::Field(_) | Part::Status);
+    if message.status.is_some() && !own {
+        return Err(unsupported(component, "a response has none of its own"));
+    }
+    Ok(match &component.part {
+        Part::Method => Cow::Borrowed(message.method),
+        Part::Path => Cow::Borrowed(&reading.path),
+        Part::Query => Cow::Owned(format!("?{}", message.query.unwrap_or_default())),
+        Part::RequestTarget => message.request_target(),
+        Part::TargetUri => {
+            Cow::Owned(format!("{}://{}{}", message.scheme, message.authority, message.request_target()))
+        }
+        Part::Authority if message.authority.is_empty() => {
+            return Err(missing(component, "the request has no host"));
+        }
+        Part::Authority => Cow::Owned(message.normal_authority()),
+        Part::Scheme => Cow::Owned(message.scheme.to_ascii_lowercase()),
+        Part::QueryParam(name) => {
+            let query = message.query.unwrap_or_default();
+            match query::parameter(query, name, version.profile().query_param_encoded) {
+                query::Found::One(value) => Cow::Owned(value),
+                query::Found::None => {
+                    return Err(missing(component, "the query has no parameter of that name"));
+                }
+                query::Found::NotText => return Err(unusable(component, "it is not UTF-8 text")),
+                query::Found::Several => {
+                    return Err(unusable(
+                        component,
+                        "the query has several parameters of that name: cover `@query`",
+                    ));
+                }
+            }
+        }
+        Part::Status => match message.status {
+            Some(status) => Cow::Owned(format!("{status:03}")),
+            None => return Err(unsupported(component, "a request has no status")),
+        },
+        Part::Field(form) => Cow::Owned(field(component, form, message, reading)?),
+    })
+}
+
+fn field(
+    component: &Component,
+    form: &Form,
+    message: &Message<'_>,
+    reading: &Reading<'_>,
+) -> Result<String, Refusal> {
+    let name = component.name();
+    let absent = || {
+        if message.headers.contains_key(name) {
+            unusable(component, "the header is not UTF-8 text")
+        } else {
+            missing(component, "there is no such header")
+        }
+    };
+    let unparsable = |error: sfv::Error| params::unparsable(name, &error.to_string());
+    if form.bytes {
+        return fields::bytes(message.headers, name).ok_or_else(absent);
+    }
+    if !form.strict && form.key.is_none() {
+        return (reading.field)(message.headers, name).ok_or_else(absent);
+    }
+    let text = fields::plain(message.headers, name).ok_or_else(absent)?;
+    match &form.key {
+        None => fields::strict(name, &text).map_err(unparsable),
+        Some(key) => fields::member(&text, key)
+            .map_err(unparsable)?
+            .ok_or_else(|| missing(component, "the header has no member of that key")),
+    }
+}
+
+fn unsupported(component: &Component, reason: &'static str) -> Refusal {
+    Refusal::UnsupportedComponent { component: component.to_string(), reason }
+}
+
+fn missing(component: &Component, missing: &'static str) -> Refusal {
+    Refusal::MissingComponent { component: component.to_string(), missing }
+}
+
+fn unusable(component: &Component, reason: &'static str) -> Refusal {
+    Refusal::UnusableValue { component: component.to_string(), reason }
+}

@@ -1,0 +1,91 @@
+//! The digest of the body: `content-digest` (RFC 9530) and the older `digest` (RFC 3230 with RFC 5843).
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sfv::BareItemFromInput;
+
+use crate::params::unparsable;
+use crate::sf::{self, Value};
+use crate::{Refusal, Version};
+
+const CONTENT_DIGEST: &str = "content-digest";
+
+/// Field name and value of the body's digest in this version: `content-digest: sha-512=:…:` or `digest: SHA-256=…`.
+pub fn body_digest(version: Version, body: &[u8]) -> (HeaderName, HeaderValue) {
+    let (name, text) = if version.profile().digest_fields[0] == CONTENT_DIGEST {
+        let hash = digest::digest(&digest::SHA512, body);
+        (HeaderName::from_static(CONTENT_DIGEST), format!("sha-512=:{}:", STANDARD.encode(hash)))
+    } else {
+        let hash = digest::digest(&digest::SHA256, body);
+        (HeaderName::from_static("digest"), format!("SHA-256={}", STANDARD.encode(hash)))
+    };
+    (name, HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("")))
+}
+
+/// Compares every digest of the field whose algorithm is known with the body; there must be at least one.
+///
+/// # Errors
+/// Unreadable field, no known algorithm, or a digest that does not fit.
+pub(crate) fn check(headers: &HeaderMap, field: &'static str, body: &[u8]) -> Result<(), Refusal> {
+    let text = match sf::joined(headers, field) {
+        None => return Err(Refusal::DigestMissing { header: field }),
+        Some(text) => {
+            text.map_err(|_| unparsable(field, "it contains characters that are not visible ASCII"))?
+        }
+    };
+    let found = if field == CONTENT_DIGEST { content_digest(&text)? } else { plain_digest(field, &text)? };
+    if found.is_empty() {
+        return Err(Refusal::DigestAlgorithm { header: field });
+    }
+    for (algorithm, value) in found {
+        if digest::digest(algorithm.hash, body).as_ref() != value {
+            return Err(Refusal::DigestMismatch { header: field, algorithm: algorithm.name });
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Algorithm {
+    name: &'static str,
+    hash: &'static digest::Algorithm,
+}
+
+/// The algorithms that RFC 9530 section 5 calls active; the old ones (`md5`, `sha`, sums) prove nothing.
+fn known(name: &str) -> Option<Algorithm> {
+    match name {
+        "sha-256" => Some(Algorithm { name: "sha-256", hash: &digest::SHA256 }),
+        "sha-512" => Some(Algorithm { name: "sha-512", hash: &digest::SHA512 }),
+        _ => None,
+    }
+}
+
+fn content_digest(text: &str) -> Result<Vec<(Algorithm, Vec<u8>)>, Refusal> {
+    let members = sf::dictionary(text).map_err(|error| unparsable(CONTENT_DIGEST, &error.to_string()))?;
+    // RFC 8941 lets the last of a repeated key win; checking all of them is the safe reading.
+    let known = members.into_iter().filter_map(|member| Some((known(member.key)?, member.value)));
+    known
+        .map(|(algorithm, value)| match value {
+            Value::Item(BareItemFromInput::ByteSequence(bytes)) => Ok((algorithm, bytes)),
+            _ => Err(unparsable(
+                CONTENT_DIGEST,
+                &format!("`{}` is not a byte sequence `:base64:`", algorithm.name),
+            )),
+        })
+        .collect()
+}
+
+fn plain_digest(field: &str, text: &str) -> Result<Vec<(Algorithm, Vec<u8>)>, Refusal> {
+    let mut found = Vec::new();
+    for part in text.split(',') {
+        let Some((name, value)) = part.trim().split_once('=') else {
+            return Err(unparsable(field, "a digest has the form `SHA-256=base64`"));
+        };
+        let Some(algorithm) = known(&name.to_ascii_lowercase()) else { continue };
+        let bytes = STANDARD.decode(value).map_err(|error| unparsable(field, &error.to_string()))?;
+        found.push((algorithm, bytes));
+    }
+    Ok(found)
+}

@@ -1,0 +1,71 @@
+//! Header fields as component values (RFC 9421 section 2.1).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use sfv::{Dictionary, FieldType as _, List, Parser};
+
+/// The value of a field without component parameters: every line trimmed, the lines joined with `, `.
+///
+/// `None` when the field is not there, or holds bytes that are no UTF-8 text and so cannot stand in a base.
+pub fn plain(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut value: Option<String> = None;
+    for line in headers.get_all(name) {
+        let text = std::str::from_utf8(line.as_bytes()).ok()?.trim_matches([' ', '\t']);
+        match &mut value {
+            None => value = Some(text.to_owned()),
+            Some(value) => {
+                value.push_str(", ");
+                value.push_str(text);
+            }
+        }
+    }
+    value
+}
+
+/// `;bs` (RFC 9421 section 2.1.3): every line as a byte sequence.
+pub(crate) fn bytes(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut value: Option<String> = None;
+    for line in headers.get_all(name) {
+        let value = match &mut value {
+            None => value.insert(String::new()),
+            Some(value) => {
+                value.push_str(", ");
+                value
+            }
+        };
+        value.push(':');
+        STANDARD.encode_string(line.as_bytes().trim_ascii(), value);
+        value.push(':');
+    }
+    value
+}
+
+/// `;sf` (RFC 9421 section 2.1.1): the field parsed and serialised again.
+///
+/// The type of the registered dictionaries that matter here is known; of any other field it is found by trying, list
+/// (which includes a single item) before dictionary.
+pub(crate) fn strict(name: &str, text: &str) -> Result<String, sfv::Error> {
+    let dictionary =
+        || Parser::new(text).parse::<Dictionary>().map(|fields| fields.serialize().unwrap_or_default());
+    match name {
+        "content-digest"
+        | "repr-digest"
+        | "want-content-digest"
+        | "want-repr-digest"
+        | "signature"
+        | "signature-input"
+        | "accept-signature"
+        | "priority" => dictionary(),
+        _ => match Parser::new(text).parse::<List>() {
+            Ok(list) => Ok(list.serialize().unwrap_or_default()),
+            Err(_) => dictionary(),
+        },
+    }
+}
+
+/// `;key` (RFC 9421 section 2.1.2): one member of a dictionary, serialised. `None` when there is no such member.
+pub(crate) fn member(text: &str, key: &str) -> Result<Option<String>, sfv::Error> {
+    let mut fields = Parser::new(text).parse::<Dictionary>()?;
+    Ok(fields.swap_remove(key).and_then(|entry| vec![entry].serialize()))
+}

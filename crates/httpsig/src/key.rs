@@ -1,0 +1,330 @@
+//! Public keys: reading, writing, verifying.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::signature::{self as curve, EcdsaVerificationAlgorithm, ParsedPublicKey, UnparsedPublicKey};
+use pkcs8::ObjectIdentifier;
+use pkcs8::spki::SubjectPublicKeyInfoRef;
+
+use crate::{Encoding, Refusal, ecdsa, pem};
+
+/// The keys that can sign: the three NIST curves and Ed25519.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    P256,
+    P384,
+    P521,
+    Ed25519,
+}
+
+/// The hash under ECDSA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// Why a key file is not taken. The text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Neither PEM nor JWK.
+    #[error("this is no key: expected PEM (`-----BEGIN PUBLIC KEY-----`) or a JWK (`{{\"kty\": ...}}`)")]
+    NotAKey,
+    /// Recognised, but broken inside.
+    #[error("the key cannot be read: {0}")]
+    Malformed(String),
+    /// A good key of the wrong kind.
+    #[error("{0} keys are not supported: use EC P-521, P-384 or P-256, or Ed25519")]
+    Unsupported(String),
+    /// Somebody is about to hand out a secret.
+    #[error(
+        "this is a private key: keep it secret and give only the public one, made by \
+         `openssl pkey -in private.pem -pubout`"
+    )]
+    PrivateInsteadOfPublic,
+    /// The other way round.
+    #[error("this is a public key, but signing needs the private one")]
+    PublicInsteadOfPrivate,
+    /// A certificate contains the key.
+    #[error(
+        "this is a certificate: take the key out of it with `openssl x509 -in certificate.pem -pubkey -noout`"
+    )]
+    Certificate,
+    /// The OpenSSL format before PKCS#8.
+    #[error(
+        "the key is encrypted in the old OpenSSL format (`Proc-Type: 4,ENCRYPTED`): convert it with \
+         `openssl pkcs8 -topk8 -in old.pem -out new.pem`"
+    )]
+    LegacyEncryption,
+    /// Encrypted, and nobody said how to open it.
+    #[error("the key is encrypted and needs a passphrase")]
+    PassphraseMissing,
+    /// Encrypted, and what was said does not open it.
+    #[error("the key cannot be decrypted: the passphrase is wrong")]
+    PassphraseWrong,
+    /// PBES1, DES and other things of the past.
+    #[error(
+        "the key is encrypted in a way that is not supported: convert it with \
+         `openssl pkcs8 -topk8 -v2 aes-256-cbc -in old.pem -out new.pem`"
+    )]
+    EncryptionUnsupported,
+    /// The cryptographic library failed.
+    #[error("no key could be made")]
+    Generation,
+}
+
+impl KeyKind {
+    pub const ALL: [KeyKind; 4] = [KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Ed25519];
+
+    /// The name that people and JWK (RFC 7518 section 6.2.1.1, RFC 8037) use: `P-521`, `Ed25519`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KeyKind::P256 => "P-256",
+            KeyKind::P384 => "P-384",
+            KeyKind::P521 => "P-521",
+            KeyKind::Ed25519 => "Ed25519",
+        }
+    }
+
+    /// The hash that RFC 9421 section 3.3 pairs with the curve; the one for P-521 is its natural continuation. Ed25519
+    /// hashes inside.
+    pub const fn hash(self) -> Hash {
+        match self {
+            KeyKind::P256 => Hash::Sha256,
+            KeyKind::P384 => Hash::Sha384,
+            KeyKind::P521 | KeyKind::Ed25519 => Hash::Sha512,
+        }
+    }
+
+    /// Length of a coordinate, and of r and s, in bytes.
+    pub(crate) const fn size(self) -> usize {
+        match self {
+            KeyKind::P256 | KeyKind::Ed25519 => 32,
+            KeyKind::P384 => 48,
+            KeyKind::P521 => 66,
+        }
+    }
+
+    /// The `alg` values that may stand beside a key of this kind: RFC 9421 section 6.2.2, and the same pattern for
+    /// what Upvest's profile adds.
+    const fn alg(self) -> &'static [&'static str] {
+        match self {
+            KeyKind::P256 => &["ecdsa-p256-sha256", "ecdsa-p256-sha512"],
+            KeyKind::P384 => &["ecdsa-p384-sha384", "ecdsa-p384-sha512"],
+            KeyKind::P521 => &["ecdsa-p521-sha512"],
+            KeyKind::Ed25519 => &["ed25519"],
+        }
+    }
+
+    /// Everything of the `SubjectPublicKeyInfo` before the bare key (RFC 5480, RFC 8410).
+    pub(crate) const fn spki_prefix(self) -> &'static [u8] {
+        match self {
+            KeyKind::P256 => b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\0",
+            KeyKind::P384 => b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x22\x03\x62\0",
+            KeyKind::P521 => b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x23\x03\x81\x86\0",
+            KeyKind::Ed25519 => b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0",
+        }
+    }
+
+    fn ecdsa(self, hash: Hash) -> Option<&'static EcdsaVerificationAlgorithm> {
+        Some(match (self, hash) {
+            (KeyKind::P256, Hash::Sha256) => &curve::ECDSA_P256_SHA256_ASN1,
+            (KeyKind::P256, Hash::Sha384) => &curve::ECDSA_P256_SHA384_ASN1,
+            (KeyKind::P256, Hash::Sha512) => &curve::ECDSA_P256_SHA512_ASN1,
+            (KeyKind::P384, Hash::Sha256) => &curve::ECDSA_P384_SHA256_ASN1,
+            (KeyKind::P384, Hash::Sha384) => &curve::ECDSA_P384_SHA384_ASN1,
+            (KeyKind::P384, Hash::Sha512) => &curve::ECDSA_P384_SHA512_ASN1,
+            (KeyKind::P521, Hash::Sha256) => &curve::ECDSA_P521_SHA256_ASN1,
+            (KeyKind::P521, Hash::Sha384) => &curve::ECDSA_P521_SHA384_ASN1,
+            (KeyKind::P521, Hash::Sha512) => &curve::ECDSA_P521_SHA512_ASN1,
+            (KeyKind::Ed25519, _) => return None,
+        })
+    }
+}
+
+/// Which key the object identifiers of a `SubjectPublicKeyInfo` or a PKCS#8 file stand for.
+pub(crate) fn kind_of(
+    algorithm: ObjectIdentifier,
+    curve: Option<ObjectIdentifier>,
+) -> Result<KeyKind, KeyError> {
+    const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+    const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+    const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+    const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+    const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+    const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    match (algorithm, curve) {
+        (ED25519, _) => Ok(KeyKind::Ed25519),
+        (EC, Some(P256)) => Ok(KeyKind::P256),
+        (EC, Some(P384)) => Ok(KeyKind::P384),
+        (EC, Some(P521)) => Ok(KeyKind::P521),
+        (EC, Some(other)) => Err(KeyError::Unsupported(format!("EC {other}"))),
+        (EC, None) => Err(KeyError::Unsupported("EC with a curve that is not named".to_owned())),
+        (RSA, _) => Err(KeyError::Unsupported("RSA".to_owned())),
+        (other, _) => Err(KeyError::Unsupported(other.to_string())),
+    }
+}
+
+/// A public key on a supported curve, checked when it was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    kind: KeyKind,
+    /// `SubjectPublicKeyInfo`, for EC with an uncompressed point: equal keys are equal bytes.
+    spki: Box<[u8]>,
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({}, ", self.kind.name())?;
+        self.raw().iter().take(9).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…)")
+    }
+}
+
+impl PublicKey {
+    /// PEM or JWK, told apart by the first character.
+    ///
+    /// # Errors
+    /// With the sentence that says what to do, if it is a private key or a certificate.
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        if text.trim_start().starts_with('{') { Self::from_jwk(text) } else { Self::from_spki_pem(text) }
+    }
+
+    /// `-----BEGIN PUBLIC KEY-----` (RFC 7468 section 13), also with other text around it.
+    pub fn from_spki_pem(pem: &str) -> Result<Self, KeyError> {
+        let blocks = pem::blocks(pem);
+        if blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
+            return Err(KeyError::PrivateInsteadOfPublic);
+        }
+        let Some(block) = blocks.iter().find(|block| block.label == "PUBLIC KEY") else {
+            return Err(match blocks.first().map(|block| block.label) {
+                Some("CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") => KeyError::Certificate,
+                Some("RSA PUBLIC KEY") => KeyError::Unsupported("RSA".to_owned()),
+                _ => KeyError::NotAKey,
+            });
+        };
+        Self::from_spki_der(&block.decode().ok_or_else(|| malformed("its base64 is broken"))?)
+    }
+
+    /// DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7, RFC 5480, RFC 8410). A compressed point is expanded.
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
+        let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|error| malformed(&error.to_string()))?;
+        let curve = info.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+        let kind = kind_of(info.algorithm.oid, curve)?;
+        let raw = info.subject_public_key.as_bytes().ok_or_else(|| malformed("the key has odd bits"))?;
+        Self::from_raw(kind, raw)
+    }
+
+    /// A JSON Web Key (RFC 7517, RFC 7518 section 6.2, RFC 8037).
+    pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
+        crate::jwk::read(json)
+    }
+
+    /// The bare key: point or 32 bytes.
+    pub(crate) fn from_raw(kind: KeyKind, raw: &[u8]) -> Result<Self, KeyError> {
+        let off = || malformed(&format!("it is no point of the curve {}", kind.name()));
+        let Some(algorithm) = kind.ecdsa(kind.hash()) else {
+            ParsedPublicKey::new(&curve::ED25519, raw).map_err(|_| off())?;
+            return Ok(Self { kind, spki: [kind.spki_prefix(), raw].concat().into() });
+        };
+        let parsed = ParsedPublicKey::new(algorithm, raw).map_err(|_| off())?;
+        let canonical: PublicKeyX509Der<'_> = parsed.as_der().map_err(|_| off())?;
+        let spki: Box<[u8]> = canonical.as_ref().into();
+        let uncompressed = spki.len() == kind.spki_prefix().len() + 1 + 2 * kind.size();
+        if uncompressed && spki.starts_with(kind.spki_prefix()) {
+            Ok(Self { kind, spki })
+        } else {
+            Err(off())
+        }
+    }
+
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// DER of the `SubjectPublicKeyInfo`.
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// PEM of the `SubjectPublicKeyInfo`, as `openssl pkey -pubout` writes it.
+    pub fn spki_pem(&self) -> String {
+        pem::write("PUBLIC KEY", &self.spki)
+    }
+
+    /// The key as JWK, without `kid`.
+    pub fn jwk(&self) -> String {
+        crate::jwk::write(self)
+    }
+
+    /// Uncompressed point or 32 bytes.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.spki[self.kind.spki_prefix().len()..]
+    }
+
+    /// A present `alg` parameter must name an algorithm of this key (RFC 9421 section 3.2, step 6).
+    ///
+    /// # Errors
+    /// [`Refusal::AlgorithmMismatch`].
+    pub fn check_alg(&self, alg: Option<&str>) -> Result<(), Refusal> {
+        match alg {
+            Some(alg) if !self.kind.alg().contains(&alg) => {
+                Err(Refusal::AlgorithmMismatch { alg: alg.to_owned(), key: self.kind.name() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Verifies a signature; the one dear call. What parses as DER is judged over SHA-512 whatever the curve (Upvest's
+    /// profile), raw `r‖s` over the hash of RFC 9421 for the curve, Ed25519 as it is.
+    ///
+    /// # Errors
+    /// [`Refusal::SignatureShape`] without any curve arithmetic, or [`Refusal::Mismatch`] after it.
+    pub fn verify(&self, base: &[u8], signature: &[u8]) -> Result<Encoding, Refusal> {
+        let shape = |reason| Refusal::SignatureShape { key: self.kind.name(), reason };
+        let size = self.kind.size();
+        let encoding = if self.kind == KeyKind::Ed25519 {
+            if signature.len() != 64 {
+                return Err(shape("it is not 64 bytes long"));
+            }
+            Encoding::Ed25519
+        } else {
+            match (ecdsa::parse_der(signature, size), ecdsa::parse_raw(signature, size)) {
+                (Ok(_), _) => Encoding::Der,
+                (Err(_), Some((r, s))) if [r, s].iter().any(|n| n.iter().all(|&byte| byte == 0)) => {
+                    return Err(shape("r or s is zero"));
+                }
+                (Err(_), Some(_)) => Encoding::Raw,
+                (Err(reason), None) => return Err(shape(reason)),
+            }
+        };
+        let hash = if encoding == Encoding::Raw { self.kind.hash() } else { Hash::Sha512 };
+        if self.verify_as(base, signature, encoding, hash) { Ok(encoding) } else { Err(Refusal::Mismatch) }
+    }
+
+    /// Whether the signature holds when read in one given way; `hash` has no meaning for Ed25519. For the explanations
+    /// of a development server, such as "this is DER over SHA-256".
+    pub fn verify_as(&self, base: &[u8], signature: &[u8], encoding: Encoding, hash: Hash) -> bool {
+        let size = self.kind.size();
+        let holds =
+            |algorithm, der: &[u8]| UnparsedPublicKey::new(algorithm, self.raw()).verify(base, der).is_ok();
+        match (self.kind.ecdsa(hash), encoding) {
+            (None, Encoding::Ed25519) => {
+                UnparsedPublicKey::new(&curve::ED25519, self.raw()).verify(base, signature).is_ok()
+            }
+            (Some(algorithm), Encoding::Der) => {
+                ecdsa::parse_der(signature, size).is_ok() && holds(algorithm, signature)
+            }
+            (Some(algorithm), Encoding::Raw) => {
+                ecdsa::parse_raw(signature, size).is_some_and(|(r, s)| holds(algorithm, &ecdsa::to_der(r, s)))
+            }
+            (None, Encoding::Der | Encoding::Raw) | (Some(_), Encoding::Ed25519) => false,
+        }
+    }
+}
+
+pub(crate) fn malformed(reason: &str) -> KeyError {
+    KeyError::Malformed(reason.to_owned())
+}

@@ -1,0 +1,197 @@
+//! What a signature must cover, and when it is valid.
+
+use crate::{Message, Presented, PublicKey, Reading, Refusal, Version, digest};
+
+/// The judgement that needs no curve. Cheap; make it before [`PublicKey::verify`].
+///
+/// The defaults are those of the Investord server: 30 s ahead, 300 s of life, 5 s of grace, not strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Seconds that `created` may lie in the future.
+    pub max_ahead_seconds: i64,
+    /// Seconds between `created` and `expires`; without `expires`, the greatest age of `created`.
+    pub max_lifetime_seconds: i64,
+    /// Seconds after `expires` in which the signature is still taken.
+    pub expiry_grace_seconds: i64,
+    /// Also demand a nonce, a key id and the coverage of everything that Upvest's documentation lists.
+    pub strict: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy { max_ahead_seconds: 30, max_lifetime_seconds: 300, expiry_grace_seconds: 5, strict: false }
+    }
+}
+
+impl Policy {
+    /// [`Policy::check_time`], [`Policy::check_coverage`] and [`Policy::check_digest`].
+    ///
+    /// # Errors
+    /// The first refusal in that order.
+    pub fn check(
+        &self,
+        presented: &Presented,
+        message: &Message<'_>,
+        version: Version,
+        now_unix_seconds: i64,
+    ) -> Result<(), Refusal> {
+        self.check_time(presented, now_unix_seconds)?;
+        self.check_coverage(presented, message, version)?;
+        self.check_digest(presented, message, version)
+    }
+
+    /// `created` and `expires` (RFC 9421 section 2.3) against the clock, in seconds since 1970.
+    ///
+    /// # Errors
+    /// Which of the two is wrong, and by how many seconds.
+    pub fn check_time(&self, presented: &Presented, now: i64) -> Result<(), Refusal> {
+        let created = presented.created().ok_or(Refusal::MissingCreated)?;
+        let ahead = created.saturating_sub(now);
+        if ahead > self.max_ahead_seconds {
+            return Err(Refusal::CreatedInFuture { seconds: ahead, most: self.max_ahead_seconds });
+        }
+        let Some(expires) = presented.expires() else {
+            let age = now.saturating_sub(created);
+            return if age > self.max_lifetime_seconds {
+                Err(Refusal::TooOld { seconds: age, most: self.max_lifetime_seconds })
+            } else {
+                Ok(())
+            };
+        };
+        let lifetime = expires.saturating_sub(created);
+        if lifetime < 0 {
+            return Err(Refusal::ExpiresBeforeCreated);
+        }
+        if lifetime > self.max_lifetime_seconds {
+            return Err(Refusal::LifetimeTooLong { seconds: lifetime, most: self.max_lifetime_seconds });
+        }
+        let late = now.saturating_sub(expires);
+        if late > self.expiry_grace_seconds {
+            return Err(Refusal::Expired { seconds: late, most: self.expiry_grace_seconds });
+        }
+        Ok(())
+    }
+
+    /// Whether everything is covered that must be: `@method`; `@path`; `@query` when there is a query; `authorization`
+    /// when it is sent; the digest when there is a body. `@target-uri` and `@request-target` stand for path and query.
+    /// A response must cover `@status` instead of the request's components.
+    ///
+    /// A body counts as there when it is, or when `content-length` announces one that has not been read yet.
+    ///
+    /// # Errors
+    /// The first component that is not covered.
+    pub fn check_coverage(
+        &self,
+        presented: &Presented,
+        message: &Message<'_>,
+        version: Version,
+    ) -> Result<(), Refusal> {
+        let demand = |component: &'static str| {
+            if presented.binds(component) { Ok(()) } else { Err(Refusal::NotCovered { component }) }
+        };
+        let sent = |component: &'static str| {
+            if message.headers.contains_key(component) { demand(component) } else { Ok(()) }
+        };
+        if message.status.is_some() {
+            demand("@status")?;
+        } else {
+            let target = presented.binds("@target-uri") || presented.binds("@request-target");
+            demand("@method")?;
+            if !target {
+                demand("@path")?;
+            }
+            if !target && message.query.is_some_and(|query| !query.is_empty()) {
+                demand("@query")?;
+            }
+            sent("authorization")?;
+        }
+        let body = has_body(message);
+        if body {
+            covered_digests(presented, message, version)?;
+        }
+        if self.strict {
+            presented.require_key_id()?;
+            presented.nonce().ok_or(Refusal::MissingNonce)?;
+            if message.status.is_none() {
+                demand("accept")?;
+                demand("upvest-client-id")?;
+                sent("idempotency-key")?;
+            }
+            if body {
+                demand("content-type")?;
+                demand("content-length")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Recomputes every covered digest from the body, also from an empty one. A body needs a covered digest.
+    ///
+    /// # Errors
+    /// Digest missing, not covered, without a known algorithm, or not fitting the body.
+    pub fn check_digest(
+        &self,
+        presented: &Presented,
+        message: &Message<'_>,
+        version: Version,
+    ) -> Result<(), Refusal> {
+        if !message.body.is_empty() {
+            covered_digests(presented, message, version)?;
+        }
+        for field in ["content-digest", "digest"] {
+            // A digest of this kind that the version does not rely on is still a promise of the signer.
+            if presented.components().any(|name| name == field) {
+                digest::check(message.headers, field, message.body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last second, since 1970, at which this signature can be accepted: how long a replay memory must keep it.
+    /// `i64::MIN` without `created` and `expires`, as such a signature is never accepted.
+    pub fn valid_until(&self, presented: &Presented) -> i64 {
+        match (presented.expires(), presented.created()) {
+            (Some(expires), _) => expires.saturating_add(self.expiry_grace_seconds),
+            (None, Some(created)) => created.saturating_add(self.max_lifetime_seconds),
+            (None, None) => i64::MIN,
+        }
+    }
+}
+
+/// The whole verification with one version, for a key that has been looked up: policy, algorithm, base, curve.
+///
+/// # Errors
+/// The first refusal in that order.
+pub fn verify(
+    message: &Message<'_>,
+    presented: &Presented,
+    key: &PublicKey,
+    version: Version,
+    policy: &Policy,
+    now: i64,
+) -> Result<(), Refusal> {
+    policy.check(presented, message, version, now)?;
+    key.check_alg(presented.alg())?;
+    let base = presented.base(message, version, &Reading::standard(message))?;
+    key.verify(base.as_bytes(), presented.signature()).map(|_| ())
+}
+
+fn has_body(message: &Message<'_>) -> bool {
+    let announced = || {
+        let length = message.headers.get(http::header::CONTENT_LENGTH);
+        length.is_some_and(|value| value.as_bytes().trim_ascii().iter().any(|&digit| digit != b'0'))
+    };
+    !message.body.is_empty() || (message.status.is_none() && announced())
+}
+
+/// The body of a message must be bound by at least one digest field of the version.
+fn covered_digests(presented: &Presented, message: &Message<'_>, version: Version) -> Result<(), Refusal> {
+    let fields = version.profile().digest_fields;
+    if fields.iter().any(|field| presented.binds(field)) {
+        return Ok(());
+    }
+    match fields.iter().find(|field| message.headers.contains_key(**field)) {
+        Some(header) => Err(Refusal::DigestNotCovered { header }),
+        None => Err(Refusal::DigestMissing { header: fields[0] }),
+    }
+}

@@ -1,0 +1,181 @@
+//! Structured fields (RFC 8941) without losing what the parser's own types lose: repeated members and the exact text
+//! of a member.
+
+use std::convert::Infallible;
+
+use http::{HeaderMap, HeaderValue};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor};
+use sfv::{BareItemFromInput, KeyRef, Parser};
+
+pub(crate) type Parameters<'de> = Vec<(&'de str, BareItemFromInput<'de>)>;
+
+/// One member of a dictionary, in the order of the field. Repeated keys stay.
+pub(crate) struct Member<'de> {
+    pub key: &'de str,
+    pub value: Value<'de>,
+    pub parameters: Parameters<'de>,
+}
+
+pub(crate) enum Value<'de> {
+    Item(BareItemFromInput<'de>),
+    InnerList(Vec<(BareItemFromInput<'de>, Parameters<'de>)>),
+}
+
+/// Parses a dictionary and keeps every member.
+pub(crate) fn dictionary(text: &str) -> Result<Vec<Member<'_>>, sfv::Error> {
+    Parser::new(text).parse_dictionary_with_visitor(Collect(Vec::new()))
+}
+
+/// The first key that occurs twice.
+pub(crate) fn repeated<'de, T>(list: &[T], key: impl Fn(&T) -> &'de str) -> Option<&'de str> {
+    list.iter().enumerate().find_map(|(at, item)| {
+        let wanted = key(item);
+        list[..at].iter().any(|earlier| key(earlier) == wanted).then_some(wanted)
+    })
+}
+
+/// All lines of a field as one text, joined as RFC 9421 section 2.1 says. `None` when there is no such field.
+pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, http::header::ToStrError>> {
+    let mut lines = headers.get_all(name).iter();
+    let first = match lines.next()?.to_str() {
+        Ok(text) => text.trim(),
+        Err(error) => return Some(Err(error)),
+    };
+    Some(lines.map(HeaderValue::to_str).try_fold(first.to_owned(), |mut all, line| {
+        all.push_str(", ");
+        all.push_str(line?.trim());
+        Ok(all)
+    }))
+}
+
+/// Cuts a dictionary at its top-level commas and gives the text behind `key=` of each member, as it was sent.
+///
+/// Only meaningful for a text that [`dictionary`] has accepted; then both see the same members.
+pub(crate) fn member_texts(text: &str) -> Vec<&str> {
+    let mut members = Vec::new();
+    let (mut start, mut depth, mut quote) = (0, 0_usize, Quote::None);
+    let mut previous = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        quote = match (quote, byte) {
+            (Quote::None, b'"') if previous == b'%' => Quote::Display,
+            (Quote::None, b'"') | (Quote::Escape, _) => Quote::String,
+            (Quote::None, _) => {
+                match byte {
+                    b'(' => depth += 1,
+                    b')' => depth = depth.saturating_sub(1),
+                    b',' if depth == 0 => {
+                        members.push(&text[start..at]);
+                        start = at + 1;
+                    }
+                    _ => {}
+                }
+                Quote::None
+            }
+            (Quote::String, b'\\') => Quote::Escape,
+            (Quote::String | Quote::Display, b'"') => Quote::None,
+            (inside, _) => inside,
+        };
+        previous = byte;
+    }
+    members.push(&text[start..]);
+    for member in &mut members {
+        let trimmed = member.trim_matches([' ', '\t']);
+        *member = trimmed.split_once('=').map_or("", |(_, value)| value);
+    }
+    members
+}
+
+#[derive(Clone, Copy)]
+enum Quote {
+    None,
+    String,
+    Escape,
+    // RFC 9651 section 3.3.8: no backslash escapes in there.
+    Display,
+}
+
+struct Collect<'de>(Vec<Member<'de>>);
+
+impl<'de> DictionaryVisitor<'de> for Collect<'de> {
+    type Out = Vec<Member<'de>>;
+    type Error = Infallible;
+
+    fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
+        Ok(Entry { members: &mut self.0, key: key.as_str() })
+    }
+
+    fn finish(self) -> Result<Self::Out, Infallible> {
+        Ok(self.0)
+    }
+}
+
+struct Entry<'a, 'de> {
+    members: &'a mut Vec<Member<'de>>,
+    key: &'de str,
+}
+
+impl<'a, 'de> Entry<'a, 'de> {
+    fn push(self, value: Value<'de>) -> &'a mut Member<'de> {
+        self.members.push_mut(Member { key: self.key, value, parameters: Vec::new() })
+    }
+}
+
+impl<'de> EntryVisitor<'de> for Entry<'_, 'de> {
+    type Error = Infallible;
+
+    fn item(self) -> Result<impl ItemVisitor<'de>, Infallible> {
+        Ok(move |bare| Ok::<_, Infallible>(Sink(&mut self.push(Value::Item(bare)).parameters)))
+    }
+
+    fn inner_list(self) -> Result<impl InnerListVisitor<'de>, Infallible> {
+        Ok(InnerList(self.push(Value::InnerList(Vec::new()))))
+    }
+}
+
+struct InnerList<'a, 'de>(&'a mut Member<'de>);
+
+impl<'de> InnerListVisitor<'de> for InnerList<'_, 'de> {
+    type Error = Infallible;
+
+    fn item(&mut self) -> Result<impl ItemVisitor<'de>, Infallible> {
+        Ok(Item(self.0))
+    }
+
+    fn finish(self) -> Result<impl ParameterVisitor<'de>, Infallible> {
+        Ok(Sink(&mut self.0.parameters))
+    }
+}
+
+struct Item<'a, 'de>(&'a mut Member<'de>);
+
+impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
+    type Out = ();
+    type Error = Infallible;
+
+    fn bare_item(
+        self,
+        bare: BareItemFromInput<'de>,
+    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+        let Member { value, parameters, .. } = self.0;
+        Ok(Sink(match value {
+            Value::InnerList(items) => &mut items.push_mut((bare, Vec::new())).1,
+            Value::Item(_) => parameters,
+        }))
+    }
+}
+
+struct Sink<'a, 'de>(&'a mut Parameters<'de>);
+
+impl<'de> ParameterVisitor<'de> for Sink<'_, 'de> {
+    type Out = ();
+    type Error = Infallible;
+
+    fn parameter(&mut self, key: &'de KeyRef, value: BareItemFromInput<'de>) -> Result<(), Infallible> {
+        self.0.push((key.as_str(), value));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}

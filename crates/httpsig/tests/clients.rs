@@ -1,0 +1,347 @@
+//! One request of each habit of the clients that are known to exist: component order, parameter order, spacing, what
+//! they send and what they leave out. All of them must be accepted.
+
+mod common;
+
+use common::{attach, header, headers};
+use httpsig::{
+    Encoding, KeyKind, Message, Policy, Presented, Reading, Refusal, SigningKey, Version, body_digest, fields,
+};
+
+const CREATED: i64 = 1_795_283_723;
+const TOKEN: &str =
+    "grant_type=client_credentials&client_id=c&client_secret=s&scope=users%3Aadmin+users%3Aread";
+const USER: &str = r#"{"first_name":"Marcel","last_name":"Müller","nationalities":["DE"]}"#;
+
+struct Client {
+    version: Version,
+    key: KeyKind,
+    encoding: Encoding,
+    label: &'static str,
+    /// Everything behind the list. `{c}` is `created`, `{e5}` five seconds later.
+    parameters: &'static str,
+    /// Fields that go with every request, covered or not.
+    always: &'static [(&'static str, &'static str)],
+}
+
+/// `METHOD path?query`, fields, list of components. A body adds `content-length` and the digest.
+type Request<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+impl Client {
+    fn sends(&self, (method, target, body, extra, components): Request<'_>) {
+        let mut fields = headers(self.always);
+        for (name, value) in extra {
+            header(&mut fields, name, value);
+        }
+        if !body.is_empty() {
+            header(&mut fields, "Content-Length", &body.len().to_string());
+            let (name, value) = body_digest(self.version, body.as_bytes());
+            fields.append(name, value);
+        }
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let unsigned = Message {
+            method,
+            scheme: "http",
+            authority: "127.0.0.1:8080",
+            path,
+            query,
+            headers: &fields,
+            body: body.as_bytes(),
+            status: None,
+        };
+        let list = components.split(' ').map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" ");
+        let mut parameters = self.parameters.replace("{c}", &CREATED.to_string());
+        for seconds in [5, 10, 60, 100] {
+            parameters = parameters.replace(&format!("{{e{seconds}}}"), &(CREATED + seconds).to_string());
+        }
+        let key = SigningKey::generate(self.key).unwrap();
+        let input = format!("({list}){parameters}");
+        let sent = attach(&unsigned, self.label, &input, &key, self.version, self.encoding);
+        let message = Message { headers: &sent, ..unsigned };
+        let presented = Presented::parse(&sent).unwrap();
+        assert_eq!(presented.key_id(), Some("0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21"));
+        assert_eq!(presented.label(), self.label);
+        let verify = |message: &Message<'_>, now| {
+            httpsig::verify(message, &presented, &key.public(), self.version, &Policy::default(), now)
+        };
+        let what = format!("{method} {target} {input}");
+        for now in [CREATED - 30, CREATED, CREATED + 4, CREATED + 10] {
+            assert_eq!(verify(&message, now), Ok(()), "{what}");
+        }
+        assert!(verify(&message, CREATED + 400).is_err(), "{what}");
+        assert!(verify(&Message { method: "PUT", ..message }, CREATED).is_err(), "{what}");
+        let base = presented.base(&message, self.version, &Reading::standard(&message)).unwrap();
+        assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(self.encoding), "{what}");
+    }
+}
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const ACCEPT: (&str, &str) = ("accept", "application/json");
+const ANY: (&str, &str) = ("Accept", "*/*");
+const BEARER: (&str, &str) = ("authorization", "Bearer 3MrsoCN4Mz3aKHZl");
+const CLIENT: (&str, &str) = ("upvest-client-id", "6c1f3f0a-9d57-4a0b-b5b5-1d2f0c9f4e77");
+const KEY: (&str, &str) = ("Idempotency-Key", "a3a780b6-a012-4fa8-905c-61a9d0c20844");
+
+#[test]
+fn python_package() {
+    let client = Client {
+        version: Version::Draft15,
+        key: KeyKind::P521,
+        encoding: Encoding::Der,
+        label: "sig1",
+        parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";nonce="c8ce8257-345d-4913-851f-5c8dad86fc70";created={c};expires={e10}"#,
+        always: &[
+            ("User-Agent", "python-requests/2.34.2"),
+            ("Accept-Encoding", "gzip, deflate"),
+            ("Connection", "keep-alive"),
+            ACCEPT,
+            ("upvest-api-version", "1"),
+            CLIENT,
+            ("date", "Sat, 21 Nov 2026 17:55:23 GMT"),
+            ("upvest-signature-version", "15"),
+        ],
+    };
+    let length_zero = ("Content-Length", "0");
+    client.sends(("POST", "/auth/token", TOKEN, &[FORM], "@method @path accept content-type content-length upvest-api-version upvest-client-id date content-digest"));
+    client.sends((
+        "GET",
+        "/users?limit=2&offset=0",
+        "",
+        &[BEARER],
+        "@method @path @query accept authorization upvest-api-version upvest-client-id date",
+    ));
+    client.sends(("POST", "/users", USER, &[BEARER, JSON, KEY], "@method @path accept content-length content-type authorization upvest-api-version upvest-client-id idempotency-key date content-digest"));
+    client.sends((
+        "DELETE",
+        "/users/91ba437b",
+        "",
+        &[BEARER, length_zero],
+        "@method @path accept content-length authorization upvest-api-version upvest-client-id date",
+    ));
+    // The older example covers the type of a body that is not there; escapes are signed as they are sent.
+    client.sends((
+        "GET",
+        "/users/a%20b?q=%2F",
+        "",
+        &[BEARER, JSON],
+        "@method @path @query accept content-type authorization upvest-api-version upvest-client-id",
+    ));
+}
+
+#[test]
+fn javascript_example() {
+    let client = Client {
+        version: Version::Draft15,
+        key: KeyKind::P521,
+        encoding: Encoding::Der,
+        label: "sig1",
+        parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};expires={e5};nonce="26d86871-1d7d-496b-8011-72623585b600""#,
+        always: &[
+            ("Accept", "application/json"),
+            CLIENT,
+            ("upvest-api-version", "1"),
+            ("date", "Sat, 21 Nov 2026 17:55:25 GMT"),
+            ("upvest-signature-version", "15"),
+            ("User-Agent", "axios/1.4.0"),
+            ("Accept-Encoding", "gzip, compress, deflate, br"),
+        ],
+    };
+    client.sends(("POST", "/auth/token", TOKEN, &[FORM], "@method @path accept content-type upvest-client-id upvest-api-version date content-length content-digest"));
+    client.sends((
+        "GET",
+        "/users?offset=0&limit=2",
+        "",
+        &[BEARER],
+        "@method @path @query accept upvest-client-id upvest-api-version authorization date",
+    ));
+    client.sends(("POST", "/users", USER, &[BEARER, JSON, KEY], "@method @path accept content-type upvest-client-id upvest-api-version idempotency-key authorization date content-length content-digest"));
+    client.sends((
+        "DELETE",
+        "/users/d5614032",
+        "",
+        &[BEARER, KEY],
+        "@method @path accept upvest-client-id upvest-api-version idempotency-key authorization date",
+    ));
+}
+
+#[test]
+fn java_demo() {
+    let client = Client {
+        version: Version::Draft15,
+        key: KeyKind::P521,
+        encoding: Encoding::Der,
+        label: "sig1",
+        parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};nonce="ESkl8EoYCDXVluS4";expires={e60}"#,
+        always: &[ACCEPT, ("User-Agent", "Java-http-client/17.0.15"), ("Upvest-Signature-Version", "15")],
+    };
+    let version = ("Upvest-Api-Version", "1");
+    client.sends((
+        "POST",
+        "/auth/token",
+        TOKEN,
+        &[FORM],
+        "content-type content-length accept @method @path content-digest",
+    ));
+    let length_zero = ("Content-Length", "0");
+    client.sends((
+        "GET",
+        "/users?limit=10",
+        "",
+        &[BEARER, CLIENT, version, length_zero],
+        "upvest-client-id authorization upvest-api-version accept @method @path @query",
+    ));
+    // The idempotency key is sent, but not covered.
+    client.sends(("POST", "/users", USER, &[BEARER, CLIENT, version, JSON, KEY], "upvest-client-id authorization upvest-api-version content-type content-length accept @method @path content-digest"));
+}
+
+#[test]
+fn go_example_with_draft_6() {
+    let client = Client {
+        version: Version::Draft6,
+        key: KeyKind::Ed25519,
+        encoding: Encoding::Ed25519,
+        label: "sig1",
+        parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};nonce="oVdTdoSc50bhOPen""#,
+        always: &[
+            ACCEPT,
+            CLIENT,
+            ("Date", "Sat, 21 Nov 2026 17:55:29 UTC"),
+            ("User-Agent", "Go-http-client/1.1"),
+        ],
+    };
+    client.sends((
+        "POST",
+        "/auth/token",
+        TOKEN,
+        &[FORM],
+        "@method @path accept content-length content-type digest upvest-client-id",
+    ));
+    client.sends((
+        "GET",
+        "/users?limit=2&offset=0",
+        "",
+        &[BEARER],
+        "@method @path @query accept authorization upvest-client-id",
+    ));
+    client.sends(("POST", "/users", USER, &[BEARER, JSON, KEY], "@method @path accept authorization content-length content-type digest idempotency-key upvest-client-id"));
+}
+
+#[test]
+fn signing_proxy() {
+    for (version, digest) in [(Version::Draft15, "content-digest"), (Version::Draft6, "digest")] {
+        // Its manual makes P-256 keys, its vendor P-521: both over SHA-512 in DER.
+        for key in [KeyKind::P521, KeyKind::P256, KeyKind::P384] {
+            let client = Client {
+                version,
+                key,
+                encoding: Encoding::Der,
+                label: "sig1",
+                parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};nonce="8257007854";expires={e60}"#,
+                always: &[
+                    ANY,
+                    ("User-Agent", "upvest-httpsignature-proxy"),
+                    ("User-Agent-Orig", "curl/8.5.0"),
+                ],
+            };
+            let list = |text: &str| text.replace("digest", digest);
+            client.sends((
+                "POST",
+                "/auth/token",
+                TOKEN,
+                &[FORM],
+                &list("content-type content-length accept @method @path digest"),
+            ));
+            client.sends((
+                "GET",
+                "/users?limit=2&offset=0",
+                "",
+                &[BEARER, CLIENT],
+                "upvest-client-id authorization accept @method @path @query",
+            ));
+            client.sends(("POST", "/users", USER, &[BEARER, CLIENT, JSON, KEY], &list("accept content-length upvest-client-id authorization content-type idempotency-key @method @path digest")));
+            client.sends((
+                "PATCH",
+                "/users/b/identifiers/9",
+                r#"{"identifier": "44051401359"}"#,
+                &[BEARER, CLIENT, JSON],
+                &list(
+                    "content-length upvest-client-id authorization content-type accept @method @path digest",
+                ),
+            ));
+            client.sends((
+                "DELETE",
+                "/users/b64e008d",
+                "",
+                &[BEARER, CLIENT],
+                "upvest-client-id authorization accept @method @path",
+            ));
+        }
+    }
+}
+
+#[test]
+fn rfc_9421_libraries() {
+    let list = "@method @path accept authorization content-digest content-length content-type idempotency-key upvest-client-id";
+    let always: &[_] = &[ACCEPT, BEARER, CLIENT, ("upvest-api-version", "1"), JSON, KEY];
+    let python = r#";created={c};keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";expires={e60};nonce="ee7bdbaa-061f-43ad-ba19-5a074cbec063""#;
+    let npm = r#";created={c};expires={e60};keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";nonce="ab81b86f-a4ca-44c1-97d6-b686012f52bd";alg="ecdsa-p256-sha256""#;
+    let ed = r#";created={c};expires={e60};keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";nonce="29cb639d";alg="ed25519""#;
+    let p384 =
+        r#";created={c};keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";alg="ecdsa-p384-sha384";tag="upvest""#;
+    // A label of one's own, spaces behind the semicolons: the text counts as it was sent.
+    let spaced = r#"; created={c}; keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";  expires={e100}"#;
+    for (key, encoding, label, parameters) in [
+        (KeyKind::Ed25519, Encoding::Ed25519, "sig1", python),
+        (KeyKind::Ed25519, Encoding::Ed25519, "pyhms", python),
+        (KeyKind::P256, Encoding::Raw, "sig1", npm),
+        (KeyKind::Ed25519, Encoding::Ed25519, "sig1", ed),
+        (KeyKind::P384, Encoding::Raw, "sig-b", p384),
+        (KeyKind::P521, Encoding::Raw, "sig1", spaced),
+    ] {
+        for version in [Version::Draft15, Version::Rfc9421] {
+            let client = Client { version, key, encoding, label, parameters, always };
+            client.sends(("POST", "/users", USER, &[], list));
+        }
+    }
+}
+
+/// What the signing proxy signs of some header values is not what it sends; a caller can take that into account.
+#[test]
+fn a_reading_of_ones_own() {
+    let fields = headers(&[("accept", "application/json, text/plain, */*"), ("cache-control", "max-age=0")]);
+    let unsigned = Message {
+        method: "GET",
+        scheme: "https",
+        authority: "",
+        path: "/users/a%20b",
+        query: None,
+        headers: &fields,
+        body: b"",
+        status: None,
+    };
+    let input = r#"("accept" "cache-control:max-age" "@method" "@path");keyid="k";created=1795283723"#;
+    let text = format!(
+        "\"accept\": application/json\n\"cache-control:max-age\": 0\n\"@method\": GET\n\"@path\": /users/a b\n\"@signature-params\": {input}"
+    );
+    let key = SigningKey::generate(KeyKind::P256).unwrap();
+    let signature = common::encode(&key.sign(text.as_bytes(), Encoding::Der).unwrap());
+    let mut sent = fields.clone();
+    header(&mut sent, "signature-input", &format!("sig1={input}"));
+    header(&mut sent, "signature", &format!("sig1=:{signature}:"));
+    let message = Message { headers: &sent, ..unsigned };
+    let presented = Presented::parse(&sent).unwrap();
+    let standard = presented.base(&message, Version::Draft15, &Reading::standard(&message));
+    assert!(matches!(standard, Err(Refusal::MissingComponent { .. })));
+    let proxy = |headers: &http::HeaderMap, name: &str| match name.split_once(':') {
+        Some((name, key)) => {
+            fields::plain(headers, name)?.strip_prefix(&format!("{key}=")).map(str::to_owned)
+        }
+        None => Some(fields::plain(headers, name)?.split(", ").next()?.to_owned()),
+    };
+    let reading = Reading { path: "/users/a b".into(), field: &proxy };
+    let base = presented.base(&message, Version::Draft15, &reading).unwrap();
+    assert_eq!(base, text);
+    assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(Encoding::Der));
+}

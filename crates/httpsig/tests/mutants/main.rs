@@ -1,0 +1,195 @@
+//! Valid requests, changed in every way that could matter: none may be accepted, unless it still means the same.
+
+mod changes;
+#[path = "../common/mod.rs"]
+mod common;
+mod same;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use changes::mutants;
+use common::{attach, encode};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httpsig::{Encoding, KeyKind, Message, PublicKey, SigningKey, Version, body_digest, usual_components};
+use same::{same, signature, twin};
+use wire::{NOW, Wire};
+
+/// `SplitMix64`: chance that is the same on every run.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
+    }
+}
+
+struct Case {
+    version: Version,
+    kind: KeyKind,
+    encoding: Encoding,
+    /// Of so many mutants, one is tried.
+    one_in: usize,
+}
+
+#[derive(Default)]
+struct Tally {
+    tried: usize,
+    kinds: BTreeMap<KeyName, usize>,
+    equal: BTreeMap<&'static str, usize>,
+}
+
+type KeyName = &'static str;
+
+impl Tally {
+    fn judge(
+        &mut self,
+        what: &str,
+        original: &Wire,
+        mutant: &Wire,
+        keys: (&PublicKey, &PublicKey),
+        version: Version,
+    ) {
+        let (own, used) = keys;
+        let Some(accepted) = mutant.accepted(used, version) else { return };
+        self.tried += 1;
+        *self.kinds.entry(used.kind().name()).or_default() += 1;
+        let equal = if own == used { same(original, mutant, own.kind()) } else { None };
+        match (accepted, equal) {
+            (false, _) => {}
+            (true, Some(reason)) => *self.equal.entry(reason).or_default() += 1,
+            (true, None) => panic!(
+                "accepted after {what}: {version:?} {own:?}\n{} {}{:?}\n{:#?}",
+                mutant.method,
+                mutant.path,
+                mutant.query,
+                mutant.fields.iter().map(|(n, v)| format!("{n}: {}", v.escape_ascii())).collect::<Vec<_>>()
+            ),
+        }
+    }
+}
+
+fn requests(version: Version) -> [Wire; 3] {
+    let wire = |method: &str, path: &str, query: Option<&str>, body: &str, fields: &[(&str, &str)]| {
+        let mut fields: Vec<(String, Vec<u8>)> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        if !body.is_empty() {
+            let (name, value) = body_digest(version, body.as_bytes());
+            fields.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+            fields.push(("content-type".to_owned(), b"application/json".to_vec()));
+            fields.push((name.to_string(), value.as_bytes().to_vec()));
+        }
+        let (method, path, query) = (method.to_owned(), path.to_owned(), query.map(str::to_owned));
+        Wire { method, path, query, fields, body: body.as_bytes().to_vec() }
+    };
+    let common = [
+        ("accept", "application/json"),
+        ("authorization", "Bearer 3MrsoCN4"),
+        ("upvest-client-id", "6c1f3f0a-9d57"),
+        ("user-agent", "test/1"),
+    ];
+    let more = [("idempotency-key", "a3a780b6"), ("date", "Sat, 21 Nov 2026 17:55:24 GMT")];
+    [
+        wire("POST", "/users", None, r#"{"first_name":"Zoë"}"#, &[&common[..], &more[..]].concat()),
+        wire("GET", "/users/a%20b", Some("limit=2&sort=x"), "", &common),
+        wire("DELETE", "/users/91ba", None, "", &common),
+    ]
+}
+
+fn sign(wire: &Wire, case: &Case, key: &SigningKey) -> Wire {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &wire.fields {
+        headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
+    }
+    let message = Message {
+        method: &wire.method,
+        scheme: "https",
+        authority: "api.example.com",
+        path: &wire.path,
+        query: wire.query.as_deref(),
+        headers: &headers,
+        body: &wire.body,
+        status: None,
+    };
+    let mut components = usual_components(&message, case.version);
+    if headers.contains_key("date") && !components.contains(&"date") {
+        components.push("date");
+    }
+    let list = components.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" ");
+    let input =
+        format!("({list});keyid=\"0b8f-7e21\";created={};expires={};nonce=\"n0nce1\"", NOW - 2, NOW + 8);
+    let sent = attach(&message, "sig1", &input, key, case.version, case.encoding);
+    let mut signed = wire.clone();
+    for name in ["signature-input", "signature"] {
+        signed.fields.push((name.to_owned(), sent[name].as_bytes().to_vec()));
+    }
+    signed
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
+        for (kind, encoding, one_in) in [
+            (KeyKind::Ed25519, Encoding::Ed25519, 1),
+            (KeyKind::P256, Encoding::Der, 2),
+            (KeyKind::P256, Encoding::Raw, 2),
+            (KeyKind::P384, Encoding::Der, 40),
+            (KeyKind::P384, Encoding::Raw, 40),
+            (KeyKind::P521, Encoding::Der, 15),
+            (KeyKind::P521, Encoding::Raw, 15),
+        ] {
+            cases.push(Case { version, kind, encoding, one_in });
+        }
+    }
+    cases
+}
+
+#[test]
+fn no_mutant_is_accepted() {
+    let mut chance = Chance(9421);
+    let mut tally = Tally::default();
+    for case in cases() {
+        let key = SigningKey::generate(case.kind).unwrap();
+        let own = key.public();
+        for (number, request) in requests(case.version).iter().enumerate() {
+            let original = sign(request, &case, &key);
+            assert_eq!(original.accepted(&own, case.version), Some(true), "{:?} {number}", case.kind);
+            mutants(&original, |what, mutant| {
+                if chance.below(case.one_in) == 0 {
+                    tally.judge(what, &original, &mutant, (&own, &own), case.version);
+                }
+            });
+            let bytes = signature(original.text("signature").as_bytes()).unwrap();
+            if let Some(twin) = twin(&bytes, case.kind) {
+                let mutant = original.with("signature", &format!("sig1=:{}:", encode(&twin)));
+                assert_eq!(
+                    mutant.accepted(&own, case.version),
+                    Some(true),
+                    "the curve cannot tell them apart {:?} {:?} {bytes:02x?} {twin:02x?}",
+                    case.kind,
+                    case.encoding
+                );
+                tally.judge("the twin", &original, &mutant, (&own, &own), case.version);
+            }
+            for kind in KeyKind::ALL {
+                let other = SigningKey::generate(kind).unwrap().public();
+                tally.judge("another key", &original, &original, (&own, &other), case.version);
+            }
+            let other = if case.version == Version::Draft6 { Version::Draft15 } else { Version::Draft6 };
+            assert_eq!(original.accepted(&own, other), Some(false), "another version");
+        }
+    }
+    println!("{} mutants tried, by key {:?}", tally.tried, tally.kinds);
+    println!("accepted because they mean the same: {:#?}", tally.equal);
+    assert!(tally.tried >= 100_000, "{}", tally.tried);
+    assert!(tally.kinds.values().all(|&count| count >= 5_000), "{:?}", tally.kinds);
+    assert_eq!(tally.equal.len(), 8, "each of the eight reasons occurs: {:?}", tally.equal);
+}

@@ -1,0 +1,302 @@
+//! The two fields: what is read, what is refused and how the refusal is worded.
+
+mod common;
+
+use common::headers;
+use httpsig::{Message, Parameters, Presented, Reading, Refusal, SignError, SigningKey, Version};
+
+fn parse(input: &[&str], signature: &[&str]) -> Result<Presented, Refusal> {
+    let mut fields: Vec<(&str, &str)> = input.iter().map(|value| ("signature-input", *value)).collect();
+    fields.extend(signature.iter().map(|value| ("signature", *value)));
+    Presented::parse(&headers(&fields))
+}
+
+fn one(input: &str) -> Result<Presented, Refusal> {
+    parse(&[input], &["sig1=:AQI=:"])
+}
+
+fn refused(input: &str) -> Refusal {
+    one(input).expect_err(input)
+}
+
+fn component(list: &str) -> Refusal {
+    refused(&format!("sig1=({list});created=1"))
+}
+
+#[test]
+fn everything_that_is_there_is_read() {
+    let presented = one(
+        r#"sig1=("@method" "content-digest";sf "x-y");keyid="a\"b";created=1700000000;nonce="n";expires=-5;alg="ed25519";tag="t";later=?1"#,
+    )
+    .unwrap();
+    assert_eq!(presented.label(), "sig1");
+    assert_eq!(presented.key_id(), Some("a\"b"));
+    assert_eq!(presented.require_key_id(), Ok("a\"b"));
+    assert_eq!((presented.created(), presented.expires()), (Some(1_700_000_000), Some(-5)));
+    assert_eq!(
+        (presented.nonce(), presented.alg(), presented.tag()),
+        (Some("n"), Some("ed25519"), Some("t"))
+    );
+    assert_eq!(presented.components().collect::<Vec<_>>(), ["@method", "content-digest", "x-y"]);
+    assert!(presented.covers("x-y") && presented.binds("x-y"));
+    assert!(!presented.covers("content-digest") && presented.binds("content-digest"));
+    assert!(!presented.covers("x") && !presented.covers("@path"));
+    assert_eq!(presented.signature(), [1, 2]);
+    let bare = one("sig1=()").unwrap();
+    assert_eq!((bare.key_id(), bare.created(), bare.components().count()), (None, None, 0));
+    assert_eq!(bare.require_key_id(), Err(Refusal::MissingKeyId));
+}
+
+#[test]
+fn missing_fields() {
+    assert_eq!(parse(&[], &["sig1=:AA==:"]), Err(Refusal::MissingSignatureInput));
+    assert_eq!(parse(&["sig1=()"], &[]), Err(Refusal::MissingSignature));
+    assert_eq!(parse(&[], &[]), Err(Refusal::MissingSignatureInput));
+}
+
+#[test]
+fn labels() {
+    let label =
+        |input: &[&str], signature: &[&str]| parse(input, signature).map(|found| found.label().to_owned());
+    assert_eq!(label(&["pyhms=()"], &["pyhms=:AA==:"]).as_deref(), Ok("pyhms"));
+    assert_eq!(label(&["a=(), sig1=()"], &["a=:AA==:, sig1=:AA==:"]).as_deref(), Ok("sig1"));
+    assert_eq!(label(&["sig1=()", "a=()"], &["sig1=:AA==:", "a=:AA==:"]).as_deref(), Ok("sig1"));
+    assert_eq!(label(&["a=()"], &["b=:AA==:, a=:AA==:"]).as_deref(), Ok("a"));
+    let several = Refusal::SeveralSignatures { labels: "a, b".to_owned() };
+    assert_eq!(label(&["a=(), b=()"], &["a=:AA==:"]), Err(several));
+    assert_eq!(label(&["a=()"], &["sig1=:AA==:"]), Err(Refusal::LabelMissing { label: "a".to_owned() }));
+    let twice = |header| Err(Refusal::DuplicateLabel { header, label: "sig1".to_owned() });
+    assert_eq!(label(&["sig1=(), sig1=()"], &["sig1=:AA==:"]), twice("signature-input"));
+    assert_eq!(label(&["sig1=()", "sig1=()"], &["sig1=:AA==:"]), twice("signature-input"));
+    assert_eq!(label(&["sig1=(), a=1, sig1;x"], &["sig1=:AA==:"]), twice("signature-input"));
+    assert_eq!(label(&["sig1=()"], &["sig1=:AA==:, sig1=:AQ==:"]), twice("signature"));
+    assert_eq!(label(&["sig1=()"], &["sig1=:AA==:", "sig1=:AQ==:"]), twice("signature"));
+    // One that is not ours does not matter less: it could become ours somewhere else.
+    assert!(matches!(label(&["sig1=(), a=(), a=()"], &["sig1=:AA==:"]), Err(Refusal::DuplicateLabel { .. })));
+}
+
+#[test]
+fn the_member_is_taken_verbatim() {
+    let none = headers(&[]);
+    let message = Message {
+        method: "GET",
+        scheme: "https",
+        authority: "a",
+        path: "/",
+        query: None,
+        headers: &none,
+        body: b"",
+        status: None,
+    };
+    for member in [
+        r#"("@method");created=1;keyid="a""#,
+        r#"( "@method"   "@path" );  created=01;keyid="a, b";x=(;"#,
+        r#"("@method");keyid="\"),=\\ %";nonce="sig1=(""#,
+        r#"("@method");x=%"\";nonce="n""#,
+        r#"("@method" );a=:AA==:;b=t/o:k%en;c=1.50;d"#,
+        "()",
+    ] {
+        let text = member.strip_suffix("x=(;").map_or(member, |start| &member[..start.len() - 1]);
+        for field in [
+            format!("sig1={text}"),
+            format!("a=(\"x\");b=\",\", sig1={text}"),
+            format!("sig1={text} ,\t b=\"),sig1=(\""),
+            format!("z=%\"\\\", sig1={text}, y;k=\"\\\"\""),
+        ] {
+            let presented = one(&field).unwrap_or_else(|error| panic!("{field}: {error}"));
+            let base = presented.base(&message, Version::Draft15, &Reading::standard(&message)).unwrap();
+            assert_eq!(base.lines().last().unwrap(), format!("\"@signature-params\": {text}"), "{field}");
+            let unquoted = presented.base(&message, Version::Draft6, &Reading::standard(&message)).unwrap();
+            assert_eq!(unquoted.lines().last().unwrap(), format!("@signature-params: {text}"));
+        }
+    }
+}
+
+#[test]
+fn unreadable_fields() {
+    for input in [
+        "",
+        ",",
+        "sig1",
+        "sig1=",
+        "sig1=(",
+        "sig1=()x",
+        "sig1=\"()\"",
+        "sig1=1",
+        "Sig1=()",
+        "sig1=();A=1",
+        "sig1=(),",
+    ] {
+        assert!(
+            matches!(refused(input), Refusal::Unparsable { header, .. } if header == "signature-input"),
+            "{input}"
+        );
+    }
+    for signature in [
+        "",
+        "sig1",
+        "sig1=",
+        "sig1=AA==",
+        "sig1=\"AA==\"",
+        "sig1=(:AA==:)",
+        "sig1=:A:",
+        "sig1=:*:",
+        "sig1=:AA==:,",
+        "é",
+    ] {
+        let refusal = parse(&["sig1=()"], &[signature]).expect_err(signature);
+        assert!(
+            matches!(refusal, Refusal::Unparsable { .. } | Refusal::LabelMissing { .. }),
+            "{signature}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn parameters_of_the_wrong_type() {
+    for (parameter, values) in [
+        ("created", &["\"1\"", "@1", "1.0", "?1", "a", ":AA==:"][..]),
+        ("expires", &["\"1\"", "@1", "1.5", "?0", "*", ":AA==:"]),
+        ("keyid", &["1", "abc", "?1", ":AA==:"]),
+        ("nonce", &["1", "n0nce", ":AA==:"]),
+        ("alg", &["ed25519", "1"]),
+        ("tag", &["t", "1"]),
+    ] {
+        for value in values {
+            let refusal = refused(&format!("sig1=();{parameter}={value}"));
+            assert!(
+                matches!(refusal, Refusal::ParameterType { parameter: p, .. } if p == parameter),
+                "{refusal}"
+            );
+        }
+        assert!(matches!(refused(&format!("sig1=();{parameter}")), Refusal::ParameterType { .. }));
+    }
+    assert!(
+        matches!(refused("sig1=();created=9999999999999999"), Refusal::Unparsable { .. }),
+        "sixteen digits"
+    );
+    let twice = Refusal::DuplicateParameter { parameter: "nonce".to_owned() };
+    assert_eq!(refused(r#"sig1=();nonce="a";created=1;nonce="a""#), twice);
+}
+
+#[test]
+fn components_that_are_refused() {
+    let name = |text: &str| Refusal::ComponentName { component: text.to_owned() };
+    assert_eq!(component(r#""Content-Type""#), name(r#""Content-Type""#));
+    for odd in [r#""""#, r#""a b""#, r#""a\"b""#, r#""a;b""#, r#""a,b""#, r#""é""#] {
+        let refusal = component(odd);
+        assert!(matches!(refusal, Refusal::ComponentName { .. } | Refusal::Unparsable { .. }), "{refusal}");
+    }
+    for odd in ["a", "1", "?1", ":AA==:"] {
+        assert!(matches!(component(odd), Refusal::Unparsable { .. }));
+    }
+    for unknown in ["@foo", "@", "@Method", "@signature-params", "@request-response", "@method "] {
+        assert!(
+            matches!(component(&format!("\"{unknown}\"")), Refusal::UnsupportedComponent { .. }),
+            "{unknown}"
+        );
+    }
+    for parameter in [
+        r#""@method";req"#,
+        r#""a";req"#,
+        r#""a";tr"#,
+        r#""a";x"#,
+        r#""a";sf=?0"#,
+        r#""a";bs=1"#,
+        r#""a";key"#,
+        r#""a";key=b"#,
+        r#""a";bs;sf"#,
+        r#""a";key="b";bs"#,
+        r#""a";sf;sf"#,
+        r#""a";name="x""#,
+        r#""@path";sf"#,
+        r#""@query-param""#,
+        r#""@query-param";name=a"#,
+        r#""@query-param";name="a";req"#,
+        r#""@query-param";key="a""#,
+    ] {
+        let refusal = component(parameter);
+        assert!(matches!(refusal, Refusal::UnsupportedComponentParameter { .. }), "{parameter}: {refusal}");
+    }
+    for (list, twice) in [
+        (r#""a" "b" "a""#, r#""a""#),
+        (r#""@path" "@path""#, r#""@path""#),
+        (r#""a";sf;key="b" "a";key="b";sf"#, r#""a";key="b";sf"#),
+        (r#""@query-param";name="a" "@query-param";name="a""#, r#""@query-param";name="a""#),
+    ] {
+        assert_eq!(component(list), Refusal::DuplicateComponent { component: twice.to_owned() });
+    }
+    assert!(one(r#"sig1=("a" "a";sf "a";bs "a";key="a" "a";key="b" "@query-param";name="a" "@query-param";name="b")"#).is_ok());
+    let many = (0..101).map(|number| format!("\"x{number}\"")).collect::<Vec<_>>().join(" ");
+    assert_eq!(component(&many), Refusal::TooManyComponents { count: 101, most: 100 });
+}
+
+#[test]
+fn refusals_help() {
+    for (refusal, words) in [
+        (refused("sig1=();created=\"1\""), vec!["`created`", "whole number"]),
+        (component(r#""@method";req"#), vec!["\"@method\"", "`req`"]),
+        (component(r#""x";tr"#), vec!["`tr`", "trailers"]),
+        (component(r#""Accept""#), vec!["\"Accept\"", "lower-case"]),
+        (parse(&["a=(), b=()"], &["a=:AA==:"]).unwrap_err(), vec!["sig1", "a, b"]),
+        (refused("sig1=(\"a\""), vec!["`signature-input`"]),
+    ] {
+        let text = refusal.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert!(!text.ends_with('.') && !text.starts_with(char::is_uppercase), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_signed() {
+    let fields = headers(&[("accept", "x")]);
+    let message = Message {
+        method: "GET",
+        scheme: "https",
+        authority: "a",
+        path: "/",
+        query: None,
+        headers: &fields,
+        body: b"",
+        status: None,
+    };
+    let key = SigningKey::generate(httpsig::KeyKind::Ed25519).unwrap();
+    let good = Parameters { key_id: "k", created: 1, expires: None, nonce: None, alg: None, tag: None };
+    let sign = |components: &[&str], parameters: &Parameters<'_>| {
+        httpsig::sign(&message, components, parameters, &key, Version::Rfc9421)
+            .map(|signed| signed.signature_input)
+    };
+    assert_eq!(
+        sign(&["@method", "accept"], &good).unwrap(),
+        r#"sig1=("@method" "accept");keyid="k";created=1"#
+    );
+    let all = Parameters {
+        key_id: "a\"\\",
+        expires: Some(-2),
+        nonce: Some("n"),
+        alg: Some("ed25519"),
+        tag: Some("t"),
+        ..good
+    };
+    let input = sign(&[r#""accept";bs"#], &all).unwrap();
+    assert_eq!(
+        input,
+        r#"sig1=("accept";bs);keyid="a\"\\";created=1;expires=-2;nonce="n";alg="ed25519";tag="t""#
+    );
+    assert_eq!(sign(&[], &Parameters { key_id: "é", ..good }), Err(SignError::Text("keyid")));
+    assert_eq!(sign(&[], &Parameters { nonce: Some("a\nb"), ..good }), Err(SignError::Text("nonce")));
+    assert_eq!(sign(&[], &Parameters { created: i64::MIN, ..good }), Err(SignError::Number("created")));
+    assert_eq!(sign(&[], &Parameters { expires: Some(i64::MAX), ..good }), Err(SignError::Number("expires")));
+    assert!(matches!(
+        sign(&["x-missing"], &good),
+        Err(SignError::Component(Refusal::MissingComponent { .. }))
+    ));
+    assert!(matches!(
+        sign(&["accept", "accept"], &good),
+        Err(SignError::Component(Refusal::DuplicateComponent { .. }))
+    ));
+    assert!(matches!(sign(&["Accept"], &good), Err(SignError::Component(Refusal::ComponentName { .. }))));
+    for injected in ["accept\" \"date", "a);created=5", "a\"), sig2=(\"b", "\"accept\");x=(\"a\""] {
+        assert!(matches!(sign(&[injected], &good), Err(SignError::Component(_))), "{injected}");
+    }
+}

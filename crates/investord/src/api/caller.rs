@@ -1,0 +1,361 @@
+//! From a request to a [`Signed`] one: the order in which strangers are refused (decision W6).
+//!
+//! Inside one status the cheap check comes first, and nothing reaches the curve that can be refused
+//! without it: client, key, token and times are judged before the body is read, the digest before the curve.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{self, SHA256};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequest, Request};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use httpsig::{Message, Policy, Presented, PublicKey, Refusal, Version};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::directory::Client;
+use super::limits::Suspect;
+use super::{compat, explain};
+use crate::app::{App, Mode};
+use crate::problem::Problem;
+use crate::store::once::{Nonce, Once};
+use crate::telemetry::Trace;
+
+/// Bytes of a body. The largest request of this API is a few KiB.
+const MOST_BODY: usize = 1024 * 1024;
+/// Header fields, and bytes of all of them. Clients send 10 to 20 of some 100 bytes.
+const MOST_HEADERS: usize = 64;
+const MOST_HEADER_BYTES: usize = 32 * 1024;
+
+/// An operation that a client can call: who may, and how its request is read.
+pub trait Call: Sized + Send {
+    /// Method and path template: also the scope of an idempotency key.
+    const OPERATION: &'static str;
+    /// Any one of them is enough.
+    const SCOPES: &'static [&'static str];
+    /// Whether an idempotency key is needed.
+    const ONCE: bool = false;
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem>;
+}
+
+/// A request whose sender is known.
+pub struct Received<'a> {
+    pub parts: &'a Parts,
+    pub body: &'a Bytes,
+    pub client: &'a Client,
+    pub now: Timestamp,
+}
+
+impl Received<'_> {
+    /// The body, if it says that it is JSON.
+    pub fn json(&self) -> Result<&[u8], Problem> {
+        let sent = self.parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = sent.and_then(|value| value.split(';').next()).map(str::trim);
+        match essence {
+            Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(self.body),
+            _ => Err(Problem::invalid("content-type", "must be application/json")),
+        }
+    }
+
+    /// A segment of the path, from 0, as an id.
+    pub fn path_id(&self, segment: usize) -> Option<Uuid> {
+        let text = self.parts.uri.path().split('/').nth(segment + 1)?;
+        Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+    }
+
+    pub fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+}
+
+/// A request that its client has signed and may make. Only this file can build one.
+pub struct Signed<T> {
+    pub client: Arc<Client>,
+    pub now: Timestamp,
+    pub call: T,
+    nonce: Option<Nonce>,
+    once: Option<Once>,
+}
+
+impl<T> Signed<T> {
+    pub fn nonce(&self) -> Option<&Nonce> {
+        self.nonce.as_ref()
+    }
+
+    /// What makes the request happen once; there for every [`Call::ONCE`].
+    pub fn once(&self) -> Result<Once, Problem> {
+        self.once.ok_or(Problem::MissingIdempotencyKey)
+    }
+}
+
+impl<T: Call> FromRequest<App> for Signed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let now = app.clock.now();
+        let id = client_id(&parts.headers)?.ok_or(Problem::MissingClientId)?;
+        api_version(&parts.headers)?;
+        let attempt = Attempt::new(app, &parts, id, now).await?;
+        let scopes = attempt.judge(attempt.scopes().await)?;
+        let body = read_body(app, &parts.headers, body, MOST_BODY).await?;
+        let nonce = attempt.hold(&body)?;
+        if !T::SCOPES.iter().any(|scope| scopes.iter().any(|held| held == scope)) {
+            return Err(Problem::Forbidden { any_of: T::SCOPES });
+        }
+        let client = Arc::clone(&attempt.client);
+        attempt.admit()?;
+        let once = if T::ONCE { Some(attempt.once(T::OPERATION, &body)?) } else { None };
+        let call = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
+        Ok(Self { client, now, call, nonce, once })
+    }
+}
+
+/// The header `upvest-client-id`, if it is there.
+pub fn client_id(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
+    let Some(value) = headers.get("upvest-client-id") else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| Uuid::try_parse(text).ok());
+    id.map(Some).ok_or_else(|| Problem::invalid("upvest-client-id", "must be a UUID"))
+}
+
+pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get("upvest-api-version") {
+        Some(version) if version.as_bytes() != b"1" => Err(Problem::UpgradeRequired),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body of limited size in limited time.
+pub async fn read_body(app: &App, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
+    let too_long = || Problem::invalid("(root)", format!("the body has more than {most} bytes"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > most) {
+        return Err(too_long());
+    }
+    let limit = Duration::from_secs(app.config.body_timeout_seconds);
+    match tokio::time::timeout(limit, axum::body::to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error))
+            if std::error::Error::source(&error)
+                .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) =>
+        {
+            Err(too_long())
+        }
+        Ok(Err(_)) => Err(Problem::invalid("(root)", "the body broke off")),
+        Err(_) => {
+            Err(Problem::invalid("(root)", format!("the body did not arrive within {} s", limit.as_secs())))
+        }
+    }
+}
+
+/// The refusal of a message that has been received before.
+pub fn replayed() -> Problem {
+    Problem::unauthorised(
+        "this signed message was received before: sign every request afresh, with a new nonce",
+    )
+}
+
+/// A request on its way to being believed: everything is known that costs little.
+pub struct Attempt<'a> {
+    app: &'a App,
+    parts: &'a Parts,
+    pub client: Arc<Client>,
+    key_id: Uuid,
+    presented: Presented,
+    versions: &'static [Version],
+    policy: Policy,
+    suspect: Suspect,
+    now: Timestamp,
+}
+
+impl<'a> Attempt<'a> {
+    /// Judges everything about the signature that needs neither body nor curve.
+    pub async fn new(app: &'a App, parts: &'a Parts, id: Uuid, now: Timestamp) -> Result<Self, Problem> {
+        let headers = &parts.headers;
+        if headers.len() > MOST_HEADERS {
+            return Err(Problem::invalid("(header)", format!("more than {MOST_HEADERS} header fields")));
+        }
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if size > MOST_HEADER_BYTES {
+            return Err(Problem::invalid(
+                "(header)",
+                format!("more than {MOST_HEADER_BYTES} bytes of header fields"),
+            ));
+        }
+        let client = app.directory.client(app, id, now).await?;
+        let client = client.ok_or_else(|| Problem::unauthorised("there is no such client"))?;
+        Trace::client(parts, &client);
+        let suspect = (address(parts), id);
+        app.limits.attempt(suspect)?;
+        let versions = compat::versions(headers)?;
+        let presented = Presented::parse(headers).map_err(|refusal| refused(app, &refusal))?;
+        let policy = Policy { strict: client.tenant.settings.strict_signatures, ..Policy::default() };
+        let key_id = presented.key_id().ok_or_else(|| refused(app, &Refusal::MissingKeyId))?;
+        let Some((key_id, key)) = client.key(key_id) else {
+            return Err(explain::unknown_key(app, key_id));
+        };
+        let attempt = Self {
+            app,
+            parts,
+            client: Arc::clone(&client),
+            key_id,
+            presented,
+            versions,
+            policy,
+            suspect,
+            now,
+        };
+        let presented = &attempt.presented;
+        attempt.policy.check_time(presented, now.as_second()).map_err(|refusal| refused(app, &refusal))?;
+        key.check_alg(presented.alg()).map_err(|refusal| refused(app, &refusal))?;
+        attempt.any_version(|version| {
+            attempt.policy.check_coverage(presented, &attempt.message(&[]), version)
+        })?;
+        Ok(attempt)
+    }
+
+    fn message<'b>(&'b self, body: &'b [u8]) -> Message<'b> {
+        let host = || self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = self.app.origin.authority.as_deref();
+        Message {
+            method: self.parts.method.as_str(),
+            scheme: &self.app.origin.scheme,
+            authority: authority
+                .or_else(|| self.parts.uri.authority().map(|own| own.as_str()))
+                .or_else(host)
+                .unwrap_or_default(),
+            path: self.parts.uri.path(),
+            query: self.parts.uri.query(),
+            headers: &self.parts.headers,
+            body,
+            status: None,
+        }
+    }
+
+    /// Holds if it holds for one of the versions that the header leaves open.
+    fn any_version(&self, check: impl Fn(Version) -> Result<(), Refusal>) -> Result<(), Problem> {
+        let mut outcome = Ok(());
+        for version in self.versions {
+            outcome = check(*version);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome.map_err(|refusal| refused(self.app, &refusal))
+    }
+
+    /// The scopes of the bearer token, which must be this client's.
+    async fn scopes(&self) -> Result<Vec<String>, Problem> {
+        let sent = self.parts.headers.get(header::AUTHORIZATION);
+        let sent = sent.ok_or_else(|| Problem::unauthorised("the header 'authorization' is missing"))?;
+        let token = sent.to_str().ok().and_then(|value| value.split_once(' '));
+        let Some((_, token)) = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+            return Err(Problem::unauthorised(
+                "the header 'authorization' must be 'Bearer' and an access token",
+            ));
+        };
+        let scopes =
+            self.app.directory.scopes(self.app, token_hash(token.trim()), self.client.id, self.now).await?;
+        scopes.ok_or_else(|| {
+            Problem::unauthorised(
+                "the access token is unknown, expired or another client's: POST /auth/token gives one",
+            )
+        })
+    }
+
+    /// Counts a refusal against whoever caused it.
+    pub fn judge<T>(&self, outcome: Result<T, Problem>) -> Result<T, Problem> {
+        if let Err(Problem::Unauthorised(_)) = outcome {
+            self.app.limits.failed(self.suspect);
+        }
+        outcome
+    }
+
+    /// Judges the body and the signature, and remembers the message; its nonce for the store.
+    pub fn hold(&self, body: &[u8]) -> Result<Option<Nonce>, Problem> {
+        self.judge(self.verify(body))?;
+        let Some(nonce) = self.presented.nonce() else { return Ok(None) };
+        let hash = digest::digest(&SHA256, &[self.key_id.as_bytes(), nonce.as_bytes()].concat());
+        let mut nonce = Nonce { hash: [0; 16], until: self.valid_until() };
+        nonce.hash.copy_from_slice(&hash.as_ref()[..16]);
+        if self.app.replays.first_time(nonce.hash, self.now) { Ok(Some(nonce)) } else { Err(replayed()) }
+    }
+
+    fn valid_until(&self) -> Timestamp {
+        let seconds = self.policy.valid_until(&self.presented).max(self.now.as_second());
+        Timestamp::from_second(seconds.saturating_add(1)).unwrap_or(Timestamp::MAX)
+    }
+
+    fn verify(&self, body: &[u8]) -> Result<(), Problem> {
+        let message = self.message(body);
+        self.any_version(|version| {
+            self.policy.check_coverage(&self.presented, &message, version)?;
+            self.policy.check_digest(&self.presented, &message, version)
+        })?;
+        let bases = compat::bases(&self.presented, &message, self.versions);
+        let bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
+        let key = self.key();
+        let mut last = Refusal::Mismatch;
+        for (_, base) in &bases {
+            match key.verify(base.as_bytes(), self.presented.signature()) {
+                Ok(_) => return Ok(()),
+                Err(refusal) => last = refusal,
+            }
+        }
+        metrics::counter!("investord_signatures_refused").increment(1);
+        Err(explain::mismatch(self.app, &self.client, key, &self.presented, &bases, &last))
+    }
+
+    fn key(&self) -> &PublicKey {
+        let held = self.client.keys().find(|(id, _)| *id == self.key_id);
+        held.map(|(_, key)| key).expect("the client's key of this id was found when the attempt was made")
+    }
+
+    /// What comes between a believed signature and the body: 406, then the quota.
+    pub fn admit(&self) -> Result<(), Problem> {
+        if !compat::accepts_json(&self.parts.headers) {
+            return Err(Problem::NotAcceptable);
+        }
+        self.app.limits.request(self.client.id)
+    }
+
+    fn once(&self, operation: &'static str, body: &[u8]) -> Result<Once, Problem> {
+        let sent = self.parts.headers.get("idempotency-key").ok_or(Problem::MissingIdempotencyKey)?;
+        let key = sent.to_str().ok().and_then(compat::idempotency_key);
+        let key =
+            key.ok_or_else(|| Problem::invalid("idempotency-key", "must be a UUID of version 0 to 5"))?;
+        let mut hash = digest::Context::new(&SHA256);
+        hash.update(self.parts.uri.path().as_bytes());
+        hash.update(b"\n");
+        hash.update(body);
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(hash.finish().as_ref());
+        let window = SignedDuration::from_hours(self.app.config.idempotency_window_hours.into());
+        let tenant = self.client.tenant.number;
+        Ok(Once { tenant, operation, key, fingerprint, kept_since: self.now - window })
+    }
+}
+
+/// What is stored of an access token.
+pub fn token_hash(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&SHA256, token.as_bytes()).as_ref());
+    hash
+}
+
+fn address(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
+}
+
+fn refused(app: &App, refusal: &Refusal) -> Problem {
+    match app.mode {
+        Mode::Production => Problem::unauthorised(refusal.to_string()),
+        Mode::Development => explain::refusal(refusal),
+    }
+}

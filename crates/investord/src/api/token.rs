@@ -1,0 +1,133 @@
+//! `POST /auth/token`: OAuth 2 client credentials (RFC 6749 section 4.4) on a signed form.
+
+use axum::extract::{Request, State};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::header;
+use jiff::SignedDuration;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Reply;
+use super::caller::{self, Attempt};
+use super::directory::Client;
+use crate::app::App;
+use crate::domain::schema::Fault;
+use crate::problem::Problem;
+use crate::store::tenants::{self, TokenRow};
+use crate::store::{Tx, once};
+
+/// Four short fields.
+const MOST_FORM: usize = 16 * 1024;
+const MOST_FIELD: usize = 1000;
+
+#[derive(Default)]
+struct Form {
+    client_id: String,
+    client_secret: String,
+    grant_type: String,
+    scope: String,
+}
+
+pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, Problem> {
+    let (parts, body) = request.into_parts();
+    let now = app.clock.now();
+    let in_header = caller::client_id(&parts.headers)?;
+    caller::api_version(&parts.headers)?;
+    // Some clients name themselves in the form alone, so here the body comes before the signature.
+    let body = caller::read_body(&app, &parts.headers, body, MOST_FORM).await?;
+    let form = read(&parts.headers, &body);
+    let in_form = form.as_ref().ok().and_then(|form| Uuid::try_parse(&form.client_id).ok());
+    let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
+    let attempt = Attempt::new(&app, &parts, id, now).await?;
+    if let Ok(form) = &form {
+        attempt.judge(credentials(&attempt.client, form, in_form))?;
+    }
+    let nonce = attempt.hold(&body)?;
+    attempt.admit()?;
+    let form = form?;
+
+    let mut secret = [0; 32];
+    app.ids.fill(&mut secret);
+    let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
+    let lifetime = app.config.token_lifetime_seconds;
+    let (hash, expires) = (caller::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
+    let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
+    let row_scopes = scopes.clone();
+    let unit = move |tx: &Tx<'_>| {
+        if let Some(nonce) = &nonce
+            && !once::remember(tx, nonce)?
+        {
+            return Err(caller::replayed());
+        }
+        let row = TokenRow { client: id, scopes: row_scopes.clone(), expires };
+        Ok(tenants::insert_token(tx, &hash, &row)?)
+    };
+    app.store.write("tokens.create", unit).await?;
+    let answer =
+        json!({ "access_token": token, "expires_in": lifetime, "token_type": "bearer", "scope": scopes });
+    Ok(Reply::ok(answer.to_string()))
+}
+
+/// Whether the form's client is the one that signs, knows its secret and may have the scopes.
+fn credentials(client: &Client, form: &Form, in_form: Option<Uuid>) -> Result<(), Problem> {
+    if in_form != Some(client.id) {
+        return Err(Problem::unauthorised(
+            "'client_id' and the header 'upvest-client-id' name different clients",
+        ));
+    }
+    if !client.secret_matches(&form.client_secret) {
+        return Err(Problem::unauthorised("the client secret is wrong"));
+    }
+    match form.scope.split_whitespace().find(|scope| client.scopes.iter().all(|held| held != scope)) {
+        Some(scope) => Err(Problem::unauthorised(format!("the client may not have the scope '{scope}'"))),
+        None => Ok(()),
+    }
+}
+
+/// All four fields, each once, and no other (API reference, "Access Tokens").
+fn read(headers: &http::HeaderMap, body: &[u8]) -> Result<Form, Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = sent.and_then(|value| value.split(';').next()).map(str::trim);
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
+        return Err(Problem::invalid("content-type", "must be application/x-www-form-urlencoded"));
+    }
+    let (mut form, mut faults, mut seen) = (Form::default(), Vec::new(), Vec::new());
+    for (name, value) in form_urlencoded::parse(body) {
+        let field = match &*name {
+            "client_id" => &mut form.client_id,
+            "client_secret" => &mut form.client_secret,
+            "grant_type" => &mut form.grant_type,
+            "scope" => &mut form.scope,
+            _ => {
+                faults.push(Fault::new(name, "is not a field of this form"));
+                continue;
+            }
+        };
+        if seen.contains(&name) {
+            faults.push(Fault::new(name, "stands more than once in the form"));
+            continue;
+        }
+        if value.chars().count() > MOST_FIELD {
+            faults.push(Fault::new(&*name, format!("must have at most {MOST_FIELD} characters")));
+        }
+        *field = value.into_owned();
+        seen.push(name);
+    }
+    let fields = [
+        ("client_id", &form.client_id),
+        ("client_secret", &form.client_secret),
+        ("grant_type", &form.grant_type),
+        ("scope", &form.scope),
+    ];
+    for (name, _) in fields.iter().filter(|(_, value)| value.trim().is_empty()) {
+        faults.push(Fault::new(*name, format!("field '{name}' was not filled")));
+    }
+    if !form.client_id.is_empty() && Uuid::try_parse(&form.client_id).is_err() {
+        faults.push(Fault::new("client_id", "must be a UUID"));
+    }
+    if !form.grant_type.is_empty() && form.grant_type != "client_credentials" {
+        faults.push(Fault::new("grant_type", "must be client_credentials"));
+    }
+    if faults.is_empty() { Ok(form) } else { Err(faults.into()) }
+}

@@ -1,0 +1,98 @@
+//! What a running server consists of, built once and cloned everywhere.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::api::directory::Directory;
+use crate::api::limits::Limits;
+use crate::api::replays::Replays;
+use crate::clock::{Clock, Ids};
+use crate::config::Config;
+use crate::store::Store;
+use crate::store::seal::MasterKey;
+
+/// Whether this is somebody's laptop or the real register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Answers explain more than a stranger should learn.
+    Development,
+    Production,
+}
+
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub config: Config,
+    pub mode: Mode,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub store: Store,
+    pub master_key: Arc<MasterKey>,
+    pub directory: Directory,
+    pub limits: Limits,
+    pub replays: Replays,
+    pub origin: Origin,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub fn new(
+        config: Config,
+        mode: Mode,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        store: Store,
+        master_key: Arc<MasterKey>,
+    ) -> anyhow::Result<Self> {
+        let (limits, origin) = (Limits::new(&config, &clock), Origin::of(&config)?);
+        let (directory, replays) = (Directory::default(), Replays::default());
+        Ok(Self(Arc::new(Parts {
+            config,
+            mode,
+            clock,
+            ids,
+            store,
+            master_key,
+            directory,
+            limits,
+            replays,
+            origin,
+        })))
+    }
+}
+
+/// The address by which clients reach the server.
+pub struct Origin {
+    pub scheme: String,
+    /// As configured; without it the `host` of each request counts.
+    pub authority: Option<String>,
+    /// What stands before the slug in the `type` of a problem.
+    pub problem_type_base: String,
+}
+
+impl Origin {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let public_url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen));
+        let public_url = public_url.trim_end_matches('/');
+        let (scheme, authority) = public_url.split_once("://").context("public_url has no scheme")?;
+        let own_pages = || format!("{public_url}/errors");
+        let problem_type_base =
+            config.problem_type_base.as_ref().map(|base| base.trim_end_matches('/').to_owned());
+        Ok(Self {
+            scheme: scheme.to_owned(),
+            authority: config.public_url.is_some().then(|| authority.to_owned()),
+            problem_type_base: problem_type_base.unwrap_or_else(own_pages),
+        })
+    }
+}

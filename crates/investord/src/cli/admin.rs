@@ -1,0 +1,344 @@
+//! `tenant`, `client`, `key` and `master-key`: the register's own administration.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use comfy_table::{Table, TableStyle};
+use httpsig::PublicKey;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Location, parse_master_key};
+use crate::config::Secret;
+use crate::domain::tenant::Settings;
+use crate::provision::NewClient;
+use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
+use crate::store::{StoreError, Tx};
+
+#[derive(Args)]
+pub struct Common {
+    #[command(flatten)]
+    location: Location,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    fn show(&self, value: &Value) {
+        if self.json { println!("{value}") } else { println!("{}", table(value)) }
+    }
+}
+
+/// An object as lines of name and value, an array of objects as a table.
+fn table(value: &Value) -> String {
+    let cell = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".into(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(" "),
+        other => other.to_string(),
+    };
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    match value {
+        Value::Array(rows) => {
+            let Some(Value::Object(first)) = rows.first() else { return "none".into() };
+            table.set_header(first.keys());
+            for row in rows.iter().filter_map(Value::as_object) {
+                table.add_row(row.values().map(cell));
+            }
+        }
+        Value::Object(object) => {
+            for (name, value) in object {
+                table.add_row([name.clone(), cell(value)]);
+            }
+        }
+        other => return cell(other),
+    }
+    table.trim_fmt()
+}
+
+#[derive(Subcommand)]
+pub enum Tenant {
+    /// Make a tenant.
+    Create {
+        name: String,
+        /// A setting, as in model=TOL or activation_requires='["identifiers", "checks"]'; repeatable.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// All tenants.
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// One tenant, with its settings and clients.
+    Show {
+        name: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Change a setting.
+    Set {
+        name: String,
+        /// As in strict_signatures=true.
+        #[arg(value_name = "KEY=VALUE", required = true)]
+        settings: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// `key=value`; the value is TOML, or a bare word.
+fn setting(text: &str) -> anyhow::Result<(String, Value)> {
+    let (key, value) =
+        text.split_once('=').with_context(|| format!("'{text}' is not of the form KEY=VALUE"))?;
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {value}"));
+    let value = match parsed.ok().and_then(|mut table| table.remove("value")) {
+        Some(value) => serde_json::to_value(value)?,
+        None => json!(value),
+    };
+    Ok((key.trim().to_owned(), value))
+}
+
+fn tenant_json(tenant: &TenantRow) -> Value {
+    let mut shown = json!({ "name": tenant.name, "created_at": tenant.created_at.to_string() });
+    if let (Some(shown), Ok(Value::Object(settings))) =
+        (shown.as_object_mut(), serde_json::to_value(&tenant.settings))
+    {
+        shown.extend(settings);
+    }
+    shown
+}
+
+fn client_json(client: &ClientRow) -> Value {
+    let scopes: Vec<&str> = client.scopes.split(' ').collect();
+    json!({ "id": client.id, "created_at": client.created_at.to_string(), "scopes": scopes })
+}
+
+fn tenant_named(tx: &Tx<'_>, name: &str) -> anyhow::Result<TenantRow> {
+    tenants::by_name(tx, name)?.with_context(|| format!("there is no tenant '{name}'"))
+}
+
+impl Tenant {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Tenant::Create { name, settings, common } => {
+                let mut wanted = Settings::default();
+                for text in &settings {
+                    let (key, value) = setting(text)?;
+                    wanted = wanted.with(&key, value).map_err(anyhow::Error::msg)?;
+                }
+                let tenant = common.location.provisioner()?.create_tenant(name, wanted).await?;
+                common.show(&tenant_json(&tenant));
+            }
+            Tenant::List { common } => {
+                let all = common.location.provisioner()?.store.read("tenants.list", tenants::all).await?;
+                common.show(&all.iter().map(tenant_json).collect());
+            }
+            Tenant::Show { name, common } => {
+                let read = |tx: &Tx<'_>| {
+                    let tenant = tenant_named(tx, &name)?;
+                    let clients = tenants::clients_of(tx, tenant.number)?;
+                    let mut shown = tenant_json(&tenant);
+                    shown["users"] = json!(tenants::count_users(tx, tenant.number)?);
+                    shown["clients"] = clients.iter().map(client_json).collect();
+                    Ok::<_, anyhow::Error>(shown)
+                };
+                common.show(&common.location.provisioner()?.store.read("tenants.show", read).await?);
+            }
+            Tenant::Set { name, settings, common } => {
+                let provisioner = common.location.provisioner()?;
+                for text in &settings {
+                    let (key, value) = setting(text)?;
+                    let tenant = provisioner.set(name.clone(), key, value).await?;
+                    common.show(&tenant_json(&tenant));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub struct GivenSecret {
+    /// A secret that exists already; otherwise one is made. Prefer --secret-file: arguments can be seen.
+    #[arg(long, conflicts_with = "secret_file")]
+    secret: Option<String>,
+    /// File with a secret that exists already.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+impl GivenSecret {
+    fn read(self) -> anyhow::Result<Option<Secret>> {
+        match self.secret_file {
+            Some(file) => {
+                let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+                Ok(Some(Secret(text.trim_end().to_owned())))
+            }
+            None => Ok(self.secret.map(Secret)),
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Client {
+    /// Make a client; its secret is shown once.
+    Create {
+        #[arg(long)]
+        tenant: String,
+        /// An id that exists already; otherwise one is made.
+        #[arg(long)]
+        id: Option<Uuid>,
+        #[command(flatten)]
+        secret: GivenSecret,
+        /// Scopes it may ask for; repeatable.
+        #[arg(long = "scope", default_values = ["users:admin", "users:read"])]
+        scopes: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Replace the secret of a client; the old one is refused within a second.
+    RotateSecret {
+        id: Uuid,
+        #[command(flatten)]
+        secret: GivenSecret,
+        /// End the access tokens that were given under the old secret.
+        #[arg(long)]
+        end_tokens: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+impl Client {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Client::Create { tenant, id, secret, scopes, common } => {
+                let new = NewClient { id, secret: secret.read()?, scopes: scopes.clone() };
+                let (id, secret) = common.location.provisioner()?.create_client(tenant, new).await?;
+                common.show(&json!({ "id": id, "secret": secret.0, "scopes": scopes }));
+            }
+            Client::RotateSecret { id, secret, end_tokens, common } => {
+                let rotated =
+                    common.location.provisioner()?.rotate_secret(id, secret.read()?, end_tokens).await?;
+                common.show(&json!({ "id": id, "secret": rotated.0 }));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Key {
+    /// Register a public key: SPKI PEM or JWK, P-256, P-384, P-521 or Ed25519.
+    Add {
+        file: PathBuf,
+        #[arg(long)]
+        client: Uuid,
+        /// An id that exists already; otherwise one is made.
+        #[arg(long)]
+        id: Option<Uuid>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Keys of one client, or of all clients of a tenant.
+    List {
+        #[arg(long, required_unless_present = "tenant")]
+        client: Option<Uuid>,
+        #[arg(long, conflicts_with = "client")]
+        tenant: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Revoke a key; it is refused within a second.
+    Revoke {
+        id: Uuid,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
+    let public =
+        PublicKey::from_spki_der(&key.spki).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    Ok(json!({
+        "id": key.id,
+        "client": key.client,
+        "kind": public.kind().name(),
+        "created_at": key.created_at.to_string(),
+        "revoked_at": key.revoked_at.map(|at| at.to_string()),
+    }))
+}
+
+impl Key {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Key::Add { file, client, id, common } => {
+                let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+                let key = PublicKey::from_text(&text).with_context(|| file.display().to_string())?;
+                let kind = key.kind().name();
+                let id = common.location.provisioner()?.add_key(client, id, key).await?;
+                common.show(&json!({ "id": id, "client": client, "kind": kind }));
+            }
+            Key::List { client, tenant, common } => {
+                let read = |tx: &Tx<'_>| {
+                    let clients = match (client, &tenant) {
+                        (Some(client), _) => vec![client],
+                        (None, name) => {
+                            let tenant = tenant_named(tx, name.as_deref().unwrap_or_default())?;
+                            tenants::clients_of(tx, tenant.number)?.iter().map(|client| client.id).collect()
+                        }
+                    };
+                    let mut shown = Vec::new();
+                    for client in clients {
+                        for key in tenants::keys_of(tx, client)? {
+                            shown.push(key_json(&key)?);
+                        }
+                    }
+                    Ok::<_, anyhow::Error>(Value::Array(shown))
+                };
+                common.show(&common.location.provisioner()?.store.read("client_keys.list", read).await?);
+            }
+            Key::Revoke { id, common } => {
+                common.location.provisioner()?.revoke_key(id).await?;
+                common.show(&json!({ "id": id, "revoked": true }));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Subcommand)]
+pub enum MasterKeyCommand {
+    /// Wrap every tenant's key with another master key. Users' rows are not touched. Stop the server first,
+    /// and start it again with the new key.
+    Rotate {
+        /// File with the new key: 32 random bytes in base64.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+impl MasterKeyCommand {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let MasterKeyCommand::Rotate { to, common } = self;
+        let text = std::fs::read_to_string(&to).with_context(|| to.display().to_string())?;
+        let next = parse_master_key(&Secret(text))?;
+        let fingerprint = next.fingerprint().to_owned();
+        let _lock = super::serve::lock(&common.location.config()?)?;
+        let tenants = common.location.provisioner()?.rotate_master_key(next).await?;
+        common.show(&json!({ "tenants": tenants, "master_key": fingerprint }));
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! `investord dev`: a faithful register on a laptop, in one command.
+//!
+//! The only place with weak defaults: the master key lies beside the database, a client secret stands in a
+//! file, answers explain failed signatures, and nothing is limited in rate.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use httpsig::{KeyKind, SigningKey};
+
+use super::profile::{Profile, ProfileKey};
+use super::serve::Started;
+use super::{Listen, single_threaded, write_private};
+use crate::app::Mode;
+use crate::clock::SystemIds;
+use crate::config::{Config, Log, LogFormat};
+use crate::domain::tenant::Settings;
+use crate::provision::{NewClient, Provisioner};
+use crate::store::seal::MasterKey;
+use crate::telemetry;
+
+pub const MASTER_KEY: &str = "master.key";
+pub const PROFILE: &str = "profile.toml";
+const TENANT: &str = "demo";
+const KEYS: [(KeyKind, &str); 2] = [(KeyKind::P521, "demo-p521.pem"), (KeyKind::Ed25519, "demo-ed25519.pem")];
+const SCOPES: [&str; 10] = [
+    "users:admin",
+    "users:read",
+    "accounts:admin",
+    "accounts:read",
+    "checks:admin",
+    "checks:read",
+    "taxes:admin",
+    "taxes:read",
+    "webhooks:admin",
+    "webhooks:read",
+];
+
+#[derive(Args)]
+pub struct Dev {
+    /// Folder for everything the server makes.
+    #[arg(long, value_name = "DIR", default_value = "investord-dev")]
+    data: PathBuf,
+    #[command(flatten)]
+    listen: Listen,
+    /// Log every request.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl Dev {
+    pub fn run(self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.data)
+            .with_context(|| format!("cannot make the folder {}", self.data.display()))?;
+        let master_key = self.data.join(MASTER_KEY);
+        if !master_key.exists() {
+            write_private(&master_key, &MasterKey::generate_base64(&SystemIds))?;
+        }
+        let defaults = Config::default();
+        let level = if self.verbose { "info" } else { "warn" };
+        let config = Config {
+            listen: self.listen.listen.unwrap_or(defaults.listen),
+            data: self.data.clone(),
+            master_key_file: Some(master_key),
+            tenants: self.listen.tenants,
+            rate_limit_per_second: 0,
+            failed_checks_per_second: 0,
+            log: Log { format: LogFormat::Text, level: level.into() },
+            ..defaults
+        };
+        telemetry::start_log(&config.log)?;
+        let started = Started::new(config)?;
+        let url = format!("http://{}", started.config.listen);
+        let path = self.data.join(PROFILE);
+        let profile = match path.exists() {
+            true => known(&path, url)?,
+            false => single_threaded(demo(&started.provisioner, &self.data, url))?,
+        };
+        started.serve(Mode::Development, |_| {
+            introduce(&profile, &self.data);
+            Ok(())
+        })
+    }
+}
+
+/// The profile of an earlier start, with the address of this one.
+fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
+    let mut profile = Profile::read(path)?;
+    if profile.url != url {
+        profile.url = url;
+        std::fs::remove_file(path)?;
+        write_private(path, &toml::to_string(&profile)?)?;
+    }
+    Ok(profile)
+}
+
+/// A tenant with a client and two keys, and the profile to call it with. The profile is written last: a
+/// start that was cut short begins anew, under another tenant name if the first is there already.
+async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Result<Profile> {
+    let known = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
+    let names = std::iter::once(TENANT.to_owned()).chain((2..).map(|number| format!("{TENANT}-{number}")));
+    let name =
+        names.into_iter().find(|name| known.iter().all(|tenant| tenant.name != *name)).unwrap_or_default();
+    provisioner.create_tenant(name.clone(), Settings::default()).await?;
+    let scopes: Vec<String> = SCOPES.map(str::to_owned).to_vec();
+    let new = NewClient { id: None, secret: None, scopes: scopes.clone() };
+    let (client_id, client_secret) = provisioner.create_client(name, new).await?;
+    let mut keys = Vec::new();
+    for (kind, file) in KEYS {
+        let key = SigningKey::generate(kind)?;
+        let path = data.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+        write_private(&path, &key.to_pkcs8_pem()?)?;
+        let id = provisioner.add_key(client_id, None, key.public()).await?;
+        keys.push(ProfileKey { id: id.to_string(), private_key_file: file.into() });
+    }
+    let profile = Profile { url, client_id: client_id.to_string(), client_secret, scopes, keys };
+    write_private(&data.join(PROFILE), &toml::to_string(&profile)?)?;
+    Ok(profile)
+}
+
+fn introduce(profile: &Profile, data: &Path) {
+    let Profile { url, client_id, client_secret, keys, .. } = profile;
+    println!(
+        "Investord for development. Weak by intent: the master key and a client secret lie in the data folder,"
+    );
+    println!("answers explain failed signatures, no rate limits. Not for anybody's real data.\n");
+    println!("  address        {url}");
+    println!("  data           {}", data.display());
+    println!("  client id      {client_id}");
+    println!("  client secret  {}", client_secret.0);
+    for ((kind, _), key) in KEYS.iter().zip(keys) {
+        println!(
+            "  key id         {}  {} ({})",
+            key.id,
+            data.join(&key.private_key_file).display(),
+            kind.name()
+        );
+    }
+    let profile = data.join(PROFILE);
+    println!("  profile        {}\n", profile.display());
+    let option = if data == Path::new("investord-dev") {
+        String::new()
+    } else {
+        format!("--profile {} ", profile.display())
+    };
+    println!("Try, in another terminal:  investord call {option}GET '/users?limit=10'");
+}

@@ -1,0 +1,171 @@
+//! The commands.
+
+mod admin;
+mod call;
+mod dev;
+mod profile;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::clock::{SystemClock, SystemIds};
+use crate::config::{Config, Secret};
+use crate::provision::Provisioner;
+use crate::store::Store;
+use crate::store::seal::MasterKey;
+
+/// A register of investors, wire-compatible with the Upvest Investment API.
+#[derive(Parser)]
+#[command(name = "investord", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a server for development: a demo tenant, weak defaults, answers that explain themselves.
+    Dev(dev::Dev),
+    /// Start a server for real use, from a configuration file.
+    Serve(serve::Serve),
+    /// Print the commented default configuration.
+    Config,
+    /// Call a server: fetches a token, signs the request, prints the answer.
+    Call(call::Call),
+    /// Tenants of the register.
+    #[command(subcommand)]
+    Tenant(admin::Tenant),
+    /// Clients that speak for a tenant.
+    #[command(subcommand)]
+    Client(admin::Client),
+    /// Public keys of a client.
+    #[command(subcommand)]
+    Key(admin::Key),
+    /// The key that wraps all others.
+    #[command(subcommand)]
+    MasterKey(admin::MasterKeyCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// Where the register is, for `serve` and for the commands that work on it.
+#[derive(Args, Clone, Default)]
+pub struct Location {
+    /// Configuration file.
+    #[arg(long, env = "INVESTORD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The database, as in sqlite:/var/lib/investord/investord.db.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+/// What `dev` and `serve` have in common.
+#[derive(Args, Clone)]
+struct Listen {
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Tenants, clients and keys to bring into being at start.
+    #[arg(long, value_name = "FILE")]
+    tenants: Option<PathBuf>,
+}
+
+impl Location {
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+            config.database = None;
+        }
+        if let Some(database) = &self.database {
+            config.database = Some(database.clone());
+            config.database_file()?;
+        }
+        Ok(config)
+    }
+
+    /// The register on which a command works, beside a running server or without one.
+    fn provisioner(&self) -> anyhow::Result<Provisioner> {
+        let mut config = self.config()?;
+        let file = config.database_file()?;
+        anyhow::ensure!(
+            file.exists(),
+            "there is no database {}; name its folder with --data, or start `investord dev` or `serve` once",
+            file.display()
+        );
+        // A development folder holds its own master key.
+        let beside = file.with_file_name(dev::MASTER_KEY);
+        if config.master_key.is_none() && config.master_key_file.is_none() && beside.exists() {
+            config.master_key_file = Some(beside);
+        }
+        provisioner(&config)
+    }
+}
+
+fn provisioner(config: &Config) -> anyhow::Result<Provisioner> {
+    let master_key = parse_master_key(&config.master_key()?)?;
+    let store = Store::open(&config.database_file()?)?;
+    Ok(Provisioner {
+        store,
+        master_key: Arc::new(master_key),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+    })
+}
+
+fn parse_master_key(text: &Secret) -> anyhow::Result<MasterKey> {
+    MasterKey::from_base64(&text.0).map_err(anyhow::Error::msg)
+}
+
+/// Writes a file that only its owner can read, and never over another.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let write = || options.open(path)?.write_all(text.as_bytes());
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("investord: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(dev) => dev.run().map(|()| ExitCode::SUCCESS),
+        Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Call(call) => single_threaded(call.run()),
+        Command::Tenant(tenant) => single_threaded(tenant.run()).map(|()| ExitCode::SUCCESS),
+        Command::Client(client) => single_threaded(client.run()).map(|()| ExitCode::SUCCESS),
+        Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
+        Command::MasterKey(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
+        Command::Config => print(crate::config::DEFAULT_FILE),
+        Command::Openapi => print(&crate::api::openapi::document()),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn single_threaded<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

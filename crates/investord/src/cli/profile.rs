@@ -1,0 +1,57 @@
+//! The profile: where a server is and as whom to call it. `dev` writes one, `call` reads it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use httpsig::SigningKey;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Secret;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Base address, without a final slash.
+    pub url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    /// What to ask the token for.
+    pub scopes: Vec<String>,
+    /// The first is used unless another is named.
+    #[serde(rename = "key")]
+    pub keys: Vec<ProfileKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileKey {
+    pub id: String,
+    /// PEM; relative to the profile.
+    pub private_key_file: PathBuf,
+}
+
+impl Profile {
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let what = || format!("profile {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(what)?;
+        toml::from_str(&text).with_context(what)
+    }
+
+    /// The private key whose id or file name begins as `name` does, or the first.
+    pub fn key(&self, path: &Path, name: Option<&str>) -> anyhow::Result<(&str, SigningKey)> {
+        let named = |key: &&ProfileKey| {
+            let file = key.private_key_file.to_string_lossy();
+            name.is_none_or(|name| key.id.starts_with(name) || file.contains(name))
+        };
+        let Some(key) = self.keys.iter().find(named) else {
+            let ids: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
+            bail!("the profile has no key '{}'; it has {}", name.unwrap_or_default(), ids.join(", "));
+        };
+        let file = path.parent().unwrap_or(Path::new(".")).join(&key.private_key_file);
+        let pem =
+            std::fs::read_to_string(&file).with_context(|| format!("private key {}", file.display()))?;
+        let passphrase = std::env::var("INVESTORD_KEY_PASSPHRASE").ok();
+        let parsed = SigningKey::from_pem(&pem, passphrase.as_deref());
+        Ok((&key.id, parsed.with_context(|| format!("private key {}", file.display()))?))
+    }
+}

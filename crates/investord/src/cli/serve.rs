@@ -1,0 +1,125 @@
+//! `investord serve`, and what `dev` shares with it.
+
+use std::fs::{File, TryLockError};
+use std::net::TcpListener;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::{Listen, Location, provisioner};
+use crate::app::{App, Mode};
+use crate::config::Config;
+use crate::provision::{Provisioner, Wanted};
+use crate::{server, telemetry};
+
+#[derive(Args)]
+pub struct Serve {
+    #[command(flatten)]
+    location: Location,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+impl Serve {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut config = self.location.config()?;
+        config.listen = self.listen.listen.unwrap_or(config.listen);
+        config.tenants = self.listen.tenants.or(config.tenants);
+        telemetry::start_log(&config.log)?;
+        // Judged before anything is made: a server without master key shall leave no database behind.
+        config.master_key()?;
+        let started = Started::new(config)?;
+        started.serve(Mode::Production, |config| {
+            tracing::info!(listen = %config.listen, "serving");
+            Ok(())
+        })
+    }
+}
+
+/// A server that holds its database and its port, and does not answer yet.
+pub struct Started {
+    pub provisioner: Provisioner,
+    pub config: Config,
+    listener: TcpListener,
+    /// Locked as long as this server runs: SQLite has one serving process.
+    _lock: File,
+}
+
+impl Started {
+    pub fn new(mut config: Config) -> anyhow::Result<Self> {
+        let database = config.database_file()?;
+        if let Some(folder) = database.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        let lock = lock(&config)?;
+        let listener = TcpListener::bind(config.listen)
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        config.listen = listener.local_addr()?;
+        Ok(Self { provisioner: provisioner(&config)?, config, listener, _lock: lock })
+    }
+
+    /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c.
+    pub fn serve(self, mode: Mode, ready: impl FnOnce(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let Self { provisioner, config, listener, _lock } = self;
+        let wanted = config.tenants.as_deref().map(Wanted::read).transpose()?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            check_master_key(&provisioner).await?;
+            if let Some(wanted) = wanted {
+                provisioner.apply(wanted).await.context("tenants file")?;
+            }
+            let Provisioner { store, master_key, clock, ids } = provisioner;
+            let app = App::new(config, mode, clock, ids, store, master_key)?;
+            ready(&app.config)?;
+            server::run(app, listener, stopped()).await
+        })
+    }
+}
+
+/// Makes this the one process that serves the database, or says who is.
+pub fn lock(config: &Config) -> anyhow::Result<File> {
+    let database = config.database_file()?;
+    let path = database.with_extension("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "a server is running on {}; SQLite is for one (lock {})",
+                database.display(),
+                path.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// Refuses to start with a master key that cannot open what is there.
+async fn check_master_key(provisioner: &Provisioner) -> anyhow::Result<()> {
+    let tenants = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
+    let own = provisioner.master_key.fingerprint();
+    match tenants.iter().find(|tenant| tenant.master_key != own) {
+        Some(tenant) => bail!(
+            "the configured master key ({own}) is not the one that seals tenant '{}' ({})",
+            tenant.name,
+            tenant.master_key
+        ),
+        None => Ok(()),
+    }
+}
+
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        match terminated {
+            Ok(mut terminated) => {
+                tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
+            }
+            Err(_) => drop(interrupted.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupted.await);
+}

@@ -1,0 +1,205 @@
+//! Configuration: built-in defaults, then a TOML file, then the environment, then the command line.
+//!
+//! `investord.default.toml` is the manual; a test holds it and [`Config::default`] together.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// The commented default file.
+pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub database: Option<String>,
+    pub public_url: Option<String>,
+    pub problem_type_base: Option<String>,
+    pub master_key_file: Option<PathBuf>,
+    pub master_key: Option<Secret>,
+    pub tenants: Option<PathBuf>,
+    pub metrics_listen: Option<SocketAddr>,
+    pub token_lifetime_seconds: u32,
+    pub idempotency_window_hours: u32,
+    pub rate_limit_per_second: u32,
+    pub rate_limit_burst: u32,
+    pub failed_checks_per_second: u32,
+    pub head_timeout_seconds: u64,
+    pub body_timeout_seconds: u64,
+    pub shutdown_timeout_seconds: u64,
+    pub log: Log,
+    pub tls: Option<Tls>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: "investord-data".into(),
+            database: None,
+            public_url: None,
+            problem_type_base: None,
+            master_key_file: None,
+            master_key: None,
+            tenants: None,
+            metrics_listen: None,
+            token_lifetime_seconds: 1799,
+            idempotency_window_hours: 24,
+            rate_limit_per_second: 300,
+            rate_limit_burst: 300,
+            failed_checks_per_second: 100,
+            head_timeout_seconds: 10,
+            body_timeout_seconds: 30,
+            shutdown_timeout_seconds: 10,
+            log: Log { format: LogFormat::Json, level: "info".into() },
+            tls: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if one is named, and the environment.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            if !file.exists() {
+                bail!("there is no configuration file {}", file.display());
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        // Variables of the client commands, which are not configuration.
+        let environment =
+            Env::prefixed("INVESTORD_").ignore(&["profile", "config", "key_passphrase"]).split("__");
+        let config: Config = figment.merge(environment).extract().context("configuration")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.idempotency_window_hours < 24 {
+            bail!("idempotency_window_hours must be at least 24, is {}", self.idempotency_window_hours);
+        }
+        if !(1..=86_400).contains(&self.token_lifetime_seconds) {
+            bail!("token_lifetime_seconds must be between 1 and 86400, is {}", self.token_lifetime_seconds);
+        }
+        if let Some(public_url) = &self.public_url {
+            let url = url::Url::parse(public_url).with_context(|| format!("public_url '{public_url}'"))?;
+            if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+                bail!("public_url must be an http or https address, is '{public_url}'");
+            }
+        }
+        self.database_file().map(|_| ())
+    }
+
+    /// The SQLite file.
+    pub fn database_file(&self) -> anyhow::Result<PathBuf> {
+        match &self.database {
+            None => Ok(self.data.join("investord.db")),
+            Some(url) => match url.strip_prefix("sqlite:") {
+                Some(path) if !path.is_empty() => Ok(path.trim_start_matches("//").into()),
+                _ => bail!("database must be of the form sqlite:PATH, is '{url}'"),
+            },
+        }
+    }
+
+    /// The master key in base64, from the file or the value.
+    pub fn master_key(&self) -> anyhow::Result<Secret> {
+        match (&self.master_key, &self.master_key_file) {
+            (Some(_), Some(_)) => bail!("master_key and master_key_file are both set; keep one"),
+            (Some(key), None) => Ok(key.clone()),
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(file);
+                text.map(Secret).with_context(|| format!("cannot read master_key_file {}", file.display()))
+            }
+            (None, None) => {
+                bail!("master_key_file is not set: make a key with `openssl rand -base64 32` and name it")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_says_what_the_defaults_are() {
+        let written: Config = toml::from_str(DEFAULT_FILE).unwrap();
+        assert_eq!(written, Config::default());
+        // Commented keys too must be keys: uncomment them all and let serde judge.
+        let is_key = |text: &str| text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
+        let uncommented = |line: &'static str| match line.strip_prefix("# ") {
+            Some(rest) if rest == "[tls]" || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)) => {
+                rest
+            }
+            _ => line,
+        };
+        let all = DEFAULT_FILE.lines().map(uncommented).collect::<Vec<_>>().join("\n");
+        let all: Config = toml::from_str(&all).unwrap();
+        assert!(
+            all.tls.is_some() && all.master_key.is_some() && all.tenants.is_some() && all.database.is_some()
+        );
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_refused() {
+        for (text, reason) in [
+            ("lisen = \"127.0.0.1:1\"", "lisen"),
+            ("listen = \"nowhere\"", "listen"),
+            ("[log]\nformat = \"xml\"\nlevel = \"info\"", "xml"),
+            ("idempotency_window_hours = 23", "idempotency_window_hours"),
+            ("public_url = \"ftp://x\"", "public_url"),
+            ("database = \"mysql://x\"", "database"),
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(&file, text).unwrap();
+            let error = format!("{:#}", Config::load(Some(file.path())).unwrap_err());
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = Config { master_key: Some(Secret("c2VjcmV0".into())), ..Config::default() };
+        assert!(!format!("{config:?}").contains("c2VjcmV0"));
+    }
+}

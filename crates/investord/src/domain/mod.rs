@@ -1,0 +1,7 @@
+//! The rules, without input or output: no async, no SQL, no HTTP, no clock.
+
+pub mod event;
+pub mod schema;
+pub mod tenant;
+pub mod tree;
+pub mod user;

@@ -1,0 +1,337 @@
+//! Rules of request bodies as data.
+//!
+//! One table per body serves the check (every fault at once, each with its path), the canonical form that
+//! is stored and answered, and the JSON Schema of the OpenAPI document.
+
+use std::sync::OnceLock;
+
+use garde::rules::email::Email;
+use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use mifir::Country;
+use regex_lite::Regex;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::tenant::{Model, Settings, UnknownMembers};
+use super::tree::Tree;
+
+/// What a single value must be.
+pub enum Rule {
+    /// Length in Unicode scalar values; no control characters (decision U6).
+    Text {
+        min: usize,
+        max: usize,
+    },
+    /// A regular expression over the whole value, in the ASCII subset that ECMA 262 and Rust share.
+    Pattern(&'static Pattern),
+    OneOf(&'static [&'static str]),
+    /// ISO 3166-1 alpha-2, or XK.
+    Country,
+    /// RFC 5322 address of at most this many characters.
+    Email {
+        max: usize,
+    },
+    Uuid,
+    Bool,
+    /// RFC 3339 with any offset; kept in UTC with at most microseconds (decision W16).
+    Instant,
+    /// A real date between 1900-01-01 and today (decision U5).
+    BirthDate,
+    /// A date, or `""` for "none", which is kept as `null`.
+    DateOrEmpty,
+    List {
+        item: &'static Rule,
+        min: usize,
+        unique: bool,
+    },
+    Object(&'static Shape),
+    OrNull(&'static Rule),
+}
+
+/// A pattern that is compiled when it is first needed.
+pub struct Pattern {
+    text: &'static str,
+    compiled: OnceLock<Regex>,
+}
+
+impl Pattern {
+    pub const fn new(text: &'static str) -> Self {
+        Self { text, compiled: OnceLock::new() }
+    }
+
+    pub fn is_match(&self, value: &str) -> bool {
+        self.compiled
+            .get_or_init(|| Regex::new(self.text).expect("a table holds a valid pattern"))
+            .is_match(value)
+    }
+}
+
+/// Whose create request must have a member.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    Always,
+    Tol,
+    No,
+}
+
+pub struct Member {
+    pub name: &'static str,
+    pub rule: Rule,
+    pub needed: Needed,
+    pub description: &'static str,
+}
+
+/// An object: its members, in the order in which they are answered.
+pub struct Shape {
+    pub name: &'static str,
+    pub members: &'static [Member],
+}
+
+pub const fn member(name: &'static str, needed: Needed, rule: Rule, description: &'static str) -> Member {
+    Member { name, rule, needed, description }
+}
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// Path of the member, as in `address.postcode` or `nationalities[1]`; `(root)` for the body itself.
+    pub field: String,
+    pub message: String,
+}
+
+impl Fault {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Checks a body and gives its canonical form: members in the table's order, every fault if there is any.
+pub fn read(
+    shape: &Shape,
+    tree: &Tree,
+    settings: &Settings,
+    today: Date,
+) -> Result<Map<String, Value>, Vec<Fault>> {
+    let mut check = Check { settings, today, faults: Vec::new() };
+    let object = check.object(shape, tree, "");
+    if check.faults.is_empty() { Ok(object.unwrap_or_default()) } else { Err(check.faults) }
+}
+
+struct Check<'a> {
+    settings: &'a Settings,
+    today: Date,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Notes the fault; `None` so that a rule can end with it.
+    fn fault<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
+        self.faults.push(Fault::new(if path.is_empty() { "(root)" } else { path }, message));
+        None
+    }
+
+    fn object(&mut self, shape: &Shape, tree: &Tree, path: &str) -> Option<Map<String, Value>> {
+        let Tree::Object(entries) = tree else {
+            return self.fault(path, format!("must be an object, not {}", tree.kind()));
+        };
+        self.names(shape, entries, path);
+        let mut object = Map::new();
+        for member in shape.members {
+            let path = below(path, member.name);
+            match entries.iter().find(|(name, _)| name == member.name) {
+                Some((_, value)) => {
+                    if let Some(value) = self.value(&member.rule, value, &path) {
+                        object.insert(member.name.to_owned(), value);
+                    }
+                }
+                None if self.is_needed(member) => {
+                    self.fault::<()>(&path, format!("field '{}' was not filled", member.name));
+                }
+                None => {}
+            }
+        }
+        Some(object)
+    }
+
+    fn is_needed(&self, member: &Member) -> bool {
+        match member.needed {
+            Needed::Always => true,
+            Needed::Tol => self.settings.model == Model::Tol,
+            Needed::No => false,
+        }
+    }
+
+    /// Unknown and repeated member names.
+    fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str) {
+        for (at, (name, _)) in entries.iter().enumerate() {
+            let known = shape.members.iter().any(|member| member.name == name);
+            if entries[..at].iter().any(|(earlier, _)| earlier == name) {
+                self.fault::<()>(&below(path, name), "stands more than once in the same object");
+            } else if !known && self.settings.unknown_members == UnknownMembers::Refuse {
+                self.fault::<()>(&below(path, name), format!("is not a member of {}", shape.name));
+            }
+        }
+    }
+
+    fn value(&mut self, rule: &Rule, tree: &Tree, path: &str) -> Option<Value> {
+        match (rule, tree) {
+            (Rule::OrNull(_), Tree::Null) => Some(Value::Null),
+            (Rule::OrNull(rule), _) => self.value(rule, tree, path),
+            (Rule::Object(shape), _) => self.object(shape, tree, path).map(Value::Object),
+            (Rule::List { item, min, unique }, Tree::List(items)) => {
+                self.list(item, *min, *unique, items, path)
+            }
+            (Rule::Bool, Tree::Bool(value)) => Some(Value::Bool(*value)),
+            (Rule::List { .. }, _) => self.fault(path, format!("must be an array, not {}", tree.kind())),
+            (Rule::Bool, _) => self.fault(path, format!("must be a boolean, not {}", tree.kind())),
+            (_, Tree::Text(text)) => match self.text(rule, text) {
+                Ok(value) => Some(value),
+                Err(message) => self.fault(path, message),
+            },
+            _ => self.fault(path, format!("must be a string, not {}", tree.kind())),
+        }
+    }
+
+    fn list(&mut self, item: &Rule, min: usize, unique: bool, items: &[Tree], path: &str) -> Option<Value> {
+        if items.len() < min {
+            return self.fault(path, format!("must have at least {min} item"));
+        }
+        let mut list = Vec::with_capacity(items.len());
+        for (at, tree) in items.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            if unique && items[..at].contains(tree) {
+                self.fault::<()>(&path, "is there twice");
+            }
+            list.extend(self.value(item, tree, &path));
+        }
+        Some(Value::Array(list))
+    }
+
+    /// Rules over strings. A message never repeats the value: it may be personal data.
+    fn text(&self, rule: &Rule, text: &str) -> Result<Value, String> {
+        if text.chars().any(char::is_control) {
+            return Err("must not contain control characters".into());
+        }
+        let kept = || Ok(Value::String(text.to_owned()));
+        match rule {
+            Rule::Text { min, max } => match text.chars().count() {
+                length if length < *min => Err(format!("must have at least {min} characters, has {length}")),
+                length if length > *max => Err(format!("must have at most {max} characters, has {length}")),
+                _ => kept(),
+            },
+            Rule::Pattern(pattern) if pattern.is_match(text) => kept(),
+            Rule::Pattern(pattern) => Err(format!("must match {}", pattern.text)),
+            Rule::OneOf(values) if values.contains(&text) => kept(),
+            Rule::OneOf(values) => Err(format!("must be one of {}", quoted(values))),
+            Rule::Country if Country::parse(text).is_some() => kept(),
+            Rule::Country => Err("must be an ISO 3166-1 alpha-2 country code in capitals".into()),
+            Rule::Email { max } if text.chars().count() > *max => {
+                Err(format!("must have at most {max} characters"))
+            }
+            Rule::Email { .. } if text.validate_email().is_ok() => kept(),
+            Rule::Email { .. } => Err("must be an e-mail address".into()),
+            Rule::Uuid => match Uuid::try_parse(text) {
+                Ok(_) if text.len() == 36 => kept(),
+                _ => Err("must be a UUID with hyphens".into()),
+            },
+            Rule::Instant => instant(text).map(|instant| Value::String(instant.to_string())),
+            Rule::BirthDate => self.birth_date(text),
+            Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
+            Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
+            Rule::Bool | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
+                unreachable!("not a string rule")
+            }
+        }
+    }
+
+    fn birth_date(&self, text: &str) -> Result<Value, String> {
+        match full_date(text)? {
+            day if day > self.today => Err("must not be in the future".into()),
+            day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
+            _ => Ok(Value::String(text.to_owned())),
+        }
+    }
+}
+
+const EARLIEST_BIRTH: Date = date(1900, 1, 1);
+
+/// `YYYY-MM-DD` (RFC 3339 section 5.6) and a day that exists.
+fn full_date(text: &str) -> Result<Date, String> {
+    let shaped = text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    match text.parse() {
+        Ok(day) if shaped => Ok(day),
+        Err(_) if shaped => Err("is not a day of the calendar".into()),
+        _ => Err("must be a date of the form YYYY-MM-DD".into()),
+    }
+}
+
+/// RFC 3339 date-time. `jiff` alone would also take what only ISO 8601 or RFC 9557 knows.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    static RFC_3339: Pattern = Pattern::new(
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+    );
+    let instant: Option<Timestamp> = RFC_3339.is_match(text).then(|| text.parse().ok()).flatten();
+    instant
+        .and_then(|instant| Timestamp::from_microsecond(instant.as_microsecond()).ok())
+        .ok_or_else(|| "must be a date-time of RFC 3339, as in 2021-07-21T14:10:00Z".into())
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn quoted(values: &[&str]) -> String {
+    values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
+}
+
+impl Shape {
+    /// JSON Schema (2020-12, as OpenAPI 3.1 has it), with what a tenant of this model must send.
+    pub fn json_schema(&self, model: Model) -> Value {
+        let properties: Map<String, Value> = self
+            .members
+            .iter()
+            .map(|member| {
+                let mut schema = member.rule.json_schema(model);
+                schema["description"] = json!(member.description);
+                (member.name.to_owned(), schema)
+            })
+            .collect();
+        let needed = |member: &&Member| match member.needed {
+            Needed::Always => true,
+            Needed::Tol => model == Model::Tol,
+            Needed::No => false,
+        };
+        let required: Vec<&str> = self.members.iter().filter(needed).map(|member| member.name).collect();
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    }
+}
+
+impl Rule {
+    fn json_schema(&self, model: Model) -> Value {
+        match self {
+            Rule::Text { min: 0, max } => json!({ "type": "string", "maxLength": max }),
+            Rule::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
+            Rule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.text }),
+            Rule::OneOf(values) => json!({ "type": "string", "enum": values }),
+            Rule::Country => json!({ "type": "string", "pattern": "^[A-Z]{2}$" }),
+            Rule::Email { max } => json!({ "type": "string", "format": "email", "maxLength": max }),
+            Rule::Uuid => json!({ "type": "string", "format": "uuid" }),
+            Rule::Bool => json!({ "type": "boolean" }),
+            Rule::Instant => json!({ "type": "string", "format": "date-time" }),
+            Rule::BirthDate => json!({ "type": "string", "format": "date" }),
+            Rule::DateOrEmpty => {
+                json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
+            }
+            Rule::List { item, min, unique } => {
+                json!({ "type": "array", "items": item.json_schema(model), "minItems": min, "uniqueItems": unique })
+            }
+            Rule::Object(shape) => shape.json_schema(model),
+            Rule::OrNull(rule) => json!({ "anyOf": [rule.json_schema(model), { "type": "null" }] }),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A tenant's settings: the switches that `decisions` leave to each broker.
+
+use mifir::Regime;
+use serde::{Deserialize, Serialize};
+
+/// Settings of one tenant, as they stand in a tenants file, in `investord tenant set` and in the store.
+///
+/// An unknown key is refused everywhere; a missing one has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub model: Model,
+    /// Refuse signatures without nonce or with less than the documented components.
+    pub strict_signatures: bool,
+    pub unknown_members: UnknownMembers,
+    pub activation_requires: ActivationRequires,
+    pub identifier_checks: IdentifierChecks,
+    pub regime: RegimeSetting,
+    pub review_policy: ReviewPolicy,
+}
+
+/// Who holds the licence: decides which members a create request must have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Model {
+    /// The tenant is the regulated firm and does the know-your-customer work itself.
+    #[default]
+    Byol,
+    /// The tenant works under the register's licence, which therefore keeps the evidence.
+    Tol,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownMembers {
+    #[default]
+    Refuse,
+    Ignore,
+}
+
+/// What has to be there before a user may trade.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActivationRequires(Vec<Requirement>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requirement {
+    Identifiers,
+    Checks,
+    TaxResidency,
+}
+
+impl Default for ActivationRequires {
+    fn default() -> Self {
+        Self(vec![Requirement::Identifiers])
+    }
+}
+
+impl ActivationRequires {
+    /// Whether nothing is required that `fulfilled` does not name.
+    pub fn met_by(&self, fulfilled: &[Requirement]) -> bool {
+        self.0.iter().all(|requirement| fulfilled.contains(requirement))
+    }
+}
+
+/// How much of an identifier is checked before it is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentifierChecks {
+    #[default]
+    Format,
+    Strict,
+}
+
+/// `EU` or `UK`: under which copy of RTS 22 the tenant reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RegimeSetting {
+    #[default]
+    Eu,
+    Uk,
+}
+
+impl From<RegimeSetting> for Regime {
+    fn from(setting: RegimeSetting) -> Self {
+        match setting {
+            RegimeSetting::Eu => Regime::Eu,
+            RegimeSetting::Uk => Regime::Uk,
+        }
+    }
+}
+
+/// Who decides a data change that comes with proof (TOL).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReviewPolicy {
+    #[default]
+    Auto,
+    Review,
+    Simulate,
+}
+
+impl Settings {
+    /// These settings with one of them changed; `value` as it would stand in a tenants file.
+    ///
+    /// The error names the key or the values it can have.
+    pub fn with(&self, key: &str, value: serde_json::Value) -> Result<Self, String> {
+        let mut all = serde_json::to_value(self).map_err(|error| error.to_string())?;
+        match all.get_mut(key) {
+            Some(slot) => *slot = value,
+            None => {
+                let known: Vec<&str> =
+                    all.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+                return Err(format!("there is no setting '{key}'; there are {}", known.join(", ")));
+            }
+        }
+        serde_json::from_value(all).map_err(|error| format!("{key}: {error}"))
+    }
+}
+
+/// Scopes that a client can be given: the union of all described versions of the API.
+pub const SCOPES: &[&str] = &[
+    "account_liquidations:admin",
+    "account_liquidations:read",
+    "account_returns:read",
+    "accounts:admin",
+    "accounts:read",
+    "checks:admin",
+    "checks:read",
+    "credit_fundings:read",
+    "fees:admin",
+    "fees:read",
+    "instruments:read",
+    "mandates:admin",
+    "mandates:read",
+    "orders:admin",
+    "orders:read",
+    "payments:admin",
+    "payments:read",
+    "portfolios:admin",
+    "portfolios:read",
+    "positions:read",
+    "prices:read",
+    "reference_accounts:admin",
+    "reference_accounts:read",
+    "reports:admin",
+    "reports:read",
+    "roles:admin",
+    "roles:read",
+    "savings_plans:admin",
+    "savings_plans:read",
+    "taxes:admin",
+    "taxes:read",
+    "tests:admin",
+    "topups:admin",
+    "topups:read",
+    "transactions:read",
+    "users:admin",
+    "users:read",
+    "valuations:read",
+    "virtual_cash_balances:admin",
+    "webhooks:admin",
+    "webhooks:read",
+];

@@ -1,0 +1,152 @@
+//! A JSON text as it was written, so that nothing in it can be overlooked.
+//!
+//! `serde_json::Value` keeps the last of two members of the same name; a request in which two systems
+//! may read two different people has to be refused instead (RFC 8259 section 4 leaves it open).
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// More values than any request of this API can need; keeps memory flat when a body is all brackets.
+const MOST_VALUES: usize = 10_000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tree {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+    List(Vec<Tree>),
+    Object(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    /// Parses UTF-8 JSON. The error says what is wrong and where (line and column).
+    pub fn parse(text: &[u8]) -> Result<Tree, String> {
+        if let Err(error) = std::str::from_utf8(text) {
+            return Err(format!("the body is not UTF-8 (byte {})", error.valid_up_to()));
+        }
+        let left = Cell::new(MOST_VALUES);
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let tree = Seed(&left).deserialize(&mut reader).and_then(|tree| reader.end().map(|()| tree));
+        tree.map_err(|error| format!("the body is not JSON: {error}"))
+    }
+
+    /// What a message calls a value of this kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Tree::Null => "null",
+            Tree::Bool(_) => "a boolean",
+            Tree::Number(_) => "a number",
+            Tree::Text(_) => "a string",
+            Tree::List(_) => "an array",
+            Tree::Object(_) => "an object",
+        }
+    }
+}
+
+/// Counts values down while it builds the tree.
+struct Seed<'a>(&'a Cell<usize>);
+
+impl Seed<'_> {
+    fn count<E: Error>(&self) -> Result<(), E> {
+        let left = self.0.get().checked_sub(1);
+        self.0.set(left.ok_or_else(|| E::custom(format!("more than {MOST_VALUES} values")))?);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Tree;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
+        self.count()?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Tree;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
+        Ok(Tree::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
+        Ok(Tree::Number(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
+        Ok(Tree::Number(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
+        Ok(Tree::Number(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
+        Ok(Tree::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Seed(self.0))? {
+            list.push(item);
+        }
+        Ok(Tree::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
+        let mut object = Vec::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            object.push((name, entries.next_value_seed(Seed(self.0))?));
+        }
+        Ok(Tree::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_both_of_two_members_of_one_name() {
+        let tree = Tree::parse(br#"{"a": 1, "a": [null, true, "x", {}]}"#).unwrap();
+        let list = vec![Tree::Null, Tree::Bool(true), Tree::Text("x".into()), Tree::Object(vec![])];
+        assert_eq!(
+            tree,
+            Tree::Object(vec![("a".into(), Tree::Number("1".into())), ("a".into(), Tree::List(list))])
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_what_is_not_json() {
+        for (text, reason) in [
+            (&b"{\"a\": }"[..], "line 1 column 7"),
+            (b"", "EOF"),
+            (b"{} {}", "trailing characters"),
+            (b"\xff", "not UTF-8 (byte 0)"),
+            (br#"{"a": "\ud800"}"#, "surrogate"),
+            (br#"{"a": 1e400}"#, "number out of range"),
+        ] {
+            let error = Tree::parse(text).unwrap_err();
+            assert!(error.contains(reason), "{error} does not contain {reason}");
+        }
+    }
+
+    #[test]
+    fn bounds_depth_and_number_of_values() {
+        assert!(Tree::parse("[".repeat(10_000).as_bytes()).unwrap_err().contains("recursion limit"));
+        let wide = format!("[{}1]", "1,".repeat(1_000_000));
+        assert!(Tree::parse(wide.as_bytes()).unwrap_err().contains("more than 10000 values"));
+    }
+}

@@ -1,0 +1,265 @@
+//! A user: a natural person in the register of one tenant.
+//!
+//! Fields, bounds and presence rules follow the API reference pages "Users" (BYOL and TOL) of the
+//! versions named in the README.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use mifir::Country;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::event::EventType;
+use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, read};
+use super::tenant::{Requirement, Settings};
+use super::tree::Tree;
+
+static POSTCODE: Pattern = Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$");
+static PHONE_NUMBER: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
+static SOCIAL_SECURITY_NUMBER: Pattern =
+    Pattern::new(r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$");
+
+static ADDRESS: Shape = Shape {
+    name: "Address",
+    members: &[
+        member(
+            "address_line1",
+            Needed::Always,
+            Rule::Text { min: 0, max: 100 },
+            "First line of the address.",
+        ),
+        member("address_line2", Needed::No, Rule::Text { min: 0, max: 100 }, "Second line of the address."),
+        member("postcode", Needed::Always, Rule::Pattern(&POSTCODE), "Postal code."),
+        member("city", Needed::Always, Rule::Text { min: 1, max: 85 }, "City."),
+        member("state", Needed::No, Rule::Text { min: 0, max: 50 }, "State, province or county."),
+        member("country", Needed::Always, Rule::Country, "ISO 3166-1 alpha-2 code."),
+    ],
+};
+
+static ADDRESS_RULE: Rule = Rule::Object(&ADDRESS);
+
+static CONSENT: Shape = Shape {
+    name: "Consent",
+    members: &[
+        member("consent_document_id", Needed::Always, Rule::Uuid, "The document consented to."),
+        member("confirmed_at", Needed::Always, Rule::Instant, "When the user consented."),
+    ],
+};
+
+static FATCA: Shape = Shape {
+    name: "Fatca",
+    members: &[
+        member(
+            "status",
+            Needed::Always,
+            Rule::Bool,
+            "Whether the user is subject to paying taxes in the US.",
+        ),
+        member("confirmed_at", Needed::Always, Rule::Instant, "When the user confirmed the status."),
+    ],
+};
+
+const SALUTATIONS: &[&str] =
+    &["", "SALUTATION_MALE", "SALUTATION_FEMALE", "SALUTATION_FEMALE_MARRIED", "SALUTATION_DIVERSE"];
+const TITLES: &[&str] = &["", "DR", "PROF", "PROF_DR", "DIPL_ING", "MAGISTER"];
+const GENDERS: &[&str] = &["", "MALE", "FEMALE", "DIVERSE"];
+
+/// The body of `POST /users`, both operating models and the newest additions in one (decision W8).
+pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS };
+
+static CREATE_MEMBERS: &[Member] = &[
+    member("first_name", Needed::Always, Rule::Text { min: 2, max: 100 }, "All first and middle names."),
+    member("last_name", Needed::Always, Rule::Text { min: 2, max: 100 }, "Last name."),
+    member("salutation", Needed::No, Rule::OneOf(SALUTATIONS), "Salutation in reports and statements."),
+    member("title", Needed::No, Rule::OneOf(TITLES), "Title in reports and statements."),
+    member("gender", Needed::No, Rule::OneOf(GENDERS), "Gender."),
+    member("birth_date", Needed::Always, Rule::BirthDate, "Birth date, YYYY-MM-DD."),
+    member("birth_city", Needed::Tol, Rule::Text { min: 1, max: 85 }, "City of birth."),
+    member("birth_country", Needed::Tol, Rule::Country, "Country of birth, ISO 3166-1 alpha-2."),
+    member("birth_name", Needed::No, Rule::Text { min: 0, max: 100 }, "Birth name."),
+    member(
+        "nationalities",
+        Needed::Always,
+        Rule::List { item: &Rule::Country, min: 1, unique: false },
+        "Nationalities, ISO 3166-1 alpha-2.",
+    ),
+    member(
+        "postal_address",
+        Needed::No,
+        Rule::OrNull(&ADDRESS_RULE),
+        "Postal address: a copy of the address when absent, none when null.",
+    ),
+    member("address", Needed::Always, Rule::Object(&ADDRESS), "Residential address."),
+    member("email", Needed::Tol, Rule::Email { max: 100 }, "E-mail address."),
+    member("phone_number", Needed::No, Rule::Pattern(&PHONE_NUMBER), "Phone number, digits only."),
+    member("fatca", Needed::Tol, Rule::Object(&FATCA), "FATCA status."),
+    member(
+        "terms_and_conditions",
+        Needed::Tol,
+        Rule::Object(&CONSENT),
+        "Consent to the terms and conditions.",
+    ),
+    member(
+        "data_privacy_and_sharing_agreement",
+        Needed::Tol,
+        Rule::Object(&CONSENT),
+        "Consent to the data privacy and sharing agreement.",
+    ),
+    member(
+        "social_security_number",
+        Needed::No,
+        Rule::Pattern(&SOCIAL_SECURITY_NUMBER),
+        "German social security number.",
+    ),
+    member("branch_id", Needed::No, Rule::Uuid, "Branch that the user belongs to."),
+    member(
+        "tags",
+        Needed::No,
+        Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, unique: true },
+        "Tags; left out of the answer when there is none.",
+    ),
+    member("decease_date", Needed::No, Rule::DateOrEmpty, "Date of death; empty for none, answered as null."),
+];
+
+/// What a person has told the register: members as they are answered, checked and with their defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// A JSON object, the part of the answer that is personal data.
+    pub json: String,
+    pub nationalities: Vec<Country>,
+    /// The postal address is a copy and moves with the address (decision U4).
+    pub postal_follows_address: bool,
+}
+
+impl Person {
+    /// Reads the body of a create request. `now` decides what is in the future.
+    pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
+        let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+        let sent = read(&CREATE, &tree, settings, TimeZone::UTC.to_datetime(now).date())?;
+        Ok(Self::from_members(sent))
+    }
+
+    fn from_members(mut members: Map<String, Value>) -> Self {
+        let postal_follows_address = !members.contains_key("postal_address");
+        if members.get("tags").is_some_and(|tags| *tags == json!([])) {
+            members.remove("tags");
+        }
+        // In the table's order, which is the order of the reference pages.
+        let answered: Map<String, Value> = CREATE_MEMBERS
+            .iter()
+            .filter_map(|member| {
+                let value = match member.name {
+                    "salutation" | "title" => members.remove(member.name).or_else(|| Some(json!(""))),
+                    "postal_address" => {
+                        members.remove(member.name).or_else(|| members.get("address").cloned())
+                    }
+                    "address" => members.get("address").cloned(),
+                    name => members.remove(name),
+                };
+                Some((member.name.to_owned(), value?))
+            })
+            .collect();
+        let codes = answered.get("nationalities").and_then(Value::as_array).into_iter().flatten();
+        let nationalities = codes.filter_map(|code| Country::parse(code.as_str()?)).collect();
+        Self { json: Value::Object(answered).to_string(), nationalities, postal_follows_address }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Inactive,
+    Offboarding,
+    Offboarded,
+}
+
+impl Status {
+    pub const ALL: [Status; 4] = [Status::Active, Status::Inactive, Status::Offboarding, Status::Offboarded];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Active => "ACTIVE",
+            Status::Inactive => "INACTIVE",
+            Status::Offboarding => "OFFBOARDING",
+            Status::Offboarded => "OFFBOARDED",
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        known.ok_or_else(|| format!("'{text}' is not the status of a user"))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub status: Status,
+    pub person: Person,
+}
+
+impl User {
+    /// Takes a person into the register and says what has happened by that.
+    ///
+    /// A user whose requirements are met is active at once (decision U2). The only requirement that can be
+    /// met without a further call is the identifier, when Annex II of RTS 22 names CONCAT first for the
+    /// leading nationality: the register makes that one itself.
+    pub fn register(
+        person: Person,
+        settings: &Settings,
+        id: Uuid,
+        now: Timestamp,
+    ) -> (User, &'static [EventType]) {
+        let regime = settings.regime.into();
+        let leading = mifir::leading(&person.nationalities, regime);
+        let concat = leading.is_some_and(|leading| mifir::first_is_concat(leading.country, regime));
+        let fulfilled: &[Requirement] = if concat { &[Requirement::Identifiers] } else { &[] };
+        let (status, events): (_, &[EventType]) = if settings.activation_requires.met_by(fulfilled) {
+            (Status::Active, &[EventType::UserCreated, EventType::UserActivated])
+        } else {
+            (Status::Inactive, &[EventType::UserCreated])
+        };
+        (User { id, created_at: now, updated_at: now, status, person }, events)
+    }
+}
+
+/// A user as the wire shows it; the person's members are spliced in as they were kept.
+pub struct UserView<'a> {
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub status: Status,
+    /// [`Person::json`]: an object with at least one member.
+    pub person: &'a str,
+}
+
+impl<'a> From<&'a User> for UserView<'a> {
+    fn from(user: &'a User) -> Self {
+        let User { id, created_at, updated_at, status, person } = user;
+        Self {
+            id: *id,
+            created_at: *created_at,
+            updated_at: *updated_at,
+            status: *status,
+            person: &person.json,
+        }
+    }
+}
+
+impl fmt::Display for UserView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, created_at, updated_at, status, person } = self;
+        let members = &person[1..person.len() - 1];
+        write!(f, r#"{{"id":"{id}","created_at":"{created_at}","updated_at":"{updated_at}","#)?;
+        write!(f, r#"{members},"status":"{}"}}"#, status.as_str())
+    }
+}

@@ -1,0 +1,16 @@
+//! Investord: a register of investors, wire-compatible with the Upvest Investment API.
+//!
+//! `ARCHITECTURE.md` in the repository is the map.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod problem;
+pub mod provision;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod worker;

@@ -1,0 +1,329 @@
+//! Everything the server can refuse, and how a refusal looks on the wire (RFC 9457).
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::domain::schema::Fault;
+use crate::store::StoreError;
+
+#[derive(Clone, Debug)]
+pub enum Problem {
+    /// Body, query, header or form do not validate: every fault.
+    InvalidRequest(Vec<Fault>),
+    MissingClientId,
+    MissingIdempotencyKey,
+    Unauthorised(Unauthorised),
+    /// The token has none of these scopes.
+    Forbidden {
+        any_of: &'static [&'static str],
+    },
+    NotFound(&'static str),
+    MethodNotAllowed,
+    NotAcceptable,
+    /// The key was used with another request.
+    OtherRequest,
+    UpgradeRequired,
+    TooManyRequests {
+        retry_after_seconds: u64,
+        what: &'static str,
+    },
+    /// What happened stands in the log, not in the answer.
+    Internal(String),
+    Unavailable(String),
+}
+
+/// Why somebody is not who they say.
+#[derive(Clone, Debug, Default)]
+pub struct Unauthorised {
+    pub detail: String,
+    /// Only in development: what the server saw, and the likely cause.
+    pub explanation: Map<String, Value>,
+}
+
+/// One kind of problem: the last segment of its `type`, its title, and a page that helps to mend it.
+pub struct Kind {
+    pub slug: &'static str,
+    pub status: StatusCode,
+    pub title: &'static str,
+    /// What it means and what to do, in paragraphs.
+    pub help: &'static [&'static str],
+}
+
+impl Problem {
+    /// A refusal for a single fault.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Problem::InvalidRequest(vec![Fault::new(field, message)])
+    }
+
+    pub fn unauthorised(detail: impl Into<String>) -> Self {
+        Problem::Unauthorised(Unauthorised { detail: detail.into(), explanation: Map::new() })
+    }
+
+    pub const fn kind(&self) -> &'static Kind {
+        match self {
+            Problem::InvalidRequest(_) => &INVALID_REQUEST,
+            Problem::MissingClientId => &MISSING_CLIENT_ID,
+            Problem::MissingIdempotencyKey => &MISSING_IDEMPOTENCY_KEY,
+            Problem::Unauthorised(_) => &UNAUTHORISED,
+            Problem::Forbidden { .. } => &FORBIDDEN,
+            Problem::NotFound(_) => &NOT_FOUND,
+            Problem::MethodNotAllowed => &METHOD_NOT_ALLOWED,
+            Problem::NotAcceptable => &NOT_ACCEPTABLE,
+            Problem::OtherRequest => &UNPROCESSABLE_ENTITY,
+            Problem::UpgradeRequired => &UPGRADE_REQUIRED,
+            Problem::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
+            Problem::Internal(_) => &INTERNAL,
+            Problem::Unavailable(_) => &UNAVAILABLE,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Problem::InvalidRequest(faults) => faults
+                .iter()
+                .map(|fault| format!("{}: {}", fault.field, fault.message))
+                .collect::<Vec<_>>()
+                .join("; "),
+            Problem::MissingClientId => "the header 'upvest-client-id' is missing".into(),
+            Problem::MissingIdempotencyKey => "the header 'idempotency-key' is missing".into(),
+            Problem::Unauthorised(why) => why.detail.clone(),
+            Problem::Forbidden { any_of } => {
+                format!("the access token has none of the scopes {}", any_of.join(", "))
+            }
+            Problem::NotFound(what) => format!("there is no such {what}"),
+            Problem::MethodNotAllowed => "this path does not know this method; see the header 'allow'".into(),
+            Problem::NotAcceptable => "the header 'accept' excludes application/json".into(),
+            Problem::OtherRequest => {
+                "the idempotency key was used with another body; use a new key for another request".into()
+            }
+            Problem::UpgradeRequired => "the header 'upvest-api-version' must be 1".into(),
+            Problem::TooManyRequests { what, .. } => format!("too many {what}; see the header 'retry-after'"),
+            Problem::Internal(_) => "something went wrong on the server; quote the request id".into(),
+            Problem::Unavailable(_) => "the register cannot do this at the moment; try again".into(),
+        }
+    }
+
+    /// What is for the log alone.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Problem::Internal(cause) | Problem::Unavailable(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The problem document. `type_base` is the part of `type` before the slug.
+    pub fn document(&self, type_base: &str, request_id: &str) -> String {
+        let Kind { slug, status, title, .. } = self.kind();
+        let mut document = json!({
+            "type": format!("{type_base}/{slug}"),
+            "status": status.as_u16(),
+            "title": title,
+            "detail": self.detail(),
+            "request_id": request_id,
+        });
+        match self {
+            Problem::InvalidRequest(faults) => document["errors"] = json!(faults),
+            Problem::Unauthorised(Unauthorised { explanation, .. }) => {
+                let explanation = explanation.iter().map(|(name, value)| (name.clone(), value.clone()));
+                document.as_object_mut().into_iter().for_each(|object| object.extend(explanation.clone()));
+            }
+            _ => {}
+        }
+        document.to_string()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full | StoreError::Unavailable(_) => Problem::Unavailable(error.to_string()),
+            StoreError::Damaged(_) => Problem::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<Vec<Fault>> for Problem {
+    fn from(faults: Vec<Fault>) -> Self {
+        Problem::InvalidRequest(faults)
+    }
+}
+
+/// The outermost layer (`server.rs`) writes the body: only there the request id is known.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind().status.into_response();
+        if let Problem::TooManyRequests { retry_after_seconds, .. } = self {
+            response.headers_mut().insert(http::header::RETRY_AFTER, retry_after_seconds.into());
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+const fn kind(
+    slug: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    help: &'static [&'static str],
+) -> Kind {
+    Kind { slug, status, title, help }
+}
+
+static INVALID_REQUEST: Kind = kind(
+    "invalid_request",
+    StatusCode::BAD_REQUEST,
+    "Invalid request",
+    &[
+        "The body, the query, a header or the form does not have the form that the API reference gives. \
+     The member <code>errors</code> lists every fault: <code>field</code> is the path of the member \
+     (<code>address.postcode</code>, <code>nationalities[1]</code>, <code>(root)</code> for the body as a whole), \
+     <code>message</code> says what it must be.",
+        "Mend all of them and send the request again. Nothing has been stored, and the idempotency key is still free. \
+     A JSON body needs the content type <code>application/json</code> and at most 1 MiB.",
+    ],
+);
+static MISSING_CLIENT_ID: Kind = kind(
+    "missing_client_id",
+    StatusCode::BAD_REQUEST,
+    "Missing client ID",
+    &["Every request names its client in the header <code>upvest-client-id</code>, a UUID. Only \
+     <code>POST /auth/token</code> may leave it out, because its form has <code>client_id</code>."],
+);
+static MISSING_IDEMPOTENCY_KEY: Kind = kind(
+    "missing_idempotency_key",
+    StatusCode::BAD_REQUEST,
+    "Missing idempotency key",
+    &[
+        "This request creates something and needs the header <code>idempotency-key</code>: a random UUID of your \
+         own, new for each thing to create, the same when you send the same request again.",
+        "A repeat within the window gets the first answer, byte for byte, and does nothing twice.",
+    ],
+);
+static UNAUTHORISED: Kind = kind(
+    "unauthorised",
+    StatusCode::UNAUTHORIZED,
+    "Unauthorised",
+    &[
+        "The access token, the client's credentials or the signature is missing, wrong, expired or used before. \
+     <code>detail</code> says which.",
+        "Token: <code>POST /auth/token</code> gives a new one; it belongs to one client. A scope that the client \
+     has not been given is refused here already.",
+        "Signature, the usual mistakes: <code>upvest-signature-version: 15</code> is missing, so the server expects \
+     draft 6 with bare names; a covered header was changed after signing; the body has no \
+     <code>content-digest</code>, or it is not covered; <code>@query</code> is not covered; the clock is off; \
+     the same nonce was sent twice; the key id belongs to another client.",
+        "A server started with <code>investord dev</code> adds <code>signature_base</code> and \
+     <code>likely_cause</code> to the answer. <code>investord call --verbose</code> shows a base that holds.",
+    ],
+);
+static FORBIDDEN: Kind = kind(
+    "forbidden",
+    StatusCode::FORBIDDEN,
+    "Forbidden",
+    &[
+        "The token is good, but it was not requested with a scope that allows this. <code>detail</code> names the \
+     scopes of which one is needed; ask for it at <code>POST /auth/token</code>.",
+    ],
+);
+static NOT_FOUND: Kind = kind(
+    "not_found",
+    StatusCode::NOT_FOUND,
+    "Not found",
+    &["There is no such path, or no such resource among those of your tenant."],
+);
+static METHOD_NOT_ALLOWED: Kind = kind(
+    "method_not_allowed",
+    StatusCode::METHOD_NOT_ALLOWED,
+    "Method not allowed",
+    &["The path exists, but not with this method. The header <code>allow</code> names the methods it knows."],
+);
+static NOT_ACCEPTABLE: Kind = kind(
+    "not_acceptable",
+    StatusCode::NOT_ACCEPTABLE,
+    "Not acceptable",
+    &[
+        "Answers are <code>application/json</code>. Send that, <code>application/*</code> or <code>*/*</code> in \
+     <code>accept</code>, or leave the header out.",
+    ],
+);
+static CONFLICT: Kind = kind(
+    "conflict",
+    StatusCode::CONFLICT,
+    "Conflict",
+    &["The resource is in a state in which this cannot be done, or the same request is still running."],
+);
+static UNPROCESSABLE_ENTITY: Kind = kind(
+    "unprocessable_entity",
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "Unprocessable entity",
+    &[
+        "The request is well formed but cannot be processed. The usual case: an idempotency key that was used \
+         with another body. The comparison is byte for byte, so send a repeat exactly as the first time, and \
+         anything else under a new key.",
+    ],
+);
+static UPGRADE_REQUIRED: Kind = kind(
+    "upgrade_required",
+    StatusCode::UPGRADE_REQUIRED,
+    "Upgrade required",
+    &[
+        "The header <code>upvest-api-version</code> names a major version that is not served. Send <code>1</code> or \
+     leave it out.",
+    ],
+);
+static TOO_MANY_REQUESTS: Kind = kind(
+    "too_many_requests",
+    StatusCode::TOO_MANY_REQUESTS,
+    "Too many requests",
+    &[
+        "The client has used up its quota, or too many checks of its credentials have failed. Wait for as many \
+     seconds as <code>retry-after</code> says; then back off exponentially.",
+    ],
+);
+static INTERNAL: Kind = kind(
+    "internal",
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "Internal error",
+    &[
+        "Something went wrong that should not. The log of the server has the cause under the request id. A write that \
+     was not answered may be sent again with the same idempotency key.",
+    ],
+);
+static UNAVAILABLE: Kind = kind(
+    "unavailable",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Service unavailable",
+    &[
+        "The register cannot store or read at the moment, for example because its disk is full. Nothing of the \
+     request has been kept; send it again with the same idempotency key.",
+    ],
+);
+static GATEWAY_TIMEOUT: Kind = kind(
+    "gateway_timeout",
+    StatusCode::GATEWAY_TIMEOUT,
+    "Gateway timeout",
+    &[
+        "A proxy in front of the register gave up waiting. Whether the request was done is unknown: send it again \
+     with the same idempotency key and you will get the answer.",
+    ],
+);
+
+/// Every kind of problem that has a page, those that only a proxy or a later operation gives among them.
+pub static KINDS: [&Kind; 15] = [
+    &INVALID_REQUEST,
+    &MISSING_CLIENT_ID,
+    &MISSING_IDEMPOTENCY_KEY,
+    &UNAUTHORISED,
+    &FORBIDDEN,
+    &NOT_FOUND,
+    &METHOD_NOT_ALLOWED,
+    &NOT_ACCEPTABLE,
+    &CONFLICT,
+    &UNPROCESSABLE_ENTITY,
+    &UPGRADE_REQUIRED,
+    &TOO_MANY_REQUESTS,
+    &INTERNAL,
+    &UNAVAILABLE,
+    &GATEWAY_TIMEOUT,
+];

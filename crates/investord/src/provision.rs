@@ -1,0 +1,397 @@
+//! Bringing tenants, clients and keys into being, one by one or from a file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use httpsig::PublicKey;
+use serde::Deserialize;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Ids};
+use crate::config::Secret;
+use crate::domain::tenant::{SCOPES, Settings};
+use crate::store::seal::{MasterKey, TenantKey};
+use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
+use crate::store::{Store, StoreError, Tx};
+
+/// Why something cannot be brought into being. Nothing has been changed.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Invalid(message.into()))
+}
+
+/// What provisioning needs of the world; cloned into units of work.
+#[derive(Clone)]
+pub struct Provisioner {
+    pub store: Store,
+    pub master_key: Arc<MasterKey>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+/// A client to be: what is `None` is made.
+#[derive(Clone)]
+pub struct NewClient {
+    pub id: Option<Uuid>,
+    pub secret: Option<Secret>,
+    pub scopes: Vec<String>,
+}
+
+impl Provisioner {
+    pub async fn create_tenant(&self, name: String, settings: Settings) -> Result<TenantRow, Refusal> {
+        let this = self.clone();
+        self.store
+            .write("tenants.create", move |tx| match tenants::by_name(tx, &name)? {
+                Some(_) => refuse(format!("there is a tenant '{name}' already")),
+                None => this.insert_tenant(tx, &name, &settings),
+            })
+            .await
+    }
+
+    pub async fn set(
+        &self,
+        name: String,
+        key: String,
+        value: serde_json::Value,
+    ) -> Result<TenantRow, Refusal> {
+        self.store
+            .write("tenants.set", move |tx| {
+                let mut tenant = tenant(tx, &name)?;
+                tenant.settings = tenant.settings.with(&key, value.clone()).map_err(Refusal::Invalid)?;
+                tenants::set_settings(tx, tenant.number, &tenant.settings)?;
+                Ok(tenant)
+            })
+            .await
+    }
+
+    /// Makes a client; its secret is in the answer and nowhere else.
+    pub async fn create_client(
+        &self,
+        tenant_name: String,
+        new: NewClient,
+    ) -> Result<(Uuid, Secret), Refusal> {
+        let this = self.clone();
+        self.store
+            .write("clients.create", move |tx| {
+                let tenant = tenant(tx, &tenant_name)?;
+                let id = new.id.unwrap_or_else(|| this.ids.uuid());
+                let secret = new.secret.clone().unwrap_or_else(|| this.secret());
+                if tenants::client_by_id(tx, id)?.is_some() {
+                    return refuse(format!("there is a client '{id}' already"));
+                }
+                this.insert_client(tx, &tenant, id, &secret, &new.scopes)?;
+                Ok((id, secret))
+            })
+            .await
+    }
+
+    /// Replaces a client's secret; tokens given under the old one end only if asked for.
+    pub async fn rotate_secret(
+        &self,
+        id: Uuid,
+        secret: Option<Secret>,
+        end_tokens: bool,
+    ) -> Result<Secret, Refusal> {
+        let this = self.clone();
+        self.store
+            .write("clients.rotate_secret", move |tx| {
+                let client = client(tx, id)?;
+                let secret = secret.clone().unwrap_or_else(|| this.secret());
+                check_secret(&secret)?;
+                let mac = this.key_of(tx, client.tenant)?.secret_mac(&id, &secret.0);
+                tenants::set_client(tx, id, &mac, &client.scopes)?;
+                if end_tokens {
+                    tenants::drop_tokens(tx, id)?;
+                }
+                Ok(secret)
+            })
+            .await
+    }
+
+    pub async fn add_key(&self, client_id: Uuid, id: Option<Uuid>, key: PublicKey) -> Result<Uuid, Refusal> {
+        let this = self.clone();
+        self.store
+            .write("client_keys.add", move |tx| {
+                client(tx, client_id)?;
+                let id = id.unwrap_or_else(|| this.ids.uuid());
+                match tenants::key_by_id(tx, id)? {
+                    Some(_) => refuse(format!("there is a key '{id}' already")),
+                    None => Ok(tenants::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())
+                        .map(|()| id)?),
+                }
+            })
+            .await
+    }
+
+    pub async fn revoke_key(&self, id: Uuid) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        self.store
+            .write("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
+                None => refuse(format!("there is no key '{id}'")),
+                Some(KeyRow { revoked_at: Some(at), .. }) => {
+                    refuse(format!("the key '{id}' was revoked at {at}"))
+                }
+                Some(_) => Ok(tenants::revoke_key(tx, id, now).map(|_| ())?),
+            })
+            .await
+    }
+
+    /// Wraps every tenant's key with another master key; how many.
+    pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, Refusal> {
+        let this = self.clone();
+        self.store
+            .write("tenants.rewrap", move |tx| {
+                let all = tenants::all(tx)?;
+                for tenant in &all {
+                    let sealed =
+                        this.master_key.rewrap(tenant.number, &tenant.sealed_key, &next, &*this.ids)?;
+                    tenants::set_key(tx, tenant.number, &sealed, next.fingerprint())?;
+                }
+                Ok(all.len())
+            })
+            .await
+    }
+
+    fn insert_tenant(&self, tx: &Tx<'_>, name: &str, settings: &Settings) -> Result<TenantRow, Refusal> {
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return refuse("the name of a tenant has 1 to 100 characters and no control characters");
+        }
+        let number = tenants::all(tx)?.last().map_or(1, |last| last.number + 1);
+        let tenant = TenantRow {
+            number,
+            name: name.to_owned(),
+            settings: settings.clone(),
+            sealed_key: self.master_key.new_tenant_key(number, &*self.ids),
+            master_key: self.master_key.fingerprint().to_owned(),
+            created_at: self.clock.now(),
+        };
+        tenants::insert(tx, &tenant)?;
+        Ok(tenant)
+    }
+
+    fn insert_client(
+        &self,
+        tx: &Tx<'_>,
+        tenant: &TenantRow,
+        id: Uuid,
+        secret: &Secret,
+        scopes: &[String],
+    ) -> Result<(), Refusal> {
+        let scopes = checked_scopes(scopes)?;
+        check_secret(secret)?;
+        let secret = self.key_of(tx, tenant.number)?.secret_mac(&id, &secret.0);
+        let created_at = self.clock.now();
+        Ok(tenants::insert_client(tx, &ClientRow { id, tenant: tenant.number, secret, scopes, created_at })?)
+    }
+
+    fn key_of(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, Refusal> {
+        match tenants::by_number(tx, tenant)? {
+            Some(tenant) => Ok(self.master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?),
+            None => refuse(format!("there is no tenant {tenant}")),
+        }
+    }
+
+    fn secret(&self) -> Secret {
+        let mut bytes = [0; 32];
+        self.ids.fill(&mut bytes);
+        Secret(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
+    tenants::by_name(tx, name)?.map_or_else(|| refuse(format!("there is no tenant '{name}'")), Ok)
+}
+
+fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, Refusal> {
+    tenants::client_by_id(tx, id)?.map_or_else(|| refuse(format!("there is no client '{id}'")), Ok)
+}
+
+fn checked_scopes(scopes: &[String]) -> Result<String, Refusal> {
+    match scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
+        Some(scope) => {
+            refuse(format!("'{scope}' is not a scope of this API; there are {}", SCOPES.join(", ")))
+        }
+        None if scopes.is_empty() => refuse("a client needs at least one scope"),
+        None => Ok(scopes.join(" ")),
+    }
+}
+
+fn check_secret(secret: &Secret) -> Result<(), Refusal> {
+    match secret.0.chars().count() {
+        1..=1000 => Ok(()),
+        _ => refuse("a secret has 1 to 1000 characters"),
+    }
+}
+
+/// A file that says which tenants, clients and keys there are to be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantsFile {
+    #[serde(default, rename = "tenant")]
+    tenants: Vec<TenantEntry>,
+}
+
+#[derive(Deserialize)]
+struct TenantEntry {
+    name: String,
+    #[serde(default, rename = "client")]
+    clients: Vec<ClientEntry>,
+    /// Settings by their names; [`Settings::with`] refuses what is none.
+    #[serde(flatten)]
+    settings: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientEntry {
+    id: Uuid,
+    secret: Option<Secret>,
+    secret_file: Option<PathBuf>,
+    scopes: Vec<String>,
+    #[serde(default, rename = "key")]
+    keys: Vec<KeyEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyEntry {
+    id: Uuid,
+    public_key: Option<String>,
+    public_key_file: Option<PathBuf>,
+}
+
+/// The file with everything that it names read in and parsed.
+#[derive(Clone)]
+pub struct Wanted(Vec<(String, toml::Table, Vec<WantedClient>)>);
+
+#[derive(Clone)]
+struct WantedClient {
+    id: Uuid,
+    secret: Secret,
+    scopes: Vec<String>,
+    keys: Vec<(Uuid, PublicKey)>,
+}
+
+impl Wanted {
+    /// Reads a tenants file; paths in it are relative to the file.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let what = || format!("tenants file {}", file.display());
+        let text = std::fs::read_to_string(file).with_context(what)?;
+        let parsed: TenantsFile = toml::from_str(&text).with_context(what)?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let mut wanted = Vec::new();
+        for TenantEntry { name, clients, settings } in parsed.tenants {
+            let clients: anyhow::Result<Vec<_>> =
+                clients.into_iter().map(|entry| entry.read(folder)).collect();
+            wanted.push((name, settings, clients.with_context(what)?));
+        }
+        Ok(Self(wanted))
+    }
+}
+
+impl ClientEntry {
+    fn read(self, folder: &Path) -> anyhow::Result<WantedClient> {
+        let Self { id, secret, secret_file, scopes, keys } = self;
+        let secret = match (secret, secret_file) {
+            (Some(secret), None) => secret,
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(folder.join(&file));
+                Secret(text.with_context(|| format!("secret_file {}", file.display()))?.trim_end().to_owned())
+            }
+            _ => bail!("client {id} needs one of secret and secret_file"),
+        };
+        let keys: anyhow::Result<Vec<_>> = keys.into_iter().map(|key| key.read(folder)).collect();
+        Ok(WantedClient { id, secret, scopes, keys: keys? })
+    }
+}
+
+impl KeyEntry {
+    fn read(self, folder: &Path) -> anyhow::Result<(Uuid, PublicKey)> {
+        let Self { id, public_key, public_key_file } = self;
+        let text = match (public_key, public_key_file) {
+            (Some(text), None) => text,
+            (None, Some(file)) => std::fs::read_to_string(folder.join(&file))
+                .with_context(|| format!("public_key_file {}", file.display()))?,
+            _ => bail!("key {id} needs one of public_key and public_key_file"),
+        };
+        Ok((id, PublicKey::from_text(&text).with_context(|| format!("key {id}"))?))
+    }
+}
+
+impl Provisioner {
+    /// Brings into being what the file says, in one commit; what is there already stays as it is.
+    ///
+    /// A key that was revoked stays revoked, whatever the file says.
+    pub async fn apply(&self, wanted: Wanted) -> Result<(), Refusal> {
+        let this = self.clone();
+        self.store
+            .write("tenants.apply", move |tx| {
+                for (name, settings, clients) in &wanted.0 {
+                    let tenant = this.apply_tenant(tx, name, settings)?;
+                    for client in clients {
+                        this.apply_client(tx, &tenant, client)?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    fn apply_tenant(&self, tx: &Tx<'_>, name: &str, changes: &toml::Table) -> Result<TenantRow, Refusal> {
+        let found = tenants::by_name(tx, name)?;
+        let mut settings = found.as_ref().map(|tenant| tenant.settings.clone()).unwrap_or_default();
+        for (key, value) in changes {
+            let value = serde_json::to_value(value).map_err(|error| Refusal::Invalid(error.to_string()))?;
+            let changed = settings.with(key, value);
+            settings = changed.map_err(|reason| Refusal::Invalid(format!("tenant '{name}': {reason}")))?;
+        }
+        match found {
+            None => self.insert_tenant(tx, name, &settings),
+            Some(tenant) if tenant.settings == settings => Ok(tenant),
+            Some(tenant) => {
+                tenants::set_settings(tx, tenant.number, &settings)?;
+                Ok(TenantRow { settings, ..tenant })
+            }
+        }
+    }
+
+    fn apply_client(&self, tx: &Tx<'_>, tenant: &TenantRow, wanted: &WantedClient) -> Result<(), Refusal> {
+        let WantedClient { id, secret, scopes, keys } = wanted;
+        match tenants::client_by_id(tx, *id)? {
+            None => self.insert_client(tx, tenant, *id, secret, scopes)?,
+            Some(client) if client.tenant != tenant.number => {
+                return refuse(format!("client {id} belongs to another tenant than '{}'", tenant.name));
+            }
+            Some(client) => {
+                let (scopes, key) = (checked_scopes(scopes)?, self.key_of(tx, tenant.number)?);
+                check_secret(secret)?;
+                if client.scopes != scopes || !key.secret_matches(id, &secret.0, &client.secret) {
+                    tenants::set_client(tx, *id, &key.secret_mac(id, &secret.0), &scopes)?;
+                }
+            }
+        }
+        for (key_id, key) in keys {
+            match tenants::key_by_id(tx, *key_id)? {
+                None => tenants::insert_key(tx, *key_id, *id, key.spki_der(), self.clock.now())?,
+                Some(known) if known.client == *id && known.spki == key.spki_der() => {}
+                Some(_) => {
+                    return refuse(format!(
+                        "key {key_id} is there already, with another public key or client"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}

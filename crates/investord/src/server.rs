@@ -1,0 +1,117 @@
+//! Listeners, layers, health, and a stop that loses nothing.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Router, middleware};
+use axum_server::Handle;
+use axum_server::accept::DefaultAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use http::StatusCode;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::store::StoreError;
+use crate::{api, telemetry, worker};
+
+/// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
+const MOST_HEAD: usize = 64 * 1024;
+const MOST_STREAMS: u32 = 256;
+
+/// Everything that the main listener answers.
+pub fn router(app: &App) -> Router {
+    let own = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
+    let own = match app.config.metrics_listen {
+        None => own.route("/metrics", get(telemetry::metrics)),
+        Some(_) => own,
+    };
+    let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
+    api::routes().merge(own).layer(observed).with_state(app.clone())
+}
+
+/// Whether the server can do its work: the store reads, and its writer answers.
+async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Problem> {
+    app.store.read("ready", |tx| crate::store::tenants::count_users(tx, 0).map(|_| ())).await?;
+    app.store.write("ready", |_| Ok::<(), StoreError>(())).await?;
+    Ok((StatusCode::OK, "ready\n"))
+}
+
+/// Serves until `stop` is done, then lets requests in flight finish.
+pub async fn run(
+    app: App,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    telemetry::recorder();
+    let handle = Handle::new();
+    let sweeper = tokio::spawn(worker::sweep::run(app.clone()));
+    let metrics = match app.config.metrics_listen {
+        Some(address) => Some(tokio::spawn(serve_metrics(address).await?)),
+        None => None,
+    };
+    let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
+    tokio::spawn({
+        let handle = handle.clone();
+        async move {
+            stop.await;
+            tracing::info!("stopping: no new connections, requests in flight get {} s", patience.as_secs());
+            handle.graceful_shutdown(Some(patience));
+        }
+    });
+    listener.set_nonblocking(true)?;
+    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
+    let outcome = match &app.config.tls {
+        None => {
+            let mut server = axum_server::from_tcp(listener)?.acceptor(DefaultAcceptor::new()).handle(handle);
+            bound(server.http_builder(), head_timeout);
+            server.serve(service).await
+        }
+        Some(tls) => {
+            let config = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await;
+            let config = config.with_context(|| {
+                format!(
+                    "cannot use tls.cert_file {} and tls.key_file {}",
+                    tls.cert_file.display(),
+                    tls.key_file.display()
+                )
+            })?;
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+            let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
+            bound(server.http_builder(), head_timeout);
+            server.serve(service).await
+        }
+    };
+    sweeper.abort();
+    metrics.inspect(tokio::task::JoinHandle::abort);
+    outcome.context("the listener failed")
+}
+
+/// Limits that hold before a request is one.
+fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MOST_HEAD);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(64 * 1024)
+        .max_concurrent_streams(MOST_STREAMS)
+        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_timeout(head_timeout);
+}
+
+async fn serve_metrics(address: SocketAddr) -> anyhow::Result<impl Future<Output = ()>> {
+    let listener =
+        TcpListener::bind(address).with_context(|| format!("cannot listen on metrics_listen {address}"))?;
+    listener.set_nonblocking(true)?;
+    let server = axum_server::from_tcp(listener)?;
+    let router = Router::new().route("/metrics", get(telemetry::metrics));
+    Ok(async move {
+        if let Err(error) = server.serve(router.into_make_service()).await {
+            tracing::error!(%error, "the metrics listener failed");
+        }
+    })
+}

@@ -1,0 +1,147 @@
+//! What makes a request happen once: nonces seen, and replies kept for a repeat.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::seal::{Place, TenantKey, UserKey};
+use super::{Stmt, StoreError, Tx, Value, users};
+use crate::clock::Ids;
+
+pub const STATEMENTS: &[&Stmt] =
+    &[&INSERT_NONCE, &NONCE, &SWEEP_NONCES, &REPLY, &INSERT_REPLY, &DROP_REPLY, &SWEEP_REPLIES];
+
+const INSERT_NONCE: Stmt = Stmt {
+    name: "nonces.insert",
+    text: "INSERT INTO nonces (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+};
+const NONCE: Stmt = Stmt { name: "nonces.seen", text: "SELECT until FROM nonces WHERE hash = $1" };
+const SWEEP_NONCES: Stmt = Stmt { name: "nonces.sweep", text: "DELETE FROM nonces WHERE until < $1" };
+const REPLY: Stmt = Stmt {
+    name: "replies.kept",
+    text: "SELECT fingerprint, status, subject, sealed, created_at FROM replies
+           WHERE tenant = $1 AND operation = $2 AND once_key = $3",
+};
+const INSERT_REPLY: Stmt = Stmt {
+    name: "replies.keep",
+    text:
+        "INSERT INTO replies (tenant, operation, once_key, fingerprint, status, subject, sealed, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+};
+const DROP_REPLY: Stmt = Stmt {
+    name: "replies.drop",
+    text: "DELETE FROM replies WHERE tenant = $1 AND operation = $2 AND once_key = $3",
+};
+const SWEEP_REPLIES: Stmt = Stmt { name: "replies.sweep", text: "DELETE FROM replies WHERE created_at < $1" };
+
+/// Identity of a signed request: a hash of its key id and nonce, and until when it could be played again.
+#[derive(Clone, Copy, Debug)]
+pub struct Nonce {
+    pub hash: [u8; 16],
+    pub until: Timestamp,
+}
+
+/// A request that is to happen once: its idempotency key, and what the key stands for.
+#[derive(Clone, Copy, Debug)]
+pub struct Once {
+    pub tenant: i64,
+    /// Method and path template: the scope of a key inside its tenant (decision W11).
+    pub operation: &'static str,
+    pub key: Uuid,
+    /// SHA-256 over path and body.
+    pub fingerprint: [u8; 32],
+    /// Replies made before this instant are no longer kept.
+    pub kept_since: Timestamp,
+}
+
+/// What the store knows of a request.
+pub enum Before {
+    /// Nothing: it is to be done now. Its nonce is remembered.
+    New,
+    /// It has been done; this was the answer.
+    Done(Reply),
+    /// The key was used for another request.
+    OtherRequest,
+    /// This very message has been received before.
+    Replayed,
+}
+
+pub struct Reply {
+    pub status: u16,
+    pub body: Zeroizing<String>,
+}
+
+/// Judges a write before anything of it is done.
+pub fn before(
+    tx: &Tx<'_>,
+    once: &Once,
+    nonce: Option<&Nonce>,
+    key: &TenantKey,
+) -> Result<Before, StoreError> {
+    let at = [Value::Int(once.tenant), Value::Text(once.operation), Value::Id(once.key)];
+    let kept = tx.one(&REPLY, &at, |row| {
+        let (fingerprint, status): ([u8; 32], _) = (row.array(0)?, row.int(1)?);
+        Ok((fingerprint, status, row.id(2)?, row.bytes(3)?.to_vec(), row.at(4)?))
+    })?;
+    if let Some(nonce) = nonce {
+        // What has to be refused is refused before the first write, so that it spoils no batch.
+        let refused = kept.as_ref().is_some_and(|(fingerprint, ..)| *fingerprint != once.fingerprint);
+        let seen = if refused { nonce_seen(tx, nonce)? } else { !remember(tx, nonce)? };
+        if seen {
+            return Ok(Before::Replayed);
+        }
+    }
+    match kept {
+        None => Ok(Before::New),
+        Some((.., created_at)) if created_at < once.kept_since => {
+            tx.execute_one(&DROP_REPLY, &at)?;
+            Ok(Before::New)
+        }
+        Some((fingerprint, ..)) if fingerprint != once.fingerprint => Ok(Before::OtherRequest),
+        Some((_, status, subject, sealed, _)) => {
+            let body = users::key(tx, once.tenant, &subject, key)?.open(Place::reply(&once.key), &sealed)?;
+            let status = u16::try_from(status).map_err(|_| StoreError::Damaged("a kept status".into()))?;
+            Ok(Before::Done(Reply { status, body }))
+        }
+    }
+}
+
+/// Remembers a nonce; false if it was there already.
+pub fn remember(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
+    Ok(tx.execute(&INSERT_NONCE, &[Value::Bytes(&nonce.hash), Value::At(nonce.until)])? == 1)
+}
+
+fn nonce_seen(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
+    Ok(tx.one(&NONCE, &[Value::Bytes(&nonce.hash)], |_| Ok(()))?.is_some())
+}
+
+/// Keeps the answer of a request that has been done, sealed with the key of the user it concerns.
+pub fn keep(
+    tx: &Tx<'_>,
+    once: &Once,
+    reply: (u16, &str),
+    subject: (Uuid, &UserKey),
+    now: Timestamp,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let sealed = subject.1.seal(Place::reply(&once.key), reply.1.as_bytes(), ids);
+    tx.execute_one(
+        &INSERT_REPLY,
+        &[
+            Value::Int(once.tenant),
+            Value::Text(once.operation),
+            Value::Id(once.key),
+            Value::Bytes(&once.fingerprint),
+            Value::Int(reply.0.into()),
+            Value::Id(subject.0),
+            Value::Bytes(&sealed),
+            Value::At(now),
+        ],
+    )
+}
+
+/// Forgets nonces that can no longer be played and replies older than the window; the number of both.
+pub fn sweep(tx: &Tx<'_>, now: Timestamp, kept_since: Timestamp) -> Result<usize, StoreError> {
+    Ok(tx.execute(&SWEEP_NONCES, &[Value::At(now)])?
+        + tx.execute(&SWEEP_REPLIES, &[Value::At(kept_since)])?)
+}

@@ -1,0 +1,94 @@
+//! Events, written in the commit of what they tell.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::seal::{Place, UserKey};
+use super::tenants::Head;
+use super::{Stmt, StoreError, Tx, Value};
+use crate::clock::Ids;
+use crate::domain::event::{Event, EventType, Link};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN];
+
+const INSERT: Stmt = Stmt {
+    name: "events.insert",
+    text: "INSERT INTO events (tenant, number, id, created_at, type, subject, sealed, link)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+};
+const CHAIN: Stmt = Stmt {
+    name: "events.chain",
+    text: "SELECT number, id, created_at, type, subject, sealed, link FROM events WHERE tenant = $1 ORDER BY number",
+};
+
+/// Writes one event about a user; `object` is the resource as the wire shows it after the change.
+pub fn publish(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    kind: EventType,
+    subject: (Uuid, &UserKey),
+    object: &str,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let id = ids.uuid();
+    let sealed = subject.1.seal(Place::event(&id), object.as_bytes(), ids);
+    let number = head.events + 1;
+    let event =
+        Event { number, id, created_at: head.now, kind: kind.as_str(), subject: subject.0, sealed: &sealed };
+    let link = event.link(&head.link);
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Int(head.tenant),
+            Value::Int(number),
+            Value::Id(id),
+            Value::At(head.now),
+            Value::Text(event.kind),
+            Value::Id(event.subject),
+            Value::Bytes(&sealed),
+            Value::Bytes(&link),
+        ],
+    )?;
+    (head.events, head.link) = (number, link);
+    Ok(())
+}
+
+/// An event as it is kept.
+pub struct Kept {
+    pub number: i64,
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    pub kind: String,
+    pub subject: Uuid,
+    pub sealed: Vec<u8>,
+    pub link: Link,
+}
+
+/// Hands over a tenant's events in order; what is handed over follows on its predecessor, or it is an error.
+pub fn each(
+    tx: &Tx<'_>,
+    tenant: i64,
+    mut see: impl FnMut(Kept) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (mut number, mut link) = (0, Link::default());
+    tx.each(&CHAIN, &[Value::Int(tenant)], |row| {
+        let kept = Kept {
+            number: row.int(0)?,
+            id: row.id(1)?,
+            created_at: row.at(2)?,
+            kind: row.text(3)?,
+            subject: row.id(4)?,
+            sealed: row.bytes(5)?.to_vec(),
+            link: row.array(6)?,
+        };
+        number += 1;
+        let Kept { id, created_at, subject, .. } = kept;
+        link = Event { number, id, created_at, kind: &kept.kind, subject, sealed: &kept.sealed }.link(&link);
+        if (kept.number, kept.link) != (number, link) {
+            return Err(StoreError::Damaged(format!(
+                "the event chain of tenant {tenant} breaks at {number}"
+            )));
+        }
+        see(kept)
+    })
+}

@@ -1,0 +1,277 @@
+//! Personal data sealed at rest.
+//!
+//! Three layers of AES-256-GCM-SIV keys: the master key (configuration) wraps a key per tenant, which
+//! wraps a key per user, which seals what identifies that person, in rows, events and kept replies alike.
+//! Rotating the master key re-wraps the tenants' keys and nothing else; destroying a user's key makes
+//! every copy of that person unreadable. GCM-SIV because it survives a repeated nonce (RFC 8452).
+//!
+//! Every seal is bound to its place by associated data, so that a sealed value moved to another row does
+//! not open there. Form: 12 bytes nonce, ciphertext, 16 bytes tag.
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{constant_time, digest, hkdf, hmac};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use uuid::Uuid;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::StoreError;
+use crate::clock::Ids;
+
+const KEY: usize = 32;
+const NONCE: usize = 12;
+const TAG: usize = 16;
+/// Bytes of a wrapped key.
+pub const WRAPPED: usize = NONCE + KEY + TAG;
+
+/// A key that seals and opens.
+struct SealingKey(LessSafeKey);
+
+impl SealingKey {
+    fn new(bytes: &[u8; KEY]) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).expect("a key of this length");
+        Self(LessSafeKey::new(key))
+    }
+
+    fn seal(&self, place: Place<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
+        sealed.resize(NONCE, 0);
+        ids.fill(&mut sealed);
+        let nonce = Nonce::try_assume_unique_for_key(&sealed).expect("a nonce of this length");
+        sealed.extend_from_slice(plain);
+        let tag = self.0.seal_in_place_separate_tag(nonce, place.aad(), &mut sealed[NONCE..]);
+        sealed.extend_from_slice(tag.expect("shorter than the limit of the cipher").as_ref());
+        sealed
+    }
+
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let broken = || StoreError::Damaged(format!("the sealed {} does not open", place.kind));
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE).ok_or_else(broken)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
+        let mut plain = Zeroizing::new(ciphertext.to_vec());
+        let length = self.0.open_in_place(nonce, place.aad(), &mut plain).map_err(|_| broken())?.len();
+        plain.truncate(length);
+        Ok(plain)
+    }
+
+    fn open_key(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
+        let plain = self.open(place, sealed)?;
+        let key =
+            plain.as_slice().try_into().map_err(|_| StoreError::Damaged("a key of another length".into()))?;
+        Ok(Zeroizing::new(key))
+    }
+}
+
+/// What is sealed, and the id of the row it belongs to.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    kind: &'static str,
+    id: &'a [u8],
+}
+
+impl<'a> Place<'a> {
+    pub fn person(user: &'a Uuid) -> Self {
+        Self { kind: "person", id: user.as_bytes() }
+    }
+
+    pub fn event(event: &'a Uuid) -> Self {
+        Self { kind: "event", id: event.as_bytes() }
+    }
+
+    pub fn reply(once_key: &'a Uuid) -> Self {
+        Self { kind: "reply", id: once_key.as_bytes() }
+    }
+
+    fn aad(self) -> Aad<Vec<u8>> {
+        Aad::from([self.kind.as_bytes(), b":", self.id].concat())
+    }
+}
+
+/// The key from the configuration that wraps the tenants' keys.
+pub struct MasterKey {
+    key: SealingKey,
+    fingerprint: String,
+}
+
+impl MasterKey {
+    /// Reads 32 bytes in base64, with or without a final newline.
+    pub fn from_base64(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "a master key is 32 random bytes in base64, as `openssl rand -base64 32` makes them".to_owned()
+        };
+        let mut bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| wrong())?;
+        let key: Zeroizing<[u8; KEY]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| wrong())?);
+        bytes.zeroize();
+        let hash = digest::digest(&digest::SHA256, key.as_slice());
+        let fingerprint = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { key: SealingKey::new(&key), fingerprint })
+    }
+
+    pub fn generate_base64(ids: &dyn Ids) -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        ids.fill(bytes.as_mut_slice());
+        Zeroizing::new(BASE64_STANDARD.encode(bytes.as_slice()))
+    }
+
+    /// Tells master keys apart without giving any away: the first 8 bytes of the SHA-256, in hex.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Makes a tenant's key; what is returned is the wrapped form.
+    pub fn new_tenant_key(&self, tenant: i64, ids: &dyn Ids) -> Vec<u8> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        ids.fill(bytes.as_mut_slice());
+        self.wrap(tenant, &bytes, ids)
+    }
+
+    pub fn open_tenant_key(&self, tenant: i64, wrapped: &[u8]) -> Result<TenantKey, StoreError> {
+        self.unwrap(tenant, wrapped).map(|bytes| TenantKey::derive(&bytes))
+    }
+
+    /// The same tenant key, wrapped by another master key.
+    pub fn rewrap(
+        &self,
+        tenant: i64,
+        wrapped: &[u8],
+        next: &MasterKey,
+        ids: &dyn Ids,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.unwrap(tenant, wrapped).map(|bytes| next.wrap(tenant, &bytes, ids))
+    }
+
+    fn wrap(&self, tenant: i64, key: &[u8; KEY], ids: &dyn Ids) -> Vec<u8> {
+        self.key.seal(Place { kind: "tenant key", id: &tenant.to_be_bytes() }, key, ids)
+    }
+
+    fn unwrap(&self, tenant: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
+        self.key.open_key(Place { kind: "tenant key", id: &tenant.to_be_bytes() }, wrapped)
+    }
+}
+
+/// A tenant's key: wraps users' keys, and authenticates client secrets under a key of its own.
+pub struct TenantKey {
+    wrapping: SealingKey,
+    secrets: hmac::Key,
+}
+
+impl TenantKey {
+    fn derive(bytes: &[u8; KEY]) -> Self {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(bytes);
+        let derive = |purpose: &[u8]| {
+            let mut key = Zeroizing::new([0; KEY]);
+            let purpose = [purpose];
+            let okm = root.expand(&purpose, hkdf::HKDF_SHA256).expect("a length within the limit");
+            okm.fill(key.as_mut_slice()).expect("the length asked for");
+            key
+        };
+        Self {
+            wrapping: SealingKey::new(&derive(b"user keys")),
+            secrets: hmac::Key::new(hmac::HMAC_SHA256, derive(b"client secrets").as_slice()),
+        }
+    }
+
+    /// Makes a user's key; the second value is its wrapped form.
+    pub fn new_user_key(&self, user: &Uuid, ids: &dyn Ids) -> (UserKey, Vec<u8>) {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        ids.fill(bytes.as_mut_slice());
+        let wrapped =
+            self.wrapping.seal(Place { kind: "user key", id: user.as_bytes() }, bytes.as_slice(), ids);
+        (UserKey(SealingKey::new(&bytes)), wrapped)
+    }
+
+    pub fn open_user_key(&self, user: &Uuid, wrapped: &[u8]) -> Result<UserKey, StoreError> {
+        let bytes = self.wrapping.open_key(Place { kind: "user key", id: user.as_bytes() }, wrapped)?;
+        Ok(UserKey(SealingKey::new(&bytes)))
+    }
+
+    /// What is stored of a client's secret.
+    pub fn secret_mac(&self, client: &Uuid, secret: &str) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.secrets);
+        context.update(client.as_bytes());
+        context.update(secret.as_bytes());
+        context.sign().as_ref().to_vec()
+    }
+
+    pub fn secret_matches(&self, client: &Uuid, secret: &str, mac: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.secret_mac(client, secret), mac).is_ok()
+    }
+}
+
+/// The key of one person.
+pub struct UserKey(SealingKey);
+
+impl UserKey {
+    pub fn seal(&self, place: Place<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        self.0.seal(place, plain, ids)
+    }
+
+    /// Opens what must be UTF-8 text.
+    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<String>, StoreError> {
+        let mut plain = self.0.open(place, sealed)?;
+        String::from_utf8(std::mem::take(&mut *plain))
+            .map(Zeroizing::new)
+            .map_err(|_| StoreError::Damaged(format!("the sealed {} is not text", place.kind)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SeededIds;
+
+    fn master(byte: u8) -> MasterKey {
+        MasterKey::from_base64(&BASE64_STANDARD.encode([byte; KEY])).unwrap()
+    }
+
+    #[test]
+    fn opens_only_in_its_own_place() {
+        let ids = SeededIds::new(1);
+        let tenant = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &ids)).unwrap();
+        let (anna, berta) = (ids.uuid(), ids.uuid());
+        let (key, wrapped) = tenant.new_user_key(&anna, &ids);
+        assert_eq!(wrapped.len(), WRAPPED);
+        let sealed = key.seal(Place::person(&anna), b"Anna", &ids);
+        assert!(!sealed.windows(4).any(|window| window == b"Anna"));
+        assert_eq!(*key.open(Place::person(&anna), &sealed).unwrap(), "Anna");
+        assert!(key.open(Place::person(&berta), &sealed).is_err());
+        assert!(key.open(Place::event(&anna), &sealed).is_err());
+        assert!(tenant.open_user_key(&berta, &wrapped).is_err());
+        let mut altered = sealed.clone();
+        altered[NONCE] ^= 1;
+        assert!(key.open(Place::person(&anna), &altered).is_err());
+        assert!(key.open(Place::person(&anna), &sealed[..NONCE - 1]).is_err());
+    }
+
+    #[test]
+    fn a_new_master_key_opens_what_was_rewrapped_and_the_old_one_does_not() {
+        let ids = SeededIds::new(2);
+        let (old, new) = (master(1), master(2));
+        let wrapped = old.new_tenant_key(7, &ids);
+        let (key, user) = (old.open_tenant_key(7, &wrapped).unwrap(), ids.uuid());
+        let (_, user_key) = key.new_user_key(&user, &ids);
+        let rewrapped = old.rewrap(7, &wrapped, &new, &ids).unwrap();
+        assert!(new.open_tenant_key(7, &rewrapped).unwrap().open_user_key(&user, &user_key).is_ok());
+        assert!(old.open_tenant_key(7, &rewrapped).is_err());
+        assert!(new.open_tenant_key(8, &rewrapped).is_err());
+        assert_ne!(old.fingerprint(), new.fingerprint());
+    }
+
+    #[test]
+    fn a_secret_matches_for_its_client_only() {
+        let ids = SeededIds::new(3);
+        let key = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &ids)).unwrap();
+        let (one, other) = (ids.uuid(), ids.uuid());
+        let mac = key.secret_mac(&one, "s3cret");
+        assert!(key.secret_matches(&one, "s3cret", &mac));
+        assert!(!key.secret_matches(&one, "s3creT", &mac));
+        assert!(!key.secret_matches(&other, "s3cret", &mac));
+    }
+
+    #[test]
+    fn a_master_key_of_another_length_is_refused() {
+        for text in ["", "abc", "AAAA", &BASE64_STANDARD.encode([0; 31]), &BASE64_STANDARD.encode([0; 33])] {
+            assert!(MasterKey::from_base64(text).is_err_and(|error| error.contains("32 random bytes")));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The embedded engine: one writer thread that commits many units at once, readers beside it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::{StoreError, Tx, migrate};
+
+/// Units that one commit takes at most: bounds how long the first of them waits for the last.
+const BATCH: usize = 256;
+/// Units that may wait for the writer; beyond that a request waits for room.
+const QUEUE: usize = 4096;
+/// How long to wait for another process (a command run beside the server) to finish its write.
+const BUSY: Duration = Duration::from_secs(5);
+/// Prepared statements kept per connection: more than there are.
+const STATEMENTS: usize = 128;
+
+pub struct Engine {
+    path: PathBuf,
+    /// Connections at rest. A read takes one and gives it back; there are as many as reads at once.
+    readers: Mutex<Vec<Connection>>,
+    queue: flume::Sender<Box<dyn Unit>>,
+}
+
+impl Engine {
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut connection =
+            Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        configure(&connection)?;
+        // WAL lets readers go on during a write; FULL makes a commit wait for the disk.
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        migrate::sqlite(&mut connection)?;
+        let (queue, units) = flume::bounded(QUEUE);
+        std::thread::Builder::new().name("writer".into()).spawn(move || Writer { connection }.run(&units))?;
+        Ok(Self { path: path.to_owned(), readers: Mutex::default(), queue })
+    }
+
+    pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match resting {
+            Some(connection) => connection,
+            None => self.connect().map_err(StoreError::from)?,
+        };
+        run(&connection, "BEGIN")?;
+        let result = read(&Tx::new(&connection));
+        run(&connection, "COMMIT")?;
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        result
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        configure(&connection)?;
+        Ok(connection)
+    }
+
+    pub async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Box::new(Waiting { unit, result: None, answer });
+        let gone = || StoreError::Unavailable("the writer has stopped".into());
+        self.queue.send_async(waiting).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn run(connection: &Connection, text: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(text)?.execute([])?;
+    Ok(())
+}
+
+/// A unit of work in the queue, its types hidden.
+trait Unit: Send {
+    fn run(&mut self, tx: &Tx<'_>) -> Outcome;
+    /// Sends the result of the last run, or the error that undid it.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+#[derive(PartialEq)]
+enum Outcome {
+    /// Done, or refused without having written: nothing to undo.
+    Kept,
+    /// Refused or failed and must be undone.
+    Spoilt,
+}
+
+struct Waiting<F, T, E> {
+    unit: F,
+    result: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Unit for Waiting<F, T, E>
+where
+    F: FnMut(&Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> Outcome {
+        let run = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)));
+        let result =
+            run.unwrap_or_else(|_| Err(StoreError::Damaged("a unit of work panicked".into()).into()));
+        let spoilt = tx.failed() || (result.is_err() && tx.wrote());
+        self.result = Some(result);
+        if spoilt { Outcome::Spoilt } else { Outcome::Kept }
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(StoreError::Unavailable("not run".into()).into()),
+            (Err(error), _) => Err(error.into()),
+        };
+        // Whoever asked may have gone; the commit stands all the same.
+        let _ = self.answer.send(result);
+    }
+}
+
+struct Writer {
+    connection: Connection,
+}
+
+impl Writer {
+    fn run(&self, units: &flume::Receiver<Box<dyn Unit>>) {
+        while let Ok(first) = units.recv() {
+            let mut batch = vec![first];
+            batch.extend(units.try_iter().take(BATCH - 1));
+            metrics::histogram!("investord_store_batch_units")
+                .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+            self.commit(batch);
+        }
+    }
+
+    /// Commits the units together. When one of them has to be undone, all run again with a savepoint
+    /// each: dearer, so only for a batch that met such a unit.
+    fn commit(&self, mut batch: Vec<Box<dyn Unit>>) {
+        let mut committed = self.transaction(&mut batch, Care::None);
+        if matches!(committed, Err(Undone::ByUnit)) && batch.len() > 1 {
+            metrics::counter!("investord_store_batches_repeated").increment(1);
+            committed = self.transaction(&mut batch, Care::Savepoints);
+        }
+        for unit in batch {
+            unit.answer(match &committed {
+                // A unit that was undone alone carries its own refusal.
+                Ok(()) | Err(Undone::ByUnit) => Ok(()),
+                Err(Undone::Failed(error)) => Err(error.clone()),
+            });
+        }
+    }
+
+    /// One transaction around the batch; rolled back unless it returns `Ok`.
+    fn transaction(&self, batch: &mut [Box<dyn Unit>], care: Care) -> Result<(), Undone> {
+        // IMMEDIATE takes the write lock at once: a lock taken at the first write can fail without waiting.
+        self.sql("BEGIN IMMEDIATE")?;
+        for unit in batch {
+            if care == Care::Savepoints {
+                self.sql("SAVEPOINT unit")?;
+            }
+            if unit.run(&Tx::new(&self.connection)) == Outcome::Spoilt {
+                if care == Care::None || self.connection.is_autocommit() {
+                    self.roll_back();
+                    return Err(Undone::ByUnit);
+                }
+                self.sql("ROLLBACK TO unit")?;
+            }
+            if care == Care::Savepoints {
+                self.sql("RELEASE unit")?;
+            }
+        }
+        self.sql("COMMIT")
+    }
+
+    /// Runs a statement of the transaction itself; when it fails nothing of the transaction is left.
+    fn sql(&self, text: &str) -> Result<(), Undone> {
+        let run = || self.connection.prepare_cached(text)?.execute([]);
+        run().map(|_| ()).map_err(|error| {
+            stop_if_unsynced(&error);
+            self.roll_back();
+            Undone::Failed(error.into())
+        })
+    }
+
+    /// SQLite has rolled back by itself after some errors; then there is nothing to do.
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = run(&self.connection, "ROLLBACK")
+        {
+            tracing::error!(%error, "cannot roll back; stopping");
+            std::process::abort();
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Care {
+    None,
+    Savepoints,
+}
+
+enum Undone {
+    /// By the result of a unit, which is that unit's answer.
+    ByUnit,
+    Failed(StoreError),
+}
+
+/// After a failed fsync nobody knows what is on the disk, and a second one may lie. The process ends
+/// without acknowledging; the next start recovers from the log.
+fn stop_if_unsynced(error: &rusqlite::Error) {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    if matches!(extended, Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)) {
+        tracing::error!(%error, "the disk refused to sync; stopping");
+        std::process::abort();
+    }
+}

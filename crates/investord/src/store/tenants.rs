@@ -1,0 +1,342 @@
+//! Tenants, the clients that speak for them, and their keys and tokens.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::domain::event::Link;
+use crate::domain::tenant::Settings;
+
+pub const STATEMENTS: &[&Stmt] = &[
+    &INSERT_TENANT,
+    &INSERT_HEAD,
+    &UPDATE_SETTINGS,
+    &UPDATE_TENANT_KEY,
+    &TENANT_BY_NAME,
+    &TENANT_BY_NUMBER,
+    &ALL_TENANTS,
+    &ADVANCE_HEAD,
+    &SAVE_HEAD,
+    &USERS_OF,
+    &INSERT_CLIENT,
+    &UPDATE_CLIENT,
+    &CLIENT_BY_ID,
+    &CLIENTS_OF,
+    &INSERT_KEY,
+    &REVOKE_KEY,
+    &KEYS_OF,
+    &KEY_BY_ID,
+    &INSERT_TOKEN,
+    &TOKEN_BY_HASH,
+    &DROP_TOKENS,
+    &SWEEP_TOKENS,
+];
+
+const INSERT_TENANT: Stmt = Stmt {
+    name: "tenants.insert",
+    text: "INSERT INTO tenants (number, name, settings, sealed_key, master_key, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const INSERT_HEAD: Stmt = Stmt {
+    name: "heads.insert",
+    text: "INSERT INTO heads (tenant, users, events, last_at, link) VALUES ($1, 0, 0, 0, $2)",
+};
+const UPDATE_SETTINGS: Stmt =
+    Stmt { name: "tenants.settings", text: "UPDATE tenants SET settings = $1 WHERE number = $2" };
+const UPDATE_TENANT_KEY: Stmt = Stmt {
+    name: "tenants.rewrap",
+    text: "UPDATE tenants SET sealed_key = $1, master_key = $2 WHERE number = $3",
+};
+const TENANT_BY_NAME: Stmt = Stmt {
+    name: "tenants.by_name",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants WHERE name = $1",
+};
+const TENANT_BY_NUMBER: Stmt = Stmt {
+    name: "tenants.by_number",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants WHERE number = $1",
+};
+const ALL_TENANTS: Stmt = Stmt {
+    name: "tenants.all",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
+};
+// An UPDATE and not a SELECT: on an engine with several writers it also takes the row's lock.
+const ADVANCE_HEAD: Stmt = Stmt {
+    name: "heads.advance",
+    text: "UPDATE heads SET last_at = CASE WHEN last_at >= $1 THEN last_at + 1 ELSE $1 END
+           WHERE tenant = $2 RETURNING users, events, last_at, link",
+};
+const SAVE_HEAD: Stmt = Stmt {
+    name: "heads.save",
+    text: "UPDATE heads SET users = $1, events = $2, link = $3 WHERE tenant = $4",
+};
+const USERS_OF: Stmt = Stmt { name: "heads.users", text: "SELECT users FROM heads WHERE tenant = $1" };
+const INSERT_CLIENT: Stmt = Stmt {
+    name: "clients.insert",
+    text: "INSERT INTO clients (id, tenant, secret, scopes, created_at) VALUES ($1, $2, $3, $4, $5)",
+};
+const UPDATE_CLIENT: Stmt =
+    Stmt { name: "clients.update", text: "UPDATE clients SET secret = $1, scopes = $2 WHERE id = $3" };
+const CLIENT_BY_ID: Stmt = Stmt {
+    name: "clients.by_id",
+    text: "SELECT id, tenant, secret, scopes, created_at FROM clients WHERE id = $1",
+};
+const CLIENTS_OF: Stmt = Stmt {
+    name: "clients.of_tenant",
+    text: "SELECT id, tenant, secret, scopes, created_at FROM clients WHERE tenant = $1 ORDER BY created_at, id",
+};
+const INSERT_KEY: Stmt = Stmt {
+    name: "client_keys.insert",
+    text: "INSERT INTO client_keys (id, client, spki, created_at) VALUES ($1, $2, $3, $4)",
+};
+const REVOKE_KEY: Stmt = Stmt {
+    name: "client_keys.revoke",
+    text: "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
+};
+const KEYS_OF: Stmt = Stmt {
+    name: "client_keys.of_client",
+    text: "SELECT id, client, spki, created_at, revoked_at FROM client_keys WHERE client = $1 ORDER BY created_at, id",
+};
+const KEY_BY_ID: Stmt = Stmt {
+    name: "client_keys.by_id",
+    text: "SELECT id, client, spki, created_at, revoked_at FROM client_keys WHERE id = $1",
+};
+const INSERT_TOKEN: Stmt = Stmt {
+    name: "tokens.insert",
+    text: "INSERT INTO tokens (hash, client, scopes, expires) VALUES ($1, $2, $3, $4)",
+};
+const TOKEN_BY_HASH: Stmt =
+    Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
+const DROP_TOKENS: Stmt = Stmt { name: "tokens.drop", text: "DELETE FROM tokens WHERE client = $1" };
+const SWEEP_TOKENS: Stmt = Stmt { name: "tokens.sweep", text: "DELETE FROM tokens WHERE expires < $1" };
+
+pub struct TenantRow {
+    pub number: i64,
+    pub name: String,
+    pub settings: Settings,
+    pub sealed_key: Vec<u8>,
+    /// Fingerprint of the master key that wraps `sealed_key`.
+    pub master_key: String,
+    pub created_at: Timestamp,
+}
+
+fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
+    let settings =
+        serde_json::from_str(&row.text(2)?).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    Ok(TenantRow {
+        number: row.int(0)?,
+        name: row.text(1)?,
+        settings,
+        sealed_key: row.bytes(3)?.to_vec(),
+        master_key: row.text(4)?,
+        created_at: row.at(5)?,
+    })
+}
+
+fn json(settings: &Settings) -> String {
+    serde_json::to_string(settings).expect("settings are plain data")
+}
+
+pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
+    let TenantRow { number, name, settings, sealed_key, master_key, created_at } = tenant;
+    let settings = json(settings);
+    tx.execute_one(
+        &INSERT_TENANT,
+        &[
+            Value::Int(*number),
+            Value::Text(name),
+            Value::Text(&settings),
+            Value::Bytes(sealed_key),
+            Value::Text(master_key),
+            Value::At(*created_at),
+        ],
+    )?;
+    tx.execute_one(&INSERT_HEAD, &[Value::Int(*number), Value::Bytes(&Link::default())])
+}
+
+pub fn set_settings(tx: &Tx<'_>, number: i64, settings: &Settings) -> Result<(), StoreError> {
+    tx.execute_one(&UPDATE_SETTINGS, &[Value::Text(&json(settings)), Value::Int(number)])
+}
+
+pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) -> Result<(), StoreError> {
+    tx.execute_one(
+        &UPDATE_TENANT_KEY,
+        &[Value::Bytes(sealed_key), Value::Text(master_key), Value::Int(number)],
+    )
+}
+
+pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<TenantRow>, StoreError> {
+    tx.one(&TENANT_BY_NAME, &[Value::Text(name)], tenant)
+}
+
+pub fn by_number(tx: &Tx<'_>, number: i64) -> Result<Option<TenantRow>, StoreError> {
+    tx.one(&TENANT_BY_NUMBER, &[Value::Int(number)], tenant)
+}
+
+pub fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&ALL_TENANTS, &[], |row| {
+        found.push(tenant(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What a write moves on: counters, last instant, end of the event chain.
+pub struct Head {
+    pub tenant: i64,
+    pub users: i64,
+    pub events: i64,
+    /// The instant of this write: the clock's, or one microsecond after the tenant's last if the clock has
+    /// gone back or stood still. So no two writes of a tenant share an instant, and order by creation is
+    /// order by number.
+    pub now: Timestamp,
+    pub link: Link,
+}
+
+impl Head {
+    pub fn advance(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Head, StoreError> {
+        let head = tx.change_one(&ADVANCE_HEAD, &[Value::At(now), Value::Int(tenant)], |row| {
+            Ok(Head { tenant, users: row.int(0)?, events: row.int(1)?, now: row.at(2)?, link: row.array(3)? })
+        })?;
+        head.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} has no head")))
+    }
+
+    pub fn save(self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        let Head { tenant, users, events, now: _, link } = self;
+        tx.execute_one(
+            &SAVE_HEAD,
+            &[Value::Int(users), Value::Int(events), Value::Bytes(&link), Value::Int(tenant)],
+        )
+    }
+}
+
+pub fn count_users(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
+    Ok(tx.one(&USERS_OF, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
+}
+
+pub struct ClientRow {
+    pub id: Uuid,
+    pub tenant: i64,
+    /// [`super::seal::TenantKey::secret_mac`] of the secret.
+    pub secret: Vec<u8>,
+    /// Separated by single spaces, in the order given.
+    pub scopes: String,
+    pub created_at: Timestamp,
+}
+
+fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
+    Ok(ClientRow {
+        id: row.id(0)?,
+        tenant: row.int(1)?,
+        secret: row.bytes(2)?.to_vec(),
+        scopes: row.text(3)?,
+        created_at: row.at(4)?,
+    })
+}
+
+pub fn insert_client(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
+    let ClientRow { id, tenant, secret, scopes, created_at } = client;
+    tx.execute_one(
+        &INSERT_CLIENT,
+        &[
+            Value::Id(*id),
+            Value::Int(*tenant),
+            Value::Bytes(secret),
+            Value::Text(scopes),
+            Value::At(*created_at),
+        ],
+    )
+}
+
+pub fn set_client(tx: &Tx<'_>, id: Uuid, secret: &[u8], scopes: &str) -> Result<(), StoreError> {
+    tx.execute_one(&UPDATE_CLIENT, &[Value::Bytes(secret), Value::Text(scopes), Value::Id(id)])
+}
+
+pub fn client_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<ClientRow>, StoreError> {
+    tx.one(&CLIENT_BY_ID, &[Value::Id(id)], client)
+}
+
+pub fn clients_of(tx: &Tx<'_>, tenant: i64) -> Result<Vec<ClientRow>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&CLIENTS_OF, &[Value::Int(tenant)], |row| {
+        found.push(client(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub struct KeyRow {
+    pub id: Uuid,
+    pub client: Uuid,
+    /// Subject public key info, DER.
+    pub spki: Vec<u8>,
+    pub created_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+}
+
+fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
+    Ok(KeyRow {
+        id: row.id(0)?,
+        client: row.id(1)?,
+        spki: row.bytes(2)?.to_vec(),
+        created_at: row.at(3)?,
+        revoked_at: row.at_or_null(4)?,
+    })
+}
+
+pub fn insert_key(
+    tx: &Tx<'_>,
+    id: Uuid,
+    client: Uuid,
+    spki: &[u8],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute_one(&INSERT_KEY, &[Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now)])
+}
+
+/// Whether there was such a key in force.
+pub fn revoke_key(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&REVOKE_KEY, &[Value::At(now), Value::Id(id)])? == 1)
+}
+
+pub fn keys_of(tx: &Tx<'_>, client: Uuid) -> Result<Vec<KeyRow>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&KEYS_OF, &[Value::Id(client)], |row| {
+        found.push(key(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn key_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<KeyRow>, StoreError> {
+    tx.one(&KEY_BY_ID, &[Value::Id(id)], key)
+}
+
+pub struct TokenRow {
+    pub client: Uuid,
+    pub scopes: String,
+    pub expires: Timestamp,
+}
+
+/// `hash` is the SHA-256 of the token, which itself is never kept.
+pub fn insert_token(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), StoreError> {
+    let TokenRow { client, scopes, expires } = token;
+    tx.execute_one(
+        &INSERT_TOKEN,
+        &[Value::Bytes(hash), Value::Id(*client), Value::Text(scopes), Value::At(*expires)],
+    )
+}
+
+pub fn token(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+    tx.one(&TOKEN_BY_HASH, &[Value::Bytes(hash)], |row| {
+        Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?, expires: row.at(2)? })
+    })
+}
+
+pub fn drop_tokens(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
+    tx.execute(&DROP_TOKENS, &[Value::Id(client)])
+}
+
+pub fn sweep_tokens(tx: &Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP_TOKENS, &[Value::At(before)])
+}

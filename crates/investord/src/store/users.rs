@@ -1,0 +1,152 @@
+//! Users.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::seal::{Place, TenantKey, UserKey};
+use super::tenants::{Head, count_users};
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::clock::Ids;
+use crate::domain::user::{Status, User, UserView};
+
+pub const STATEMENTS: &[&Stmt] =
+    &[&INSERT, &BY_ID, &KEY, &CREATED_ASC, &CREATED_DESC, &UPDATED_ASC, &UPDATED_DESC];
+
+const INSERT: Stmt = Stmt {
+    name: "users.insert",
+    text: "INSERT INTO users (tenant, number, id, status, version, created_at, updated_at,
+                              postal_follows_address, data_key, person)
+           VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9)",
+};
+const BY_ID: Stmt = Stmt {
+    name: "users.by_id",
+    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND id = $2",
+};
+const KEY: Stmt =
+    Stmt { name: "users.key", text: "SELECT data_key FROM users WHERE tenant = $1 AND id = $2" };
+const CREATED_ASC: Stmt = Stmt {
+    name: "users.by_creation",
+    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users
+           WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
+};
+const CREATED_DESC: Stmt = Stmt {
+    name: "users.by_creation_backwards",
+    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users
+           WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number DESC",
+};
+// The inner query walks the index alone, so that what the offset skips is never read.
+const UPDATED_ASC: Stmt = Stmt {
+    name: "users.by_update",
+    text: "SELECT id, created_at, u.updated_at, status, data_key, person
+           FROM (SELECT number, updated_at FROM users WHERE tenant = $1
+                 ORDER BY updated_at, number LIMIT $2 OFFSET $3) AS page
+           JOIN users AS u ON u.tenant = $1 AND u.number = page.number
+           ORDER BY page.updated_at, page.number",
+};
+const UPDATED_DESC: Stmt = Stmt {
+    name: "users.by_update_backwards",
+    text: "SELECT id, created_at, u.updated_at, status, data_key, person
+           FROM (SELECT number, updated_at FROM users WHERE tenant = $1
+                 ORDER BY updated_at DESC, number DESC LIMIT $2 OFFSET $3) AS page
+           JOIN users AS u ON u.tenant = $1 AND u.number = page.number
+           ORDER BY page.updated_at DESC, page.number DESC",
+};
+
+/// Inserts a user under the next number of its tenant, sealed with a new key, which is returned.
+pub fn insert(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    user: &User,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<UserKey, StoreError> {
+    let (user_key, wrapped) = key.new_user_key(&user.id, ids);
+    let person = user_key.seal(Place::person(&user.id), user.person.json.as_bytes(), ids);
+    head.users += 1;
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Int(head.tenant),
+            Value::Int(head.users),
+            Value::Id(user.id),
+            Value::Text(user.status.as_str()),
+            Value::At(user.created_at),
+            Value::At(user.updated_at),
+            Value::Int(user.person.postal_follows_address.into()),
+            Value::Bytes(&wrapped),
+            Value::Bytes(&person),
+        ],
+    )?;
+    Ok(user_key)
+}
+
+/// The key of a user that must exist.
+pub fn key(tx: &Tx<'_>, tenant: i64, user: &Uuid, key: &TenantKey) -> Result<UserKey, StoreError> {
+    let wrapped = tx.one(&KEY, &[Value::Int(tenant), Value::Id(*user)], |row| Ok(row.bytes(0)?.to_vec()))?;
+    key.open_user_key(user, &wrapped.ok_or_else(|| StoreError::Damaged(format!("user {user} is gone")))?)
+}
+
+/// A user as the wire shows it, if the tenant has one of this id.
+pub fn view(tx: &Tx<'_>, tenant: i64, id: Uuid, key: &TenantKey) -> Result<Option<String>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
+        let mut text = String::new();
+        write_view(row, key, &mut text)?;
+        Ok(text)
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortBy {
+    CreatedAt,
+    UpdatedAt,
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    pub sort: SortBy,
+    pub descending: bool,
+    pub offset: i64,
+    pub limit: i64,
+}
+
+pub struct Listed {
+    /// The users as the wire shows them, separated by commas.
+    pub json: String,
+    pub count: i64,
+    /// All users of the tenant.
+    pub total: i64,
+}
+
+/// A page of a tenant's users. By creation its cost does not depend on the offset.
+pub fn list(tx: &Tx<'_>, tenant: i64, page: Page, key: &TenantKey) -> Result<Listed, StoreError> {
+    let total = count_users(tx, tenant)?;
+    let Page { sort, descending, offset, limit } = page;
+    let (stmt, from, to) = match (sort, descending) {
+        (SortBy::CreatedAt, false) => (&CREATED_ASC, offset + 1, offset + limit),
+        (SortBy::CreatedAt, true) => (&CREATED_DESC, total - offset - limit + 1, total - offset),
+        (SortBy::UpdatedAt, false) => (&UPDATED_ASC, limit, offset),
+        (SortBy::UpdatedAt, true) => (&UPDATED_DESC, limit, offset),
+    };
+    let mut listed = Listed { json: String::new(), count: 0, total };
+    if limit > 0 {
+        tx.each(stmt, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
+            if listed.count > 0 {
+                listed.json.push(',');
+            }
+            listed.count += 1;
+            write_view(row, key, &mut listed.json)
+        })?;
+    }
+    Ok(listed)
+}
+
+fn write_view(row: &Row<'_>, key: &TenantKey, out: &mut String) -> Result<(), StoreError> {
+    use std::fmt::Write;
+    let id = row.id(0)?;
+    let person = key.open_user_key(&id, row.bytes(4)?)?.open(Place::person(&id), row.bytes(5)?)?;
+    let (created_at, updated_at): (Timestamp, Timestamp) = (row.at(1)?, row.at(2)?);
+    let status: Status = row.text(3)?.parse().map_err(StoreError::Damaged)?;
+    let view = UserView { id, created_at, updated_at, status, person: &person };
+    write!(out, "{view}").map_err(|error| StoreError::Damaged(error.to_string()))
+}

@@ -1,0 +1,136 @@
+//! What the server says about itself: one line per request, metrics, nothing about persons.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::request::Parts;
+use http::{HeaderValue, Method, header};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use crate::api::directory::Client;
+use crate::app::App;
+use crate::config::{Log, LogFormat};
+use crate::problem::Problem;
+
+/// Upper bounds of the latency histograms, in seconds.
+const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+const UNITS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Starts logging to standard error and silences what a panic would print: its message may quote data.
+pub fn start_log(log: &Log) -> anyhow::Result<()> {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&log.level)?)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines.init(),
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        tracing::error!(at, "a panic was caught");
+    }));
+    Ok(())
+}
+
+/// The recorder of this process, started when first asked for.
+pub fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_units".into()), UNITS))
+            .and_then(|builder| builder.install_recorder())
+            .expect("the buckets are in order and the recorder is installed once")
+    })
+}
+
+/// Prometheus text format.
+pub async fn metrics() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], recorder().render())
+}
+
+/// What is learnt about a request on its way, for its line in the log.
+#[derive(Clone, Default)]
+pub struct Trace(Arc<OnceLock<(Uuid, String)>>);
+
+impl Trace {
+    /// Notes who sends the request (or says so: the signature is judged later).
+    pub fn client(parts: &Parts, client: &Client) {
+        if let Some(trace) = parts.extensions.get::<Trace>() {
+            let _ = trace.0.set((client.id, client.tenant.name.clone()));
+        }
+    }
+}
+
+/// The outermost layer: gives the request its id, catches panics, writes problem documents, logs and counts.
+pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let (started, id, trace) = (Instant::now(), app.ids.uuid().to_string(), Trace::default());
+    request.extensions_mut().insert(trace.clone());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
+    let panicked = |_| Problem::Internal("a panic; its place stands in the log".into()).into_response();
+    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(panicked);
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = &problem {
+        let document = problem.document(&app.origin.problem_type_base, &id);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        *response.body_mut() = document.into();
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("upvest-request-id", value);
+    }
+    note(&method, route, &id, &trace, started, &response, problem.as_ref());
+    response
+}
+
+fn note(
+    method: &Method,
+    route: &str,
+    id: &str,
+    trace: &Trace,
+    started: Instant,
+    response: &Response,
+    problem: Option<&Problem>,
+) {
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let (client, tenant) = trace.0.get().map(|(client, tenant)| (client, tenant.as_str())).unzip();
+    let client = client.map(tracing::field::display);
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let slug = problem.map(|problem| problem.kind().slug);
+    match problem.and_then(Problem::cause) {
+        Some(cause) => {
+            tracing::error!(id, %method, route, status, took_us, client, tenant, problem = slug, cause, "request");
+        }
+        None => {
+            tracing::info!(id, %method, route, status, took_us, client, tenant, problem = slug, "request")
+        }
+    }
+    let labels = [("method", label(method)), ("route", route.to_owned()), ("status", status.to_string())];
+    metrics::counter!("investord_requests_total", &labels).increment(1);
+    metrics::histogram!("investord_request_seconds", &labels[..2]).record(took);
+}
+
+/// A stranger may send any word as a method; a label may not be made of it.
+fn label(method: &Method) -> String {
+    match *method {
+        Method::GET
+        | Method::POST
+        | Method::PATCH
+        | Method::PUT
+        | Method::DELETE
+        | Method::HEAD
+        | Method::OPTIONS => method.to_string(),
+        _ => "(other)".into(),
+    }
+}

@@ -1,0 +1,200 @@
+//! Annex II of Commission Delegated Regulation (EU) 2017/590: which identifier a nationality is
+//! reported with, by priority.
+
+use Scheme::{Ccpt, Nidn};
+
+use crate::{Country, Regime};
+
+/// What kind of identifier a designation holds, in the terms of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// A national number. Identity card numbers are reported under it too.
+    Nidn,
+    /// A passport number.
+    Ccpt,
+    /// Birth date, first name and surname in the form of Article 6(4).
+    Concat,
+}
+
+impl Scheme {
+    /// The label in the report.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nidn => "NIDN",
+            Self::Ccpt => "CCPT",
+            Self::Concat => "CONCAT",
+        }
+    }
+}
+
+/// One priority in a country's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// A short key, unique within the country: `PESEL`, `PASSPORT`, `CONCAT`.
+    pub standard: &'static str,
+    /// The label it is reported under.
+    pub scheme: Scheme,
+    /// What Annex II calls it, with the name in use where that differs; empty for `CONCAT`.
+    pub national_name: &'static str,
+}
+
+/// One country's row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Whose nationality it is for.
+    pub country: Country,
+    /// The country's name in Annex II.
+    pub name: &'static str,
+    /// The regime under which the row applies; `None` for every regime.
+    pub only: Option<Regime>,
+    /// First priority first.
+    pub steps: &'static [Step],
+}
+
+const CONCAT: Step = Step { standard: "CONCAT", scheme: Scheme::Concat, national_name: "" };
+
+const fn row(code: &str, name: &'static str, steps: &'static [Step]) -> Row {
+    Row { country: Country::of(code), name, only: None, steps }
+}
+
+const fn step(scheme: Scheme, standard: &'static str, national_name: &'static str) -> Step {
+    Step { standard, scheme, national_name }
+}
+
+/// The rows of Annex II, by code.
+///
+/// `CONCAT` is the first priority of AT, DE, FR, HU, IE and LU; EE, ES, IS, IT, MT and PL do not
+/// allow it at all. The `GB` row is still printed in the EU's text, but ESMA reads references to the
+/// United Kingdom as references to a third country, so there it is a row of the UK regime only.
+// Laid out by hand, a line per priority, to be read next to the Annex.
+#[rustfmt::skip]
+pub const ANNEX_II: &[Row] = &[
+    row("AT", "Austria", &[CONCAT]),
+    row("BE", "Belgium", &[
+        step(Nidn, "NN", "Belgian National Number (Numéro de registre national / Rijksregisternummer)"),
+        CONCAT,
+    ]),
+    row("BG", "Bulgaria", &[
+        step(Nidn, "EGN", "Bulgarian Personal Number (EGN)"),
+        CONCAT,
+    ]),
+    row("CY", "Cyprus", &[
+        step(Ccpt, "PASSPORT", "National passport number"),
+        CONCAT,
+    ]),
+    row("CZ", "Czech Republic", &[
+        step(Nidn, "RC", "National identification number (Rodné číslo)"),
+        step(Ccpt, "PASSPORT", "Passport number"),
+        CONCAT,
+    ]),
+    row("DE", "Germany", &[CONCAT]),
+    row("DK", "Denmark", &[
+        step(Nidn, "CPR", "Personal identity code (CPR), 10 characters DDMMYYXXXX"),
+        CONCAT,
+    ]),
+    row("EE", "Estonia", &[
+        step(Nidn, "IK", "Estonian Personal Identification Code (Isikukood)"),
+    ]),
+    row("ES", "Spain", &[
+        step(Nidn, "NIF", "Tax identification number (Código de identificación fiscal; in practice the NIF)"),
+    ]),
+    row("FI", "Finland", &[
+        step(Nidn, "HETU", "Personal identity code (Henkilötunnus)"),
+        CONCAT,
+    ]),
+    row("FR", "France", &[CONCAT]),
+    Row { only: Some(Regime::Uk), ..row("GB", "United Kingdom", &[
+        step(Nidn, "NINO", "UK National Insurance number"),
+        CONCAT,
+    ]) },
+    row("GR", "Greece", &[
+        step(Nidn, "DSS", "10-digit DSS investor share"),
+        CONCAT,
+    ]),
+    row("HR", "Croatia", &[
+        step(Nidn, "OIB", "Personal Identification Number (OIB, Osobni identifikacijski broj)"),
+        CONCAT,
+    ]),
+    row("HU", "Hungary", &[CONCAT]),
+    row("IE", "Ireland", &[CONCAT]),
+    row("IS", "Iceland", &[
+        step(Nidn, "KENNITALA", "Personal Identity Code (Kennitala)"),
+    ]),
+    row("IT", "Italy", &[
+        step(Nidn, "CF", "Fiscal code (Codice fiscale)"),
+    ]),
+    row("LI", "Liechtenstein", &[
+        step(Ccpt, "PASSPORT", "National passport number"),
+        step(Nidn, "IDCARD", "National identity card number"),
+        CONCAT,
+    ]),
+    row("LT", "Lithuania", &[
+        step(Nidn, "AK", "Personal code (Asmens kodas)"),
+        step(Ccpt, "PASSPORT", "National passport number"),
+        CONCAT,
+    ]),
+    row("LU", "Luxembourg", &[CONCAT]),
+    row("LV", "Latvia", &[
+        step(Nidn, "PK", "Personal code (Personas kods)"),
+        CONCAT,
+    ]),
+    row("MT", "Malta", &[
+        step(Nidn, "ID", "National Identification Number"),
+        step(Ccpt, "PASSPORT", "National passport number"),
+    ]),
+    row("NL", "Netherlands", &[
+        step(Ccpt, "PASSPORT", "National passport number"),
+        step(Nidn, "IDCARD", "National identity card number"),
+        CONCAT,
+    ]),
+    row("NO", "Norway", &[
+        step(Nidn, "FNR", "11-digit personal id (Fødselsnummer)"),
+        CONCAT,
+    ]),
+    row("PL", "Poland", &[
+        step(Nidn, "PESEL", "National Identification Number (PESEL)"),
+        step(Nidn, "NIP", "Tax number (Numer identyfikacji podatkowej)"),
+    ]),
+    row("PT", "Portugal", &[
+        step(Nidn, "NIF", "Tax number (Número de Identificação Fiscal)"),
+        step(Ccpt, "PASSPORT", "National passport number"),
+        CONCAT,
+    ]),
+    row("RO", "Romania", &[
+        step(Nidn, "CNP", "National Identification Number (Cod Numeric Personal)"),
+        step(Ccpt, "PASSPORT", "National passport number"),
+        CONCAT,
+    ]),
+    row("SE", "Sweden", &[
+        step(Nidn, "PNR", "Personal identity number (Personnummer)"),
+        CONCAT,
+    ]),
+    row("SI", "Slovenia", &[
+        step(Nidn, "EMSO", "Personal Identification Number (EMŠO)"),
+        CONCAT,
+    ]),
+    row("SK", "Slovakia", &[
+        step(Nidn, "RC", "Personal number (Rodné číslo)"),
+        step(Ccpt, "PASSPORT", "National passport number"),
+        CONCAT,
+    ]),
+];
+
+/// The last row of Annex II, "All other countries".
+pub const ALL_OTHER_COUNTRIES: &[Step] = &[step(Ccpt, "PASSPORT", "National passport number"), CONCAT];
+
+/// The priorities of a nationality, first one first (Article 6(2) and Annex II). Never empty.
+///
+/// Under [`Regime::Eu`] a British national falls under "All other countries": passport number, then
+/// `CONCAT`; a National Insurance number is not used.
+pub fn steps(country: Country, regime: Regime) -> &'static [Step] {
+    ANNEX_II
+        .iter()
+        .find(|row| row.country == country && row.only.is_none_or(|only| only == regime))
+        .map_or(ALL_OTHER_COUNTRIES, |row| row.steps)
+}
+
+/// Whether the nationality's first priority is `CONCAT`, so that nothing has to be asked of the person.
+pub fn first_is_concat(country: Country, regime: Regime) -> bool {
+    steps(country, regime).first().is_some_and(|step| step.scheme == Scheme::Concat)
+}

@@ -1,0 +1,153 @@
+//! Countries, and which of a person's nationalities leads.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Regime;
+
+/// An assigned ISO 3166-1 alpha-2 code, or `XK` for Kosovo.
+///
+/// `XK` is user-assigned in ISO 3166-1 and accepted because it is in general use for a nationality; no
+/// other user-assigned, reserved or former code is (`EL`, `UK`, `EU`, `XX`). Countries are ordered
+/// alphabetically by code, which is the order Article 6(3) of Commission Delegated Regulation (EU)
+/// 2017/590 asks for: `ES` before `FR`, and Greece (`GR`) before Iceland (`IS`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Country([u8; 2]);
+
+/// The text is not a country code this crate accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an ISO 3166-1 alpha-2 country code in capital letters")]
+pub struct UnknownCountry;
+
+impl Country {
+    /// The country of a code in capital letters, exactly as written: nothing is trimmed or folded.
+    pub fn parse(code: &str) -> Option<Self> {
+        // celes folds case by itself, so the letters are looked at first.
+        let &[a @ b'A'..=b'Z', b @ b'A'..=b'Z'] = code.as_bytes() else { return None };
+        celes::Country::from_alpha2(code).ok().map(|_| Self([a, b]))
+    }
+
+    /// The two capital letters.
+    #[expect(clippy::missing_panics_doc, reason = "both bytes are ASCII letters, whoever made the value")]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a country is two ASCII letters")
+    }
+
+    /// Whether a nationality of this country ranks in the EEA group of Article 6(3).
+    pub fn ranks_as_eea(self, regime: Regime) -> bool {
+        let group = match regime {
+            Regime::Eu => EEA_EU,
+            Regime::Uk => EEA_UK,
+        };
+        group.members.contains(&self) || group.joined_by.contains(&self)
+    }
+
+    /// A code of this crate's own tables; a test holds every one of them against [`Country::parse`].
+    pub(crate) const fn of(code: &str) -> Self {
+        let &[a, b] = code.as_bytes() else { panic!("a country code has two letters") };
+        Self([a, b])
+    }
+}
+
+impl FromStr for Country {
+    type Err = UnknownCountry;
+
+    fn from_str(code: &str) -> Result<Self, UnknownCountry> {
+        Self::parse(code).ok_or(UnknownCountry)
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The countries whose nationality goes before all others, from a day on.
+///
+/// A change of law is a change of this data: an accession adds a list with its own day.
+#[derive(Clone, Copy, Debug)]
+pub struct EeaGroup {
+    /// The first day of this composition, `YYYY-MM-DD`.
+    pub in_force_from: &'static str,
+    /// The states of the European Economic Area.
+    pub members: &'static [Country],
+    /// Countries outside the EEA that the regime ranks among them.
+    pub joined_by: &'static [Country],
+}
+
+/// The group under the EU regime, since the end of the United Kingdom's transition period.
+pub const EEA_EU: EeaGroup = EeaGroup { in_force_from: "2021-01-01", members: &EEA, joined_by: &[] };
+
+/// The group under the UK regime: `GB` takes its place in the alphabet among the EEA states, so that
+/// `GB` and `SI` give `GB`, but `FR` and `GB` give `FR`.
+pub const EEA_UK: EeaGroup =
+    EeaGroup { in_force_from: "2021-01-01", members: &EEA, joined_by: &[Country::of("GB")] };
+
+/// The 27 states of the European Union, then Iceland, Liechtenstein and Norway. Switzerland, the
+/// United Kingdom and the micro-states are not members.
+#[rustfmt::skip]
+const EEA: [Country; 30] = [
+    Country::of("AT"), Country::of("BE"), Country::of("BG"), Country::of("CY"), Country::of("CZ"),
+    Country::of("DE"), Country::of("DK"), Country::of("EE"), Country::of("ES"), Country::of("FI"),
+    Country::of("FR"), Country::of("GR"), Country::of("HR"), Country::of("HU"), Country::of("IE"),
+    Country::of("IT"), Country::of("LT"), Country::of("LU"), Country::of("LV"), Country::of("MT"),
+    Country::of("NL"), Country::of("PL"), Country::of("PT"), Country::of("RO"), Country::of("SE"),
+    Country::of("SI"), Country::of("SK"),
+    Country::of("IS"), Country::of("LI"), Country::of("NO"),
+];
+
+/// The nationality under which a person is reported, and why it is that one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leading {
+    /// The country whose row of Annex II applies and whose code opens the designation.
+    pub country: Country,
+    /// What made it lead.
+    pub basis: Basis,
+}
+
+/// Why a nationality leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// The person has no other nationality.
+    Only,
+    /// It is the only one in the EEA group; the others are outside it (Article 6(3)).
+    EeaFirst,
+    /// It is the first of several in the EEA group by the alphabet of the codes (Article 6(3)). There
+    /// may be others outside the group.
+    Alphabetical,
+    /// There are several and none is in the EEA group. **The regulation gives no order for this case**;
+    /// taking the first by the alphabet is common practice, and a firm may prefer the nationality whose
+    /// passport it has seen. A decision built on this should say so.
+    OpenAlphabetical,
+}
+
+/// The nationality that counts, by Article 6(3) of Commission Delegated Regulation (EU) 2017/590: one of
+/// the EEA group before any other, then the first ISO 3166-1 alpha-2 code in alphabetical order.
+///
+/// The order of the nationalities does not matter and duplicates count once. Residence and tax
+/// domicile play no part. `None` for a person without a nationality: the regulation is silent on
+/// stateless persons, and no code is made up for them.
+pub fn leading(nationalities: &[Country], regime: Regime) -> Option<Leading> {
+    // `false` sorts before `true`, so the EEA group comes first.
+    let rank = |country: Country| (!country.ranks_as_eea(regime), country);
+    let country = nationalities.iter().copied().min_by_key(|&country| rank(country))?;
+
+    let mut others = nationalities.iter().copied().filter(|&other| other != country).peekable();
+    let basis = if others.peek().is_none() {
+        Basis::Only
+    } else if !country.ranks_as_eea(regime) {
+        Basis::OpenAlphabetical
+    } else if others.any(|other| other.ranks_as_eea(regime)) {
+        Basis::Alphabetical
+    } else {
+        Basis::EeaFirst
+    };
+    Some(Leading { country, basis })
+}

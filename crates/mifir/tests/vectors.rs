@@ -1,0 +1,266 @@
+//! The crate against the reference tables in `tests/vectors`. Every test lists all failures at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II};
+use mifir::country::{EEA_EU, EEA_UK};
+use mifir::{Basis, Country, Leading, Regime, Scheme, Step, UnknownCountry, first_is_concat, leading, steps};
+use proptest::prelude::*;
+
+const COUNTRIES: &str = include_str!("vectors/countries.txt");
+const ANNEX2: &str = include_str!("vectors/annex2.csv");
+const DECISIONS: &str = include_str!("vectors/decision-dev.csv");
+
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap_or_else(|| panic!("{code} is no country"))
+}
+
+fn regime(text: &str) -> Regime {
+    match text {
+        "EU" => Regime::Eu,
+        "UK" => Regime::Uk,
+        other => panic!("{other} is no regime"),
+    }
+}
+
+/// The rows of a CSV text, each by column name.
+fn rows(text: &'static str) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.expect("a readable row")).collect()
+}
+
+#[track_caller]
+fn none(failures: &[String]) {
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What is on one side only, as failures.
+fn differences(expected: &BTreeSet<String>, found: &BTreeSet<String>) -> Vec<String> {
+    let missing = expected.difference(found).map(|line| format!("missing: {line}"));
+    missing.chain(found.difference(expected).map(|line| format!("too much: {line}"))).collect()
+}
+
+/// The 249 assigned codes and `XK`, and of all other texts of two printable characters none.
+#[test]
+fn accepted_countries_are_the_enumeration() {
+    let expected: BTreeSet<String> = COUNTRIES.lines().map(str::to_owned).collect();
+    assert_eq!((expected.len(), COUNTRIES.lines().count()), (250, 250));
+
+    let printable = || (b' '..=b'~').map(char::from);
+    let texts = printable().flat_map(|a| printable().map(move |b| format!("{a}{b}")));
+    let found = texts.filter(|text| Country::parse(text).is_some()).collect();
+    none(&differences(&expected, &found));
+}
+
+#[test]
+fn a_country_is_its_code() {
+    let mut failures = Vec::new();
+    for code in COUNTRIES.lines() {
+        let country = country(code);
+        let shown = [country.as_str(), &country.to_string(), &format!("{country:?}")].map(str::to_owned);
+        if shown.iter().any(|text| text != code) || code.parse() != Ok(country) {
+            failures.push(format!("{code} is shown as {shown:?}"));
+        }
+    }
+    // The Kelvin sign folds to an ASCII k; the others are short, long, padded, small or not assigned.
+    for text in ["\u{212A}E", "É", "", "D", "DEU", " DE", "DE ", "de", "De", "EL", "UK", "EU", "XX"] {
+        if text.parse::<Country>() != Err(UnknownCountry) {
+            failures.push(format!("{text:?} is accepted"));
+        }
+    }
+    none(&failures);
+    assert_eq!(size_of::<Country>(), 2);
+}
+
+/// Every row of the file is in the table, in its place, and the table has nothing else.
+#[test]
+fn annex_ii_is_the_reference_table() {
+    let expected = rows(ANNEX2)
+        .iter()
+        .map(|row| {
+            let columns = ["country", "name", "eea", "priority", "standard", "label", "national_name"];
+            columns.map(|column| row[column].as_str()).join(" | ")
+        })
+        .collect();
+
+    let line = |code: &str, name: &str, eea: bool, priority: usize, step: &Step| {
+        let Step { standard, scheme, national_name } = step;
+        let eea = if eea { "yes" } else { "no" };
+        [code, name, eea, &priority.to_string(), standard, scheme.as_str(), national_name].join(" | ")
+    };
+    let mut found = BTreeSet::new();
+    for row in ANNEX_II {
+        let eea = row.country.ranks_as_eea(Regime::Eu);
+        // Under the UK regime every row applies, so this also shows that no row hides another one.
+        for (at, step) in steps(row.country, Regime::Uk).iter().enumerate() {
+            found.insert(line(row.country.as_str(), row.name, eea, at + 1, step));
+        }
+    }
+    for (at, step) in ALL_OTHER_COUNTRIES.iter().enumerate() {
+        found.insert(line("**", "All other countries", false, at + 1, step));
+    }
+    none(&differences(&expected, &found));
+    assert_eq!(ANNEX_II.len(), 31);
+    assert!(ANNEX_II.is_sorted_by(|a, b| a.country < b.country), "rows are in the order of the codes");
+}
+
+/// A country without a row of its own, and `GB` under the EU regime, has the steps of all other countries.
+#[test]
+fn other_countries_have_the_general_steps() {
+    let mut failures = Vec::new();
+    for code in COUNTRIES.lines() {
+        for regime in [Regime::Eu, Regime::Uk] {
+            let steps = steps(country(code), regime);
+            let row = ANNEX_II.iter().find(|row| row.country.as_str() == code);
+            let expected = match row {
+                Some(row) if (code, regime) != ("GB", Regime::Eu) => row.steps,
+                _ => ALL_OTHER_COUNTRIES,
+            };
+            if steps != expected {
+                failures.push(format!("{code} {regime:?}: {steps:?}"));
+            }
+        }
+    }
+    none(&failures);
+}
+
+#[test]
+fn concat_comes_first_in_six_countries_and_is_refused_in_six() {
+    for regime in [Regime::Eu, Regime::Uk] {
+        let where_true = |test: &dyn Fn(Country) -> bool| {
+            let codes: Vec<_> = COUNTRIES.lines().filter(|code| test(country(code))).collect();
+            codes.join(" ")
+        };
+        assert_eq!(where_true(&|country| first_is_concat(country, regime)), "AT DE FR HU IE LU");
+        let refused =
+            |country| steps(country, regime).iter().all(|step: &Step| step.scheme != Scheme::Concat);
+        assert_eq!(where_true(&refused), "EE ES IS IT MT PL");
+    }
+}
+
+/// The tables are written without the check of [`Country::parse`]; this is that check.
+#[test]
+fn every_country_in_the_tables_exists() {
+    let groups = [EEA_EU, EEA_UK].into_iter().flat_map(|group| [group.members, group.joined_by].concat());
+    let wrong = groups.chain(ANNEX_II.iter().map(|row| row.country));
+    let wrong = wrong.filter(|country| Country::parse(country.as_str()).is_none());
+    none(&wrong.map(|country| format!("{country} is no country")).collect::<Vec<_>>());
+}
+
+/// The country of every decision, and that its step stands where the decision says.
+#[test]
+fn decisions_follow_the_leading_country() {
+    let mut failures = Vec::new();
+    for row in rows(DECISIONS) {
+        let regime = regime(&row["regime"]);
+        let nationalities: Vec<Country> = row["nationalities"].split(' ').map(country).collect();
+        let held: Vec<&str> = row["identifiers_held"].split_whitespace().collect();
+        let mut fail = |what: String| {
+            let inputs = [&row["regime"], &row["nationalities"], &row["identifiers_held"]];
+            failures.push(format!("{inputs:?} {what} ({})", row["source"]));
+        };
+
+        let Some(Leading { country, basis }) = leading(&nationalities, regime) else {
+            fail("no country leads".to_owned());
+            continue;
+        };
+        if country.as_str() != row["expected_country"] {
+            fail(format!("led by {country}, expected {}", row["expected_country"]));
+            continue;
+        }
+        if (basis == Basis::OpenAlphabetical) != row["source"].starts_with("open: several non-EEA") {
+            fail(format!("is {basis:?}"));
+        }
+
+        // The first step that can be taken: one the person holds a number for, or CONCAT.
+        let steps = steps(country, regime);
+        let reached = steps.iter().position(|step| {
+            step.scheme == Scheme::Concat || held.contains(&format!("{country}.{}", step.standard).as_str())
+        });
+        let reached = reached.map_or([String::new(), String::new(), "NONE".to_owned()], |at| {
+            [(at + 1).to_string(), steps[at].standard.to_owned(), steps[at].scheme.as_str().to_owned()]
+        });
+        let expected = ["expected_priority", "expected_standard", "expected_label"].map(|c| row[c].clone());
+        if reached != expected {
+            fail(format!("reaches {reached:?}, expected {expected:?}"));
+        }
+    }
+    none(&failures);
+}
+
+#[test]
+fn the_basis_says_which_rule_decided() {
+    use Basis::{Alphabetical, EeaFirst, Only, OpenAlphabetical};
+    let cases = [
+        (Regime::Eu, "DE", "DE", Only),
+        (Regime::Eu, "DE DE", "DE", Only),
+        (Regime::Eu, "US US", "US", Only),
+        (Regime::Eu, "AU DE", "DE", EeaFirst),
+        (Regime::Eu, "AD LI CH", "LI", EeaFirst),
+        (Regime::Eu, "GB SI", "SI", EeaFirst),
+        (Regime::Eu, "PL DE", "DE", Alphabetical),
+        (Regime::Eu, "IS GR", "GR", Alphabetical),
+        (Regime::Eu, "DE CH PL", "DE", Alphabetical),
+        (Regime::Eu, "GB", "GB", Only),
+        (Regime::Eu, "US CA", "CA", OpenAlphabetical),
+        (Regime::Eu, "US GB", "GB", OpenAlphabetical),
+        (Regime::Uk, "GB SI", "GB", Alphabetical),
+        (Regime::Uk, "GB FR", "FR", Alphabetical),
+        (Regime::Uk, "GB AU", "GB", EeaFirst),
+        (Regime::Uk, "FR AU", "FR", EeaFirst),
+        (Regime::Uk, "US CA", "CA", OpenAlphabetical),
+    ];
+    let mut failures = Vec::new();
+    for (regime, codes, code, basis) in cases {
+        let nationalities: Vec<Country> = codes.split(' ').map(country).collect();
+        let found = leading(&nationalities, regime);
+        if found != Some(Leading { country: country(code), basis }) {
+            failures.push(format!("{regime:?} {codes}: {found:?}, expected {code} {basis:?}"));
+        }
+    }
+    none(&failures);
+    assert_eq!(leading(&[], Regime::Eu), None);
+    assert_eq!(leading(&[], Regime::Uk), None);
+}
+
+/// Nationalities as a person may state them. The two kinds keep EEA states as likely as all others.
+fn nationalities() -> impl Strategy<Value = Vec<Country>> {
+    let codes: Vec<Country> = COUNTRIES.lines().map(country).collect();
+    let group = [EEA_UK.members, EEA_UK.joined_by].concat();
+    let one = prop_oneof![prop::sample::select(codes), prop::sample::select(group)];
+    prop::collection::vec(one, 1..6)
+}
+
+proptest! {
+    #[test]
+    fn order_and_duplicates_never_matter(
+        (stated, shuffled) in nationalities().prop_flat_map(|stated| {
+            let twice = [stated.clone(), stated.clone()].concat();
+            let some = prop::sample::subsequence(twice.clone(), 0..=twice.len());
+            let again = some.prop_map({
+                let stated = stated.clone();
+                move |more| [stated.clone(), more].concat()
+            });
+            (Just(stated), again.prop_shuffle())
+        }),
+        regime in prop_oneof![Just(Regime::Eu), Just(Regime::Uk)],
+    ) {
+        prop_assert_eq!(leading(&stated, regime), leading(&shuffled, regime));
+    }
+
+    #[test]
+    fn the_leading_country_is_one_of_them_and_none_goes_before_it(
+        stated in nationalities(),
+        regime in prop_oneof![Just(Regime::Eu), Just(Regime::Uk)],
+    ) {
+        let Leading { country, .. } = leading(&stated, regime).expect("somebody leads");
+        prop_assert!(stated.contains(&country));
+        for other in stated {
+            let before = match (other.ranks_as_eea(regime), country.ranks_as_eea(regime)) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => other.as_str() < country.as_str(),
+            };
+            prop_assert!(!before, "{} goes before {}", other, country);
+        }
+    }
+}

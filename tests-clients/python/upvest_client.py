@@ -1,0 +1,188 @@
+"""The vendor's own package, upvest-investment-api 0.0.1, unmodified, against the server.
+
+`UpvestRequestsAuth` fetches the token and signs (draft 15, ECDSA P-521, DER) every request
+that the `requests` library makes.
+"""
+
+import json
+
+import requests
+from upvest_investment_api import UpvestRequestsAuth, make_idempotency_key
+
+import common
+from common import TIMEOUT, Client, equal, expect, refused, succeeded
+
+
+class Api:
+    """The calls a customer of the package writes."""
+
+    def __init__(self, client: Client, key: str):
+        self.client = client
+        self.token_answers = []
+        chosen = client.keys[key]
+        self.auth = UpvestRequestsAuth(
+            private_key_pem=chosen.pem,
+            private_key_passphrase=chosen.passphrase,
+            key_id=chosen.id,
+            client_id=client.id,
+            client_secret=client.secret,
+            scopes=client.scopes,
+            callback_auth_response=self.token_answers.append,
+        )
+
+    def list(self, query: str = "") -> requests.Response:
+        query = f"?{query}" if query else ""
+        return requests.get(f"{self.client.url}/users{query}", auth=self.auth, timeout=TIMEOUT)
+
+    def get(self, user_id: str) -> requests.Response:
+        return requests.get(f"{self.client.url}/users/{user_id}", auth=self.auth, timeout=TIMEOUT)
+
+    def create(self, body: dict, key: str | None = None) -> requests.Response:
+        auth = self.auth.with_idempotency_key(key or make_idempotency_key())
+        return requests.post(f"{self.client.url}/users", json=body, auth=auth, timeout=TIMEOUT)
+
+
+def token(api: Api) -> None:
+    succeeded(api.list("limit=1"), "list users")
+    equal(len(api.token_answers), 1, "token requests")
+    common.token(succeeded(api.token_answers[0], "token"), api.client.scopes)
+    succeeded(api.list("limit=1"), "list users again")
+    equal(len(api.token_answers), 1, "token requests: the token is used again")
+
+
+def create_read_list(api: Api, body: dict) -> None:
+    total_before = common.meta(succeeded(api.list(), "list users"), 100, 0)
+
+    key = make_idempotency_key()
+    created = api.create(body, key)
+    user = succeeded(created, "create user")
+    common.user(user, body)
+
+    again = api.create(body, key)
+    succeeded(again, "create user, same idempotency key")
+    equal(again.content, created.content, "answer to the repeated request")
+    expect(
+        again.headers["upvest-request-id"] != created.headers["upvest-request-id"],
+        "the repeated request got the same upvest-request-id",
+    )
+    refused(
+        api.create(body | {"first_name": "Other"}, key),
+        422,
+        "unprocessable_entity",
+        "another body under the same idempotency key",
+    )
+
+    equal(succeeded(api.get(user["id"]), "get user"), user, "read user")
+
+    page = succeeded(api.list("limit=2&offset=0"), "list users")
+    equal(common.meta(page, 2, 0), total_before + 1, "total_count after creating one user")
+    equal(common.find_listed(api.list, user["id"]), user, "listed user")
+
+
+def defaults(api: Api, required: set[str], full: dict) -> None:
+    smallest = {name: full[name] for name in full if name in required}
+    common.user(succeeded(api.create(smallest), "create user with required members only"), smallest)
+
+    no_postal_address = smallest | {"postal_address": None}
+    common.user(succeeded(api.create(no_postal_address), "create user, postal_address null"), no_postal_address)
+
+    # Poland has no CONCAT: the identifier is still missing.
+    polish = smallest | {"nationalities": ["PL"]}
+    common.user(succeeded(api.create(polish), "create Polish user"), polish, status="INACTIVE")
+
+
+def utf8(api: Api) -> None:
+    body = common.BYOL_USER | {"first_name": "Zażółć Øyvind", "last_name": "Müller-Łukasiewicz 王"}
+    auth = api.auth.with_idempotency_key(make_idempotency_key())
+    response = requests.post(
+        f"{api.client.url}/users",
+        data=json.dumps(body, ensure_ascii=False).encode(),
+        headers={"content-type": "application/json"},
+        auth=auth,
+        timeout=TIMEOUT,
+    )
+    common.user(succeeded(response, "create user, UTF-8 body"), body)
+
+
+def refusals(api: Api, required: set[str]) -> None:
+    refused(api.get(common.UNKNOWN_USER), 404, "not_found", "unknown user")
+
+    problem = refused(api.create({}), 400, "invalid_request", "create user from nothing")
+    common.missing_fields(problem, required)
+
+    without_key = requests.post(f"{api.client.url}/users", json=common.TOL_USER, auth=api.auth, timeout=TIMEOUT)
+    refused(without_key, 400, "missing_idempotency_key", "create user without idempotency key")
+
+
+def tampered(api: Api) -> None:
+    def change_body(request):
+        request = api.auth.with_idempotency_key(make_idempotency_key())(request)
+        request.body = request.body.replace(b'"Karl"', b'"Carl"')
+        return request
+
+    response = requests.post(f"{api.client.url}/users", json=common.TOL_USER, auth=change_body, timeout=TIMEOUT)
+    refused(response, 401, "unauthorised", "body changed after signing")
+
+
+def tenants_apart(byol: Api, tol: Api) -> None:
+    user = succeeded(byol.create(common.BYOL_USER), "create user")
+    refused(tol.get(user["id"]), 404, "not_found", "another tenant's user")
+
+
+def profile(path: str, url: str) -> None:
+    client = Client.load_profile(path)
+    equal(client.url, url.rstrip("/"), "url of the profile")
+    api = Api(client, "0")
+    token(api)
+    create_read_list(api, common.BYOL_USER)
+
+
+def main() -> None:
+    args = common.arguments(__doc__)
+    byol = Client.load(args.byol_client, args.url)
+    tol = Client.load(args.tol_client, args.url)
+
+    def cases():
+        name = "upvest-investment-api 0.0.1"
+        models = (
+            ("BYOL", byol, common.BYOL_USER, common.BYOL_REQUIRED),
+            ("TOL", tol, common.TOL_USER, common.TOL_REQUIRED),
+        )
+        keys = (
+            ("p521", "PKCS#8 key"),
+            ("p521-encrypted", "encrypted PKCS#8 key"),
+            ("p521-traditional", "encrypted traditional EC key"),
+        )
+        for model, client, body, required in models:
+            for key, description in keys:
+
+                def flow(client=client, key=key, body=body):
+                    api = Api(client, key)
+                    token(api)
+                    create_read_list(api, body)
+
+                yield f"{name}, {model}, {description}: token, create, retry, read, list", flow
+
+            def rest(client=client, required=required):
+                api = Api(client, "p521")
+                defaults(api, required, common.TOL_USER)
+                refusals(api, required)
+                tampered(api)
+
+            yield f"{name}, {model}: defaults and refusals", rest
+
+        def superset():
+            api = Api(byol, "p521")
+            common.user(succeeded(api.create(common.TOL_USER), "create user with TOL members"), common.TOL_USER)
+            utf8(api)
+
+        yield f"{name}, BYOL: TOL members, UTF-8 body", superset
+        yield f"{name}: tenants apart", lambda: tenants_apart(Api(byol, "p521"), Api(tol, "p521"))
+        if args.profile:
+            yield f"{name}, demo profile: token, create, retry, read, list", lambda: profile(args.profile, args.url)
+
+    common.run_cases(cases())
+
+
+if __name__ == "__main__":
+    main()
