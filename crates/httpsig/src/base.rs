@@ -8,7 +8,8 @@ use http::HeaderMap;
 use crate::component::{Component, Form, Part};
 use crate::{Presented, Refusal, Version, fields, params, query};
 
-/// A message as the wire carried it. `Debug` shows neither headers nor body, which hold tokens and personal data.
+/// A message as the wire carried it. `Debug` shows neither headers nor body, which hold tokens and personal
+/// data.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     /// As sent, `POST`.
@@ -78,8 +79,8 @@ impl<'a> Message<'a> {
 }
 
 impl Presented {
-    /// The signature base: one line per covered component in the order of the list, then `@signature-params` with the
-    /// received text. Lines end in a single LF, the last one in none.
+    /// The signature base: one line per covered component in the order of the list, then `@signature-params`
+    /// with the received text. Lines end in a single LF, the last one in none.
     ///
     /// # Errors
     /// When a covered component is not there, does not fit the message or has no value that could be signed.

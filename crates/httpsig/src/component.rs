@@ -130,7 +130,8 @@ fn query_param(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal>
 
 fn field(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal> {
     // The colon is not part of a header name, but a known client writes `header:member` for dictionaries.
-    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b':' | b'^'..=b'`' | b'|' | b'~');
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.:^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(allowed) {
         return Err(Refusal::ComponentName { component: format!("\"{}\"", name.escape_default()) });
     }
@@ -165,7 +166,8 @@ fn unsupported(name: &str, parameter: &str, reason: &'static str) -> Refusal {
     Refusal::UnsupportedComponentParameter { component, parameter: parameter.to_owned(), reason }
 }
 
-/// Strict serialisation (RFC 8941 section 4.1.1.2) of the parameters that [`derived`] and [`field`] let through.
+/// Strict serialisation (RFC 8941 section 4.1.1.2) of the parameters that [`derived`] and [`field`] let
+/// through.
 fn suffix(parameters: &Parameters<'_>) -> String {
     let mut suffix = String::new();
     for (key, value) in parameters {

@@ -12,7 +12,8 @@ use crate::{Refusal, Version};
 
 const CONTENT_DIGEST: &str = "content-digest";
 
-/// Field name and value of the body's digest in this version: `content-digest: sha-512=:…:` or `digest: SHA-256=…`.
+/// Field name and value of the body's digest in this version: `content-digest: sha-512=:…:` or `digest:
+/// SHA-256=…`.
 pub fn body_digest(version: Version, body: &[u8]) -> (HeaderName, HeaderValue) {
     let (name, text) = if version.profile().digest_fields[0] == CONTENT_DIGEST {
         let hash = digest::digest(&digest::SHA512, body);

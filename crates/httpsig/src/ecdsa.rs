@@ -11,7 +11,8 @@ pub enum Encoding {
     Ed25519,
 }
 
-/// The magnitudes of r and s in strict DER: nothing behind them, shortest form, positive, not longer than the field.
+/// The magnitudes of r and s in strict DER: nothing behind them, shortest form, positive, not longer than the
+/// field.
 ///
 /// # Errors
 /// What is wrong, for people.

@@ -43,8 +43,8 @@ pub(crate) fn bytes(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// `;sf` (RFC 9421 section 2.1.1): the field parsed and serialised again.
 ///
-/// The type of the registered dictionaries that matter here is known; of any other field it is found by trying, list
-/// (which includes a single item) before dictionary.
+/// The type of the registered dictionaries that matter here is known; of any other field it is found by
+/// trying, list (which includes a single item) before dictionary.
 pub(crate) fn strict(name: &str, text: &str) -> Result<String, sfv::Error> {
     let dictionary =
         || Parser::new(text).parse::<Dictionary>().map(|fields| fields.serialize().unwrap_or_default());
@@ -64,7 +64,8 @@ pub(crate) fn strict(name: &str, text: &str) -> Result<String, sfv::Error> {
     }
 }
 
-/// `;key` (RFC 9421 section 2.1.2): one member of a dictionary, serialised. `None` when there is no such member.
+/// `;key` (RFC 9421 section 2.1.2): one member of a dictionary, serialised. `None` when there is no such
+/// member.
 pub(crate) fn member(text: &str, key: &str) -> Result<Option<String>, sfv::Error> {
     let mut fields = Parser::new(text).parse::<Dictionary>()?;
     Ok(fields.swap_remove(key).and_then(|entry| vec![entry].serialize()))

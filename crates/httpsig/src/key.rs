@@ -88,8 +88,8 @@ impl KeyKind {
         }
     }
 
-    /// The hash that RFC 9421 section 3.3 pairs with the curve; the one for P-521 is its natural continuation. Ed25519
-    /// hashes inside.
+    /// The hash that RFC 9421 section 3.3 pairs with the curve; the one for P-521 is its natural
+    /// continuation. Ed25519 hashes inside.
     pub const fn hash(self) -> Hash {
         match self {
             KeyKind::P256 => Hash::Sha256,
@@ -107,8 +107,8 @@ impl KeyKind {
         }
     }
 
-    /// The `alg` values that may stand beside a key of this kind: RFC 9421 section 6.2.2, and the same pattern for
-    /// what Upvest's profile adds.
+    /// The `alg` values that may stand beside a key of this kind: RFC 9421 section 6.2.2, and the same
+    /// pattern for what Upvest's profile adds.
     const fn alg(self) -> &'static [&'static str] {
         match self {
             KeyKind::P256 => &["ecdsa-p256-sha256", "ecdsa-p256-sha512"],
@@ -121,9 +121,17 @@ impl KeyKind {
     /// Everything of the `SubjectPublicKeyInfo` before the bare key (RFC 5480, RFC 8410).
     pub(crate) const fn spki_prefix(self) -> &'static [u8] {
         match self {
-            KeyKind::P256 => b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\0",
-            KeyKind::P384 => b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x22\x03\x62\0",
-            KeyKind::P521 => b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x23\x03\x81\x86\0",
+            KeyKind::P256 => {
+                b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\
+                  \x03\x42\0"
+            }
+            KeyKind::P384 => {
+                b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x22\x03\x62\0"
+            }
+            KeyKind::P521 => {
+                b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x23\
+                  \x03\x81\x86\0"
+            }
             KeyKind::Ed25519 => b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0",
         }
     }
@@ -208,7 +216,8 @@ impl PublicKey {
         Self::from_spki_der(&block.decode().ok_or_else(|| malformed("its base64 is broken"))?)
     }
 
-    /// DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7, RFC 5480, RFC 8410). A compressed point is expanded.
+    /// DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7, RFC 5480, RFC 8410). A compressed point is
+    /// expanded.
     pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
         let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|error| malformed(&error.to_string()))?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
@@ -277,8 +286,8 @@ impl PublicKey {
         }
     }
 
-    /// Verifies a signature; the one dear call. What parses as DER is judged over SHA-512 whatever the curve (Upvest's
-    /// profile), raw `r‖s` over the hash of RFC 9421 for the curve, Ed25519 as it is.
+    /// Verifies a signature; the one dear call. What parses as DER is judged over SHA-512 whatever the curve
+    /// (Upvest's profile), raw `r‖s` over the hash of RFC 9421 for the curve, Ed25519 as it is.
     ///
     /// # Errors
     /// [`Refusal::SignatureShape`] without any curve arithmetic, or [`Refusal::Mismatch`] after it.
@@ -304,8 +313,8 @@ impl PublicKey {
         if self.verify_as(base, signature, encoding, hash) { Ok(encoding) } else { Err(Refusal::Mismatch) }
     }
 
-    /// Whether the signature holds when read in one given way; `hash` has no meaning for Ed25519. For the explanations
-    /// of a development server, such as "this is DER over SHA-256".
+    /// Whether the signature holds when read in one given way; `hash` has no meaning for Ed25519. For the
+    /// explanations of a development server, such as "this is DER over SHA-256".
     pub fn verify_as(&self, base: &[u8], signature: &[u8], encoding: Encoding, hash: Hash) -> bool {
         let size = self.kind.size();
         let holds =

@@ -1,10 +1,11 @@
 //! HTTP message signatures, as RFC 9421 has them and as the Upvest Investment API has them.
 //!
-//! Three versions of one scheme are data of the same code ([`Version::profile`]): draft 6 and draft 15 in Upvest's
-//! profile (ECDSA in DER over SHA-512) and RFC 9421 itself. Keys are P-256, P-384, P-521 and Ed25519.
+//! Three versions of one scheme are data of the same code ([`Version::profile`]): draft 6 and draft 15 in
+//! Upvest's profile (ECDSA in DER over SHA-512) and RFC 9421 itself. Keys are P-256, P-384, P-521 and
+//! Ed25519.
 //!
-//! The crate is pure: no clock, no network, no storage. The server looks up the key, remembers nonces and says what time
-//! it is.
+//! The crate is pure: no clock, no network, no storage. The server looks up the key, remembers nonces and
+//! says what time it is.
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue};

@@ -8,6 +8,9 @@ use crate::{Component, Refusal};
 
 /// No vendor client covers more than fifteen; the limit keeps the search for duplicates cheap.
 const MOST_COMPONENTS: usize = 100;
+/// `;key` and `@query-param` read a whole field or query for each component, so that a few large fields would
+/// buy a stranger much work.
+const MOST_WITH_PARAMETERS: usize = 16;
 
 /// A parsed signature of which nothing has been verified yet.
 ///
@@ -76,8 +79,14 @@ impl Presented {
                 &format!("`{}` is not a list in parentheses", member.key),
             ));
         };
-        if items.len() > MOST_COMPONENTS {
-            return Err(Refusal::TooManyComponents { count: items.len(), most: MOST_COMPONENTS });
+        let with_parameters = items.iter().filter(|(_, parameters)| !parameters.is_empty()).count();
+        for (count, most, what) in [
+            (items.len(), MOST_COMPONENTS, "components"),
+            (with_parameters, MOST_WITH_PARAMETERS, "components with parameters"),
+        ] {
+            if count > most {
+                return Err(Refusal::TooManyComponents { count, most, what });
+            }
         }
         let components = items
             .iter()
@@ -149,7 +158,8 @@ impl Presented {
         self.components.iter().any(|component| component.name() == name && component.is_plain())
     }
 
-    /// Whether the whole value of the component is bound: plainly, or with `;sf` or `;bs`, but not one `;key` of it.
+    /// Whether the whole value of the component is bound: plainly, or with `;sf` or `;bs`, but not one `;key`
+    /// of it.
     pub fn binds(&self, name: &str) -> bool {
         self.components.iter().any(|component| component.name() == name && component.is_whole())
     }
@@ -174,7 +184,8 @@ impl Known {
             "nonce" => self.nonce = Some(string("nonce", value)?),
             "alg" => self.alg = Some(string("alg", value)?),
             "tag" => self.tag = Some(string("tag", value)?),
-            // RFC 9421 section 2.3 leaves the list open; what is unknown is signed like the rest and has no effect.
+            // RFC 9421 section 2.3 leaves the list open; what is unknown is signed like the rest and has no
+            // effect.
             _ => {}
         }
         Ok(())

@@ -72,9 +72,9 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether everything is covered that must be: `@method`; `@path`; `@query` when there is a query; `authorization`
-    /// when it is sent; the digest when there is a body. `@target-uri` and `@request-target` stand for path and query.
-    /// A response must cover `@status` instead of the request's components.
+    /// Whether everything is covered that must be: `@method`; `@path`; `@query` when there is a query;
+    /// `authorization` when it is sent; the digest when there is a body. `@target-uri` and `@request-target`
+    /// stand for path and query. A response must cover `@status` instead of the request's components.
     ///
     /// A body counts as there when it is, or when `content-length` announces one that has not been read yet.
     ///
@@ -147,8 +147,8 @@ impl Policy {
         Ok(())
     }
 
-    /// The last second, since 1970, at which this signature can be accepted: how long a replay memory must keep it.
-    /// `i64::MIN` without `created` and `expires`, as such a signature is never accepted.
+    /// The last second, since 1970, at which this signature can be accepted: how long a replay memory must
+    /// keep it. `i64::MIN` without `created` and `expires`, as such a signature is never accepted.
     pub fn valid_until(&self, presented: &Presented) -> i64 {
         match (presented.expires(), presented.created()) {
             (Some(expires), _) => expires.saturating_add(self.expiry_grace_seconds),
@@ -158,7 +158,8 @@ impl Policy {
     }
 }
 
-/// The whole verification with one version, for a key that has been looked up: policy, algorithm, base, curve.
+/// The whole verification with one version, for a key that has been looked up: policy, algorithm, base,
+/// curve.
 ///
 /// # Errors
 /// The first refusal in that order.

@@ -23,8 +23,8 @@ pub struct Profile {
     pub digest_fields: &'static [&'static str],
     /// How an ECDSA signature is written when this crate signs.
     pub ecdsa: crate::Encoding,
-    /// Whether the value of `@query-param` is percent-encoded again (RFC 9421 section 2.2.8) or stands decoded
-    /// (draft-15 section 2.2.8).
+    /// Whether the value of `@query-param` is percent-encoded again (RFC 9421 section 2.2.8) or stands
+    /// decoded (draft-15 section 2.2.8).
     pub query_param_encoded: bool,
 }
 

@@ -1,4 +1,5 @@
-//! One parameter out of a query (RFC 9421 section 2.2.8, `application/x-www-form-urlencoded` of the URL standard).
+//! One parameter out of a query (RFC 9421 section 2.2.8, `application/x-www-form-urlencoded` of the URL
+//! standard).
 
 /// What a query says about one name.
 pub(crate) enum Found {
@@ -10,8 +11,8 @@ pub(crate) enum Found {
     Several,
 }
 
-/// The value of the parameter `name`. With `encoded`, name and value are percent-encoded (RFC 9421), else they are
-/// taken decoded (draft 15).
+/// The value of the parameter `name`. With `encoded`, name and value are percent-encoded (RFC 9421), else
+/// they are taken decoded (draft 15).
 pub(crate) fn parameter(query: &str, name: &str, encoded: bool) -> Found {
     let shape = |text: &str| {
         if encoded { Some(encode(&decode(text))) } else { String::from_utf8(decode(text)).ok() }

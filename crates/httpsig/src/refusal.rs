@@ -2,8 +2,8 @@
 
 /// Why a signature is not accepted.
 ///
-/// The text of a variant names the header, component or parameter and is meant to be sent to the client. It never
-/// contains a secret: only names, numbers and limits.
+/// The text of a variant names the header, component or parameter and is meant to be sent to the client. It
+/// never contains a secret: only names, numbers and limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No `signature-input` field at all.
@@ -31,8 +31,8 @@ pub enum Refusal {
     #[error("the signature parameter `{parameter}` occurs more than once")]
     DuplicateParameter { parameter: String },
     /// More components than any message has reason to cover.
-    #[error("the signature covers {count} components, at most {most} are accepted")]
-    TooManyComponents { count: usize, most: usize },
+    #[error("the signature covers {count} {what}, at most {most} are accepted")]
+    TooManyComponents { count: usize, most: usize, what: &'static str },
     /// A derived component that does not exist, or not for this message.
     #[error("the component {component} is not supported here: {reason}")]
     UnsupportedComponent { component: String, reason: &'static str },

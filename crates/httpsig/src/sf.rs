@@ -1,6 +1,7 @@
-//! Structured fields (RFC 8941) without losing what the parser's own types lose: repeated members and the exact text
-//! of a member.
+//! Structured fields (RFC 8941) without losing what the parser's own types lose: repeated members and the
+//! exact text of a member.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use http::{HeaderMap, HeaderValue};
@@ -26,12 +27,10 @@ pub(crate) fn dictionary(text: &str) -> Result<Vec<Member<'_>>, sfv::Error> {
     Parser::new(text).parse_dictionary_with_visitor(Collect(Vec::new()))
 }
 
-/// The first key that occurs twice.
+/// The first key that occurs twice. A set, because a stranger chooses how long the list is.
 pub(crate) fn repeated<'de, T>(list: &[T], key: impl Fn(&T) -> &'de str) -> Option<&'de str> {
-    list.iter().enumerate().find_map(|(at, item)| {
-        let wanted = key(item);
-        list[..at].iter().any(|earlier| key(earlier) == wanted).then_some(wanted)
-    })
+    let mut seen = BTreeSet::new();
+    list.iter().map(key).find(|key| !seen.insert(*key))
 }
 
 /// All lines of a field as one text, joined as RFC 9421 section 2.1 says. `None` when there is no such field.
@@ -53,24 +52,17 @@ pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, h
 /// Only meaningful for a text that [`dictionary`] has accepted; then both see the same members.
 pub(crate) fn member_texts(text: &str) -> Vec<&str> {
     let mut members = Vec::new();
-    let (mut start, mut depth, mut quote) = (0, 0_usize, Quote::None);
-    let mut previous = 0;
+    let (mut start, mut quote, mut previous) = (0, Quote::None, 0);
     for (at, byte) in text.bytes().enumerate() {
         quote = match (quote, byte) {
-            (Quote::None, b'"') if previous == b'%' => Quote::Display,
-            (Quote::None, b'"') | (Quote::Escape, _) => Quote::String,
-            (Quote::None, _) => {
-                match byte {
-                    b'(' => depth += 1,
-                    b')' => depth = depth.saturating_sub(1),
-                    b',' if depth == 0 => {
-                        members.push(&text[start..at]);
-                        start = at + 1;
-                    }
-                    _ => {}
-                }
+            // Also inside parentheses a comma can only stand in a string.
+            (Quote::None, b',') => {
+                members.push(&text[start..at]);
+                start = at + 1;
                 Quote::None
             }
+            (Quote::None, b'"') if previous == b'%' => Quote::Display,
+            (Quote::None, b'"') | (Quote::Escape, _) => Quote::String,
             (Quote::String, b'\\') => Quote::Escape,
             (Quote::String | Quote::Display, b'"') => Quote::None,
             (inside, _) => inside,

@@ -46,8 +46,8 @@ pub enum SignError {
     Key,
 }
 
-/// Signs the named components, in that order, under the label `sig1`. ECDSA is written as the version's profile says:
-/// DER over SHA-512 for the drafts, raw `r‖s` over the curve's hash for RFC 9421.
+/// Signs the named components, in that order, under the label `sig1`. ECDSA is written as the version's
+/// profile says: DER over SHA-512 for the drafts, raw `r‖s` over the curve's hash for RFC 9421.
 ///
 /// A component is a bare name such as `@method`, or a serialised identifier such as `"content-digest";sf`.
 ///
@@ -104,8 +104,8 @@ fn text(out: &mut String, name: &'static str, value: &str) -> Result<(), SignErr
     Ok(())
 }
 
-/// The components that Upvest documents for this message, those that are there, plus `upvest-api-version` and `date`
-/// after draft 6.
+/// The components that Upvest documents for this message, those that are there, plus `upvest-api-version` and
+/// `date` after draft 6.
 pub fn usual_components(message: &Message<'_>, version: Version) -> Vec<&'static str> {
     const FIELDS: [&str; 10] = [
         "accept",

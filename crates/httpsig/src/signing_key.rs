@@ -43,9 +43,9 @@ impl SigningKey {
         Self::new(kind, pair.map_err(|Unspecified| KeyError::Generation)?)
     }
 
-    /// A PEM file: `EC PRIVATE KEY` (SEC 1, RFC 5915), `PRIVATE KEY` (PKCS#8, RFC 5208) or `ENCRYPTED PRIVATE KEY`
-    /// (PBES2 of RFC 8018 with PBKDF2 or scrypt and AES). Other blocks, such as `EC PARAMETERS`, may stand around it. The
-    /// passphrase is not looked at when the key is not encrypted.
+    /// A PEM file: `EC PRIVATE KEY` (SEC 1, RFC 5915), `PRIVATE KEY` (PKCS#8, RFC 5208) or `ENCRYPTED PRIVATE
+    /// KEY` (PBES2 of RFC 8018 with PBKDF2 or scrypt and AES). Other blocks, such as `EC PARAMETERS`, may
+    /// stand around it. The passphrase is not looked at when the key is not encrypted.
     ///
     /// # Errors
     /// With the sentence that says what to do, for instance for the old encryption of `openssl ec -aes256`.
@@ -112,8 +112,8 @@ impl SigningKey {
         Ok(Self { pair, public })
     }
 
-    /// Unencrypted PKCS#8, version 1, that `openssl pkey` and Python's `cryptography` read. The text is wiped when it is
-    /// dropped.
+    /// Unencrypted PKCS#8, version 1, that `openssl pkey` and Python's `cryptography` read. The text is wiped
+    /// when it is dropped.
     ///
     /// # Errors
     /// [`KeyError::Generation`] if the cryptographic library fails, which it has no reason to.
@@ -135,8 +135,8 @@ impl SigningKey {
         self.public.kind()
     }
 
-    /// Signs a base. `encoding` chooses the profile of an ECDSA key: DER over SHA-512, or raw `r‖s` over the curve's
-    /// hash; for Ed25519 it has no meaning.
+    /// Signs a base. `encoding` chooses the profile of an ECDSA key: DER over SHA-512, or raw `r‖s` over the
+    /// curve's hash; for Ed25519 it has no meaning.
     ///
     /// # Errors
     /// [`SignError::Key`] if the cryptographic library fails, which it has no reason to.
@@ -155,8 +155,9 @@ impl SigningKey {
             let (r, s) = ecdsa::parse_der(der.as_ref(), kind.size()).map_err(|_| Unspecified)?;
             return Ok(ecdsa::to_raw(r, s, kind.size()));
         }
-        // ECDSA takes as many leading bits of the hash as the order has (FIPS 186-5 section 6.4.1). For the smaller curves
-        // that makes SHA-512 the same as its first 32 or 48 bytes, which the library takes in place of the curve's hash.
+        // ECDSA takes as many leading bits of the hash as the order has (FIPS 186-5 section 6.4.1). For the
+        // smaller curves that makes SHA-512 the same as its first 32 or 48 bytes, which the library takes in
+        // place of the curve's hash.
         let hash = digest::digest(&digest::SHA512, base);
         let signature = match kind {
             KeyKind::P256 => {

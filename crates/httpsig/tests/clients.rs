@@ -1,5 +1,5 @@
-//! One request of each habit of the clients that are known to exist: component order, parameter order, spacing, what
-//! they send and what they leave out. All of them must be accepted.
+//! One request of each habit of the clients that are known to exist: component order, parameter order,
+//! spacing, what they send and what they leave out. All of them must be accepted.
 
 mod common;
 
@@ -307,7 +307,8 @@ fn rfc_9421_libraries() {
     }
 }
 
-/// What the signing proxy signs of some header values is not what it sends; a caller can take that into account.
+/// What the signing proxy signs of some header values is not what it sends; a caller can take that into
+/// account.
 #[test]
 fn a_reading_of_ones_own() {
     let fields = headers(&[("accept", "application/json, text/plain, */*"), ("cache-control", "max-age=0")]);
@@ -344,4 +345,34 @@ fn a_reading_of_ones_own() {
     let base = presented.base(&message, Version::Draft15, &reading).unwrap();
     assert_eq!(base, text);
     assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(Encoding::Der));
+}
+
+/// An `alg` that is signed like everything else, but is not that of the key.
+#[test]
+fn a_wrong_alg_is_refused_although_it_is_signed() {
+    let none = headers(&[]);
+    let (method, path) = ("GET", "/users");
+    let unsigned = Message {
+        method,
+        scheme: "https",
+        authority: "a",
+        path,
+        query: None,
+        headers: &none,
+        body: b"",
+        status: None,
+    };
+    let key = SigningKey::generate(KeyKind::P256).unwrap();
+    for (alg, accepted) in [("ecdsa-p256-sha256", true), ("hmac-sha256", false), ("ecdsa-p384-sha384", false)]
+    {
+        let input = format!("(\"@method\" \"@path\");created={CREATED};alg=\"{alg}\"");
+        let sent = attach(&unsigned, "sig1", &input, &key, Version::Rfc9421, Encoding::Raw);
+        let message = Message { headers: &sent, ..unsigned };
+        let presented = Presented::parse(&sent).unwrap();
+        let policy = Policy::default();
+        let verdict =
+            httpsig::verify(&message, &presented, &key.public(), Version::Rfc9421, &policy, CREATED);
+        let refused = Err(Refusal::AlgorithmMismatch { alg: alg.to_owned(), key: "P-256" });
+        assert_eq!(verdict, if accepted { Ok(()) } else { refused });
+    }
 }

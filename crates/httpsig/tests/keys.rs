@@ -1,5 +1,7 @@
 //! Key files as OpenSSL and Python write them, and what is refused with which advice.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::process::{Command, Stdio};
 
 use httpsig::{Encoding, Hash, KeyError, KeyKind, PublicKey, Refusal, SigningKey};
@@ -144,6 +146,18 @@ fn broken_keys() {
     );
     let swapped = key.jwk().replace("\"x\"", "\"w\"").replace("\"y\"", "\"x\"").replace("\"w\"", "\"y\"");
     assert!(PublicKey::from_jwk(&swapped).is_err());
+    // A byte of x moved to the front of y: together they would be the same point.
+    let field = |name: &str| {
+        jwk.split_once(&format!("\"{name}\": \"")).unwrap().1.split('"').next().unwrap().to_owned()
+    };
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(field(name)).unwrap();
+    let both = [coordinate("x"), coordinate("y")].concat();
+    for split in [31, 33] {
+        let (x, y) = both.split_at(split);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let moved = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
+        assert!(PublicKey::from_jwk(&moved).is_err());
+    }
     for json in ["", "[]", "{}", "null", "{\"kty\":\"EC\"}"] {
         assert!(PublicKey::from_jwk(json).is_err());
     }

@@ -1,4 +1,5 @@
-//! The examples of RFC 9421: section 2 and appendix B. Signatures are checked, so a wrongly copied vector fails.
+//! The examples of RFC 9421: section 2 and appendix B. Signatures are checked, so a wrongly copied vector
+//! fails.
 
 mod common;
 
@@ -348,6 +349,9 @@ fn section_2_2_8_query_parameters() {
     let twice = Message { query: Some("a=1&b=2&a=1"), ..message };
     assert!(matches!(rfc(&twice, r#""@query-param";name="a""#), Err(Refusal::UnusableValue { .. })));
     assert!(matches!(rfc(&twice, r#""@query-param";name="c""#), Err(Refusal::MissingComponent { .. })));
+    let marks = Message { query: Some("a=*-._~!'()%7e%2e/\u{e4}"), ..message };
+    let expected = "*-._%7E%21%27%28%29%7E.%2F%C3%A4";
+    assert_eq!(rfc(&marks, r#""@query-param";name="a""#).as_deref(), Ok(expected));
     let broken = Message { query: Some("a=%FF&b=%zz%"), ..message };
     assert_eq!(rfc(&broken, r#""@query-param";name="a""#).as_deref(), Ok("%FF"));
     assert_eq!(rfc(&broken, r#""@query-param";name="b""#).as_deref(), Ok("%25zz%25"));

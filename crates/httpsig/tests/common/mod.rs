@@ -30,7 +30,8 @@ pub fn header(map: &mut HeaderMap, name: &str, value: &str) {
     map.append(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
 }
 
-/// Signs the way a client does that writes its own list and parameters: gives the fields with both headers added.
+/// Signs the way a client does that writes its own list and parameters: gives the fields with both headers
+/// added.
 pub fn attach(
     message: &Message<'_>,
     label: &str,

@@ -65,6 +65,7 @@ pub fn mutants(original: &Wire, mut each: impl FnMut(&str, Wire)) {
     for (name, value) in [
         ("x-extra", "1"),
         ("cookie", "a=b"),
+        ("authorization", "Bearer other"),
         ("x-http-method-override", "DELETE"),
         ("content-encoding", "gzip"),
     ] {
@@ -178,7 +179,8 @@ pub fn lists(original: &Wire, each: &mut impl FnMut(&str, Wire)) {
     list(&[]);
 }
 
-/// The signature parameters: every one removed, doubled, moved, renamed, with another value or type; others added.
+/// The signature parameters: every one removed, doubled, moved, renamed, with another value or type; others
+/// added.
 pub fn parameters(original: &Wire, each: &mut impl FnMut(&str, Wire)) {
     let input = original.text("signature-input");
     let (list, parameters) = input.split_once(");").unwrap();

@@ -1,4 +1,5 @@
-//! Valid requests, changed in every way that could matter: none may be accepted, unless it still means the same.
+//! Valid requests, changed in every way that could matter: none may be accepted, unless it still means the
+//! same.
 
 mod changes;
 #[path = "../common/mod.rs"]
@@ -77,7 +78,7 @@ impl Tally {
     }
 }
 
-fn requests(version: Version) -> [Wire; 3] {
+fn requests(version: Version) -> [Wire; 4] {
     let wire = |method: &str, path: &str, query: Option<&str>, body: &str, fields: &[(&str, &str)]| {
         let mut fields: Vec<(String, Vec<u8>)> =
             fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
@@ -101,6 +102,8 @@ fn requests(version: Version) -> [Wire; 3] {
         wire("POST", "/users", None, r#"{"first_name":"Zoë"}"#, &[&common[..], &more[..]].concat()),
         wire("GET", "/users/a%20b", Some("limit=2&sort=x"), "", &common),
         wire("DELETE", "/users/91ba", None, "", &common),
+        // Without a token, which nobody may add either.
+        wire("POST", "/auth/token", None, "grant_type=x&client_secret=y", &[("accept", "*/*")]),
     ]
 }
 

@@ -1,4 +1,5 @@
-//! When a changed request still means the same, computed without the crate. The reasons in here are all there are.
+//! When a changed request still means the same, computed without the crate. The reasons in here are all there
+//! are.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -24,6 +25,9 @@ pub fn same(original: &Wire, mutant: &Wire, kind: KeyKind) -> Option<&'static st
         if original.joined(name) != mutant.joined(name) {
             return None;
         }
+    }
+    if original.joined("authorization") != mutant.joined("authorization") {
+        return None;
     }
     let both = |wire: &Wire| Some((wire.joined("signature-input")?, wire.joined("signature")?));
     let ((input, before), (input_after, after)) = (both(original)?, both(mutant)?);
@@ -68,7 +72,8 @@ fn how(original: &Wire, mutant: &Wire) -> &'static str {
     "whitespace around a value"
 }
 
-/// Whether a dictionary got other members beside its only one, whose text must be the same; `None` when it is not.
+/// Whether a dictionary got other members beside its only one, whose text must be the same; `None` when it is
+/// not.
 pub fn beside(before: &[u8], after: &[u8]) -> Option<bool> {
     let (before, after) = (std::str::from_utf8(before).ok()?, std::str::from_utf8(after).ok()?);
     let (ahead, behind) = after.split_once(before)?;
