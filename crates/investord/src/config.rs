@@ -87,7 +87,7 @@ impl Default for Config {
             rate_limit_per_second: 300,
             rate_limit_burst: 300,
             failed_checks_per_second: 100,
-            head_timeout_seconds: 10,
+            head_timeout_seconds: 75,
             body_timeout_seconds: 30,
             shutdown_timeout_seconds: 10,
             log: Log { format: LogFormat::Json, level: "info".into() },

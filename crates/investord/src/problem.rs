@@ -1,10 +1,10 @@
 //! Everything the server can refuse, and how a refusal looks on the wire (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use crate::domain::schema::Fault;
+use crate::domain::schema::{Fault, Schemas};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug)]
@@ -134,6 +134,52 @@ impl Problem {
     }
 }
 
+/// The schema of [`Problem::document`].
+pub fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Problem", |schemas| {
+        let fault = schemas.named("Fault", |_| {
+            json!({
+                "type": "object",
+                "properties": {
+                    "field": {
+                        "type": "string",
+                        "description": "Path of the member, as in address.postcode or nationalities[1]; \
+                            (root) for the body itself. Also the name of a header, query or form field.",
+                    },
+                    "message": { "type": "string", "description": "What it must be." },
+                },
+                "required": ["field", "message"],
+            })
+        });
+        json!({
+            "type": "object",
+            "description": "Problem details (RFC 9457).",
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "format": "uri",
+                    "description": "Address of a page about this kind of problem. Its last segment names the kind.",
+                },
+                "status": { "type": "integer", "description": "The HTTP status." },
+                "title": { "type": "string", "description": "The kind of problem in words." },
+                "detail": { "type": "string", "description": "What is wrong this time." },
+                "instance": { "type": "string", "description": "Address of this very problem. Not sent." },
+                "request_id": {
+                    "type": "string",
+                    "format": "uuid",
+                    "description": "The same as the header upvest-request-id.",
+                },
+                "errors": {
+                    "type": "array",
+                    "items": fault,
+                    "description": "With invalid_request: every fault, not only the first.",
+                },
+            },
+            "required": ["type", "status"],
+        })
+    })
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
@@ -153,8 +199,15 @@ impl From<Vec<Fault>> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind().status.into_response();
-        if let Problem::TooManyRequests { retry_after_seconds, .. } = self {
-            response.headers_mut().insert(http::header::RETRY_AFTER, retry_after_seconds.into());
+        match self {
+            Problem::TooManyRequests { retry_after_seconds, .. } => {
+                response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
+            }
+            // RFC 9110 section 11.6.1.
+            Problem::Unauthorised(_) => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
         }
         response.extensions_mut().insert(self);
         response

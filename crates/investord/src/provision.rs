@@ -353,8 +353,8 @@ impl Provisioner {
         let mut settings = found.as_ref().map(|tenant| tenant.settings.clone()).unwrap_or_default();
         for (key, value) in changes {
             let value = serde_json::to_value(value).map_err(|error| Refusal::Invalid(error.to_string()))?;
-            let changed = settings.with(key, value);
-            settings = changed.map_err(|reason| Refusal::Invalid(format!("tenant '{name}': {reason}")))?;
+            let next = settings.with(key, value);
+            settings = next.map_err(|reason| Refusal::Invalid(format!("tenant '{name}': {reason}")))?;
         }
         match found {
             None => self.insert_tenant(tx, name, &settings),

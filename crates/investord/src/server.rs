@@ -51,7 +51,7 @@ pub async fn run(
     let handle = Handle::new();
     let sweeper = tokio::spawn(worker::sweep::run(app.clone()));
     let metrics = match app.config.metrics_listen {
-        Some(address) => Some(tokio::spawn(serve_metrics(address).await?)),
+        Some(address) => Some(tokio::spawn(serve_metrics(address)?)),
         None => None,
     };
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
@@ -99,11 +99,11 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
         .timer(TokioTimer::new())
         .max_header_list_size(64 * 1024)
         .max_concurrent_streams(MOST_STREAMS)
-        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_interval(Duration::from_mins(1))
         .keep_alive_timeout(head_timeout);
 }
 
-async fn serve_metrics(address: SocketAddr) -> anyhow::Result<impl Future<Output = ()>> {
+fn serve_metrics(address: SocketAddr) -> anyhow::Result<impl Future<Output = ()>> {
     let listener =
         TcpListener::bind(address).with_context(|| format!("cannot listen on metrics_listen {address}"))?;
     listener.set_nonblocking(true)?;

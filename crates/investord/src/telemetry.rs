@@ -47,7 +47,7 @@ pub fn recorder() -> &'static PrometheusHandle {
         PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_units".into()), UNITS))
-            .and_then(|builder| builder.install_recorder())
+            .and_then(PrometheusBuilder::install_recorder)
             .expect("the buckets are in order and the recorder is installed once")
     })
 }
@@ -113,7 +113,7 @@ fn note(
             tracing::error!(id, %method, route, status, took_us, client, tenant, problem = slug, cause, "request");
         }
         None => {
-            tracing::info!(id, %method, route, status, took_us, client, tenant, problem = slug, "request")
+            tracing::info!(id, %method, route, status, took_us, client, tenant, problem = slug, "request");
         }
     }
     let labels = [("method", label(method)), ("route", route.to_owned()), ("status", status.to_string())];

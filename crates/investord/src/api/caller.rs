@@ -12,13 +12,16 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, Request};
 use bytes::Bytes;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 use httpsig::{Message, Policy, Presented, PublicKey, Refusal, Version};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::directory::Client;
 use super::limits::Suspect;
+use super::openapi::About;
 use super::{compat, explain};
 use crate::app::{App, Mode};
 use crate::problem::Problem;
@@ -39,6 +42,7 @@ pub trait Call: Sized + Send {
     const SCOPES: &'static [&'static str];
     /// Whether an idempotency key is needed.
     const ONCE: bool = false;
+    const ABOUT: About;
 
     fn read(received: &Received<'_>) -> Result<Self, Problem>;
 }
@@ -142,7 +146,7 @@ pub async fn read_body(app: &App, headers: &HeaderMap, body: Body, most: usize) 
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error))
             if std::error::Error::source(&error)
-                .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) =>
+                .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) =>
         {
             Err(too_long())
         }
@@ -226,7 +230,7 @@ impl<'a> Attempt<'a> {
             method: self.parts.method.as_str(),
             scheme: &self.app.origin.scheme,
             authority: authority
-                .or_else(|| self.parts.uri.authority().map(|own| own.as_str()))
+                .or_else(|| self.parts.uri.authority().map(Authority::as_str))
                 .or_else(host)
                 .unwrap_or_default(),
             path: self.parts.uri.path(),
@@ -325,10 +329,11 @@ impl<'a> Attempt<'a> {
     }
 
     fn once(&self, operation: &'static str, body: &[u8]) -> Result<Once, Problem> {
-        let sent = self.parts.headers.get("idempotency-key").ok_or(Problem::MissingIdempotencyKey)?;
-        let key = sent.to_str().ok().and_then(compat::idempotency_key);
+        let mut sent = self.parts.headers.get_all("idempotency-key").iter();
+        let first = sent.next().ok_or(Problem::MissingIdempotencyKey)?;
+        let key = first.to_str().ok().filter(|_| sent.next().is_none()).and_then(compat::idempotency_key);
         let key =
-            key.ok_or_else(|| Problem::invalid("idempotency-key", "must be a UUID of version 0 to 5"))?;
+            key.ok_or_else(|| Problem::invalid("idempotency-key", "must be one UUID of version 0 to 5"))?;
         let mut hash = digest::Context::new(&SHA256);
         hash.update(self.parts.uri.path().as_bytes());
         hash.update(b"\n");

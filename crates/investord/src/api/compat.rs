@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use httpsig::{Message, Presented, Reading, Refusal, Version, fields};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 ///
 /// The vendor's default without the header is draft 6; generic RFC 9421 libraries do not know the header.
 pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
-    match headers.get("upvest-signature-version").map(|value| value.as_bytes()) {
+    match headers.get("upvest-signature-version").map(HeaderValue::as_bytes) {
         Some(b"15") => Ok(&[Version::Draft15]),
         Some(b"6") => Ok(&[Version::Draft6]),
         None => Ok(&[Version::Draft6, Version::Draft15]),
@@ -25,7 +25,7 @@ pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
 ///
 /// Clients differ in what they take for `@path` when it has percent-escapes (the raw text; Java and Go the
 /// decoded one), and the Go signing proxy signs header values as it has normalised them. A signature is
-/// checked against each: at most eight, and one for everything ordinary.
+/// checked against each: one for everything ordinary, at most eight.
 pub fn bases(
     presented: &Presented,
     message: &Message<'_>,
@@ -33,10 +33,12 @@ pub fn bases(
 ) -> Result<Vec<(Version, String)>, Refusal> {
     let mut bases: Vec<(Version, String)> = Vec::new();
     let mut refusal = None;
+    let readings: &[FieldReading] =
+        if is_go_proxy(message.headers) { &[fields::plain, go_proxy_value] } else { &[fields::plain] };
     for version in versions {
         for path in paths(message.path) {
-            for field in [fields::plain, go_proxy_value] {
-                let reading = Reading { path: path.clone(), field: &field };
+            for field in readings {
+                let reading = Reading { path: path.clone(), field };
                 match presented.base(message, *version, &reading) {
                     Ok(base) if bases.iter().all(|(_, known)| *known != base) => bases.push((*version, base)),
                     Ok(_) => {}
@@ -59,9 +61,33 @@ fn paths(raw: &str) -> Vec<Cow<'_, str>> {
     }
 }
 
+type FieldReading = fn(&HeaderMap, &str) -> Option<String>;
+
+/// The vendor's signing proxy names itself, after signing. Only then is its reading tried: it does not
+/// cover a list behind the first comma, so for anybody else it would let an altered header through.
+fn is_go_proxy(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::USER_AGENT)
+        .is_some_and(|agent| agent.as_bytes().starts_with(b"upvest-httpsignature-proxy"))
+}
+
+/// Headers that decide what a request does and as whom: never taken in part.
+const WHOLE: [&str; 7] = [
+    "authorization",
+    "content-digest",
+    "content-length",
+    "content-type",
+    "digest",
+    "idempotency-key",
+    "upvest-client-id",
+];
+
 /// A header value as the vendor's signing proxy signs it: a list cut at its first `, `, and for a component
 /// `h:k` the member `k` of the dictionary in header `h`.
 fn go_proxy_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    if WHOLE.contains(&name) {
+        return fields::plain(headers, name);
+    }
     if let Some((header, member)) = name.split_once(':') {
         let value = fields::plain(headers, header)?;
         let mut members = value.split(',').filter_map(|part| part.trim().split_once('='));
@@ -71,12 +97,14 @@ fn go_proxy_value(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(value.split(", ").next().unwrap_or_default().to_owned())
 }
 
-/// The vendor's pattern: hyphens optional, any case, versions 0 to 5. Spellings of one UUID are one key.
+/// The vendor's pattern: hyphens optional, any case, versions 0 to 5.
+pub static IDEMPOTENCY_KEY: Pattern = Pattern::new(
+    "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-5][0-9a-fA-F]{3}-?[089abAB][0-9a-fA-F]{3}-?[0-9a-fA-F]{12}$",
+);
+
+/// Spellings of one UUID are one key.
 pub fn idempotency_key(text: &str) -> Option<Uuid> {
-    static KEY: Pattern = Pattern::new(
-        "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-5][0-9a-fA-F]{3}-?[089abAB][0-9a-fA-F]{3}-?[0-9a-fA-F]{12}$",
-    );
-    KEY.is_match(text).then(|| Uuid::try_parse(&text.replace('-', "")).ok()).flatten()
+    IDEMPOTENCY_KEY.is_match(text).then(|| Uuid::try_parse(&text.replace('-', "")).ok()).flatten()
 }
 
 /// 406 only when `accept` excludes every form of `application/json` (W13).

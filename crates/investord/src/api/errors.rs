@@ -3,9 +3,29 @@
 use std::fmt::Write;
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::response::Html;
+use serde_json::json;
 
+use super::openapi::{About, Payload, SERVER};
 use crate::problem::{KINDS, Kind, Problem};
+
+const HTML: Payload = Payload {
+    description: "A page.",
+    media: "text/html",
+    schema: |_| json!({ "type": "string" }),
+    examples: &[],
+};
+
+pub const INDEX: About = About {
+    tag: SERVER,
+    id: "list_problems",
+    summary: "All kinds of problems",
+    description: "A page that names every kind of problem.",
+    parameters: Vec::new,
+    request: None,
+    answer: HTML,
+};
 
 pub async fn index() -> Html<String> {
     let mut list = String::from("<ul>");
@@ -15,9 +35,26 @@ pub async fn index() -> Html<String> {
     html("Problems", &(list + "</ul>"))
 }
 
-pub async fn page(Path(slug): Path<String>) -> Result<Html<String>, Problem> {
+pub const PAGE: About = About {
+    tag: SERVER,
+    id: "explain_problem",
+    summary: "A kind of problem",
+    description: "The page behind the `type` of a problem: what it means and what to do.",
+    parameters: || {
+        let slugs = KINDS.map(|kind| kind.slug);
+        vec![json!({
+            "name": "slug", "in": "path", "required": true, "description": "Last segment of the `type`.",
+            "schema": { "type": "string", "enum": slugs },
+        })]
+    },
+    request: None,
+    answer: HTML,
+};
+
+pub async fn page(path: Result<Path<String>, PathRejection>) -> Result<Html<String>, Problem> {
+    let Ok(Path(slug)) = path else { return Err(Problem::NotFound("page")) };
     let kind = KINDS.into_iter().find(|kind| kind.slug == slug).ok_or(Problem::NotFound("page"))?;
-    let paragraphs: String = kind.help.iter().map(|paragraph| format!("<p>{paragraph}</p>")).collect();
+    let paragraphs = format!("<p>{}</p>", kind.help.join("</p><p>"));
     let status = kind.status.as_u16();
     let head = format!("<p>Status {status}, type <code>…/{slug}</code></p>");
     Ok(html(kind.title, &(head + &paragraphs + r#"<p><a href="/errors">All problems</a></p>"#)))

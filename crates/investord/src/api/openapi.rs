@@ -1,8 +1,310 @@
-//! OpenAPI
+//! The OpenAPI document, built from the route table, the schemas and the kinds of problems.
+//!
+//! What it says of one operation stands beside the handler ([`About`]); what follows from the code
+//! (method, path, scopes, headers, refusals) is taken from the code.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use axum::response::IntoResponse;
-pub async fn serve() -> impl IntoResponse {
-    "{}"
+use http::{StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::compat::IDEMPOTENCY_KEY;
+use super::{Access, Endpoint};
+use crate::domain::schema::{Fault, Schemas};
+use crate::problem::{self, KINDS, Problem};
+
+/// What only words can say of an operation.
+pub struct About {
+    pub tag: &'static str,
+    /// The vendor's name of the operation, if it has one.
+    pub id: &'static str,
+    pub summary: &'static str,
+    pub description: &'static str,
+    /// Those in path and query.
+    pub parameters: fn() -> Vec<Value>,
+    pub request: Option<Payload>,
+    pub answer: Payload,
 }
+
+pub struct Payload {
+    pub description: &'static str,
+    pub media: &'static str,
+    pub schema: fn(&mut Schemas) -> Value,
+    /// Name and JSON text.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+pub const USERS: &str = "Users";
+pub const TOKENS: &str = "Access tokens";
+pub const SERVER: &str = "Server";
+
+const TAGS: [(&str, &str); 3] = [
+    (USERS, "Natural persons in the register of a tenant."),
+    (TOKENS, "Access for the clients of a tenant."),
+    (SERVER, "What the server says about itself, to anybody."),
+];
+
+const SCHEME: &str = "oauth-client-credentials";
+
+/// Scopes that the operations below ask for.
+const SCOPES: [(&str, &str); 2] =
+    [("users:admin", "Create, update and delete users"), ("users:read", "Read users")];
+
+/// Of the vendor's reference, so that both can be read side by side.
+const REQUEST_ID: &str = "169ae4c7-ebd7-4041-94da-25369653eba7";
+const CLIENT_ID: &str = "ebabcf4d-61c3-4942-875c-e265a7c2d062";
+
+const INTRODUCTION: &str = "\
+Investord is an open registry of investors, wire-compatible with the Upvest Investment API: a client written \
+for that API works here unchanged. Investord is an independent project. It is not made, endorsed or \
+supported by Upvest, and \"Upvest\" stands here only for the interface it is compatible with.
+
+**Signatures.** Every request of a client is signed with HTTP message signatures: draft 15 with the header \
+`upvest-signature-version: 15`, draft 6 with `6` or without the header, RFC 9421 without the header. The \
+signature covers `@method`, `@path`, `@query` when there is a query, `authorization` when it is sent, and \
+`content-digest` (draft 6: also `digest`) when there is a body.
+
+**Refusals** are problem details (RFC 9457) whose `type` is the address of a page that helps. Every answer \
+has the header `upvest-request-id`.
+
+**Changes.** Answers may get further members; a client must ignore those it does not know.";
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(document);
+
+/// `GET /openapi.json`.
+pub async fn serve() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+}
+
+pub const SERVE: About = About {
+    tag: SERVER,
+    id: "openapi",
+    summary: "This document",
+    description: "Describes the operations that this server answers, in OpenAPI 3.1.",
+    parameters: Vec::new,
+    request: None,
+    answer: Payload {
+        description: "The document.",
+        media: "application/json",
+        schema: |_| json!({ "type": "object" }),
+        examples: &[],
+    },
+};
+
+/// The document as it is served and kept in `api/openapi.json`.
 pub fn document() -> String {
-    "{}".into()
+    let (mut schemas, mut refusals, mut paths) = (Schemas::default(), BTreeSet::new(), json!({}));
+    for endpoint in super::endpoints() {
+        refusals.extend(endpoint.refusals());
+        let (method, path) = endpoint.method_and_path();
+        paths[path][method.to_lowercase()] = operation(&endpoint, &mut schemas);
+    }
+    let problem = problem::schema(&mut schemas);
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Investord",
+            "summary": "An open registry of investors, wire-compatible with the Upvest Investment API",
+            "description": INTRODUCTION,
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "servers": [{ "url": "/" }],
+        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
+        "paths": paths,
+        "components": {
+            "schemas": schemas.0,
+            "parameters": signed_headers(),
+            "headers": { "RequestId": {
+                "description": "Names this answer; a problem document repeats it as `request_id`.",
+                "required": true,
+                "schema": { "type": "string", "format": "uuid" },
+                "example": REQUEST_ID,
+            } },
+            "responses": refusals
+                .into_iter()
+                .map(|status| (component(status), refusal(status, &problem)))
+                .collect::<Map<_, _>>(),
+            "securitySchemes": { SCHEME: {
+                "type": "oauth2",
+                "description": "Client credentials, in a signed form. Any one of an operation's scopes is enough.",
+                "flows": { "clientCredentials": { "tokenUrl": "/auth/token", "scopes": Map::from_iter(
+                    SCOPES.map(|(scope, description)| (scope.to_owned(), json!(description))),
+                ) } },
+            } },
+        },
+    });
+    format!("{document:#}\n")
+}
+
+fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
+    let About { tag, id, summary, description, parameters, request, answer } = &endpoint.about;
+    let headers = match endpoint.access {
+        Access::Token { once, .. } => {
+            let sent = |name: &&str| once || *name != "IdempotencyKey";
+            HEADERS.into_iter().filter(sent).map(|name| reference("parameters", name)).collect()
+        }
+        Access::Signature => {
+            let mut client_id = signed_headers()["ClientId"].clone();
+            client_id["required"] = json!(false);
+            let others = ["Signature", "SignatureInput", "SignatureVersion", "ApiVersion"];
+            let others = others.into_iter().map(|name| reference("parameters", name));
+            std::iter::once(client_id).chain(others).collect()
+        }
+        Access::Anybody => Vec::new(),
+    };
+    // Alternatives: in one requirement object they would all be needed.
+    let security: Vec<Value> = match endpoint.access {
+        Access::Token { scopes, .. } => scopes.iter().map(|scope| json!({ SCHEME: [scope] })).collect(),
+        Access::Signature | Access::Anybody => Vec::new(),
+    };
+    let mut operation = json!({
+        "tags": [tag],
+        "summary": summary,
+        "description": description,
+        "operationId": id,
+        "security": security,
+        "parameters": headers.into_iter().chain(parameters()).collect::<Vec<Value>>(),
+    });
+    if let Some(request) = request {
+        operation["requestBody"] = json!({
+            "description": request.description,
+            "required": true,
+            "content": content(request, schemas),
+        });
+    }
+    operation["responses"]["200"] = json!({
+        "description": answer.description,
+        "headers": request_id(),
+        "content": content(answer, schemas),
+    });
+    for status in endpoint.refusals() {
+        operation["responses"][status.as_str()] = reference("responses", &component(status));
+    }
+    operation
+}
+
+fn content(payload: &Payload, schemas: &mut Schemas) -> Value {
+    let mut media = json!({ "schema": (payload.schema)(schemas) });
+    for (name, text) in payload.examples {
+        let value: Value = serde_json::from_str(text).expect("the examples are JSON");
+        media["examples"][name] = json!({ "value": value });
+    }
+    json!({ payload.media: media })
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn request_id() -> Value {
+    json!({ "upvest-request-id": reference("headers", "RequestId") })
+}
+
+/// A parameter that is an id in the path.
+pub fn path_id(name: &str, description: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "path",
+        "required": true,
+        "description": description,
+        "schema": { "type": "string", "format": "uuid" },
+    })
+}
+
+const HEADERS: [&str; 7] = [
+    "ClientId",
+    "Authorization",
+    "Signature",
+    "SignatureInput",
+    "SignatureVersion",
+    "ApiVersion",
+    "IdempotencyKey",
+];
+
+/// The headers of a client's request, under the names of [`HEADERS`].
+fn signed_headers() -> Value {
+    let header = |name, required, description, schema: Value, example| {
+        json!({
+            "name": name, "in": "header", "required": required, "description": description,
+            "schema": schema, "example": example,
+        })
+    };
+    json!({
+        "ClientId": header("upvest-client-id", true, "Id of the client.",
+            json!({ "type": "string", "format": "uuid" }), CLIENT_ID),
+        "Authorization": header("authorization", true, "The access token (RFC 6750).",
+            json!({ "type": "string", "pattern": r"^Bearer [a-zA-Z0-9\-\._~+/]*=*" }), "Bearer c2VjcmV0Cg=="),
+        "Signature": header("signature", true, "The signature.",
+            json!({ "type": "string" }), "sig1=:MEUCIQDzN4sJc2d7Xb1f4cTn1i5sW0Zq0o8kXw2v3uA9yT6m5gIgS1=:"),
+        "SignatureInput": header("signature-input", true, "What the signature covers, when it was made and with which key.",
+            json!({ "type": "string" }),
+            r#"sig1=("@method" "@path" "@query" "authorization" "upvest-client-id");keyid="b5d3b1a2-7f0e-4c0e-9c55-6b8a6d2f8a11";created=1618884473;expires=1618884478;nonce="a8d1f2""#),
+        "SignatureVersion": header("upvest-signature-version", false,
+            "Draft of HTTP message signatures. Without it draft 6 is tried first, then draft 15 and RFC 9421.",
+            json!({ "type": "string", "enum": ["15", "6"] }), "15"),
+        "ApiVersion": header("upvest-api-version", false, "Major version of the API, without quotation marks.",
+            json!({ "type": "string", "enum": ["1"], "default": "1" }), "1"),
+        "IdempotencyKey": header("idempotency-key", true,
+            "A UUID of the client's own, new for each thing to create. A repeat with the same body gets the first answer.",
+            json!({ "type": "string", "pattern": IDEMPOTENCY_KEY.as_str() }), "a3a780b6-a012-4fa8-905c-61a9d0c20844"),
+    })
+}
+
+/// Name of a response among the components: `BadRequest`.
+fn component(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or_default().replace(' ', "")
+}
+
+/// The response of one status: every kind of problem that has it, with its page as description.
+fn refusal(status: StatusCode, problem: &Value) -> Value {
+    let (mut description, mut examples) = (Vec::new(), Map::new());
+    for kind in KINDS.iter().filter(|kind| kind.status == status) {
+        let help = kind.help[0].replace("<code>", "`").replace("</code>", "`");
+        description.push(format!("**{}**: {help}", kind.title));
+        let sample = samples().into_iter().find(|sample| sample.kind().slug == kind.slug);
+        let type_base = "https://investord.example/errors";
+        let value = match sample {
+            Some(sample) => serde_json::from_str(&sample.document(type_base, REQUEST_ID)).unwrap_or_default(),
+            None => {
+                let name = format!("{type_base}/{}", kind.slug);
+                json!({ "type": name, "status": status.as_u16(), "title": kind.title })
+            }
+        };
+        examples.insert(kind.slug.to_owned(), json!({ "value": value }));
+    }
+    let mut headers = request_id();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        headers["retry-after"] = json!({
+            "description": "Seconds to wait.", "required": true, "schema": { "type": "integer", "minimum": 1 },
+        });
+    }
+    json!({
+        "description": description.join("\n\n"),
+        "headers": headers,
+        "content": { "application/problem+json": { "schema": problem, "examples": examples } },
+    })
+}
+
+/// One of each that the server answers.
+fn samples() -> Vec<Problem> {
+    vec![
+        Problem::InvalidRequest(vec![
+            Fault::new("last_name", "field 'last_name' was not filled"),
+            Fault::new("nationalities[1]", "must be an ISO 3166-1 alpha-2 country code in capitals"),
+        ]),
+        Problem::MissingClientId,
+        Problem::MissingIdempotencyKey,
+        Problem::unauthorised("the header 'authorization' is missing"),
+        Problem::Forbidden { any_of: &["users:admin"] },
+        Problem::NotFound("user"),
+        Problem::NotAcceptable,
+        Problem::OtherRequest,
+        Problem::UpgradeRequired,
+        Problem::TooManyRequests { retry_after_seconds: 1, what: "requests of this client" },
+        Problem::Internal(String::new()),
+        Problem::Unavailable(String::new()),
+    ]
 }

@@ -27,7 +27,10 @@ impl Replays {
     /// Remembers a message; false if it was there already.
     pub fn first_time(&self, hash: [u8; 16], now: Timestamp) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(seen.began).abs() >= LONGEST {
+        if now < seen.began {
+            // The clock has gone back: count anew, and forget nothing that it may come back to.
+            seen.began = now;
+        } else if now.duration_since(seen.began) >= LONGEST {
             seen.old = std::mem::take(&mut seen.young);
             seen.began = now;
         }
@@ -49,5 +52,7 @@ mod tests {
         assert!(!replays.first_time([1; 16], at(339)));
         assert!(!replays.first_time([2; 16], at(678)), "kept although its generation has ended");
         assert!(!replays.first_time([2; 16], at(-3600)), "kept when the clock goes back");
+        assert!(replays.first_time([3; 16], at(-3600)));
+        assert!(replays.first_time([2; 16], at(-2000)), "two generations later it is forgotten");
     }
 }

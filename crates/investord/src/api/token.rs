@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Reply;
 use super::caller::{self, Attempt};
 use super::directory::Client;
+use super::openapi::{About, Payload, TOKENS};
 use crate::app::App;
 use crate::domain::schema::Fault;
 use crate::problem::Problem;
@@ -28,6 +29,53 @@ struct Form {
     grant_type: String,
     scope: String,
 }
+
+pub const CREATE: About = About {
+    tag: TOKENS,
+    id: "create_access_token",
+    summary: "Create an access token",
+    description: "OAuth 2 client credentials (RFC 6749 section 4.4), as a signed form with all four fields. \
+        A token can be used until it expires and belongs to its client alone. A scope that the client has not \
+        been given is refused with 401. Without the header upvest-client-id the field client_id counts.",
+    parameters: Vec::new,
+    request: Some(Payload {
+        description: "The client's credentials and the scopes wanted.",
+        media: "application/x-www-form-urlencoded",
+        schema: |_| {
+            json!({
+                "type": "object",
+                "properties": {
+                    "client_id": { "type": "string", "format": "uuid", "description": "Id of the client." },
+                    "client_secret": { "type": "string", "minLength": 1, "maxLength": MOST_FIELD, "description": "Secret of the client." },
+                    "grant_type": { "type": "string", "enum": ["client_credentials"], "description": "The OAuth 2 grant." },
+                    "scope": { "type": "string", "minLength": 1, "maxLength": MOST_FIELD, "description": "Scopes, separated by spaces." },
+                },
+                "required": ["client_id", "client_secret", "grant_type", "scope"],
+                "additionalProperties": false,
+            })
+        },
+        examples: &[("form", include_str!("../../../../api/examples/create-access-token.json"))],
+    }),
+    answer: Payload {
+        description: "The token.",
+        media: "application/json",
+        schema: |schemas| {
+            schemas.named("AccessToken", |_| {
+                json!({
+                    "type": "object",
+                    "properties": {
+                        "access_token": { "type": "string", "description": "The token, without inner form." },
+                        "expires_in": { "type": "integer", "description": "Seconds until it expires." },
+                        "token_type": { "type": "string", "enum": ["bearer"], "description": "How to send it." },
+                        "scope": { "type": "string", "description": "Its scopes, separated by spaces." },
+                    },
+                    "required": ["access_token", "expires_in", "token_type", "scope"],
+                })
+            })
+        },
+        examples: &[("token", include_str!("../../../../api/examples/access-token.json"))],
+    },
+};
 
 pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, Problem> {
     let (parts, body) = request.into_parts();

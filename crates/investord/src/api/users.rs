@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
+use super::openapi::{About, Payload, USERS, path_id};
 use super::{Reply, page};
 use crate::app::App;
-use crate::domain::user::{Person, User, UserView};
+use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
+use crate::domain::tenant::Model;
+use crate::domain::user::{CREATE, Person, Status, User, UserView};
 use crate::problem::Problem;
 use crate::store::once::{self, Before};
 use crate::store::tenants::Head;
@@ -18,12 +22,86 @@ use crate::store::{Tx, outbox};
 const READ: &[&str] = &["users:read", "users:admin"];
 const ADMIN: &[&str] = &["users:admin"];
 
+static REGISTERED: [Member; 3] = [
+    member("id", Needed::Always, Rule::Uuid, "Id of the user."),
+    member("created_at", Needed::Always, Rule::Instant, "When the user was created."),
+    member("updated_at", Needed::Always, Rule::Instant, "When the user was last changed."),
+];
+static STATUS: [Member; 1] = [member(
+    "status",
+    Needed::Always,
+    Rule::OneOf(&[
+        Status::Active.as_str(),
+        Status::Inactive.as_str(),
+        Status::Offboarding.as_str(),
+        Status::Offboarded.as_str(),
+    ]),
+    "ACTIVE: may trade. INACTIVE: something is missing that activation requires. OFFBOARDING: on the way out. \
+     OFFBOARDED: out, but kept for as long as the law wants.",
+)];
+
+/// The schema of [`UserView`].
+fn user(schemas: &mut Schemas) -> Value {
+    schemas.named("User", |schemas| {
+        let members = REGISTERED.iter().chain(CREATE.members).chain(&STATUS);
+        let mut schema = open_object(members, Side::Answer, schemas);
+        schema["description"] = json!("A natural person in the register.");
+        schema
+    })
+}
+
+/// The schema of a create request.
+fn create_user(name: &'static str, model: Model, schemas: &mut Schemas) -> Value {
+    schemas.named(name, |schemas| {
+        let mut schema = CREATE.json_schema(Side::Request(model), schemas);
+        schema["description"] = json!(match model {
+            Model::Byol => "What a tenant sends that is itself the regulated firm.",
+            Model::Tol => "What a tenant sends that works under the register's licence.",
+        });
+        schema
+    })
+}
+
+const ONE_USER: Payload = Payload {
+    description: "The user.",
+    media: "application/json",
+    schema: user,
+    examples: &[
+        ("byol", include_str!("../../../../api/examples/user-byol.json")),
+        ("tol", include_str!("../../../../api/examples/user-tol.json")),
+    ],
+};
+
 pub struct CreateUser(Person);
 
 impl Call for CreateUser {
     const OPERATION: &'static str = "POST /users";
     const SCOPES: &'static [&'static str] = ADMIN;
     const ONCE: bool = true;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "create_user",
+        summary: "Create a user",
+        description: "Takes a person into the register. Which members are required depends on the operating model \
+            of the tenant; all are allowed in both. No text has control characters. The user is ACTIVE at \
+            once if nothing is missing that activation requires.",
+        parameters: Vec::new,
+        request: Some(Payload {
+            description: "The person.",
+            media: "application/json",
+            schema: |schemas| {
+                json!({ "anyOf": [
+                    create_user("CreateUserByol", Model::Byol, schemas),
+                    create_user("CreateUserTol", Model::Tol, schemas),
+                ] })
+            },
+            examples: &[
+                ("byol", include_str!("../../../../api/examples/create-user-byol.json")),
+                ("tol", include_str!("../../../../api/examples/create-user-tol.json")),
+            ],
+        }),
+        answer: ONE_USER,
+    };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let body = received.json()?;
@@ -60,6 +138,15 @@ pub struct ReadUser(Uuid);
 impl Call for ReadUser {
     const OPERATION: &'static str = "GET /users/{user_id}";
     const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "retrieve_user",
+        summary: "Get a user by id",
+        description: "Answers the user as it is now. Users of other tenants are not found.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: ONE_USER,
+    };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
@@ -78,6 +165,29 @@ pub struct ListUsers(Page);
 impl Call for ListUsers {
     const OPERATION: &'static str = "GET /users";
     const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "list_users",
+        summary: "Get all users",
+        description: "Lists the users of the tenant, offboarded ones among them, page by page.",
+        parameters: page::parameters,
+        request: None,
+        answer: Payload {
+            description: "A page of the list.",
+            media: "application/json",
+            schema: |schemas| {
+                schemas.named("UserList", |schemas| {
+                    let user = user(schemas);
+                    page::schema(&user, schemas)
+                })
+            },
+            examples: &[
+                ("byol", include_str!("../../../../api/examples/user-list-byol.json")),
+                ("tol", include_str!("../../../../api/examples/user-list-tol.json")),
+                ("empty", include_str!("../../../../api/examples/user-list-empty.json")),
+            ],
+        },
+    };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         page::parse(received.query()).map(Self)

@@ -68,7 +68,7 @@ pub enum Tenant {
     /// Make a tenant.
     Create {
         name: String,
-        /// A setting, as in model=TOL or activation_requires='["identifiers", "checks"]'; repeatable.
+        /// A setting, as in `model=TOL`; a value is TOML or a bare word. Repeatable.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<String>,
         #[command(flatten)]
@@ -88,7 +88,7 @@ pub enum Tenant {
     /// Change a setting.
     Set {
         name: String,
-        /// As in strict_signatures=true.
+        /// As in `strict_signatures=true`.
         #[arg(value_name = "KEY=VALUE", required = true)]
         settings: Vec<String>,
         #[command(flatten)]

@@ -19,7 +19,7 @@ use crate::clock::{Clock, Ids, SystemClock, SystemIds};
 const LIFETIME: i64 = 60;
 /// Seconds before its end at which a token is no longer used.
 const TOKEN_MARGIN: i64 = 5;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Args)]
 pub struct Call {
@@ -175,9 +175,9 @@ impl Call {
             answer.headers().get("upvest-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         if self.verbose {
             eprintln!("\n< {status}");
-            answer.headers().iter().for_each(|(name, value)| {
-                eprintln!("< {name}: {}", String::from_utf8_lossy(value.as_bytes()))
-            });
+            for (name, value) in answer.headers() {
+                eprintln!("< {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+            }
             eprintln!();
         }
         let body = answer.bytes().await?;

@@ -42,6 +42,9 @@ pub struct Dev {
     /// Folder for everything the server makes.
     #[arg(long, value_name = "DIR", default_value = "investord-dev")]
     data: PathBuf,
+    /// The database, when it is not in that folder: sqlite:PATH.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     #[command(flatten)]
     listen: Listen,
     /// Log every request.
@@ -62,6 +65,7 @@ impl Dev {
         let config = Config {
             listen: self.listen.listen.unwrap_or(defaults.listen),
             data: self.data.clone(),
+            database: self.database,
             master_key_file: Some(master_key),
             tenants: self.listen.tenants,
             rate_limit_per_second: 0,
@@ -73,9 +77,10 @@ impl Dev {
         let started = Started::new(config)?;
         let url = format!("http://{}", started.config.listen);
         let path = self.data.join(PROFILE);
-        let profile = match path.exists() {
-            true => known(&path, url)?,
-            false => single_threaded(demo(&started.provisioner, &self.data, url))?,
+        let profile = if path.exists() {
+            known(&path, url)?
+        } else {
+            single_threaded(demo(&started.provisioner, &self.data, url))?
         };
         started.serve(Mode::Development, |_| {
             introduce(&profile, &self.data);

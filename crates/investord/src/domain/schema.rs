@@ -3,6 +3,7 @@
 //! One table per body serves the check (every fault at once, each with its path), the canonical form that
 //! is stored and answered, and the JSON Schema of the OpenAPI document.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use garde::rules::email::Email;
@@ -58,6 +59,10 @@ pub struct Pattern {
 impl Pattern {
     pub const fn new(text: &'static str) -> Self {
         Self { text, compiled: OnceLock::new() }
+    }
+
+    pub const fn as_str(&self) -> &'static str {
+        self.text
     }
 
     pub fn is_match(&self, value: &str) -> bool {
@@ -289,30 +294,58 @@ fn quoted(values: &[&str]) -> String {
     values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
 }
 
+/// Which side of the wire a schema describes.
+#[derive(Clone, Copy)]
+pub enum Side {
+    /// What a tenant of this model must send.
+    Request(Model),
+    Answer,
+}
+
+/// The named schemas of the OpenAPI document: whatever one of them refers to is among them.
+#[derive(Default)]
+pub struct Schemas(pub BTreeMap<&'static str, Value>);
+
+impl Schemas {
+    /// Keeps a schema under its name; the reference to it.
+    pub fn named(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> Value) -> Value {
+        let schema = make(self);
+        let kept = self.0.entry(name).or_insert_with(|| schema.clone());
+        assert_eq!(*kept, schema, "two schemas of the name {name}");
+        json!({ "$ref": format!("#/components/schemas/{name}") })
+    }
+}
+
+/// JSON Schema (2020-12, as OpenAPI 3.1 has it) of an object that may get further members later.
+pub fn open_object<'a>(
+    members: impl IntoIterator<Item = &'a Member>,
+    side: Side,
+    schemas: &mut Schemas,
+) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for member in members {
+        let mut schema = member.rule.json_schema(side, schemas);
+        schema["description"] = json!(member.description);
+        properties.insert(member.name.to_owned(), schema);
+        match (member.needed, side) {
+            (Needed::Always, _) | (Needed::Tol, Side::Request(Model::Tol)) => required.push(member.name),
+            _ => {}
+        }
+    }
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
 impl Shape {
-    /// JSON Schema (2020-12, as OpenAPI 3.1 has it), with what a tenant of this model must send.
-    pub fn json_schema(&self, model: Model) -> Value {
-        let properties: Map<String, Value> = self
-            .members
-            .iter()
-            .map(|member| {
-                let mut schema = member.rule.json_schema(model);
-                schema["description"] = json!(member.description);
-                (member.name.to_owned(), schema)
-            })
-            .collect();
-        let needed = |member: &&Member| match member.needed {
-            Needed::Always => true,
-            Needed::Tol => model == Model::Tol,
-            Needed::No => false,
-        };
-        let required: Vec<&str> = self.members.iter().filter(needed).map(|member| member.name).collect();
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    /// JSON Schema of an object that has no other members.
+    pub fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
+        let mut schema = open_object(self.members, side, schemas);
+        schema["additionalProperties"] = json!(false);
+        schema
     }
 }
 
 impl Rule {
-    fn json_schema(&self, model: Model) -> Value {
+    fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
         match self {
             Rule::Text { min: 0, max } => json!({ "type": "string", "maxLength": max }),
             Rule::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
@@ -324,14 +357,24 @@ impl Rule {
             Rule::Bool => json!({ "type": "boolean" }),
             Rule::Instant => json!({ "type": "string", "format": "date-time" }),
             Rule::BirthDate => json!({ "type": "string", "format": "date" }),
-            Rule::DateOrEmpty => {
-                json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
-            }
+            Rule::DateOrEmpty => match side {
+                Side::Request(_) => {
+                    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
+                }
+                Side::Answer => json!({ "type": ["string", "null"], "format": "date" }),
+            },
             Rule::List { item, min, unique } => {
-                json!({ "type": "array", "items": item.json_schema(model), "minItems": min, "uniqueItems": unique })
+                let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
+                if *min > 0 {
+                    schema["minItems"] = json!(min);
+                }
+                if *unique {
+                    schema["uniqueItems"] = json!(true);
+                }
+                schema
             }
-            Rule::Object(shape) => shape.json_schema(model),
-            Rule::OrNull(rule) => json!({ "anyOf": [rule.json_schema(model), { "type": "null" }] }),
+            Rule::Object(shape) => schemas.named(shape.name, |schemas| shape.json_schema(side, schemas)),
+            Rule::OrNull(rule) => json!({ "anyOf": [rule.json_schema(side, schemas), { "type": "null" }] }),
         }
     }
 }

@@ -135,7 +135,7 @@ mod tests {
             (b"", "EOF"),
             (b"{} {}", "trailing characters"),
             (b"\xff", "not UTF-8 (byte 0)"),
-            (br#"{"a": "\ud800"}"#, "surrogate"),
+            (br#"{"a": "\ud800"}"#, "hex escape"),
             (br#"{"a": 1e400}"#, "number out of range"),
         ] {
             let error = Tree::parse(text).unwrap_err();

@@ -103,8 +103,9 @@ impl MasterKey {
         let key: Zeroizing<[u8; KEY]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| wrong())?);
         bytes.zeroize();
         let hash = digest::digest(&digest::SHA256, key.as_slice());
-        let fingerprint = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { key: SealingKey::new(&key), fingerprint })
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.as_ref()[..8]);
+        Ok(Self { key: SealingKey::new(&key), fingerprint: format!("{:016x}", u64::from_be_bytes(first)) })
     }
 
     pub fn generate_base64(ids: &dyn Ids) -> Zeroizing<String> {

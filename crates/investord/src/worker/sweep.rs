@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::app::App;
 use crate::store::{StoreError, once, tenants};
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 pub async fn run(app: App) {
     let mut ticks = tokio::time::interval(EVERY);

@@ -1,0 +1,174 @@
+//! Sends what was prepared over a number of connections and takes the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::requests::Prepared;
+use crate::server::Server;
+
+/// Every answer has its status and its beginning compared; every so many are read as JSON too.
+const SAMPLE: usize = 97;
+
+pub struct Outcome {
+    pub requests: usize,
+    pub took: Duration,
+    /// CPU time of the server.
+    pub cpu: Duration,
+    /// Nanoseconds.
+    pub latency: Histogram<u64>,
+    /// The ids at the beginning of the bodies, in the order of the answers; empty where there is none.
+    pub ids: Vec<String>,
+}
+
+impl Outcome {
+    pub fn per_second(&self) -> f64 {
+        f64::from(count(self.requests)) / self.took.as_secs_f64()
+    }
+
+    pub fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / f64::from(count(self.requests))
+    }
+
+    pub fn quantile_ms(&self, quantile: f64) -> f64 {
+        Duration::from_nanos(self.latency.value_at_quantile(quantile)).as_secs_f64() * 1e3
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Sends every request once, each connection the next one as soon as it has its answer.
+pub async fn run(
+    server: &Server,
+    prepared: Vec<Prepared>,
+    connections: usize,
+    keep_ids: bool,
+) -> anyhow::Result<Outcome> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(server).await?);
+    }
+    let requests = prepared.len();
+    let (prepared, next) = (Arc::new(prepared), Arc::new(AtomicUsize::new(0)));
+    let (before, started) = (server.cpu_by_thread()?, Instant::now());
+    let mut running = JoinSet::new();
+    for connection in open {
+        running.spawn(work(connection, Arc::clone(&prepared), Arc::clone(&next), keep_ids));
+    }
+    let (mut latency, mut ids) = (histogram()?, Vec::new());
+    while let Some(done) = running.join_next().await {
+        let (own_latency, own_ids) = done??;
+        latency.add(own_latency)?;
+        ids.extend(own_ids);
+    }
+    let took = started.elapsed();
+    let mut cpu = Duration::ZERO;
+    for (thread, now) in server.cpu_by_thread()? {
+        let then =
+            before.iter().find(|(known, _)| *known == thread).map_or(Duration::ZERO, |(_, then)| *then);
+        cpu += now.saturating_sub(then);
+    }
+    Ok(Outcome { requests, took, cpu, latency, ids })
+}
+
+/// Sends one request; the body of its answer.
+pub async fn once(server: &Server, prepared: &Prepared) -> anyhow::Result<Vec<u8>> {
+    let mut connection = Connection::open(server).await?;
+    let (status, body) = connection.call(&prepared.bytes).await?;
+    ensure!(status == 200, "an answer of status {status}: {}", String::from_utf8_lossy(body));
+    Ok(body.to_vec())
+}
+
+fn histogram() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?)
+}
+
+async fn work(
+    mut connection: Connection,
+    prepared: Arc<Vec<Prepared>>,
+    next: Arc<AtomicUsize>,
+    keep_ids: bool,
+) -> anyhow::Result<(Histogram<u64>, Vec<String>)> {
+    let (mut latency, mut ids) = (histogram()?, Vec::new());
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = prepared.get(at) else { return Ok((latency, ids)) };
+        let started = Instant::now();
+        let (status, body) = connection.call(&request.bytes).await?;
+        latency.record(u64::try_from(started.elapsed().as_nanos())?)?;
+        if status != 200 || !body.starts_with(request.begins.as_bytes()) {
+            bail!("an answer of status {status}: {}", String::from_utf8_lossy(body));
+        }
+        if at.is_multiple_of(SAMPLE) {
+            check(body)?;
+        }
+        if keep_ids {
+            let id = body.get(7..43).context("a body without id")?;
+            ids.push(String::from_utf8(id.to_vec())?);
+        }
+    }
+}
+
+/// An answer is JSON, and a list has as many members as it says.
+fn check(body: &[u8]) -> anyhow::Result<()> {
+    let json: serde_json::Value = serde_json::from_slice(body)?;
+    if let Some(data) = json["data"].as_array() {
+        ensure!(json["meta"]["count"] == data.len(), "a list of another length than it says");
+    }
+    Ok(())
+}
+
+/// A connection that is kept alive.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(server: &Server) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(server.address).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self { stream, buffer: Vec::with_capacity(128 * 1024) };
+        let (status, _) = connection.call(b"GET /healthz HTTP/1.1\r\nhost: bench\r\n\r\n").await?;
+        ensure!(status == 200, "/healthz answers {status}");
+        Ok(connection)
+    }
+
+    /// Status and body of the answer.
+    async fn call(&mut self, request: &[u8]) -> anyhow::Result<(u16, &[u8])> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        let (status, from, to) = loop {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
+            if let Some(head) = head(&self.buffer)? {
+                break head;
+            }
+        };
+        while self.buffer.len() < to {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
+        }
+        Ok((status, &self.buffer[from..to]))
+    }
+}
+
+/// Status, begin and end of the body, once the head is complete.
+fn head(buffer: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
+    let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&buffer[..end])?;
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("no status line")?.parse()?;
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let from = end + 4;
+    Ok(Some((status, from, from + length.context("no content-length")?)))
+}

@@ -1,0 +1,260 @@
+//! What ARCHITECTURE.md claims about the shape of the code, checked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a source file, tests inside it not counted.
+const LONG_FILE: usize = 500;
+/// Lines of a function.
+const LONG_FUNCTION: usize = 70;
+
+/// What a room of the server may use of the others. A file at the top is a room of its own.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("domain", &["domain"]),
+    ("store", &["store", "domain", "clock"]),
+    ("problem", &["domain", "store"]),
+    ("config", &[]),
+    ("provision", &["store", "domain", "clock", "config"]),
+    ("app", &["api", "clock", "config", "store"]),
+    ("telemetry", &["api", "app", "config", "problem"]),
+    ("api", &["api", "app", "clock", "config", "domain", "problem", "store", "telemetry"]),
+    ("worker", &["worker", "app", "store", "domain"]),
+    ("server", &["api", "app", "problem", "store", "telemetry", "worker"]),
+    ("cli", &["cli", "api", "app", "clock", "config", "domain", "provision", "server", "store", "telemetry"]),
+];
+
+/// Where a crate that belongs to one room may be named.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("rusqlite", &["store"]),
+    ("refinery", &["store"]),
+    ("mifir", &["domain"]),
+    ("axum", &["api", "problem", "server", "telemetry"]),
+    ("clap", &["cli"]),
+    ("reqwest", &["cli"]),
+];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The source without the tests at its end.
+fn production(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// (room, file, text) of the server.
+fn server_sources() -> Vec<(String, PathBuf, String)> {
+    let source = workspace().join("crates/investord/src");
+    let rooms = rust_files(&source).into_iter().map(|path| {
+        let inside = path.strip_prefix(&source).unwrap();
+        let room = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+        (room, path.clone(), production(&path))
+    });
+    rooms.filter(|(room, ..)| !["lib", "main"].contains(&room.as_str())).collect()
+}
+
+/// The names behind `prefix` wherever it occurs outside comments.
+fn named(text: &str, prefix: &str) -> Vec<String> {
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let name =
+        |rest: &str| rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    let mut names: Vec<String> = code.split(prefix).skip(1).map(name).collect();
+    if prefix == "crate::" {
+        let groups = code.split("crate::{").skip(1).filter_map(|rest| rest.split('}').next());
+        names.extend(groups.flat_map(|group| {
+            group
+                .split(',')
+                .map(|part| part.trim().split("::").next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        }));
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn imports_follow_the_direction() {
+    let allowed: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (room, path, text) in server_sources() {
+        let may = allowed
+            .get(room.as_str())
+            .unwrap_or_else(|| panic!("{room} is a room that the map does not have"));
+        for used in named(&text, "crate::") {
+            if !may.contains(&used.as_str()) {
+                wrong.push(format!("{} uses {used}", path.display()));
+            }
+        }
+        for (name, rooms) in ONLY_IN {
+            let mentions = [format!("use {name}"), format!(" {name}::"), format!("({name}::")];
+            if mentions.iter().any(|mention| text.contains(mention.as_str()))
+                && !rooms.contains(&room.as_str())
+            {
+                wrong.push(format!("{} names the crate {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let forbidden =
+        ["async ", "rusqlite", "axum", "tokio", "http::", "std::fs", "std::net", "std::env", "::now()"];
+    let mut wrong = Vec::new();
+    for (room, path, text) in server_sources() {
+        if room == "domain" {
+            wrong.extend(
+                forbidden
+                    .iter()
+                    .filter(|word| text.contains(**word))
+                    .map(|word| format!("{}: {word}", path.display())),
+            );
+        }
+    }
+    for library in ["httpsig", "mifir"] {
+        for path in rust_files(&workspace().join("crates").join(library).join("src")) {
+            let text: String =
+                production(&path).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            let words = ["async ", "std::fs", "std::net", "std::env", "std::time", "tokio"];
+            wrong.extend(
+                words
+                    .iter()
+                    .filter(|word| text.contains(**word))
+                    .map(|word| format!("{}: {word}", path.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut long = Vec::new();
+    for krate in ["httpsig", "mifir", "investord"] {
+        for path in rust_files(&workspace().join("crates").join(krate).join("src")) {
+            let text = production(&path);
+            if text.lines().count() > LONG_FILE {
+                long.push(format!("{}: {} lines", path.display(), text.lines().count()));
+            }
+            long.extend(
+                long_functions(&text).into_iter().map(|function| format!("{}: {function}", path.display())),
+            );
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// Functions end at the first closing brace with the indentation of their `fn` line: the formatter sees to it.
+fn long_functions(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut long = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let is_function = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub const fn ", "const fn "]
+            .iter()
+            .any(|start| code.starts_with(start));
+        if is_function {
+            let close = format!("{}}}", " ".repeat(line.len() - code.len()));
+            let length = lines[at..].iter().position(|line| *line == close).unwrap_or(0);
+            if length > LONG_FUNCTION {
+                long.push(format!("{length} lines: {code}"));
+            }
+        }
+    }
+    long
+}
+
+#[test]
+fn every_file_says_why_it_exists() {
+    let silent: Vec<_> = ["httpsig", "mifir", "investord"]
+        .iter()
+        .flat_map(|krate| rust_files(&workspace().join("crates").join(krate).join("src")))
+        .filter(|path| !path.ends_with("main.rs") && !fs::read_to_string(path).unwrap().starts_with("//!"))
+        .collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+/// A released migration is part of somebody's database. Add a line for a new one; never change one.
+#[test]
+fn released_migrations_never_change() {
+    let released: &[(&str, &str)] = &[("V1__register.sql", "34e2ed601f0d1ee3")];
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
+        let path = entry.unwrap().path();
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &fs::read(&path).unwrap());
+        let hash: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        found.insert(path.file_name().unwrap().to_string_lossy().into_owned(), hash);
+    }
+    let released: BTreeMap<_, _> =
+        released.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect();
+    assert_eq!(found, released);
+}
+
+/// Every statement, prepared against the migrated schema, with its parameters in order of first use.
+#[test]
+fn every_statement_fits_the_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("register.db");
+    let _store = investord::store::Store::open(&path).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let mut names = Vec::new();
+    for stmt in investord::store::sql::all() {
+        connection.prepare(stmt.text).unwrap_or_else(|error| panic!("{}: {error}", stmt.name));
+        let mut seen = 0;
+        for part in stmt.text.split('$').skip(1) {
+            let number: usize =
+                part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
+            assert!(number <= seen + 1, "{}: ${number} comes before ${}", stmt.name, seen + 1);
+            seen = seen.max(number);
+        }
+        names.push(stmt.name);
+    }
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "two statements of one name");
+    let constants: usize = rust_files(&workspace().join("crates/investord/src/store"))
+        .iter()
+        .map(|path| production(path).matches(": Stmt =").count())
+        .sum();
+    assert_eq!(count, constants, "a statement is missing in the list of its file");
+}
+
+/// The text of the repository is about the product: links in the documents lead somewhere.
+#[test]
+fn documents_name_files_that_exist() {
+    let mut missing = Vec::new();
+    for document in
+        ["README.md", "ARCHITECTURE.md", "docs/choices.md", "docs/divergences.md", "docs/benchmarks.md"]
+    {
+        let path = workspace().join(document);
+        let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{document} is missing"));
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") && !path.parent().unwrap().join(target).exists()
+            {
+                missing.push(format!("{document}: {link}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}

@@ -1,0 +1,39 @@
+//! No header bytes make the parser or the signature base panic, and what is parsed is judged the same twice.
+#![no_main]
+
+use http::{HeaderMap, HeaderValue};
+use httpsig::{Message, Policy, Presented, Reading, Version};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // One line of input per header; a further line is the path and query.
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let mut headers = HeaderMap::new();
+    for name in ["signature-input", "signature", "content-digest", "digest", "accept", "authorization"] {
+        if let Some(value) = lines.next().and_then(|line| HeaderValue::from_bytes(line).ok()) {
+            headers.append(name, value);
+        }
+    }
+    let target = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
+    let body = lines.next().unwrap_or_default();
+    let Ok(presented) = Presented::parse(&headers) else { return };
+    let message = Message {
+        method: "POST",
+        scheme: "https",
+        authority: "example.com",
+        path,
+        query,
+        headers: &headers,
+        body,
+        status: None,
+    };
+    for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
+        let once = presented.base(&message, version, &Reading::standard(&message));
+        assert_eq!(once, presented.base(&message, version, &Reading::standard(&message)));
+        for now in [0, 1_700_000_000, i64::MAX] {
+            let _ = Policy::default().check(&presented, &message, version, now);
+        }
+        let _ = Policy::default().valid_until(&presented);
+    }
+});
