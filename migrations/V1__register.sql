@@ -1,7 +1,7 @@
 -- The register: tenants and who may speak for them, users, events, and what makes a write happen once.
 --
 -- Words in braces are rendered per engine (store/migrate.rs): {id} a UUID, {int} a 64-bit integer,
--- {bytes} a byte string, {strict} the table option. Instants are integer microseconds since 1970 (UTC).
+-- {bytes} a byte string, {strict} the table option, {clustered} the same for small rows kept in their key. Instants are integer microseconds since 1970 (UTC).
 
 CREATE TABLE tenants (
     number     {int}  NOT NULL PRIMARY KEY,
@@ -51,7 +51,7 @@ CREATE INDEX tokens_expires ON tokens (expires);
 CREATE TABLE nonces (
     hash  {bytes} NOT NULL PRIMARY KEY,
     until {int}   NOT NULL
-) {strict};
+) {clustered};
 CREATE INDEX nonces_until ON nonces (until);
 
 -- Answers kept for a repeat with the same idempotency key; the body is sealed with its subject's key.

@@ -9,7 +9,7 @@ use investord::domain::tenant::{Model, Settings};
 use investord::domain::user::{Person, Status, UserView};
 use jiff::Timestamp;
 use jsonschema::Validator;
-use regex_lite::Regex;
+use regex::Regex;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 

@@ -19,7 +19,7 @@ use httpsig::{Message, Policy, Presented, PublicKey, Refusal, Version};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::directory::Client;
+use super::directory::{Client, Token};
 use super::limits::Suspect;
 use super::openapi::About;
 use super::{compat, explain};
@@ -106,10 +106,10 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         let id = client_id(&parts.headers)?.ok_or(Problem::MissingClientId)?;
         api_version(&parts.headers)?;
         let attempt = Attempt::new(app, &parts, id, now).await?;
-        let scopes = attempt.judge(attempt.scopes().await)?;
+        let token = attempt.judge(attempt.token().await)?;
         let body = read_body(app, &parts.headers, body, MOST_BODY).await?;
         let nonce = attempt.hold(&body)?;
-        if !T::SCOPES.iter().any(|scope| scopes.iter().any(|held| held == scope)) {
+        if !token.has_any(T::SCOPES) {
             return Err(Problem::Forbidden { any_of: T::SCOPES });
         }
         let client = Arc::clone(&attempt.client);
@@ -253,19 +253,19 @@ impl<'a> Attempt<'a> {
         outcome.map_err(|refusal| refused(self.app, &refusal))
     }
 
-    /// The scopes of the bearer token, which must be this client's.
-    async fn scopes(&self) -> Result<Vec<String>, Problem> {
+    /// The bearer token, which must be this client's.
+    async fn token(&self) -> Result<Arc<Token>, Problem> {
         let sent = self.parts.headers.get(header::AUTHORIZATION);
         let sent = sent.ok_or_else(|| Problem::unauthorised("the header 'authorization' is missing"))?;
-        let token = sent.to_str().ok().and_then(|value| value.split_once(' '));
-        let Some((_, token)) = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        let sent = sent.to_str().ok().and_then(|value| value.split_once(' '));
+        let Some((_, token)) = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
             return Err(Problem::unauthorised(
                 "the header 'authorization' must be 'Bearer' and an access token",
             ));
         };
-        let scopes =
-            self.app.directory.scopes(self.app, token_hash(token.trim()), self.client.id, self.now).await?;
-        scopes.ok_or_else(|| {
+        let hash = token_hash(token.trim());
+        let token = self.app.directory.token(self.app, hash, self.client.id, self.now).await?;
+        token.ok_or_else(|| {
             Problem::unauthorised(
                 "the access token is unknown, expired or another client's: POST /auth/token gives one",
             )

@@ -53,6 +53,19 @@ impl Client {
     }
 }
 
+/// What an access token stands for.
+pub struct Token {
+    client: Uuid,
+    expires: Timestamp,
+    scopes: Vec<String>,
+}
+
+impl Token {
+    pub fn has_any(&self, scopes: &[&str]) -> bool {
+        scopes.iter().any(|scope| self.scopes.iter().any(|held| held == scope))
+    }
+}
+
 struct Seen<T> {
     at: Timestamp,
     value: Option<T>,
@@ -67,7 +80,7 @@ impl<T> Seen<T> {
 
 pub struct Directory {
     clients: Cache<Uuid, Arc<Seen<Arc<Client>>>>,
-    tokens: Cache<[u8; 32], Arc<Seen<TokenRow>>>,
+    tokens: Cache<[u8; 32], Arc<Seen<Arc<Token>>>>,
 }
 
 impl Default for Directory {
@@ -91,28 +104,31 @@ impl Directory {
         Ok(loaded)
     }
 
-    /// The token of this hash if it belongs to the client and has not expired; its scopes.
-    pub async fn scopes(
+    /// The token of this hash, if it belongs to the client and has not expired.
+    pub async fn token(
         &self,
         app: &App,
         hash: [u8; 32],
         client: Uuid,
         now: Timestamp,
-    ) -> Result<Option<Vec<String>>, Problem> {
-        let seen = match self.tokens.get(&hash).filter(|seen| seen.is_fresh(now)) {
-            Some(seen) => seen,
+    ) -> Result<Option<Arc<Token>>, Problem> {
+        let fresh = self.tokens.get(&hash).filter(|seen| seen.is_fresh(now));
+        let token = match fresh {
+            Some(seen) => seen.value.clone(),
             None => {
-                let value = app.store.read("tokens.load", |tx| tenants::token(tx, &hash)).await?;
-                let seen = Arc::new(Seen { at: now, value });
-                match seen.value {
-                    Some(_) => self.tokens.insert(hash, Arc::clone(&seen)),
+                let row = app.store.read("tokens.load", |tx| tenants::token(tx, &hash)).await?;
+                let token = row.map(|TokenRow { client, scopes, expires }| {
+                    let scopes = scopes.split(' ').map(str::to_owned).collect();
+                    Arc::new(Token { client, expires, scopes })
+                });
+                match token {
+                    Some(_) => self.tokens.insert(hash, Arc::new(Seen { at: now, value: token.clone() })),
                     None => self.tokens.invalidate(&hash),
                 }
-                seen
+                token
             }
         };
-        let token = seen.value.as_ref().filter(|token| token.client == client && token.expires > now);
-        Ok(token.map(|token| token.scopes.split(' ').map(str::to_owned).collect()))
+        Ok(token.filter(|token| token.client == client && token.expires > now))
     }
 }
 

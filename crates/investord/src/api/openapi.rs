@@ -11,7 +11,7 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::compat::IDEMPOTENCY_KEY;
-use super::{Access, Endpoint};
+use super::endpoint::{Access, Endpoint};
 use crate::domain::schema::{Fault, Schemas};
 use crate::problem::{self, KINDS, Problem};
 

@@ -10,7 +10,7 @@ use garde::rules::email::Email;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use mifir::Country;
-use regex_lite::Regex;
+use regex::Regex;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ pub enum Rule {
         min: usize,
         max: usize,
     },
-    /// A regular expression over the whole value, in the ASCII subset that ECMA 262 and Rust share.
+    /// A regular expression over the whole value, in what ECMA 262 and Rust have in common.
     Pattern(&'static Pattern),
     OneOf(&'static [&'static str]),
     /// ISO 3166-1 alpha-2, or XK.

@@ -14,8 +14,15 @@ struct Dialect {
     words: &'static [(&'static str, &'static str)],
 }
 
-const SQLITE: Dialect =
-    Dialect { words: &[("{id}", "BLOB"), ("{int}", "INTEGER"), ("{bytes}", "BLOB"), ("{strict}", "STRICT")] };
+const SQLITE: Dialect = Dialect {
+    words: &[
+        ("{id}", "BLOB"),
+        ("{int}", "INTEGER"),
+        ("{bytes}", "BLOB"),
+        ("{strict}", "STRICT"),
+        ("{clustered}", "STRICT, WITHOUT ROWID"),
+    ],
+};
 
 fn rendered(dialect: &Dialect) -> anyhow::Result<Vec<Migration>> {
     let render = |text: &str| {
