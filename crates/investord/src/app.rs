@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
@@ -35,6 +36,7 @@ pub struct Parts {
     pub limits: Limits,
     pub replays: Replays,
     pub origin: Origin,
+    stopping: AtomicBool,
 }
 
 impl Deref for App {
@@ -67,7 +69,17 @@ impl App {
             limits,
             replays,
             origin,
+            stopping: AtomicBool::new(false),
         })))
+    }
+
+    /// From now on every answer is the last of its connection.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }
 

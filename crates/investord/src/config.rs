@@ -6,10 +6,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The commented default file.
 pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
@@ -60,9 +61,25 @@ pub struct Tls {
 }
 
 /// A text that is never printed.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// What is no text is not shown either: the usual errors of deserialisers quote the value.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Given {
+            Text(String),
+            Other(IgnoredAny),
+        }
+        match Given::deserialize(deserializer)? {
+            Given::Text(text) => Ok(Self(text)),
+            Given::Other(_) => Err(D::Error::custom("a secret must be a string in quotes")),
+        }
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,15 +118,15 @@ impl Config {
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
-            if !file.exists() {
-                bail!("there is no configuration file {}", file.display());
-            }
-            figment = figment.merge(Toml::file_exact(file));
+            let what = || format!("configuration file {}", file.display());
+            let text = std::fs::read_to_string(file).with_context(what)?;
+            parse_toml::<toml::Table>(&text).with_context(what)?;
+            figment = figment.merge(Toml::string(&text));
         }
         // Variables of the client commands, which are not configuration.
         let environment =
             Env::prefixed("INVESTORD_").ignore(&["profile", "config", "key_passphrase"]).split("__");
-        let config: Config = figment.merge(environment).extract().context("configuration")?;
+        let config: Config = figment.merge(environment).extract().map_err(|error| without_values(&error))?;
         config.check()?;
         Ok(config)
     }
@@ -155,6 +172,34 @@ impl Config {
             }
         }
     }
+}
+
+/// Parses TOML. An error names the place but does not quote it: the line may hold a secret.
+pub fn parse_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+        let (line, column) =
+            (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+        anyhow!("line {line}, column {column}: {}", error.message())
+    })
+}
+
+/// What is wrong with the configuration, by key; what was found is left out, it may be a secret.
+fn without_values(error: &figment::Error) -> anyhow::Error {
+    use figment::error::Kind;
+    let faults = error.clone().into_iter().map(|fault| {
+        let key = fault.path.join(".");
+        match fault.kind {
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                format!("{key}: must be {expected}")
+            }
+            Kind::UnknownField(field, known) => {
+                format!("there is no key '{field}'; there are {}", known.join(", "))
+            }
+            kind => format!("{key}: {kind}"),
+        }
+    });
+    anyhow!("configuration: {}", faults.collect::<Vec<_>>().join("; "))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Ids};
-use crate::config::Secret;
+use crate::config::{Secret, parse_toml};
 use crate::domain::tenant::{SCOPES, Settings};
 use crate::store::seal::{MasterKey, TenantKey};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
@@ -59,16 +59,18 @@ impl Provisioner {
             .await
     }
 
+    /// Changes settings, all of them or none.
     pub async fn set(
         &self,
         name: String,
-        key: String,
-        value: serde_json::Value,
+        changes: Vec<(String, serde_json::Value)>,
     ) -> Result<TenantRow, Refusal> {
         self.store
             .write("tenants.set", move |tx| {
                 let mut tenant = tenant(tx, &name)?;
-                tenant.settings = tenant.settings.with(&key, value.clone()).map_err(Refusal::Invalid)?;
+                for (key, value) in &changes {
+                    tenant.settings = tenant.settings.with(key, value.clone()).map_err(Refusal::Invalid)?;
+                }
                 tenants::set_settings(tx, tenant.number, &tenant.settings)?;
                 Ok(tenant)
             })
@@ -288,7 +290,7 @@ impl Wanted {
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let what = || format!("tenants file {}", file.display());
         let text = std::fs::read_to_string(file).with_context(what)?;
-        let parsed: TenantsFile = toml::from_str(&text).with_context(what)?;
+        let parsed: TenantsFile = parse_toml(&text).with_context(what)?;
         let folder = file.parent().unwrap_or(Path::new("."));
         let mut wanted = Vec::new();
         for TenantEntry { name, clients, settings } in parsed.tenants {

@@ -1,6 +1,6 @@
 //! Listeners, layers, health, and a stop that loses nothing.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,6 +13,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use http::StatusCode;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use socket2::SockRef;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -22,6 +23,9 @@ use crate::{api, telemetry, worker};
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
 const MOST_HEAD: usize = 64 * 1024;
 const MOST_STREAMS: u32 = 256;
+/// How long connections in use get to hear that they end. A client that sends nothing for as long finds its
+/// connection closed before its next request.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Everything that the main listener answers.
 pub fn router(app: &App) -> Router {
@@ -54,16 +58,8 @@ pub async fn run(
         Some(address) => Some(tokio::spawn(serve_metrics(address)?)),
         None => None,
     };
-    let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
-    tokio::spawn({
-        let handle = handle.clone();
-        async move {
-            stop.await;
-            tracing::info!("stopping: no new connections, requests in flight get {} s", patience.as_secs());
-            handle.graceful_shutdown(Some(patience));
-        }
-    });
     listener.set_nonblocking(true)?;
+    tokio::spawn(stop_in_order(app.clone(), listener.try_clone()?, handle.clone(), stop));
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
     let outcome = match &app.config.tls {
@@ -90,6 +86,25 @@ pub async fn run(
     sweeper.abort();
     metrics.inspect(tokio::task::JoinHandle::abort);
     outcome.context("the listener failed")
+}
+
+/// Stops in three steps, so that no request that has been sent goes unanswered: no new connections, then
+/// every answer says that its connection ends, then what is left idle is closed.
+async fn stop_in_order(
+    app: App,
+    listener: TcpListener,
+    handle: Handle<SocketAddr>,
+    stop: impl Future<Output = ()>,
+) {
+    stop.await;
+    let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
+    tracing::info!("stopping: no new connections, requests in flight get {} s", patience.as_secs());
+    app.stop();
+    if let Err(error) = SockRef::from(&listener).shutdown(Shutdown::Both) {
+        tracing::warn!(%error, "cannot close the listener early");
+    }
+    tokio::time::sleep(LAST_WORDS).await;
+    handle.graceful_shutdown(Some(patience));
 }
 
 /// Limits that hold before a request is one.

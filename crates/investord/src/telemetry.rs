@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, Version, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -26,7 +26,8 @@ const UNITS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// Starts logging to standard error and silences what a panic would print: its message may quote data.
 pub fn start_log(log: &Log) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&log.level)?)
+        // The migration runner would report every start.
+        .with_env_filter(EnvFilter::try_new(format!("{},refinery_core=warn", log.level))?)
         .with_writer(std::io::stderr)
         .with_target(false);
     match log.format {
@@ -74,7 +75,7 @@ impl Trace {
 pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (started, id, trace) = (Instant::now(), app.ids.uuid().to_string(), Trace::default());
     request.extensions_mut().insert(trace.clone());
-    let method = request.method().clone();
+    let (method, version) = (request.method().clone(), request.version());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
     let panicked = |_| Problem::Internal("a panic; its place stands in the log".into()).into_response();
@@ -89,6 +90,10 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("upvest-request-id", value);
+    }
+    if app.stopping() && version <= Version::HTTP_11 {
+        // Whoever keeps this connection learns before it is closed (server.rs, `stop`).
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     note(&method, route, &id, &trace, started, &response, problem.as_ref());
     response

@@ -155,12 +155,9 @@ impl Tenant {
                 common.show(&common.location.provisioner()?.store.read("tenants.show", read).await?);
             }
             Tenant::Set { name, settings, common } => {
-                let provisioner = common.location.provisioner()?;
-                for text in &settings {
-                    let (key, value) = setting(text)?;
-                    let tenant = provisioner.set(name.clone(), key, value).await?;
-                    common.show(&tenant_json(&tenant));
-                }
+                let changes: anyhow::Result<Vec<_>> = settings.iter().map(|text| setting(text)).collect();
+                let tenant = common.location.provisioner()?.set(name, changes?).await?;
+                common.show(&tenant_json(&tenant));
             }
         }
         Ok(())

@@ -22,6 +22,7 @@ use crate::telemetry;
 
 pub const MASTER_KEY: &str = "master.key";
 pub const PROFILE: &str = "profile.toml";
+const FOLDER: &str = "investord-dev";
 const TENANT: &str = "demo";
 const KEYS: [(KeyKind, &str); 2] = [(KeyKind::P521, "demo-p521.pem"), (KeyKind::Ed25519, "demo-ed25519.pem")];
 const SCOPES: [&str; 10] = [
@@ -40,7 +41,7 @@ const SCOPES: [&str; 10] = [
 #[derive(Args)]
 pub struct Dev {
     /// Folder for everything the server makes.
-    #[arg(long, value_name = "DIR", default_value = "investord-dev")]
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
     data: PathBuf,
     /// The database, when it is not in that folder: sqlite:PATH.
     #[arg(long, value_name = "URL")]
@@ -147,10 +148,13 @@ fn introduce(profile: &Profile, data: &Path) {
     }
     let profile = data.join(PROFILE);
     println!("  profile        {}\n", profile.display());
-    let option = if data == Path::new("investord-dev") {
-        String::new()
-    } else {
-        format!("--profile {} ", profile.display())
-    };
+    let quoted = shell_word(&profile.display().to_string());
+    let option = if data == Path::new(FOLDER) { String::new() } else { format!("--profile {quoted} ") };
     println!("Try, in another terminal:  investord call {option}GET '/users?limit=10'");
+}
+
+/// The text as one word for a shell.
+fn shell_word(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use httpsig::SigningKey;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Secret;
+use crate::config::{Secret, parse_toml};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +34,7 @@ impl Profile {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let what = || format!("profile {}", path.display());
         let text = std::fs::read_to_string(path).with_context(what)?;
-        toml::from_str(&text).with_context(what)
+        parse_toml(&text).with_context(what)
     }
 
     /// The private key whose id or file name begins as `name` does, or the first.

@@ -30,7 +30,7 @@ impl Serve {
         config.master_key()?;
         let started = Started::new(config)?;
         started.serve(Mode::Production, |config| {
-            tracing::info!(listen = %config.listen, "serving");
+            println!("investord serves on {}", config.listen);
             Ok(())
         })
     }
@@ -71,7 +71,10 @@ impl Started {
             let Provisioner { store, master_key, clock, ids } = provisioner;
             let app = App::new(config, mode, clock, ids, store, master_key)?;
             ready(&app.config)?;
-            server::run(app, listener, stopped()).await
+            let store = app.store.clone();
+            server::run(app, listener, stopped()).await?;
+            store.fold().await;
+            Ok(())
         })
     }
 }

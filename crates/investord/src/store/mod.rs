@@ -95,6 +95,11 @@ impl Store {
         result.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string()).into()))
     }
 
+    /// Leaves everything in the database file and nothing in the log beside it: for a clean stop.
+    pub async fn fold(&self) {
+        self.0.fold().await;
+    }
+
     /// Runs a unit of work and answers when it is on the disk, or when it has left nothing.
     pub async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,

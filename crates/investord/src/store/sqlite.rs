@@ -27,7 +27,13 @@ pub struct Engine {
     path: PathBuf,
     /// Connections at rest. A read takes one and gives it back; there are as many as reads at once.
     readers: Mutex<Vec<Connection>>,
-    queue: flume::Sender<Box<dyn Unit>>,
+    queue: flume::Sender<Job>,
+}
+
+enum Job {
+    Unit(Box<dyn Unit>),
+    /// Move the log into the database.
+    Fold(oneshot::Sender<()>),
 }
 
 impl Engine {
@@ -72,8 +78,15 @@ impl Engine {
         let (answer, answered) = oneshot::channel();
         let waiting = Box::new(Waiting { unit, result: None, answer });
         let gone = || StoreError::Unavailable("the writer has stopped".into());
-        self.queue.send_async(waiting).await.map_err(|_| gone())?;
+        self.queue.send_async(Job::Unit(waiting)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    pub async fn fold(&self) {
+        let (done, folded) = oneshot::channel();
+        if self.queue.send_async(Job::Fold(done)).await.is_ok() {
+            let _ = folded.await;
+        }
     }
 }
 
@@ -140,23 +153,50 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(&self, units: &flume::Receiver<Box<dyn Unit>>) {
-        while let Ok(first) = units.recv() {
-            let mut batch = vec![first];
-            batch.extend(units.try_iter().take(BATCH - 1));
-            metrics::histogram!("investord_store_batch_units")
-                .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+    fn run(&self, jobs: &flume::Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut batch = Vec::new();
+            for job in std::iter::once(first).chain(jobs.try_iter()) {
+                match job {
+                    Job::Unit(unit) => batch.push(unit),
+                    Job::Fold(done) => {
+                        self.commit(std::mem::take(&mut batch));
+                        self.fold();
+                        let _ = done.send(());
+                    }
+                }
+                if batch.len() == BATCH {
+                    break;
+                }
+            }
             self.commit(batch);
+        }
+    }
+
+    /// Moves the log into the database and empties it, as far as readers allow.
+    fn fold(&self) {
+        let run = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = run {
+            tracing::warn!(%error, "cannot move the log into the database");
         }
     }
 
     /// Commits the units together. When one of them has to be undone, all run again with a savepoint
     /// each: dearer, so only for a batch that met such a unit.
     fn commit(&self, mut batch: Vec<Box<dyn Unit>>) {
+        if batch.is_empty() {
+            return;
+        }
+        metrics::histogram!("investord_store_batch_units")
+            .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         let mut committed = self.transaction(&mut batch, Care::None);
         if matches!(committed, Err(Undone::ByUnit)) && batch.len() > 1 {
             metrics::counter!("investord_store_batches_repeated").increment(1);
             committed = self.transaction(&mut batch, Care::Savepoints);
+        }
+        if matches!(committed, Err(Undone::Failed(StoreError::Full))) {
+            // What the log has taken of the disk may be all that is missing.
+            self.fold();
         }
         for unit in batch {
             unit.answer(match &committed {

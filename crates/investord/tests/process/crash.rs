@@ -1,0 +1,120 @@
+//! `kill -9` under load: nothing that was acknowledged is lost, nothing is there by half.
+
+use crate::harness::{Chance, Client, Home, Server, person, uuid};
+use crate::load::{Load, check_database, pause};
+
+const KILLS: usize = 20;
+const PER_ROUND: usize = if cfg!(debug_assertions) { 160 } else { 520 };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_kills_lose_nothing_and_leave_nothing_half_written() {
+    let (home, load) = (Home::new(""), Load::default());
+    let mut chance = Chance::new("crash");
+    let mut server = home.serve();
+    // One token for all rounds: it has to outlive every kill.
+    let mut client = home.caller(&server).await;
+    let (mut unanswered, mut done_anyway) = (0, 0);
+    for round in 1..=KILLS {
+        let goal = load.acknowledged() + PER_ROUND;
+        let late = chance.below(60);
+        load.storm(&client, async {
+            while load.acknowledged() < goal && load.record.lock().unwrap().refused.is_empty() {
+                pause(2).await;
+            }
+            pause(late).await;
+            server.kill();
+        })
+        .await;
+        server = home.serve();
+        client = Client { address: server.address, ..client };
+        let extra = load.compare(&client).await;
+        assert_eq!(check_database(&home.database()), load.acknowledged() + extra);
+        let unknown = load.resolve(&client).await;
+        assert!(extra <= unknown, "{extra} users too many, {unknown} unanswered");
+        assert_eq!(load.compare(&client).await, 0, "round {round}: every unanswered write is one user");
+        load.spot_check(&client, 20).await;
+        refuses_replays(&load, &client).await;
+        (unanswered, done_anyway) = (unanswered + unknown, done_anyway + extra);
+    }
+    assert_eq!(check_database(&home.database()), load.acknowledged());
+    assert!(load.record.lock().unwrap().refused.is_empty(), "nothing was refused");
+    let acknowledged = load.acknowledged();
+    assert!(acknowledged >= KILLS * PER_ROUND);
+    println!(
+        "{KILLS} kills, {acknowledged} acknowledged, 0 lost; {unanswered} unanswered, of which {done_anyway} \
+         were stored, each resolved to one user"
+    );
+    server.stop();
+}
+
+/// A write that was acknowledged before the kill, sent again to the byte, is a replay after it too.
+async fn refuses_replays(load: &Load, client: &Client) {
+    let host = format!("host: {}\r\n", client.address);
+    let played = load.record.lock().unwrap().acknowledged.iter().rev().nth(100).map(|known| {
+        // The port may be another after the restart; `host` is not signed.
+        let text = String::from_utf8(known.request.clone()).unwrap();
+        let (before, rest) = text.split_once("host: ").unwrap();
+        format!("{before}{host}{}", rest.split_once("\r\n").unwrap().1)
+    });
+    let Some(played) = played else { return };
+    let problem = client.send(played.as_bytes()).await.problem(401, "unauthorised");
+    assert!(problem["detail"].as_str().unwrap().contains("received before"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_killed_again_and_again_leaves_a_register_that_starts() {
+    let home = Home::new("");
+    let mut chance = Chance::new("starts");
+    for _ in 0..15 {
+        let mut command = home.command(&["serve"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        pause(chance.below(80)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let server: Server = home.serve();
+    let client = home.caller(&server).await;
+    assert_eq!(client.all_users().await.1, 0);
+    server.stop();
+}
+
+/// The judge itself: whatever is missing or altered in the file, it notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_register_with_something_missing_does_not_pass() {
+    let home = Home::new("");
+    let server = home.serve();
+    let client = home.caller(&server).await;
+    for number in 0..6 {
+        assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+    }
+    server.stop();
+    assert_eq!(check_database(&home.database()), 6);
+    for damage in [
+        "DELETE FROM users WHERE number = 3",
+        "DELETE FROM users WHERE number = 6",
+        "DELETE FROM events WHERE number = 4",
+        "DELETE FROM events WHERE number = (SELECT max(number) FROM events)",
+        "DELETE FROM replies WHERE once_key = (SELECT min(once_key) FROM replies)",
+        "UPDATE events SET sealed = zeroblob(length(sealed)) WHERE number = 2",
+        "UPDATE users SET status = 'ACTIVE' WHERE number = 2",
+        "UPDATE users SET number = 9 WHERE number = 6",
+        "UPDATE heads SET users = users + 1",
+        "UPDATE heads SET link = zeroblob(32)",
+        "INSERT INTO replies SELECT tenant, operation, zeroblob(16), fingerprint, status, zeroblob(16), sealed, \
+         created_at FROM replies LIMIT 1",
+    ] {
+        let file = home.path("damaged.db");
+        rusqlite::Connection::open(home.database())
+            .and_then(|db| db.execute("VACUUM INTO ?1", [file.to_str()]))
+            .unwrap();
+        assert_eq!(check_database(&file), 6);
+        assert_eq!(rusqlite::Connection::open(&file).unwrap().execute(damage, []).unwrap(), 1, "{damage}");
+        let judged = std::thread::spawn({
+            let file = file.clone();
+            move || check_database(&file)
+        });
+        assert!(judged.join().is_err(), "{damage}");
+        std::fs::remove_file(&file).unwrap();
+    }
+}

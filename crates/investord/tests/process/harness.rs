@@ -1,0 +1,657 @@
+//! Servers as processes, commands that cannot hang, and a signing client that knows what it has sent.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httpsig::{KeyKind, Message, Parameters, SigningKey, Version};
+use investord::clock::{Clock as _, Ids as _, SystemClock, SystemIds};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Longer than anything here may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(10);
+
+pub fn uuid() -> String {
+    SystemIds.uuid().to_string()
+}
+
+/// The program with nothing of this process's own configuration.
+pub fn investord(folder: &Path) -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_investord")), folder)
+}
+
+pub fn clean(mut command: Command, folder: &Path) -> Command {
+    command.current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("INVESTORD_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// What a command that ends has said.
+#[derive(Debug)]
+pub struct Said {
+    pub success: bool,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn ok(self) -> String {
+        assert!(self.success, "the command failed: {}{}", self.out, self.err);
+        self.out
+    }
+
+    pub fn json(self) -> Value {
+        let out = self.ok();
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("not JSON ({error}): {out}"))
+    }
+
+    /// What a command that must fail has said on standard error.
+    pub fn refusal(self) -> String {
+        assert!(!self.success, "the command should have failed: {}{}", self.out, self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self.err
+    }
+}
+
+/// Runs a command to its end, which must come.
+pub fn run(command: &mut Command) -> Said {
+    let (mut out, mut err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    command.stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    let status = wait(&mut child, PATIENCE);
+    let text = |file: &mut File| {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let said = Said {
+        success: status.is_some_and(|status| status.success()),
+        out: text(&mut out),
+        err: text(&mut err),
+    };
+    if status.is_none() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("the command did not end: {command:?} {said:?}");
+    }
+    said
+}
+
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let started = Instant::now();
+    loop {
+        match child.try_wait().unwrap() {
+            None if started.elapsed() < limit => std::thread::sleep(POLL),
+            status => return status,
+        }
+    }
+}
+
+/// Polls until `check` gives something.
+pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
+        std::thread::sleep(POLL);
+    }
+}
+
+/// A server that runs until it is stopped, killed or dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    pub url: String,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Ready {
+    /// When `/readyz` says so.
+    Answers,
+    /// When it takes connections.
+    Listens,
+}
+
+impl Server {
+    /// Starts the command; what it prints goes to the end of `LOG.out` and `LOG.err`.
+    pub fn start(mut command: Command, log: &Path, ready: Ready) -> Self {
+        let files = [log.with_extension("out"), log.with_extension("err")];
+        let before: Vec<u64> =
+            files.iter().map(|file| file.metadata().map_or(0, |known| known.len())).collect();
+        let open = |file: &PathBuf| OpenOptions::new().append(true).create(true).open(file).unwrap();
+        command.stdout(open(&files[0])).stderr(open(&files[1]));
+        let mut child = command.spawn().unwrap();
+        let said = || -> String {
+            let tail = |(file, before): (&PathBuf, &u64)| {
+                let mut file = File::open(file).unwrap();
+                file.seek(SeekFrom::Start(*before)).unwrap();
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).unwrap();
+                String::from_utf8_lossy(&bytes).into_owned()
+            };
+            files.iter().zip(&before).map(tail).collect()
+        };
+        let address = until("the address of the server", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the server ended with {status}: {}", said());
+            }
+            address_in(&said())
+        });
+        let server = Self { child, address, url: format!("http://{address}") };
+        until("the server to be ready", || match ready {
+            Ready::Answers => peek(address, "/readyz").filter(|(status, _)| *status == 200).map(|_| ()),
+            Ready::Listens => std::net::TcpStream::connect(address).ok().map(|_| ()),
+        });
+        server
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How it ended, or nothing when it goes on after the limit.
+    pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        wait(&mut self.child, limit)
+    }
+
+    /// SIGTERM and a clean end.
+    pub fn stop(mut self) {
+        self.terminate();
+        let status = self.ended(Duration::from_secs(15)).expect("it stops after SIGTERM");
+        assert!(status.success(), "{status}");
+    }
+
+    /// One number of the metrics; 0 when there is no such line. `line` is its beginning.
+    pub fn metric(&self, line: &str) -> f64 {
+        let (status, text) = peek(self.address, "/metrics").expect("metrics");
+        assert_eq!(status, 200);
+        let found = text.lines().find_map(|known| known.strip_prefix(line)?.trim().parse().ok());
+        found.unwrap_or(0.0)
+    }
+
+    /// Resident memory in KiB, where the system tells.
+    pub fn resident_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse().ok())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn address_in(text: &str) -> Option<SocketAddr> {
+    let at = text.find("127.0.0.1:")?;
+    let end = text[at + 10..].find(|letter: char| !letter.is_ascii_digit())?;
+    text[at..at + 10 + end].parse().ok()
+}
+
+/// A GET without any ceremony, on a connection of its own: status and body.
+pub fn peek(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").ok()?;
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+/// A key pair with the id under which the register knows it.
+#[derive(Clone)]
+pub struct Key {
+    pub id: String,
+    pub pair: Arc<SigningKey>,
+}
+
+impl Key {
+    pub fn new(kind: KeyKind) -> Self {
+        Self { id: uuid(), pair: Arc::new(SigningKey::generate(kind).unwrap()) }
+    }
+}
+
+/// A folder with a configuration, a master key and a tenants file for `serve`.
+pub struct Home {
+    folder: TempDir,
+    pub client: String,
+    pub secret: String,
+    pub key: Key,
+}
+
+impl Home {
+    /// `config` is added to a configuration without limits on a free port.
+    pub fn new(config: &str) -> Self {
+        let home = Self {
+            folder: tempfile::tempdir().unwrap(),
+            client: uuid(),
+            secret: format!("secret-{}", uuid()),
+            key: Key::new(KeyKind::Ed25519),
+        };
+        home.write("master.key", &master_key());
+        home.write(
+            "investord.toml",
+            &format!(
+                "listen = \"127.0.0.1:0\"\ndata = \"data\"\nmaster_key_file = \"master.key\"\n\
+                 tenants = \"tenants.toml\"\nrate_limit_per_second = 0\nfailed_checks_per_second = 0\n{config}"
+            ),
+        );
+        home.write("tenants.toml", &home.tenants("acme", ""));
+        home
+    }
+
+    /// A tenants file with one client and its key; `settings` are lines of the tenant.
+    pub fn tenants(&self, name: &str, settings: &str) -> String {
+        let (client, secret, key) = (&self.client, &self.secret, &self.key.id);
+        format!(
+            "[[tenant]]\nname = \"{name}\"\n{settings}\n[[tenant.client]]\nid = \"{client}\"\n\
+             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\"]\n[[tenant.client.key]]\n\
+             id = \"{key}\"\npublic_key = '''\n{}'''\n",
+            self.key.pair.public().spki_pem()
+        )
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path("data/investord.db")
+    }
+
+    /// A command in this folder; configuration is not named.
+    pub fn bare(&self, words: &[&str]) -> Command {
+        let mut command = investord(self.folder.path());
+        command.args(words);
+        command
+    }
+
+    /// A command on this folder's register.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.bare(words);
+        command.args(["--config", "investord.toml"]);
+        command
+    }
+
+    pub fn serve(&self) -> Server {
+        Server::start(self.command(&["serve"]), &self.path("server"), Ready::Answers)
+    }
+
+    /// Everything the servers of this folder have printed.
+    pub fn log(&self) -> String {
+        ["server.out", "server.err"]
+            .map(|name| String::from_utf8_lossy(&std::fs::read(self.path(name)).unwrap()).into_owned())
+            .concat()
+    }
+
+    /// The tenants file's client, without a token.
+    pub fn stranger(&self, server: &Server) -> Client {
+        Client {
+            address: server.address,
+            id: self.client.clone(),
+            secret: self.secret.clone(),
+            key: self.key.clone(),
+            version: Version::Draft15,
+            token: String::new(),
+        }
+    }
+
+    pub async fn caller(&self, server: &Server) -> Client {
+        let mut client = self.stranger(server);
+        client.take_token().await;
+        client
+    }
+}
+
+pub fn master_key() -> String {
+    let mut bytes = [0; 32];
+    SystemIds.fill(&mut bytes);
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Failure {
+    /// There was no connection: nothing has been sent.
+    Refused,
+    /// The connection had been closed before the request, or broke while it was being sent.
+    Unsent,
+    /// The request was sent to its last byte, and no whole answer came.
+    Lost(io::Error),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        format!("{} {}", self.status, String::from_utf8_lossy(&self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// Whether the connection may carry another request.
+    pub fn keeps_alive(&self) -> bool {
+        self.header("connection") != Some("close")
+    }
+
+    /// The answer as a problem document of this status and slug.
+    #[track_caller]
+    pub fn problem(&self, status: u16, slug: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.head);
+        let problem = self.json();
+        let kind = problem["type"].as_str().unwrap_or_default();
+        assert!(kind.ends_with(&format!("/{slug}")), "{problem}");
+        problem
+    }
+}
+
+/// A keep-alive connection.
+pub struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(address: SocketAddr) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(address).await.map_err(|_| Failure::Refused)?;
+        stream.set_nodelay(true).map_err(|_| Failure::Refused)?;
+        Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    pub async fn send(&mut self, request: &[u8]) -> Result<Answer, Failure> {
+        let mut nothing = [0; 1];
+        match self.stream.try_read(&mut nothing) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            _ => return Err(Failure::Unsent),
+        }
+        self.write(request).await.map_err(|_| Failure::Unsent)?;
+        self.answer().await.map_err(Failure::Lost)
+    }
+
+    /// Reads one answer, or says why there is none.
+    pub async fn answer(&mut self) -> io::Result<Answer> {
+        loop {
+            if let Some(answer) = self.parse() {
+                return Ok(answer);
+            }
+            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
+            if read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    fn parse(&mut self) -> Option<Answer> {
+        let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+        let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let whole = end + length.unwrap_or(0usize);
+        if self.buffer.len() < whole {
+            return None;
+        }
+        let body = self.buffer[end..whole].to_vec();
+        self.buffer.drain(..whole);
+        Some(Answer { status, head, body })
+    }
+}
+
+/// A request before it is signed.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+    pub body: &'a [u8],
+    pub headers: &'a [(&'static str, &'a str)],
+}
+
+impl<'a> Request<'a> {
+    pub fn get(target: &'a str) -> Self {
+        Self { method: "GET", target, body: b"", headers: &[] }
+    }
+}
+
+/// Somebody who signs.
+#[derive(Clone)]
+pub struct Client {
+    pub address: SocketAddr,
+    pub id: String,
+    pub secret: String,
+    pub key: Key,
+    pub version: Version,
+    pub token: String,
+}
+
+impl Client {
+    /// The bytes of a signed request.
+    pub fn signed(&self, request: &Request<'_>) -> Vec<u8> {
+        let authority = self.address.to_string();
+        let mut headers = HeaderMap::new();
+        let mut set = |name: &'static str, value: &str| {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        };
+        set("host", &authority);
+        set("accept", "application/json");
+        set("upvest-client-id", &self.id);
+        if !self.token.is_empty() {
+            set("authorization", &format!("Bearer {}", self.token));
+        }
+        if !request.body.is_empty() {
+            set("content-type", "application/json");
+            set("content-length", &request.body.len().to_string());
+        }
+        for (name, value) in request.headers {
+            set(name, value);
+        }
+        if !request.body.is_empty() {
+            let (name, value) = httpsig::body_digest(self.version, request.body);
+            headers.insert(name, value);
+        }
+        let (path, query) = request
+            .target
+            .split_once('?')
+            .map_or((request.target, None), |(path, query)| (path, Some(query)));
+        let message = Message {
+            method: request.method,
+            scheme: "http",
+            authority: &authority,
+            path,
+            query,
+            headers: &headers,
+            body: request.body,
+            status: None,
+        };
+        let (created, nonce) = (SystemClock.now().as_second(), uuid());
+        let parameters = Parameters {
+            key_id: &self.key.id,
+            created,
+            expires: Some(created + 60),
+            nonce: Some(&nonce),
+            alg: None,
+            tag: None,
+        };
+        let components = httpsig::usual_components(&message, self.version);
+        let signed = httpsig::sign(&message, &components, &parameters, &self.key.pair, self.version).unwrap();
+        let selector = if self.version == Version::Draft6 { "6" } else { "15" };
+        let mut text = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
+        for (name, value) in &headers {
+            write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+        }
+        write!(
+            text,
+            "upvest-signature-version: {selector}\r\nsignature-input: {}\r\nsignature: {}\r\n\r\n",
+            signed.signature_input, signed.signature
+        )
+        .unwrap();
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(request.body);
+        bytes
+    }
+
+    pub fn creation(&self, body: &[u8], once: &str) -> Vec<u8> {
+        let headers = [("idempotency-key", once)];
+        self.signed(&Request { method: "POST", target: "/users", body, headers: &headers })
+    }
+
+    pub async fn connect(&self) -> Connection {
+        Connection::open(self.address).await.unwrap()
+    }
+
+    /// Sends bytes on a connection of their own.
+    pub async fn send(&self, bytes: &[u8]) -> Answer {
+        self.connect().await.send(bytes).await.unwrap()
+    }
+
+    pub async fn get(&self, target: &str) -> Answer {
+        self.send(&self.signed(&Request::get(target))).await
+    }
+
+    pub async fn create(&self, body: &[u8], once: &str) -> Answer {
+        self.send(&self.creation(body, once)).await
+    }
+
+    pub async fn ask_token(&self) -> Answer {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", &self.id)
+            .append_pair("client_secret", &self.secret)
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("scope", "users:admin users:read")
+            .finish();
+        let stranger = Self { token: String::new(), ..self.clone() };
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let request =
+            Request { method: "POST", target: "/auth/token", body: form.as_bytes(), headers: &headers };
+        self.send(&stranger.signed(&request)).await
+    }
+
+    pub async fn take_token(&mut self) {
+        let answer = self.ask_token().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["access_token"].as_str().unwrap().clone_into(&mut self.token);
+    }
+
+    /// All users in order of creation, byte for byte, and how many the register says there are.
+    pub async fn all_users(&self) -> (Vec<Vec<u8>>, usize) {
+        #[derive(serde::Deserialize)]
+        struct Meta {
+            total_count: usize,
+        }
+        #[derive(serde::Deserialize)]
+        struct Page<'a> {
+            meta: Meta,
+            #[serde(borrow)]
+            data: Vec<&'a serde_json::value::RawValue>,
+        }
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let answer = self.get(&format!("/users?limit=1000&offset={}", all.len())).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let page: Page<'_> = serde_json::from_slice(&answer.body).unwrap();
+            all.extend(page.data.iter().map(|user| user.get().as_bytes().to_vec()));
+            if page.data.is_empty() || all.len() >= page.meta.total_count {
+                return (all, page.meta.total_count);
+            }
+        }
+    }
+}
+
+/// The body of a valid create request. A German is active at once; a Pole needs an identifier first.
+pub fn person(number: u64) -> Vec<u8> {
+    let nationality = if number.is_multiple_of(2) { "DE" } else { "PL" };
+    let body = json!({
+        "first_name": format!("Anna {number}"),
+        "last_name": "Müller",
+        "birth_date": "1980-05-17",
+        "nationalities": [nationality],
+        "address": {
+            "address_line1": format!("Unter den Linden {number}"),
+            "postcode": "10117",
+            "city": "Berlin",
+            "country": "DE"
+        }
+    });
+    body.to_string().into_bytes()
+}
+
+/// Chance that can be repeated (splitmix64).
+pub struct Chance(u64);
+
+impl Chance {
+    /// Seeded by `INVESTORD_TEST_SEED`, or anew; the seed is printed.
+    pub fn new(test: &str) -> Self {
+        let given = std::env::var("INVESTORD_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| {
+            let mut bytes = [0; 8];
+            SystemIds.fill(&mut bytes);
+            u64::from_ne_bytes(bytes)
+        });
+        println!("{test}: INVESTORD_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}

@@ -1,0 +1,440 @@
+//! Tenants, clients and keys: by command, by file, and beside a running server.
+
+use std::time::{Duration, Instant};
+
+use httpsig::{KeyKind, SigningKey, Version};
+use rusqlite::OpenFlags;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Home, Key, Ready, Server, master_key, person, run, uuid};
+
+/// A register with nobody in it: `serve` has run once.
+fn empty() -> Home {
+    let home = Home::new("");
+    home.write("tenants.toml", "");
+    home.serve().stop();
+    home
+}
+
+/// All rows of the tables that a tenants file speaks of.
+fn rows(home: &Home) -> Vec<String> {
+    dump(home, &["tenants", "heads", "clients", "client_keys"])
+}
+
+fn dump(home: &Home, tables: &[&str]) -> Vec<String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = rusqlite::Connection::open_with_flags(home.database(), flags).unwrap();
+    let mut dumped = Vec::new();
+    for table in tables {
+        let mut statement = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<String> =
+                (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap())).collect();
+            dumped.push(format!("{table}: {}", values.join("|")));
+        }
+    }
+    dumped
+}
+
+fn caller(home: &Home, server: &Server, id: &str, secret: &str, key: Key) -> Client {
+    Client { id: id.into(), secret: secret.into(), key, ..home.stranger(server) }
+}
+
+/// Polls until `refused` says so; how long that took since now.
+async fn until_refused(mut refused: impl AsyncFnMut() -> bool) -> Duration {
+    let started = Instant::now();
+    while !refused().await {
+        assert!(started.elapsed() < Duration::from_secs(10), "never refused");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    started.elapsed()
+}
+
+/// One second, and what a busy machine takes to answer.
+const SECOND: Duration = Duration::from_millis(1150);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_make_a_client_that_works_at_once() {
+    let home = empty();
+    let server = home.serve();
+    let run = |words: &[&str]| run(&mut home.command(words));
+    let tenant = run(&["tenant", "create", "acme", "--set", "model=TOL", "--json"]).json();
+    assert_eq!((&tenant["name"], &tenant["model"]), (&json!("acme"), &json!("TOL")));
+    let made = run(&["client", "create", "--tenant", "acme", "--json"]).json();
+    assert_eq!(made["scopes"], json!(["users:admin", "users:read"]));
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(secret.len() >= 32);
+    let mut keys = Vec::new();
+    for (kind, name, as_jwk) in [
+        (KeyKind::Ed25519, "Ed25519", false),
+        (KeyKind::Ed25519, "Ed25519", true),
+        (KeyKind::P256, "P-256", false),
+        (KeyKind::P256, "P-256", true),
+        (KeyKind::P384, "P-384", false),
+        (KeyKind::P384, "P-384", true),
+        (KeyKind::P521, "P-521", false),
+        (KeyKind::P521, "P-521", true),
+    ] {
+        let key = Key::new(kind);
+        let public = key.pair.public();
+        home.write("key.pub", &if as_jwk { public.jwk() } else { public.spki_pem() });
+        let added = run(&["key", "add", "key.pub", "--client", id, "--id", &key.id, "--json"]).json();
+        assert_eq!(added, json!({ "id": key.id, "client": id, "kind": name }));
+        let mut client = caller(&home, &server, id, secret, key.clone());
+        // Keys added beside the server are known within a second.
+        let client = loop {
+            if client.ask_token().await.status == 200 {
+                client.take_token().await;
+                break client;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
+            let client = Client { version, ..client.clone() };
+            assert_eq!(client.get("/users").await.status, 200, "{name}");
+        }
+        keys.push(key.id);
+    }
+    let listed = run(&["key", "list", "--client", id, "--json"]).json();
+    let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, keys);
+    assert_eq!(run(&["key", "list", "--tenant", "acme", "--json"]).json(), listed);
+    let shown = run(&["tenant", "show", "acme", "--json"]).json();
+    assert_eq!((&shown["clients"][0]["id"], &shown["users"]), (&json!(id), &json!(0)));
+    assert!(!shown.to_string().contains(secret), "a secret is shown once");
+    server.stop();
+}
+
+#[test]
+fn given_ids_and_secrets_are_taken_and_nothing_is_taken_twice() {
+    let home = empty();
+    let run = |words: &[&str]| run(&mut home.command(words));
+    let (client, other, key) = (uuid(), uuid(), Key::new(KeyKind::P521));
+    run(&["tenant", "create", "acme"]).ok();
+    assert!(run(&["tenant", "create", "acme"]).refusal().contains("there is a tenant 'acme' already"));
+    let words = ["client", "create", "--tenant", "acme", "--id", &client, "--secret", "s3cret", "--json"];
+    let made = run(&[&words[..], &["--scope", "users:read", "--scope", "checks:read"]].concat()).json();
+    assert_eq!(made, json!({ "id": client, "secret": "s3cret", "scopes": ["users:read", "checks:read"] }));
+    assert!(run(&words).refusal().contains(&client));
+    home.write("secret.txt", "from-a-file\n");
+    let words =
+        ["client", "create", "--tenant", "acme", "--id", &other, "--secret-file", "secret.txt", "--json"];
+    assert_eq!(run(&words).json()["secret"], "from-a-file");
+    home.write("key.pem", &key.pair.public().spki_pem());
+    let words = ["key", "add", "key.pem", "--client", &client, "--id", &key.id];
+    run(&words).ok();
+    assert!(run(&words).refusal().contains(&key.id));
+    let before = rows(&home);
+    for (words, reason) in [
+        (vec!["client", "create", "--tenant", "nobody"], "there is no tenant 'nobody'".to_owned()),
+        (vec!["key", "add", "key.pem", "--client", &key.id], format!("there is no client '{}'", key.id)),
+        (vec!["key", "revoke", &client], format!("there is no key '{client}'")),
+        (vec!["client", "rotate-secret", &key.id], format!("there is no client '{}'", key.id)),
+        (vec!["tenant", "show", "nobody"], "there is no tenant 'nobody'".to_owned()),
+        (vec!["tenant", "create", ""], "name".to_owned()),
+        (vec!["client", "create", "--tenant", "acme", "--secret", ""], "secret".to_owned()),
+        (vec!["client", "create", "--tenant", "acme", "--id", "no-uuid"], "no-uuid".to_owned()),
+        (vec!["key", "add", "nowhere.pem", "--client", &client], "nowhere.pem".to_owned()),
+        (
+            vec!["client", "create", "--tenant", "acme", "--secret-file", "nowhere.txt"],
+            "nowhere.txt".to_owned(),
+        ),
+    ] {
+        let refusal = run(&words).refusal();
+        assert!(refusal.contains(&reason), "{words:?}: {refusal}");
+    }
+    assert_eq!(rows(&home), before, "what is refused changes nothing");
+}
+
+#[test]
+fn without_json_the_answers_are_tables() {
+    let home = empty();
+    let run = |words: &[&str]| run(&mut home.command(words)).ok();
+    assert!(run(&["tenant", "list"]).contains("none"));
+    assert!(run(&["tenant", "create", "acme"]).contains("acme"));
+    let (id, key) = (uuid(), Key::new(KeyKind::P384));
+    let made = run(&["client", "create", "--tenant", "acme", "--id", &id, "--secret", "s3cret"]);
+    assert!(
+        made.contains(&id) && made.contains("s3cret") && made.contains("users:admin users:read"),
+        "{made}"
+    );
+    home.write("key.pem", &key.pair.public().spki_pem());
+    assert!(run(&["key", "add", "key.pem", "--client", &id, "--id", &key.id]).contains("P-384"));
+    let list = run(&["key", "list", "--client", &id]);
+    assert!(list.contains(&key.id) && list.lines().count() >= 2, "{list}");
+    assert!(run(&["tenant", "show", "acme"]).contains(&id));
+    for text in [made, list] {
+        assert!(serde_json::from_str::<Value>(&text).is_err());
+    }
+}
+
+#[test]
+fn private_keys_and_other_nonsense_are_refused_with_help() {
+    let home = empty();
+    let run = |words: &[&str]| run(&mut home.command(words));
+    run(&["tenant", "create", "acme"]).ok();
+    let id = uuid();
+    run(&["client", "create", "--tenant", "acme", "--id", &id]).ok();
+    for kind in [KeyKind::P256, KeyKind::P521, KeyKind::Ed25519] {
+        let pem = SigningKey::generate(kind).unwrap().to_pkcs8_pem().unwrap();
+        home.write("private.pem", &pem);
+        let refusal = run(&["key", "add", "private.pem", "--client", &id]).refusal();
+        assert!(refusal.contains("private.pem") && refusal.contains("private key"), "{refusal}");
+        let secret_line = pem.lines().nth(1).unwrap();
+        assert!(!refusal.contains(secret_line), "the key itself is not repeated");
+    }
+    let jwk: Value = serde_json::from_str(&Key::new(KeyKind::P256).pair.public().jwk()).unwrap();
+    let mut private = jwk.clone();
+    private["d"] = json!("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE");
+    home.write("private.jwk", &private.to_string());
+    let refusal = run(&["key", "add", "private.jwk", "--client", &id]).refusal();
+    assert!(refusal.contains("private") && !refusal.contains("870MB6gf"), "{refusal}");
+    for text in [
+        "",
+        "no key",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        "{}",
+        "{\"kty\":\"RSA\"}",
+    ] {
+        home.write("nonsense", text);
+        let refusal = run(&["key", "add", "nonsense", "--client", &id]).refusal();
+        assert!(refusal.contains("nonsense"), "{refusal}");
+    }
+    assert_eq!(run(&["key", "list", "--client", &id, "--json"]).json(), json!([]));
+}
+
+#[test]
+fn settings_and_scopes_are_named_when_one_is_unknown() {
+    let home = empty();
+    let run = |words: &[&str]| run(&mut home.command(words));
+    run(&["tenant", "create", "acme"]).ok();
+    let refusal = run(&["client", "create", "--tenant", "acme", "--scope", "users:write"]).refusal();
+    for word in ["users:write", "users:admin", "users:read", "webhooks:admin"] {
+        assert!(refusal.contains(word), "{refusal}");
+    }
+    for words in
+        [&["tenant", "set", "acme", "colour=blue"][..], &["tenant", "create", "b", "--set", "colour=blue"]]
+    {
+        let refusal = run(words).refusal();
+        for word in
+            ["colour", "model", "strict_signatures", "unknown_members", "activation_requires", "regime"]
+        {
+            assert!(refusal.contains(word), "{refusal}");
+        }
+    }
+    for (setting, known) in [("model=XYZ", "BYOL"), ("regime=US", "UK"), ("strict_signatures=maybe", "bool")]
+    {
+        let refusal = run(&["tenant", "set", "acme", setting]).refusal();
+        let (key, value) = setting.split_once('=').unwrap();
+        assert!([key, value, known].iter().all(|word| refusal.contains(word)), "{refusal}");
+    }
+    assert!(run(&["tenant", "set", "acme", "model"]).refusal().contains("KEY=VALUE"));
+
+    let words =
+        ["tenant", "set", "acme", "model=TOL", "strict_signatures=true", "activation_requires=[\"checks\"]"];
+    let last = run(&[&words[..], &["--json"]].concat()).ok();
+    let shown = run(&["tenant", "show", "acme", "--json"]).json();
+    assert_eq!(
+        (&shown["model"], &shown["strict_signatures"], &shown["activation_requires"]),
+        (&json!("TOL"), &json!(true), &json!(["checks"]))
+    );
+    let last = serde_json::from_str::<Value>(&last).expect("one JSON document for one command");
+    assert_eq!(last["activation_requires"], json!(["checks"]));
+    // All or nothing: a good setting before a bad one is not kept.
+    run(&["tenant", "set", "acme", "model=BYOL", "regime=US"]).refusal();
+    assert_eq!(run(&["tenant", "show", "acme", "--json"]).json()["model"], "TOL");
+    assert_eq!(run(&["tenant", "list", "--json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_key_is_refused_within_a_second() {
+    let home = Home::new("");
+    let server = home.serve();
+    let client = home.caller(&server).await;
+    assert_eq!(client.get("/users").await.status, 200);
+    run(&mut home.command(&["key", "revoke", &client.key.id])).ok();
+    let took = until_refused(async || client.get("/users").await.status == 401).await;
+    println!("a revoked key is refused {took:?} after the command");
+    assert!(took <= SECOND, "{took:?}");
+    assert_eq!(client.ask_token().await.status, 401);
+    let again = run(&mut home.command(&["key", "revoke", &client.key.id])).refusal();
+    assert!(again.contains("was revoked at"), "{again}");
+    let listed = run(&mut home.command(&["key", "list", "--client", &client.id, "--json"])).json();
+    assert!(listed[0]["revoked_at"].is_string());
+    server.stop();
+    // The tenants file still names it; it stays revoked.
+    let server = home.serve();
+    let client = Client { address: server.address, ..client };
+    assert_eq!(client.get("/users").await.status, 401);
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_secret_replaces_the_old_one_within_a_second() {
+    let home = Home::new("");
+    let server = home.serve();
+    let old = home.caller(&server).await;
+    let rotated = run(&mut home.command(&["client", "rotate-secret", &old.id, "--json"])).json();
+    let took = until_refused(async || old.ask_token().await.status == 401).await;
+    println!("an old secret is refused {took:?} after the command");
+    assert!(took <= SECOND, "{took:?}");
+    let mut new = Client { secret: rotated["secret"].as_str().unwrap().to_owned(), ..old.clone() };
+    new.take_token().await;
+    assert_eq!(old.get("/users").await.status, 200, "tokens stay unless they are to end");
+    let words = ["client", "rotate-secret", &old.id, "--secret", "given", "--end-tokens", "--json"];
+    assert_eq!(run(&mut home.command(&words)).json(), json!({ "id": old.id, "secret": "given" }));
+    let took = until_refused(async || old.get("/users").await.status == 401).await;
+    assert!(took <= SECOND, "{took:?}");
+    assert_eq!(new.get("/users").await.status, 401, "all tokens of the client");
+    let mut given = Client { secret: "given".into(), ..old };
+    given.take_token().await;
+    assert_eq!(given.get("/users").await.status, 200);
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
+    let home = Home::new("");
+    let server = home.serve();
+    home.caller(&server).await;
+    server.stop();
+    let before = rows(&home);
+    for _ in 0..2 {
+        home.serve().stop();
+        assert_eq!(rows(&home), before, "a repeat changes nothing");
+    }
+    // A second tenant, settings of the first, another secret and another key.
+    let (p521, other) = (Key::new(KeyKind::P521), Home::new(""));
+    home.write("p521.jwk", &p521.pair.public().jwk());
+    home.write("secret.txt", "new-secret\n");
+    let text = home.tenants("acme", "model = \"TOL\"\nactivation_requires = [\"identifiers\", \"checks\"]");
+    let text = text.replace(&format!("secret = \"{}\"", home.secret), "secret_file = \"secret.txt\"");
+    let key = format!("[[tenant.client.key]]\nid = \"{}\"\npublic_key_file = \"p521.jwk\"\n", p521.id);
+    home.write("tenants.toml", &format!("{text}{key}{}", other.tenants("zeta", "regime = \"UK\"")));
+    let server = home.serve();
+    assert_eq!(home.stranger(&server).ask_token().await.status, 401, "the old secret");
+    let mut client = caller(&home, &server, &home.client, "new-secret", p521);
+    client.take_token().await;
+    let problem = client.create(&person(1), &uuid()).await.problem(400, "invalid_request");
+    assert!(problem["detail"].as_str().unwrap().contains("birth_city"), "TOL needs more: {problem}");
+    let mut zeta = Client { address: server.address, ..other.stranger(&server) };
+    zeta.take_token().await;
+    assert_eq!(zeta.create(&person(1), &uuid()).await.status, 200);
+    let settings = run(&mut home.command(&["tenant", "show", "zeta", "--json"])).json();
+    assert_eq!((&settings["regime"], &settings["users"]), (&json!("UK"), &json!(1)));
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_takes_a_tenants_file_too() {
+    let home = Home::new("");
+    let words = ["dev", "--data", "data", "--listen", "127.0.0.1:0", "--tenants", "tenants.toml"];
+    for _ in 0..2 {
+        let server = Server::start(home.bare(&words), &home.path("server"), Ready::Answers);
+        assert_eq!(home.caller(&server).await.all_users().await.1, 0);
+        let tenants = run(&mut home.bare(&["tenant", "list", "--json", "--data", "data"])).json();
+        let names: Vec<&str> =
+            tenants.as_array().unwrap().iter().map(|tenant| tenant["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["demo", "acme"]);
+        server.stop();
+    }
+}
+
+#[test]
+fn a_tenants_file_with_a_mistake_is_refused_whole() {
+    let home = Home::new("");
+    let good = home.tenants("acme", "");
+    home.serve().stop();
+    let before = rows(&home);
+    let key_file = "public_key_file = \"nowhere.pem\"\n";
+    let without_key = good.split("public_key = ").next().unwrap();
+    let first = Home::new("").tenants("first", "");
+    for (text, words) in [
+        (good.replace("name = ", "nmae = \"x\"\nname = "), vec!["nmae"]),
+        (home.tenants("acme", "colour = \"blue\""), vec!["colour", "acme"]),
+        (home.tenants("acme", "model = \"XYZ\""), vec!["model", "XYZ", "BYOL"]),
+        (good.replace("scopes = ", "sopes = "), vec!["sopes"]),
+        (good.replace("users:read", "users:write"), vec!["users:write"]),
+        (format!("{good}lable = \"x\"\n"), vec!["lable"]),
+        (format!("{without_key}{key_file}"), vec!["nowhere.pem"]),
+        (good.replace("id = \"", "id = \"no-uuid-"), vec!["line", "UUID"]),
+        (good.replacen("secret = ", "secret_file = \"nowhere.txt\" #", 1), vec!["nowhere.txt"]),
+        (format!("[[tenants]]\nname = \"x\"\n{good}"), vec!["tenants"]),
+        ("[[tenant]\n".to_owned(), vec!["tenants.toml"]),
+    ] {
+        // Even what stands before the mistake is not made.
+        let text = format!("{first}{text}");
+        home.write("tenants.toml", &text);
+        let refusal = run(&mut home.command(&["serve"])).refusal();
+        assert!(words.iter().all(|word| refusal.contains(word)), "{words:?}: {refusal}");
+        assert!(!refusal.contains(&home.secret), "{refusal}");
+        assert_eq!(rows(&home), before, "{refusal}");
+    }
+    let refusal = run(&mut home.command(&["serve", "--tenants", "nowhere.toml"])).refusal();
+    assert!(refusal.contains("nowhere.toml"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_key_changes_without_a_users_row() {
+    let home = Home::new("");
+    let server = home.serve();
+    let client = home.caller(&server).await;
+    let mut created = Vec::new();
+    for number in 0..10 {
+        let once = uuid();
+        let answer = client.create(&person(number), &once).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        created.push((number, once, answer));
+    }
+    home.write("next.key", &master_key());
+    let rotate = ["master-key", "rotate", "--to", "next.key", "--json"];
+    let refusal = run(&mut home.command(&rotate)).refusal();
+    assert!(refusal.contains("a server is running"), "{refusal}");
+    server.stop();
+
+    let tables = ["users", "events", "replies", "clients", "client_keys", "tokens"];
+    let (before, tenants) = (dump(&home, &tables), dump(&home, &["tenants"]));
+    home.write("short.key", "AAAA");
+    let refusal = run(&mut home.command(&["master-key", "rotate", "--to", "short.key"])).refusal();
+    assert!(refusal.contains("32 random bytes"), "{refusal}");
+    assert_eq!(run(&mut home.command(&rotate)).json()["tenants"], 1);
+    assert_eq!(dump(&home, &tables), before, "only tenants' keys are wrapped anew");
+    assert_ne!(dump(&home, &["tenants"]), tenants);
+
+    let refusal = run(&mut home.command(&["serve"])).refusal();
+    assert!(refusal.contains("master key") && refusal.contains("acme"), "{refusal}");
+    let old = std::fs::read_to_string(home.path("master.key")).unwrap();
+    let next = std::fs::read_to_string(home.path("next.key")).unwrap();
+    assert!(!refusal.contains(&old) && !refusal.contains(&next));
+    let mut wrong = home.command(&["client", "create", "--tenant", "acme"]);
+    run(&mut wrong).refusal();
+    run(&mut home.command(&["master-key", "rotate", "--to", "next.key"])).refusal();
+
+    home.write("master.key", &next);
+    let server = home.serve();
+    let mut client = Client { address: server.address, ..client };
+    for (number, once, answer) in &created {
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(client.get(&format!("/users/{id}")).await.body, answer.body);
+        assert_eq!(client.create(&person(*number), once).await.body, answer.body);
+    }
+    client.take_token().await;
+    server.stop();
+}
+
+#[test]
+fn a_register_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        &["tenant", "list"][..],
+        &["tenant", "create", "acme"],
+        &["key", "list", "--tenant", "acme"],
+        &["tenant", "list", "--data", "else"],
+    ] {
+        let refusal = run(crate::harness::investord(folder.path()).args(words)).refusal();
+        assert!(refusal.contains("there is no database") && refusal.contains("investord.db"), "{refusal}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing is made");
+}

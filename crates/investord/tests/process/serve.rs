@@ -1,0 +1,237 @@
+//! `investord serve`: configuration, TLS, health, metrics, log.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::harness::{Client, Home, Ready, Request, Server, investord, master_key, peek, person, run, uuid};
+
+#[test]
+fn the_printed_configuration_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = run(investord(folder.path()).arg("config")).ok();
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    assert!(table.contains_key("listen") && table.contains_key("log"));
+    assert!(text.lines().filter(|line| line.starts_with('#')).count() > 20, "commented");
+    std::fs::write(folder.path().join("investord.toml"), text).unwrap();
+    let mut command = investord(folder.path());
+    command.args(["serve", "--config", "investord.toml", "--listen", "127.0.0.1:0"]);
+    command.env("INVESTORD_MASTER_KEY", master_key());
+    let server = Server::start(command, &folder.path().join("server"), Ready::Answers);
+    assert!(folder.path().join("investord-data/investord.db").exists());
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
+    let home = Home::new("token_lifetime_seconds = 100\n[log]\nlevel = \"info\"\n");
+    let start = |variables: &[(&str, &str)], words: &[&str]| {
+        let mut command = home.command(&["serve"]);
+        command.args(words).envs(variables.iter().copied());
+        Server::start(command, &home.path("server"), Ready::Answers)
+    };
+    let lifetime = async |server: &Server| {
+        let answer = home.stranger(server).ask_token().await;
+        answer.json()["expires_in"].as_u64().unwrap()
+    };
+    let server = start(&[], &[]);
+    assert_eq!(lifetime(&server).await, 100);
+    server.stop();
+    let server = start(&[("INVESTORD_TOKEN_LIFETIME_SECONDS", "77"), ("INVESTORD_LOG__FORMAT", "text")], &[]);
+    assert_eq!(lifetime(&server).await, 77);
+    server.stop();
+    assert!(home.log().lines().last().is_some_and(|line| !line.starts_with('{')), "text from here on");
+    let elsewhere = home.path("elsewhere");
+    let server = start(&[("INVESTORD_DATA", "nowhere")], &["--data", elsewhere.to_str().unwrap()]);
+    assert!(elsewhere.join("investord.db").exists() && !home.path("nowhere").exists());
+    server.stop();
+    let server = start(&[("INVESTORD_LISTEN", "127.0.0.1:1")], &["--listen", "127.0.0.1:0"]);
+    assert_ne!(server.address.port(), 1);
+    server.stop();
+    let mut command = home.bare(&["serve"]);
+    command.env("INVESTORD_CONFIG", "investord.toml");
+    Server::start(command, &home.path("server"), Ready::Answers).stop();
+}
+
+#[test]
+fn unknown_keys_and_bad_values_are_refused_by_name() {
+    for (config, variable, word) in [
+        ("lisen = \"127.0.0.1:1\"", None, "lisen"),
+        ("[log]\ncolour = true", None, "colour"),
+        ("[tls]\ncert_file = \"a\"\nkey_file = \"b\"\nca = \"c\"", None, "ca"),
+        ("token_lifetime_seconds = 0", None, "token_lifetime_seconds"),
+        ("idempotency_window_hours = 1", None, "idempotency_window_hours"),
+        ("database = \"postgres://x\"", None, "database"),
+        ("[log]\nformat = \"xml\"", None, "xml"),
+        ("[log]\nlevel = \"lou=d=er\"", None, "level"),
+        ("", Some(("INVESTORD_LISENT", "127.0.0.1:0")), "lisent"),
+        ("", Some(("INVESTORD_LOG__COLOUR", "1")), "colour"),
+        ("", Some(("INVESTORD_RATE_LIMIT_BURST", "many")), "rate_limit_burst"),
+        ("[tls]\ncert_file = \"nowhere.crt\"\nkey_file = \"nowhere.key\"", None, "nowhere.crt"),
+        ("[tls]\ncert_file = \"nowhere.crt\"", None, "key_file"),
+    ] {
+        let home = Home::new(config);
+        let refusal = run(home.command(&["serve"]).envs(variable)).refusal();
+        assert!(refusal.to_lowercase().contains(word), "{word} is not named: {refusal}");
+    }
+    let home = Home::new("");
+    let refusal = run(&mut home.bare(&["serve", "--config", "nowhere.toml"])).refusal();
+    assert!(refusal.contains("nowhere.toml"), "{refusal}");
+}
+
+#[test]
+fn without_a_master_key_nothing_is_made() {
+    let home = Home::new("");
+    let text = std::fs::read_to_string(home.path("investord.toml")).unwrap();
+    for (line, words) in [
+        ("", vec!["master_key_file", "openssl rand -base64 32"]),
+        ("master_key_file = \"nowhere.key\"", vec!["nowhere.key"]),
+        ("master_key = \"AAAA\"", vec!["32 random bytes"]),
+        ("master_key = \"AAAA\"\nmaster_key_file = \"master.key\"", vec!["master_key", "both"]),
+    ] {
+        home.write("investord.toml", &text.replace("master_key_file = \"master.key\"", line));
+        let refusal = run(&mut home.command(&["serve"])).refusal();
+        assert!(words.iter().all(|word| refusal.contains(word)), "{refusal}");
+        assert!(!home.database().exists(), "{line}: no database file is left");
+    }
+}
+
+/// A signed request through a client that speaks TLS and HTTP/2.
+async fn through(http: &reqwest::Client, base: &str, bytes: Vec<u8>) -> reqwest::Response {
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let mut first = lines.next().unwrap().split(' ');
+    let method: reqwest::Method = first.next().unwrap().parse().unwrap();
+    let mut request = http.request(method, format!("{base}{}", first.next().unwrap()));
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        if name != "host" {
+            request = request.header(name, value);
+        }
+    }
+    request.body(body.to_owned()).send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_serves_http_1_and_http_2() {
+    let home = Home::new("[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n");
+    let names = ["localhost".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    home.write("tls.crt", &made.cert.pem());
+    home.write("tls.key", &made.signing_key.serialize_pem());
+    let server = Server::start(home.command(&["serve"]), &home.path("server"), Ready::Listens);
+    let base = format!("https://localhost:{}", server.address.port());
+    let trusting = || {
+        let certificate = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+        reqwest::Client::builder()
+            .tls_certs_only([certificate])
+            .resolve("localhost", server.address)
+            .no_proxy()
+    };
+    for (http, version) in [
+        (trusting().http1_only().build().unwrap(), reqwest::Version::HTTP_11),
+        (trusting().build().unwrap(), reqwest::Version::HTTP_2),
+    ] {
+        let ready = http.get(format!("{base}/readyz")).send().await.unwrap();
+        assert_eq!((ready.status().as_u16(), ready.version()), (200, version));
+        let mut client = home.stranger(&server);
+        let form = format!(
+            "client_id={}&client_secret={}&grant_type=client_credentials&scope=users:admin",
+            client.id, client.secret
+        );
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let request =
+            Request { method: "POST", target: "/auth/token", body: form.as_bytes(), headers: &headers };
+        let answer = through(&http, &base, client.signed(&request)).await;
+        assert_eq!(answer.status().as_u16(), 200);
+        let token: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        token["access_token"].as_str().unwrap().clone_into(&mut client.token);
+        let created = through(&http, &base, client.creation(&person(1), &uuid())).await;
+        assert_eq!((created.status().as_u16(), created.version()), (200, version));
+        let problem = through(&http, &base, client.signed(&Request::get("/users?limit=x"))).await;
+        let problem: Value = serde_json::from_slice(&problem.bytes().await.unwrap()).unwrap();
+        assert!(problem["type"].as_str().unwrap().starts_with("https://"), "{problem}");
+    }
+    // Whoever does not speak TLS is turned away, and the next one is served.
+    assert!(peek(server.address, "/readyz").is_none_or(|(status, _)| status == 400));
+    let http = trusting().build().unwrap();
+    assert_eq!(http.get(format!("{base}/healthz")).send().await.unwrap().status().as_u16(), 200);
+    server.stop();
+}
+
+#[test]
+fn health_and_metrics_need_no_signature() {
+    let home = Home::new("");
+    let server = home.serve();
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(peek(server.address, path).unwrap().0, 200, "{path}");
+    }
+    let (status, metrics) = peek(server.address, "/metrics").unwrap();
+    assert_eq!(status, 200);
+    assert!(metrics.contains("# TYPE investord_requests_total counter"), "{metrics}");
+    assert!(metrics.contains("investord_request_seconds_bucket"), "{metrics}");
+    server.stop();
+
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = Home::new(&format!("metrics_listen = \"{free}\"\n"));
+    let server = home.serve();
+    assert_eq!(peek(server.address, "/metrics").unwrap().0, 404, "not on the main listener");
+    let (status, metrics) = peek(free, "/metrics").unwrap();
+    assert!(status == 200 && metrics.contains("investord_requests_total"), "{metrics}");
+    assert_eq!(peek(free, "/users").unwrap().0, 404);
+    server.stop();
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let home = Home::new(&format!("metrics_listen = \"{address}\"\n"));
+    let refusal = run(&mut home.command(&["serve"])).refusal();
+    assert!(refusal.contains(&address) && refusal.contains("metrics_listen"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
+    let home = Home::new("");
+    let server = home.serve();
+    let client: Client = home.caller(&server).await;
+    let created = client.create(&person(2), &uuid()).await;
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+    let answers = [
+        created,
+        client.get(&format!("/users/{id}")).await,
+        client.get("/users?limit=3").await,
+        client.get("/users?limit=many").await,
+        client.get("/nowhere/at?all").await,
+        client.create(b"{}", &uuid()).await,
+    ];
+    server.stop();
+    let log = home.log();
+    let lines: Vec<Value> = log
+        .lines()
+        .filter(|line| !line.starts_with("investord serves on "))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    for (answer, (route, status, problem)) in answers.iter().zip([
+        ("/users", 200, None),
+        ("/users/{user_id}", 200, None),
+        ("/users", 200, None),
+        ("/users", 400, Some("invalid_request")),
+        ("(none)", 404, Some("not_found")),
+        ("/users", 400, Some("invalid_request")),
+    ]) {
+        let request = answer.header("upvest-request-id").unwrap();
+        let about: Vec<&Value> = lines.iter().filter(|line| line["id"] == request).collect();
+        assert_eq!(about.len(), 1, "one line per request");
+        let line = about[0];
+        assert_eq!((&line["route"], &line["status"]), (&route.into(), &status.into()), "{line}");
+        assert_eq!(line["problem"].as_str(), problem, "{line}");
+        assert!(line["took_us"].is_u64() && line["timestamp"].is_string() && line["level"].is_string());
+        if route != "(none)" {
+            assert_eq!((&line["client"], &line["tenant"]), (&client.id.as_str().into(), &"acme".into()));
+        }
+    }
+    for word in
+        ["limit", "many", "Anna", "Müller", "1980", "Linden", "10117", "Berlin", "nowhere", &client.token]
+    {
+        assert!(!log.contains(word), "{word} stands in the log");
+    }
+}
