@@ -285,9 +285,9 @@ impl<'a> Attempt<'a> {
         self.judge(self.verify(body))?;
         let Some(nonce) = self.presented.nonce() else { return Ok(None) };
         let hash = digest::digest(&SHA256, &[self.key_id.as_bytes(), nonce.as_bytes()].concat());
-        let mut nonce = Nonce { hash: [0; 16], until: self.valid_until() };
+        let mut nonce = Nonce { hash: [0; 16], until: self.valid_until(), now: self.now };
         nonce.hash.copy_from_slice(&hash.as_ref()[..16]);
-        if self.app.replays.first_time(nonce.hash, self.now) { Ok(Some(nonce)) } else { Err(replayed()) }
+        if self.app.replays.first_time(&nonce) { Ok(Some(nonce)) } else { Err(replayed()) }
     }
 
     fn valid_until(&self) -> Timestamp {

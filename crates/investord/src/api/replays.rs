@@ -3,29 +3,32 @@
 //! Writes are remembered in the store as well, so that they hold across processes and restarts; here all
 //! are remembered, so that a repeat is refused before it costs a transaction.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::store::once::Nonce;
+
 /// Longer than any signature can be valid: lifetime 300 s, 30 s ahead, 5 s of grace.
 const LONGEST: SignedDuration = SignedDuration::from_secs(340);
 
-/// Two generations of hashes: the older one is dropped when the younger is as old as [`LONGEST`], so every
-/// hash is kept for at least that long and the memory is bounded by two windows of traffic.
+/// Two generations: the older one is dropped when the younger is as old as [`LONGEST`], so every message is
+/// kept for at least that long and the memory is bounded by two windows of traffic.
 #[derive(Default)]
 pub struct Replays(Mutex<Generations>);
 
 #[derive(Default)]
 struct Generations {
     began: Timestamp,
-    young: HashSet<[u8; 16]>,
-    old: HashSet<[u8; 16]>,
+    young: HashMap<[u8; 16], Timestamp>,
+    old: HashMap<[u8; 16], Timestamp>,
 }
 
 impl Replays {
-    /// Remembers a message; false if it was there already.
-    pub fn first_time(&self, hash: [u8; 16], now: Timestamp) -> bool {
+    /// Remembers a message; false if it was there already and could still be valid.
+    pub fn first_time(&self, nonce: &Nonce) -> bool {
+        let Nonce { hash, until, now } = *nonce;
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now < seen.began {
             // The clock has gone back: count anew, and forget nothing that it may come back to.
@@ -34,7 +37,12 @@ impl Replays {
             seen.old = std::mem::take(&mut seen.young);
             seen.began = now;
         }
-        !seen.old.contains(&hash) && seen.young.insert(hash)
+        let known = seen.young.get(&hash).or_else(|| seen.old.get(&hash));
+        let first = known.is_none_or(|until| *until < now);
+        if first {
+            seen.young.insert(hash, until);
+        }
+        first
     }
 }
 
@@ -46,13 +54,17 @@ mod tests {
     fn remembers_for_as_long_as_a_signature_can_live() {
         let (replays, start) = (Replays::default(), Timestamp::from_second(1_700_000_000).unwrap());
         let at = |seconds| start + SignedDuration::from_secs(seconds);
-        assert!(replays.first_time([1; 16], at(0)));
-        assert!(!replays.first_time([1; 16], at(0)));
-        assert!(replays.first_time([2; 16], at(339)));
-        assert!(!replays.first_time([1; 16], at(339)));
-        assert!(!replays.first_time([2; 16], at(678)), "kept although its generation has ended");
-        assert!(!replays.first_time([2; 16], at(-3600)), "kept when the clock goes back");
-        assert!(replays.first_time([3; 16], at(-3600)));
-        assert!(replays.first_time([2; 16], at(-2000)), "two generations later it is forgotten");
+        let first = |byte, now, until| {
+            replays.first_time(&Nonce { hash: [byte; 16], until: at(until), now: at(now) })
+        };
+        assert!(first(1, 0, 60));
+        assert!(!first(1, 0, 60));
+        assert!(!first(1, 60, 120));
+        assert!(first(1, 61, 120), "the first can no longer be valid");
+        assert!(first(2, 339, 669));
+        assert!(!first(2, 341, 669), "kept although its generation has ended");
+        assert!(!first(2, 669, 700));
+        assert!(!first(2, -3600, -3500), "kept when the clock goes back");
+        assert!(first(3, -3600, -3500));
     }
 }

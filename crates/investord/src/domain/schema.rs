@@ -278,7 +278,7 @@ fn full_date(text: &str) -> Result<Date, String> {
 /// RFC 3339 date-time. `jiff` alone would also take what only ISO 8601 or RFC 9557 knows.
 fn instant(text: &str) -> Result<Timestamp, String> {
     static RFC_3339: Pattern = Pattern::new(
-        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
     );
     let instant: Option<Timestamp> = RFC_3339.is_match(text).then(|| text.parse().ok()).flatten();
     instant

@@ -13,9 +13,11 @@ pub const STATEMENTS: &[&Stmt] =
 
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
-    text: "INSERT INTO nonces (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)
+           ON CONFLICT (hash) DO UPDATE SET until = excluded.until WHERE nonces.until < $3",
 };
-const NONCE: Stmt = Stmt { name: "nonces.seen", text: "SELECT until FROM nonces WHERE hash = $1" };
+const NONCE: Stmt =
+    Stmt { name: "nonces.seen", text: "SELECT until FROM nonces WHERE hash = $1 AND until >= $2" };
 const SWEEP_NONCES: Stmt = Stmt { name: "nonces.sweep", text: "DELETE FROM nonces WHERE until < $1" };
 const REPLY: Stmt = Stmt {
     name: "replies.kept",
@@ -34,11 +36,14 @@ const DROP_REPLY: Stmt = Stmt {
 };
 const SWEEP_REPLIES: Stmt = Stmt { name: "replies.sweep", text: "DELETE FROM replies WHERE created_at < $1" };
 
-/// Identity of a signed request: a hash of its key id and nonce, and until when it could be played again.
+/// Identity of a signed request: a hash of its key id and nonce.
 #[derive(Clone, Copy, Debug)]
 pub struct Nonce {
     pub hash: [u8; 16],
+    /// Until when the request could be played again.
     pub until: Timestamp,
+    /// When it was received.
+    pub now: Timestamp,
 }
 
 /// A request that is to happen once: its idempotency key, and what the key stands for.
@@ -106,13 +111,14 @@ pub fn before(
     }
 }
 
-/// Remembers a nonce; false if it was there already.
+/// Remembers a nonce; false if it was there already and could still be valid.
 pub fn remember(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
-    Ok(tx.execute(&INSERT_NONCE, &[Value::Bytes(&nonce.hash), Value::At(nonce.until)])? == 1)
+    let values = [Value::Bytes(&nonce.hash), Value::At(nonce.until), Value::At(nonce.now)];
+    Ok(tx.execute(&INSERT_NONCE, &values)? == 1)
 }
 
 fn nonce_seen(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
-    Ok(tx.one(&NONCE, &[Value::Bytes(&nonce.hash)], |_| Ok(()))?.is_some())
+    Ok(tx.one(&NONCE, &[Value::Bytes(&nonce.hash), Value::At(nonce.now)], |_| Ok(()))?.is_some())
 }
 
 /// Keeps the answer of a request that has been done, sealed with the key of the user it concerns.
