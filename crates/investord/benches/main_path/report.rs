@@ -15,7 +15,7 @@ pub struct Row {
     pub operation: String,
     pub connections: usize,
     pub outcome: Outcome,
-    /// CPU of one signature check, measured right before and right after.
+    /// CPU of one signature check under the same load on the cores, measured right before and right after.
     pub check_us: f64,
     /// What is aimed at for the rest.
     pub aim_us: Option<f64>,
@@ -23,7 +23,7 @@ pub struct Row {
 
 impl Row {
     /// CPU of the server without one signature check.
-    fn beyond_us(&self) -> f64 {
+    pub fn beyond_us(&self) -> f64 {
         self.outcome.cpu_us() - self.check_us
     }
 

@@ -12,6 +12,9 @@ use crate::config::Config;
 use crate::provision::{Provisioner, Wanted};
 use crate::{server, telemetry};
 
+/// Scans of the store at once.
+const SCANS: usize = 8;
+
 #[derive(Args)]
 pub struct Serve {
     #[command(flatten)]
@@ -63,7 +66,9 @@ impl Started {
     pub fn serve(self, mode: Mode, ready: impl FnOnce(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let Self { provisioner, config, listener, _lock } = self;
         let wanted = config.tenants.as_deref().map(Wanted::read).transpose()?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        // Blocking threads run scans; more at once would only share the processor and hold memory.
+        runtime.max_blocking_threads(SCANS).enable_all().build()?.block_on(async {
             check_master_key(&provisioner).await?;
             if let Some(wanted) = wanted {
                 provisioner.apply(wanted).await.context("tenants file")?;

@@ -143,28 +143,19 @@ impl Person {
     }
 
     fn from_members(mut members: Map<String, Value>) -> Self {
-        let postal_follows_address = !members.contains_key("postal_address");
         if members.get("tags").is_some_and(|tags| *tags == json!([])) {
             members.remove("tags");
         }
-        // In the table's order, which is the order of the reference pages.
-        let answered: Map<String, Value> = CREATE_MEMBERS
-            .iter()
-            .filter_map(|member| {
-                let value = match member.name {
-                    "salutation" | "title" => members.remove(member.name).or_else(|| Some(json!(""))),
-                    "postal_address" => {
-                        members.remove(member.name).or_else(|| members.get("address").cloned())
-                    }
-                    "address" => members.get("address").cloned(),
-                    name => members.remove(name),
-                };
-                Some((member.name.to_owned(), value?))
-            })
-            .collect();
-        let codes = answered.get("nationalities").and_then(Value::as_array).into_iter().flatten();
+        for member in ["salutation", "title"] {
+            members.entry(member).or_insert_with(|| json!(""));
+        }
+        let postal_follows_address = !members.contains_key("postal_address");
+        if postal_follows_address && let Some(address) = members.get("address").cloned() {
+            members.insert("postal_address".to_owned(), address);
+        }
+        let codes = members.get("nationalities").and_then(Value::as_array).into_iter().flatten();
         let nationalities = codes.filter_map(|code| Country::parse(code.as_str()?)).collect();
-        Self { json: Value::Object(answered).to_string(), nationalities, postal_follows_address }
+        Self { json: Value::Object(members).to_string(), nationalities, postal_follows_address }
     }
 }
 

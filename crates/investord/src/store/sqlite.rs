@@ -22,10 +22,14 @@ const STATEMENTS: usize = 128;
 /// Pages (of 4 KiB) that the log may hold before a commit moves them into the database. A page that many
 /// commits have touched is moved once, so more is cheaper; what it costs is room on the disk.
 const LOG_PAGES: u32 = 8_000;
+/// Memory for pages that the writer has seen: ids are random, so inserts touch pages all over an index.
+const WRITER_CACHE_KIB: i64 = 16_384;
+/// Connections for reading that are kept when they rest; each may hold 2 MiB of pages.
+const RESTING: usize = 8;
 
 pub struct Engine {
     path: PathBuf,
-    /// Connections at rest. A read takes one and gives it back; there are as many as reads at once.
+    /// Connections at rest. A read takes one, or opens one, and gives it back.
     readers: Mutex<Vec<Connection>>,
     queue: flume::Sender<Job>,
 }
@@ -45,6 +49,7 @@ impl Engine {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         migrate::sqlite(&mut connection)?;
         let (queue, units) = flume::bounded(QUEUE);
         std::thread::Builder::new().name("writer".into()).spawn(move || Writer { connection }.run(&units))?;
@@ -60,7 +65,10 @@ impl Engine {
         run(&connection, "BEGIN")?;
         let result = read(&Tx::new(&connection));
         run(&connection, "COMMIT")?;
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let mut resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if resting.len() < RESTING {
+            resting.push(connection);
+        }
         result
     }
 
