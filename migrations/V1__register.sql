@@ -26,6 +26,8 @@ CREATE TABLE clients (
     id         {id}    NOT NULL PRIMARY KEY,
     tenant     {int}   NOT NULL REFERENCES tenants (number),
     secret     {bytes} NOT NULL,
+    -- The same of the secret that a tenants file last gave: a repeat of the file does not undo a rotation.
+    declared   {bytes},
     scopes     TEXT    NOT NULL,
     created_at {int}   NOT NULL
 ) {strict};

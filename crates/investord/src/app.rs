@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use url::Url;
 
 use crate::api::directory::Directory;
 use crate::api::limits::Limits;
@@ -97,13 +98,17 @@ impl Origin {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen));
         let public_url = public_url.trim_end_matches('/');
-        let (scheme, authority) = public_url.split_once("://").context("public_url has no scheme")?;
+        let url = Url::parse(public_url).context("public_url")?;
+        let authority = url.host_str().map(|host| match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        });
         let own_pages = || format!("{public_url}/errors");
         let problem_type_base =
             config.problem_type_base.as_ref().map(|base| base.trim_end_matches('/').to_owned());
         Ok(Self {
-            scheme: scheme.to_owned(),
-            authority: config.public_url.is_some().then(|| authority.to_owned()),
+            scheme: url.scheme().to_owned(),
+            authority: authority.filter(|_| config.public_url.is_some()),
             problem_type_base: problem_type_base.unwrap_or_else(own_pages),
         })
     }

@@ -3,6 +3,7 @@
 //! Everything else receives them as arguments, so that a test can set the clock and repeat a run.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -10,6 +11,9 @@ use uuid::Uuid;
 /// Wall-clock time in microseconds, the resolution that is stored and answered.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Time that has passed since some moment before; never goes back, whatever happens to the wall clock.
+    fn uptime(&self) -> Duration;
 }
 
 /// Identifiers and key material.
@@ -24,13 +28,25 @@ pub trait Ids: Send + Sync {
     }
 }
 
-pub struct SystemClock;
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 }
 
@@ -43,22 +59,32 @@ impl Ids for SystemIds {
 }
 
 /// A clock that stands still until it is moved.
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now_us: AtomicI64,
+    uptime_us: AtomicU64,
+}
 
 impl ManualClock {
     pub fn at(start: Timestamp) -> Self {
-        Self(AtomicI64::new(start.as_microsecond()))
+        Self { now_us: AtomicI64::new(start.as_microsecond()), uptime_us: AtomicU64::new(0) }
     }
 
+    /// Moves the wall clock, back too; time only passes when it goes forward.
     pub fn advance_seconds(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+        self.now_us.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+        let passed = u64::try_from(seconds).unwrap_or(0) * 1_000_000;
+        self.uptime_us.fetch_add(passed, Ordering::Relaxed);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.0.load(Ordering::Relaxed))
+        Timestamp::from_microsecond(self.now_us.load(Ordering::Relaxed))
             .expect("a test moves the clock within range")
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_micros(self.uptime_us.load(Ordering::Relaxed))
     }
 }
 

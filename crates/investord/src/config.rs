@@ -132,11 +132,17 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        if self.idempotency_window_hours < 24 {
-            bail!("idempotency_window_hours must be at least 24, is {}", self.idempotency_window_hours);
-        }
-        if !(1..=86_400).contains(&self.token_lifetime_seconds) {
-            bail!("token_lifetime_seconds must be between 1 and 86400, is {}", self.token_lifetime_seconds);
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 5] = [
+            ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
+            ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
+            ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
+            ("body_timeout_seconds", self.body_timeout_seconds, 1..=3_600),
+            ("shutdown_timeout_seconds", self.shutdown_timeout_seconds, 1..=3_600),
+        ];
+        for (key, value, range) in bounds {
+            if !range.contains(&value) {
+                bail!("{key} must be between {} and {}, is {value}", range.start(), range.end());
+            }
         }
         if let Some(public_url) = &self.public_url {
             let url = url::Url::parse(public_url).with_context(|| format!("public_url '{public_url}'"))?;

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use httpsig::PublicKey;
+use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 use uuid::Uuid;
@@ -92,7 +93,7 @@ impl Provisioner {
                 if tenants::client_by_id(tx, id)?.is_some() {
                     return refuse(format!("there is a client '{id}' already"));
                 }
-                this.insert_client(tx, &tenant, id, &secret, &new.scopes)?;
+                this.insert_client(tx, &tenant, id, &secret, &new.scopes, false)?;
                 Ok((id, secret))
             })
             .await
@@ -112,7 +113,7 @@ impl Provisioner {
                 let secret = secret.clone().unwrap_or_else(|| this.secret());
                 check_secret(&secret)?;
                 let mac = this.key_of(tx, client.tenant)?.secret_mac(&id, &secret.0);
-                tenants::set_client(tx, id, &mac, &client.scopes)?;
+                tenants::set_client(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
                 if end_tokens {
                     tenants::drop_tokens(tx, id)?;
                 }
@@ -132,19 +133,6 @@ impl Provisioner {
                     None => Ok(tenants::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())
                         .map(|()| id)?),
                 }
-            })
-            .await
-    }
-
-    pub async fn revoke_key(&self, id: Uuid) -> Result<(), Refusal> {
-        let now = self.clock.now();
-        self.store
-            .write("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
-                None => refuse(format!("there is no key '{id}'")),
-                Some(KeyRow { revoked_at: Some(at), .. }) => {
-                    refuse(format!("the key '{id}' was revoked at {at}"))
-                }
-                Some(_) => Ok(tenants::revoke_key(tx, id, now).map(|_| ())?),
             })
             .await
     }
@@ -169,7 +157,9 @@ impl Provisioner {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return refuse("the name of a tenant has 1 to 100 characters and no control characters");
         }
-        let number = tenants::all(tx)?.last().map_or(1, |last| last.number + 1);
+        let all = tenants::all(tx)?;
+        self.check_master_key(&all)?;
+        let number = all.last().map_or(1, |last| last.number + 1);
         let tenant = TenantRow {
             number,
             name: name.to_owned(),
@@ -182,6 +172,17 @@ impl Provisioner {
         Ok(tenant)
     }
 
+    /// Refuses a master key that is not the one that seals what is there.
+    pub fn check_master_key(&self, tenants: &[TenantRow]) -> Result<(), Refusal> {
+        let own = self.master_key.fingerprint();
+        match tenants.iter().find(|tenant| tenant.master_key != own) {
+            None => Ok(()),
+            Some(TenantRow { name, master_key, .. }) => refuse(format!(
+                "the configured master key ({own}) is not the one that seals tenant '{name}' ({master_key})"
+            )),
+        }
+    }
+
     fn insert_client(
         &self,
         tx: &Tx<'_>,
@@ -189,12 +190,14 @@ impl Provisioner {
         id: Uuid,
         secret: &Secret,
         scopes: &[String],
+        declared: bool,
     ) -> Result<(), Refusal> {
         let scopes = checked_scopes(scopes)?;
         check_secret(secret)?;
         let secret = self.key_of(tx, tenant.number)?.secret_mac(&id, &secret.0);
-        let created_at = self.clock.now();
-        Ok(tenants::insert_client(tx, &ClientRow { id, tenant: tenant.number, secret, scopes, created_at })?)
+        let (tenant, declared, created_at) =
+            (tenant.number, declared.then(|| secret.clone()), self.clock.now());
+        Ok(tenants::insert_client(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
     }
 
     fn key_of(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, Refusal> {
@@ -209,6 +212,19 @@ impl Provisioner {
         self.ids.fill(&mut bytes);
         Secret(BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
+}
+
+/// Revokes a key; needs no master key, so that it can be done in a hurry.
+pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), Refusal> {
+    store
+        .write("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
+            None => refuse(format!("there is no key '{id}'")),
+            Some(KeyRow { revoked_at: Some(at), .. }) => {
+                refuse(format!("the key '{id}' was revoked at {at}"))
+            }
+            Some(_) => Ok(tenants::revoke_key(tx, id, now).map(|_| ())?),
+        })
+        .await
 }
 
 fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
@@ -332,9 +348,8 @@ impl KeyEntry {
 }
 
 impl Provisioner {
-    /// Brings into being what the file says, in one commit; what is there already stays as it is.
-    ///
-    /// A key that was revoked stays revoked, whatever the file says.
+    /// Brings into being what the file says, in one commit. Settings that it names, scopes, and a secret that
+    /// is new in the file replace what is there; a key that was revoked stays revoked.
     pub async fn apply(&self, wanted: Wanted) -> Result<(), Refusal> {
         let this = self.clone();
         self.store
@@ -371,15 +386,19 @@ impl Provisioner {
     fn apply_client(&self, tx: &Tx<'_>, tenant: &TenantRow, wanted: &WantedClient) -> Result<(), Refusal> {
         let WantedClient { id, secret, scopes, keys } = wanted;
         match tenants::client_by_id(tx, *id)? {
-            None => self.insert_client(tx, tenant, *id, secret, scopes)?,
+            None => self.insert_client(tx, tenant, *id, secret, scopes, true)?,
             Some(client) if client.tenant != tenant.number => {
                 return refuse(format!("client {id} belongs to another tenant than '{}'", tenant.name));
             }
             Some(client) => {
                 let (scopes, key) = (checked_scopes(scopes)?, self.key_of(tx, tenant.number)?);
                 check_secret(secret)?;
-                if client.scopes != scopes || !key.secret_matches(id, &secret.0, &client.secret) {
-                    tenants::set_client(tx, *id, &key.secret_mac(id, &secret.0), &scopes)?;
+                let mac = key.secret_mac(id, &secret.0);
+                let changed = client.declared.as_ref() != Some(&mac);
+                // A file that says what it said before does not bring a rotated secret back.
+                let current = if changed { &mac } else { &client.secret };
+                if changed || client.scopes != scopes {
+                    tenants::set_client(tx, *id, current, Some(&mac), &scopes)?;
                 }
             }
         }

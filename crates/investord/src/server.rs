@@ -1,6 +1,8 @@
 //! Listeners, layers, health, and a stop that loses nothing.
 
+use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,12 +10,14 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Router, middleware};
 use axum_server::Handle;
-use axum_server::accept::DefaultAcceptor;
+use axum_server::accept::{Accept, DefaultAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use http::StatusCode;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -54,6 +58,7 @@ pub async fn run(
     telemetry::recorder();
     let handle = Handle::new();
     let sweeper = tokio::spawn(worker::sweep::run(app.clone()));
+    let upkeep = tokio::spawn(telemetry::upkeep());
     let metrics = match app.config.metrics_listen {
         Some(address) => Some(tokio::spawn(serve_metrics(address)?)),
         None => None,
@@ -64,7 +69,8 @@ pub async fn run(
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
     let outcome = match &app.config.tls {
         None => {
-            let mut server = axum_server::from_tcp(listener)?.acceptor(DefaultAcceptor::new()).handle(handle);
+            let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
+            let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
         }
@@ -77,19 +83,21 @@ pub async fn run(
                     tls.key_file.display()
                 )
             })?;
-            let acceptor = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+            let inner = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+            let acceptor = Patient { inner, limit: head_timeout };
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
         }
     };
     sweeper.abort();
+    upkeep.abort();
     metrics.inspect(tokio::task::JoinHandle::abort);
     outcome.context("the listener failed")
 }
 
-/// Stops in three steps, so that no request that has been sent goes unanswered: no new connections, then
-/// every answer says that its connection ends, then what is left idle is closed.
+/// Stops in three steps, so that requests on connections in use are answered: no new connections, then every
+/// answer says that its connection ends, then what is left idle is closed.
 async fn stop_in_order(
     app: App,
     listener: TcpListener,
@@ -105,6 +113,36 @@ async fn stop_in_order(
     }
     tokio::time::sleep(LAST_WORDS).await;
     handle.graceful_shutdown(Some(patience));
+}
+
+/// Ends connections on which nothing moves: the time limits of HTTP begin with the first bytes of a
+/// request, and say nothing of a peer that does not read its answer.
+#[derive(Clone)]
+struct Patient<A> {
+    inner: A,
+    limit: Duration,
+}
+
+impl<A, I, S> Accept<I, S> for Patient<A>
+where
+    A: Accept<I, S>,
+    A::Future: Send + 'static,
+    A::Stream: AsyncRead + AsyncWrite,
+{
+    type Stream = Pin<Box<TimeoutStream<A::Stream>>>;
+    type Service = A::Service;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let (accepted, limit) = (self.inner.accept(stream, service), self.limit);
+        Box::pin(async move {
+            let (stream, service) = accepted.await?;
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_read_timeout(Some(limit));
+            stream.set_write_timeout(Some(limit));
+            Ok((Box::pin(stream), service))
+        })
+    }
 }
 
 /// Limits that hold before a request is one.

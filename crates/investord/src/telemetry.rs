@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -51,6 +51,15 @@ pub fn recorder() -> &'static PrometheusHandle {
             .and_then(PrometheusBuilder::install_recorder)
             .expect("the buckets are in order and the recorder is installed once")
     })
+}
+
+/// Folds what the histograms have collected, for as long as nobody scrapes them.
+pub async fn upkeep() {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        recorder().run_upkeep();
+    }
 }
 
 /// Prometheus text format.

@@ -232,7 +232,12 @@ fn the_schema_refuses_what_the_server_refuses() {
         let schema = named(&document, name);
         let mut check = |body: &Value| {
             let (server, document) = (parse(body, model), schema.validate(body));
-            assert_eq!(server.is_ok(), document.is_ok(), "{name}: {server:?}, {document:?}\n{body:#}");
+            assert_eq!(
+                server.is_ok(),
+                document.is_ok(),
+                "{name}: {:?}, {document:?}\n{body:#}",
+                server.err()
+            );
             refused += usize::from(server.is_err());
         };
         check(&full_body());

@@ -181,7 +181,7 @@ fn machine() -> Vec<(&'static str, String)> {
     let rustc = Command::new("rustc").arg("--version").output();
     let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     vec![
-        ("date", SystemClock.now().strftime("%F %R UTC").to_string()),
+        ("date", SystemClock::default().now().strftime("%F %R UTC").to_string()),
         ("investord", env!("CARGO_PKG_VERSION").into()),
         ("cpu", model.unwrap_or("unknown").into()),
         ("cores", std::thread::available_parallelism().map_or(1, usize::from).to_string()),

@@ -94,7 +94,7 @@ impl Sender<'_> {
             body: body.as_bytes(),
             status: None,
         };
-        let (created, nonce) = (SystemClock.now().as_second(), SystemIds.uuid().to_string());
+        let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
         let parameters = Parameters {
             key_id: self.key_id,
             created,

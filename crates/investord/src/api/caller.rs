@@ -34,6 +34,16 @@ const MOST_BODY: usize = 1024 * 1024;
 const MOST_HEADERS: usize = 64;
 const MOST_HEADER_BYTES: usize = 32 * 1024;
 
+/// Headers of which the first line would win silently.
+const DECIDING: [&str; 6] = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "upvest-api-version",
+    "upvest-client-id",
+    "upvest-signature-version",
+];
+
 /// An operation that a client can call: who may, and how its request is read.
 pub trait Call: Sized + Send {
     /// Method and path template: also the scope of an idempotency key.
@@ -58,12 +68,7 @@ pub struct Received<'a> {
 impl Received<'_> {
     /// The body, if it says that it is JSON.
     pub fn json(&self) -> Result<&[u8], Problem> {
-        let sent = self.parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = sent.and_then(|value| value.split(';').next()).map(str::trim);
-        match essence {
-            Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(self.body),
-            _ => Err(Problem::invalid("content-type", "must be application/json")),
-        }
+        content_type(&self.parts.headers, "application/json").map(|()| &**self.body)
     }
 
     /// A segment of the path, from 0, as an id.
@@ -109,7 +114,8 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         let token = attempt.judge(attempt.token().await)?;
         let body = read_body(app, &parts.headers, body, MOST_BODY).await?;
         let nonce = attempt.hold(&body)?;
-        if !token.has_any(T::SCOPES) {
+        // A scope that was taken from the client is gone from its tokens too.
+        if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
             return Err(Problem::Forbidden { any_of: T::SCOPES });
         }
         let client = Arc::clone(&attempt.client);
@@ -125,6 +131,28 @@ pub fn client_id(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
     let Some(value) = headers.get("upvest-client-id") else { return Ok(None) };
     let id = value.to_str().ok().and_then(|text| Uuid::try_parse(text).ok());
     id.map(Some).ok_or_else(|| Problem::invalid("upvest-client-id", "must be a UUID"))
+}
+
+/// Refuses heads that no client sends, and those that can be read in two ways.
+fn plausible(headers: &HeaderMap) -> Result<(), Problem> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > MOST_HEADERS || size > MOST_HEADER_BYTES {
+        let most = format!("more than {MOST_HEADERS} header fields or {MOST_HEADER_BYTES} bytes of them");
+        return Err(Problem::invalid("(header)", most));
+    }
+    match DECIDING.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        Some(name) => Err(Problem::invalid(name, "stands more than once: which one would count?")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a body is what the operation takes; parameters of the type are allowed (decision W14).
+pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match sent.and_then(|value| value.split(';').next()).map(str::trim) {
+        Some(essence) if essence.eq_ignore_ascii_case(wanted) => Ok(()),
+        _ => Err(Problem::invalid("content-type", format!("must be {wanted}"))),
+    }
 }
 
 pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
@@ -170,6 +198,7 @@ pub struct Attempt<'a> {
     parts: &'a Parts,
     pub client: Arc<Client>,
     key_id: Uuid,
+    key: PublicKey,
     presented: Presented,
     versions: &'static [Version],
     policy: Policy,
@@ -181,16 +210,7 @@ impl<'a> Attempt<'a> {
     /// Judges everything about the signature that needs neither body nor curve.
     pub async fn new(app: &'a App, parts: &'a Parts, id: Uuid, now: Timestamp) -> Result<Self, Problem> {
         let headers = &parts.headers;
-        if headers.len() > MOST_HEADERS {
-            return Err(Problem::invalid("(header)", format!("more than {MOST_HEADERS} header fields")));
-        }
-        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if size > MOST_HEADER_BYTES {
-            return Err(Problem::invalid(
-                "(header)",
-                format!("more than {MOST_HEADER_BYTES} bytes of header fields"),
-            ));
-        }
+        plausible(headers)?;
         let client = app.directory.client(app, id, now).await?;
         let client = client.ok_or_else(|| Problem::unauthorised("there is no such client"))?;
         Trace::client(parts, &client);
@@ -200,7 +220,7 @@ impl<'a> Attempt<'a> {
         let presented = Presented::parse(headers).map_err(|refusal| refused(app, &refusal))?;
         let policy = Policy { strict: client.tenant.settings.strict_signatures, ..Policy::default() };
         let key_id = presented.key_id().ok_or_else(|| refused(app, &Refusal::MissingKeyId))?;
-        let Some((key_id, key)) = client.key(key_id) else {
+        let Some((key_id, key)) = client.key(key_id).map(|(id, key)| (id, key.clone())) else {
             return Err(explain::unknown_key(app, key_id));
         };
         let attempt = Self {
@@ -208,6 +228,7 @@ impl<'a> Attempt<'a> {
             parts,
             client: Arc::clone(&client),
             key_id,
+            key,
             presented,
             versions,
             policy,
@@ -216,7 +237,7 @@ impl<'a> Attempt<'a> {
         };
         let presented = &attempt.presented;
         attempt.policy.check_time(presented, now.as_second()).map_err(|refusal| refused(app, &refusal))?;
-        key.check_alg(presented.alg()).map_err(|refusal| refused(app, &refusal))?;
+        attempt.key.check_alg(presented.alg()).map_err(|refusal| refused(app, &refusal))?;
         attempt.any_version(|version| {
             attempt.policy.check_coverage(presented, &attempt.message(&[]), version)
         })?;
@@ -303,7 +324,7 @@ impl<'a> Attempt<'a> {
         })?;
         let bases = compat::bases(&self.presented, &message, self.versions);
         let bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
-        let key = self.key();
+        let key = &self.key;
         let mut last = Refusal::Mismatch;
         for (_, base) in &bases {
             match key.verify(base.as_bytes(), self.presented.signature()) {
@@ -315,11 +336,6 @@ impl<'a> Attempt<'a> {
         Err(explain::mismatch(self.app, &self.client, key, &self.presented, &bases, &last))
     }
 
-    fn key(&self) -> &PublicKey {
-        let held = self.client.keys().find(|(id, _)| *id == self.key_id);
-        held.map(|(_, key)| key).expect("the client's key of this id was found when the attempt was made")
-    }
-
     /// What comes between a believed signature and the body: 406, then the quota.
     pub fn admit(&self) -> Result<(), Problem> {
         if !compat::accepts_json(&self.parts.headers) {
@@ -329,17 +345,11 @@ impl<'a> Attempt<'a> {
     }
 
     fn once(&self, operation: &'static str, body: &[u8]) -> Result<Once, Problem> {
-        let mut sent = self.parts.headers.get_all("idempotency-key").iter();
-        let first = sent.next().ok_or(Problem::MissingIdempotencyKey)?;
-        let key = first.to_str().ok().filter(|_| sent.next().is_none()).and_then(compat::idempotency_key);
+        let sent = self.parts.headers.get("idempotency-key").ok_or(Problem::MissingIdempotencyKey)?;
+        let key = sent.to_str().ok().and_then(compat::idempotency_key);
         let key =
-            key.ok_or_else(|| Problem::invalid("idempotency-key", "must be one UUID of version 0 to 5"))?;
-        let mut hash = digest::Context::new(&SHA256);
-        hash.update(self.parts.uri.path().as_bytes());
-        hash.update(b"\n");
-        hash.update(body);
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(hash.finish().as_ref());
+            key.ok_or_else(|| Problem::invalid("idempotency-key", "must be a UUID of version 0 to 5"))?;
+        let fingerprint = self.client.tenant.key.fingerprint(&[self.parts.uri.path().as_bytes(), body]);
         let window = SignedDuration::from_hours(self.app.config.idempotency_window_hours.into());
         let tenant = self.client.tenant.number;
         Ok(Once { tenant, operation, key, fingerprint, kept_since: self.now - window })

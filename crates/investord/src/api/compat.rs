@@ -35,7 +35,11 @@ pub fn bases(
     let mut refusal = None;
     let readings: &[FieldReading] =
         if is_go_proxy(message.headers) { &[fields::plain, go_proxy_value] } else { &[fields::plain] };
-    for version in versions {
+    // RFC 9421 writes the base as draft 15 does, but for the value of `@query-param`.
+    let by_parameter = presented.components().any(|name| name == "@query-param");
+    let rfc: &[Version] =
+        if by_parameter && versions.contains(&Version::Draft15) { &[Version::Rfc9421] } else { &[] };
+    for version in versions.iter().chain(rfc) {
         for path in paths(message.path) {
             for field in readings {
                 let reading = Reading { path: path.clone(), field };

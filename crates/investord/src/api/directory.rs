@@ -32,7 +32,7 @@ pub struct Tenant {
 pub struct Client {
     pub id: Uuid,
     pub tenant: Tenant,
-    pub scopes: Vec<String>,
+    scopes: Vec<String>,
     secret_mac: Vec<u8>,
     keys: Vec<(Uuid, PublicKey)>,
 }
@@ -40,6 +40,11 @@ pub struct Client {
 impl Client {
     pub fn secret_matches(&self, secret: &str) -> bool {
         self.tenant.key.secret_matches(&self.id, secret, &self.secret_mac)
+    }
+
+    /// Whether the client may ask for this scope.
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|held| held == scope)
     }
 
     /// The key of this id, if it is the client's and in force.
@@ -61,8 +66,8 @@ pub struct Token {
 }
 
 impl Token {
-    pub fn has_any(&self, scopes: &[&str]) -> bool {
-        scopes.iter().any(|scope| self.scopes.iter().any(|held| held == scope))
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|held| held == scope)
     }
 }
 

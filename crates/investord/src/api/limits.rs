@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
 use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
-use jiff::Timestamp;
 use moka::sync::Cache;
 use uuid::Uuid;
 
@@ -18,22 +18,23 @@ use crate::problem::Problem;
 /// Addresses that may be held back at once; beyond that the least recent is forgotten.
 const MOST_HELD: u64 = 10_000;
 
-/// The injected clock, as the algorithm reads it.
+/// The injected clock, as the algorithm reads it: time that passes, so that a wall clock that goes back
+/// holds nobody back.
 #[derive(Clone)]
-struct Wall(Arc<dyn Clock>);
+struct Passing(Arc<dyn Clock>);
 
-impl GovernorClock for Wall {
+impl GovernorClock for Passing {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        Nanos::new(u64::try_from(self.0.now().as_nanosecond()).unwrap_or(0))
+        Nanos::from(self.0.uptime())
     }
 }
 
 type Keyed<K> = RateLimiter<
     K,
     governor::state::keyed::DashMapStateStore<K>,
-    Wall,
+    Passing,
     governor::middleware::NoOpMiddleware<Nanos>,
 >;
 
@@ -42,15 +43,15 @@ type Keyed<K> = RateLimiter<
 pub type Suspect = (IpAddr, Uuid);
 
 pub struct Limits {
-    clock: Wall,
+    clock: Passing,
     requests: Option<Keyed<Uuid>>,
     failures: Option<Keyed<Suspect>>,
-    held_until: Cache<Suspect, Timestamp>,
+    held_until: Cache<Suspect, Duration>,
 }
 
 impl Limits {
     pub fn new(config: &Config, clock: &Arc<dyn Clock>) -> Self {
-        let clock = Wall(Arc::clone(clock));
+        let clock = Passing(Arc::clone(clock));
         let per_second = |rate: u32, burst: u32| {
             let (rate, burst) = (NonZeroU32::new(rate)?, NonZeroU32::new(burst.max(1))?);
             Some(Quota::per_second(rate).allow_burst(burst))
@@ -76,11 +77,12 @@ impl Limits {
 
     /// Refuses to look at yet another attempt of somebody who keeps failing.
     pub fn attempt(&self, suspect: Suspect) -> Result<(), Problem> {
+        let now = self.clock.0.uptime();
         match self.held_until.get(&suspect) {
-            Some(until) if until > self.clock.0.now() => {
-                let wait = until.duration_since(self.clock.0.now()).as_secs_f64();
-                Err(too_many(wait, "failed checks of this client's credentials or signatures"))
-            }
+            Some(until) if until > now => Err(too_many(
+                until.saturating_sub(now).as_secs_f64(),
+                "failed checks of this client's credentials or signatures",
+            )),
             _ => Ok(()),
         }
     }
@@ -89,7 +91,7 @@ impl Limits {
     pub fn failed(&self, suspect: Suspect) {
         let Some(failures) = &self.failures else { return };
         if let Err(wait) = failures.check_key(&suspect) {
-            let until = self.clock.0.now() + wait.wait_time_from(self.clock.now());
+            let until = self.clock.0.uptime() + wait.wait_time_from(self.clock.now());
             self.held_until.insert(suspect, until);
         }
     }

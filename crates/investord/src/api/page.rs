@@ -60,7 +60,7 @@ pub fn parameters() -> Vec<Value> {
     vec![
         parameter(
             "sort",
-            "Field by which the list is sorted. Equal values are in the order of their ids.",
+            "Field by which the list is sorted. No two users of a tenant have the same value.",
             json!({ "type": "string", "enum": ["created_at", "updated_at"], "default": "created_at" }),
         ),
         parameter(

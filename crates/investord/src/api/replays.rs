@@ -12,9 +12,12 @@ use crate::store::once::Nonce;
 
 /// Longer than any signature can be valid: lifetime 300 s, 30 s ahead, 5 s of grace.
 const LONGEST: SignedDuration = SignedDuration::from_secs(340);
+/// Messages of one generation, some 64 MiB. Beyond that the oldest are forgotten early: reads could then be
+/// played again, writes not.
+const MOST: usize = 1_000_000;
 
 /// Two generations: the older one is dropped when the younger is as old as [`LONGEST`], so every message is
-/// kept for at least that long and the memory is bounded by two windows of traffic.
+/// kept for at least that long, and the memory is bounded.
 #[derive(Default)]
 pub struct Replays(Mutex<Generations>);
 
@@ -33,7 +36,7 @@ impl Replays {
         if now < seen.began {
             // The clock has gone back: count anew, and forget nothing that it may come back to.
             seen.began = now;
-        } else if now.duration_since(seen.began) >= LONGEST {
+        } else if now.duration_since(seen.began) >= LONGEST || seen.young.len() >= MOST {
             seen.old = std::mem::take(&mut seen.young);
             seen.began = now;
         }

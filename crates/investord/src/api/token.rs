@@ -3,7 +3,6 @@
 use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::header;
 use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
@@ -84,16 +83,20 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     caller::api_version(&parts.headers)?;
     // Some clients name themselves in the form alone, so here the body comes before the signature.
     let body = caller::read_body(&app, &parts.headers, body, MOST_FORM).await?;
-    let form = read(&parts.headers, &body);
-    let in_form = form.as_ref().ok().and_then(|form| Uuid::try_parse(&form.client_id).ok());
+    let (form, faults) = read(&parts.headers, &body);
+    let in_form = Uuid::try_parse(&form.client_id).ok();
     let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
     let attempt = Attempt::new(&app, &parts, id, now).await?;
-    if let Ok(form) = &form {
-        attempt.judge(credentials(&attempt.client, form, in_form))?;
+    if in_form.is_none() || form.client_secret.is_empty() {
+        // Nobody has shown a secret: the curve is not for strangers.
+        return Err(faults.into());
     }
+    attempt.judge(credentials(&attempt.client, &form, in_form))?;
     let nonce = attempt.hold(&body)?;
     attempt.admit()?;
-    let form = form?;
+    if !faults.is_empty() {
+        return Err(faults.into());
+    }
 
     let mut secret = [0; 32];
     app.ids.fill(&mut secret);
@@ -127,18 +130,18 @@ fn credentials(client: &Client, form: &Form, in_form: Option<Uuid>) -> Result<()
     if !client.secret_matches(&form.client_secret) {
         return Err(Problem::unauthorised("the client secret is wrong"));
     }
-    match form.scope.split_whitespace().find(|scope| client.scopes.iter().all(|held| held != scope)) {
+    match form.scope.split_whitespace().find(|scope| !client.has(scope)) {
         Some(scope) => Err(Problem::unauthorised(format!("the client may not have the scope '{scope}'"))),
         None => Ok(()),
     }
 }
 
-/// All four fields, each once, and no other (API reference, "Access Tokens").
-fn read(headers: &http::HeaderMap, body: &[u8]) -> Result<Form, Problem> {
-    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = sent.and_then(|value| value.split(';').next()).map(str::trim);
-    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-        return Err(Problem::invalid("content-type", "must be application/x-www-form-urlencoded"));
+/// All four fields, each once, and no other (API reference, "Access Tokens"), with what is wrong.
+fn read(headers: &http::HeaderMap, body: &[u8]) -> (Form, Vec<Fault>) {
+    if let Err(Problem::InvalidRequest(faults)) =
+        caller::content_type(headers, "application/x-www-form-urlencoded")
+    {
+        return (Form::default(), faults);
     }
     let (mut form, mut faults, mut seen) = (Form::default(), Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(body) {
@@ -177,5 +180,5 @@ fn read(headers: &http::HeaderMap, body: &[u8]) -> Result<Form, Problem> {
     if !form.grant_type.is_empty() && form.grant_type != "client_credentials" {
         faults.push(Fault::new("grant_type", "must be client_credentials"));
     }
-    if faults.is_empty() { Ok(form) } else { Err(faults.into()) }
+    (form, faults)
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Location, parse_master_key};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
 use crate::domain::tenant::Settings;
-use crate::provision::NewClient;
+use crate::provision::{self, NewClient};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{StoreError, Tx};
 
@@ -140,7 +141,7 @@ impl Tenant {
                 common.show(&tenant_json(&tenant));
             }
             Tenant::List { common } => {
-                let all = common.location.provisioner()?.store.read("tenants.list", tenants::all).await?;
+                let all = common.location.store()?.read("tenants.list", tenants::all).await?;
                 common.show(&all.iter().map(tenant_json).collect());
             }
             Tenant::Show { name, common } => {
@@ -152,7 +153,7 @@ impl Tenant {
                     shown["clients"] = clients.iter().map(client_json).collect();
                     Ok::<_, anyhow::Error>(shown)
                 };
-                common.show(&common.location.provisioner()?.store.read("tenants.show", read).await?);
+                common.show(&common.location.store()?.read("tenants.show", read).await?);
             }
             Tenant::Set { name, settings, common } => {
                 let changes: anyhow::Result<Vec<_>> = settings.iter().map(|text| setting(text)).collect();
@@ -303,10 +304,10 @@ impl Key {
                     }
                     Ok::<_, anyhow::Error>(Value::Array(shown))
                 };
-                common.show(&common.location.provisioner()?.store.read("client_keys.list", read).await?);
+                common.show(&common.location.store()?.read("client_keys.list", read).await?);
             }
             Key::Revoke { id, common } => {
-                common.location.provisioner()?.revoke_key(id).await?;
+                provision::revoke_key(&common.location.store()?, id, SystemClock::default().now()).await?;
                 common.show(&json!({ "id": id, "revoked": true }));
             }
         }

@@ -119,13 +119,14 @@ impl Call {
             verbose: self.verbose,
         };
         let kept = self.profile.with_extension("token.json");
+        let body = self.body()?;
         let mut token = session.token(&kept).await?;
         let mut answer =
-            session.send(&self.method, &self.target, &self.headers(&token)?, self.body()?).await?;
+            session.send(&self.method, &self.target, &self.headers(&token)?, body.clone()).await?;
         if answer.status() == http::StatusCode::UNAUTHORIZED && std::fs::remove_file(&kept).is_ok() {
             // The token may have been kept from a register that is no more.
             token = session.token(&kept).await?;
-            answer = session.send(&self.method, &self.target, &self.headers(&token)?, self.body()?).await?;
+            answer = session.send(&self.method, &self.target, &self.headers(&token)?, body.clone()).await?;
         }
         let status = answer.status();
         self.show(answer).await?;
@@ -199,7 +200,7 @@ impl Session<'_> {
     /// The access token: the kept one while it is good, or a new one.
     async fn token(&self, kept: &Path) -> anyhow::Result<String> {
         let Profile { url, client_id, client_secret, scopes, .. } = self.profile;
-        let now = SystemClock.now().as_second();
+        let now = SystemClock::default().now().as_second();
         let known = std::fs::read(kept).ok().and_then(|text| serde_json::from_slice::<KeptToken>(&text).ok());
         if let Some(token) = known
             && (&token.url, &token.client_id, &token.scopes) == (url, client_id, scopes)
@@ -231,7 +232,6 @@ impl Session<'_> {
             until: now + token.expires_in,
         };
         // A folder that cannot be written to costs a token request per call, no more.
-        let _ = std::fs::remove_file(kept);
         let _ = super::write_private(kept, &serde_json::to_string(&keep)?);
         Ok(token.access_token)
     }
@@ -272,7 +272,7 @@ impl Session<'_> {
             body,
             status: None,
         };
-        let (created, nonce) = (SystemClock.now().as_second(), SystemIds.uuid().to_string());
+        let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
         let parameters = Parameters {
             key_id: self.key_id,
             created,

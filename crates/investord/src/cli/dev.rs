@@ -95,7 +95,6 @@ fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
     let mut profile = Profile::read(path)?;
     if profile.url != url {
         profile.url = url;
-        std::fs::remove_file(path)?;
         write_private(path, &toml::to_string(&profile)?)?;
     }
     Ok(profile)
@@ -116,9 +115,6 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
     for (kind, file) in KEYS {
         let key = SigningKey::generate(kind)?;
         let path = data.join(file);
-        if path.exists() {
-            std::fs::remove_file(&path)?;
-        }
         write_private(&path, &key.to_pkcs8_pem()?)?;
         let id = provisioner.add_key(client_id, None, key.public()).await?;
         keys.push(ProfileKey { id: id.to_string(), private_key_file: file.into() });

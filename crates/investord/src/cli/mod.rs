@@ -93,47 +93,55 @@ impl Location {
         Ok(config)
     }
 
-    /// The register on which a command works, beside a running server or without one.
-    fn provisioner(&self) -> anyhow::Result<Provisioner> {
-        let mut config = self.config()?;
-        let file = config.database_file()?;
+    /// The register itself, for commands that need no key: beside a running server or without one.
+    fn store(&self) -> anyhow::Result<Store> {
+        let file = self.config()?.database_file()?;
         anyhow::ensure!(
             file.exists(),
             "there is no database {}; name its folder with --data, or start `investord dev` or `serve` once",
             file.display()
         );
+        Store::open(&file)
+    }
+
+    /// The register and the master key, for commands that make or change something sealed.
+    fn provisioner(&self) -> anyhow::Result<Provisioner> {
+        let store = self.store()?;
+        let mut config = self.config()?;
         // A development folder holds its own master key.
-        let beside = file.with_file_name(dev::MASTER_KEY);
+        let beside = config.database_file()?.with_file_name(dev::MASTER_KEY);
         if config.master_key.is_none() && config.master_key_file.is_none() && beside.exists() {
             config.master_key_file = Some(beside);
         }
-        provisioner(&config)
+        Ok(provisioner(parse_master_key(&config.master_key()?)?, store))
     }
 }
 
-fn provisioner(config: &Config) -> anyhow::Result<Provisioner> {
-    let master_key = parse_master_key(&config.master_key()?)?;
-    let store = Store::open(&config.database_file()?)?;
-    Ok(Provisioner {
-        store,
-        master_key: Arc::new(master_key),
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(SystemIds),
-    })
+fn provisioner(master_key: MasterKey, store: Store) -> Provisioner {
+    let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds));
+    Provisioner { store, master_key: Arc::new(master_key), clock, ids }
 }
 
 fn parse_master_key(text: &Secret) -> anyhow::Result<MasterKey> {
     MasterKey::from_base64(&text.0).map_err(anyhow::Error::msg)
 }
 
-/// Writes a file that only its owner can read, and never over another.
+/// Writes a file that only its owner can read: whole, or not at all.
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let write = || options.open(path)?.write_all(text.as_bytes());
+    let write = || {
+        let mut file = options.open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    };
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -6,10 +6,11 @@ use std::net::TcpListener;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{Listen, Location, provisioner};
+use super::{Listen, Location, parse_master_key, provisioner};
 use crate::app::{App, Mode};
 use crate::config::Config;
 use crate::provision::{Provisioner, Wanted};
+use crate::store::Store;
 use crate::{server, telemetry};
 
 /// Scans of the store at once.
@@ -29,8 +30,6 @@ impl Serve {
         config.listen = self.listen.listen.unwrap_or(config.listen);
         config.tenants = self.listen.tenants.or(config.tenants);
         telemetry::start_log(&config.log)?;
-        // Judged before anything is made: a server without master key shall leave no database behind.
-        config.master_key()?;
         let started = Started::new(config)?;
         started.serve(Mode::Production, |config| {
             println!("investord serves on {}", config.listen);
@@ -50,6 +49,8 @@ pub struct Started {
 
 impl Started {
     pub fn new(mut config: Config) -> anyhow::Result<Self> {
+        // Judged before anything is made: a server without master key shall leave no database behind.
+        let master_key = parse_master_key(&config.master_key()?)?;
         let database = config.database_file()?;
         if let Some(folder) = database.parent() {
             std::fs::create_dir_all(folder)
@@ -59,7 +60,12 @@ impl Started {
         let listener = TcpListener::bind(config.listen)
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         config.listen = listener.local_addr()?;
-        Ok(Self { provisioner: provisioner(&config)?, config, listener, _lock: lock })
+        Ok(Self {
+            provisioner: provisioner(master_key, Store::open(&database)?),
+            config,
+            listener,
+            _lock: lock,
+        })
     }
 
     /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c.
@@ -69,7 +75,8 @@ impl Started {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         // Blocking threads run scans; more at once would only share the processor and hold memory.
         runtime.max_blocking_threads(SCANS).enable_all().build()?.block_on(async {
-            check_master_key(&provisioner).await?;
+            let tenants = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
+            provisioner.check_master_key(&tenants)?;
             if let Some(wanted) = wanted {
                 provisioner.apply(wanted).await.context("tenants file")?;
             }
@@ -99,20 +106,6 @@ pub fn lock(config: &Config) -> anyhow::Result<File> {
             )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
-/// Refuses to start with a master key that cannot open what is there.
-async fn check_master_key(provisioner: &Provisioner) -> anyhow::Result<()> {
-    let tenants = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
-    let own = provisioner.master_key.fingerprint();
-    match tenants.iter().find(|tenant| tenant.master_key != own) {
-        Some(tenant) => bail!(
-            "the configured master key ({own}) is not the one that seals tenant '{}' ({})",
-            tenant.name,
-            tenant.master_key
-        ),
-        None => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! is stored and answered, and the JSON Schema of the OpenAPI document.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use garde::rules::email::Email;
@@ -44,6 +45,7 @@ pub enum Rule {
     List {
         item: &'static Rule,
         min: usize,
+        max: usize,
         unique: bool,
     },
     Object(&'static Shape),
@@ -87,7 +89,7 @@ pub struct Member {
     pub description: &'static str,
 }
 
-/// An object: its members, in the order in which they are answered.
+/// An object: its members, in the order of the reference pages.
 pub struct Shape {
     pub name: &'static str,
     pub members: &'static [Member],
@@ -123,6 +125,10 @@ pub fn read(
     if check.faults.is_empty() { Ok(object.unwrap_or_default()) } else { Err(check.faults) }
 }
 
+/// Faults that one answer lists, and letters of each path: an answer shall not outgrow its request.
+const MOST_FAULTS: usize = 100;
+const MOST_PATH: usize = 200;
+
 struct Check<'a> {
     settings: &'a Settings,
     today: Date,
@@ -132,7 +138,10 @@ struct Check<'a> {
 impl Check<'_> {
     /// Notes the fault; `None` so that a rule can end with it.
     fn fault<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
-        self.faults.push(Fault::new(if path.is_empty() { "(root)" } else { path }, message));
+        if self.faults.len() < MOST_FAULTS {
+            let path: String = path.chars().take(MOST_PATH).collect();
+            self.faults.push(Fault::new(if path.is_empty() { "(root)" } else { &path }, message));
+        }
         None
     }
 
@@ -169,9 +178,10 @@ impl Check<'_> {
 
     /// Unknown and repeated member names.
     fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str) {
-        for (at, (name, _)) in entries.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for (name, _) in entries {
             let known = shape.members.iter().any(|member| member.name == name);
-            if entries[..at].iter().any(|(earlier, _)| earlier == name) {
+            if !seen.insert(name) {
                 self.fault::<()>(&below(path, name), "stands more than once in the same object");
             } else if !known && self.settings.unknown_members == UnknownMembers::Refuse {
                 self.fault::<()>(&below(path, name), format!("is not a member of {}", shape.name));
@@ -184,8 +194,8 @@ impl Check<'_> {
             (Rule::OrNull(_), Tree::Null) => Some(Value::Null),
             (Rule::OrNull(rule), _) => self.value(rule, tree, path),
             (Rule::Object(shape), _) => self.object(shape, tree, path).map(Value::Object),
-            (Rule::List { item, min, unique }, Tree::List(items)) => {
-                self.list(item, *min, *unique, items, path)
+            (Rule::List { item, min, max, unique }, Tree::List(items)) => {
+                self.list(item, (*min, *max), *unique, items, path)
             }
             (Rule::Bool, Tree::Bool(value)) => Some(Value::Bool(*value)),
             (Rule::List { .. }, _) => self.fault(path, format!("must be an array, not {}", tree.kind())),
@@ -198,9 +208,20 @@ impl Check<'_> {
         }
     }
 
-    fn list(&mut self, item: &Rule, min: usize, unique: bool, items: &[Tree], path: &str) -> Option<Value> {
+    fn list(
+        &mut self,
+        item: &Rule,
+        bounds: (usize, usize),
+        unique: bool,
+        items: &[Tree],
+        path: &str,
+    ) -> Option<Value> {
+        let (min, max) = bounds;
         if items.len() < min {
             return self.fault(path, format!("must have at least {min} item"));
+        }
+        if items.len() > max {
+            return self.fault(path, format!("must have at most {max} items"));
         }
         let mut list = Vec::with_capacity(items.len());
         for (at, tree) in items.iter().enumerate() {
@@ -287,6 +308,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 }
 
 fn below(path: &str, name: &str) -> String {
+    let name = if name.is_empty() { "\"\"" } else { name };
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
@@ -363,11 +385,12 @@ impl Rule {
                 }
                 Side::Answer => json!({ "type": ["string", "null"], "format": "date" }),
             },
-            Rule::List { item, min, unique } => {
+            Rule::List { item, min, max, unique } => {
                 let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
                 if *min > 0 {
                     schema["minItems"] = json!(min);
                 }
+                schema["maxItems"] = json!(max);
                 if *unique {
                     schema["uniqueItems"] = json!(true);
                 }

@@ -62,6 +62,9 @@ static FATCA: Shape = Shape {
     ],
 };
 
+/// Duplicates count, so four times as many as there are countries.
+const MOST_NATIONALITIES: usize = 1000;
+
 const SALUTATIONS: &[&str] =
     &["", "SALUTATION_MALE", "SALUTATION_FEMALE", "SALUTATION_FEMALE_MARRIED", "SALUTATION_DIVERSE"];
 const TITLES: &[&str] = &["", "DR", "PROF", "PROF_DR", "DIPL_ING", "MAGISTER"];
@@ -83,7 +86,7 @@ static CREATE_MEMBERS: &[Member] = &[
     member(
         "nationalities",
         Needed::Always,
-        Rule::List { item: &Rule::Country, min: 1, unique: false },
+        Rule::List { item: &Rule::Country, min: 1, max: MOST_NATIONALITIES, unique: false },
         "Nationalities, ISO 3166-1 alpha-2.",
     ),
     member(
@@ -118,14 +121,14 @@ static CREATE_MEMBERS: &[Member] = &[
     member(
         "tags",
         Needed::No,
-        Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, unique: true },
+        Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, max: 1, unique: true },
         "Tags; left out of the answer when there is none.",
     ),
     member("decease_date", Needed::No, Rule::DateOrEmpty, "Date of death; empty for none, answered as null."),
 ];
 
 /// What a person has told the register: members as they are answered, checked and with their defaults.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Person {
     /// A JSON object, the part of the answer that is personal data.
     pub json: String,
@@ -189,7 +192,7 @@ impl FromStr for Status {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct User {
     pub id: Uuid,
     pub created_at: Timestamp,

@@ -18,7 +18,10 @@ const INSERT_NONCE: Stmt = Stmt {
 };
 const NONCE: Stmt =
     Stmt { name: "nonces.seen", text: "SELECT until FROM nonces WHERE hash = $1 AND until >= $2" };
-const SWEEP_NONCES: Stmt = Stmt { name: "nonces.sweep", text: "DELETE FROM nonces WHERE until < $1" };
+const SWEEP_NONCES: Stmt = Stmt {
+    name: "nonces.sweep",
+    text: "DELETE FROM nonces WHERE hash IN (SELECT hash FROM nonces WHERE until < $1 LIMIT $2)",
+};
 const REPLY: Stmt = Stmt {
     name: "replies.kept",
     text: "SELECT fingerprint, status, subject, sealed, created_at FROM replies
@@ -34,7 +37,11 @@ const DROP_REPLY: Stmt = Stmt {
     name: "replies.drop",
     text: "DELETE FROM replies WHERE tenant = $1 AND operation = $2 AND once_key = $3",
 };
-const SWEEP_REPLIES: Stmt = Stmt { name: "replies.sweep", text: "DELETE FROM replies WHERE created_at < $1" };
+const SWEEP_REPLIES: Stmt = Stmt {
+    name: "replies.sweep",
+    text: "DELETE FROM replies WHERE (tenant, operation, once_key) IN
+           (SELECT tenant, operation, once_key FROM replies WHERE created_at < $1 LIMIT $2)",
+};
 
 /// Identity of a signed request: a hash of its key id and nonce.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +60,7 @@ pub struct Once {
     /// Method and path template: the scope of a key inside its tenant (decision W11).
     pub operation: &'static str,
     pub key: Uuid,
-    /// SHA-256 over path and body.
+    /// Over path and body, under a key of the tenant: what is kept gives no guess at a body away.
     pub fingerprint: [u8; 32],
     /// Replies made before this instant are no longer kept.
     pub kept_since: Timestamp,
@@ -90,7 +97,9 @@ pub fn before(
     })?;
     if let Some(nonce) = nonce {
         // What has to be refused is refused before the first write, so that it spoils no batch.
-        let refused = kept.as_ref().is_some_and(|(fingerprint, ..)| *fingerprint != once.fingerprint);
+        let refused = kept.as_ref().is_some_and(|(fingerprint, .., created_at)| {
+            *fingerprint != once.fingerprint && *created_at >= once.kept_since
+        });
         let seen = if refused { nonce_seen(tx, nonce)? } else { !remember(tx, nonce)? };
         if seen {
             return Ok(Before::Replayed);
@@ -146,8 +155,12 @@ pub fn keep(
     )
 }
 
-/// Forgets nonces that can no longer be played and replies older than the window; the number of both.
-pub fn sweep(tx: &Tx<'_>, now: Timestamp, kept_since: Timestamp) -> Result<usize, StoreError> {
-    Ok(tx.execute(&SWEEP_NONCES, &[Value::At(now)])?
-        + tx.execute(&SWEEP_REPLIES, &[Value::At(kept_since)])?)
+/// Forgets at most `most` nonces that can no longer be played; how many.
+pub fn sweep_nonces(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP_NONCES, &[Value::At(now), Value::Int(most)])
+}
+
+/// Forgets at most `most` replies from before the window; how many.
+pub fn sweep_replies(tx: &Tx<'_>, kept_since: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP_REPLIES, &[Value::At(kept_since), Value::Int(most)])
 }

@@ -150,10 +150,12 @@ impl MasterKey {
     }
 }
 
-/// A tenant's key: wraps users' keys, and authenticates client secrets under a key of its own.
+/// A tenant's key: wraps users' keys, and under keys of their own authenticates client secrets and
+/// fingerprints requests.
 pub struct TenantKey {
     wrapping: SealingKey,
     secrets: hmac::Key,
+    fingerprints: hmac::Key,
 }
 
 impl TenantKey {
@@ -169,6 +171,7 @@ impl TenantKey {
         Self {
             wrapping: SealingKey::new(&derive(b"user keys")),
             secrets: hmac::Key::new(hmac::HMAC_SHA256, derive(b"client secrets").as_slice()),
+            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"request fingerprints").as_slice()),
         }
     }
 
@@ -192,6 +195,18 @@ impl TenantKey {
         context.update(client.as_bytes());
         context.update(secret.as_bytes());
         context.sign().as_ref().to_vec()
+    }
+
+    /// Tells requests apart without giving away what they hold.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
     }
 
     pub fn secret_matches(&self, client: &Uuid, secret: &str, mac: &[u8]) -> bool {

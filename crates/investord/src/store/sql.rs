@@ -4,7 +4,7 @@
 //! numbers them), no engine's own functions or types. All statements stand in [`ALL`] and are prepared
 //! against the migrated schema by a test.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -36,6 +36,13 @@ pub enum Value<'a> {
     Id(Uuid),
     /// Microseconds since 1970.
     At(Timestamp),
+    Null,
+}
+
+impl<'a> Value<'a> {
+    pub fn bytes_or_null(value: Option<&'a [u8]>) -> Self {
+        value.map_or(Value::Null, Value::Bytes)
+    }
 }
 
 impl rusqlite::ToSql for Value<'_> {
@@ -46,6 +53,7 @@ impl rusqlite::ToSql for Value<'_> {
             Value::Bytes(value) => ValueRef::Blob(value),
             Value::Id(value) => ValueRef::Blob(value.as_bytes()),
             Value::At(value) => ValueRef::Integer(value.as_microsecond()),
+            Value::Null => ValueRef::Null,
         }))
     }
 }
@@ -64,6 +72,13 @@ impl Row<'_> {
 
     pub fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
         self.0.get_ref(column)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+
+    pub fn bytes_or_null(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        match self.0.get_ref(column)? {
+            ValueRef::Null => Ok(None),
+            _ => self.bytes(column).map(Some),
+        }
     }
 
     pub fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
@@ -93,12 +108,12 @@ impl Row<'_> {
 pub struct Tx<'a> {
     connection: &'a rusqlite::Connection,
     wrote: Cell<bool>,
-    failed: Cell<bool>,
+    failure: RefCell<Option<StoreError>>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a rusqlite::Connection) -> Self {
-        Self { connection, wrote: Cell::new(false), failed: Cell::new(false) }
+        Self { connection, wrote: Cell::new(false), failure: RefCell::default() }
     }
 
     /// Whether a statement has changed a row since this handle was made.
@@ -106,9 +121,14 @@ impl<'a> Tx<'a> {
         self.wrote.get()
     }
 
-    /// Whether a statement has failed since this handle was made.
-    pub(super) fn failed(&self) -> bool {
-        self.failed.get()
+    /// How the first statement failed that did, since this handle was made.
+    pub(super) fn failure(&self) -> Option<StoreError> {
+        self.failure.borrow().clone()
+    }
+
+    fn failed(&self, error: StoreError) -> StoreError {
+        self.failure.borrow_mut().get_or_insert_with(|| error.clone());
+        error
     }
 
     /// Runs a statement that writes; the number of rows it touched.
@@ -125,8 +145,8 @@ impl<'a> Tx<'a> {
         match self.execute(stmt, values)? {
             1 => Ok(()),
             rows => {
-                self.failed.set(true);
-                Err(StoreError::Damaged(format!("{} touched {rows} rows instead of one", stmt.name)))
+                let text = format!("{} touched {rows} rows instead of one", stmt.name);
+                Err(self.failed(StoreError::Damaged(text)))
             }
         }
     }
@@ -179,9 +199,6 @@ impl<'a> Tx<'a> {
         stmt: &Stmt,
         run: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        run().map_err(|error| {
-            self.failed.set(true);
-            error.in_statement(stmt.name)
-        })
+        run().map_err(|error| self.failed(error.in_statement(stmt.name)))
     }
 }

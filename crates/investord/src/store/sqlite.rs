@@ -42,6 +42,7 @@ enum Job {
 
 impl Engine {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        private(path)?;
         let mut connection =
             Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         configure(&connection)?;
@@ -51,8 +52,8 @@ impl Engine {
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         migrate::sqlite(&mut connection)?;
-        let (queue, units) = flume::bounded(QUEUE);
-        std::thread::Builder::new().name("writer".into()).spawn(move || Writer { connection }.run(&units))?;
+        let (queue, jobs) = flume::bounded(QUEUE);
+        std::thread::Builder::new().name("writer".into()).spawn(move || Writer { connection }.run(&jobs))?;
         Ok(Self { path: path.to_owned(), readers: Mutex::default(), queue })
     }
 
@@ -98,6 +99,15 @@ impl Engine {
     }
 }
 
+/// Makes the file for its owner alone; the log beside it takes over its mode.
+fn private(path: &Path) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ()).with_context(|| format!("cannot open {}", path.display()))
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -116,12 +126,13 @@ trait Unit: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-#[derive(PartialEq)]
 enum Outcome {
     /// Done, or refused without having written: nothing to undo.
     Kept,
-    /// Refused or failed and must be undone.
+    /// Refused after having written, or failed in a way that is its own: must be undone.
     Spoilt,
+    /// Failed for a reason that is not its own (disk, locks): no use in going on.
+    Stopped(StoreError),
 }
 
 struct Waiting<F, T, E> {
@@ -138,11 +149,20 @@ where
 {
     fn run(&mut self, tx: &Tx<'_>) -> Outcome {
         let run = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)));
-        let result =
-            run.unwrap_or_else(|_| Err(StoreError::Damaged("a unit of work panicked".into()).into()));
-        let spoilt = tx.failed() || (result.is_err() && tx.wrote());
-        self.result = Some(result);
-        if spoilt { Outcome::Spoilt } else { Outcome::Kept }
+        let panicked = || StoreError::Damaged("a unit of work panicked".into());
+        let result = run.unwrap_or_else(|_| Err(panicked().into()));
+        let failure = tx.failure();
+        let spoilt = failure.is_some() || (result.is_err() && tx.wrote());
+        self.result = Some(match &failure {
+            // A unit that goes on after a failed statement does not know what it has done.
+            Some(error) if result.is_ok() => Err(error.clone().into()),
+            _ => result,
+        });
+        match failure {
+            Some(error @ (StoreError::Full | StoreError::Unavailable(_))) => Outcome::Stopped(error),
+            _ if spoilt => Outcome::Spoilt,
+            _ => Outcome::Kept,
+        }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -160,8 +180,20 @@ struct Writer {
     connection: Connection,
 }
 
+/// Without its writer a register would keep every write waiting: it ends, and starts anew.
+struct Lifeline;
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
 impl Writer {
     fn run(&self, jobs: &flume::Receiver<Job>) {
+        let _guard = Lifeline;
         while let Ok(first) = jobs.recv() {
             let mut batch = Vec::new();
             for job in std::iter::once(first).chain(jobs.try_iter()) {
@@ -185,6 +217,7 @@ impl Writer {
     fn fold(&self) {
         let run = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = run {
+            stop_if_unsynced(&error);
             tracing::warn!(%error, "cannot move the log into the database");
         }
     }
@@ -208,7 +241,7 @@ impl Writer {
         }
         for unit in batch {
             unit.answer(match &committed {
-                // A unit that was undone alone carries its own refusal.
+                // A unit that was alone and had to be undone carries its own refusal.
                 Ok(()) | Err(Undone::ByUnit) => Ok(()),
                 Err(Undone::Failed(error)) => Err(error.clone()),
             });
@@ -223,12 +256,21 @@ impl Writer {
             if care == Care::Savepoints {
                 self.sql("SAVEPOINT unit")?;
             }
-            if unit.run(&Tx::new(&self.connection)) == Outcome::Spoilt {
-                if care == Care::None || self.connection.is_autocommit() {
+            match unit.run(&Tx::new(&self.connection)) {
+                Outcome::Kept => {}
+                // After some errors SQLite has undone the whole transaction, the other units with it.
+                Outcome::Spoilt if self.connection.is_autocommit() => {
+                    return Err(Undone::Failed(StoreError::Unavailable("the transaction was undone".into())));
+                }
+                Outcome::Spoilt if care == Care::None => {
                     self.roll_back();
                     return Err(Undone::ByUnit);
                 }
-                self.sql("ROLLBACK TO unit")?;
+                Outcome::Spoilt => self.sql("ROLLBACK TO unit")?,
+                Outcome::Stopped(error) => {
+                    self.roll_back();
+                    return Err(Undone::Failed(error));
+                }
             }
             if care == Care::Savepoints {
                 self.sql("RELEASE unit")?;
@@ -265,7 +307,7 @@ enum Care {
 }
 
 enum Undone {
-    /// By the result of a unit, which is that unit's answer.
+    /// By the result of a unit; only without savepoints.
     ByUnit,
     Failed(StoreError),
 }

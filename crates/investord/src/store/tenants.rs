@@ -72,17 +72,19 @@ const SAVE_HEAD: Stmt = Stmt {
 const USERS_OF: Stmt = Stmt { name: "heads.users", text: "SELECT users FROM heads WHERE tenant = $1" };
 const INSERT_CLIENT: Stmt = Stmt {
     name: "clients.insert",
-    text: "INSERT INTO clients (id, tenant, secret, scopes, created_at) VALUES ($1, $2, $3, $4, $5)",
+    text: "INSERT INTO clients (id, tenant, secret, declared, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
 };
-const UPDATE_CLIENT: Stmt =
-    Stmt { name: "clients.update", text: "UPDATE clients SET secret = $1, scopes = $2 WHERE id = $3" };
+const UPDATE_CLIENT: Stmt = Stmt {
+    name: "clients.update",
+    text: "UPDATE clients SET secret = $1, declared = $2, scopes = $3 WHERE id = $4",
+};
 const CLIENT_BY_ID: Stmt = Stmt {
     name: "clients.by_id",
-    text: "SELECT id, tenant, secret, scopes, created_at FROM clients WHERE id = $1",
+    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE id = $1",
 };
 const CLIENTS_OF: Stmt = Stmt {
     name: "clients.of_tenant",
-    text: "SELECT id, tenant, secret, scopes, created_at FROM clients WHERE tenant = $1 ORDER BY created_at, id",
+    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE tenant = $1 ORDER BY created_at, id",
 };
 const INSERT_KEY: Stmt = Stmt {
     name: "client_keys.insert",
@@ -107,7 +109,10 @@ const INSERT_TOKEN: Stmt = Stmt {
 const TOKEN_BY_HASH: Stmt =
     Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
 const DROP_TOKENS: Stmt = Stmt { name: "tokens.drop", text: "DELETE FROM tokens WHERE client = $1" };
-const SWEEP_TOKENS: Stmt = Stmt { name: "tokens.sweep", text: "DELETE FROM tokens WHERE expires < $1" };
+const SWEEP_TOKENS: Stmt = Stmt {
+    name: "tokens.sweep",
+    text: "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires < $1 LIMIT $2)",
+};
 
 pub struct TenantRow {
     pub number: i64,
@@ -219,6 +224,8 @@ pub struct ClientRow {
     pub tenant: i64,
     /// [`super::seal::TenantKey::secret_mac`] of the secret.
     pub secret: Vec<u8>,
+    /// The same of the secret that a tenants file last gave, if one did.
+    pub declared: Option<Vec<u8>>,
     /// Separated by single spaces, in the order given.
     pub scopes: String,
     pub created_at: Timestamp,
@@ -229,27 +236,36 @@ fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
         id: row.id(0)?,
         tenant: row.int(1)?,
         secret: row.bytes(2)?.to_vec(),
-        scopes: row.text(3)?,
-        created_at: row.at(4)?,
+        declared: row.bytes_or_null(3)?.map(<[u8]>::to_vec),
+        scopes: row.text(4)?,
+        created_at: row.at(5)?,
     })
 }
 
 pub fn insert_client(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
-    let ClientRow { id, tenant, secret, scopes, created_at } = client;
+    let ClientRow { id, tenant, secret, declared, scopes, created_at } = client;
     tx.execute_one(
         &INSERT_CLIENT,
         &[
             Value::Id(*id),
             Value::Int(*tenant),
             Value::Bytes(secret),
+            Value::bytes_or_null(declared.as_deref()),
             Value::Text(scopes),
             Value::At(*created_at),
         ],
     )
 }
 
-pub fn set_client(tx: &Tx<'_>, id: Uuid, secret: &[u8], scopes: &str) -> Result<(), StoreError> {
-    tx.execute_one(&UPDATE_CLIENT, &[Value::Bytes(secret), Value::Text(scopes), Value::Id(id)])
+pub fn set_client(
+    tx: &Tx<'_>,
+    id: Uuid,
+    secret: &[u8],
+    declared: Option<&[u8]>,
+    scopes: &str,
+) -> Result<(), StoreError> {
+    let values = [Value::Bytes(secret), Value::bytes_or_null(declared), Value::Text(scopes), Value::Id(id)];
+    tx.execute_one(&UPDATE_CLIENT, &values)
 }
 
 pub fn client_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<ClientRow>, StoreError> {
@@ -337,6 +353,7 @@ pub fn drop_tokens(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
     tx.execute(&DROP_TOKENS, &[Value::Id(client)])
 }
 
-pub fn sweep_tokens(tx: &Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
-    tx.execute(&SWEEP_TOKENS, &[Value::At(before)])
+/// Forgets at most `most` tokens that have expired; how many.
+pub fn sweep_tokens(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP_TOKENS, &[Value::At(now), Value::Int(most)])
 }

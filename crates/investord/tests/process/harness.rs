@@ -519,7 +519,7 @@ impl Client {
             body: request.body,
             status: None,
         };
-        let (created, nonce) = (SystemClock.now().as_second(), uuid());
+        let (created, nonce) = (SystemClock::default().now().as_second(), uuid());
         let parameters = Parameters {
             key_id: &self.key.id,
             created,
