@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rand::Rng;
 use uuid::Uuid;
 
 /// Wall-clock time in microseconds, the resolution that is stored and answered.
@@ -53,8 +54,10 @@ impl Clock for SystemClock {
 pub struct SystemIds;
 
 impl Ids for SystemIds {
+    /// The generator of `rand`, seeded by the operating system. That of the cryptographic library gathers
+    /// entropy from processor jitter first, which would take most of a cold start.
     fn fill(&self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).expect("the operating system gives random bytes");
+        rand::rng().fill_bytes(bytes);
     }
 }
 

@@ -201,8 +201,8 @@ fn released_migrations_never_change() {
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &fs::read(&path).unwrap());
-        let hash: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        found.insert(path.file_name().unwrap().to_string_lossy().into_owned(), hash);
+        let first = u64::from_be_bytes(hash.as_ref()[..8].try_into().unwrap());
+        found.insert(path.file_name().unwrap().to_string_lossy().into_owned(), format!("{first:016x}"));
     }
     let released: BTreeMap<_, _> =
         released.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())).collect();

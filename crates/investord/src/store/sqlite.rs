@@ -321,3 +321,117 @@ fn stop_if_unsynced(error: &rusqlite::Error) {
         std::process::abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Stmt, Value};
+
+    const ADD: Stmt = Stmt {
+        name: "test.add",
+        text: "INSERT INTO nonces (hash, until) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+    };
+    const ADD_AGAIN: Stmt =
+        Stmt { name: "test.add_again", text: "INSERT INTO nonces (hash, until) VALUES ($1, 0)" };
+
+    /// A writer that is not running, so that a test decides what one commit takes.
+    fn writer(folder: &tempfile::TempDir) -> Writer {
+        let path = folder.path().join("register.db");
+        drop(Engine::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        configure(&connection).unwrap();
+        Writer { connection }
+    }
+
+    type Work = Box<dyn FnMut(&Tx<'_>) -> Result<u8, StoreError> + Send>;
+    type Answers = Vec<oneshot::Receiver<Result<u8, StoreError>>>;
+
+    fn batch(units: Vec<Work>) -> (Vec<Box<dyn Unit>>, Answers) {
+        let (mut batch, mut answers): (Vec<Box<dyn Unit>>, _) = (Vec::new(), Vec::new());
+        for unit in units {
+            let (answer, answered) = oneshot::channel();
+            batch.push(Box::new(Waiting { unit, result: None, answer }));
+            answers.push(answered);
+        }
+        (batch, answers)
+    }
+
+    fn add(byte: u8) -> Work {
+        Box::new(move |tx| tx.execute_one(&ADD, &[Value::Bytes(&[byte])]).map(|()| byte))
+    }
+
+    fn refuse_after(byte: u8) -> Work {
+        Box::new(move |tx| {
+            tx.execute_one(&ADD, &[Value::Bytes(&[byte])])?;
+            Err(StoreError::Unavailable("refused".into()))
+        })
+    }
+
+    fn stored(writer: &Writer) -> Vec<Vec<u8>> {
+        let mut stmt = writer.connection.prepare("SELECT hash FROM nonces ORDER BY hash").unwrap();
+        stmt.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn outcomes(answers: Answers) -> Vec<Option<u8>> {
+        answers.into_iter().map(|mut answered| answered.try_recv().unwrap().ok()).collect()
+    }
+
+    #[test]
+    fn a_unit_that_refuses_after_writing_leaves_nothing_and_takes_nobody_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let twice = Box::new(|tx: &Tx<'_>| {
+            tx.execute_one(&ADD_AGAIN, &[Value::Bytes(&[9])])?;
+            tx.execute_one(&ADD_AGAIN, &[Value::Bytes(&[9])]).map(|()| 9)
+        });
+        let swallows = Box::new(|tx: &Tx<'_>| {
+            tx.execute_one(&ADD, &[Value::Bytes(&[7])])?;
+            let _ = tx.execute_one(&ADD_AGAIN, &[Value::Bytes(&[7])]);
+            Ok(7)
+        });
+        let panics = Box::new(|tx: &Tx<'_>| {
+            tx.execute_one(&ADD, &[Value::Bytes(&[8])])?;
+            panic!("a fault of the unit")
+        });
+        let units: Vec<Work> = vec![add(1), refuse_after(2), add(3), twice, swallows, panics, add(4)];
+        let (batch, answers) = batch(units);
+        writer.commit(batch);
+        assert_eq!(outcomes(answers), [Some(1), None, Some(3), None, None, None, Some(4)]);
+        assert_eq!(stored(&writer), [[1], [3], [4]]);
+    }
+
+    #[test]
+    fn a_unit_alone_that_refuses_after_writing_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let (batch, answers) = batch(vec![refuse_after(1)]);
+        writer.commit(batch);
+        assert_eq!(outcomes(answers), [None]);
+        assert!(stored(&writer).is_empty());
+    }
+
+    /// SQLite undoes the whole transaction by itself when it is full: whoever was in it must not be told Ok.
+    #[test]
+    fn nothing_is_acknowledged_that_a_full_disk_has_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        writer.connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+        let large = |byte: u8| -> Work {
+            Box::new(move |tx| tx.execute_one(&ADD, &[Value::Bytes(&[byte; 3000])]).map(|()| byte))
+        };
+        let mut units = vec![add(1), refuse_after(2)];
+        units.extend((10..40).map(large));
+        let (batch, answers) = batch(units);
+        writer.commit(batch);
+        let kept = stored(&writer).len();
+        let acknowledged = outcomes(answers).into_iter().flatten().count();
+        assert_eq!((acknowledged, kept), (0, 0));
+        // When there is room again the same writer goes on.
+        writer.connection.pragma_update(None, "max_page_count", pages + 1000).unwrap();
+        let (batch, answers) = self::batch(vec![add(1), large(2)]);
+        writer.commit(batch);
+        assert_eq!(outcomes(answers), [Some(1), Some(2)]);
+        assert_eq!(stored(&writer).len(), 2);
+    }
+}
