@@ -895,6 +895,29 @@ async fn a_rotated_secret_is_refused_a_second_later_and_its_tokens_if_asked_for(
     client.get("/users").send().await.refused("unauthorised");
 }
 
+/// Whoever shows no secret is answered before the signature is looked at.
+#[tokio::test]
+async fn a_form_without_secret_is_refused_before_its_signature() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let form = format!("client_id={}&grant_type=client_credentials&scope=users:read", client.id);
+    let sent = client.token_form(&form).spoilt(|base| base + "x");
+    sent.send().await.refused("invalid_request");
+}
+
+#[tokio::test]
+async fn the_clock_may_go_back_without_holding_clients_back() {
+    let mut app = TestApp::start().await;
+    app.restart_with(|config| (config.rate_limit_per_second, config.rate_limit_burst) = (1, 1)).await;
+    app.client().get("/users").send().await.ok();
+    app.pass(2);
+    app.client().get("/users").send().await.ok();
+    app.pass(-20);
+    app.client().get("/users").send().await.refused("too_many_requests");
+    app.pass(2);
+    app.client().get("/users").send().await.ok();
+}
+
 #[tokio::test]
 async fn the_habits_of_java_are_served() {
     let app = TestApp::start().await;

@@ -295,6 +295,35 @@ async fn a_rotated_secret_replaces_the_old_one_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_tenants_file_does_not_undo_a_rotation() {
+    let home = Home::new("");
+    let server = home.serve();
+    let old = home.caller(&server).await;
+    let rotated = run(&mut home.command(&["client", "rotate-secret", &old.id, "--json"])).json();
+    server.stop();
+    let server = home.serve();
+    let moved = Client { address: server.address, ..old.clone() };
+    assert_eq!(moved.ask_token().await.status, 401, "the file still has the old secret");
+    let new = Client { secret: rotated["secret"].as_str().unwrap().to_owned(), ..moved };
+    assert_eq!(new.ask_token().await.status, 200);
+    server.stop();
+}
+
+#[test]
+fn a_command_with_another_master_key_makes_nothing() {
+    let home = Home::new("");
+    home.serve().stop();
+    let before = rows(&home);
+    home.write("other.key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let mut command = home.command(&["tenant", "create", "stranger"]);
+    command.env_remove("INVESTORD_MASTER_KEY").env("INVESTORD_MASTER_KEY_FILE", home.path("other.key"));
+    let refusal = run(&mut command).refusal();
+    assert!(refusal.contains("master key"), "{refusal}");
+    assert_eq!(rows(&home), before);
+    home.serve().stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
     let home = Home::new("");
     let server = home.serve();

@@ -85,6 +85,22 @@ async fn slow_clients_are_cut_and_stop_nobody() {
     server.stop();
 }
 
+/// Neither a connection that says nothing nor one that begins to speak HTTP/2 and stops is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mute_connection_is_closed() {
+    let home = Home::new(TIMEOUTS);
+    let server = home.serve();
+    for first_words in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(first_words).await.unwrap();
+        let mut chunk = [0; 64];
+        let closed = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut chunk)).await;
+        // Closed or reset; what counts is that the server does not keep it.
+        assert!(matches!(closed, Ok(Ok(0) | Err(_))), "{first_words:?}: {closed:?}");
+    }
+    server.stop();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_stays_usable_or_is_closed_cleanly() {
     let home = Home::new(TIMEOUTS);
