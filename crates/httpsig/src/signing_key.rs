@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use aws_lc_rs::agreement;
 use aws_lc_rs::digest::{self, Digest};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -41,6 +43,37 @@ impl SigningKey {
             None => Ed25519KeyPair::generate().map(Pair::Ed25519),
         };
         Self::new(kind, pair.map_err(|Unspecified| KeyError::Generation)?)
+    }
+
+    /// A new key from the caller's random source, which must be one for cryptography.
+    ///
+    /// The private scalar is drawn until it lies in the range of the curve (FIPS 186-5, A.2.2).
+    pub fn generate_from(kind: KeyKind, mut fill: impl FnMut(&mut [u8])) -> Result<Self, KeyError> {
+        let algorithm = match kind {
+            KeyKind::P256 => &agreement::ECDH_P256,
+            KeyKind::P384 => &agreement::ECDH_P384,
+            KeyKind::P521 => &agreement::ECDH_P521,
+            KeyKind::Ed25519 => {
+                let mut seed = Zeroizing::new([0; 32]);
+                fill(seed.as_mut_slice());
+                let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
+                return Self::new(kind, Pair::Ed25519(pair.map_err(|_| KeyError::Generation)?));
+            }
+        };
+        let mut scalar = Zeroizing::new(vec![0; kind.size()]);
+        // More than a few in a row out of range means a source that is none.
+        for _ in 0..64 {
+            fill(&mut scalar);
+            if kind == KeyKind::P521 {
+                // 521 bits are 65 bytes and one bit.
+                scalar[0] &= 1;
+            }
+            if let Ok(key) = agreement::PrivateKey::from_private_key(algorithm, &scalar) {
+                let der: Pkcs8V1Der<'_> = key.as_der().map_err(|Unspecified| KeyError::Generation)?;
+                return Self::from_pkcs8_der(der.as_ref());
+            }
+        }
+        Err(KeyError::Generation)
     }
 
     /// A PEM file: `EC PRIVATE KEY` (SEC 1, RFC 5915), `PRIVATE KEY` (PKCS#8, RFC 5208) or `ENCRYPTED PRIVATE

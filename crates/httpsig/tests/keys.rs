@@ -246,3 +246,30 @@ fn alg_must_fit_the_key() {
         }
     }
 }
+
+/// The source decides the key, and a key of every kind made so signs like any other.
+#[test]
+fn keys_from_a_given_source_repeat_and_sign() {
+    for kind in KeyKind::ALL {
+        let made = |seed: u8| {
+            let mut next = seed;
+            SigningKey::generate_from(kind, |bytes| {
+                for byte in bytes {
+                    next = next.wrapping_mul(29).wrapping_add(17);
+                    *byte = next;
+                }
+            })
+            .unwrap()
+        };
+        let key = made(1);
+        assert_eq!(key.kind(), kind);
+        assert_eq!(key.public(), made(1).public());
+        assert_ne!(key.public(), made(2).public());
+        let signature = key.sign(b"base", httpsig::Encoding::Der).unwrap();
+        assert!(key.public().verify(b"base", &signature).is_ok());
+        let again = SigningKey::from_pem(&key.to_pkcs8_pem().unwrap(), None).unwrap();
+        assert_eq!(again.public(), key.public());
+    }
+    let dead = SigningKey::generate_from(KeyKind::P256, |bytes| bytes.fill(0));
+    assert!(dead.is_err(), "a scalar of zero is no key");
+}

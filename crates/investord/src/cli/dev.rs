@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use httpsig::{KeyError, KeyKind, SigningKey};
+use httpsig::{KeyKind, SigningKey};
 
 use super::profile::{Profile, ProfileKey};
 use super::serve::Started;
@@ -76,17 +76,12 @@ impl Dev {
         };
         telemetry::start_log(&config.log)?;
         let path = self.data.join(PROFILE);
-        // The first key waits for the entropy of the cryptographic library; the database is made meanwhile.
-        let keys =
-            (!path.exists()).then(|| std::thread::spawn(|| KEYS.map(|(kind, _)| SigningKey::generate(kind))));
         let started = Started::new(config)?;
         let url = format!("http://{}", started.config.listen);
-        let profile = match keys {
-            None => known(&path, url)?,
-            Some(keys) => {
-                let keys = keys.join().map_err(|_| anyhow::anyhow!("cannot make keys"))?;
-                single_threaded(demo(&started.provisioner, &self.data, url, keys))?
-            }
+        let profile = if path.exists() {
+            known(&path, url)?
+        } else {
+            single_threaded(demo(&started.provisioner, &self.data, url))?
         };
         started.serve(Mode::Development, |_| {
             introduce(&profile, &self.data);
@@ -107,12 +102,7 @@ fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
 
 /// A tenant with a client and two keys, and the profile to call it with. The profile is written last: a
 /// start that was cut short begins anew, under another tenant name if the first is there already.
-async fn demo(
-    provisioner: &Provisioner,
-    data: &Path,
-    url: String,
-    made: [Result<SigningKey, KeyError>; 2],
-) -> anyhow::Result<Profile> {
+async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Result<Profile> {
     let known = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
     let names = std::iter::once(TENANT.to_owned()).chain((2..).map(|number| format!("{TENANT}-{number}")));
     let name =
@@ -122,8 +112,9 @@ async fn demo(
     let new = NewClient { id: None, secret: None, scopes: scopes.clone() };
     let (client_id, client_secret) = provisioner.create_client(name, new).await?;
     let mut keys = Vec::new();
-    for ((_, file), key) in KEYS.into_iter().zip(made) {
-        let key = key?;
+    for (kind, file) in KEYS {
+        // The library's own source gathers entropy first, which takes longer than all the rest.
+        let key = SigningKey::generate_from(kind, |bytes| provisioner.ids.fill(bytes))?;
         let path = data.join(file);
         write_private(&path, &key.to_pkcs8_pem()?)?;
         let id = provisioner.add_key(client_id, None, key.public()).await?;
