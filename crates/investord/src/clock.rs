@@ -56,6 +56,7 @@ pub struct SystemIds;
 impl Ids for SystemIds {
     /// The generator of `rand`, seeded by the operating system. That of the cryptographic library gathers
     /// entropy from processor jitter first, which would take most of a cold start.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for chance")]
     fn fill(&self, bytes: &mut [u8]) {
         rand::rng().fill_bytes(bytes);
     }
