@@ -16,7 +16,9 @@ fuzz_target!(|data: &[u8]| {
                 // An answered null is not a thing to send: only such members may object to a second reading.
                 if !person.json.contains("null") {
                     let again = Person::parse(person.json.as_bytes(), &settings, now).expect("what was kept reads again");
-                    assert_eq!(again.json, person.json);
+                    // Members that were filled in stand at the end the first time, in their place the second.
+                    let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+                    assert_eq!(read(&again.json), read(&person.json));
                 }
             }
             Err(faults) => assert!(!faults.is_empty()),
