@@ -25,7 +25,7 @@ pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
 ///
 /// Clients differ in what they take for `@path` when it has percent-escapes (the raw text; Java and Go the
 /// decoded one), and the Go signing proxy signs header values as it has normalised them. A signature is
-/// checked against each: one for everything ordinary, at most eight.
+/// checked against each: one for everything ordinary, at most twelve.
 pub fn bases(
     presented: &Presented,
     message: &Message<'_>,
