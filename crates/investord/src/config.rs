@@ -5,12 +5,19 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::store::connect::Tuning;
+use crate::store::{Database, Postgres};
+
+/// Variables of commands, without their prefix, which are not configuration.
+const OF_COMMANDS: &[&str] = &["profile", "config", "key_passphrase", "copy_from", "copy_to"];
 
 /// The commented default file.
 pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
@@ -20,7 +27,7 @@ pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
 pub struct Config {
     pub listen: SocketAddr,
     pub data: PathBuf,
-    pub database: Option<String>,
+    pub database: Option<Secret>,
     pub public_url: Option<String>,
     pub problem_type_base: Option<String>,
     pub master_key_file: Option<PathBuf>,
@@ -37,6 +44,7 @@ pub struct Config {
     pub shutdown_timeout_seconds: u64,
     pub log: Log,
     pub tls: Option<Tls>,
+    pub postgres: Tuning,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +117,7 @@ impl Default for Config {
             shutdown_timeout_seconds: 10,
             log: Log { format: LogFormat::Json, level: "info".into() },
             tls: None,
+            postgres: Tuning::default(),
         }
     }
 }
@@ -123,21 +132,25 @@ impl Config {
             parse_toml::<toml::Table>(&text).with_context(what)?;
             figment = figment.merge(Toml::string(&text));
         }
-        // Variables of the client commands, which are not configuration.
-        let environment =
-            Env::prefixed("INVESTORD_").ignore(&["profile", "config", "key_passphrase"]).split("__");
+        let environment = Env::prefixed("INVESTORD_").ignore(OF_COMMANDS).split("__");
         let config: Config = figment.merge(environment).extract().map_err(|error| without_values(&error))?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 5] = [
+        let postgres = &self.postgres;
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 10] = [
             ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
             ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
             ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
             ("body_timeout_seconds", self.body_timeout_seconds, 1..=3_600),
             ("shutdown_timeout_seconds", self.shutdown_timeout_seconds, 1..=3_600),
+            ("postgres.writers", postgres.writers.into(), 1..=64),
+            ("postgres.readers", postgres.readers.into(), 1..=256),
+            ("postgres.connect_timeout_seconds", postgres.connect_timeout_seconds.into(), 1..=600),
+            ("postgres.statement_timeout_seconds", postgres.statement_timeout_seconds.into(), 1..=3_600),
+            ("postgres.lock_timeout_seconds", postgres.lock_timeout_seconds.into(), 1..=3_600),
         ];
         for (key, value, range) in bounds {
             if !range.contains(&value) {
@@ -150,17 +163,14 @@ impl Config {
                 bail!("public_url must be an http or https address, is '{public_url}'");
             }
         }
-        self.database_file().map(|_| ())
+        self.database().map(|_| ())
     }
 
-    /// The SQLite file.
-    pub fn database_file(&self) -> anyhow::Result<PathBuf> {
+    /// The database that is configured; the embedded one in the data folder unless one is named.
+    pub fn database(&self) -> anyhow::Result<Database> {
         match &self.database {
-            None => Ok(self.data.join("investord.db")),
-            Some(url) => match url.strip_prefix("sqlite:") {
-                Some(path) if !path.is_empty() => Ok(path.trim_start_matches("//").into()),
-                _ => bail!("database must be of the form sqlite:PATH, is '{url}'"),
-            },
+            None => Ok(Database::Sqlite(self.data.join("investord.db"))),
+            Some(Secret(uri)) => database(uri, &self.postgres),
         }
     }
 
@@ -177,6 +187,17 @@ impl Config {
                 bail!("master_key_file is not set: make a key with `openssl rand -base64 32` and name it")
             }
         }
+    }
+}
+
+/// Reads `sqlite:PATH` or a PostgreSQL connection URI; errors do not quote it, it may hold a password.
+pub fn database(uri: &str, tuning: &Tuning) -> anyhow::Result<Database> {
+    if uri.starts_with("postgres://") || uri.starts_with("postgresql://") {
+        return Ok(Database::Postgres(Arc::new(Postgres::parse(uri, tuning.clone())?)));
+    }
+    match uri.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(Database::Sqlite(path.trim_start_matches("//").into())),
+        _ => bail!("database must be of the form sqlite:PATH or postgres://USER@HOST/NAME"),
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Problem {
     NotAcceptable,
     /// The key was used with another request.
     OtherRequest,
+    /// Another process is at work for the same tenant, perhaps on the same request (decision W11).
+    StillRunning,
     UpgradeRequired,
     TooManyRequests {
         retry_after_seconds: u64,
@@ -71,6 +73,7 @@ impl Problem {
             Problem::MethodNotAllowed => &METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &NOT_ACCEPTABLE,
             Problem::OtherRequest => &UNPROCESSABLE_ENTITY,
+            Problem::StillRunning => &CONFLICT,
             Problem::UpgradeRequired => &UPGRADE_REQUIRED,
             Problem::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
             Problem::Internal(_) => &INTERNAL,
@@ -96,6 +99,11 @@ impl Problem {
             Problem::NotAcceptable => "the header 'accept' excludes application/json".into(),
             Problem::OtherRequest => {
                 "the idempotency key was used with another body; use a new key for another request".into()
+            }
+            Problem::StillRunning => {
+                "another request holds what this one needs, perhaps an earlier one with the same idempotency key; \
+                 nothing was done, send it again with the same key"
+                    .into()
             }
             Problem::UpgradeRequired => "the header 'upvest-api-version' must be 1".into(),
             Problem::TooManyRequests { what, .. } => format!("too many {what}; see the header 'retry-after'"),
@@ -183,7 +191,10 @@ pub fn schema(schemas: &mut Schemas) -> Value {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full | StoreError::Unavailable(_) => Problem::Unavailable(error.to_string()),
+            StoreError::Full | StoreError::Unavailable(_) | StoreError::Raced(_) => {
+                Problem::Unavailable(error.to_string())
+            }
+            StoreError::Busy(_) => Problem::StillRunning,
             StoreError::Damaged(_) => Problem::Internal(error.to_string()),
         }
     }

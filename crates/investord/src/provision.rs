@@ -53,7 +53,7 @@ impl Provisioner {
     pub async fn create_tenant(&self, name: String, settings: Settings) -> Result<TenantRow, Refusal> {
         let this = self.clone();
         self.store
-            .write("tenants.create", move |tx| match tenants::by_name(tx, &name)? {
+            .write_alone("tenants.create", move |tx| match tenants::by_name(tx, &name)? {
                 Some(_) => refuse(format!("there is a tenant '{name}' already")),
                 None => this.insert_tenant(tx, &name, &settings),
             })
@@ -67,7 +67,7 @@ impl Provisioner {
         changes: Vec<(String, serde_json::Value)>,
     ) -> Result<TenantRow, Refusal> {
         self.store
-            .write("tenants.set", move |tx| {
+            .write_alone("tenants.set", move |tx| {
                 let mut tenant = tenant(tx, &name)?;
                 for (key, value) in &changes {
                     tenant.settings = tenant.settings.with(key, value.clone()).map_err(Refusal::Invalid)?;
@@ -86,7 +86,7 @@ impl Provisioner {
     ) -> Result<(Uuid, Secret), Refusal> {
         let this = self.clone();
         self.store
-            .write("clients.create", move |tx| {
+            .write_alone("clients.create", move |tx| {
                 let tenant = tenant(tx, &tenant_name)?;
                 let id = new.id.unwrap_or_else(|| this.ids.uuid());
                 let secret = new.secret.clone().unwrap_or_else(|| this.secret());
@@ -108,7 +108,7 @@ impl Provisioner {
     ) -> Result<Secret, Refusal> {
         let this = self.clone();
         self.store
-            .write("clients.rotate_secret", move |tx| {
+            .write_alone("clients.rotate_secret", move |tx| {
                 let client = client(tx, id)?;
                 let secret = secret.clone().unwrap_or_else(|| this.secret());
                 check_secret(&secret)?;
@@ -125,7 +125,7 @@ impl Provisioner {
     pub async fn add_key(&self, client_id: Uuid, id: Option<Uuid>, key: PublicKey) -> Result<Uuid, Refusal> {
         let this = self.clone();
         self.store
-            .write("client_keys.add", move |tx| {
+            .write_alone("client_keys.add", move |tx| {
                 client(tx, client_id)?;
                 let id = id.unwrap_or_else(|| this.ids.uuid());
                 match tenants::key_by_id(tx, id)? {
@@ -141,7 +141,7 @@ impl Provisioner {
     pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, Refusal> {
         let this = self.clone();
         self.store
-            .write("tenants.rewrap", move |tx| {
+            .write_alone("tenants.rewrap", move |tx| {
                 let all = tenants::all(tx)?;
                 for tenant in &all {
                     let sealed =
@@ -217,7 +217,7 @@ impl Provisioner {
 /// Revokes a key; needs no master key, so that it can be done in a hurry.
 pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), Refusal> {
     store
-        .write("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
+        .write_alone("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
             None => refuse(format!("there is no key '{id}'")),
             Some(KeyRow { revoked_at: Some(at), .. }) => {
                 refuse(format!("the key '{id}' was revoked at {at}"))
@@ -353,7 +353,7 @@ impl Provisioner {
     pub async fn apply(&self, wanted: Wanted) -> Result<(), Refusal> {
         let this = self.clone();
         self.store
-            .write("tenants.apply", move |tx| {
+            .write_alone("tenants.apply", move |tx| {
                 for (name, settings, clients) in &wanted.0 {
                     let tenant = this.apply_tenant(tx, name, settings)?;
                     for client in clients {

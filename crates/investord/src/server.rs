@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
@@ -33,19 +34,23 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Everything that the main listener answers.
 pub fn router(app: &App) -> Router {
-    let own = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
     let own = match app.config.metrics_listen {
-        None => own.route("/metrics", get(telemetry::metrics)),
-        Some(_) => own,
+        None => health().route("/metrics", get(telemetry::metrics)),
+        Some(_) => health(),
     };
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
     api::routes().merge(own).layer(observed).with_state(app.clone())
 }
 
+/// What a supervisor asks.
+fn health() -> Router<App> {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
+}
+
 /// Whether the server can do its work: the store reads, and its writer answers.
 async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Problem> {
     app.store.read("ready", |tx| crate::store::tenants::count_users(tx, 0).map(|_| ())).await?;
-    app.store.write("ready", |_| Ok::<(), StoreError>(())).await?;
+    app.store.write("ready", 0, |_| Ok::<(), StoreError>(())).await?;
     Ok((StatusCode::OK, "ready\n"))
 }
 
@@ -53,16 +58,11 @@ async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Pro
 pub async fn run(
     app: App,
     listener: TcpListener,
+    worker: bool,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    telemetry::recorder();
+    let _companions = companions(&app, worker)?;
     let handle = Handle::new();
-    let sweeper = tokio::spawn(worker::sweep::run(app.clone()));
-    let upkeep = tokio::spawn(telemetry::upkeep());
-    let metrics = match app.config.metrics_listen {
-        Some(address) => Some(tokio::spawn(serve_metrics(address)?)),
-        None => None,
-    };
     listener.set_nonblocking(true)?;
     tokio::spawn(stop_in_order(app.clone(), listener.try_clone()?, handle.clone(), stop));
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
@@ -90,10 +90,28 @@ pub async fn run(
             server.serve(service).await
         }
     };
-    sweeper.abort();
-    upkeep.abort();
-    metrics.inspect(tokio::task::JoinHandle::abort);
     outcome.context("the listener failed")
+}
+
+/// Does what no request waits for, until `stop` is done.
+pub async fn work(app: App, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let _companions = companions(&app, true)?;
+    stop.await;
+    Ok(())
+}
+
+/// What runs beside the requests, as long as the answer lives.
+fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
+    telemetry::recorder();
+    let mut companions = JoinSet::new();
+    companions.spawn(telemetry::upkeep());
+    if worker {
+        companions.spawn(worker::sweep::run(app.clone()));
+    }
+    if let Some(address) = app.config.metrics_listen {
+        companions.spawn(serve_metrics(app, address)?);
+    }
+    Ok(companions)
 }
 
 /// Stops in three steps, so that requests on connections in use are answered: no new connections, then every
@@ -156,12 +174,12 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
         .keep_alive_timeout(head_timeout);
 }
 
-fn serve_metrics(address: SocketAddr) -> anyhow::Result<impl Future<Output = ()>> {
+fn serve_metrics(app: &App, address: SocketAddr) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let listener =
         TcpListener::bind(address).with_context(|| format!("cannot listen on metrics_listen {address}"))?;
     listener.set_nonblocking(true)?;
     let server = axum_server::from_tcp(listener)?;
-    let router = Router::new().route("/metrics", get(telemetry::metrics));
+    let router = health().route("/metrics", get(telemetry::metrics)).with_state(app.clone());
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service()).await {
             tracing::error!(%error, "the metrics listener failed");

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::domain::tenant::Settings;
 use crate::problem::Problem;
-use crate::store::seal::TenantKey;
+use crate::store::seal::{MasterKey, TenantKey};
 use crate::store::tenants::{self, TokenRow};
 use crate::store::{StoreError, Tx};
 
@@ -99,7 +99,8 @@ impl Directory {
         if let Some(seen) = self.clients.get(&id).filter(|seen| seen.is_fresh(now)) {
             return Ok(seen.value.clone());
         }
-        let loaded = app.store.read("clients.load", |tx| load(tx, app, id)).await?;
+        let master_key = Arc::clone(&app.master_key);
+        let loaded = app.store.read("clients.load", move |tx| load(tx, &master_key, id)).await?;
         // Unknown ids are not kept: a stranger could fill the memory with them.
         if loaded.is_some() {
             self.clients.insert(id, Arc::new(Seen { at: now, value: loaded.clone() }));
@@ -121,7 +122,7 @@ impl Directory {
         let token = match fresh {
             Some(seen) => seen.value.clone(),
             None => {
-                let row = app.store.read("tokens.load", |tx| tenants::token(tx, &hash)).await?;
+                let row = app.store.read("tokens.load", move |tx| tenants::token(tx, &hash)).await?;
                 let token = row.map(|TokenRow { client, scopes, expires }| {
                     let scopes = scopes.split(' ').map(str::to_owned).collect();
                     Arc::new(Token { client, expires, scopes })
@@ -137,11 +138,11 @@ impl Directory {
     }
 }
 
-fn load(tx: &Tx<'_>, app: &App, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
+fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
     let Some(client) = tenants::client_by_id(tx, id)? else { return Ok(None) };
     let tenant = tenants::by_number(tx, client.tenant)?
         .ok_or_else(|| StoreError::Damaged(format!("client {id} has no tenant")))?;
-    let key = app.master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?;
+    let key = master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?;
     let mut keys = Vec::new();
     for row in tenants::keys_of(tx, id)?.into_iter().filter(|row| row.revoked_at.is_none()) {
         let key =

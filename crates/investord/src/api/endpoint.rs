@@ -73,6 +73,7 @@ impl Endpoint {
             (StatusCode::FORBIDDEN, token),
             (StatusCode::NOT_FOUND, self.operation.contains('{')),
             (StatusCode::NOT_ACCEPTABLE, client),
+            (StatusCode::CONFLICT, once),
             (StatusCode::UNPROCESSABLE_ENTITY, once),
             (StatusCode::UPGRADE_REQUIRED, client),
             (StatusCode::TOO_MANY_REQUESTS, client),

@@ -104,7 +104,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     let lifetime = app.config.token_lifetime_seconds;
     let (hash, expires) = (caller::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
-    let row_scopes = scopes.clone();
+    let (row_scopes, tenant) = (scopes.clone(), attempt.client.tenant.number);
     let unit = move |tx: &Tx<'_>| {
         if let Some(nonce) = &nonce
             && !once::remember(tx, nonce)?
@@ -114,7 +114,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         let row = TokenRow { client: id, scopes: row_scopes.clone(), expires };
         Ok(tenants::insert_token(tx, &hash, &row)?)
     };
-    app.store.write("tokens.create", unit).await?;
+    app.store.write("tokens.create", tenant, unit).await?;
     let answer =
         json!({ "access_token": token, "expires_in": lifetime, "token_type": "bearer", "scope": scopes });
     Ok(Reply::ok(answer.to_string()))

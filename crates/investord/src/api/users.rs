@@ -110,16 +110,17 @@ impl Call for CreateUser {
 }
 
 pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
-    let ids = Arc::clone(&app.ids);
+    let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
     let unit = move |tx: &Tx<'_>| {
         let (tenant, nonce, keyed) = (&req.client.tenant, req.nonce(), req.once()?);
+        // First the lock: what is found out under it stays true until the commit, in every process.
+        let mut head = Head::take(tx, tenant.number, req.now)?;
         match once::before(tx, &keyed, nonce, &tenant.key)? {
             Before::New => {}
-            Before::Done(kept) => return Ok(Reply::kept(&kept)),
-            Before::OtherRequest => return Err(Problem::OtherRequest),
-            Before::Replayed => return Err(super::caller::replayed()),
+            Before::Done(kept) => return Ok(Ok(Reply::kept(&kept))),
+            Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
+            Before::Replayed => return Ok(Err(super::caller::replayed())),
         }
-        let mut head = Head::advance(tx, tenant.number, req.now)?;
         let (user, events) = User::register(req.call.0.clone(), &tenant.settings, ids.uuid(), head.now);
         let view = UserView::from(&user).to_string();
         let key = users::insert(tx, &mut head, &user, &tenant.key, &*ids)?;
@@ -127,10 +128,10 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
             outbox::publish(tx, &mut head, *event, (user.id, &key), &view, &*ids)?;
         }
         once::keep(tx, &keyed, (200, &view), (user.id, &key), head.now, &*ids)?;
-        head.save(tx)?;
-        Ok(Reply::ok(view))
+        head.put(tx);
+        Ok::<_, Problem>(Ok(Reply::ok(view)))
     };
-    app.store.write("users.create", unit).await
+    app.store.write("users.create", number, unit).await?
 }
 
 pub struct ReadUser(Uuid);
@@ -154,9 +155,11 @@ impl Call for ReadUser {
 }
 
 pub async fn read(State(app): State<App>, req: Signed<ReadUser>) -> Result<Reply, Problem> {
-    let tenant = &req.client.tenant;
-    let found = app.store.read("users.read", |tx| users::view(tx, tenant.number, req.call.0, &tenant.key));
-    let user: Option<String> = found.await.map_err(Problem::from)?;
+    let (client, id) = (Arc::clone(&req.client), req.call.0);
+    let read = move |tx: &Tx<'_>| {
+        users::view(tx, client.tenant.number, id, &client.tenant.key).map_err(Problem::from)
+    };
+    let user = app.store.read("users.read", read).await?;
     user.map(Reply::ok).ok_or(Problem::NotFound("user"))
 }
 

@@ -33,7 +33,7 @@ impl Common {
 }
 
 /// An object as lines of name and value, an array of objects as a table.
-fn table(value: &Value) -> String {
+pub fn table(value: &Value) -> String {
     let cell = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => "-".into(),
@@ -145,7 +145,7 @@ impl Tenant {
                 common.show(&all.iter().map(tenant_json).collect());
             }
             Tenant::Show { name, common } => {
-                let read = |tx: &Tx<'_>| {
+                let read = move |tx: &Tx<'_>| {
                     let tenant = tenant_named(tx, &name)?;
                     let clients = tenants::clients_of(tx, tenant.number)?;
                     let mut shown = tenant_json(&tenant);
@@ -288,7 +288,7 @@ impl Key {
                 common.show(&json!({ "id": id, "client": client, "kind": kind }));
             }
             Key::List { client, tenant, common } => {
-                let read = |tx: &Tx<'_>| {
+                let read = move |tx: &Tx<'_>| {
                     let clients = match (client, &tenant) {
                         (Some(client), _) => vec![client],
                         (None, name) => {
@@ -334,7 +334,7 @@ impl MasterKeyCommand {
         let text = std::fs::read_to_string(&to).with_context(|| to.display().to_string())?;
         let next = parse_master_key(&Secret(text))?;
         let fingerprint = next.fingerprint().to_owned();
-        let _lock = super::serve::lock(&common.location.config()?)?;
+        let _lock = super::serve::alone(&common.location.config()?.database()?)?;
         let tenants = common.location.provisioner()?.rotate_master_key(next).await?;
         common.show(&json!({ "tenants": tenants, "master_key": fingerprint }));
         Ok(())

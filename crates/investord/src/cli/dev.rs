@@ -14,10 +14,11 @@ use super::serve::Started;
 use super::{Listen, single_threaded, write_private};
 use crate::app::Mode;
 use crate::clock::SystemIds;
-use crate::config::{Config, Log, LogFormat};
+use crate::config::{Config, Log, LogFormat, Secret};
 use crate::domain::tenant::Settings;
 use crate::provision::{NewClient, Provisioner};
 use crate::store::seal::MasterKey;
+use crate::store::{Database, migrate};
 use crate::telemetry;
 
 pub const MASTER_KEY: &str = "master.key";
@@ -43,7 +44,7 @@ pub struct Dev {
     /// Folder for everything the server makes.
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     data: PathBuf,
-    /// The database, when it is not in that folder: sqlite:PATH.
+    /// The database, when it is not in that folder: `sqlite:PATH` or `postgres://USER@HOST/NAME`.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     #[command(flatten)]
@@ -66,7 +67,7 @@ impl Dev {
         let config = Config {
             listen: self.listen.listen.unwrap_or(defaults.listen),
             data: self.data.clone(),
-            database: self.database,
+            database: self.database.map(Secret),
             master_key_file: Some(master_key),
             tenants: self.listen.tenants,
             rate_limit_per_second: 0,
@@ -76,6 +77,9 @@ impl Dev {
         };
         telemetry::start_log(&config.log)?;
         let path = self.data.join(PROFILE);
+        if let database @ Database::Postgres(_) = config.database()? {
+            migrate::run(&database)?;
+        }
         let started = Started::new(config)?;
         let url = format!("http://{}", started.config.listen);
         let profile = if path.exists() {
@@ -83,7 +87,7 @@ impl Dev {
         } else {
             single_threaded(demo(&started.provisioner, &self.data, url))?
         };
-        started.serve(Mode::Development, |_| {
+        started.serve(Mode::Development, true, |_| {
             introduce(&profile, &self.data);
             Ok(())
         })

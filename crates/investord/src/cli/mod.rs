@@ -2,7 +2,10 @@
 
 mod admin;
 mod call;
+mod copy;
 mod dev;
+mod doctor;
+mod migrate;
 mod profile;
 mod serve;
 
@@ -17,8 +20,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::{Config, Secret};
 use crate::provision::Provisioner;
-use crate::store::Store;
 use crate::store::seal::MasterKey;
+use crate::store::{Database, Store};
 
 /// A register of investors, wire-compatible with the Upvest Investment API.
 #[derive(Parser)]
@@ -34,6 +37,14 @@ enum Command {
     Dev(dev::Dev),
     /// Start a server for real use, from a configuration file.
     Serve(serve::Serve),
+    /// Do the work that no request waits for, beside processes that run `serve --no-worker`.
+    Worker(serve::Worker),
+    /// Bring the schema of the database up to date.
+    Migrate(migrate::Migrate),
+    /// Say whether this configuration and its database are fit to serve.
+    Doctor(doctor::Doctor),
+    /// Copy a register into another database, SQLite to PostgreSQL or back, and verify the copy.
+    Copy(copy::Copy),
     /// Print the commented default configuration.
     Config,
     /// Call a server: fetches a token, signs the request, prints the answer.
@@ -63,7 +74,7 @@ pub struct Location {
     /// Folder of the database.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The database, as in `sqlite:/var/lib/investord/investord.db`.
+    /// The database, as in `sqlite:/var/lib/investord/investord.db` or `postgres://USER@HOST/NAME`.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
@@ -87,33 +98,41 @@ impl Location {
             config.database = None;
         }
         if let Some(database) = &self.database {
-            config.database = Some(database.clone());
-            config.database_file()?;
+            config.database = Some(Secret(database.clone()));
+            config.database()?;
         }
         Ok(config)
     }
 
-    /// The register itself, for commands that need no key: beside a running server or without one.
+    /// The register itself, for commands that need no key: beside running servers or without one.
     fn store(&self) -> anyhow::Result<Store> {
-        let file = self.config()?.database_file()?;
-        anyhow::ensure!(
-            file.exists(),
-            "there is no database {}; name its folder with --data, or start `investord dev` or `serve` once",
-            file.display()
-        );
-        Store::open(&file)
+        let database = self.config()?.database()?;
+        if let Database::Sqlite(file) = &database {
+            anyhow::ensure!(
+                file.exists(),
+                "there is no database {}; name its folder with --data, or start `investord dev` or `serve` once",
+                file.display()
+            );
+        }
+        Store::open(&database)
     }
 
     /// The register and the master key, for commands that make or change something sealed.
     fn provisioner(&self) -> anyhow::Result<Provisioner> {
-        let store = self.store()?;
-        let mut config = self.config()?;
-        // A development folder holds its own master key.
-        let beside = config.database_file()?.with_file_name(dev::MASTER_KEY);
+        let (store, config) = (self.store()?, self.config()?);
+        Ok(provisioner(parse_master_key(&Self::master_key(config)?)?, store))
+    }
+
+    /// The configured master key; a development folder holds its own.
+    fn master_key(mut config: Config) -> anyhow::Result<Secret> {
+        let beside = match config.database()? {
+            Database::Sqlite(file) => file.with_file_name(dev::MASTER_KEY),
+            Database::Postgres(_) => config.data.join(dev::MASTER_KEY),
+        };
         if config.master_key.is_none() && config.master_key_file.is_none() && beside.exists() {
             config.master_key_file = Some(beside);
         }
-        Ok(provisioner(parse_master_key(&config.master_key()?)?, store))
+        config.master_key()
     }
 }
 
@@ -159,6 +178,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => dev.run().map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Worker(worker) => worker.run().map(|()| ExitCode::SUCCESS),
+        Command::Migrate(migrate) => migrate.run().map(|()| ExitCode::SUCCESS),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Copy(copy) => copy.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => single_threaded(call.run()),
         Command::Tenant(tenant) => single_threaded(tenant.run()).map(|()| ExitCode::SUCCESS),
         Command::Client(client) => single_threaded(client.run()).map(|()| ExitCode::SUCCESS),

@@ -3,21 +3,29 @@
 //! A write is a plain synchronous function of a transaction. It may be run again, so it has no effect
 //! outside its `Tx`; when it returns an error it leaves nothing.
 
+mod batch;
+mod binary;
+pub mod connect;
 pub mod migrate;
 pub mod once;
 pub mod outbox;
+mod postgres;
 pub mod seal;
 pub mod sql;
 mod sqlite;
+pub mod survey;
 pub mod tenants;
+pub mod transfer;
 pub mod users;
 
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use thiserror::Error;
 
+pub use connect::Postgres;
 pub use sql::{Row, Stmt, Tx, Value};
 
 /// Why the store could not do what it was asked.
@@ -26,9 +34,15 @@ pub enum StoreError {
     /// No space left. Reads go on; writes succeed again when there is space.
     #[error("the disk is full")]
     Full,
-    /// Locked by another process for too long, or shutting down.
+    /// Locked by another process for too long, unreachable, or shutting down.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another process holds a row for longer than a write waits.
+    #[error("another process is at work on the same rows: {0}")]
+    Busy(String),
+    /// A race against another process was lost: all of the unit is to be done again.
+    #[error("another process was faster: {0}")]
+    Raced(String),
     /// Sealed data that cannot be opened, or rows that contradict the schema.
     #[error("the database holds something unexpected: {0}")]
     Damaged(String),
@@ -37,78 +51,133 @@ pub enum StoreError {
 impl StoreError {
     fn in_statement(self, name: &str) -> Self {
         match self {
-            StoreError::Damaged(text) => StoreError::Damaged(format!("{name}: {text}")),
-            StoreError::Unavailable(text) => StoreError::Unavailable(format!("{name}: {text}")),
             StoreError::Full => self,
+            StoreError::Unavailable(text) => StoreError::Unavailable(format!("{name}: {text}")),
+            StoreError::Busy(text) => StoreError::Busy(format!("{name}: {text}")),
+            StoreError::Raced(text) => StoreError::Raced(format!("{name}: {text}")),
+            StoreError::Damaged(text) => StoreError::Damaged(format!("{name}: {text}")),
         }
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
-        match error.sqlite_error_code() {
-            Some(DiskFull) => StoreError::Full,
-            Some(DatabaseBusy | DatabaseLocked | SystemIoFailure | CannotOpen) => {
-                StoreError::Unavailable(error.to_string())
-            }
-            _ => StoreError::Damaged(error.to_string()),
+/// Which database, and how to get there. Shown without any password.
+#[derive(Clone)]
+pub enum Database {
+    /// The embedded one: a file.
+    Sqlite(PathBuf),
+    Postgres(Arc<Postgres>),
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Database::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Database::Postgres(postgres) => write!(f, "{postgres}"),
         }
     }
 }
 
 /// A handle to the store; cloned freely.
 #[derive(Clone)]
-pub struct Store(Arc<sqlite::Engine>);
+pub struct Store(Arc<Engine>);
+
+enum Engine {
+    Sqlite(Arc<sqlite::Engine>),
+    Postgres(postgres::Engine),
+}
 
 impl Store {
-    /// Opens the SQLite file, makes it if there is none, and brings its schema up to date.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self(Arc::new(sqlite::Engine::open(path)?)))
+    /// Opens a database whose schema is that of this version; a SQLite file is made and brought up to date.
+    pub fn open(database: &Database) -> anyhow::Result<Self> {
+        Ok(Self(Arc::new(match database {
+            Database::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Engine::open(path)?)),
+            Database::Postgres(postgres) => Engine::Postgres(postgres::Engine::open(postgres)?),
+        })))
     }
 
-    /// Runs a short read on the caller's thread, on a snapshot of its own.
+    /// Runs a short read; each of its statements sees the newest commit.
     ///
-    /// Asynchronous although SQLite answers inline: an engine behind a socket does not.
-    #[expect(clippy::unused_async, reason = "the signature every engine can serve")]
-    pub async fn read<T, E: From<StoreError>>(
+    /// SQLite answers on the caller's thread, which is cheaper than any way to another.
+    pub async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
-        read: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let started = Instant::now();
-        let result = self.0.read(read);
+        let result = match &*self.0 {
+            Engine::Sqlite(engine) => engine.read(read),
+            Engine::Postgres(engine) => engine.read(read).await,
+        };
         metrics::histogram!("investord_store_read_seconds", "unit" => name).record(started.elapsed());
         result
     }
 
-    /// Runs a read that may touch many rows, away from the threads that serve requests.
+    /// Runs a read that may touch many rows, all its statements on one snapshot, away from the threads that
+    /// serve requests.
     pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
-        read: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let engine = Arc::clone(&self.0);
         let started = Instant::now();
-        let result = tokio::task::spawn_blocking(move || engine.read(read)).await;
+        let result = match &*self.0 {
+            Engine::Sqlite(engine) => {
+                let engine = Arc::clone(engine);
+                let scanned = tokio::task::spawn_blocking(move || engine.read(read)).await;
+                scanned.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string()).into()))
+            }
+            Engine::Postgres(engine) => engine.scan(read).await,
+        };
         metrics::histogram!("investord_store_read_seconds", "unit" => name).record(started.elapsed());
-        result.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string()).into()))
+        result
     }
 
-    /// Leaves everything in the database file and nothing in the log beside it: for a clean stop.
-    pub async fn fold(&self) {
-        self.0.fold().await;
-    }
-
-    /// Runs a unit of work and answers when it is on the disk, or when it has left nothing.
+    /// Runs a unit of work of a tenant and answers when it is on the disk, or when it has left nothing.
+    ///
+    /// Units of one tenant run one after the other, in every process, once they have taken its
+    /// [head](tenants::Head); what a unit reads before that may be old when it writes.
     pub async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        name: &'static str,
+        tenant: i64,
+        unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.queued(name, tenant, unit, |unit| batch::Job::Shared { tenant, unit }).await
+    }
+
+    /// Runs a unit as if it were the only one in any process: for administration, which is rare.
+    pub async fn write_alone<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        self.queued(name, 0, unit, batch::Job::Alone).await
+    }
+
+    async fn queued<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        name: &'static str,
+        tenant: i64,
+        unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        job: impl FnOnce(Box<dyn batch::Unit>) -> batch::Job,
+    ) -> Result<T, E> {
         let started = Instant::now();
-        let result = self.0.write(unit).await;
+        let queue = match &*self.0 {
+            Engine::Sqlite(engine) => &engine.queue,
+            Engine::Postgres(engine) => engine.queue(tenant),
+        };
+        let result = batch::run(queue, unit, job).await;
         metrics::histogram!("investord_store_write_seconds", "unit" => name).record(started.elapsed());
         result
+    }
+
+    /// Leaves everything in the database file and nothing in the log beside it: for a clean stop.
+    pub async fn fold(&self) {
+        if let Engine::Sqlite(engine) = &*self.0 {
+            let (done, folded) = tokio::sync::oneshot::channel();
+            if engine.queue.send_async(batch::Job::Fold(done)).await.is_ok() {
+                let _ = folded.await;
+            }
+        }
     }
 }

@@ -5,19 +5,17 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::seal::{Place, TenantKey, UserKey};
-use super::{Stmt, StoreError, Tx, Value, users};
+use super::{Row, Stmt, StoreError, Tx, Value, users};
 use crate::clock::Ids;
 
 pub const STATEMENTS: &[&Stmt] =
-    &[&INSERT_NONCE, &NONCE, &SWEEP_NONCES, &REPLY, &INSERT_REPLY, &DROP_REPLY, &SWEEP_REPLIES];
+    &[&INSERT_NONCE, &SWEEP_NONCES, &REPLY, &INSERT_REPLY, &DROP_REPLY, &SWEEP_REPLIES];
 
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
     text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)
            ON CONFLICT (hash) DO UPDATE SET until = excluded.until WHERE nonces.until < $3",
 };
-const NONCE: Stmt =
-    Stmt { name: "nonces.seen", text: "SELECT until FROM nonces WHERE hash = $1 AND until >= $2" };
 const SWEEP_NONCES: Stmt = Stmt {
     name: "nonces.sweep",
     text: "DELETE FROM nonces WHERE hash IN (SELECT hash FROM nonces WHERE until < $1 LIMIT $2)",
@@ -83,7 +81,8 @@ pub struct Reply {
     pub body: Zeroizing<String>,
 }
 
-/// Judges a write before anything of it is done.
+/// Judges a write before anything of it is done but its nonce, which is remembered whatever the judgement:
+/// what is refused is refused by a value, so that the nonce stays.
 pub fn before(
     tx: &Tx<'_>,
     once: &Once,
@@ -91,20 +90,20 @@ pub fn before(
     key: &TenantKey,
 ) -> Result<Before, StoreError> {
     let at = [Value::Int(once.tenant), Value::Text(once.operation), Value::Id(once.key)];
-    let kept = tx.one(&REPLY, &at, |row| {
+    let read = |row: &Row<'_>| {
         let (fingerprint, status): ([u8; 32], _) = (row.array(0)?, row.int(1)?);
         Ok((fingerprint, status, row.id(2)?, row.bytes(3)?.to_vec(), row.at(4)?))
-    })?;
-    if let Some(nonce) = nonce {
-        // What has to be refused is refused before the first write, so that it spoils no batch.
-        let refused = kept.as_ref().is_some_and(|(fingerprint, .., created_at)| {
-            *fingerprint != once.fingerprint && *created_at >= once.kept_since
-        });
-        let seen = if refused { nonce_seen(tx, nonce)? } else { !remember(tx, nonce)? };
-        if seen {
-            return Ok(Before::Replayed);
+    };
+    let kept = match nonce {
+        None => tx.one(&REPLY, &at, read)?,
+        Some(nonce) => {
+            let insert = (&INSERT_NONCE, &nonce.values()[..]);
+            match tx.execute_beside_one(insert, (&REPLY, &at), read)? {
+                (1, kept) => kept,
+                _ => return Ok(Before::Replayed),
+            }
         }
-    }
+    };
     match kept {
         None => Ok(Before::New),
         Some((.., created_at)) if created_at < once.kept_since => {
@@ -122,12 +121,13 @@ pub fn before(
 
 /// Remembers a nonce; false if it was there already and could still be valid.
 pub fn remember(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
-    let values = [Value::Bytes(&nonce.hash), Value::At(nonce.until), Value::At(nonce.now)];
-    Ok(tx.execute(&INSERT_NONCE, &values)? == 1)
+    Ok(tx.execute(&INSERT_NONCE, &nonce.values())? == 1)
 }
 
-fn nonce_seen(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
-    Ok(tx.one(&NONCE, &[Value::Bytes(&nonce.hash), Value::At(nonce.now)], |_| Ok(()))?.is_some())
+impl Nonce {
+    fn values(&self) -> [Value<'_>; 3] {
+        [Value::Bytes(&self.hash), Value::At(self.until), Value::At(self.now)]
+    }
 }
 
 /// Keeps the answer of a request that has been done, sealed with the key of the user it concerns.

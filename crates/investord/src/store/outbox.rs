@@ -76,7 +76,7 @@ pub fn each(
             number: row.int(0)?,
             id: row.id(1)?,
             created_at: row.at(2)?,
-            kind: row.text(3)?,
+            kind: row.text(3)?.to_owned(),
             subject: row.id(4)?,
             sealed: row.bytes(5)?.to_vec(),
             link: row.array(6)?,

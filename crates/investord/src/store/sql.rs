@@ -1,16 +1,17 @@
 //! What a use case sees of the database: a transaction, statements, values, rows.
 //!
 //! A statement is one text for every engine: `$1…` in order of first use (the order in which SQLite
-//! numbers them), no engine's own functions or types. All statements stand in [`ALL`] and are prepared
-//! against the migrated schema by a test.
+//! numbers them), no engine's own functions or types. All statements stand in [`all`] and are prepared
+//! against the migrated schema of each engine by a test, and by `investord doctor`.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use jiff::Timestamp;
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::tenants::Heads;
 
 /// A named statement.
 pub struct Stmt {
@@ -28,7 +29,7 @@ pub fn all() -> impl Iterator<Item = &'static Stmt> {
 }
 
 /// A parameter.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
     Int(i64),
     Text(&'a str),
@@ -45,38 +46,87 @@ impl<'a> Value<'a> {
     }
 }
 
-impl rusqlite::ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Int(value) => ValueRef::Integer(*value),
-            Value::Text(value) => ValueRef::Text(value.as_bytes()),
-            Value::Bytes(value) => ValueRef::Blob(value),
-            Value::Id(value) => ValueRef::Blob(value.as_bytes()),
-            Value::At(value) => ValueRef::Integer(value.as_microsecond()),
-            Value::Null => ValueRef::Null,
-        }))
+/// A value that outlives the unit that gave it.
+#[derive(Debug)]
+pub(super) enum Owned {
+    Text(String),
+    Bytes(Vec<u8>),
+    Plain(Value<'static>),
+}
+
+impl From<Value<'_>> for Owned {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Text(value) => Owned::Text(value.to_owned()),
+            Value::Bytes(value) => Owned::Bytes(value.to_owned()),
+            Value::Int(value) => Owned::Plain(Value::Int(value)),
+            Value::Id(value) => Owned::Plain(Value::Id(value)),
+            Value::At(value) => Owned::Plain(Value::At(value)),
+            Value::Null => Owned::Plain(Value::Null),
+        }
     }
 }
 
-/// A row of a result; columns by position.
-pub struct Row<'a>(&'a rusqlite::Row<'a>);
+impl Owned {
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Owned::Text(value) => Value::Text(value),
+            Owned::Bytes(value) => Value::Bytes(value),
+            Owned::Plain(value) => *value,
+        }
+    }
+}
 
-impl Row<'_> {
-    pub fn int(&self, column: usize) -> Result<i64, StoreError> {
-        Ok(self.0.get(column)?)
+/// A column of a row, as every engine can hand it over; an id is 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raw<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// A row of an engine.
+pub(super) trait Columns {
+    fn raw(&self, column: usize) -> Result<Raw<'_>, StoreError>;
+}
+
+/// A row of a result; columns by position.
+pub struct Row<'a>(&'a dyn Columns);
+
+impl<'a> Row<'a> {
+    pub(super) fn of(columns: &'a dyn Columns) -> Self {
+        Self(columns)
     }
 
-    pub fn text(&self, column: usize) -> Result<String, StoreError> {
-        Ok(self.0.get(column)?)
+    pub fn raw(&self, column: usize) -> Result<Raw<'_>, StoreError> {
+        self.0.raw(column)
+    }
+
+    pub fn int(&self, column: usize) -> Result<i64, StoreError> {
+        match self.raw(column)? {
+            Raw::Int(value) => Ok(value),
+            other => Err(unexpected("an integer", other)),
+        }
+    }
+
+    pub fn text(&self, column: usize) -> Result<&str, StoreError> {
+        match self.raw(column)? {
+            Raw::Text(value) => Ok(value),
+            other => Err(unexpected("a text", other)),
+        }
     }
 
     pub fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
-        self.0.get_ref(column)?.as_blob().map_err(|error| StoreError::Damaged(error.to_string()))
+        match self.raw(column)? {
+            Raw::Bytes(value) => Ok(value),
+            other => Err(unexpected("bytes", other)),
+        }
     }
 
     pub fn bytes_or_null(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
-        match self.0.get_ref(column)? {
-            ValueRef::Null => Ok(None),
+        match self.raw(column)? {
+            Raw::Null => Ok(None),
             _ => self.bytes(column).map(Some),
         }
     }
@@ -97,70 +147,149 @@ impl Row<'_> {
     }
 
     pub fn at_or_null(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
-        match self.0.get_ref(column)? {
-            ValueRef::Null => Ok(None),
+        match self.raw(column)? {
+            Raw::Null => Ok(None),
             _ => self.at(column).map(Some),
         }
     }
 }
 
+/// Names the kind of what was found, never the value: it may be personal.
+fn unexpected(wanted: &str, found: Raw<'_>) -> StoreError {
+    let found = match found {
+        Raw::Null => "nothing",
+        Raw::Int(_) => "an integer",
+        Raw::Text(_) => "a text",
+        Raw::Bytes(_) => "bytes",
+    };
+    StoreError::Damaged(format!("{wanted} expected, {found} found"))
+}
+
+/// The number of rows that a statement touched, once its engine has heard of it.
+#[derive(Clone, Default)]
+pub(super) struct Rows(Rc<Cell<Option<usize>>>);
+
+impl Rows {
+    pub fn tell(&self, rows: usize) {
+        self.0.set(Some(rows));
+    }
+}
+
+/// What an engine does with a statement inside a transaction.
+pub(super) trait Session {
+    /// The number of rows that the statement touched.
+    fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError>;
+
+    /// For a statement that must touch one row. An engine may find out later that it did not: in `settle`.
+    fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
+        one_row(self.execute(stmt, values)?)
+    }
+
+    /// For a statement whose number of rows is looked at later. An engine behind a socket does not wait for
+    /// it, and tells when the next statement that is waited for has its result.
+    fn send(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Rows, StoreError> {
+        let rows = Rows::default();
+        rows.tell(self.execute(stmt, values)?);
+        Ok(rows)
+    }
+
+    fn each(
+        &self,
+        stmt: &Stmt,
+        values: &[Value<'_>],
+        see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Waits until every statement so far has its result.
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+pub(super) fn one_row(rows: usize) -> Result<(), StoreError> {
+    match rows {
+        1 => Ok(()),
+        rows => Err(StoreError::Damaged(format!("{rows} rows touched instead of one"))),
+    }
+}
+
 /// A transaction. Whoever holds it reads its own writes; nothing is kept until the engine commits.
 pub struct Tx<'a> {
-    connection: &'a rusqlite::Connection,
+    session: &'a dyn Session,
     wrote: Cell<bool>,
     failure: RefCell<Option<StoreError>>,
+    /// Heads of tenants that this transaction has locked.
+    pub(super) heads: RefCell<Heads>,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(connection: &'a rusqlite::Connection) -> Self {
-        Self { connection, wrote: Cell::new(false), failure: RefCell::default() }
+    pub(super) fn new(session: &'a dyn Session) -> Self {
+        Self { session, wrote: Cell::new(false), failure: RefCell::default(), heads: RefCell::default() }
     }
 
-    /// Whether a statement has changed a row since this handle was made.
+    /// Begins the account of another unit of the same transaction.
+    pub(super) fn next_unit(&self) {
+        self.wrote.set(false);
+        self.failure.take();
+    }
+
+    /// Whether the unit has changed a row.
     pub(super) fn wrote(&self) -> bool {
         self.wrote.get()
     }
 
-    /// How the first statement failed that did, since this handle was made.
+    /// Counts something as written that will be: it has to be undone like what is.
+    pub(super) fn will_write(&self) {
+        self.wrote.set(true);
+    }
+
+    /// How the first statement of the unit failed that did.
     pub(super) fn failure(&self) -> Option<StoreError> {
         self.failure.borrow().clone()
     }
 
-    fn failed(&self, error: StoreError) -> StoreError {
-        self.failure.borrow_mut().get_or_insert_with(|| error.clone());
-        error
+    /// The result of a read, or the failure that it has not told.
+    pub(super) fn told<T, E: From<StoreError>>(&self, result: Result<T, E>) -> Result<T, E> {
+        // What it tells is in `failure` too.
+        let _ = self.settle();
+        match self.failure() {
+            Some(error) if result.is_ok() => Err(error.into()),
+            _ => result,
+        }
+    }
+
+    /// Makes failures known that an engine has not told yet.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        self.noting_failure(|| self.session.settle())
     }
 
     /// Runs a statement that writes; the number of rows it touched.
     pub fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
-        let run =
-            || Ok(self.connection.prepare_cached(stmt.text)?.execute(rusqlite::params_from_iter(values))?);
-        let rows = self.noting_failure(stmt, run)?;
+        let rows = self.named(stmt, || self.session.execute(stmt, values))?;
         self.wrote.set(self.wrote.get() || rows > 0);
         Ok(rows)
     }
 
-    /// Runs a statement that must touch exactly one row.
+    /// Runs a statement that must touch exactly one row; if it does not, nothing of the unit is kept.
     pub fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        match self.execute(stmt, values)? {
-            1 => Ok(()),
-            rows => {
-                let text = format!("{} touched {rows} rows instead of one", stmt.name);
-                Err(self.failed(StoreError::Damaged(text)))
-            }
-        }
+        self.wrote.set(true);
+        self.named(stmt, || self.session.execute_one(stmt, values))
     }
 
-    /// Runs a statement that changes at most one row and returns it (`… RETURNING …`).
-    pub fn change_one<T>(
+    /// Runs a statement that writes beside a query for at most one row, in one way to the database and back:
+    /// the number of rows it touched, and the row. The query comes second.
+    pub fn execute_beside_one<T>(
         &self,
-        stmt: &Stmt,
-        values: &[Value<'_>],
-        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        let changed = self.one(stmt, values, read)?;
-        self.wrote.set(self.wrote.get() || changed.is_some());
-        Ok(changed)
+        (stmt, values): (&Stmt, &[Value<'_>]),
+        (query, of): (&Stmt, &[Value<'_>]),
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<(usize, Option<T>), StoreError> {
+        let sent = self.named(stmt, || self.session.send(stmt, values))?;
+        let found = self.one(query, of, read)?;
+        let rows =
+            sent.0.get().ok_or_else(|| StoreError::Damaged(format!("{} was not answered", stmt.name)))?;
+        self.wrote.set(self.wrote.get() || rows > 0);
+        Ok((rows, found))
     }
 
     /// Runs a query for at most one row.
@@ -168,13 +297,14 @@ impl<'a> Tx<'a> {
         &self,
         stmt: &Stmt,
         values: &[Value<'_>],
-        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        self.noting_failure(stmt, || {
-            let mut prepared = self.connection.prepare_cached(stmt.text)?;
-            let mut rows = prepared.query(rusqlite::params_from_iter(values))?;
-            rows.next()?.map(|row| read(&Row(row))).transpose()
-        })
+        let mut found = None;
+        self.each(stmt, values, |row| {
+            found = Some(read(row)?);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Runs a query and hands over every row.
@@ -182,23 +312,18 @@ impl<'a> Tx<'a> {
         &self,
         stmt: &Stmt,
         values: &[Value<'_>],
-        mut read: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+        mut see: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.noting_failure(stmt, || {
-            let mut prepared = self.connection.prepare_cached(stmt.text)?;
-            let mut rows = prepared.query(rusqlite::params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                read(&Row(row))?;
-            }
-            Ok(())
-        })
+        self.named(stmt, || self.session.each(stmt, values, &mut see))
     }
 
-    fn noting_failure<T>(
-        &self,
-        stmt: &Stmt,
-        run: impl FnOnce() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        run().map_err(|error| self.failed(error.in_statement(stmt.name)))
+    fn named<T>(&self, stmt: &Stmt, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.noting_failure(|| run().map_err(|error| error.in_statement(stmt.name)))
+    }
+
+    fn noting_failure<T>(&self, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        run().inspect_err(|error| {
+            self.failure.borrow_mut().get_or_insert_with(|| error.clone());
+        })
     }
 }

@@ -1,20 +1,18 @@
 //! The embedded engine: one writer thread that commits many units at once, readers beside it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::oneshot;
 
-use super::{StoreError, Tx, migrate};
+use super::batch::{self, Connection as _, Queue, Writer};
+use super::sql::{Columns, Raw, Row, Session};
+use super::{Stmt, StoreError, Tx, Value, migrate};
 
-/// Units that one commit takes at most: bounds how long the first of them waits for the last.
-const BATCH: usize = 256;
-/// Units that may wait for the writer; beyond that a request waits for room.
-const QUEUE: usize = 4096;
 /// How long to wait for another process (a command run beside the server) to finish its write.
 const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: more than there are.
@@ -31,72 +29,66 @@ pub struct Engine {
     path: PathBuf,
     /// Connections at rest. A read takes one, or opens one, and gives it back.
     readers: Mutex<Vec<Connection>>,
-    queue: flume::Sender<Job>,
-}
-
-enum Job {
-    Unit(Box<dyn Unit>),
-    /// Move the log into the database.
-    Fold(oneshot::Sender<()>),
+    pub queue: Queue,
 }
 
 impl Engine {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        private(path)?;
-        let mut connection =
-            Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        configure(&connection)?;
-        // WAL lets readers go on during a write; FULL makes a commit wait for the disk.
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        migrate::sqlite(&mut connection)?;
-        let (queue, jobs) = flume::bounded(QUEUE);
-        std::thread::Builder::new().name("writer".into()).spawn(move || Writer { connection }.run(&jobs))?;
+        let (connection, _) = open_to_write(path)?;
+        let (queue, jobs) = batch::queue();
+        std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
         Ok(Self { path: path.to_owned(), readers: Mutex::default(), queue })
     }
 
-    pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        mut read: impl FnMut(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match resting {
             Some(connection) => connection,
-            None => self.connect().map_err(StoreError::from)?,
+            None => open_to_read(&self.path).map_err(StoreError::from)?,
         };
-        run(&connection, "BEGIN")?;
-        let result = read(&Tx::new(&connection));
-        run(&connection, "COMMIT")?;
+        connection.control("BEGIN")?;
+        let tx = Tx::new(&connection);
+        let result = tx.told(read(&tx));
+        connection.control("COMMIT")?;
         let mut resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if resting.len() < RESTING {
             resting.push(connection);
         }
         result
     }
+}
 
-    fn connect(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        configure(&connection)?;
-        Ok(connection)
-    }
+/// A connection that writes, to a file with the schema of this version, and what that took.
+pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)> {
+    private(path)?;
+    // Of several processes one makes the schema and the others wait: SQLite would refuse them.
+    let _turn = turn(path);
+    let mut connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    configure(&connection)?;
+    // WAL lets readers go on during a write; FULL makes a commit wait for the disk.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    let state = migrate::sqlite(&mut connection)?;
+    Ok((connection, state))
+}
 
-    pub async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-        &self,
-        unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        let (answer, answered) = oneshot::channel();
-        let waiting = Box::new(Waiting { unit, result: None, answer });
-        let gone = || StoreError::Unavailable("the writer has stopped".into());
-        self.queue.send_async(Job::Unit(waiting)).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
-    }
+/// A lock on the folder of the database, where folders can be locked.
+fn turn(path: &Path) -> Option<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).ok().filter(|folder| folder.lock().is_ok())
+}
 
-    pub async fn fold(&self) {
-        let (done, folded) = oneshot::channel();
-        if self.queue.send_async(Job::Fold(done)).await.is_ok() {
-            let _ = folded.await;
-        }
-    }
+/// A connection that cannot write.
+pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection)?;
+    Ok(connection)
 }
 
 /// Makes the file for its owner alone; the log beside it takes over its mode.
@@ -114,202 +106,103 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)
 }
 
-fn run(connection: &Connection, text: &str) -> Result<(), StoreError> {
-    connection.prepare_cached(text)?.execute([])?;
-    Ok(())
-}
-
-/// A unit of work in the queue, its types hidden.
-trait Unit: Send {
-    fn run(&mut self, tx: &Tx<'_>) -> Outcome;
-    /// Sends the result of the last run, or the error that undid it.
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-enum Outcome {
-    /// Done, or refused without having written: nothing to undo.
-    Kept,
-    /// Refused after having written, or failed in a way that is its own: must be undone.
-    Spoilt,
-    /// Failed for a reason that is not its own (disk, locks): no use in going on.
-    Stopped(StoreError),
-}
-
-struct Waiting<F, T, E> {
-    unit: F,
-    result: Option<Result<T, E>>,
-    answer: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Unit for Waiting<F, T, E>
-where
-    F: FnMut(&Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<StoreError> + Send,
-{
-    fn run(&mut self, tx: &Tx<'_>) -> Outcome {
-        let run = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)));
-        let panicked = || StoreError::Damaged("a unit of work panicked".into());
-        let result = run.unwrap_or_else(|_| Err(panicked().into()));
-        let failure = tx.failure();
-        let spoilt = failure.is_some() || (result.is_err() && tx.wrote());
-        self.result = Some(match &failure {
-            // A unit that goes on after a failed statement does not know what it has done.
-            Some(error) if result.is_ok() => Err(error.clone().into()),
-            _ => result,
-        });
-        match failure {
-            Some(error @ (StoreError::Full | StoreError::Unavailable(_))) => Outcome::Stopped(error),
-            _ if spoilt => Outcome::Spoilt,
-            _ => Outcome::Kept,
-        }
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let result = match (committed, self.result) {
-            (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::Unavailable("not run".into()).into()),
-            (Err(error), _) => Err(error.into()),
-        };
-        // Whoever asked may have gone; the commit stands all the same.
-        let _ = self.answer.send(result);
-    }
-}
-
-struct Writer {
-    connection: Connection,
-}
-
-/// Without its writer a register would keep every write waiting: it ends, and starts anew.
-struct Lifeline;
-
-impl Drop for Lifeline {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::abort();
-        }
-    }
-}
-
-impl Writer {
-    fn run(&self, jobs: &flume::Receiver<Job>) {
-        let _guard = Lifeline;
-        while let Ok(first) = jobs.recv() {
-            let mut batch = Vec::new();
-            for job in std::iter::once(first).chain(jobs.try_iter()) {
-                match job {
-                    Job::Unit(unit) => batch.push(unit),
-                    Job::Fold(done) => {
-                        self.commit(std::mem::take(&mut batch));
-                        self.fold();
-                        let _ = done.send(());
-                    }
-                }
-                if batch.len() == BATCH {
-                    break;
-                }
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+        match error.sqlite_error_code() {
+            Some(DiskFull) => StoreError::Full,
+            Some(DatabaseBusy | DatabaseLocked | SystemIoFailure | CannotOpen) => {
+                StoreError::Unavailable(error.to_string())
             }
-            self.commit(batch);
+            _ => StoreError::Damaged(error.to_string()),
         }
     }
+}
 
-    /// Moves the log into the database and empties it, as far as readers allow.
-    fn fold(&self) {
-        let run = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        if let Err(error) = run {
-            stop_if_unsynced(&error);
-            tracing::warn!(%error, "cannot move the log into the database");
-        }
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Text(value) => ValueRef::Text(value.as_bytes()),
+            Value::Bytes(value) => ValueRef::Blob(value),
+            Value::Id(value) => ValueRef::Blob(value.as_bytes()),
+            Value::At(value) => ValueRef::Integer(value.as_microsecond()),
+            Value::Null => ValueRef::Null,
+        }))
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn raw(&self, column: usize) -> Result<Raw<'_>, StoreError> {
+        Ok(match self.get_ref(column)? {
+            ValueRef::Null => Raw::Null,
+            ValueRef::Integer(value) => Raw::Int(value),
+            ValueRef::Blob(value) => Raw::Bytes(value),
+            text => Raw::Text(text.as_str().map_err(rusqlite::Error::from)?),
+        })
+    }
+}
+
+impl Session for Connection {
+    fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
+        Ok(self.prepare_cached(stmt.text)?.execute(rusqlite::params_from_iter(values))?)
     }
 
-    /// Commits the units together. When one of them has to be undone, all run again with a savepoint
-    /// each: dearer, so only for a batch that met such a unit.
-    fn commit(&self, mut batch: Vec<Box<dyn Unit>>) {
-        if batch.is_empty() {
-            return;
+    fn each(
+        &self,
+        stmt: &Stmt,
+        values: &[Value<'_>],
+        see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut prepared = self.prepare_cached(stmt.text)?;
+        let mut rows = prepared.query(rusqlite::params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            see(&Row::of(row))?;
         }
-        metrics::histogram!("investord_store_batch_units")
-            .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-        let mut committed = self.transaction(&mut batch, Care::None);
-        if matches!(committed, Err(Undone::ByUnit)) && batch.len() > 1 {
-            metrics::counter!("investord_store_batches_repeated").increment(1);
-            committed = self.transaction(&mut batch, Care::Savepoints);
-        }
-        if matches!(committed, Err(Undone::Failed(StoreError::Full))) {
-            // What the log has taken of the disk may be all that is missing.
-            self.fold();
-        }
-        for unit in batch {
-            unit.answer(match &committed {
-                // A unit that was alone and had to be undone carries its own refusal.
-                Ok(()) | Err(Undone::ByUnit) => Ok(()),
-                Err(Undone::Failed(error)) => Err(error.clone()),
-            });
-        }
+        Ok(())
+    }
+}
+
+impl batch::Connection for Connection {
+    /// IMMEDIATE takes the write lock at once: a lock taken at the first write can fail without waiting.
+    fn begin(&self, _alone: bool) -> Result<(), StoreError> {
+        self.control("BEGIN IMMEDIATE")
     }
 
-    /// One transaction around the batch; rolled back unless it returns `Ok`.
-    fn transaction(&self, batch: &mut [Box<dyn Unit>], care: Care) -> Result<(), Undone> {
-        // IMMEDIATE takes the write lock at once: a lock taken at the first write can fail without waiting.
-        self.sql("BEGIN IMMEDIATE")?;
-        for unit in batch {
-            if care == Care::Savepoints {
-                self.sql("SAVEPOINT unit")?;
-            }
-            match unit.run(&Tx::new(&self.connection)) {
-                Outcome::Kept => {}
-                // After some errors SQLite has undone the whole transaction, the other units with it.
-                Outcome::Spoilt if self.connection.is_autocommit() => {
-                    return Err(Undone::Failed(StoreError::Unavailable("the transaction was undone".into())));
-                }
-                Outcome::Spoilt if care == Care::None => {
-                    self.roll_back();
-                    return Err(Undone::ByUnit);
-                }
-                Outcome::Spoilt => self.sql("ROLLBACK TO unit")?,
-                Outcome::Stopped(error) => {
-                    self.roll_back();
-                    return Err(Undone::Failed(error));
-                }
-            }
-            if care == Care::Savepoints {
-                self.sql("RELEASE unit")?;
-            }
-        }
-        self.sql("COMMIT")
-    }
-
-    /// Runs a statement of the transaction itself; when it fails nothing of the transaction is left.
-    fn sql(&self, text: &str) -> Result<(), Undone> {
-        let run = || self.connection.prepare_cached(text)?.execute([]);
+    fn control(&self, text: &'static str) -> Result<(), StoreError> {
+        let run = || self.prepare_cached(text)?.execute([]);
         run().map(|_| ()).map_err(|error| {
             stop_if_unsynced(&error);
-            self.roll_back();
-            Undone::Failed(error.into())
+            error.into()
         })
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
+        self.control("COMMIT")
     }
 
     /// SQLite has rolled back by itself after some errors; then there is nothing to do.
     fn roll_back(&self) {
-        if !self.connection.is_autocommit()
-            && let Err(error) = run(&self.connection, "ROLLBACK")
+        if !self.is_autocommit()
+            && let Err(error) = self.control("ROLLBACK")
         {
             tracing::error!(%error, "cannot roll back; stopping");
             std::process::abort();
         }
     }
-}
 
-#[derive(Clone, Copy, PartialEq)]
-enum Care {
-    None,
-    Savepoints,
-}
+    fn lost(&self) -> bool {
+        false
+    }
 
-enum Undone {
-    /// By the result of a unit; only without savepoints.
-    ByUnit,
-    Failed(StoreError),
+    /// Moves the log into the database and empties it, as far as readers allow.
+    fn fold(&self) {
+        let run = self.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = run {
+            stop_if_unsynced(&error);
+            tracing::warn!(%error, "cannot move the log into the database");
+        }
+    }
 }
 
 /// After a failed fsync nobody knows what is on the disk, and a second one may lie. The process ends
@@ -324,114 +217,53 @@ fn stop_if_unsynced(error: &rusqlite::Error) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
-    use crate::store::{Stmt, Value};
 
     const ADD: Stmt = Stmt {
         name: "test.add",
         text: "INSERT INTO nonces (hash, until) VALUES ($1, 0) ON CONFLICT DO NOTHING",
     };
-    const ADD_AGAIN: Stmt =
-        Stmt { name: "test.add_again", text: "INSERT INTO nonces (hash, until) VALUES ($1, 0)" };
 
-    /// A writer that is not running, so that a test decides what one commit takes.
-    fn writer(folder: &tempfile::TempDir) -> Writer {
+    fn stored(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM nonces", [], |row| row.get(0)).unwrap()
+    }
+
+    /// SQLite undoes the whole transaction by itself when it is full: whoever was in it must not be told Ok.
+    #[tokio::test]
+    async fn nothing_is_acknowledged_that_a_full_disk_has_undone() {
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("register.db");
         drop(Engine::open(&path).unwrap());
         let connection = Connection::open(&path).unwrap();
         configure(&connection).unwrap();
-        Writer { connection }
-    }
-
-    type Work = Box<dyn FnMut(&Tx<'_>) -> Result<u8, StoreError> + Send>;
-    type Answers = Vec<oneshot::Receiver<Result<u8, StoreError>>>;
-
-    fn batch(units: Vec<Work>) -> (Vec<Box<dyn Unit>>, Answers) {
-        let (mut batch, mut answers): (Vec<Box<dyn Unit>>, _) = (Vec::new(), Vec::new());
-        for unit in units {
-            let (answer, answered) = oneshot::channel();
-            batch.push(Box::new(Waiting { unit, result: None, answer }));
-            answers.push(answered);
-        }
-        (batch, answers)
-    }
-
-    fn add(byte: u8) -> Work {
-        Box::new(move |tx| tx.execute_one(&ADD, &[Value::Bytes(&[byte])]).map(|()| byte))
-    }
-
-    fn refuse_after(byte: u8) -> Work {
-        Box::new(move |tx| {
-            tx.execute_one(&ADD, &[Value::Bytes(&[byte])])?;
-            Err(StoreError::Unavailable("refused".into()))
-        })
-    }
-
-    fn stored(writer: &Writer) -> Vec<Vec<u8>> {
-        let mut stmt = writer.connection.prepare("SELECT hash FROM nonces ORDER BY hash").unwrap();
-        stmt.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    }
-
-    fn outcomes(answers: Answers) -> Vec<Option<u8>> {
-        answers.into_iter().map(|mut answered| answered.try_recv().unwrap().ok()).collect()
-    }
-
-    #[test]
-    fn a_unit_that_refuses_after_writing_leaves_nothing_and_takes_nobody_along() {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = writer(&folder);
-        let twice = Box::new(|tx: &Tx<'_>| {
-            tx.execute_one(&ADD_AGAIN, &[Value::Bytes(&[9])])?;
-            tx.execute_one(&ADD_AGAIN, &[Value::Bytes(&[9])]).map(|()| 9)
-        });
-        let swallows = Box::new(|tx: &Tx<'_>| {
-            tx.execute_one(&ADD, &[Value::Bytes(&[7])])?;
-            let _ = tx.execute_one(&ADD_AGAIN, &[Value::Bytes(&[7])]);
-            Ok(7)
-        });
-        let panics = Box::new(|tx: &Tx<'_>| {
-            tx.execute_one(&ADD, &[Value::Bytes(&[8])])?;
-            panic!("a fault of the unit")
-        });
-        let units: Vec<Work> = vec![add(1), refuse_after(2), add(3), twice, swallows, panics, add(4)];
-        let (batch, answers) = batch(units);
-        writer.commit(batch);
-        assert_eq!(outcomes(answers), [Some(1), None, Some(3), None, None, None, Some(4)]);
-        assert_eq!(stored(&writer), [[1], [3], [4]]);
-    }
-
-    #[test]
-    fn a_unit_alone_that_refuses_after_writing_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = writer(&folder);
-        let (batch, answers) = batch(vec![refuse_after(1)]);
-        writer.commit(batch);
-        assert_eq!(outcomes(answers), [None]);
-        assert!(stored(&writer).is_empty());
-    }
-
-    /// SQLite undoes the whole transaction by itself when it is full: whoever was in it must not be told Ok.
-    #[test]
-    fn nothing_is_acknowledged_that_a_full_disk_has_undone() {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = writer(&folder);
-        let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-        writer.connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
-        let large = |byte: u8| -> Work {
-            Box::new(move |tx| tx.execute_one(&ADD, &[Value::Bytes(&[byte; 3000])]).map(|()| byte))
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+        let writer = Writer(connection);
+        // The queue is filled before anything is written: everything is one commit.
+        let acknowledged = async |sizes: &[usize]| {
+            let (queue, jobs) = batch::queue();
+            let units = sizes.iter().enumerate().map(|(number, size)| {
+                let bytes = vec![u8::try_from(number).unwrap(); *size];
+                let unit = move |tx: &Tx<'_>| tx.execute_one(&ADD, &[Value::Bytes(&bytes)]);
+                batch::run(&queue, unit, |unit| batch::Job::Shared { tenant: 1, unit })
+            });
+            let mut answers: Vec<_> = units.map(Box::pin).collect();
+            for answer in &mut answers {
+                assert!(answer.now_or_never().is_none());
+            }
+            let units = jobs.try_iter().filter_map(|job| match job {
+                batch::Job::Shared { unit, .. } => Some(unit),
+                _ => None,
+            });
+            writer.commit(units.collect());
+            let answers = futures_util::future::join_all(answers).await;
+            answers.into_iter().flatten().count()
         };
-        let mut units = vec![add(1), refuse_after(2)];
-        units.extend((10..40).map(large));
-        let (batch, answers) = batch(units);
-        writer.commit(batch);
-        let kept = stored(&writer).len();
-        let acknowledged = outcomes(answers).into_iter().flatten().count();
-        assert_eq!((acknowledged, kept), (0, 0));
+        assert_eq!((acknowledged(&[3000; 30]).await, stored(&writer.0)), (0, 0));
         // When there is room again the same writer goes on.
-        writer.connection.pragma_update(None, "max_page_count", pages + 1000).unwrap();
-        let (batch, answers) = self::batch(vec![add(1), large(2)]);
-        writer.commit(batch);
-        assert_eq!(outcomes(answers), [Some(1), Some(2)]);
-        assert_eq!(stored(&writer).len(), 2);
+        writer.0.pragma_update(None, "max_page_count", pages + 1000).unwrap();
+        assert_eq!((acknowledged(&[1, 3000]).await, stored(&writer.0)), (2, 2));
     }
 }

@@ -1,6 +1,8 @@
 //! Tenants, the clients that speak for them, and their keys and tokens.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Row, Stmt, StoreError, Tx, Value};
@@ -15,8 +17,9 @@ pub const STATEMENTS: &[&Stmt] = &[
     &TENANT_BY_NAME,
     &TENANT_BY_NUMBER,
     &ALL_TENANTS,
-    &ADVANCE_HEAD,
+    &TAKE_HEAD,
     &SAVE_HEAD,
+    &END_OF_CHAIN,
     &USERS_OF,
     &INSERT_CLIENT,
     &UPDATE_CLIENT,
@@ -59,16 +62,17 @@ const ALL_TENANTS: Stmt = Stmt {
     name: "tenants.all",
     text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
 };
-// An UPDATE and not a SELECT: on an engine with several writers it also takes the row's lock.
-const ADVANCE_HEAD: Stmt = Stmt {
-    name: "heads.advance",
-    text: "UPDATE heads SET last_at = CASE WHEN last_at >= $1 THEN last_at + 1 ELSE $1 END
-           WHERE tenant = $2 RETURNING users, events, last_at, link",
+// An UPDATE and not a SELECT: on an engine with several writers it takes the row's lock, in one text for all.
+const TAKE_HEAD: Stmt = Stmt {
+    name: "heads.take",
+    text: "UPDATE heads SET last_at = last_at WHERE tenant = $1 RETURNING users, events, last_at, link",
 };
 const SAVE_HEAD: Stmt = Stmt {
     name: "heads.save",
-    text: "UPDATE heads SET users = $1, events = $2, link = $3 WHERE tenant = $4",
+    text: "UPDATE heads SET users = $1, events = $2, last_at = $3, link = $4 WHERE tenant = $5",
 };
+const END_OF_CHAIN: Stmt =
+    Stmt { name: "heads.end_of_chain", text: "SELECT events, link FROM heads WHERE tenant = $1" };
 const USERS_OF: Stmt = Stmt { name: "heads.users", text: "SELECT users FROM heads WHERE tenant = $1" };
 const INSERT_CLIENT: Stmt = Stmt {
     name: "clients.insert",
@@ -126,13 +130,13 @@ pub struct TenantRow {
 
 fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
     let settings =
-        serde_json::from_str(&row.text(2)?).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        serde_json::from_str(row.text(2)?).map_err(|error| StoreError::Damaged(error.to_string()))?;
     Ok(TenantRow {
         number: row.int(0)?,
-        name: row.text(1)?,
+        name: row.text(1)?.to_owned(),
         settings,
         sealed_key: row.bytes(3)?.to_vec(),
-        master_key: row.text(4)?,
+        master_key: row.text(4)?.to_owned(),
         created_at: row.at(5)?,
     })
 }
@@ -187,6 +191,7 @@ pub fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
 }
 
 /// What a write moves on: counters, last instant, end of the event chain.
+#[derive(Clone)]
 pub struct Head {
     pub tenant: i64,
     pub users: i64,
@@ -198,21 +203,57 @@ pub struct Head {
     pub link: Link,
 }
 
+/// The heads that a transaction has locked, and whether they have moved: many units of one commit cost one
+/// lock and one update of a tenant's row.
+pub(super) type Heads = BTreeMap<i64, (Head, bool)>;
+
 impl Head {
-    pub fn advance(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Head, StoreError> {
-        let head = tx.change_one(&ADVANCE_HEAD, &[Value::At(now), Value::Int(tenant)], |row| {
-            Ok(Head { tenant, users: row.int(0)?, events: row.int(1)?, now: row.at(2)?, link: row.array(3)? })
-        })?;
-        head.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} has no head")))
+    /// Locks the tenant for the rest of the transaction: what is read from now on stays true until the commit.
+    pub fn take(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Head, StoreError> {
+        let locked = tx.heads.borrow().get(&tenant).map(|(head, _)| head.clone());
+        let mut head = match locked {
+            Some(head) => head,
+            None => {
+                let read = |row: &Row<'_>| {
+                    let (users, events) = (row.int(0)?, row.int(1)?);
+                    Ok(Head { tenant, users, events, now: row.at(2)?, link: row.array(3)? })
+                };
+                let head = tx.one(&TAKE_HEAD, &[Value::Int(tenant)], read)?;
+                let head = head.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} has no head")))?;
+                tx.heads.borrow_mut().insert(tenant, (head.clone(), false));
+                head
+            }
+        };
+        head.now = now.max(head.now + SignedDuration::from_micros(1));
+        Ok(head)
     }
 
-    pub fn save(self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let Head { tenant, users, events, now: _, link } = self;
-        tx.execute_one(
-            &SAVE_HEAD,
-            &[Value::Int(users), Value::Int(events), Value::Bytes(&link), Value::Int(tenant)],
-        )
+    /// Keeps what the unit has moved.
+    pub fn put(self, tx: &Tx<'_>) {
+        tx.will_write();
+        tx.heads.borrow_mut().insert(self.tenant, (self, true));
     }
+}
+
+/// Writes the heads that have moved: the last thing that a transaction does.
+pub(super) fn save_heads(tx: &Tx<'_>) -> Result<(), StoreError> {
+    for (head, _) in tx.heads.take().values().filter(|(_, moved)| *moved) {
+        let Head { tenant, users, events, now, link } = head;
+        let values = [
+            Value::Int(*users),
+            Value::Int(*events),
+            Value::At(*now),
+            Value::Bytes(link),
+            Value::Int(*tenant),
+        ];
+        tx.execute_one(&SAVE_HEAD, &values)?;
+    }
+    Ok(())
+}
+
+/// Number and link of a tenant's last event, as its head says.
+pub fn end_of_chain(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, Link)>, StoreError> {
+    tx.one(&END_OF_CHAIN, &[Value::Int(tenant)], |row| Ok((row.int(0)?, row.array(1)?)))
 }
 
 pub fn count_users(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
@@ -237,7 +278,7 @@ fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
         tenant: row.int(1)?,
         secret: row.bytes(2)?.to_vec(),
         declared: row.bytes_or_null(3)?.map(<[u8]>::to_vec),
-        scopes: row.text(4)?,
+        scopes: row.text(4)?.to_owned(),
         created_at: row.at(5)?,
     })
 }
@@ -345,7 +386,7 @@ pub fn insert_token(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<()
 
 pub fn token(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
     tx.one(&TOKEN_BY_HASH, &[Value::Bytes(hash)], |row| {
-        Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?, expires: row.at(2)? })
+        Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?.to_owned(), expires: row.at(2)? })
     })
 }
 

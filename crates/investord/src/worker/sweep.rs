@@ -33,7 +33,7 @@ pub async fn sweep(app: &App) -> Result<usize, StoreError> {
             let replies = once::sweep_replies(tx, kept_since, PORTION)?;
             Ok::<_, StoreError>([nonces, replies, tenants::sweep_tokens(tx, now, PORTION)?])
         };
-        let counts = app.store.write("sweep", unit).await?;
+        let counts = app.store.write("sweep", 0, unit).await?;
         gone += counts.iter().sum::<usize>();
         if counts.iter().all(|count| i64::try_from(*count).is_ok_and(|count| count < PORTION)) {
             return Ok(gone);

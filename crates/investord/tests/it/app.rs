@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256, SHA512};
 use base64::Engine as _;
@@ -12,20 +12,22 @@ use base64::prelude::BASE64_STANDARD;
 use httpsig::{Encoding, KeyKind, SigningKey};
 use investord::app::{App, Mode};
 use investord::clock::{Clock, ManualClock, SeededIds};
-use investord::config::{Config, Secret};
+use investord::config::{self, Config, Secret};
 use investord::domain::tenant::Settings;
 use investord::provision::{NewClient, Provisioner};
 use investord::server;
+use investord::store::connect::Tuning;
 use investord::store::seal::{MasterKey, Place};
-use investord::store::{Store, StoreError, outbox, tenants, users};
+use investord::store::{Database, Store, StoreError, migrate, outbox, tenants, users};
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::support::postgres;
 use crate::wire::{Answer, Wire};
 
 /// The instant at which every test begins.
@@ -40,9 +42,77 @@ pub struct Options {
     pub mode: Mode,
 }
 
+/// Where the register of a test lies.
+pub enum Register {
+    File(TempDir),
+    Server(postgres::Database),
+}
+
+impl Register {
+    /// A new one for the engine of this program; without PostgreSQL everything runs on SQLite, which
+    /// [`postgres::shared`] has said.
+    fn new() -> Self {
+        let server = if crate::ON_POSTGRES { postgres::shared() } else { None };
+        match server {
+            Some(server) => Self::Server(server.database()),
+            None => Self::File(tempfile::tempdir().unwrap()),
+        }
+    }
+
+    pub fn database(&self) -> Database {
+        match self {
+            Self::File(folder) => Database::Sqlite(folder.path().join("investord.db")),
+            Self::Server(server) => config::database(server.url(), &Tuning::default()).unwrap(),
+        }
+    }
+
+    /// One number out of the database, past the server.
+    fn number(&self, sql: &str) -> i64 {
+        match self {
+            Self::Server(server) => postgres::number(server.url(), sql),
+            Self::File(_) => self.connection().query_row(sql, [], |row| row.get(0)).unwrap(),
+        }
+    }
+
+    /// All bytes that are stored: files, or the rows of the tables.
+    pub fn everything(&self) -> Vec<Vec<u8>> {
+        match self {
+            Self::File(folder) => {
+                let names = ["investord.db", "investord.db-wal"];
+                names.map(|name| std::fs::read(folder.path().join(name)).unwrap()).to_vec()
+            }
+            Self::Server(server) => {
+                let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+                let tables = postgres::sql(server.url(), tables).into_iter().flatten().flatten();
+                // Escaped, so that bytes which are text can be read.
+                let rows = tables.map(|table| {
+                    let all = format!("SET bytea_output = 'escape'; SELECT t::text FROM {table} t");
+                    postgres::sql(server.url(), &all).into_iter().flatten().flatten().collect::<String>()
+                });
+                rows.map(String::into_bytes).collect()
+            }
+        }
+    }
+
+    /// Changes rows past the server.
+    pub fn run(&self, sql: &str) {
+        match self {
+            Self::Server(server) => drop(postgres::sql(server.url(), sql)),
+            Self::File(_) => self.connection().execute_batch(sql).unwrap(),
+        }
+    }
+
+    fn connection(&self) -> Connection {
+        let Database::Sqlite(path) = self.database() else { unreachable!("asked for files alone") };
+        let connection = Connection::open(path).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection
+    }
+}
+
 pub struct TestApp {
     options: Options,
-    folder: TempDir,
+    pub register: Register,
     pub clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
     master_key: Arc<MasterKey>,
@@ -92,9 +162,13 @@ impl TestApp {
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(START).unwrap()));
         let ids = Arc::new(SeededIds::new(7));
         let master_key = MasterKey::from_base64(&MasterKey::generate_base64(&*ids)).unwrap();
+        let register = Register::new();
+        if let database @ Database::Postgres(_) = register.database() {
+            migrate::run(&database).unwrap();
+        }
         let mut this = Self {
             options,
-            folder: tempfile::tempdir().unwrap(),
+            register,
             clock,
             ids,
             master_key: Arc::new(master_key),
@@ -113,12 +187,12 @@ impl TestApp {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let config = Config { listen: listener.local_addr().unwrap(), ..self.options.config.clone() };
         self.wire.moved(config.listen);
-        let store = Store::open(&self.database()).unwrap();
+        let store = Store::open(&self.register.database()).unwrap();
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let app = App::new(config, self.options.mode, clock, ids, store, Arc::clone(&self.master_key));
         let (stop, stopped) = oneshot::channel();
         let app = app.unwrap();
-        let served = tokio::spawn(server::run(app.clone(), listener, async {
+        let served = tokio::spawn(server::run(app.clone(), listener, true, async {
             let _ = stopped.await;
         }));
         self.running = Some(Running { app, stop, served });
@@ -141,10 +215,6 @@ impl TestApp {
 
     pub fn app(&self) -> &App {
         &self.running.as_ref().unwrap().app
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.folder.path().join("investord.db")
     }
 
     pub fn provisioner(&self) -> Provisioner {
@@ -219,9 +289,9 @@ impl TestApp {
         self.wire.raw(request.as_bytes(), false).await.unwrap()
     }
 
-    /// One number out of the database file, past the server.
+    /// One number out of the database, past the server.
     pub fn number(&self, sql: &str) -> i64 {
-        number(&self.database(), sql)
+        self.register.number(sql)
     }
 
     pub fn rows(&self) -> Rows {
@@ -255,12 +325,6 @@ impl TestApp {
     }
 }
 
-fn number(database: &std::path::Path, sql: &str) -> i64 {
-    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-    connection.query_row(sql, [], |row| row.get(0)).unwrap()
-}
-
 /// Whatever a test does: no user without its event, no event without its user, no reply without either.
 impl Drop for TestApp {
     fn drop(&mut self) {
@@ -275,8 +339,8 @@ impl Drop for TestApp {
             ),
             (
                 "an active user that was not told once",
-                "SELECT count(*) FROM users u WHERE (u.status = 'ACTIVE') <> (SELECT count(*) FROM events e
-                 WHERE e.tenant = u.tenant AND e.subject = u.id AND e.type = 'USER.ACTIVATED')",
+                "SELECT count(*) FROM users u WHERE CASE WHEN u.status = 'ACTIVE' THEN 1 ELSE 0 END <> (SELECT count(*)
+                 FROM events e WHERE e.tenant = u.tenant AND e.subject = u.id AND e.type = 'USER.ACTIVATED')",
             ),
             (
                 "an event of nobody",
@@ -294,7 +358,7 @@ impl Drop for TestApp {
                  OR h.events <> (SELECT count(*) FROM events e WHERE e.tenant = h.tenant)",
             ),
         ] {
-            assert_eq!(number(&self.database(), sql), 0, "there is {what}");
+            assert_eq!(self.number(sql), 0, "there is {what}");
         }
     }
 }

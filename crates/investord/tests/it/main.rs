@@ -1,6 +1,9 @@
-//! The server from outside: real sockets, a real database, a clock moved by hand.
+//! The server from outside: real sockets, a real database, a clock moved by hand; here SQLite.
 //!
-//! Expectations come from the API reference and from `docs/choices.md`, not from the code under test.
+//! The same tests run on PostgreSQL as `it_postgres`. Expectations come from the API reference and from `docs/choices.md`, not from the code under test.
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod app;
 mod bodies;
@@ -12,3 +15,5 @@ mod once;
 mod refusals;
 mod users;
 mod wire;
+
+const ON_POSTGRES: bool = false;

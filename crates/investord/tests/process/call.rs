@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Ready, Said, Server, investord, person, run, uuid};
+use crate::harness::{Home, Ready, Said, Server, investord, person, run, uuid};
 
 /// A folder with a development server.
 pub struct Dev {
@@ -118,6 +118,21 @@ fn dev_takes_another_folder_and_says_how_to_call_it() {
     shell.args(["-c", &format!("\"$0\" call {line}")]).arg(program);
     assert_eq!(run(&mut shell).json()["meta"]["total_count"], 0, "the printed line works: {line}");
     server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_takes_a_tenants_file_too() {
+    let home = Home::new("");
+    let words = ["dev", "--data", "data", "--listen", "127.0.0.1:0", "--tenants", "tenants.toml"];
+    for _ in 0..2 {
+        let server = Server::start(home.bare(&words), &home.path("server"), Ready::Answers);
+        assert_eq!(home.caller(&server).await.all_users().await.1, 0);
+        let tenants = run(&mut home.bare(&["tenant", "list", "--json", "--data", "data"])).json();
+        let names: Vec<&str> =
+            tenants.as_array().unwrap().iter().map(|tenant| tenant["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["demo", "acme"]);
+        server.stop();
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `kill -9` under load: nothing that was acknowledged is lost, nothing is there by half.
 
-use crate::harness::{Chance, Client, Home, Server, person, uuid};
-use crate::load::{Load, check_database, pause};
+use crate::harness::{Chance, Client, Home, Register, Server, person, uuid};
+use crate::judge::check_database;
+use crate::load::{Load, pause};
+use crate::support::postgres;
 
 const KILLS: usize = 20;
 const PER_ROUND: usize = if cfg!(debug_assertions) { 160 } else { 520 };
@@ -15,20 +17,18 @@ async fn twenty_kills_lose_nothing_and_leave_nothing_half_written() {
     let mut client = home.caller(&server).await;
     let (mut unanswered, mut done_anyway) = (0, 0);
     for round in 1..=KILLS {
-        let goal = load.acknowledged() + PER_ROUND;
         let late = chance.below(60);
         load.storm(&client, async {
-            while load.acknowledged() < goal && load.record.lock().unwrap().refused.is_empty() {
-                pause(2).await;
-            }
+            load.more(PER_ROUND).await;
             pause(late).await;
             server.kill();
         })
         .await;
+        home.register().quiet();
         server = home.serve();
         client = Client { address: server.address, ..client };
         let extra = load.compare(&client).await;
-        assert_eq!(check_database(&home.database()), load.acknowledged() + extra);
+        assert_eq!(check_database(&home.register()), load.acknowledged() + extra);
         let unknown = load.resolve(&client).await;
         assert!(extra <= unknown, "{extra} users too many, {unknown} unanswered");
         assert_eq!(load.compare(&client).await, 0, "round {round}: every unanswered write is one user");
@@ -36,7 +36,7 @@ async fn twenty_kills_lose_nothing_and_leave_nothing_half_written() {
         refuses_replays(&load, &client).await;
         (unanswered, done_anyway) = (unanswered + unknown, done_anyway + extra);
     }
-    assert_eq!(check_database(&home.database()), load.acknowledged());
+    assert_eq!(check_database(&home.register()), load.acknowledged());
     assert!(load.record.lock().unwrap().refused.is_empty(), "nothing was refused");
     let acknowledged = load.acknowledged();
     assert!(acknowledged >= KILLS * PER_ROUND);
@@ -79,7 +79,7 @@ async fn a_start_that_is_killed_again_and_again_leaves_a_register_that_starts() 
     server.stop();
 }
 
-/// The judge itself: whatever is missing or altered in the file, it notices.
+/// The judge itself: whatever is missing or altered in the database, it notices.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_register_with_something_missing_does_not_pass() {
     let home = Home::new("");
@@ -89,32 +89,78 @@ async fn a_register_with_something_missing_does_not_pass() {
         assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
     }
     server.stop();
-    assert_eq!(check_database(&home.database()), 6);
+    assert_eq!(check_database(&home.register()), 6);
     for damage in [
         "DELETE FROM users WHERE number = 3",
         "DELETE FROM users WHERE number = 6",
         "DELETE FROM events WHERE number = 4",
         "DELETE FROM events WHERE number = (SELECT max(number) FROM events)",
-        "DELETE FROM replies WHERE once_key = (SELECT min(once_key) FROM replies)",
-        "UPDATE events SET sealed = zeroblob(length(sealed)) WHERE number = 2",
+        "DELETE FROM replies WHERE once_key = (SELECT once_key FROM replies ORDER BY once_key LIMIT 1)",
+        "UPDATE events SET sealed = {link} WHERE number = 2",
         "UPDATE users SET status = 'ACTIVE' WHERE number = 2",
         "UPDATE users SET number = 9 WHERE number = 6",
         "UPDATE heads SET users = users + 1",
-        "UPDATE heads SET link = zeroblob(32)",
-        "INSERT INTO replies SELECT tenant, operation, zeroblob(16), fingerprint, status, zeroblob(16), sealed, \
+        "UPDATE heads SET link = {link}",
+        "INSERT INTO replies SELECT tenant, operation, {id}, fingerprint, status, {id}, sealed, \
          created_at FROM replies LIMIT 1",
     ] {
-        let file = home.path("damaged.db");
-        rusqlite::Connection::open(home.database())
-            .and_then(|db| db.execute("VACUUM INTO ?1", [file.to_str()]))
-            .unwrap();
-        assert_eq!(check_database(&file), 6);
-        assert_eq!(rusqlite::Connection::open(&file).unwrap().execute(damage, []).unwrap(), 1, "{damage}");
+        let copy = copy(&home);
+        assert_eq!(check_database(&copy), 6);
+        spoil(&copy, damage);
         let judged = std::thread::spawn({
-            let file = file.clone();
-            move || check_database(&file)
+            let copy = copy.clone();
+            move || check_database(&copy)
         });
         assert!(judged.join().is_err(), "{damage}");
-        std::fs::remove_file(&file).unwrap();
+        drop_copy(&copy);
+    }
+}
+
+/// The same register again.
+fn copy(home: &Home) -> Register {
+    match home.register() {
+        Register::File(original) => {
+            let file = home.path("copy.db");
+            rusqlite::Connection::open(original)
+                .and_then(|db| db.execute("VACUUM INTO ?1", [file.to_str()]))
+                .unwrap();
+            Register::File(file)
+        }
+        Register::Server(url) => {
+            let name = database_name(&url);
+            let (admin, copy) = (url.replace(name, "postgres"), format!("{name}_copy"));
+            postgres::sql(&admin, &format!("CREATE DATABASE {copy} TEMPLATE {name}"));
+            Register::Server(url.replace(name, &copy))
+        }
+    }
+}
+
+fn drop_copy(register: &Register) {
+    match register {
+        Register::File(file) => std::fs::remove_file(file).unwrap(),
+        Register::Server(url) => {
+            let name = database_name(url);
+            postgres::sql(&url.replace(name, "postgres"), &format!("DROP DATABASE {name}"));
+        }
+    }
+}
+
+fn database_name(url: &str) -> &str {
+    url.rsplit('/').next().and_then(|name| name.split('?').next()).unwrap()
+}
+
+/// `{link}` and `{id}` stand for as many zero bytes as these have.
+fn spoil(register: &Register, damage: &str) {
+    match register {
+        Register::File(file) => {
+            let damage = damage.replace("{link}", "zeroblob(32)").replace("{id}", "zeroblob(16)");
+            let done = rusqlite::Connection::open(file).and_then(|db| db.execute(&damage, []));
+            assert_eq!(done.unwrap(), 1, "{damage}");
+        }
+        Register::Server(url) => {
+            let (link, id) = ("decode(repeat('00', 32), 'hex')", format!("'{}'::uuid", uuid::Uuid::nil()));
+            let damage = damage.replace("{link}", link).replace("{id}", &id);
+            assert_eq!(postgres::sql(url, &format!("{damage} RETURNING 1")).len(), 1, "{damage}");
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Client, Home, PATIENCE, Ready, Server, clean, person, uuid};
-use crate::load::{Load, check_database, pause};
+use crate::harness::{Client, Home, PATIENCE, Ready, Register, Server, clean, person, uuid};
+use crate::judge::check_database;
+use crate::load::{Load, pause};
 
 const FILLS: usize = 3;
 /// Room for the writes that were refused, sent one by one: each commit takes some ten pages of the log.
@@ -105,7 +106,7 @@ async fn a_full_disk_refuses_writes_keeps_reading_and_recovers() {
     for entry in std::fs::read_dir(disk.outside()).unwrap().map(Result::unwrap) {
         std::fs::copy(entry.path(), home.path(entry.file_name().to_str().unwrap())).unwrap();
     }
-    assert_eq!(check_database(&home.path("investord.db")), load.acknowledged());
+    assert_eq!(check_database(&Register::File(home.path("investord.db"))), load.acknowledged());
 }
 
 /// Every refusal is a 503 that says what it is; reads go on.

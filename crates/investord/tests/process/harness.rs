@@ -1,4 +1,5 @@
 //! Servers as processes, commands that cannot hang, and a signing client that knows what it has sent.
+#![allow(dead_code, reason = "not every test program uses all of it")]
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -18,6 +19,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::support::postgres;
 
 /// Longer than anything here may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -133,34 +136,44 @@ pub enum Ready {
 
 impl Server {
     /// Starts the command; what it prints goes to the end of `LOG.out` and `LOG.err`.
-    pub fn start(mut command: Command, log: &Path, ready: Ready) -> Self {
+    pub fn start(command: Command, log: &Path, ready: Ready) -> Self {
+        Self::start_at(None, command, log, ready)
+    }
+
+    /// `known` is the address where it answers, if it does not print that first.
+    pub fn start_at(known: Option<SocketAddr>, mut command: Command, log: &Path, ready: Ready) -> Self {
         let files = [log.with_extension("out"), log.with_extension("err")];
-        let before: Vec<u64> =
-            files.iter().map(|file| file.metadata().map_or(0, |known| known.len())).collect();
+        let before = files.each_ref().map(|file| file.metadata().map_or(0, |known| known.len()));
         let open = |file: &PathBuf| OpenOptions::new().append(true).create(true).open(file).unwrap();
         command.stdout(open(&files[0])).stderr(open(&files[1]));
-        let mut child = command.spawn().unwrap();
-        let said = || -> String {
-            let tail = |(file, before): (&PathBuf, &u64)| {
-                let mut file = File::open(file).unwrap();
-                file.seek(SeekFrom::Start(*before)).unwrap();
-                let mut bytes = Vec::new();
-                file.read_to_end(&mut bytes).unwrap();
-                String::from_utf8_lossy(&bytes).into_owned()
-            };
-            files.iter().zip(&before).map(tail).collect()
+        let child = command.spawn().unwrap();
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, address: nowhere, url: String::new() };
+        let said = |at: usize| {
+            let mut file = File::open(&files[at]).unwrap();
+            file.seek(SeekFrom::Start(before[at])).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let mut lives = || {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                panic!("the server ended with {status}: {}{}", said(0), said(1));
+            }
         };
         let address = until("the address of the server", || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the server ended with {status}: {}", said());
+            lives();
+            // The log has addresses too: those of the database.
+            known.or_else(|| address_in(&said(0)))
+        });
+        until("the server to be ready", || {
+            lives();
+            match ready {
+                Ready::Answers => peek(address, "/readyz").filter(|(status, _)| *status == 200).map(|_| ()),
+                Ready::Listens => std::net::TcpStream::connect(address).ok().map(|_| ()),
             }
-            address_in(&said())
         });
-        let server = Self { child, address, url: format!("http://{address}") };
-        until("the server to be ready", || match ready {
-            Ready::Answers => peek(address, "/readyz").filter(|(status, _)| *status == 200).map(|_| ()),
-            Ready::Listens => std::net::TcpStream::connect(address).ok().map(|_| ()),
-        });
+        (server.address, server.url) = (address, format!("http://{address}"));
         server
     }
 
@@ -174,9 +187,14 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+    /// `name` as in TERM, STOP, CONT.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    pub fn terminate(&self) {
+        self.signal("TERM");
     }
 
     /// How it ended, or nothing when it goes on after the limit.
@@ -246,33 +264,82 @@ impl Key {
     }
 }
 
+/// Where the users are, for those who look past the server.
+#[derive(Clone, Debug)]
+pub enum Register {
+    File(PathBuf),
+    /// The URL of a PostgreSQL database.
+    Server(String),
+}
+
+impl Register {
+    /// Returns when the database does nothing for a process that has been killed any more: what that one
+    /// had sent may still be on its way to a commit.
+    pub fn quiet(&self) {
+        let Self::Server(url) = self else { return };
+        let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                    AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'";
+        until("the database to be quiet", || (postgres::number(url, busy) == 0).then_some(()));
+    }
+}
+
 /// A folder with a configuration, a master key and a tenants file for `serve`.
 pub struct Home {
     folder: TempDir,
+    /// The URL in the configuration; without one the register is a file.
+    url: Option<String>,
+    /// Dropped with the home.
+    _database: Option<postgres::Database>,
     pub client: String,
     pub secret: String,
     pub key: Key,
 }
 
 impl Home {
-    /// `config` is added to a configuration without limits on a free port.
+    /// `config` is added to a configuration without limits on a free port, and with a migrated database on
+    /// the engine of this program unless it names one.
     pub fn new(config: &str) -> Self {
+        let named = config.lines().any(|line| line.starts_with("database"));
+        let server = if crate::ON_POSTGRES && !named { postgres::shared() } else { None };
+        let database = server.map(postgres::Shared::database);
+        let home = Self::make(config, database.as_ref().map(|database| database.url().to_owned()));
+        Self { _database: database, ..home }
+    }
+
+    /// On an empty PostgreSQL database of the test's own, which is migrated.
+    pub fn on(url: &str, config: &str) -> Self {
+        Self::make(config, Some(url.to_owned()))
+    }
+
+    fn make(config: &str, url: Option<String>) -> Self {
         let home = Self {
             folder: tempfile::tempdir().unwrap(),
+            url,
+            _database: None,
             client: uuid(),
             secret: format!("secret-{}", uuid()),
             key: Key::new(KeyKind::Ed25519),
         };
+        let database = home.url.as_ref().map_or(String::new(), |url| format!("database = \"{url}\"\n"));
         home.write("master.key", &master_key());
         home.write(
             "investord.toml",
             &format!(
                 "listen = \"127.0.0.1:0\"\ndata = \"data\"\nmaster_key_file = \"master.key\"\n\
-                 tenants = \"tenants.toml\"\nrate_limit_per_second = 0\nfailed_checks_per_second = 0\n{config}"
+                 tenants = \"tenants.toml\"\nrate_limit_per_second = 0\nfailed_checks_per_second = 0\n\
+                 {database}{config}"
             ),
         );
         home.write("tenants.toml", &home.tenants("acme", ""));
+        if let Some(url) = &home.url {
+            // Not with the configuration: a test may want to see that one refused.
+            run(&mut home.bare(&["migrate", "--database", url])).ok();
+        }
         home
+    }
+
+    pub fn register(&self) -> Register {
+        self.url.clone().map_or_else(|| Register::File(self.database()), Register::Server)
     }
 
     /// A tenants file with one client and its key; `settings` are lines of the tenant.
@@ -296,6 +363,7 @@ impl Home {
         path
     }
 
+    /// The file of a register on SQLite.
     pub fn database(&self) -> PathBuf {
         self.path("data/investord.db")
     }
@@ -315,10 +383,17 @@ impl Home {
     }
 
     pub fn serve(&self) -> Server {
-        Server::start(self.command(&["serve"]), &self.path("server"), Ready::Answers)
+        self.serve_as("server", &[], &[])
     }
 
-    /// Everything the servers of this folder have printed.
+    /// A server with a log and perhaps words and variables of its own, for several beside one another.
+    pub fn serve_as(&self, log: &str, words: &[&str], variables: &[(&str, &str)]) -> Server {
+        let mut command = self.command(&["serve"]);
+        command.args(words).envs(variables.iter().copied());
+        Server::start(command, &self.path(log), Ready::Answers)
+    }
+
+    /// Everything that `serve` has printed in this folder.
     pub fn log(&self) -> String {
         ["server.out", "server.err"]
             .map(|name| String::from_utf8_lossy(&std::fs::read(self.path(name)).unwrap()).into_owned())
@@ -568,7 +643,7 @@ impl Client {
         self.send(&self.creation(body, once)).await
     }
 
-    pub async fn ask_token(&self) -> Answer {
+    pub fn token_request(&self) -> Vec<u8> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", &self.id)
             .append_pair("client_secret", &self.secret)
@@ -579,7 +654,11 @@ impl Client {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let request =
             Request { method: "POST", target: "/auth/token", body: form.as_bytes(), headers: &headers };
-        self.send(&stranger.signed(&request)).await
+        stranger.signed(&request)
+    }
+
+    pub async fn ask_token(&self) -> Answer {
+        self.send(&self.token_request()).await
     }
 
     pub async fn take_token(&mut self) {

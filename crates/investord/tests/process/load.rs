@@ -1,15 +1,9 @@
 //! Writers, the record of what they were told, and the comparison of both with the register.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use investord::domain::event::{Event, Link};
-use jiff::Timestamp;
-use rusqlite::OpenFlags;
-use uuid::Uuid;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Answer, Client, Connection, Failure, person, uuid};
 
@@ -19,6 +13,12 @@ pub const WRITERS: usize = 32;
 pub struct Write {
     pub once: String,
     pub body: Vec<u8>,
+}
+
+impl Write {
+    pub fn new(number: u64) -> Self {
+        Self { once: uuid(), body: person(number) }
+    }
 }
 
 #[derive(Clone)]
@@ -50,7 +50,7 @@ pub struct Lost {
 pub struct Record {
     pub acknowledged: Vec<Acknowledged>,
     pub refused: Vec<(Write, Answer)>,
-    /// Sent in part or whole, and not answered.
+    /// Sent in part or whole, and not answered; or answered that the register could not.
     pub unknown: Vec<Write>,
     /// Requests that were sent whole and not answered.
     pub lost: Vec<Lost>,
@@ -61,12 +61,21 @@ pub struct Record {
 #[derive(Clone, Default)]
 pub struct Load {
     pub record: Arc<Mutex<Record>>,
-    count: Arc<AtomicU64>,
+    pub count: Arc<AtomicU64>,
 }
 
 impl Load {
     pub fn acknowledged(&self) -> usize {
         self.record.lock().unwrap().acknowledged.len()
+    }
+
+    /// Returns when so many more are acknowledged, or when the writers have given up.
+    pub async fn more(&self, count: usize) {
+        let (goal, started) = (self.acknowledged() + count, Instant::now());
+        while self.acknowledged() < goal && self.record.lock().unwrap().refused.is_empty() {
+            assert!(started.elapsed() < crate::harness::PATIENCE, "no {count} more are acknowledged");
+            pause(2).await;
+        }
     }
 
     /// Lets all writers write until they are refused or find no server; `meanwhile` runs beside
@@ -95,18 +104,13 @@ impl Load {
             let number = self.count.fetch_add(1, Ordering::Relaxed);
             // Every eighth request repeats one that was acknowledged.
             let repeated = last.take_if(|_| number % 8 == 7);
-            let write = match &repeated {
-                Some(known) => known.write.clone(),
-                None => Write { once: uuid(), body: person(number) },
-            };
+            let write = repeated.as_ref().map_or_else(|| Write::new(number), |known| known.write.clone());
             let request = client.creation(&write.body, &write.once);
             let outcome = open.send(&request).await;
             let mut record = self.record.lock().unwrap();
             match (outcome, repeated) {
                 (Ok(answer), Some(known)) => {
-                    if answer.status == 200 && answer.body != known.answer {
-                        record.broken_repeats.push(format!("{} {}", known.id(), answer.text()));
-                    }
+                    record.repeated(&known, &answer);
                     connection = answer.keeps_alive().then_some(open);
                 }
                 (Ok(answer), None) if answer.status == 200 => {
@@ -180,80 +184,14 @@ impl Load {
     }
 }
 
-pub async fn pause(milliseconds: u64) {
-    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+impl Record {
+    pub fn repeated(&mut self, known: &Acknowledged, answer: &Answer) {
+        if answer.status == 200 && answer.body != known.answer {
+            self.broken_repeats.push(format!("{} {}", known.id(), answer.text()));
+        }
+    }
 }
 
-/// The file itself: dense numbers, every user with its events and its reply and nothing without a user,
-/// an unbroken chain. The number of users.
-pub fn check_database(file: &Path) -> usize {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = rusqlite::Connection::open_with_flags(file, flags).unwrap();
-    connection.busy_timeout(Duration::from_secs(10)).unwrap();
-    let db = connection.transaction().unwrap();
-    let sound: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(sound, "ok");
-    let (users, events, link): (i64, i64, Link) = db
-        .query_row("SELECT users, events, link FROM heads WHERE tenant = 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .unwrap();
-
-    let mut expected: HashMap<Uuid, Vec<&str>> = HashMap::new();
-    let mut count = 0;
-    let mut statement =
-        db.prepare("SELECT number, id, status FROM users WHERE tenant = 1 ORDER BY number").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        count += 1;
-        assert_eq!(row.get::<_, i64>(0).unwrap(), count, "users are numbered without gaps");
-        let events = match row.get::<_, String>(2).unwrap().as_str() {
-            "ACTIVE" => vec!["USER.CREATED", "USER.ACTIVATED"],
-            _ => vec!["USER.CREATED"],
-        };
-        expected.insert(Uuid::from_bytes(row.get(1).unwrap()), events);
-    }
-    assert_eq!(count, users, "the head counts the users");
-
-    let mut found: HashMap<Uuid, Vec<String>> = HashMap::new();
-    let (mut number, mut last) = (0, Link::default());
-    let mut statement = db
-        .prepare(
-            "SELECT number, id, created_at, type, subject, sealed, link FROM events
-             WHERE tenant = 1 ORDER BY number",
-        )
-        .unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        number += 1;
-        assert_eq!(row.get::<_, i64>(0).unwrap(), number, "events are numbered without gaps");
-        let (kind, sealed): (String, Vec<u8>) = (row.get(3).unwrap(), row.get(5).unwrap());
-        let subject = Uuid::from_bytes(row.get(4).unwrap());
-        let event = Event {
-            number,
-            id: Uuid::from_bytes(row.get(1).unwrap()),
-            created_at: Timestamp::from_microsecond(row.get(2).unwrap()).unwrap(),
-            kind: &kind,
-            subject,
-            sealed: &sealed,
-        };
-        last = event.link(&last);
-        assert_eq!(row.get::<_, Link>(6).unwrap(), last, "the chain breaks at event {number}");
-        found.entry(subject).or_default().push(kind);
-    }
-    assert_eq!((number, last), (events, link), "the head is the end of the chain");
-    assert_eq!(found.len(), expected.len());
-    for (user, events) in &expected {
-        assert!(found.get(user).is_some_and(|found| found == events), "{user}: {:?}", found.get(user));
-    }
-
-    let mut replies: HashMap<Uuid, usize> = HashMap::new();
-    let mut statement = db.prepare("SELECT subject FROM replies WHERE tenant = 1").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        *replies.entry(Uuid::from_bytes(row.get(0).unwrap())).or_default() += 1;
-    }
-    assert_eq!(replies.len(), expected.len(), "a reply for every user and no other");
-    assert!(replies.iter().all(|(user, count)| *count == 1 && expected.contains_key(user)));
-    usize::try_from(count).unwrap()
+pub async fn pause(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }

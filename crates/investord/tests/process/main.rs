@@ -1,12 +1,22 @@
-//! The program as a process: started, called, killed, filled up and started again, as an operator would.
+//! The program as a process: started, called, killed, filled up and started again, as an operator would; here
+//! on SQLite.
+//!
+//! What does not speak of SQLite runs on PostgreSQL as `process_postgres`.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alone;
 mod call;
 mod crash;
 mod disk;
 mod harness;
+mod judge;
 mod load;
 mod provision;
 mod secrecy;
 mod serve;
 mod slow;
 mod stop;
+
+const ON_POSTGRES: bool = false;

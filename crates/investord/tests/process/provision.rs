@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use httpsig::{KeyKind, SigningKey, Version};
-use rusqlite::OpenFlags;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Home, Key, Ready, Server, master_key, person, run, uuid};
+use crate::harness::{Client, Home, Key, Register, Server, master_key, person, run, uuid};
+use crate::judge::ask;
 
 /// A register with nobody in it: `serve` has run once.
 fn empty() -> Home {
@@ -22,20 +22,11 @@ fn rows(home: &Home) -> Vec<String> {
 }
 
 fn dump(home: &Home, tables: &[&str]) -> Vec<String> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = rusqlite::Connection::open_with_flags(home.database(), flags).unwrap();
-    let mut dumped = Vec::new();
-    for table in tables {
-        let mut statement = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
-        let columns = statement.column_count();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            let values: Vec<String> =
-                (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap())).collect();
-            dumped.push(format!("{table}: {}", values.join("|")));
-        }
-    }
-    dumped
+    let all = |table: &&str| {
+        let rows = ask(&home.register(), &[&format!("SELECT * FROM {table} ORDER BY 1, 2")]);
+        rows.into_iter().map(|row| format!("{table}: {row:?}")).collect::<Vec<_>>()
+    };
+    tables.iter().flat_map(all).collect()
 }
 
 fn caller(home: &Home, server: &Server, id: &str, secret: &str, key: Key) -> Client {
@@ -43,7 +34,7 @@ fn caller(home: &Home, server: &Server, id: &str, secret: &str, key: Key) -> Cli
 }
 
 /// Polls until `refused` says so; how long that took since now.
-async fn until_refused(mut refused: impl AsyncFnMut() -> bool) -> Duration {
+pub async fn until_refused(mut refused: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !refused().await {
         assert!(started.elapsed() < Duration::from_secs(10), "never refused");
@@ -53,7 +44,7 @@ async fn until_refused(mut refused: impl AsyncFnMut() -> bool) -> Duration {
 }
 
 /// One second, and what a busy machine takes to answer.
-const SECOND: Duration = Duration::from_millis(1150);
+pub const SECOND: Duration = Duration::from_millis(1150);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_make_a_client_that_works_at_once() {
@@ -356,21 +347,6 @@ async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
     server.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dev_takes_a_tenants_file_too() {
-    let home = Home::new("");
-    let words = ["dev", "--data", "data", "--listen", "127.0.0.1:0", "--tenants", "tenants.toml"];
-    for _ in 0..2 {
-        let server = Server::start(home.bare(&words), &home.path("server"), Ready::Answers);
-        assert_eq!(home.caller(&server).await.all_users().await.1, 0);
-        let tenants = run(&mut home.bare(&["tenant", "list", "--json", "--data", "data"])).json();
-        let names: Vec<&str> =
-            tenants.as_array().unwrap().iter().map(|tenant| tenant["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["demo", "acme"]);
-        server.stop();
-    }
-}
-
 #[test]
 fn a_tenants_file_with_a_mistake_is_refused_whole() {
     let home = Home::new("");
@@ -420,7 +396,11 @@ async fn the_master_key_changes_without_a_users_row() {
     home.write("next.key", &master_key());
     let rotate = ["master-key", "rotate", "--to", "next.key", "--json"];
     let refusal = run(&mut home.command(&rotate)).refusal();
-    assert!(refusal.contains("a server is running"), "{refusal}");
+    let running = match home.register() {
+        Register::File(_) => "a server is running",
+        Register::Server(_) => "of other processes use",
+    };
+    assert!(refusal.contains(running), "{refusal}");
     server.stop();
 
     let tables = ["users", "events", "replies", "clients", "client_keys", "tokens"];
@@ -451,19 +431,4 @@ async fn the_master_key_changes_without_a_users_row() {
     }
     client.take_token().await;
     server.stop();
-}
-
-#[test]
-fn a_register_that_is_not_there_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    for words in [
-        &["tenant", "list"][..],
-        &["tenant", "create", "acme"],
-        &["key", "list", "--tenant", "acme"],
-        &["tenant", "list", "--data", "else"],
-    ] {
-        let refusal = run(crate::harness::investord(folder.path()).args(words)).refusal();
-        assert!(refusal.contains("there is no database") && refusal.contains("investord.db"), "{refusal}");
-    }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing is made");
 }

@@ -4,7 +4,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Home, Ready, Request, Server, peek, run, uuid};
+use crate::harness::{Client, Home, Ready, Register, Request, Server, peek, run, uuid};
+use crate::support::postgres;
+
+/// The rows of a database that is no file.
+const TABLES: &str = "tables";
 
 /// Personal texts, one for each member that can hold one.
 const CANARIES: [(&str, &str); 17] = [
@@ -85,11 +89,16 @@ struct Heap {
 }
 
 impl Heap {
-    /// Everything that the server has written.
+    /// Everything that the server has written: files, and the rows of the tables where they are no file.
     fn of(home: &Home, metrics: &str) -> Self {
         let mut files = vec![("metrics".to_owned(), metrics.as_bytes().to_vec())];
-        for folder in ["", "data"] {
-            for entry in std::fs::read_dir(home.path(folder)).unwrap().map(Result::unwrap) {
+        let mut folders = vec![home.path("")];
+        match home.register() {
+            Register::File(file) => folders.push(file.parent().unwrap().to_owned()),
+            Register::Server(url) => files.push((TABLES.to_owned(), everything(&url))),
+        }
+        for folder in folders {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let name = entry.file_name().into_string().unwrap();
                 let made_here = ["master.key", "tenants.toml", "investord.toml"].contains(&name.as_str());
                 if entry.path().is_file() && !made_here {
@@ -120,6 +129,17 @@ impl Heap {
     }
 }
 
+/// All rows of all tables; bytes as they are, as far as they are text.
+fn everything(url: &str) -> Vec<u8> {
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+    let tables = postgres::sql(url, tables).into_iter().flatten().flatten();
+    let rows = tables.flat_map(|table| {
+        let all = format!("SET bytea_output = 'escape'; SELECT t::text FROM {table} t");
+        postgres::sql(url, &all).into_iter().flatten().flatten()
+    });
+    rows.collect::<Vec<String>>().join("\n").into_bytes()
+}
+
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let (first, rest) = needle.split_first()?;
     let mut from = 0;
@@ -147,7 +167,8 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     let metrics = peek(server.address, "/metrics").unwrap().1;
     server.kill();
     let killed = Heap::of(&home, &metrics);
-    assert!(killed.files.iter().any(|(name, bytes)| name.ends_with("-wal") && !bytes.is_empty()));
+    let written = |name: &str| name.ends_with("-wal") || name == TABLES;
+    assert!(killed.files.iter().any(|(name, bytes)| written(name) && !bytes.is_empty()));
     judge(&home, &killed, &tokens);
 
     // Again, and to a clean end.
@@ -164,7 +185,7 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
 
 fn judge(home: &Home, heap: &Heap, tokens: &[String]) {
     // The search itself works: these are meant to be found.
-    assert!(heap.has("investord.db", b"acme") || heap.has("investord.db-wal", b"acme"));
+    assert!(["investord.db", "investord.db-wal", TABLES].iter().any(|name| heap.has(name, b"acme")));
     assert!(heap.has("server.err", b"TRACE"), "the log is as talkative as can be");
     assert!(heap.has("server.err", home.client.as_bytes()) && heap.has("metrics", b"/users/{user_id}"));
     for (member, text) in CANARIES {
@@ -326,6 +347,9 @@ async fn a_talkative_development_server_logs_no_person() {
     let home = Home::new("");
     let mut command = home.bare(&["dev", "--verbose", "--data", "data", "--listen", "127.0.0.1:0"]);
     command.args(["--tenants", "tenants.toml"]);
+    if let Register::Server(url) = home.register() {
+        command.args(["--database", &url]);
+    }
     let server = Server::start(command, &home.path("server"), Ready::Answers);
     let client = home.caller(&server).await;
     exercise(&client).await;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{Chance, Client, Home, run};
-use crate::load::{Load, check_database, pause};
+use crate::judge::check_database;
+use crate::load::{Load, pause};
 
 const STOPS: usize = 10;
 
@@ -15,12 +16,9 @@ async fn a_stop_under_load_answers_what_was_sent() {
     let mut client = home.caller(&server).await;
     let mut longest = Duration::ZERO;
     for _ in 0..STOPS {
-        let goal = load.acknowledged() + 100;
         let late = chance.below(40);
         load.storm(&client, async {
-            while load.acknowledged() < goal && load.record.lock().unwrap().refused.is_empty() {
-                pause(2).await;
-            }
+            load.more(100).await;
             pause(late).await;
             let asked = Instant::now();
             server.terminate();
@@ -37,7 +35,7 @@ async fn a_stop_under_load_answers_what_was_sent() {
     let extra = load.compare(&client).await;
     let unknown = load.resolve(&client).await;
     assert_eq!(load.compare(&client).await, 0);
-    assert_eq!(check_database(&home.database()), load.acknowledged());
+    assert_eq!(check_database(&home.register()), load.acknowledged());
     let record = load.record.lock().unwrap();
     println!(
         "{STOPS} stops, {} acknowledged, {unknown} unanswered ({extra} of them stored), longest stop {longest:?}",
@@ -100,17 +98,6 @@ async fn a_request_that_never_ends_does_not_keep_the_server() {
     let status = server.ended(Duration::from_secs(15)).expect("it ends");
     assert!(status.success(), "{status}");
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
-}
-
-#[test]
-fn a_second_server_on_the_same_database_is_refused() {
-    let home = Home::new("");
-    let server = home.serve();
-    let refusal = run(&mut home.command(&["serve"])).refusal();
-    assert!(refusal.contains("a server is running on") && refusal.contains("investord.db"), "{refusal}");
-    // The lock is the process's: it goes with it, however it ends.
-    server.kill();
-    home.serve().stop();
 }
 
 #[test]

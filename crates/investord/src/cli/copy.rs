@@ -1,0 +1,114 @@
+//! `investord copy`: a register moves to another database, and is verified there.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{serve, single_threaded};
+use crate::config;
+use crate::store::connect::Tuning;
+use crate::store::transfer::{self, Content, TABLES};
+use crate::store::{Database, Store, migrate};
+
+#[derive(Args)]
+pub struct Copy {
+    /// The register to be copied: `sqlite:PATH` or `postgres://USER@HOST/NAME`. No process may serve it.
+    #[arg(long, env = "INVESTORD_COPY_FROM", hide_env_values = true, value_name = "URL")]
+    from: String,
+    /// Where to; an empty database, or one into which a copy of the same register broke off.
+    #[arg(long, env = "INVESTORD_COPY_TO", hide_env_values = true, value_name = "URL")]
+    to: String,
+    /// Delete what an earlier copy has brought, instead of going on where it broke off.
+    #[arg(long)]
+    from_start: bool,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Copy {
+    pub fn run(self) -> anyhow::Result<()> {
+        // Statements over a whole table take as long as they take.
+        let tuning = Tuning { statement_timeout_seconds: 3600, ..Tuning::default() };
+        let database = |what, url| config::database(url, &tuning).with_context(|| format!("--{what}"));
+        let (from, to) = (database("from", &self.from)?, database("to", &self.to)?);
+        if let Database::Sqlite(file) = &from
+            && !file.exists()
+        {
+            bail!("--from: there is no database {}", file.display());
+        }
+        let held = migrate::state(&from).context("--from")?;
+        if let (Database::Sqlite(_), []) = (&from, &held.applied[..]) {
+            bail!("--from: {from} holds no register");
+        }
+        if transfer::same(&from, &to)? {
+            bail!("--from and --to are the same database");
+        }
+        let _locks = (serve::alone(&from)?, serve::alone(&to)?);
+        let source = Store::open(&from).context("--from")?;
+        migrate::run(&to).context("--to")?;
+        single_threaded(self.transfer(&source, &Store::open(&to).context("--to")?))
+    }
+
+    async fn transfer(&self, from: &Store, to: &Store) -> anyhow::Result<()> {
+        transfer::check_target(from, to).await?;
+        if self.from_start {
+            transfer::empty(to).await?;
+        }
+        for table in TABLES.iter() {
+            let bar = bar(table.name, "copied", table.count(from).await?)?;
+            transfer::copy(table, from, to, |rows| bar.inc(rows)).await?;
+            bar.finish();
+        }
+        let (mut shown, mut different) = (Vec::new(), Vec::new());
+        for table in TABLES.iter() {
+            let rows = table.count(from).await? + table.count(to).await?;
+            let bar = bar(table.name, "verified", rows)?;
+            let source = transfer::content(table, from, |rows| bar.inc(rows)).await?;
+            let target = transfer::content(table, to, |rows| bar.inc(rows)).await?;
+            bar.finish();
+            if source != target {
+                different.push(format!("{} ({} rows, {} in the copy)", table.name, source.rows, target.rows));
+            }
+            let Content { rows, digest } = target;
+            shown.push(json!({ "table": table.name, "rows": rows, "digest": digest.to_string() }));
+        }
+        if !different.is_empty() {
+            bail!(
+                "the copy differs in {}: one of the two has changed since the copy began; stop what writes to them \
+                 and copy again with --from-start",
+                different.join(", ")
+            );
+        }
+        let events = chains(to).await.context("the source is damaged, and so is its copy")?;
+        // A SQLite file can be taken elsewhere without its log.
+        to.fold().await;
+        let shown = json!(shown);
+        println!("{}", if self.json { shown.to_string() } else { super::admin::table(&shown) });
+        if !self.json {
+            println!("verified: the same content, and {events} events in unbroken chains");
+        }
+        Ok(())
+    }
+}
+
+async fn chains(store: &Store) -> anyhow::Result<i64> {
+    let events = TABLES.iter().find(|table| table.name == "events").context("there are events")?;
+    let bar = bar("chains", "verified", events.count(store).await?)?;
+    let count = transfer::check_chains(store, |rows| bar.inc(rows)).await?;
+    bar.finish();
+    Ok(count)
+}
+
+/// On standard error, and only for a terminal.
+fn bar(table: &'static str, what: &str, rows: i64) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template(&format!(
+        "{{msg:12}} {{bar:30}} {{human_pos}} of {{human_len}} rows {what}, {{eta}} left"
+    ))?;
+    let bar = ProgressBar::new(u64::try_from(rows)?).with_style(style).with_message(table);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Ok(bar)
+}

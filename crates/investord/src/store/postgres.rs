@@ -1,0 +1,429 @@
+//! The shared engine: a few writers that commit many units at once, readers beside them, each a thread with
+//! a connection of its own.
+//!
+//! A connection is made when it is needed, and made anew when it is lost. What was lost before its commit
+//! is run again; after a commit nobody can tell, so the asker is told that the database was not available.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio_postgres::{Client, Error, Statement};
+
+use super::batch::{self, Connection, Queue, Writer};
+use super::binary::{plain, typed};
+use super::connect::{Postgres, classified, ends_connection};
+use super::sql::{Owned, Row, Rows, Session, one_row};
+use super::{Stmt, StoreError, Tx, Value, migrate};
+
+/// Reads that may wait for a connection; beyond that a request waits for room.
+const QUEUE: usize = 4096;
+/// For how long a failed attempt to connect answers for the next ones.
+const REST: Duration = Duration::from_millis(100);
+/// What a statement gets beyond its limit on the server before the connection counts as lost.
+const GRACE: Duration = Duration::from_secs(2);
+/// Every statement sees what others have committed by then; what must not change is locked.
+const SHARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+const ALONE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
+/// The lock comes before the first look at the database, so whoever waits for it sees what the other has done.
+/// Users are written all the same: that takes a lesser lock.
+const LOCK: &str = "LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE";
+/// Without it each statement of a read sees the newest commit.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Through a pooler every read has a transaction: there is no other place for its limits.
+const POOLED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+
+type Read = Box<dyn FnOnce(&Link) + Send>;
+
+pub struct Engine {
+    writers: Vec<Queue>,
+    readers: flume::Sender<Read>,
+}
+
+impl Engine {
+    /// Refuses a database that cannot be reached, or whose schema is not that of this version.
+    pub fn open(server: &Arc<Postgres>) -> anyhow::Result<Self> {
+        migrate::check_postgres(server)?;
+        let mut writers = Vec::new();
+        for _ in 0..server.tuning.writers {
+            let (queue, jobs) = batch::queue();
+            thread("writer", server, false, move |link| Writer(link).run(&jobs))?;
+            writers.push(queue);
+        }
+        let (readers, reads) = flume::bounded::<Read>(QUEUE);
+        for _ in 0..server.tuning.readers {
+            let reads = reads.clone();
+            thread("reader", server, true, move |link| reads.iter().for_each(|read| read(&link)))?;
+        }
+        Ok(Self { writers, readers })
+    }
+
+    /// The writer of a tenant: always the same.
+    pub fn queue(&self, tenant: i64) -> &Queue {
+        let at = usize::try_from(tenant.unsigned_abs()).unwrap_or(0) % self.writers.len();
+        &self.writers[at]
+    }
+
+    pub async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.hand_over(false, read).await
+    }
+
+    pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.hand_over(true, read).await
+    }
+
+    async fn hand_over<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        snapshot: bool,
+        mut read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (answer, answered) = oneshot::channel();
+        let job: Read = Box::new(move |link| {
+            let run = catch_unwind(AssertUnwindSafe(|| link.read(snapshot, &mut read)));
+            let result = run.unwrap_or_else(|_| {
+                // Nobody knows what it has left open.
+                link.lose();
+                Err(StoreError::Damaged("a read panicked".into()).into())
+            });
+            let _ = answer.send(result);
+        });
+        let gone = || StoreError::Unavailable("the readers have stopped".into());
+        self.readers.send_async(job).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+/// A thread with a link of its own, which never leaves it.
+fn thread(
+    name: &str,
+    server: &Arc<Postgres>,
+    read_only: bool,
+    work: impl FnOnce(Link) + Send + 'static,
+) -> anyhow::Result<()> {
+    let (server, runtime) = (Arc::clone(server), Builder::new_current_thread().enable_all().build()?);
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || work(Link::new(server, runtime, read_only)))?;
+    Ok(())
+}
+
+/// A statement that has been sent and whose result has not been looked at.
+struct Sent {
+    name: &'static str,
+    rows: Touched,
+    result: Pin<Box<dyn Future<Output = Result<u64, Error>>>>,
+}
+
+/// What is to become of the number of rows that a statement touched.
+enum Touched {
+    Any,
+    MustBeOne,
+    Told(Rows),
+}
+
+impl Touched {
+    fn judge(&self, rows: u64) -> Result<(), StoreError> {
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        match self {
+            Touched::Any => Ok(()),
+            Touched::MustBeOne => one_row(rows),
+            Touched::Told(told) => {
+                told.tell(rows);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A connection, or the lack of one.
+struct Link {
+    server: Arc<Postgres>,
+    runtime: Runtime,
+    read_only: bool,
+    open: RefCell<Option<Rc<Open>>>,
+    sent: RefCell<VecDeque<Sent>>,
+    lost: Cell<bool>,
+    refused: RefCell<Option<(Instant, StoreError)>>,
+}
+
+struct Open {
+    client: Client,
+    wire: AbortHandle,
+    /// By text; there are not many more of them than the server has statements.
+    prepared: RefCell<HashMap<&'static str, Statement>>,
+}
+
+impl Link {
+    fn new(server: Arc<Postgres>, runtime: Runtime, read_only: bool) -> Self {
+        Self {
+            server,
+            runtime,
+            read_only,
+            open: RefCell::default(),
+            sent: RefCell::default(),
+            lost: Cell::new(false),
+            refused: RefCell::default(),
+        }
+    }
+
+    /// Runs a read; once more on a new connection if the old one turned out to be gone.
+    fn read<T, E: From<StoreError>>(
+        &self,
+        snapshot: bool,
+        read: &mut impl FnMut(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut once = || {
+            self.connect()?;
+            let begun = snapshot || self.server.tuning.pooler;
+            if begun {
+                self.post_begin(if snapshot { SNAPSHOT } else { POOLED })?;
+            }
+            let tx = Tx::new(self);
+            let result = tx.told(read(&tx));
+            if begun {
+                self.roll_back();
+            }
+            result
+        };
+        let result = once();
+        if self.lost.get() { once() } else { result }
+    }
+
+    /// Makes sure that there is a connection, as far as anybody knows.
+    fn connect(&self) -> Result<(), StoreError> {
+        self.lost.set(false);
+        if self.open.borrow().as_ref().is_some_and(|open| !open.client.is_closed()) {
+            return Ok(());
+        }
+        if let Some((at, error)) = &*self.refused.borrow()
+            && at.elapsed() < REST
+        {
+            return Err(error.clone());
+        }
+        // The driver's limit is for the socket alone.
+        let limit = Duration::from_secs(self.server.tuning.connect_timeout_seconds.into());
+        let connected = self
+            .runtime
+            .block_on(async { tokio::time::timeout(limit, self.server.connect(self.read_only)).await });
+        let error = match connected {
+            Ok(Ok((client, wire))) => {
+                // It ends with the connection; why is told by the statement that notices.
+                let wire = self.runtime.spawn(wire.map(drop)).abort_handle();
+                metrics::counter!("investord_store_connections").increment(1);
+                self.open.replace(Some(Rc::new(Open { client, wire, prepared: RefCell::default() })));
+                self.refused.take();
+                return Ok(());
+            }
+            Ok(Err(error)) => classified(&error),
+            Err(_) => StoreError::Unavailable(format!("no connection within {} s", limit.as_secs())),
+        };
+        tracing::warn!(%error, server = %self.server, "cannot connect");
+        // Whatever the reason: without a connection there is no database.
+        let known = matches!(error, StoreError::Unavailable(_));
+        let error = if known { error } else { StoreError::Unavailable(error.to_string()) };
+        self.refused.replace(Some((Instant::now(), error.clone())));
+        Err(error)
+    }
+
+    fn opened(&self) -> Result<Rc<Open>, StoreError> {
+        self.open.borrow().clone().ok_or_else(|| StoreError::Unavailable("the connection was lost".into()))
+    }
+
+    fn lose(&self) {
+        self.sent.borrow_mut().clear();
+        if let Some(open) = self.open.take() {
+            // By itself it would stay until the answer has come and this thread has something else to do. A
+            // server or a pooler is to know at once that nobody waits.
+            open.wire.abort();
+            self.runtime.block_on(tokio::task::yield_now());
+        }
+        self.lost.set(true);
+    }
+
+    /// Waits for a result, but not for ever: a network can swallow it.
+    fn wait<T>(&self, result: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
+        let limit = Duration::from_secs(self.server.tuning.statement_timeout_seconds.into()) + GRACE;
+        match self.runtime.block_on(async { tokio::time::timeout(limit, result).await }) {
+            Ok(result) => result.map_err(|error| self.failed(&error)),
+            Err(_) => {
+                self.lose();
+                Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs())))
+            }
+        }
+    }
+
+    fn failed(&self, error: &Error) -> StoreError {
+        if ends_connection(error) {
+            self.lose();
+        }
+        classified(error)
+    }
+
+    fn prepared(&self, open: &Open, stmt: &Stmt) -> Result<Statement, StoreError> {
+        if let Some(statement) = open.prepared.borrow().get(stmt.text) {
+            return Ok(statement.clone());
+        }
+        // What failed before is why this fails, and comes first.
+        let prepared = self.wait(open.client.prepare(stmt.text));
+        let statement = prepared.or_else(|error| self.look().and(Err(error)))?;
+        open.prepared.borrow_mut().insert(stmt.text, statement.clone());
+        Ok(statement)
+    }
+
+    /// Sends something without waiting for its result.
+    fn post(
+        &self,
+        name: &'static str,
+        rows: Touched,
+        result: impl Future<Output = Result<u64, Error>> + 'static,
+    ) -> Result<(), StoreError> {
+        let mut result: Pin<Box<dyn Future<Output = _>>> = Box::pin(result);
+        // The first poll puts the message in line; so what is sent later comes later.
+        if let Some(Err(error)) = (&mut result).now_or_never() {
+            return Err(self.failed(&error));
+        }
+        self.sent.borrow_mut().push_back(Sent { name, rows, result });
+        Ok(())
+    }
+
+    fn post_stmt(&self, stmt: &Stmt, values: &[Value<'_>], rows: Touched) -> Result<(), StoreError> {
+        let open = self.opened()?;
+        let values: Vec<Owned> = values.iter().map(|value| Owned::from(*value)).collect();
+        if self.server.tuning.pooler {
+            let text = stmt.text;
+            return self.post(stmt.name, rows, async move {
+                let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
+                open.client.execute_typed(text, &typed(&values)).await
+            });
+        }
+        let statement = self.prepared(&open, stmt)?;
+        self.post(stmt.name, rows, async move {
+            open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await
+        })
+    }
+
+    fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
+        let open = self.opened()?;
+        self.post(text, Touched::Any, async move { open.client.batch_execute(text).await.map(|()| 0) })
+    }
+
+    /// Begins a transaction, with limits on waiting where the session cannot have them.
+    fn post_begin(&self, text: &'static str) -> Result<(), StoreError> {
+        self.post_control(text)?;
+        let (open, limits) = (self.opened()?, self.server.limits_of_transactions());
+        let set = async move { open.client.batch_execute(&limits).await.map(|()| 0) };
+        if self.server.tuning.pooler { self.post("SET LOCAL", Touched::Any, set) } else { Ok(()) }
+    }
+
+    /// Looks at the results of what was sent, oldest first; the first failure counts, the others follow
+    /// from it.
+    fn look(&self) -> Result<(), StoreError> {
+        let sent = std::mem::take(&mut *self.sent.borrow_mut());
+        let mut outcome = Ok(());
+        for Sent { name, rows: touched, result } in sent {
+            let checked = self.wait(result).and_then(|rows| touched.judge(rows));
+            outcome = outcome.and(checked.map_err(|error| error.in_statement(name)));
+            if self.lost.get() {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+impl Session for Link {
+    fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
+        let open = self.opened()?;
+        let rows = if self.server.tuning.pooler {
+            self.wait(open.client.execute_typed(stmt.text, &typed(values)))
+        } else {
+            let statement = self.prepared(&open, stmt)?;
+            self.wait(open.client.execute(&statement, &plain(values)))
+        };
+        self.look()?;
+        Ok(usize::try_from(rows?).unwrap_or(usize::MAX))
+    }
+
+    fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.post_stmt(stmt, values, Touched::MustBeOne)
+    }
+
+    fn send(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Rows, StoreError> {
+        let rows = Rows::default();
+        self.post_stmt(stmt, values, Touched::Told(rows.clone())).map(|()| rows)
+    }
+
+    fn each(
+        &self,
+        stmt: &Stmt,
+        values: &[Value<'_>],
+        see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let open = self.opened()?;
+        let rows = if self.server.tuning.pooler {
+            self.wait(open.client.query_typed(stmt.text, &typed(values)))
+        } else {
+            let statement = self.prepared(&open, stmt)?;
+            self.wait(open.client.query(&statement, &plain(values)))
+        };
+        self.look()?;
+        rows?.iter().try_for_each(|row| see(&Row::of(row)))
+    }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        self.look()
+    }
+}
+
+impl Connection for Link {
+    fn begin(&self, alone: bool) -> Result<(), StoreError> {
+        self.connect()?;
+        self.post_begin(if alone { ALONE } else { SHARED })?;
+        if alone { self.post_control(LOCK) } else { Ok(()) }
+    }
+
+    fn control(&self, text: &'static str) -> Result<(), StoreError> {
+        self.post_control(text)
+    }
+
+    /// Every statement has had its result by now: the commit of a transaction that has failed answers like
+    /// one that has not.
+    fn commit(&self) -> Result<(), StoreError> {
+        self.post_control("COMMIT")?;
+        self.look()
+    }
+
+    fn roll_back(&self) {
+        let rolled_back = self.open.borrow().is_none() || {
+            let _ = self.look();
+            self.post_control("ROLLBACK").and_then(|()| self.look()).is_ok()
+        };
+        if !rolled_back {
+            // The server rolls back what has lost its connection. Nobody is told that this one was lost:
+            // that is for what happened before.
+            let lost = self.lost.get();
+            self.lose();
+            self.lost.set(lost);
+        }
+    }
+
+    fn lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    fn fold(&self) {}
+}

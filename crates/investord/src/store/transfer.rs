@@ -1,0 +1,418 @@
+//! The logical content of a register, whatever engine holds it: copied row by row, told apart by a digest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use anyhow::{Context, bail, ensure};
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::sql::{Owned, Raw, Row};
+use super::{Database, Stmt, Store, StoreError, Tx, Value, tenants};
+use crate::domain::event::{Event, Link};
+
+/// Rows that are read, and written in one unit, at once.
+const PORTION: i64 = 1000;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Int,
+    Text,
+    Bytes,
+    Id,
+}
+use Kind::{Bytes, Id, Int, Text};
+
+/// A table, its columns with those of the key first, and the length of the key.
+type Shape = (&'static str, &'static [(&'static str, Kind)], usize);
+
+/// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
+/// copied in part answers nobody.
+const SHAPES: [Shape; 9] = [
+    (
+        "tenants",
+        &[
+            ("number", Int),
+            ("name", Text),
+            ("settings", Text),
+            ("sealed_key", Bytes),
+            ("master_key", Text),
+            ("created_at", Int),
+        ],
+        1,
+    ),
+    (
+        "users",
+        &[
+            ("tenant", Int),
+            ("number", Int),
+            ("id", Id),
+            ("status", Text),
+            ("version", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("postal_follows_address", Int),
+            ("data_key", Bytes),
+            ("person", Bytes),
+        ],
+        2,
+    ),
+    (
+        "events",
+        &[
+            ("tenant", Int),
+            ("number", Int),
+            ("id", Id),
+            ("created_at", Int),
+            ("type", Text),
+            ("subject", Id),
+            ("sealed", Bytes),
+            ("link", Bytes),
+        ],
+        2,
+    ),
+    (
+        "replies",
+        &[
+            ("tenant", Int),
+            ("operation", Text),
+            ("once_key", Id),
+            ("fingerprint", Bytes),
+            ("status", Int),
+            ("subject", Id),
+            ("sealed", Bytes),
+            ("created_at", Int),
+        ],
+        3,
+    ),
+    ("nonces", &[("hash", Bytes), ("until", Int)], 1),
+    ("heads", &[("tenant", Int), ("users", Int), ("events", Int), ("last_at", Int), ("link", Bytes)], 1),
+    (
+        "clients",
+        &[
+            ("id", Id),
+            ("tenant", Int),
+            ("secret", Bytes),
+            ("declared", Bytes),
+            ("scopes", Text),
+            ("created_at", Int),
+        ],
+        1,
+    ),
+    (
+        "client_keys",
+        &[("id", Id), ("client", Id), ("spki", Bytes), ("created_at", Int), ("revoked_at", Int)],
+        1,
+    ),
+    ("tokens", &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)], 1),
+];
+
+/// A table and the statements that walk it.
+pub struct Table {
+    pub name: &'static str,
+    columns: &'static [(&'static str, Kind)],
+    key: usize,
+    count: Stmt,
+    first: Stmt,
+    next: Stmt,
+    last: Stmt,
+    put: Stmt,
+    empty: Stmt,
+}
+
+pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| SHAPES.into_iter().map(Table::of).collect());
+
+static EVENTS: LazyLock<&Table> =
+    LazyLock::new(|| TABLES.iter().find(|table| table.name == "events").expect("it is one of them"));
+
+impl Table {
+    fn of((name, columns, key): Shape) -> Self {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let (all, keys) = (names.join(", "), names[..key].join(", "));
+        let backwards = names[..key].iter().map(|name| format!("{name} DESC")).collect::<Vec<_>>().join(", ");
+        let places = |count: usize| (1..=count).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+        let updates = names[key..]
+            .iter()
+            .map(|name| format!("{name} = excluded.{name}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        // Once per table and process.
+        let stmt = |text: String| Stmt { name, text: text.leak() };
+        Self {
+            name,
+            columns,
+            key,
+            count: stmt(format!("SELECT count(*) FROM {name}")),
+            first: stmt(format!("SELECT {all} FROM {name} ORDER BY {keys} LIMIT $1")),
+            next: stmt(format!(
+                "SELECT {all} FROM {name} WHERE ({keys}) > ({}) ORDER BY {keys} LIMIT ${}",
+                places(key),
+                key + 1
+            )),
+            last: stmt(format!("SELECT {all} FROM {name} ORDER BY {backwards} LIMIT 1")),
+            put: stmt(format!(
+                "INSERT INTO {name} ({all}) VALUES ({}) ON CONFLICT ({keys}) DO UPDATE SET {updates}",
+                places(names.len())
+            )),
+            empty: stmt(format!("DELETE FROM {name}")),
+        }
+    }
+
+    /// Rows are only ever added, at the end of the key's order: a copy that broke off goes on after the last
+    /// one. The other tables are small or short-lived.
+    fn grows(&self) -> bool {
+        matches!(self.name, "users" | "events")
+    }
+
+    /// Rows go, too, and nothing refers to them: a copy that is repeated brings them anew.
+    fn fades(&self) -> bool {
+        matches!(self.name, "replies" | "nonces" | "client_keys" | "tokens")
+    }
+
+    fn row(&self, row: &Row<'_>) -> Result<Vec<Owned>, StoreError> {
+        let value = |(at, (_, kind)): (usize, &(&str, Kind))| {
+            Ok(match row.raw(at)? {
+                Raw::Null => Value::Null.into(),
+                Raw::Int(value) => Value::Int(value).into(),
+                Raw::Text(value) => Value::Text(value).into(),
+                Raw::Bytes(_) if *kind == Id => Value::Id(row.id(at)?).into(),
+                Raw::Bytes(value) => Value::Bytes(value).into(),
+            })
+        };
+        self.columns.iter().enumerate().map(value).collect()
+    }
+
+    /// The next rows in the order of the key.
+    async fn after(
+        &'static self,
+        store: &Store,
+        last: Option<Vec<Owned>>,
+        most: i64,
+    ) -> Result<Vec<Vec<Owned>>, StoreError> {
+        let read = move |tx: &Tx<'_>| {
+            let mut rows = Vec::new();
+            let mut values: Vec<Value<'_>> =
+                last.iter().flatten().take(self.key).map(Owned::borrowed).collect();
+            values.push(Value::Int(most));
+            let stmt = if last.is_some() { &self.next } else { &self.first };
+            tx.each(stmt, &values, |row| {
+                rows.push(self.row(row)?);
+                Ok(())
+            })?;
+            Ok(rows)
+        };
+        store.scan("transfer.read", read).await
+    }
+
+    async fn one(
+        &'static self,
+        store: &Store,
+        stmt: &'static Stmt,
+    ) -> Result<Option<Vec<Owned>>, StoreError> {
+        store.read("transfer.one", move |tx| tx.one(stmt, &[], |row| self.row(row))).await
+    }
+
+    /// How many rows there are.
+    pub async fn count(&'static self, store: &Store) -> Result<i64, StoreError> {
+        let count =
+            store.read("transfer.count", move |tx| tx.one(&self.count, &[], |row| row.int(0))).await?;
+        Ok(count.unwrap_or(0))
+    }
+}
+
+/// Empties a register: the way to begin a copy anew.
+pub async fn empty(store: &Store) -> Result<(), StoreError> {
+    let unit =
+        |tx: &Tx<'_>| TABLES.iter().rev().try_for_each(|table| tx.execute(&table.empty, &[]).map(|_| ()));
+    store.write_alone("transfer.empty", unit).await
+}
+
+/// Whether both lead to the same database, by whatever name.
+pub fn same(from: &Database, to: &Database) -> anyhow::Result<bool> {
+    Ok(match (from, to) {
+        (Database::Sqlite(from), Database::Sqlite(to)) => {
+            to.exists() && from.canonicalize()? == to.canonicalize()?
+        }
+        (Database::Postgres(from), Database::Postgres(to)) => from.identity()? == to.identity()?,
+        _ => false,
+    })
+}
+
+/// Refuses a target that holds another register than the source, a part of another, or a copy that has gone
+/// on by itself.
+pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
+    let source = from.read("tenants.all", tenants::all).await?;
+    for tenant in to.read("tenants.all", tenants::all).await? {
+        let identity = |tenant: &tenants::TenantRow| (tenant.number, tenant.name.clone(), tenant.created_at);
+        ensure!(
+            source.iter().any(|known| identity(known) == identity(&tenant)),
+            "the target holds another register: it has a tenant '{}' that the source has not",
+            tenant.name
+        );
+        let number = tenant.number;
+        let end = to.read("heads.end_of_chain", move |tx| tenants::end_of_chain(tx, number)).await?;
+        if let Some((events, link)) = end.filter(|(events, _)| *events > 0) {
+            ensure!(
+                link_at(from, number, events).await?.as_deref() == Some(&link),
+                "the target is more than a copy: tenant '{}' has events of its own there",
+                tenant.name
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The link of a tenant's event in its chain.
+async fn link_at(store: &Store, tenant: i64, event: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    let before = [Value::Int(tenant), Value::Int(event - 1)].map(Owned::from).into();
+    let rows = EVENTS.after(store, Some(before), 1).await?;
+    Ok(rows.first().and_then(|row| match (row[0].borrowed(), row[1].borrowed(), row.last()?.borrowed()) {
+        (Value::Int(of), Value::Int(number), Value::Bytes(link)) if (of, number) == (tenant, event) => {
+            Some(link.to_vec())
+        }
+        _ => None,
+    }))
+}
+
+/// Copies a table; `progress` hears how many rows there are in the target. Safe to repeat after it broke off.
+pub async fn copy(
+    table: &'static Table,
+    from: &Store,
+    to: &Store,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<()> {
+    let mut last = None;
+    if table.grows() {
+        last = table.one(to, &table.last).await?;
+        progress(u64::try_from(table.count(to).await?)?);
+    } else if table.fades() {
+        to.write_alone("transfer.empty", |tx| tx.execute(&table.empty, &[])).await?;
+    }
+    let mut rows = table.after(from, last, PORTION).await?;
+    while !rows.is_empty() {
+        let (count, last) = (rows.len(), rows.last().map(|row| row.iter().map(Owned::again).collect()));
+        let put = move |tx: &Tx<'_>| {
+            rows.iter().try_for_each(|row| {
+                let values: Vec<Value<'_>> = row.iter().map(Owned::borrowed).collect();
+                tx.execute_one(&table.put, &values)
+            })
+        };
+        // The next rows are read while these are written.
+        let (written, next) =
+            tokio::join!(to.write::<_, StoreError>("transfer.put", 0, put), table.after(from, last, PORTION));
+        written.with_context(|| format!("table {}", table.name))?;
+        rows = next?;
+        progress(u64::try_from(count)?);
+    }
+    Ok(())
+}
+
+/// Number of rows and digest of a table: the same for the same rows, in whatever engine and order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub rows: u64,
+    pub digest: Digest,
+}
+
+/// The sum of the SHA-256 of all rows, modulo 2^64 in each of four parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest([u64; 4]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| write!(f, "{part:016x}"))
+    }
+}
+
+pub async fn content(
+    table: &'static Table,
+    store: &Store,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<Content> {
+    let mut content = Content { rows: 0, digest: Digest([0; 4]) };
+    let mut rows = table.after(store, None, PORTION).await?;
+    while !rows.is_empty() {
+        let last = rows.last().map(|row| row.iter().map(Owned::again).collect());
+        let next = table.after(store, last, PORTION);
+        let (next, ()) = tokio::join!(next, async {
+            for row in &rows {
+                let text: Vec<u8> = row.iter().flat_map(Owned::canonical).collect();
+                let hash = digest(&SHA256, &text);
+                for (sum, part) in content.digest.0.iter_mut().zip(hash.as_ref().chunks_exact(8)) {
+                    *sum = sum.wrapping_add(part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+                }
+            }
+        });
+        content.rows += u64::try_from(rows.len())?;
+        progress(u64::try_from(rows.len())?);
+        rows = next?;
+    }
+    Ok(content)
+}
+
+/// Walks the event chain of every tenant from end to end; how many events there are.
+pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
+    let mut ends: BTreeMap<i64, (i64, Link)> = BTreeMap::new();
+    let mut rows = EVENTS.after(store, None, PORTION).await?;
+    while !rows.is_empty() {
+        for row in &rows {
+            let values: Vec<Value<'_>> = row.iter().map(Owned::borrowed).collect();
+            let [
+                Value::Int(tenant),
+                Value::Int(number),
+                Value::Id(id),
+                Value::Int(created_at),
+                Value::Text(kind),
+                Value::Id(subject),
+                Value::Bytes(sealed),
+                Value::Bytes(link),
+            ] = values[..]
+            else {
+                bail!("an event has columns of other types");
+            };
+            let (last, end) = ends.entry(tenant).or_default();
+            let created_at = Timestamp::from_microsecond(created_at)?;
+            *end = Event { number, id, created_at, kind, subject, sealed }.link(end);
+            *last += 1;
+            ensure!(
+                (number, link) == (*last, &end[..]),
+                "the event chain of tenant {tenant} breaks at {last}"
+            );
+        }
+        progress(u64::try_from(rows.len())?);
+        let last = rows.last().map(|row| row.iter().map(Owned::again).collect());
+        rows = EVENTS.after(store, last, PORTION).await?;
+    }
+    for tenant in store.read("tenants.all", tenants::all).await? {
+        let number = tenant.number;
+        let head = store.read("heads.end_of_chain", move |tx| tenants::end_of_chain(tx, number)).await?;
+        ensure!(
+            head == Some(ends.get(&number).copied().unwrap_or_default()),
+            "the event chain of tenant '{}' does not end where its head says",
+            tenant.name
+        );
+    }
+    Ok(ends.values().map(|(events, _)| events).sum())
+}
+
+impl Owned {
+    fn again(&self) -> Self {
+        self.borrowed().into()
+    }
+
+    /// A form that no other value has.
+    fn canonical(&self) -> Vec<u8> {
+        let tagged =
+            |tag: u8, bytes: &[u8]| [&[tag][..], &(bytes.len() as u64).to_be_bytes(), bytes].concat();
+        match self.borrowed() {
+            Value::Null => tagged(0, &[]),
+            Value::Int(value) => tagged(1, &value.to_be_bytes()),
+            Value::At(value) => tagged(1, &value.as_microsecond().to_be_bytes()),
+            Value::Text(value) => tagged(2, value.as_bytes()),
+            Value::Bytes(value) => tagged(3, value),
+            Value::Id(value) => tagged(3, Uuid::as_bytes(&value)),
+        }
+    }
+}
