@@ -1,0 +1,188 @@
+//! Copies of a register, from each engine to each other: every table, every column, every row.
+
+use std::collections::BTreeMap;
+
+use investord::store::once::{self, Nonce, Once};
+use investord::store::tenants::{self, ClientRow, TokenRow};
+use investord::store::{Store, StoreError, Tx, transfer};
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use crate::engine::Engine;
+use crate::schema;
+use crate::work::{Desk, desk, now};
+
+/// More rows than are read at once.
+const MANY: u128 = 1_100;
+
+/// Fills every column of every table; those that may be empty are so in another row.
+async fn fill(store: &Store) {
+    let mut desks = Vec::new();
+    for tenant in [1, 2, 7] {
+        desks.push(desk(store, tenant).await);
+    }
+    for desk in &desks {
+        for _ in 0..5 {
+            store.write("test.register", desk.tenant, desk.unit()).await.unwrap();
+        }
+    }
+    let first = desks.remove(0);
+    store.write("test.fill", 1, speakers).await.unwrap();
+    store.write("test.fill", 1, move |tx| requests(tx, &first)).await.unwrap();
+}
+
+/// Who may speak for a tenant.
+fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
+    for (number, declared) in [(1, None), (2, Some(b"declared\0\xff".to_vec())), (3, Some(Vec::new()))] {
+        let (id, scopes) = (Uuid::from_u128(number), "users:read users:admin".to_owned());
+        let secret = b"secret".to_vec();
+        let client = ClientRow { id, tenant: 2, secret, declared, scopes: scopes.clone(), created_at: now() };
+        tenants::insert_client(tx, &client)?;
+        let (key, hash) = (Uuid::from_u128(number << 64), [u8::try_from(number).unwrap(); 32]);
+        tenants::insert_key(tx, key, id, b"", now())?;
+        if number == 2 {
+            tenants::revoke_key(tx, key, now())?;
+        }
+        tenants::insert_token(tx, &hash, &TokenRow { client: id, scopes, expires: now() })?;
+    }
+    Ok(())
+}
+
+/// What makes requests happen once.
+fn requests(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
+    let (_, user, view) = desk.register(tx)?;
+    let key = investord::store::users::key(tx, 1, &user, &desk.key)?;
+    for number in 0..MANY {
+        let until = now() + SignedDuration::from_secs(i64::try_from(number).unwrap());
+        let hash = (number << 96 | number).to_be_bytes();
+        assert!(once::remember(tx, &Nonce { hash, until, now: now() })?);
+        // Names that one order of letters puts otherwise than another.
+        let operation = ["POST /users", "post /users", "POST_/users", "PÖST /users"][number as usize % 4];
+        let key_of_request = Uuid::from_u128(u128::MAX / (number + 1));
+        let fingerprint = [u8::try_from(number % 256).unwrap(); 32];
+        let once = Once { tenant: 1, operation, key: key_of_request, fingerprint, kept_since: now() };
+        let reply = if number < 10 { view.as_str() } else { "" };
+        once::keep(tx, &once, (200, reply), (user, &key), now(), &*desk.ids)?;
+    }
+    Ok(())
+}
+
+/// All rows of all tables in a form that is the same on each engine.
+fn dump(engine: &Engine) -> BTreeMap<String, Vec<String>> {
+    let dump_of = |(name, table): (String, schema::Table)| {
+        let columns = table.columns.iter().map(|(column, kind, _)| match kind.as_str() {
+            "blob" => format!("lower(hex({column}))"),
+            "bytea" => format!("encode({column}, 'hex')"),
+            "uuid" => format!("replace(CAST({column} AS TEXT), '-', '')"),
+            _ => format!("CAST({column} AS TEXT)"),
+        });
+        // `hex` makes an empty text of nothing.
+        let columns = columns.zip(&table.columns).map(|(shown, (column, ..))| {
+            format!("CASE WHEN {column} IS NULL THEN '-' ELSE '+' || {shown} END")
+        });
+        let query = format!("SELECT {} FROM {name}", columns.collect::<Vec<_>>().join(", "));
+        let mut rows: Vec<String> = engine.rows(&query).iter().map(|row| format!("{row:?}")).collect();
+        rows.sort_unstable();
+        (name, rows)
+    };
+    schema::tables(engine).into_iter().map(dump_of).collect()
+}
+
+async fn copy(from: &Store, to: &Store) {
+    transfer::check_target(from, to).await.unwrap();
+    for table in transfer::TABLES.iter() {
+        transfer::copy(table, from, to, |_| {}).await.unwrap();
+        let contents =
+            [transfer::content(table, from, |_| {}).await, transfer::content(table, to, |_| {}).await];
+        let [content, copied] = contents.map(Result::unwrap);
+        assert_eq!(content, copied, "{}", table.name);
+        assert!(content.rows > 0, "{} is filled", table.name);
+    }
+    let chains = [transfer::check_chains(from, |_| {}).await, transfer::check_chains(to, |_| {}).await];
+    let [events, copied] = chains.map(Result::unwrap);
+    assert!(events > 0 && events == copied);
+}
+
+fn assert_same(one: &Engine, other: &Engine, what: &str) {
+    let (one, other) = (dump(one), dump(other));
+    for (table, rows) in &one {
+        assert!(*rows == other[table], "{table} differs, {what}");
+        let column = |row: &String, sign: &str| row.contains(sign);
+        assert!(rows.iter().any(|row| column(row, "\"+")), "{table} is filled");
+    }
+    assert_eq!(one.len(), other.len());
+}
+
+async fn copied(from: Engine, to: Engine) {
+    let (source, target) = (from.open(), to.open());
+    fill(&source).await;
+    copy(&source, &target).await;
+    assert_same(&from, &to, "copied");
+    copy(&source, &target).await;
+    assert_same(&from, &to, "copied twice");
+    // A copy that broke off goes on where it did, and brings what has changed meanwhile.
+    for lost in [
+        "DELETE FROM users WHERE tenant = 7 AND number > 2 OR tenant > 7",
+        "DELETE FROM events WHERE tenant > 1",
+        "DELETE FROM client_keys",
+        "DELETE FROM tokens",
+        "UPDATE clients SET scopes = 'none'",
+        "UPDATE heads SET users = 0",
+        "UPDATE tenants SET settings = '{}'",
+        "DELETE FROM nonces WHERE until > 0",
+    ] {
+        to.run(lost);
+    }
+    assert!(dump(&from) != dump(&to));
+    copy(&source, &target).await;
+    assert_same(&from, &to, "copied again");
+    transfer::empty(&target).await.unwrap();
+    assert!(dump(&to).values().all(Vec::is_empty), "emptied");
+    copy(&source, &target).await;
+    assert_same(&from, &to, "copied anew");
+}
+
+#[tokio::test]
+async fn a_register_moves_from_sqlite_to_postgres() {
+    let (Some(from), Some(to)) = (Engine::sqlite(), Engine::postgres()) else { return };
+    copied(from, to).await;
+}
+
+#[tokio::test]
+async fn a_register_moves_from_postgres_to_sqlite() {
+    let (Some(from), Some(to)) = (Engine::postgres(), Engine::sqlite()) else { return };
+    copied(from, to).await;
+}
+
+#[tokio::test]
+async fn a_register_moves_through_a_pooler() {
+    let (Some(from), Some(to)) = (Engine::pooled(), Engine::pooled()) else { return };
+    copied(from, to).await;
+}
+
+/// The digest tells what a count would not.
+#[tokio::test]
+async fn a_digest_sees_one_changed_value() {
+    let engine = Engine::sqlite().unwrap();
+    let store = engine.open();
+    fill(&store).await;
+    for (table, change) in [
+        ("tenants", "UPDATE tenants SET created_at = created_at + 1 WHERE number = 2"),
+        ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
+        ("events", "UPDATE events SET sealed = x'00' WHERE tenant = 7 AND number = 1"),
+        ("replies", "UPDATE replies SET status = 201 WHERE operation = 'POST_/users'"),
+        ("nonces", "UPDATE nonces SET until = until + 1 WHERE until = (SELECT min(until) FROM nonces)"),
+        ("heads", "UPDATE heads SET link = zeroblob(32) WHERE tenant = 1"),
+        ("clients", "UPDATE clients SET declared = x'' WHERE declared IS NULL"),
+        ("client_keys", "UPDATE client_keys SET revoked_at = 0 WHERE revoked_at IS NULL"),
+        ("tokens", "UPDATE tokens SET scopes = ''"),
+    ] {
+        let table = transfer::TABLES.iter().find(|known| known.name == table).unwrap();
+        let before = transfer::content(table, &store, |_| {}).await.unwrap();
+        engine.run(change);
+        let after = transfer::content(table, &store, |_| {}).await.unwrap();
+        assert_eq!(before.rows, after.rows);
+        assert_ne!(before.digest, after.digest, "{change}");
+    }
+    assert!(transfer::check_chains(&store, |_| {}).await.is_err(), "nor does a broken chain pass");
+}

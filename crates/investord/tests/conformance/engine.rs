@@ -1,0 +1,123 @@
+//! The engines: a new register on each, and ways around the store to look at it.
+
+use std::time::Duration;
+
+use investord::config;
+use investord::store::connect::Tuning;
+use investord::store::{Database, Store, migrate};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::support::postgres;
+
+/// A behaviour that takes longer hangs.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A register of its own on one of the engines.
+pub enum Engine {
+    Sqlite(TempDir),
+    Postgres { database: postgres::Database, pooler: bool },
+}
+
+/// Tries a behaviour, unless the engine is not there.
+pub async fn tried(engine: Option<Engine>, behaviour: impl AsyncFnOnce(&Engine)) {
+    if let Some(engine) = engine {
+        let tried = tokio::time::timeout(PATIENCE, behaviour(&engine)).await;
+        tried.expect("the behaviour is shown in time");
+    }
+}
+
+impl Engine {
+    #[expect(clippy::unnecessary_wraps, reason = "as the others")]
+    pub fn sqlite() -> Option<Self> {
+        Some(Self::Sqlite(tempfile::tempdir().unwrap()))
+    }
+
+    pub fn postgres() -> Option<Self> {
+        Self::on_server(false)
+    }
+
+    /// PostgreSQL with statements that are not prepared and limits set in every transaction.
+    pub fn pooled() -> Option<Self> {
+        Self::on_server(true)
+    }
+
+    fn on_server(pooler: bool) -> Option<Self> {
+        let engine = Self::Postgres { database: postgres::shared()?.database(), pooler };
+        // Not through a pooler, which locks nobody out.
+        migrate::run(&engine.tuned(|tuning| tuning.pooler = false)).unwrap();
+        Some(engine)
+    }
+
+    pub fn database(&self) -> Database {
+        self.tuned(|_| {})
+    }
+
+    pub fn tuned(&self, change: impl FnOnce(&mut Tuning)) -> Database {
+        match self {
+            Self::Sqlite(folder) => Database::Sqlite(folder.path().join("register.db")),
+            Self::Postgres { database, pooler } => {
+                let mut tuning = Tuning { pooler: *pooler, ..Tuning::default() };
+                change(&mut tuning);
+                config::database(database.url(), &tuning).unwrap()
+            }
+        }
+    }
+
+    /// What a process has when it starts.
+    pub fn open(&self) -> Store {
+        Store::open(&self.database()).unwrap()
+    }
+
+    /// What two processes have; of those SQLite allows one.
+    pub fn open_two(&self) -> [Store; 2] {
+        let store = self.open();
+        let other = if self.is_shared() { self.open() } else { store.clone() };
+        [store, other]
+    }
+
+    /// Whether several processes can be at work.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+
+    /// Runs statements past the store.
+    pub fn run(&self, sql: &str) {
+        match self {
+            Self::Sqlite(_) => self.connection().execute_batch(sql).unwrap(),
+            Self::Postgres { database, .. } => drop(postgres::sql(database.url(), sql)),
+        }
+    }
+
+    /// The rows of one query past the store, every value as text.
+    pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let Self::Sqlite(_) = self else {
+            let Self::Postgres { database, .. } = self else { unreachable!() };
+            return postgres::sql(database.url(), sql);
+        };
+        let connection = self.connection();
+        let mut statement = connection.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let text = |row: &rusqlite::Row<'_>, at| {
+            Ok(match row.get_ref(at)? {
+                rusqlite::types::ValueRef::Null => None,
+                rusqlite::types::ValueRef::Integer(value) => Some(value.to_string()),
+                other => Some(String::from_utf8_lossy(other.as_bytes()?).into_owned()),
+            })
+        };
+        let rows = statement.query_map([], |row| (0..columns).map(|at| text(row, at)).collect());
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The one number that a query gives.
+    pub fn number(&self, sql: &str) -> i64 {
+        self.rows(sql)[0][0].as_ref().unwrap().parse().unwrap()
+    }
+
+    fn connection(&self) -> Connection {
+        let Database::Sqlite(path) = self.database() else { unreachable!("asked for files alone") };
+        let connection = Connection::open(path).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection
+    }
+}

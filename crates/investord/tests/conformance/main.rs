@@ -1,0 +1,66 @@
+//! What the store promises, written once and tried on every engine: on SQLite, on PostgreSQL, and on PostgreSQL
+//! as it is spoken to through a pooler.
+//!
+//! A behaviour is a function over an [`engine::Engine`]. Two stores that are open on one PostgreSQL database are
+//! what two processes are: nothing but the database connects them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[expect(dead_code, reason = "made for the tests of the whole server, of which a few things are used")]
+#[path = "../it/app.rs"]
+mod app;
+#[expect(dead_code, reason = "as above")]
+#[path = "../it/bodies.rs"]
+mod bodies;
+#[expect(dead_code, reason = "as above")]
+#[path = "../it/wire.rs"]
+mod wire;
+
+/// Makes one test of each behaviour for each engine.
+macro_rules! on_every_engine {
+    ($($behaviour:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                crate::engine::tried(crate::engine::Engine::sqlite(), super::$behaviour).await;
+            })*
+        }
+        on_postgres!($($behaviour),*);
+    };
+}
+
+/// The same for behaviours that only several processes show.
+macro_rules! on_postgres {
+    ($($behaviour:ident),* $(,)?) => {
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                crate::engine::tried(crate::engine::Engine::postgres(), super::$behaviour).await;
+            })*
+        }
+        mod pooled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() {
+                crate::engine::tried(crate::engine::Engine::pooled(), super::$behaviour).await;
+            })*
+        }
+    };
+}
+
+mod copies;
+mod engine;
+mod heads;
+mod histories;
+mod linear;
+mod once;
+mod races;
+mod reads;
+mod schema;
+mod survey;
+mod units;
+mod values;
+mod work;
+
+/// What is tried over HTTP begins on SQLite and moves from there.
+const ON_POSTGRES: bool = false;

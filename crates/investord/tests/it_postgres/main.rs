@@ -1,0 +1,27 @@
+//! The tests of `it`, on PostgreSQL.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../it/app.rs"]
+mod app;
+#[path = "../it/bodies.rs"]
+mod bodies;
+#[path = "../it/caller.rs"]
+mod caller;
+#[path = "../it/explain.rs"]
+mod explain;
+#[path = "../it/isolation.rs"]
+mod isolation;
+#[path = "../it/mutants.rs"]
+mod mutants;
+#[path = "../it/once.rs"]
+mod once;
+#[path = "../it/refusals.rs"]
+mod refusals;
+#[path = "../it/users.rs"]
+mod users;
+#[path = "../it/wire.rs"]
+mod wire;
+
+const ON_POSTGRES: bool = true;

@@ -1,0 +1,292 @@
+//! A database that goes away, and a network that breaks, between any two bytes.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Chance, Client, Home, PATIENCE, Register, Server, peek, person, run, until, uuid};
+use crate::judge::count;
+use crate::load::{Load, Write, pause};
+use crate::siege::Siege;
+use crate::support::cutter::Cutter;
+use crate::support::postgres::{self, Cluster, Database, or_skip};
+
+const USERS: &str = "SELECT count(*) FROM users";
+
+/// A server that reaches its database through a network that can be cut.
+struct Far {
+    server: Server,
+    home: Home,
+    cutter: Cutter,
+    /// The database without the network between.
+    register: Register,
+    _database: Database,
+}
+
+impl Far {
+    /// None where there is no PostgreSQL.
+    fn new(config: &str) -> Option<Self> {
+        let database = postgres::shared()?.database();
+        let near = database.url();
+        let (before, rest) = near.rsplit_once('@').unwrap_or(("postgres://", near));
+        let (host, name) = rest.split_once('/').unwrap();
+        let target: SocketAddr = host.to_socket_addrs().unwrap().next().unwrap();
+        let cutter = Cutter::start(target);
+        // The network has to understand what it carries.
+        let name = name.split('?').next().unwrap();
+        let far = format!("{before}@{}/{name}?sslmode=disable", cutter.address());
+        let home = Home::on(&far, config);
+        let register = Register::Server(near.to_owned());
+        Some(Self { server: home.serve(), home, cutter, register, _database: database })
+    }
+
+    async fn client(&self) -> Client {
+        self.home.caller(&self.server).await
+    }
+
+    /// How often a batch was run again because its connection was lost before the commit.
+    fn rerun(&self) -> f64 {
+        self.server.metric("investord_store_batches_repeated{why=\"connection\"}")
+    }
+
+    fn users(&self) -> i64 {
+        count(&self.register, USERS)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_restarts_of_the_database_lose_nothing() {
+    const RESTARTS: usize = 20;
+    // As it comes: what is committed is on the disk.
+    let Some(cluster) = or_skip(Cluster::start(&[])) else { return };
+    postgres::sql(&cluster.url("postgres"), "CREATE DATABASE register");
+    let home = Home::on(&cluster.url("register"), "");
+    let mut chance = Chance::new("restarts");
+    let server = home.serve();
+    let client = home.caller(&server).await;
+    let siege = Siege::of(&[&server]);
+    let mut longest = Duration::ZERO;
+    siege
+        .lay(&client, async {
+            for restart in 0..RESTARTS {
+                siege.load.more(60).await;
+                pause(chance.below(60)).await;
+                cluster.stop_now();
+                let before = siege.trouble().unavailable;
+                until("writes to be refused", || (siege.trouble().unavailable > before).then_some(()));
+                if restart == 0 {
+                    while_the_database_is_away(&server, &client).await;
+                }
+                let before = siege.load.acknowledged();
+                cluster.start_again();
+                let back = Instant::now();
+                until("a write to succeed", || (siege.load.acknowledged() > before).then_some(()));
+                longest = longest.max(back.elapsed());
+            }
+        })
+        .await;
+    let (unknown, extra) = siege.judge(&home.register(), &client).await;
+    println!(
+        "{RESTARTS} restarts, {} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} were \
+         stored; at most {longest:?} until the first write; {:?}",
+        siege.load.acknowledged(),
+        siege.trouble()
+    );
+    assert!(siege.load.acknowledged() >= RESTARTS * 60);
+    assert!(longest <= Duration::from_secs(2), "{longest:?}");
+    assert!(
+        siege.trouble().unavailable >= RESTARTS && siege.trouble().unanswered == 0,
+        "every one is answered"
+    );
+    server.stop();
+}
+
+/// Everything that needs it is refused at once with a document, and the process says that it lives.
+async fn while_the_database_is_away(server: &Server, client: &Client) {
+    // What is kept in memory of clients and tokens is old by then.
+    until("reads to be refused", || (peek(server.address, "/readyz")?.0 == 503).then_some(()));
+    pause(600).await;
+    let asked = Instant::now();
+    client.get("/users").await.problem(503, "unavailable");
+    client.ask_token().await.problem(503, "unavailable");
+    client.create(&person(1), &uuid()).await.problem(503, "unavailable");
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert_eq!(peek(server.address, "/healthz").unwrap().0, 200);
+    assert_eq!(peek(server.address, "/metrics").unwrap().0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_cut_under_load_cost_nothing() {
+    const CUTS: u64 = 40;
+    let Some(far) = Far::new("") else { return };
+    let mut chance = Chance::new("cuts");
+    let client = far.client().await;
+    let siege = Siege::of(&[&far.server]);
+    siege
+        .lay(&client, async {
+            for _ in 0..CUTS {
+                siege.load.more(30).await;
+                pause(chance.below(20)).await;
+                far.cutter.cut_all();
+            }
+            siege.load.more(30).await;
+        })
+        .await;
+    let (unknown, extra) = siege.judge(&far.register, &client).await;
+    println!(
+        "{} connections cut, {} batches run again, {} acknowledged, 0 lost, 0 doubled; {unknown} left open, of \
+         which {extra} were stored; {:?}",
+        far.cutter.count(),
+        far.rerun(),
+        siege.load.acknowledged(),
+        siege.trouble()
+    );
+    assert!(far.cutter.count() >= CUTS && far.rerun() >= 1.0);
+    assert_eq!(siege.trouble().unanswered, 0);
+}
+
+/// Whatever the client of the database had said by then: a write is done, or refused and done by the repeat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_after_any_number_of_bytes_is_survived() {
+    let Some(far) = Far::new("") else { return };
+    let (client, load) = (far.client().await, Load::default());
+    let (mut refused, mut done) = (0, 0);
+    for bytes in (0..9_000).step_by(120) {
+        // What is known of client and token now is not asked for by the write.
+        assert_eq!(client.get("/users?limit=1").await.status, 200);
+        far.cutter.cut_after(bytes);
+        far.cutter.cut_all();
+        let write = Write::new(bytes);
+        let answer = client.create(&write.body, &write.once).await;
+        far.cutter.cut_after(u64::MAX);
+        far.cutter.cut_all();
+        if answer.status == 200 {
+            done += 1;
+        } else {
+            answer.problem(503, "unavailable");
+            refused += 1;
+        }
+        // A connection that was refused is not tried again for a moment.
+        while client.create(&write.body, &write.once).await.status == 503 {
+            pause(10).await;
+        }
+        load.settle(&client, &write).await;
+        let known = load.record.lock().unwrap().acknowledged.last().unwrap().answer.clone();
+        assert!(answer.status != 200 || answer.body == known, "the repeat is answered as the first was");
+    }
+    println!("{refused} refused, {done} done; {} connections cut", far.cutter.count());
+    assert!(refused > 10 && done > 10, "both sides of the border: {refused} {done}");
+    assert_eq!(load.compare(&client).await, 0);
+    assert_eq!(crate::judge::check_database(&far.register), refused + done);
+}
+
+/// The commit is done and nobody hears of it: the repeat gets the answer that was kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
+    const ROUNDS: u64 = 20;
+    let Some(far) = Far::new("") else { return };
+    let (client, load) = (far.client().await, Load::default());
+    for number in 0..ROUNDS {
+        let (write, before) = (Write::new(number), far.users());
+        assert_eq!(client.get("/users?limit=1").await.status, 200);
+        far.cutter.swallow_answers("COMMIT");
+        for _ in 0..2 {
+            client.create(&write.body, &write.once).await.problem(503, "unavailable");
+            assert_eq!(far.users(), before + 1, "it is done");
+        }
+        far.cutter.answers_again();
+        load.settle(&client, &write).await;
+        assert_eq!(far.users(), before + 1, "and done once");
+    }
+    // And when the network is well again at once: what may have been done is not tried again unasked.
+    for number in 0..ROUNDS {
+        let (write, cuts) = (Write::new(number), far.cutter.count());
+        far.cutter.swallow_answers("COMMIT");
+        let asking = tokio::spawn({
+            let (client, write) = (client.clone(), write.clone());
+            async move { client.create(&write.body, &write.once).await }
+        });
+        let asked = Instant::now();
+        while far.cutter.count() == cuts && asked.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+        far.cutter.answers_again();
+        asking.await.unwrap().problem(503, "unavailable");
+        load.settle(&client, &write).await;
+    }
+    assert_eq!(load.compare(&client).await, 0);
+
+    // The same for many at once, whose units share commits.
+    let siege = Siege::with(load, &[&far.server]);
+    siege
+        .lay(&client, async {
+            for _ in 0..10 {
+                siege.load.more(40).await;
+                let before = siege.trouble().unavailable;
+                far.cutter.swallow_answers("COMMIT");
+                until("commits to be lost", || (siege.trouble().unavailable >= before + 10).then_some(()));
+                far.cutter.answers_again();
+            }
+        })
+        .await;
+    let (unknown, extra) = siege.judge(&far.register, &client).await;
+    println!(
+        "{} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} were stored; {:?}",
+        siege.load.acknowledged(),
+        siege.trouble()
+    );
+    assert!(extra > 0, "some were done and left open");
+}
+
+/// Nothing arrives and nothing is closed: only limits help.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_swallows_everything_is_given_up_in_time() {
+    /// A statement is waited for on the old connection for its limit and 2 s, then a new connection for its
+    /// own; and what a busy machine takes.
+    const LIMIT: Duration = Duration::from_secs(1 + 2 + 1 + 2);
+    let limits = "connect_timeout_seconds = 1\nstatement_timeout_seconds = 1\nlock_timeout_seconds = 1\n";
+    let Some(far) = Far::new(&format!("[postgres]\n{limits}")) else { return };
+    let client = far.client().await;
+    let siege = Siege::of(&[&far.server]);
+    siege
+        .lay(&client, async {
+            siege.load.more(60).await;
+            // Too short to be noticed.
+            far.cutter.freeze();
+            pause(300).await;
+            far.cutter.thaw();
+            siege.load.more(60).await;
+            assert_eq!(siege.trouble().unavailable, 0);
+            far.cutter.freeze();
+            until("writes to be refused", || (siege.trouble().unavailable > 0).then_some(()));
+            for target in ["/users", "/readyz"] {
+                let asked = Instant::now();
+                client.get(target).await.problem(503, "unavailable");
+                println!("{target} refused after {:?}", asked.elapsed());
+            }
+            let before = siege.load.acknowledged();
+            far.cutter.thaw();
+            let thawed = Instant::now();
+            until("a write to succeed", || (siege.load.acknowledged() > before).then_some(()));
+            println!("the first write {:?} after the thaw", thawed.elapsed());
+            assert!(thawed.elapsed() < Duration::from_secs(5), "{:?}", thawed.elapsed());
+            siege.load.more(60).await;
+        })
+        .await;
+    let (unknown, extra) = siege.judge(&far.register, &client).await;
+    println!("{unknown} left open, of which {extra} were stored; {:?}", siege.trouble());
+    assert!(siege.trouble().longest <= LIMIT, "{:?}", siege.trouble());
+    assert_eq!(siege.trouble().unanswered, 0);
+}
+
+/// A start says what it cannot reach, soon.
+#[test]
+fn a_start_without_the_database_says_so() {
+    let Some(far) = Far::new("[postgres]\nconnect_timeout_seconds = 1\n") else { return };
+    far.cutter.freeze();
+    for command in ["serve", "worker"] {
+        let asked = Instant::now();
+        let refusal = run(&mut far.home.command(&[command])).refusal();
+        assert!(refusal.contains("cannot reach postgres://"), "{refusal}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    }
+}

@@ -1,0 +1,28 @@
+//! The tests of `process` that are for every engine, on PostgreSQL; and several processes on one database.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../process/crash.rs"]
+mod crash;
+#[path = "../process/harness.rs"]
+mod harness;
+#[path = "../process/judge.rs"]
+mod judge;
+#[path = "../process/load.rs"]
+mod load;
+#[path = "../process/provision.rs"]
+mod provision;
+#[path = "../process/secrecy.rs"]
+mod secrecy;
+#[path = "../process/serve.rs"]
+mod serve;
+
+#[path = "../process/stop.rs"]
+mod stop;
+
+mod database;
+mod several;
+mod siege;
+
+const ON_POSTGRES: bool = true;
