@@ -1,11 +1,13 @@
-//! Requests, signed before the clock runs.
+//! Requests, made and signed before the clock runs.
 
 use anyhow::Context;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use httpsig::{Message, Parameters, SigningKey, Version};
+use httpsig::{KeyKind, Message, Parameters, SigningKey, Version};
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
+
+use crate::people::person;
 
 /// Seconds that a signature is good for; the server takes at most 300.
 const LIFETIME: i64 = 295;
@@ -15,6 +17,14 @@ const VERSION: Version = Version::Draft15;
 pub struct Prepared {
     pub bytes: Vec<u8>,
     pub begins: String,
+}
+
+impl Prepared {
+    /// The same request, asking for the connection to be closed after the answer.
+    pub fn closing(&self) -> Vec<u8> {
+        let line = self.bytes.windows(2).position(|window| window == b"\r\n").map_or(0, |at| at + 2);
+        [&self.bytes[..line], b"connection: close\r\n", &self.bytes[line..]].concat()
+    }
 }
 
 /// What is asked for.
@@ -28,21 +38,41 @@ pub enum Ask<'a> {
     },
 }
 
-/// A client of the server with one of its keys.
+/// What a request is signed with.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// A key of the client and its id.
+    Key(KeyKind, &'a str, &'a SigningKey),
+    /// Nothing: for a service that knows no signatures.
+    None,
+    /// A text that only looks like a signature: for Prism, which wants to see one and does not check it.
+    Dummy,
+}
+
+impl Proof<'_> {
+    pub fn kind(&self) -> Option<KeyKind> {
+        match self {
+            Self::Key(kind, ..) => Some(*kind),
+            Self::None | Self::Dummy => None,
+        }
+    }
+}
+
+/// A client of a service, with one of its keys.
 pub struct Sender<'a> {
+    /// What its requests name as their host.
     pub authority: String,
     pub client_id: &'a str,
     pub client_secret: &'a str,
-    pub key_id: &'a str,
-    pub key: &'a SigningKey,
-    pub token: &'a str,
+    pub token: String,
+    pub proof: Proof<'a>,
 }
 
 pub const SCOPES: &str = "users:admin users:read";
 
 impl Sender<'_> {
     pub fn prepare(&self, ask: &Ask<'_>) -> anyhow::Result<Prepared> {
-        Ok(self.sign(ask)?.0)
+        Ok(self.made(ask)?.0)
     }
 
     /// Prepares many requests on all cores.
@@ -62,12 +92,13 @@ impl Sender<'_> {
 
     /// A text under a signature and the signature's bytes.
     pub fn base_and_signature(&self, ask: &Ask<'_>) -> anyhow::Result<(String, Vec<u8>)> {
-        let (_, signed) = self.sign(ask)?;
+        let (_, signed) = self.made(ask)?;
+        let signed = signed.context("not signed")?;
         let value = signed.signature.trim_start_matches("sig1=:").trim_end_matches(':');
         Ok((signed.base, BASE64_STANDARD.decode(value)?))
     }
 
-    fn sign(&self, ask: &Ask<'_>) -> anyhow::Result<(Prepared, httpsig::Signed)> {
+    fn made(&self, ask: &Ask<'_>) -> anyhow::Result<(Prepared, Option<httpsig::Signed>)> {
         let (method, path, query) = match ask {
             Ask::Token => ("POST", "/auth/token".to_owned(), None),
             Ask::Create(_) => ("POST", "/users".to_owned(), None),
@@ -83,6 +114,8 @@ impl Sender<'_> {
                 format!(r#"{{"meta":{{"offset":{offset},"limit":100,"count":100,"total_count":"#),
             ),
         };
+        // What Prism answers are the examples of the document.
+        let begins = if matches!(self.proof, Proof::Dummy) { "{".to_owned() } else { begins };
         let mut headers = self.headers(ask, &body)?;
         let message = Message {
             method,
@@ -94,19 +127,19 @@ impl Sender<'_> {
             body: body.as_bytes(),
             status: None,
         };
-        let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
-        let parameters = Parameters {
-            key_id: self.key_id,
-            created,
-            expires: Some(created + LIFETIME),
-            nonce: Some(&nonce),
-            alg: None,
-            tag: None,
+        let signed = match self.proof {
+            Proof::Key(_, key_id, key) => Some(sign(&message, key_id, key)?),
+            Proof::None | Proof::Dummy => None,
         };
-        let components = httpsig::usual_components(&message, VERSION);
-        let signed = httpsig::sign(&message, &components, &parameters, self.key, VERSION)?;
-        headers.insert("signature-input", signed.signature_input.parse()?);
-        headers.insert("signature", signed.signature.parse()?);
+        let fields = match (&signed, self.proof) {
+            (Some(signed), _) => Some((signed.signature_input.as_str(), signed.signature.as_str())),
+            (None, Proof::Dummy) => Some((r#"sig1=("@method");created=1618884473;keyid="k""#, "sig1=:AAAA:")),
+            (None, _) => None,
+        };
+        if let Some((input, signature)) = fields {
+            headers.insert("signature-input", input.parse()?);
+            headers.insert("signature", signature.parse()?);
+        }
 
         let target = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
         let mut bytes = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
@@ -162,57 +195,20 @@ impl Sender<'_> {
     }
 }
 
-fn part_of(sender: &Sender<'_>, asks: &[Ask<'_>]) -> anyhow::Result<Vec<Prepared>> {
-    asks.iter().map(|ask| sender.prepare(ask)).collect()
+fn sign(message: &Message<'_>, key_id: &str, key: &SigningKey) -> anyhow::Result<httpsig::Signed> {
+    let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
+    let parameters = Parameters {
+        key_id,
+        created,
+        expires: Some(created + LIFETIME),
+        nonce: Some(&nonce),
+        alg: None,
+        tag: None,
+    };
+    let components = httpsig::usual_components(message, VERSION);
+    Ok(httpsig::sign(message, &components, &parameters, key, VERSION)?)
 }
 
-/// The person of the API reference's example under varied names.
-fn person(number: usize) -> String {
-    const FIRST: [&str; 16] = [
-        "Karl",
-        "Anna Maria",
-        "Jürgen",
-        "Zoë",
-        "Friedrich",
-        "Ingrid",
-        "Björn",
-        "Hannelore",
-        "Paul",
-        "Sophie",
-        "Günther",
-        "Mia",
-        "Leon",
-        "Charlotte",
-        "Emil",
-        "Käthe",
-    ];
-    const LAST: [&str; 16] = [
-        "Schmidt",
-        "Müller",
-        "von der Heide",
-        "Weiß",
-        "Schneider",
-        "Fischer",
-        "Meyer-Landrut",
-        "Wagner",
-        "Becker",
-        "Schulz",
-        "Hoffmann",
-        "Schäfer",
-        "Koch",
-        "Bauer",
-        "Richter",
-        "Klein",
-    ];
-    let (first, last) = (FIRST[number % 16], LAST[number / 16 % 16]);
-    let (year, month, day) = (1940 + number % 60, 1 + number / 60 % 12, 1 + number / 720 % 28);
-    let (house, post) = (1 + number % 200, 10_115 + number % 4_000);
-    let address = format!(
-        r#"{{"address_line1":"Unter den Linden {house}","address_line2":"{floor}. Etage","postcode":"{post}","city":"Berlin","country":"DE"}}"#,
-        floor = 1 + number % 6
-    );
-    format!(
-        r#"{{"first_name":"{first}","last_name":"{last}","salutation":"SALUTATION_MALE","title":"DR","birth_date":"{year}-{month:02}-{day:02}","birth_city":"Berlin","birth_country":"DE","birth_name":"{last}","nationalities":["DE","AU"],"address":{address},"postal_address":{address},"email":"person{number}@example.com","phone_number":"49{phone:09}"}}"#,
-        phone = 301_000_000 + number
-    )
+fn part_of(sender: &Sender<'_>, asks: &[Ask<'_>]) -> anyhow::Result<Vec<Prepared>> {
+    asks.iter().map(|ask| sender.prepare(ask)).collect()
 }

@@ -1,4 +1,4 @@
-//! The server under test: the real binary in a process of its own, and what Linux says about it.
+//! The services under test, each one or more processes of its own.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,25 +9,35 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// How long a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Pause between two looks at a server that does not listen yet.
-const LOOK: Duration = Duration::from_micros(200);
+use crate::cpu::{self, Cpu};
 
-pub struct Server {
+/// How long a service may take to start or to stop.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Pause between two looks at a service that does not listen yet.
+const LOOK: Duration = Duration::from_micros(200);
+pub const READY: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+const GOOD: &str = "HTTP/1.1 200 ";
+
+pub struct Process {
     child: Child,
     pub address: SocketAddr,
-    /// From the start of the process to the first 200 of `/readyz`.
-    pub cold_start: Duration,
+    /// From its start to the first answer.
+    pub first_answer: Duration,
 }
 
-impl Server {
-    /// `investord serve`, its log in a file.
-    pub fn serve(binary: &Path, config: &Path, log: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+impl Process {
+    /// `investord serve`, its log in a file. It has started when `question` is answered 200.
+    pub fn serve(
+        binary: &Path,
+        config: &Path,
+        log: &Path,
+        address: SocketAddr,
+        question: &[u8],
+    ) -> anyhow::Result<Self> {
         let mut command = command(binary);
         command.arg("serve").arg("--config").arg(config).arg("--listen").arg(address.to_string());
         command.stderr(fs::File::create(log)?);
-        Self::start(command, address).with_context(|| format!("the log is {}", log.display()))
+        Self::start(command, address, question, GOOD).with_context(|| format!("the log is {}", log.display()))
     }
 
     /// `investord dev`.
@@ -35,62 +45,34 @@ impl Server {
         let mut command = command(binary);
         command.arg("dev").arg("--data").arg(data).arg("--listen").arg(address.to_string());
         command.stderr(Stdio::null());
-        Self::start(command, address)
+        Self::start(command, address, READY, GOOD)
     }
 
-    fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
+    /// Starts and asks again and again, until the answer begins as it should.
+    pub fn start(
+        mut command: Command,
+        address: SocketAddr,
+        question: &[u8],
+        wanted: &str,
+    ) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let child = command.spawn().context("cannot start the server")?;
-        let mut server = Self { child, address, cold_start: Duration::ZERO };
-        while !server.is_ready() {
-            if let Some(status) = server.child.try_wait()? {
-                bail!("the server ended at start: {status}");
+        let child = command.spawn().context("cannot start")?;
+        let mut process = Self { child, address, first_answer: Duration::ZERO };
+        while !answer(address, question).is_ok_and(|answer| answer.starts_with(wanted.as_bytes())) {
+            if let Some(status) = process.child.try_wait()? {
+                bail!("it ended at its start: {status}");
             }
             if started.elapsed() > PATIENCE {
-                bail!("the server does not become ready");
+                bail!("it does not become ready");
             }
             std::thread::sleep(LOOK);
         }
-        server.cold_start = started.elapsed();
-        Ok(server)
-    }
-
-    fn is_ready(&self) -> bool {
-        let asked = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(self.address)?;
-            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        asked().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+        process.first_answer = started.elapsed();
+        Ok(process)
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// CPU time of all threads, user and system, to the nanosecond. Threads that end take theirs with them:
-    /// an idle one does after ten seconds, having used none.
-    pub fn cpu_by_thread(&self) -> anyhow::Result<Vec<(String, Duration)>> {
-        let mut threads = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{}/task", self.id()))? {
-            let path = entry?.path();
-            let Ok(text) = fs::read_to_string(path.join("schedstat")) else { continue };
-            threads.push((path.to_string_lossy().into_owned(), on_cpu(&text)?));
-        }
-        Ok(threads)
-    }
-
-    /// Resident memory now and at its peak, in bytes.
-    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let field = |name: &str| -> anyhow::Result<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
-            let kibibytes: u64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse()?;
-            Ok(kibibytes * 1024)
-        };
-        Ok((field("VmRSS")?, field("VmHWM")?))
     }
 
     /// SIGTERM, and until the process has ended.
@@ -100,20 +82,79 @@ impl Server {
         let asked = Instant::now();
         while asked.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait()? {
-                anyhow::ensure!(status.success(), "the server ended with {status}");
+                anyhow::ensure!(status.success(), "it ended with {status}");
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        bail!("the server does not stop")
+        bail!("it does not stop")
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
+    /// With its descendants, the oldest first: a parent would replace its children. After `stop` there is
+    /// nothing left to kill.
     fn drop(&mut self) {
-        // Nothing is left to be said to a caller, and after `stop` nothing is left to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let all = cpu::processes(&[self.id()]).unwrap_or_default();
+            let _ = Command::new("kill").arg("-9").args(all.iter().map(ToString::to_string)).status();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// All of an answer to a request that closes its connection.
+fn answer(address: SocketAddr, question: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(question)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// What answers requests: processes of the same kind, and the server of their database if it is not inside.
+pub struct Service {
+    pub processes: Vec<Process>,
+    /// The process that all others of a PostgreSQL server of this machine descend from.
+    pub database: Option<u32>,
+}
+
+impl Service {
+    /// CPU time of the processes and of their database, with all that descends from them.
+    pub fn cpu(&self) -> anyhow::Result<(Cpu, Option<Cpu>)> {
+        let own: Vec<u32> = self.processes.iter().map(Process::id).collect();
+        Ok((Cpu::of(&own)?, self.database.map(|process| Cpu::of(&[process])).transpose()?))
+    }
+
+    /// The address that requests name.
+    pub fn authority(&self) -> String {
+        self.processes[0].address.to_string()
+    }
+
+    /// Resident memory of all processes now and at its peak, in bytes.
+    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
+        let mut sum = (0, 0);
+        for process in &self.processes {
+            let (now, peak) = cpu::memory(process.id())?;
+            sum = (sum.0 + now, sum.1 + peak);
+        }
+        Ok(sum)
+    }
+
+    /// Mean of the units of work that a commit took so far, by the metrics of the first process.
+    pub fn units_per_commit(&self) -> anyhow::Result<f64> {
+        let question = b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+        let text = String::from_utf8(answer(self.processes[0].address, question)?)?;
+        let value = |name: &str| -> anyhow::Result<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            Ok(line.with_context(|| format!("/metrics has no {name}"))?.trim().parse()?)
+        };
+        Ok(value("investord_store_batch_units_sum")? / value("investord_store_batch_units_count")?)
+    }
+
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.processes.into_iter().try_for_each(Process::stop)
     }
 }
 
@@ -130,16 +171,4 @@ fn command(binary: &Path) -> Command {
 /// An address that nobody listens on.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
-}
-
-/// CPU time of the thread that asks; after a nap, because Linux books it when a thread stops running.
-pub fn own_cpu() -> anyhow::Result<Duration> {
-    std::thread::sleep(Duration::from_millis(1));
-    on_cpu(&fs::read_to_string("/proc/thread-self/schedstat")?)
-}
-
-/// The first number of a `schedstat` file: nanoseconds on a CPU.
-fn on_cpu(schedstat: &str) -> anyhow::Result<Duration> {
-    let nanoseconds = schedstat.split_whitespace().next().context("an empty schedstat")?;
-    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }

@@ -2,20 +2,25 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use httpsig::{KeyKind, SigningKey};
 use investord::clock::{Ids, SystemIds};
-use investord::config::{Config, Log, LogFormat};
+use investord::config::{self, Config, Log, LogFormat, Secret};
+use investord::store::connect::Tuning;
 use investord::store::seal::MasterKey;
+use investord::store::{Database, migrate};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::KEYS;
 use crate::load;
-use crate::requests::{Ask, SCOPES, Sender};
-use crate::server::{self, Server};
+use crate::requests::{Ask, Proof, SCOPES, Sender};
+use crate::server::{self, Process, READY, Service};
+
+pub const KEYS: [KeyKind; 2] = [KeyKind::P521, KeyKind::Ed25519];
+pub const TENANT: &str = "bench";
 
 #[derive(Clone, Copy)]
 pub enum Level {
@@ -23,14 +28,38 @@ pub enum Level {
     Info,
 }
 
+/// Where the rows of a register are.
+pub enum Register {
+    /// A folder.
+    Sqlite(PathBuf),
+    /// A URL, and the process of the server if it is one of this machine.
+    Postgres(String, Option<u32>),
+}
+
+impl Register {
+    pub fn database(&self) -> anyhow::Result<Database> {
+        match self {
+            Self::Sqlite(folder) => Ok(Database::Sqlite(folder.join("investord.db"))),
+            Self::Postgres(url, _) => config::database(url, &Tuning::default()),
+        }
+    }
+
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(..) => "PostgreSQL",
+        }
+    }
+}
+
 pub struct World {
     folder: TempDir,
     /// A copy: a build that goes on beside the run must not change what is measured.
     binary: PathBuf,
-    client_id: String,
-    client_secret: String,
+    pub client_id: String,
+    pub client_secret: String,
     keys: Vec<(KeyKind, String, SigningKey)>,
-    folders: Cell<u32>,
+    number: Cell<u32>,
 }
 
 impl World {
@@ -43,8 +72,8 @@ impl World {
         }
         let binary = folder.path().join("investord");
         fs::copy(env!("CARGO_BIN_EXE_investord"), &binary)?;
-        let world =
-            Self { folder, binary, client_id: uuid(), client_secret: uuid(), keys, folders: Cell::new(0) };
+        let (client_id, client_secret, number) = (uuid(), uuid(), Cell::default());
+        let world = Self { folder, binary, client_id, client_secret, keys, number };
         world.write("master.key", &MasterKey::generate_base64(&SystemIds))?;
         let keys =
             world.keys.iter().map(|(_, id, key)| json!({ "id": id, "public_key": key.public().spki_pem() }));
@@ -54,7 +83,7 @@ impl World {
             "scopes": SCOPES.split(' ').collect::<Vec<_>>(),
             "key": keys.collect::<Vec<_>>(),
         });
-        let tenant = json!({ "name": "bench", "model": "BYOL", "client": [client] });
+        let tenant = json!({ "name": TENANT, "model": "BYOL", "client": [client] });
         world.write("tenants.toml", &toml::to_string(&json!({ "tenant": [tenant] }))?)?;
         Ok(world)
     }
@@ -69,28 +98,61 @@ impl World {
         self.folder.path()
     }
 
-    /// The folder of the register that is filled.
-    pub fn data(&self) -> PathBuf {
-        self.folder().join("data")
+    pub fn master_key(&self) -> anyhow::Result<MasterKey> {
+        let text = fs::read_to_string(self.folder().join("master.key"))?;
+        MasterKey::from_base64(&text).map_err(anyhow::Error::msg)
     }
 
-    /// A folder that has not been there.
-    pub fn fresh(&self) -> anyhow::Result<PathBuf> {
-        self.folders.set(self.folders.get() + 1);
-        let folder = self.folder().join(format!("fresh-{}", self.folders.get()));
+    /// A name that has not been used.
+    fn unused(&self, what: &str) -> String {
+        self.number.set(self.number.get() + 1);
+        format!("{what}-{}", self.number.get())
+    }
+
+    /// A register in a folder that has not been there.
+    pub fn sqlite(&self) -> anyhow::Result<Register> {
+        let folder = self.folder().join(self.unused("data"));
         fs::create_dir(&folder)?;
-        Ok(folder)
+        Ok(Register::Sqlite(folder))
     }
 
-    /// A server in production mode on a folder. No limits: one client sends everything.
-    pub fn serve(&self, data: &Path, level: Level) -> anyhow::Result<Server> {
+    /// A register in a database that is empty.
+    pub fn postgres(url: String, server: Option<u32>) -> anyhow::Result<Register> {
+        let register = Register::Postgres(url, server);
+        migrate::run(&register.database()?)?;
+        Ok(register)
+    }
+
+    /// A server in production mode, of so many processes.
+    pub fn serve(&self, register: &Register, processes: usize, level: Level) -> anyhow::Result<Service> {
+        let start = |_| self.process(register, level, server::free_address()?, READY);
+        let database = match register {
+            Register::Sqlite(_) => None,
+            Register::Postgres(_, server) => *server,
+        };
+        Ok(Service { processes: (0..processes).map(start).collect::<anyhow::Result<_>>()?, database })
+    }
+
+    /// One process, which has started when it answers the question. No limits: one client sends everything.
+    pub fn process(
+        &self,
+        register: &Register,
+        level: Level,
+        address: SocketAddr,
+        question: &[u8],
+    ) -> anyhow::Result<Process> {
         let folder = self.folder();
         let level = match level {
             Level::Warn => "warn",
             Level::Info => "info",
         };
+        let (data, database) = match register {
+            Register::Sqlite(data) => (data.clone(), None),
+            Register::Postgres(url, _) => (folder.join("none"), Some(Secret(url.clone()))),
+        };
         let config = Config {
-            data: data.to_owned(),
+            data,
+            database,
             master_key_file: Some(folder.join("master.key")),
             tenants: Some(folder.join("tenants.toml")),
             rate_limit_per_second: 0,
@@ -100,36 +162,37 @@ impl World {
             ..Config::default()
         };
         let config = self.write("investord.toml", &toml::to_string(&config)?)?;
-        Server::serve(&self.binary, &config, &folder.join("server.log"), server::free_address()?)
+        Process::serve(&self.binary, &config, &folder.join(self.unused("log")), address, question)
     }
 
     /// A development server on a folder that has not been there.
-    pub fn dev(&self) -> anyhow::Result<Server> {
-        Server::dev(&self.binary, &self.fresh()?, server::free_address()?)
+    pub fn dev(&self) -> anyhow::Result<Process> {
+        let folder = self.folder().join(self.unused("dev"));
+        Process::dev(&self.binary, &folder, server::free_address()?)
+    }
+
+    /// The id of the client's key of this kind, and the key.
+    pub fn key(&self, kind: KeyKind) -> anyhow::Result<(&str, &SigningKey)> {
+        let key = self.keys.iter().find(|(own, ..)| *own == kind);
+        let (_, id, key) = key.context("no key of this kind")?;
+        Ok((id, key))
     }
 
     /// The client, signing with its key of this kind.
-    pub fn sender<'a>(
-        &'a self,
-        server: &Server,
-        kind: KeyKind,
-        token: &'a str,
-    ) -> anyhow::Result<Sender<'a>> {
-        let key = self.keys.iter().find(|(own, ..)| *own == kind);
-        let (_, key_id, key) = key.context("no key of this kind")?;
-        Ok(Sender {
-            authority: server.address.to_string(),
-            client_id: &self.client_id,
-            client_secret: &self.client_secret,
-            key_id,
-            key,
-            token,
-        })
+    pub fn signed(&self, authority: String, kind: KeyKind, token: &str) -> anyhow::Result<Sender<'_>> {
+        let (key_id, key) = self.key(kind)?;
+        Ok(self.sender(authority, Proof::Key(kind, key_id, key), token))
     }
 
-    pub async fn token(&self, server: &Server) -> anyhow::Result<String> {
-        let prepared = self.sender(server, KeyKind::Ed25519, "")?.prepare(&Ask::Token)?;
-        let body: serde_json::Value = serde_json::from_slice(&load::once(server, &prepared).await?)?;
+    pub fn sender<'a>(&'a self, authority: String, proof: Proof<'a>, token: &str) -> Sender<'a> {
+        let (client_id, client_secret) = (&self.client_id, &self.client_secret);
+        Sender { authority, client_id, client_secret, token: token.to_owned(), proof }
+    }
+
+    pub async fn token(&self, service: &Service) -> anyhow::Result<String> {
+        let sender = self.signed(service.authority(), KeyKind::Ed25519, "")?;
+        let answer = load::once(service.processes[0].address, &sender.prepare(&Ask::Token)?).await?;
+        let body: serde_json::Value = serde_json::from_slice(&answer)?;
         Ok(body["access_token"].as_str().context("no access token")?.to_owned())
     }
 }
