@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::domain::schema::Fault;
 use crate::problem::Problem;
 use crate::store::tenants::{self, TokenRow};
-use crate::store::{Tx, once};
+use crate::store::{First, Tx, once};
 
 /// Four short fields.
 const MOST_FORM: usize = 16 * 1024;
@@ -105,6 +105,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     let (hash, expires) = (caller::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
     let (row_scopes, tenant) = (scopes.clone(), attempt.client.tenant.number);
+    let first = First { nonce, ..First::default() };
     let unit = move |tx: &Tx<'_>| {
         if let Some(nonce) = &nonce
             && !once::remember(tx, nonce)?
@@ -114,7 +115,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         let row = TokenRow { client: id, scopes: row_scopes.clone(), expires };
         Ok(tenants::insert_token(tx, &hash, &row)?)
     };
-    app.store.write("tokens.create", tenant, unit).await?;
+    app.store.write_after("tokens.create", tenant, first, unit).await?;
     let answer =
         json!({ "access_token": token, "expires_in": lifetime, "token_type": "bearer", "scope": scopes });
     Ok(Reply::ok(answer.to_string()))

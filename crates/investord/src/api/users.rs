@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::store::once::{self, Before};
 use crate::store::tenants::Head;
 use crate::store::users::{self, Page};
-use crate::store::{Tx, outbox};
+use crate::store::{First, Tx, outbox};
 
 const READ: &[&str] = &["users:read", "users:admin"];
 const ADMIN: &[&str] = &["users:admin"];
@@ -111,11 +111,13 @@ impl Call for CreateUser {
 
 pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
     let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
+    let (keyed, nonce) = (req.once()?, req.nonce().copied());
+    let first = First { head: Some(number), nonce, once: Some(keyed) };
     let unit = move |tx: &Tx<'_>| {
-        let (tenant, nonce, keyed) = (&req.client.tenant, req.nonce(), req.once()?);
+        let tenant = &req.client.tenant;
         // First the lock: what is found out under it stays true until the commit, in every process.
         let mut head = Head::take(tx, tenant.number, req.now)?;
-        match once::before(tx, &keyed, nonce, &tenant.key)? {
+        match once::before(tx, &keyed, nonce.as_ref(), &tenant.key)? {
             Before::New => {}
             Before::Done(kept) => return Ok(Ok(Reply::kept(&kept))),
             Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
@@ -131,7 +133,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
         head.put(tx);
         Ok::<_, Problem>(Ok(Reply::ok(view)))
     };
-    app.store.write("users.create", number, unit).await?
+    app.store.write_after("users.create", number, first, unit).await?
 }
 
 pub struct ReadUser(Uuid);

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
+use super::once::First;
 use super::sql::Session;
 use super::{StoreError, Tx, tenants};
 
@@ -33,17 +34,23 @@ pub fn queue() -> (Queue, flume::Receiver<Job>) {
 /// Hands a unit over, as the job that `job` makes of it, and waits for its result.
 pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     queue: &Queue,
+    first: First,
     unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     job: impl FnOnce(Box<dyn Unit>) -> Job,
 ) -> Result<T, E> {
     let (answer, answered) = oneshot::channel();
     let gone = || StoreError::Unavailable("the writer has stopped".into());
-    queue.send_async(job(Box::new(Waiting { unit, result: None, answer }))).await.map_err(|_| gone())?;
+    queue
+        .send_async(job(Box::new(Waiting { first, unit, result: None, answer })))
+        .await
+        .map_err(|_| gone())?;
     answered.await.map_err(|_| gone())?
 }
 
 /// A unit of work in the queue, its types hidden.
 pub trait Unit: Send {
+    /// Asks for what the unit looks at first.
+    fn ahead(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
     /// `surely` waits for the result of every statement, so that a failure is known to be this unit's.
     fn run(&mut self, tx: &Tx<'_>, surely: bool) -> Outcome;
     /// Sends the result of the last run, or the error that undid it.
@@ -60,6 +67,7 @@ pub enum Outcome {
 }
 
 struct Waiting<F, T, E> {
+    first: First,
     unit: F,
     result: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
@@ -71,6 +79,10 @@ where
     T: Send,
     E: From<StoreError> + Send,
 {
+    fn ahead(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        self.first.ahead(tx)
+    }
+
     fn run(&mut self, tx: &Tx<'_>, surely: bool) -> Outcome {
         tx.next_unit();
         let run = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)));
@@ -218,6 +230,9 @@ impl<C: Connection> Writer<C> {
         let begun = connection.begin(matches!(care, Care::Alone { alone: true }));
         begun.map_err(|error| self.undone(error))?;
         let tx = Tx::new(connection);
+        if care != Care::Savepoints {
+            batch.iter().try_for_each(|unit| unit.ahead(&tx)).map_err(|error| self.undone(error))?;
+        }
         for unit in batch {
             let outcome = match care {
                 Care::Together => unit.run(&tx, false),

@@ -26,6 +26,7 @@ use std::time::Instant;
 use thiserror::Error;
 
 pub use connect::Postgres;
+pub use once::First;
 pub use sql::{Row, Stmt, Tx, Value};
 
 /// Why the store could not do what it was asked.
@@ -142,7 +143,18 @@ impl Store {
         tenant: i64,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.queued(name, tenant, unit, |unit| batch::Job::Shared { tenant, unit }).await
+        self.write_after(name, tenant, First::default(), unit).await
+    }
+
+    /// Like [`Store::write`], for a unit that begins by looking at `first`.
+    pub async fn write_after<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        name: &'static str,
+        tenant: i64,
+        first: First,
+        unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.queued(name, tenant, first, unit, |unit| batch::Job::Shared { tenant, unit }).await
     }
 
     /// Runs a unit as if it were the only one in any process: for administration, which is rare.
@@ -151,13 +163,14 @@ impl Store {
         name: &'static str,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.queued(name, 0, unit, batch::Job::Alone).await
+        self.queued(name, 0, First::default(), unit, batch::Job::Alone).await
     }
 
     async fn queued<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
         tenant: i64,
+        first: First,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
         job: impl FnOnce(Box<dyn batch::Unit>) -> batch::Job,
     ) -> Result<T, E> {
@@ -166,7 +179,7 @@ impl Store {
             Engine::Sqlite(engine) => &engine.queue,
             Engine::Postgres(engine) => engine.queue(tenant),
         };
-        let result = batch::run(queue, unit, job).await;
+        let result = batch::run(queue, first, unit, job).await;
         metrics::histogram!("investord_store_write_seconds", "unit" => name).record(started.elapsed());
         result
     }

@@ -5,7 +5,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::seal::{Place, TenantKey, UserKey};
-use super::{Row, Stmt, StoreError, Tx, Value, users};
+use super::tenants::Head;
+use super::{Stmt, StoreError, Tx, Value, users};
 use crate::clock::Ids;
 
 pub const STATEMENTS: &[&Stmt] =
@@ -14,7 +15,8 @@ pub const STATEMENTS: &[&Stmt] =
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
     text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)
-           ON CONFLICT (hash) DO UPDATE SET until = excluded.until WHERE nonces.until < $3",
+           ON CONFLICT (hash) DO UPDATE SET until = excluded.until WHERE nonces.until < $3
+           RETURNING until",
 };
 const SWEEP_NONCES: Stmt = Stmt {
     name: "nonces.sweep",
@@ -89,25 +91,19 @@ pub fn before(
     nonce: Option<&Nonce>,
     key: &TenantKey,
 ) -> Result<Before, StoreError> {
-    let at = [Value::Int(once.tenant), Value::Text(once.operation), Value::Id(once.key)];
-    let read = |row: &Row<'_>| {
+    if let Some(nonce) = nonce
+        && !remember(tx, nonce)?
+    {
+        return Ok(Before::Replayed);
+    }
+    let kept = tx.one(&REPLY, &once.place(), |row| {
         let (fingerprint, status): ([u8; 32], _) = (row.array(0)?, row.int(1)?);
         Ok((fingerprint, status, row.id(2)?, row.bytes(3)?.to_vec(), row.at(4)?))
-    };
-    let kept = match nonce {
-        None => tx.one(&REPLY, &at, read)?,
-        Some(nonce) => {
-            let insert = (&INSERT_NONCE, &nonce.values()[..]);
-            match tx.execute_beside_one(insert, (&REPLY, &at), read)? {
-                (1, kept) => kept,
-                _ => return Ok(Before::Replayed),
-            }
-        }
-    };
+    })?;
     match kept {
         None => Ok(Before::New),
         Some((.., created_at)) if created_at < once.kept_since => {
-            tx.execute_one(&DROP_REPLY, &at)?;
+            tx.execute_one(&DROP_REPLY, &once.place())?;
             Ok(Before::New)
         }
         Some((fingerprint, ..)) if fingerprint != once.fingerprint => Ok(Before::OtherRequest),
@@ -121,7 +117,36 @@ pub fn before(
 
 /// Remembers a nonce; false if it was there already and could still be valid.
 pub fn remember(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
-    Ok(tx.execute(&INSERT_NONCE, &nonce.values())? == 1)
+    let remembered = tx.one(&INSERT_NONCE, &nonce.values(), |_| Ok(()))?.is_some();
+    if remembered {
+        tx.will_write();
+    }
+    Ok(remembered)
+}
+
+/// What the unit of a request looks at first, so that it can be asked for ahead ([`Tx::ahead`]): a write of an API
+/// then waits for the database once, and so do all that share a commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct First {
+    /// The tenant whose head the unit takes.
+    pub head: Option<i64>,
+    pub nonce: Option<Nonce>,
+    pub once: Option<Once>,
+}
+
+impl First {
+    pub(super) fn ahead(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        // The lock comes first here, too: two processes that hold each other's nonces would wait in a circle.
+        self.head.map_or(Ok(()), |tenant| Head::ahead(tx, tenant))?;
+        self.nonce.map_or(Ok(()), |nonce| tx.ahead(&INSERT_NONCE, &nonce.values()))?;
+        self.once.map_or(Ok(()), |once| tx.ahead(&REPLY, &once.place()))
+    }
+}
+
+impl Once {
+    fn place(&self) -> [Value<'_>; 3] {
+        [Value::Int(self.tenant), Value::Text(self.operation), Value::Id(self.key)]
+    }
 }
 
 impl Nonce {

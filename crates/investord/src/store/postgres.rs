@@ -7,12 +7,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryStreamExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -21,7 +21,7 @@ use tokio_postgres::{Client, Error, Statement};
 use super::batch::{self, Connection, Queue, Writer};
 use super::binary::{plain, typed};
 use super::connect::{Postgres, classified, ends_connection};
-use super::sql::{Owned, Row, Rows, Session, one_row};
+use super::sql::{Owned, Row, Session, one_row};
 use super::{Stmt, StoreError, Tx, Value, migrate};
 
 /// Reads that may wait for a connection; beyond that a request waits for room.
@@ -124,30 +124,18 @@ fn thread(
 /// A statement that has been sent and whose result has not been looked at.
 struct Sent {
     name: &'static str,
-    rows: Touched,
+    must_touch_one: bool,
     result: Pin<Box<dyn Future<Output = Result<u64, Error>>>>,
 }
 
-/// What is to become of the number of rows that a statement touched.
-enum Touched {
-    Any,
-    MustBeOne,
-    Told(Rows),
+/// A query that has been sent and whose rows nobody has asked for yet.
+struct Asked {
+    text: &'static str,
+    values: Vec<Owned>,
+    rows: Asking,
 }
 
-impl Touched {
-    fn judge(&self, rows: u64) -> Result<(), StoreError> {
-        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
-        match self {
-            Touched::Any => Ok(()),
-            Touched::MustBeOne => one_row(rows),
-            Touched::Told(told) => {
-                told.tell(rows);
-                Ok(())
-            }
-        }
-    }
-}
+type Asking = Pin<Box<dyn Future<Output = Result<Vec<tokio_postgres::Row>, Error>>>>;
 
 /// A connection, or the lack of one.
 struct Link {
@@ -156,6 +144,7 @@ struct Link {
     read_only: bool,
     open: RefCell<Option<Rc<Open>>>,
     sent: RefCell<VecDeque<Sent>>,
+    asked: RefCell<VecDeque<Asked>>,
     lost: Cell<bool>,
     refused: RefCell<Option<(Instant, StoreError)>>,
 }
@@ -175,6 +164,7 @@ impl Link {
             read_only,
             open: RefCell::default(),
             sent: RefCell::default(),
+            asked: RefCell::default(),
             lost: Cell::new(false),
             refused: RefCell::default(),
         }
@@ -245,6 +235,7 @@ impl Link {
 
     fn lose(&self) {
         self.sent.borrow_mut().clear();
+        self.asked.borrow_mut().clear();
         if let Some(open) = self.open.take() {
             // By itself it would stay until the answer has come and this thread has something else to do. A
             // server or a pooler is to know at once that nobody waits.
@@ -257,7 +248,12 @@ impl Link {
     /// Waits for a result, but not for ever: a network can swallow it.
     fn wait<T>(&self, result: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
         let limit = Duration::from_secs(self.server.tuning.statement_timeout_seconds.into()) + GRACE;
-        match self.runtime.block_on(async { tokio::time::timeout(limit, result).await }) {
+        let mut result = pin!(result);
+        // What is there already needs no timer.
+        let there = result.as_mut().now_or_never();
+        let waited = there
+            .map_or_else(|| self.runtime.block_on(async { tokio::time::timeout(limit, result).await }), Ok);
+        match waited {
             Ok(result) => result.map_err(|error| self.failed(&error)),
             Err(_) => {
                 self.lose();
@@ -288,7 +284,7 @@ impl Link {
     fn post(
         &self,
         name: &'static str,
-        rows: Touched,
+        must_touch_one: bool,
         result: impl Future<Output = Result<u64, Error>> + 'static,
     ) -> Result<(), StoreError> {
         let mut result: Pin<Box<dyn Future<Output = _>>> = Box::pin(result);
@@ -296,29 +292,13 @@ impl Link {
         if let Some(Err(error)) = (&mut result).now_or_never() {
             return Err(self.failed(&error));
         }
-        self.sent.borrow_mut().push_back(Sent { name, rows, result });
+        self.sent.borrow_mut().push_back(Sent { name, must_touch_one, result });
         Ok(())
-    }
-
-    fn post_stmt(&self, stmt: &Stmt, values: &[Value<'_>], rows: Touched) -> Result<(), StoreError> {
-        let open = self.opened()?;
-        let values: Vec<Owned> = values.iter().map(|value| Owned::from(*value)).collect();
-        if self.server.tuning.pooler {
-            let text = stmt.text;
-            return self.post(stmt.name, rows, async move {
-                let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
-                open.client.execute_typed(text, &typed(&values)).await
-            });
-        }
-        let statement = self.prepared(&open, stmt)?;
-        self.post(stmt.name, rows, async move {
-            open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await
-        })
     }
 
     fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
         let open = self.opened()?;
-        self.post(text, Touched::Any, async move { open.client.batch_execute(text).await.map(|()| 0) })
+        self.post(text, false, async move { open.client.batch_execute(text).await.map(|()| 0) })
     }
 
     /// Begins a transaction, with limits on waiting where the session cannot have them.
@@ -326,16 +306,47 @@ impl Link {
         self.post_control(text)?;
         let (open, limits) = (self.opened()?, self.server.limits_of_transactions());
         let set = async move { open.client.batch_execute(&limits).await.map(|()| 0) };
-        if self.server.tuning.pooler { self.post("SET LOCAL", Touched::Any, set) } else { Ok(()) }
+        if self.server.tuning.pooler { self.post("SET LOCAL", false, set) } else { Ok(()) }
+    }
+
+    /// A query that has yet to be sent.
+    fn query(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Asking, StoreError> {
+        let open = self.opened()?;
+        let values: Vec<Owned> = values.iter().map(|value| Owned::from(*value)).collect();
+        if self.server.tuning.pooler {
+            let text = stmt.text;
+            return Ok(Box::pin(async move {
+                let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
+                open.client.query_typed(text, &typed(&values)).await
+            }));
+        }
+        let statement = self.prepared(&open, stmt)?;
+        Ok(Box::pin(async move {
+            let rows = open.client.query_raw(&statement, values.iter().map(Owned::borrowed)).await?;
+            rows.try_collect().await
+        }))
+    }
+
+    /// The query that was sent ahead with these values, if there is one.
+    fn asked_ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Option<Asking> {
+        let mut asked = self.asked.borrow_mut();
+        let is_it = |one: &Asked| {
+            one.text == stmt.text && one.values.iter().map(Owned::borrowed).eq(values.iter().copied())
+        };
+        let at = asked.iter().position(is_it)?;
+        asked.remove(at).map(|one| one.rows)
     }
 
     /// Looks at the results of what was sent, oldest first; the first failure counts, the others follow
     /// from it.
     fn look(&self) -> Result<(), StoreError> {
-        let sent = std::mem::take(&mut *self.sent.borrow_mut());
         let mut outcome = Ok(());
-        for Sent { name, rows: touched, result } in sent {
-            let checked = self.wait(result).and_then(|rows| touched.judge(rows));
+        let sent = std::mem::take(&mut *self.sent.borrow_mut());
+        for Sent { name, must_touch_one, result } in sent {
+            let judge = |rows| {
+                if must_touch_one { one_row(usize::try_from(rows).unwrap_or(usize::MAX)) } else { Ok(()) }
+            };
+            let checked = self.wait(result).and_then(judge);
             outcome = outcome.and(checked.map_err(|error| error.in_statement(name)));
             if self.lost.get() {
                 break;
@@ -359,12 +370,30 @@ impl Session for Link {
     }
 
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        self.post_stmt(stmt, values, Touched::MustBeOne)
+        let open = self.opened()?;
+        let values: Vec<Owned> = values.iter().map(|value| Owned::from(*value)).collect();
+        if self.server.tuning.pooler {
+            let text = stmt.text;
+            return self.post(stmt.name, true, async move {
+                let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
+                open.client.execute_typed(text, &typed(&values)).await
+            });
+        }
+        let statement = self.prepared(&open, stmt)?;
+        self.post(stmt.name, true, async move {
+            open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await
+        })
     }
 
-    fn send(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Rows, StoreError> {
-        let rows = Rows::default();
-        self.post_stmt(stmt, values, Touched::Told(rows.clone())).map(|()| rows)
+    fn ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
+        let mut rows = self.query(stmt, values)?;
+        // The first poll puts the message in line; so what is sent later comes later.
+        if let Some(Err(error)) = (&mut rows).now_or_never() {
+            return Err(self.failed(&error));
+        }
+        let values = values.iter().map(|value| Owned::from(*value)).collect();
+        self.asked.borrow_mut().push_back(Asked { text: stmt.text, values, rows });
+        Ok(())
     }
 
     fn each(
@@ -373,19 +402,24 @@ impl Session for Link {
         values: &[Value<'_>],
         see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let open = self.opened()?;
-        let rows = if self.server.tuning.pooler {
-            self.wait(open.client.query_typed(stmt.text, &typed(values)))
-        } else {
-            let statement = self.prepared(&open, stmt)?;
-            self.wait(open.client.query(&statement, &plain(values)))
+        let rows = match self.asked_ahead(stmt, values) {
+            // What was sent before is looked at later, with all the rest.
+            Some(rows) => self.wait(rows).or_else(|error| self.look().and(Err(error))),
+            None => {
+                let rows = self.query(stmt, values)?;
+                let rows = self.wait(rows);
+                self.look()?;
+                rows
+            }
         };
-        self.look()?;
         rows?.iter().try_for_each(|row| see(&Row::of(row)))
     }
 
     fn settle(&self) -> Result<(), StoreError> {
-        self.look()
+        // Whoever asked ahead may have ended before: that a query failed is known to nobody else.
+        let unheard = std::mem::take(&mut *self.asked.borrow_mut());
+        let heard = unheard.into_iter().try_for_each(|asked| self.wait(asked.rows).map(drop));
+        self.look().and(heard)
     }
 }
 
@@ -408,6 +442,7 @@ impl Connection for Link {
     }
 
     fn roll_back(&self) {
+        self.asked.borrow_mut().clear();
         let rolled_back = self.open.borrow().is_none() || {
             let _ = self.look();
             self.post_control("ROLLBACK").and_then(|()| self.look()).is_ok()

@@ -5,7 +5,7 @@
 //! against the migrated schema of each engine by a test, and by `investord doctor`.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub fn all() -> impl Iterator<Item = &'static Stmt> {
 }
 
 /// A parameter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     Int(i64),
     Text(&'a str),
@@ -165,16 +165,6 @@ fn unexpected(wanted: &str, found: Raw<'_>) -> StoreError {
     StoreError::Damaged(format!("{wanted} expected, {found} found"))
 }
 
-/// The number of rows that a statement touched, once its engine has heard of it.
-#[derive(Clone, Default)]
-pub(super) struct Rows(Rc<Cell<Option<usize>>>);
-
-impl Rows {
-    pub fn tell(&self, rows: usize) {
-        self.0.set(Some(rows));
-    }
-}
-
 /// What an engine does with a statement inside a transaction.
 pub(super) trait Session {
     /// The number of rows that the statement touched.
@@ -185,12 +175,10 @@ pub(super) trait Session {
         one_row(self.execute(stmt, values)?)
     }
 
-    /// For a statement whose number of rows is looked at later. An engine behind a socket does not wait for
-    /// it, and tells when the next statement that is waited for has its result.
-    fn send(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Rows, StoreError> {
-        let rows = Rows::default();
-        rows.tell(self.execute(stmt, values)?);
-        Ok(rows)
+    /// Sends a query whose rows will be asked for by [`Session::each`], of the same statement with the same values. An
+    /// engine that has no way to go does nothing.
+    fn ahead(&self, _stmt: &Stmt, _values: &[Value<'_>]) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn each(
@@ -220,11 +208,19 @@ pub struct Tx<'a> {
     failure: RefCell<Option<StoreError>>,
     /// Heads of tenants that this transaction has locked.
     pub(super) heads: RefCell<Heads>,
+    /// Tenants whose heads have been asked for ahead.
+    pub(super) heads_ahead: RefCell<BTreeSet<i64>>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(session: &'a dyn Session) -> Self {
-        Self { session, wrote: Cell::new(false), failure: RefCell::default(), heads: RefCell::default() }
+        Self {
+            session,
+            wrote: Cell::new(false),
+            failure: RefCell::default(),
+            heads: RefCell::default(),
+            heads_ahead: RefCell::default(),
+        }
     }
 
     /// Begins the account of another unit of the same transaction.
@@ -276,20 +272,10 @@ impl<'a> Tx<'a> {
         self.named(stmt, || self.session.execute_one(stmt, values))
     }
 
-    /// Runs a statement that writes beside a query for at most one row, in one way to the database and back:
-    /// the number of rows it touched, and the row. The query comes second.
-    pub fn execute_beside_one<T>(
-        &self,
-        (stmt, values): (&Stmt, &[Value<'_>]),
-        (query, of): (&Stmt, &[Value<'_>]),
-        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<(usize, Option<T>), StoreError> {
-        let sent = self.named(stmt, || self.session.send(stmt, values))?;
-        let found = self.one(query, of, read)?;
-        let rows =
-            sent.0.get().ok_or_else(|| StoreError::Damaged(format!("{} was not answered", stmt.name)))?;
-        self.wrote.set(self.wrote.get() || rows > 0);
-        Ok((rows, found))
+    /// Sends a query that a unit of this transaction is going to run, so that it need not wait for it then. Between
+    /// the two other units may write: only for what is locked, or what a key of its table guards.
+    pub(super) fn ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.session.ahead(stmt, values).map_err(|error| error.in_statement(stmt.name))
     }
 
     /// Runs a query for at most one row.

@@ -219,6 +219,7 @@ fn stop_if_unsynced(error: &rusqlite::Error) {
 mod tests {
     use futures_util::FutureExt;
 
+    use super::super::First;
     use super::*;
 
     const ADD: Stmt = Stmt {
@@ -247,7 +248,7 @@ mod tests {
             let units = sizes.iter().enumerate().map(|(number, size)| {
                 let bytes = vec![u8::try_from(number).unwrap(); *size];
                 let unit = move |tx: &Tx<'_>| tx.execute_one(&ADD, &[Value::Bytes(&bytes)]);
-                batch::run(&queue, unit, |unit| batch::Job::Shared { tenant: 1, unit })
+                batch::run(&queue, First::default(), unit, |unit| batch::Job::Shared { tenant: 1, unit })
             });
             let mut answers: Vec<_> = units.map(Box::pin).collect();
             for answer in &mut answers {

@@ -208,6 +208,15 @@ pub struct Head {
 pub(super) type Heads = BTreeMap<i64, (Head, bool)>;
 
 impl Head {
+    /// Asks for the lock before the first unit takes it.
+    pub(super) fn ahead(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
+        if tx.heads_ahead.borrow_mut().insert(tenant) {
+            tx.ahead(&TAKE_HEAD, &[Value::Int(tenant)])
+        } else {
+            Ok(())
+        }
+    }
+
     /// Locks the tenant for the rest of the transaction: what is read from now on stays true until the commit.
     pub fn take(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Head, StoreError> {
         let locked = tx.heads.borrow().get(&tenant).map(|(head, _)| head.clone());

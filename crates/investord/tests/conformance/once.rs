@@ -6,17 +6,19 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::store::once::{self, Before, Nonce, Once};
 use investord::store::tenants::Head;
-use investord::store::{Store, StoreError, Tx, users};
+use investord::store::{First, Store, StoreError, Tx, users};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::engine::Engine;
-use crate::work::{Desk, Unit, desk, hold, meeting, now, together};
+use crate::work::{Desk, Unit, add, desk, hold, meeting, now, numbers, together};
 
 on_every_engine!(
     a_request_is_answered_as_it_was,
     another_request_under_the_same_key_is_refused,
     a_message_that_comes_again_is_known,
+    requests_that_share_a_commit_see_each_other,
+    what_was_asked_ahead_in_vain_leaves_nothing_open,
     a_nonce_is_free_again_when_it_can_no_longer_be_valid,
     keys_hold_for_one_tenant_and_one_operation,
     a_reply_is_kept_for_its_time,
@@ -68,11 +70,26 @@ fn post(tx: &Tx<'_>, desk: &Desk, once: &Once, nonce: Option<&Nonce>) -> Result<
 /// A request as a unit, under the lock of its tenant.
 async fn send(store: &Store, desk: &Desk, once: Once, nonce: Option<Nonce>) -> Answer {
     let desk = desk.clone();
+    let first = First { head: Some(once.tenant), nonce, once: Some(once) };
     let unit = move |tx: &Tx<'_>| {
         Head::take(tx, desk.tenant, now())?;
         post(tx, &desk, &once, nonce.as_ref())
     };
-    store.write("test.post", once.tenant, unit).await.unwrap()
+    store.write_after("test.post", once.tenant, first, unit).await.unwrap()
+}
+
+/// Requests that share a commit, in this order.
+async fn send_together(store: &Store, desk: &Desk, requests: &[(Once, u128)]) -> Vec<Answer> {
+    let held = hold(store, desk.tenant).await;
+    let mut answers: Vec<_> = requests
+        .iter()
+        .map(|(once, number)| Box::pin(send(store, desk, *once, Some(nonce(*number)))))
+        .collect();
+    for answer in &mut answers {
+        assert!(answer.now_or_never().is_none());
+    }
+    held.release().await;
+    join_all(answers).await
 }
 
 fn made(answer: Answer) -> String {
@@ -131,6 +148,41 @@ async fn a_message_that_comes_again_is_known(engine: &Engine) {
 
 async fn remember(store: &Store, nonce: Nonce) -> bool {
     store.write("test.remember", 1, move |tx| once::remember(tx, &nonce)).await.unwrap()
+}
+
+/// All they look at first is asked for before the first of them has written.
+async fn requests_that_share_a_commit_see_each_other(engine: &Engine) {
+    let store = engine.open();
+    let desk = desk(&store, 1).await;
+    let apart =
+        send_together(&store, &desk, &[(once(1, 1, 0), 1), (once(1, 2, 0), 2), (once(1, 3, 0), 2)]).await;
+    assert_eq!(apart[2], Replayed);
+    assert!(matches!(&apart[..2], [Made(a), Made(b)] if a != b), "{apart:?}");
+
+    let requests =
+        [(once(1, 4, 0), 3), (once(1, 4, 0), 4), (once(1, 4, 9), 5), (once(1, 5, 0), 4), (once(1, 6, 0), 6)];
+    let mut same = send_together(&store, &desk, &requests).await;
+    assert!(matches!(same.pop(), Some(Made(_))));
+    let view = made(same.remove(0));
+    assert_eq!(same, [Kept(200, view), OtherRequest, Replayed]);
+    assert_eq!(engine.number("SELECT count(*) FROM users"), 4);
+    assert_eq!(engine.number("SELECT count(*) FROM nonces"), 6);
+}
+
+/// A unit that asks ahead and then does something else; what was asked may even have failed.
+async fn what_was_asked_ahead_in_vain_leaves_nothing_open(engine: &Engine) {
+    let store = engine.open();
+    desk(&store, 1).await;
+    let first = First { head: Some(1), nonce: Some(nonce(1)), once: Some(once(1, 1, 0)) };
+    for number in 1..4 {
+        let unit = move |tx: &Tx<'_>| add(tx, number);
+        store.write_after("test.unit", 1, first, unit).await.unwrap();
+        store.write("test.unit", 1, move |tx: &Tx<'_>| add(tx, number + 10)).await.unwrap();
+    }
+    let nobody = First { head: Some(999), ..First::default() };
+    store.write_after("test.unit", 1, nobody, |tx: &Tx<'_>| add(tx, 20)).await.unwrap();
+    let expected = [1, 2, 3, 11, 12, 13, 20];
+    assert!(numbers(&store).await.is_superset(&expected.into()));
 }
 
 async fn a_nonce_is_free_again_when_it_can_no_longer_be_valid(engine: &Engine) {

@@ -123,13 +123,6 @@ const FAULTS: &[Fault] = &[
         seen(tx)?;
         Ok(())
     }),
-    fault("fails beside a query", TheError, |tx, free| {
-        add(tx, free)?;
-        let taken = TAKEN.to_be_bytes();
-        let values = [Value::Bytes(&taken), Value::Int(0)];
-        tx.execute_beside_one((&ADD, &values), (&NUMBERS, &[]), |_| Ok(()))?;
-        Ok(())
-    }),
     fault("fails late and swallows what follows from it", TheError, |tx, free| {
         let _ = add(tx, TAKEN);
         let _ = add_now(tx, free);
