@@ -1,0 +1,51 @@
+//! A person in the report: ISO 20022 auth.016.001, `PersonIdentification10`.
+
+use std::fmt;
+
+use quick_xml::escape::partial_escape;
+
+use crate::decide::{Designation, Person};
+use crate::{Scheme, concat};
+
+/// The longest name of the schema (`Max140Text`), in characters.
+const LONGEST: usize = 140;
+
+/// The element `Prsn` of a buyer or seller (`Buyr|Sellr/AcctOwnr/Id/Prsn`), in which all is mandatory: first names and
+/// surname in capital letters, several first names separated by commas (RTS 22, Annex I, fields 9 and 10), birth
+/// date, and the designation. CONCAT is no code of the schema's list but a proprietary scheme.
+#[derive(Clone, Debug)]
+pub struct Fragment<'a> {
+    pub person: Person<'a>,
+    pub designation: &'a Designation<'a>,
+}
+
+impl fmt::Display for Fragment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { person, designation } = self;
+        let first_names = first_names(person.first_name);
+        let surname = capitals(person.surname.split_whitespace(), " ");
+        let (first_names, surname) = (partial_escape(&first_names), partial_escape(&surname));
+        let (birth_date, id) = (person.birth_date, designation.to_string());
+        let id = partial_escape(&id);
+        let scheme = match designation.step.scheme {
+            scheme @ Scheme::Concat => format!("<Prtry>{}</Prtry>", scheme.as_str()),
+            scheme => format!("<Cd>{}</Cd>", scheme.as_str()),
+        };
+        write!(
+            f,
+            "<Prsn><FrstNm>{first_names}</FrstNm><Nm>{surname}</Nm><BirthDt>{birth_date}</BirthDt>\
+             <Othr><Id>{id}</Id><SchmeNm>{scheme}</SchmeNm></Othr></Prsn>"
+        )
+    }
+}
+
+/// First names as the report wants them.
+pub fn first_names(names: &str) -> String {
+    let names = concat::untitled(names);
+    capitals(names.split([' ', ',', '\t', '\u{a0}']).filter(|name| !name.is_empty()), ",")
+}
+
+fn capitals<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
+    let text = words.map(str::to_uppercase).collect::<Vec<_>>().join(between);
+    text.chars().take(LONGEST).collect()
+}

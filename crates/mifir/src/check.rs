@@ -1,0 +1,426 @@
+//! What is wrong with an identifier, and what it says about its holder.
+//!
+//! A check looks at the stored form: compact, capital letters, as [`normalise`](crate::Standard::normalise)
+//! leaves it. Faults are **hard** where the state that issues the number still guarantees the rule
+//! (characters, length, dates, check digits), and **soft** where a good number may break it: patterns of
+//! passports, numbers that are typical of other holders, check digits that are no longer promised.
+
+use std::fmt;
+use std::ops::{Add, Mul};
+
+use jiff::civil::Date;
+
+use crate::Country;
+
+/// How much a fault weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth a look; the identifier may be right all the same.
+    Soft,
+    /// No such identifier exists.
+    Hard,
+}
+
+/// Something wrong with an identifier. Its text can be read out to the person: "check digit is 7, must be 2".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault<'a> {
+    pub severity: Severity,
+    pub what: What<'a>,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What<'a> {
+    /// The number of characters.
+    Length { found: usize, expected: &'static str },
+    /// A character that cannot stand at this position, counted from 1.
+    Character { found: char, position: usize, expected: &'static str },
+    /// The birth date in the number is no date, as it is written there.
+    Date { day: u8, month: u8, year: u16 },
+    /// The date in the number has not come yet.
+    Future { year: u16 },
+    /// The check digit or letter, or two of them.
+    Check { found: &'a str, expected: Symbols },
+    /// The other digits would need a check digit of 10, and such numbers are not issued.
+    Unissued,
+    /// A part of the number with a value that is not given.
+    Part { part: Part, found: &'a str, expected: &'static str },
+    /// A good number, but of a kind that is given to other people than expected.
+    Holder { kind: &'static str },
+    /// The issuing country's usual form.
+    Pattern { expected: &'static str },
+    /// The country in front of a CONCAT.
+    Country { found: &'a str, expected: Country },
+}
+
+/// A part of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    Century,
+    Serial,
+    Prefix,
+    Suffix,
+    County,
+    /// Which kind of taxpayer.
+    Kind,
+    /// A name of a CONCAT, padded with `#`.
+    Name,
+}
+
+/// One or two characters of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbols([u8; 2]);
+
+impl Symbols {
+    /// A digit or a letter.
+    pub(crate) const fn one(symbol: u8) -> Self {
+        Self([0, symbol])
+    }
+
+    /// The last digit of a number.
+    pub(crate) fn digit(value: u32) -> Self {
+        Self::one(figure(value))
+    }
+
+    /// The last two digits of a number.
+    pub(crate) fn pair(value: u32) -> Self {
+        Self([figure(value / 10), figure(value)])
+    }
+
+    fn are(self, text: &str) -> bool {
+        let skip = usize::from(self.0[0] == 0);
+        text.as_bytes() == &self.0[skip..]
+    }
+}
+
+/// The last digit of a number, as it is written.
+pub(crate) fn figure(value: u32) -> u8 {
+    b"0123456789"[(value % 10) as usize]
+}
+
+impl fmt::Display for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .filter(|symbol| **symbol != 0)
+            .try_for_each(|symbol| write!(f, "{}", char::from(*symbol)))
+    }
+}
+
+impl What<'_> {
+    /// A stable name for machines.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            What::Length { .. } => "length",
+            What::Character { .. } => "character",
+            What::Date { .. } => "date",
+            What::Future { .. } => "future_date",
+            What::Check { .. } => "check_digit",
+            What::Unissued => "unissued",
+            What::Part { part, .. } => match part {
+                Part::Century => "century",
+                Part::Serial => "serial",
+                Part::Prefix => "prefix",
+                Part::Suffix => "suffix",
+                Part::County => "county",
+                Part::Kind => "kind",
+                Part::Name => "name",
+            },
+            What::Holder { .. } => "holder",
+            What::Pattern { .. } => "pattern",
+            What::Country { .. } => "country",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Part::Century => "the sign of the century",
+            Part::Serial => "the serial number",
+            Part::Prefix => "the prefix",
+            Part::Suffix => "the suffix",
+            Part::County => "the county",
+            Part::Kind => "the beginning",
+            Part::Name => "the name",
+        })
+    }
+}
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Length { found: 1, expected } => write!(f, "has 1 character, must have {expected}"),
+            What::Length { found, expected } => write!(f, "has {found} characters, must have {expected}"),
+            What::Character { found, position, expected } => {
+                write!(f, "character {position} is '{found}', must be {expected}")
+            }
+            What::Date { day, month, year } => {
+                write!(f, "there is no birth date of day {day:02}, month {month:02}, year {year:02}")
+            }
+            What::Future { year } => write!(f, "its date is in the future, in {year}"),
+            What::Check { found, expected } => {
+                let name = if found.len() > 1 { "check digits are" } else { "check digit is" };
+                write!(f, "{name} {found}, must be {expected}")
+            }
+            What::Unissued => f.write_str("no number with these digits is issued"),
+            What::Part { part, found, expected } => write!(f, "{part} is {found}, must be {expected}"),
+            What::Holder { kind } => write!(f, "is {kind}"),
+            What::Pattern { expected } => write!(f, "does not look as usual: {expected}"),
+            What::Country { found, expected } => write!(f, "begins with {found}, must begin with {expected}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+/// The sex as it stands in a register of persons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sex {
+    Female,
+    Male,
+}
+
+impl Sex {
+    /// Odd numbers are men's in most countries.
+    pub(crate) fn odd_is_male(number: u32) -> Self {
+        if number % 2 == 1 { Self::Male } else { Self::Female }
+    }
+}
+
+/// The birth date that a number holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Birth {
+    /// None, or not a whole one.
+    #[default]
+    Unknown,
+    On(Date),
+    /// Without the century.
+    InSomeCentury {
+        day: u8,
+        month: u8,
+        year: u8,
+    },
+}
+
+/// What a number says about its holder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    pub birth: Birth,
+    pub sex: Option<Sex>,
+}
+
+impl Encoded {
+    /// Nothing.
+    pub(crate) const NOTHING: Self = Self { birth: Birth::Unknown, sex: None };
+
+    pub(crate) fn of(birth: Option<Date>, sex: Option<Sex>) -> Self {
+        Self { birth: birth.map_or(Birth::Unknown, Birth::On), sex }
+    }
+}
+
+/// The result of a check. It holds parts of the value, so it lives as long as that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked<'a> {
+    /// In the order in which they were found. None means that nothing speaks against the identifier.
+    pub faults: Vec<Fault<'a>>,
+    /// What the number says, as far as its faults allow to read it.
+    pub encoded: Encoded,
+}
+
+impl Checked<'_> {
+    /// Whether no hard fault was found.
+    pub fn is_possible(&self) -> bool {
+        self.faults.iter().all(|fault| fault.severity == Severity::Soft)
+    }
+}
+
+/// Does a standard's number agree with what is known of the person?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Agreement {
+    /// One of the two does not say.
+    Unknown,
+    Agrees,
+    /// A warning, not a proof: some states give a number of a neighbouring day when a date is full, and
+    /// corrections do not always change a number.
+    Differs,
+}
+
+/// A number beside what the person has stated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crosscheck {
+    pub birth_date: Agreement,
+    pub sex: Agreement,
+}
+
+/// Compares what a number says with what the person has stated. Neither is ever to be overwritten by the other.
+pub fn crosscheck(encoded: Encoded, birth_date: Option<Date>, sex: Option<Sex>) -> Crosscheck {
+    let agreement = |agrees: Option<bool>| match agrees {
+        None => Agreement::Unknown,
+        Some(true) => Agreement::Agrees,
+        Some(false) => Agreement::Differs,
+    };
+    let birth_date = birth_date.and_then(|stated| match encoded.birth {
+        Birth::Unknown => None,
+        Birth::On(date) => Some(date == stated),
+        Birth::InSomeCentury { day, month, year } => {
+            let own = (i16::from(year), i16::from(month), i16::from(day));
+            Some((stated.year() % 100, i16::from(stated.month()), i16::from(stated.day())) == own)
+        }
+    });
+    let sex = encoded.sex.zip(sex).map(|(own, stated)| own == stated);
+    Crosscheck { birth_date: agreement(birth_date), sex: agreement(sex) }
+}
+
+/// A value under examination. What it reads it has checked: methods note a fault and give `None` where nobody can
+/// go on from.
+pub(crate) struct Reader<'a> {
+    pub value: &'a str,
+    pub country: Country,
+    /// The day of the check.
+    pub today: Date,
+    faults: Vec<Fault<'a>>,
+}
+
+/// What a character of a template stands for.
+fn class(letter: u8) -> (fn(u8) -> bool, &'static str) {
+    match letter {
+        b'9' => (|c| c.is_ascii_digit(), "a digit"),
+        b'A' => (|c| c.is_ascii_uppercase(), "a capital letter"),
+        b'X' => (|c| c.is_ascii_digit() || c.is_ascii_uppercase(), "a capital letter or a digit"),
+        b'B' => (|c| c.is_ascii_uppercase() && c != b'O', "a capital letter other than O"),
+        b'Y' => (
+            |c| (c.is_ascii_digit() || c.is_ascii_uppercase()) && c != b'O',
+            "a digit or a capital letter other than O",
+        ),
+        b'#' => (|c| c.is_ascii_uppercase() || c == b'#', "a capital letter or #"),
+        // Codice fiscale: a digit, or the letter that stands for one.
+        b'o' => (|c| c.is_ascii_digit() || b"LMNPQRSTUV".contains(&c), "a digit or one of LMNPQRSTUV"),
+        b'm' => (|c| b"ABCDEHLMPRST".contains(&c), "one of ABCDEHLMPRST"),
+        // Henkilötunnus.
+        b'k' => (
+            |c| b"0123456789ABCDEFHJKLMNPRSTUVWXY".contains(&c),
+            "a digit or a capital letter but G, I, O, Q, Z",
+        ),
+        _ => (|_| true, "anything"),
+    }
+}
+
+/// Whether the value has the form of the template: 9 is a digit, A a letter, X one of both, other capitals themselves.
+pub(crate) fn looks_like(value: &str, template: &str) -> bool {
+    value.len() == template.len()
+        && value.bytes().zip(template.bytes()).all(|(c, letter)| match letter {
+            b'9' | b'A' | b'X' => class(letter).0(c),
+            itself => c == itself,
+        })
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(value: &'a str, country: Country, today: Date) -> Self {
+        Self { value, country, today, faults: Vec::new() }
+    }
+
+    pub fn finish(self, encoded: Option<Encoded>) -> Checked<'a> {
+        Checked { faults: self.faults, encoded: encoded.unwrap_or_default() }
+    }
+
+    pub fn hard(&mut self, what: What<'a>) {
+        self.faults.push(Fault { severity: Severity::Hard, what });
+    }
+
+    pub fn soft(&mut self, what: What<'a>) {
+        self.faults.push(Fault { severity: Severity::Soft, what });
+    }
+
+    pub fn wrong_length(&mut self, expected: &'static str) {
+        self.hard(What::Length { found: self.value.chars().count(), expected });
+    }
+
+    /// Holds every character against its place in a template.
+    pub fn fits(&mut self, template: &[u8], length: &'static str) -> Option<()> {
+        if self.value.chars().count() != template.len() {
+            self.wrong_length(length);
+            return None;
+        }
+        let mut fits = true;
+        for (at, (found, letter)) in self.value.chars().zip(template).enumerate() {
+            let (is_one, expected) = class(*letter);
+            if !u8::try_from(found).is_ok_and(|byte| byte.is_ascii() && is_one(byte)) {
+                self.hard(What::Character { found, position: at + 1, expected });
+                fits = false;
+            }
+        }
+        fits.then_some(())
+    }
+
+    /// The bytes of a value that has the form of the template.
+    pub fn read<const N: usize>(&mut self, template: &[u8; N], length: &'static str) -> Option<[u8; N]> {
+        self.fits(template, length)?;
+        self.value.as_bytes().try_into().ok()
+    }
+
+    /// The values of a number of digits.
+    pub fn digits<const N: usize>(&mut self, length: &'static str) -> Option<[u8; N]> {
+        Some(self.read(&[b'9'; N], length)?.map(|byte| byte - b'0'))
+    }
+
+    /// A birth date, unless it is none or has not come yet.
+    pub fn date(&mut self, year: u16, month: u8, day: u8) -> Option<Date> {
+        let date = civil(year, month, day);
+        match date {
+            None => self.hard(What::Date { day, month, year }),
+            Some(date) if date > self.today => {
+                self.hard(What::Future { year });
+                return None;
+            }
+            Some(_) => {}
+        }
+        date
+    }
+
+    /// The characters of the value from one position to another, counted from 0.
+    pub fn part(&self, from: usize, to: usize) -> &'a str {
+        self.value.get(from..to).unwrap_or_default()
+    }
+
+    pub fn bad_part(&mut self, part: Part, (from, to): (usize, usize), expected: &'static str) {
+        let found = self.part(from, to);
+        self.hard(What::Part { part, found, expected });
+    }
+
+    /// Holds the last characters against what they must be.
+    pub fn check(&mut self, at: usize, expected: Symbols) {
+        self.check_as(Severity::Hard, at, expected);
+    }
+
+    pub fn check_as(&mut self, severity: Severity, at: usize, expected: Symbols) {
+        let length = if expected.0[0] == 0 { 1 } else { 2 };
+        let found = self.part(at, at + length);
+        if !expected.are(found) {
+            self.faults.push(Fault { severity, what: What::Check { found, expected } });
+        }
+    }
+}
+
+pub(crate) fn civil(year: u16, month: u8, day: u8) -> Option<Date> {
+    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// Two digits as a number.
+pub(crate) fn pair(digits: &[u8], at: usize) -> u8 {
+    digits[at] * 10 + digits[at + 1]
+}
+
+/// Digits as a number.
+pub(crate) fn number<T: From<u8> + Mul<Output = T> + Add<Output = T>>(digits: &[u8]) -> T {
+    digits.iter().fold(T::from(0), |number, digit| number * T::from(10) + T::from(*digit))
+}
+
+/// The sum of the digits times their weights, left to right.
+pub(crate) fn weighted(digits: &[u8], weights: &[u8]) -> u32 {
+    digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * u32::from(*weight)).sum()
+}

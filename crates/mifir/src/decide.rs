@@ -1,0 +1,238 @@
+//! Who is reported with what: Article 6 of Commission Delegated Regulation (EU) 2017/590.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use crate::concat::{Concat, NotLatin, concat};
+use crate::{Basis, Country, Leading, Regime, Scheme, Step, leading, steps};
+
+/// What is known of a person.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'a> {
+    pub nationalities: &'a [Country],
+    /// First names, the leading one first.
+    pub first_name: &'a str,
+    pub surname: &'a str,
+    pub birth_date: Date,
+}
+
+/// An identifier that is known of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held<'a> {
+    /// Which country's it is.
+    pub country: Country,
+    /// As in [`Step::standard`]. `CONCAT` says that the person has nothing of a higher priority.
+    pub standard: &'a str,
+    /// In its stored form ([`Standard::normalise`](crate::Standard::normalise)); of no importance for CONCAT.
+    pub value: &'a str,
+}
+
+/// What is known of the identifiers that are not known.
+///
+/// The person is reported with the highest identifier that **the person** has, not with the highest one that the
+/// firm holds (Article 6(2)): "we do not know it" is no reason to step down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Others {
+    /// The person has no others.
+    None,
+    /// The person may have others, and has to be asked.
+    Unknown,
+}
+
+/// How a person is named in a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Designation<'a> {
+    pub country: Country,
+    /// The priority of the country's row that was reached, from 1.
+    pub priority: usize,
+    pub step: &'static Step,
+    pub value: Value<'a>,
+}
+
+/// An identifier, or what stands for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Without the country.
+    Number(&'a str),
+    Concat(Concat<'a>),
+}
+
+/// The designation as it is reported: country code and identifier (Article 6(1)).
+impl fmt::Display for Designation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Value::Number(number) => write!(f, "{}{number}", self.country),
+            // The country stands in it.
+            Value::Concat(concat) => f.write_str(concat.as_str()),
+        }
+    }
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    Ready(Designation<'a>),
+    /// The person has to be asked for an identifier. If there is none, `next` is the next one to ask for; with
+    /// `None` no report can be made without it.
+    Missing {
+        country: Country,
+        wanted: &'static Step,
+        next: Option<&'static Step>,
+    },
+    NeedsReview(Review),
+}
+
+/// Why somebody has to look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Review {
+    /// Open: the rules say nothing of stateless persons, and no code is to be made up for them.
+    NoNationality,
+    /// Part of a CONCAT that cannot be made.
+    NotLatin(NotLatin),
+    /// Open: a first name or a surname is missing in a CONCAT. It would be reported as `#####`; ask before.
+    NameMissing,
+}
+
+impl fmt::Display for Review {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Review::NoNationality => {
+                f.write_str("no nationality is known, and the rules have none for the stateless")
+            }
+            Review::NotLatin(letter) => write!(f, "no CONCAT can be made: {letter}"),
+            Review::NameMissing => {
+                f.write_str("a first name or a surname is missing; ask before it is reported as #####")
+            }
+        }
+    }
+}
+
+/// A step on the way to the outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason<'a> {
+    /// Which nationality leads.
+    Nationality { leading: Leading, others: &'a [Country] },
+    /// What its row of Annex II says.
+    Row { country: Country, steps: &'static [Step] },
+    /// An identifier that is of no use here.
+    Unused { held: Held<'a> },
+    /// A priority that is passed over.
+    SteppedDown { from: &'static Step, declared: bool },
+    /// What was done to make a CONCAT.
+    Made(crate::concat::Step<'a>),
+}
+
+impl Reason<'_> {
+    /// Whether the rules leave open what was done here.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Reason::Nationality { leading, .. } => leading.basis == Basis::OpenAlphabetical,
+            Reason::Made(step) => step.is_open(),
+            Reason::Row { .. } | Reason::Unused { .. } | Reason::SteppedDown { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Nationality { leading: Leading { country, basis }, others } => {
+                let before = |f: &mut fmt::Formatter<'_>| {
+                    let mut others = others.iter().filter(|other| *other != country);
+                    others.next().map_or(Ok(()), |first| write!(f, "{country} before {first}"))?;
+                    others.try_for_each(|other| write!(f, ", {other}"))
+                };
+                match basis {
+                    Basis::Only => return write!(f, "the only nationality is {country}"),
+                    Basis::EeaFirst => f.write_str("several nationalities, the EEA's first: ")?,
+                    Basis::Alphabetical => {
+                        f.write_str("several nationalities, the EEA's first, then alphabetical: ")?;
+                    }
+                    Basis::OpenAlphabetical => {
+                        f.write_str("several nationalities, none of the EEA; the rules give no order, usual is the alphabet: ")?;
+                    }
+                }
+                before(f)
+            }
+            Reason::Row { country, steps: [only] } => {
+                write!(f, "{country}: {} is the only identifier", only.standard)
+            }
+            Reason::Row { country, steps } => {
+                write!(f, "{country}: ")?;
+                for (at, step) in steps.iter().enumerate() {
+                    write!(f, "{}{}", if at == 0 { "" } else { ", then " }, step.standard)?;
+                }
+                Ok(())
+            }
+            Reason::Unused { held } => {
+                write!(f, "{} {} is no identifier of this row", held.country, held.standard)
+            }
+            Reason::SteppedDown { from, declared: true } => write!(f, "the person has no {}", from.standard),
+            Reason::SteppedDown { from, .. } => {
+                write!(f, "no {} is known; what follows is right only if the person has none", from.standard)
+            }
+            Reason::Made(step) => write!(f, "CONCAT: {step}"),
+        }
+    }
+}
+
+/// A decision and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision<'a> {
+    pub outcome: Outcome<'a>,
+    pub reasons: Vec<Reason<'a>>,
+}
+
+/// Decides how a person is to be named in a report under a regime.
+///
+/// The country comes first (Article 6(3)), then its row of Annex II from the top: the first priority of which the
+/// identifier is held. Values are taken as they are; see [`Standard::check`](crate::Standard::check).
+pub fn decide<'a>(person: Person<'a>, held: &[Held<'a>], others: Others, regime: Regime) -> Decision<'a> {
+    let Some(leading) = leading(person.nationalities, regime) else {
+        return Decision { outcome: Outcome::NeedsReview(Review::NoNationality), reasons: Vec::new() };
+    };
+    let country = leading.country;
+    let row = steps(country, regime);
+    let mut reasons = Vec::with_capacity(row.len() + held.len() + 2);
+    reasons.push(Reason::Nationality { leading, others: person.nationalities });
+    reasons.push(Reason::Row { country, steps: row });
+    let of = |step: &Step| held.iter().find(|held| held.country == country && held.standard == step.standard);
+    reasons.extend(
+        held.iter()
+            .filter(|held| held.country != country || row.iter().all(|step| step.standard != held.standard))
+            .map(|held| Reason::Unused { held: *held }),
+    );
+
+    let last_resort =
+        |at: usize, step: &Step| step.scheme == Scheme::Concat && (at == 0 || others == Others::None);
+    let reached = row.iter().enumerate().find(|(at, step)| of(step).is_some() || last_resort(*at, step));
+    let Some((at, step)) = reached else {
+        let outcome = match others {
+            // Nothing is left to ask for but the first.
+            Others::None => Outcome::Missing { country, wanted: &row[0], next: None },
+            Others::Unknown => Outcome::Missing { country, wanted: &row[0], next: row.get(1) },
+        };
+        return Decision { outcome, reasons };
+    };
+    let declared = others == Others::None || step.scheme == Scheme::Concat;
+    reasons.extend(row[..at].iter().map(|from| Reason::SteppedDown { from, declared }));
+
+    let designation = |value| Outcome::Ready(Designation { country, priority: at + 1, step, value });
+    let outcome = match of(step) {
+        Some(held) if step.scheme != Scheme::Concat => designation(Value::Number(held.value)),
+        _ => match concat(country, person.first_name, person.surname, person.birth_date) {
+            Err(letter) => Outcome::NeedsReview(Review::NotLatin(letter)),
+            Ok(concat) => {
+                use crate::concat::Step::{NoFirstName, NoSurname};
+                reasons.extend(concat.steps.iter().cloned().map(Reason::Made));
+                if concat.steps.iter().any(|step| matches!(step, NoFirstName | NoSurname)) {
+                    Outcome::NeedsReview(Review::NameMissing)
+                } else {
+                    designation(Value::Concat(concat))
+                }
+            }
+        },
+    };
+    Decision { outcome, reasons }
+}

@@ -1,0 +1,8 @@
+//! Greece: investor share of the Dematerialised Securities System (DSS), 10 digits. No check digit is public. It is
+//! neither the tax number (AFM, 9 digits) nor the social security number (AMKA, 11 digits).
+
+use crate::check::{Encoded, Reader};
+
+pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+    r.digits::<10>("10 digits").map(|_| Encoded::NOTHING)
+}

@@ -1,0 +1,34 @@
+//! Iceland: identity code (kennitala), 10 digits `DDMMYY RR P C`.
+//!
+//! `C` tells the century: 8, 9 or 0. `P` is a check, but since February 2026 codes may be issued that do not fulfil
+//! it (one source), so a wrong one is soft. Organisations add 40 to the day. `RR` begins at 20.
+
+use crate::check::{Encoded, Part, Reader, Severity, Symbols, What, pair, weighted};
+
+pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+    let d = r.digits::<10>("10 digits")?;
+    match 11 - weighted(&d, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
+        10 => r.soft(What::Unissued),
+        check => r.check_as(Severity::Soft, 8, Symbols::digit(check % 11)),
+    }
+    let day = pair(&d, 0);
+    if (41..=71).contains(&day) {
+        r.bad_part(Part::Kind, (0, 2), "01 to 31; organisations add 40 to the day");
+        return None;
+    }
+    if d[6] < 2 {
+        let found = r.part(6, 8);
+        r.soft(What::Part { part: Part::Serial, found, expected: "20 or more" });
+    }
+    let century = match d[9] {
+        8 => 1800,
+        9 => 1900,
+        0 => 2000,
+        _ => {
+            r.bad_part(Part::Century, (9, 10), "8, 9 or 0");
+            return None;
+        }
+    };
+    let birth = r.date(century + u16::from(pair(&d, 4)), pair(&d, 2), day)?;
+    Some(Encoded::of(Some(birth), None))
+}

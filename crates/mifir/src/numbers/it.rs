@@ -1,0 +1,45 @@
+//! Italy: fiscal code (codice fiscale), 16 characters (ministerial decree of 23 December 1976).
+//!
+//! Three letters each of surname and first name, year, a letter for the month, the day (women add 40), the place of
+//! birth, a control letter. People who would have the same code get letters for digits (*omocodia*); the control
+//! letter is taken over the code as it is written. The century is not in it. Eleven digits are companies.
+
+use crate::check::{Birth, Encoded, Reader, Sex, Symbols, What, civil};
+
+const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
+/// Values of 0 to 9, which are also those of A to J, and of K to Z, in odd positions.
+const ODD: [u32; 26] =
+    [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+
+fn place(letters: &[u8], symbol: u8) -> Option<u8> {
+    (0..).zip(letters).find(|(_, letter)| **letter == symbol).map(|(at, _)| at)
+}
+
+/// The digit, or the one that a letter of an omocodia stands for.
+fn digit(symbol: u8) -> u8 {
+    place(b"LMNPQRSTUV", symbol).unwrap_or(symbol & 15)
+}
+
+pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+    let c = r.read(b"AAAAAAoomooAoooA", "16 characters")?;
+    let value = |symbol: u8| if symbol.is_ascii_digit() { symbol - b'0' } else { symbol - b'A' };
+    let sum: u32 = c[..15]
+        .iter()
+        .enumerate()
+        // Counted from 1, the first position is an odd one.
+        .map(
+            |(at, symbol)| if at % 2 == 0 { ODD[usize::from(value(*symbol))] } else { value(*symbol).into() },
+        )
+        .sum();
+    r.check(15, Symbols::one(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(sum % 26) as usize]));
+
+    let year = digit(c[6]) * 10 + digit(c[7]);
+    let month = 1 + place(MONTHS, c[8])?;
+    let written = digit(c[9]) * 10 + digit(c[10]);
+    let (day, sex) = if written > 40 { (written - 40, Sex::Female) } else { (written, Sex::Male) };
+    if [1900, 2000].iter().all(|century| civil(century + u16::from(year), month, day).is_none()) {
+        r.hard(What::Date { day: written, month, year: year.into() });
+        return None;
+    }
+    Some(Encoded { birth: Birth::InSomeCentury { day, month, year }, sex: Some(sex) })
+}

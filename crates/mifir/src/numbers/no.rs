@@ -1,0 +1,48 @@
+//! Norway: birth number (fødselsnummer), 11 digits `DDMMYY III K1 K2`.
+//!
+//! `III` and the year tell the century; the third digit of `III` is odd for men. A D-number, of people without a
+//! birth number, adds 40 to the day. 40, 65 and 80 added to the month are help numbers and synthetic persons.
+//!
+//! From 1 January 2032 numbers are given that hold neither sex nor century, and `K1` is relaxed.
+
+use jiff::civil::{Date, date};
+
+use crate::check::{Encoded, Part, Reader, Severity, Sex, Symbols, What, number, pair, weighted};
+
+const RELAXED_FROM: Date = date(2032, 1, 1);
+
+pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+    let d = r.digits::<11>("11 digits")?;
+    let relaxed = r.today >= RELAXED_FROM;
+    let severity = if relaxed { Severity::Soft } else { Severity::Hard };
+    match 11 - weighted(&d, &[3, 7, 6, 1, 8, 9, 4, 5, 2]) % 11 {
+        10 if relaxed => r.soft(What::Unissued),
+        10 => r.hard(What::Unissued),
+        check => r.check_as(severity, 9, Symbols::digit(check % 11)),
+    }
+    match 11 - weighted(&d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
+        10 => r.hard(What::Unissued),
+        check => r.check(10, Symbols::digit(check % 11)),
+    }
+    let (written, yy) = (pair(&d, 0), pair(&d, 4));
+    let day = if written > 40 { written - 40 } else { written };
+    if day != written {
+        r.soft(What::Holder { kind: "a D-number, of somebody without a birth number" });
+    }
+    let century = match (number::<u16>(&d[6..9]), yy) {
+        (0..=499, _) => 1900,
+        (500..=749, 54..) => 1800,
+        (500.., 0..=39) => 2000,
+        (900.., 40..) => 1900,
+        _ if relaxed => return Some(Encoded::NOTHING),
+        _ => {
+            r.bad_part(Part::Century, (6, 9), "000 to 499, or one of the others for this year");
+            return None;
+        }
+    };
+    let birth = r.date(century + u16::from(yy), pair(&d, 2), day)?;
+    if relaxed {
+        return Some(Encoded::NOTHING);
+    }
+    Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[8].into()))))
+}

@@ -1,0 +1,42 @@
+//! Passports and identity cards.
+//!
+//! A number has 5 to 9 letters and digits: the machine-readable zone has nine places (ICAO Doc 9303). No check digit
+//! is printed with it. What a country's documents look like is soft: series come and go.
+
+use crate::check::{Encoded, Reader, What, looks_like};
+use crate::country::Country;
+
+/// Usual forms by country; 9 stands for a digit, A for a letter.
+const FORMS: [(&str, &[&str], &str); 11] = [
+    ("CY", &["E999999", "K99999999"], "E and 6 digits, or K and 8 digits"),
+    ("CZ", &["99999999"], "8 digits"),
+    ("GB", &["999999999"], "9 digits"),
+    ("JP", &["AA9999999"], "2 letters and 7 digits"),
+    ("LI", &["A99999"], "a letter and 5 digits"),
+    ("LT", &["99999999"], "8 digits"),
+    ("MT", &["9999999"], "7 digits"),
+    ("PT", &["A999999", "AA999999"], "1 or 2 letters and 6 digits"),
+    ("RO", &["AA999999", "99999999", "999999999"], "2 letters and 6 digits, or 8 or 9 digits"),
+    ("SK", &["AA9999999"], "2 letters and 7 digits"),
+    ("US", &["999999999", "A99999999"], "9 digits, or a letter and 8 digits"),
+];
+
+pub fn check_passport(r: &mut Reader<'_>) -> Option<Encoded> {
+    let encoded = check_document(r)?;
+    let form = FORMS.iter().find(|(code, ..)| Country::of(code) == r.country);
+    if let Some((_, forms, expected)) = form
+        && !forms.iter().any(|form| looks_like(r.value, form))
+    {
+        r.soft(What::Pattern { expected });
+    }
+    Some(encoded)
+}
+
+pub fn check_document(r: &mut Reader<'_>) -> Option<Encoded> {
+    let length = r.value.chars().count();
+    if !(5..=9).contains(&length) {
+        r.wrong_length("5 to 9 characters");
+        return None;
+    }
+    r.fits(&b"XXXXXXXXX"[..length], "5 to 9 characters").map(|()| Encoded::NOTHING)
+}

@@ -1,0 +1,171 @@
+//! The identifiers that Annex II knows: how each is written, checked and reported.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::civil::Date;
+
+use crate::check::{Checked, Encoded, Reader};
+use crate::numbers::{
+    be, bg, cz, dk, ee, es, fi, gb, gr, hr, is, it, lv, mt, nl, no, pl, pt, ro, se, si, travel,
+};
+use crate::{Country, Scheme, concat};
+
+/// A kind of identifier of one country.
+#[derive(Clone, Copy)]
+pub struct Standard {
+    /// Whose it is; `None` for those that every country has.
+    pub country: Option<Country>,
+    /// As in [`Step::standard`](crate::Step::standard).
+    pub key: &'static str,
+    pub scheme: Scheme,
+    /// What a valid one looks like; made up.
+    pub example: &'static str,
+    writing: Writing,
+    check: fn(&mut Reader<'_>) -> Option<Encoded>,
+}
+
+/// What people write that does not belong to a number.
+#[derive(Clone, Copy)]
+enum Writing {
+    /// Blanks, dots, dashes, slashes, brackets; letters may be small.
+    Plain,
+    /// The same, but a dash is a sign of its own.
+    Finnish,
+    /// The same; ten digits stand for twelve.
+    Swedish,
+    /// The same; leading zeros are left out at times.
+    Maltese,
+}
+
+const fn national(
+    code: &str,
+    key: &'static str,
+    example: &'static str,
+    check: fn(&mut Reader<'_>) -> Option<Encoded>,
+) -> Standard {
+    let country = Some(Country::of(code));
+    Standard { country, key, scheme: Scheme::Nidn, example, writing: Writing::Plain, check }
+}
+
+/// Every standard that is one country's own, and at the end those of all countries.
+pub const STANDARDS: [Standard; 29] = [
+    national("BE", "NN", "68022928001", be::check),
+    national("BE", "BIS", "24422923977", be::check_bis),
+    national("BG", "EGN", "7407223847", bg::check),
+    national("CZ", "RC", "6303285175", cz::check),
+    national("DK", "CPR", "1705010540", dk::check),
+    national("EE", "IK", "40810021729", ee::check),
+    national("ES", "NIF", "50607080L", es::check),
+    Standard { writing: Writing::Finnish, ..national("FI", "HETU", "190944Y647R", fi::check) },
+    national("GB", "NINO", "PK030030B", gb::check),
+    national("GR", "DSS", "9155098368", gr::check),
+    national("HR", "OIB", "51267868081", hr::check),
+    national("IS", "KENNITALA", "1306315769", is::check),
+    national("IT", "CF", "KVRGZZ59S51Z404L", it::check),
+    national("LI", "IDCARD", "ID12714", travel::check_document),
+    national("LT", "AK", "40810020395", ee::check),
+    national("LV", "PK", "11115916486", lv::check),
+    Standard { writing: Writing::Maltese, ..national("MT", "ID", "0695961G", mt::check) },
+    Standard { scheme: Scheme::Ccpt, ..national("NL", "PASSPORT", "SNE2EHKP1", nl::check) },
+    national("NL", "IDCARD", "ESX8HT5I2", nl::check),
+    national("NO", "FNR", "17050144917", no::check),
+    national("PL", "PESEL", "54010150464", pl::check),
+    national("PL", "NIP", "6720304990", pl::check_nip),
+    national("PT", "NIF", "263745830", pt::check),
+    national("RO", "CNP", "1991231041976", ro::check),
+    Standard { writing: Writing::Swedish, ..national("SE", "PNR", "197407224901", se::check) },
+    national("SI", "EMSO", "1306931506728", si::check),
+    national("SK", "RC", "0002298197", cz::check),
+    Standard {
+        country: None,
+        scheme: Scheme::Ccpt,
+        ..national("US", "PASSPORT", "418867337", travel::check_passport)
+    },
+    Standard {
+        country: None,
+        scheme: Scheme::Concat,
+        ..national("DE", "CONCAT", "DE19800715GUNTEVOS##", concat::check)
+    },
+];
+
+/// The standard of a country under this key.
+pub fn standard(country: Country, key: &str) -> Option<&'static Standard> {
+    static ALL: [Standard; 29] = STANDARDS;
+    // What is a country's own comes before what all have.
+    ALL.iter().find(|one| one.key == key && one.country.is_none_or(|own| own == country))
+}
+
+impl fmt::Debug for Standard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.country {
+            Some(country) => write!(f, "{country} {}", self.key),
+            None => f.write_str(self.key),
+        }
+    }
+}
+
+impl Standard {
+    /// The form that is stored and reported: compact, in capital letters. What is no separator stays, for the check
+    /// to complain about; twice changes nothing more than once.
+    ///
+    /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date or, without
+    /// one, of somebody under 100 (`-`) or over (`+`) on the day `today`.
+    pub fn normalise<'a>(&self, written: &'a str, birth_date: Option<Date>, today: Date) -> Cow<'a, str> {
+        let plain = compact(written, matches!(self.writing, Writing::Finnish | Writing::Swedish));
+        match self.writing {
+            Writing::Plain | Writing::Finnish => plain,
+            Writing::Swedish => swedish(&plain, birth_date, today).map_or(plain, Cow::Owned),
+            Writing::Maltese => match plain.len() {
+                // Eight characters with as many zeros as are missing.
+                length @ 3..=7 if plain.bytes().take(length - 1).all(|c| c.is_ascii_digit()) => {
+                    Cow::Owned(format!("{plain:0>8}"))
+                }
+                _ => plain,
+            },
+        }
+    }
+
+    /// Checks a value in its stored form. `country` is whose identifier it is to be, which matters for passports and
+    /// CONCAT; `today` bounds the dates in it.
+    pub fn check<'a>(&self, country: Country, value: &'a str, today: Date) -> Checked<'a> {
+        let mut reader = Reader::new(value, country, today);
+        let encoded = (self.check)(&mut reader);
+        reader.finish(encoded)
+    }
+}
+
+fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ad}')
+}
+
+/// Without what people put between the characters, in capital letters.
+fn compact(written: &str, keeps_dashes: bool) -> Cow<'_, str> {
+    let separates =
+        |c: char| c.is_whitespace() || matches!(c, '.' | '/' | '(' | ')') || (is_dash(c) && !keeps_dashes);
+    let stays = |c: char| !separates(c) && !c.is_ascii_lowercase() && (c == '-' || !is_dash(c));
+    if written.chars().all(stays) {
+        return Cow::Borrowed(written);
+    }
+    let kept = written.chars().filter(|c| !separates(*c));
+    Cow::Owned(kept.map(|c| if is_dash(c) { '-' } else { c.to_ascii_uppercase() }).collect())
+}
+
+/// The long form of a Swedish number: twelve digits; `None` if it is none, or long already.
+fn swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String> {
+    let digits: String = plain.chars().filter(|c| !matches!(c, '-' | '+')).collect();
+    if !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    if digits.len() == 12 && digits.len() != plain.len() {
+        return Some(digits);
+    }
+    let separated = plain.len() == 11 && matches!(plain.as_bytes()[6], b'-' | b'+');
+    if digits.len() != 10 || !(separated || plain.len() == 10) {
+        return None;
+    }
+    let yy: u8 = digits[..2].parse().ok()?;
+    let stated = birth_date.map(|date| date.year().unsigned_abs()).filter(|year| year % 100 == u16::from(yy));
+    let year = stated.unwrap_or_else(|| se::year_of_short(yy, plain.contains('+'), today));
+    Some(format!("{year}{}", &digits[2..]))
+}
