@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod once;
 pub mod outbox;
 mod postgres;
+mod rows;
 pub mod seal;
 pub mod sql;
 mod sqlite;

@@ -21,7 +21,8 @@ use tokio_postgres::{Client, Error, Statement};
 use super::batch::{self, Connection, Queue, Writer};
 use super::binary::{plain, typed};
 use super::connect::{Postgres, classified, ends_connection};
-use super::sql::{Owned, Row, Session, one_row};
+use super::rows::{self, PutOff, Rows};
+use super::sql::{Owned, Row, Session, touched};
 use super::{Stmt, StoreError, Tx, Value, migrate};
 
 /// Reads that may wait for a connection; beyond that a request waits for room.
@@ -124,7 +125,8 @@ fn thread(
 /// A statement that has been sent and whose result has not been looked at.
 struct Sent {
     name: &'static str,
-    must_touch_one: bool,
+    /// The rows that it must have touched.
+    touches: Option<usize>,
     result: Pin<Box<dyn Future<Output = Result<u64, Error>>>>,
 }
 
@@ -145,6 +147,7 @@ struct Link {
     open: RefCell<Option<Rc<Open>>>,
     sent: RefCell<VecDeque<Sent>>,
     asked: RefCell<VecDeque<Asked>>,
+    put_off: RefCell<PutOff>,
     lost: Cell<bool>,
     refused: RefCell<Option<(Instant, StoreError)>>,
 }
@@ -152,8 +155,8 @@ struct Link {
 struct Open {
     client: Client,
     wire: AbortHandle,
-    /// By text; there are not many more of them than the server has statements.
-    prepared: RefCell<HashMap<&'static str, Statement>>,
+    /// By text and rows; there are not many more of them than the server has statements.
+    prepared: RefCell<HashMap<(&'static str, usize), Statement>>,
 }
 
 impl Link {
@@ -165,6 +168,7 @@ impl Link {
             open: RefCell::default(),
             sent: RefCell::default(),
             asked: RefCell::default(),
+            put_off: RefCell::default(),
             lost: Cell::new(false),
             refused: RefCell::default(),
         }
@@ -233,9 +237,15 @@ impl Link {
         self.open.borrow().clone().ok_or_else(|| StoreError::Unavailable("the connection was lost".into()))
     }
 
-    fn lose(&self) {
-        self.sent.borrow_mut().clear();
+    /// Gives up what has not been sent or asked for.
+    fn forget(&self) {
         self.asked.borrow_mut().clear();
+        self.put_off.take();
+    }
+
+    fn lose(&self) {
+        self.forget();
+        self.sent.borrow_mut().clear();
         if let Some(open) = self.open.take() {
             // By itself it would stay until the answer has come and this thread has something else to do. A
             // server or a pooler is to know at once that nobody waits.
@@ -269,14 +279,15 @@ impl Link {
         classified(error)
     }
 
-    fn prepared(&self, open: &Open, stmt: &Stmt) -> Result<Statement, StoreError> {
-        if let Some(statement) = open.prepared.borrow().get(stmt.text) {
+    /// A statement, for so many rows if it inserts one.
+    fn prepared(&self, open: &Open, text: &'static str, rows: usize) -> Result<Statement, StoreError> {
+        if let Some(statement) = open.prepared.borrow().get(&(text, rows)) {
             return Ok(statement.clone());
         }
         // What failed before is why this fails, and comes first.
-        let prepared = self.wait(open.client.prepare(stmt.text));
+        let prepared = self.wait(open.client.prepare(&rows::of_several(text, rows)));
         let statement = prepared.or_else(|error| self.look().and(Err(error)))?;
-        open.prepared.borrow_mut().insert(stmt.text, statement.clone());
+        open.prepared.borrow_mut().insert((text, rows), statement.clone());
         Ok(statement)
     }
 
@@ -284,7 +295,7 @@ impl Link {
     fn post(
         &self,
         name: &'static str,
-        must_touch_one: bool,
+        touches: Option<usize>,
         result: impl Future<Output = Result<u64, Error>> + 'static,
     ) -> Result<(), StoreError> {
         let mut result: Pin<Box<dyn Future<Output = _>>> = Box::pin(result);
@@ -292,13 +303,34 @@ impl Link {
         if let Some(Err(error)) = (&mut result).now_or_never() {
             return Err(self.failed(&error));
         }
-        self.sent.borrow_mut().push_back(Sent { name, must_touch_one, result });
+        self.sent.borrow_mut().push_back(Sent { name, touches, result });
         Ok(())
     }
 
-    fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
+    fn post_rows(&self, rows: Rows) -> Result<(), StoreError> {
         let open = self.opened()?;
-        self.post(text, false, async move { open.client.batch_execute(text).await.map(|()| 0) })
+        let Rows { name, text, count, values } = rows;
+        if self.server.tuning.pooler {
+            return self.post(name, Some(count), async move {
+                let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
+                open.client.execute_typed(&rows::of_several(text, count), &typed(&values)).await
+            });
+        }
+        let statement = self.prepared(&open, text, count)?;
+        self.post(name, Some(count), async move {
+            open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await
+        })
+    }
+
+    /// Sends what was put off: it comes before whatever else is sent.
+    fn flush(&self) -> Result<(), StoreError> {
+        self.put_off.take().portions().try_for_each(|rows| self.post_rows(rows))
+    }
+
+    fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
+        self.flush()?;
+        let open = self.opened()?;
+        self.post(text, None, async move { open.client.batch_execute(text).await.map(|()| 0) })
     }
 
     /// Begins a transaction, with limits on waiting where the session cannot have them.
@@ -306,7 +338,7 @@ impl Link {
         self.post_control(text)?;
         let (open, limits) = (self.opened()?, self.server.limits_of_transactions());
         let set = async move { open.client.batch_execute(&limits).await.map(|()| 0) };
-        if self.server.tuning.pooler { self.post("SET LOCAL", false, set) } else { Ok(()) }
+        if self.server.tuning.pooler { self.post("SET LOCAL", None, set) } else { Ok(()) }
     }
 
     /// A query that has yet to be sent.
@@ -320,7 +352,7 @@ impl Link {
                 open.client.query_typed(text, &typed(&values)).await
             }));
         }
-        let statement = self.prepared(&open, stmt)?;
+        let statement = self.prepared(&open, stmt.text, 1)?;
         Ok(Box::pin(async move {
             let rows = open.client.query_raw(&statement, values.iter().map(Owned::borrowed)).await?;
             rows.try_collect().await
@@ -342,11 +374,11 @@ impl Link {
     fn look(&self) -> Result<(), StoreError> {
         let mut outcome = Ok(());
         let sent = std::mem::take(&mut *self.sent.borrow_mut());
-        for Sent { name, must_touch_one, result } in sent {
-            let judge = |rows| {
-                if must_touch_one { one_row(usize::try_from(rows).unwrap_or(usize::MAX)) } else { Ok(()) }
-            };
-            let checked = self.wait(result).and_then(judge);
+        for Sent { name, touches, result } in sent {
+            let checked = self.wait(result).and_then(|rows| match touches {
+                Some(expected) => touched(usize::try_from(rows).unwrap_or(usize::MAX), expected),
+                None => Ok(()),
+            });
             outcome = outcome.and(checked.map_err(|error| error.in_statement(name)));
             if self.lost.get() {
                 break;
@@ -358,11 +390,12 @@ impl Link {
 
 impl Session for Link {
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
+        self.flush()?;
         let open = self.opened()?;
         let rows = if self.server.tuning.pooler {
             self.wait(open.client.execute_typed(stmt.text, &typed(values)))
         } else {
-            let statement = self.prepared(&open, stmt)?;
+            let statement = self.prepared(&open, stmt.text, 1)?;
             self.wait(open.client.execute(&statement, &plain(values)))
         };
         self.look()?;
@@ -370,19 +403,12 @@ impl Session for Link {
     }
 
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        let open = self.opened()?;
-        let values: Vec<Owned> = values.iter().map(|value| Owned::from(*value)).collect();
-        if self.server.tuning.pooler {
-            let text = stmt.text;
-            return self.post(stmt.name, true, async move {
-                let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
-                open.client.execute_typed(text, &typed(&values)).await
-            });
+        if self.put_off.borrow_mut().take(stmt, values) {
+            return Ok(());
         }
-        let statement = self.prepared(&open, stmt)?;
-        self.post(stmt.name, true, async move {
-            open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await
-        })
+        self.flush()?;
+        let values = values.iter().map(|value| Owned::from(*value)).collect();
+        self.post_rows(Rows { name: stmt.name, text: stmt.text, count: 1, values })
     }
 
     fn ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
@@ -406,6 +432,7 @@ impl Session for Link {
             // What was sent before is looked at later, with all the rest.
             Some(rows) => self.wait(rows).or_else(|error| self.look().and(Err(error))),
             None => {
+                self.flush()?;
                 let rows = self.query(stmt, values)?;
                 let rows = self.wait(rows);
                 self.look()?;
@@ -419,7 +446,8 @@ impl Session for Link {
         // Whoever asked ahead may have ended before: that a query failed is known to nobody else.
         let unheard = std::mem::take(&mut *self.asked.borrow_mut());
         let heard = unheard.into_iter().try_for_each(|asked| self.wait(asked.rows).map(drop));
-        self.look().and(heard)
+        let flushed = self.flush();
+        self.look().and(heard).and(flushed)
     }
 }
 
@@ -442,7 +470,7 @@ impl Connection for Link {
     }
 
     fn roll_back(&self) {
-        self.asked.borrow_mut().clear();
+        self.forget();
         let rolled_back = self.open.borrow().is_none() || {
             let _ = self.look();
             self.post_control("ROLLBACK").and_then(|()| self.look()).is_ok()

@@ -172,7 +172,7 @@ pub(super) trait Session {
 
     /// For a statement that must touch one row. An engine may find out later that it did not: in `settle`.
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        one_row(self.execute(stmt, values)?)
+        touched(self.execute(stmt, values)?, 1)
     }
 
     /// Sends a query whose rows will be asked for by [`Session::each`], of the same statement with the same values. An
@@ -194,11 +194,11 @@ pub(super) trait Session {
     }
 }
 
-pub(super) fn one_row(rows: usize) -> Result<(), StoreError> {
-    match rows {
-        1 => Ok(()),
-        rows => Err(StoreError::Damaged(format!("{rows} rows touched instead of one"))),
+pub(super) fn touched(rows: usize, expected: usize) -> Result<(), StoreError> {
+    if rows == expected {
+        return Ok(());
     }
+    Err(StoreError::Damaged(format!("{rows} rows touched instead of {expected}")))
 }
 
 /// A transaction. Whoever holds it reads its own writes; nothing is kept until the engine commits.
