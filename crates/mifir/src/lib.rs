@@ -76,3 +76,8 @@ pub enum Regime {
     /// ranks inside the EEA group.
     Uk,
 }
+
+/// The example of the README is run like the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,8 @@
 //! Latvia: personal code (personas kods), 11 digits `DDMMYY C NNN K`, `C` 0, 1 or 2 for the 1800s, 1900s and 2000s.
 //!
 //! Since 1 July 2017 codes are random and hold no date; the law says that they begin with 3 and a digit from 2 to
-//! 9. Whether their last digit is a check is open, so there a wrong one is soft. Anybody may exchange an old code
+//! 9. Whether their last digit is a check is open, so there a wrong one is soft. Where the check would be 10 no code is
+//! issued; some say 0, which is let pass with a note. Anybody may exchange an old code
 //! for a new one once, so both belong to the same person.
 
 use crate::check::{Encoded, Part, Reader, Severity, Symbols, What, pair, weighted};
@@ -10,11 +11,11 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let d = r.digits::<11>("11 digits")?;
     let random = d[0] == 3 && d[1] >= 2;
     let severity = if random { Severity::Soft } else { Severity::Hard };
-    match (1101 - weighted(&d, &[1, 6, 3, 7, 9, 10, 5, 8, 4, 2])) % 11 {
-        10 if random => r.soft(What::Unissued),
-        10 => r.hard(What::Unissued),
-        check => r.check_as(severity, 10, Symbols::digit(check)),
+    let check = (1101 - weighted(&d, &[1, 6, 3, 7, 9, 10, 5, 8, 4, 2])) % 11;
+    if check == 10 {
+        r.soft(What::Unissued);
     }
+    r.check_as(severity, 10, Symbols::digit(check));
     if random {
         return Some(Encoded::NOTHING);
     }

@@ -47,7 +47,8 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let end = r.value.len();
     r.check(end - 1, Symbols::digit((10 - luhn(&d[..9])) % 10));
     if d[6..9] == [0, 0, 0] {
-        r.bad_part(Part::Serial, (end - 4, end - 1), "001 to 999");
+        let found = r.part(end - 4, end - 1);
+        r.soft(What::Part { part: Part::Serial, found, expected: "001 to 999" });
     }
     let (yy, written) = (pair(&d, 0), pair(&d, 4));
     let year = match century {
