@@ -286,7 +286,7 @@ impl Link {
         }
         // What failed before is why this fails, and comes first.
         let prepared = self.wait(open.client.prepare(&rows::of_several(text, rows)));
-        let statement = prepared.or_else(|error| self.look().and(Err(error)))?;
+        let statement = prepared.or_else(|error| self.look_back().and(Err(error)))?;
         open.prepared.borrow_mut().insert((text, rows), statement.clone());
         Ok(statement)
     }
@@ -386,6 +386,14 @@ impl Link {
         }
         outcome
     }
+
+    /// Looks at all that nobody has looked at. What was asked ahead is older than the rest, and whoever asked may have
+    /// ended before.
+    fn look_back(&self) -> Result<(), StoreError> {
+        let unheard = std::mem::take(&mut *self.asked.borrow_mut());
+        let heard = unheard.into_iter().try_for_each(|asked| self.wait(asked.rows).map(drop));
+        heard.and(self.look())
+    }
 }
 
 impl Session for Link {
@@ -430,7 +438,7 @@ impl Session for Link {
     ) -> Result<(), StoreError> {
         let rows = match self.asked_ahead(stmt, values) {
             // What was sent before is looked at later, with all the rest.
-            Some(rows) => self.wait(rows).or_else(|error| self.look().and(Err(error))),
+            Some(rows) => self.wait(rows).or_else(|error| self.look_back().and(Err(error))),
             None => {
                 self.flush()?;
                 let rows = self.query(stmt, values)?;
@@ -443,11 +451,8 @@ impl Session for Link {
     }
 
     fn settle(&self) -> Result<(), StoreError> {
-        // Whoever asked ahead may have ended before: that a query failed is known to nobody else.
-        let unheard = std::mem::take(&mut *self.asked.borrow_mut());
-        let heard = unheard.into_iter().try_for_each(|asked| self.wait(asked.rows).map(drop));
         let flushed = self.flush();
-        self.look().and(heard).and(flushed)
+        self.look_back().and(flushed)
     }
 }
 
