@@ -410,6 +410,11 @@ pub(crate) fn civil(year: u16, month: u8, day: u8) -> Option<Date> {
     Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
+/// Whether a date without century was one in the 1900s or will have been one in the 2000s.
+pub(crate) fn is_date_of_some_century(year: u8, month: u8, day: u8) -> bool {
+    [1900, 2000].iter().any(|century| civil(century + u16::from(year), month, day).is_some())
+}
+
 /// Two digits as a number.
 pub(crate) fn pair(digits: &[u8], at: usize) -> u8 {
     digits[at] * 10 + digits[at + 1]

@@ -49,7 +49,7 @@ const fn national(
 }
 
 /// Every standard that is one country's own, and at the end those of all countries.
-pub const STANDARDS: [Standard; 29] = [
+pub static STANDARDS: [Standard; 29] = [
     national("BE", "NN", "68022928001", be::check),
     national("BE", "BIS", "24422923977", be::check_bis),
     national("BG", "EGN", "7407223847", bg::check),
@@ -91,9 +91,8 @@ pub const STANDARDS: [Standard; 29] = [
 
 /// The standard of a country under this key.
 pub fn standard(country: Country, key: &str) -> Option<&'static Standard> {
-    static ALL: [Standard; 29] = STANDARDS;
     // What is a country's own comes before what all have.
-    ALL.iter().find(|one| one.key == key && one.country.is_none_or(|own| own == country))
+    STANDARDS.iter().find(|one| one.key == key && one.country.is_none_or(|own| own == country))
 }
 
 impl fmt::Debug for Standard {

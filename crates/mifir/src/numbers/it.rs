@@ -4,7 +4,7 @@
 //! birth, a control letter. People who would have the same code get letters for digits (*omocodia*); the control
 //! letter is taken over the code as it is written. The century is not in it. Eleven digits are companies.
 
-use crate::check::{Birth, Encoded, Reader, Sex, Symbols, What, civil};
+use crate::check::{Birth, Encoded, Reader, Sex, Symbols, What, is_date_of_some_century};
 
 const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
 /// Values of 0 to 9, which are also those of A to J, and of K to Z, in odd positions.
@@ -37,7 +37,7 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let month = 1 + place(MONTHS, c[8])?;
     let written = digit(c[9]) * 10 + digit(c[10]);
     let (day, sex) = if written > 40 { (written - 40, Sex::Female) } else { (written, Sex::Male) };
-    if [1900, 2000].iter().all(|century| civil(century + u16::from(year), month, day).is_none()) {
+    if !is_date_of_some_century(year, month, day) {
         r.hard(What::Date { day: written, month, year: year.into() });
         return None;
     }

@@ -3,7 +3,7 @@
 //! `S` is 1 or 2 for births in the 1900s, 3 or 4 in the 1800s, 5 or 6 in the 2000s, odd for men; 7 and 8 are foreign
 //! residents, whose century is not in it. 9 is a foreigner's tax number. `JJ` is the county.
 
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, civil, pair, weighted};
+use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, is_date_of_some_century, pair, weighted};
 
 pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let d = r.digits::<13>("13 digits")?;
@@ -29,7 +29,7 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         5 | 6 => 2000,
         7 | 8 => {
             r.soft(What::Holder { kind: "a number of a foreign resident" });
-            if [1900, 2000].iter().all(|century| civil(century + u16::from(yy), month, day).is_none()) {
+            if !is_date_of_some_century(yy, month, day) {
                 r.hard(What::Date { day, month, year: yy.into() });
             }
             return Some(Encoded { sex, ..Encoded::NOTHING });
