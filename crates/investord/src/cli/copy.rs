@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{serve, single_threaded};
 use crate::config;
 use crate::store::connect::Tuning;
-use crate::store::transfer::{self, Content, TABLES};
+use crate::store::transfer::{self, Content, EVENTS, TABLES};
 use crate::store::{Database, Store, migrate};
 
 #[derive(Args)]
@@ -96,8 +96,7 @@ impl Copy {
 }
 
 async fn chains(store: &Store) -> anyhow::Result<i64> {
-    let events = TABLES.iter().find(|table| table.name == "events").context("there are events")?;
-    let bar = bar("chains", "verified", events.count(store).await?)?;
+    let bar = bar("chains", "verified", EVENTS.count(store).await?)?;
     let count = transfer::check_chains(store, |rows| bar.inc(rows)).await?;
     bar.finish();
     Ok(count)

@@ -6,10 +6,6 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, WrongType};
 use super::sql::{Columns, Raw};
 use super::{StoreError, Value};
 
-pub fn plain<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    values.iter().map(|value| value as _).collect()
-}
-
 /// For statements that are not prepared the types come with the values.
 pub fn typed<'a>(values: &'a [Value<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
     values.iter().map(|value| (value as &(dyn ToSql + Sync), kind(value))).collect()

@@ -108,7 +108,7 @@ impl Store {
         let started = Instant::now();
         let result = match &*self.0 {
             Engine::Sqlite(engine) => engine.read(read),
-            Engine::Postgres(engine) => engine.read(read).await,
+            Engine::Postgres(engine) => engine.read(false, read).await,
         };
         metrics::histogram!("investord_store_read_seconds", "unit" => name).record(started.elapsed());
         result
@@ -128,7 +128,7 @@ impl Store {
                 let scanned = tokio::task::spawn_blocking(move || engine.read(read)).await;
                 scanned.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string()).into()))
             }
-            Engine::Postgres(engine) => engine.scan(read).await,
+            Engine::Postgres(engine) => engine.read(true, read).await,
         };
         metrics::histogram!("investord_store_read_seconds", "unit" => name).record(started.elapsed());
         result

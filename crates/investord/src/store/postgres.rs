@@ -19,10 +19,10 @@ use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Error, Statement};
 
 use super::batch::{self, Connection, Queue, Writer};
-use super::binary::{plain, typed};
+use super::binary::typed;
 use super::connect::{Postgres, classified, ends_connection};
 use super::rows::{self, PutOff, Rows};
-use super::sql::{Owned, Row, Session, touched};
+use super::sql::{Owned, Row, Session, owned, touched};
 use super::{Stmt, StoreError, Tx, Value, migrate};
 
 /// Reads that may wait for a connection; beyond that a request waits for room.
@@ -73,21 +73,8 @@ impl Engine {
         &self.writers[at]
     }
 
+    /// Runs a read on a reader's thread, all its statements on one `snapshot` if that is wanted.
     pub async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-        &self,
-        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        self.hand_over(false, read).await
-    }
-
-    pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-        &self,
-        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        self.hand_over(true, read).await
-    }
-
-    async fn hand_over<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         snapshot: bool,
         mut read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -127,17 +114,18 @@ struct Sent {
     name: &'static str,
     /// The rows that it must have touched.
     touches: Option<usize>,
-    result: Pin<Box<dyn Future<Output = Result<u64, Error>>>>,
+    result: Answer<u64>,
 }
 
 /// A query that has been sent and whose rows nobody has asked for yet.
 struct Asked {
     text: &'static str,
     values: Vec<Owned>,
-    rows: Asking,
+    rows: Answer<Vec<tokio_postgres::Row>>,
 }
 
-type Asking = Pin<Box<dyn Future<Output = Result<Vec<tokio_postgres::Row>, Error>>>>;
+/// What the server will say to a message.
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
 /// A connection, or the lack of one.
 struct Link {
@@ -291,60 +279,75 @@ impl Link {
         Ok(statement)
     }
 
+    /// Puts a message in line, which is what the first poll does; so what is sent later comes later.
+    fn send<T>(&self, result: &mut Answer<T>) -> Result<(), StoreError> {
+        match result.now_or_never() {
+            Some(Err(error)) => Err(self.failed(&error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends something without waiting for its result.
     fn post(
         &self,
         name: &'static str,
         touches: Option<usize>,
-        result: impl Future<Output = Result<u64, Error>> + 'static,
+        mut result: Answer<u64>,
     ) -> Result<(), StoreError> {
-        let mut result: Pin<Box<dyn Future<Output = _>>> = Box::pin(result);
-        // The first poll puts the message in line; so what is sent later comes later.
-        if let Some(Err(error)) = (&mut result).now_or_never() {
-            return Err(self.failed(&error));
-        }
+        self.send(&mut result)?;
         self.sent.borrow_mut().push_back(Sent { name, touches, result });
         Ok(())
     }
 
-    fn post_rows(&self, rows: Rows) -> Result<(), StoreError> {
+    /// A statement that has yet to be sent, for so many rows if it inserts one.
+    fn command(
+        &self,
+        text: &'static str,
+        count: usize,
+        values: Vec<Owned>,
+    ) -> Result<Answer<u64>, StoreError> {
         let open = self.opened()?;
-        let Rows { name, text, count, values } = rows;
         if self.server.tuning.pooler {
-            return self.post(name, Some(count), async move {
+            return Ok(Box::pin(async move {
                 let values: Vec<Value<'_>> = values.iter().map(Owned::borrowed).collect();
                 open.client.execute_typed(&rows::of_several(text, count), &typed(&values)).await
-            });
+            }));
         }
         let statement = self.prepared(&open, text, count)?;
-        self.post(name, Some(count), async move {
-            open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await
-        })
+        Ok(Box::pin(
+            async move { open.client.execute_raw(&statement, values.iter().map(Owned::borrowed)).await },
+        ))
     }
 
     /// Sends what was put off: it comes before whatever else is sent.
     fn flush(&self) -> Result<(), StoreError> {
-        self.put_off.take().portions().try_for_each(|rows| self.post_rows(rows))
+        self.put_off.take().portions().try_for_each(|Rows { name, text, count, values }| {
+            self.post(name, Some(count), self.command(text, count, values)?)
+        })
     }
 
     fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
         self.flush()?;
         let open = self.opened()?;
-        self.post(text, None, async move { open.client.batch_execute(text).await.map(|()| 0) })
+        self.post(text, None, Box::pin(async move { open.client.batch_execute(text).await.map(|()| 0) }))
     }
 
     /// Begins a transaction, with limits on waiting where the session cannot have them.
     fn post_begin(&self, text: &'static str) -> Result<(), StoreError> {
         self.post_control(text)?;
         let (open, limits) = (self.opened()?, self.server.limits_of_transactions());
-        let set = async move { open.client.batch_execute(&limits).await.map(|()| 0) };
+        let set = Box::pin(async move { open.client.batch_execute(&limits).await.map(|()| 0) });
         if self.server.tuning.pooler { self.post("SET LOCAL", None, set) } else { Ok(()) }
     }
 
     /// A query that has yet to be sent.
-    fn query(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Asking, StoreError> {
+    fn query(
+        &self,
+        stmt: &Stmt,
+        values: &[Value<'_>],
+    ) -> Result<Answer<Vec<tokio_postgres::Row>>, StoreError> {
         let open = self.opened()?;
-        let values: Vec<Owned> = values.iter().map(|value| Owned::from(*value)).collect();
+        let values = owned(values);
         if self.server.tuning.pooler {
             let text = stmt.text;
             return Ok(Box::pin(async move {
@@ -360,7 +363,7 @@ impl Link {
     }
 
     /// The query that was sent ahead with these values, if there is one.
-    fn asked_ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Option<Asking> {
+    fn asked_ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Option<Answer<Vec<tokio_postgres::Row>>> {
         let mut asked = self.asked.borrow_mut();
         let is_it = |one: &Asked| {
             one.text == stmt.text && one.values.iter().map(Owned::borrowed).eq(values.iter().copied())
@@ -399,13 +402,7 @@ impl Link {
 impl Session for Link {
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
         self.flush()?;
-        let open = self.opened()?;
-        let rows = if self.server.tuning.pooler {
-            self.wait(open.client.execute_typed(stmt.text, &typed(values)))
-        } else {
-            let statement = self.prepared(&open, stmt.text, 1)?;
-            self.wait(open.client.execute(&statement, &plain(values)))
-        };
+        let rows = self.wait(self.command(stmt.text, 1, owned(values))?);
         self.look()?;
         Ok(usize::try_from(rows?).unwrap_or(usize::MAX))
     }
@@ -415,18 +412,13 @@ impl Session for Link {
             return Ok(());
         }
         self.flush()?;
-        let values = values.iter().map(|value| Owned::from(*value)).collect();
-        self.post_rows(Rows { name: stmt.name, text: stmt.text, count: 1, values })
+        self.post(stmt.name, Some(1), self.command(stmt.text, 1, owned(values))?)
     }
 
     fn ahead(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         let mut rows = self.query(stmt, values)?;
-        // The first poll puts the message in line; so what is sent later comes later.
-        if let Some(Err(error)) = (&mut rows).now_or_never() {
-            return Err(self.failed(&error));
-        }
-        let values = values.iter().map(|value| Owned::from(*value)).collect();
-        self.asked.borrow_mut().push_back(Asked { text: stmt.text, values, rows });
+        self.send(&mut rows)?;
+        self.asked.borrow_mut().push_back(Asked { text: stmt.text, values: owned(values), rows });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::sql::{Owned, Stmt, Value};
+use super::sql::{Owned, Stmt, Value, owned};
 use super::transfer;
 
 /// Rows that one statement inserts at most. Statements are made for powers of two alone, so there are few of them.
@@ -27,13 +27,13 @@ impl PutOff {
         if split(stmt.text).is_none() {
             return false;
         }
-        let own = values.iter().map(|value| Owned::from(*value));
+        let own = owned(values);
         match self.0.iter_mut().find(|rows| rows.text == stmt.text && rows.count < MOST) {
             Some(rows) => {
                 rows.values.extend(own);
                 rows.count += 1;
             }
-            None => self.0.push(Rows { name: stmt.name, text: stmt.text, count: 1, values: own.collect() }),
+            None => self.0.push(Rows { name: stmt.name, text: stmt.text, count: 1, values: own }),
         }
         true
     }

@@ -67,6 +67,10 @@ impl From<Value<'_>> for Owned {
     }
 }
 
+pub(super) fn owned(values: &[Value<'_>]) -> Vec<Owned> {
+    values.iter().map(|value| Owned::from(*value)).collect()
+}
+
 impl Owned {
     pub fn borrowed(&self) -> Value<'_> {
         match self {

@@ -124,7 +124,7 @@ pub struct Table {
 
 pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| SHAPES.into_iter().map(Table::of).collect());
 
-static EVENTS: LazyLock<&Table> =
+pub static EVENTS: LazyLock<&Table> =
     LazyLock::new(|| TABLES.iter().find(|table| table.name == "events").expect("it is one of them"));
 
 impl Table {
