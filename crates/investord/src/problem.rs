@@ -18,6 +18,8 @@ pub enum Problem {
     Forbidden {
         any_of: &'static [&'static str],
     },
+    /// The resource is in a state in which nobody may do this.
+    Closed(&'static str),
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
@@ -68,7 +70,7 @@ impl Problem {
             Problem::MissingClientId => &MISSING_CLIENT_ID,
             Problem::MissingIdempotencyKey => &MISSING_IDEMPOTENCY_KEY,
             Problem::Unauthorised(_) => &UNAUTHORISED,
-            Problem::Forbidden { .. } => &FORBIDDEN,
+            Problem::Forbidden { .. } | Problem::Closed(_) => &FORBIDDEN,
             Problem::NotFound(_) => &NOT_FOUND,
             Problem::MethodNotAllowed => &METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &NOT_ACCEPTABLE,
@@ -94,6 +96,7 @@ impl Problem {
             Problem::Forbidden { any_of } => {
                 format!("the access token has none of the scopes {}", any_of.join(", "))
             }
+            Problem::Closed(why) => (*why).into(),
             Problem::NotFound(what) => format!("there is no such {what}"),
             Problem::MethodNotAllowed => "this path does not know this method; see the header 'allow'".into(),
             Problem::NotAcceptable => "the header 'accept' excludes application/json".into(),
@@ -287,7 +290,8 @@ static FORBIDDEN: Kind = kind(
     "Forbidden",
     &[
         "The token is good, but it was not requested with a scope that allows this. <code>detail</code> names the \
-     scopes of which one is needed; ask for it at <code>POST /auth/token</code>.",
+     scopes of which one is needed; ask for it at <code>POST /auth/token</code>. Or the resource is in a state in \
+     which this cannot be done any more, as with a user who has left; <code>detail</code> says so.",
     ],
 );
 static NOT_FOUND: Kind = kind(

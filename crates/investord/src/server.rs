@@ -107,6 +107,7 @@ fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
     companions.spawn(telemetry::upkeep());
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
+        companions.spawn(worker::make_concat::run(app.clone()));
     }
     if let Some(address) = app.config.metrics_listen {
         companions.spawn(serve_metrics(app, address)?);

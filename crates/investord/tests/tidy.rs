@@ -32,7 +32,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("refinery", &["store"]),
     ("tokio_postgres", &["store"]),
-    ("mifir", &["domain"]),
+    ("mifir", &["domain", "cli"]),
     ("axum", &["api", "problem", "server", "telemetry"]),
     ("clap", &["cli"]),
     ("reqwest", &["cli"]),
@@ -199,7 +199,8 @@ fn every_file_says_why_it_exists() {
 /// A released migration is part of somebody's database. Add a line for a new one; never change one.
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "3931e4f6eedea6b2")];
+    let released: &[(&str, &str)] =
+        &[("V1__register.sql", "3931e4f6eedea6b2"), ("V2__identifiers.sql", "bd044563db39bcf9")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

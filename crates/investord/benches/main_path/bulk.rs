@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use httpsig::KeyKind;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
-use investord::domain::user::{Person, User, UserView};
+use investord::domain::user::{Person, User};
 use investord::provision::{Provisioner, Wanted};
 use investord::store::tenants::{self, Head};
-use investord::store::{Store, StoreError, Tx, outbox, users};
+use investord::store::{Store, StoreError, Tx, users};
 
 use crate::aims::OWN;
 use crate::checks::Checks;
@@ -94,14 +94,10 @@ async fn load(
             let mut last = None;
             for person in &people {
                 let mut head = Head::take(tx, number, now)?;
-                let (user, events) = User::register(person.clone(), &settings, SystemIds.uuid(), head.now);
-                let view = UserView::from(&user).to_string();
-                let user_key = users::insert(tx, &mut head, &user, &key, &SystemIds)?;
-                for event in events {
-                    outbox::publish(tx, &mut head, *event, (user.id, &user_key), &view, &SystemIds)?;
-                }
+                let registration = User::register(person.clone(), &settings, SystemIds.uuid(), head.now);
+                last = Some(registration.user.id);
+                users::enter(tx, &mut head, registration, &key, &SystemIds)?;
                 head.put(tx);
-                last = Some(user.id);
             }
             Ok::<_, StoreError>(last)
         };

@@ -1,4 +1,4 @@
-//! The vendor's wire: the route table, and one file per resource.
+//! The vendor's wire, and ours beside it: the route table, and one file per resource.
 
 pub mod caller;
 mod compat;
@@ -6,10 +6,12 @@ pub mod directory;
 mod endpoint;
 mod errors;
 mod explain;
+mod identifiers;
 pub mod limits;
 pub mod openapi;
 mod page;
 pub mod replays;
+mod reporting;
 mod token;
 mod users;
 
@@ -22,13 +24,20 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::store::once;
 
-/// The route table: paths of the vendor, and what the server says about itself beside them.
+/// The route table: paths of the vendor; ours under `/investord`, where no version of the vendor's API will ever have
+/// one; and what the server says about itself.
 fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("POST /auth/token", Access::Signature, token::CREATE, token::create),
         Endpoint::signed(users::list),
         Endpoint::signed(users::create),
         Endpoint::signed(users::read),
+        Endpoint::signed(identifiers::list),
+        Endpoint::signed(identifiers::create),
+        Endpoint::signed(identifiers::read),
+        Endpoint::signed(identifiers::update),
+        Endpoint::signed(reporting::of_user),
+        Endpoint::signed(reporting::dry_run),
         Endpoint::new("GET /errors", Access::Anybody, errors::INDEX, errors::index),
         Endpoint::new("GET /errors/{slug}", Access::Anybody, errors::PAGE, errors::page),
         Endpoint::new("GET /openapi.json", Access::Anybody, openapi::SERVE, openapi::serve),

@@ -37,11 +37,15 @@ pub struct Payload {
 }
 
 pub const USERS: &str = "Users";
+pub const IDENTIFIERS: &str = "User identifiers";
+pub const REPORTING: &str = "Reporting";
 pub const TOKENS: &str = "Access tokens";
 pub const SERVER: &str = "Server";
 
-const TAGS: [(&str, &str); 3] = [
+const TAGS: [(&str, &str); 5] = [
     (USERS, "Natural persons in the register of a tenant."),
+    (IDENTIFIERS, "What users are named by in transaction reports."),
+    (REPORTING, "Beyond the vendor's API: who would be reported with what, and why."),
     (TOKENS, "Access for the clients of a tenant."),
     (SERVER, "What the server says about itself, to anybody."),
 ];

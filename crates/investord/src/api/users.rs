@@ -12,15 +12,15 @@ use super::{Reply, page};
 use crate::app::App;
 use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
 use crate::domain::tenant::Model;
-use crate::domain::user::{CREATE, Person, Status, User, UserView};
+use crate::domain::user::{CREATE, Person, Status, User};
 use crate::problem::Problem;
 use crate::store::once::{self, Before};
 use crate::store::tenants::Head;
 use crate::store::users::{self, Page};
-use crate::store::{First, Tx, outbox};
+use crate::store::{First, Tx};
 
-const READ: &[&str] = &["users:read", "users:admin"];
-const ADMIN: &[&str] = &["users:admin"];
+pub const READ: &[&str] = &["users:read", "users:admin"];
+pub const ADMIN: &[&str] = &["users:admin"];
 
 static REGISTERED: [Member; 3] = [
     member("id", Needed::Always, Rule::Uuid, "Id of the user."),
@@ -40,7 +40,7 @@ static STATUS: [Member; 1] = [member(
      OFFBOARDED: out, but kept for as long as the law wants.",
 )];
 
-/// The schema of [`UserView`].
+/// The schema of a user as it is answered.
 fn user(schemas: &mut Schemas) -> Value {
     schemas.named("User", |schemas| {
         let members = REGISTERED.iter().chain(CREATE.members).chain(&STATUS);
@@ -123,13 +123,10 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
             Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
             Before::Replayed => return Ok(Err(super::caller::replayed())),
         }
-        let (user, events) = User::register(req.call.0.clone(), &tenant.settings, ids.uuid(), head.now);
-        let view = UserView::from(&user).to_string();
-        let key = users::insert(tx, &mut head, &user, &tenant.key, &*ids)?;
-        for event in events {
-            outbox::publish(tx, &mut head, *event, (user.id, &key), &view, &*ids)?;
-        }
-        once::keep(tx, &keyed, (200, &view), (user.id, &key), head.now, &*ids)?;
+        let registration = User::register(req.call.0.clone(), &tenant.settings, ids.uuid(), head.now);
+        let user = registration.user.id;
+        let (view, key) = users::enter(tx, &mut head, registration, &tenant.key, &*ids)?;
+        once::keep(tx, &keyed, (200, &view), (user, &key), head.now, &*ids)?;
         head.put(tx);
         Ok::<_, Problem>(Ok(Reply::ok(view)))
     };

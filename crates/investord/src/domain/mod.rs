@@ -1,7 +1,11 @@
 //! The rules, without input or output: no async, no SQL, no HTTP, no clock.
 
 pub mod event;
+pub mod identifier;
+pub mod identity;
+pub mod reporting;
 pub mod schema;
+pub mod standard;
 pub mod tenant;
 pub mod tree;
 pub mod user;

@@ -111,6 +111,12 @@ impl Fault {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+
+    /// The same fault of a value that stands inside another.
+    #[must_use]
+    pub fn under(self, path: &str) -> Self {
+        Self { field: below(path, &self.field), ..self }
+    }
 }
 
 /// Checks a body and gives its canonical form: members in the table's order, every fault if there is any.

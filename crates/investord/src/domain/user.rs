@@ -7,12 +7,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use mifir::Country;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::event::EventType;
+use super::identifier::{Content, today};
+use super::identity::Identity;
+use super::reporting;
 use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, read};
 use super::tenant::{Requirement, Settings};
 use super::tree::Tree;
@@ -70,25 +71,36 @@ const SALUTATIONS: &[&str] =
 const TITLES: &[&str] = &["", "DR", "PROF", "PROF_DR", "DIPL_ING", "MAGISTER"];
 const GENDERS: &[&str] = &["", "MALE", "FEMALE", "DIVERSE"];
 
+pub const FIRST_NAME: Member =
+    member("first_name", Needed::Always, Rule::Text { min: 2, max: 100 }, "All first and middle names.");
+pub const LAST_NAME: Member =
+    member("last_name", Needed::Always, Rule::Text { min: 2, max: 100 }, "Last name.");
+pub const SALUTATION: Member =
+    member("salutation", Needed::No, Rule::OneOf(SALUTATIONS), "Salutation in reports and statements.");
+pub const GENDER: Member = member("gender", Needed::No, Rule::OneOf(GENDERS), "Gender.");
+pub const BIRTH_DATE: Member =
+    member("birth_date", Needed::Always, Rule::BirthDate, "Birth date, YYYY-MM-DD.");
+pub const NATIONALITIES: Member = member(
+    "nationalities",
+    Needed::Always,
+    Rule::List { item: &Rule::Country, min: 1, max: MOST_NATIONALITIES, unique: false },
+    "Nationalities, ISO 3166-1 alpha-2.",
+);
+
 /// The body of `POST /users`, both operating models and the newest additions in one (decision W8).
 pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS };
 
 static CREATE_MEMBERS: &[Member] = &[
-    member("first_name", Needed::Always, Rule::Text { min: 2, max: 100 }, "All first and middle names."),
-    member("last_name", Needed::Always, Rule::Text { min: 2, max: 100 }, "Last name."),
-    member("salutation", Needed::No, Rule::OneOf(SALUTATIONS), "Salutation in reports and statements."),
+    FIRST_NAME,
+    LAST_NAME,
+    SALUTATION,
     member("title", Needed::No, Rule::OneOf(TITLES), "Title in reports and statements."),
-    member("gender", Needed::No, Rule::OneOf(GENDERS), "Gender."),
-    member("birth_date", Needed::Always, Rule::BirthDate, "Birth date, YYYY-MM-DD."),
+    GENDER,
+    BIRTH_DATE,
     member("birth_city", Needed::Tol, Rule::Text { min: 1, max: 85 }, "City of birth."),
     member("birth_country", Needed::Tol, Rule::Country, "Country of birth, ISO 3166-1 alpha-2."),
     member("birth_name", Needed::No, Rule::Text { min: 0, max: 100 }, "Birth name."),
-    member(
-        "nationalities",
-        Needed::Always,
-        Rule::List { item: &Rule::Country, min: 1, max: MOST_NATIONALITIES, unique: false },
-        "Nationalities, ISO 3166-1 alpha-2.",
-    ),
+    NATIONALITIES,
     member(
         "postal_address",
         Needed::No,
@@ -132,7 +144,7 @@ static CREATE_MEMBERS: &[Member] = &[
 pub struct Person {
     /// A JSON object, the part of the answer that is personal data.
     pub json: String,
-    pub nationalities: Vec<Country>,
+    pub identity: Identity,
     /// The postal address is a copy and moves with the address (decision U4).
     pub postal_follows_address: bool,
 }
@@ -141,11 +153,17 @@ impl Person {
     /// Reads the body of a create request. `now` decides what is in the future.
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
         let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
-        let sent = read(&CREATE, &tree, settings, TimeZone::UTC.to_datetime(now).date())?;
-        Ok(Self::from_members(sent))
+        let sent = read(&CREATE, &tree, settings, today(now))?;
+        Self::from_members(sent).ok_or_else(|| vec![Fault::new("(root)", "is no person")])
     }
 
-    fn from_members(mut members: Map<String, Value>) -> Self {
+    /// Takes what has been kept of a person. Whether the postal address was a copy is kept beside it.
+    pub fn kept(json: &str, postal_follows_address: bool) -> Option<Self> {
+        let identity = Identity::of(&serde_json::from_str(json).ok()?)?;
+        Some(Self { json: json.to_owned(), identity, postal_follows_address })
+    }
+
+    fn from_members(mut members: Map<String, Value>) -> Option<Self> {
         if members.get("tags").is_some_and(|tags| *tags == json!([])) {
             members.remove("tags");
         }
@@ -156,9 +174,8 @@ impl Person {
         if postal_follows_address && let Some(address) = members.get("address").cloned() {
             members.insert("postal_address".to_owned(), address);
         }
-        let codes = members.get("nationalities").and_then(Value::as_array).into_iter().flatten();
-        let nationalities = codes.filter_map(|code| Country::parse(code.as_str()?)).collect();
-        Self { json: Value::Object(members).to_string(), nationalities, postal_follows_address }
+        let identity = Identity::of(&members)?;
+        Some(Self { json: Value::Object(members).to_string(), identity, postal_follows_address })
     }
 }
 
@@ -201,28 +218,42 @@ pub struct User {
     pub person: Person,
 }
 
+/// A user who has just come into the register.
+pub struct Registration {
+    pub user: User,
+    /// The CONCAT that the register has made, where that is the first priority of the leading nationality.
+    pub concat: Option<Content>,
+    pub events: Vec<EventType>,
+}
+
 impl User {
     /// Takes a person into the register and says what has happened by that.
     ///
     /// A user whose requirements are met is active at once (decision U2). The only requirement that can be
     /// met without a further call is the identifier, when Annex II of RTS 22 names CONCAT first for the
     /// leading nationality: the register makes that one itself.
-    pub fn register(
-        person: Person,
+    pub fn register(person: Person, settings: &Settings, id: Uuid, now: Timestamp) -> Registration {
+        let concat = Content::own_concat(&person.identity, settings.regime.into());
+        let mut user = User { id, created_at: now, updated_at: now, status: Status::Inactive, person };
+        let mut events = vec![EventType::UserCreated];
+        events.extend(user.judge(&concat, settings, now));
+        Registration { user, concat, events }
+    }
+
+    /// Activates a user who waits for nothing any more; what has happened by that.
+    pub fn judge<'a>(
+        &mut self,
+        identifiers: impl IntoIterator<Item = &'a Content>,
         settings: &Settings,
-        id: Uuid,
         now: Timestamp,
-    ) -> (User, &'static [EventType]) {
-        let regime = settings.regime.into();
-        let leading = mifir::leading(&person.nationalities, regime);
-        let concat = leading.is_some_and(|leading| mifir::first_is_concat(leading.country, regime));
-        let fulfilled: &[Requirement] = if concat { &[Requirement::Identifiers] } else { &[] };
-        let (status, events): (_, &[EventType]) = if settings.activation_requires.met_by(fulfilled) {
-            (Status::Active, &[EventType::UserCreated, EventType::UserActivated])
-        } else {
-            (Status::Inactive, &[EventType::UserCreated])
-        };
-        (User { id, created_at: now, updated_at: now, status, person }, events)
+    ) -> Option<EventType> {
+        let identified = reporting::is_ready(&self.person.identity, identifiers, settings.regime.into());
+        let fulfilled: &[Requirement] = if identified { &[Requirement::Identifiers] } else { &[] };
+        if self.status != Status::Inactive || !settings.activation_requires.met_by(fulfilled) {
+            return None;
+        }
+        (self.status, self.updated_at) = (Status::Active, now);
+        Some(EventType::UserActivated)
     }
 }
 

@@ -10,8 +10,10 @@ use tokio_postgres::Client;
 use super::{Database, Postgres, sqlite};
 
 /// (name, text) in order; the names carry the version.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("V1__register", include_str!("../../../../migrations/V1__register.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("V1__register", include_str!("../../../../migrations/V1__register.sql")),
+    ("V2__identifiers", include_str!("../../../../migrations/V2__identifiers.sql")),
+];
 
 /// The words of a migration that differ between engines.
 struct Dialect {

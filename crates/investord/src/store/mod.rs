@@ -5,7 +5,9 @@
 
 mod batch;
 mod binary;
+pub mod chores;
 pub mod connect;
+pub mod identifiers;
 pub mod migrate;
 pub mod once;
 pub mod outbox;

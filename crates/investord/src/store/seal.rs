@@ -74,6 +74,10 @@ impl<'a> Place<'a> {
         Self { kind: "person", id: user.as_bytes() }
     }
 
+    pub fn identifier(identifier: &'a Uuid) -> Self {
+        Self { kind: "identifier", id: identifier.as_bytes() }
+    }
+
     pub fn event(event: &'a Uuid) -> Self {
         Self { kind: "event", id: event.as_bytes() }
     }

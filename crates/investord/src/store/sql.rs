@@ -21,11 +21,18 @@ pub struct Stmt {
 
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
-    use super::{once, outbox, tenants, users};
-    [once::STATEMENTS, outbox::STATEMENTS, tenants::STATEMENTS, users::STATEMENTS]
-        .into_iter()
-        .flatten()
-        .copied()
+    use super::{chores, identifiers, once, outbox, tenants, users};
+    [
+        chores::STATEMENTS,
+        identifiers::STATEMENTS,
+        once::STATEMENTS,
+        outbox::STATEMENTS,
+        tenants::STATEMENTS,
+        users::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// A parameter.

@@ -30,7 +30,7 @@ type Shape = (&'static str, &'static [(&'static str, Kind)], usize);
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-const SHAPES: [Shape; 9] = [
+const SHAPES: [Shape; 11] = [
     (
         "tenants",
         &[
@@ -60,6 +60,18 @@ const SHAPES: [Shape; 9] = [
         2,
     ),
     (
+        "identifiers",
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("id", Id),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("sealed", Bytes),
+        ],
+        3,
+    ),
+    (
         "events",
         &[
             ("tenant", Int),
@@ -87,6 +99,7 @@ const SHAPES: [Shape; 9] = [
         ],
         3,
     ),
+    ("chores", &[("tenant", Int), ("name", Text), ("done", Int), ("last", Int)], 2),
     ("nonces", &[("hash", Bytes), ("until", Int)], 1),
     ("heads", &[("tenant", Int), ("users", Int), ("events", Int), ("last_at", Int), ("link", Bytes)], 1),
     (
@@ -168,7 +181,7 @@ impl Table {
 
     /// Rows go, too, and nothing refers to them: a copy that is repeated brings them anew.
     fn fades(&self) -> bool {
-        matches!(self.name, "replies" | "nonces" | "client_keys" | "tokens")
+        matches!(self.name, "replies" | "chores" | "nonces" | "client_keys" | "tokens")
     }
 
     fn row(&self, row: &Row<'_>) -> Result<Vec<Owned>, StoreError> {

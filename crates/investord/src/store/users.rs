@@ -5,12 +5,23 @@ use uuid::Uuid;
 
 use super::seal::{Place, TenantKey, UserKey};
 use super::tenants::{Head, count_users};
-use super::{Row, Stmt, StoreError, Tx, Value};
+use super::{Row, Stmt, StoreError, Tx, Value, identifiers, outbox};
 use crate::clock::Ids;
-use crate::domain::user::{Status, User, UserView};
+use crate::domain::identifier::Identifier;
+use crate::domain::user::{Person, Registration, Status, User, UserView};
 
-pub const STATEMENTS: &[&Stmt] =
-    &[&INSERT, &BY_ID, &KEY, &CREATED_ASC, &CREATED_DESC, &UPDATED_ASC, &UPDATED_DESC];
+pub const STATEMENTS: &[&Stmt] = &[
+    &INSERT,
+    &BY_ID,
+    &WHOLE,
+    &NUMBERED,
+    &STATUS,
+    &KEY,
+    &CREATED_ASC,
+    &CREATED_DESC,
+    &UPDATED_ASC,
+    &UPDATED_DESC,
+];
 
 const INSERT: Stmt = Stmt {
     name: "users.insert",
@@ -21,6 +32,20 @@ const INSERT: Stmt = Stmt {
 const BY_ID: Stmt = Stmt {
     name: "users.by_id",
     text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND id = $2",
+};
+const WHOLE: Stmt = Stmt {
+    name: "users.whole",
+    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person FROM users
+           WHERE tenant = $1 AND id = $2",
+};
+const NUMBERED: Stmt = Stmt {
+    name: "users.numbered",
+    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person FROM users
+           WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
+};
+const STATUS: Stmt = Stmt {
+    name: "users.status",
+    text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE tenant = $3 AND id = $4",
 };
 const KEY: Stmt =
     Stmt { name: "users.key", text: "SELECT data_key FROM users WHERE tenant = $1 AND id = $2" };
@@ -52,8 +77,30 @@ const UPDATED_DESC: Stmt = Stmt {
            ORDER BY page.updated_at DESC, page.number DESC",
 };
 
+/// Writes a new user with what comes with it: the CONCAT that the register has made, and the events. The user as the
+/// wire shows it, and its key.
+pub fn enter(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    registration: Registration,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<(String, UserKey), StoreError> {
+    let Registration { user, concat, events } = registration;
+    let view = UserView::from(&user).to_string();
+    let user_key = insert(tx, head, &user, key, ids)?;
+    if let Some(content) = concat {
+        let concat = Identifier::new(ids.uuid(), user.id, head.now, content);
+        identifiers::insert(tx, head.tenant, &concat, &user_key, ids)?;
+    }
+    for event in events {
+        outbox::publish(tx, head, event, (user.id, &user_key), &view, ids)?;
+    }
+    Ok((view, user_key))
+}
+
 /// Inserts a user under the next number of its tenant, sealed with a new key, which is returned.
-pub fn insert(
+fn insert(
     tx: &Tx<'_>,
     head: &mut Head,
     user: &User,
@@ -78,6 +125,48 @@ pub fn insert(
         ],
     )?;
     Ok(user_key)
+}
+
+/// A user to be worked with, and the key of what is theirs; under the tenant's lock.
+pub fn load(
+    tx: &Tx<'_>,
+    tenant: i64,
+    id: Uuid,
+    key: &TenantKey,
+) -> Result<Option<(User, UserKey)>, StoreError> {
+    tx.one(&WHOLE, &[Value::Int(tenant), Value::Id(id)], |row| whole(row, key))
+}
+
+/// The users of a tenant whose numbers are from one to another.
+pub fn numbered(
+    tx: &Tx<'_>,
+    tenant: i64,
+    (from, to): (i64, i64),
+    key: &TenantKey,
+) -> Result<Vec<(User, UserKey)>, StoreError> {
+    let mut users = Vec::new();
+    tx.each(&NUMBERED, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
+        users.push(whole(row, key)?);
+        Ok(())
+    })?;
+    Ok(users)
+}
+
+fn whole(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
+    let id = row.id(0)?;
+    let user_key = key.open_user_key(&id, row.bytes(5)?)?;
+    let json = user_key.open(Place::person(&id), row.bytes(6)?)?;
+    let person = Person::kept(&json, row.int(4)? != 0);
+    let person = person.ok_or_else(|| StoreError::Damaged(format!("what is kept of user {id}")))?;
+    let status: Status = row.text(3)?.parse().map_err(StoreError::Damaged)?;
+    Ok((User { id, created_at: row.at(1)?, updated_at: row.at(2)?, status, person }, user_key))
+}
+
+/// Keeps a status and the instant of its change.
+pub fn set_status(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<(), StoreError> {
+    let User { id, status, updated_at, .. } = user;
+    let values = [Value::Text(status.as_str()), Value::At(*updated_at), Value::Int(tenant), Value::Id(*id)];
+    tx.execute_one(&STATUS, &values)
 }
 
 /// The key of a user that must exist.

@@ -1,3 +1,4 @@
 //! Work that no request waits for.
 
+pub mod make_concat;
 pub mod sweep;

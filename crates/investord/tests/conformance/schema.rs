@@ -11,7 +11,10 @@ use crate::work::desk;
 on_every_engine!(a_user_has_a_status_that_there_is, what_is_referred_to_cannot_go, a_copy_knows_every_table);
 
 /// The migrations, as they stand in the repository.
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/V1__register.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/V1__register.sql"),
+    include_str!("../../../../migrations/V2__identifiers.sql"),
+];
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
@@ -104,9 +107,10 @@ fn postgres_queries(name: &str) -> [String; 3] {
         ),
         format!(
             "SELECT a.attname, c.confrelid::regclass::text, b.attname
-             FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-             JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
-             WHERE c.conrelid = '{name}'::regclass AND c.contype = 'f' AND cardinality(c.conkey) = 1
+             FROM pg_constraint c CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS k (own, other)
+             JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.own
+             JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.other
+             WHERE c.conrelid = '{name}'::regclass AND c.contype = 'f'
              AND c.confupdtype = 'a' AND c.confdeltype = 'a' AND c.convalidated AND NOT c.condeferrable"
         ),
     ]
@@ -164,7 +168,7 @@ async fn the_schemas_are_the_same() {
     assert!(one["users"].indexes["users_updated"] == ["tenant", "updated_at", "number"]);
     assert!(one["users"].unique.contains(&vec!["tenant".to_owned(), "id".to_owned()]));
     assert_eq!(one["replies"].key, ["tenant", "operation", "once_key"]);
-    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 7);
+    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 10);
 }
 
 async fn a_copy_knows_every_table(engine: &Engine) {

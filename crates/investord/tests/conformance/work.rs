@@ -9,10 +9,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::clock::{Ids as _, SeededIds};
 use investord::domain::tenant::Settings;
-use investord::domain::user::{Person, User, UserView};
+use investord::domain::user::{Person, User};
 use investord::store::seal::{MasterKey, TenantKey};
 use investord::store::tenants::{self, Head, TenantRow};
-use investord::store::{Stmt, Store, StoreError, Tx, Value, outbox, users};
+use investord::store::{Stmt, Store, StoreError, Tx, Value, users};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -193,15 +193,12 @@ impl Desk {
     pub fn register(&self, tx: &Tx<'_>) -> Result<(i64, Uuid, String), StoreError> {
         let mut head = Head::take(tx, self.tenant, now())?;
         let settings = Settings::default();
-        let (user, events) = User::register(self.person.clone(), &settings, self.ids.uuid(), head.now);
-        let view = UserView::from(&user).to_string();
-        let key = users::insert(tx, &mut head, &user, &self.key, &*self.ids)?;
-        for event in events {
-            outbox::publish(tx, &mut head, *event, (user.id, &key), &view, &*self.ids)?;
-        }
+        let registration = User::register(self.person.clone(), &settings, self.ids.uuid(), head.now);
+        let user = registration.user.id;
+        let (view, _) = users::enter(tx, &mut head, registration, &self.key, &*self.ids)?;
         let number = head.users;
         head.put(tx);
-        Ok((number, user.id, view))
+        Ok((number, user, view))
     }
 
     /// A unit that registers a user.

@@ -9,10 +9,12 @@ mod app;
 mod bodies;
 mod caller;
 mod explain;
+mod identifiers;
 mod isolation;
 mod mutants;
 mod once;
 mod refusals;
+mod reporting;
 mod users;
 mod wire;
 

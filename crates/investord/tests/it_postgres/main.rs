@@ -11,6 +11,8 @@ mod bodies;
 mod caller;
 #[path = "../it/explain.rs"]
 mod explain;
+#[path = "../it/identifiers.rs"]
+mod identifiers;
 #[path = "../it/isolation.rs"]
 mod isolation;
 #[path = "../it/mutants.rs"]
@@ -19,6 +21,8 @@ mod mutants;
 mod once;
 #[path = "../it/refusals.rs"]
 mod refusals;
+#[path = "../it/reporting.rs"]
+mod reporting;
 #[path = "../it/users.rs"]
 mod users;
 #[path = "../it/wire.rs"]

@@ -12,7 +12,7 @@ use investord::domain::user::{Person, User};
 use investord::store::connect::Tuning;
 use investord::store::seal::MasterKey;
 use investord::store::tenants::{self, Head};
-use investord::store::{Store, StoreError, Tx, outbox, users};
+use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Key, Said, Server, person, run, until, uuid};
@@ -206,12 +206,8 @@ fn filled(place: Place, count: usize) -> Place {
             let unit = move |tx: &Tx<'_>| {
                 for _ in 0..TOGETHER {
                     let mut head = Head::take(tx, tenant, now)?;
-                    let id = SystemIds.uuid();
-                    let (user, events) = User::register(sample.clone(), &settings, id, head.now);
-                    let user_key = users::insert(tx, &mut head, &user, &key, &SystemIds)?;
-                    for event in events {
-                        outbox::publish(tx, &mut head, *event, (id, &user_key), "{}", &SystemIds)?;
-                    }
+                    let registration = User::register(sample.clone(), &settings, SystemIds.uuid(), head.now);
+                    users::enter(tx, &mut head, registration, &key, &SystemIds)?;
                     head.put(tx);
                 }
                 Ok::<_, StoreError>(())

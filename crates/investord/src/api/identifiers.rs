@@ -1,0 +1,281 @@
+//! `/users/{user_id}/identifiers`: list, create, read, update.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Reply;
+use super::caller::{Call, Received, Signed, replayed};
+use super::directory::Tenant;
+use super::openapi::{About, IDENTIFIERS, Payload, path_id};
+use super::users::{ADMIN, READ};
+use crate::app::App;
+use crate::domain::identifier::{self, ANSWERED, CREATE, Change, Identifier, Sent, UPDATE};
+use crate::domain::schema::{Schemas, Shape, Side, open_object};
+use crate::domain::tenant::{Model, Settings};
+use crate::domain::user::{Status, User, UserView};
+use crate::problem::Problem;
+use crate::store::seal::UserKey;
+use crate::store::tenants::Head;
+use crate::store::{First, StoreError, Tx, identifiers, once, outbox, users};
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Identifier", |schemas| {
+        let mut schema = open_object(&ANSWERED, Side::Answer, schemas);
+        schema["description"] = json!("What a user is named by in transaction reports.");
+        schema
+    })
+}
+
+fn parameters() -> Vec<Value> {
+    vec![path_id("user_id", "Id of the user."), path_id("identifier_id", "Id of the identifier.")]
+}
+
+const ONE: Payload = Payload {
+    description: "The identifier.",
+    media: "application/json",
+    schema,
+    examples: &[
+        ("national id", include_str!("../../../../api/examples/identifier.json")),
+        ("concat", include_str!("../../../../api/examples/identifier-concat.json")),
+    ],
+};
+
+pub struct ListIdentifiers(Uuid);
+
+impl Call for ListIdentifiers {
+    const OPERATION: &'static str = "GET /users/{user_id}/identifiers";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: IDENTIFIERS,
+        id: "list_user_identifiers",
+        summary: "Get user identifiers",
+        description: "Lists all identifiers of a user, the oldest first. A CONCAT is made by the register, where it \
+            is the first priority of the leading nationality.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: Payload {
+            description: "All of them.",
+            media: "application/json",
+            schema: |schemas| {
+                let item = schema(schemas);
+                schemas.named("IdentifierList", |_| {
+                    json!({
+                        "type": "object",
+                        "properties": { "data": { "type": "array", "items": item } },
+                        "required": ["data"],
+                    })
+                })
+            },
+            examples: &[("list", include_str!("../../../../api/examples/identifier-list.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListIdentifiers>) -> Result<Reply, Problem> {
+    let (client, user) = (Arc::clone(&req.client), req.call.0);
+    let read = move |tx: &Tx<'_>| {
+        identifiers::of_user(tx, client.tenant.number, user, &client.tenant.key).map_err(Problem::from)
+    };
+    let found = app.store.read("identifiers.list", read).await?.ok_or(Problem::NotFound("user"))?;
+    let items = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    Ok(Reply::ok(format!(r#"{{"data":[{items}]}}"#)))
+}
+
+pub struct ReadIdentifier(Uuid, Uuid);
+
+impl Call for ReadIdentifier {
+    const OPERATION: &'static str = "GET /users/{user_id}/identifiers/{identifier_id}";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: IDENTIFIERS,
+        id: "retrieve_identifier",
+        summary: "Get a user identifier by id",
+        description: "Answers one identifier of a user.",
+        parameters,
+        request: None,
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let (user, id) = path(received)?;
+        Ok(Self(user, id))
+    }
+}
+
+/// The two ids of the path.
+fn path(received: &Received<'_>) -> Result<(Uuid, Uuid), Problem> {
+    received.path_id(1).zip(received.path_id(3)).ok_or(Problem::NotFound("identifier"))
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadIdentifier>) -> Result<Reply, Problem> {
+    let (client, ReadIdentifier(user, id)) = (Arc::clone(&req.client), req.call);
+    let read = move |tx: &Tx<'_>| {
+        identifiers::by_id(tx, client.tenant.number, user, id, &client.tenant.key).map_err(Problem::from)
+    };
+    let found = app.store.read("identifiers.read", read).await?;
+    found.map(|found| Reply::ok(found.to_string())).ok_or(Problem::NotFound("identifier"))
+}
+
+pub struct CreateIdentifier {
+    user: Uuid,
+    sent: Sent,
+}
+
+impl Call for CreateIdentifier {
+    const OPERATION: &'static str = "POST /users/{user_id}/identifiers";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ABOUT: About = About {
+        tag: IDENTIFIERS,
+        id: "create_identifier",
+        summary: "Create a user identifier",
+        description: "Adds an identifier to a user, who becomes ACTIVE by it if nothing else is missing. A user has one \
+            of a country and standard: the same again is answered with the one that is there. What the checks of \
+            the standard find is kept; the tenant setting `identifier_checks` says whether it is refused.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(Payload {
+            description: "The identifier.",
+            media: "application/json",
+            schema: |schemas| request(&CREATE, schemas),
+            examples: &[
+                ("national id", include_str!("../../../../api/examples/create-identifier.json")),
+                ("passport", include_str!("../../../../api/examples/create-identifier-passport.json")),
+            ],
+        }),
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let sent = Sent::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, sent })
+    }
+}
+
+fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
+    // Nothing in it depends on the operating model.
+    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Result<Reply, Problem> {
+    let (ids, user) = (Arc::clone(&app.ids), req.call.user);
+    let add = move |call: &CreateIdentifier, file: &File, settings: &Settings, now: Timestamp| {
+        let identity = (ids.uuid(), now);
+        Ok(identifier::add(&file.identifiers, &call.sent, &file.user, settings, identity)?)
+    };
+    change(app, "identifiers.create", req, user, add).await
+}
+
+pub struct UpdateIdentifier {
+    user: Uuid,
+    id: Uuid,
+    value: String,
+}
+
+impl Call for UpdateIdentifier {
+    const OPERATION: &'static str = "PATCH /users/{user_id}/identifiers/{identifier_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ABOUT: About = About {
+        tag: IDENTIFIERS,
+        id: "update_identifier",
+        summary: "Update a user identifier",
+        description: "Gives an identifier another value. Type, country and standard stay. A CONCAT cannot be changed: \
+            the register makes it from the data of the user.",
+        parameters,
+        request: Some(Payload {
+            description: "The new value.",
+            media: "application/json",
+            schema: |schemas| request(&UPDATE, schemas),
+            examples: &[("value", include_str!("../../../../api/examples/update-identifier.json"))],
+        }),
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let (user, id) = path(received)?;
+        let settings = &received.client.tenant.settings;
+        let value = identifier::parse_update(received.json()?, settings, received.now)?;
+        Ok(Self { user, id, value })
+    }
+}
+
+pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Result<Reply, Problem> {
+    let user = req.call.user;
+    let update = |call: &UpdateIdentifier, file: &File, settings: &Settings, now: Timestamp| {
+        let one = file.identifiers.iter().find(|one| one.id == call.id);
+        let one = one.ok_or(Problem::NotFound("identifier"))?;
+        Ok(identifier::update(one, &call.value, &file.user, settings, now)?)
+    };
+    change(app, "identifiers.update", req, user, update).await
+}
+
+/// A user and what identifies them, under the lock of the tenant.
+struct File {
+    user: User,
+    key: UserKey,
+    identifiers: Vec<Identifier>,
+}
+
+impl File {
+    fn open(tx: &Tx<'_>, tenant: &Tenant, user: Uuid) -> Result<Option<Self>, StoreError> {
+        let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(None) };
+        let identifiers = identifiers::of_user(tx, tenant.number, user.id, &tenant.key)?.unwrap_or_default();
+        Ok(Some(Self { user, key, identifiers }))
+    }
+}
+
+/// One unit: what `decide` says is done to the identifiers of a user, and the user is activated if nothing is missing
+/// any more.
+async fn change<T: Send + 'static>(
+    app: App,
+    name: &'static str,
+    req: Signed<T>,
+    user: Uuid,
+    decide: impl Fn(&T, &File, &Settings, Timestamp) -> Result<Change, Problem> + Send + 'static,
+) -> Result<Reply, Problem> {
+    let ids = Arc::clone(&app.ids);
+    let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
+    let first = First { head: Some(number), nonce, once: None };
+    let unit = move |tx: &Tx<'_>| {
+        let tenant = &req.client.tenant;
+        let mut head = Head::take(tx, number, req.now)?;
+        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
+            return Ok(Err(replayed()));
+        }
+        let Some(mut file) = File::open(tx, tenant, user)? else {
+            return Ok(Err(Problem::NotFound("user")));
+        };
+        if file.user.status == Status::Offboarded {
+            return Ok(Err(Problem::Closed("the user has been offboarded; their data stay as they are")));
+        }
+        let change = match decide(&req.call, &file, &tenant.settings, head.now) {
+            Ok(change) => change,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let changed = change.identifier().clone();
+        match change {
+            Change::None(_) => {}
+            Change::Add(_) => identifiers::insert(tx, number, &changed, &file.key, &*ids)?,
+            Change::Update(_) => identifiers::update(tx, number, &changed, &file.key, &*ids)?,
+        }
+        let reply = Reply::ok(changed.to_string());
+        file.identifiers.retain(|one| one.id != changed.id);
+        file.identifiers.push(changed);
+        let contents = file.identifiers.iter().map(|one| &one.content);
+        if let Some(event) = file.user.judge(contents, &tenant.settings, head.now) {
+            users::set_status(tx, number, &file.user)?;
+            let view = UserView::from(&file.user).to_string();
+            outbox::publish(tx, &mut head, event, (file.user.id, &file.key), &view, &*ids)?;
+        }
+        head.put(tx);
+        Ok::<_, Problem>(Ok(reply))
+    };
+    app.store.write_after(name, number, first, unit).await?
+}

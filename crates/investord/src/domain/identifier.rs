@@ -1,0 +1,424 @@
+//! Identifiers of a user: what the wire takes and shows, and what is found out about each.
+//!
+//! The rules are those of the reference page "User Identifiers" in its versions up to 1.75 and of `docs/choices.md`;
+//! what an identifier means is the matter of the crate `mifir`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use mifir::{Agreement, Birth, Country, Held, Others, Outcome, Regime, Severity};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::identity::Identity;
+use super::schema::{Fault, Member, Needed, Rule, Shape, member, read};
+use super::standard::{self, CONCAT, Standard};
+use super::tenant::{IdentifierChecks, Settings};
+use super::tree::Tree;
+use super::user::User;
+
+/// `type` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Kind {
+    NationalId,
+    Passport,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::NationalId => "NATIONAL_ID",
+            Kind::Passport => "PASSPORT",
+        }
+    }
+}
+
+const TYPE: Member = member(
+    "type",
+    Needed::Always,
+    Rule::OneOf(&[Kind::NationalId.as_str(), Kind::Passport.as_str()]),
+    "Type of the identifier.",
+);
+const ISSUING_COUNTRY: Member =
+    member("issuing_country", Needed::Always, Rule::Country, "Whose identifier it is, ISO 3166-1 alpha-2.");
+const STANDARD: Rule = Rule::Text { min: 2, max: 10 };
+const VALUE: Rule = Rule::Text { min: 0, max: 30 };
+
+/// The body of `POST /users/{user_id}/identifiers`.
+pub static CREATE: Shape = Shape {
+    name: "CreateIdentifier",
+    members: &[
+        TYPE,
+        ISSUING_COUNTRY,
+        member("identifier", Needed::No, VALUE, "The identifier; left out or empty for a CONCAT."),
+        member(
+            "identifier_standard",
+            Needed::No,
+            STANDARD,
+            "Abbreviation of the standard; without it the first priority of the issuing country that can be of this \
+             type.",
+        ),
+    ],
+};
+
+/// The body of `PATCH /users/{user_id}/identifiers/{identifier_id}`.
+pub static UPDATE: Shape = Shape {
+    name: "UpdateIdentifier",
+    members: &[member("identifier", Needed::Always, VALUE, "The identifier.")],
+};
+
+/// An identifier as it is answered.
+pub static ANSWERED: [Member; 8] = [
+    member("id", Needed::Always, Rule::Uuid, "Id of the identifier."),
+    member("created_at", Needed::Always, Rule::Instant, "When it was created."),
+    member("updated_at", Needed::Always, Rule::Instant, "When it was last changed."),
+    member("user_id", Needed::Always, Rule::Uuid, "Id of the user."),
+    TYPE,
+    ISSUING_COUNTRY,
+    member("identifier_standard", Needed::Always, STANDARD, "Abbreviation of the standard."),
+    member("identifier", Needed::Always, VALUE, "The identifier as it was sent; empty for a CONCAT."),
+];
+
+/// An identifier that was sent, in a form that the wire takes.
+pub struct Sent {
+    kind: Kind,
+    country: Country,
+    standard: &'static Standard,
+    identifier: String,
+}
+
+impl Sent {
+    /// Reads the body of a create request. `now` decides what is in the future.
+    pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
+        let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+        let today = today(now);
+        Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into(), today)
+    }
+
+    /// Takes members that have been checked by [`CREATE`].
+    pub fn of(members: &Map<String, Value>, regime: Regime, today: Date) -> Result<Self, Vec<Fault>> {
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let fault = |field: &str, message: String| vec![Fault::new(field, message)];
+        let kind =
+            if text("type") == Some(Kind::Passport.as_str()) { Kind::Passport } else { Kind::NationalId };
+        let country = text("issuing_country").and_then(Country::parse);
+        let country = country.ok_or_else(|| fault("issuing_country", "must be a country".into()))?;
+        let standard = match text("identifier_standard") {
+            None => standard::default_of(country, kind, regime),
+            Some(name) => {
+                standard::of_country(country, regime).find(|standard| standard.abbreviation == name)
+            }
+        };
+        let standard = standard.ok_or_else(|| {
+            let names = standard::of_country(country, regime).map(|standard| standard.abbreviation.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            fault("identifier_standard", format!("must be one of those of {country}: {names}"))
+        })?;
+        if !standard.fits(kind) {
+            let message = format!("{} is no passport: must be NATIONAL_ID", standard.abbreviation);
+            return Err(fault("type", message));
+        }
+        let identifier = text("identifier").unwrap_or_default().to_owned();
+        if identifier.is_empty() && !standard.is_concat() {
+            return Err(fault("identifier", "field 'identifier' was not filled".into()));
+        }
+        check_form(standard, country, &identifier, today).map_err(|fault| vec![fault])?;
+        Ok(Self { kind, country, standard, identifier })
+    }
+
+    /// Finds out what there is to know of it, whose identifier it shall be.
+    pub fn examined(
+        &self,
+        identity: &Identity,
+        settings: &Settings,
+        today: Date,
+    ) -> Result<Content, Vec<Fault>> {
+        let Self { kind, country, standard, identifier } = self;
+        let (kind, country) = (*kind, *country);
+        if standard.is_concat() {
+            let fault = |why: String| vec![Fault::new("identifier_standard", why)];
+            return Content::concat(country, identity, settings.regime.into()).map_err(fault);
+        }
+        let reported = standard.rules.normalise(identifier, Some(identity.birth_date), today).into_owned();
+        let faults = findings(standard, country, &reported, identity, today);
+        let hard = faults.iter().filter(|found| found.severity == HARD);
+        let read_out = |found: &Finding| {
+            Fault::new("identifier", format!("{} {reported}: {}", standard.abbreviation, found.message))
+        };
+        let refused: Vec<Fault> = hard.map(read_out).collect();
+        if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {
+            return Err(refused);
+        }
+        let standard = standard.rules.key.to_owned();
+        Ok(Content { kind, country, standard, identifier: identifier.clone(), reported, faults })
+    }
+}
+
+/// Whether the wire takes the value. The vendor's pattern decides; a number that the vendor's does not know, but its
+/// issuer does, is taken if nothing at all speaks against it (new Finnish signs, Latvian codes that begin with 32).
+fn check_form(standard: &Standard, country: Country, value: &str, today: Date) -> Result<(), Fault> {
+    let fault = |message: String| Err(Fault::new("identifier", message));
+    if standard.is_concat() && !value.is_empty() {
+        return fault("must be empty or left out: the register makes a CONCAT itself".into());
+    }
+    let is_flawless = || {
+        standard.rules.scheme == mifir::Scheme::Nidn
+            && standard.rules.check(country, value, today).faults.is_empty()
+    };
+    if standard.takes(value) || is_flawless() {
+        return Ok(());
+    }
+    fault(format!("must match {} ({})", standard.pattern(), standard.abbreviation))
+}
+
+/// What is known of an identifier: all that is kept of it, sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    #[serde(serialize_with = "write_country", deserialize_with = "read_country")]
+    pub country: Country,
+    /// A key of Annex II. The wire's name of it is looked up, so that a guessed one can be mended.
+    pub standard: String,
+    /// As it was sent; empty for a CONCAT.
+    pub identifier: String,
+    /// In the form in which it is reported; of a CONCAT with the country in front.
+    pub reported: String,
+    pub faults: Vec<Finding>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn write_country<S: Serializer>(country: &Country, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(country)
+}
+
+fn read_country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+/// Something found out about an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `hard`: no such identifier exists. `soft`: worth a look.
+    pub severity: String,
+    /// A name for machines.
+    pub code: String,
+    pub message: String,
+}
+
+pub const HARD: &str = "hard";
+pub const SOFT: &str = "soft";
+
+impl Content {
+    /// The CONCAT of a person as a national of a country, or why there is none.
+    pub fn concat(country: Country, identity: &Identity, regime: Regime) -> Result<Self, String> {
+        let person = mifir::Person { nationalities: &[country], ..identity.person() };
+        let held = [Held { country, standard: CONCAT, value: "" }];
+        match mifir::decide(person, &held, Others::None, regime).outcome {
+            Outcome::Ready(designation) if designation.step.scheme == mifir::Scheme::Concat => Ok(Self {
+                kind: Kind::NationalId,
+                country,
+                standard: CONCAT.to_owned(),
+                identifier: String::new(),
+                reported: designation.to_string(),
+                faults: Vec::new(),
+            }),
+            Outcome::NeedsReview(review) => Err(review.to_string()),
+            Outcome::Ready(_) | Outcome::Missing { .. } => Err(format!("{country} does not know CONCAT")),
+        }
+    }
+
+    /// The CONCAT that the register makes by itself: where it is the first priority of the leading nationality.
+    pub fn own_concat(identity: &Identity, regime: Regime) -> Option<Self> {
+        let leading = mifir::leading(&identity.nationalities, regime)?.country;
+        let first = mifir::first_is_concat(leading, regime);
+        first.then(|| Self::concat(leading, identity, regime).ok()).flatten()
+    }
+
+    pub fn is_concat(&self) -> bool {
+        self.standard == CONCAT
+    }
+
+    /// The same with another value; the faults of it as in [`Sent::examined`].
+    fn with(
+        &self,
+        value: &str,
+        identity: &Identity,
+        settings: &Settings,
+        today: Date,
+    ) -> Result<Self, Vec<Fault>> {
+        let Some(standard) = self.standard().filter(|_| !self.is_concat()) else {
+            let message = "the register makes a CONCAT itself, from the name and the birth date of the user";
+            return Err(vec![Fault::new("identifier", message)]);
+        };
+        check_form(standard, self.country, value, today).map_err(|fault| vec![fault])?;
+        let sent = Sent { kind: self.kind, country: self.country, standard, identifier: value.to_owned() };
+        sent.examined(identity, settings, today)
+    }
+
+    fn standard(&self) -> Option<&'static Standard> {
+        standard::of_key(self.country, &self.standard)
+    }
+
+    /// The name of the standard on the wire.
+    pub fn abbreviation(&self) -> &str {
+        self.standard().map_or(&self.standard, |standard| &standard.abbreviation)
+    }
+
+    pub fn held(&self) -> Held<'_> {
+        Held { country: self.country, standard: &self.standard, value: &self.reported }
+    }
+}
+
+/// What speaks against a value in its reported form, by itself and beside its holder's birth date and sex. The latter
+/// are soft: some states give numbers of a neighbouring day, and corrections do not always change a number.
+fn findings(
+    standard: &Standard,
+    country: Country,
+    value: &str,
+    identity: &Identity,
+    today: Date,
+) -> Vec<Finding> {
+    let checked = standard.rules.check(country, value, today);
+    let found = |severity: &str, code: &str, message: String| Finding {
+        severity: severity.to_owned(),
+        code: code.to_owned(),
+        message,
+    };
+    let mut findings: Vec<Finding> = checked
+        .faults
+        .iter()
+        .map(|fault| {
+            let severity = if fault.severity == Severity::Hard { HARD } else { SOFT };
+            found(severity, fault.what.code(), fault.to_string())
+        })
+        .collect();
+    let compared = mifir::crosscheck(checked.encoded, Some(identity.birth_date), identity.sex);
+    if compared.birth_date == Agreement::Differs {
+        let says = match checked.encoded.birth {
+            Birth::On(date) => format!("says that the birth date is {date}"),
+            Birth::InSomeCentury { day, month, .. } => {
+                format!("says that the birth date is {day:02}.{month:02}.")
+            }
+            Birth::Unknown => "says another birth date".to_owned(),
+        };
+        findings.push(found(SOFT, "birth_date", format!("{says}, the user has {}", identity.birth_date)));
+    }
+    if compared.sex == Agreement::Differs {
+        findings.push(found(SOFT, "sex", "is a number of the other sex".to_owned()));
+    }
+    findings
+}
+
+/// An identifier of a user.
+#[derive(Clone, Debug)]
+pub struct Identifier {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub content: Content,
+}
+
+impl Identifier {
+    pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, content: Content) -> Self {
+        Self { id, user_id, created_at: now, updated_at: now, content }
+    }
+}
+
+/// As the wire shows it.
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, user_id, created_at, updated_at, content } = self;
+        write!(
+            f,
+            "{}",
+            json!({
+                "id": id,
+                "created_at": created_at,
+                "updated_at": updated_at,
+                "user_id": user_id,
+                "type": content.kind,
+                "issuing_country": content.country.as_str(),
+                "identifier_standard": content.abbreviation(),
+                "identifier": content.identifier,
+            })
+        )
+    }
+}
+
+/// What a request does to the identifiers of a user. Each holds the identifier as it is afterwards.
+pub enum Change {
+    /// It was so before.
+    None(Identifier),
+    Add(Identifier),
+    Update(Identifier),
+}
+
+impl Change {
+    pub fn identifier(&self) -> &Identifier {
+        let (Change::None(identifier) | Change::Add(identifier) | Change::Update(identifier)) = self;
+        identifier
+    }
+}
+
+/// Adds an identifier to those of a user. There is one of a country and standard: the same again changes nothing,
+/// another is refused (user-domain 4.8).
+pub fn add(
+    held: &[Identifier],
+    sent: &Sent,
+    user: &User,
+    settings: &Settings,
+    (id, now): (Uuid, Timestamp),
+) -> Result<Change, Vec<Fault>> {
+    let new = sent.examined(&user.person.identity, settings, today(now))?;
+    let of_standard =
+        |one: &&Identifier| (one.content.country, &one.content.standard) == (new.country, &new.standard);
+    match held.iter().find(of_standard) {
+        None => Ok(Change::Add(Identifier {
+            id,
+            user_id: user.id,
+            created_at: now,
+            updated_at: now,
+            content: new,
+        })),
+        Some(one) if one.content.reported == new.reported => Ok(Change::None(one.clone())),
+        Some(one) => {
+            let path = format!("/users/{}/identifiers/{}", user.id, one.id);
+            let name = new.abbreviation();
+            let message = format!("the user has another {name} already: change it by PATCH {path}");
+            Err(vec![Fault::new("identifier", message)])
+        }
+    }
+}
+
+/// Gives an identifier another value.
+pub fn update(
+    one: &Identifier,
+    value: &str,
+    user: &User,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Change, Vec<Fault>> {
+    let content = one.content.with(value, &user.person.identity, settings, today(now))?;
+    if content == one.content {
+        return Ok(Change::None(one.clone()));
+    }
+    Ok(Change::Update(Identifier { updated_at: now, content, ..one.clone() }))
+}
+
+/// Reads the body of an update: the new value.
+pub fn parse_update(body: &[u8], settings: &Settings, now: Timestamp) -> Result<String, Vec<Fault>> {
+    let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+    let members = read(&UPDATE, &tree, settings, today(now))?;
+    Ok(members.get("identifier").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// The day, everywhere UTC's.
+pub fn today(now: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(now).date()
+}

@@ -1,0 +1,178 @@
+//! The vendor's names of identifiers, mapped to those of Annex II of RTS 22 (decision I1).
+//!
+//! The table is data: `standards.toml` says what each cell means and which of them are guessed.
+
+use std::sync::LazyLock;
+
+use mifir::{Country, Regime, Scheme};
+use regex::Regex;
+use serde::Deserialize;
+
+use super::identifier::Kind;
+
+/// A kind of identifier as the wire names it.
+pub struct Standard {
+    /// Whose it is; `None` for those that every country has.
+    country: Option<Country>,
+    /// `identifier_standard` on the wire.
+    pub abbreviation: String,
+    /// What it is by the rules: its key is that of Annex II.
+    pub rules: &'static mifir::Standard,
+    pattern: Regex,
+}
+
+#[derive(Deserialize)]
+struct File {
+    standard: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    country: Option<String>,
+    abbreviation: String,
+    standard: String,
+    pattern: String,
+    /// For readers of the file.
+    #[serde(default, rename = "guessed")]
+    _guessed: Vec<Cell>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Cell {
+    Abbreviation,
+    Pattern,
+}
+
+static TABLE: LazyLock<Vec<Standard>> = LazyLock::new(|| {
+    let file: File = toml::from_str(include_str!("standards.toml")).expect("the table is TOML");
+    file.standard.into_iter().map(Standard::of).collect()
+});
+
+/// The abbreviation of what the register makes itself.
+pub const CONCAT: &str = "CONCAT";
+
+impl Standard {
+    fn of(row: Row) -> Self {
+        let country = row.country.map(|code| Country::parse(&code).expect("the table has country codes"));
+        // Passports without a row of their own are checked alike, whosever they are.
+        let whose = country.or_else(|| Country::parse("US")).expect("a country");
+        let rules = mifir::standard(whose, &row.standard).expect("the table has keys of Annex II");
+        let pattern = Regex::new(&row.pattern).expect("the table has regular expressions");
+        Self { country, abbreviation: row.abbreviation, rules, pattern }
+    }
+
+    pub fn is_concat(&self) -> bool {
+        self.rules.scheme == Scheme::Concat
+    }
+
+    /// Whether an identifier of this kind can be of this standard. Before passports had a kind of their own they were
+    /// sent as national ids, so those take everything.
+    pub fn fits(&self, kind: Kind) -> bool {
+        kind == Kind::NationalId || self.rules.scheme == Scheme::Ccpt
+    }
+
+    /// Whether the vendor takes this value: all of it, capitals and small letters apart.
+    pub fn takes(&self, value: &str) -> bool {
+        self.pattern.is_match(value)
+    }
+
+    pub fn pattern(&self) -> &str {
+        self.pattern.as_str()
+    }
+}
+
+/// The standard of a country under a key of Annex II.
+pub fn of_key(country: Country, key: &str) -> Option<&'static Standard> {
+    let of = |whose: Option<Country>| TABLE.iter().find(|row| row.country == whose && row.rules.key == key);
+    of(Some(country)).or_else(|| of(None))
+}
+
+/// The standards in which a country's identifiers can be sent: those of its row of Annex II, and passports, which are
+/// kept although few rows name them.
+pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'static Standard> {
+    let steps = mifir::steps(country, regime);
+    TABLE.iter().filter(move |row| {
+        let key = row.rules.key;
+        let own = of_key(country, key).is_some_and(|standard| std::ptr::eq(standard, *row));
+        own && (row.rules.scheme == Scheme::Ccpt || steps.iter().any(|step| step.standard == key))
+    })
+}
+
+/// The standard of an identifier that was sent without one: the country's first priority if it can be of this kind,
+/// otherwise the country's passport (user-domain 4.7).
+pub fn default_of(country: Country, kind: Kind, regime: Regime) -> Option<&'static Standard> {
+    let first = of_key(country, mifir::steps(country, regime)[0].standard);
+    first.filter(|first| first.fits(kind)).or_else(|| of_key(country, "PASSPORT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mifir::annex2::ANNEX_II;
+
+    fn country(code: &str) -> Country {
+        Country::parse(code).unwrap()
+    }
+
+    fn names(code: &str, regime: Regime) -> Vec<&'static str> {
+        of_country(country(code), regime).map(|standard| standard.abbreviation.as_str()).collect()
+    }
+
+    #[test]
+    fn every_step_of_annex_ii_has_a_name_of_its_own() {
+        for row in ANNEX_II {
+            let mut names: Vec<&str> = Vec::new();
+            for step in row.steps {
+                let standard = of_key(row.country, step.standard).unwrap();
+                assert_eq!(standard.rules.scheme, step.scheme, "{} {}", row.country, step.standard);
+                assert!((2..=10).contains(&standard.abbreviation.len()));
+                assert!(!names.contains(&standard.abbreviation.as_str()));
+                names.push(&standard.abbreviation);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_country_lists_follows_its_row_and_regime() {
+        assert_eq!(names("PL", Regime::Eu), ["PESEL", "PLTN", "GPN"]);
+        assert_eq!(names("CZ", Regime::Eu), ["CZNI", "CZPN", "CONCAT"]);
+        assert_eq!(names("NL", Regime::Eu), ["NLPN", "NLID", "CONCAT"]);
+        assert_eq!(names("DE", Regime::Eu), ["GPN", "CONCAT"]);
+        assert_eq!(names("GB", Regime::Eu), ["GPN", "CONCAT"]);
+        assert_eq!(names("GB", Regime::Uk), ["NINO", "GPN", "CONCAT"]);
+        assert_eq!(names("US", Regime::Uk), ["GPN", "CONCAT"]);
+    }
+
+    #[test]
+    fn without_a_standard_the_first_that_fits_counts() {
+        for (code, kind, regime, expected) in [
+            ("PL", Kind::NationalId, Regime::Eu, "PESEL"),
+            ("PL", Kind::Passport, Regime::Eu, "GPN"),
+            ("CZ", Kind::Passport, Regime::Eu, "CZPN"),
+            ("CY", Kind::NationalId, Regime::Eu, "CYPN"),
+            ("CY", Kind::Passport, Regime::Eu, "CYPN"),
+            ("DE", Kind::NationalId, Regime::Eu, "CONCAT"),
+            ("DE", Kind::Passport, Regime::Eu, "GPN"),
+            ("GB", Kind::NationalId, Regime::Eu, "GPN"),
+            ("GB", Kind::NationalId, Regime::Uk, "NINO"),
+            ("GB", Kind::Passport, Regime::Uk, "GPN"),
+            ("US", Kind::NationalId, Regime::Eu, "GPN"),
+        ] {
+            let found = default_of(country(code), kind, regime).unwrap();
+            assert_eq!(found.abbreviation, expected, "{code} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_vendors_patterns_take_every_example_but_the_newer_finnish_signs() {
+        for row in TABLE.iter().filter(|row| !row.is_concat()) {
+            let example = row.rules.example;
+            let of_another = row.rules.country.is_none() && row.country.is_some();
+            let expected = row.abbreviation != "FPIN";
+            assert!(of_another || row.takes(example) == expected, "{} {example}", row.abbreviation);
+            assert!(!row.takes(&format!("{example} ")) && !row.takes(""), "{}", row.abbreviation);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Identifiers of users.
+
+use uuid::Uuid;
+
+use super::seal::{Place, TenantKey, UserKey};
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::clock::Ids;
+use crate::domain::identifier::{Content, Identifier};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
+
+const INSERT: Stmt = Stmt {
+    name: "identifiers.insert",
+    text: "INSERT INTO identifiers (tenant, user_id, id, created_at, updated_at, sealed)
+           VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const UPDATE: Stmt = Stmt {
+    name: "identifiers.update",
+    text: "UPDATE identifiers SET updated_at = $1, sealed = $2 WHERE tenant = $3 AND user_id = $4 AND id = $5",
+};
+// Begins with the user: one who has no identifier is another answer than none.
+const OF_USER: Stmt = Stmt {
+    name: "identifiers.of_user",
+    text: "SELECT u.data_key, i.id, i.created_at, i.updated_at, i.sealed
+           FROM users AS u LEFT JOIN identifiers AS i ON i.tenant = u.tenant AND i.user_id = u.id
+           WHERE u.tenant = $1 AND u.id = $2 ORDER BY i.created_at, i.id",
+};
+const BY_ID: Stmt = Stmt {
+    name: "identifiers.by_id",
+    text: "SELECT u.data_key, i.id, i.created_at, i.updated_at, i.sealed
+           FROM identifiers AS i JOIN users AS u ON u.tenant = i.tenant AND u.id = i.user_id
+           WHERE i.tenant = $1 AND i.user_id = $2 AND i.id = $3",
+};
+
+/// Writes a new one, sealed with its user's key.
+pub fn insert(
+    tx: &Tx<'_>,
+    tenant: i64,
+    identifier: &Identifier,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let Identifier { id, user_id, created_at, updated_at, .. } = identifier;
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Int(tenant),
+            Value::Id(*user_id),
+            Value::Id(*id),
+            Value::At(*created_at),
+            Value::At(*updated_at),
+            Value::Bytes(&seal(identifier, key, ids)),
+        ],
+    )
+}
+
+/// Keeps what an identifier has become.
+pub fn update(
+    tx: &Tx<'_>,
+    tenant: i64,
+    identifier: &Identifier,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let Identifier { id, user_id, updated_at, .. } = identifier;
+    let sealed = seal(identifier, key, ids);
+    tx.execute_one(
+        &UPDATE,
+        &[
+            Value::At(*updated_at),
+            Value::Bytes(&sealed),
+            Value::Int(tenant),
+            Value::Id(*user_id),
+            Value::Id(*id),
+        ],
+    )
+}
+
+/// The identifiers of a user in the order of their creation, if the tenant has this user.
+pub fn of_user(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: Uuid,
+    key: &TenantKey,
+) -> Result<Option<Vec<Identifier>>, StoreError> {
+    let (mut found, mut user_key) = (Vec::new(), None);
+    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
+        let key = match user_key.take() {
+            Some(key) => key,
+            None => key.open_user_key(&user, row.bytes(0)?)?,
+        };
+        if row.bytes_or_null(4)?.is_some() {
+            found.push(open(row, user, &key)?);
+        }
+        user_key = Some(key);
+        Ok(())
+    })?;
+    Ok(user_key.map(|_| found))
+}
+
+/// One identifier of a user.
+pub fn by_id(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: Uuid,
+    id: Uuid,
+    key: &TenantKey,
+) -> Result<Option<Identifier>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| {
+        open(row, user, &key.open_user_key(&user, row.bytes(0)?)?)
+    })
+}
+
+fn seal(identifier: &Identifier, key: &UserKey, ids: &dyn Ids) -> Vec<u8> {
+    let content = serde_json::to_vec(&identifier.content).expect("an identifier is plain data");
+    key.seal(Place::identifier(&identifier.id), &content, ids)
+}
+
+fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {
+    let id = row.id(1)?;
+    let content = key.open(Place::identifier(&id), row.bytes(4)?)?;
+    let content: Content = serde_json::from_str(&content)
+        .map_err(|_| StoreError::Damaged(format!("what is kept of identifier {id}")))?;
+    Ok(Identifier { id, user_id, created_at: row.at(2)?, updated_at: row.at(3)?, content })
+}

@@ -1,0 +1,60 @@
+//! Makes the CONCAT of users who came into the register before it kept identifiers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::domain::identifier::{Content, Identifier};
+use crate::store::tenants::{self, Head};
+use crate::store::{StoreError, Tx, chores, identifiers, users};
+
+/// As the migration that needs it calls it.
+const NAME: &str = "make-concat";
+/// Users of one unit: writes of clients come in between.
+const PORTION: i64 = 100;
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(1);
+
+/// Runs until nothing is left to do.
+pub async fn run(app: App) {
+    loop {
+        match portion(&app).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "could not make CONCATs; trying again");
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+/// Sees to some users; false if there was nothing to do.
+pub async fn portion(app: &App) -> Result<bool, StoreError> {
+    let Some(tenant) = app.store.read("chores.next", |tx| chores::next(tx, NAME)).await? else {
+        return Ok(false);
+    };
+    let (ids, master_key, now) = (Arc::clone(&app.ids), Arc::clone(&app.master_key), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let head = Head::take(tx, tenant, now)?;
+        let Some((done, last)) = chores::of_tenant(tx, tenant, NAME)? else { return Ok(()) };
+        let row = tenants::by_number(tx, tenant)?;
+        let row = row.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} is gone")))?;
+        let key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
+        let to = last.min(done + PORTION);
+        for (user, user_key) in users::numbered(tx, tenant, (done + 1, to), &key)? {
+            let Some(content) = Content::own_concat(&user.person.identity, row.settings.regime.into()) else {
+                continue;
+            };
+            let own = identifiers::of_user(tx, tenant, user.id, &key)?.unwrap_or_default();
+            if own.iter().all(|one| one.content.held() != content.held()) {
+                let concat = Identifier::new(ids.uuid(), user.id, head.now, content);
+                identifiers::insert(tx, tenant, &concat, &user_key, &*ids)?;
+            }
+        }
+        chores::advance(tx, tenant, NAME, (to, last))?;
+        head.put(tx);
+        Ok::<_, StoreError>(())
+    };
+    app.store.write("chores.make_concat", tenant, unit).await?;
+    Ok(true)
+}
