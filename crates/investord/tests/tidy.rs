@@ -32,7 +32,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("refinery", &["store"]),
     ("tokio_postgres", &["store"]),
-    ("mifir", &["domain", "cli"]),
+    ("mifir", &["domain"]),
     ("axum", &["api", "problem", "server", "telemetry"]),
     ("clap", &["cli"]),
     ("reqwest", &["cli"]),

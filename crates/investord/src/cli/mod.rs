@@ -5,6 +5,7 @@ mod call;
 mod copy;
 mod dev;
 mod doctor;
+mod mifir;
 mod migrate;
 mod profile;
 mod serve;
@@ -61,6 +62,9 @@ enum Command {
     /// The key that wraps all others.
     #[command(subcommand)]
     MasterKey(admin::MasterKeyCommand),
+    /// Who is reported with what, and why: without a server, for one person or a file of them.
+    #[command(subcommand)]
+    Mifir(mifir::Mifir),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -188,6 +192,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::MasterKey(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::Config => Ok(print(crate::config::DEFAULT_FILE)),
+        Command::Mifir(mifir) => Ok(mifir.run()),
         Command::Openapi => Ok(print(&crate::api::openapi::document())),
     }
 }

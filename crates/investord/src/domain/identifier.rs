@@ -83,7 +83,7 @@ pub static ANSWERED: [Member; 8] = [
     member("identifier", Needed::Always, VALUE, "The identifier as it was sent; empty for a CONCAT."),
 ];
 
-/// An identifier that was sent, in a form that the wire takes.
+/// An identifier that was sent.
 pub struct Sent {
     kind: Kind,
     country: Country,
@@ -96,11 +96,13 @@ impl Sent {
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
         let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
         let today = today(now);
-        Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into(), today)
+        let sent = Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into())?;
+        check_form(sent.standard, sent.country, &sent.identifier, today).map_err(|fault| vec![fault])?;
+        Ok(sent)
     }
 
-    /// Takes members that have been checked by [`CREATE`].
-    pub fn of(members: &Map<String, Value>, regime: Regime, today: Date) -> Result<Self, Vec<Fault>> {
+    /// Takes members that have been checked by [`CREATE`], whatever the form of the value.
+    pub fn of(members: &Map<String, Value>, regime: Regime) -> Result<Self, Vec<Fault>> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let fault = |field: &str, message: String| vec![Fault::new(field, message)];
         let kind =
@@ -126,7 +128,6 @@ impl Sent {
         if identifier.is_empty() && !standard.is_concat() {
             return Err(fault("identifier", "field 'identifier' was not filled".into()));
         }
-        check_form(standard, country, &identifier, today).map_err(|fault| vec![fault])?;
         Ok(Self { kind, country, standard, identifier })
     }
 
@@ -306,7 +307,7 @@ fn findings(
             }
             Birth::Unknown => "says another birth date".to_owned(),
         };
-        findings.push(found(SOFT, "birth_date", format!("{says}, the user has {}", identity.birth_date)));
+        findings.push(found(SOFT, "birth_date", format!("{says}, stated is {}", identity.birth_date)));
     }
     if compared.sex == Agreement::Differs {
         findings.push(found(SOFT, "sex", "is a number of the other sex".to_owned()));

@@ -204,12 +204,16 @@ static DRY_RUN_MEMBERS: &[Member] = &[
 ];
 
 impl DryRun {
-    /// Reads the body of a dry run. Identifiers are taken as with `identifier_checks = "format"`: to say what is
-    /// wrong with them is what it is for.
+    /// Reads the body of a dry run.
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
         let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
-        let today = identifier::today(now);
-        let members = read(&DRY_RUN, &tree, settings, today)?;
+        Self::read(&tree, settings, identifier::today(now))
+    }
+
+    /// Takes a person as it stands in a body. Identifiers are taken whatever their values: to say what is wrong with
+    /// them is what it is for.
+    pub fn read(tree: &Tree, settings: &Settings, today: Date) -> Result<Self, Vec<Fault>> {
+        let members = read(&DRY_RUN, tree, settings, today)?;
         let regime = match members.get("regime").and_then(Value::as_str) {
             Some("UK") => RegimeSetting::Uk,
             Some(_) => RegimeSetting::Eu,
@@ -220,7 +224,7 @@ impl DryRun {
         let (mut contents, mut faults) = (Vec::new(), Vec::new());
         let sent = members.get("identifiers").and_then(Value::as_array).into_iter().flatten();
         for (at, members) in sent.filter_map(Value::as_object).enumerate() {
-            let sent = Sent::of(members, settings.regime.into(), today);
+            let sent = Sent::of(members, settings.regime.into());
             match sent.and_then(|sent| sent.examined(&identity, &settings, today)) {
                 Ok(content) => contents.push(content),
                 Err(found) => {

@@ -78,7 +78,7 @@ async fn what_is_missing_is_named_with_what_to_ask_for_next() {
         identifier["faults"],
         json!([
             { "severity": "hard", "code": "check_digit", "message": "check digit is 7, must be 2" },
-            { "severity": "soft", "code": "birth_date", "message": "says that the birth date is 1983-05-30, the user has 1989-11-09" },
+            { "severity": "soft", "code": "birth_date", "message": "says that the birth date is 1983-05-30, stated is 1989-11-09" },
         ]),
         "whatever the setting, every fault is kept"
     );
@@ -143,8 +143,8 @@ async fn a_dry_run_answers_the_same_and_stores_nothing() {
             {
                 let mut body = person(None);
                 body["identifiers"] = json!([
-                    { "type": "NATIONAL_ID", "issuing_country": "PL", "identifier": "83053078917" },
                     { "type": "NATIONAL_ID", "issuing_country": "PL", "identifier": "1" },
+                    { "type": "NATIONAL_ID", "issuing_country": "PL" },
                 ]);
                 body
             },
@@ -154,6 +154,11 @@ async fn a_dry_run_answers_the_same_and_stores_nothing() {
         let answer = client.request("POST", "/investord/reporting").json(&body).send().await;
         assert_eq!(answer.faults(), field, "{body}");
     }
+    let mut unwritten = person(None);
+    unwritten["identifiers"] =
+        json!([{ "type": "NATIONAL_ID", "issuing_country": "PL", "identifier": "830530-7891" }]);
+    let faults = dry_run(client, &unwritten).await["identifiers"][0]["faults"].clone();
+    assert_eq!(faults[0]["message"], "has 10 characters, must have 11 digits", "to say so is what it is for");
     let after = app.rows();
     assert_eq!((after.users, after.events), (before.users, before.events));
 
