@@ -228,6 +228,15 @@ def user(answer: dict, sent: dict, status: str = "ACTIVE") -> None:
         expect(name in sent or name not in answer, f"{name} was answered without having been sent")
 
 
+def identifier(answer: dict, owner: dict, sent: dict) -> None:
+    """The answer is what was sent, and what the server adds."""
+    rest = dict(answer)
+    expect(is_uuid(rest.pop("id", None)), f"id is not a UUID: {answer!r}")
+    for name in ("created_at", "updated_at"):
+        timestamp(rest.pop(name, None), name)
+    equal(rest, sent | {"user_id": owner["id"]}, "identifier")
+
+
 def meta(page: dict, limit: int, offset: int) -> int:
     """The page's `meta` fits it; returns `total_count`."""
     found = page["meta"]

@@ -41,6 +41,22 @@ class Api:
         auth = self.auth.with_idempotency_key(key or make_idempotency_key())
         return requests.post(f"{self.client.url}/users", json=body, auth=auth, timeout=TIMEOUT)
 
+    def identifiers(self, user_id: str, identifier_id: str = "") -> requests.Response:
+        return self.call("GET", self.path(user_id, identifier_id))
+
+    def identify(self, user_id: str, body: dict) -> requests.Response:
+        return self.call("POST", self.path(user_id), json=body)
+
+    def change_identifier(self, user_id: str, identifier_id: str, value: str) -> requests.Response:
+        return self.call("PATCH", self.path(user_id, identifier_id), json={"identifier": value})
+
+    @staticmethod
+    def path(user_id: str, identifier_id: str = "") -> str:
+        return f"/users/{user_id}/identifiers" + (f"/{identifier_id}" if identifier_id else "")
+
+    def call(self, method: str, path: str, **body) -> requests.Response:
+        return requests.request(method, self.client.url + path, auth=self.auth, timeout=TIMEOUT, **body)
+
 
 def token(api: Api) -> None:
     succeeded(api.list("limit=1"), "list users")
@@ -91,8 +107,47 @@ def defaults(api: Api, required: set[str], full: dict) -> None:
     common.user(succeeded(api.create(polish), "create Polish user"), polish, status="INACTIVE")
 
 
+# The examples of the reference.
+PESEL = {"type": "NATIONAL_ID", "issuing_country": "PL", "identifier": "83053078917"}
+OTHER_PESEL = "83053078111"
+
+
+def identifiers(api: Api, body: dict) -> None:
+    german = succeeded(api.create(body), "create user")
+    (concat,) = succeeded(api.identifiers(german["id"]), "identifiers of a German")["data"]
+    shown = {"type": "NATIONAL_ID", "issuing_country": "DE", "identifier_standard": "CONCAT", "identifier": ""}
+    common.identifier(concat, german, shown)
+    refused(api.change_identifier(german["id"], concat["id"], "x"), 400, "invalid_request", "change a CONCAT")
+
+    polish = succeeded(api.create(body | {"nationalities": ["PL"]}), "create Polish user")
+    equal(polish["status"], "INACTIVE", "status without a PESEL")
+    equal(succeeded(api.identifiers(polish["id"]), "no identifiers"), {"data": []}, "identifiers")
+    created = succeeded(api.identify(polish["id"], PESEL), "create identifier")
+    common.identifier(created, polish, PESEL | {"identifier_standard": "PESEL"})
+    equal(succeeded(api.get(polish["id"]), "get user")["status"], "ACTIVE", "status with a PESEL")
+    equal(succeeded(api.identify(polish["id"], PESEL), "the same again"), created, "identifier")
+
+    changed = succeeded(api.change_identifier(polish["id"], created["id"], OTHER_PESEL), "update identifier")
+    expect(changed["updated_at"] > created["updated_at"], "updated_at did not move")
+    equal(changed, created | {"identifier": OTHER_PESEL, "updated_at": changed["updated_at"]}, "identifier")
+    equal(succeeded(api.identifiers(polish["id"], created["id"]), "get identifier"), changed, "identifier")
+    passport = {"type": "PASSPORT", "issuing_country": "PL", "identifier": "ZS0000177"}
+    second = succeeded(api.identify(polish["id"], passport), "create passport")
+    equal(second["identifier_standard"], "GPN", "standard of a passport")
+    equal(succeeded(api.identifiers(polish["id"]), "list identifiers")["data"], [changed, second], "identifiers")
+
+    problem = refused(api.identify(polish["id"], {}), 400, "invalid_request", "identifier from nothing")
+    common.missing_fields(problem, {"type", "issuing_country"})
+    refused(api.identify(polish["id"], PESEL | {"identifier": "1"}), 400, "invalid_request", "no PESEL")
+    refused(api.identify(common.UNKNOWN_USER, PESEL), 404, "not_found", "unknown user")
+    refused(api.identifiers(polish["id"], common.UNKNOWN_USER), 404, "not_found", "unknown identifier")
+
+    report = succeeded(api.call("GET", f"/investord/users/{polish['id']}/reporting"), "reporting answer")
+    equal(report["designation"]["identifier"], "PL" + OTHER_PESEL, "what would be reported")
+
+
 def utf8(api: Api) -> None:
-    body = common.BYOL_USER | {"first_name": "Zażółć Øyvind", "last_name": "Müller-Łukasiewicz 王"}
+    body = common.BYOL_USER | {"first_name": "Zażółć Øyvind", "last_name": "Müller-Łukasiewicz", "birth_name": "王"}
     auth = api.auth.with_idempotency_key(make_idempotency_key())
     response = requests.post(
         f"{api.client.url}/users",
@@ -166,10 +221,11 @@ def main() -> None:
             def rest(client=client, required=required):
                 api = Api(client, "p521")
                 defaults(api, required, common.TOL_USER)
+                identifiers(api, common.TOL_USER)
                 refusals(api, required)
                 tampered(api)
 
-            yield f"{name}, {model}: defaults and refusals", rest
+            yield f"{name}, {model}: defaults, identifiers and refusals", rest
 
         def superset():
             api = Api(byol, "p521")
