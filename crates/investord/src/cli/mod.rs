@@ -5,9 +5,9 @@ mod call;
 mod copy;
 mod dev;
 mod doctor;
-mod mifir;
 mod migrate;
 mod profile;
+mod reporting;
 mod serve;
 
 use std::net::SocketAddr;
@@ -64,7 +64,7 @@ enum Command {
     MasterKey(admin::MasterKeyCommand),
     /// Who is reported with what, and why: without a server, for one person or a file of them.
     #[command(subcommand)]
-    Mifir(mifir::Mifir),
+    Mifir(reporting::Mifir),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -192,7 +192,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::MasterKey(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::Config => Ok(print(crate::config::DEFAULT_FILE)),
-        Command::Mifir(mifir) => Ok(mifir.run()),
+        Command::Mifir(command) => Ok(command.run()),
         Command::Openapi => Ok(print(&crate::api::openapi::document())),
     }
 }
