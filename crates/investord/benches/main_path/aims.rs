@@ -31,8 +31,8 @@ impl Bound {
 pub fn beyond_check(row: &Row) -> Option<Bound> {
     match row.work {
         _ if row.key.is_none() || row.contestant != format!("{OWN}SQLite") => None,
-        Work::Read => Some(Bound::AtMost(40.0)),
-        Work::Create => Some(Bound::AtMost(120.0)),
+        Work::Read | Work::Identifiers => Some(Bound::AtMost(40.0)),
+        Work::Create | Work::Identify => Some(Bound::AtMost(120.0)),
         _ => None,
     }
 }

@@ -23,11 +23,19 @@ pub enum Work {
     ListMiddle,
     ListEnd,
     Create,
+    Identifiers,
+    Identify,
 }
 
-/// The five works; those of one group alternate.
-pub const MAIN_PATH: [&[Work]; 4] =
-    [&[Work::Token], &[Work::Read], &[Work::ListStart, Work::ListEnd], &[Work::Create]];
+/// The works; those of one group alternate.
+pub const MAIN_PATH: [&[Work]; 6] = [
+    &[Work::Token],
+    &[Work::Read],
+    &[Work::ListStart, Work::ListEnd],
+    &[Work::Create],
+    &[Work::Identifiers],
+    &[Work::Identify],
+];
 pub const LISTS: [&[Work]; 1] = [&[Work::ListStart, Work::ListMiddle, Work::ListEnd]];
 
 impl Work {
@@ -36,8 +44,15 @@ impl Work {
             Self::Token => "token".into(),
             Self::Read => "read".into(),
             Self::Create => "create".into(),
+            Self::Identifiers => "identifiers".into(),
+            Self::Identify => "identify".into(),
             _ => format!("list {PAGE} at {}", self.offset(users)),
         }
+    }
+
+    /// Whether a service without signatures, a neighbour, does it too.
+    fn is_known_to(self, key: Option<KeyKind>) -> bool {
+        key.is_some() || !matches!(self, Self::Identifiers | Self::Identify)
     }
 
     fn offset(self, users: usize) -> usize {
@@ -53,10 +68,10 @@ impl Work {
     fn requests(self, key: Option<KeyKind>, connections: usize, quick: bool) -> usize {
         let (light, heavy, neighbour, one) = match self {
             Self::Token => (4_000, 1_500, 1_500, 500),
-            Self::Read => (8_000, 2_000, 3_000, 1_000),
+            Self::Read | Self::Identifiers => (8_000, 2_000, 3_000, 1_000),
             Self::ListStart | Self::ListMiddle => (2_000, 1_000, 200, 400),
             Self::ListEnd => (2_000, 1_000, 100, 400),
-            Self::Create => (4_000, 1_500, 1_500, 500),
+            Self::Create | Self::Identify => (4_000, 1_500, 1_500, 500),
         };
         let requests = match key {
             _ if connections == 1 => one,
@@ -179,7 +194,7 @@ fn entries<'a>(contestants: &'a [Contestant<'a>], group: &[Work], connections: u
             if connections == 1 && key.is_none() {
                 continue;
             }
-            for work in group.iter().copied() {
+            for work in group.iter().copied().filter(|work| work.is_known_to(key)) {
                 let (name, users) = (contestant.name.clone(), contestant.users);
                 let row = Row { contestant: name, key, work, users, connections, rounds: Vec::new() };
                 entries.push((contestant, sender, row));
@@ -205,6 +220,13 @@ fn asks<'a>(
         Work::Create => {
             *person += 1;
             Ask::Create(*person)
+        }
+        Work::Identifiers => Ask::Identifiers(&contestant.ids[pick(chance, contestant.ids.len())]),
+        Work::Identify => {
+            *person += 1;
+            // Every user gets one of a country before anybody gets one of the next.
+            let round = *person / contestant.ids.len();
+            Ask::Identify(&contestant.ids[*person % contestant.ids.len()], round)
         }
     };
     (0..count).map(ask).collect()
@@ -246,7 +268,8 @@ pub async fn warm(contestants: &[Contestant<'_>], quick: bool, person: &mut usiz
     let chance = SeededIds::new(2);
     for contestant in contestants {
         let Some(sender) = contestant.senders.last() else { continue };
-        for work in MAIN_PATH.into_iter().flatten().copied() {
+        let known = |work: &Work| work.is_known_to(sender.proof.kind());
+        for work in MAIN_PATH.into_iter().flatten().copied().filter(known) {
             let requests = work.requests(None, 16, quick).div_ceil(2);
             let asks = asks(contestant, work, requests, &chance, person);
             let sent = load::run(&contestant.service, sender.prepare_all(&asks)?, 16, false).await;
