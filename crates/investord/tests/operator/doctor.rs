@@ -109,7 +109,7 @@ fn a_database_that_is_not_there_is_bad() {
     examine(&nobody).object("bad", "reachable", "cannot reach postgres://nobody@127.0.0.1:1/nothing");
     let Some(place) = Place::postgres("") else { return };
     let findings = examine(&place);
-    findings.has("bad", "schema", "lacks V1__register: run `investord migrate`");
+    findings.has("bad", "schema", "lacks V1__register, V2__identifiers: run `investord migrate`");
     assert_eq!(place.tables(), Vec::<String>::new(), "looking makes nothing");
 }
 
@@ -243,7 +243,7 @@ fn a_table_that_may_not_be_used_is_bad() {
     postgres::sql(&admin, &format!("CREATE ROLE clerk LOGIN; GRANT SELECT ON {tables} TO clerk"));
     let clerk = Place::at(&admin.replace("postgres@", "clerk@"), "");
     let findings = examine(&clerk);
-    findings.object("bad", "rights", "may not DELETE on client_keys, INSERT on client_keys");
+    findings.object("bad", "rights", "may not DELETE on chores, INSERT on chores");
     findings.object("bad", "rights", "UPDATE on users");
     // With the rights that it asks for a server does everything that it has to.
     postgres::sql(&admin, &format!("GRANT INSERT, UPDATE, DELETE ON {tables} TO clerk"));

@@ -12,13 +12,13 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
     for place in Place::on_each() {
         let said = place.run(&["migrate", "--dry-run"]).ok();
         assert!(said.contains("V1__register: to be applied"), "{said}");
-        assert!(said.contains("lacks 1; nothing was changed"), "{said}");
+        assert!(said.contains("lacks 2; nothing was changed"), "{said}");
         assert_eq!(place.tables(), Vec::<String>::new());
         assert!(!place.home.database().exists(), "not even a file");
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 10, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 12, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -42,8 +42,8 @@ fn of_four_runners_at_once_one_does_it() {
             assert!(said.iter().all(|said| said.contains("up to date")), "{said:?}");
             let done = said.iter().filter(|said| said.contains("V1__register: applied")).count();
             assert_eq!(done, 1, "{said:?}");
-            let history = place.sql("SELECT version FROM refinery_schema_history");
-            assert_eq!(history, [[Some("1".to_owned())]]);
+            let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
+            assert_eq!(history, [[Some("1".to_owned())], [Some("2".to_owned())]]);
         }
     }
 }
@@ -72,6 +72,43 @@ fn the_schema_of_another_version_is_refused() {
             assert!(!doctor.success && doctor.out.contains(name) && doctor.out.contains(help), "{doctor:?}");
             assert_eq!(place.sql("SELECT * FROM refinery_schema_history ORDER BY version"), history);
         }
+    }
+}
+
+/// Users from before identifiers were kept get their CONCAT from the worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_register_gets_its_concats() {
+    for place in Place::on_each() {
+        let place = place.migrated();
+        let server = place.home.serve();
+        let client = place.home.caller(&server).await;
+        let mut users = Vec::new();
+        for number in 0..6 {
+            users.push(
+                client.create(&person(number), &uuid()).await.json()["id"].as_str().unwrap().to_owned(),
+            );
+        }
+        server.stop();
+        // What the first version had.
+        for undo in [
+            "DROP TABLE chores",
+            "DROP TABLE identifiers",
+            "DELETE FROM refinery_schema_history WHERE version = 2",
+        ] {
+            place.sql(undo);
+        }
+        place.run(&["migrate"]).ok();
+        let chores = place.sql("SELECT name, done, last FROM chores");
+        assert_eq!(chores, [["make-concat", "0", "6"].map(|text| Some(text.to_owned()))]);
+        let server = place.home.serve();
+        let client = place.home.caller(&server).await;
+        until("the chore to be done", || place.sql("SELECT name FROM chores").is_empty().then_some(()));
+        for (number, user) in users.iter().enumerate() {
+            let list = client.get(&format!("/users/{user}/identifiers")).await.json();
+            // Every other one is Polish.
+            assert_eq!(list["data"].as_array().unwrap().len(), 1 - number % 2, "{list}");
+        }
+        server.stop();
     }
 }
 
@@ -182,7 +219,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 10);
+    assert_eq!(place.tables().len(), 12);
     place.home.serve().stop();
 }
 
@@ -195,9 +232,9 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 10, "after {} ms", 4 * round);
-            let history = place.sql("SELECT version FROM refinery_schema_history");
-            assert_eq!(history, [[Some("1".to_owned())]]);
+            assert_eq!(place.tables().len(), 12, "after {} ms", 4 * round);
+            let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
+            assert_eq!(history, [[Some("1".to_owned())], [Some("2".to_owned())]]);
         }
     }
 }
