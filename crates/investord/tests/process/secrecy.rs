@@ -214,8 +214,39 @@ async fn exercise(client: &Client) -> String {
         assert_eq!(read.body, created.body);
         answered.push_str(&read.text());
     }
+    let another = client.create(body.as_bytes(), &uuid()).await.json();
+    identified(client, another["id"].as_str().unwrap()).await;
     answered.push_str(&client.get("/users?limit=1000").await.text());
     answered
+}
+
+/// Given an identifier, another and a wrong one, and asked what would be reported.
+async fn identified(client: &Client, user: &str) {
+    let list = format!("/users/{user}/identifiers");
+    let body =
+        |value: &str| json!({ "type": "PASSPORT", "issuing_country": "US", "identifier": value }).to_string();
+    let send = async |method, target: &str, body: String| {
+        let request = Request { method, target, body: body.as_bytes(), headers: &[] };
+        client.send(&client.signed(&request)).await
+    };
+    let created = send("POST", &list, body("QN4RYPASS1")).await;
+    assert_eq!(created.status, 200, "{}", created.text());
+    send("POST", &list, body("QN4RYPASS2")).await.problem(400, "invalid_request");
+    send("POST", &list, body("QN4RY pass")).await.problem(400, "invalid_request");
+    let one = format!("{list}/{}", created.json()["id"].as_str().unwrap());
+    assert_eq!(send("PATCH", &one, r#"{"identifier":"QN4RYPASS3"}"#.to_owned()).await.status, 200);
+    let report = client.get(&format!("/investord/users/{user}/reporting")).await.text();
+    assert!(report.contains("QN4RYPASS3") && report.contains("DE19130729QANARQANAR"), "{report}");
+    let person = body_of_dry_run();
+    assert_eq!(send("POST", "/investord/reporting", person).await.status, 200);
+}
+
+fn body_of_dry_run() -> String {
+    let body = body();
+    let members = ["first_name", "last_name", "birth_date", "nationalities"];
+    let members: serde_json::Map<String, Value> =
+        members.iter().map(|name| ((*name).to_owned(), body[*name].clone())).collect();
+    Value::Object(members).to_string()
 }
 
 /// Canaries in every place of requests that are refused.
