@@ -259,12 +259,8 @@ async fn change<T: Send + 'static>(
             Ok(change) => change,
             Err(problem) => return Ok(Err(problem)),
         };
+        identifiers::apply(tx, number, &change, &file.key, &*ids)?;
         let changed = change.identifier().clone();
-        match change {
-            Change::None(_) => {}
-            Change::Add(_) => identifiers::insert(tx, number, &changed, &file.key, &*ids)?,
-            Change::Update(_) => identifiers::update(tx, number, &changed, &file.key, &*ids)?,
-        }
         let reply = Reply::ok(changed.to_string());
         file.identifiers.retain(|one| one.id != changed.id);
         file.identifiers.push(changed);

@@ -380,13 +380,7 @@ pub fn add(
     let of_standard =
         |one: &&Identifier| (one.content.country, &one.content.standard) == (new.country, &new.standard);
     match held.iter().find(of_standard) {
-        None => Ok(Change::Add(Identifier {
-            id,
-            user_id: user.id,
-            created_at: now,
-            updated_at: now,
-            content: new,
-        })),
+        None => Ok(Change::Add(Identifier::new(id, user.id, now, new))),
         Some(one) if one.content.reported == new.reported => Ok(Change::None(one.clone())),
         Some(one) => {
             let path = format!("/users/{}/identifiers/{}", user.id, one.id);
@@ -412,6 +406,29 @@ pub fn update(
     Ok(Change::Update(Identifier { updated_at: now, content, ..one.clone() }))
 }
 
+/// What has to be done to the CONCATs of a user, so that they are those of the person as it is: what is held is made
+/// anew, and the one that the register makes by itself is added. One that can no longer be made stays.
+pub fn remake(
+    held: &[Identifier],
+    user: &User,
+    settings: &Settings,
+    (id, now): (Uuid, Timestamp),
+) -> Vec<Change> {
+    let (identity, regime) = (&user.person.identity, settings.regime.into());
+    let concats = || held.iter().filter(|one| one.content.is_concat());
+    let mut changes: Vec<Change> = concats()
+        .filter_map(|one| {
+            let content = Content::concat(one.content.country, identity, regime).ok()?;
+            let changed = content != one.content;
+            changed.then(|| Change::Update(Identifier { updated_at: now, content, ..one.clone() }))
+        })
+        .collect();
+    let own = Content::own_concat(identity, regime);
+    let missing = own.filter(|own| concats().all(|one| one.content.country != own.country));
+    changes.extend(missing.map(|content| Change::Add(Identifier::new(id, user.id, now, content))));
+    changes
+}
+
 /// Reads the body of an update: the new value.
 pub fn parse_update(body: &[u8], settings: &Settings, now: Timestamp) -> Result<String, Vec<Fault>> {
     let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
@@ -422,4 +439,64 @@ pub fn parse_update(body: &[u8], settings: &Settings, now: Timestamp) -> Result<
 /// The day, everywhere UTC's.
 pub fn today(now: Timestamp) -> Date {
     TimeZone::UTC.to_datetime(now).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::user::{Person, Registration};
+
+    fn person(name: &str, nationalities: &[&str]) -> Person {
+        let body = json!({
+            "first_name": "Anna", "last_name": name, "birth_date": "1980-05-17", "nationalities": nationalities,
+            "address": { "address_line1": "", "postcode": "1", "city": "Wien", "country": "AT" },
+        });
+        Person::parse(body.to_string().as_bytes(), &Settings::default(), at(1)).unwrap_or_else(|_| panic!())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    /// The changes that a person's new data make necessary, by country and value.
+    fn remade(user: &mut User, held: &mut Vec<Identifier>, person: Person, second: i64) -> Vec<String> {
+        user.person = person;
+        let id = Uuid::from_u128(u128::from(second.unsigned_abs()));
+        let changes = remake(held, user, &Settings::default(), (id, at(second)));
+        let told = changes.iter().map(|change| {
+            let Identifier { content, .. } = change.identifier();
+            format!(
+                "{} {}",
+                if matches!(change, Change::Add(_)) { "add" } else { "update" },
+                content.reported
+            )
+        });
+        let told = told.collect();
+        for change in changes {
+            let new = change.identifier().clone();
+            held.retain(|one| one.id != new.id);
+            held.push(new);
+        }
+        told
+    }
+
+    #[test]
+    fn concats_follow_the_name_and_the_leading_nationality() {
+        let settings = Settings::default();
+        let Registration { mut user, concat, .. } =
+            User::register(person("Berg", &["DE"]), &settings, Uuid::nil(), at(0));
+        let mut held = vec![Identifier::new(Uuid::nil(), user.id, at(0), concat.unwrap())];
+        let mut remade = |person, second| remade(&mut user, &mut held, person, second);
+        assert_eq!(remade(person("Berg", &["DE"]), 1), Vec::<String>::new());
+        assert_eq!(remade(person("Thal", &["DE"]), 2), ["update DE19800517ANNA#THAL#"]);
+        assert_eq!(remade(person("Thal", &["DE", "AT"]), 3), ["add AT19800517ANNA#THAL#"]);
+        assert_eq!(
+            remade(person("Au", &["PL"]), 4),
+            ["update DE19800517ANNA#AU###", "update AT19800517ANNA#AU###"],
+            "what is kept is kept right, whether it leads or not"
+        );
+        assert_eq!(remade(person("Ἀθηνᾶ", &["DE"]), 5), Vec::<String>::new(), "what cannot be made stays");
+        let instants: Vec<_> = held.iter().map(|one| (one.created_at, one.updated_at)).collect();
+        assert_eq!(instants, [(at(0), at(4)), (at(3), at(4))]);
+    }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::seal::{Place, TenantKey, UserKey};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
-use crate::domain::identifier::{Content, Identifier};
+use crate::domain::identifier::{Change, Content, Identifier};
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
@@ -32,8 +32,23 @@ const BY_ID: Stmt = Stmt {
            WHERE i.tenant = $1 AND i.user_id = $2 AND i.id = $3",
 };
 
+/// Does what was decided.
+pub fn apply(
+    tx: &Tx<'_>,
+    tenant: i64,
+    change: &Change,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    match change {
+        Change::None(_) => Ok(()),
+        Change::Add(identifier) => insert(tx, tenant, identifier, key, ids),
+        Change::Update(identifier) => update(tx, tenant, identifier, key, ids),
+    }
+}
+
 /// Writes a new one, sealed with its user's key.
-pub fn insert(
+pub(super) fn insert(
     tx: &Tx<'_>,
     tenant: i64,
     identifier: &Identifier,
@@ -55,7 +70,7 @@ pub fn insert(
 }
 
 /// Keeps what an identifier has become.
-pub fn update(
+fn update(
     tx: &Tx<'_>,
     tenant: i64,
     identifier: &Identifier,

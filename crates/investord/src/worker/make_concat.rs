@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::domain::identifier::{Content, Identifier};
+use crate::domain::identifier;
 use crate::store::tenants::{self, Head};
 use crate::store::{StoreError, Tx, chores, identifiers, users};
 
@@ -42,13 +42,9 @@ pub async fn portion(app: &App) -> Result<bool, StoreError> {
         let key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
         let to = last.min(done + PORTION);
         for (user, user_key) in users::numbered(tx, tenant, (done + 1, to), &key)? {
-            let Some(content) = Content::own_concat(&user.person.identity, row.settings.regime.into()) else {
-                continue;
-            };
             let own = identifiers::of_user(tx, tenant, user.id, &key)?.unwrap_or_default();
-            if own.iter().all(|one| one.content.held() != content.held()) {
-                let concat = Identifier::new(ids.uuid(), user.id, head.now, content);
-                identifiers::insert(tx, tenant, &concat, &user_key, &*ids)?;
+            for change in identifier::remake(&own, &user, &row.settings, (ids.uuid(), head.now)) {
+                identifiers::apply(tx, tenant, &change, &user_key, &*ids)?;
             }
         }
         chores::advance(tx, tenant, NAME, (to, last))?;
