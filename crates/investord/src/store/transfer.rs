@@ -126,13 +126,21 @@ const SHAPES: [Shape; 11] = [
 pub struct Table {
     pub name: &'static str,
     columns: &'static [(&'static str, Kind)],
-    key: usize,
     count: Stmt,
+    walk: Walk,
+    /// The way through the rows of one tenant, the last written ones at its end.
+    growth: Option<Walk>,
+    put: Stmt,
+    empty: Stmt,
+}
+
+/// An order of rows, and how to follow it.
+struct Walk {
+    /// Positions of the columns that say how far it is.
+    order: Vec<usize>,
     first: Stmt,
     next: Stmt,
     last: Stmt,
-    put: Stmt,
-    empty: Stmt,
 }
 
 pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| SHAPES.into_iter().map(Table::of).collect());
@@ -144,39 +152,32 @@ impl Table {
     fn of((name, columns, key): Shape) -> Self {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let (all, keys) = (names.join(", "), names[..key].join(", "));
-        let backwards = names[..key].iter().map(|name| format!("{name} DESC")).collect::<Vec<_>>().join(", ");
-        let places = |count: usize| (1..=count).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
         let updates = names[key..]
             .iter()
             .map(|name| format!("{name} = excluded.{name}"))
             .collect::<Vec<_>>()
             .join(", ");
-        // Once per table and process.
-        let stmt = |text: String| Stmt { name, text: text.leak() };
+        // What was written since a copy has the later instant, in users, or the higher number.
+        let growth: Option<&[&str]> = match name {
+            "users" => Some(&["updated_at", "number"]),
+            "events" => Some(&["number"]),
+            _ => None,
+        };
         Self {
             name,
             columns,
-            key,
-            count: stmt(format!("SELECT count(*) FROM {name}")),
-            first: stmt(format!("SELECT {all} FROM {name} ORDER BY {keys} LIMIT $1")),
-            next: stmt(format!(
-                "SELECT {all} FROM {name} WHERE ({keys}) > ({}) ORDER BY {keys} LIMIT ${}",
-                places(key),
-                key + 1
-            )),
-            last: stmt(format!("SELECT {all} FROM {name} ORDER BY {backwards} LIMIT 1")),
-            put: stmt(format!(
-                "INSERT INTO {name} ({all}) VALUES ({}) ON CONFLICT ({keys}) DO UPDATE SET {updates}",
-                places(names.len())
-            )),
-            empty: stmt(format!("DELETE FROM {name}")),
+            count: stmt(name, format!("SELECT count(*) FROM {name}")),
+            walk: Walk::of(name, &names, &names[..key], ""),
+            growth: growth.map(|order| Walk::of(name, &names, order, "tenant = $1")),
+            put: stmt(
+                name,
+                format!(
+                    "INSERT INTO {name} ({all}) VALUES ({}) ON CONFLICT ({keys}) DO UPDATE SET {updates}",
+                    places(1, names.len())
+                ),
+            ),
+            empty: stmt(name, format!("DELETE FROM {name}")),
         }
-    }
-
-    /// Rows are only ever added, at the end of the key's order: a copy that broke off goes on after the last
-    /// one. The other tables are small or short-lived.
-    fn grows(&self) -> bool {
-        matches!(self.name, "users" | "events")
     }
 
     /// Rows go, too, and nothing refers to them: a copy that is repeated brings them anew.
@@ -204,12 +205,24 @@ impl Table {
         last: Option<Vec<Owned>>,
         most: i64,
     ) -> Result<Vec<Vec<Owned>>, StoreError> {
+        self.walked(store, &self.walk, None, last, most).await
+    }
+
+    /// The next rows of a walk, of one tenant if there is one.
+    async fn walked(
+        &'static self,
+        store: &Store,
+        walk: &'static Walk,
+        tenant: Option<i64>,
+        last: Option<Vec<Owned>>,
+        most: i64,
+    ) -> Result<Vec<Vec<Owned>>, StoreError> {
         let read = move |tx: &Tx<'_>| {
             let mut rows = Vec::new();
-            let mut values: Vec<Value<'_>> =
-                last.iter().flatten().take(self.key).map(Owned::borrowed).collect();
+            let mut values: Vec<Value<'_>> = tenant.map(Value::Int).into_iter().collect();
+            values.extend(last.iter().flat_map(|last| walk.order.iter().map(|at| last[*at].borrowed())));
             values.push(Value::Int(most));
-            let stmt = if last.is_some() { &self.next } else { &self.first };
+            let stmt = if last.is_some() { &walk.next } else { &walk.first };
             tx.each(stmt, &values, |row| {
                 rows.push(self.row(row)?);
                 Ok(())
@@ -219,12 +232,15 @@ impl Table {
         store.scan("transfer.read", read).await
     }
 
-    async fn one(
+    /// The last row of a tenant in the order in which they were written.
+    async fn last_of(
         &'static self,
         store: &Store,
-        stmt: &'static Stmt,
+        walk: &'static Walk,
+        tenant: i64,
     ) -> Result<Option<Vec<Owned>>, StoreError> {
-        store.read("transfer.one", move |tx| tx.one(stmt, &[], |row| self.row(row))).await
+        let read = move |tx: &Tx<'_>| tx.one(&walk.last, &[Value::Int(tenant)], |row| self.row(row));
+        store.read("transfer.last", read).await
     }
 
     /// How many rows there are.
@@ -233,6 +249,41 @@ impl Table {
             store.read("transfer.count", move |tx| tx.one(&self.count, &[], |row| row.int(0))).await?;
         Ok(count.unwrap_or(0))
     }
+}
+
+impl Walk {
+    /// `within` names the rows that it goes through, by parameters that come before its own.
+    fn of(name: &'static str, columns: &[&str], order: &[&str], within: &str) -> Self {
+        let (all, ordered) = (columns.join(", "), order.join(", "));
+        let backwards = order.iter().map(|name| format!("{name} DESC")).collect::<Vec<_>>().join(", ");
+        let from = 1 + within.matches('$').count();
+        let limit = from + order.len();
+        let given = if within.is_empty() { String::new() } else { format!("WHERE {within}") };
+        let and = if within.is_empty() { "WHERE".to_owned() } else { format!("{given} AND") };
+        let position = |wanted: &&str| columns.iter().position(|name| name == wanted).expect("a column");
+        Self {
+            order: order.iter().map(position).collect(),
+            first: stmt(name, format!("SELECT {all} FROM {name} {given} ORDER BY {ordered} LIMIT ${from}")),
+            next: stmt(
+                name,
+                format!(
+                    "SELECT {all} FROM {name} {and} ({ordered}) > ({}) ORDER BY {ordered} LIMIT ${limit}",
+                    places(from, order.len())
+                ),
+            ),
+            last: stmt(name, format!("SELECT {all} FROM {name} {given} ORDER BY {backwards} LIMIT 1")),
+        }
+    }
+}
+
+/// Once per table and process.
+fn stmt(name: &'static str, text: String) -> Stmt {
+    Stmt { name, text: text.leak() }
+}
+
+/// Parameters from a number on, as many as there are.
+fn places(from: usize, count: usize) -> String {
+    (from..from + count).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Empties a register: the way to begin a copy anew.
@@ -296,28 +347,37 @@ pub async fn copy(
     to: &Store,
     mut progress: impl FnMut(u64),
 ) -> anyhow::Result<()> {
-    let mut last = None;
-    if table.grows() {
-        last = table.one(to, &table.last).await?;
+    let mut walks = Vec::new();
+    if let Some(walk) = &table.growth {
         progress(u64::try_from(table.count(to).await?)?);
-    } else if table.fades() {
-        to.write_alone("transfer.empty", |tx| tx.execute(&table.empty, &[])).await?;
+        for tenant in from.read("tenants.all", tenants::all).await? {
+            walks.push((walk, Some(tenant.number), table.last_of(to, walk, tenant.number).await?));
+        }
+    } else {
+        if table.fades() {
+            to.write_alone("transfer.empty", |tx| tx.execute(&table.empty, &[])).await?;
+        }
+        walks.push((&table.walk, None, None));
     }
-    let mut rows = table.after(from, last, PORTION).await?;
-    while !rows.is_empty() {
-        let (count, last) = (rows.len(), rows.last().map(|row| row.iter().map(Owned::again).collect()));
-        let put = move |tx: &Tx<'_>| {
-            rows.iter().try_for_each(|row| {
-                let values: Vec<Value<'_>> = row.iter().map(Owned::borrowed).collect();
-                tx.execute_one(&table.put, &values)
-            })
-        };
-        // The next rows are read while these are written.
-        let (written, next) =
-            tokio::join!(to.write::<_, StoreError>("transfer.put", 0, put), table.after(from, last, PORTION));
-        written.with_context(|| format!("table {}", table.name))?;
-        rows = next?;
-        progress(u64::try_from(count)?);
+    for (walk, tenant, last) in walks {
+        let mut rows = table.walked(from, walk, tenant, last, PORTION).await?;
+        while !rows.is_empty() {
+            let (count, last) = (rows.len(), rows.last().map(|row| row.iter().map(Owned::again).collect()));
+            let put = move |tx: &Tx<'_>| {
+                rows.iter().try_for_each(|row| {
+                    let values: Vec<Value<'_>> = row.iter().map(Owned::borrowed).collect();
+                    tx.execute_one(&table.put, &values)
+                })
+            };
+            // The next rows are read while these are written.
+            let (written, next) = tokio::join!(
+                to.write::<_, StoreError>("transfer.put", 0, put),
+                table.walked(from, walk, tenant, last, PORTION)
+            );
+            written.with_context(|| format!("table {}", table.name))?;
+            rows = next?;
+            progress(u64::try_from(count)?);
+        }
     }
     Ok(())
 }

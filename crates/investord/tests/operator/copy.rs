@@ -15,7 +15,7 @@ use investord::store::tenants::{self, Head};
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Key, Said, Server, person, run, until, uuid};
+use crate::harness::{Client, Key, Request, Said, Server, person, run, until, uuid};
 use crate::place::{Place, assert_silent, sqlite};
 
 const TOL: &[u8] = include_bytes!("../../../../api/examples/create-user-tol.json");
@@ -295,9 +295,21 @@ async fn a_source_that_has_gone_on_is_copied_on() {
     here.sql("DELETE FROM tokens");
     here.sql("DELETE FROM replies WHERE created_at = (SELECT min(created_at) FROM replies)");
     create(3..5).await;
+    // A Pole of the first copy is activated.
+    let server = here.home.serve();
+    let client = here.home.caller(&server).await;
+    let pole = client.get("/users?limit=1&offset=1").await.json()["data"][0].clone();
+    let list = format!("/users/{}/identifiers", pole["id"].as_str().unwrap());
+    let pesel = br#"{"type":"NATIONAL_ID","issuing_country":"PL","identifier":"83053078917"}"#;
+    let request = Request { method: "POST", target: &list, body: pesel, headers: &[] };
+    assert_eq!(
+        (client.send(&client.signed(&request)).await.status, &pole["status"]),
+        (200, &json!("INACTIVE"))
+    );
+    server.stop();
     let second = digests(here.copy_to(&there, &["--json"]));
     assert_ne!(first, second);
-    assert_eq!(["users", "nonces", "tokens", "replies"].map(|table| there.count(table)), [5, 3, 1, 4]);
+    assert_eq!(["users", "nonces", "tokens", "replies"].map(|table| there.count(table)), [5, 5, 2, 4]);
 }
 
 /// A database that holds something else than a copy of this very register is left as it is.
