@@ -105,7 +105,7 @@ impl Problem {
             }
             Problem::StillRunning => {
                 "another request holds what this one needs, perhaps an earlier one with the same idempotency key; \
-                 nothing was done, send it again with the same key"
+                 nothing was done, send it again, with the same key if it has one"
                     .into()
             }
             Problem::UpgradeRequired => "the header 'upvest-api-version' must be 1".into(),

@@ -110,6 +110,8 @@ fn what_cannot_be_read_is_told_and_is_another_code() {
     let output = investord(&["mifir", "check", "/nowhere.csv"], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(told(&output).contains("/nowhere.csv"));
+    let output = check(&["--delimiter", "§"], PEOPLE.as_bytes());
+    assert_eq!((output.status.code(), told(&output).contains("ASCII")), (Some(2), true));
     // A line that cannot be read is a line of the answer.
     let output = check(&[], b"first_name,last_name,birth_date,nationalities\nAn\xffna,Berg,1990-01-01,DE\nAnna,Berg,1990-01-01,DE\n");
     assert_eq!(lines(&output), ["2\tERROR\t(row): is not UTF-8", "3\tREADY DE19900101ANNA#BERG# (CONCAT)\t"]);
@@ -143,6 +145,9 @@ fn one_person_is_explained() {
     assert!(lines(&output).join("\n").contains("(the rules leave this open)"));
     let output = explain(&["--nationality", "PL", "--identifier", "PL:83053078917"]);
     assert_eq!(output.status.code(), Some(1), "ready, but no such number exists");
+    let output = explain(&["--nationality", "DE", "--identifier", "DE:C01X00T47"]);
+    assert_eq!(output.status.code(), Some(2), "a German is not named by a number");
+    assert!(told(&output).contains("identifiers[0].identifier: must be empty"), "{}", told(&output));
     let output = explain(&["--nationality", "PX"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(told(&output).contains("nationalities[0]"));

@@ -52,6 +52,8 @@ pub trait Call: Sized + Send {
     const SCOPES: &'static [&'static str];
     /// Whether an idempotency key is needed.
     const ONCE: bool = false;
+    /// Whether it changes anything, so that it may find the tenant locked.
+    const WRITES: bool = Self::ONCE;
     const ABOUT: About;
 
     fn read(received: &Received<'_>) -> Result<Self, Problem>;

@@ -26,6 +26,7 @@ pub enum Access {
     Token {
         scopes: &'static [&'static str],
         once: bool,
+        writes: bool,
     },
     /// A client, in a signed request.
     Signature,
@@ -52,7 +53,7 @@ impl Endpoint {
         F: Fn(State<App>, Signed<T>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Reply, Problem>> + Send,
     {
-        let access = Access::Token { scopes: T::SCOPES, once: T::ONCE };
+        let access = Access::Token { scopes: T::SCOPES, once: T::ONCE, writes: T::WRITES };
         Self::new(T::OPERATION, access, T::ABOUT, handler)
     }
 
@@ -62,10 +63,10 @@ impl Endpoint {
 
     /// What may be answered instead of a success.
     pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
-        let (client, token, once) = match self.access {
-            Access::Token { once, .. } => (true, true, once),
-            Access::Signature => (true, false, false),
-            Access::Anybody => (false, false, false),
+        let (client, token, once, writes) = match self.access {
+            Access::Token { once, writes, .. } => (true, true, once, writes),
+            Access::Signature => (true, false, false, false),
+            Access::Anybody => (false, false, false, false),
         };
         let refusals = [
             (StatusCode::BAD_REQUEST, client),
@@ -73,7 +74,7 @@ impl Endpoint {
             (StatusCode::FORBIDDEN, token),
             (StatusCode::NOT_FOUND, self.operation.contains('{')),
             (StatusCode::NOT_ACCEPTABLE, client),
-            (StatusCode::CONFLICT, once),
+            (StatusCode::CONFLICT, writes),
             (StatusCode::UNPROCESSABLE_ENTITY, once),
             (StatusCode::UPGRADE_REQUIRED, client),
             (StatusCode::TOO_MANY_REQUESTS, client),

@@ -82,9 +82,11 @@ impl Call for ListIdentifiers {
 pub async fn list(State(app): State<App>, req: Signed<ListIdentifiers>) -> Result<Reply, Problem> {
     let (client, user) = (Arc::clone(&req.client), req.call.0);
     let read = move |tx: &Tx<'_>| {
-        identifiers::of_user(tx, client.tenant.number, user, &client.tenant.key).map_err(Problem::from)
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(identifiers::of_user(tx, *number, user, &key)?)
     };
-    let found = app.store.read("identifiers.list", read).await?.ok_or(Problem::NotFound("user"))?;
+    let found = app.store.read("identifiers.list", read).await?;
     let items = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     Ok(Reply::ok(format!(r#"{{"data":[{items}]}}"#)))
 }
@@ -118,10 +120,12 @@ fn path(received: &Received<'_>) -> Result<(Uuid, Uuid), Problem> {
 pub async fn read(State(app): State<App>, req: Signed<ReadIdentifier>) -> Result<Reply, Problem> {
     let (client, ReadIdentifier(user, id)) = (Arc::clone(&req.client), req.call);
     let read = move |tx: &Tx<'_>| {
-        identifiers::by_id(tx, client.tenant.number, user, id, &client.tenant.key).map_err(Problem::from)
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        let found = identifiers::by_id(tx, *number, user, id, &key)?;
+        found.ok_or(Problem::NotFound("identifier"))
     };
-    let found = app.store.read("identifiers.read", read).await?;
-    found.map(|found| Reply::ok(found.to_string())).ok_or(Problem::NotFound("identifier"))
+    Ok(Reply::ok(app.store.read("identifiers.read", read).await?.to_string()))
 }
 
 pub struct CreateIdentifier {
@@ -132,6 +136,7 @@ pub struct CreateIdentifier {
 impl Call for CreateIdentifier {
     const OPERATION: &'static str = "POST /users/{user_id}/identifiers";
     const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
     const ABOUT: About = About {
         tag: IDENTIFIERS,
         id: "create_identifier",
@@ -182,6 +187,7 @@ pub struct UpdateIdentifier {
 impl Call for UpdateIdentifier {
     const OPERATION: &'static str = "PATCH /users/{user_id}/identifiers/{identifier_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
     const ABOUT: About = About {
         tag: IDENTIFIERS,
         id: "update_identifier",
@@ -226,7 +232,7 @@ struct File {
 impl File {
     fn open(tx: &Tx<'_>, tenant: &Tenant, user: Uuid) -> Result<Option<Self>, StoreError> {
         let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(None) };
-        let identifiers = identifiers::of_user(tx, tenant.number, user.id, &tenant.key)?.unwrap_or_default();
+        let identifiers = identifiers::of_user(tx, tenant.number, user.id, &key)?;
         Ok(Some(Self { user, key, identifiers }))
     }
 }

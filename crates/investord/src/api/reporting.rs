@@ -123,12 +123,13 @@ pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Resu
     let read = move |tx: &Tx<'_>| {
         let tenant = &client.tenant;
         let user = users::load(tx, tenant.number, id, &tenant.key)?;
-        let (user, _) = user.ok_or(Problem::NotFound("user"))?;
-        let identifiers = identifiers::of_user(tx, tenant.number, id, &tenant.key)?.unwrap_or_default();
+        let (user, key) = user.ok_or(Problem::NotFound("user"))?;
+        let identifiers = identifiers::of_user(tx, tenant.number, id, &key)?;
         let (identity, regime) = (&user.person.identity, tenant.settings.regime.into());
         Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)))
     };
-    Ok(reply(&app.store.read("reporting.read", read).await?))
+    // The user and the identifiers of one moment.
+    Ok(reply(&app.store.scan("reporting.read", read).await?))
 }
 
 pub struct DryRunReporting(DryRun);

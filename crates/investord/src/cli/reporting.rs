@@ -22,8 +22,9 @@ use crate::domain::tree::Tree;
 
 #[derive(Subcommand)]
 pub enum Mifir {
-    /// Check the people of a CSV file: a line for each on standard output, with its row in the file. Exit code 0: all are ready and no identifier
-    /// is impossible; 1: not so; 2: the file cannot be read.
+    /// Check the people of a CSV file: a line for each on standard output, with its row (the header is the first, empty
+    /// lines do not count). Exit code 0: all are ready and no identifier is impossible; 1: not so; 2: the file cannot be
+    /// read.
     Check(Check),
     /// Explain one person. Exit code 0: ready and no identifier is impossible; 1: not so; 2: not understood.
     Explain(Explain),
@@ -253,7 +254,8 @@ impl Columns {
 
 impl Check {
     fn run(self) -> anyhow::Result<bool> {
-        let delimiter = u8::try_from(self.delimiter).context("--delimiter must be an ASCII character")?;
+        anyhow::ensure!(self.delimiter.is_ascii(), "--delimiter must be an ASCII character");
+        let delimiter = u8::try_from(self.delimiter)?;
         let (input, bytes): (Box<dyn Read>, _) = if self.file.as_os_str() == "-" {
             (Box::new(io::stdin()), 0)
         } else {
@@ -280,7 +282,7 @@ impl Check {
             let report = report.and_then(|person| self.rules.report(&person));
             good += u64::from(report.as_ref().is_ok_and(is_good));
             people += 1;
-            // As a spreadsheet counts, which has the header in its first row.
+            // As a spreadsheet counts: the header is in the first row, and there are no empty ones.
             self.write(people + 1, &report, &mut out)?;
             if people.is_multiple_of(1000) {
                 bar.set_position(record.position().map_or(0, Position::byte));

@@ -125,13 +125,29 @@ impl Sent {
             return Err(fault("type", message));
         }
         let identifier = text("identifier").unwrap_or_default().to_owned();
-        if identifier.is_empty() && !standard.is_concat() {
-            return Err(fault("identifier", "field 'identifier' was not filled".into()));
+        match (standard.is_concat(), identifier.is_empty()) {
+            (true, true) | (false, false) => {}
+            (false, true) => return Err(fault("identifier", "field 'identifier' was not filled".into())),
+            (true, false) => {
+                let message = "must be empty or left out: the register makes a CONCAT itself";
+                return Err(fault("identifier", message.into()));
+            }
         }
         Ok(Self { kind, country, standard, identifier })
     }
 
-    /// Finds out what there is to know of it, whose identifier it shall be.
+    /// Whether it is an identifier of this country and key of Annex II.
+    pub fn is_of(&self, country: Country, key: &str) -> bool {
+        (self.country, self.standard.rules.key) == (country, key)
+    }
+
+    /// The form in which it is reported.
+    fn reported(&self, identity: &Identity, today: Date) -> String {
+        self.standard.rules.normalise(&self.identifier, Some(identity.birth_date), today).into_owned()
+    }
+
+    /// Finds out what there is to know of it, whose identifier it shall be. Strict tenants refuse what cannot be, and
+    /// what does not go with the birth date (decision I2).
     pub fn examined(
         &self,
         identity: &Identity,
@@ -144,13 +160,13 @@ impl Sent {
             let fault = |why: String| vec![Fault::new("identifier_standard", why)];
             return Content::concat(country, identity, settings.regime.into()).map_err(fault);
         }
-        let reported = standard.rules.normalise(identifier, Some(identity.birth_date), today).into_owned();
+        let reported = self.reported(identity, today);
         let faults = findings(standard, country, &reported, identity, today);
-        let hard = faults.iter().filter(|found| found.severity == HARD);
+        let refusable = faults.iter().filter(|found| found.severity == HARD || found.code == BIRTH_DATE);
         let read_out = |found: &Finding| {
             Fault::new("identifier", format!("{} {reported}: {}", standard.abbreviation, found.message))
         };
-        let refused: Vec<Fault> = hard.map(read_out).collect();
+        let refused: Vec<Fault> = refusable.map(read_out).collect();
         if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {
             return Err(refused);
         }
@@ -160,12 +176,8 @@ impl Sent {
 }
 
 /// Whether the wire takes the value. The vendor's pattern decides; a number that the vendor's does not know, but its
-/// issuer does, is taken if nothing at all speaks against it (new Finnish signs, Latvian codes that begin with 32).
+/// issuer does, is taken if nothing in itself speaks against it (new Finnish signs, Latvian codes that begin with 32).
 fn check_form(standard: &Standard, country: Country, value: &str, today: Date) -> Result<(), Fault> {
-    let fault = |message: String| Err(Fault::new("identifier", message));
-    if standard.is_concat() && !value.is_empty() {
-        return fault("must be empty or left out: the register makes a CONCAT itself".into());
-    }
     let is_flawless = || {
         standard.rules.scheme == mifir::Scheme::Nidn
             && standard.rules.check(country, value, today).faults.is_empty()
@@ -173,7 +185,8 @@ fn check_form(standard: &Standard, country: Country, value: &str, today: Date) -
     if standard.takes(value) || is_flawless() {
         return Ok(());
     }
-    fault(format!("must match {} ({})", standard.pattern(), standard.abbreviation))
+    let message = format!("must match {} ({})", standard.pattern(), standard.abbreviation);
+    Err(Fault::new("identifier", message))
 }
 
 /// What is known of an identifier: all that is kept of it, sealed.
@@ -213,6 +226,8 @@ pub struct Finding {
 
 pub const HARD: &str = "hard";
 pub const SOFT: &str = "soft";
+/// The code of a birth date in the number that is not the person's.
+const BIRTH_DATE: &str = "birth_date";
 
 impl Content {
     /// The CONCAT of a person as a national of a country, or why there is none.
@@ -276,7 +291,7 @@ impl Content {
 }
 
 /// What speaks against a value in its reported form, by itself and beside its holder's birth date and sex. The latter
-/// are soft: some states give numbers of a neighbouring day, and corrections do not always change a number.
+/// prove nothing: some states give numbers of a neighbouring day, and corrections do not always change a number.
 fn findings(
     standard: &Standard,
     country: Country,
@@ -307,7 +322,7 @@ fn findings(
             }
             Birth::Unknown => "says another birth date".to_owned(),
         };
-        findings.push(found(SOFT, "birth_date", format!("{says}, stated is {}", identity.birth_date)));
+        findings.push(found(SOFT, BIRTH_DATE, format!("{says}, stated is {}", identity.birth_date)));
     }
     if compared.sex == Agreement::Differs {
         findings.push(found(SOFT, "sex", "is a number of the other sex".to_owned()));
@@ -376,15 +391,18 @@ pub fn add(
     settings: &Settings,
     (id, now): (Uuid, Timestamp),
 ) -> Result<Change, Vec<Fault>> {
-    let new = sent.examined(&user.person.identity, settings, today(now))?;
-    let of_standard =
-        |one: &&Identifier| (one.content.country, &one.content.standard) == (new.country, &new.standard);
-    match held.iter().find(of_standard) {
-        None => Ok(Change::Add(Identifier::new(id, user.id, now, new))),
-        Some(one) if one.content.reported == new.reported => Ok(Change::None(one.clone())),
+    let (identity, today) = (&user.person.identity, today(now));
+    match held.iter().find(|one| sent.is_of(one.content.country, &one.content.standard)) {
+        None => {
+            let content = sent.examined(identity, settings, today)?;
+            Ok(Change::Add(Identifier::new(id, user.id, now, content)))
+        }
+        Some(one) if one.content.is_concat() || one.content.reported == sent.reported(identity, today) => {
+            Ok(Change::None(one.clone()))
+        }
         Some(one) => {
             let path = format!("/users/{}/identifiers/{}", user.id, one.id);
-            let name = new.abbreviation();
+            let name = one.content.abbreviation();
             let message = format!("the user has another {name} already: change it by PATCH {path}");
             Err(vec![Fault::new("identifier", message)])
         }

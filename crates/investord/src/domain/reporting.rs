@@ -224,7 +224,11 @@ impl DryRun {
         let (mut contents, mut faults) = (Vec::new(), Vec::new());
         let sent = members.get("identifiers").and_then(Value::as_array).into_iter().flatten();
         for (at, members) in sent.filter_map(Value::as_object).enumerate() {
-            let sent = Sent::of(members, settings.regime.into());
+            let sent = Sent::of(members, settings.regime.into()).and_then(|sent| {
+                let twin = contents.iter().find(|one: &&Content| sent.is_of(one.country, &one.standard));
+                let message = |twin: &Content| format!("there is another {} already", twin.abbreviation());
+                twin.map_or(Ok(sent), |twin| Err(vec![Fault::new("identifier", message(twin))]))
+            });
             match sent.and_then(|sent| sent.examined(&identity, &settings, today)) {
                 Ok(content) => contents.push(content),
                 Err(found) => {

@@ -50,7 +50,7 @@ static TABLE: LazyLock<Vec<Standard>> = LazyLock::new(|| {
     file.standard.into_iter().map(Standard::of).collect()
 });
 
-/// The abbreviation of what the register makes itself.
+/// The key in Annex II of what the register makes itself, and its name on the wire.
 pub const CONCAT: &str = "CONCAT";
 
 impl Standard {
@@ -192,5 +192,28 @@ mod tests {
         let codes = letters().flat_map(|a| letters().map(move |b| format!("{a}{b}")));
         let known: Vec<String> = codes.filter(|code| Country::parse(code).is_some()).collect();
         assert_eq!(known.join(" "), ENUM);
+    }
+
+    /// Samples by the vendor's patterns: one that is taken, and neighbours that are not.
+    #[test]
+    fn passports_and_others_are_taken_by_their_form() {
+        for (code, name, taken, refused) in [
+            ("CY", "CYPN", ["E123456", "K12345678"], ["K123456", "E12345678"]),
+            ("CZ", "CZPN", ["12345678", "1234567890"], ["1234567", "1234567A"]),
+            ("CZ", "CZNI", ["630328/5175", "6303285175"], ["63032/517", "630328 5175"]),
+            ("LI", "LIPB", ["R12345", "A00000"], ["12345R", "R123456"]),
+            ("LT", "LTPN", ["12345678", "00000000"], ["1234567", "A2345678"]),
+            ("LV", "LVPC", ["111159-16486", "11115916486"], ["321159-16486", "111159316486"]),
+            ("MT", "MTPN", ["1234567", "0000000"], ["123456", "123456A"]),
+            ("PT", "PTPN", ["A123456", "AB123456"], ["1234567", "ABC123456"]),
+            ("RO", "ROPN", ["AB123456", "ZZ000000"], ["A123456", "AB12345"]),
+            ("SE", "PIN", ["740722-4901", "197407224901"], ["740722_4901", "74-4901"]),
+            ("SK", "SKPS", ["AB1234567", "ZZ0000000"], ["AB123456", "A12345678"]),
+            ("US", "GPN", ["AB1", "418867337"], ["AB", "ab1"]),
+        ] {
+            let found = of_country(country(code), Regime::Eu).find(|one| one.abbreviation == name).unwrap();
+            assert!(taken.iter().all(|value| found.takes(value)), "{name}");
+            assert!(!refused.iter().any(|value| found.takes(value)), "{name}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::seal::{Place, TenantKey, UserKey};
+use super::seal::{Place, UserKey};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
 use crate::domain::identifier::{Change, Content, Identifier};
@@ -18,18 +18,15 @@ const UPDATE: Stmt = Stmt {
     name: "identifiers.update",
     text: "UPDATE identifiers SET updated_at = $1, sealed = $2 WHERE tenant = $3 AND user_id = $4 AND id = $5",
 };
-// Begins with the user: one who has no identifier is another answer than none.
 const OF_USER: Stmt = Stmt {
     name: "identifiers.of_user",
-    text: "SELECT u.data_key, i.id, i.created_at, i.updated_at, i.sealed
-           FROM users AS u LEFT JOIN identifiers AS i ON i.tenant = u.tenant AND i.user_id = u.id
-           WHERE u.tenant = $1 AND u.id = $2 ORDER BY i.created_at, i.id",
+    text: "SELECT id, created_at, updated_at, sealed FROM identifiers
+           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
 };
 const BY_ID: Stmt = Stmt {
     name: "identifiers.by_id",
-    text: "SELECT u.data_key, i.id, i.created_at, i.updated_at, i.sealed
-           FROM identifiers AS i JOIN users AS u ON u.tenant = i.tenant AND u.id = i.user_id
-           WHERE i.tenant = $1 AND i.user_id = $2 AND i.id = $3",
+    text: "SELECT id, created_at, updated_at, sealed FROM identifiers
+           WHERE tenant = $1 AND user_id = $2 AND id = $3",
 };
 
 /// Does what was decided.
@@ -91,26 +88,14 @@ fn update(
     )
 }
 
-/// The identifiers of a user in the order of their creation, if the tenant has this user.
-pub fn of_user(
-    tx: &Tx<'_>,
-    tenant: i64,
-    user: Uuid,
-    key: &TenantKey,
-) -> Result<Option<Vec<Identifier>>, StoreError> {
-    let (mut found, mut user_key) = (Vec::new(), None);
+/// The identifiers of a user in the order of their creation.
+pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Identifier>, StoreError> {
+    let mut found = Vec::new();
     tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        let key = match user_key.take() {
-            Some(key) => key,
-            None => key.open_user_key(&user, row.bytes(0)?)?,
-        };
-        if row.bytes_or_null(4)?.is_some() {
-            found.push(open(row, user, &key)?);
-        }
-        user_key = Some(key);
+        found.push(open(row, user, key)?);
         Ok(())
     })?;
-    Ok(user_key.map(|_| found))
+    Ok(found)
 }
 
 /// One identifier of a user.
@@ -119,11 +104,9 @@ pub fn by_id(
     tenant: i64,
     user: Uuid,
     id: Uuid,
-    key: &TenantKey,
+    key: &UserKey,
 ) -> Result<Option<Identifier>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| {
-        open(row, user, &key.open_user_key(&user, row.bytes(0)?)?)
-    })
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
 }
 
 fn seal(identifier: &Identifier, key: &UserKey, ids: &dyn Ids) -> Vec<u8> {
@@ -132,9 +115,9 @@ fn seal(identifier: &Identifier, key: &UserKey, ids: &dyn Ids) -> Vec<u8> {
 }
 
 fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {
-    let id = row.id(1)?;
-    let content = key.open(Place::identifier(&id), row.bytes(4)?)?;
+    let id = row.id(0)?;
+    let content = key.open(Place::identifier(&id), row.bytes(3)?)?;
     let content: Content = serde_json::from_str(&content)
         .map_err(|_| StoreError::Damaged(format!("what is kept of identifier {id}")))?;
-    Ok(Identifier { id, user_id, created_at: row.at(2)?, updated_at: row.at(3)?, content })
+    Ok(Identifier { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, content })
 }

@@ -127,7 +127,7 @@ fn insert(
     Ok(user_key)
 }
 
-/// A user to be worked with, and the key of what is theirs; under the tenant's lock.
+/// A user to be worked with, and the key of what is theirs.
 pub fn load(
     tx: &Tx<'_>,
     tenant: i64,
@@ -137,19 +137,19 @@ pub fn load(
     tx.one(&WHOLE, &[Value::Int(tenant), Value::Id(id)], |row| whole(row, key))
 }
 
-/// The users of a tenant whose numbers are from one to another.
+/// Hands over the users of a tenant whose numbers are from one to another; each by itself, so that one who cannot be
+/// read does not stand for all.
 pub fn numbered(
     tx: &Tx<'_>,
     tenant: i64,
     (from, to): (i64, i64),
     key: &TenantKey,
-) -> Result<Vec<(User, UserKey)>, StoreError> {
-    let mut users = Vec::new();
+    mut see: impl FnMut(Result<(User, UserKey), StoreError>),
+) -> Result<(), StoreError> {
     tx.each(&NUMBERED, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
-        users.push(whole(row, key)?);
+        see(whole(row, key));
         Ok(())
-    })?;
-    Ok(users)
+    })
 }
 
 fn whole(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
@@ -169,10 +169,20 @@ pub fn set_status(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<(), StoreErro
     tx.execute_one(&STATUS, &values)
 }
 
+/// The key of a user, if the tenant has one of this id.
+pub fn find_key(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: &Uuid,
+    key: &TenantKey,
+) -> Result<Option<UserKey>, StoreError> {
+    let wrapped = tx.one(&KEY, &[Value::Int(tenant), Value::Id(*user)], |row| Ok(row.bytes(0)?.to_vec()))?;
+    wrapped.map(|wrapped| key.open_user_key(user, &wrapped)).transpose()
+}
+
 /// The key of a user that must exist.
 pub fn key(tx: &Tx<'_>, tenant: i64, user: &Uuid, key: &TenantKey) -> Result<UserKey, StoreError> {
-    let wrapped = tx.one(&KEY, &[Value::Int(tenant), Value::Id(*user)], |row| Ok(row.bytes(0)?.to_vec()))?;
-    key.open_user_key(user, &wrapped.ok_or_else(|| StoreError::Damaged(format!("user {user} is gone")))?)
+    find_key(tx, tenant, user, key)?.ok_or_else(|| StoreError::Damaged(format!("user {user} is gone")))
 }
 
 /// A user as the wire shows it, if the tenant has one of this id.

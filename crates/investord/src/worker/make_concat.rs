@@ -41,10 +41,20 @@ pub async fn portion(app: &App) -> Result<bool, StoreError> {
         let row = row.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} is gone")))?;
         let key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
         let to = last.min(done + PORTION);
-        for (user, user_key) in users::numbered(tx, tenant, (done + 1, to), &key)? {
-            let own = identifiers::of_user(tx, tenant, user.id, &key)?.unwrap_or_default();
-            for change in identifier::remake(&own, &user, &row.settings, (ids.uuid(), head.now)) {
-                identifiers::apply(tx, tenant, &change, &user_key, &*ids)?;
+        let (mut users, mut changes) = (Vec::new(), Vec::new());
+        // Whoever cannot be read must not hold up the others; every read of that user tells it, too.
+        users::numbered(tx, tenant, (done + 1, to), &key, |read| match read {
+            Ok(user) => users.push(user),
+            Err(error) => tracing::error!(tenant, %error, "a user without CONCAT"),
+        })?;
+        for (user, user_key) in users {
+            let own = identifiers::of_user(tx, tenant, user.id, &user_key)?;
+            let remade = identifier::remake(&own, &user, &row.settings, (ids.uuid(), head.now));
+            changes.push((remade, user_key));
+        }
+        for (remade, user_key) in &changes {
+            for change in remade {
+                identifiers::apply(tx, tenant, change, user_key, &*ids)?;
             }
         }
         chores::advance(tx, tenant, NAME, (to, last))?;

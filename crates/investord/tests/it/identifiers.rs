@@ -322,6 +322,9 @@ async fn a_user_has_one_identifier_of_a_country_and_standard() {
     // The same value is no change.
     app.pass(5);
     assert_eq!(change(client, &user, &first, "83053078917").send().await.ok(), first);
+    // Turned strict, the tenant keeps what is there.
+    app.set("identifier_checks", "strict").await;
+    assert_eq!(add(client, &user, &pesel()).send().await.ok(), first);
     // What the register has made counts.
     let german = user_of(client, &["DE"]).await;
     let concat = listed(client, &german).await;
@@ -339,9 +342,13 @@ async fn strict_tenants_refuse_what_cannot_be_and_say_why() {
     body["birth_date"] = json!("1944-05-14");
     let user = client.created(&body).await;
     let refused = add(client, &user, &pesel()).send().await;
-    assert_eq!(refused.faults(), ["identifier"]);
-    let message = "PESEL 83053078917: check digit is 7, must be 2";
-    assert!(refused.text().contains(message), "{}", refused.text());
+    assert_eq!(refused.faults(), ["identifier", "identifier"]);
+    for message in [
+        "PESEL 83053078917: check digit is 7, must be 2",
+        "PESEL 83053078917: says that the birth date is 1983-05-30, stated is 1944-05-14",
+    ] {
+        assert!(refused.text().contains(message), "{}", refused.text());
+    }
     assert_eq!(status(client, &user).await, "INACTIVE");
 
     let mut good = pesel();
@@ -350,10 +357,19 @@ async fn strict_tenants_refuse_what_cannot_be_and_say_why() {
     assert_eq!(status(client, &user).await, "ACTIVE");
     let refused = change(client, &user, &created, "44051401358").send().await;
     assert!(refused.text().contains("PESEL 44051401358: check digit is 8, must be 9"), "{}", refused.text());
-    // Another's birth date is a warning: some states give numbers of a neighbouring day.
+    // What is there stays, and so does the answer to the same request.
+    assert_eq!(add(client, &user, &good).send().await.ok(), created);
+    // Somebody else's number.
     let twin = user_of(client, &["PL"]).await;
-    add(client, &twin, &good).send().await.ok();
-    // So is an unusual passport.
+    let refused = add(client, &twin, &good).send().await;
+    let message = "PESEL 44051401359: says that the birth date is 1944-05-14, stated is 1989-11-09";
+    assert!(refused.text().contains(message), "{}", refused.text());
+    assert_eq!(status(client, &twin).await, "INACTIVE");
+    // An unusual passport is a warning, and so is a number of the other sex.
+    let mut woman = body.clone();
+    woman["gender"] = json!("FEMALE");
+    let woman = client.created(&woman).await;
+    add(client, &woman, &good).send().await.ok();
     let american = user_of(client, &["US"]).await;
     let passport = json!({ "type": "PASSPORT", "issuing_country": "US", "identifier": "A1B2C3D4E5" });
     assert_eq!(add(client, &american, &passport).send().await.faults(), ["identifier"], "too long for any");

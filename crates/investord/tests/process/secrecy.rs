@@ -155,6 +155,8 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     let home = Home::new("[log]\nlevel = \"trace\"\n");
+    // Refusals of such a tenant repeat what was sent.
+    home.write("tenants.toml", &home.tenants("acme", "identifier_checks = \"strict\""));
     let server = home.serve();
     let mut client = home.caller(&server).await;
     let mut tokens = vec![client.token.clone()];
@@ -191,7 +193,7 @@ fn judge(home: &Home, heap: &Heap, tokens: &[String]) {
     for (member, text) in CANARIES {
         heap.must_not_have(member, text);
     }
-    for word in ["Qanary", "qanary", "QANARY", "QN4RY", "19130729"] {
+    for word in ["Qanary", "qanary", "QANARY", "QN4RY", "19130729", "13472947110"] {
         heap.must_not_have("a part of a canary", word);
     }
     heap.must_not_have("the client secret", &home.secret);
@@ -229,14 +231,18 @@ async fn identified(client: &Client, user: &str) {
         let request = Request { method, target, body: body.as_bytes(), headers: &[] };
         client.send(&client.signed(&request)).await
     };
-    let created = send("POST", &list, body("QN4RYPASS1")).await;
+    let created = send("POST", &list, body("QN4RYPAS1")).await;
     assert_eq!(created.status, 200, "{}", created.text());
-    send("POST", &list, body("QN4RYPASS2")).await.problem(400, "invalid_request");
+    send("POST", &list, body("QN4RYPAS2")).await.problem(400, "invalid_request");
     send("POST", &list, body("QN4RY pass")).await.problem(400, "invalid_request");
     let one = format!("{list}/{}", created.json()["id"].as_str().unwrap());
-    assert_eq!(send("PATCH", &one, r#"{"identifier":"QN4RYPASS3"}"#.to_owned()).await.status, 200);
+    assert_eq!(send("PATCH", &one, r#"{"identifier":"QN4RYPAS3"}"#.to_owned()).await.status, 200);
     let report = client.get(&format!("/investord/users/{user}/reporting")).await.text();
-    assert!(report.contains("QN4RYPASS3") && report.contains("DE19130729QANARQANAR"), "{report}");
+    assert!(report.contains("QN4RYPAS3") && report.contains("DE19130729QANARQANAR"), "{report}");
+    // A number of nobody, of which the sender is told what is wrong, and a letter of a name.
+    let impossible = r#"{"type":"NATIONAL_ID","issuing_country":"PL","identifier":"13472947110"}"#;
+    let answer = send("POST", &list, impossible.to_owned()).await;
+    assert!(answer.text().contains("13472947110"), "{}", answer.text());
     let person = body_of_dry_run();
     assert_eq!(send("POST", "/investord/reporting", person).await.status, 200);
 }
