@@ -152,19 +152,22 @@ fn compact(written: &str, keeps_dashes: bool) -> Cow<'_, str> {
 
 /// The long form of a Swedish number: twelve digits; `None` if it is none, or long already.
 fn swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String> {
-    let digits: String = plain.chars().filter(|c| !matches!(c, '-' | '+')).collect();
-    if !digits.bytes().all(|c| c.is_ascii_digit()) {
+    let is_sign = |c: u8| matches!(c, b'-' | b'+');
+    if !plain.bytes().all(|c| c.is_ascii_digit() || is_sign(c)) {
         return None;
     }
-    if digits.len() == 12 && digits.len() != plain.len() {
-        return Some(digits);
+    let signs = plain.bytes().filter(|c| is_sign(*c)).count();
+    let unsigned = || plain.chars().filter(char::is_ascii_digit);
+    match (plain.len() - signs, signs) {
+        (12, 1..) => return Some(unsigned().collect()),
+        (10, 0) => {}
+        (10, 1) if is_sign(plain.as_bytes()[6]) => {}
+        _ => return None,
     }
-    let separated = plain.len() == 11 && matches!(plain.as_bytes()[6], b'-' | b'+');
-    if digits.len() != 10 || !(separated || plain.len() == 10) {
-        return None;
-    }
-    let yy: u8 = digits[..2].parse().ok()?;
+    let yy: u8 = plain[..2].parse().ok()?;
     let stated = birth_date.map(|date| date.year().unsigned_abs()).filter(|year| year % 100 == u16::from(yy));
     let year = stated.unwrap_or_else(|| se::year_of_short(yy, plain.contains('+'), today));
-    Some(format!("{year}{}", &digits[2..]))
+    let mut long = format!("{year:04}");
+    long.extend(unsigned().skip(2));
+    Some(long)
 }
