@@ -25,7 +25,8 @@ impl fmt::Display for Fragment<'_> {
         let first_names = first_names(person.first_name);
         let surname = capitals(person.surname.split_whitespace(), " ");
         let (first_names, surname) = (partial_escape(&first_names), partial_escape(&surname));
-        let (birth_date, id) = (person.birth_date, designation.to_string());
+        let birth_date = person.birth_date;
+        let id: String = designation.to_string().chars().filter(|c| is_in_xml(*c)).collect();
         let id = partial_escape(&id);
         let scheme = match designation.step.scheme {
             scheme @ Scheme::Concat => format!("<Prtry>{}</Prtry>", scheme.as_str()),
@@ -42,10 +43,15 @@ impl fmt::Display for Fragment<'_> {
 /// First names as the report wants them.
 pub fn first_names(names: &str) -> String {
     let names = concat::untitled(names);
-    capitals(names.split([' ', ',', '\t', '\u{a0}']).filter(|name| !name.is_empty()), ",")
+    capitals(names.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()), ",")
+}
+
+/// XML 1.0 has no control characters but tab and line ends, not even escaped ones.
+fn is_in_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 fn capitals<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
     let text = words.map(str::to_uppercase).collect::<Vec<_>>().join(between);
-    text.chars().take(LONGEST).collect()
+    text.chars().filter(|c| is_in_xml(*c)).take(LONGEST).collect()
 }

@@ -1,8 +1,11 @@
 //! What holds for every input, and how much of what people mistype a check finds.
 
 use jiff::civil::{Date, date};
+use mifir::auth016::Fragment;
 use mifir::concat::{NotLatin, concat};
-use mifir::{Country, Scheme, Severity, Standard, What, standard};
+use mifir::{
+    Country, Held, Others, Outcome, Person, Regime, Scheme, Severity, Standard, What, decide, standard,
+};
 use proptest::prelude::*;
 
 const TODAY: Date = date(2026, 11, 21);
@@ -108,6 +111,39 @@ fn examples_pass() {
     for (country, standard) in standards() {
         let country = if standard.scheme == Scheme::Concat { self::country("DE") } else { country };
         assert!(passes(country, standard, standard.example), "{standard:?}");
+    }
+}
+
+/// Found by the fuzz target `identifiers`: XML has no way to write some characters.
+#[test]
+fn a_fragment_has_no_characters_that_xml_lacks() {
+    let nationalities = [country("PL")];
+    let person = Person {
+        nationalities: &nationalities,
+        first_name: "Zo\0fia\n\u{2003}Maria",
+        surname: "Ko\u{1}walska\u{ffff} & S<a>",
+        birth_date: date(1954, 1, 1),
+    };
+    let held = [Held { country: nationalities[0], standard: "PESEL", value: "540\u{1f}1" }];
+    let decision = decide(person, &held, Others::None, Regime::Eu);
+    let Outcome::Ready(designation) = &decision.outcome else { panic!("{decision:?}") };
+    assert_eq!(
+        Fragment { person, designation }.to_string(),
+        "<Prsn><FrstNm>ZOFIA,MARIA</FrstNm><Nm>KOWALSKA &amp; S&lt;A&gt;</Nm><BirthDt>1954-01-01</BirthDt>\
+         <Othr><Id>PL5401</Id><SchmeNm><Cd>NIDN</Cd></SchmeNm></Othr></Prsn>"
+    );
+}
+
+/// A day that nobody means must not panic, and leaves a Swedish number its length.
+#[test]
+fn the_century_of_a_short_number_is_found_on_any_day() {
+    let (sweden, personnummer) = (country("SE"), standard(country("SE"), "PNR").expect("a standard"));
+    for today in [Date::MIN, date(-1, 1, 1), date(0, 1, 1), date(150, 6, 1), Date::MAX] {
+        for written in ["120506+4015", "480506-6398"] {
+            assert_eq!(personnummer.normalise(written, Some(date(12, 5, 6)), today).len(), 12);
+            assert_eq!(personnummer.normalise(written, None, today).len(), 12);
+            let _ = personnummer.check(sweden, written, today);
+        }
     }
 }
 

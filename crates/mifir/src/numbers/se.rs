@@ -22,7 +22,8 @@ fn luhn(digits: &[u8]) -> u32 {
 
 /// The year of a short number: the last one with these two digits that has begun, or the one a hundred years before.
 pub fn year_of_short(yy: u8, hundred: bool, today: Date) -> u16 {
-    let now = today.year().unsigned_abs();
+    // Before the year 200 there is nothing to go back to; such a day is a mistake that must not panic.
+    let now = today.year().max(200).unsigned_abs();
     let recent = now - (now + 100 - u16::from(yy)) % 100;
     if hundred { recent - 100 } else { recent }
 }
