@@ -13,7 +13,7 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 use crate::Country;
 use crate::check::{Birth, Encoded, Part, Reader, What, figure, number, pair};
 
-/// Titles of the guidelines, in small letters without full stops.
+/// Titles of the guidelines, and two of them written out, in small letters without full stops.
 const TITLES: [&str; 25] = [
     "atty",
     "coach",
@@ -43,10 +43,19 @@ const TITLES: [&str; 25] = [
 ];
 
 /// Titles of profession and academic degree that the guidelines mean but do not list.
-const MORE_TITLES: [&str; 26] = [
+const MORE_TITLES: [&str; 30] = [
     "mag", "mmag", "ing", "dipling", "dipl", "diplkfm", "diplkffr", "diplvw", "drs", "mgr", "mudr", "judr",
     "rndr", "phdr", "mvdr", "thdr", "bc", "doc", "univprof", "dott", "dottssa", "avv", "rag", "geom", "drhc",
-    "inz",
+    "inz", "paeddr", "pharmdr", "mddr", "lek",
+];
+
+/// Titles that a full stop inside does not end: of "Dr.Hans" it does.
+const WITH_STOPS: [&str; 7] = ["ph.d", "dott.ssa", "dr.in", "mag.a", "prof.in", "univ.prof", "univ.-prof"];
+
+/// What a degree is in, which stands behind it with a full stop: Dr. med., Dr. rer. nat., Prof. dr hab.
+const FIELDS: [&str; 20] = [
+    "med", "dent", "vet", "phil", "jur", "iur", "rer", "nat", "pol", "oec", "soc", "techn", "theol", "mont",
+    "agr", "habil", "hab", "mult", "hc", "h.c",
 ];
 
 /// Prefixes of surnames: the guidelines' list, which is exhaustive, without accents. `de l'` is looked for apart.
@@ -221,29 +230,36 @@ fn split_word(name: &str) -> (&str, &str) {
 
 /// Drops titles in front, as long as a name is left. Of a surname only those that the guidelines list.
 fn without_titles<'a>(mut name: &'a str, all: bool, steps: &mut Vec<Step<'a>>) -> &'a str {
+    let mut behind_a_title = false;
     loop {
         let (word, rest) = split_word(name);
+        let unstopped = word.trim_end_matches(['.', ',']);
+        let is_one_of = |titles: &[&str]| titles.iter().any(|title| is(unstopped, title, &[]));
+        let whole = is_one_of(&WITH_STOPS) || (behind_a_title && word.ends_with('.') && is_one_of(&FIELDS));
         // "Dr.Hans": the full stop ends the title.
         let (word, rest) = match word.find('.').map(|at| word.split_at(at + 1)) {
-            Some((title, glued)) if glued.chars().any(char::is_alphabetic) && !is(word, "phd", &['.']) => {
+            Some((title, glued)) if glued.chars().any(char::is_alphabetic) && !whole => {
                 (title, &name[title.len()..])
             }
             _ => (word, rest),
         };
         let listed = TITLES.iter().any(|title| is(word, title, &['.', ',']));
-        let title = listed || (all && MORE_TITLES.iter().any(|title| is(word, title, &['.', ',', '-'])));
-        if !title || !rest.chars().any(char::is_alphabetic) {
+        let more = || MORE_TITLES.iter().any(|title| is(word, title, &['.', ',', '-']));
+        if !(listed || (all && (whole || more()))) || !rest.chars().any(char::is_alphabetic) {
             return name;
         }
         steps.push(Step::Title { dropped: word, listed });
         name = rest.trim_start_matches(['-', ' ']);
+        behind_a_title = true;
     }
 }
 
 /// The first of several first names; a hyphen does not end it.
 fn first_of<'a>(names: &'a str, steps: &mut Vec<Step<'a>>) -> &'a str {
-    let Some((first, rest)) = names.split_once(|c: char| c.is_whitespace() || c == ',') else { return names };
-    let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+    let separates = |c: char| c.is_whitespace() || c == ',';
+    let names = names.trim_start_matches(separates);
+    let Some((first, rest)) = names.split_once(separates) else { return names };
+    let rest = rest.trim_start_matches(separates);
     if !rest.is_empty() {
         steps.push(Step::OtherNames { dropped: rest });
     }

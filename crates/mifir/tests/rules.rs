@@ -182,3 +182,36 @@ fn decisions() {
     }
     none(&failures);
 }
+
+/// Titles and separators that the files do not have.
+#[test]
+fn more_names() {
+    let mut failures = Vec::new();
+    for (first, last, expected) in [
+        ("Dott.ssa Maria", "Rossi", "MARIAROSSI"),
+        ("Dr.in Eva", "Groß", "EVA##GROS#"),
+        ("Mag.a Eva", "Groß", "EVA##GROS#"),
+        ("Univ.-Prof. Dr. Eva", "Groß", "EVA##GROS#"),
+        ("Univ.Prof. Eva", "Groß", "EVA##GROS#"),
+        ("Dr. med. Hans", "Meyer", "HANS#MEYER"),
+        ("Prof. Dr.-Ing. habil. Hans", "Meyer", "HANS#MEYER"),
+        ("Dr. rer. nat. Hans", "Meyer", "HANS#MEYER"),
+        ("Dr.h.c. Hans", "Meyer", "HANS#MEYER"),
+        ("Ph.D. Anna", "Lindt", "ANNA#LINDT"),
+        // What looks like a title and is none.
+        ("M.S.", "Dhoni", "MS###DHONI"),
+        ("D.R. Edward", "Smith", "DR###SMITH"),
+        ("H.C.", "Andersen", "HC###ANDER"),
+        ("Phil. Anna", "Smith", "PHIL#SMITH"),
+        ("Dr. Phil", "Smith", "PHIL#SMITH"),
+        ("Drew", "Prescott", "DREW#PRESC"),
+        // What stands between first names stands in front of them at times.
+        (", Jon, Ian", "Dewitt", "JON##DEWIT"),
+    ] {
+        let made = concat(country("DE"), first, last, date(1980, 7, 15)).expect("Latin");
+        if made.as_str()[10..] != *expected {
+            failures.push(format!("{first} {last}: {}, not {expected}", made.as_str()));
+        }
+    }
+    none(&failures);
+}
