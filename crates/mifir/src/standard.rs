@@ -109,7 +109,7 @@ impl Standard {
     /// to complain about; twice changes nothing more than once.
     ///
     /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date or, without
-    /// one, of somebody under 100 (`-`) or over (`+`) on the day `today`.
+    /// one that fits, of somebody under 100 (`-`) or over (`+`) on the day `today`.
     pub fn normalise<'a>(&self, written: &'a str, birth_date: Option<Date>, today: Date) -> Cow<'a, str> {
         let plain = compact(written, matches!(self.writing, Writing::Finnish | Writing::Swedish));
         match self.writing {
@@ -165,8 +165,11 @@ fn swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String>
         _ => return None,
     }
     let yy: u8 = plain[..2].parse().ok()?;
-    let stated = birth_date.map(|date| date.year().unsigned_abs()).filter(|year| year % 100 == u16::from(yy));
-    let year = stated.unwrap_or_else(|| se::year_of_short(yy, plain.contains('+'), today));
+    let hundred = plain.contains('+');
+    let own = se::year_of_short(yy, hundred, today);
+    // A `-` is left where a `+` should be, but nobody under 100 has a `+`: that is for the crosscheck to tell.
+    let fits = |year: &u16| year % 100 == u16::from(yy) && (!hundred || *year <= own);
+    let year = birth_date.map(|date| date.year().unsigned_abs()).filter(fits).unwrap_or(own);
     let mut long = format!("{year:04}");
     long.extend(unsigned().skip(2));
     Some(long)

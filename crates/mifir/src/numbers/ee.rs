@@ -2,9 +2,13 @@
 //!
 //! `G` is 1 or 2 for births in the 1800s, 3 or 4 in the 1900s, 5 or 6 in the 2000s, odd for men. The check is taken
 //! modulo 11 with one row of weights, then with a second one where the first leaves 10; then it is 0. Estonia mixed
-//! the century digits of some births in 2000. Lithuanian codes that begin with 9 are not confirmed, so refused.
+//! the century digits of some births in 2000. Open: Lithuanian codes that begin with 9 and hold no date, which one
+//! source knows, are let pass with a note.
 
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, pair, weighted};
+use crate::Country;
+use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, pair, weighted};
+
+const LITHUANIA: Country = Country::of("LT");
 
 pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let d = r.digits::<11>("11 digits")?;
@@ -15,6 +19,10 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         1 | 2 => 1800,
         3 | 4 => 1900,
         5 | 6 => 2000,
+        9 if r.country == LITHUANIA => {
+            r.soft(What::Holder { kind: "a code that begins with 9, which holds no date and is rare" });
+            return Some(Encoded::NOTHING);
+        }
         _ => {
             r.bad_part(Part::Century, (0, 1), "1 to 6");
             return None;

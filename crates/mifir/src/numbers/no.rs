@@ -7,7 +7,9 @@
 
 use jiff::civil::{Date, date};
 
-use crate::check::{Encoded, Part, Reader, Severity, Sex, Symbols, What, number, pair, weighted};
+use crate::check::{
+    Encoded, Part, Reader, Severity, Sex, Symbols, What, is_date_of_some_century, number, pair, weighted,
+};
 
 const RELAXED_FROM: Date = date(2032, 1, 1);
 
@@ -29,20 +31,23 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     if day != written {
         r.soft(What::Holder { kind: "a D-number, of somebody without a birth number" });
     }
+    if relaxed {
+        // An old number or a new one: the century is not sure, nor is the sex.
+        if !is_date_of_some_century(yy, pair(&d, 2), day) {
+            r.hard(What::Date { day, month: pair(&d, 2), year: yy.into() });
+        }
+        return Some(Encoded::NOTHING);
+    }
     let century = match (number::<u16>(&d[6..9]), yy) {
         (0..=499, _) => 1900,
         (500..=749, 54..) => 1800,
         (500.., 0..=39) => 2000,
         (900.., 40..) => 1900,
-        _ if relaxed => return Some(Encoded::NOTHING),
         _ => {
             r.bad_part(Part::Century, (6, 9), "000 to 499, or one of the others for this year");
             return None;
         }
     };
     let birth = r.date(century + u16::from(yy), pair(&d, 2), day)?;
-    if relaxed {
-        return Some(Encoded::NOTHING);
-    }
     Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[8].into()))))
 }
