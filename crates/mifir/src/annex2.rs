@@ -1,5 +1,7 @@
 //! Annex II of Commission Delegated Regulation (EU) 2017/590: which identifier a nationality is
 //! reported with, by priority.
+//!
+//! A change of law is a change of these rows: their steps, the day from which they are so, and where it is written.
 
 use Scheme::{Ccpt, Nidn};
 
@@ -49,19 +51,31 @@ pub struct Row {
     pub only: Option<Regime>,
     /// First priority first.
     pub steps: &'static [Step],
+    /// The first day on which the row is so, `YYYY-MM-DD`.
+    pub in_force_from: &'static str,
+    /// Where it is written.
+    pub source: &'static str,
 }
+
+/// The day from which Commission Delegated Regulation (EU) 2017/590 is applied.
+const APPLIED_FROM: &str = "2018-01-03";
+const REGULATION: &str =
+    "Commission Delegated Regulation (EU) 2017/590, Annex II (OJ L 87, 31.3.2017, p. 449)";
+const ONSHORED: &str =
+    "Annex II as onshored in the United Kingdom (FCA Handbook, technical standards, from 2021-01-01)";
 
 const CONCAT: Step = Step { standard: "CONCAT", scheme: Scheme::Concat, national_name: "" };
 
 const fn row(code: &str, name: &'static str, steps: &'static [Step]) -> Row {
-    Row { country: Country::of(code), name, only: None, steps }
+    let (in_force_from, source) = (APPLIED_FROM, REGULATION);
+    Row { country: Country::of(code), name, only: None, steps, in_force_from, source }
 }
 
 const fn step(scheme: Scheme, standard: &'static str, national_name: &'static str) -> Step {
     Step { standard, scheme, national_name }
 }
 
-/// The rows of Annex II, by code.
+/// The rows of Annex II that are in force, by code. What was in force before is not kept.
 ///
 /// `CONCAT` is the first priority of AT, DE, FR, HU, IE and LU; EE, ES, IS, IT, MT and PL do not
 /// allow it at all. The `GB` row is still printed in the EU's text, but ESMA reads references to the
@@ -103,7 +117,7 @@ pub const ANNEX_II: &[Row] = &[
         CONCAT,
     ]),
     row("FR", "France", &[CONCAT]),
-    Row { only: Some(Regime::Uk), ..row("GB", "United Kingdom", &[
+    Row { only: Some(Regime::Uk), in_force_from: "2021-01-01", source: ONSHORED, ..row("GB", "United Kingdom", &[
         step(Nidn, "NINO", "UK National Insurance number"),
         CONCAT,
     ]) },
@@ -180,7 +194,7 @@ pub const ANNEX_II: &[Row] = &[
     ]),
 ];
 
-/// The last row of Annex II, "All other countries".
+/// The last row of Annex II, "All other countries": in force as long as the others.
 pub const ALL_OTHER_COUNTRIES: &[Step] = &[step(Ccpt, "PASSPORT", "National passport number"), CONCAT];
 
 /// The priorities of a nationality, first one first (Article 6(2) and Annex II). Never empty.

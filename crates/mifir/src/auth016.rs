@@ -15,7 +15,10 @@ const LONGEST: usize = 140;
 /// date, and the designation. CONCAT is no code of the schema's list but a proprietary scheme.
 #[derive(Clone, Debug)]
 pub struct Fragment<'a> {
+    /// Whose names and birth date are written. A name without any letter leaves its element empty, which the schema
+    /// refuses.
     pub person: Person<'a>,
+    /// As [`decide`](crate::decide()) made it. The schema allows 35 characters; it is written whole.
     pub designation: &'a Designation<'a>,
 }
 
@@ -40,7 +43,7 @@ impl fmt::Display for Fragment<'_> {
     }
 }
 
-/// First names as the report wants them.
+/// First names as the report wants them: capital letters, a comma between two, no titles, at most 140 characters.
 pub fn first_names(names: &str) -> String {
     let names = concat::untitled(names);
     capitals(names.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()), ",")

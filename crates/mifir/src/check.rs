@@ -24,42 +24,50 @@ pub enum Severity {
 /// Something wrong with an identifier. Its text can be read out to the person: "check digit is 7, must be 2".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault<'a> {
+    /// Whether the identifier is refused for it.
     pub severity: Severity,
+    /// What it is.
     pub what: What<'a>,
 }
 
-/// What is wrong.
+/// What is wrong. `found` is as it stands in the value, `expected` in plain English for the text of the fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What<'a> {
-    /// The number of characters.
+    /// The number of characters (not bytes).
     Length { found: usize, expected: &'static str },
     /// A character that cannot stand at this position, counted from 1.
     Character { found: char, position: usize, expected: &'static str },
-    /// The birth date in the number is no date, as it is written there.
+    /// The birth date in the number is no date. Numbers as they are written there, so that a month can be 33; the
+    /// year has four digits, or two where the century is not known.
     Date { day: u8, month: u8, year: u16 },
-    /// The date in the number has not come yet.
+    /// The date in the number has not come yet on the day of the check. The year has four digits.
     Future { year: u16 },
     /// The check digit or letter, or two of them.
     Check { found: &'a str, expected: Symbols },
     /// The other digits would need a check digit of 10, and such numbers are not issued.
     Unissued,
-    /// A part of the number with a value that is not given.
+    /// A part of the number with a value that the state does not give.
     Part { part: Part, found: &'a str, expected: &'static str },
-    /// A good number, but of a kind that is given to other people than expected.
+    /// A good number, but of a kind that is given to other people than expected: foreigners, the unregistered.
     Holder { kind: &'static str },
-    /// The issuing country's usual form.
+    /// Not the issuing country's usual form, which may have changed since it was written down.
     Pattern { expected: &'static str },
-    /// The country in front of a CONCAT.
+    /// The country in front of a CONCAT is not the one whose identifier it is to be.
     Country { found: &'a str, expected: Country },
 }
 
 /// A part of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
+    /// The digit or sign that tells the century.
     Century,
+    /// The number of the person within a day, a district or a register.
     Serial,
+    /// Letters in front.
     Prefix,
+    /// A letter behind.
     Suffix,
+    /// Where the number was given.
     County,
     /// Which kind of taxpayer.
     Kind,
@@ -108,7 +116,8 @@ impl fmt::Display for Symbols {
 }
 
 impl What<'_> {
-    /// A stable name for machines.
+    /// A stable name for machines, in `snake_case`: `length`, `character`, `date`, `future_date`, `check_digit`,
+    /// `unissued`, `holder`, `pattern`, `country`, or the name of the part, as `century`.
     pub const fn code(&self) -> &'static str {
         match self {
             What::Length { .. } => "length",
@@ -198,19 +207,18 @@ pub enum Birth {
     /// None, or not a whole one.
     #[default]
     Unknown,
+    /// The whole date.
     On(Date),
-    /// Without the century.
-    InSomeCentury {
-        day: u8,
-        month: u8,
-        year: u8,
-    },
+    /// Without the century: the year is the last two digits (Italy).
+    InSomeCentury { day: u8, month: u8, year: u8 },
 }
 
 /// What a number says about its holder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
+    /// When they were born.
     pub birth: Birth,
+    /// `None` if the number does not tell.
     pub sex: Option<Sex>,
 }
 
@@ -239,11 +247,12 @@ impl Checked<'_> {
     }
 }
 
-/// Does a standard's number agree with what is known of the person?
+/// Whether a number agrees with what is known of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Agreement {
     /// One of the two does not say.
     Unknown,
+    /// Both say the same.
     Agrees,
     /// A warning, not a proof: some states give a number of a neighbouring day when a date is full, and
     /// corrections do not always change a number.
@@ -253,7 +262,9 @@ pub enum Agreement {
 /// A number beside what the person has stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crosscheck {
+    /// Without the century where the number has none.
     pub birth_date: Agreement,
+    /// As in the register when the number was given: a sex may have been corrected since.
     pub sex: Agreement,
 }
 

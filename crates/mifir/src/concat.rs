@@ -159,6 +159,7 @@ impl fmt::Display for Step<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{letter}' is not a Latin letter: the spelling of the passport or identity card is needed")]
 pub struct NotLatin {
+    /// The first one that was met.
     pub letter: char,
 }
 
@@ -166,6 +167,7 @@ pub struct NotLatin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concat<'a> {
     text: [u8; 20],
+    /// In the order in which they were done; empty for a plain name.
     pub steps: Vec<Step<'a>>,
 }
 
@@ -178,6 +180,10 @@ impl Concat<'_> {
 }
 
 /// Makes the CONCAT of a person: Article 6(4) and (5).
+///
+/// Names are as the passport or identity card has them, in any case and Unicode form, with titles and prefixes. The
+/// result has 20 characters of `A` to `Z`, `0` to `9` and `#`: country, `YYYYMMDD`, five of the first name, five of the
+/// surname. It fails with [`NotLatin`] if a letter of another script is among those that would be taken.
 pub fn concat<'a>(
     country: Country,
     first_name: &'a str,
@@ -341,7 +347,7 @@ fn is_foreign(c: char) -> bool {
     c.is_alphabetic() && !matches!(c, 'ª' | 'º' | '\u{2b0}'..='\u{2ff}')
 }
 
-/// The guidelines' table: 150 letters, each of which becomes one.
+/// The guidelines' table: 150 letters, each of which becomes one; `None` for every other character, `A` to `Z` too.
 #[rustfmt::skip]
 pub const fn listed(letter: char) -> Option<&'static str> {
     Some(match letter {

@@ -71,11 +71,13 @@ impl fmt::Debug for Country {
 
 /// The countries whose nationality goes before all others, from a day on.
 ///
-/// A change of law is a change of this data: an accession adds a list with its own day.
+/// A change of law is a change of this data: an accession changes the list and its day.
 #[derive(Clone, Copy, Debug)]
 pub struct EeaGroup {
     /// The first day of this composition, `YYYY-MM-DD`.
     pub in_force_from: &'static str,
+    /// Why it is so from that day.
+    pub source: &'static str,
     /// The states of the European Economic Area.
     pub members: &'static [Country],
     /// Countries outside the EEA that the regime ranks among them.
@@ -83,12 +85,22 @@ pub struct EeaGroup {
 }
 
 /// The group under the EU regime, since the end of the United Kingdom's transition period.
-pub const EEA_EU: EeaGroup = EeaGroup { in_force_from: "2021-01-01", members: &EEA, joined_by: &[] };
+pub const EEA_EU: EeaGroup = EeaGroup {
+    in_force_from: "2021-01-01",
+    source: "Article 6(3) of Commission Delegated Regulation (EU) 2017/590; the United Kingdom's transition period \
+             ended on 31 December 2020",
+    members: &EEA,
+    joined_by: &[],
+};
 
 /// The group under the UK regime: `GB` takes its place in the alphabet among the EEA states, so that
 /// `GB` and `SI` give `GB`, but `FR` and `GB` give `FR`.
-pub const EEA_UK: EeaGroup =
-    EeaGroup { in_force_from: "2021-01-01", members: &EEA, joined_by: &[Country::of("GB")] };
+pub const EEA_UK: EeaGroup = EeaGroup {
+    in_force_from: "2021-01-01",
+    source: "Article 6(3) as onshored in the United Kingdom, as firms and vendors read it (its text was not seen)",
+    members: &EEA,
+    joined_by: &[Country::of("GB")],
+};
 
 /// The 27 states of the European Union, then Iceland, Liechtenstein and Norway. Switzerland, the
 /// United Kingdom and the micro-states are not members.

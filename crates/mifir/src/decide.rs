@@ -10,10 +10,13 @@ use crate::{Basis, Country, Leading, Regime, Scheme, Step, leading, steps};
 /// What is known of a person.
 #[derive(Clone, Copy, Debug)]
 pub struct Person<'a> {
+    /// All of them, in any order; residence and tax domicile play no part.
     pub nationalities: &'a [Country],
-    /// First names, the leading one first.
+    /// First names, the leading one first, divided by blanks or commas.
     pub first_name: &'a str,
+    /// Surname or surnames, with prefixes.
     pub surname: &'a str,
+    /// Taken as it is.
     pub birth_date: Date,
 }
 
@@ -43,10 +46,13 @@ pub enum Others {
 /// How a person is named in a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Designation<'a> {
+    /// The nationality that leads.
     pub country: Country,
     /// The priority of the country's row that was reached, from 1.
     pub priority: usize,
+    /// That priority: standard and label.
     pub step: &'static Step,
+    /// What is reported behind the country's code.
     pub value: Value<'a>,
 }
 
@@ -55,6 +61,7 @@ pub struct Designation<'a> {
 pub enum Value<'a> {
     /// Without the country.
     Number(&'a str),
+    /// With the country in it.
     Concat(Concat<'a>),
 }
 
@@ -72,14 +79,12 @@ impl fmt::Display for Designation<'_> {
 /// What comes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
+    /// This is reported.
     Ready(Designation<'a>),
     /// The person has to be asked for an identifier. If there is none, `next` is the next one to ask for; with
     /// `None` no report can be made without it.
-    Missing {
-        country: Country,
-        wanted: &'static Step,
-        next: Option<&'static Step>,
-    },
+    Missing { country: Country, wanted: &'static Step, next: Option<&'static Step> },
+    /// The rules do not tell, or not without an answer of the person.
     NeedsReview(Review),
 }
 
@@ -111,13 +116,13 @@ impl fmt::Display for Review {
 /// A step on the way to the outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason<'a> {
-    /// Which nationality leads.
+    /// Which nationality leads; `others` are all that were stated.
     Nationality { leading: Leading, others: &'a [Country] },
     /// What its row of Annex II says.
     Row { country: Country, steps: &'static [Step] },
     /// An identifier that is of no use here.
     Unused { held: Held<'a> },
-    /// A priority that is passed over.
+    /// A priority that is passed over; `declared` says that the person has none, not only that none is known.
     SteppedDown { from: &'static Step, declared: bool },
     /// What was done to make a CONCAT.
     Made(crate::concat::Step<'a>),
@@ -180,7 +185,9 @@ impl fmt::Display for Reason<'_> {
 /// A decision and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
+    /// What comes of it.
     pub outcome: Outcome<'a>,
+    /// In the order in which the questions were asked.
     pub reasons: Vec<Reason<'a>>,
 }
 

@@ -18,6 +18,7 @@ pub struct Standard {
     pub country: Option<Country>,
     /// As in [`Step::standard`](crate::Step::standard).
     pub key: &'static str,
+    /// What it is reported as.
     pub scheme: Scheme,
     /// What a valid one looks like; made up.
     pub example: &'static str,
@@ -89,7 +90,8 @@ pub static STANDARDS: [Standard; 29] = [
     },
 ];
 
-/// The standard of a country under this key.
+/// The standard of a country under this key, which is written as in [`Step::standard`](crate::Step::standard), in
+/// capital letters. `None` if the country has no such standard; every country has `PASSPORT` and `CONCAT`.
 pub fn standard(country: Country, key: &str) -> Option<&'static Standard> {
     // What is a country's own comes before what all have.
     STANDARDS.iter().find(|one| one.key == key && one.country.is_none_or(|own| own == country))
@@ -126,7 +128,8 @@ impl Standard {
     }
 
     /// Checks a value in its stored form. `country` is whose identifier it is to be, which matters for passports and
-    /// CONCAT; `today` bounds the dates in it.
+    /// CONCAT; `today` bounds the dates in it. Nothing found means that the number is possible, not that it was given
+    /// to this person, or to anybody.
     pub fn check<'a>(&self, country: Country, value: &'a str, today: Date) -> Checked<'a> {
         let mut reader = Reader::new(value, country, today);
         let encoded = (self.check)(&mut reader);

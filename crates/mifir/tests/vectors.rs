@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II};
+use jiff::civil::{Date, date};
+use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II, Row};
 use mifir::country::{EEA_EU, EEA_UK};
 use mifir::{Basis, Country, Leading, Regime, Scheme, Step, UnknownCountry, first_is_concat, leading, steps};
 use proptest::prelude::*;
@@ -101,6 +102,34 @@ fn annex_ii_is_the_reference_table() {
     none(&differences(&expected, &found));
     assert_eq!(ANNEX_II.len(), 31);
     assert!(ANNEX_II.is_sorted_by(|a, b| a.country < b.country), "rows are in the order of the codes");
+}
+
+/// The table that people read says the same, with the last row for all other countries.
+#[test]
+fn the_readme_has_the_priorities_of_annex_ii() {
+    let cells = |line: &'static str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let table = include_str!("../README.md").lines().map(cells);
+    // Only this table has six columns; its head and the line below are not rows.
+    let table = table.filter(|cells| cells.len() == 8 && !cells[1].is_empty() && !cells[1].starts_with('-'));
+    let found: Vec<_> = table.map(|cells| (cells[1].clone(), cells[2].clone())).collect();
+    let standards = |steps: &[Step]| steps.iter().map(|step| step.standard).collect::<Vec<_>>().join(", ");
+    let line = |row: &Row| {
+        let only = if row.only == Some(Regime::Uk) { " (UK only)" } else { "" };
+        (row.country.to_string(), standards(row.steps) + only)
+    };
+    let mut expected: Vec<_> = ANNEX_II.iter().map(line).collect();
+    expected.push(("all other".to_owned(), standards(ALL_OTHER_COUNTRIES)));
+    assert_eq!(found, expected);
+}
+
+/// What the law says has the day from which it does, and where.
+#[test]
+fn law_is_dated() {
+    let rows = ANNEX_II.iter().map(|row| (row.in_force_from, row.source));
+    for (day, source) in rows.chain([EEA_EU, EEA_UK].map(|group| (group.in_force_from, group.source))) {
+        let day: Date = day.parse().unwrap_or_else(|_| panic!("{day} is no day"));
+        assert!(date(2018, 1, 3) <= day && day <= date(2026, 11, 21) && !source.is_empty());
+    }
 }
 
 /// A country without a row of its own, and `GB` under the EU regime, has the steps of all other countries.
