@@ -117,11 +117,11 @@ async fn work(
     }
 }
 
-/// An answer is JSON, and a list has as many members as it says.
+/// An answer is JSON, and a page has as many members as it says.
 fn check(body: &[u8]) -> anyhow::Result<()> {
     let json: serde_json::Value = serde_json::from_slice(body)?;
-    if let Some(data) = json["data"].as_array() {
-        ensure!(json["meta"]["count"] == data.len(), "a list of another length than it says");
+    if let (Some(data), Some(meta)) = (json["data"].as_array(), json.get("meta")) {
+        ensure!(meta["count"] == data.len(), "a page of another length than it says");
     }
     Ok(())
 }
