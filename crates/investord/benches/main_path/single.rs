@@ -20,7 +20,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// Users that are signed for at once while loading: the last of them is sent long before it expires.
 const CHUNK: usize = 20_000;
 /// The tables whose sizes are told.
-const TABLES: [&str; 4] = ["events", "users", "replies", "nonces"];
+const TABLES: [&str; 5] = ["events", "users", "replies", "identifiers", "nonces"];
 
 #[expect(clippy::cast_precision_loss, reason = "sizes far below 2^52")]
 pub fn mib(bytes: u64) -> f64 {
