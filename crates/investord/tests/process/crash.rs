@@ -91,7 +91,8 @@ async fn a_register_with_something_missing_does_not_pass() {
     server.stop();
     assert_eq!(check_database(&home.register()), 6);
     for damage in [
-        "DELETE FROM users WHERE number = 3",
+        "DELETE FROM users WHERE number = 4",
+        "DELETE FROM identifiers WHERE user_id = (SELECT id FROM users WHERE number = 3)",
         "DELETE FROM users WHERE number = 6",
         "DELETE FROM events WHERE number = 4",
         "DELETE FROM events WHERE number = (SELECT max(number) FROM events)",

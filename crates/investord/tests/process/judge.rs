@@ -80,7 +80,7 @@ fn bytes(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-/// Dense numbers, every user with its events and its reply and nothing without a user, an unbroken chain.
+/// Dense numbers, every user with its events, its reply and its CONCAT and nothing without a user, an unbroken chain.
 /// The number of users.
 pub fn check_database(register: &Register) -> usize {
     if let Register::File(file) = register {
@@ -94,6 +94,7 @@ pub fn check_database(register: &Register) -> usize {
             "SELECT 'event', number, id, created_at, type, subject, sealed, link FROM events
              WHERE tenant = 1 ORDER BY number",
             "SELECT 'reply', subject FROM replies WHERE tenant = 1",
+            "SELECT 'identifier', user_id FROM identifiers WHERE tenant = 1",
         ],
     );
     let mut tables: HashMap<&str, Vec<Vec<&str>>> = HashMap::new();
@@ -107,12 +108,18 @@ pub fn check_database(register: &Register) -> usize {
     assert_eq!(int(head[0]), i64::try_from(users.len()).unwrap(), "the head counts the users");
     check_users(&users, &table("event"), (int(head[1]), &bytes(head[2])));
 
-    let mut replies: HashMap<Uuid, usize> = HashMap::new();
-    for row in table("reply") {
-        *replies.entry(id(row[0])).or_default() += 1;
-    }
+    let count = |rows: Vec<Vec<&str>>| {
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        for row in rows {
+            *counts.entry(id(row[0])).or_default() += 1;
+        }
+        counts
+    };
+    let replies = count(table("reply"));
     assert_eq!(replies.len(), users.len(), "a reply for every user and no other");
     assert!(users.iter().all(|user| replies.get(&id(user[1])) == Some(&1)));
+    let active = users.iter().filter(|user| user[2] == "ACTIVE").map(|user| (id(user[1]), 1));
+    assert_eq!(count(table("identifier")), active.collect(), "a CONCAT for every user who is active by it");
     users.len()
 }
 
