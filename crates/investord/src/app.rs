@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use tokio::sync::Notify;
 use url::Url;
 
 use crate::api::directory::Directory;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub limits: Limits,
     pub replays: Replays,
     pub origin: Origin,
+    /// Told when this process has made work for the worker.
+    pub work: Notify,
     stopping: AtomicBool,
 }
 
@@ -70,6 +73,7 @@ impl App {
             limits,
             replays,
             origin,
+            work: Notify::new(),
             stopping: AtomicBool::new(false),
         })))
     }

@@ -108,6 +108,7 @@ fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
         companions.spawn(worker::make_concat::run(app.clone()));
+        companions.spawn(worker::steps::run(app.clone()));
     }
     if let Some(address) = app.config.metrics_listen {
         companions.spawn(serve_metrics(app, address)?);

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("app", &["api", "clock", "config", "store"]),
     ("telemetry", &["api", "app", "config", "problem"]),
     ("api", &["api", "app", "clock", "config", "domain", "problem", "store", "telemetry"]),
-    ("worker", &["worker", "app", "store", "domain"]),
+    ("worker", &["worker", "app", "clock", "store", "domain"]),
     ("server", &["api", "app", "problem", "store", "telemetry", "worker"]),
     ("cli", &["cli", "api", "app", "clock", "config", "domain", "provision", "server", "store", "telemetry"]),
 ];
@@ -203,8 +203,11 @@ fn every_file_says_why_it_exists() {
 /// A released migration is part of somebody's database. Add a line for a new one; never change one.
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] =
-        &[("V1__register.sql", "3931e4f6eedea6b2"), ("V2__identifiers.sql", "bd044563db39bcf9")];
+    let released: &[(&str, &str)] = &[
+        ("V1__register.sql", "3931e4f6eedea6b2"),
+        ("V2__identifiers.sql", "bd044563db39bcf9"),
+        ("V3__life.sql", "566fd4cfe24a67e4"),
+    ];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

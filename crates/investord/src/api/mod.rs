@@ -2,6 +2,7 @@
 
 pub mod caller;
 mod compat;
+mod data_changes;
 pub mod directory;
 mod endpoint;
 mod errors;
@@ -32,6 +33,9 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(users::list),
         Endpoint::signed(users::create),
         Endpoint::signed(users::read),
+        Endpoint::signed(users::offboard),
+        Endpoint::signed(data_changes::create),
+        Endpoint::signed(data_changes::list),
         Endpoint::signed(identifiers::list),
         Endpoint::signed(identifiers::create),
         Endpoint::signed(identifiers::read),
@@ -66,6 +70,11 @@ impl Reply {
         Self { status: StatusCode::OK, json }
     }
 
+    /// 202 and nothing else: what was asked for is done later.
+    pub fn accepted() -> Self {
+        Self { status: StatusCode::ACCEPTED, json: String::new() }
+    }
+
     /// The answer of the first time, byte for byte.
     pub fn kept(kept: &once::Reply) -> Self {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
@@ -75,6 +84,9 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
+        if self.json.is_empty() {
+            return self.status.into_response();
+        }
         let json = HeaderValue::from_static("application/json");
         // Tokens and personal data are nothing for a cache (RFC 6749 section 5.1).
         let no_store = HeaderValue::from_static("no-store");

@@ -36,6 +36,10 @@ pub struct Payload {
     pub examples: &'static [(&'static str, &'static str)],
 }
 
+/// The answer of what is done later: 202, empty.
+pub const ACCEPTED: Payload =
+    Payload { description: "Accepted.", media: "", schema: |_| Value::Null, examples: &[] };
+
 pub const USERS: &str = "Users";
 pub const IDENTIFIERS: &str = "User identifiers";
 pub const REPORTING: &str = "Reporting";
@@ -179,11 +183,12 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
             "content": content(request, schemas),
         });
     }
-    operation["responses"]["200"] = json!({
-        "description": answer.description,
-        "headers": request_id(),
-        "content": content(answer, schemas),
-    });
+    let mut success = json!({ "description": answer.description, "headers": request_id() });
+    let is_empty = answer.media.is_empty();
+    if !is_empty {
+        success["content"] = content(answer, schemas);
+    }
+    operation["responses"][if is_empty { "202" } else { "200" }] = success;
     for status in endpoint.refusals() {
         operation["responses"][status.as_str()] = reference("responses", &component(status));
     }

@@ -7,17 +7,18 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
-use super::openapi::{About, Payload, USERS, path_id};
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
 use super::{Reply, page};
 use crate::app::App;
 use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
 use crate::domain::tenant::Model;
-use crate::domain::user::{CREATE, Person, Status, User};
+use crate::domain::user::{CREATE, Person, Status, User, UserView};
 use crate::problem::Problem;
 use crate::store::once::{self, Before};
+use crate::store::steps::{self, OFFBOARDING};
 use crate::store::tenants::Head;
 use crate::store::users::{self, Page};
-use crate::store::{First, Tx};
+use crate::store::{First, Tx, outbox};
 
 pub const READ: &[&str] = &["users:read", "users:admin"];
 pub const ADMIN: &[&str] = &["users:admin"];
@@ -160,6 +161,54 @@ pub async fn read(State(app): State<App>, req: Signed<ReadUser>) -> Result<Reply
     };
     let user = app.store.read("users.read", read).await?;
     user.map(Reply::ok).ok_or(Problem::NotFound("user"))
+}
+
+pub struct OffboardUser(Uuid);
+
+impl Call for OffboardUser {
+    const OPERATION: &'static str = "DELETE /users/{user_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "offboard_user",
+        summary: "Offboard a user",
+        description: "Begins to offboard a user, which ends when nothing is open any more; USER.OFFBOARDING_INITIATED \
+            and USER.OFFBOARDED tell. Again is no change. The user stays readable.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Result<Reply, Problem> {
+    let ids = Arc::clone(&app.ids);
+    let (number, nonce, id) = (req.client.tenant.number, req.nonce().copied(), req.call.0);
+    let first = First { head: Some(number), nonce, once: None };
+    let unit = move |tx: &Tx<'_>| {
+        let mut head = Head::take(tx, number, req.now)?;
+        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
+            return Ok(Err(super::caller::replayed()));
+        }
+        let Some((mut user, key)) = users::load(tx, number, id, &req.client.tenant.key)? else {
+            return Ok(Err(Problem::NotFound("user")));
+        };
+        if let Some(event) = user.offboard(head.now) {
+            users::set_status(tx, number, &user)?;
+            let view = UserView::from(&user).to_string();
+            outbox::publish(tx, &mut head, event, (user.id, &key), &view, &*ids)?;
+            steps::add(tx, (number, id), OFFBOARDING, id, Some(req.now))?;
+        }
+        head.put(tx);
+        Ok::<_, Problem>(Ok(Reply::accepted()))
+    };
+    let reply = app.store.write_after("users.offboard", number, first, unit).await?;
+    app.work.notify_one();
+    reply
 }
 
 pub struct ListUsers(Page);

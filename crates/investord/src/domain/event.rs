@@ -9,6 +9,10 @@ use uuid::Uuid;
 pub enum EventType {
     UserCreated,
     UserActivated,
+    UserDataChanged,
+    UserDataChangeFailed,
+    UserOffboardingInitiated,
+    UserOffboarded,
 }
 
 impl EventType {
@@ -16,6 +20,10 @@ impl EventType {
         match self {
             EventType::UserCreated => "USER.CREATED",
             EventType::UserActivated => "USER.ACTIVATED",
+            EventType::UserDataChanged => "USER.DATA_CHANGED",
+            EventType::UserDataChangeFailed => "USER.DATA_CHANGE_FAILED",
+            EventType::UserOffboardingInitiated => "USER.OFFBOARDING_INITIATED",
+            EventType::UserOffboarded => "USER.OFFBOARDED",
         }
     }
 }

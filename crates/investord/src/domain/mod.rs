@@ -1,5 +1,6 @@
 //! The rules, without input or output: no async, no SQL, no HTTP, no clock.
 
+pub mod data_change;
 pub mod event;
 pub mod identifier;
 pub mod identity;

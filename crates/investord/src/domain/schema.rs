@@ -13,6 +13,7 @@ use jiff::civil::{Date, date};
 use mifir::Country;
 use regex::Regex;
 use serde_json::{Map, Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use super::tenant::{Model, Settings, UnknownMembers};
@@ -40,8 +41,14 @@ pub enum Rule {
     Instant,
     /// A real date between 1900-01-01 and today (decision U5).
     BirthDate,
+    /// Any day of the calendar.
+    Date,
     /// A date, or `""` for "none", which is kept as `null`.
     DateOrEmpty,
+    /// An absolute URL with a host, of at most this many characters.
+    Url {
+        max: usize,
+    },
     List {
         item: &'static Rule,
         min: usize,
@@ -93,6 +100,14 @@ pub struct Member {
 pub struct Shape {
     pub name: &'static str,
     pub members: &'static [Member],
+}
+
+impl Member {
+    /// The same member where it can be left out.
+    #[must_use]
+    pub const fn optional(self) -> Self {
+        Self { needed: Needed::No, ..self }
+    }
 }
 
 pub const fn member(name: &'static str, needed: Needed, rule: Rule, description: &'static str) -> Member {
@@ -263,6 +278,11 @@ impl Check<'_> {
             }
             Rule::Email { .. } if text.validate_email().is_ok() => kept(),
             Rule::Email { .. } => Err("must be an e-mail address".into()),
+            Rule::Url { max } if text.chars().count() > *max => {
+                Err(format!("must have at most {max} characters"))
+            }
+            Rule::Url { .. } if Url::parse(text).is_ok_and(|url| url.has_host()) => kept(),
+            Rule::Url { .. } => Err("must be an absolute URL, as in https://example.com/proof.zip".into()),
             Rule::Uuid => match Uuid::try_parse(text) {
                 Ok(_) if text.len() == 36 => kept(),
                 _ => Err("must be a UUID with hyphens".into()),
@@ -270,7 +290,7 @@ impl Check<'_> {
             Rule::Instant => instant(text).map(|instant| Value::String(instant.to_string())),
             Rule::BirthDate => self.birth_date(text),
             Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
-            Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
+            Rule::Date | Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
             Rule::Bool | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
                 unreachable!("not a string rule")
             }
@@ -384,7 +404,8 @@ impl Rule {
             Rule::Uuid => json!({ "type": "string", "format": "uuid" }),
             Rule::Bool => json!({ "type": "boolean" }),
             Rule::Instant => json!({ "type": "string", "format": "date-time" }),
-            Rule::BirthDate => json!({ "type": "string", "format": "date" }),
+            Rule::BirthDate | Rule::Date => json!({ "type": "string", "format": "date" }),
+            Rule::Url { max } => json!({ "type": "string", "format": "uri", "maxLength": max }),
             Rule::DateOrEmpty => match side {
                 Side::Request(_) => {
                     json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })

@@ -19,8 +19,8 @@ use super::tenant::{Requirement, Settings};
 use super::tree::Tree;
 
 static POSTCODE: Pattern = Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$");
-static PHONE_NUMBER: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
-static SOCIAL_SECURITY_NUMBER: Pattern =
+static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
+static SOCIAL_SECURITY: Pattern =
     Pattern::new(r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$");
 
 static ADDRESS: Shape = Shape {
@@ -87,6 +87,41 @@ pub const NATIONALITIES: Member = member(
     "Nationalities, ISO 3166-1 alpha-2.",
 );
 
+pub const TITLE: Member =
+    member("title", Needed::No, Rule::OneOf(TITLES), "Title in reports and statements.");
+pub const BIRTH_CITY: Member =
+    member("birth_city", Needed::Tol, Rule::Text { min: 1, max: 85 }, "City of birth.");
+pub const BIRTH_COUNTRY: Member =
+    member("birth_country", Needed::Tol, Rule::Country, "Country of birth, ISO 3166-1 alpha-2.");
+pub const BIRTH_NAME: Member =
+    member("birth_name", Needed::No, Rule::Text { min: 0, max: 100 }, "Birth name.");
+pub const POSTAL_ADDRESS: Member = member(
+    "postal_address",
+    Needed::No,
+    Rule::OrNull(&ADDRESS_RULE),
+    "Postal address: a copy of the address when absent, none when null.",
+);
+pub const RESIDENCE: Member =
+    member("address", Needed::Always, Rule::Object(&ADDRESS), "Residential address.");
+pub const EMAIL: Member = member("email", Needed::Tol, Rule::Email { max: 100 }, "E-mail address.");
+pub const PHONE_NUMBER: Member =
+    member("phone_number", Needed::No, Rule::Pattern(&PHONE), "Phone number, digits only.");
+pub const SOCIAL_SECURITY_NUMBER: Member = member(
+    "social_security_number",
+    Needed::No,
+    Rule::Pattern(&SOCIAL_SECURITY),
+    "German social security number.",
+);
+pub const BRANCH_ID: Member = member("branch_id", Needed::No, Rule::Uuid, "Branch that the user belongs to.");
+pub const TAGS: Member = member(
+    "tags",
+    Needed::No,
+    Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, max: 1, unique: true },
+    "Tags; left out of the answer when there is none.",
+);
+pub const DECEASE_DATE: Member =
+    member("decease_date", Needed::No, Rule::DateOrEmpty, "Date of death; empty for none, answered as null.");
+
 /// The body of `POST /users`, both operating models and the newest additions in one (decision W8).
 pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS };
 
@@ -94,22 +129,17 @@ static CREATE_MEMBERS: &[Member] = &[
     FIRST_NAME,
     LAST_NAME,
     SALUTATION,
-    member("title", Needed::No, Rule::OneOf(TITLES), "Title in reports and statements."),
+    TITLE,
     GENDER,
     BIRTH_DATE,
-    member("birth_city", Needed::Tol, Rule::Text { min: 1, max: 85 }, "City of birth."),
-    member("birth_country", Needed::Tol, Rule::Country, "Country of birth, ISO 3166-1 alpha-2."),
-    member("birth_name", Needed::No, Rule::Text { min: 0, max: 100 }, "Birth name."),
+    BIRTH_CITY,
+    BIRTH_COUNTRY,
+    BIRTH_NAME,
     NATIONALITIES,
-    member(
-        "postal_address",
-        Needed::No,
-        Rule::OrNull(&ADDRESS_RULE),
-        "Postal address: a copy of the address when absent, none when null.",
-    ),
-    member("address", Needed::Always, Rule::Object(&ADDRESS), "Residential address."),
-    member("email", Needed::Tol, Rule::Email { max: 100 }, "E-mail address."),
-    member("phone_number", Needed::No, Rule::Pattern(&PHONE_NUMBER), "Phone number, digits only."),
+    POSTAL_ADDRESS,
+    RESIDENCE,
+    EMAIL,
+    PHONE_NUMBER,
     member("fatca", Needed::Tol, Rule::Object(&FATCA), "FATCA status."),
     member(
         "terms_and_conditions",
@@ -123,20 +153,10 @@ static CREATE_MEMBERS: &[Member] = &[
         Rule::Object(&CONSENT),
         "Consent to the data privacy and sharing agreement.",
     ),
-    member(
-        "social_security_number",
-        Needed::No,
-        Rule::Pattern(&SOCIAL_SECURITY_NUMBER),
-        "German social security number.",
-    ),
-    member("branch_id", Needed::No, Rule::Uuid, "Branch that the user belongs to."),
-    member(
-        "tags",
-        Needed::No,
-        Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, max: 1, unique: true },
-        "Tags; left out of the answer when there is none.",
-    ),
-    member("decease_date", Needed::No, Rule::DateOrEmpty, "Date of death; empty for none, answered as null."),
+    SOCIAL_SECURITY_NUMBER,
+    BRANCH_ID,
+    TAGS,
+    DECEASE_DATE,
 ];
 
 /// What a person has told the register: members as they are answered, checked and with their defaults.
@@ -161,6 +181,30 @@ impl Person {
     pub fn kept(json: &str, postal_follows_address: bool) -> Option<Self> {
         let identity = Identity::of(&serde_json::from_str(json).ok()?)?;
         Some(Self { json: json.to_owned(), identity, postal_follows_address })
+    }
+
+    /// The same person with other members: what is not named stays. A postal address that was a copy of the address
+    /// moves with it (decision U4); `tags` of none and a date of death that is taken back are left out or `null`.
+    pub fn changed(&self, members: &Map<String, Value>) -> Option<Self> {
+        let mut all: Map<String, Value> = serde_json::from_str(&self.json).ok()?;
+        let mut follows = self.postal_follows_address;
+        if members.contains_key("postal_address") {
+            follows = false;
+        } else if follows && let Some(address) = members.get("address") {
+            all.insert("postal_address".to_owned(), address.clone());
+        }
+        all.extend(members.clone());
+        // In the order of the reference, like what a create gives.
+        let mut ordered = Map::new();
+        for Member { name, .. } in CREATE_MEMBERS {
+            match all.remove(*name) {
+                Some(tags) if *name == "tags" && tags == json!([]) => {}
+                Some(value) => drop(ordered.insert((*name).to_owned(), value)),
+                None => {}
+            }
+        }
+        let identity = Identity::of(&ordered)?;
+        Some(Self { json: Value::Object(ordered).to_string(), identity, postal_follows_address: follows })
     }
 
     fn from_members(mut members: Map<String, Value>) -> Option<Self> {
@@ -247,13 +291,37 @@ impl User {
         settings: &Settings,
         now: Timestamp,
     ) -> Option<EventType> {
+        match self.status {
+            Status::Inactive => {}
+            Status::Active | Status::Offboarding | Status::Offboarded => return None,
+        }
         let identified = reporting::is_ready(&self.person.identity, identifiers, settings.regime.into());
         let fulfilled: &[Requirement] = if identified { &[Requirement::Identifiers] } else { &[] };
-        if self.status != Status::Inactive || !settings.activation_requires.met_by(fulfilled) {
-            return None;
+        let met = settings.activation_requires.met_by(fulfilled);
+        met.then(|| self.becomes(Status::Active, now, EventType::UserActivated))
+    }
+
+    /// Begins to offboard a user; again is no change, and there is no way back.
+    pub fn offboard(&mut self, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            Status::Inactive | Status::Active => {
+                Some(self.becomes(Status::Offboarding, now, EventType::UserOffboardingInitiated))
+            }
+            Status::Offboarding | Status::Offboarded => None,
         }
-        (self.status, self.updated_at) = (Status::Active, now);
-        Some(EventType::UserActivated)
+    }
+
+    /// Ends the offboarding of a user of whom nothing is open any more.
+    pub fn finish_offboarding(&mut self, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            Status::Offboarding => Some(self.becomes(Status::Offboarded, now, EventType::UserOffboarded)),
+            Status::Inactive | Status::Active | Status::Offboarded => None,
+        }
+    }
+
+    fn becomes(&mut self, status: Status, now: Timestamp, event: EventType) -> EventType {
+        (self.status, self.updated_at) = (status, now);
+        event
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Database, Postgres, sqlite};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__register", include_str!("../../../../migrations/V1__register.sql")),
     ("V2__identifiers", include_str!("../../../../migrations/V2__identifiers.sql")),
+    ("V3__life", include_str!("../../../../migrations/V3__life.sql")),
 ];
 
 /// The words of a migration that differ between engines.

@@ -78,6 +78,10 @@ impl<'a> Place<'a> {
         Self { kind: "identifier", id: identifier.as_bytes() }
     }
 
+    pub fn data_change(change: &'a Uuid) -> Self {
+        Self { kind: "data change", id: change.as_bytes() }
+    }
+
     pub fn event(event: &'a Uuid) -> Self {
         Self { kind: "event", id: event.as_bytes() }
     }

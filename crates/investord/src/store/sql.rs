@@ -21,12 +21,14 @@ pub struct Stmt {
 
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
-    use super::{chores, identifiers, once, outbox, tenants, users};
+    use super::{chores, data_changes, identifiers, once, outbox, steps, tenants, users};
     [
         chores::STATEMENTS,
+        data_changes::STATEMENTS,
         identifiers::STATEMENTS,
         once::STATEMENTS,
         outbox::STATEMENTS,
+        steps::STATEMENTS,
         tenants::STATEMENTS,
         users::STATEMENTS,
     ]

@@ -9,118 +9,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::shapes::{Kind, SHAPES, Shape};
 use super::sql::{Owned, Raw, Row};
 use super::{Database, Stmt, Store, StoreError, Tx, Value, tenants};
 use crate::domain::event::{Event, Link};
 
 /// Rows that are read, and written in one unit, at once.
 const PORTION: i64 = 1000;
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Int,
-    Text,
-    Bytes,
-    Id,
-}
-use Kind::{Bytes, Id, Int, Text};
-
-/// A table, its columns with those of the key first, and the length of the key.
-type Shape = (&'static str, &'static [(&'static str, Kind)], usize);
-
-/// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
-/// copied in part answers nobody.
-const SHAPES: [Shape; 11] = [
-    (
-        "tenants",
-        &[
-            ("number", Int),
-            ("name", Text),
-            ("settings", Text),
-            ("sealed_key", Bytes),
-            ("master_key", Text),
-            ("created_at", Int),
-        ],
-        1,
-    ),
-    (
-        "users",
-        &[
-            ("tenant", Int),
-            ("number", Int),
-            ("id", Id),
-            ("status", Text),
-            ("version", Int),
-            ("created_at", Int),
-            ("updated_at", Int),
-            ("postal_follows_address", Int),
-            ("data_key", Bytes),
-            ("person", Bytes),
-        ],
-        2,
-    ),
-    (
-        "identifiers",
-        &[
-            ("tenant", Int),
-            ("user_id", Id),
-            ("id", Id),
-            ("created_at", Int),
-            ("updated_at", Int),
-            ("sealed", Bytes),
-        ],
-        3,
-    ),
-    (
-        "events",
-        &[
-            ("tenant", Int),
-            ("number", Int),
-            ("id", Id),
-            ("created_at", Int),
-            ("type", Text),
-            ("subject", Id),
-            ("sealed", Bytes),
-            ("link", Bytes),
-        ],
-        2,
-    ),
-    (
-        "replies",
-        &[
-            ("tenant", Int),
-            ("operation", Text),
-            ("once_key", Id),
-            ("fingerprint", Bytes),
-            ("status", Int),
-            ("subject", Id),
-            ("sealed", Bytes),
-            ("created_at", Int),
-        ],
-        3,
-    ),
-    ("chores", &[("tenant", Int), ("name", Text), ("done", Int), ("last", Int)], 2),
-    ("nonces", &[("hash", Bytes), ("until", Int)], 1),
-    ("heads", &[("tenant", Int), ("users", Int), ("events", Int), ("last_at", Int), ("link", Bytes)], 1),
-    (
-        "clients",
-        &[
-            ("id", Id),
-            ("tenant", Int),
-            ("secret", Bytes),
-            ("declared", Bytes),
-            ("scopes", Text),
-            ("created_at", Int),
-        ],
-        1,
-    ),
-    (
-        "client_keys",
-        &[("id", Id), ("client", Id), ("spki", Bytes), ("created_at", Int), ("revoked_at", Int)],
-        1,
-    ),
-    ("tokens", &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)], 1),
-];
 
 /// A table and the statements that walk it.
 pub struct Table {
@@ -182,7 +77,7 @@ impl Table {
 
     /// Rows go, too, and nothing refers to them: a copy that is repeated brings them anew.
     fn fades(&self) -> bool {
-        matches!(self.name, "replies" | "chores" | "nonces" | "client_keys" | "tokens")
+        matches!(self.name, "replies" | "steps" | "chores" | "nonces" | "client_keys" | "tokens")
     }
 
     fn row(&self, row: &Row<'_>) -> Result<Vec<Owned>, StoreError> {
@@ -191,7 +86,7 @@ impl Table {
                 Raw::Null => Value::Null.into(),
                 Raw::Int(value) => Value::Int(value).into(),
                 Raw::Text(value) => Value::Text(value).into(),
-                Raw::Bytes(_) if *kind == Id => Value::Id(row.id(at)?).into(),
+                Raw::Bytes(_) if *kind == Kind::Id => Value::Id(row.id(at)?).into(),
                 Raw::Bytes(value) => Value::Bytes(value).into(),
             })
         };

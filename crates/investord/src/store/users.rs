@@ -16,6 +16,7 @@ pub const STATEMENTS: &[&Stmt] = &[
     &WHOLE,
     &NUMBERED,
     &STATUS,
+    &UPDATE,
     &KEY,
     &CREATED_ASC,
     &CREATED_DESC,
@@ -46,6 +47,11 @@ const NUMBERED: Stmt = Stmt {
 const STATUS: Stmt = Stmt {
     name: "users.status",
     text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE tenant = $3 AND id = $4",
+};
+const UPDATE: Stmt = Stmt {
+    name: "users.update",
+    text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2, postal_follows_address = $3, person = $4
+           WHERE tenant = $5 AND id = $6",
 };
 const KEY: Stmt =
     Stmt { name: "users.key", text: "SELECT data_key FROM users WHERE tenant = $1 AND id = $2" };
@@ -135,6 +141,23 @@ pub fn load(
     key: &TenantKey,
 ) -> Result<Option<(User, UserKey)>, StoreError> {
     tx.one(&WHOLE, &[Value::Int(tenant), Value::Id(id)], |row| whole(row, key))
+}
+
+/// Keeps what a user has become.
+pub fn update(tx: &Tx<'_>, tenant: i64, user: &User, key: &UserKey, ids: &dyn Ids) -> Result<(), StoreError> {
+    let User { id, status, updated_at, person, .. } = user;
+    let sealed = key.seal(Place::person(id), person.json.as_bytes(), ids);
+    tx.execute_one(
+        &UPDATE,
+        &[
+            Value::Text(status.as_str()),
+            Value::At(*updated_at),
+            Value::Int(person.postal_follows_address.into()),
+            Value::Bytes(&sealed),
+            Value::Int(tenant),
+            Value::Id(*id),
+        ],
+    )
 }
 
 /// Hands over the users of a tenant whose numbers are from one to another; each by itself, so that one who cannot be

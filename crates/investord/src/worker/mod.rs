@@ -1,4 +1,5 @@
 //! Work that no request waits for.
 
 pub mod make_concat;
+pub mod steps;
 pub mod sweep;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use investord::clock::Ids as _;
+use investord::domain::data_change::{Asked, DataChange};
+use investord::domain::tenant::Settings;
 use investord::store::once::{self, Nonce, Once};
 use investord::store::tenants::{self, ClientRow, TokenRow};
-use investord::store::{Stmt, Store, StoreError, Tx, Value, transfer};
+use investord::store::{Stmt, Store, StoreError, Tx, Value, data_changes, steps, transfer};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -33,7 +36,22 @@ async fn fill(store: &Store) -> Vec<Desk> {
     store.write("test.fill", 1, speakers).await.unwrap();
     store.write("test.fill", 1, move |tx| requests(tx, &first)).await.unwrap();
     store.write_alone("test.chore", |tx| tx.execute_one(&CHORE, &[Value::Int(7)])).await.unwrap();
+    let last = desks[2].clone();
+    store.write("test.fill", 7, move |tx| changes(tx, &last)).await.unwrap();
     desks
+}
+
+/// What was asked to be changed of a user, and when it is due.
+fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
+    let (_, user, _) = desk.register(tx)?;
+    let key = investord::store::users::key(tx, desk.tenant, &user, &desk.key)?;
+    let asked = Asked::parse(br#"{"email":"a@example.com"}"#, &Settings::default(), now());
+    for due in [Some(now()), None] {
+        let change = DataChange::new(desk.ids.uuid(), user, now(), asked.clone().unwrap());
+        data_changes::insert(tx, desk.tenant, &change, &key, &*desk.ids)?;
+        steps::add(tx, (desk.tenant, user), steps::DATA_CHANGE, change.id, due)?;
+    }
+    Ok(())
 }
 
 /// Who may speak for a tenant.
@@ -135,6 +153,8 @@ async fn copied(from: Engine, to: Engine) {
     // A copy that broke off goes on where it did, and brings what has changed meanwhile.
     for lost in [
         "DELETE FROM identifiers WHERE tenant >= 7",
+        "DELETE FROM data_changes WHERE tenant >= 7",
+        "DELETE FROM steps WHERE tenant >= 7",
         "DELETE FROM users WHERE tenant = 7 AND number > 1 OR tenant > 7",
         "DELETE FROM events WHERE tenant > 1",
         "DELETE FROM client_keys",
@@ -183,6 +203,8 @@ async fn a_digest_sees_one_changed_value() {
         ("tenants", "UPDATE tenants SET created_at = created_at + 1 WHERE number = 2"),
         ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
         ("identifiers", "UPDATE identifiers SET updated_at = 0 WHERE tenant = 7"),
+        ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
+        ("steps", "UPDATE steps SET due = 0 WHERE due IS NULL"),
         ("chores", "UPDATE chores SET done = 1"),
         ("events", "UPDATE events SET sealed = x'00' WHERE tenant = 7 AND number = 1"),
         ("replies", "UPDATE replies SET status = 201 WHERE operation = 'POST_/users'"),

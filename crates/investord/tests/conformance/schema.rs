@@ -14,6 +14,7 @@ on_every_engine!(a_user_has_a_status_that_there_is, what_is_referred_to_cannot_g
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/V1__register.sql"),
     include_str!("../../../../migrations/V2__identifiers.sql"),
+    include_str!("../../../../migrations/V3__life.sql"),
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -168,7 +169,7 @@ async fn the_schemas_are_the_same() {
     assert!(one["users"].indexes["users_updated"] == ["tenant", "updated_at", "number"]);
     assert!(one["users"].unique.contains(&vec!["tenant".to_owned(), "id".to_owned()]));
     assert_eq!(one["replies"].key, ["tenant", "operation", "once_key"]);
-    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 10);
+    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 14);
 }
 
 async fn a_copy_knows_every_table(engine: &Engine) {

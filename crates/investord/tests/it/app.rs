@@ -338,9 +338,17 @@ impl Drop for TestApp {
                  AND e.subject = u.id AND e.type = 'USER.CREATED')",
             ),
             (
-                "an active user that was not told once",
-                "SELECT count(*) FROM users u WHERE CASE WHEN u.status = 'ACTIVE' THEN 1 ELSE 0 END <> (SELECT count(*)
-                 FROM events e WHERE e.tenant = u.tenant AND e.subject = u.id AND e.type = 'USER.ACTIVATED')",
+                "a user whose status was not told once",
+                "SELECT count(*) FROM users u WHERE u.status <> 'INACTIVE' AND 1 <> (SELECT count(*) FROM events e
+                 WHERE e.tenant = u.tenant AND e.subject = u.id AND e.type = CASE u.status
+                 WHEN 'ACTIVE' THEN 'USER.ACTIVATED' WHEN 'OFFBOARDING' THEN 'USER.OFFBOARDING_INITIATED'
+                 ELSE 'USER.OFFBOARDED' END)",
+            ),
+            (
+                "an inactive user of whom more was told",
+                "SELECT count(*) FROM users u WHERE u.status = 'INACTIVE' AND EXISTS (SELECT 1 FROM events e
+                 WHERE e.tenant = u.tenant AND e.subject = u.id AND e.type IN
+                 ('USER.ACTIVATED', 'USER.OFFBOARDING_INITIATED', 'USER.OFFBOARDED'))",
             ),
             (
                 "an event of nobody",

@@ -9,6 +9,8 @@ mod app;
 mod bodies;
 #[path = "../it/caller.rs"]
 mod caller;
+#[path = "../it/data_changes.rs"]
+mod data_changes;
 #[path = "../it/explain.rs"]
 mod explain;
 #[path = "../it/identifiers.rs"]
@@ -17,6 +19,8 @@ mod identifiers;
 mod isolation;
 #[path = "../it/mutants.rs"]
 mod mutants;
+#[path = "../it/offboarding.rs"]
+mod offboarding;
 #[path = "../it/once.rs"]
 mod once;
 #[path = "../it/refusals.rs"]

@@ -109,7 +109,7 @@ fn a_database_that_is_not_there_is_bad() {
     examine(&nobody).object("bad", "reachable", "cannot reach postgres://nobody@127.0.0.1:1/nothing");
     let Some(place) = Place::postgres("") else { return };
     let findings = examine(&place);
-    findings.has("bad", "schema", "lacks V1__register, V2__identifiers: run `investord migrate`");
+    findings.has("bad", "schema", "lacks V1__register, V2__identifiers, V3__life: run `investord migrate`");
     assert_eq!(place.tables(), Vec::<String>::new(), "looking makes nothing");
 }
 

@@ -1,0 +1,164 @@
+//! `/users/{user_id}/data_change_requests`: ask for a change; and, beyond the vendor, what became of it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Reply;
+use super::caller::{Call, Received, Signed, replayed};
+use super::directory::Tenant;
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
+use super::users::{ADMIN, READ};
+use crate::app::App;
+use crate::domain::data_change::{self, ADDRESS, ANY, Asked, DataChange, NAME, NATIONALITY, OTHER};
+use crate::domain::schema::{Schemas, Side};
+use crate::domain::tenant::Model;
+use crate::domain::user::Status;
+use crate::problem::Problem;
+use crate::store::steps::{self, DATA_CHANGE};
+use crate::store::tenants::Head;
+use crate::store::{First, Tx, data_changes, once, users};
+
+pub struct RequestDataChange {
+    user: Uuid,
+    asked: Asked,
+}
+
+impl Call for RequestDataChange {
+    const OPERATION: &'static str = "POST /users/{user_id}/data_change_requests";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "user_data_change",
+        summary: "Change user data",
+        description: "Asks for a change of a user's data. It is accepted at once and done later, requests of one user \
+            in their order; USER.DATA_CHANGED or USER.DATA_CHANGE_FAILED tells the outcome. A tenant that works \
+            under the register's licence sends one thing with its proof, or what needs none.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(Payload {
+            description: "What is to be changed.",
+            media: "application/json",
+            schema: |schemas| {
+                let all = [&ANY, &NAME, &NATIONALITY, &ADDRESS, &OTHER].map(|shape| {
+                    // Nothing in them depends on the operating model but which of them is sent.
+                    schemas
+                        .named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
+                });
+                json!({ "anyOf": all })
+            },
+            examples: &[
+                ("name", include_str!("../../../../api/examples/change-name.json")),
+                ("email", include_str!("../../../../api/examples/change-email.json")),
+                ("nationality", include_str!("../../../../api/examples/change-nationality.json")),
+                ("address", include_str!("../../../../api/examples/change-address.json")),
+                ("byol", include_str!("../../../../api/examples/change-byol.json")),
+            ],
+        }),
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let asked = Asked::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, asked })
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
+    let ids = Arc::clone(&app.ids);
+    let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
+    let first = First { head: Some(number), nonce, once: None };
+    let unit = move |tx: &Tx<'_>| {
+        let (tenant, RequestDataChange { user, asked }) = (&req.client.tenant, &req.call);
+        let head = Head::take(tx, number, req.now)?;
+        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
+            return Ok(Err(replayed()));
+        }
+        let Some((user, key)) = users::load(tx, number, *user, &tenant.key)? else {
+            return Ok(Err(Problem::NotFound("user")));
+        };
+        if user.status == Status::Offboarded {
+            return Ok(Err(Problem::Closed("the user has been offboarded; their data stay as they are")));
+        }
+        let change = DataChange::new(ids.uuid(), user.id, head.now, asked.clone());
+        data_changes::insert(tx, number, &change, &key, &*ids)?;
+        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        let due = (!asked.is_for_review(&tenant.settings)).then_some(req.now);
+        steps::add(tx, (number, user.id), DATA_CHANGE, change.id, due)?;
+        head.put(tx);
+        Ok::<_, Problem>(Ok(Reply::accepted()))
+    };
+    let reply = app.store.write_after("data_changes.create", number, first, unit).await?;
+    app.work.notify_one();
+    reply
+}
+
+pub struct ListDataChanges(Uuid);
+
+impl Call for ListDataChanges {
+    const OPERATION: &'static str = "GET /investord/users/{user_id}/data_change_requests";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "list_data_changes",
+        summary: "Get the data changes of a user",
+        description: "Beyond the vendor's API: every request that the data of a user be changed, the oldest first, \
+            with its proof, the values before, and its outcome.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: Payload { description: "All of them.", media: "application/json", schema, examples: &[] },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(2).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+/// The schema of [`DataChange`]s.
+fn schema(schemas: &mut Schemas) -> Value {
+    let item = schemas.named("DataChange", |_| {
+        let object = || json!({ "type": "object", "description": "Members of the user." });
+        let text = |description: &str| json!({ "type": ["string", "null"], "description": description });
+        json!({
+            "type": "object",
+            "properties": {
+                "id": { "type": "string", "format": "uuid" },
+                "created_at": { "type": "string", "format": "date-time" },
+                "updated_at": { "type": "string", "format": "date-time" },
+                "user_id": { "type": "string", "format": "uuid" },
+                "state": { "enum": data_change::State::ALL.map(data_change::State::as_str) },
+                "asked": object(),
+                "proof": { "type": "object", "description": "Kind, day and address of the document." },
+                "before": { "type": ["object", "null"], "description": "The same members before the change." },
+                "decided_by": text("Who decided."),
+                "reason": text("Why it failed."),
+            },
+            "required": [
+                "id", "created_at", "updated_at", "user_id", "state", "asked", "proof", "before", "decided_by",
+                "reason",
+            ],
+        })
+    });
+    schemas.named("DataChangeList", |_| {
+        json!({
+            "type": "object",
+            "properties": { "data": { "type": "array", "items": item } },
+            "required": ["data"],
+        })
+    })
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {
+    let (client, user) = (Arc::clone(&req.client), req.call.0);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(data_changes::of_user(tx, *number, user, &key)?)
+    };
+    let found = app.store.read("data_changes.list", read).await?;
+    let items: Vec<Value> = found.iter().map(DataChange::view).collect();
+    Ok(Reply::ok(json!({ "data": items }).to_string()))
+}

@@ -1,0 +1,113 @@
+//! Requests that a user's data be changed.
+
+use uuid::Uuid;
+
+use super::seal::{Place, UserKey};
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::clock::Ids;
+use crate::domain::data_change::{Content, DataChange};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
+
+const INSERT: Stmt = Stmt {
+    name: "data_changes.insert",
+    text: "INSERT INTO data_changes (tenant, user_id, id, created_at, updated_at, state, sealed)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)",
+};
+const UPDATE: Stmt = Stmt {
+    name: "data_changes.update",
+    text: "UPDATE data_changes SET updated_at = $1, state = $2, sealed = $3
+           WHERE tenant = $4 AND user_id = $5 AND id = $6",
+};
+const OF_USER: Stmt = Stmt {
+    name: "data_changes.of_user",
+    text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
+           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
+};
+const BY_ID: Stmt = Stmt {
+    name: "data_changes.by_id",
+    text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
+           WHERE tenant = $1 AND user_id = $2 AND id = $3",
+};
+
+/// Writes a new one, sealed with its user's key.
+pub fn insert(
+    tx: &Tx<'_>,
+    tenant: i64,
+    change: &DataChange,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let DataChange { id, user_id, created_at, updated_at, state, .. } = change;
+    let sealed = seal(change, key, ids);
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Int(tenant),
+            Value::Id(*user_id),
+            Value::Id(*id),
+            Value::At(*created_at),
+            Value::At(*updated_at),
+            Value::Text(state.as_str()),
+            Value::Bytes(&sealed),
+        ],
+    )
+}
+
+/// Keeps what has become of one.
+pub fn update(
+    tx: &Tx<'_>,
+    tenant: i64,
+    change: &DataChange,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let DataChange { id, user_id, updated_at, state, .. } = change;
+    let sealed = seal(change, key, ids);
+    tx.execute_one(
+        &UPDATE,
+        &[
+            Value::At(*updated_at),
+            Value::Text(state.as_str()),
+            Value::Bytes(&sealed),
+            Value::Int(tenant),
+            Value::Id(*user_id),
+            Value::Id(*id),
+        ],
+    )
+}
+
+/// All of a user, in the order in which they were accepted.
+pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<DataChange>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
+        found.push(open(row, user, key)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// One of a user.
+pub fn by_id(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: Uuid,
+    id: Uuid,
+    key: &UserKey,
+) -> Result<Option<DataChange>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
+}
+
+fn seal(change: &DataChange, key: &UserKey, ids: &dyn Ids) -> Vec<u8> {
+    let content = serde_json::to_vec(&change.content).expect("a data change is plain data");
+    key.seal(Place::data_change(&change.id), &content, ids)
+}
+
+fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<DataChange, StoreError> {
+    let id = row.id(0)?;
+    let content = key.open(Place::data_change(&id), row.bytes(4)?)?;
+    let content: Content = serde_json::from_str(&content)
+        .map_err(|_| StoreError::Damaged(format!("what is kept of data change {id}")))?;
+    let state = row.text(3)?.parse().map_err(StoreError::Damaged)?;
+    Ok(DataChange { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
+}
