@@ -2,28 +2,20 @@
 //!
 //! Aims: a decision that makes a CONCAT below 2 µs, the check of a number below 1 µs.
 
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::civil::{Date, date};
 use mifir::concat::concat;
-use mifir::{Country, Held, Others, Person, Regime, STANDARDS, Standard, decide, standard};
+use mifir::{Held, Others, Person, Regime, decide, standard};
+
+use support::{country, standards};
 
 const TODAY: Date = date(2026, 11, 21);
 const BORN: Date = date(1980, 7, 15);
-
-fn country(code: &str) -> Country {
-    Country::parse(code).expect("a country")
-}
-
-/// Every standard with a country whose it is.
-fn standards() -> impl Iterator<Item = (Country, &'static Standard)> {
-    STANDARDS.iter().map(|standard| match standard.key {
-        // The example is a German's.
-        "CONCAT" => (country("DE"), standard),
-        _ => (standard.country.unwrap_or_else(|| country("US")), standard),
-    })
-}
 
 fn decisions(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide");

@@ -1,24 +1,16 @@
 //! What a server does for every person and every number takes no memory where there is nothing to say.
 
+mod support;
+
 use std::hint::black_box;
 
 use allocation_counter::measure;
 use jiff::civil::{Date, date};
-use mifir::{Country, STANDARDS, Standard};
+use mifir::{Country, Standard};
+
+use support::standards;
 
 const TODAY: Date = date(2026, 11, 21);
-
-fn country(code: &str) -> Country {
-    Country::parse(code).expect("a country")
-}
-
-/// Every standard with a country whose it is.
-fn standards() -> impl Iterator<Item = (Country, &'static Standard)> {
-    STANDARDS.iter().map(|standard| match standard.key {
-        "CONCAT" => (country("DE"), standard),
-        _ => (standard.country.unwrap_or_else(|| country("US")), standard),
-    })
-}
 
 /// The standards for which something allocates.
 fn allocating(work: impl Fn(Country, &'static Standard)) -> Vec<String> {

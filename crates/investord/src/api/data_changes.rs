@@ -6,20 +6,21 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Reply;
-use super::caller::{Call, Received, Signed, replayed};
+use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
 use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
 use super::users::{ADMIN, READ};
+use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::data_change::{self, ADDRESS, ANY, Asked, DataChange, NAME, NATIONALITY, OTHER};
 use crate::domain::schema::{Schemas, Side};
 use crate::domain::tenant::Model;
-use crate::domain::user::Status;
+use crate::domain::user::User;
 use crate::problem::Problem;
+use crate::store::seal::UserKey;
 use crate::store::steps::{self, DATA_CHANGE};
 use crate::store::tenants::Head;
-use crate::store::{First, Tx, data_changes, once, users};
+use crate::store::{Tx, data_changes, users};
 
 pub struct RequestDataChange {
     user: Uuid,
@@ -68,32 +69,23 @@ impl Call for RequestDataChange {
 }
 
 pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
-    let ids = Arc::clone(&app.ids);
-    let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
-    let first = First { head: Some(number), nonce, once: None };
-    let unit = move |tx: &Tx<'_>| {
-        let (tenant, RequestDataChange { user, asked }) = (&req.client.tenant, &req.call);
-        let head = Head::take(tx, number, req.now)?;
-        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
-            return Ok(Err(replayed()));
-        }
-        let Some((user, key)) = users::load(tx, number, *user, &tenant.key)? else {
-            return Ok(Err(Problem::NotFound("user")));
+    let (ids, id) = (Arc::clone(&app.ids), req.call.user);
+    let create =
+        move |tx: &Tx<'_>, req: &Signed<RequestDataChange>, head: &mut Head, (user, key): (User, UserKey)| {
+            if let Err(refusal) = about_user::has_not_left(&user) {
+                return Ok(Err(refusal));
+            }
+            let (asked, settings) = (&req.call.asked, &req.client.tenant.settings);
+            let change = DataChange::new(ids.uuid(), id, head.now, asked.clone());
+            data_changes::insert(tx, head.tenant, &change, &key, &*ids)?;
+            // By the clock that the worker asks: the tenant's instants may run ahead of it.
+            let due = (!asked.is_for_review(settings)).then_some(req.now);
+            steps::add(tx, (head.tenant, id), DATA_CHANGE, change.id, due)?;
+            Ok(Ok(Reply::accepted()))
         };
-        if user.status == Status::Offboarded {
-            return Ok(Err(Problem::Closed("the user has been offboarded; their data stay as they are")));
-        }
-        let change = DataChange::new(ids.uuid(), user.id, head.now, asked.clone());
-        data_changes::insert(tx, number, &change, &key, &*ids)?;
-        // By the clock that the worker asks: the tenant's instants may run ahead of it.
-        let due = (!asked.is_for_review(&tenant.settings)).then_some(req.now);
-        steps::add(tx, (number, user.id), DATA_CHANGE, change.id, due)?;
-        head.put(tx);
-        Ok::<_, Problem>(Ok(Reply::accepted()))
-    };
-    let reply = app.store.write_after("data_changes.create", number, first, unit).await?;
+    let reply = about_user::write(&app, "data_changes.create", req, id, create).await?;
     app.work.notify_one();
-    reply
+    Ok(reply)
 }
 
 pub struct ListDataChanges(Uuid);

@@ -140,9 +140,7 @@ impl Directory {
 
 fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
     let Some(client) = tenants::client_by_id(tx, id)? else { return Ok(None) };
-    let tenant = tenants::by_number(tx, client.tenant)?
-        .ok_or_else(|| StoreError::Damaged(format!("client {id} has no tenant")))?;
-    let key = master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?;
+    let (tenant, key) = tenants::opened(tx, client.tenant, master_key)?;
     let mut keys = Vec::new();
     for row in tenants::keys_of(tx, id)?.into_iter().filter(|row| row.revoked_at.is_none()) {
         let key =

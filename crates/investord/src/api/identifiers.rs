@@ -7,20 +7,20 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Reply;
-use super::caller::{Call, Received, Signed, replayed};
+use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
 use super::openapi::{About, IDENTIFIERS, Payload, path_id};
 use super::users::{ADMIN, READ};
+use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::identifier::{self, ANSWERED, CREATE, Change, Identifier, Sent, UPDATE};
 use crate::domain::schema::{Schemas, Shape, Side, open_object};
 use crate::domain::tenant::{Model, Settings};
-use crate::domain::user::{Status, User, UserView};
+use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
 use crate::store::tenants::Head;
-use crate::store::{First, StoreError, Tx, identifiers, once, outbox, users};
+use crate::store::{Tx, identifiers, users};
 
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Identifier", |schemas| {
@@ -171,9 +171,8 @@ fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
 
 pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Result<Reply, Problem> {
     let (ids, user) = (Arc::clone(&app.ids), req.call.user);
-    let add = move |call: &CreateIdentifier, file: &File, settings: &Settings, now: Timestamp| {
-        let identity = (ids.uuid(), now);
-        Ok(identifier::add(&file.identifiers, &call.sent, &file.user, settings, identity)?)
+    let add = move |call: &CreateIdentifier, held: &[_], user: &User, settings: &Settings, now: Timestamp| {
+        Ok(identifier::add(held, &call.sent, user, settings, (ids.uuid(), now))?)
     };
     change(app, "identifiers.create", req, user, add).await
 }
@@ -214,70 +213,41 @@ impl Call for UpdateIdentifier {
 
 pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Result<Reply, Problem> {
     let user = req.call.user;
-    let update = |call: &UpdateIdentifier, file: &File, settings: &Settings, now: Timestamp| {
-        let one = file.identifiers.iter().find(|one| one.id == call.id);
-        let one = one.ok_or(Problem::NotFound("identifier"))?;
-        Ok(identifier::update(one, &call.value, &file.user, settings, now)?)
-    };
+    let update =
+        |call: &UpdateIdentifier, held: &[Identifier], user: &User, settings: &Settings, now: Timestamp| {
+            let one = held.iter().find(|one| one.id == call.id);
+            let one = one.ok_or(Problem::NotFound("identifier"))?;
+            Ok(identifier::update(one, &call.value, user, settings, now)?)
+        };
     change(app, "identifiers.update", req, user, update).await
 }
 
-/// A user and what identifies them, under the lock of the tenant.
-struct File {
-    user: User,
-    key: UserKey,
-    identifiers: Vec<Identifier>,
-}
-
-impl File {
-    fn open(tx: &Tx<'_>, tenant: &Tenant, user: Uuid) -> Result<Option<Self>, StoreError> {
-        let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(None) };
-        let identifiers = identifiers::of_user(tx, tenant.number, user.id, &key)?;
-        Ok(Some(Self { user, key, identifiers }))
-    }
-}
-
-/// One unit: what `decide` says is done to the identifiers of a user, and the user is activated if nothing is missing
-/// any more.
+/// What `decide` says is done to the identifiers of a user, and the user is activated if nothing is missing any more.
 async fn change<T: Send + 'static>(
     app: App,
     name: &'static str,
     req: Signed<T>,
-    user: Uuid,
-    decide: impl Fn(&T, &File, &Settings, Timestamp) -> Result<Change, Problem> + Send + 'static,
+    id: Uuid,
+    decide: impl Fn(&T, &[Identifier], &User, &Settings, Timestamp) -> Result<Change, Problem> + Send + 'static,
 ) -> Result<Reply, Problem> {
     let ids = Arc::clone(&app.ids);
-    let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
-    let first = First { head: Some(number), nonce, once: None };
-    let unit = move |tx: &Tx<'_>| {
-        let tenant = &req.client.tenant;
-        let mut head = Head::take(tx, number, req.now)?;
-        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
-            return Ok(Err(replayed()));
+    let change = move |tx: &Tx<'_>, req: &Signed<T>, head: &mut Head, (mut user, key): (User, UserKey)| {
+        if let Err(refusal) = about_user::has_not_left(&user) {
+            return Ok(Err(refusal));
         }
-        let Some(mut file) = File::open(tx, tenant, user)? else {
-            return Ok(Err(Problem::NotFound("user")));
-        };
-        if file.user.status == Status::Offboarded {
-            return Ok(Err(Problem::Closed("the user has been offboarded; their data stay as they are")));
-        }
-        let change = match decide(&req.call, &file, &tenant.settings, head.now) {
+        let (number, settings) = (head.tenant, &req.client.tenant.settings);
+        let mut held = identifiers::of_user(tx, number, id, &key)?;
+        let change = match decide(&req.call, &held, &user, settings, head.now) {
             Ok(change) => change,
-            Err(problem) => return Ok(Err(problem)),
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        identifiers::apply(tx, number, &change, &file.key, &*ids)?;
-        let changed = change.identifier().clone();
-        let reply = Reply::ok(changed.to_string());
-        file.identifiers.retain(|one| one.id != changed.id);
-        file.identifiers.push(changed);
-        let contents = file.identifiers.iter().map(|one| &one.content);
-        if let Some(event) = file.user.judge(contents, &tenant.settings, head.now) {
-            users::set_status(tx, number, &file.user)?;
-            let view = UserView::from(&file.user).to_string();
-            outbox::publish(tx, &mut head, event, (file.user.id, &file.key), &view, &*ids)?;
+        identifiers::apply(tx, number, &change, &key, &*ids)?;
+        let reply = Reply::ok(change.identifier().to_string());
+        change.put_into(&mut held);
+        if let Some(event) = user.judge(held.iter().map(|one| &one.content), settings, head.now) {
+            users::set_status(tx, head, &user, &key, event, &*ids)?;
         }
-        head.put(tx);
-        Ok::<_, Problem>(Ok(reply))
+        Ok(Ok(reply))
     };
-    app.store.write_after(name, number, first, unit).await?
+    about_user::write(&app, name, req, id, change).await
 }

@@ -1,5 +1,6 @@
 //! The vendor's wire, and ours beside it: the route table, and one file per resource.
 
+mod about_user;
 pub mod caller;
 mod compat;
 mod data_changes;

@@ -8,17 +8,18 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
-use super::{Reply, page};
+use super::{Reply, about_user, page};
 use crate::app::App;
 use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
 use crate::domain::tenant::Model;
-use crate::domain::user::{CREATE, Person, Status, User, UserView};
+use crate::domain::user::{CREATE, Person, Status, User};
 use crate::problem::Problem;
 use crate::store::once::{self, Before};
+use crate::store::seal::UserKey;
 use crate::store::steps::{self, OFFBOARDING};
 use crate::store::tenants::Head;
 use crate::store::users::{self, Page};
-use crate::store::{First, Tx, outbox};
+use crate::store::{First, Tx};
 
 pub const READ: &[&str] = &["users:read", "users:admin"];
 pub const ADMIN: &[&str] = &["users:admin"];
@@ -186,29 +187,17 @@ impl Call for OffboardUser {
 }
 
 pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Result<Reply, Problem> {
-    let ids = Arc::clone(&app.ids);
-    let (number, nonce, id) = (req.client.tenant.number, req.nonce().copied(), req.call.0);
-    let first = First { head: Some(number), nonce, once: None };
-    let unit = move |tx: &Tx<'_>| {
-        let mut head = Head::take(tx, number, req.now)?;
-        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
-            return Ok(Err(super::caller::replayed()));
-        }
-        let Some((mut user, key)) = users::load(tx, number, id, &req.client.tenant.key)? else {
-            return Ok(Err(Problem::NotFound("user")));
-        };
+    let (ids, id) = (Arc::clone(&app.ids), req.call.0);
+    let offboard = move |tx: &Tx<'_>, req: &Signed<_>, head: &mut Head, (mut user, key): (User, UserKey)| {
         if let Some(event) = user.offboard(head.now) {
-            users::set_status(tx, number, &user)?;
-            let view = UserView::from(&user).to_string();
-            outbox::publish(tx, &mut head, event, (user.id, &key), &view, &*ids)?;
-            steps::add(tx, (number, id), OFFBOARDING, id, Some(req.now))?;
+            users::set_status(tx, head, &user, &key, event, &*ids)?;
+            steps::add(tx, (head.tenant, id), OFFBOARDING, id, Some(req.now))?;
         }
-        head.put(tx);
-        Ok::<_, Problem>(Ok(Reply::accepted()))
+        Ok(Ok(Reply::accepted()))
     };
-    let reply = app.store.write_after("users.offboard", number, first, unit).await?;
+    let reply = about_user::write(&app, "users.offboard", req, id, offboard).await?;
     app.work.notify_one();
-    reply
+    Ok(reply)
 }
 
 pub struct ListUsers(Page);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::identifier::today;
-use super::schema::{Fault, Member, Needed, Rule, Shape, member, read};
+use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
 use super::tenant::{Model, ReviewPolicy, Settings};
 use super::tree::Tree;
 use super::user::{
@@ -23,13 +23,8 @@ const ISSUANCE_DATE: Member =
     member("issuance_date", Needed::Always, Rule::Date, "When the document was issued.");
 const DATA_DOWNLOAD_LINK: Member =
     member("data_download_link", Needed::Always, Rule::Url { max: 1000 }, "Where the proof can be fetched.");
-const IDENTITY_DOCUMENT: Member = member(
-    "document_type",
-    Needed::Always,
-    Rule::OneOf(&["PASSPORT", "ID_CARD"]),
-    "What kind of document proves it.",
-);
-const RESIDENCE_DOCUMENTS: &[&str] = &[
+const IDENTITY_DOCUMENT: Member = document(&["PASSPORT", "ID_CARD"]);
+const RESIDENCE_DOCUMENT: Member = document(&[
     "UTILITY_BILL",
     "TELEPHONE_BILL",
     "INTERNET_BILL",
@@ -37,13 +32,12 @@ const RESIDENCE_DOCUMENTS: &[&str] = &[
     "REGISTRATION_CERT",
     "RESIDENCE_PERMIT",
     "ID_CARD",
-];
-const RESIDENCE_DOCUMENT: Member = member(
-    "document_type",
-    Needed::Always,
-    Rule::OneOf(RESIDENCE_DOCUMENTS),
-    "What kind of document proves it.",
-);
+]);
+
+const fn document(kinds: &'static [&'static str]) -> Member {
+    member("document_type", Needed::Always, Rule::OneOf(kinds), "What kind of document proves it.")
+}
+
 /// Of any change: what the proof of one could be.
 const ANY_DOCUMENT: Member = member(
     "document_type",
@@ -134,7 +128,7 @@ pub struct Asked {
 impl Asked {
     /// Reads the body of a data change request. `now` decides what is in the future.
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
-        let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+        let tree = parse(body)?;
         let members = read(variant(&tree, settings.model)?, &tree, settings, today(now))?;
         let (proof, data): (Map<_, _>, Map<_, _>) =
             members.into_iter().partition(|(name, _)| PROOF.contains(&name.as_str()));

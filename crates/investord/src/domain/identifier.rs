@@ -14,10 +14,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::identity::Identity;
-use super::schema::{Fault, Member, Needed, Rule, Shape, member, read};
+use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
 use super::standard::{self, CONCAT, Standard};
 use super::tenant::{IdentifierChecks, Settings};
-use super::tree::Tree;
 use super::user::User;
 
 /// `type` on the wire.
@@ -94,7 +93,7 @@ pub struct Sent {
 impl Sent {
     /// Reads the body of a create request. `now` decides what is in the future.
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
-        let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+        let tree = parse(body)?;
         let today = today(now);
         let sent = Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into())?;
         check_form(sent.standard, sent.country, &sent.identifier, today).map_err(|fault| vec![fault])?;
@@ -380,6 +379,15 @@ impl Change {
         let (Change::None(identifier) | Change::Add(identifier) | Change::Update(identifier)) = self;
         identifier
     }
+
+    /// Has the identifiers of the user as they are afterwards.
+    pub fn put_into(self, held: &mut Vec<Identifier>) {
+        let (Change::None(new) | Change::Add(new) | Change::Update(new)) = self;
+        match held.iter_mut().find(|one| one.id == new.id) {
+            Some(one) => *one = new,
+            None => held.push(new),
+        }
+    }
 }
 
 /// Adds an identifier to those of a user. There is one of a country and standard: the same again changes nothing,
@@ -449,7 +457,7 @@ pub fn remake(
 
 /// Reads the body of an update: the new value.
 pub fn parse_update(body: &[u8], settings: &Settings, now: Timestamp) -> Result<String, Vec<Fault>> {
-    let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+    let tree = parse(body)?;
     let members = read(&UPDATE, &tree, settings, today(now))?;
     Ok(members.get("identifier").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
@@ -491,9 +499,7 @@ mod tests {
         });
         let told = told.collect();
         for change in changes {
-            let new = change.identifier().clone();
-            held.retain(|one| one.id != new.id);
-            held.push(new);
+            change.put_into(held);
         }
         told
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::identifier::{self, Content, Finding, Identifier, Sent};
 use super::identity::Identity;
-use super::schema::{Fault, Member, Needed, Rule, Shape, member, read};
+use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
 use super::standard;
 use super::tenant::{IdentifierChecks, RegimeSetting, Settings};
 use super::tree::Tree;
@@ -206,7 +206,7 @@ static DRY_RUN_MEMBERS: &[Member] = &[
 impl DryRun {
     /// Reads the body of a dry run.
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
-        let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+        let tree = parse(body)?;
         Self::read(&tree, settings, identifier::today(now))
     }
 

@@ -134,6 +134,11 @@ impl Fault {
     }
 }
 
+/// Parses a body, which must be JSON.
+pub fn parse(body: &[u8]) -> Result<Tree, Vec<Fault>> {
+    Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])
+}
+
 /// Checks a body and gives its canonical form: members in the table's order, every fault if there is any.
 pub fn read(
     shape: &Shape,

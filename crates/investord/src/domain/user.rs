@@ -14,9 +14,8 @@ use super::event::EventType;
 use super::identifier::{Content, today};
 use super::identity::Identity;
 use super::reporting;
-use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, read};
+use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, parse, read};
 use super::tenant::{Requirement, Settings};
-use super::tree::Tree;
 
 static POSTCODE: Pattern = Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$");
 static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
@@ -172,7 +171,7 @@ pub struct Person {
 impl Person {
     /// Reads the body of a create request. `now` decides what is in the future.
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
-        let tree = Tree::parse(body).map_err(|message| vec![Fault::new("(root)", message)])?;
+        let tree = parse(body)?;
         let sent = read(&CREATE, &tree, settings, today(now))?;
         Self::from_members(sent).ok_or_else(|| vec![Fault::new("(root)", "is no person")])
     }

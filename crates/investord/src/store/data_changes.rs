@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::seal::{Place, UserKey};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
-use crate::domain::data_change::{Content, DataChange};
+use crate::domain::data_change::DataChange;
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
@@ -39,7 +39,7 @@ pub fn insert(
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
     let DataChange { id, user_id, created_at, updated_at, state, .. } = change;
-    let sealed = seal(change, key, ids);
+    let sealed = key.seal_data(Place::data_change(id), &change.content, ids);
     tx.execute_one(
         &INSERT,
         &[
@@ -63,7 +63,7 @@ pub fn update(
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
     let DataChange { id, user_id, updated_at, state, .. } = change;
-    let sealed = seal(change, key, ids);
+    let sealed = key.seal_data(Place::data_change(id), &change.content, ids);
     tx.execute_one(
         &UPDATE,
         &[
@@ -98,16 +98,9 @@ pub fn by_id(
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
 }
 
-fn seal(change: &DataChange, key: &UserKey, ids: &dyn Ids) -> Vec<u8> {
-    let content = serde_json::to_vec(&change.content).expect("a data change is plain data");
-    key.seal(Place::data_change(&change.id), &content, ids)
-}
-
 fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<DataChange, StoreError> {
     let id = row.id(0)?;
-    let content = key.open(Place::data_change(&id), row.bytes(4)?)?;
-    let content: Content = serde_json::from_str(&content)
-        .map_err(|_| StoreError::Damaged(format!("what is kept of data change {id}")))?;
+    let content = key.open_data(Place::data_change(&id), row.bytes(4)?)?;
     let state = row.text(3)?.parse().map_err(StoreError::Damaged)?;
     Ok(DataChange { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::seal::{Place, UserKey};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
-use crate::domain::identifier::{Change, Content, Identifier};
+use crate::domain::identifier::{Change, Identifier};
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
@@ -61,7 +61,7 @@ pub(super) fn insert(
             Value::Id(*id),
             Value::At(*created_at),
             Value::At(*updated_at),
-            Value::Bytes(&seal(identifier, key, ids)),
+            Value::Bytes(&key.seal_data(Place::identifier(id), &identifier.content, ids)),
         ],
     )
 }
@@ -75,7 +75,7 @@ fn update(
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
     let Identifier { id, user_id, updated_at, .. } = identifier;
-    let sealed = seal(identifier, key, ids);
+    let sealed = key.seal_data(Place::identifier(id), &identifier.content, ids);
     tx.execute_one(
         &UPDATE,
         &[
@@ -109,15 +109,8 @@ pub fn by_id(
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
 }
 
-fn seal(identifier: &Identifier, key: &UserKey, ids: &dyn Ids) -> Vec<u8> {
-    let content = serde_json::to_vec(&identifier.content).expect("an identifier is plain data");
-    key.seal(Place::identifier(&identifier.id), &content, ids)
-}
-
 fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {
     let id = row.id(0)?;
-    let content = key.open(Place::identifier(&id), row.bytes(3)?)?;
-    let content: Content = serde_json::from_str(&content)
-        .map_err(|_| StoreError::Damaged(format!("what is kept of identifier {id}")))?;
+    let content = key.open_data(Place::identifier(&id), row.bytes(3)?)?;
     Ok(Identifier { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, content })
 }

@@ -12,6 +12,8 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -228,6 +230,20 @@ pub struct UserKey(SealingKey);
 impl UserKey {
     pub fn seal(&self, place: Place<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
         self.0.seal(place, plain, ids)
+    }
+
+    /// Seals plain data as JSON.
+    pub fn seal_data(&self, place: Place<'_>, data: &impl Serialize, ids: &dyn Ids) -> Vec<u8> {
+        let json = Zeroizing::new(serde_json::to_vec(data).expect("plain data"));
+        self.seal(place, &json, ids)
+    }
+
+    /// Opens what [`seal_data`](Self::seal_data) has sealed.
+    pub fn open_data<T: DeserializeOwned>(&self, place: Place<'_>, sealed: &[u8]) -> Result<T, StoreError> {
+        let json = self.open(place, sealed)?;
+        // What serde would say could repeat a part of it.
+        serde_json::from_str(&json)
+            .map_err(|_| StoreError::Damaged(format!("the sealed {} is not what is kept of one", place.kind)))
     }
 
     /// Opens what must be UTF-8 text.

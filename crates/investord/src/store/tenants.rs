@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::seal::{MasterKey, TenantKey};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::domain::event::Link;
 use crate::domain::tenant::Settings;
@@ -171,6 +172,18 @@ pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) ->
         &UPDATE_TENANT_KEY,
         &[Value::Bytes(sealed_key), Value::Text(master_key), Value::Int(number)],
     )
+}
+
+/// A tenant that must exist, and its key.
+pub fn opened(
+    tx: &Tx<'_>,
+    number: i64,
+    master_key: &MasterKey,
+) -> Result<(TenantRow, TenantKey), StoreError> {
+    let row = by_number(tx, number)?;
+    let row = row.ok_or_else(|| StoreError::Damaged(format!("tenant {number} is gone")))?;
+    let key = master_key.open_tenant_key(number, &row.sealed_key)?;
+    Ok((row, key))
 }
 
 pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<TenantRow>, StoreError> {

@@ -7,6 +7,7 @@ use super::seal::{Place, TenantKey, UserKey};
 use super::tenants::{Head, count_users};
 use super::{Row, Stmt, StoreError, Tx, Value, identifiers, outbox};
 use crate::clock::Ids;
+use crate::domain::event::EventType;
 use crate::domain::identifier::Identifier;
 use crate::domain::user::{Person, Registration, Status, User, UserView};
 
@@ -185,11 +186,20 @@ fn whole(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> 
     Ok((User { id, created_at: row.at(1)?, updated_at: row.at(2)?, status, person }, user_key))
 }
 
-/// Keeps a status and the instant of its change.
-pub fn set_status(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<(), StoreError> {
+/// Keeps a new status and the instant of its change, and tells it.
+pub fn set_status(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    user: &User,
+    key: &UserKey,
+    event: EventType,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
     let User { id, status, updated_at, .. } = user;
-    let values = [Value::Text(status.as_str()), Value::At(*updated_at), Value::Int(tenant), Value::Id(*id)];
-    tx.execute_one(&STATUS, &values)
+    let values =
+        [Value::Text(status.as_str()), Value::At(*updated_at), Value::Int(head.tenant), Value::Id(*id)];
+    tx.execute_one(&STATUS, &values)?;
+    outbox::publish(tx, head, event, (*id, key), &UserView::from(user).to_string(), ids)
 }
 
 /// The key of a user, if the tenant has one of this id.

@@ -37,9 +37,7 @@ pub async fn portion(app: &App) -> Result<bool, StoreError> {
     let unit = move |tx: &Tx<'_>| {
         let head = Head::take(tx, tenant, now)?;
         let Some((done, last)) = chores::of_tenant(tx, tenant, NAME)? else { return Ok(()) };
-        let row = tenants::by_number(tx, tenant)?;
-        let row = row.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} is gone")))?;
-        let key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
+        let (row, key) = tenants::opened(tx, tenant, &master_key)?;
         let to = last.min(done + PORTION);
         let (mut users, mut changes) = (Vec::new(), Vec::new());
         // Whoever cannot be read must not hold up the others; every read of that user tells it, too.

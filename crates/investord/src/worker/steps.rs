@@ -58,9 +58,7 @@ async fn run_one(app: &App, step: Step) -> Result<(), StoreError> {
         if steps::first(tx, tenant, step.user)?.as_ref() != Some(&step) {
             return Ok(());
         }
-        let row = tenants::by_number(tx, tenant)?;
-        let row = row.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} is gone")))?;
-        let key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
+        let (row, key) = tenants::opened(tx, tenant, &master_key)?;
         match step.kind.as_str() {
             DATA_CHANGE => data_change(tx, &mut head, &step, &row.settings, &key, &*ids)?,
             OFFBOARDING => offboarding(tx, &mut head, &step, &key, &*ids)?,
@@ -83,10 +81,10 @@ fn offboarding(
 ) -> Result<(), StoreError> {
     let (mut user, user_key) =
         users::load(tx, head.tenant, step.user, key)?.ok_or_else(|| gone("user", step.user))?;
-    let Some(event) = user.finish_offboarding(head.now) else { return Ok(()) };
-    users::set_status(tx, head.tenant, &user)?;
-    let view = UserView::from(&user).to_string();
-    outbox::publish(tx, head, event, (user.id, &user_key), &view, ids)
+    match user.finish_offboarding(head.now) {
+        Some(event) => users::set_status(tx, head, &user, &user_key, event, ids),
+        None => Ok(()),
+    }
 }
 
 fn gone(what: &str, id: Uuid) -> StoreError {
@@ -117,8 +115,7 @@ fn data_change(
     let mut own = identifiers::of_user(tx, tenant, user.id, &user_key)?;
     for change in identifier::remake(&own, &user, settings, (ids.uuid(), head.now)) {
         identifiers::apply(tx, tenant, &change, &user_key, ids)?;
-        own.retain(|one| one.id != change.identifier().id);
-        own.push(change.identifier().clone());
+        change.put_into(&mut own);
     }
     // The change first, as the user was left by it; then what follows.
     let view = UserView::from(&user).to_string();

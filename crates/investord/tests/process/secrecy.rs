@@ -243,6 +243,12 @@ async fn identified(client: &Client, user: &str) {
     let impossible = r#"{"type":"NATIONAL_ID","issuing_country":"PL","identifier":"13472947110"}"#;
     let answer = send("POST", &list, impossible.to_owned()).await;
     assert!(answer.text().contains("13472947110"), "{}", answer.text());
+    // A change of the same person, done by the worker, and the record of it.
+    let changes = format!("users/{user}/data_change_requests");
+    let change = r#"{"last_name":"Qanarymarried","data_download_link":"https://qanary.example/proof.zip"}"#;
+    assert_eq!(send("POST", &format!("/{changes}"), change.to_owned()).await.status, 202);
+    let record = client.get(&format!("/investord/{changes}")).await.text();
+    assert!(record.contains("Qanarymarried") && record.contains("qanary.example"), "{record}");
     let person = body_of_dry_run();
     assert_eq!(send("POST", "/investord/reporting", person).await.status, 200);
 }
