@@ -5,6 +5,7 @@ import datetime
 import json
 import re
 import sys
+import time
 import tomllib
 import traceback
 import uuid
@@ -54,6 +55,14 @@ TOL_MEMBERS = {
 }
 
 TOL_USER = BYOL_USER | TOL_MEMBERS
+
+# Bodies of the reference that change a user, and the members of them that are proof and not data.
+PROOF = {"issuance_date", "data_download_link", "document_type"}
+EXAMPLES = Path(__file__).resolve().parents[2] / "api" / "examples"
+TOL_CHANGES = [
+    json.loads((EXAMPLES / f"change-{name}.json").read_text()) for name in ("name", "email", "nationality", "address")
+]
+BYOL_CHANGES = TOL_CHANGES + [json.loads((EXAMPLES / "change-byol.json").read_text())]
 
 # The members without which nobody is created.
 BYOL_REQUIRED = {"first_name", "last_name", "birth_date", "nationalities", "address"}
@@ -173,6 +182,24 @@ def succeeded(response, what: str):
         raise Failure(f"{what}: expected 200, got {response.status_code}: {response.text[:2000]}")
     headers(response, "application/json")
     return response.json()
+
+
+def accepted(response, what: str) -> None:
+    """202 with nothing in it."""
+    if response.status_code != 202:
+        raise Failure(f"{what}: expected 202, got {response.status_code}: {response.text[:2000]}")
+    equal(response.content, b"", f"{what}: body")
+    expect(is_uuid(response.headers.get("upvest-request-id")), f"{what}: no upvest-request-id")
+
+
+def until(read, done, what: str):
+    """Asks again until it is so; what was answered then."""
+    for _ in range(200):
+        answer = succeeded(read(), what)
+        if done(answer):
+            return answer
+        time.sleep(0.05)
+    raise Failure(f"{what}: waited too long, last answer {answer}")
 
 
 def refused(response, status: int, slug: str, what: str):

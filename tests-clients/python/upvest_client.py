@@ -146,6 +146,65 @@ def identifiers(api: Api, body: dict) -> None:
     equal(report["designation"]["identifier"], "PL" + OTHER_PESEL, "what would be reported")
 
 
+def data_changes(api: Api, body: dict, examples: list[dict]) -> None:
+    """Every body of the reference, and what it makes of the user."""
+    for example in examples:
+        user = succeeded(api.create(body | {"last_name": "Before"}), "create user")
+        path = f"/users/{user['id']}/data_change_requests"
+        common.accepted(api.call("POST", path, json=example), "data change")
+        moved = lambda answer: answer["updated_at"] != user["updated_at"]
+        after = common.until(lambda: api.get(user["id"]), moved, "user after a change")
+        data = {name: value for name, value in example.items() if name not in common.PROOF}
+        postal = {"postal_address": data["address"]} if "address" in data and "postal_address" not in body else {}
+        equal(after, user | {"updated_at": after["updated_at"]} | postal | data, "user after a change")
+        (record,) = succeeded(api.call("GET", f"/investord{path}"), "data changes")["data"]
+        equal((record["state"], record["asked"]), ("DONE", data), "record of the change")
+        refused(api.call("POST", path, json={}), 400, "invalid_request", "change of nothing")
+    refused(
+        api.call("POST", f"/users/{common.UNKNOWN_USER}/data_change_requests", json=examples[0]),
+        404,
+        "not_found",
+        "change of an unknown user",
+    )
+
+
+def accounts(api: Api, body: dict) -> None:
+    user = succeeded(api.create(body), "create user")
+
+    def post(path: str, content: dict) -> requests.Response:
+        auth = api.auth.with_idempotency_key(make_idempotency_key())
+        return requests.post(api.client.url + path, json=content, auth=auth, timeout=TIMEOUT)
+
+    def closed(answer: dict) -> bool:
+        return answer["status"] == "CLOSED"
+
+    group = succeeded(post("/account_groups", {"user_id": user["id"], "type": "PERSONAL"}), "create account group")
+    of_group = {"user_id": user["id"], "account_group_id": group["id"], "type": "TRADING", "name": "Main account"}
+    account = succeeded(post("/accounts", of_group), "create account")
+    equal((group["status"], account["status"], account["account_number"]), ("ACTIVE", "ACTIVE", 1), "what was opened")
+    group_path, account_path = f"/account_groups/{group['id']}", f"/accounts/{account['id']}"
+    renamed = succeeded(api.call("PATCH", account_path, json={"name": "Savings"}), "rename")
+    equal(succeeded(api.call("GET", account_path), "get account"), renamed, "account")
+    for path, one in ((f"/users/{user['id']}/account_groups", group), (f"/users/{user['id']}/accounts", renamed)):
+        page = succeeded(api.call("GET", path), path)
+        equal((page["data"], common.meta(page, 100, 0)), ([one], 1), path)
+
+    # The user waits for the group, and the group for the account.
+    common.accepted(api.call("DELETE", f"/users/{user['id']}"), "offboard")
+    common.accepted(api.call("DELETE", f"/users/{user['id']}"), "offboard again")
+    refused(post("/accounts", of_group), 403, "forbidden", "account of a user who leaves")
+    common.accepted(api.call("DELETE", group_path), "close account group")
+    equal(succeeded(api.call("GET", group_path), "get group")["status"], "CLOSING", "group with an open account")
+    common.accepted(api.call("DELETE", account_path), "close account")
+    for path in (account_path, group_path):
+        common.until(lambda path=path: api.call("GET", path), closed, path)
+        refused(api.call("DELETE", path), 409, "conflict", "close again")
+    gone = common.until(lambda: api.get(user["id"]), lambda answer: answer["status"] == "OFFBOARDED", "offboarded")
+    equal(gone, user | {"status": "OFFBOARDED", "updated_at": gone["updated_at"]}, "offboarded user")
+    path = f"/users/{user['id']}/data_change_requests"
+    refused(api.call("POST", path, json={"birth_name": "X"}), 403, "forbidden", "change of a user who has left")
+
+
 def utf8(api: Api) -> None:
     body = common.BYOL_USER | {"first_name": "Zażółć Øyvind", "last_name": "Müller-Łukasiewicz", "birth_name": "王"}
     auth = api.auth.with_idempotency_key(make_idempotency_key())
@@ -218,14 +277,16 @@ def main() -> None:
 
                 yield f"{name}, {model}, {description}: token, create, retry, read, list", flow
 
-            def rest(client=client, required=required):
+            def rest(client=client, required=required, body=body):
                 api = Api(client, "p521")
                 defaults(api, required, common.TOL_USER)
                 identifiers(api, common.TOL_USER)
+                data_changes(api, body, common.BYOL_CHANGES if body is common.BYOL_USER else common.TOL_CHANGES)
+                accounts(api, body)
                 refusals(api, required)
                 tampered(api)
 
-            yield f"{name}, {model}: defaults, identifiers and refusals", rest
+            yield f"{name}, {model}: defaults, identifiers, data changes, accounts and refusals", rest
 
         def superset():
             api = Api(byol, "p521")

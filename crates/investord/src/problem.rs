@@ -20,6 +20,8 @@ pub enum Problem {
     },
     /// The resource is in a state in which nobody may do this.
     Closed(&'static str),
+    /// The resource is in a state in which this makes no sense.
+    State(&'static str),
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
@@ -75,7 +77,7 @@ impl Problem {
             Problem::MethodNotAllowed => &METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &NOT_ACCEPTABLE,
             Problem::OtherRequest => &UNPROCESSABLE_ENTITY,
-            Problem::StillRunning => &CONFLICT,
+            Problem::StillRunning | Problem::State(_) => &CONFLICT,
             Problem::UpgradeRequired => &UPGRADE_REQUIRED,
             Problem::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
             Problem::Internal(_) => &INTERNAL,
@@ -96,7 +98,7 @@ impl Problem {
             Problem::Forbidden { any_of } => {
                 format!("the access token has none of the scopes {}", any_of.join(", "))
             }
-            Problem::Closed(why) => (*why).into(),
+            Problem::Closed(why) | Problem::State(why) => (*why).into(),
             Problem::NotFound(what) => format!("there is no such {what}"),
             Problem::MethodNotAllowed => "this path does not know this method; see the header 'allow'".into(),
             Problem::NotAcceptable => "the header 'accept' excludes application/json".into(),

@@ -1,39 +1,64 @@
 //! What all writes about a user have in common.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::Reply;
-use super::caller::{Signed, replayed};
+use super::caller::{Call, Signed, replayed};
 use crate::app::App;
 use crate::domain::user::{Status, User};
 use crate::problem::Problem;
+use crate::store::once::{self, Before};
 use crate::store::seal::UserKey;
 use crate::store::tenants::Head;
-use crate::store::{First, Tx, once, users};
+use crate::store::{First, StoreError, Tx, users};
 
 /// Does one unit about a user, under the lock of their tenant. What `work` refuses, it refuses by a value, before it has
 /// written anything: so the nonce stays used.
-pub async fn write<T: Send + 'static>(
+pub async fn write<T: Call + 'static>(
     app: &App,
     name: &'static str,
     req: Signed<T>,
     id: Uuid,
-    work: impl Fn(&Tx<'_>, &Signed<T>, &mut Head, (User, UserKey)) -> Result<Result<Reply, Problem>, Problem>
+    work: impl Fn(&Tx<'_>, &Signed<T>, &mut Head, (User, &UserKey)) -> Result<Result<Reply, Problem>, Problem>
     + Send
     + 'static,
 ) -> Result<Reply, Problem> {
-    let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
-    let first = First { head: Some(number), nonce, once: None };
+    write_found(app, name, req, ("user", move |_: &Tx<'_>, _| Ok(Some(id))), work).await
+}
+
+/// The same, where the user has first to be found by what is theirs.
+pub async fn write_found<T: Call + 'static>(
+    app: &App,
+    name: &'static str,
+    req: Signed<T>,
+    (noun, find): (&'static str, impl Fn(&Tx<'_>, i64) -> Result<Option<Uuid>, StoreError> + Send + 'static),
+    work: impl Fn(&Tx<'_>, &Signed<T>, &mut Head, (User, &UserKey)) -> Result<Result<Reply, Problem>, Problem>
+    + Send
+    + 'static,
+) -> Result<Reply, Problem> {
+    let (number, nonce, ids) = (req.client.tenant.number, req.nonce().copied(), Arc::clone(&app.ids));
+    let keyed = if T::ONCE { Some(req.once()?) } else { None };
+    let first = First { head: Some(number), nonce, once: keyed };
     let unit = move |tx: &Tx<'_>| {
+        let key = &req.client.tenant.key;
         let mut head = Head::take(tx, number, req.now)?;
-        if !nonce.map_or(Ok(true), |nonce| once::remember(tx, &nonce))? {
-            return Ok(Err(replayed()));
+        match once::before(tx, keyed.as_ref(), nonce.as_ref(), key)? {
+            Before::New => {}
+            Before::Done(kept) => return Ok(Ok(Reply::kept(&kept))),
+            Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
+            Before::Replayed => return Ok(Err(replayed())),
         }
-        let Some(user) = users::load(tx, number, id, &req.client.tenant.key)? else {
+        let Some(id) = find(tx, number)? else { return Ok(Err(Problem::NotFound(noun))) };
+        let Some((user, user_key)) = users::load(tx, number, id, key)? else {
             return Ok(Err(Problem::NotFound("user")));
         };
-        let reply = work(tx, &req, &mut head, user)?;
-        if reply.is_ok() {
+        let reply = work(tx, &req, &mut head, (user, &user_key))?;
+        if let Ok(Reply { status, json }) = &reply {
+            if let Some(keyed) = &keyed {
+                once::keep(tx, keyed, (status.as_u16(), json), (id, &user_key), head.now, &*ids)?;
+            }
             head.put(tx);
         }
         Ok::<_, Problem>(reply)
@@ -47,6 +72,16 @@ pub fn has_not_left(user: &User) -> Result<(), Problem> {
         Status::Active | Status::Inactive | Status::Offboarding => Ok(()),
         Status::Offboarded => {
             Err(Problem::Closed("the user has been offboarded; their data stay as they are"))
+        }
+    }
+}
+
+/// Refuses to begin anything new with a user who is leaving.
+pub fn is_not_leaving(user: &User) -> Result<(), Problem> {
+    match user.status {
+        Status::Active | Status::Inactive => Ok(()),
+        Status::Offboarding | Status::Offboarded => {
+            Err(Problem::Closed("the user is leaving or has left; nothing new is begun with them"))
         }
     }
 }

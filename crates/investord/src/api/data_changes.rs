@@ -70,19 +70,21 @@ impl Call for RequestDataChange {
 
 pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
     let (ids, id) = (Arc::clone(&app.ids), req.call.user);
-    let create =
-        move |tx: &Tx<'_>, req: &Signed<RequestDataChange>, head: &mut Head, (user, key): (User, UserKey)| {
-            if let Err(refusal) = about_user::has_not_left(&user) {
-                return Ok(Err(refusal));
-            }
-            let (asked, settings) = (&req.call.asked, &req.client.tenant.settings);
-            let change = DataChange::new(ids.uuid(), id, head.now, asked.clone());
-            data_changes::insert(tx, head.tenant, &change, &key, &*ids)?;
-            // By the clock that the worker asks: the tenant's instants may run ahead of it.
-            let due = (!asked.is_for_review(settings)).then_some(req.now);
-            steps::add(tx, (head.tenant, id), DATA_CHANGE, change.id, due)?;
-            Ok(Ok(Reply::accepted()))
-        };
+    let create = move |tx: &Tx<'_>,
+                       req: &Signed<RequestDataChange>,
+                       head: &mut Head,
+                       (user, key): (User, &UserKey)| {
+        if let Err(refusal) = about_user::has_not_left(&user) {
+            return Ok(Err(refusal));
+        }
+        let (asked, settings) = (&req.call.asked, &req.client.tenant.settings);
+        let change = DataChange::new(ids.uuid(), id, head.now, asked.clone());
+        data_changes::insert(tx, head.tenant, &change, key, &*ids)?;
+        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        let due = (!asked.is_for_review(settings)).then_some(req.now);
+        steps::add(tx, (head.tenant, id), DATA_CHANGE, change.id, due)?;
+        Ok(Ok(Reply::accepted()))
+    };
     let reply = about_user::write(&app, "data_changes.create", req, id, create).await?;
     app.work.notify_one();
     Ok(reply)

@@ -223,7 +223,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Re
 }
 
 /// What `decide` says is done to the identifiers of a user, and the user is activated if nothing is missing any more.
-async fn change<T: Send + 'static>(
+async fn change<T: Call + 'static>(
     app: App,
     name: &'static str,
     req: Signed<T>,
@@ -231,21 +231,21 @@ async fn change<T: Send + 'static>(
     decide: impl Fn(&T, &[Identifier], &User, &Settings, Timestamp) -> Result<Change, Problem> + Send + 'static,
 ) -> Result<Reply, Problem> {
     let ids = Arc::clone(&app.ids);
-    let change = move |tx: &Tx<'_>, req: &Signed<T>, head: &mut Head, (mut user, key): (User, UserKey)| {
+    let change = move |tx: &Tx<'_>, req: &Signed<T>, head: &mut Head, (mut user, key): (User, &UserKey)| {
         if let Err(refusal) = about_user::has_not_left(&user) {
             return Ok(Err(refusal));
         }
         let (number, settings) = (head.tenant, &req.client.tenant.settings);
-        let mut held = identifiers::of_user(tx, number, id, &key)?;
+        let mut held = identifiers::of_user(tx, number, id, key)?;
         let change = match decide(&req.call, &held, &user, settings, head.now) {
             Ok(change) => change,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        identifiers::apply(tx, number, &change, &key, &*ids)?;
+        identifiers::apply(tx, number, &change, key, &*ids)?;
         let reply = Reply::ok(change.identifier().to_string());
         change.put_into(&mut held);
         if let Some(event) = user.judge(held.iter().map(|one| &one.content), settings, head.now) {
-            users::set_status(tx, head, &user, &key, event, &*ids)?;
+            users::set_status(tx, head, &user, key, event, &*ids)?;
         }
         Ok(Ok(reply))
     };

@@ -1,8 +1,11 @@
 //! The vendor's wire, and ours beside it: the route table, and one file per resource.
 
 mod about_user;
+mod account_groups;
+mod accounts;
 pub mod caller;
 mod compat;
+mod custody;
 mod data_changes;
 pub mod directory;
 mod endpoint;
@@ -23,6 +26,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use self::endpoint::{Access, Endpoint};
 use crate::app::App;
+use crate::domain::account::{Group, Single};
 use crate::problem::Problem;
 use crate::store::once;
 
@@ -41,6 +45,17 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(identifiers::create),
         Endpoint::signed(identifiers::read),
         Endpoint::signed(identifiers::update),
+        Endpoint::signed(custody::of_user::<Group>),
+        Endpoint::signed(custody::list::<Group>),
+        Endpoint::signed(account_groups::create),
+        Endpoint::signed(custody::read::<Group>),
+        Endpoint::signed(custody::close::<Group>),
+        Endpoint::signed(custody::of_user::<Single>),
+        Endpoint::signed(custody::list::<Single>),
+        Endpoint::signed(accounts::create),
+        Endpoint::signed(custody::read::<Single>),
+        Endpoint::signed(accounts::update),
+        Endpoint::signed(custody::close::<Single>),
         Endpoint::signed(reporting::of_user),
         Endpoint::signed(reporting::dry_run),
         Endpoint::new("GET /errors", Access::Anybody, errors::INDEX, errors::index),

@@ -42,13 +42,17 @@ pub const ACCEPTED: Payload =
 
 pub const USERS: &str = "Users";
 pub const IDENTIFIERS: &str = "User identifiers";
+pub const ACCOUNT_GROUPS: &str = "Account groups";
+pub const ACCOUNTS: &str = "Accounts";
 pub const REPORTING: &str = "Reporting";
 pub const TOKENS: &str = "Access tokens";
 pub const SERVER: &str = "Server";
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 7] = [
     (USERS, "Natural persons in the register of a tenant."),
     (IDENTIFIERS, "What users are named by in transaction reports."),
+    (ACCOUNT_GROUPS, "Securities accounts of users, each with the accounts in it."),
+    (ACCOUNTS, "Accounts of users, in which they hold assets."),
     (REPORTING, "Beyond the vendor's API: who would be reported with what, and why."),
     (TOKENS, "Access for the clients of a tenant."),
     (SERVER, "What the server says about itself, to anybody."),
@@ -57,8 +61,12 @@ const TAGS: [(&str, &str); 5] = [
 const SCHEME: &str = "oauth-client-credentials";
 
 /// Scopes that the operations below ask for.
-const SCOPES: [(&str, &str); 2] =
-    [("users:admin", "Create, update and delete users"), ("users:read", "Read users")];
+const SCOPES: [(&str, &str); 4] = [
+    ("accounts:admin", "Create/update/delete accounts and account groups"),
+    ("accounts:read", "Read accounts and account groups"),
+    ("users:admin", "Create, update and delete users"),
+    ("users:read", "Read users"),
+];
 
 /// Of the vendor's reference, so that both can be read side by side.
 const REQUEST_ID: &str = "169ae4c7-ebd7-4041-94da-25369653eba7";

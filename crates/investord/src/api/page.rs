@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::schema::{Fault, Schemas};
 use crate::problem::Problem;
-use crate::store::users::{Listed, Page, SortBy};
+use crate::store::page::{Listed, Page, SortBy};
 
 const MOST: i64 = 1000;
 const DEFAULT_LIMIT: i64 = 100;
@@ -60,7 +60,7 @@ pub fn parameters() -> Vec<Value> {
     vec![
         parameter(
             "sort",
-            "Field by which the list is sorted. No two users of a tenant have the same value.",
+            "Field by which the list is sorted. No two of its items have the same value.",
             json!({ "type": "string", "enum": ["created_at", "updated_at"], "default": "created_at" }),
         ),
         parameter(

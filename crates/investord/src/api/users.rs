@@ -15,11 +15,11 @@ use crate::domain::tenant::Model;
 use crate::domain::user::{CREATE, Person, Status, User};
 use crate::problem::Problem;
 use crate::store::once::{self, Before};
+use crate::store::page::Page;
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, OFFBOARDING};
 use crate::store::tenants::Head;
-use crate::store::users::{self, Page};
-use crate::store::{First, Tx};
+use crate::store::{First, Tx, users};
 
 pub const READ: &[&str] = &["users:read", "users:admin"];
 pub const ADMIN: &[&str] = &["users:admin"];
@@ -119,7 +119,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
         let tenant = &req.client.tenant;
         // First the lock: what is found out under it stays true until the commit, in every process.
         let mut head = Head::take(tx, tenant.number, req.now)?;
-        match once::before(tx, &keyed, nonce.as_ref(), &tenant.key)? {
+        match once::before(tx, Some(&keyed), nonce.as_ref(), &tenant.key)? {
             Before::New => {}
             Before::Done(kept) => return Ok(Ok(Reply::kept(&kept))),
             Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
@@ -174,8 +174,9 @@ impl Call for OffboardUser {
         tag: USERS,
         id: "offboard_user",
         summary: "Offboard a user",
-        description: "Begins to offboard a user, which ends when nothing is open any more; USER.OFFBOARDING_INITIATED \
-            and USER.OFFBOARDED tell. Again is no change. The user stays readable.",
+        description: "Begins to offboard a user, which ends when no account group, account or data change is open any \
+            more, and not before the tenant's settings allow; USER.OFFBOARDING_INITIATED and USER.OFFBOARDED tell. \
+            Nothing is closed by it. Again is no change. The user stays readable.",
         parameters: || vec![path_id("user_id", "Id of the user.")],
         request: None,
         answer: ACCEPTED,
@@ -188,10 +189,12 @@ impl Call for OffboardUser {
 
 pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Result<Reply, Problem> {
     let (ids, id) = (Arc::clone(&app.ids), req.call.0);
-    let offboard = move |tx: &Tx<'_>, req: &Signed<_>, head: &mut Head, (mut user, key): (User, UserKey)| {
+    let offboard = move |tx: &Tx<'_>, req: &Signed<_>, head: &mut Head, (mut user, key): (User, &UserKey)| {
         if let Some(event) = user.offboard(head.now) {
-            users::set_status(tx, head, &user, &key, event, &*ids)?;
-            steps::add(tx, (head.tenant, id), OFFBOARDING, id, Some(req.now))?;
+            users::set_status(tx, head, &user, key, event, &*ids)?;
+            // By the clock that the worker asks: the tenant's instants may run ahead of it.
+            let due = req.client.tenant.settings.offboarded_not_before(req.now);
+            steps::add(tx, (head.tenant, id), OFFBOARDING, id, Some(due))?;
         }
         Ok(Ok(Reply::accepted()))
     };

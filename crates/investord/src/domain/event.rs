@@ -13,6 +13,15 @@ pub enum EventType {
     UserDataChangeFailed,
     UserOffboardingInitiated,
     UserOffboarded,
+    AccountGroupCreated,
+    AccountGroupActivated,
+    AccountGroupClosingInitiated,
+    AccountGroupClosed,
+    AccountCreated,
+    AccountActivated,
+    AccountUpdated,
+    AccountClosingInitiated,
+    AccountClosed,
 }
 
 impl EventType {
@@ -24,6 +33,15 @@ impl EventType {
             EventType::UserDataChangeFailed => "USER.DATA_CHANGE_FAILED",
             EventType::UserOffboardingInitiated => "USER.OFFBOARDING_INITIATED",
             EventType::UserOffboarded => "USER.OFFBOARDED",
+            EventType::AccountGroupCreated => "ACCOUNT_GROUP.CREATED",
+            EventType::AccountGroupActivated => "ACCOUNT_GROUP.ACTIVATED",
+            EventType::AccountGroupClosingInitiated => "ACCOUNT_GROUP.CLOSING_INITIATED",
+            EventType::AccountGroupClosed => "ACCOUNT_GROUP.CLOSED",
+            EventType::AccountCreated => "ACCOUNT.CREATED",
+            EventType::AccountActivated => "ACCOUNT.ACTIVATED",
+            EventType::AccountUpdated => "ACCOUNT.UPDATED",
+            EventType::AccountClosingInitiated => "ACCOUNT.CLOSING_INITIATED",
+            EventType::AccountClosed => "ACCOUNT.CLOSED",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules, without input or output: no async, no SQL, no HTTP, no clock.
 
+pub mod account;
 pub mod data_change;
 pub mod event;
 pub mod identifier;

@@ -1,5 +1,8 @@
 //! A tenant's settings: the switches that `decisions` leave to each broker.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use mifir::Regime;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,9 @@ pub struct Settings {
     pub identifier_checks: IdentifierChecks,
     pub regime: RegimeSetting,
     pub review_policy: ReviewPolicy,
+    /// How long an offboarding takes at least.
+    pub offboarding_delay_seconds: u32,
+    pub offboarding_waits_for: Vec<OffboardingWaitsFor>,
 }
 
 /// Who holds the licence: decides which members a create request must have.
@@ -101,7 +107,27 @@ pub enum ReviewPolicy {
     Simulate,
 }
 
+/// What has to come before a user has left, beside the closing of all that is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OffboardingWaitsFor {
+    /// The end of the calendar year (UTC), whose tax statement is still to be made.
+    YearEnd,
+}
+
 impl Settings {
+    /// The first instant at which an offboarding that begins now may end.
+    pub fn offboarded_not_before(&self, now: Timestamp) -> Timestamp {
+        let delay = SignedDuration::from_secs(self.offboarding_delay_seconds.into());
+        let delayed = now.saturating_add(delay).unwrap_or(Timestamp::MAX);
+        let waits_for_year = self.offboarding_waits_for.contains(&OffboardingWaitsFor::YearEnd);
+        let year_end = || {
+            let next_year = TimeZone::UTC.to_datetime(now).year().checked_add(1)?;
+            Date::new(next_year, 1, 1).ok()?.to_zoned(TimeZone::UTC).ok().map(|start| start.timestamp())
+        };
+        delayed.max(waits_for_year.then(year_end).flatten().unwrap_or(delayed))
+    }
+
     /// These settings with one of them changed; `value` as it would stand in a tenants file.
     ///
     /// The error names the key or the values it can have.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__register", include_str!("../../../../migrations/V1__register.sql")),
     ("V2__identifiers", include_str!("../../../../migrations/V2__identifiers.sql")),
     ("V3__life", include_str!("../../../../migrations/V3__life.sql")),
+    ("V4__accounts", include_str!("../../../../migrations/V4__accounts.sql")),
 ];
 
 /// The words of a migration that differ between engines.

@@ -3,6 +3,7 @@
 //! A write is a plain synchronous function of a transaction. It may be run again, so it has no effect
 //! outside its `Tx`; when it returns an error it leaves nothing.
 
+pub mod accounts;
 mod batch;
 mod binary;
 pub mod chores;
@@ -12,6 +13,7 @@ pub mod identifiers;
 pub mod migrate;
 pub mod once;
 pub mod outbox;
+pub mod page;
 mod postgres;
 mod rows;
 pub mod seal;
@@ -21,6 +23,7 @@ mod sqlite;
 pub mod steps;
 pub mod survey;
 pub mod tenants;
+pub mod terms;
 pub mod transfer;
 pub mod users;
 

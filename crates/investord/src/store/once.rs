@@ -87,7 +87,7 @@ pub struct Reply {
 /// what is refused is refused by a value, so that the nonce stays.
 pub fn before(
     tx: &Tx<'_>,
-    once: &Once,
+    once: Option<&Once>,
     nonce: Option<&Nonce>,
     key: &TenantKey,
 ) -> Result<Before, StoreError> {
@@ -96,6 +96,7 @@ pub fn before(
     {
         return Ok(Before::Replayed);
     }
+    let Some(once) = once else { return Ok(Before::New) };
     let kept = tx.one(&REPLY, &once.place(), |row| {
         let (fingerprint, status): ([u8; 32], _) = (row.array(0)?, row.int(1)?);
         Ok((fingerprint, status, row.id(2)?, row.bytes(3)?.to_vec(), row.at(4)?))

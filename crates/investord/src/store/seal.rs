@@ -84,6 +84,14 @@ impl<'a> Place<'a> {
         Self { kind: "data change", id: change.as_bytes() }
     }
 
+    pub fn account_group(group: &'a Uuid) -> Self {
+        Self { kind: "account group", id: group.as_bytes() }
+    }
+
+    pub fn account(account: &'a Uuid) -> Self {
+        Self { kind: "account", id: account.as_bytes() }
+    }
+
     pub fn event(event: &'a Uuid) -> Self {
         Self { kind: "event", id: event.as_bytes() }
     }
@@ -160,12 +168,13 @@ impl MasterKey {
     }
 }
 
-/// A tenant's key: wraps users' keys, and under keys of their own authenticates client secrets and
-/// fingerprints requests.
+/// A tenant's key: wraps users' keys, and under keys of their own authenticates client secrets, fingerprints
+/// requests and hashes what can be searched for.
 pub struct TenantKey {
     wrapping: SealingKey,
     secrets: hmac::Key,
     fingerprints: hmac::Key,
+    terms: hmac::Key,
 }
 
 impl TenantKey {
@@ -182,6 +191,7 @@ impl TenantKey {
             wrapping: SealingKey::new(&derive(b"user keys")),
             secrets: hmac::Key::new(hmac::HMAC_SHA256, derive(b"client secrets").as_slice()),
             fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"request fingerprints").as_slice()),
+            terms: hmac::Key::new(hmac::HMAC_SHA256, derive(b"search terms").as_slice()),
         }
     }
 
@@ -209,19 +219,31 @@ impl TenantKey {
 
     /// Tells requests apart without giving away what they hold.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.fingerprints);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(context.sign().as_ref());
-        fingerprint
+        mac(&self.fingerprints, parts)
+    }
+
+    /// What stands for a value in the blind index: equal for equal values of a field, and it tells nothing else.
+    pub fn term(&self, field: &str, value: &str) -> [u8; 16] {
+        let (mut term, mac) = ([0; 16], mac(&self.terms, &[field.as_bytes(), value.as_bytes()]));
+        term.copy_from_slice(&mac[..16]);
+        term
     }
 
     pub fn secret_matches(&self, client: &Uuid, secret: &str, mac: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.secret_mac(client, secret), mac).is_ok()
     }
+}
+
+/// Each part carries its length, so no two lists of parts are hashed alike.
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut mac = [0; 32];
+    mac.copy_from_slice(context.sign().as_ref());
+    mac
 }
 
 /// The key of one person.

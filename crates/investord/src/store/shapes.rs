@@ -12,9 +12,21 @@ use Kind::{Bytes, Id, Int, Text};
 /// A table, its columns with those of the key first, and the length of the key.
 pub type Shape = (&'static str, &'static [(&'static str, Kind)], usize);
 
+/// Of groups and of accounts.
+const ACCOUNTS: &[(&str, Kind)] = &[
+    ("tenant", Int),
+    ("number", Int),
+    ("id", Id),
+    ("user_id", Id),
+    ("created_at", Int),
+    ("updated_at", Int),
+    ("status", Text),
+    ("sealed", Bytes),
+];
+
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 13] = [
+pub const SHAPES: [Shape; 16] = [
     (
         "tenants",
         &[
@@ -68,6 +80,9 @@ pub const SHAPES: [Shape; 13] = [
         ],
         3,
     ),
+    ("account_groups", ACCOUNTS, 2),
+    ("accounts", ACCOUNTS, 2),
+    ("terms", &[("tenant", Int), ("mac", Bytes), ("user_id", Id)], 3),
     (
         "steps",
         &[("tenant", Int), ("user_id", Id), ("number", Int), ("kind", Text), ("subject", Id), ("due", Int)],

@@ -21,8 +21,9 @@ pub struct Stmt {
 
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
-    use super::{chores, data_changes, identifiers, once, outbox, steps, tenants, users};
+    use super::{accounts, chores, data_changes, identifiers, once, outbox, steps, tenants, terms, users};
     [
+        accounts::STATEMENTS,
         chores::STATEMENTS,
         data_changes::STATEMENTS,
         identifiers::STATEMENTS,
@@ -30,6 +31,7 @@ pub fn all() -> impl Iterator<Item = &'static Stmt> {
         outbox::STATEMENTS,
         steps::STATEMENTS,
         tenants::STATEMENTS,
+        terms::STATEMENTS,
         users::STATEMENTS,
     ]
     .into_iter()

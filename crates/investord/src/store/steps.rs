@@ -1,11 +1,11 @@
-//! What happens to users later, in the order in which it was asked for.
+//! What happens to users later.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Row, Stmt, StoreError, Tx, Value};
 
-pub const STATEMENTS: &[&Stmt] = &[&LAST, &INSERT, &DUE, &FIRST, &DROP];
+pub const STATEMENTS: &[&Stmt] = &[&LAST, &INSERT, &DUE, &STILL, &PENDING, &DROP, &WAIT, &WAKE];
 
 const LAST: Stmt = Stmt {
     name: "steps.last",
@@ -18,34 +18,51 @@ const INSERT: Stmt = Stmt {
 const DUE: Stmt = Stmt {
     name: "steps.due",
     text: "SELECT tenant, user_id, number, kind, subject, due FROM steps AS s WHERE due <= $1
-           AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.tenant = s.tenant
-                           AND earlier.user_id = s.user_id AND earlier.number < s.number)
+           AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
+                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
            ORDER BY due LIMIT $2",
 };
-const FIRST: Stmt = Stmt {
-    name: "steps.first",
-    text: "SELECT tenant, user_id, number, kind, subject, due FROM steps
-           WHERE tenant = $1 AND user_id = $2 ORDER BY number LIMIT 1",
+const STILL: Stmt = Stmt {
+    name: "steps.still",
+    text: "SELECT tenant, user_id, number, kind, subject, due FROM steps AS s
+           WHERE tenant = $1 AND user_id = $2 AND number = $3
+           AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
+                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)",
+};
+const PENDING: Stmt = Stmt {
+    name: "steps.pending",
+    text: "SELECT number FROM steps WHERE tenant = $1 AND user_id = $2 AND kind = $3 LIMIT 1",
 };
 const DROP: Stmt =
     Stmt { name: "steps.drop", text: "DELETE FROM steps WHERE tenant = $1 AND user_id = $2 AND number = $3" };
+const WAIT: Stmt = Stmt {
+    name: "steps.wait",
+    text: "UPDATE steps SET due = NULL WHERE tenant = $1 AND user_id = $2 AND number = $3",
+};
+const WAKE: Stmt = Stmt {
+    name: "steps.wake",
+    text: "UPDATE steps SET due = $1 WHERE tenant = $2 AND user_id = $3 AND due IS NULL AND kind <> 'data-change'",
+};
 
-/// What is to be done to a user.
+/// What is to be done to a user. Data changes of a user are done in the order of their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub tenant: i64,
     pub user: Uuid,
-    /// Steps of a user are done in this order.
     pub number: i64,
     pub kind: String,
     /// What it is about, by the kind.
     pub subject: Uuid,
-    /// Not before; none while it waits for somebody.
+    /// Not before; none while it waits: a data change for somebody, any other until something of the user is done.
     pub due: Option<Timestamp>,
 }
 
 /// The subject is the data change.
 pub const DATA_CHANGE: &str = "data-change";
+/// The subject is the account.
+pub const ACCOUNT_CLOSING: &str = "account-closing";
+/// The subject is the account group.
+pub const ACCOUNT_GROUP_CLOSING: &str = "account-group-closing";
 /// The subject is the user.
 pub const OFFBOARDING: &str = "offboarding";
 
@@ -71,7 +88,7 @@ pub fn add(
     )
 }
 
-/// Steps that are due, the first of each user alone, at most so many.
+/// Steps that are due, of each user's data changes the first alone, at most so many.
 pub fn due(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Step>, StoreError> {
     let mut found = Vec::new();
     tx.each(&DUE, &[Value::At(now), Value::Int(most)], |row| {
@@ -81,14 +98,32 @@ pub fn due(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Step>, StoreErr
     Ok(found)
 }
 
-/// The step of a user that comes first; under the tenant's lock it stays so.
-pub fn first(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Option<Step>, StoreError> {
-    tx.one(&FIRST, &[Value::Int(tenant), Value::Id(user)], step)
+/// Whether a step is still there and its turn; under the tenant's lock it stays so.
+pub fn is_still_due(tx: &Tx<'_>, one: &Step) -> Result<bool, StoreError> {
+    Ok(tx.one(&STILL, &one.place(), step)?.as_ref() == Some(one))
 }
 
-/// Forgets a step that is done.
-pub fn done(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
-    tx.execute_one(&DROP, &[Value::Int(step.tenant), Value::Id(step.user), Value::Int(step.number)])
+/// Whether anything of a kind is still to be done to a user.
+pub fn is_pending(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<bool, StoreError> {
+    let values = [Value::Int(tenant), Value::Id(user), Value::Text(kind)];
+    Ok(tx.one(&PENDING, &values, |_| Ok(()))?.is_some())
+}
+
+/// Forgets a step that is done, and looks again at what waits for something of the user to be done.
+pub fn done(tx: &Tx<'_>, step: &Step, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&DROP, &step.place())?;
+    tx.execute(&WAKE, &[Value::At(now), Value::Int(step.tenant), Value::Id(step.user)]).map(drop)
+}
+
+/// Lets a step wait until something else of the user is done.
+pub fn wait(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
+    tx.execute_one(&WAIT, &step.place())
+}
+
+impl Step {
+    fn place(&self) -> [Value<'static>; 3] {
+        [Value::Int(self.tenant), Value::Id(self.user), Value::Int(self.number)]
+    }
 }
 
 fn step(row: &Row<'_>) -> Result<Step, StoreError> {

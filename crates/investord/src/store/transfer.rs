@@ -47,11 +47,10 @@ impl Table {
     fn of((name, columns, key): Shape) -> Self {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let (all, keys) = (names.join(", "), names[..key].join(", "));
-        let updates = names[key..]
-            .iter()
-            .map(|name| format!("{name} = excluded.{name}"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        // A row that is nothing but its key is written over itself, so that it counts as written.
+        let others = if key < names.len() { &names[key..] } else { &names[..] };
+        let updates: Vec<String> = others.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let updates = updates.join(", ");
         // What was written since a copy has the later instant, in users, or the higher number.
         let growth: Option<&[&str]> = match name {
             "users" => Some(&["updated_at", "number"]),
@@ -77,7 +76,7 @@ impl Table {
 
     /// Rows go, too, and nothing refers to them: a copy that is repeated brings them anew.
     fn fades(&self) -> bool {
-        matches!(self.name, "replies" | "steps" | "chores" | "nonces" | "client_keys" | "tokens")
+        matches!(self.name, "replies" | "terms" | "steps" | "chores" | "nonces" | "client_keys" | "tokens")
     }
 
     fn row(&self, row: &Row<'_>) -> Result<Vec<Owned>, StoreError> {

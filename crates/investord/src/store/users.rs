@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::page::{self, Listed, Page, Pages, pages};
 use super::seal::{Place, TenantKey, UserKey};
 use super::tenants::{Head, count_users};
-use super::{Row, Stmt, StoreError, Tx, Value, identifiers, outbox};
+use super::{Row, Stmt, StoreError, Tx, Value, accounts, identifiers, outbox};
 use crate::clock::Ids;
 use crate::domain::event::EventType;
 use crate::domain::identifier::Identifier;
@@ -19,10 +20,10 @@ pub const STATEMENTS: &[&Stmt] = &[
     &STATUS,
     &UPDATE,
     &KEY,
-    &CREATED_ASC,
-    &CREATED_DESC,
-    &UPDATED_ASC,
-    &UPDATED_DESC,
+    &PAGES.created,
+    &PAGES.created_backwards,
+    &PAGES.updated,
+    &PAGES.updated_backwards,
 ];
 
 const INSERT: Stmt = Stmt {
@@ -56,33 +57,7 @@ const UPDATE: Stmt = Stmt {
 };
 const KEY: Stmt =
     Stmt { name: "users.key", text: "SELECT data_key FROM users WHERE tenant = $1 AND id = $2" };
-const CREATED_ASC: Stmt = Stmt {
-    name: "users.by_creation",
-    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users
-           WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
-};
-const CREATED_DESC: Stmt = Stmt {
-    name: "users.by_creation_backwards",
-    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users
-           WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number DESC",
-};
-// The inner query walks the index alone, so that what the offset skips is never read.
-const UPDATED_ASC: Stmt = Stmt {
-    name: "users.by_update",
-    text: "SELECT id, created_at, u.updated_at, status, data_key, person
-           FROM (SELECT number, updated_at FROM users WHERE tenant = $1
-                 ORDER BY updated_at, number LIMIT $2 OFFSET $3) AS page
-           JOIN users AS u ON u.tenant = $1 AND u.number = page.number
-           ORDER BY page.updated_at, page.number",
-};
-const UPDATED_DESC: Stmt = Stmt {
-    name: "users.by_update_backwards",
-    text: "SELECT id, created_at, u.updated_at, status, data_key, person
-           FROM (SELECT number, updated_at FROM users WHERE tenant = $1
-                 ORDER BY updated_at DESC, number DESC LIMIT $2 OFFSET $3) AS page
-           JOIN users AS u ON u.tenant = $1 AND u.number = page.number
-           ORDER BY page.updated_at DESC, page.number DESC",
-};
+const PAGES: Pages = pages!("users", "t.id, t.created_at, t.updated_at, t.status, t.data_key, t.person", "");
 
 /// Writes a new user with what comes with it: the CONCAT that the register has made, and the events. The user as the
 /// wire shows it, and its key.
@@ -186,7 +161,7 @@ fn whole(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> 
     Ok((User { id, created_at: row.at(1)?, updated_at: row.at(2)?, status, person }, user_key))
 }
 
-/// Keeps a new status and the instant of its change, and tells it.
+/// Keeps a new status and the instant of its change, and tells it; what has waited for an active user is opened.
 pub fn set_status(
     tx: &Tx<'_>,
     head: &mut Head,
@@ -199,7 +174,11 @@ pub fn set_status(
     let values =
         [Value::Text(status.as_str()), Value::At(*updated_at), Value::Int(head.tenant), Value::Id(*id)];
     tx.execute_one(&STATUS, &values)?;
-    outbox::publish(tx, head, event, (*id, key), &UserView::from(user).to_string(), ids)
+    outbox::publish(tx, head, event, (*id, key), &UserView::from(user).to_string(), ids)?;
+    match status {
+        Status::Active => accounts::activate(tx, head, (*id, key), ids),
+        Status::Inactive | Status::Offboarding | Status::Offboarded => Ok(()),
+    }
 }
 
 /// The key of a user, if the tenant has one of this id.
@@ -227,50 +206,10 @@ pub fn view(tx: &Tx<'_>, tenant: i64, id: Uuid, key: &TenantKey) -> Result<Optio
     })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortBy {
-    CreatedAt,
-    UpdatedAt,
-}
-
-/// A part of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct Page {
-    pub sort: SortBy,
-    pub descending: bool,
-    pub offset: i64,
-    pub limit: i64,
-}
-
-pub struct Listed {
-    /// The users as the wire shows them, separated by commas.
-    pub json: String,
-    pub count: i64,
-    /// All users of the tenant.
-    pub total: i64,
-}
-
-/// A page of a tenant's users. By creation its cost does not depend on the offset.
+/// A page of a tenant's users.
 pub fn list(tx: &Tx<'_>, tenant: i64, page: Page, key: &TenantKey) -> Result<Listed, StoreError> {
     let total = count_users(tx, tenant)?;
-    let Page { sort, descending, offset, limit } = page;
-    let (stmt, from, to) = match (sort, descending) {
-        (SortBy::CreatedAt, false) => (&CREATED_ASC, offset + 1, offset + limit),
-        (SortBy::CreatedAt, true) => (&CREATED_DESC, total - offset - limit + 1, total - offset),
-        (SortBy::UpdatedAt, false) => (&UPDATED_ASC, limit, offset),
-        (SortBy::UpdatedAt, true) => (&UPDATED_DESC, limit, offset),
-    };
-    let mut listed = Listed { json: String::new(), count: 0, total };
-    if limit > 0 {
-        tx.each(stmt, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
-            if listed.count > 0 {
-                listed.json.push(',');
-            }
-            listed.count += 1;
-            write_view(row, key, &mut listed.json)
-        })?;
-    }
-    Ok(listed)
+    page::list(tx, &PAGES, tenant, page, total, |row, out| write_view(row, key, out))
 }
 
 fn write_view(row: &Row<'_>, key: &TenantKey, out: &mut String) -> Result<(), StoreError> {

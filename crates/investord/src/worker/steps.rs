@@ -8,15 +8,17 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Ids;
+use crate::domain::account::{Custody, Group, Single};
 use crate::domain::data_change::State;
 use crate::domain::event::EventType;
 use crate::domain::identifier;
 use crate::domain::tenant::Settings;
-use crate::domain::user::UserView;
-use crate::store::seal::TenantKey;
-use crate::store::steps::{self, DATA_CHANGE, OFFBOARDING, Step};
+use crate::domain::user::{User, UserView};
+use crate::store::accounts::Content;
+use crate::store::seal::{TenantKey, UserKey};
+use crate::store::steps::{self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, DATA_CHANGE, OFFBOARDING, Step};
 use crate::store::tenants::{self, Head};
-use crate::store::{StoreError, Tx, data_changes, identifiers, outbox, users};
+use crate::store::{StoreError, Tx, accounts, data_changes, identifiers, outbox, users};
 
 /// What other processes have added is found at the latest after this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -55,36 +57,101 @@ async fn run_one(app: &App, step: Step) -> Result<(), StoreError> {
     let unit = move |tx: &Tx<'_>| {
         let mut head = Head::take(tx, tenant, now)?;
         // Another process may have been here first.
-        if steps::first(tx, tenant, step.user)?.as_ref() != Some(&step) {
+        if !steps::is_still_due(tx, &step)? {
             return Ok(());
         }
         let (row, key) = tenants::opened(tx, tenant, &master_key)?;
-        match step.kind.as_str() {
+        let done = match step.kind.as_str() {
             DATA_CHANGE => data_change(tx, &mut head, &step, &row.settings, &key, &*ids)?,
+            ACCOUNT_CLOSING => account_closing(tx, &mut head, &step, &key, &*ids)?,
+            ACCOUNT_GROUP_CLOSING => account_group_closing(tx, &mut head, &step, &key, &*ids)?,
             OFFBOARDING => offboarding(tx, &mut head, &step, &key, &*ids)?,
             other => return Err(StoreError::Damaged(format!("a step of the kind '{other}'"))),
+        };
+        match done {
+            // By the clock that the worker asks: the tenant's instants may run ahead of it.
+            Outcome::Done => steps::done(tx, &step, now)?,
+            Outcome::Waits => steps::wait(tx, &step)?,
         }
-        steps::done(tx, &step)?;
         head.put(tx);
         Ok::<_, StoreError>(())
     };
     app.store.write("steps.run", tenant, unit).await
 }
 
-/// Ends an offboarding.
+/// What becomes of a step.
+enum Outcome {
+    Done,
+    /// Something else of the user has to be done first.
+    Waits,
+}
+
+/// Ends the closing of an account. The register keeps no positions that could be left in it.
+fn account_closing(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    step: &Step,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<Outcome, StoreError> {
+    let account = accounts::by_id::<Single>(tx, head.tenant, step.subject, key)?;
+    closed(tx, head, account.ok_or_else(|| gone("account", step.subject))?, key, ids)
+}
+
+/// Ends the closing of a group in which no account is open.
+fn account_group_closing(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    step: &Step,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<Outcome, StoreError> {
+    let user_key = users::key(tx, head.tenant, &step.user, key)?;
+    let (_, open) = accounts::open_of(tx, head.tenant, step.user, &user_key)?;
+    if open.iter().any(|account| account.content.account_group_id == step.subject) {
+        return Ok(Outcome::Waits);
+    }
+    let group = accounts::by_id::<Group>(tx, head.tenant, step.subject, key)?;
+    closed(tx, head, group.ok_or_else(|| gone("account group", step.subject))?, key, ids)
+}
+
+fn closed<T: Content>(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    mut custody: Custody<T>,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<Outcome, StoreError> {
+    if let Some(event) = custody.finish_closing(head.now) {
+        let user_key = users::key(tx, head.tenant, &custody.user_id, key)?;
+        accounts::update(tx, head, &custody, event, &user_key, ids)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Ends the offboarding of a user of whom nothing is open and nothing is still to be changed.
 fn offboarding(
     tx: &Tx<'_>,
     head: &mut Head,
     step: &Step,
     key: &TenantKey,
     ids: &dyn Ids,
-) -> Result<(), StoreError> {
-    let (mut user, user_key) =
-        users::load(tx, head.tenant, step.user, key)?.ok_or_else(|| gone("user", step.user))?;
-    match user.finish_offboarding(head.now) {
-        Some(event) => users::set_status(tx, head, &user, &user_key, event, ids),
-        None => Ok(()),
+) -> Result<Outcome, StoreError> {
+    let (mut user, user_key) = user(tx, step, key)?;
+    let (groups, accounts) = accounts::open_of(tx, head.tenant, user.id, &user_key)?;
+    let changes = steps::is_pending(tx, head.tenant, user.id, DATA_CHANGE)?;
+    if !groups.is_empty() || !accounts.is_empty() || changes {
+        return Ok(Outcome::Waits);
     }
+    if let Some(event) = user.finish_offboarding(head.now) {
+        users::set_status(tx, head, &user, &user_key, event, ids)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// The user of a step.
+fn user(tx: &Tx<'_>, step: &Step, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
+    users::load(tx, step.tenant, step.user, key)?.ok_or_else(|| gone("user", step.user))
 }
 
 fn gone(what: &str, id: Uuid) -> StoreError {
@@ -99,10 +166,9 @@ fn data_change(
     settings: &Settings,
     key: &TenantKey,
     ids: &dyn Ids,
-) -> Result<(), StoreError> {
+) -> Result<Outcome, StoreError> {
     let tenant = head.tenant;
-    let (mut user, user_key) =
-        users::load(tx, tenant, step.user, key)?.ok_or_else(|| gone("user", step.user))?;
+    let (mut user, user_key) = user(tx, step, key)?;
     let change = data_changes::by_id(tx, tenant, user.id, step.subject, &user_key)?;
     let mut change = change.ok_or_else(|| gone("data change", step.subject))?;
     change.apply(&mut user, settings, head.now);
@@ -110,19 +176,20 @@ fn data_change(
     let subject = (user.id, &user_key);
     if change.state == State::Failed {
         let object = change.failure().to_string();
-        return outbox::publish(tx, head, EventType::UserDataChangeFailed, subject, &object, ids);
+        outbox::publish(tx, head, EventType::UserDataChangeFailed, subject, &object, ids)?;
+        return Ok(Outcome::Done);
     }
     let mut own = identifiers::of_user(tx, tenant, user.id, &user_key)?;
     for change in identifier::remake(&own, &user, settings, (ids.uuid(), head.now)) {
         identifiers::apply(tx, tenant, &change, &user_key, ids)?;
         change.put_into(&mut own);
     }
+    users::update(tx, tenant, &user, &user_key, ids)?;
     // The change first, as the user was left by it; then what follows.
     let view = UserView::from(&user).to_string();
     outbox::publish(tx, head, EventType::UserDataChanged, subject, &view, ids)?;
     if let Some(event) = user.judge(own.iter().map(|one| &one.content), settings, head.now) {
-        let view = UserView::from(&user).to_string();
-        outbox::publish(tx, head, event, subject, &view, ids)?;
+        users::set_status(tx, head, &user, &user_key, event, ids)?;
     }
-    users::update(tx, tenant, &user, &user_key, ids)
+    Ok(Outcome::Done)
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use investord::clock::Ids as _;
+use investord::domain::account::{Custody, Group, Single};
 use investord::domain::data_change::{Asked, DataChange};
 use investord::domain::tenant::Settings;
 use investord::store::once::{self, Nonce, Once};
-use investord::store::tenants::{self, ClientRow, TokenRow};
-use investord::store::{Stmt, Store, StoreError, Tx, Value, data_changes, steps, transfer};
+use investord::store::tenants::{self, ClientRow, Head, TokenRow};
+use investord::store::terms::{self, Field};
+use investord::store::{Stmt, Store, StoreError, Tx, Value, accounts, data_changes, steps, transfer, users};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -44,13 +46,25 @@ async fn fill(store: &Store) -> Vec<Desk> {
 /// What was asked to be changed of a user, and when it is due.
 fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     let (_, user, _) = desk.register(tx)?;
-    let key = investord::store::users::key(tx, desk.tenant, &user, &desk.key)?;
+    let key = users::key(tx, desk.tenant, &user, &desk.key)?;
     let asked = Asked::parse(br#"{"email":"a@example.com"}"#, &Settings::default(), now());
     for due in [Some(now()), None] {
         let change = DataChange::new(desk.ids.uuid(), user, now(), asked.clone().unwrap());
         data_changes::insert(tx, desk.tenant, &change, &key, &*desk.ids)?;
         steps::add(tx, (desk.tenant, user), steps::DATA_CHANGE, change.id, due)?;
     }
+    terms::add(tx, (desk.tenant, user), (Field::SecuritiesAccountNumber, "123456789"), &desk.key)?;
+    let found = users::load(tx, desk.tenant, user, &desk.key)?.unwrap().0;
+    let (kind, number) = ("PERSONAL".to_owned(), "123456789".to_owned());
+    let mut head = Head::take(tx, desk.tenant, now())?;
+    let group = Group { kind, securities_account_number: number, closure_reason: None };
+    let (group, events) = Custody::open(desk.ids.uuid(), &found, head.now, group);
+    accounts::enter(tx, &mut head, &group, &events, &key, &*desk.ids)?;
+    let (kind, name) = ("TRADING".to_owned(), "Main".to_owned());
+    let account = Single { account_group_id: group.id, kind, account_number: 1, name };
+    let (account, events) = Custody::open(desk.ids.uuid(), &found, head.now, account);
+    accounts::enter(tx, &mut head, &account, &events, &key, &*desk.ids)?;
+    head.put(tx);
     Ok(())
 }
 
@@ -74,7 +88,7 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
 /// What makes requests happen once.
 fn requests(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     let (_, user, view) = desk.register(tx)?;
-    let key = investord::store::users::key(tx, 1, &user, &desk.key)?;
+    let key = users::key(tx, 1, &user, &desk.key)?;
     for number in 0..MANY {
         let until = now() + SignedDuration::from_secs(i64::try_from(number).unwrap());
         let hash = (number << 96 | number).to_be_bytes();
@@ -155,6 +169,9 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM identifiers WHERE tenant >= 7",
         "DELETE FROM data_changes WHERE tenant >= 7",
         "DELETE FROM steps WHERE tenant >= 7",
+        "DELETE FROM account_groups",
+        "DELETE FROM accounts",
+        "DELETE FROM terms",
         "DELETE FROM users WHERE tenant = 7 AND number > 1 OR tenant > 7",
         "DELETE FROM events WHERE tenant > 1",
         "DELETE FROM client_keys",
@@ -204,6 +221,9 @@ async fn a_digest_sees_one_changed_value() {
         ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
         ("identifiers", "UPDATE identifiers SET updated_at = 0 WHERE tenant = 7"),
         ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
+        ("account_groups", "UPDATE account_groups SET updated_at = 0"),
+        ("accounts", "UPDATE accounts SET sealed = x'00'"),
+        ("terms", "UPDATE terms SET mac = x'00'"),
         ("steps", "UPDATE steps SET due = 0 WHERE due IS NULL"),
         ("chores", "UPDATE chores SET done = 1"),
         ("events", "UPDATE events SET sealed = x'00' WHERE tenant = 7 AND number = 1"),

@@ -54,7 +54,7 @@ use Answer::{Kept, Made, OtherRequest, Replayed};
 
 /// Does what `POST /users` does. What is refused is a value, so that the nonce stays.
 fn post(tx: &Tx<'_>, desk: &Desk, once: &Once, nonce: Option<&Nonce>) -> Result<Answer, StoreError> {
-    Ok(match once::before(tx, once, nonce, &desk.key)? {
+    Ok(match once::before(tx, Some(once), nonce, &desk.key)? {
         Before::New => {
             let (_, id, view) = desk.register(tx)?;
             let key = users::key(tx, desk.tenant, &id, &desk.key)?;

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../it/accounts.rs"]
+mod accounts;
 #[path = "../it/app.rs"]
 mod app;
 #[path = "../it/bodies.rs"]

@@ -109,7 +109,11 @@ fn a_database_that_is_not_there_is_bad() {
     examine(&nobody).object("bad", "reachable", "cannot reach postgres://nobody@127.0.0.1:1/nothing");
     let Some(place) = Place::postgres("") else { return };
     let findings = examine(&place);
-    findings.has("bad", "schema", "lacks V1__register, V2__identifiers, V3__life: run `investord migrate`");
+    findings.has(
+        "bad",
+        "schema",
+        "lacks V1__register, V2__identifiers, V3__life, V4__accounts: run `investord migrate`",
+    );
     assert_eq!(place.tables(), Vec::<String>::new(), "looking makes nothing");
 }
 
@@ -243,7 +247,7 @@ fn a_table_that_may_not_be_used_is_bad() {
     postgres::sql(&admin, &format!("CREATE ROLE clerk LOGIN; GRANT SELECT ON {tables} TO clerk"));
     let clerk = Place::at(&admin.replace("postgres@", "clerk@"), "");
     let findings = examine(&clerk);
-    findings.object("bad", "rights", "may not DELETE on chores, INSERT on chores");
+    findings.object("bad", "rights", "may not DELETE on account_groups, INSERT on account_groups");
     findings.object("bad", "rights", "UPDATE on users");
     // With the rights that it asks for a server does everything that it has to.
     postgres::sql(&admin, &format!("GRANT INSERT, UPDATE, DELETE ON {tables} TO clerk"));

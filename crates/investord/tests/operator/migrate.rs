@@ -12,13 +12,13 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
     for place in Place::on_each() {
         let said = place.run(&["migrate", "--dry-run"]).ok();
         assert!(said.contains("V1__register: to be applied"), "{said}");
-        assert!(said.contains("lacks 3; nothing was changed"), "{said}");
+        assert!(said.contains("lacks 4; nothing was changed"), "{said}");
         assert_eq!(place.tables(), Vec::<String>::new());
         assert!(!place.home.database().exists(), "not even a file");
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 14, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 17, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -43,7 +43,7 @@ fn of_four_runners_at_once_one_does_it() {
             let done = said.iter().filter(|said| said.contains("V1__register: applied")).count();
             assert_eq!(done, 1, "{said:?}");
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
-            assert_eq!(history, ["1", "2", "3"].map(|version| [Some(version.to_owned())]));
+            assert_eq!(history, ["1", "2", "3", "4"].map(|version| [Some(version.to_owned())]));
         }
     }
 }
@@ -91,6 +91,9 @@ async fn an_older_register_gets_its_concats() {
         server.stop();
         // What the first version had.
         for undo in [
+            "DROP TABLE terms",
+            "DROP TABLE accounts",
+            "DROP TABLE account_groups",
             "DROP TABLE steps",
             "DROP TABLE data_changes",
             "DROP TABLE chores",
@@ -111,6 +114,35 @@ async fn an_older_register_gets_its_concats() {
             assert_eq!(list["data"].as_array().unwrap().len(), 1 - number % 2, "{list}");
         }
         server.stop();
+    }
+}
+
+/// What was to be done later is still to be done after the table of it was made anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_register_of_the_third_version_keeps_its_steps() {
+    for place in Place::on_each() {
+        let place = place.migrated();
+        let server = place.home.serve();
+        let client = place.home.caller(&server).await;
+        client.create(&person(0), &uuid()).await.json();
+        server.stop();
+        // The table of before differs by its check alone.
+        for undo in [
+            "DROP TABLE terms",
+            "DROP TABLE accounts",
+            "DROP TABLE account_groups",
+            "DELETE FROM refinery_schema_history WHERE version > 3",
+            "INSERT INTO steps (tenant, user_id, number, kind, subject, due)
+             SELECT tenant, id, 1, 'data-change', id, NULL FROM users",
+            "INSERT INTO steps (tenant, user_id, number, kind, subject, due)
+             SELECT tenant, id, 2, 'data-change', id, 7 FROM users",
+        ] {
+            place.sql(undo);
+        }
+        let before = place.sql("SELECT * FROM steps ORDER BY number");
+        assert_eq!(before.len(), 2);
+        place.run(&["migrate"]).ok();
+        assert_eq!(place.sql("SELECT * FROM steps ORDER BY number"), before);
     }
 }
 
@@ -221,7 +253,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 14);
+    assert_eq!(place.tables().len(), 17);
     place.home.serve().stop();
 }
 
@@ -234,9 +266,9 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 14, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 17, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
-            assert_eq!(history, ["1", "2", "3"].map(|version| [Some(version.to_owned())]));
+            assert_eq!(history, ["1", "2", "3", "4"].map(|version| [Some(version.to_owned())]));
         }
     }
 }

@@ -347,7 +347,7 @@ impl Home {
         let (client, secret, key) = (&self.client, &self.secret, &self.key.id);
         format!(
             "[[tenant]]\nname = \"{name}\"\n{settings}\n[[tenant.client]]\nid = \"{client}\"\n\
-             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\"]\n[[tenant.client.key]]\n\
+             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\", \"accounts:admin\"]\n[[tenant.client.key]]\n\
              id = \"{key}\"\npublic_key = '''\n{}'''\n",
             self.key.pair.public().spki_pem()
         )
@@ -409,6 +409,7 @@ impl Home {
             key: self.key.clone(),
             version: Version::Draft15,
             token: String::new(),
+            scopes: "users:admin users:read",
         }
     }
 
@@ -553,6 +554,8 @@ pub struct Client {
     pub key: Key,
     pub version: Version,
     pub token: String,
+    /// What the next token is asked for.
+    pub scopes: &'static str,
 }
 
 impl Client {
@@ -648,7 +651,7 @@ impl Client {
             .append_pair("client_id", &self.id)
             .append_pair("client_secret", &self.secret)
             .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", "users:admin users:read")
+            .append_pair("scope", self.scopes)
             .finish();
         let stranger = Self { token: String::new(), ..self.clone() };
         let headers = [("content-type", "application/x-www-form-urlencoded")];

@@ -159,11 +159,15 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     home.write("tenants.toml", &home.tenants("acme", "identifier_checks = \"strict\""));
     let server = home.serve();
     let mut client = home.caller(&server).await;
+    client.scopes = "users:admin users:read accounts:admin";
+    client.take_token().await;
     let mut tokens = vec![client.token.clone()];
     let everything = exercise(&client).await;
     for (member, text) in CANARIES {
         assert!(everything.contains(text), "{member} was answered to its owner");
     }
+    let owner = client.create(body().to_string().as_bytes(), &uuid()).await.json();
+    opened(&client, owner["id"].as_str().unwrap()).await;
     rejected(&client).await;
     over_http2(&client).await;
     let metrics = peek(server.address, "/metrics").unwrap().1;
@@ -193,7 +197,7 @@ fn judge(home: &Home, heap: &Heap, tokens: &[String]) {
     for (member, text) in CANARIES {
         heap.must_not_have(member, text);
     }
-    for word in ["Qanary", "qanary", "QANARY", "QN4RY", "19130729", "13472947110"] {
+    for word in ["Qanary", "qanary", "QANARY", "QN4RY", "19130729", "13472947110", "490192837465"] {
         heap.must_not_have("a part of a canary", word);
     }
     heap.must_not_have("the client secret", &home.secret);
@@ -220,6 +224,23 @@ async fn exercise(client: &Client) -> String {
     identified(client, another["id"].as_str().unwrap()).await;
     answered.push_str(&client.get("/users?limit=1000").await.text());
     answered
+}
+
+/// Given a securities account of a number of their own, and an account in it.
+async fn opened(client: &Client, user: &str) {
+    let key = uuid();
+    let open = async |target: &str, body: Value| {
+        let (body, headers) = (body.to_string(), [("idempotency-key", key.as_str())]);
+        let request = Request { method: "POST", target, body: body.as_bytes(), headers: &headers };
+        let answer = client.send(&client.signed(&request)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let group = json!({ "user_id": user, "type": "PERSONAL", "securities_account_number": "490192837465" });
+    let group = open("/account_groups", group).await["id"].clone();
+    let account =
+        json!({ "user_id": user, "account_group_id": group, "type": "TRADING", "name": "Qanarydepot" });
+    open("/accounts", account).await;
 }
 
 /// Given an identifier, another and a wrong one, and asked what would be reported.

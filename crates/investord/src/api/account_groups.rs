@@ -1,0 +1,148 @@
+//! `/account_groups`: open one; the rest is in `custody.rs`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::caller::{Call, Received, Signed};
+use super::custody::{ADMIN, CloseQuery, Resource, close_parameters, page_of};
+use super::openapi::{ACCOUNT_GROUPS, About, Payload};
+use super::{Reply, about_user};
+use crate::app::App;
+use crate::clock::Ids;
+use crate::domain::account::{AccountGroup, CREATE_GROUP, Content, Custody, GROUP, Group, NewGroup};
+use crate::domain::schema::{Schemas, Side, open_object};
+use crate::domain::tenant::Model;
+use crate::domain::user::User;
+use crate::problem::Problem;
+use crate::store::seal::{TenantKey, UserKey};
+use crate::store::steps::ACCOUNT_GROUP_CLOSING;
+use crate::store::tenants::Head;
+use crate::store::terms::{self, Field};
+use crate::store::{StoreError, Tx, accounts};
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("AccountGroup", |schemas| {
+        let mut schema = open_object(&GROUP, Side::Answer, schemas);
+        schema["description"] = json!("The accounts that a user has under one securities account number.");
+        schema
+    })
+}
+
+impl Resource for Group {
+    const TAG: &'static str = ACCOUNT_GROUPS;
+    const LIST: (&'static str, &'static str) = ("GET /account_groups", "list_account_groups");
+    const OF_USER: (&'static str, &'static str) =
+        ("GET /users/{user_id}/account_groups", "list_user_account_groups");
+    const READ: (&'static str, &'static str) =
+        ("GET /account_groups/{account_group_id}", "retrieve_account_group");
+    const CLOSE: (&'static str, &'static str) =
+        ("DELETE /account_groups/{account_group_id}", "account_group_closure");
+    const ID: &'static str = "account_group_id";
+    const CLOSING: &'static str = ACCOUNT_GROUP_CLOSING;
+    const CLOSE_DESCRIPTION: &'static str = "Begins to close an account group, which ends when no account in it is \
+        open any more: they are not closed by it, and no new one can be opened. ACCOUNT_GROUP.CLOSING_INITIATED and \
+        ACCOUNT_GROUP.CLOSED tell.";
+    const ONE: Payload = Payload {
+        description: "The account group.",
+        media: "application/json",
+        schema,
+        examples: &[("group", include_str!("../../../../api/examples/account-group.json"))],
+    };
+    const PAGE: Payload = Payload {
+        description: "A page of the list.",
+        media: "application/json",
+        schema: |schemas| page_of("AccountGroupList", schema, schemas),
+        examples: &[("page", include_str!("../../../../api/examples/account-group-list.json"))],
+    };
+
+    fn closes(&mut self, query: &CloseQuery) {
+        self.closure_reason.clone_from(&query.reason);
+    }
+
+    fn close_parameters() -> Vec<Value> {
+        close_parameters()
+    }
+}
+
+pub struct CreateGroup(NewGroup);
+
+impl Call for CreateGroup {
+    const OPERATION: &'static str = "POST /account_groups";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ONCE: bool = true;
+    const ABOUT: About = About {
+        tag: ACCOUNT_GROUPS,
+        id: "create_account_group",
+        summary: "Create an account group",
+        description: "Opens an account group for a user. It is ACTIVE at once if the user is, else when the user \
+            becomes so. Of the types but LEGAL_ENTITY a user has one open group each.",
+        parameters: Vec::new,
+        request: Some(Payload {
+            description: "The account group.",
+            media: "application/json",
+            schema: |schemas| {
+                schemas.named(CREATE_GROUP.name, |schemas| {
+                    // Nothing in it depends on the operating model.
+                    CREATE_GROUP.json_schema(Side::Request(Model::Byol), schemas)
+                })
+            },
+            examples: &[("group", include_str!("../../../../api/examples/create-account-group.json"))],
+        }),
+        answer: Group::ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self(NewGroup::parse(received.json()?, settings, received.now)?))
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<Reply, Problem> {
+    let (ids, user) = (Arc::clone(&app.ids), req.call.0.user_id);
+    let create =
+        move |tx: &Tx<'_>, req: &Signed<CreateGroup>, head: &mut Head, (user, key): (User, &UserKey)| {
+            let (new, tenant_key) = (&req.call.0, &req.client.tenant.key);
+            let others: Vec<AccountGroup> = accounts::of_user(tx, head.tenant, user.id, key)?;
+            if let Err(refusal) = about_user::is_not_leaving(&user).and_then(|()| Ok(new.fits(&others)?)) {
+                return Ok(Err(refusal));
+            }
+            let Some(number) = free_number(tx, head.tenant, new, tenant_key, &*ids)? else {
+                return Ok(Err(Problem::invalid("securities_account_number", "is taken")));
+            };
+            terms::add(tx, (head.tenant, user.id), (Field::SecuritiesAccountNumber, &number), tenant_key)?;
+            let content =
+                Group { kind: new.kind.clone(), securities_account_number: number, closure_reason: None };
+            let (group, events) = Custody::open(ids.uuid(), &user, head.now, content);
+            accounts::enter(tx, head, &group, &events, key, &*ids)?;
+            Ok(Ok(Reply::ok(Group::view(&group).to_string())))
+        };
+    about_user::write(&app, "account_groups.create", req, user, create).await
+}
+
+/// The number that the client brings, if no other group of the tenant has it, or one that none has.
+fn free_number(
+    tx: &Tx<'_>,
+    tenant: i64,
+    new: &NewGroup,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<Option<String>, StoreError> {
+    let is_free = |number: &str| {
+        let taken = terms::find(tx, tenant, (Field::SecuritiesAccountNumber, number), key, 1)?;
+        Ok::<_, StoreError>(taken.is_empty())
+    };
+    if let Some(number) = &new.securities_account_number {
+        return Ok(is_free(number)?.then(|| number.clone()));
+    }
+    loop {
+        let mut random = [0; 8];
+        ids.fill(&mut random);
+        // By chance, so that it tells nothing; nine digits, as all versions of the API take them.
+        let number = (100_000_000 + u64::from_be_bytes(random) % 900_000_000).to_string();
+        if is_free(&number)? {
+            return Ok(Some(number));
+        }
+    }
+}

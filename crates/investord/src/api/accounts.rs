@@ -1,0 +1,178 @@
+//! `/accounts`: open one, give it another name; the rest is in `custody.rs`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::caller::{Call, Received, Signed};
+use super::custody::{ADMIN, Resource, page_of};
+use super::openapi::{ACCOUNTS, About, Payload, path_id};
+use super::{Reply, about_user};
+use crate::app::App;
+use crate::domain::account::{
+    self, ACCOUNT, Account, CREATE_ACCOUNT, Content, Custody, Group, NewAccount, Single, Status,
+    UPDATE_ACCOUNT,
+};
+use crate::domain::schema::{Schemas, Shape, Side, open_object};
+use crate::domain::tenant::Model;
+use crate::domain::user::User;
+use crate::problem::Problem;
+use crate::store::seal::UserKey;
+use crate::store::steps::ACCOUNT_CLOSING;
+use crate::store::tenants::Head;
+use crate::store::{Tx, accounts};
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Account", |schemas| {
+        let mut schema = open_object(&ACCOUNT, Side::Answer, schemas);
+        schema["description"] = json!("An account in an account group.");
+        schema["properties"]["account_number"] = json!({
+            "type": "integer",
+            "minimum": 1,
+            "description": "Serial number of the account in its account group.",
+        });
+        schema["required"].as_array_mut().into_iter().for_each(|names| names.push(json!("account_number")));
+        schema
+    })
+}
+
+fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
+    // Nothing in it depends on the operating model.
+    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
+}
+
+impl Resource for Single {
+    const TAG: &'static str = ACCOUNTS;
+    const LIST: (&'static str, &'static str) = ("GET /accounts", "list_accounts");
+    const OF_USER: (&'static str, &'static str) = ("GET /users/{user_id}/accounts", "list_user_accounts");
+    const READ: (&'static str, &'static str) = ("GET /accounts/{account_id}", "retrieve_account");
+    const CLOSE: (&'static str, &'static str) = ("DELETE /accounts/{account_id}", "account_closure");
+    const ID: &'static str = "account_id";
+    const CLOSING: &'static str = ACCOUNT_CLOSING;
+    const CLOSE_DESCRIPTION: &'static str =
+        "Begins to close an account. ACCOUNT.CLOSING_INITIATED and ACCOUNT.CLOSED tell.";
+    const ONE: Payload = Payload {
+        description: "The account.",
+        media: "application/json",
+        schema,
+        examples: &[("account", include_str!("../../../../api/examples/account.json"))],
+    };
+    const PAGE: Payload = Payload {
+        description: "A page of the list.",
+        media: "application/json",
+        schema: |schemas| page_of("AccountList", schema, schemas),
+        examples: &[("page", include_str!("../../../../api/examples/account-list.json"))],
+    };
+}
+
+pub struct CreateAccount(NewAccount);
+
+impl Call for CreateAccount {
+    const OPERATION: &'static str = "POST /accounts";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ONCE: bool = true;
+    const ABOUT: About = About {
+        tag: ACCOUNTS,
+        id: "create_account",
+        summary: "Create an account",
+        description: "Opens an account in an account group of a user. It is ACTIVE at once if the user is, else when \
+            the user becomes so.",
+        parameters: Vec::new,
+        request: Some(Payload {
+            description: "The account.",
+            media: "application/json",
+            schema: |schemas| request(&CREATE_ACCOUNT, schemas),
+            examples: &[("account", include_str!("../../../../api/examples/create-account.json"))],
+        }),
+        answer: Single::ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self(NewAccount::parse(received.json()?, settings, received.now)?))
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Result<Reply, Problem> {
+    let (ids, user) = (Arc::clone(&app.ids), req.call.0.user_id);
+    let create =
+        move |tx: &Tx<'_>, req: &Signed<CreateAccount>, head: &mut Head, (user, key): (User, &UserKey)| {
+            let new = &req.call.0;
+            if let Err(refusal) = about_user::is_not_leaving(&user) {
+                return Ok(Err(refusal));
+            }
+            let group =
+                accounts::by_id::<Group>(tx, head.tenant, new.account_group_id, &req.client.tenant.key)?;
+            match group.map(|group| (group.user_id == user.id, group.status)) {
+                None => return Ok(Err(Problem::NotFound("account group"))),
+                Some((false, _)) => {
+                    return Ok(Err(Problem::invalid("account_group_id", "is a group of another user")));
+                }
+                Some((true, Status::Closing | Status::Closed | Status::Locked)) => {
+                    return Ok(Err(Problem::Closed("the account group is closing, closed or locked")));
+                }
+                Some((true, Status::PendingApproval | Status::Active)) => {}
+            }
+            let content = new.beside(&accounts::of_user(tx, head.tenant, user.id, key)?);
+            let (account, events) = Custody::open(ids.uuid(), &user, head.now, content);
+            accounts::enter(tx, head, &account, &events, key, &*ids)?;
+            Ok(Ok(Reply::ok(Single::view(&account).to_string())))
+        };
+    about_user::write(&app, "accounts.create", req, user, create).await
+}
+
+pub struct UpdateAccount {
+    id: Uuid,
+    name: Option<String>,
+}
+
+impl Call for UpdateAccount {
+    const OPERATION: &'static str = "PATCH /accounts/{account_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const ABOUT: About = About {
+        tag: ACCOUNTS,
+        id: "update_account",
+        summary: "Update an account",
+        description: "Gives an account another name, which ACCOUNT.UPDATED tells. The same name is no change.",
+        parameters: || vec![path_id("account_id", "Its id.")],
+        request: Some(Payload {
+            description: "The new name.",
+            media: "application/json",
+            schema: |schemas| request(&UPDATE_ACCOUNT, schemas),
+            examples: &[("name", include_str!("../../../../api/examples/update-account.json"))],
+        }),
+        answer: Single::ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let id = received.path_id(1).ok_or(Problem::NotFound("account"))?;
+        let settings = &received.client.tenant.settings;
+        Ok(Self { id, name: account::parse_update(received.json()?, settings, received.now)? })
+    }
+}
+
+pub async fn update(State(app): State<App>, req: Signed<UpdateAccount>) -> Result<Reply, Problem> {
+    let (ids, id, client) = (Arc::clone(&app.ids), req.call.id, Arc::clone(&req.client));
+    let owner = move |tx: &Tx<'_>, tenant| {
+        Ok(accounts::by_id::<Single>(tx, tenant, id, &client.tenant.key)?.map(|account| account.user_id))
+    };
+    let update =
+        move |tx: &Tx<'_>, req: &Signed<UpdateAccount>, head: &mut Head, (_, key): (User, &UserKey)| {
+            let account: Option<Account> = accounts::by_id(tx, head.tenant, id, &req.client.tenant.key)?;
+            let mut account = account.ok_or(Problem::NotFound("account"))?;
+            match account.status {
+                Status::PendingApproval | Status::Active | Status::Closing => {}
+                Status::Closed | Status::Locked => {
+                    return Ok(Err(Problem::Closed("the account is closed or locked")));
+                }
+            }
+            if let Some(event) = account.rename(req.call.name.as_deref(), head.now) {
+                accounts::update(tx, head, &account, event, key, &*ids)?;
+            }
+            Ok(Ok(Reply::ok(Single::view(&account).to_string())))
+        };
+    about_user::write_found(&app, "accounts.update", req, ("account", owner), update).await
+}
