@@ -49,9 +49,11 @@ CREATE TABLE next_steps (
     tenant  {int}  NOT NULL,
     user_id {id}   NOT NULL,
     number  {int}  NOT NULL,
-    kind    TEXT   NOT NULL CHECK (kind IN ('data-change', 'account-closing', 'account-group-closing', 'offboarding')),
+    kind    TEXT   NOT NULL CHECK (
+        kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding')
+    ),
     subject {id}   NOT NULL,
-    -- None while it waits: a data change for somebody, anything else until what is open is closed.
+    -- None while it waits: a data change or check for somebody, anything else until what is open is closed.
     due     {int},
     PRIMARY KEY (tenant, user_id, number),
     FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)

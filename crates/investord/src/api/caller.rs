@@ -54,6 +54,8 @@ pub trait Call: Sized + Send {
     const ONCE: bool = false;
     /// Whether it changes anything, so that it may find the tenant locked.
     const WRITES: bool = Self::ONCE;
+    /// Whether what is asked for is done later: a success is 202.
+    const LATER: bool = false;
     const ABOUT: About;
 
     fn read(received: &Received<'_>) -> Result<Self, Problem>;

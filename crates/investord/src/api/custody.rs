@@ -183,6 +183,7 @@ impl<T: Resource> Call for Close<T> {
     const OPERATION: &'static str = T::CLOSE.0;
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
+    const LATER: bool = true;
     const ABOUT: About = About {
         tag: T::TAG,
         id: T::CLOSE.1,

@@ -31,6 +31,7 @@ impl Call for RequestDataChange {
     const OPERATION: &'static str = "POST /users/{user_id}/data_change_requests";
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
+    const LATER: bool = true;
     const ABOUT: About = About {
         tag: USERS,
         id: "user_data_change",

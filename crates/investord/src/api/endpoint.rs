@@ -27,6 +27,7 @@ pub enum Access {
         scopes: &'static [&'static str],
         once: bool,
         writes: bool,
+        later: bool,
     },
     /// A client, in a signed request.
     Signature,
@@ -53,7 +54,7 @@ impl Endpoint {
         F: Fn(State<App>, Signed<T>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Reply, Problem>> + Send,
     {
-        let access = Access::Token { scopes: T::SCOPES, once: T::ONCE, writes: T::WRITES };
+        let access = Access::Token { scopes: T::SCOPES, once: T::ONCE, writes: T::WRITES, later: T::LATER };
         Self::new(T::OPERATION, access, T::ABOUT, handler)
     }
 

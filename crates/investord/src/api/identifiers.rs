@@ -20,7 +20,7 @@ use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
 use crate::store::tenants::Head;
-use crate::store::{Tx, identifiers, users};
+use crate::store::{Tx, activation, identifiers, users};
 
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Identifier", |schemas| {
@@ -244,9 +244,7 @@ async fn change<T: Call + 'static>(
         identifiers::apply(tx, number, &change, key, &*ids)?;
         let reply = Reply::ok(change.identifier().to_string());
         change.put_into(&mut held);
-        if let Some(event) = user.judge(held.iter().map(|one| &one.content), settings, head.now) {
-            users::set_status(tx, head, &user, key, event, &*ids)?;
-        }
+        activation::judge(tx, head, &mut user, Some(&held), settings, key, &*ids)?;
         Ok(Ok(reply))
     };
     about_user::write(&app, name, req, id, change).await

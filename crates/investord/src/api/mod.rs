@@ -4,6 +4,7 @@ mod about_user;
 mod account_groups;
 mod accounts;
 pub mod caller;
+mod checks;
 mod compat;
 mod custody;
 mod data_changes;
@@ -17,6 +18,7 @@ pub mod openapi;
 mod page;
 pub mod replays;
 mod reporting;
+mod tax_residencies;
 mod token;
 mod users;
 
@@ -45,6 +47,11 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(identifiers::create),
         Endpoint::signed(identifiers::read),
         Endpoint::signed(identifiers::update),
+        Endpoint::signed(checks::list),
+        Endpoint::signed(checks::create),
+        Endpoint::signed(checks::read),
+        Endpoint::signed(tax_residencies::read),
+        Endpoint::signed(tax_residencies::set),
         Endpoint::signed(custody::of_user::<Group>),
         Endpoint::signed(custody::list::<Group>),
         Endpoint::signed(account_groups::create),
@@ -89,6 +96,11 @@ impl Reply {
     /// 202 and nothing else: what was asked for is done later.
     pub fn accepted() -> Self {
         Self { status: StatusCode::ACCEPTED, json: String::new() }
+    }
+
+    /// 202 with what it will be found by.
+    pub fn accepted_as(json: String) -> Self {
+        Self { status: StatusCode::ACCEPTED, json }
     }
 
     /// The answer of the first time, byte for byte.

@@ -36,21 +36,25 @@ pub struct Payload {
     pub examples: &'static [(&'static str, &'static str)],
 }
 
-/// The answer of what is done later: 202, empty.
+/// The answer of what is done later: empty.
 pub const ACCEPTED: Payload =
     Payload { description: "Accepted.", media: "", schema: |_| Value::Null, examples: &[] };
 
 pub const USERS: &str = "Users";
 pub const IDENTIFIERS: &str = "User identifiers";
+pub const CHECKS: &str = "User checks";
+pub const TAXES: &str = "Tax residencies";
 pub const ACCOUNT_GROUPS: &str = "Account groups";
 pub const ACCOUNTS: &str = "Accounts";
 pub const REPORTING: &str = "Reporting";
 pub const TOKENS: &str = "Access tokens";
 pub const SERVER: &str = "Server";
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 9] = [
     (USERS, "Natural persons in the register of a tenant."),
     (IDENTIFIERS, "What users are named by in transaction reports."),
+    (CHECKS, "What has been checked of users."),
+    (TAXES, "Where users pay taxes."),
     (ACCOUNT_GROUPS, "Securities accounts of users, each with the accounts in it."),
     (ACCOUNTS, "Accounts of users, in which they hold assets."),
     (REPORTING, "Beyond the vendor's API: who would be reported with what, and why."),
@@ -61,9 +65,13 @@ const TAGS: [(&str, &str); 7] = [
 const SCHEME: &str = "oauth-client-credentials";
 
 /// Scopes that the operations below ask for.
-const SCOPES: [(&str, &str); 4] = [
+const SCOPES: [(&str, &str); 8] = [
     ("accounts:admin", "Create/update/delete accounts and account groups"),
     ("accounts:read", "Read accounts and account groups"),
+    ("checks:admin", "Create/update/delete user checks"),
+    ("checks:read", "Read user checks"),
+    ("taxes:admin", "Create/update/delete tax residencies"),
+    ("taxes:read", "Read tax residencies"),
     ("users:admin", "Create, update and delete users"),
     ("users:read", "Read users"),
 ];
@@ -192,11 +200,11 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
         });
     }
     let mut success = json!({ "description": answer.description, "headers": request_id() });
-    let is_empty = answer.media.is_empty();
-    if !is_empty {
+    if !answer.media.is_empty() {
         success["content"] = content(answer, schemas);
     }
-    operation["responses"][if is_empty { "202" } else { "200" }] = success;
+    let later = matches!(endpoint.access, Access::Token { later: true, .. });
+    operation["responses"][if later { "202" } else { "200" }] = success;
     for status in endpoint.refusals() {
         operation["responses"][status.as_str()] = reference("responses", &component(status));
     }

@@ -170,6 +170,7 @@ impl Call for OffboardUser {
     const OPERATION: &'static str = "DELETE /users/{user_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
+    const LATER: bool = true;
     const ABOUT: About = About {
         tag: USERS,
         id: "offboard_user",

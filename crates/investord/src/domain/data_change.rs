@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::identifier::today;
 use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
-use super::tenant::{Model, ReviewPolicy, Settings};
+use super::tenant::{Model, Settings};
 use super::tree::Tree;
 use super::user::{
     BIRTH_CITY, BIRTH_COUNTRY, BIRTH_DATE, BIRTH_NAME, BRANCH_ID, DECEASE_DATE, EMAIL, FIRST_NAME, GENDER,
@@ -19,12 +19,14 @@ use super::user::{
     Status, TAGS, TITLE, User,
 };
 
-const ISSUANCE_DATE: Member =
+pub const ISSUANCE_DATE: Member =
     member("issuance_date", Needed::Always, Rule::Date, "When the document was issued.");
-const DATA_DOWNLOAD_LINK: Member =
+pub const DATA_DOWNLOAD_LINK: Member =
     member("data_download_link", Needed::Always, Rule::Url { max: 1000 }, "Where the proof can be fetched.");
 const IDENTITY_DOCUMENT: Member = document(&["PASSPORT", "ID_CARD"]);
-const RESIDENCE_DOCUMENT: Member = document(&[
+const RESIDENCE_DOCUMENT: Member = document(RESIDENCE_DOCUMENTS);
+/// What proves where somebody lives.
+pub const RESIDENCE_DOCUMENTS: &[&str] = &[
     "UTILITY_BILL",
     "TELEPHONE_BILL",
     "INTERNET_BILL",
@@ -32,7 +34,7 @@ const RESIDENCE_DOCUMENT: Member = document(&[
     "REGISTRATION_CERT",
     "RESIDENCE_PERMIT",
     "ID_CARD",
-]);
+];
 
 const fn document(kinds: &'static [&'static str]) -> Member {
     member("document_type", Needed::Always, Rule::OneOf(kinds), "What kind of document proves it.")
@@ -140,16 +142,12 @@ impl Asked {
 
     /// Whether somebody has to look at the proof before anything is changed.
     pub fn is_for_review(&self, settings: &Settings) -> bool {
-        settings.model == Model::Tol
-            && settings.review_policy == ReviewPolicy::Review
-            && !self.proof.is_empty()
+        settings.somebody_reviews() && !self.proof.is_empty()
     }
 
     /// The outcome that a tenant for tests asks for: a link whose path ends with `/fail.zip` is a bad proof.
     fn is_to_fail(&self, settings: &Settings) -> bool {
-        let link = self.proof.get("data_download_link").and_then(Value::as_str);
-        settings.review_policy == ReviewPolicy::Simulate
-            && link.is_some_and(|link| link.ends_with("/fail.zip"))
+        settings.takes_for_bad(self.proof.get("data_download_link").and_then(Value::as_str))
     }
 }
 
@@ -229,9 +227,6 @@ pub struct Content {
 /// Characters of a reason in an event.
 const MOST_REASON: usize = 100;
 
-/// Who decides when nobody has to.
-const SYSTEM: &str = "system";
-
 impl DataChange {
     pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, asked: Asked) -> Self {
         let content = Content { asked, before: None, decided_by: None, reason: None };
@@ -248,7 +243,7 @@ impl DataChange {
             None
         };
         self.updated_at = now;
-        self.content.decided_by = Some(SYSTEM.to_owned());
+        self.content.decided_by = Some(super::SYSTEM.to_owned());
         let person = refusal.is_none().then(|| user.person.changed(&self.content.asked.data)).flatten();
         let Some(person) = person else {
             self.state = State::Failed;

@@ -1,6 +1,7 @@
 //! The rules, without input or output: no async, no SQL, no HTTP, no clock.
 
 pub mod account;
+pub mod check;
 pub mod data_change;
 pub mod event;
 pub mod identifier;
@@ -8,6 +9,10 @@ pub mod identity;
 pub mod reporting;
 pub mod schema;
 pub mod standard;
+pub mod tax_residency;
 pub mod tenant;
 pub mod tree;
 pub mod user;
+
+/// Who decides when nobody has to.
+pub const SYSTEM: &str = "system";

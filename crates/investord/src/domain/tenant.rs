@@ -20,6 +20,7 @@ pub struct Settings {
     pub identifier_checks: IdentifierChecks,
     pub regime: RegimeSetting,
     pub review_policy: ReviewPolicy,
+    pub proof_validity: ProofValidity,
     /// How long an offboarding takes at least.
     pub offboarding_delay_seconds: u32,
     pub offboarding_waits_for: Vec<OffboardingWaitsFor>,
@@ -64,9 +65,14 @@ impl Default for ActivationRequires {
 }
 
 impl ActivationRequires {
-    /// Whether nothing is required that `fulfilled` does not name.
-    pub fn met_by(&self, fulfilled: &[Requirement]) -> bool {
-        self.0.iter().all(|requirement| fulfilled.contains(requirement))
+    /// Whether this is among what is required.
+    pub fn has(&self, requirement: Requirement) -> bool {
+        self.0.contains(&requirement)
+    }
+
+    /// Whether all that is required is fulfilled.
+    pub fn are_met(&self, is_fulfilled: impl Fn(Requirement) -> bool) -> bool {
+        self.0.iter().all(|requirement| is_fulfilled(*requirement))
     }
 }
 
@@ -97,7 +103,7 @@ impl From<RegimeSetting> for Regime {
     }
 }
 
-/// Who decides a data change that comes with proof (TOL).
+/// Who decides a data change or a check that comes with proof (TOL).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReviewPolicy {
@@ -105,6 +111,15 @@ pub enum ReviewPolicy {
     Auto,
     Review,
     Simulate,
+}
+
+/// Whether a check fails whose proof is too old or has expired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProofValidity {
+    #[default]
+    Ignore,
+    Enforce,
 }
 
 /// What has to come before a user has left, beside the closing of all that is theirs.
@@ -116,6 +131,17 @@ pub enum OffboardingWaitsFor {
 }
 
 impl Settings {
+    /// Whether somebody looks at what comes with proof.
+    pub fn somebody_reviews(&self) -> bool {
+        self.model == Model::Tol && self.review_policy == ReviewPolicy::Review
+    }
+
+    /// Whether a proof is bad because a tenant for tests has asked for that: its address ends with `/fail.zip`.
+    pub fn takes_for_bad(&self, data_download_link: Option<&str>) -> bool {
+        self.review_policy == ReviewPolicy::Simulate
+            && data_download_link.is_some_and(|link| link.ends_with("/fail.zip"))
+    }
+
     /// The first instant at which an offboarding that begins now may end.
     pub fn offboarded_not_before(&self, now: Timestamp) -> Timestamp {
         let delay = SignedDuration::from_secs(self.offboarding_delay_seconds.into());

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::check::{self, Check};
 use super::event::EventType;
 use super::identifier::{Content, today};
 use super::identity::Identity;
@@ -22,7 +23,7 @@ static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
 static SOCIAL_SECURITY: Pattern =
     Pattern::new(r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$");
 
-static ADDRESS: Shape = Shape {
+pub static ADDRESS: Shape = Shape {
     name: "Address",
     members: &[
         member(
@@ -269,6 +270,14 @@ pub struct Registration {
     pub events: Vec<EventType>,
 }
 
+/// What speaks for the activation of a user; of what the tenant does not require nothing needs to be told.
+#[derive(Default)]
+pub struct Standing<'a> {
+    pub identifiers: Vec<&'a Content>,
+    pub checks: Vec<Check>,
+    pub has_tax_residency: bool,
+}
+
 impl User {
     /// Takes a person into the register and says what has happened by that.
     ///
@@ -279,14 +288,15 @@ impl User {
         let concat = Content::own_concat(&person.identity, settings.regime.into());
         let mut user = User { id, created_at: now, updated_at: now, status: Status::Inactive, person };
         let mut events = vec![EventType::UserCreated];
-        events.extend(user.judge(&concat, settings, now));
+        let standing = Standing { identifiers: concat.iter().collect(), ..Standing::default() };
+        events.extend(user.judge(&standing, settings, now));
         Registration { user, concat, events }
     }
 
     /// Activates a user who waits for nothing any more; what has happened by that.
-    pub fn judge<'a>(
+    pub fn judge(
         &mut self,
-        identifiers: impl IntoIterator<Item = &'a Content>,
+        standing: &Standing<'_>,
         settings: &Settings,
         now: Timestamp,
     ) -> Option<EventType> {
@@ -294,10 +304,20 @@ impl User {
             Status::Inactive => {}
             Status::Active | Status::Offboarding | Status::Offboarded => return None,
         }
-        let identified = reporting::is_ready(&self.person.identity, identifiers, settings.regime.into());
-        let fulfilled: &[Requirement] = if identified { &[Requirement::Identifiers] } else { &[] };
-        let met = settings.activation_requires.met_by(fulfilled);
+        let (person, regime) = (&self.person.identity, settings.regime.into());
+        let met = settings.activation_requires.are_met(|requirement| match requirement {
+            Requirement::Identifiers => {
+                reporting::is_ready(person, standing.identifiers.iter().copied(), regime)
+            }
+            Requirement::Checks => check::have_passed(&standing.checks),
+            Requirement::TaxResidency => standing.has_tax_residency,
+        });
         met.then(|| self.becomes(Status::Active, now, EventType::UserActivated))
+    }
+
+    /// Whether the user waits to be activated.
+    pub fn waits(&self) -> bool {
+        self.status == Status::Inactive
     }
 
     /// Begins to offboard a user; again is no change, and there is no way back.

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V2__identifiers", include_str!("../../../../migrations/V2__identifiers.sql")),
     ("V3__life", include_str!("../../../../migrations/V3__life.sql")),
     ("V4__accounts", include_str!("../../../../migrations/V4__accounts.sql")),
+    ("V5__checks", include_str!("../../../../migrations/V5__checks.sql")),
 ];
 
 /// The words of a migration that differ between engines.

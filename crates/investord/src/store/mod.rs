@@ -4,8 +4,10 @@
 //! outside its `Tx`; when it returns an error it leaves nothing.
 
 pub mod accounts;
+pub mod activation;
 mod batch;
 mod binary;
+pub mod checks;
 pub mod chores;
 pub mod connect;
 pub mod data_changes;
@@ -22,6 +24,7 @@ pub mod sql;
 mod sqlite;
 pub mod steps;
 pub mod survey;
+pub mod tax_residencies;
 pub mod tenants;
 pub mod terms;
 pub mod transfer;

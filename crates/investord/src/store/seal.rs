@@ -84,6 +84,14 @@ impl<'a> Place<'a> {
         Self { kind: "data change", id: change.as_bytes() }
     }
 
+    pub fn check(check: &'a Uuid) -> Self {
+        Self { kind: "check", id: check.as_bytes() }
+    }
+
+    pub fn tax_residencies(user: &'a Uuid) -> Self {
+        Self { kind: "tax residencies", id: user.as_bytes() }
+    }
+
     pub fn account_group(group: &'a Uuid) -> Self {
         Self { kind: "account group", id: group.as_bytes() }
     }

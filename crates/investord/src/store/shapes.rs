@@ -26,7 +26,7 @@ const ACCOUNTS: &[(&str, Kind)] = &[
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 16] = [
+pub const SHAPES: [Shape; 18] = [
     (
         "tenants",
         &[
@@ -79,6 +79,24 @@ pub const SHAPES: [Shape; 16] = [
             ("sealed", Bytes),
         ],
         3,
+    ),
+    (
+        "checks",
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("id", Id),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("status", Text),
+            ("sealed", Bytes),
+        ],
+        3,
+    ),
+    (
+        "tax_residencies",
+        &[("tenant", Int), ("user_id", Id), ("created_at", Int), ("updated_at", Int), ("sealed", Bytes)],
+        2,
     ),
     ("account_groups", ACCOUNTS, 2),
     ("accounts", ACCOUNTS, 2),

@@ -21,15 +21,20 @@ pub struct Stmt {
 
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
-    use super::{accounts, chores, data_changes, identifiers, once, outbox, steps, tenants, terms, users};
+    use super::{
+        accounts, checks, chores, data_changes, identifiers, once, outbox, steps, tax_residencies, tenants,
+        terms, users,
+    };
     [
         accounts::STATEMENTS,
+        checks::STATEMENTS,
         chores::STATEMENTS,
         data_changes::STATEMENTS,
         identifiers::STATEMENTS,
         once::STATEMENTS,
         outbox::STATEMENTS,
         steps::STATEMENTS,
+        tax_residencies::STATEMENTS,
         tenants::STATEMENTS,
         terms::STATEMENTS,
         users::STATEMENTS,

@@ -41,7 +41,8 @@ const WAIT: Stmt = Stmt {
 };
 const WAKE: Stmt = Stmt {
     name: "steps.wake",
-    text: "UPDATE steps SET due = $1 WHERE tenant = $2 AND user_id = $3 AND due IS NULL AND kind <> 'data-change'",
+    text: "UPDATE steps SET due = $1 WHERE tenant = $2 AND user_id = $3 AND due IS NULL
+           AND kind IN ('account-group-closing', 'offboarding')",
 };
 
 /// What is to be done to a user. Data changes of a user are done in the order of their numbers.
@@ -53,12 +54,14 @@ pub struct Step {
     pub kind: String,
     /// What it is about, by the kind.
     pub subject: Uuid,
-    /// Not before; none while it waits: a data change for somebody, any other until something of the user is done.
+    /// Not before; none while it waits: a data change or check for somebody, any other until something of the user is done.
     pub due: Option<Timestamp>,
 }
 
 /// The subject is the data change.
 pub const DATA_CHANGE: &str = "data-change";
+/// The subject is the check.
+pub const CHECK: &str = "check";
 /// The subject is the account.
 pub const ACCOUNT_CLOSING: &str = "account-closing";
 /// The subject is the account group.

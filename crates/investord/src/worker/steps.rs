@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::account::{Custody, Group, Single};
+use crate::domain::check::{self, Check};
 use crate::domain::data_change::State;
 use crate::domain::event::EventType;
 use crate::domain::identifier;
@@ -16,9 +17,11 @@ use crate::domain::tenant::Settings;
 use crate::domain::user::{User, UserView};
 use crate::store::accounts::Content;
 use crate::store::seal::{TenantKey, UserKey};
-use crate::store::steps::{self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, DATA_CHANGE, OFFBOARDING, Step};
+use crate::store::steps::{
+    self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, CHECK, DATA_CHANGE, OFFBOARDING, Step,
+};
 use crate::store::tenants::{self, Head};
-use crate::store::{StoreError, Tx, accounts, data_changes, identifiers, outbox, users};
+use crate::store::{StoreError, Tx, accounts, activation, checks, data_changes, identifiers, outbox, users};
 
 /// What other processes have added is found at the latest after this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -63,6 +66,7 @@ async fn run_one(app: &App, step: Step) -> Result<(), StoreError> {
         let (row, key) = tenants::opened(tx, tenant, &master_key)?;
         let done = match step.kind.as_str() {
             DATA_CHANGE => data_change(tx, &mut head, &step, &row.settings, &key, &*ids)?,
+            CHECK => check(tx, &mut head, &step, &row.settings, &key, &*ids)?,
             ACCOUNT_CLOSING => account_closing(tx, &mut head, &step, &key, &*ids)?,
             ACCOUNT_GROUP_CLOSING => account_group_closing(tx, &mut head, &step, &key, &*ids)?,
             OFFBOARDING => offboarding(tx, &mut head, &step, &key, &*ids)?,
@@ -139,8 +143,8 @@ fn offboarding(
 ) -> Result<Outcome, StoreError> {
     let (mut user, user_key) = user(tx, step, key)?;
     let (groups, accounts) = accounts::open_of(tx, head.tenant, user.id, &user_key)?;
-    let changes = steps::is_pending(tx, head.tenant, user.id, DATA_CHANGE)?;
-    if !groups.is_empty() || !accounts.is_empty() || changes {
+    let pending = |kind| steps::is_pending(tx, head.tenant, user.id, kind);
+    if !groups.is_empty() || !accounts.is_empty() || pending(DATA_CHANGE)? || pending(CHECK)? {
         return Ok(Outcome::Waits);
     }
     if let Some(event) = user.finish_offboarding(head.now) {
@@ -188,8 +192,33 @@ fn data_change(
     // The change first, as the user was left by it; then what follows.
     let view = UserView::from(&user).to_string();
     outbox::publish(tx, head, EventType::UserDataChanged, subject, &view, ids)?;
-    if let Some(event) = user.judge(own.iter().map(|one| &one.content), settings, head.now) {
-        users::set_status(tx, head, &user, &user_key, event, ids)?;
+    activation::judge(tx, head, &mut user, Some(&own), settings, &user_key, ids)?;
+    Ok(Outcome::Done)
+}
+
+/// Decides a check that nobody has to look at. Once somebody's identity is known, the register makes a check of its
+/// own.
+fn check(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    step: &Step,
+    settings: &Settings,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<Outcome, StoreError> {
+    let (mut user, user_key) = user(tx, step, key)?;
+    let all = checks::of_user(tx, head.tenant, user.id, &user_key)?;
+    let found = all.iter().find(|check| check.id == step.subject);
+    let mut check = found.cloned().ok_or_else(|| gone("check", step.subject))?;
+    if let Some(event) = check.decide(check.verdict(settings, head.now), head.now) {
+        checks::update(tx, head, &check, event, &user_key, ids)?;
     }
+    if check.calls_for_compliance(&all) {
+        let compliance = Check::new(ids.uuid(), user.id, head.now, check::Content::compliance(head.now));
+        checks::enter(tx, head, &compliance, &user_key, ids)?;
+        let due = step.due.filter(|_| !compliance.content.is_for_review(settings));
+        steps::add(tx, (head.tenant, user.id), CHECK, compliance.id, due)?;
+    }
+    activation::judge(tx, head, &mut user, None, settings, &user_key, ids)?;
     Ok(Outcome::Done)
 }

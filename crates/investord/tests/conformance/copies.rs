@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use investord::clock::Ids as _;
 use investord::domain::account::{Custody, Group, Single};
+use investord::domain::check::{self, Check};
 use investord::domain::data_change::{Asked, DataChange};
 use investord::domain::tenant::Settings;
 use investord::store::once::{self, Nonce, Once};
 use investord::store::tenants::{self, ClientRow, Head, TokenRow};
 use investord::store::terms::{self, Field};
-use investord::store::{Stmt, Store, StoreError, Tx, Value, accounts, data_changes, steps, transfer, users};
+use investord::store::{
+    Stmt, Store, StoreError, Tx, Value, accounts, checks, data_changes, steps, tax_residencies, transfer,
+    users,
+};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -53,10 +57,14 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         data_changes::insert(tx, desk.tenant, &change, &key, &*desk.ids)?;
         steps::add(tx, (desk.tenant, user), steps::DATA_CHANGE, change.id, due)?;
     }
+    let all = serde_json::json!([{ "country": "DE", "tax_identifier_number": "65929970489" }]);
+    tax_residencies::set(tx, (desk.tenant, user), all, now(), &key, &*desk.ids)?;
     terms::add(tx, (desk.tenant, user), (Field::SecuritiesAccountNumber, "123456789"), &desk.key)?;
     let found = users::load(tx, desk.tenant, user, &desk.key)?.unwrap().0;
     let (kind, number) = ("PERSONAL".to_owned(), "123456789".to_owned());
     let mut head = Head::take(tx, desk.tenant, now())?;
+    let check = Check::new(desk.ids.uuid(), user, head.now, check::Content::compliance(now()));
+    checks::enter(tx, &mut head, &check, &key, &*desk.ids)?;
     let group = Group { kind, securities_account_number: number, closure_reason: None };
     let (group, events) = Custody::open(desk.ids.uuid(), &found, head.now, group);
     accounts::enter(tx, &mut head, &group, &events, &key, &*desk.ids)?;
@@ -170,6 +178,8 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM data_changes WHERE tenant >= 7",
         "DELETE FROM steps WHERE tenant >= 7",
         "DELETE FROM account_groups",
+        "DELETE FROM checks",
+        "DELETE FROM tax_residencies",
         "DELETE FROM accounts",
         "DELETE FROM terms",
         "DELETE FROM users WHERE tenant = 7 AND number > 1 OR tenant > 7",
@@ -221,6 +231,8 @@ async fn a_digest_sees_one_changed_value() {
         ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
         ("identifiers", "UPDATE identifiers SET updated_at = 0 WHERE tenant = 7"),
         ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
+        ("checks", "UPDATE checks SET status = 'FAILED'"),
+        ("tax_residencies", "UPDATE tax_residencies SET updated_at = 0"),
         ("account_groups", "UPDATE account_groups SET updated_at = 0"),
         ("accounts", "UPDATE accounts SET sealed = x'00'"),
         ("terms", "UPDATE terms SET mac = x'00'"),

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/V2__identifiers.sql"),
     include_str!("../../../../migrations/V3__life.sql"),
     include_str!("../../../../migrations/V4__accounts.sql"),
+    include_str!("../../../../migrations/V5__checks.sql"),
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -185,7 +186,7 @@ async fn the_schemas_are_the_same() {
     assert!(one["users"].indexes["users_updated"] == ["tenant", "updated_at", "number"]);
     assert!(one["users"].unique.contains(&vec!["tenant".to_owned(), "id".to_owned()]));
     assert_eq!(one["replies"].key, ["tenant", "operation", "once_key"]);
-    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 20);
+    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 24);
 }
 
 async fn a_copy_knows_every_table(engine: &Engine) {

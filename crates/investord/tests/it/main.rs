@@ -9,6 +9,7 @@ mod accounts;
 mod app;
 mod bodies;
 mod caller;
+mod checks;
 mod data_changes;
 mod explain;
 mod identifiers;

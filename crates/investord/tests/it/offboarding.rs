@@ -69,6 +69,20 @@ async fn what_was_asked_for_before_is_done_first() {
 }
 
 #[tokio::test]
+async fn a_change_that_waits_for_a_review_holds_up_the_offboarding() {
+    let app = TestApp::tol().await;
+    app.set("review_policy", "review").await;
+    let user = app.client().created(&bodies::everything()).await;
+    let target = format!("/users/{}/data_change_requests", id(&user));
+    let body: Value =
+        serde_json::from_str(include_str!("../../../../api/examples/change-name.json")).unwrap();
+    assert_eq!(app.client().request("POST", &target).json(&body).send().await.status, 202);
+    offboard(app.client(), &user).await;
+    run_due(app.app()).await.unwrap();
+    assert_eq!(read(app.client(), &user).await["status"], "OFFBOARDING");
+}
+
+#[tokio::test]
 async fn only_the_tenants_own_users_are_offboarded() {
     let app = TestApp::start().await;
     app.new_tenant("other", &[]).await;

@@ -11,6 +11,8 @@ mod app;
 mod bodies;
 #[path = "../it/caller.rs"]
 mod caller;
+#[path = "../it/checks.rs"]
+mod checks;
 #[path = "../it/data_changes.rs"]
 mod data_changes;
 #[path = "../it/explain.rs"]

@@ -12,13 +12,13 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
     for place in Place::on_each() {
         let said = place.run(&["migrate", "--dry-run"]).ok();
         assert!(said.contains("V1__register: to be applied"), "{said}");
-        assert!(said.contains("lacks 4; nothing was changed"), "{said}");
+        assert!(said.contains("lacks 5; nothing was changed"), "{said}");
         assert_eq!(place.tables(), Vec::<String>::new());
         assert!(!place.home.database().exists(), "not even a file");
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 17, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 19, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -43,7 +43,7 @@ fn of_four_runners_at_once_one_does_it() {
             let done = said.iter().filter(|said| said.contains("V1__register: applied")).count();
             assert_eq!(done, 1, "{said:?}");
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
-            assert_eq!(history, ["1", "2", "3", "4"].map(|version| [Some(version.to_owned())]));
+            assert_eq!(history, ["1", "2", "3", "4", "5"].map(|version| [Some(version.to_owned())]));
         }
     }
 }
@@ -91,6 +91,8 @@ async fn an_older_register_gets_its_concats() {
         server.stop();
         // What the first version had.
         for undo in [
+            "DROP TABLE checks",
+            "DROP TABLE tax_residencies",
             "DROP TABLE terms",
             "DROP TABLE accounts",
             "DROP TABLE account_groups",
@@ -128,6 +130,8 @@ async fn a_register_of_the_third_version_keeps_its_steps() {
         server.stop();
         // The table of before differs by its check alone.
         for undo in [
+            "DROP TABLE checks",
+            "DROP TABLE tax_residencies",
             "DROP TABLE terms",
             "DROP TABLE accounts",
             "DROP TABLE account_groups",
@@ -253,7 +257,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 17);
+    assert_eq!(place.tables().len(), 19);
     place.home.serve().stop();
 }
 
@@ -266,9 +270,9 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 17, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 19, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
-            assert_eq!(history, ["1", "2", "3", "4"].map(|version| [Some(version.to_owned())]));
+            assert_eq!(history, ["1", "2", "3", "4", "5"].map(|version| [Some(version.to_owned())]));
         }
     }
 }

@@ -1,0 +1,260 @@
+//! `/users/{user_id}/checks`: list, create, read.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::caller::{Call, Received, Signed};
+use super::directory::Tenant;
+use super::openapi::{About, CHECKS, Payload, path_id};
+use super::{Reply, about_user};
+use crate::app::App;
+use crate::domain::check::{self, Check, Content, INSTRUMENT_FIT, KYC, Kind, POR, Status};
+use crate::domain::schema::{Fault, Member, Schemas, Side, open_object};
+use crate::domain::tenant::Model;
+use crate::domain::user::User;
+use crate::problem::Problem;
+use crate::store::seal::UserKey;
+use crate::store::steps::{self, CHECK};
+use crate::store::tenants::Head;
+use crate::store::{Tx, checks, users};
+
+const READ: &[&str] = &["checks:read", "checks:admin"];
+const ADMIN: &[&str] = &["checks:admin"];
+
+/// The schema of a check as it is answered.
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Check", |schemas| {
+        let bodies = [("KycCheck", &KYC), ("PorCheck", &POR), ("InstrumentFitCheck", &INSTRUMENT_FIT)];
+        let mut all: Vec<Value> = bodies
+            .into_iter()
+            .map(|(name, shape)| schemas.named(name, |schemas| answered(shape.members.iter(), schemas)))
+            .collect();
+        all.push(schemas.named("ComplianceCheck", |schemas| {
+            let mut schema = answered(KYC.members[1..2].iter(), schemas);
+            schema["properties"]["type"] = json!({ "const": Kind::Compliance.as_str() });
+            schema["description"] =
+                json!("Made by the register itself when the identity of a user is known.");
+            schema
+        }));
+        json!({ "anyOf": all })
+    })
+}
+
+fn answered<'a>(members: impl Iterator<Item = &'a Member>, schemas: &mut Schemas) -> Value {
+    let mut schema = open_object(members, Side::Answer, schemas);
+    for name in ["id", "user_id"] {
+        schema["properties"][name] = json!({ "type": "string", "format": "uuid" });
+    }
+    schema["properties"]["status"] = json!({
+        "enum": Status::ALL.map(Status::as_str),
+        "description": "IN_PROGRESS: to be decided. PASSED, FAILED: the outcome.",
+    });
+    let names = ["id", "user_id", "status"].map(|name| json!(name));
+    schema["required"].as_array_mut().into_iter().for_each(|required| required.extend(names.clone()));
+    schema
+}
+
+fn parameters() -> Vec<Value> {
+    vec![path_id("user_id", "Id of the user."), path_id("check_id", "Id of the check.")]
+}
+
+/// Which of a user's checks are wanted.
+pub struct ListChecks {
+    user: Uuid,
+    latest: bool,
+    kind: Option<Kind>,
+}
+
+impl Call for ListChecks {
+    const OPERATION: &'static str = "GET /users/{user_id}/checks";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: CHECKS,
+        id: "list_user_checks",
+        summary: "List the checks of a user",
+        description: "Lists the checks of a user, the oldest first.",
+        parameters: || {
+            vec![
+                path_id("user_id", "Id of the user."),
+                json!({
+                    "name": "list_history", "in": "query", "schema": { "type": "boolean", "default": true },
+                    "description": "Whether all are listed, or of each type the latest alone.",
+                }),
+                json!({
+                    "name": "type", "in": "query", "schema": { "enum": Kind::ALL.map(Kind::as_str) },
+                    "description": "Of which type; of all without it.",
+                }),
+            ]
+        },
+        request: None,
+        answer: Payload {
+            description: "All of them.",
+            media: "application/json",
+            schema: |schemas| {
+                let item = schema(schemas);
+                schemas.named("CheckList", |_| {
+                    json!({
+                        "type": "object",
+                        "properties": { "data": { "type": "array", "items": item } },
+                        "required": ["data"],
+                    })
+                })
+            },
+            examples: &[("list", include_str!("../../../../api/examples/check-list.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let (mut list, mut faults) = (Self { user, latest: false, kind: None }, Vec::new());
+        for (name, value) in form_urlencoded::parse(received.query().as_bytes()) {
+            match (&*name, &*value) {
+                ("list_history", "true") => list.latest = false,
+                ("list_history", "false") => list.latest = true,
+                ("list_history", _) => faults.push(Fault::new(name, "must be true or false")),
+                ("type", kind) => match Kind::ALL.into_iter().find(|known| known.as_str() == kind) {
+                    Some(kind) => list.kind = Some(kind),
+                    None => faults.push(Fault::new(name, "is not the type of a check")),
+                },
+                _ => {}
+            }
+        }
+        if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Reply, Problem> {
+    let (client, ListChecks { user, latest, kind }) = (Arc::clone(&req.client), req.call);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(checks::of_user(tx, *number, user, &key)?)
+    };
+    let mut found = app.store.read("checks.list", read).await?;
+    if latest {
+        found = check::latest(found);
+    }
+    found.retain(|one| kind.is_none_or(|kind| one.content.kind == kind));
+    let items: Vec<Value> = found.iter().map(Check::view).collect();
+    Ok(Reply::ok(json!({ "data": items }).to_string()))
+}
+
+pub struct ReadCheck(Uuid, Uuid);
+
+impl Call for ReadCheck {
+    const OPERATION: &'static str = "GET /users/{user_id}/checks/{check_id}";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: CHECKS,
+        id: "retrieve_user_check",
+        summary: "Get a check of a user by id",
+        description: "Answers one check of a user.",
+        parameters,
+        request: None,
+        answer: Payload {
+            description: "The check.",
+            media: "application/json",
+            schema,
+            examples: &[
+                ("kyc", include_str!("../../../../api/examples/check-kyc.json")),
+                ("compliance", include_str!("../../../../api/examples/check-compliance.json")),
+            ],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let ids = received.path_id(1).zip(received.path_id(3));
+        ids.map(|(user, id)| Self(user, id)).ok_or(Problem::NotFound("check"))
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadCheck>) -> Result<Reply, Problem> {
+    let (client, ReadCheck(user, id)) = (Arc::clone(&req.client), req.call);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        checks::by_id(tx, *number, user, id, &key)?.ok_or(Problem::NotFound("check"))
+    };
+    Ok(Reply::ok(app.store.read("checks.read", read).await?.view().to_string()))
+}
+
+pub struct CreateCheck {
+    user: Uuid,
+    content: Content,
+}
+
+impl Call for CreateCheck {
+    const OPERATION: &'static str = "POST /users/{user_id}/checks";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const LATER: bool = true;
+    const ABOUT: About = About {
+        tag: CHECKS,
+        id: "create_user_check",
+        summary: "Create a check of a user",
+        description: "Files what was checked of a user. It is accepted at once and decided later; USER_CHECK.PASSED or \
+            USER_CHECK.FAILED tells the outcome. When a KYC check has passed, the register makes a COMPLIANCE check \
+            itself.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(Payload {
+            description: "What was checked.",
+            media: "application/json",
+            schema: |schemas| {
+                let all = [&KYC, &POR, &INSTRUMENT_FIT].map(|shape| {
+                    // Nothing in it depends on the operating model.
+                    schemas
+                        .named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
+                });
+                json!({ "anyOf": all })
+            },
+            examples: &[
+                ("kyc", include_str!("../../../../api/examples/create-check-kyc.json")),
+                ("por", include_str!("../../../../api/examples/create-check-por.json")),
+                ("instrument fit", include_str!("../../../../api/examples/create-check-instrument-fit.json")),
+            ],
+        }),
+        answer: Payload {
+            description: "Accepted.",
+            media: "application/json",
+            schema: |schemas| {
+                schemas.named("CheckId", |_| {
+                    json!({
+                        "type": "object",
+                        "properties": { "id": { "type": "string", "format": "uuid" } },
+                        "required": ["id"],
+                    })
+                })
+            },
+            examples: &[("id", include_str!("../../../../api/examples/check-id.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let content = Content::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, content })
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<Reply, Problem> {
+    let (ids, id) = (Arc::clone(&app.ids), req.call.user);
+    let create =
+        move |tx: &Tx<'_>, req: &Signed<CreateCheck>, head: &mut Head, (user, key): (User, &UserKey)| {
+            if let Err(refusal) = about_user::is_not_leaving(&user) {
+                return Ok(Err(refusal));
+            }
+            let check = Check::new(ids.uuid(), id, head.now, req.call.content.clone());
+            checks::enter(tx, head, &check, key, &*ids)?;
+            // By the clock that the worker asks: the tenant's instants may run ahead of it.
+            let settings = &req.client.tenant.settings;
+            let due = (!check.content.is_for_review(settings)).then_some(req.now);
+            steps::add(tx, (head.tenant, id), CHECK, check.id, due)?;
+            Ok(Ok(Reply::accepted_as(json!({ "id": check.id }).to_string())))
+        };
+    let reply = about_user::write(&app, "checks.create", req, id, create).await?;
+    app.work.notify_one();
+    Ok(reply)
+}

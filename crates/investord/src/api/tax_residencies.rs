@@ -1,0 +1,122 @@
+//! `/users/{user_id}/tax_residencies`: set, read.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::caller::{Call, Received, Signed};
+use super::directory::Tenant;
+use super::openapi::{About, Payload, TAXES, path_id};
+use super::{Reply, about_user};
+use crate::app::App;
+use crate::domain::schema::{Schemas, Side, open_object};
+use crate::domain::tax_residency::{RECORD, SET, TaxResidencies};
+use crate::domain::tenant::Model;
+use crate::domain::user::User;
+use crate::problem::Problem;
+use crate::store::seal::UserKey;
+use crate::store::tenants::Head;
+use crate::store::{Tx, activation, tax_residencies, users};
+
+const READ: &[&str] = &["taxes:read", "taxes:admin"];
+const ADMIN: &[&str] = &["taxes:admin"];
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("TaxResidencies", |schemas| {
+        let mut schema = open_object(&RECORD, Side::Answer, schemas);
+        schema["description"] = json!("Where a user pays taxes.");
+        schema
+    })
+}
+
+const RECORDED: Payload = Payload {
+    description: "The tax residencies.",
+    media: "application/json",
+    schema,
+    examples: &[("record", include_str!("../../../../api/examples/tax-residencies.json"))],
+};
+
+pub struct ReadTaxResidencies(Uuid);
+
+impl Call for ReadTaxResidencies {
+    const OPERATION: &'static str = "GET /users/{user_id}/tax_residencies";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: TAXES,
+        id: "retrieve_tax_residencies",
+        summary: "Get the tax residencies of a user",
+        description: "Answers what was set last; 404 if nothing has been set.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: RECORDED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadTaxResidencies>) -> Result<Reply, Problem> {
+    let (client, user) = (Arc::clone(&req.client), req.call.0);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        let found = tax_residencies::of_user(tx, *number, user, &key)?;
+        found.ok_or(Problem::NotFound("record: no tax residency has been set"))
+    };
+    Ok(Reply::ok(app.store.read("tax_residencies.read", read).await?.view().to_string()))
+}
+
+pub struct SetTaxResidencies {
+    user: Uuid,
+    all: Value,
+}
+
+impl Call for SetTaxResidencies {
+    const OPERATION: &'static str = "POST /users/{user_id}/tax_residencies";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ONCE: bool = true;
+    const ABOUT: About = About {
+        tag: TAXES,
+        id: "set_tax_residencies",
+        summary: "Set the tax residencies of a user",
+        description: "Puts these in the place of those that were set before. A user who waited for nothing else becomes \
+            ACTIVE by it.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(Payload {
+            description: "All of them.",
+            media: "application/json",
+            schema: |schemas| {
+                // Nothing in it depends on the operating model.
+                schemas.named(SET.name, |schemas| SET.json_schema(Side::Request(Model::Byol), schemas))
+            },
+            examples: &[("two", include_str!("../../../../api/examples/set-tax-residencies.json"))],
+        }),
+        answer: RECORDED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let all = TaxResidencies::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, all })
+    }
+}
+
+pub async fn set(State(app): State<App>, req: Signed<SetTaxResidencies>) -> Result<Reply, Problem> {
+    let (ids, id) = (Arc::clone(&app.ids), req.call.user);
+    let set = move |tx: &Tx<'_>,
+                    req: &Signed<SetTaxResidencies>,
+                    head: &mut Head,
+                    (mut user, key): (User, &UserKey)| {
+        if let Err(refusal) = about_user::has_not_left(&user) {
+            return Ok(Err(refusal));
+        }
+        let all = req.call.all.clone();
+        let record = tax_residencies::set(tx, (head.tenant, id), all, head.now, key, &*ids)?;
+        activation::judge(tx, head, &mut user, None, &req.client.tenant.settings, key, &*ids)?;
+        Ok(Ok(Reply::ok(record.view().to_string())))
+    };
+    about_user::write(&app, "tax_residencies.set", req, id, set).await
+}

@@ -1,0 +1,342 @@
+//! Checks of a user: what a regulated firm has to have seen before somebody may trade.
+//!
+//! Bodies, bounds and validity follow the reference page "User checks"; what it leaves open is in `docs/choices.md`.
+
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::data_change::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
+use super::event::EventType;
+use super::identifier::today;
+use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
+use super::tenant::{ProofValidity, Settings};
+use super::tree::Tree;
+
+const CONFIRMED_AT: Member =
+    member("check_confirmed_at", Needed::Always, Rule::Instant, "When the check was made.");
+const CONFIRMED_ADDRESS: Member = member(
+    "confirmed_address",
+    Needed::Always,
+    Rule::Object(&super::user::ADDRESS),
+    "The address that it confirms.",
+);
+
+const fn kind(name: &'static [&'static str]) -> Member {
+    member("type", Needed::Always, Rule::OneOf(name), "What is checked.")
+}
+
+/// Who somebody is.
+pub static KYC: Shape = Shape {
+    name: "CreateKycCheck",
+    members: &[
+        kind(&["KYC"]),
+        CONFIRMED_AT,
+        DATA_DOWNLOAD_LINK,
+        member(
+            "document_type",
+            Needed::Always,
+            Rule::OneOf(&[
+                "PASSPORT",
+                "ID_CARD",
+                "RESIDENCE_PERMIT",
+                "DRIVING_LICENSE",
+                "TWO_PLUS_TWO_VERIFICATION_PROOF",
+            ]),
+            "What kind of document was seen.",
+        ),
+        member("document_expiration_date", Needed::Always, Rule::Date, "Last day of the document."),
+        member(
+            "nationality",
+            Needed::Always,
+            Rule::Country,
+            "Nationality in the document, ISO 3166-1 alpha-2.",
+        ),
+        member("provider", Needed::Always, Rule::Text { min: 0, max: 100 }, "Who made the check."),
+        member(
+            "method",
+            Needed::Always,
+            Rule::OneOf(&[
+                "VIDEO_ID",
+                "IN_PERSON_ID",
+                "ELECTRONIC_ID",
+                "LIVENESS_PHOTO_ID",
+                "QUALIFIED_ELECTRONIC_SIGNATURE_WITH_TX",
+                "TWO_PLUS_TWO_VERIFICATION",
+                "ID_COLLECTION",
+            ]),
+            "How it was made.",
+        ),
+        CONFIRMED_ADDRESS.optional(),
+        member("kyc_update", Needed::No, Rule::Bool, "Whether it renews an earlier one."),
+    ],
+};
+/// Where somebody lives.
+pub static POR: Shape = Shape {
+    name: "CreatePorCheck",
+    members: &[
+        kind(&["POR"]),
+        CONFIRMED_AT,
+        ISSUANCE_DATE,
+        DATA_DOWNLOAD_LINK,
+        member(
+            "document_type",
+            Needed::Always,
+            Rule::OneOf(RESIDENCE_DOCUMENTS),
+            "What kind of document was seen.",
+        ),
+        CONFIRMED_ADDRESS,
+    ],
+};
+static SUITABILITY: Shape = Shape {
+    name: "InstrumentSuitability",
+    members: &[member("suitability", Needed::Always, Rule::Bool, "Whether the instruments suit the user.")],
+};
+/// Whether somebody knows what they trade.
+pub static INSTRUMENT_FIT: Shape = Shape {
+    name: "CreateInstrumentFitCheck",
+    members: &[
+        kind(&["INSTRUMENT_FIT"]),
+        CONFIRMED_AT,
+        member("instrument_suitability", Needed::Always, Rule::Object(&SUITABILITY), "The result."),
+    ],
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Kind {
+    Kyc,
+    Por,
+    InstrumentFit,
+    /// Made by the register itself when somebody's identity is known.
+    Compliance,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Kyc, Kind::Por, Kind::InstrumentFit, Kind::Compliance];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Kyc => "KYC",
+            Kind::Por => "POR",
+            Kind::InstrumentFit => "INSTRUMENT_FIT",
+            Kind::Compliance => "COMPLIANCE",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    InProgress,
+    Passed,
+    Failed,
+}
+
+impl Status {
+    pub const ALL: [Status; 3] = [Status::InProgress, Status::Passed, Status::Failed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::InProgress => "IN_PROGRESS",
+            Status::Passed => "PASSED",
+            Status::Failed => "FAILED",
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        known.ok_or_else(|| format!("'{text}' is not the status of a check"))
+    }
+}
+
+/// A check of a user.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub status: Status,
+    pub content: Content,
+}
+
+/// What is personal of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub kind: Kind,
+    /// The members of the body but for the type.
+    pub members: Map<String, Value>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+impl Content {
+    /// Reads the body of a create request. `now` decides what is in the future.
+    pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
+        let tree = parse(body)?;
+        let (kind, shape) = variant(&tree)?;
+        let mut members = read(shape, &tree, settings, today(now))?;
+        members.shift_remove("type");
+        Ok(Self { kind, members, decided_by: None, reason: None })
+    }
+
+    /// The check that the register makes by itself: whether the law is against doing business with somebody.
+    pub fn compliance(now: Timestamp) -> Self {
+        let members = Map::from_iter([("check_confirmed_at".to_owned(), json!(now))]);
+        Self { kind: Kind::Compliance, members, decided_by: None, reason: None }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.members.get(name).and_then(Value::as_str)
+    }
+
+    fn date(&self, name: &str) -> Option<Date> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// Whether somebody has to look at it before it is decided.
+    pub fn is_for_review(&self, settings: &Settings) -> bool {
+        settings.somebody_reviews() && self.kind != Kind::InstrumentFit
+    }
+
+    /// Why it fails, if nobody has to look at it.
+    fn refusal(&self, settings: &Settings, now: Timestamp) -> Option<&'static str> {
+        let suits =
+            self.members.get("instrument_suitability").and_then(|result| result["suitability"].as_bool());
+        if settings.takes_for_bad(self.text("data_download_link")) {
+            Some("proof document is not accepted")
+        } else if suits == Some(false) {
+            Some("the instruments do not suit the user")
+        } else if settings.proof_validity == ProofValidity::Enforce {
+            self.outdated(now)
+        } else {
+            None
+        }
+    }
+
+    /// What is too old: a check of identity after 24 months, a bill or statement after 12, a certificate of
+    /// registration after 5 years, a document after its last day.
+    fn outdated(&self, now: Timestamp) -> Option<&'static str> {
+        let today = today(now);
+        let before = |months: i64| today.checked_sub(months.months()).ok();
+        let older =
+            |day: Option<Date>, months: i64| day.zip(before(months)).is_some_and(|(day, first)| day < first);
+        let most = match (self.kind, self.text("document_type")) {
+            (Kind::Por, Some("REGISTRATION_CERT")) => Some(60),
+            (Kind::Por, Some("RESIDENCE_PERMIT" | "ID_CARD")) => None,
+            (Kind::Por, _) => Some(12),
+            (Kind::Kyc | Kind::InstrumentFit | Kind::Compliance, _) => None,
+        };
+        let confirmed = self.text("check_confirmed_at").and_then(|text| text.parse().ok());
+        if self.date("document_expiration_date").is_some_and(|last| last < today) {
+            Some("document has expired")
+        } else if most.is_some_and(|months| older(self.date("issuance_date"), months)) {
+            Some("document is too old")
+        } else if self.kind == Kind::Kyc && older(confirmed.map(self::today), 24) {
+            Some("check is too old")
+        } else {
+            None
+        }
+    }
+}
+
+/// Which of the bodies this is.
+fn variant(tree: &Tree) -> Result<(Kind, &'static Shape), Vec<Fault>> {
+    let Tree::Object(members) = tree else {
+        return Err(vec![Fault::new("(root)", format!("must be an object, not {}", tree.kind()))]);
+    };
+    let kind = members.iter().find(|(name, _)| name == "type").map(|(_, value)| value);
+    match kind {
+        Some(Tree::Text(kind)) if kind == "KYC" => Ok((Kind::Kyc, &KYC)),
+        Some(Tree::Text(kind)) if kind == "POR" => Ok((Kind::Por, &POR)),
+        Some(Tree::Text(kind)) if kind == "INSTRUMENT_FIT" => Ok((Kind::InstrumentFit, &INSTRUMENT_FIT)),
+        Some(_) => Err(vec![Fault::new("type", "must be one of \"KYC\", \"POR\", \"INSTRUMENT_FIT\"")]),
+        None => Err(vec![Fault::new("type", "field 'type' was not filled")]),
+    }
+}
+
+/// What is said of a check in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it failed; none if it passed.
+    pub refusal: Option<String>,
+    pub by: String,
+}
+
+impl Check {
+    pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, content: Content) -> Self {
+        Self { id, user_id, created_at: now, updated_at: now, status: Status::InProgress, content }
+    }
+
+    /// What is said of it where nobody has to look at it.
+    pub fn verdict(&self, settings: &Settings, now: Timestamp) -> Verdict {
+        let refusal = self.content.refusal(settings, now).map(str::to_owned);
+        Verdict { refusal, by: super::SYSTEM.to_owned() }
+    }
+
+    /// Ends it; what has happened by that, nothing if it has ended before.
+    pub fn decide(&mut self, verdict: Verdict, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            Status::InProgress => {}
+            Status::Passed | Status::Failed => return None,
+        }
+        let Verdict { refusal, by } = verdict;
+        let (status, event) = match refusal {
+            None => (Status::Passed, EventType::UserCheckPassed),
+            Some(_) => (Status::Failed, EventType::UserCheckFailed),
+        };
+        (self.status, self.updated_at) = (status, now);
+        (self.content.reason, self.content.decided_by) = (refusal, Some(by));
+        Some(event)
+    }
+
+    /// Whether the register makes its own check after this one: somebody's identity is known, and they have not
+    /// been looked at before.
+    pub fn calls_for_compliance(&self, all: &[Check]) -> bool {
+        let done = all.iter().any(|one| one.content.kind == Kind::Compliance && one.status != Status::Failed);
+        self.content.kind == Kind::Kyc && self.status == Status::Passed && !done
+    }
+
+    /// As it is answered.
+    pub fn view(&self) -> Value {
+        let Self { id, user_id, status, content, .. } = self;
+        let mut view = Map::from_iter([
+            ("id".to_owned(), json!(id)),
+            ("user_id".to_owned(), json!(user_id)),
+            ("type".to_owned(), json!(content.kind.as_str())),
+        ]);
+        view.extend(content.members.clone());
+        view.insert("status".to_owned(), json!(status.as_str()));
+        Value::Object(view)
+    }
+}
+
+/// Whether every check has passed that activation can require; of each kind the last that was decided counts. A check
+/// of identity that confirms the address stands for one of residence.
+pub fn have_passed(all: &[Check]) -> bool {
+    let last = |kind: Kind| {
+        let decided = all.iter().filter(|one| one.content.kind == kind && one.status != Status::InProgress);
+        decided.max_by_key(|one| one.created_at).filter(|one| one.status == Status::Passed)
+    };
+    let known = last(Kind::Kyc);
+    let resides = known.is_some_and(|kyc| kyc.content.members.contains_key("confirmed_address"))
+        || last(Kind::Por).is_some();
+    known.is_some() && resides && last(Kind::InstrumentFit).is_some() && last(Kind::Compliance).is_some()
+}
+
+/// The last of each kind, in the order of the list.
+pub fn latest(all: Vec<Check>) -> Vec<Check> {
+    let last = |kind: Kind| all.iter().filter(|one| one.content.kind == kind).map(|one| one.created_at).max();
+    let lasts = Kind::ALL.map(last);
+    all.into_iter().filter(|one| lasts.contains(&Some(one.created_at))).collect()
+}
