@@ -26,6 +26,7 @@ pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub listen: SocketAddr,
+    pub operator_listen: Option<SocketAddr>,
     pub data: PathBuf,
     pub database: Option<Secret>,
     pub public_url: Option<String>,
@@ -99,6 +100,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            operator_listen: None,
             data: "investord-data".into(),
             database: None,
             public_url: None,
@@ -122,7 +124,21 @@ impl Default for Config {
     }
 }
 
+/// From the port of clients to that of operators.
+const OPERATOR_PORT: u16 = 1000;
+
 impl Config {
+    /// Where operators are answered: for people of this machine, unless it is said otherwise.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator_listen.unwrap_or_else(|| {
+            let port = match self.listen.port() {
+                0 => 0,
+                port => port.checked_add(OPERATOR_PORT).unwrap_or(0),
+            };
+            SocketAddr::from(([127, 0, 0, 1], port))
+        })
+    }
+
     /// Reads the file, if one is named, and the environment.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));

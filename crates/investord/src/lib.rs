@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod operator;
 pub mod problem;
 pub mod provision;
 pub mod server;

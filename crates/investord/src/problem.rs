@@ -22,6 +22,8 @@ pub enum Problem {
     Closed(&'static str),
     /// The resource is in a state in which this makes no sense.
     State(&'static str),
+    /// Somebody has been faster.
+    Decided(String),
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
@@ -77,7 +79,7 @@ impl Problem {
             Problem::MethodNotAllowed => &METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &NOT_ACCEPTABLE,
             Problem::OtherRequest => &UNPROCESSABLE_ENTITY,
-            Problem::StillRunning | Problem::State(_) => &CONFLICT,
+            Problem::StillRunning | Problem::State(_) | Problem::Decided(_) => &CONFLICT,
             Problem::UpgradeRequired => &UPGRADE_REQUIRED,
             Problem::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
             Problem::Internal(_) => &INTERNAL,
@@ -99,6 +101,7 @@ impl Problem {
                 format!("the access token has none of the scopes {}", any_of.join(", "))
             }
             Problem::Closed(why) | Problem::State(why) => (*why).into(),
+            Problem::Decided(who) => who.clone(),
             Problem::NotFound(what) => format!("there is no such {what}"),
             Problem::MethodNotAllowed => "this path does not know this method; see the header 'allow'".into(),
             Problem::NotAcceptable => "the header 'accept' excludes application/json".into(),

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::clock::{Clock, Ids};
 use crate::config::{Secret, parse_toml};
 use crate::domain::tenant::{SCOPES, Settings};
+use crate::store::operators::{self, Operator, Role};
 use crate::store::seal::{MasterKey, TenantKey};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{Store, StoreError, Tx};
@@ -95,6 +96,55 @@ impl Provisioner {
                 }
                 this.insert_client(tx, &tenant, id, &secret, &new.scopes, false)?;
                 Ok((id, secret))
+            })
+            .await
+    }
+
+    /// Makes an operator; `password` is what is kept of one.
+    pub async fn create_operator(
+        &self,
+        name: String,
+        role: Role,
+        tenant_name: Option<String>,
+        password: Option<String>,
+    ) -> Result<Operator, Refusal> {
+        let this = self.clone();
+        self.store
+            .write_alone("operators.create", move |tx| {
+                if operators::by_name(tx, &name)?.is_some() {
+                    return refuse(format!("there is an operator '{name}' already"));
+                }
+                let tenant = tenant_name.as_deref().map(|name| tenant(tx, name)).transpose()?;
+                let (id, created_at) = (this.ids.uuid(), this.clock.now());
+                let (name, password, tenant) = (name.clone(), password.clone(), tenant.map(|row| row.number));
+                let new = Operator { id, name, role, tenant, password, created_at, disabled_at: None };
+                operators::insert(tx, &new)?;
+                Ok(new)
+            })
+            .await
+    }
+
+    /// Lets an operator be known by the token of this hash.
+    pub async fn add_operator_token(&self, name: String, hash: [u8; 32]) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        self.store
+            .write_alone("operators.token", move |tx| {
+                let operator = operator(tx, &name)?;
+                if operator.disabled_at.is_some() {
+                    return refuse(format!("the operator '{name}' is disabled"));
+                }
+                Ok(operators::insert_session(tx, &hash, operator.id, now, None)?)
+            })
+            .await
+    }
+
+    /// Refuses an operator from now on; their tokens are gone.
+    pub async fn disable_operator(&self, name: String) -> Result<Operator, Refusal> {
+        let now = self.clock.now();
+        self.store
+            .write_alone("operators.disable", move |tx| {
+                operators::disable(tx, operator(tx, &name)?.id, now)?;
+                operator(tx, &name)
             })
             .await
     }
@@ -225,6 +275,13 @@ pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), R
             Some(_) => Ok(tenants::revoke_key(tx, id, now).map(|_| ())?),
         })
         .await
+}
+
+fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, Refusal> {
+    match operators::by_name(tx, name)? {
+        Some(operator) => Ok(operator),
+        None => refuse(format!("there is no operator '{name}'")),
+    }
 }
 
 fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {

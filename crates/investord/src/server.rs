@@ -21,9 +21,10 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
+use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::StoreError;
-use crate::{api, telemetry, worker};
+use crate::{api, operator, telemetry, worker};
 
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
 const MOST_HEAD: usize = 64 * 1024;
@@ -54,14 +55,36 @@ async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Pro
     Ok((StatusCode::OK, "ready\n"))
 }
 
+/// Where a server is reached.
+pub struct Listeners {
+    pub clients: TcpListener,
+    pub operators: TcpListener,
+}
+
+impl Listeners {
+    /// Takes the addresses of the configuration, which holds the real ones afterwards.
+    pub fn bind(config: &mut Config) -> anyhow::Result<Self> {
+        let clients = TcpListener::bind(config.listen)
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = config.operator_address();
+        let operators = TcpListener::bind(address)
+            .with_context(|| format!("cannot listen for operators on {address} (operator_listen)"))?;
+        config.listen = clients.local_addr()?;
+        config.operator_listen = Some(operators.local_addr()?);
+        Ok(Self { clients, operators })
+    }
+}
+
 /// Serves until `stop` is done, then lets requests in flight finish.
 pub async fn run(
     app: App,
-    listener: TcpListener,
+    listeners: Listeners,
     worker: bool,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let _companions = companions(&app, worker)?;
+    let mut companions = companions(&app, worker)?;
+    companions.spawn(serve_operators(&app, listeners.operators)?);
+    let listener = listeners.clients;
     let handle = Handle::new();
     listener.set_nonblocking(true)?;
     tokio::spawn(stop_in_order(app.clone(), listener.try_clone()?, handle.clone(), stop));
@@ -107,7 +130,7 @@ fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
     companions.spawn(telemetry::upkeep());
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
-        companions.spawn(worker::make_concat::run(app.clone()));
+        companions.spawn(worker::chores::run(app.clone()));
         companions.spawn(worker::steps::run(app.clone()));
     }
     if let Some(address) = app.config.metrics_listen {
@@ -174,6 +197,22 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
         .max_concurrent_streams(MOST_STREAMS)
         .keep_alive_interval(Duration::from_mins(1))
         .keep_alive_timeout(head_timeout);
+}
+
+/// Serves people: few, and on a listener of their own, which ends with the process.
+fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    listener.set_nonblocking(true)?;
+    let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
+    let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
+    let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
+    bound(server.http_builder(), head_timeout);
+    let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
+    let router = operator::routes().layer(observed).with_state(app.clone());
+    Ok(async move {
+        if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
+            tracing::error!(%error, "the listener for operators failed");
+        }
+    })
 }
 
 fn serve_metrics(app: &App, address: SocketAddr) -> anyhow::Result<impl Future<Output = ()> + use<>> {

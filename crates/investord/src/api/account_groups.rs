@@ -13,14 +13,14 @@ use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::account::{AccountGroup, CREATE_GROUP, Content, Custody, GROUP, Group, NewGroup};
 use crate::domain::schema::{Schemas, Side, open_object};
+use crate::domain::search::{Field, Terms};
 use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::{TenantKey, UserKey};
 use crate::store::steps::ACCOUNT_GROUP_CLOSING;
 use crate::store::tenants::Head;
-use crate::store::terms::{self, Field};
-use crate::store::{StoreError, Tx, accounts};
+use crate::store::{StoreError, Tx, accounts, terms};
 
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("AccountGroup", |schemas| {
@@ -111,7 +111,9 @@ pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<
             let Some(number) = free_number(tx, head.tenant, new, tenant_key, &*ids)? else {
                 return Ok(Err(Problem::invalid("securities_account_number", "is taken")));
             };
-            terms::add(tx, (head.tenant, user.id), (Field::SecuritiesAccountNumber, &number), tenant_key)?;
+            let term = Terms::from([(Field::SecuritiesAccountNumber, number.clone())]);
+            // Who has closed a group of this number may be found by it already.
+            terms::complete(tx, (head.tenant, user.id), term, tenant_key)?;
             let content =
                 Group { kind: new.kind.clone(), securities_account_number: number, closure_reason: None };
             let (group, events) = Custody::open(ids.uuid(), &user, head.now, content);

@@ -15,12 +15,13 @@ use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::identifier::{self, ANSWERED, CREATE, Change, Identifier, Sent, UPDATE};
 use crate::domain::schema::{Schemas, Shape, Side, open_object};
+use crate::domain::search;
 use crate::domain::tenant::{Model, Settings};
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
 use crate::store::tenants::Head;
-use crate::store::{Tx, activation, identifiers, users};
+use crate::store::{Tx, activation, identifiers, terms, users};
 
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Identifier", |schemas| {
@@ -243,7 +244,10 @@ async fn change<T: Call + 'static>(
         };
         identifiers::apply(tx, number, &change, key, &*ids)?;
         let reply = Reply::ok(change.identifier().to_string());
+        let before = search::of_identifiers(&held);
         change.put_into(&mut held);
+        let found_by = (&before, &search::of_identifiers(&held));
+        terms::replace(tx, (number, id), found_by, &req.client.tenant.key)?;
         activation::judge(tx, head, &mut user, Some(&held), settings, key, &*ids)?;
         Ok(Ok(reply))
     };

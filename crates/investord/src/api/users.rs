@@ -11,7 +11,7 @@ use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
 use super::{Reply, about_user, page};
 use crate::app::App;
 use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
-use crate::domain::tenant::Model;
+use crate::domain::tenant::{Model, OffboardingWaitsFor};
 use crate::domain::user::{CREATE, Person, Status, User};
 use crate::problem::Problem;
 use crate::store::once::{self, Before};
@@ -196,6 +196,9 @@ pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Resu
             // By the clock that the worker asks: the tenant's instants may run ahead of it.
             let due = req.client.tenant.settings.offboarded_not_before(req.now);
             steps::add(tx, (head.tenant, id), OFFBOARDING, id, Some(due))?;
+            if req.client.tenant.settings.offboarding_waits_for.contains(&OffboardingWaitsFor::Operator) {
+                steps::hold(tx, head.tenant, id, OFFBOARDING)?;
+            }
         }
         Ok(Ok(Reply::accepted()))
     };

@@ -20,14 +20,14 @@ use crate::store::{StoreError, Tx};
 #[derive(Args)]
 pub struct Common {
     #[command(flatten)]
-    location: Location,
+    pub location: Location,
     /// Answer in JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl Common {
-    fn show(&self, value: &Value) {
+    pub fn show(&self, value: &Value) {
         if self.json { println!("{value}") } else { println!("{}", table(value)) }
     }
 }

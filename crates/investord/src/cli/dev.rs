@@ -16,14 +16,18 @@ use crate::app::Mode;
 use crate::clock::SystemIds;
 use crate::config::{Config, Log, LogFormat, Secret};
 use crate::domain::tenant::Settings;
+use crate::operator::session::new_token;
 use crate::provision::{NewClient, Provisioner};
+use crate::store::operators::{self, Role};
 use crate::store::seal::MasterKey;
 use crate::store::{Database, migrate};
 use crate::telemetry;
 
 pub const MASTER_KEY: &str = "master.key";
 pub const PROFILE: &str = "profile.toml";
-const FOLDER: &str = "investord-dev";
+/// An access token of an operator who may do everything.
+pub const OPERATOR_TOKEN: &str = "operator.token";
+pub const FOLDER: &str = "investord-dev";
 const TENANT: &str = "demo";
 const KEYS: [(KeyKind, &str); 2] = [(KeyKind::P521, "demo-p521.pem"), (KeyKind::Ed25519, "demo-ed25519.pem")];
 const SCOPES: [&str; 10] = [
@@ -81,6 +85,11 @@ impl Dev {
             migrate::run(&database)?;
         }
         let started = Started::new(config)?;
+        let operators = format!("http://{}", started.config.operator_address());
+        let token = self.data.join(OPERATOR_TOKEN);
+        if !token.exists() {
+            single_threaded(demo_operator(&started.provisioner, &token))?;
+        }
         let url = format!("http://{}", started.config.listen);
         let profile = if path.exists() {
             known(&path, url)?
@@ -88,7 +97,7 @@ impl Dev {
             single_threaded(demo(&started.provisioner, &self.data, url))?
         };
         started.serve(Mode::Development, true, |_| {
-            introduce(&profile, &self.data);
+            introduce(&profile, &operators, &self.data);
             Ok(())
         })
     }
@@ -129,7 +138,19 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
     Ok(profile)
 }
 
-fn introduce(profile: &Profile, data: &Path) {
+/// An operator, and a file with a token of theirs.
+async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result<()> {
+    let known = provisioner.store.read("operators.list", operators::all).await?;
+    if known.iter().all(|operator| operator.name != TENANT) {
+        let name = TENANT.to_owned();
+        provisioner.create_operator(name, Role::Administrator, None, None).await?;
+    }
+    let (token, hash) = new_token(&*provisioner.ids);
+    provisioner.add_operator_token(TENANT.to_owned(), hash).await?;
+    write_private(file, &token)
+}
+
+fn introduce(profile: &Profile, operators: &str, data: &Path) {
     let Profile { url, client_id, client_secret, keys, .. } = profile;
     println!(
         "Investord for development. Weak by intent: the master key and a client secret lie in the data folder,"
@@ -148,7 +169,8 @@ fn introduce(profile: &Profile, data: &Path) {
         );
     }
     let profile = data.join(PROFILE);
-    println!("  profile        {}\n", profile.display());
+    println!("  profile        {}", profile.display());
+    println!("  operators      {operators}  {}\n", data.join(OPERATOR_TOKEN).display());
     let quoted = shell_word(&profile.display().to_string());
     let option = if data == Path::new(FOLDER) { String::new() } else { format!("--profile {quoted} ") };
     println!("Try, in another terminal:  investord call {option}GET '/users?limit=10'");

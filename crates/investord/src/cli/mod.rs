@@ -6,6 +6,7 @@ mod copy;
 mod dev;
 mod doctor;
 mod migrate;
+mod operate;
 mod profile;
 mod reporting;
 mod serve;
@@ -62,6 +63,18 @@ enum Command {
     /// The key that wraps all others.
     #[command(subcommand)]
     MasterKey(admin::MasterKeyCommand),
+    /// People who may look at the register.
+    #[command(subcommand)]
+    Operator(operate::OperatorCommand),
+    /// Users, through the operator API of a running server.
+    #[command(subcommand)]
+    User(operate::User),
+    /// Data changes and checks that wait for a decision, through the operator API of a running server.
+    #[command(subcommand)]
+    Review(operate::Review),
+    /// The record of all that has happened.
+    #[command(subcommand)]
+    Audit(operate::Audit),
     /// Who is reported with what, and why: without a server, for one person or a file of them.
     #[command(subcommand)]
     Mifir(reporting::Mifir),
@@ -191,6 +204,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Client(client) => single_threaded(client.run()).map(|()| ExitCode::SUCCESS),
         Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::MasterKey(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
+        Command::Operator(command) => single_threaded(command.run()).map(|()| ExitCode::SUCCESS),
+        Command::User(user) => single_threaded(user.run()).map(|()| ExitCode::SUCCESS),
+        Command::Review(review) => single_threaded(review.run()).map(|()| ExitCode::SUCCESS),
+        Command::Audit(audit) => single_threaded(audit.run()).map(|()| ExitCode::SUCCESS),
         Command::Config => Ok(print(crate::config::DEFAULT_FILE)),
         Command::Mifir(command) => Ok(command.run()),
         Command::Openapi => Ok(print(&crate::api::openapi::document())),

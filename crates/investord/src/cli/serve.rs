@@ -1,7 +1,6 @@
 //! `investord serve`, and what `dev` shares with it.
 
 use std::fs::{File, TryLockError};
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,8 +12,9 @@ use super::{Listen, Location, parse_master_key, provisioner};
 use crate::app::{App, Mode};
 use crate::config::Config;
 use crate::provision::{Provisioner, Wanted};
+use crate::server::{self, Listeners};
 use crate::store::{Database, Store};
-use crate::{server, telemetry};
+use crate::telemetry;
 
 /// Scans of the store at once.
 const SCANS: usize = 8;
@@ -39,6 +39,7 @@ impl Serve {
         let started = Started::new(config)?;
         started.serve(Mode::Production, !self.no_worker, |config| {
             println!("investord serves on {}", config.listen);
+            println!("operators are answered on {}", config.operator_address());
             Ok(())
         })
     }
@@ -67,18 +68,16 @@ impl Worker {
 pub struct Started {
     pub provisioner: Provisioner,
     pub config: Config,
-    listener: TcpListener,
+    listeners: Listeners,
     lock: Option<File>,
 }
 
 impl Started {
     pub fn new(mut config: Config) -> anyhow::Result<Self> {
         // First: nothing is made for a server that does not start.
-        let listener = TcpListener::bind(config.listen)
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listeners = Listeners::bind(&mut config)?;
         let (provisioner, lock) = open(&config)?;
-        config.listen = listener.local_addr()?;
-        Ok(Self { provisioner, config, listener, lock })
+        Ok(Self { provisioner, config, listeners, lock })
     }
 
     /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c.
@@ -88,13 +87,13 @@ impl Started {
         worker: bool,
         ready: impl FnOnce(&Config) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let Self { provisioner, config, listener, lock: _locked } = self;
+        let Self { provisioner, config, listeners, lock: _locked } = self;
         let wanted = config.tenants.as_deref().map(Wanted::read).transpose()?;
         runtime()?.block_on(async {
             let app = app(provisioner, config, wanted, mode).await?;
             ready(&app.config)?;
             let store = app.store.clone();
-            server::run(app, listener, worker, stopped()).await?;
+            server::run(app, listeners, worker, stopped()).await?;
             store.fold().await;
             Ok(())
         })

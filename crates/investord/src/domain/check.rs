@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::data_change::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
 use super::event::EventType;
 use super::identifier::today;
+use super::review::{Review, Verdict};
 use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
 use super::tenant::{ProofValidity, Settings};
 use super::tree::Tree;
@@ -178,6 +179,8 @@ pub struct Content {
     pub decided_by: Option<String>,
     /// Why it failed.
     pub reason: Option<String>,
+    #[serde(default)]
+    pub review: Review,
 }
 
 impl Content {
@@ -187,13 +190,13 @@ impl Content {
         let (kind, shape) = variant(&tree)?;
         let mut members = read(shape, &tree, settings, today(now))?;
         members.shift_remove("type");
-        Ok(Self { kind, members, decided_by: None, reason: None })
+        Ok(Self { kind, members, decided_by: None, reason: None, review: Review::default() })
     }
 
     /// The check that the register makes by itself: whether the law is against doing business with somebody.
     pub fn compliance(now: Timestamp) -> Self {
         let members = Map::from_iter([("check_confirmed_at".to_owned(), json!(now))]);
-        Self { kind: Kind::Compliance, members, decided_by: None, reason: None }
+        Self { kind: Kind::Compliance, members, decided_by: None, reason: None, review: Review::default() }
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -265,21 +268,16 @@ fn variant(tree: &Tree) -> Result<(Kind, &'static Shape), Vec<Fault>> {
     }
 }
 
-/// What is said of a check in the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Why it failed; none if it passed.
-    pub refusal: Option<String>,
-    pub by: String,
-}
-
 impl Check {
     pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, content: Content) -> Self {
         Self { id, user_id, created_at: now, updated_at: now, status: Status::InProgress, content }
     }
 
-    /// What is said of it where nobody has to look at it.
+    /// What somebody has said of it, or what is said where nobody has to look at it.
     pub fn verdict(&self, settings: &Settings, now: Timestamp) -> Verdict {
+        if let Some(verdict) = &self.content.review.decided {
+            return verdict.clone();
+        }
         let refusal = self.content.refusal(settings, now).map(str::to_owned);
         Verdict { refusal, by: super::SYSTEM.to_owned() }
     }

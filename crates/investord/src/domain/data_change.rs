@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::identifier::today;
+use super::review::{Review, Verdict};
 use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
 use super::tenant::{Model, Settings};
 use super::tree::Tree;
@@ -222,6 +223,8 @@ pub struct Content {
     pub decided_by: Option<String>,
     /// Why it failed.
     pub reason: Option<String>,
+    #[serde(default)]
+    pub review: Review,
 }
 
 /// Characters of a reason in an event.
@@ -229,25 +232,29 @@ const MOST_REASON: usize = 100;
 
 impl DataChange {
     pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, asked: Asked) -> Self {
-        let content = Content { asked, before: None, decided_by: None, reason: None };
+        let content =
+            Content { asked, before: None, decided_by: None, reason: None, review: Review::default() };
         Self { id, user_id, created_at: now, updated_at: now, state: State::Pending, content }
     }
 
     /// Does what was asked for, or says why not; then nothing of the user has changed.
     pub fn apply(&mut self, user: &mut User, settings: &Settings, now: Timestamp) {
+        let decided = self.content.review.decided.as_ref();
         let refusal = if user.status == Status::Offboarded {
-            Some("user status does not allow data changes")
+            Some("user status does not allow data changes".to_owned())
+        } else if let Some(Verdict { refusal, .. }) = decided {
+            refusal.clone()
         } else if self.content.asked.is_to_fail(settings) {
-            Some("proof document is not accepted")
+            Some("proof document is not accepted".to_owned())
         } else {
             None
         };
         self.updated_at = now;
-        self.content.decided_by = Some(super::SYSTEM.to_owned());
+        self.content.decided_by = Some(decided.map_or(super::SYSTEM, |verdict| &verdict.by).to_owned());
         let person = refusal.is_none().then(|| user.person.changed(&self.content.asked.data)).flatten();
         let Some(person) = person else {
             self.state = State::Failed;
-            self.content.reason = Some(refusal.unwrap_or("the data do not fit together").to_owned());
+            self.content.reason = Some(refusal.unwrap_or_else(|| "the data do not fit together".to_owned()));
             return;
         };
         let kept: Map<String, Value> = serde_json::from_str(&user.person.json).unwrap_or_default();

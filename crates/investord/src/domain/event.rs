@@ -9,6 +9,7 @@ use uuid::Uuid;
 pub enum EventType {
     UserCreated,
     UserActivated,
+    UserDeactivated,
     UserDataChanged,
     UserDataChangeFailed,
     UserOffboardingInitiated,
@@ -25,6 +26,8 @@ pub enum EventType {
     AccountUpdated,
     AccountClosingInitiated,
     AccountClosed,
+    /// What an operator has done: for the record, not for the wire.
+    OperatorAction,
 }
 
 impl EventType {
@@ -32,6 +35,7 @@ impl EventType {
         match self {
             EventType::UserCreated => "USER.CREATED",
             EventType::UserActivated => "USER.ACTIVATED",
+            EventType::UserDeactivated => "USER.DEACTIVATED",
             EventType::UserDataChanged => "USER.DATA_CHANGED",
             EventType::UserDataChangeFailed => "USER.DATA_CHANGE_FAILED",
             EventType::UserOffboardingInitiated => "USER.OFFBOARDING_INITIATED",
@@ -48,6 +52,7 @@ impl EventType {
             EventType::AccountUpdated => "ACCOUNT.UPDATED",
             EventType::AccountClosingInitiated => "ACCOUNT.CLOSING_INITIATED",
             EventType::AccountClosed => "ACCOUNT.CLOSED",
+            EventType::OperatorAction => "OPERATOR.ACTION",
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub regime: RegimeSetting,
     pub review_policy: ReviewPolicy,
     pub proof_validity: ProofValidity,
+    /// Whether a decision counts when a second operator confirms it.
+    pub four_eyes: bool,
     /// How long an offboarding takes at least.
     pub offboarding_delay_seconds: u32,
     pub offboarding_waits_for: Vec<OffboardingWaitsFor>,
@@ -128,6 +130,8 @@ pub enum ProofValidity {
 pub enum OffboardingWaitsFor {
     /// The end of the calendar year (UTC), whose tax statement is still to be made.
     YearEnd,
+    /// An operator, who releases or finishes it.
+    Operator,
 }
 
 impl Settings {

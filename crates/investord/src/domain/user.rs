@@ -259,6 +259,8 @@ pub struct User {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub status: Status,
+    /// Deactivated by somebody: stays inactive until somebody undoes it.
+    pub suspended: bool,
     pub person: Person,
 }
 
@@ -269,6 +271,10 @@ pub struct Registration {
     pub concat: Option<Content>,
     pub events: Vec<EventType>,
 }
+
+/// The user is leaving or has left, from where there is no way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving;
 
 /// What speaks for the activation of a user; of what the tenant does not require nothing needs to be told.
 #[derive(Default)]
@@ -286,7 +292,8 @@ impl User {
     /// leading nationality: the register makes that one itself.
     pub fn register(person: Person, settings: &Settings, id: Uuid, now: Timestamp) -> Registration {
         let concat = Content::own_concat(&person.identity, settings.regime.into());
-        let mut user = User { id, created_at: now, updated_at: now, status: Status::Inactive, person };
+        let (status, suspended) = (Status::Inactive, false);
+        let mut user = User { id, created_at: now, updated_at: now, status, suspended, person };
         let mut events = vec![EventType::UserCreated];
         let standing = Standing { identifiers: concat.iter().collect(), ..Standing::default() };
         events.extend(user.judge(&standing, settings, now));
@@ -300,9 +307,8 @@ impl User {
         settings: &Settings,
         now: Timestamp,
     ) -> Option<EventType> {
-        match self.status {
-            Status::Inactive => {}
-            Status::Active | Status::Offboarding | Status::Offboarded => return None,
+        if !self.waits() {
+            return None;
         }
         let (person, regime) = (&self.person.identity, settings.regime.into());
         let met = settings.activation_requires.are_met(|requirement| match requirement {
@@ -317,7 +323,37 @@ impl User {
 
     /// Whether the user waits to be activated.
     pub fn waits(&self) -> bool {
-        self.status == Status::Inactive
+        match self.status {
+            Status::Inactive => !self.suspended,
+            Status::Active | Status::Offboarding | Status::Offboarded => false,
+        }
+    }
+
+    /// Takes a user out of trading until somebody undoes it; what has happened by that. Whoever is not active yet does
+    /// not become so. Again is no change.
+    pub fn deactivate(&mut self, now: Timestamp) -> Result<Option<EventType>, Leaving> {
+        match self.status {
+            Status::Active => {
+                self.suspended = true;
+                Ok(Some(self.becomes(Status::Inactive, now, EventType::UserDeactivated)))
+            }
+            Status::Inactive => {
+                self.suspended = true;
+                Ok(None)
+            }
+            Status::Offboarding | Status::Offboarded => Err(Leaving),
+        }
+    }
+
+    /// Undoes a deactivation: the user waits for what activation requires, which may be nothing any more.
+    pub fn reactivate(&mut self) -> Result<(), Leaving> {
+        match self.status {
+            Status::Inactive | Status::Active => {
+                self.suspended = false;
+                Ok(())
+            }
+            Status::Offboarding | Status::Offboarded => Err(Leaving),
+        }
     }
 
     /// Begins to offboard a user; again is no change, and there is no way back.
@@ -356,7 +392,7 @@ pub struct UserView<'a> {
 
 impl<'a> From<&'a User> for UserView<'a> {
     fn from(user: &'a User) -> Self {
-        let User { id, created_at, updated_at, status, person } = user;
+        let User { id, created_at, updated_at, status, person, .. } = user;
         Self {
             id: *id,
             created_at: *created_at,

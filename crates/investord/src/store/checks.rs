@@ -66,18 +66,23 @@ pub fn update(
     key: &UserKey,
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
+    put(tx, head.tenant, check, key, ids)?;
+    outbox::publish(tx, head, event, (check.user_id, key), &check.view().to_string(), ids)
+}
+
+/// Keeps what has become of one.
+pub fn put(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids) -> Result<(), StoreError> {
     let Check { id, user_id, updated_at, status, content, .. } = check;
     let sealed = key.seal_data(Place::check(id), content, ids);
     let values = [
         Value::At(*updated_at),
         Value::Text(status.as_str()),
         Value::Bytes(&sealed),
-        Value::Int(head.tenant),
+        Value::Int(tenant),
         Value::Id(*user_id),
         Value::Id(*id),
     ];
-    tx.execute_one(&UPDATE, &values)?;
-    outbox::publish(tx, head, event, (*user_id, key), &check.view().to_string(), ids)
+    tx.execute_one(&UPDATE, &values)
 }
 
 /// All of a user, the oldest first.

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V3__life", include_str!("../../../../migrations/V3__life.sql")),
     ("V4__accounts", include_str!("../../../../migrations/V4__accounts.sql")),
     ("V5__checks", include_str!("../../../../migrations/V5__checks.sql")),
+    ("V6__operators", include_str!("../../../../migrations/V6__operators.sql")),
 ];
 
 /// The words of a migration that differ between engines.

@@ -14,6 +14,7 @@ pub mod data_changes;
 pub mod identifiers;
 pub mod migrate;
 pub mod once;
+pub mod operators;
 pub mod outbox;
 pub mod page;
 mod postgres;

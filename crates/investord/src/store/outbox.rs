@@ -5,11 +5,11 @@ use uuid::Uuid;
 
 use super::seal::{Place, UserKey};
 use super::tenants::Head;
-use super::{Stmt, StoreError, Tx, Value};
+use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
 use crate::domain::event::{Event, EventType, Link};
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT];
 
 const INSERT: Stmt = Stmt {
     name: "events.insert",
@@ -19,6 +19,12 @@ const INSERT: Stmt = Stmt {
 const CHAIN: Stmt = Stmt {
     name: "events.chain",
     text: "SELECT number, id, created_at, type, subject, sealed, link FROM events WHERE tenant = $1 ORDER BY number",
+};
+
+const OF_SUBJECT: Stmt = Stmt {
+    name: "events.of_subject",
+    text: "SELECT number, id, created_at, type, subject, sealed, link FROM events
+           WHERE tenant = $1 AND subject = $2 ORDER BY number",
 };
 
 /// Writes one event about a user; `object` is the resource as the wire shows it after the change.
@@ -64,6 +70,28 @@ pub struct Kept {
     pub link: Link,
 }
 
+fn kept(row: &Row<'_>) -> Result<Kept, StoreError> {
+    Ok(Kept {
+        number: row.int(0)?,
+        id: row.id(1)?,
+        created_at: row.at(2)?,
+        kind: row.text(3)?.to_owned(),
+        subject: row.id(4)?,
+        sealed: row.bytes(5)?.to_vec(),
+        link: row.array(6)?,
+    })
+}
+
+/// All events about a user, in order.
+pub fn of_subject(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Kept>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(user)], |row| {
+        found.push(kept(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Hands over a tenant's events in order; what is handed over follows on its predecessor, or it is an error.
 pub fn each(
     tx: &Tx<'_>,
@@ -72,15 +100,7 @@ pub fn each(
 ) -> Result<(), StoreError> {
     let (mut number, mut link) = (0, Link::default());
     tx.each(&CHAIN, &[Value::Int(tenant)], |row| {
-        let kept = Kept {
-            number: row.int(0)?,
-            id: row.id(1)?,
-            created_at: row.at(2)?,
-            kind: row.text(3)?.to_owned(),
-            subject: row.id(4)?,
-            sealed: row.bytes(5)?.to_vec(),
-            link: row.array(6)?,
-        };
+        let kept = kept(row)?;
         number += 1;
         let Kept { id, created_at, subject, .. } = kept;
         link = Event { number, id, created_at, kind: &kept.kind, subject, sealed: &kept.sealed }.link(&link);

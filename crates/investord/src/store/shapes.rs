@@ -26,7 +26,7 @@ const ACCOUNTS: &[(&str, Kind)] = &[
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 18] = [
+pub const SHAPES: [Shape; 20] = [
     (
         "tenants",
         &[
@@ -52,6 +52,7 @@ pub const SHAPES: [Shape; 18] = [
             ("postal_follows_address", Int),
             ("data_key", Bytes),
             ("person", Bytes),
+            ("suspended", Int),
         ],
         2,
     ),
@@ -103,7 +104,15 @@ pub const SHAPES: [Shape; 18] = [
     ("terms", &[("tenant", Int), ("mac", Bytes), ("user_id", Id)], 3),
     (
         "steps",
-        &[("tenant", Int), ("user_id", Id), ("number", Int), ("kind", Text), ("subject", Id), ("due", Int)],
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("number", Int),
+            ("kind", Text),
+            ("subject", Id),
+            ("due", Int),
+            ("held", Int),
+        ],
         3,
     ),
     (
@@ -154,5 +163,19 @@ pub const SHAPES: [Shape; 18] = [
         &[("id", Id), ("client", Id), ("spki", Bytes), ("created_at", Int), ("revoked_at", Int)],
         1,
     ),
+    (
+        "operators",
+        &[
+            ("id", Id),
+            ("name", Text),
+            ("role", Text),
+            ("tenant", Int),
+            ("password", Text),
+            ("created_at", Int),
+            ("disabled_at", Int),
+        ],
+        1,
+    ),
+    ("sessions", &[("hash", Bytes), ("operator", Id), ("created_at", Int), ("expires", Int)], 1),
     ("tokens", &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)], 1),
 ];

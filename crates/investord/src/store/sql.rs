@@ -22,8 +22,8 @@ pub struct Stmt {
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
     use super::{
-        accounts, checks, chores, data_changes, identifiers, once, outbox, steps, tax_residencies, tenants,
-        terms, users,
+        accounts, checks, chores, data_changes, identifiers, once, operators, outbox, steps, tax_residencies,
+        tenants, terms, users,
     };
     [
         accounts::STATEMENTS,
@@ -32,6 +32,7 @@ pub fn all() -> impl Iterator<Item = &'static Stmt> {
         data_changes::STATEMENTS,
         identifiers::STATEMENTS,
         once::STATEMENTS,
+        operators::STATEMENTS,
         outbox::STATEMENTS,
         steps::STATEMENTS,
         tax_residencies::STATEMENTS,
@@ -127,6 +128,20 @@ impl<'a> Row<'a> {
         match self.raw(column)? {
             Raw::Int(value) => Ok(value),
             other => Err(unexpected("an integer", other)),
+        }
+    }
+
+    pub fn int_or_null(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        match self.raw(column)? {
+            Raw::Null => Ok(None),
+            _ => self.int(column).map(Some),
+        }
+    }
+
+    pub fn text_or_null(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        match self.raw(column)? {
+            Raw::Null => Ok(None),
+            _ => self.text(column).map(Some),
         }
     }
 

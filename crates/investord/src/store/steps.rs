@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{Row, Stmt, StoreError, Tx, Value};
 
-pub const STATEMENTS: &[&Stmt] = &[&LAST, &INSERT, &DUE, &STILL, &PENDING, &DROP, &WAIT, &WAKE];
+pub const STATEMENTS: &[&Stmt] =
+    &[&LAST, &INSERT, &DUE, &STILL, &PENDING, &DROP, &WAIT, &WAKE, &REVIEWS, &OF_USER, &PUT];
 
 const LAST: Stmt = Stmt {
     name: "steps.last",
@@ -17,15 +18,15 @@ const INSERT: Stmt = Stmt {
 };
 const DUE: Stmt = Stmt {
     name: "steps.due",
-    text: "SELECT tenant, user_id, number, kind, subject, due FROM steps AS s WHERE due <= $1
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM steps AS s WHERE due <= $1 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
                            AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
            ORDER BY due LIMIT $2",
 };
 const STILL: Stmt = Stmt {
     name: "steps.still",
-    text: "SELECT tenant, user_id, number, kind, subject, due FROM steps AS s
-           WHERE tenant = $1 AND user_id = $2 AND number = $3
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM steps AS s
+           WHERE tenant = $1 AND user_id = $2 AND number = $3 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
                            AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)",
 };
@@ -45,6 +46,21 @@ const WAKE: Stmt = Stmt {
            AND kind IN ('account-group-closing', 'offboarding')",
 };
 
+const REVIEWS: Stmt = Stmt {
+    name: "steps.reviews",
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM steps
+           WHERE tenant = $1 AND due IS NULL AND kind IN ('data-change', 'check') ORDER BY user_id, number LIMIT $2",
+};
+const OF_USER: Stmt = Stmt {
+    name: "steps.of_user",
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM steps
+           WHERE tenant = $1 AND user_id = $2 ORDER BY number",
+};
+const PUT: Stmt = Stmt {
+    name: "steps.put",
+    text: "UPDATE steps SET due = $1, held = $2 WHERE tenant = $3 AND user_id = $4 AND number = $5",
+};
+
 /// What is to be done to a user. Data changes of a user are done in the order of their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -56,6 +72,8 @@ pub struct Step {
     pub subject: Uuid,
     /// Not before; none while it waits: a data change or check for somebody, any other until something of the user is done.
     pub due: Option<Timestamp>,
+    /// Held back by somebody, whatever is due.
+    pub held: bool,
 }
 
 /// The subject is the data change.
@@ -123,6 +141,40 @@ pub fn wait(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
     tx.execute_one(&WAIT, &step.place())
 }
 
+/// Steps of a tenant that wait for somebody to decide, at most so many.
+pub fn reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Step>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], |row| {
+        found.push(step(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Holds back what is to be done to a user of a kind.
+pub fn hold(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
+    let all = of_user(tx, tenant, user)?;
+    let mut own = all.into_iter().filter(|step| step.kind == kind);
+    own.try_for_each(|step| put(tx, &Step { held: true, ..step }))
+}
+
+/// All that is still to be done to a user.
+pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Step>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
+        found.push(step(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Keeps when a step is due, and whether somebody holds it back.
+pub fn put(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
+    let due = step.due.map_or(Value::Null, Value::At);
+    let [tenant, user, number] = step.place();
+    tx.execute_one(&PUT, &[due, Value::Int(step.held.into()), tenant, user, number])
+}
+
 impl Step {
     fn place(&self) -> [Value<'static>; 3] {
         [Value::Int(self.tenant), Value::Id(self.user), Value::Int(self.number)]
@@ -137,5 +189,6 @@ fn step(row: &Row<'_>) -> Result<Step, StoreError> {
         kind: row.text(3)?.to_owned(),
         subject: row.id(4)?,
         due: row.at_or_null(5)?,
+        held: row.int(6)? != 0,
     })
 }

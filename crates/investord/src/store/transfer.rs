@@ -76,7 +76,10 @@ impl Table {
 
     /// Rows go, too, and nothing refers to them: a copy that is repeated brings them anew.
     fn fades(&self) -> bool {
-        matches!(self.name, "replies" | "terms" | "steps" | "chores" | "nonces" | "client_keys" | "tokens")
+        matches!(
+            self.name,
+            "replies" | "terms" | "steps" | "chores" | "nonces" | "client_keys" | "tokens" | "sessions"
+        )
     }
 
     fn row(&self, row: &Row<'_>) -> Result<Vec<Owned>, StoreError> {

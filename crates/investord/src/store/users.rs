@@ -6,10 +6,11 @@ use uuid::Uuid;
 use super::page::{self, Listed, Page, Pages, pages};
 use super::seal::{Place, TenantKey, UserKey};
 use super::tenants::{Head, count_users};
-use super::{Row, Stmt, StoreError, Tx, Value, accounts, identifiers, outbox};
+use super::{Row, Stmt, StoreError, Tx, Value, accounts, identifiers, outbox, terms};
 use crate::clock::Ids;
 use crate::domain::event::EventType;
 use crate::domain::identifier::Identifier;
+use crate::domain::search;
 use crate::domain::user::{Person, Registration, Status, User, UserView};
 
 pub const STATEMENTS: &[&Stmt] = &[
@@ -18,6 +19,7 @@ pub const STATEMENTS: &[&Stmt] = &[
     &WHOLE,
     &NUMBERED,
     &STATUS,
+    &SUSPEND,
     &UPDATE,
     &KEY,
     &PAGES.created,
@@ -38,17 +40,21 @@ const BY_ID: Stmt = Stmt {
 };
 const WHOLE: Stmt = Stmt {
     name: "users.whole",
-    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person FROM users
+    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended FROM users
            WHERE tenant = $1 AND id = $2",
 };
 const NUMBERED: Stmt = Stmt {
     name: "users.numbered",
-    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person FROM users
+    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended FROM users
            WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
 };
 const STATUS: Stmt = Stmt {
     name: "users.status",
     text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE tenant = $3 AND id = $4",
+};
+const SUSPEND: Stmt = Stmt {
+    name: "users.suspend",
+    text: "UPDATE users SET suspended = $1, version = version + 1 WHERE tenant = $2 AND id = $3",
 };
 const UPDATE: Stmt = Stmt {
     name: "users.update",
@@ -71,6 +77,7 @@ pub fn enter(
     let Registration { user, concat, events } = registration;
     let view = UserView::from(&user).to_string();
     let user_key = insert(tx, head, &user, key, ids)?;
+    terms::add(tx, (head.tenant, user.id), &search::of_person(&user.person), key)?;
     if let Some(content) = concat {
         let concat = Identifier::new(ids.uuid(), user.id, head.now, content);
         identifiers::insert(tx, head.tenant, &concat, &user_key, ids)?;
@@ -158,7 +165,8 @@ fn whole(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> 
     let person = Person::kept(&json, row.int(4)? != 0);
     let person = person.ok_or_else(|| StoreError::Damaged(format!("what is kept of user {id}")))?;
     let status: Status = row.text(3)?.parse().map_err(StoreError::Damaged)?;
-    Ok((User { id, created_at: row.at(1)?, updated_at: row.at(2)?, status, person }, user_key))
+    let (created_at, updated_at, suspended) = (row.at(1)?, row.at(2)?, row.int(7)? != 0);
+    Ok((User { id, created_at, updated_at, status, suspended, person }, user_key))
 }
 
 /// Keeps a new status and the instant of its change, and tells it; what has waited for an active user is opened.
@@ -179,6 +187,11 @@ pub fn set_status(
         Status::Active => accounts::activate(tx, head, (*id, key), ids),
         Status::Inactive | Status::Offboarding | Status::Offboarded => Ok(()),
     }
+}
+
+/// Keeps whether a user is held back by somebody.
+pub fn set_suspended(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<(), StoreError> {
+    tx.execute_one(&SUSPEND, &[Value::Int(user.suspended.into()), Value::Int(tenant), Value::Id(user.id)])
 }
 
 /// The key of a user, if the tenant has one of this id.

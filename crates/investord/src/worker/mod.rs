@@ -1,5 +1,5 @@
 //! Work that no request waits for.
 
-pub mod make_concat;
+pub mod chores;
 pub mod steps;
 pub mod sweep;

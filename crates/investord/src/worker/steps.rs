@@ -12,16 +12,18 @@ use crate::domain::account::{Custody, Group, Single};
 use crate::domain::check::{self, Check};
 use crate::domain::data_change::State;
 use crate::domain::event::EventType;
-use crate::domain::identifier;
 use crate::domain::tenant::Settings;
 use crate::domain::user::{User, UserView};
+use crate::domain::{identifier, search};
 use crate::store::accounts::Content;
 use crate::store::seal::{TenantKey, UserKey};
 use crate::store::steps::{
     self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, CHECK, DATA_CHANGE, OFFBOARDING, Step,
 };
 use crate::store::tenants::{self, Head};
-use crate::store::{StoreError, Tx, accounts, activation, checks, data_changes, identifiers, outbox, users};
+use crate::store::{
+    StoreError, Tx, accounts, activation, checks, data_changes, identifiers, outbox, terms, users,
+};
 
 /// What other processes have added is found at the latest after this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -175,7 +177,9 @@ fn data_change(
     let (mut user, user_key) = user(tx, step, key)?;
     let change = data_changes::by_id(tx, tenant, user.id, step.subject, &user_key)?;
     let mut change = change.ok_or_else(|| gone("data change", step.subject))?;
+    let before = search::of_person(&user.person);
     change.apply(&mut user, settings, head.now);
+    terms::replace(tx, (tenant, user.id), (&before, &search::of_person(&user.person)), key)?;
     data_changes::update(tx, tenant, &change, &user_key, ids)?;
     let subject = (user.id, &user_key);
     if change.state == State::Failed {

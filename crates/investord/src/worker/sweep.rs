@@ -1,11 +1,11 @@
-//! Forgets what nobody can need any more: nonces, kept replies, tokens, quiet clients.
+//! Forgets what nobody can need any more: nonces, kept replies, tokens, sessions, quiet clients.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::app::App;
-use crate::store::{StoreError, Tx, once, tenants};
+use crate::store::{StoreError, Tx, once, operators, tenants};
 
 const EVERY: Duration = Duration::from_mins(1);
 /// Rows of each kind that one unit deletes: writes of clients come in between.
@@ -31,7 +31,8 @@ pub async fn sweep(app: &App) -> Result<usize, StoreError> {
         let unit = move |tx: &Tx<'_>| {
             let nonces = once::sweep_nonces(tx, now, PORTION)?;
             let replies = once::sweep_replies(tx, kept_since, PORTION)?;
-            Ok::<_, StoreError>([nonces, replies, tenants::sweep_tokens(tx, now, PORTION)?])
+            let tokens = tenants::sweep_tokens(tx, now, PORTION)?;
+            Ok::<_, StoreError>([nonces, replies, tokens, operators::sweep(tx, now, PORTION)?])
         };
         let counts = app.store.write("sweep", 0, unit).await?;
         gone += counts.iter().sum::<usize>();

@@ -6,13 +6,14 @@ use investord::clock::Ids as _;
 use investord::domain::account::{Custody, Group, Single};
 use investord::domain::check::{self, Check};
 use investord::domain::data_change::{Asked, DataChange};
+use investord::domain::search::{Field, Terms};
 use investord::domain::tenant::Settings;
 use investord::store::once::{self, Nonce, Once};
+use investord::store::operators::{self, Operator, Role};
 use investord::store::tenants::{self, ClientRow, Head, TokenRow};
-use investord::store::terms::{self, Field};
 use investord::store::{
-    Stmt, Store, StoreError, Tx, Value, accounts, checks, data_changes, steps, tax_residencies, transfer,
-    users,
+    Stmt, Store, StoreError, Tx, Value, accounts, checks, data_changes, steps, tax_residencies, terms,
+    transfer, users,
 };
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -59,7 +60,18 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     }
     let all = serde_json::json!([{ "country": "DE", "tax_identifier_number": "65929970489" }]);
     tax_residencies::set(tx, (desk.tenant, user), all, now(), &key, &*desk.ids)?;
-    terms::add(tx, (desk.tenant, user), (Field::SecuritiesAccountNumber, "123456789"), &desk.key)?;
+    let term = Terms::from([(Field::SecuritiesAccountNumber, "123456789".to_owned())]);
+    terms::add(tx, (desk.tenant, user), &term, &desk.key)?;
+    for (name, tenant) in [("anna", None), ("berta", Some(desk.tenant))] {
+        let (id, password) = (desk.ids.uuid(), tenant.map(|_| "$argon2id$".to_owned()));
+        let (created_at, name) = (now(), name.to_owned());
+        let new = Operator { id, name, role: Role::Viewer, tenant, password, created_at, disabled_at: None };
+        operators::insert(tx, &new)?;
+        if tenant.is_some() {
+            operators::disable(tx, id, now())?;
+        }
+        operators::insert_session(tx, &[u8::from(tenant.is_some()); 32], id, now(), tenant.map(|_| now()))?;
+    }
     let found = users::load(tx, desk.tenant, user, &desk.key)?.unwrap().0;
     let (kind, number) = ("PERSONAL".to_owned(), "123456789".to_owned());
     let mut head = Head::take(tx, desk.tenant, now())?;
@@ -178,6 +190,8 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM data_changes WHERE tenant >= 7",
         "DELETE FROM steps WHERE tenant >= 7",
         "DELETE FROM account_groups",
+        "DELETE FROM sessions",
+        "UPDATE operators SET role = 'operator'",
         "DELETE FROM checks",
         "DELETE FROM tax_residencies",
         "DELETE FROM accounts",
@@ -231,11 +245,13 @@ async fn a_digest_sees_one_changed_value() {
         ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
         ("identifiers", "UPDATE identifiers SET updated_at = 0 WHERE tenant = 7"),
         ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
+        ("operators", "UPDATE operators SET disabled_at = NULL"),
+        ("sessions", "UPDATE sessions SET expires = NULL"),
         ("checks", "UPDATE checks SET status = 'FAILED'"),
         ("tax_residencies", "UPDATE tax_residencies SET updated_at = 0"),
         ("account_groups", "UPDATE account_groups SET updated_at = 0"),
         ("accounts", "UPDATE accounts SET sealed = x'00'"),
-        ("terms", "UPDATE terms SET mac = x'00'"),
+        ("terms", "UPDATE terms SET mac = x'00' WHERE mac = (SELECT min(mac) FROM terms WHERE tenant = 7)"),
         ("steps", "UPDATE steps SET due = 0 WHERE due IS NULL"),
         ("chores", "UPDATE chores SET done = 1"),
         ("events", "UPDATE events SET sealed = x'00' WHERE tenant = 7 AND number = 1"),

@@ -1,7 +1,6 @@
 //! What clients see over HTTP could have happened one request at a time, however many they are and whichever
 //! server they ask.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +8,7 @@ use futures_util::future::join_all;
 use investord::app::{App, Mode};
 use investord::clock::{Ids as _, SeededIds};
 use investord::config::Config;
-use investord::server;
+use investord::server::{self, Listeners};
 use investord::store::{Store, migrate};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -195,8 +194,9 @@ async fn two_servers_on_postgres_could_have_done_one_thing_at_a_time() {
     let client = app.new_client("main", SCOPES).await;
     *app.client_mut() = client.clone();
 
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let config = Config { listen: listener.local_addr().unwrap(), ..app.app().config.clone() };
+    let free = ([127, 0, 0, 1], 0).into();
+    let mut config = Config { listen: free, operator_listen: Some(free), ..app.app().config.clone() };
+    let listeners = Listeners::bind(&mut config).unwrap();
     let mut other = client.clone();
     other.wire = Arc::new(Wire::to(config.listen));
     let store = Store::open(&app.register.database()).unwrap();
@@ -204,7 +204,7 @@ async fn two_servers_on_postgres_could_have_done_one_thing_at_a_time() {
         (Arc::clone(&app.clock), Arc::clone(&app.app().ids), Arc::clone(&app.app().master_key));
     let second = App::new(config, Mode::Production, clock, ids, store, key).unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server::run(second, listener, true, async {
+    let serving = tokio::spawn(server::run(second, listeners, true, async {
         let _ = stopped.await;
     }));
     histories(&[client, other.clone()]).await;

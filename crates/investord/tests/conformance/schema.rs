@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/V3__life.sql"),
     include_str!("../../../../migrations/V4__accounts.sql"),
     include_str!("../../../../migrations/V5__checks.sql"),
+    include_str!("../../../../migrations/V6__operators.sql"),
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -138,6 +139,13 @@ fn words() -> BTreeMap<(String, String), String> {
         }
         // A table that is made anew takes the place of the old one.
         for line in migration.lines() {
+            if let Some((table, column)) =
+                line.strip_prefix("ALTER TABLE ").and_then(|line| line.split_once(" ADD COLUMN "))
+            {
+                let mut parts = column.split_whitespace().map(str::to_owned);
+                let (column, word) = (parts.next().unwrap(), parts.next().unwrap());
+                words.insert((table.to_owned(), column), word);
+            }
             if let Some(gone) = line.strip_prefix("DROP TABLE ") {
                 words.retain(|(table, _), _| *table != gone.trim_end_matches(';'));
             }
@@ -186,7 +194,7 @@ async fn the_schemas_are_the_same() {
     assert!(one["users"].indexes["users_updated"] == ["tenant", "updated_at", "number"]);
     assert!(one["users"].unique.contains(&vec!["tenant".to_owned(), "id".to_owned()]));
     assert_eq!(one["replies"].key, ["tenant", "operation", "once_key"]);
-    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 24);
+    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 26);
 }
 
 async fn a_copy_knows_every_table(engine: &Engine) {

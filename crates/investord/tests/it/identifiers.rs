@@ -507,7 +507,7 @@ async fn the_worker_makes_the_concats_that_a_migration_has_left() {
     let later = user_of(app.client(), &["DE"]).await;
     let before = listed(app.client(), &later).await;
     let mut portions = 0;
-    while investord::worker::make_concat::portion(app.app()).await.unwrap() {
+    while investord::worker::chores::portion(app.app()).await.unwrap() {
         portions += 1;
     }
     assert_eq!(portions, 2, "of a hundred users each");

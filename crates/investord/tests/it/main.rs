@@ -17,6 +17,7 @@ mod isolation;
 mod mutants;
 mod offboarding;
 mod once;
+mod operators;
 mod refusals;
 mod reporting;
 mod users;

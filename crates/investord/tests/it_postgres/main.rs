@@ -27,6 +27,8 @@ mod mutants;
 mod offboarding;
 #[path = "../it/once.rs"]
 mod once;
+#[path = "../it/operators.rs"]
+mod operators;
 #[path = "../it/refusals.rs"]
 mod refusals;
 #[path = "../it/reporting.rs"]

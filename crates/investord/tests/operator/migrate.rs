@@ -12,13 +12,13 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
     for place in Place::on_each() {
         let said = place.run(&["migrate", "--dry-run"]).ok();
         assert!(said.contains("V1__register: to be applied"), "{said}");
-        assert!(said.contains("lacks 5; nothing was changed"), "{said}");
+        assert!(said.contains("lacks 6; nothing was changed"), "{said}");
         assert_eq!(place.tables(), Vec::<String>::new());
         assert!(!place.home.database().exists(), "not even a file");
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 19, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 21, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -43,7 +43,7 @@ fn of_four_runners_at_once_one_does_it() {
             let done = said.iter().filter(|said| said.contains("V1__register: applied")).count();
             assert_eq!(done, 1, "{said:?}");
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
-            assert_eq!(history, ["1", "2", "3", "4", "5"].map(|version| [Some(version.to_owned())]));
+            assert_eq!(history, ["1", "2", "3", "4", "5", "6"].map(|version| [Some(version.to_owned())]));
         }
     }
 }
@@ -91,6 +91,10 @@ async fn an_older_register_gets_its_concats() {
         server.stop();
         // What the first version had.
         for undo in [
+            "DROP INDEX events_subject",
+            "ALTER TABLE users DROP COLUMN suspended",
+            "DROP TABLE sessions",
+            "DROP TABLE operators",
             "DROP TABLE checks",
             "DROP TABLE tax_residencies",
             "DROP TABLE terms",
@@ -105,8 +109,10 @@ async fn an_older_register_gets_its_concats() {
             place.sql(undo);
         }
         place.run(&["migrate"]).ok();
-        let chores = place.sql("SELECT name, done, last FROM chores");
-        assert_eq!(chores, [["make-concat", "0", "6"].map(|text| Some(text.to_owned()))]);
+        let chores = place.sql("SELECT name, done, last FROM chores ORDER BY name");
+        let expected =
+            ["index-terms", "make-concat"].map(|name| [name, "0", "6"].map(|text| Some(text.to_owned())));
+        assert_eq!(chores, expected);
         let server = place.home.serve();
         let client = place.home.caller(&server).await;
         until("the chore to be done", || place.sql("SELECT name FROM chores").is_empty().then_some(()));
@@ -128,8 +134,13 @@ async fn a_register_of_the_third_version_keeps_its_steps() {
         let client = place.home.caller(&server).await;
         client.create(&person(0), &uuid()).await.json();
         server.stop();
-        // The table of before differs by its check alone.
+        // The table of before differs by its check and a column.
         for undo in [
+            "ALTER TABLE steps DROP COLUMN held",
+            "DROP INDEX events_subject",
+            "ALTER TABLE users DROP COLUMN suspended",
+            "DROP TABLE sessions",
+            "DROP TABLE operators",
             "DROP TABLE checks",
             "DROP TABLE tax_residencies",
             "DROP TABLE terms",
@@ -143,10 +154,11 @@ async fn a_register_of_the_third_version_keeps_its_steps() {
         ] {
             place.sql(undo);
         }
-        let before = place.sql("SELECT * FROM steps ORDER BY number");
+        let steps = "SELECT tenant, user_id, number, kind, subject, due FROM steps ORDER BY number";
+        let before = place.sql(steps);
         assert_eq!(before.len(), 2);
         place.run(&["migrate"]).ok();
-        assert_eq!(place.sql("SELECT * FROM steps ORDER BY number"), before);
+        assert_eq!(place.sql(steps), before);
     }
 }
 
@@ -257,7 +269,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 19);
+    assert_eq!(place.tables().len(), 21);
     place.home.serve().stop();
 }
 
@@ -270,9 +282,9 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 19, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 21, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
-            assert_eq!(history, ["1", "2", "3", "4", "5"].map(|version| [Some(version.to_owned())]));
+            assert_eq!(history, ["1", "2", "3", "4", "5", "6"].map(|version| [Some(version.to_owned())]));
         }
     }
 }

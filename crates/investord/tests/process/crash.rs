@@ -150,17 +150,23 @@ fn database_name(url: &str) -> &str {
     url.rsplit('/').next().and_then(|name| name.split('?').next()).unwrap()
 }
 
+/// What only refers to users stands in the way of their loss.
+const NOT_JUDGED: &str = "DELETE FROM terms";
+
 /// `{link}` and `{id}` stand for as many zero bytes as these have.
 fn spoil(register: &Register, damage: &str) {
     match register {
         Register::File(file) => {
             let damage = damage.replace("{link}", "zeroblob(32)").replace("{id}", "zeroblob(16)");
-            let done = rusqlite::Connection::open(file).and_then(|db| db.execute(&damage, []));
+            let db = rusqlite::Connection::open(file).unwrap();
+            db.execute(NOT_JUDGED, []).unwrap();
+            let done = db.execute(&damage, []);
             assert_eq!(done.unwrap(), 1, "{damage}");
         }
         Register::Server(url) => {
             let (link, id) = ("decode(repeat('00', 32), 'hex')", format!("'{}'::uuid", uuid::Uuid::nil()));
             let damage = damage.replace("{link}", link).replace("{id}", &id);
+            postgres::sql(url, NOT_JUDGED);
             assert_eq!(postgres::sql(url, &format!("{damage} RETURNING 1")).len(), 1, "{damage}");
         }
     }

@@ -13,6 +13,7 @@ mod disk;
 mod harness;
 mod judge;
 mod load;
+mod operate;
 mod provision;
 mod secrecy;
 mod serve;

@@ -11,6 +11,8 @@ mod harness;
 mod judge;
 #[path = "../process/load.rs"]
 mod load;
+#[path = "../process/operate.rs"]
+mod operate;
 #[path = "../process/provision.rs"]
 mod provision;
 #[path = "../process/secrecy.rs"]

@@ -1,0 +1,73 @@
+//! `/operators`: who may look at the register.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::session::{hash_password, shown};
+use super::{Answer, Answered, known, members, needed};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::store::operators::{self, Operator, Role};
+use crate::store::{Tx, tenants};
+
+/// `GET /operators`.
+pub async fn list(State(app): State<App>, headers: HeaderMap) -> Answered {
+    known(&app, &headers, Role::Administrator).await?;
+    let all = app.store.read("operators.list", operators::all).await?;
+    Ok(Answer(json!({ "data": all.iter().map(shown).collect::<Vec<Value>>() })))
+}
+
+/// `POST /operators`: name, role, password, and the tenant whose people they see.
+pub async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answered {
+    let by = known(&app, &headers, Role::Administrator).await?;
+    let [name, role, password, tenant] = members(&body, ["name", "role", "password", "tenant"])?;
+    let (name, role) = (needed("name", name, 100)?, needed("role", role, 20)?);
+    let role: Role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
+    let ids = super::ids(&app);
+    let password = needed("password", password, 1000)?;
+    let hashed = tokio::task::spawn_blocking({
+        let ids = super::ids(&app);
+        move || hash_password(&password, &*ids)
+    });
+    let hashed = hashed.await.map_err(|error| Problem::Internal(error.to_string()))?;
+    let hashed = hashed.map_err(|error| Problem::invalid("password", error.to_string()))?;
+    let now = app.clock.now();
+    let unit = move |tx: &Tx<'_>| {
+        if operators::by_name(tx, &name)?.is_some() {
+            return Err(Problem::invalid("name", "is taken"));
+        }
+        let tenant = match &tenant {
+            Some(tenant) => Some(tenants::by_name(tx, tenant)?.ok_or(Problem::NotFound("tenant"))?.number),
+            None => by.tenant,
+        };
+        if by.tenant.is_some() && by.tenant != tenant {
+            return Err(Problem::NotFound("tenant"));
+        }
+        let (name, password) = (name.clone(), Some(hashed.clone()));
+        let new =
+            Operator { id: ids.uuid(), name, role, tenant, password, created_at: now, disabled_at: None };
+        operators::insert(tx, &new)?;
+        Ok(Answer(shown(&new)))
+    };
+    app.store.write_alone("operators.create", unit).await
+}
+
+/// `DELETE /operators/{name}`: they are refused from now on.
+pub async fn disable(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> Answered {
+    let by = known(&app, &headers, Role::Administrator).await?;
+    let now = app.clock.now();
+    let unit = move |tx: &Tx<'_>| {
+        let found = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
+        if by.tenant.is_some() && by.tenant != found.tenant {
+            return Err(Problem::NotFound("operator"));
+        }
+        if found.id == by.id {
+            return Err(Problem::State("nobody disables themselves"));
+        }
+        operators::disable(tx, found.id, now)?;
+        Ok(Answer(shown(&operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?)))
+    };
+    app.store.write_alone("operators.disable", unit).await
+}

@@ -1,0 +1,103 @@
+//! What an operator does to a user.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Answered, Done, Work, change, known, members, needed};
+use crate::app::App;
+use crate::clock::Ids;
+use crate::domain::user::{Leaving, User};
+use crate::problem::Problem;
+use crate::store::operators::Role;
+use crate::store::steps::{self, OFFBOARDING};
+use crate::store::{accounts, activation, users};
+
+/// Letters of a reason.
+const REASON: usize = 500;
+
+impl From<Leaving> for Problem {
+    fn from(_: Leaving) -> Self {
+        Problem::State("the user is leaving or has left")
+    }
+}
+
+/// `POST /tenants/{tenant}/users/{user}/actions`: `action` and `reason`.
+pub async fn act(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((tenant, user)): Path<(String, Uuid)>,
+    body: Bytes,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Operator).await?;
+    let [action, reason] = members(&body, ["action", "reason"])?;
+    let (action, reason) = (needed("action", action, 50)?, needed("reason", reason, REASON)?);
+    let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
+    let work = move |work: &mut Work<'_>| {
+        let old = shown(&work.user);
+        let action = match action.as_str() {
+            "deactivate" => deactivate(work, &*ids)?,
+            "reactivate" => reactivate(work, &*ids)?,
+            "hold_offboarding" => offboarding(work, "hold_offboarding", |step| step.held = true)?,
+            "release_offboarding" => offboarding(work, "release_offboarding", |step| {
+                (step.held, step.due) = (false, Some(step.due.unwrap_or(now)));
+            })?,
+            "finish_offboarding" => finish_offboarding(work, now)?,
+            _ => {
+                let known =
+                    "deactivate, reactivate, hold_offboarding, release_offboarding, finish_offboarding";
+                return Err(Problem::invalid("action", format!("must be one of {known}")));
+            }
+        };
+        Ok(Done { action, subject: None, reason: Some(reason.clone()), old, new: shown(&work.user) })
+    };
+    change(&app, operator, (tenant, user), work).await
+}
+
+fn shown(user: &User) -> Value {
+    json!({ "status": user.status.as_str(), "suspended": user.suspended })
+}
+
+fn deactivate(work: &mut Work<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {
+    let event = work.user.deactivate(work.head.now)?;
+    users::set_suspended(work.tx, work.head.tenant, &work.user)?;
+    if let Some(event) = event {
+        users::set_status(work.tx, work.head, &work.user, work.key, event, ids)?;
+    }
+    Ok("deactivate")
+}
+
+fn reactivate(work: &mut Work<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {
+    work.user.reactivate()?;
+    users::set_suspended(work.tx, work.head.tenant, &work.user)?;
+    activation::judge(work.tx, work.head, &mut work.user, None, &work.tenant.settings, work.key, ids)?;
+    Ok("reactivate")
+}
+
+/// Changes when an offboarding ends.
+fn offboarding(
+    work: &mut Work<'_>,
+    action: &'static str,
+    change: impl Fn(&mut steps::Step),
+) -> Result<&'static str, Problem> {
+    let all = steps::of_user(work.tx, work.head.tenant, work.user.id)?;
+    let step = all.into_iter().find(|step| step.kind == OFFBOARDING);
+    let mut step = step.ok_or(Problem::State("the user is not leaving"))?;
+    change(&mut step);
+    steps::put(work.tx, &step)?;
+    Ok(action)
+}
+
+/// Lets an offboarding end now, whatever else the tenant's settings wait for.
+fn finish_offboarding(work: &mut Work<'_>, now: Timestamp) -> Result<&'static str, Problem> {
+    let (groups, accounts) = accounts::open_of(work.tx, work.head.tenant, work.user.id, work.key)?;
+    if !groups.is_empty() || !accounts.is_empty() {
+        return Err(Problem::State("the user has open account groups or accounts"));
+    }
+    offboarding(work, "finish_offboarding", |step| (step.held, step.due) = (false, Some(now)))
+}

@@ -1,0 +1,208 @@
+//! The operator API, on a listener of its own: for people who look at the register, through a console or commands.
+//!
+//! JSON in and out; a bearer token; problems as everywhere. Whatever somebody does to a user is an event
+//! `OPERATOR.ACTION` of that user, in the commit of what was done and in the same chain.
+
+mod accounts;
+mod actions;
+mod people;
+mod reviews;
+pub mod session;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::event::EventType;
+use crate::domain::schema::Fault;
+use crate::domain::tenant::Settings;
+use crate::domain::user::User;
+use crate::problem::Problem;
+use crate::store::operators::{Operator, Role};
+use crate::store::seal::{TenantKey, UserKey};
+use crate::store::tenants::{self, Head};
+use crate::store::{StoreError, Tx, outbox, users};
+
+/// Bytes of a body.
+const MOST_BODY: usize = 64 * 1024;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/sessions", post(session::begin).delete(session::end))
+        .route("/me", get(session::me))
+        .route("/operators", get(accounts::list).post(accounts::create))
+        .route("/operators/{name}", delete(accounts::disable))
+        .route("/tenants", get(people::tenants))
+        .route("/tenants/{tenant}/users", get(people::find))
+        .route("/tenants/{tenant}/users/{user}", get(people::show))
+        .route("/tenants/{tenant}/users/{user}/history", get(people::history))
+        .route("/tenants/{tenant}/users/{user}/actions", post(actions::act))
+        .route("/tenants/{tenant}/users/{user}/reviews/{subject}", post(reviews::decide))
+        .route("/tenants/{tenant}/reviews", get(reviews::queue))
+        .fallback(async || Problem::NotFound("path"))
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
+}
+
+/// An answer.
+pub struct Answer(Value);
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        let no_store = HeaderValue::from_static("no-store");
+        let headers = [(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, no_store)];
+        (headers, Body::from(self.0.to_string())).into_response()
+    }
+}
+
+type Answered = Result<Answer, Problem>;
+
+/// Who asks, if they may do as much as `role` may.
+async fn known(app: &App, headers: &HeaderMap, role: Role) -> Result<Operator, Problem> {
+    let operator = session::operator(app, headers).await?;
+    if operator.role < role {
+        return Err(Problem::Closed(match role {
+            Role::Viewer | Role::Operator => "this takes an operator",
+            Role::Administrator => "this takes an administrator",
+        }));
+    }
+    Ok(operator)
+}
+
+/// The members of a JSON body: those that are named, each a text; other ones are refused.
+fn members<const N: usize>(body: &Bytes, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let sent: Value =
+        serde_json::from_slice(body).map_err(|error| Problem::invalid("(root)", error.to_string()))?;
+    let Value::Object(sent) = sent else { return Err(Problem::invalid("(root)", "must be an object")) };
+    let mut faults = Vec::new();
+    for (name, value) in &sent {
+        if !names.contains(&name.as_str()) {
+            faults.push(Fault::new(name.clone(), format!("is not one of {}", names.join(", "))));
+        } else if !value.is_string() && !value.is_null() {
+            faults.push(Fault::new(name.clone(), "must be a string"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults.into());
+    }
+    Ok(names.map(|name| sent.get(name).and_then(Value::as_str).map(str::to_owned)))
+}
+
+/// A text of one to this many letters, which has to be there.
+fn needed(name: &str, text: Option<String>, most: usize) -> Result<String, Problem> {
+    match text {
+        None => Err(Problem::invalid(name, format!("field '{name}' was not filled"))),
+        Some(text) if text.trim().is_empty() || text.chars().count() > most => {
+            Err(Problem::invalid(name, format!("must have 1 to {most} characters")))
+        }
+        Some(text) if text.chars().any(char::is_control) => {
+            Err(Problem::invalid(name, "must not contain control characters"))
+        }
+        Some(text) => Ok(text),
+    }
+}
+
+/// A tenant that somebody works with.
+struct Tenant {
+    number: i64,
+    settings: Settings,
+    key: TenantKey,
+}
+
+/// The tenant of this name, if the operator sees its people.
+fn tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<Tenant, Problem> {
+    let row = tenants::by_name(tx, name)?.ok_or(Problem::NotFound("tenant"))?;
+    if operator.tenant.is_some_and(|own| own != row.number) {
+        return Err(Problem::NotFound("tenant"));
+    }
+    let (row, key) = tenants::opened(tx, row.number, &app.master_key)?;
+    Ok(Tenant { number: row.number, settings: row.settings, key })
+}
+
+/// What a unit that changes something of a user works with.
+struct Work<'a> {
+    tx: &'a Tx<'a>,
+    head: &'a mut Head,
+    tenant: &'a Tenant,
+    user: User,
+    key: &'a UserKey,
+    operator: &'a Operator,
+}
+
+/// What was done to a user, for the record.
+struct Done {
+    action: &'static str,
+    /// What it was done to, if that is not the user.
+    subject: Option<Uuid>,
+    reason: Option<String>,
+    old: Value,
+    new: Value,
+}
+
+/// Does something to a user and puts it on record, in one commit.
+async fn change(
+    app: &App,
+    operator: Operator,
+    (tenant_name, user): (String, Uuid),
+    work: impl Fn(&mut Work<'_>) -> Result<Done, Problem> + Send + 'static,
+) -> Answered {
+    // The writer of a process is chosen by the tenant.
+    let (of, own, name) = (operator.clone(), app.clone(), tenant_name.clone());
+    let number =
+        app.store.read("operator.tenant", move |tx| Ok::<_, Problem>(tenant(tx, &own, &of, &name)?.number));
+    let (number, now, own) = (number.await?, app.clock.now(), app.clone());
+    let unit = move |tx: &Tx<'_>| {
+        let mut head = Head::take(tx, number, now)?;
+        let tenant = tenant(tx, &own, &operator, &tenant_name)?;
+        let found = users::load(tx, number, user, &tenant.key)?;
+        let (user, key) = found.ok_or(Problem::NotFound("user"))?;
+        let id = user.id;
+        let mut at_work = Work { tx, head: &mut head, tenant: &tenant, user, key: &key, operator: &operator };
+        let Done { action, subject, reason, old, new } = work(&mut at_work)?;
+        let object = json!({
+            "actor": { "name": operator.name, "role": operator.role.as_str() },
+            "action": action,
+            "user_id": id,
+            "subject": subject,
+            "reason": reason,
+            "old": old,
+            "new": new,
+        });
+        outbox::publish(
+            tx,
+            &mut head,
+            EventType::OperatorAction,
+            (id, &key),
+            &object.to_string(),
+            &*own.ids,
+        )?;
+        head.put(tx);
+        Ok::<_, Problem>(Answer(object))
+    };
+    let answer = app.store.write("operator.change", number, unit).await?;
+    app.work.notify_one();
+    Ok(answer)
+}
+
+/// How an operator is named where something is kept of what they did.
+fn named(operator: &Operator) -> String {
+    format!("operator:{}", operator.name)
+}
+
+/// The clock and ids of the app, for units.
+fn ids(app: &App) -> Arc<dyn crate::clock::Ids> {
+    Arc::clone(&app.ids)
+}
+
+/// What went wrong in a unit that knows nothing of problems.
+fn damaged(what: &str, id: Uuid) -> Problem {
+    StoreError::Damaged(format!("{what} {id} is gone")).into()
+}

@@ -1,0 +1,182 @@
+//! Finding people, and seeing all that is known of one.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, RawQuery, State};
+use http::HeaderMap;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Answer, Answered, known, tenant};
+use crate::app::App;
+use crate::domain::account::{Content as _, Group, Single};
+use crate::domain::check::Check;
+use crate::domain::data_change::DataChange;
+use crate::domain::schema::Fault;
+use crate::domain::search::Field;
+use crate::problem::Problem;
+use crate::store::operators::Role;
+use crate::store::seal::Place;
+use crate::store::{
+    Tx, accounts, checks, data_changes, identifiers, outbox, steps, tax_residencies, tenants, terms, users,
+};
+
+/// People that one answer shows at most.
+const MOST: i64 = 100;
+
+/// `GET /tenants`: those whose people the operator sees.
+pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let all = app.store.read("operator.tenants", tenants::all).await?;
+    let own = all.iter().filter(|row| operator.tenant.is_none_or(|own| own == row.number));
+    let shown: Vec<Value> = own.map(|row| json!({ "name": row.name, "settings": row.settings })).collect();
+    Ok(Answer(json!({ "data": shown })))
+}
+
+/// What is searched for: an id, and values of which all have to be somebody's.
+struct Wanted {
+    id: Option<Uuid>,
+    values: Vec<(Field, String)>,
+}
+
+fn wanted(query: Option<&str>) -> Result<Wanted, Problem> {
+    let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match Field::ALL.into_iter().find(|field| field.as_str() == name) {
+            Some(field) if field.normal(&value).is_empty() => {
+                faults.push(Fault::new(name, "is empty"));
+            }
+            Some(field) => values.push((field, value.into_owned())),
+            None if name == "id" => match value.parse() {
+                Ok(uuid) => id = Some(uuid),
+                Err(_) => faults.push(Fault::new(name, "must be a UUID")),
+            },
+            None => {
+                let names = Field::ALL.map(Field::as_str).join(", ");
+                faults.push(Fault::new(name, format!("is not one of id, {names}")));
+            }
+        }
+    }
+    if faults.is_empty() && id.is_none() && values.is_empty() {
+        faults.push(Fault::new("(query)", "names nothing to search for"));
+    }
+    if faults.is_empty() { Ok(Wanted { id, values }) } else { Err(faults.into()) }
+}
+
+/// `GET /tenants/{tenant}/users`: whoever has all the values.
+pub async fn find(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let Wanted { id, values } = wanted(query.as_deref())?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let mut found: Option<BTreeSet<Uuid>> = id.map(|id| BTreeSet::from([id]));
+        for (field, value) in &values {
+            // Of a common value more than are shown: another one may tell them apart.
+            let with = terms::find(tx, tenant.number, (*field, value), &tenant.key, i64::from(u16::MAX))?;
+            let with: BTreeSet<Uuid> = with.into_iter().collect();
+            found = Some(found.map_or_else(|| with.clone(), |before| &before & &with));
+        }
+        let found = found.unwrap_or_default();
+        let most = usize::try_from(MOST).unwrap_or_default();
+        let mut shown = Vec::new();
+        for user in found.iter().take(most) {
+            shown.extend(users::view(tx, tenant.number, *user, &tenant.key)?);
+        }
+        Ok::<_, Problem>((shown, found.len()))
+    };
+    let (shown, count) = app.store.scan("operator.find", read).await?;
+    let data: Vec<Value> = shown.iter().filter_map(|user| serde_json::from_str(user).ok()).collect();
+    let count = if id.is_some() { data.len() } else { count };
+    Ok(Answer(json!({ "total_count": count, "data": data })))
+}
+
+/// `GET /tenants/{tenant}/users/{user}`: all that is known of somebody now.
+pub async fn show(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, user)): Path<(String, Uuid)>,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let number = tenant.number;
+        let (found, key) = users::load(tx, number, user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
+        let view = users::view(tx, number, user, &tenant.key)?.unwrap_or_default();
+        let mut own_identifiers = Vec::new();
+        for one in identifiers::of_user(tx, number, user, &key)? {
+            let mut shown: Value = serde_json::from_str(&one.to_string()).unwrap_or_default();
+            shown["faults"] = json!(one.content.faults);
+            own_identifiers.push(shown);
+        }
+        let groups = accounts::of_user::<Group>(tx, number, user, &key)?;
+        let all_accounts = accounts::of_user::<Single>(tx, number, user, &key)?;
+        let pending = steps::of_user(tx, number, user)?;
+        let taxes = tax_residencies::of_user(tx, number, user, &key)?;
+        Ok::<_, Problem>(json!({
+            "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
+            "suspended": found.suspended,
+            "identifiers": own_identifiers,
+            "checks": checks::of_user(tx, number, user, &key)?.iter().map(reviewed_check).collect::<Vec<_>>(),
+            "tax_residencies": taxes.map(|record| record.view()),
+            "account_groups": groups.iter().map(Group::view).collect::<Vec<_>>(),
+            "accounts": all_accounts.iter().map(Single::view).collect::<Vec<_>>(),
+            "data_changes": data_changes::of_user(tx, number, user, &key)?
+                .iter().map(reviewed_change).collect::<Vec<_>>(),
+            "pending": pending.iter().map(|step| json!({
+                "kind": step.kind, "subject": step.subject, "due": step.due, "held": step.held,
+            })).collect::<Vec<_>>(),
+        }))
+    };
+    Ok(Answer(app.store.scan("operator.show", read).await?))
+}
+
+/// A data change with what people have said of it.
+pub fn reviewed_change(change: &DataChange) -> Value {
+    let mut view = change.view();
+    view["review"] = json!(change.content.review);
+    view
+}
+
+/// A check with what people have said of it.
+pub fn reviewed_check(check: &Check) -> Value {
+    let mut view = check.view();
+    view["created_at"] = json!(check.created_at);
+    view["decided_by"] = json!(check.content.decided_by);
+    view["reason"] = json!(check.content.reason);
+    view["review"] = json!(check.content.review);
+    view
+}
+
+/// `GET /tenants/{tenant}/users/{user}/history`: everything that has happened, and who did it.
+pub async fn history(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, user)): Path<(String, Uuid)>,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
+        let mut events = Vec::new();
+        for event in outbox::of_subject(tx, tenant.number, user)? {
+            let object = key.open(Place::event(&event.id), &event.sealed)?;
+            events.push(json!({
+                "number": event.number,
+                "id": event.id,
+                "created_at": event.created_at,
+                "type": event.kind,
+                "object": serde_json::from_str::<Value>(&object).unwrap_or_default(),
+            }));
+        }
+        Ok::<_, Problem>(events)
+    };
+    Ok(Answer(json!({ "data": app.store.scan("operator.history", read).await? })))
+}

@@ -1,0 +1,162 @@
+//! Data changes and checks that wait for somebody to decide.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use http::HeaderMap;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::people::{reviewed_change, reviewed_check};
+use super::{Answer, Answered, Done, Work, change, damaged, known, members, named, needed, tenant};
+use crate::app::App;
+use crate::domain::review::{Review, Verdict};
+use crate::problem::Problem;
+use crate::store::operators::Role;
+use crate::store::steps::{self, CHECK, DATA_CHANGE};
+use crate::store::{Tx, checks, data_changes, users};
+
+/// Letters of a reason, as an event has them at most.
+const REASON: usize = 100;
+/// Matters that one answer shows.
+const MOST: i64 = 200;
+
+/// `GET /tenants/{tenant}/reviews`: what waits, with its evidence, the oldest first.
+pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let mut waiting = Vec::new();
+        for step in steps::reviews(tx, tenant.number, MOST)? {
+            let found = users::load(tx, tenant.number, step.user, &tenant.key)?;
+            let (user, key) = found.ok_or_else(|| damaged("user", step.user))?;
+            let (at, matter) = if step.kind == CHECK {
+                let found = checks::by_id(tx, tenant.number, user.id, step.subject, &key)?;
+                let found = found.ok_or_else(|| damaged("check", step.subject))?;
+                (found.created_at, reviewed_check(&found))
+            } else {
+                let found = data_changes::by_id(tx, tenant.number, user.id, step.subject, &key)?;
+                let found = found.ok_or_else(|| damaged("data change", step.subject))?;
+                (found.created_at, reviewed_change(&found))
+            };
+            let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
+            let name = format!(
+                "{} {}",
+                person["first_name"].as_str().unwrap_or_default(),
+                person["last_name"].as_str().unwrap_or_default()
+            );
+            waiting
+                .push((at, json!({ "kind": step.kind, "user_id": user.id, "user": name, "matter": matter })));
+        }
+        waiting.sort_by_key(|(at, _)| *at);
+        Ok::<_, Problem>(waiting.into_iter().map(|(_, one)| one).collect::<Vec<Value>>())
+    };
+    Ok(Answer(json!({ "data": app.store.scan("operator.reviews", read).await? })))
+}
+
+/// What somebody says.
+#[derive(Clone, Copy)]
+enum Say {
+    Approve,
+    Refuse,
+    Cancel,
+}
+
+/// `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: `verdict` and, unless it is good, `reason`. The worker does
+/// what follows, in the user's order.
+pub async fn decide(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((tenant, user, subject)): Path<(String, Uuid, Uuid)>,
+    body: Bytes,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Operator).await?;
+    let [verdict, reason] = members(&body, ["verdict", "reason"])?;
+    let say = match needed("verdict", verdict, 20)?.as_str() {
+        "approve" => Say::Approve,
+        "refuse" => Say::Refuse,
+        "cancel" => Say::Cancel,
+        _ => return Err(Problem::invalid("verdict", "must be one of approve, refuse, cancel")),
+    };
+    let reason = match (say, reason) {
+        (Say::Approve, None) => None,
+        (_, reason) => Some(needed("reason", reason, REASON)?),
+    };
+    let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
+    let work = move |work: &mut Work<'_>| {
+        let all = steps::of_user(work.tx, work.head.tenant, work.user.id)?;
+        let step = all
+            .into_iter()
+            .find(|step| step.subject == subject && [DATA_CHANGE, CHECK].contains(&step.kind.as_str()));
+        let Some(mut step) = step else { return Err(nothing_to_decide(work, subject)) };
+        let verdict = Verdict {
+            refusal: if matches!(say, Say::Approve) { None } else { reason.clone() },
+            by: named(work.operator),
+        };
+        let (number, user) = (work.head.tenant, work.user.id);
+        let (old, new) = if step.kind == CHECK {
+            let found = checks::by_id(work.tx, number, user, subject, work.key)?;
+            let mut check = found.ok_or_else(|| damaged("check", subject))?;
+            let old = json!(check.content.review);
+            say_of(&mut check.content.review, say, verdict, work, step.due.is_none())?;
+            checks::put(work.tx, number, &check, work.key, &*ids)?;
+            (old, check.content.review)
+        } else {
+            let found = data_changes::by_id(work.tx, number, user, subject, work.key)?;
+            let mut change = found.ok_or_else(|| damaged("data change", subject))?;
+            let old = json!(change.content.review);
+            say_of(&mut change.content.review, say, verdict, work, step.due.is_none())?;
+            data_changes::update(work.tx, number, &change, work.key, &*ids)?;
+            (old, change.content.review)
+        };
+        if new.decided.is_some() {
+            // The worker does it, when it is its turn.
+            step.due = Some(now);
+            steps::put(work.tx, &step)?;
+        }
+        let action = match say {
+            Say::Approve => "approve",
+            Say::Refuse => "refuse",
+            Say::Cancel => "cancel",
+        };
+        Ok(Done { action, subject: Some(subject), reason: reason.clone(), old, new: json!(new) })
+    };
+    change(&app, operator, (tenant, user), work).await
+}
+
+fn say_of(
+    review: &mut Review,
+    say: Say,
+    verdict: Verdict,
+    work: &Work<'_>,
+    waits: bool,
+) -> Result<(), Problem> {
+    let said = match say {
+        Say::Cancel => review.cancel(verdict),
+        Say::Approve | Say::Refuse if !waits && review.decided.is_none() => {
+            return Err(Problem::State("nobody has to decide this"));
+        }
+        Say::Approve | Say::Refuse => review.decide(verdict, work.tenant.settings.four_eyes).map(drop),
+    };
+    said.map_err(Problem::Decided)
+}
+
+/// Why there is nothing to be decided any more: somebody was faster, or there never was.
+fn nothing_to_decide(work: &Work<'_>, subject: Uuid) -> Problem {
+    let (tx, number, user) = (work.tx, work.head.tenant, work.user.id);
+    let change = data_changes::by_id(tx, number, user, subject, work.key);
+    let by = match change {
+        Err(error) => return error.into(),
+        Ok(Some(change)) => Some(change.content.decided_by),
+        Ok(None) => match checks::by_id(tx, number, user, subject, work.key) {
+            Err(error) => return error.into(),
+            Ok(check) => check.map(|check| check.content.decided_by),
+        },
+    };
+    match by {
+        None => Problem::NotFound("data change or check"),
+        Some(by) => Problem::Decided(format!("{} has decided it", by.unwrap_or_default())),
+    }
+}

@@ -1,0 +1,139 @@
+//! Who somebody is: a password for a session, a token for everything else.
+
+use std::net::SocketAddr;
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use aws_lc_rs::digest;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, State};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::{HeaderMap, header};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{Answer, Answered, members, needed};
+use crate::app::App;
+use crate::clock::Ids;
+use crate::problem::Problem;
+use crate::store::operators::{self, Operator};
+
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// Passwords that are judged at once: each takes 19 MiB and a core.
+static JUDGES: Semaphore = Semaphore::const_new(2);
+
+/// A new token, and the hash that is kept of it.
+pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
+    let mut bytes = [0; 32];
+    ids.fill(&mut bytes);
+    let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let hash = hash(&token);
+    (token, hash)
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    hash
+}
+
+/// What is kept of a password: Argon2id with the library's parameters (OWASP's), as a PHC string.
+pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
+    anyhow::ensure!(password.chars().count() >= 12, "a password has at least 12 characters");
+    let mut salt = [0; 16];
+    ids.fill(&mut salt);
+    let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+    Ok(hashed.map_err(|error| anyhow::anyhow!("{error}"))?.to_string())
+}
+
+fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = sent.and_then(|value| value.split_once(' '));
+    match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        Some((_, token)) => Ok(hash(token.trim())),
+        None => Err(Problem::unauthorised(
+            "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
+        )),
+    }
+}
+
+/// Who asks.
+pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
+    let (hash, now) = (token(headers)?, app.clock.now());
+    let found = app.store.read("operator.session", move |tx| operators::by_session(tx, &hash, now)).await?;
+    found
+        .ok_or_else(|| Problem::unauthorised("the token is unknown or has expired: POST /sessions gives one"))
+}
+
+/// `POST /sessions`: a token for name and password.
+pub async fn begin(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Answered {
+    let [name, password] = members(&body, ["name", "password"])?;
+    let (name, password) = (needed("name", name, 100)?, needed("password", password, 1000)?);
+    let found = app.store.read("operator.by_name", move |tx| operators::by_name(tx, &name)).await?;
+    let found = found.filter(|operator| operator.disabled_at.is_none());
+    let suspect = (peer.ip(), found.as_ref().map_or(Uuid::nil(), |operator| operator.id));
+    app.limits.attempt(suspect)?;
+    let kept = found.as_ref().and_then(|operator| operator.password.clone());
+    let held = judge(password, kept).await?;
+    let Some(operator) = found.filter(|_| held) else {
+        app.limits.failed(suspect);
+        return Err(Problem::unauthorised("there is no such operator with this password"));
+    };
+    let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
+    let (id, expires) = (operator.id, now + SESSION);
+    let unit = move |tx: &crate::store::Tx<'_>| operators::insert_session(tx, &hash, id, now, Some(expires));
+    app.store.write("operator.begin", 0, unit).await?;
+    let mut answer = shown(&operator);
+    (answer["token"], answer["expires_at"]) = (json!(token), json!(expires));
+    Ok(Answer(answer))
+}
+
+/// Whether a password is the one that is kept, which takes the same time for nobody.
+async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> {
+    /// Of no password.
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let _turn = JUDGES.acquire().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+    let judged = tokio::task::spawn_blocking(move || {
+        let held = |kept: &str| {
+            let kept = PasswordHash::new(kept).ok()?;
+            Argon2::default().verify_password(password.as_bytes(), &kept).ok()
+        };
+        held(kept.as_deref().unwrap_or(NOBODY)).is_some() && kept.is_some()
+    });
+    judged.await.map_err(|error| Problem::Internal(error.to_string()))
+}
+
+/// `DELETE /sessions`: the token of the request ends.
+pub async fn end(State(app): State<App>, headers: HeaderMap) -> Answered {
+    let hash = token(&headers)?;
+    operator(&app, &headers).await?;
+    app.store.write("operator.end", 0, move |tx| operators::end_session(tx, &hash)).await?;
+    Ok(Answer(json!({ "ended": true })))
+}
+
+/// `GET /me`.
+pub async fn me(State(app): State<App>, headers: HeaderMap) -> Answered {
+    Ok(Answer(shown(&operator(&app, &headers).await?)))
+}
+
+/// An operator as it is answered.
+pub fn shown(operator: &Operator) -> Value {
+    let Operator { id, name, role, created_at, disabled_at, password, .. } = operator;
+    json!({
+        "id": id,
+        "name": name,
+        "role": role.as_str(),
+        "has_password": password.is_some(),
+        "created_at": created_at,
+        "disabled_at": disabled_at,
+    })
+}

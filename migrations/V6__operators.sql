@@ -1,0 +1,36 @@
+-- People who look at the register, what they may hold up, and the indexes by which they find somebody.
+
+-- An operator of one tenant, or of all.
+CREATE TABLE operators (
+    id          {id}  NOT NULL PRIMARY KEY,
+    name        TEXT  NOT NULL UNIQUE,
+    role        TEXT  NOT NULL CHECK (role IN ('viewer', 'operator', 'administrator')),
+    tenant      {int} REFERENCES tenants (number),
+    -- Argon2id, PHC string; none for who comes with an access token only.
+    password    TEXT,
+    created_at  {int} NOT NULL,
+    disabled_at {int}
+) {strict};
+
+-- Sessions end; access tokens, without an instant, do not.
+CREATE TABLE sessions (
+    hash       {bytes} NOT NULL PRIMARY KEY,
+    operator   {id}    NOT NULL REFERENCES operators (id),
+    created_at {int}   NOT NULL,
+    expires    {int}
+) {strict};
+CREATE INDEX sessions_expires ON sessions (expires);
+CREATE INDEX sessions_operator ON sessions (operator);
+
+-- Deactivated by somebody: stays inactive whatever arrives.
+ALTER TABLE users ADD COLUMN suspended {int} NOT NULL DEFAULT 0;
+
+-- Held back by somebody.
+ALTER TABLE steps ADD COLUMN held {int} NOT NULL DEFAULT 0;
+
+-- The history of a user.
+CREATE INDEX events_subject ON events (tenant, subject, number);
+
+-- Users who are there already are to be found, too.
+INSERT INTO chores (tenant, name, done, last)
+SELECT tenant, 'index-terms', 0, users FROM heads WHERE users > 0;
