@@ -13,6 +13,7 @@ use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::data_change::{self, ADDRESS, ANY, Asked, DataChange, NAME, NATIONALITY, OTHER};
+use crate::domain::preview::Preview;
 use crate::domain::schema::{Schemas, Side};
 use crate::domain::tenant::Model;
 use crate::domain::user::User;
@@ -20,7 +21,7 @@ use crate::problem::Problem;
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, DATA_CHANGE};
 use crate::store::tenants::Head;
-use crate::store::{Tx, data_changes, users};
+use crate::store::{Tx, data_changes, identifiers, users};
 
 pub struct RequestDataChange {
     user: Uuid,
@@ -89,6 +90,82 @@ pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> R
     let reply = about_user::write(&app, "data_changes.create", req, id, create).await?;
     app.work.notify_one();
     Ok(reply)
+}
+
+pub struct PreviewDataChange {
+    user: Uuid,
+    asked: Asked,
+}
+
+impl Call for PreviewDataChange {
+    const OPERATION: &'static str = "POST /investord/users/{user_id}/data_change_requests/preview";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: USERS,
+        id: "preview_data_change",
+        summary: "Try a change of user data",
+        description: "Beyond the vendor's API: what a change would lead to. Nothing is stored and nothing is told.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: RequestDataChange::ABOUT.request,
+        answer: Payload {
+            description: "What would become of the user.",
+            media: "application/json",
+            schema: preview_schema,
+            examples: &[("polish", include_str!("../../../../api/examples/data-change-preview.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(2).ok_or(Problem::NotFound("user"))?;
+        let asked = Asked::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, asked })
+    }
+}
+
+/// The schema of a [`Preview`].
+fn preview_schema(schemas: &mut Schemas) -> Value {
+    schemas.named("DataChangePreview", |schemas| {
+        let report = super::reporting::schema(schemas);
+        let members = |description: &str| json!({ "type": "object", "description": description });
+        json!({
+            "type": "object",
+            "properties": {
+                "refusal": {
+                    "type": ["string", "null"],
+                    "description": "Why the change would fail; then nothing would be different.",
+                },
+                "review": { "type": "boolean", "description": "Whether somebody would look at the proof first." },
+                "before": members("The members that would be different, as they are."),
+                "after": members("The same as they would be."),
+                "says": {
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "description": "What follows, to be read out.",
+                },
+                "reporting": {
+                    "type": "object",
+                    "properties": { "before": report, "after": report },
+                    "required": ["before", "after"],
+                },
+            },
+            "required": ["refusal", "review", "before", "after", "says", "reporting"],
+        })
+    })
+}
+
+pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> Result<Reply, Problem> {
+    let (client, id, now) = (Arc::clone(&req.client), req.call.user, req.now);
+    let asked = req.call.asked;
+    let read = move |tx: &Tx<'_>| {
+        let tenant = &client.tenant;
+        let (user, key) =
+            users::load(tx, tenant.number, id, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
+        let held = identifiers::of_user(tx, tenant.number, id, &key)?;
+        Ok::<_, Problem>(Preview::of(&user, &held, asked.clone(), &tenant.settings, now))
+    };
+    // The user and the identifiers of one moment.
+    let preview = app.store.scan("data_changes.preview", read).await?;
+    Ok(Reply::ok(serde_json::to_string(&preview).expect("a preview is plain data")))
 }
 
 pub struct ListDataChanges(Uuid);

@@ -43,6 +43,7 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(users::offboard),
         Endpoint::signed(data_changes::create),
         Endpoint::signed(data_changes::list),
+        Endpoint::signed(data_changes::preview),
         Endpoint::signed(identifiers::list),
         Endpoint::signed(identifiers::create),
         Endpoint::signed(identifiers::read),

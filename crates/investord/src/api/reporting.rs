@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::store::{Tx, identifiers, users};
 
 /// The schema of [`Report`].
-fn schema(schemas: &mut Schemas) -> Value {
+pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Reporting", |_| {
         let text = |description: &str| json!({ "type": "string", "description": description });
         let step = |more: Value| {

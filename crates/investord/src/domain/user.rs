@@ -411,3 +411,98 @@ impl fmt::Display for UserView<'_> {
         write!(f, r#"{members},"status":"{}"}}"#, status.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that can be done to a user.
+    #[derive(Clone, Copy, Debug)]
+    enum Command {
+        /// Judged, with nothing or everything there that activation requires.
+        Judge(bool),
+        Deactivate,
+        Reactivate,
+        Offboard,
+        FinishOffboarding,
+    }
+
+    /// What becomes of a user: status, suspension and event.
+    type Become = (Status, bool, Option<EventType>);
+
+    fn user(status: Status, suspended: bool) -> User {
+        let json =
+            r#"{"first_name":"Anna","last_name":"Nowak","birth_date":"1980-05-17","nationalities":["PL"]}"#;
+        let person = Person::kept(json, false).unwrap();
+        let (id, at) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
+        User { id, created_at: at, updated_at: at, status, suspended, person }
+    }
+
+    fn done(mut user: User, command: Command, now: Timestamp) -> Result<(User, Option<EventType>), Leaving> {
+        let event = match command {
+            Command::Judge(met) => {
+                let required =
+                    Settings::default().with("activation_requires", json!(["tax_residency"])).unwrap();
+                user.judge(&Standing { has_tax_residency: met, ..Standing::default() }, &required, now)
+            }
+            Command::Deactivate => user.deactivate(now)?,
+            Command::Reactivate => user.reactivate().map(|()| None)?,
+            Command::Offboard => user.offboard(now),
+            Command::FinishOffboarding => user.finish_offboarding(now),
+        };
+        Ok((user, event))
+    }
+
+    /// What the table of states and commands says; no arm for the rest.
+    fn expected(status: Status, suspended: bool, command: Command) -> Result<Become, Leaving> {
+        use Command::{Deactivate, FinishOffboarding, Judge, Offboard, Reactivate};
+        use Status::{Active, Inactive, Offboarded, Offboarding};
+        let same = Ok((status, suspended, None));
+        match (status, suspended, command) {
+            (Inactive, false, Judge(true)) => Ok((Active, false, Some(EventType::UserActivated))),
+            (Inactive, true, Judge(true)) | (Inactive, _, Judge(false)) => same,
+            (Active | Offboarding | Offboarded, _, Judge(_)) => same,
+            (Inactive, _, Deactivate) => Ok((Inactive, true, None)),
+            (Active, _, Deactivate) => Ok((Inactive, true, Some(EventType::UserDeactivated))),
+            (Inactive | Active, _, Reactivate) => Ok((status, false, None)),
+            (Offboarding | Offboarded, _, Deactivate | Reactivate) => Err(Leaving),
+            (Inactive | Active, _, Offboard) => {
+                Ok((Offboarding, suspended, Some(EventType::UserOffboardingInitiated)))
+            }
+            (Offboarding | Offboarded, _, Offboard) => same,
+            (Offboarding, _, FinishOffboarding) => {
+                Ok((Offboarded, suspended, Some(EventType::UserOffboarded)))
+            }
+            (Inactive | Active | Offboarded, _, FinishOffboarding) => same,
+        }
+    }
+
+    #[test]
+    fn every_command_in_every_state() {
+        use Command::{Deactivate, FinishOffboarding, Judge, Offboard, Reactivate};
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let commands = [Judge(false), Judge(true), Deactivate, Reactivate, Offboard, FinishOffboarding];
+        for status in Status::ALL {
+            for suspended in [false, true] {
+                for command in commands {
+                    let before = user(status, suspended);
+                    let after = done(before.clone(), command, now);
+                    let shown = after.clone().map(|(user, event)| (user.status, user.suspended, event));
+                    assert_eq!(
+                        shown,
+                        expected(status, suspended, command),
+                        "{status:?} {suspended} {command:?}"
+                    );
+                    let Ok((user, event)) = after else { continue };
+                    // The instant moves with the status, and the status is told.
+                    assert_eq!(user.updated_at == now, event.is_some());
+                    assert_eq!(user.status == status, event.is_none());
+                    assert!(user.person == before.person);
+                    // What is true already is not done again.
+                    let again = done(user, command, now);
+                    assert!(again.is_ok_and(|(_, event)| event.is_none()), "{status:?} {command:?} twice");
+                }
+            }
+        }
+    }
+}

@@ -311,3 +311,64 @@ async fn who_may_ask_and_for_whom() {
     ask(app.client(), &user, &example("email")).await.refused("forbidden");
     app.register.run("UPDATE users SET status = 'ACTIVE'");
 }
+
+#[tokio::test]
+async fn a_preview_says_what_would_follow_and_does_nothing() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let reader = app.new_client("main", "users:read").await;
+    let user = client.created(&bodies::smallest()).await;
+    let try_out = async |user: &Value, body: Value| {
+        let target = format!("/investord/users/{}/data_change_requests/preview", id(user));
+        reader.request("POST", &target).json(&body).send().await
+    };
+    let rows = app.rows();
+    let polish = try_out(&user, json!({ "nationalities": ["PL"], "last_name": "Nowak" })).await.ok();
+    let says = [
+        "nationality PL leads",
+        "PESEL needed",
+        "CONCAT not allowed",
+        "the user stays ACTIVE and cannot be reported",
+    ];
+    assert_eq!(polish["says"], json!(says));
+    assert_eq!(
+        polish["before"],
+        json!({ "last_name": user["last_name"], "nationalities": user["nationalities"] })
+    );
+    assert_eq!(polish["after"], json!({ "last_name": "Nowak", "nationalities": ["PL"] }));
+    assert_eq!((&polish["refusal"], &polish["review"]), (&Value::Null, &json!(false)));
+    assert_eq!(polish["reporting"]["before"]["outcome"], "READY");
+    assert_eq!(polish["reporting"]["after"]["missing"]["identifier_standard"], "PESEL");
+    let belgian = try_out(&user, json!({ "nationalities": ["BE"] })).await.ok();
+    let says = belgian["says"].as_array().unwrap();
+    assert_eq!(says[1..3], [json!("BNN needed"), json!("without one CONCAT")]);
+    let married = try_out(&user, json!({ "last_name": "Heide" })).await.ok();
+    let named = married["reporting"]["after"]["designation"]["identifier"].as_str().unwrap();
+    assert_eq!(married["says"], json!([format!("reported as {named}")]));
+    assert_eq!(try_out(&user, json!({ "email": "a@example.com" })).await.ok()["says"], json!([]));
+    // It says what then is done, and has done nothing.
+    assert_eq!((read(client, &user).await, app.rows().events), (user.clone(), rows.events));
+    assert_eq!(app.number("SELECT count(*) FROM data_changes"), 0);
+    let after = changed(&app, &user, &json!({ "nationalities": ["PL"], "last_name": "Nowak" })).await;
+    for (member, value) in polish["after"].as_object().unwrap() {
+        assert_eq!(after[member], *value);
+    }
+    let report = client.get(&format!("/investord/users/{}/reporting", id(&user))).send().await.ok();
+    assert_eq!(report["reasons"], polish["reporting"]["after"]["reasons"]);
+    assert_eq!(try_out(&user, json!({ "nationalities": ["XX"] })).await.faults(), ["nationalities[0]"]);
+    assert_eq!(try_out(&user, json!({})).await.faults(), ["(root)"]);
+    let waiting = client.created(&bodies::with("nationalities", json!(["PL"]))).await;
+    let says = try_out(&waiting, json!({ "nationalities": ["DE"] })).await.ok()["says"].clone();
+    assert!(
+        says.as_array().unwrap().contains(&json!("nothing is missing of the identifiers any more")),
+        "{says}"
+    );
+    // Who has left cannot be changed.
+    client.request("DELETE", &format!("/users/{}", id(&waiting))).send().await;
+    run_due(app.app()).await.unwrap();
+    let gone = try_out(&waiting, json!({ "last_name": "New" })).await.ok();
+    assert_eq!(
+        (&gone["refusal"], &gone["after"]),
+        (&json!("user status does not allow data changes"), &json!({}))
+    );
+}

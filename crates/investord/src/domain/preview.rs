@@ -1,0 +1,111 @@
+//! What a data change would lead to, without anything being done.
+
+use jiff::Timestamp;
+use mifir::{Country, Regime};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::data_change::{Asked, DataChange, State};
+use super::identifier::{self, Identifier, today};
+use super::reporting::Report;
+use super::standard::CONCAT;
+use super::tenant::Settings;
+use super::user::{Status, User};
+
+/// What would become of a user.
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    /// Why the change would fail; then nothing would be different.
+    pub refusal: Option<String>,
+    /// Whether somebody would have to look at the proof first.
+    pub review: bool,
+    /// The members that would be different, as they are.
+    pub before: Map<String, Value>,
+    /// And as they would be.
+    pub after: Map<String, Value>,
+    /// What follows, to be read out.
+    pub says: Vec<String>,
+    /// What the user would be reported with today, before and after.
+    pub reporting: Compared,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Compared {
+    pub before: Report,
+    pub after: Report,
+}
+
+impl Preview {
+    /// Of a change of a user who has these identifiers.
+    pub fn of(user: &User, held: &[Identifier], asked: Asked, settings: &Settings, now: Timestamp) -> Self {
+        let regime: Regime = settings.regime.into();
+        let report = |user: &User, held: &[Identifier]| {
+            Report::of_user(&user.person.identity, held, regime, today(now))
+        };
+        let before = report(user, held);
+        let (mut changed, mut own) = (user.clone(), held.to_vec());
+        let review = asked.is_for_review(settings);
+        let mut change = DataChange::new(Uuid::nil(), user.id, now, asked);
+        change.apply(&mut changed, settings, now);
+        if change.state == State::Done {
+            for change in identifier::remake(held, &changed, settings, (Uuid::nil(), now)) {
+                change.put_into(&mut own);
+            }
+        }
+        let after = report(&changed, &own);
+        let members = |user: &User| -> Map<String, Value> {
+            serde_json::from_str(&user.person.json).unwrap_or_default()
+        };
+        let (old, new) = (members(user), members(&changed));
+        let differ = |one: &Map<String, Value>, other: &Map<String, Value>| {
+            let different = one.iter().filter(|(name, value)| other.get(*name) != Some(value));
+            different.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        Self {
+            refusal: change.content.reason,
+            review,
+            says: says(user, &before, &after, regime),
+            before: differ(&old, &new),
+            after: differ(&new, &old),
+            reporting: Compared { before, after },
+        }
+    }
+}
+
+/// The nationality that counts.
+fn leads(report: &Report) -> Option<&str> {
+    let designated = report.designation.as_ref().map(|named| named.country.as_str());
+    designated.or_else(|| report.missing.as_ref().map(|missing| missing.country.as_str()))
+}
+
+fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
+    let mut says = Vec::new();
+    let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());
+    match (leads(before), leads(after)) {
+        (was, Some(is)) if was != Some(is) => says.push(format!("nationality {is} leads")),
+        _ => {}
+    }
+    if let Some(missing) = &after.missing {
+        says.push(format!("{} needed", missing.wanted.identifier_standard));
+        let steps = Country::parse(&missing.country).map(|country| mifir::steps(country, regime));
+        if steps.is_some_and(|steps| steps.iter().all(|step| step.standard != CONCAT)) {
+            says.push("CONCAT not allowed".to_owned());
+        } else if let Some(next) = &missing.next {
+            says.push(format!("without one {}", next.identifier_standard));
+        }
+        match user.status {
+            Status::Active => says.push("the user stays ACTIVE and cannot be reported".to_owned()),
+            Status::Inactive | Status::Offboarding | Status::Offboarded => {}
+        }
+    }
+    match (identifier(before), identifier(after)) {
+        (was, Some(is)) if was.as_ref() != Some(&is) => says.push(format!("reported as {is}")),
+        _ => {}
+    }
+    if user.status == Status::Inactive && after.designation.is_some() && before.designation.is_none() {
+        says.push("nothing is missing of the identifiers any more".to_owned());
+    }
+    says.extend(after.review.clone());
+    says
+}
