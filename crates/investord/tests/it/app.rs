@@ -40,6 +40,8 @@ pub struct Options {
     pub settings: Vec<(&'static str, Value)>,
     pub config: Config,
     pub mode: Mode,
+    /// Whether the server does what is due by itself, or the test.
+    pub worker: bool,
 }
 
 /// Where the register of a test lies.
@@ -157,7 +159,7 @@ impl TestApp {
 
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let config = Config { rate_limit_per_second: 0, failed_checks_per_second: 0, ..Config::default() };
-        let mut options = Options { settings: Vec::new(), config, mode: Mode::Production };
+        let mut options = Options { settings: Vec::new(), config, mode: Mode::Production, worker: true };
         change(&mut options);
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(START).unwrap()));
         let ids = Arc::new(SeededIds::new(7));
@@ -192,7 +194,7 @@ impl TestApp {
         let app = App::new(config, self.options.mode, clock, ids, store, Arc::clone(&self.master_key));
         let (stop, stopped) = oneshot::channel();
         let app = app.unwrap();
-        let served = tokio::spawn(server::run(app.clone(), listeners, true, async {
+        let served = tokio::spawn(server::run(app.clone(), listeners, self.options.worker, async {
             let _ = stopped.await;
         }));
         self.running = Some(Running { app, stop, served });
@@ -506,6 +508,12 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(own, _)| own != name);
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same once more, as a client sends it again: with another nonce.
+    pub fn fresh(mut self, other: &Request) -> Self {
+        self.nonce.clone_from(&other.nonce);
         self
     }
 

@@ -14,6 +14,7 @@ mod data_changes;
 mod explain;
 mod identifiers;
 mod isolation;
+mod model;
 mod mutants;
 mod offboarding;
 mod once;

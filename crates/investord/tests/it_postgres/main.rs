@@ -21,6 +21,8 @@ mod explain;
 mod identifiers;
 #[path = "../it/isolation.rs"]
 mod isolation;
+#[path = "../it/model.rs"]
+mod model;
 #[path = "../it/mutants.rs"]
 mod mutants;
 #[path = "../it/offboarding.rs"]
