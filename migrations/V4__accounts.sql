@@ -50,7 +50,7 @@ CREATE TABLE next_steps (
     user_id {id}   NOT NULL,
     number  {int}  NOT NULL,
     kind    TEXT   NOT NULL CHECK (
-        kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding')
+        kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding', 'activation')
     ),
     subject {id}   NOT NULL,
     -- None while it waits: a data change or check for somebody, anything else until what is open is closed.

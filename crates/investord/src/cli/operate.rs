@@ -109,6 +109,19 @@ pub enum User {
         #[command(flatten)]
         server: Server,
     },
+    /// Order what happens to a user next; under `review_policy = "simulate"` alone.
+    Order {
+        next: Next,
+        id: Uuid,
+        /// Why a data change or check fails; without it it is good.
+        #[arg(long)]
+        refusal: Option<String>,
+        /// How long an activation takes.
+        #[arg(long)]
+        seconds: Option<u32>,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Do something to a user.
     Act {
         action: Action,
@@ -138,6 +151,18 @@ pub struct Wanted {
     identifier: Option<String>,
     #[arg(long)]
     securities_account_number: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Next {
+    /// The next data change has this outcome.
+    DataChange,
+    /// The next check has this outcome.
+    Check,
+    /// The next offboarding is held until somebody releases it.
+    Offboarding,
+    /// The next activation takes so many seconds.
+    Activation,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -185,6 +210,13 @@ impl User {
             User::History { id, server } => {
                 let path = format!("{}/users/{id}/history", server.tenant().await?);
                 server.show(&server.send(Method::GET, &path, None).await?);
+            }
+            User::Order { next, id, refusal, seconds, server } => {
+                let path = format!("{}/users/{id}/outcomes", server.tenant().await?);
+                let next = next.to_possible_value().map(|value| value.get_name().to_owned());
+                let seconds = seconds.map(|seconds| seconds.to_string());
+                let body = json!({ "next": next, "refusal": refusal, "seconds": seconds });
+                server.show(&server.send(Method::POST, &path, Some(body)).await?);
             }
             User::Act { action, id, reason, server } => {
                 let path = format!("{}/users/{id}/actions", server.tenant().await?);

@@ -140,10 +140,14 @@ impl Settings {
         self.model == Model::Tol && self.review_policy == ReviewPolicy::Review
     }
 
+    /// Whether what happens can be ordered beforehand.
+    pub fn simulates(&self) -> bool {
+        self.review_policy == ReviewPolicy::Simulate
+    }
+
     /// Whether a proof is bad because a tenant for tests has asked for that: its address ends with `/fail.zip`.
     pub fn takes_for_bad(&self, data_download_link: Option<&str>) -> bool {
-        self.review_policy == ReviewPolicy::Simulate
-            && data_download_link.is_some_and(|link| link.ends_with("/fail.zip"))
+        self.simulates() && data_download_link.is_some_and(|link| link.ends_with("/fail.zip"))
     }
 
     /// The first instant at which an offboarding that begins now may end.

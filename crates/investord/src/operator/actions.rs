@@ -15,11 +15,14 @@ use crate::clock::Ids;
 use crate::domain::user::{Leaving, User};
 use crate::problem::Problem;
 use crate::store::operators::Role;
-use crate::store::steps::{self, OFFBOARDING};
+use crate::store::outcomes::{self, Outcome};
+use crate::store::steps::{self, ACTIVATION, CHECK, DATA_CHANGE, OFFBOARDING};
 use crate::store::{accounts, activation, users};
 
 /// Letters of a reason.
 const REASON: usize = 500;
+/// The same where an event tells it.
+const REFUSAL: usize = 100;
 
 impl From<Leaving> for Problem {
     fn from(_: Leaving) -> Self {
@@ -95,9 +98,44 @@ fn offboarding(
 
 /// Lets an offboarding end now, whatever else the tenant's settings wait for.
 fn finish_offboarding(work: &mut Work<'_>, now: Timestamp) -> Result<&'static str, Problem> {
-    let (groups, accounts) = accounts::open_of(work.tx, work.head.tenant, work.user.id, work.key)?;
-    if !groups.is_empty() || !accounts.is_empty() {
-        return Err(Problem::State("the user has open account groups or accounts"));
+    // A group is open for as long as an account in it is.
+    let (groups, _) = accounts::open_of(work.tx, work.head.tenant, work.user.id, work.key)?;
+    if !groups.is_empty() {
+        return Err(Problem::State("the user has open account groups"));
     }
     offboarding(work, "finish_offboarding", |step| (step.held, step.due) = (false, Some(now)))
+}
+
+/// `POST /tenants/{tenant}/users/{user}/outcomes`: what is to happen next, under the review policy `simulate` alone.
+pub async fn order(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((tenant, user)): Path<(String, Uuid)>,
+    body: Bytes,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Operator).await?;
+    let [next, refusal, seconds] = members(&body, ["next", "refusal", "seconds"])?;
+    let next = needed("next", next, 50)?;
+    if ![DATA_CHANGE, CHECK, OFFBOARDING, ACTIVATION].contains(&next.as_str()) {
+        return Err(Problem::invalid("next", "must be one of data-change, check, offboarding, activation"));
+    }
+    let refusal = refusal.map(|text| needed("refusal", Some(text), REFUSAL)).transpose()?;
+    let seconds: u32 = match (next.as_str(), seconds) {
+        (ACTIVATION, seconds) => needed("seconds", seconds, 9)?
+            .parse()
+            .map_err(|_| Problem::invalid("seconds", "must be a whole number"))?,
+        (_, None) => 0,
+        (_, Some(_)) => return Err(Problem::invalid("seconds", "is for an activation alone")),
+    };
+    let ids = Arc::clone(&app.ids);
+    let work = move |work: &mut Work<'_>| {
+        if !work.tenant.settings.simulates() {
+            return Err(Problem::State("the tenant's review_policy is not simulate"));
+        }
+        let outcome = Outcome { refusal: refusal.clone(), seconds };
+        outcomes::put(work.tx, (work.head.tenant, work.user.id), &next, &outcome, work.key, &*ids)?;
+        let new = json!({ "next": next, "refusal": refusal, "seconds": seconds });
+        Ok(Done { action: "order_outcome", subject: None, reason: None, old: Value::Null, new })
+    };
+    change(&app, operator, (tenant, user), work).await
 }

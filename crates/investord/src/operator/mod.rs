@@ -44,6 +44,7 @@ pub fn routes() -> Router<App> {
         .route("/tenants/{tenant}/users/{user}", get(people::show))
         .route("/tenants/{tenant}/users/{user}/history", get(people::history))
         .route("/tenants/{tenant}/users/{user}/actions", post(actions::act))
+        .route("/tenants/{tenant}/users/{user}/outcomes", post(actions::order))
         .route("/tenants/{tenant}/users/{user}/reviews/{subject}", post(reviews::decide))
         .route("/tenants/{tenant}/reviews", get(reviews::queue))
         .fallback(async || Problem::NotFound("path"))

@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod once;
 pub mod operators;
 pub mod outbox;
+pub mod outcomes;
 pub mod page;
 mod postgres;
 mod rows;

@@ -92,6 +92,10 @@ impl<'a> Place<'a> {
         Self { kind: "tax residencies", id: user.as_bytes() }
     }
 
+    pub fn outcome(user: &'a Uuid) -> Self {
+        Self { kind: "outcome", id: user.as_bytes() }
+    }
+
     pub fn account_group(group: &'a Uuid) -> Self {
         Self { kind: "account group", id: group.as_bytes() }
     }

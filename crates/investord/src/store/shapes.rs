@@ -26,7 +26,7 @@ const ACCOUNTS: &[(&str, Kind)] = &[
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 20] = [
+pub const SHAPES: [Shape; 21] = [
     (
         "tenants",
         &[
@@ -101,6 +101,7 @@ pub const SHAPES: [Shape; 20] = [
     ),
     ("account_groups", ACCOUNTS, 2),
     ("accounts", ACCOUNTS, 2),
+    ("outcomes", &[("tenant", Int), ("user_id", Id), ("kind", Text), ("sealed", Bytes)], 3),
     ("terms", &[("tenant", Int), ("mac", Bytes), ("user_id", Id)], 3),
     (
         "steps",

@@ -22,8 +22,8 @@ pub struct Stmt {
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
     use super::{
-        accounts, checks, chores, data_changes, identifiers, once, operators, outbox, steps, tax_residencies,
-        tenants, terms, users,
+        accounts, checks, chores, data_changes, identifiers, once, operators, outbox, outcomes, steps,
+        tax_residencies, tenants, terms, users,
     };
     [
         accounts::STATEMENTS,
@@ -34,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Stmt> {
         once::STATEMENTS,
         operators::STATEMENTS,
         outbox::STATEMENTS,
+        outcomes::STATEMENTS,
         steps::STATEMENTS,
         tax_residencies::STATEMENTS,
         tenants::STATEMENTS,

@@ -87,6 +87,9 @@ pub const ACCOUNT_GROUP_CLOSING: &str = "account-group-closing";
 /// The subject is the user.
 pub const OFFBOARDING: &str = "offboarding";
 
+/// The subject is the user, who has been held back until then.
+pub const ACTIVATION: &str = "activation";
+
 /// Adds a step behind those that the user has; under the tenant's lock.
 pub fn add(
     tx: &Tx<'_>,

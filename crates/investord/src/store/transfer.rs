@@ -78,7 +78,15 @@ impl Table {
     fn fades(&self) -> bool {
         matches!(
             self.name,
-            "replies" | "terms" | "steps" | "chores" | "nonces" | "client_keys" | "tokens" | "sessions"
+            "replies"
+                | "terms"
+                | "outcomes"
+                | "steps"
+                | "chores"
+                | "nonces"
+                | "client_keys"
+                | "tokens"
+                | "sessions"
         )
     }
 

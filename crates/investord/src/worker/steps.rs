@@ -12,17 +12,18 @@ use crate::domain::account::{Custody, Group, Single};
 use crate::domain::check::{self, Check};
 use crate::domain::data_change::State;
 use crate::domain::event::EventType;
+use crate::domain::review::Verdict;
 use crate::domain::tenant::Settings;
 use crate::domain::user::{User, UserView};
 use crate::domain::{identifier, search};
 use crate::store::accounts::Content;
 use crate::store::seal::{TenantKey, UserKey};
 use crate::store::steps::{
-    self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, CHECK, DATA_CHANGE, OFFBOARDING, Step,
+    self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, ACTIVATION, CHECK, DATA_CHANGE, OFFBOARDING, Step,
 };
 use crate::store::tenants::{self, Head};
 use crate::store::{
-    StoreError, Tx, accounts, activation, checks, data_changes, identifiers, outbox, terms, users,
+    StoreError, Tx, accounts, activation, checks, data_changes, identifiers, outbox, outcomes, terms, users,
 };
 
 /// What other processes have added is found at the latest after this.
@@ -71,7 +72,8 @@ async fn run_one(app: &App, step: Step) -> Result<(), StoreError> {
             CHECK => check(tx, &mut head, &step, &row.settings, &key, &*ids)?,
             ACCOUNT_CLOSING => account_closing(tx, &mut head, &step, &key, &*ids)?,
             ACCOUNT_GROUP_CLOSING => account_group_closing(tx, &mut head, &step, &key, &*ids)?,
-            OFFBOARDING => offboarding(tx, &mut head, &step, &key, &*ids)?,
+            OFFBOARDING => offboarding(tx, &mut head, &step, &row.settings, &key, &*ids)?,
+            ACTIVATION => activation(tx, &mut head, &step, &row.settings, &key, &*ids)?,
             other => return Err(StoreError::Damaged(format!("a step of the kind '{other}'"))),
         };
         match done {
@@ -135,18 +137,55 @@ fn closed<T: Content>(
     Ok(Outcome::Done)
 }
 
+/// Activates a user for whom somebody has ordered a delay, unless something is missing meanwhile.
+fn activation(
+    tx: &Tx<'_>,
+    head: &mut Head,
+    step: &Step,
+    settings: &Settings,
+    key: &TenantKey,
+    ids: &dyn Ids,
+) -> Result<Outcome, StoreError> {
+    let (mut user, user_key) = user(tx, step, key)?;
+    if user.reactivate().is_ok() {
+        users::set_suspended(tx, head.tenant, &user)?;
+        activation::judge(tx, head, &mut user, None, settings, &user_key, ids)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// What somebody who tries out the register wants to be said of this step.
+fn ordered(
+    tx: &Tx<'_>,
+    step: &Step,
+    settings: &Settings,
+    key: &UserKey,
+) -> Result<Option<Verdict>, StoreError> {
+    if !settings.simulates() {
+        return Ok(None);
+    }
+    let wanted = outcomes::take(tx, (step.tenant, step.user), &step.kind, key)?;
+    Ok(wanted.map(|wanted| Verdict { refusal: wanted.refusal, by: "simulation".to_owned() }))
+}
+
 /// Ends the offboarding of a user of whom nothing is open and nothing is still to be changed.
 fn offboarding(
     tx: &Tx<'_>,
     head: &mut Head,
     step: &Step,
+    settings: &Settings,
     key: &TenantKey,
     ids: &dyn Ids,
 ) -> Result<Outcome, StoreError> {
     let (mut user, user_key) = user(tx, step, key)?;
-    let (groups, accounts) = accounts::open_of(tx, head.tenant, user.id, &user_key)?;
+    if ordered(tx, step, settings, &user_key)?.is_some() {
+        steps::hold(tx, step.tenant, step.user, OFFBOARDING)?;
+        return Ok(Outcome::Waits);
+    }
+    // A group is open for as long as an account in it is.
+    let (groups, _) = accounts::open_of(tx, head.tenant, user.id, &user_key)?;
     let pending = |kind| steps::is_pending(tx, head.tenant, user.id, kind);
-    if !groups.is_empty() || !accounts.is_empty() || pending(DATA_CHANGE)? || pending(CHECK)? {
+    if !groups.is_empty() || pending(DATA_CHANGE)? || pending(CHECK)? {
         return Ok(Outcome::Waits);
     }
     if let Some(event) = user.finish_offboarding(head.now) {
@@ -177,6 +216,9 @@ fn data_change(
     let (mut user, user_key) = user(tx, step, key)?;
     let change = data_changes::by_id(tx, tenant, user.id, step.subject, &user_key)?;
     let mut change = change.ok_or_else(|| gone("data change", step.subject))?;
+    if let Some(verdict) = ordered(tx, step, settings, &user_key)? {
+        change.content.review.decided = Some(verdict);
+    }
     let before = search::of_person(&user.person);
     change.apply(&mut user, settings, head.now);
     terms::replace(tx, (tenant, user.id), (&before, &search::of_person(&user.person)), key)?;
@@ -214,6 +256,9 @@ fn check(
     let all = checks::of_user(tx, head.tenant, user.id, &user_key)?;
     let found = all.iter().find(|check| check.id == step.subject);
     let mut check = found.cloned().ok_or_else(|| gone("check", step.subject))?;
+    if let Some(verdict) = ordered(tx, step, settings, &user_key)? {
+        check.content.review.decided = Some(verdict);
+    }
     if let Some(event) = check.decide(check.verdict(settings, head.now), head.now) {
         checks::update(tx, head, &check, event, &user_key, ids)?;
     }

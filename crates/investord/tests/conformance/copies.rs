@@ -10,6 +10,7 @@ use investord::domain::search::{Field, Terms};
 use investord::domain::tenant::Settings;
 use investord::store::once::{self, Nonce, Once};
 use investord::store::operators::{self, Operator, Role};
+use investord::store::outcomes::{self, Outcome};
 use investord::store::tenants::{self, ClientRow, Head, TokenRow};
 use investord::store::{
     Stmt, Store, StoreError, Tx, Value, accounts, checks, data_changes, steps, tax_residencies, terms,
@@ -60,6 +61,7 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     }
     let all = serde_json::json!([{ "country": "DE", "tax_identifier_number": "65929970489" }]);
     tax_residencies::set(tx, (desk.tenant, user), all, now(), &key, &*desk.ids)?;
+    outcomes::put(tx, (desk.tenant, user), steps::CHECK, &Outcome::default(), &key, &*desk.ids)?;
     let term = Terms::from([(Field::SecuritiesAccountNumber, "123456789".to_owned())]);
     terms::add(tx, (desk.tenant, user), &term, &desk.key)?;
     for (name, tenant) in [("anna", None), ("berta", Some(desk.tenant))] {
@@ -191,6 +193,7 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM steps WHERE tenant >= 7",
         "DELETE FROM account_groups",
         "DELETE FROM sessions",
+        "DELETE FROM outcomes",
         "UPDATE operators SET role = 'operator'",
         "DELETE FROM checks",
         "DELETE FROM tax_residencies",
@@ -245,6 +248,7 @@ async fn a_digest_sees_one_changed_value() {
         ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
         ("identifiers", "UPDATE identifiers SET updated_at = 0 WHERE tenant = 7"),
         ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
+        ("outcomes", "UPDATE outcomes SET kind = 'activation'"),
         ("operators", "UPDATE operators SET disabled_at = NULL"),
         ("sessions", "UPDATE sessions SET expires = NULL"),
         ("checks", "UPDATE checks SET status = 'FAILED'"),

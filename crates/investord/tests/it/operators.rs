@@ -571,3 +571,67 @@ async fn an_offboarding_is_held_released_and_finished() {
     run().await;
     assert_eq!(status(client, &user).await, "OFFBOARDED");
 }
+
+#[tokio::test]
+async fn an_outcome_is_ordered_once_and_only_where_that_is_allowed() {
+    let app = TestApp::start().await;
+    let anna = officer(&app, "anna", Role::Operator, None).await;
+    let client = app.client();
+    let user = client.created(&bodies::with("nationalities", json!(["PL"]))).await;
+    let order = async |user: &Value, body: Value| {
+        anna.post(&format!("/tenants/main/users/{}/outcomes", id(user)), body).await
+    };
+    let fails = || json!({ "next": "data-change", "refusal": "because I say so" });
+    order(&user, fails()).await.refused("conflict");
+    app.set("review_policy", "simulate").await;
+    for (body, field) in [
+        (json!({}), "next"),
+        (json!({ "next": "weather" }), "next"),
+        (json!({ "next": "activation" }), "seconds"),
+        (json!({ "next": "activation", "seconds": "soon" }), "seconds"),
+        (json!({ "next": "check", "seconds": "5" }), "seconds"),
+        (json!({ "next": "check", "refusal": "x".repeat(101) }), "refusal"),
+    ] {
+        assert_eq!(order(&user, body).await.faults(), [field]);
+    }
+    // The next change alone.
+    order(&user, fails()).await.ok();
+    for (email, outcome) in
+        [("a@example.com", "USER.DATA_CHANGE_FAILED"), ("b@example.com", "USER.DATA_CHANGED")]
+    {
+        ask(&app, &user, &json!({ "email": email })).await;
+        run_due(app.app()).await.unwrap();
+        assert_eq!(app.told(1).await.last().unwrap().kind, outcome);
+    }
+    let failed = app.told(1).await.into_iter().find(|told| told.kind == "USER.DATA_CHANGE_FAILED").unwrap();
+    assert_eq!(failed.object["reason"], "because I say so");
+    // The next check, here a good one although its address says otherwise.
+    let mut kyc = example("kyc");
+    kyc["data_download_link"] = json!("https://example.com/fail.zip");
+    order(&user, json!({ "next": "check" })).await.ok();
+    for status in ["PASSED", "FAILED"] {
+        let target = format!("/users/{}/checks", id(&user));
+        let answer = client.request("POST", &target).json(&kyc).send().await.json();
+        run_due(app.app()).await.unwrap();
+        let check = client.get(&format!("{target}/{}", id(&answer))).send().await.ok();
+        assert_eq!(check["status"], status);
+    }
+    // An activation that takes its time, and is told when it has come.
+    order(&user, json!({ "next": "activation", "seconds": "40" })).await.ok();
+    let pesel = json!({ "type": "NATIONAL_ID", "issuing_country": "PL", "identifier": "83053078917" });
+    client.post(&format!("/users/{}/identifiers", id(&user))).json(&pesel).send().await.ok();
+    for (seconds, expected) in [(0, "INACTIVE"), (38, "INACTIVE"), (3, "ACTIVE")] {
+        app.pass(seconds);
+        run_due(app.app()).await.unwrap();
+        assert_eq!(status(client, &user).await, expected, "after {seconds} s more");
+    }
+    // An offboarding that is stuck until somebody lets it go.
+    order(&user, json!({ "next": "offboarding" })).await.ok();
+    delete_user(client, &user).await;
+    run_due(app.app()).await.unwrap();
+    assert_eq!(status(client, &user).await, "OFFBOARDING");
+    anna.act(&user, "release_offboarding").await.ok();
+    run_due(app.app()).await.unwrap();
+    assert_eq!(status(client, &user).await, "OFFBOARDED");
+    assert_eq!(app.number("SELECT count(*) FROM outcomes"), 0);
+}

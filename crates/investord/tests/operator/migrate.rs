@@ -18,7 +18,7 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 21, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 22, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -95,6 +95,7 @@ async fn an_older_register_gets_its_concats() {
             "ALTER TABLE users DROP COLUMN suspended",
             "DROP TABLE sessions",
             "DROP TABLE operators",
+            "DROP TABLE outcomes",
             "DROP TABLE checks",
             "DROP TABLE tax_residencies",
             "DROP TABLE terms",
@@ -141,6 +142,7 @@ async fn a_register_of_the_third_version_keeps_its_steps() {
             "ALTER TABLE users DROP COLUMN suspended",
             "DROP TABLE sessions",
             "DROP TABLE operators",
+            "DROP TABLE outcomes",
             "DROP TABLE checks",
             "DROP TABLE tax_residencies",
             "DROP TABLE terms",
@@ -269,7 +271,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 21);
+    assert_eq!(place.tables().len(), 22);
     place.home.serve().stop();
 }
 
@@ -282,7 +284,7 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 21, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 22, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
             assert_eq!(history, ["1", "2", "3", "4", "5", "6"].map(|version| [Some(version.to_owned())]));
         }

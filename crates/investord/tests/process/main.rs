@@ -18,6 +18,7 @@ mod provision;
 mod secrecy;
 mod serve;
 mod slow;
+mod steps;
 mod stop;
 
 const ON_POSTGRES: bool = false;

@@ -20,6 +20,8 @@ mod secrecy;
 #[path = "../process/serve.rs"]
 mod serve;
 
+#[path = "../process/steps.rs"]
+mod steps;
 #[path = "../process/stop.rs"]
 mod stop;
 
