@@ -112,8 +112,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<
                 return Ok(Err(Problem::invalid("securities_account_number", "is taken")));
             };
             let term = Terms::from([(Field::SecuritiesAccountNumber, number.clone())]);
-            // Who has closed a group of this number may be found by it already.
-            terms::complete(tx, (head.tenant, user.id), term, tenant_key)?;
+            terms::add(tx, (head.tenant, user.id), &term, tenant_key)?;
             let content =
                 Group { kind: new.kind.clone(), securities_account_number: number, closure_reason: None };
             let (group, events) = Custody::open(ids.uuid(), &user, head.now, content);

@@ -329,6 +329,14 @@ impl User {
         }
     }
 
+    /// Whether the user is on the way out, or gone.
+    pub fn is_leaving(&self) -> bool {
+        match self.status {
+            Status::Offboarding | Status::Offboarded => true,
+            Status::Active | Status::Inactive => false,
+        }
+    }
+
     /// Takes a user out of trading until somebody undoes it; what has happened by that. Whoever is not active yet does
     /// not become so. Again is no change.
     pub fn deactivate(&mut self, now: Timestamp) -> Result<Option<EventType>, Leaving> {

@@ -1,12 +1,11 @@
 //! `/operators`: who may look at the register.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::session::{hash_password, shown};
-use super::{Answer, Answered, known, members, needed};
+use super::{Answer, Answered, Sent, known, members, name_of, needed};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::operators::{self, Operator, Role};
@@ -14,15 +13,16 @@ use crate::store::{Tx, tenants};
 
 /// `GET /operators`.
 pub async fn list(State(app): State<App>, headers: HeaderMap) -> Answered {
-    known(&app, &headers, Role::Administrator).await?;
+    let by = known(&app, &headers, Role::Administrator).await?;
     let all = app.store.read("operators.list", operators::all).await?;
-    Ok(Answer(json!({ "data": all.iter().map(shown).collect::<Vec<Value>>() })))
+    let own = all.iter().filter(|one| by.tenant.is_none() || by.tenant == one.tenant);
+    Ok(Answer(json!({ "data": own.map(shown).collect::<Vec<Value>>() })))
 }
 
 /// `POST /operators`: name, role, password, and the tenant whose people they see.
-pub async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answered {
+pub async fn create(State(app): State<App>, headers: HeaderMap, body: Sent) -> Answered {
     let by = known(&app, &headers, Role::Administrator).await?;
-    let [name, role, password, tenant] = members(&body, ["name", "role", "password", "tenant"])?;
+    let [name, role, password, tenant] = members(body, ["name", "role", "password", "tenant"])?;
     let (name, role) = (needed("name", name, 100)?, needed("role", role, 20)?);
     let role: Role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
     let ids = super::ids(&app);
@@ -57,7 +57,7 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> 
 /// `DELETE /operators/{name}`: they are refused from now on.
 pub async fn disable(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> Answered {
     let by = known(&app, &headers, Role::Administrator).await?;
-    let now = app.clock.now();
+    let (name, now) = (name_of(&name, "operator")?, app.clock.now());
     let unit = move |tx: &Tx<'_>| {
         let found = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
         if by.tenant.is_some() && by.tenant != found.tenant {

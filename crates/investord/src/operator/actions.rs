@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::{Answered, Done, Work, change, known, members, needed};
+use super::{Answered, Done, Sent, Work, change, id_of, known, members, needed};
 use crate::app::App;
 use crate::clock::Ids;
+use crate::domain::account::Group;
 use crate::domain::user::{Leaving, User};
 use crate::problem::Problem;
 use crate::store::operators::Role;
@@ -34,11 +33,11 @@ impl From<Leaving> for Problem {
 pub async fn act(
     State(app): State<App>,
     headers: HeaderMap,
-    Path((tenant, user)): Path<(String, Uuid)>,
-    body: Bytes,
+    Path((tenant, user)): Path<(String, String)>,
+    body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Operator).await?;
-    let [action, reason] = members(&body, ["action", "reason"])?;
+    let [action, reason] = members(body, ["action", "reason"])?;
     let (action, reason) = (needed("action", action, 50)?, needed("reason", reason, REASON)?);
     let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
     let work = move |work: &mut Work<'_>| {
@@ -59,7 +58,7 @@ pub async fn act(
         };
         Ok(Done { action, subject: None, reason: Some(reason.clone()), old, new: shown(&work.user) })
     };
-    change(&app, operator, (tenant, user), work).await
+    change(&app, operator, (tenant, id_of(&user, "user")?), work).await
 }
 
 fn shown(user: &User) -> Value {
@@ -68,6 +67,8 @@ fn shown(user: &User) -> Value {
 
 fn deactivate(work: &mut Work<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {
     let event = work.user.deactivate(work.head.now)?;
+    // What somebody has ordered to activate the user does not any more.
+    steps::forget(work.tx, work.head.tenant, work.user.id, ACTIVATION)?;
     users::set_suspended(work.tx, work.head.tenant, &work.user)?;
     if let Some(event) = event {
         users::set_status(work.tx, work.head, &work.user, work.key, event, ids)?;
@@ -77,6 +78,7 @@ fn deactivate(work: &mut Work<'_>, ids: &dyn Ids) -> Result<&'static str, Proble
 
 fn reactivate(work: &mut Work<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {
     work.user.reactivate()?;
+    steps::forget(work.tx, work.head.tenant, work.user.id, ACTIVATION)?;
     users::set_suspended(work.tx, work.head.tenant, &work.user)?;
     activation::judge(work.tx, work.head, &mut work.user, None, &work.tenant.settings, work.key, ids)?;
     Ok("reactivate")
@@ -99,7 +101,7 @@ fn offboarding(
 /// Lets an offboarding end now, whatever else the tenant's settings wait for.
 fn finish_offboarding(work: &mut Work<'_>, now: Timestamp) -> Result<&'static str, Problem> {
     // A group is open for as long as an account in it is.
-    let (groups, _) = accounts::open_of(work.tx, work.head.tenant, work.user.id, work.key)?;
+    let groups = accounts::open_of::<Group>(work.tx, work.head.tenant, work.user.id, work.key)?;
     if !groups.is_empty() {
         return Err(Problem::State("the user has open account groups"));
     }
@@ -110,11 +112,11 @@ fn finish_offboarding(work: &mut Work<'_>, now: Timestamp) -> Result<&'static st
 pub async fn order(
     State(app): State<App>,
     headers: HeaderMap,
-    Path((tenant, user)): Path<(String, Uuid)>,
-    body: Bytes,
+    Path((tenant, user)): Path<(String, String)>,
+    body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Operator).await?;
-    let [next, refusal, seconds] = members(&body, ["next", "refusal", "seconds"])?;
+    let [next, refusal, seconds] = members(body, ["next", "refusal", "seconds"])?;
     let next = needed("next", next, 50)?;
     if ![DATA_CHANGE, CHECK, OFFBOARDING, ACTIVATION].contains(&next.as_str()) {
         return Err(Problem::invalid("next", "must be one of data-change, check, offboarding, activation"));
@@ -137,5 +139,5 @@ pub async fn order(
         let new = json!({ "next": next, "refusal": refusal, "seconds": seconds });
         Ok(Done { action: "order_outcome", subject: None, reason: None, old: Value::Null, new })
     };
-    change(&app, operator, (tenant, user), work).await
+    change(&app, operator, (tenant, id_of(&user, "user")?), work).await
 }

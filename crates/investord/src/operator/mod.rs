@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::{HeaderMap, HeaderValue, header};
@@ -64,6 +65,8 @@ impl IntoResponse for Answer {
     }
 }
 
+/// A body, or why there is none.
+type Sent = Result<Bytes, BytesRejection>;
 type Answered = Result<Answer, Problem>;
 
 /// Who asks, if they may do as much as `role` may.
@@ -79,9 +82,10 @@ async fn known(app: &App, headers: &HeaderMap, role: Role) -> Result<Operator, P
 }
 
 /// The members of a JSON body: those that are named, each a text; other ones are refused.
-fn members<const N: usize>(body: &Bytes, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+fn members<const N: usize>(body: Sent, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
     let sent: Value =
-        serde_json::from_slice(body).map_err(|error| Problem::invalid("(root)", error.to_string()))?;
+        serde_json::from_slice(&body).map_err(|error| Problem::invalid("(root)", error.to_string()))?;
     let Value::Object(sent) = sent else { return Err(Problem::invalid("(root)", "must be an object")) };
     let mut faults = Vec::new();
     for (name, value) in &sent {
@@ -95,6 +99,16 @@ fn members<const N: usize>(body: &Bytes, names: [&str; N]) -> Result<[Option<Str
         return Err(faults.into());
     }
     Ok(names.map(|name| sent.get(name).and_then(Value::as_str).map(str::to_owned)))
+}
+
+/// A part of the path that is an id.
+fn id_of(text: &str, noun: &'static str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_| Problem::NotFound(noun))
+}
+
+/// A part of the path that is a name; no name has control characters, and not every database takes them.
+fn name_of(text: &str, noun: &'static str) -> Result<String, Problem> {
+    if text.chars().any(char::is_control) { Err(Problem::NotFound(noun)) } else { Ok(text.to_owned()) }
 }
 
 /// A text of one to this many letters, which has to be there.
@@ -120,7 +134,7 @@ struct Tenant {
 
 /// The tenant of this name, if the operator sees its people.
 fn tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<Tenant, Problem> {
-    let row = tenants::by_name(tx, name)?.ok_or(Problem::NotFound("tenant"))?;
+    let row = tenants::by_name(tx, &name_of(name, "tenant")?)?.ok_or(Problem::NotFound("tenant"))?;
     if operator.tenant.is_some_and(|own| own != row.number) {
         return Err(Problem::NotFound("tenant"));
     }

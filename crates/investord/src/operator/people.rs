@@ -7,7 +7,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, Answered, known, tenant};
+use super::{Answer, Answered, id_of, known, tenant};
 use crate::app::App;
 use crate::domain::account::{Content as _, Group, Single};
 use crate::domain::check::Check;
@@ -77,7 +77,7 @@ pub async fn find(
         let tenant = tenant(tx, &own, &operator, &name)?;
         let mut found: Option<BTreeSet<Uuid>> = id.map(|id| BTreeSet::from([id]));
         for (field, value) in &values {
-            // Of a common value more than are shown: another one may tell them apart.
+            // Of a common value many more than are shown: another one may tell them apart.
             let with = terms::find(tx, tenant.number, (*field, value), &tenant.key, i64::from(u16::MAX))?;
             let with: BTreeSet<Uuid> = with.into_iter().collect();
             found = Some(found.map_or_else(|| with.clone(), |before| &before & &with));
@@ -100,10 +100,10 @@ pub async fn find(
 pub async fn show(
     State(app): State<App>,
     headers: HeaderMap,
-    Path((name, user)): Path<(String, Uuid)>,
+    Path((name, user)): Path<(String, String)>,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
-    let own = app.clone();
+    let (user, own) = (id_of(&user, "user")?, app.clone());
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
         let number = tenant.number;
@@ -158,10 +158,10 @@ pub fn reviewed_check(check: &Check) -> Value {
 pub async fn history(
     State(app): State<App>,
     headers: HeaderMap,
-    Path((name, user)): Path<(String, Uuid)>,
+    Path((name, user)): Path<(String, String)>,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
-    let own = app.clone();
+    let (user, own) = (id_of(&user, "user")?, app.clone());
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
         let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::people::{reviewed_change, reviewed_check};
-use super::{Answer, Answered, Done, Work, change, damaged, known, members, named, needed, tenant};
+use super::{
+    Answer, Answered, Done, Sent, Work, change, damaged, id_of, known, members, named, needed, tenant,
+};
 use crate::app::App;
 use crate::domain::review::{Review, Verdict};
 use crate::problem::Problem;
@@ -69,11 +70,11 @@ enum Say {
 pub async fn decide(
     State(app): State<App>,
     headers: HeaderMap,
-    Path((tenant, user, subject)): Path<(String, Uuid, Uuid)>,
-    body: Bytes,
+    Path((tenant, user, subject)): Path<(String, String, String)>,
+    body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Operator).await?;
-    let [verdict, reason] = members(&body, ["verdict", "reason"])?;
+    let [verdict, reason] = members(body, ["verdict", "reason"])?;
     let say = match needed("verdict", verdict, 20)?.as_str() {
         "approve" => Say::Approve,
         "refuse" => Say::Refuse,
@@ -84,6 +85,7 @@ pub async fn decide(
         (Say::Approve, None) => None,
         (_, reason) => Some(needed("reason", reason, REASON)?),
     };
+    let (user, subject) = (id_of(&user, "user")?, id_of(&subject, "data change or check")?);
     let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
     let work = move |work: &mut Work<'_>| {
         let all = steps::of_user(work.tx, work.head.tenant, work.user.id)?;
@@ -134,11 +136,14 @@ fn say_of(
     waits: bool,
 ) -> Result<(), Problem> {
     let said = match say {
-        Say::Cancel => review.cancel(verdict),
+        // What waits for its turn alone is nobody's to judge; anything else takes as many eyes as a refusal.
+        Say::Cancel if !waits => review.cancel(verdict),
         Say::Approve | Say::Refuse if !waits && review.decided.is_none() => {
             return Err(Problem::State("nobody has to decide this"));
         }
-        Say::Approve | Say::Refuse => review.decide(verdict, work.tenant.settings.four_eyes).map(drop),
+        Say::Approve | Say::Refuse | Say::Cancel => {
+            review.decide(verdict, work.tenant.settings.four_eyes).map(drop)
+        }
     };
     said.map_err(Problem::Decided)
 }

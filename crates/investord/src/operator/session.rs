@@ -6,7 +6,6 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use aws_lc_rs::digest;
-use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{Answer, Answered, members, needed};
+use super::{Answer, Answered, Sent, members, needed};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::problem::Problem;
@@ -73,18 +72,22 @@ pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Proble
 pub async fn begin(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    body: Bytes,
+    body: Sent,
 ) -> Answered {
-    let [name, password] = members(&body, ["name", "password"])?;
+    let [name, password] = members(body, ["name", "password"])?;
     let (name, password) = (needed("name", name, 100)?, needed("password", password, 1000)?);
+    // By the name that is sent, so that it tells nobody which names there are; and before it is judged, so that many at
+    // once count, too.
+    let mut sent = [0; 16];
+    sent.copy_from_slice(&hash(&name)[..16]);
+    let suspect = (peer.ip(), Uuid::from_bytes(sent));
+    app.limits.attempt(suspect)?;
+    app.limits.failed(suspect);
     let found = app.store.read("operator.by_name", move |tx| operators::by_name(tx, &name)).await?;
     let found = found.filter(|operator| operator.disabled_at.is_none());
-    let suspect = (peer.ip(), found.as_ref().map_or(Uuid::nil(), |operator| operator.id));
-    app.limits.attempt(suspect)?;
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
     let held = judge(password, kept).await?;
     let Some(operator) = found.filter(|_| held) else {
-        app.limits.failed(suspect);
         return Err(Problem::unauthorised("there is no such operator with this password"));
     };
     let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
@@ -101,8 +104,10 @@ async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> 
     /// Of no password.
     const NOBODY: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let _turn = JUDGES.acquire().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+    let turn = JUDGES.acquire().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
     let judged = tokio::task::spawn_blocking(move || {
+        // Until it is judged, whether or not anybody still waits for it.
+        let _turn = turn;
         let held = |kept: &str| {
             let kept = PasswordHash::new(kept).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &kept).ok()

@@ -7,7 +7,7 @@ use super::seal::{Place, TenantKey, UserKey};
 use super::tenants::Head;
 use super::{Row, Stmt, StoreError, Tx, Value, outbox};
 use crate::clock::Ids;
-use crate::domain::account::{self, Account, AccountGroup, Custody, Group, Single};
+use crate::domain::account::{self, Custody, Group, Single};
 use crate::domain::event::EventType;
 
 pub const STATEMENTS: &[&Stmt] = &[
@@ -217,17 +217,16 @@ pub fn of_user<T: Content>(
     Ok(found)
 }
 
-/// What of a user is not closed: groups, and accounts.
-pub fn open_of(
+/// What of a user is not closed.
+pub fn open_of<T: Content>(
     tx: &Tx<'_>,
     tenant: i64,
     user: Uuid,
     key: &UserKey,
-) -> Result<(Vec<AccountGroup>, Vec<Account>), StoreError> {
-    let (mut groups, mut accounts) = (of_user(tx, tenant, user, key)?, of_user(tx, tenant, user, key)?);
-    groups.retain(AccountGroup::is_open);
-    accounts.retain(Account::is_open);
-    Ok((groups, accounts))
+) -> Result<Vec<Custody<T>>, StoreError> {
+    let mut all = of_user(tx, tenant, user, key)?;
+    all.retain(Custody::is_open);
+    Ok(all)
 }
 
 /// A page of all of a tenant.

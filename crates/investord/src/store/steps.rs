@@ -48,8 +48,11 @@ const WAKE: Stmt = Stmt {
 
 const REVIEWS: Stmt = Stmt {
     name: "steps.reviews",
-    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM steps
-           WHERE tenant = $1 AND due IS NULL AND kind IN ('data-change', 'check') ORDER BY user_id, number LIMIT $2",
+    text: "SELECT s.tenant, s.user_id, s.number, s.kind, s.subject, s.due, s.held FROM steps AS s
+           LEFT JOIN data_changes AS d ON d.tenant = s.tenant AND d.user_id = s.user_id AND d.id = s.subject
+           LEFT JOIN checks AS c ON c.tenant = s.tenant AND c.user_id = s.user_id AND c.id = s.subject
+           WHERE s.tenant = $1 AND s.due IS NULL AND s.kind IN ('data-change', 'check')
+           ORDER BY coalesce(d.created_at, c.created_at), s.user_id LIMIT $2",
 };
 const OF_USER: Stmt = Stmt {
     name: "steps.of_user",
@@ -144,7 +147,7 @@ pub fn wait(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
     tx.execute_one(&WAIT, &step.place())
 }
 
-/// Steps of a tenant that wait for somebody to decide, at most so many.
+/// Steps of a tenant that wait for somebody to decide, at most so many, those about the oldest matters first.
 pub fn reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Step>, StoreError> {
     let mut found = Vec::new();
     tx.each(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], |row| {
@@ -159,6 +162,13 @@ pub fn hold(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), Stor
     let all = of_user(tx, tenant, user)?;
     let mut own = all.into_iter().filter(|step| step.kind == kind);
     own.try_for_each(|step| put(tx, &Step { held: true, ..step }))
+}
+
+/// Forgets what is to be done to a user of a kind.
+pub fn forget(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
+    let all = of_user(tx, tenant, user)?;
+    let mut own = all.into_iter().filter(|step| step.kind == kind);
+    own.try_for_each(|step| tx.execute_one(&DROP, &step.place()))
 }
 
 /// All that is still to be done to a user.

@@ -46,7 +46,8 @@ pub fn replace(
         let mac = key.term(field.as_str(), value);
         tx.execute(&DROP, &[Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)])?;
     }
-    add(tx, (tenant, user), &now.difference(before).cloned().collect(), key)
+    // Not only added: what an interrupted upgrade has left must not stand in the way for ever.
+    complete(tx, (tenant, user), now.difference(before).cloned().collect(), key)
 }
 
 /// Lets a user be found by what they may be found by already.

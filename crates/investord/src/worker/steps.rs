@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -28,6 +29,8 @@ use crate::store::{
 
 /// What other processes have added is found at the latest after this.
 const EVERY: Duration = Duration::from_secs(1);
+/// When a step is tried again that has failed.
+const LATER: SignedDuration = SignedDuration::from_mins(1);
 /// Steps that are done at once; of one user there is one at most.
 const PORTION: i64 = 100;
 
@@ -51,10 +54,31 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
             return Ok(count);
         }
         count += due.len();
-        // One that fails does not keep the others from being done.
-        let done = join_all(due.into_iter().map(|step| run_one(app, step))).await;
-        done.into_iter().collect::<Result<(), _>>()?;
+        // One that fails does not keep the others from being done, now or the next time.
+        let done = join_all(due.iter().map(|step| run_one(app, step.clone()))).await;
+        for (step, outcome) in due.into_iter().zip(done) {
+            match outcome {
+                Err(error @ StoreError::Damaged(_)) => {
+                    tracing::error!(%error, tenant = step.tenant, kind = step.kind, "a step fails; later again");
+                    postpone(app, step).await?;
+                }
+                outcome => outcome?,
+            }
+        }
     }
+}
+
+/// Lets a step that cannot be done wait before it is tried again.
+async fn postpone(app: &App, step: Step) -> Result<(), StoreError> {
+    let (tenant, now) = (step.tenant, app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        Head::take(tx, tenant, now)?;
+        if steps::is_still_due(tx, &step)? {
+            steps::put(tx, &Step { due: Some(now + LATER), ..step.clone() })?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    app.store.write("steps.postpone", tenant, unit).await
 }
 
 async fn run_one(app: &App, step: Step) -> Result<(), StoreError> {
@@ -115,7 +139,7 @@ fn account_group_closing(
     ids: &dyn Ids,
 ) -> Result<Outcome, StoreError> {
     let user_key = users::key(tx, head.tenant, &step.user, key)?;
-    let (_, open) = accounts::open_of(tx, head.tenant, step.user, &user_key)?;
+    let open = accounts::open_of::<Single>(tx, head.tenant, step.user, &user_key)?;
     if open.iter().any(|account| account.content.account_group_id == step.subject) {
         return Ok(Outcome::Waits);
     }
@@ -183,7 +207,7 @@ fn offboarding(
         return Ok(Outcome::Waits);
     }
     // A group is open for as long as an account in it is.
-    let (groups, _) = accounts::open_of(tx, head.tenant, user.id, &user_key)?;
+    let groups = accounts::open_of::<Group>(tx, head.tenant, user.id, &user_key)?;
     let pending = |kind| steps::is_pending(tx, head.tenant, user.id, kind);
     if !groups.is_empty() || pending(DATA_CHANGE)? || pending(CHECK)? {
         return Ok(Outcome::Waits);
@@ -216,8 +240,8 @@ fn data_change(
     let (mut user, user_key) = user(tx, step, key)?;
     let change = data_changes::by_id(tx, tenant, user.id, step.subject, &user_key)?;
     let mut change = change.ok_or_else(|| gone("data change", step.subject))?;
-    if let Some(verdict) = ordered(tx, step, settings, &user_key)? {
-        change.content.review.decided = Some(verdict);
+    if change.content.review.decided.is_none() {
+        change.content.review.decided = ordered(tx, step, settings, &user_key)?;
     }
     let before = search::of_person(&user.person);
     change.apply(&mut user, settings, head.now);
@@ -256,13 +280,13 @@ fn check(
     let all = checks::of_user(tx, head.tenant, user.id, &user_key)?;
     let found = all.iter().find(|check| check.id == step.subject);
     let mut check = found.cloned().ok_or_else(|| gone("check", step.subject))?;
-    if let Some(verdict) = ordered(tx, step, settings, &user_key)? {
-        check.content.review.decided = Some(verdict);
+    if check.content.review.decided.is_none() {
+        check.content.review.decided = ordered(tx, step, settings, &user_key)?;
     }
     if let Some(event) = check.decide(check.verdict(settings, head.now), head.now) {
         checks::update(tx, head, &check, event, &user_key, ids)?;
     }
-    if check.calls_for_compliance(&all) {
+    if check.calls_for_compliance(&all) && !user.is_leaving() {
         let compliance = Check::new(ids.uuid(), user.id, head.now, check::Content::compliance(head.now));
         checks::enter(tx, head, &compliance, &user_key, ids)?;
         let due = step.due.filter(|_| !compliance.content.is_for_review(settings));

@@ -287,6 +287,30 @@ async fn a_change_for_review_waits_and_holds_up_what_comes_after_it() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_done_does_not_keep_the_rest_from_being_done() {
+    let app = TestApp::start().await;
+    let (broken, whole) =
+        (app.client().created(&bodies::smallest()).await, app.client().created(&bodies::smallest()).await);
+    for user in [&broken, &whole] {
+        let answer = ask(app.client(), user, &example("email")).await;
+        assert_eq!(answer.status, 202);
+    }
+    run_due(app.app()).await.unwrap();
+    // More than are done at once, of which nothing is known.
+    for number in 1..=120 {
+        app.register.run(&format!(
+            "INSERT INTO steps (tenant, user_id, number, kind, subject, due)
+             SELECT tenant, id, {number}, 'check', id, 0 FROM users WHERE number = 1"
+        ));
+    }
+    ask(app.client(), &whole, &json!({ "last_name": "Later" })).await;
+    run_due(app.app()).await.unwrap();
+    assert_eq!(read(app.client(), &whole).await["last_name"], "Later");
+    assert_eq!(app.number("SELECT count(*) FROM steps WHERE due > 0"), 120, "tried again in a while");
+    app.register.run("DELETE FROM steps");
+}
+
+#[tokio::test]
 async fn who_may_ask_and_for_whom() {
     let app = TestApp::start().await;
     app.new_tenant("other", &[]).await;

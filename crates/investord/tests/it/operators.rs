@@ -205,6 +205,16 @@ async fn everybody_may_what_their_role_may_for_their_tenant() {
     chief.ask("DELETE", "/operators/viewer", None).await.ok();
     viewer.get("/me").await.refused("unauthorised");
     assert_eq!(names(&chief.get("/operators").await.ok()).len(), 6);
+    assert_eq!(names(&foreign.get("/operators").await.ok()), ["foreign", "theirs"], "their own");
+    // What cannot be an id or a name is not there, for whoever may ask.
+    for target in ["/tenants/main/users/abc", "/tenants/%00/users?name=x", "/tenants/main/users/abc/history"]
+    {
+        operator.get(target).await.refused("not_found");
+        viewer.get(target).await.refused("unauthorised");
+    }
+    chief.ask("DELETE", "/operators/%00", None).await.refused("not_found");
+    let long = json!({ "name": "x".repeat(70_000) });
+    assert_eq!(chief.post("/operators", long).await.faults(), ["(root)"]);
 }
 
 #[tokio::test]
@@ -403,6 +413,7 @@ async fn four_eyes_see_more_than_two() {
     let user = app.client().created(&bodies::everything()).await;
     let approve = || json!({ "verdict": "approve" });
     let refuse = || json!({ "verdict": "refuse", "reason": "blurred" });
+    let cancel = || json!({ "verdict": "cancel", "reason": "asked twice" });
     for (said, outcome) in [
         (
             vec![(&anna, approve(), 200), (&anna, approve(), 409), (&berta, approve(), 200)],
@@ -418,6 +429,10 @@ async fn four_eyes_see_more_than_two() {
             "USER.DATA_CHANGE_FAILED",
         ),
         (vec![(&anna, refuse(), 200), (&berta, refuse(), 200)], "USER.DATA_CHANGE_FAILED"),
+        (
+            vec![(&anna, cancel(), 200), (&anna, cancel(), 409), (&berta, cancel(), 200)],
+            "USER.DATA_CHANGE_FAILED",
+        ),
     ] {
         ask(&app, &user, &example("name")).await;
         let subject = id(&anna.queue().await[0]["matter"]).to_owned();
@@ -467,6 +482,17 @@ async fn checks_are_decided_like_changes() {
     assert_eq!(status(app.client(), &user).await, "ACTIVE");
     let shown = anna.get(&format!("/tenants/main/users/{}", id(&user))).await.ok();
     assert_eq!(shown["checks"][0]["decided_by"], "operator:anna");
+    // Of somebody who leaves nothing new is asked, and nothing holds them up.
+    let leaver = app.client().created(&bodies::everything()).await;
+    app.client()
+        .request("POST", &format!("/users/{}/checks", id(&leaver)))
+        .json(&example("kyc"))
+        .send()
+        .await;
+    delete_user(app.client(), &leaver).await;
+    anna.say(&leaver, id(&anna.queue().await[0]["matter"]), json!({ "verdict": "approve" })).await.ok();
+    run_due(app.app()).await.unwrap();
+    assert_eq!(status(app.client(), &leaver).await, "OFFBOARDED");
 }
 
 #[tokio::test]
@@ -625,6 +651,16 @@ async fn an_outcome_is_ordered_once_and_only_where_that_is_allowed() {
         run_due(app.app()).await.unwrap();
         assert_eq!(status(client, &user).await, expected, "after {seconds} s more");
     }
+    // Somebody who deactivates a user has the last word, whatever was ordered before.
+    let held = client.created(&bodies::with("nationalities", json!(["PL"]))).await;
+    order(&held, json!({ "next": "activation", "seconds": "40" })).await.ok();
+    client.post(&format!("/users/{}/identifiers", id(&held))).json(&pesel).send().await.ok();
+    anna.act(&held, "deactivate").await.ok();
+    app.pass(100);
+    run_due(app.app()).await.unwrap();
+    assert_eq!(status(client, &held).await, "INACTIVE");
+    anna.act(&held, "reactivate").await.ok();
+    assert_eq!(status(client, &held).await, "ACTIVE");
     // An offboarding that is stuck until somebody lets it go.
     order(&user, json!({ "next": "offboarding" })).await.ok();
     delete_user(client, &user).await;
