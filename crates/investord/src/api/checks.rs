@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, CHECKS, Payload, path_id};
+use super::openapi::{About, CHECKS, Payload, path_id, whole_list};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::check::{self, Check, Content, INSTRUMENT_FIT, KYC, Kind, POR, Status};
@@ -95,13 +95,7 @@ impl Call for ListChecks {
             media: "application/json",
             schema: |schemas| {
                 let item = schema(schemas);
-                schemas.named("CheckList", |_| {
-                    json!({
-                        "type": "object",
-                        "properties": { "data": { "type": "array", "items": item } },
-                        "required": ["data"],
-                    })
-                })
+                whole_list("CheckList", &item, schemas)
             },
             examples: &[("list", include_str!("../../../../api/examples/check-list.json"))],
         },

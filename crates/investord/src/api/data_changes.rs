@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, whole_list};
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
@@ -214,13 +214,7 @@ fn schema(schemas: &mut Schemas) -> Value {
             ],
         })
     });
-    schemas.named("DataChangeList", |_| {
-        json!({
-            "type": "object",
-            "properties": { "data": { "type": "array", "items": item } },
-            "required": ["data"],
-        })
-    })
+    whole_list("DataChangeList", &item, schemas)
 }
 
 pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, IDENTIFIERS, Payload, path_id};
+use super::openapi::{About, IDENTIFIERS, Payload, path_id, whole_list};
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
@@ -63,13 +63,7 @@ impl Call for ListIdentifiers {
             media: "application/json",
             schema: |schemas| {
                 let item = schema(schemas);
-                schemas.named("IdentifierList", |_| {
-                    json!({
-                        "type": "object",
-                        "properties": { "data": { "type": "array", "items": item } },
-                        "required": ["data"],
-                    })
-                })
+                whole_list("IdentifierList", &item, schemas)
             },
             examples: &[("list", include_str!("../../../../api/examples/identifier-list.json"))],
         },

@@ -228,6 +228,17 @@ fn request_id() -> Value {
     json!({ "upvest-request-id": reference("headers", "RequestId") })
 }
 
+/// The schema of a list without pages, under its name.
+pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {
+    schemas.named(name, |_| {
+        json!({
+            "type": "object",
+            "properties": { "data": { "type": "array", "items": item } },
+            "required": ["data"],
+        })
+    })
+}
+
 /// A parameter that is an id in the path.
 pub fn path_id(name: &str, description: &str) -> Value {
     json!({

@@ -11,7 +11,7 @@ use super::{Answered, Done, Sent, Work, change, id_of, known, members, needed};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::account::Group;
-use crate::domain::user::{Leaving, User};
+use crate::domain::user::Leaving;
 use crate::problem::Problem;
 use crate::store::operators::Role;
 use crate::store::outcomes::{self, Outcome};
@@ -41,7 +41,7 @@ pub async fn act(
     let (action, reason) = (needed("action", action, 50)?, needed("reason", reason, REASON)?);
     let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
     let work = move |work: &mut Work<'_>| {
-        let old = shown(&work.user);
+        let old = shown(work)?;
         let action = match action.as_str() {
             "deactivate" => deactivate(work, &*ids)?,
             "reactivate" => reactivate(work, &*ids)?,
@@ -56,13 +56,20 @@ pub async fn act(
                 return Err(Problem::invalid("action", format!("must be one of {known}")));
             }
         };
-        Ok(Done { action, subject: None, reason: Some(reason.clone()), old, new: shown(&work.user) })
+        Ok(Done { action, subject: None, reason: Some(reason.clone()), old, new: shown(work)? })
     };
     change(&app, operator, (tenant, id_of(&user, "user")?), work).await
 }
 
-fn shown(user: &User) -> Value {
-    json!({ "status": user.status.as_str(), "suspended": user.suspended })
+/// What an action can change.
+fn shown(work: &Work<'_>) -> Result<Value, Problem> {
+    let all = steps::of_user(work.tx, work.head.tenant, work.user.id)?;
+    let leaves = all.iter().find(|step| step.kind == OFFBOARDING);
+    Ok(json!({
+        "status": work.user.status.as_str(),
+        "suspended": work.user.suspended,
+        "offboarding": leaves.map(|step| json!({ "due": step.due, "held": step.held })),
+    }))
 }
 
 fn deactivate(work: &mut Work<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {

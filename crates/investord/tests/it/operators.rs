@@ -528,8 +528,8 @@ async fn a_deactivated_user_stays_so_until_somebody_undoes_it() {
     assert_eq!(kinds, expected);
     let told = app.told(1).await;
     let action = &told[since + 1].object;
-    assert_eq!(action["old"], json!({ "status": "ACTIVE", "suspended": false }));
-    assert_eq!(action["new"], json!({ "status": "INACTIVE", "suspended": true }));
+    assert_eq!(action["old"], json!({ "status": "ACTIVE", "suspended": false, "offboarding": null }));
+    assert_eq!(action["new"], json!({ "status": "INACTIVE", "suspended": true, "offboarding": null }));
     assert_eq!(action["reason"], "because");
     // Who waits for an identifier and is held back does not become active by it.
     let waiting = client.created(&bodies::with("nationalities", json!(["PL"]))).await;
@@ -581,7 +581,9 @@ async fn an_offboarding_is_held_released_and_finished() {
     anna.act(&user, "finish_offboarding").await.refused("conflict");
     client.request("DELETE", &format!("/account_groups/{}", id(&group))).send().await;
     run().await;
-    anna.act(&user, "hold_offboarding").await.ok();
+    let held = anna.act(&user, "hold_offboarding").await.ok();
+    let offboarding = |side: &str| held[side]["offboarding"]["held"].clone();
+    assert_eq!((offboarding("old"), offboarding("new")), (json!(false), json!(true)));
     app.pass(100);
     run().await;
     assert_eq!(status(client, &user).await, "OFFBOARDING");

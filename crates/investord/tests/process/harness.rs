@@ -347,7 +347,7 @@ impl Home {
         let (client, secret, key) = (&self.client, &self.secret, &self.key.id);
         format!(
             "[[tenant]]\nname = \"{name}\"\n{settings}\n[[tenant.client]]\nid = \"{client}\"\n\
-             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\", \"accounts:admin\"]\n[[tenant.client.key]]\n\
+             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\", \"accounts:admin\", \"checks:admin\", \"taxes:admin\"]\n[[tenant.client.key]]\n\
              id = \"{key}\"\npublic_key = '''\n{}'''\n",
             self.key.pair.public().spki_pem()
         )

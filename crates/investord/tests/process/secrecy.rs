@@ -159,7 +159,7 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     home.write("tenants.toml", &home.tenants("acme", "identifier_checks = \"strict\""));
     let server = home.serve();
     let mut client = home.caller(&server).await;
-    client.scopes = "users:admin users:read accounts:admin";
+    client.scopes = "users:admin users:read accounts:admin checks:admin taxes:admin";
     client.take_token().await;
     let mut tokens = vec![client.token.clone()];
     let everything = exercise(&client).await;
@@ -241,6 +241,17 @@ async fn opened(client: &Client, user: &str) {
     let account =
         json!({ "user_id": user, "account_group_id": group, "type": "TRADING", "name": "Qanarydepot" });
     open("/accounts", account).await;
+    let taxes = json!({ "tax_residencies": [{ "country": "DE", "tax_identifier_number": "QN4RY-TIN77" }] });
+    open(&format!("/users/{user}/tax_residencies"), taxes).await;
+    let check = json!({
+        "type": "KYC", "check_confirmed_at": "2026-01-01T00:00:00Z", "document_type": "PASSPORT", "nationality": "DE",
+        "data_download_link": "https://qanary.example/kyc.zip", "document_expiration_date": "2036-01-01",
+        "provider": "Qanaryprovider", "method": "VIDEO_ID",
+    });
+    let target = format!("/users/{user}/checks");
+    let check = check.to_string();
+    let request = Request { method: "POST", target: &target, body: check.as_bytes(), headers: &[] };
+    assert_eq!(client.send(&client.signed(&request)).await.status, 202);
 }
 
 /// Given an identifier, another and a wrong one, and asked what would be reported.
