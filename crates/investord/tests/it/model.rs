@@ -425,7 +425,8 @@ impl Session {
 
     async fn open(&mut self, at: usize, target: &str, body: Value, group: Option<usize>) {
         let request = self.app.client().post(target).json(&body);
-        let answer = self.send(request, true).await;
+        // Not late: what is refused now could be done then.
+        let answer = self.send(request, false).await;
         let leaving = ["OFFBOARDING", "OFFBOARDED"].contains(&self.model.status(at));
         let closing = group.is_some_and(|group| {
             ["CLOSING", "CLOSED"].contains(&self.model.places[group].view["status"].as_str().unwrap())
