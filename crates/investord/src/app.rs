@@ -13,6 +13,7 @@ use crate::api::limits::Limits;
 use crate::api::replays::Replays;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::outbound::Outbound;
 use crate::store::Store;
 use crate::store::seal::MasterKey;
 
@@ -38,6 +39,7 @@ pub struct Parts {
     pub limits: Limits,
     pub replays: Replays,
     pub origin: Origin,
+    pub outbound: Outbound,
     /// Told when this process has made work for the worker.
     pub work: Notify,
     stopping: AtomicBool,
@@ -61,6 +63,7 @@ impl App {
         master_key: Arc<MasterKey>,
     ) -> anyhow::Result<Self> {
         let (limits, origin) = (Limits::new(&config, &clock), Origin::of(&config)?);
+        let outbound = Outbound::new(&config.webhooks)?;
         let (directory, replays) = (Directory::default(), Replays::default());
         Ok(Self(Arc::new(Parts {
             config,
@@ -73,6 +76,7 @@ impl App {
             limits,
             replays,
             origin,
+            outbound,
             work: Notify::new(),
             stopping: AtomicBool::new(false),
         })))
@@ -93,6 +97,8 @@ pub struct Origin {
     pub scheme: String,
     /// As configured; without it the `host` of each request counts.
     pub authority: Option<String>,
+    /// The same as a URL without a final slash.
+    pub public_url: String,
     /// What stands before the slug in the `type` of a problem.
     pub problem_type_base: String,
 }
@@ -114,6 +120,7 @@ impl Origin {
             scheme: url.scheme().to_owned(),
             authority: authority.filter(|_| config.public_url.is_some()),
             problem_type_base: problem_type_base.unwrap_or_else(own_pages),
+            public_url: public_url.to_owned(),
         })
     }
 }

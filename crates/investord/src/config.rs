@@ -13,6 +13,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::domain::webhook::Targets;
 use crate::store::connect::Tuning;
 use crate::store::{Database, Postgres};
 
@@ -45,7 +46,29 @@ pub struct Config {
     pub shutdown_timeout_seconds: u64,
     pub log: Log,
     pub tls: Option<Tls>,
+    pub webhooks: Webhooks,
     pub postgres: Tuning,
+}
+
+/// How events are delivered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    pub allow_insecure_targets: bool,
+    pub ca_file: Option<PathBuf>,
+    pub log_days: u32,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { allow_insecure_targets: false, ca_file: None, log_days: 30 }
+    }
+}
+
+impl Webhooks {
+    pub fn targets(&self) -> Targets {
+        if self.allow_insecure_targets { Targets::Any } else { Targets::Public }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +142,7 @@ impl Default for Config {
             shutdown_timeout_seconds: 10,
             log: Log { format: LogFormat::Json, level: "info".into() },
             tls: None,
+            webhooks: Webhooks::default(),
             postgres: Tuning::default(),
         }
     }
@@ -156,12 +180,13 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let postgres = &self.postgres;
-        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 10] = [
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 11] = [
             ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
             ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
             ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
             ("body_timeout_seconds", self.body_timeout_seconds, 1..=3_600),
             ("shutdown_timeout_seconds", self.shutdown_timeout_seconds, 1..=3_600),
+            ("webhooks.log_days", self.webhooks.log_days.into(), 1..=3_650),
             ("postgres.writers", postgres.writers.into(), 1..=64),
             ("postgres.readers", postgres.readers.into(), 1..=256),
             ("postgres.connect_timeout_seconds", postgres.connect_timeout_seconds.into(), 1..=600),

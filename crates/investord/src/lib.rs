@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod operator;
+pub mod outbound;
 pub mod problem;
 pub mod provision;
 pub mod server;

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
@@ -83,6 +83,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let mut companions = companions(&app, worker)?;
+    let courier = worker.then(|| tokio::spawn(worker::deliver::run(app.clone())));
     companions.spawn(serve_operators(&app, listeners.operators)?);
     let listener = listeners.clients;
     let handle = Handle::new();
@@ -113,14 +114,28 @@ pub async fn run(
             server.serve(service).await
         }
     };
+    finish(&app, courier).await;
     outcome.context("the listener failed")
 }
 
 /// Does what no request waits for, until `stop` is done.
 pub async fn work(app: App, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let _companions = companions(&app, true)?;
+    let courier = tokio::spawn(worker::deliver::run(app.clone()));
     stop.await;
+    finish(&app, Some(courier)).await;
     Ok(())
+}
+
+/// Lets deliveries that are on their way end; what was not sent is handed back.
+async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
+    app.stop();
+    let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
+    if let Some(courier) = courier
+        && tokio::time::timeout(patience, courier).await.is_err()
+    {
+        tracing::warn!("some receivers have not answered in time; their packages will be sent again");
+    }
 }
 
 /// What runs beside the requests, as long as the answer lives.

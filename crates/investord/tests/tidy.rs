@@ -17,13 +17,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
     ("store", &["store", "domain", "clock"]),
     ("problem", &["domain", "store"]),
-    ("config", &["store"]),
+    ("config", &["domain", "store"]),
     ("provision", &["store", "domain", "clock", "config"]),
-    ("app", &["api", "clock", "config", "store"]),
+    ("outbound", &["config", "domain", "store"]),
+    ("app", &["api", "clock", "config", "outbound", "store"]),
     ("telemetry", &["api", "app", "config", "problem"]),
-    ("api", &["api", "app", "clock", "config", "domain", "problem", "store", "telemetry"]),
+    ("api", &["api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"]),
     ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
-    ("worker", &["worker", "app", "clock", "store", "domain"]),
+    ("worker", &["worker", "app", "clock", "outbound", "store", "domain"]),
     ("server", &["api", "app", "config", "operator", "problem", "store", "telemetry", "worker"]),
     (
         "cli",
@@ -52,7 +53,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("axum", &["api", "operator", "problem", "server", "telemetry"]),
     ("clap", &["cli"]),
     ("argon2", &["operator"]),
-    ("reqwest", &["cli"]),
+    ("reqwest", &["cli", "outbound"]),
 ];
 
 fn workspace() -> PathBuf {
@@ -227,6 +228,7 @@ fn released_migrations_never_change() {
         ("V4__accounts.sql", "29e535bf8242bba8"),
         ("V6__operators.sql", "5363b78ca7579ee6"),
         ("V5__checks.sql", "fa3152951288585b"),
+        ("V7__webhooks.sql", "047d1214ae274176"),
     ];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {

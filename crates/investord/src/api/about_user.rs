@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Reply;
-use super::caller::{Call, Signed, replayed};
+use super::caller::{Call, Signed};
+use super::{Reply, about_tenant};
 use crate::app::App;
 use crate::domain::user::{Status, User};
 use crate::problem::Problem;
-use crate::store::once::{self, Before};
+use crate::store::once;
 use crate::store::seal::UserKey;
 use crate::store::tenants::Head;
 use crate::store::{First, StoreError, Tx, users};
@@ -44,11 +44,8 @@ pub async fn write_found<T: Call + 'static>(
     let unit = move |tx: &Tx<'_>| {
         let key = &req.client.tenant.key;
         let mut head = Head::take(tx, number, req.now)?;
-        match once::before(tx, keyed.as_ref(), nonce.as_ref(), key)? {
-            Before::New => {}
-            Before::Done(kept) => return Ok(Ok(Reply::kept(&kept))),
-            Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
-            Before::Replayed => return Ok(Err(replayed())),
+        if let Some(reply) = about_tenant::before(tx, keyed.as_ref(), nonce.as_ref(), key)? {
+            return Ok(reply);
         }
         let Some(id) = find(tx, number)? else { return Ok(Err(Problem::NotFound(noun))) };
         let Some((user, user_key)) = users::load(tx, number, id, key)? else {

@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, FromRequest, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::LengthLimitError;
 use httpsig::{Message, Policy, Presented, PublicKey, Refusal, Version};
 use jiff::{SignedDuration, Timestamp};
@@ -54,8 +54,8 @@ pub trait Call: Sized + Send {
     const ONCE: bool = false;
     /// Whether it changes anything, so that it may find the tenant locked.
     const WRITES: bool = Self::ONCE;
-    /// Whether what is asked for is done later: a success is 202.
-    const LATER: bool = false;
+    /// The status of a success.
+    const SUCCESS: StatusCode = StatusCode::OK;
     const ABOUT: About;
 
     fn read(received: &Received<'_>) -> Result<Self, Problem>;

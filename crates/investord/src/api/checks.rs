@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -184,7 +185,7 @@ impl Call for CreateCheck {
     const OPERATION: &'static str = "POST /users/{user_id}/checks";
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
-    const LATER: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const ABOUT: About = About {
         tag: CHECKS,
         id: "create_user_check",

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -183,7 +184,7 @@ impl<T: Resource> Call for Close<T> {
     const OPERATION: &'static str = T::CLOSE.0;
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
-    const LATER: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const ABOUT: About = About {
         tag: T::TAG,
         id: T::CLOSE.1,

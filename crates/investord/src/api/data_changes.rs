@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ impl Call for RequestDataChange {
     const OPERATION: &'static str = "POST /users/{user_id}/data_change_requests";
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
-    const LATER: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const ABOUT: About = About {
         tag: USERS,
         id: "user_data_change",

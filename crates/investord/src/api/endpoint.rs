@@ -27,7 +27,7 @@ pub enum Access {
         scopes: &'static [&'static str],
         once: bool,
         writes: bool,
-        later: bool,
+        success: StatusCode,
     },
     /// A client, in a signed request.
     Signature,
@@ -54,7 +54,8 @@ impl Endpoint {
         F: Fn(State<App>, Signed<T>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Reply, Problem>> + Send,
     {
-        let access = Access::Token { scopes: T::SCOPES, once: T::ONCE, writes: T::WRITES, later: T::LATER };
+        let access =
+            Access::Token { scopes: T::SCOPES, once: T::ONCE, writes: T::WRITES, success: T::SUCCESS };
         Self::new(T::OPERATION, access, T::ABOUT, handler)
     }
 

@@ -1,6 +1,8 @@
 //! The vendor's wire, and ours beside it: the route table, and one file per resource.
 
+mod about_tenant;
 mod about_user;
+mod acceptors;
 mod account_groups;
 mod accounts;
 pub mod caller;
@@ -11,6 +13,7 @@ mod data_changes;
 pub mod directory;
 mod endpoint;
 mod errors;
+mod events;
 mod explain;
 mod identifiers;
 pub mod limits;
@@ -21,6 +24,8 @@ mod reporting;
 mod tax_residencies;
 mod token;
 mod users;
+mod verify_keys;
+mod webhooks;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -64,6 +69,19 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(custody::read::<Single>),
         Endpoint::signed(accounts::update),
         Endpoint::signed(custody::close::<Single>),
+        Endpoint::signed(webhooks::list),
+        Endpoint::signed(webhooks::create),
+        Endpoint::signed(webhooks::read),
+        Endpoint::signed(webhooks::update),
+        Endpoint::signed(webhooks::delete),
+        Endpoint::signed(webhooks::test),
+        Endpoint::signed(webhooks::try_out),
+        Endpoint::signed(verify_keys::list),
+        Endpoint::new(acceptors::HEALTH_OPERATION, Access::Anybody, acceptors::HEALTH, acceptors::health),
+        Endpoint::signed(acceptors::create),
+        Endpoint::signed(acceptors::collect),
+        Endpoint::signed(acceptors::delete),
+        Endpoint::signed(events::list),
         Endpoint::signed(reporting::of_user),
         Endpoint::signed(reporting::dry_run),
         Endpoint::new("GET /errors", Access::Anybody, errors::INDEX, errors::index),
@@ -92,6 +110,15 @@ pub struct Reply {
 impl Reply {
     pub fn ok(json: String) -> Self {
         Self { status: StatusCode::OK, json }
+    }
+
+    pub fn created(json: String) -> Self {
+        Self { status: StatusCode::CREATED, json }
+    }
+
+    /// 204.
+    pub fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, json: String::new() }
     }
 
     /// 202 and nothing else: what was asked for is done later.

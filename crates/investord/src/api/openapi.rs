@@ -39,6 +39,9 @@ pub struct Payload {
 /// The answer of what is done later: empty.
 pub const ACCEPTED: Payload =
     Payload { description: "Accepted.", media: "", schema: |_| Value::Null, examples: &[] };
+/// The answer of what is done and has nothing to say.
+pub const NOTHING: Payload =
+    Payload { description: "Done.", media: "", schema: |_| Value::Null, examples: &[] };
 
 pub const USERS: &str = "Users";
 pub const IDENTIFIERS: &str = "User identifiers";
@@ -47,10 +50,12 @@ pub const TAXES: &str = "Tax residencies";
 pub const ACCOUNT_GROUPS: &str = "Account groups";
 pub const ACCOUNTS: &str = "Accounts";
 pub const REPORTING: &str = "Reporting";
+pub const WEBHOOKS: &str = "Webhooks";
+pub const EVENTS: &str = "Events";
 pub const TOKENS: &str = "Access tokens";
 pub const SERVER: &str = "Server";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 11] = [
     (USERS, "Natural persons in the register of a tenant."),
     (IDENTIFIERS, "What users are named by in transaction reports."),
     (CHECKS, "What has been checked of users."),
@@ -58,6 +63,8 @@ const TAGS: [(&str, &str); 9] = [
     (ACCOUNT_GROUPS, "Securities accounts of users, each with the accounts in it."),
     (ACCOUNTS, "Accounts of users, in which they hold assets."),
     (REPORTING, "Beyond the vendor's API: who would be reported with what, and why."),
+    (WEBHOOKS, "Who is told of events, and how what they are told is signed."),
+    (EVENTS, "Events for those who come for them."),
     (TOKENS, "Access for the clients of a tenant."),
     (SERVER, "What the server says about itself, to anybody."),
 ];
@@ -65,7 +72,7 @@ const TAGS: [(&str, &str); 9] = [
 const SCHEME: &str = "oauth-client-credentials";
 
 /// Scopes that the operations below ask for.
-const SCOPES: [(&str, &str); 8] = [
+const SCOPES: [(&str, &str); 10] = [
     ("accounts:admin", "Create/update/delete accounts and account groups"),
     ("accounts:read", "Read accounts and account groups"),
     ("checks:admin", "Create/update/delete user checks"),
@@ -74,6 +81,8 @@ const SCOPES: [(&str, &str); 8] = [
     ("taxes:read", "Read tax residencies"),
     ("users:admin", "Create, update and delete users"),
     ("users:read", "Read users"),
+    ("webhooks:admin", "Create/update/delete webhooks"),
+    ("webhooks:read", "Read webhooks"),
 ];
 
 /// Of the vendor's reference, so that both can be read side by side.
@@ -203,8 +212,11 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     if !answer.media.is_empty() {
         success["content"] = content(answer, schemas);
     }
-    let later = matches!(endpoint.access, Access::Token { later: true, .. });
-    operation["responses"][if later { "202" } else { "200" }] = success;
+    let status = match endpoint.access {
+        Access::Token { success, .. } => success,
+        Access::Signature | Access::Anybody => StatusCode::OK,
+    };
+    operation["responses"][status.as_str()] = success;
     for status in endpoint.refusals() {
         operation["responses"][status.as_str()] = reference("responses", &component(status));
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
-use super::{Reply, about_user, page};
+use super::{Reply, about_tenant, about_user, page};
 use crate::app::App;
 use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
 use crate::domain::tenant::{Model, OffboardingWaitsFor};
 use crate::domain::user::{CREATE, Person, Status, User};
 use crate::problem::Problem;
-use crate::store::once::{self, Before};
+use crate::store::once;
 use crate::store::page::Page;
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, OFFBOARDING};
@@ -119,11 +120,8 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
         let tenant = &req.client.tenant;
         // First the lock: what is found out under it stays true until the commit, in every process.
         let mut head = Head::take(tx, tenant.number, req.now)?;
-        match once::before(tx, Some(&keyed), nonce.as_ref(), &tenant.key)? {
-            Before::New => {}
-            Before::Done(kept) => return Ok(Ok(Reply::kept(&kept))),
-            Before::OtherRequest => return Ok(Err(Problem::OtherRequest)),
-            Before::Replayed => return Ok(Err(super::caller::replayed())),
+        if let Some(reply) = about_tenant::before(tx, Some(&keyed), nonce.as_ref(), &tenant.key)? {
+            return Ok(reply);
         }
         let registration = User::register(req.call.0.clone(), &tenant.settings, ids.uuid(), head.now);
         let user = registration.user.id;
@@ -170,7 +168,7 @@ impl Call for OffboardUser {
     const OPERATION: &'static str = "DELETE /users/{user_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
     const WRITES: bool = true;
-    const LATER: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const ABOUT: About = About {
         tag: USERS,
         id: "offboard_user",

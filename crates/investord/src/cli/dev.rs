@@ -1,7 +1,7 @@
 //! `investord dev`: a faithful register on a laptop, in one command.
 //!
 //! The only place with weak defaults: the master key lies beside the database, a client secret stands in a
-//! file, answers explain failed signatures, and nothing is limited in rate.
+//! file, answers explain failed signatures, nothing is limited in rate, and webhooks may have any address.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::serve::Started;
 use super::{Listen, single_threaded, write_private};
 use crate::app::Mode;
 use crate::clock::SystemIds;
-use crate::config::{Config, Log, LogFormat, Secret};
+use crate::config::{Config, Log, LogFormat, Secret, Webhooks};
 use crate::domain::tenant::{ReviewPolicy, Settings};
 use crate::operator::session::new_token;
 use crate::provision::{NewClient, Provisioner};
@@ -77,6 +77,7 @@ impl Dev {
             rate_limit_per_second: 0,
             failed_checks_per_second: 0,
             log: Log { format: LogFormat::Text, level: level.into() },
+            webhooks: Webhooks { allow_insecure_targets: true, ..defaults.webhooks },
             ..defaults
         };
         telemetry::start_log(&config.log)?;

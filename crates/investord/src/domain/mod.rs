@@ -16,6 +16,7 @@ pub mod tax_residency;
 pub mod tenant;
 pub mod tree;
 pub mod user;
+pub mod webhook;
 
 /// Who decides when nobody has to.
 pub const SYSTEM: &str = "system";

@@ -37,6 +37,11 @@ pub enum Rule {
     },
     Uuid,
     Bool,
+    /// A whole number.
+    Int {
+        min: i64,
+        max: i64,
+    },
     /// RFC 3339 with any offset; kept in UTC with at most microseconds (decision W16).
     Instant,
     /// A real date between 1900-01-01 and today (decision U5).
@@ -224,6 +229,13 @@ impl Check<'_> {
                 self.list(item, (*min, *max), *unique, items, path)
             }
             (Rule::Bool, Tree::Bool(value)) => Some(Value::Bool(*value)),
+            (Rule::Int { min, max }, Tree::Number(text)) => {
+                match text.parse::<i64>().ok().filter(|number| (min..=max).contains(&number)) {
+                    Some(number) => Some(json!(number)),
+                    None => self.fault(path, format!("must be a whole number from {min} to {max}")),
+                }
+            }
+            (Rule::Int { .. }, _) => self.fault(path, format!("must be a number, not {}", tree.kind())),
             (Rule::List { .. }, _) => self.fault(path, format!("must be an array, not {}", tree.kind())),
             (Rule::Bool, _) => self.fault(path, format!("must be a boolean, not {}", tree.kind())),
             (_, Tree::Text(text)) => match self.text(rule, text) {
@@ -296,7 +308,7 @@ impl Check<'_> {
             Rule::BirthDate => self.birth_date(text),
             Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
             Rule::Date | Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
-            Rule::Bool | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
+            Rule::Bool | Rule::Int { .. } | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
                 unreachable!("not a string rule")
             }
         }
@@ -408,6 +420,7 @@ impl Rule {
             Rule::Email { max } => json!({ "type": "string", "format": "email", "maxLength": max }),
             Rule::Uuid => json!({ "type": "string", "format": "uuid" }),
             Rule::Bool => json!({ "type": "boolean" }),
+            Rule::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Rule::Instant => json!({ "type": "string", "format": "date-time" }),
             Rule::BirthDate | Rule::Date => json!({ "type": "string", "format": "date" }),
             Rule::Url { max } => json!({ "type": "string", "format": "uri", "maxLength": max }),

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V4__accounts", include_str!("../../../../migrations/V4__accounts.sql")),
     ("V5__checks", include_str!("../../../../migrations/V5__checks.sql")),
     ("V6__operators", include_str!("../../../../migrations/V6__operators.sql")),
+    ("V7__webhooks", include_str!("../../../../migrations/V7__webhooks.sql")),
 ];
 
 /// The words of a migration that differ between engines.

@@ -3,6 +3,7 @@
 //! A write is a plain synchronous function of a transaction. It may be run again, so it has no effect
 //! outside its `Tx`; when it returns an error it leaves nothing.
 
+pub mod acceptors;
 pub mod accounts;
 pub mod activation;
 mod batch;
@@ -11,17 +12,20 @@ pub mod checks;
 pub mod chores;
 pub mod connect;
 pub mod data_changes;
+pub mod deliveries;
 pub mod identifiers;
 pub mod migrate;
 pub mod once;
 pub mod operators;
 pub mod outbox;
 pub mod outcomes;
+pub mod packages;
 pub mod page;
 mod postgres;
 mod rows;
 pub mod seal;
 mod shapes;
+pub mod signing_keys;
 pub mod sql;
 mod sqlite;
 pub mod steps;
@@ -31,6 +35,7 @@ pub mod tenants;
 pub mod terms;
 pub mod transfer;
 pub mod users;
+pub mod webhooks;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -196,6 +201,11 @@ impl Store {
         let result = batch::run(queue, first, unit, job).await;
         metrics::histogram!("investord_store_write_seconds", "unit" => name).record(started.elapsed());
         result
+    }
+
+    /// Whether other processes may be at work on it.
+    pub fn is_shared(&self) -> bool {
+        matches!(*self.0, Engine::Postgres(_))
     }
 
     /// Leaves everything in the database file and nothing in the log beside it: for a clean stop.

@@ -108,6 +108,15 @@ impl<'a> Place<'a> {
         Self { kind: "event", id: event.as_bytes() }
     }
 
+    pub fn signing_key(key: &'a Uuid) -> Self {
+        Self { kind: "signing key", id: key.as_bytes() }
+    }
+
+    /// The answer of a receiver.
+    pub fn answer(webhook: &'a Uuid) -> Self {
+        Self { kind: "answer", id: webhook.as_bytes() }
+    }
+
     pub fn reply(once_key: &'a Uuid) -> Self {
         Self { kind: "reply", id: once_key.as_bytes() }
     }
@@ -181,12 +190,13 @@ impl MasterKey {
 }
 
 /// A tenant's key: wraps users' keys, and under keys of their own authenticates client secrets, fingerprints
-/// requests and hashes what can be searched for.
+/// requests, hashes what can be searched for and seals what is no user's.
 pub struct TenantKey {
     wrapping: SealingKey,
     secrets: hmac::Key,
     fingerprints: hmac::Key,
     terms: hmac::Key,
+    own: UserKey,
 }
 
 impl TenantKey {
@@ -204,7 +214,13 @@ impl TenantKey {
             secrets: hmac::Key::new(hmac::HMAC_SHA256, derive(b"client secrets").as_slice()),
             fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"request fingerprints").as_slice()),
             terms: hmac::Key::new(hmac::HMAC_SHA256, derive(b"search terms").as_slice()),
+            own: UserKey(SealingKey::new(&derive(b"own data"))),
         }
+    }
+
+    /// Seals what is the tenant's and no user's.
+    pub fn own(&self) -> &UserKey {
+        &self.own
     }
 
     /// Makes a user's key; the second value is its wrapped form.
@@ -258,7 +274,7 @@ fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     mac
 }
 
-/// The key of one person.
+/// The key of one person, or of what is a tenant's own.
 pub struct UserKey(SealingKey);
 
 impl UserKey {

@@ -26,7 +26,7 @@ const ACCOUNTS: &[(&str, Kind)] = &[
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 21] = [
+pub const SHAPES: [Shape; 27] = [
     (
         "tenants",
         &[
@@ -146,6 +146,75 @@ pub const SHAPES: [Shape; 21] = [
     ),
     ("chores", &[("tenant", Int), ("name", Text), ("done", Int), ("last", Int)], 2),
     ("nonces", &[("hash", Bytes), ("until", Int)], 1),
+    (
+        "signing_keys",
+        &[
+            ("id", Id),
+            ("tenant", Int),
+            ("spki", Bytes),
+            ("sealed", Bytes),
+            ("created_at", Int),
+            ("retired_at", Int),
+        ],
+        1,
+    ),
+    ("acceptors", &[("id", Id), ("tenant", Int), ("target", Text), ("created_at", Int), ("seen_at", Int)], 1),
+    (
+        "webhooks",
+        &[
+            ("id", Id),
+            ("tenant", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("content", Text),
+            ("enabled", Int),
+            ("acceptor", Id),
+            ("paused", Int),
+            ("version", Int),
+            ("packages", Int),
+            ("settled", Int),
+            ("failures", Int),
+            ("next_attempt", Int),
+            ("last_success_at", Int),
+            ("last_failure_at", Int),
+            ("lease", Id),
+            ("lease_until", Int),
+        ],
+        1,
+    ),
+    ("webhook_spans", &[("webhook", Id), ("number", Int), ("next", Int), ("last", Int), ("wants", Text)], 2),
+    (
+        "webhook_packages",
+        &[
+            ("webhook", Id),
+            ("number", Int),
+            ("first", Int),
+            ("last", Int),
+            ("wants", Text),
+            ("events", Int),
+            ("bytes", Int),
+            ("digest", Bytes),
+            ("created_at", Int),
+            ("state", Text),
+            ("attempts", Int),
+            ("settled_at", Int),
+        ],
+        2,
+    ),
+    (
+        "webhook_attempts",
+        &[
+            ("webhook", Id),
+            ("package", Int),
+            ("number", Int),
+            ("created_at", Int),
+            ("duration_us", Int),
+            ("outcome", Text),
+            ("status", Int),
+            ("answer", Bytes),
+        ],
+        3,
+    ),
     ("heads", &[("tenant", Int), ("users", Int), ("events", Int), ("last_at", Int), ("link", Bytes)], 1),
     (
         "clients",

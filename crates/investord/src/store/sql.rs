@@ -22,24 +22,29 @@ pub struct Stmt {
 /// Every statement of the server.
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
     use super::{
-        accounts, checks, chores, data_changes, identifiers, once, operators, outbox, outcomes, steps,
-        tax_residencies, tenants, terms, users,
+        acceptors, accounts, checks, chores, data_changes, deliveries, identifiers, once, operators, outbox,
+        outcomes, packages, signing_keys, steps, tax_residencies, tenants, terms, users, webhooks,
     };
     [
+        acceptors::STATEMENTS,
         accounts::STATEMENTS,
         checks::STATEMENTS,
         chores::STATEMENTS,
         data_changes::STATEMENTS,
+        deliveries::STATEMENTS,
         identifiers::STATEMENTS,
         once::STATEMENTS,
         operators::STATEMENTS,
         outbox::STATEMENTS,
         outcomes::STATEMENTS,
+        packages::STATEMENTS,
+        signing_keys::STATEMENTS,
         steps::STATEMENTS,
         tax_residencies::STATEMENTS,
         tenants::STATEMENTS,
         terms::STATEMENTS,
         users::STATEMENTS,
+        webhooks::STATEMENTS,
     ]
     .into_iter()
     .flatten()

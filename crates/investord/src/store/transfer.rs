@@ -87,6 +87,12 @@ impl Table {
                 | "client_keys"
                 | "tokens"
                 | "sessions"
+                | "signing_keys"
+                | "acceptors"
+                | "webhooks"
+                | "webhook_spans"
+                | "webhook_packages"
+                | "webhook_attempts"
         )
     }
 

@@ -1,5 +1,6 @@
 //! Work that no request waits for.
 
 pub mod chores;
+pub mod deliver;
 pub mod steps;
 pub mod sweep;

@@ -1,11 +1,13 @@
-//! Forgets what nobody can need any more: nonces, kept replies, tokens, sessions, quiet clients.
+//! Forgets what nobody can need any more: nonces, kept replies, tokens, sessions, quiet clients, what was sent long ago,
+//! acceptors that nobody asks.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::app::App;
-use crate::store::{StoreError, Tx, once, operators, tenants};
+use crate::store::tenants::{self, Head};
+use crate::store::{StoreError, Tx, acceptors, once, operators, packages, signing_keys};
 
 const EVERY: Duration = Duration::from_mins(1);
 /// Rows of each kind that one unit deletes: writes of clients come in between.
@@ -26,13 +28,17 @@ pub async fn sweep(app: &App) -> Result<usize, StoreError> {
     app.limits.sweep();
     let now = app.clock.now();
     let kept_since = now - SignedDuration::from_hours(app.config.idempotency_window_hours.into());
-    let mut gone = 0;
+    let log_since = now - SignedDuration::from_hours(24 * i64::from(app.config.webhooks.log_days));
+    let mut gone = sweep_acceptors(app).await?;
     loop {
         let unit = move |tx: &Tx<'_>| {
             let nonces = once::sweep_nonces(tx, now, PORTION)?;
             let replies = once::sweep_replies(tx, kept_since, PORTION)?;
             let tokens = tenants::sweep_tokens(tx, now, PORTION)?;
-            Ok::<_, StoreError>([nonces, replies, tokens, operators::sweep(tx, now, PORTION)?])
+            let [attempts, sent] = packages::sweep(tx, log_since, PORTION)?;
+            let keys = signing_keys::sweep(tx, now, PORTION)?;
+            let sessions = operators::sweep(tx, now, PORTION)?;
+            Ok::<_, StoreError>([nonces, replies, tokens, attempts, sent, keys, sessions])
         };
         let counts = app.store.write("sweep", 0, unit).await?;
         gone += counts.iter().sum::<usize>();
@@ -40,4 +46,24 @@ pub async fn sweep(app: &App) -> Result<usize, StoreError> {
             return Ok(gone);
         }
     }
+}
+
+/// Forgets acceptors, with their webhooks, for which nobody has asked for a day.
+async fn sweep_acceptors(app: &App) -> Result<usize, StoreError> {
+    let now = app.clock.now();
+    let before = now - SignedDuration::from_hours(24);
+    let stale = app.store.read("acceptors.stale", move |tx| acceptors::stale(tx, before, PORTION)).await?;
+    for (tenant, id) in &stale {
+        let (tenant, id) = (*tenant, *id);
+        let unit = move |tx: &Tx<'_>| {
+            let head = Head::take(tx, tenant, now)?;
+            if acceptors::is_stale(tx, tenant, id, before)? {
+                acceptors::drop(tx, tenant, id)?;
+                head.put(tx);
+            }
+            Ok::<_, StoreError>(())
+        };
+        app.store.write("acceptors.sweep", tenant, unit).await?;
+    }
+    Ok(stale.len())
 }

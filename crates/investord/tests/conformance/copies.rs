@@ -8,13 +8,17 @@ use investord::domain::check::{self, Check};
 use investord::domain::data_change::{Asked, DataChange};
 use investord::domain::search::{Field, Terms};
 use investord::domain::tenant::Settings;
+use investord::domain::webhook::NewWebhook;
+use investord::store::deliveries::Settled;
 use investord::store::once::{self, Nonce, Once};
 use investord::store::operators::{self, Operator, Role};
 use investord::store::outcomes::{self, Outcome};
+use investord::store::packages::Attempt;
 use investord::store::tenants::{self, ClientRow, Head, TokenRow};
+use investord::store::webhooks::Webhook;
 use investord::store::{
-    Stmt, Store, StoreError, Tx, Value, accounts, checks, data_changes, steps, tax_residencies, terms,
-    transfer, users,
+    Stmt, Store, StoreError, Tx, Value, acceptors, accounts, checks, data_changes, deliveries, signing_keys,
+    steps, tax_residencies, terms, transfer, users, webhooks,
 };
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -45,8 +49,57 @@ async fn fill(store: &Store) -> Vec<Desk> {
     store.write("test.fill", 1, move |tx| requests(tx, &first)).await.unwrap();
     store.write_alone("test.chore", |tx| tx.execute_one(&CHORE, &[Value::Int(7)])).await.unwrap();
     let last = desks[2].clone();
+    let told = last.clone();
     store.write("test.fill", 7, move |tx| changes(tx, &last)).await.unwrap();
+    store.write("test.fill", 7, move |tx| deliveries(tx, &told)).await.unwrap();
     desks
+}
+
+/// Webhooks, and what was sent to them.
+fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
+    for second in 0..2 {
+        let later = now() + SignedDuration::from_secs(second);
+        signing_keys::rotate(tx, desk.tenant, &desk.key, later, &*desk.ids)?;
+    }
+    let acceptor = desk.ids.uuid();
+    acceptors::insert(tx, desk.tenant, acceptor, None, now())?;
+    acceptors::insert(tx, desk.tenant, desk.ids.uuid(), Some("http://localhost/"), now())?;
+    let new = br#"{"title":"One","url":"https://example.com/","config":{"max_package_size":100}}"#;
+    let content = NewWebhook::parse(new, &Settings::default(), now()).unwrap().content;
+    let head = Head::take(tx, desk.tenant, now())?;
+    webhooks::insert(
+        tx,
+        &head,
+        &Webhook::new(desk.ids.uuid(), &head, content.clone(), true, Some(acceptor)),
+    )?;
+    let webhook = Webhook::new(desk.ids.uuid(), &head, content, true, None);
+    webhooks::insert(tx, &head, &webhook)?;
+    webhooks::replay(tx, &webhook, 1)?;
+    let quiet = Webhook { enabled: false, ..webhook.clone() };
+    webhooks::update(tx, &head, &webhook, &quiet)?;
+    webhooks::update(tx, &head, &quiet, &webhook)?;
+    let (of, lease, later) =
+        ((desk.tenant, webhook.id), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
+    let portion = deliveries::portion(tx, of, None, &desk.key, later)?.unwrap();
+    assert!(deliveries::claim(tx, &portion, lease, now())?);
+    let attempt = |package, delivered| Attempt {
+        package,
+        number: 1,
+        created_at: now(),
+        duration_us: 1,
+        outcome: if delivered { "delivered" } else { "timeout" },
+        delivered,
+        status: delivered.then_some(200),
+        answer: if delivered { b"ok".to_vec() } else { Vec::new() },
+    };
+    let attempts = [attempt(1, true), attempt(2, false)];
+    let settled =
+        deliveries::settle(tx, (&portion.webhook, lease), &attempts, None, (&desk.key, &*desk.ids), now())?;
+    assert_eq!(settled, Settled::Free);
+    let (next, far) = (desk.ids.uuid(), now() + SignedDuration::from_hours(1));
+    let portion = deliveries::portion(tx, of, None, &desk.key, later)?.unwrap();
+    assert!(deliveries::claim(tx, &portion, next, far)?);
+    Ok(())
 }
 
 /// What was asked to be changed of a user, and when it is due.
@@ -193,6 +246,12 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM steps WHERE tenant >= 7",
         "DELETE FROM account_groups",
         "DELETE FROM sessions",
+        "DELETE FROM webhooks WHERE acceptor IS NULL",
+        "DELETE FROM webhook_spans",
+        "UPDATE webhook_packages SET attempts = 9",
+        "DELETE FROM webhook_attempts",
+        "DELETE FROM acceptors",
+        "DELETE FROM signing_keys",
         "DELETE FROM outcomes",
         "UPDATE operators SET role = 'operator'",
         "DELETE FROM checks",
@@ -252,6 +311,12 @@ async fn a_digest_sees_one_changed_value() {
         ("operators", "UPDATE operators SET disabled_at = NULL"),
         ("sessions", "UPDATE sessions SET expires = NULL"),
         ("checks", "UPDATE checks SET status = 'FAILED'"),
+        ("signing_keys", "UPDATE signing_keys SET retired_at = NULL"),
+        ("acceptors", "UPDATE acceptors SET seen_at = 0"),
+        ("webhooks", "UPDATE webhooks SET settled = settled + 1"),
+        ("webhook_spans", "UPDATE webhook_spans SET next = next + 1"),
+        ("webhook_packages", "UPDATE webhook_packages SET state = 'skipped'"),
+        ("webhook_attempts", "UPDATE webhook_attempts SET status = 204"),
         ("tax_residencies", "UPDATE tax_residencies SET updated_at = 0"),
         ("account_groups", "UPDATE account_groups SET updated_at = 0"),
         ("accounts", "UPDATE accounts SET sealed = x'00'"),

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/V4__accounts.sql"),
     include_str!("../../../../migrations/V5__checks.sql"),
     include_str!("../../../../migrations/V6__operators.sql"),
+    include_str!("../../../../migrations/V7__webhooks.sql"),
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -194,7 +195,7 @@ async fn the_schemas_are_the_same() {
     assert!(one["users"].indexes["users_updated"] == ["tenant", "updated_at", "number"]);
     assert!(one["users"].unique.contains(&vec!["tenant".to_owned(), "id".to_owned()]));
     assert_eq!(one["replies"].key, ["tenant", "operation", "once_key"]);
-    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 28);
+    assert_eq!(one.values().map(|table| table.references.len()).sum::<usize>(), 31);
 }
 
 async fn a_copy_knows_every_table(engine: &Engine) {

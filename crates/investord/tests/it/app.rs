@@ -31,8 +31,7 @@ use crate::wire::{Answer, Wire};
 
 /// The instant at which every test begins.
 pub const START: i64 = 1_795_283_727;
-pub const SCOPES: &str =
-    "users:admin users:read accounts:admin accounts:read checks:admin checks:read taxes:admin taxes:read";
+pub const SCOPES: &str = "users:admin users:read accounts:admin accounts:read checks:admin checks:read taxes:admin taxes:read webhooks:admin";
 const TENANT: &str = "main";
 
 /// What a test can ask for.

@@ -19,9 +19,11 @@ mod mutants;
 mod offboarding;
 mod once;
 mod operators;
+mod receiver;
 mod refusals;
 mod reporting;
 mod users;
+mod webhooks;
 mod wire;
 
 const ON_POSTGRES: bool = false;

@@ -31,12 +31,16 @@ mod offboarding;
 mod once;
 #[path = "../it/operators.rs"]
 mod operators;
+#[path = "../it/receiver.rs"]
+mod receiver;
 #[path = "../it/refusals.rs"]
 mod refusals;
 #[path = "../it/reporting.rs"]
 mod reporting;
 #[path = "../it/users.rs"]
 mod users;
+#[path = "../it/webhooks.rs"]
+mod webhooks;
 #[path = "../it/wire.rs"]
 mod wire;
 

@@ -12,13 +12,13 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
     for place in Place::on_each() {
         let said = place.run(&["migrate", "--dry-run"]).ok();
         assert!(said.contains("V1__register: to be applied"), "{said}");
-        assert!(said.contains("lacks 6; nothing was changed"), "{said}");
+        assert!(said.contains("lacks 7; nothing was changed"), "{said}");
         assert_eq!(place.tables(), Vec::<String>::new());
         assert!(!place.home.database().exists(), "not even a file");
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 22, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 28, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -91,6 +91,12 @@ async fn an_older_register_gets_its_concats() {
         server.stop();
         // What the first version had.
         for undo in [
+            "DROP TABLE webhook_attempts",
+            "DROP TABLE webhook_packages",
+            "DROP TABLE webhook_spans",
+            "DROP TABLE webhooks",
+            "DROP TABLE acceptors",
+            "DROP TABLE signing_keys",
             "DROP INDEX events_subject",
             "ALTER TABLE users DROP COLUMN suspended",
             "DROP TABLE sessions",
@@ -137,6 +143,12 @@ async fn a_register_of_the_third_version_keeps_its_steps() {
         server.stop();
         // The table of before differs by its check and a column.
         for undo in [
+            "DROP TABLE webhook_attempts",
+            "DROP TABLE webhook_packages",
+            "DROP TABLE webhook_spans",
+            "DROP TABLE webhooks",
+            "DROP TABLE acceptors",
+            "DROP TABLE signing_keys",
             "ALTER TABLE steps DROP COLUMN held",
             "DROP INDEX events_subject",
             "ALTER TABLE users DROP COLUMN suspended",
@@ -271,7 +283,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 22);
+    assert_eq!(place.tables().len(), 28);
     place.home.serve().stop();
 }
 
@@ -284,7 +296,7 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 22, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 28, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
             assert_eq!(history, ["1", "2", "3", "4", "5", "6"].map(|version| [Some(version.to_owned())]));
         }

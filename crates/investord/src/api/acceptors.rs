@@ -1,0 +1,314 @@
+//! `/events-acceptor-service`: events for a developer without a public address.
+//!
+//! What the vendor's signing proxy calls when it listens: it opens an endpoint, makes a webhook of its address, and
+//! collects what would have been sent there. Nothing is sent: packages are made and signed when they are collected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::caller::{Call, Received, Signed};
+use super::openapi::{About, NOTHING, Payload, WEBHOOKS, path_id};
+use super::webhooks::ADMIN;
+use super::{Reply, about_tenant};
+use crate::app::App;
+use crate::domain::schema::Schemas;
+use crate::domain::webhook::Targets;
+use crate::outbound::{self, DELIVERED};
+use crate::problem::Problem;
+use crate::store::acceptors::{self, Acceptor};
+use crate::store::deliveries::{self, Portion};
+use crate::store::packages::Attempt;
+use crate::store::seal::TenantKey;
+use crate::store::tenants::Head;
+use crate::store::{StoreError, Tx, signing_keys};
+
+const PATH: &str = "/events-acceptor-service/endpoints/";
+/// How long a request waits for something to collect, and how often it looks.
+const PATIENCE: u64 = 20;
+const EVERY: Duration = Duration::from_millis(200);
+
+pub const HEALTH_OPERATION: &str = "GET /events-acceptor-service/health";
+pub const HEALTH: About = About {
+    tag: WEBHOOKS,
+    id: "events_acceptor_health",
+    summary: "Whether events can be collected",
+    description: "What the vendor's signing proxy asks before it listens.",
+    parameters: Vec::new,
+    request: None,
+    answer: Payload {
+        description: "They can.",
+        media: "application/json",
+        schema: |_| json!({ "type": "object" }),
+        examples: &[],
+    },
+};
+
+pub async fn health() -> impl IntoResponse {
+    Reply::ok("{}".to_owned())
+}
+
+pub struct Create {
+    target: Option<String>,
+}
+
+impl Call for Create {
+    const OPERATION: &'static str = "POST /events-acceptor-service/endpoints";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::CREATED;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "create_events_acceptor",
+        summary: "Open an endpoint",
+        description: "Make a webhook of its `url`, and collect there what would be sent to it. It is forgotten, with its \
+            webhooks, when nobody has asked for a day.",
+        parameters: Vec::new,
+        request: Some(Payload {
+            description: "A JSON string: empty, or, beyond the vendor's API, the address for which deliveries shall be \
+                signed, because somebody passes them on.",
+            media: "application/json",
+            schema: |_| json!({ "type": "string" }),
+            examples: &[("own", "\"\""), ("forwarded", "\"http://localhost:3000/hooks\"")],
+        }),
+        answer: Payload {
+            description: "The endpoint.",
+            media: "application/json",
+            schema: |schemas| {
+                schemas.named("EventsAcceptor", |_| {
+                    json!({
+                        "type": "object",
+                        "properties": {
+                            "id": { "type": "string", "format": "uuid", "description": "Its id." },
+                            "url": { "type": "string", "format": "uri", "description": "Its address." },
+                        },
+                        "required": ["id", "url"],
+                    })
+                })
+            },
+            examples: &[],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        // Clients that send nothing but "" may leave out what it is.
+        let target: String = match &**received.body {
+            [] => String::new(),
+            body => serde_json::from_slice(body)
+                .map_err(|_| Problem::invalid("(root)", "must be a JSON string"))?,
+        };
+        if !target.is_empty() {
+            // Whoever collects passes it on: nothing is connected to from here.
+            Targets::Any.check(&target).map_err(|why| Problem::invalid("(root)", why))?;
+        }
+        Ok(Self { target: Some(target).filter(|target| !target.is_empty()) })
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<Create>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let create = move |tx: &Tx<'_>, req: &Signed<Create>, head: &mut Head| {
+        let id = own.ids.uuid();
+        acceptors::insert(tx, head.tenant, id, req.call.target.as_deref(), req.now)?;
+        Ok(Ok(Reply::created(json!({ "id": id, "url": url(&own, id) }).to_string())))
+    };
+    about_tenant::write(&app, "acceptors.create", req, create).await
+}
+
+fn url(app: &App, id: Uuid) -> String {
+    format!("{}{PATH}{id}", app.origin.public_url)
+}
+
+/// The acceptor that a webhook's address stands for, if it is one of the tenant's.
+pub fn find(tx: &Tx<'_>, app: &App, tenant: i64, address: &str) -> Result<Option<Uuid>, StoreError> {
+    let own = address.strip_prefix(&app.origin.public_url).and_then(|path| path.strip_prefix(PATH));
+    let Some(id) = own.and_then(|id| Uuid::try_parse(id).ok()) else { return Ok(None) };
+    Ok(acceptors::by_id(tx, tenant, id)?.map(|acceptor| acceptor.id))
+}
+
+pub struct Collect {
+    id: Uuid,
+    /// Seconds.
+    wait: u64,
+}
+
+impl Call for Collect {
+    const OPERATION: &'static str = "GET /events-acceptor-service/endpoints/{endpoint_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "collect_events",
+        summary: "Collect what would have been sent",
+        description: "Waits up to 20 seconds for something. What is answered counts as delivered.",
+        parameters: || {
+            let seconds =
+                json!({ "type": "integer", "minimum": 0, "maximum": PATIENCE, "default": PATIENCE });
+            let wait = json!({ "name": "wait", "in": "query", "description": "Beyond the vendor's API: seconds to wait at most.", "schema": seconds });
+            vec![path_id("endpoint_id", "Id of the endpoint."), wait]
+        },
+        request: None,
+        answer: Payload {
+            description: "Deliveries, in their order.",
+            media: "application/json",
+            schema: deliveries_schema,
+            examples: &[],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let id = received.path_id(2).ok_or(Problem::NotFound("endpoint"))?;
+        let mut query = form_urlencoded::parse(received.query().as_bytes());
+        let wait = query.find(|(name, _)| name == "wait").map(|(_, value)| value.parse());
+        match wait.unwrap_or(Ok(PATIENCE)) {
+            Ok(wait) if wait <= PATIENCE => Ok(Self { id, wait }),
+            _ => Err(Problem::invalid("wait", format!("must be a whole number from 0 to {PATIENCE}"))),
+        }
+    }
+}
+
+fn deliveries_schema(schemas: &mut Schemas) -> Value {
+    let one = schemas.named("Delivery", |_| {
+        json!({
+            "type": "object",
+            "properties": {
+                "headers": {
+                    "type": "object",
+                    "description": "Headers of the request, each with its values.",
+                    "additionalProperties": { "type": "array", "items": { "type": "string" } },
+                },
+                "payload": { "type": "string", "description": "Its body." },
+                "created_at": { "type": "string", "format": "date-time", "description": "When it was signed." },
+            },
+            "required": ["headers", "payload", "created_at"],
+        })
+    });
+    json!({ "type": "array", "items": one })
+}
+
+pub async fn collect(State(app): State<App>, req: Signed<Collect>) -> Result<Reply, Problem> {
+    let patience = Duration::from_secs(req.call.wait);
+    let began = app.clock.uptime();
+    loop {
+        let collected = collect_now(&app, &req).await?;
+        let waited = app.clock.uptime().saturating_sub(began);
+        if !collected.is_empty() || waited >= patience || app.stopping() {
+            return Ok(Reply::ok(Value::Array(collected).to_string()));
+        }
+        tokio::time::sleep(EVERY.min(patience.saturating_sub(waited))).await;
+    }
+}
+
+/// What can be collected at the moment.
+async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Problem> {
+    let (own, client, id, now) = (app.clone(), Arc::clone(&req.client), req.call.id, app.clock.now());
+    let number = client.tenant.number;
+    let look = {
+        let client = Arc::clone(&client);
+        move |tx: &Tx<'_>| {
+            acceptors::by_id(tx, number, id)?.ok_or(Problem::NotFound("endpoint"))?;
+            let mut is_there = false;
+            for webhook in acceptors::webhooks_of(tx, number, id)? {
+                let portion = deliveries::portion(tx, (number, webhook), None, &client.tenant.key, now)?;
+                is_there |= portion.is_some_and(|portion| portion.is_worth_it());
+            }
+            Ok::<_, Problem>(is_there)
+        }
+    };
+    if !app.store.read("acceptors.look", look).await? {
+        return Ok(Vec::new());
+    }
+    let unit = move |tx: &Tx<'_>| {
+        let Some(acceptor) = acceptors::by_id(tx, number, id)? else { return Ok(Vec::new()) };
+        acceptors::seen(tx, id, now)?;
+        let mut collected = Vec::new();
+        for webhook in acceptors::webhooks_of(tx, number, id)? {
+            let portion = deliveries::portion(tx, (number, webhook), None, &client.tenant.key, now)?;
+            let Some(portion) = portion.filter(Portion::is_worth_it) else { continue };
+            let lease = own.ids.uuid();
+            if deliveries::claim(tx, &portion, lease, now)? {
+                let attempts =
+                    hand_over(tx, &own, &acceptor, (&portion, &client.tenant.key), &mut collected)?;
+                let (key, ids) = (&client.tenant.key, &*own.ids);
+                deliveries::settle(tx, (&portion.webhook, lease), &attempts, None, (key, ids), now)?;
+            }
+        }
+        Ok::<_, Problem>(collected)
+    };
+    app.store.write("acceptors.collect", number, unit).await
+}
+
+/// Signs the packages of a portion for whoever collects them.
+fn hand_over(
+    tx: &Tx<'_>,
+    app: &App,
+    acceptor: &Acceptor,
+    (portion, tenant_key): (&Portion, &TenantKey),
+    collected: &mut Vec<Value>,
+) -> Result<Vec<Attempt>, Problem> {
+    let now = app.clock.now();
+    let sealed = signing_keys::current(tx, portion.webhook.tenant)?;
+    let sealed = sealed.ok_or_else(|| StoreError::Damaged("the tenant has no signing key".into()))?;
+    let key = app.outbound.key(&sealed, tenant_key)?;
+    let target = acceptor.target.clone().unwrap_or_else(|| url(app, acceptor.id));
+    let mut attempts = Vec::new();
+    for package in &portion.packages {
+        let signature = portion.webhook.content.config.signature;
+        let body = package.body.as_bytes();
+        let headers = outbound::signed(&target, body, signature, (sealed.id, &key), now, app.ids.uuid())
+            .map_err(|error| Problem::Internal(error.to_string()))?;
+        let headers: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), json!([String::from_utf8_lossy(value.as_bytes())])))
+            .collect();
+        collected.push(json!({ "headers": headers, "payload": *package.body, "created_at": now }));
+        attempts.push(Attempt {
+            package: package.row.number,
+            number: package.row.attempts + 1,
+            created_at: now,
+            duration_us: 0,
+            outcome: DELIVERED,
+            delivered: true,
+            status: None,
+            answer: Vec::new(),
+        });
+    }
+    Ok(attempts)
+}
+
+pub struct Delete(Uuid);
+
+impl Call for Delete {
+    const OPERATION: &'static str = "DELETE /events-acceptor-service/endpoints/{endpoint_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::NO_CONTENT;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "delete_events_acceptor",
+        summary: "Close an endpoint",
+        description: "Its webhooks go with it.",
+        parameters: || vec![path_id("endpoint_id", "Id of the endpoint.")],
+        request: None,
+        answer: NOTHING,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(2).map(Self).ok_or(Problem::NotFound("endpoint"))
+    }
+}
+
+pub async fn delete(State(app): State<App>, req: Signed<Delete>) -> Result<Reply, Problem> {
+    let delete = move |tx: &Tx<'_>, req: &Signed<Delete>, head: &mut Head| {
+        if acceptors::by_id(tx, head.tenant, req.call.0)?.is_none() {
+            return Ok(Err(Problem::NotFound("endpoint")));
+        }
+        acceptors::drop(tx, head.tenant, req.call.0)?;
+        Ok(Ok(Reply::nothing()))
+    };
+    about_tenant::write(&app, "acceptors.delete", req, delete).await
+}

@@ -1,0 +1,387 @@
+//! `/webhooks`: who is told of events.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::caller::{Call, Received, Signed};
+use super::openapi::{ACCEPTED, About, NOTHING, Payload, WEBHOOKS, path_id};
+use super::{Reply, about_tenant, acceptors, page};
+use crate::app::App;
+use crate::domain::schema::{Schemas, Shape, Side, open_object};
+use crate::domain::tenant::Model;
+use crate::domain::webhook::{CREATE, NewWebhook, Packer, UPDATE, Update, WEBHOOK, render};
+use crate::outbound::{self, Answer};
+use crate::problem::Problem;
+use crate::store::page::Page;
+use crate::store::tenants::Head;
+use crate::store::webhooks::Webhook;
+use crate::store::{StoreError, Tx, signing_keys, webhooks};
+
+pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
+pub const ADMIN: &[&str] = &["webhooks:admin"];
+/// Webhooks of a tenant: each is looked at five times a second.
+const MOST: usize = 100;
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Webhook", |schemas| {
+        let mut schema = open_object(&WEBHOOK, Side::Answer, schemas);
+        schema["description"] = json!("Somebody who is told of events.");
+        schema
+    })
+}
+
+fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
+    // Nothing in it depends on the operating model.
+    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
+}
+
+const ONE: Payload = Payload {
+    description: "The webhook.",
+    media: "application/json",
+    schema,
+    examples: &[("webhook", include_str!("../../../../api/examples/webhook.json"))],
+};
+
+fn id_of(received: &Received<'_>) -> Result<Uuid, Problem> {
+    received.path_id(1).ok_or(Problem::NotFound("webhook"))
+}
+
+fn path() -> Vec<Value> {
+    vec![path_id("webhook_id", "Id of the webhook.")]
+}
+
+pub struct List(Page);
+
+impl Call for List {
+    const OPERATION: &'static str = "GET /webhooks";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "list_webhooks",
+        summary: "List webhooks",
+        description: "Lists the webhooks of the tenant, page by page.",
+        parameters: page::parameters,
+        request: None,
+        answer: Payload {
+            description: "A page of the list.",
+            media: "application/json",
+            schema: |schemas| {
+                let item = schema(schemas);
+                let list = page::schema(&item, schemas);
+                schemas.named("WebhookList", |_| list)
+            },
+            examples: &[("page", include_str!("../../../../api/examples/webhook-list.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        page::parse(received.query()).map(Self)
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<List>) -> Result<Reply, Problem> {
+    let tenant = req.client.tenant.number;
+    let all = app.store.read("webhooks.list", move |tx| webhooks::of_tenant(tx, tenant)).await?;
+    let listed = req.call.0.of(all, |webhook| webhook.updated_at, Webhook::view);
+    Ok(Reply::ok(page::envelope(req.call.0, &listed)))
+}
+
+pub struct Create(NewWebhook);
+
+impl Call for Create {
+    const OPERATION: &'static str = "POST /webhooks";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::CREATED;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "create_webhook",
+        summary: "Create a webhook",
+        description: "A webhook is told of nothing until it is enabled.",
+        parameters: Vec::new,
+        request: Some(Payload {
+            description: "The webhook.",
+            media: "application/json",
+            schema: |schemas| request(&CREATE, schemas),
+            examples: &[("webhook", include_str!("../../../../api/examples/create-webhook.json"))],
+        }),
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self(NewWebhook::parse(received.json()?, settings, received.now)?))
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<Create>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let create = move |tx: &Tx<'_>, req: &Signed<Create>, head: &mut Head| {
+        let NewWebhook { content, enabled } = req.call.0.clone();
+        let acceptor = match target(tx, &own, head.tenant, &content.url)? {
+            Ok(acceptor) => acceptor,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if webhooks::of_tenant(tx, head.tenant)?.len() >= MOST {
+            return Ok(Err(Problem::State("there are 100 webhooks already: delete one first")));
+        }
+        signing_keys::ensure(tx, head.tenant, &req.client.tenant.key, head.now, &*own.ids)?;
+        let webhook = Webhook::new(own.ids.uuid(), head, content, enabled, acceptor);
+        webhooks::insert(tx, head, &webhook)?;
+        Ok(Ok(Reply::created(webhook.view().to_string())))
+    };
+    about_tenant::write(&app, "webhooks.create", req, create).await
+}
+
+/// The acceptor that an address stands for, if it does; or why it must not be sent to.
+fn target(
+    tx: &Tx<'_>,
+    app: &App,
+    tenant: i64,
+    url: &str,
+) -> Result<Result<Option<Uuid>, Problem>, StoreError> {
+    match acceptors::find(tx, app, tenant, url)? {
+        Some(acceptor) => Ok(Ok(Some(acceptor))),
+        None => {
+            Ok(app.outbound.targets.check(url).map(|()| None).map_err(|why| Problem::invalid("url", why)))
+        }
+    }
+}
+
+pub struct Read(Uuid);
+
+impl Call for Read {
+    const OPERATION: &'static str = "GET /webhooks/{webhook_id}";
+    const SCOPES: &'static [&'static str] = READ;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "retrieve_webhook",
+        summary: "Get a webhook by id",
+        description: "Answers the webhook as it is now.",
+        parameters: path,
+        request: None,
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<Read>) -> Result<Reply, Problem> {
+    let (tenant, id) = (req.client.tenant.number, req.call.0);
+    let found = app.store.read("webhooks.read", move |tx| webhooks::by_id(tx, tenant, id)).await?;
+    Ok(Reply::ok(found.ok_or(Problem::NotFound("webhook"))?.view().to_string()))
+}
+
+pub struct Change {
+    id: Uuid,
+    update: Update,
+}
+
+impl Call for Change {
+    const OPERATION: &'static str = "PATCH /webhooks/{webhook_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "update_webhook",
+        summary: "Update a webhook",
+        description: "Changes what is sent; the rest stays. Which categories are wanted, and whether any are, holds for \
+            what happens from then on. What happens while a webhook is not enabled it is never told of.",
+        parameters: path,
+        request: Some(Payload {
+            description: "What is to be changed.",
+            media: "application/json",
+            schema: |schemas| request(&UPDATE, schemas),
+            examples: &[("enable", include_str!("../../../../api/examples/update-webhook.json"))],
+        }),
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self { id: id_of(received)?, update: Update::parse(received.json()?, settings, received.now)? })
+    }
+}
+
+pub async fn update(State(app): State<App>, req: Signed<Change>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let change = move |tx: &Tx<'_>, req: &Signed<Change>, head: &mut Head| {
+        let Change { id, update } = &req.call;
+        let Some(old) = webhooks::by_id(tx, head.tenant, *id)? else {
+            return Ok(Err(Problem::NotFound("webhook")));
+        };
+        let (content, enabled) = match update.applied(&old.content, old.enabled) {
+            Ok(applied) => applied,
+            Err(faults) => return Ok(Err(faults.into())),
+        };
+        let acceptor = match update.url().map(|url| target(tx, &own, head.tenant, url)).transpose()? {
+            None => old.acceptor,
+            Some(Ok(acceptor)) => acceptor,
+            Some(Err(refusal)) => return Ok(Err(refusal)),
+        };
+        let new = Webhook { content, enabled, acceptor, updated_at: head.now, ..old.clone() };
+        webhooks::update(tx, head, &old, &new)?;
+        Ok(Ok(Reply::ok(new.view().to_string())))
+    };
+    about_tenant::write(&app, "webhooks.update", req, change).await
+}
+
+pub struct Delete(Uuid);
+
+impl Call for Delete {
+    const OPERATION: &'static str = "DELETE /webhooks/{webhook_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::NO_CONTENT;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "delete_webhook",
+        summary: "Delete a webhook",
+        description: "Nothing more is sent, and what was sent is forgotten.",
+        parameters: path,
+        request: None,
+        answer: NOTHING,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+pub async fn delete(State(app): State<App>, req: Signed<Delete>) -> Result<Reply, Problem> {
+    let delete = move |tx: &Tx<'_>, req: &Signed<Delete>, head: &mut Head| {
+        if webhooks::by_id(tx, head.tenant, req.call.0)?.is_none() {
+            return Ok(Err(Problem::NotFound("webhook")));
+        }
+        webhooks::drop(tx, req.call.0)?;
+        Ok(Ok(Reply::nothing()))
+    };
+    about_tenant::write(&app, "webhooks.delete", req, delete).await
+}
+
+pub struct Test(Uuid);
+
+impl Call for Test {
+    const OPERATION: &'static str = "POST /webhooks/{webhook_id}/test";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "test_webhook",
+        summary: "Send a test event",
+        description: "Sends one event of the type WEBHOOK.TEST, signed like any other, whether or not the webhook is \
+            enabled. It is tried once.",
+        parameters: path,
+        request: None,
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+pub async fn test(State(app): State<App>, req: Signed<Test>) -> Result<Reply, Problem> {
+    let (webhook, sending) = prepared(&app, &req, req.call.0).await?;
+    tokio::spawn(async move {
+        let answer = sending.await;
+        tracing::info!(webhook = %webhook.id, outcome = answer.outcome, "a test event was sent");
+    });
+    Ok(Reply::accepted())
+}
+
+pub struct TryOut(Uuid);
+
+impl Call for TryOut {
+    const OPERATION: &'static str = "GET /webhooks/{webhook_id}/test";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ABOUT: About = About {
+        tag: WEBHOOKS,
+        id: "try_webhook",
+        summary: "Send a test event and see the answer",
+        description: "The same as POST, with the answer of the receiver.",
+        parameters: path,
+        request: None,
+        answer: Payload {
+            description: "What the receiver has answered.",
+            media: "application/json",
+            schema: answer_schema,
+            examples: &[("answer", include_str!("../../../../api/examples/webhook-test.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+fn answer_schema(schemas: &mut Schemas) -> Value {
+    schemas.named("WebhookTest", |_| {
+        json!({
+            "type": "object",
+            "properties": {
+                "url": { "type": "string", "description": "Where the event was sent." },
+                "outcome": { "type": "string", "description": "delivered, or why not." },
+                "response": {
+                    "type": ["object", "null"],
+                    "description": "The answer; null if there was none.",
+                    "properties": {
+                        "status": { "type": "integer", "description": "Its HTTP status." },
+                        "headers": { "type": "object", "additionalProperties": { "type": "string" } },
+                        "body": { "type": "string", "description": "Its first 16 KiB." },
+                    },
+                    "required": ["status", "headers", "body"],
+                },
+            },
+            "required": ["url", "outcome", "response"],
+        })
+    })
+}
+
+pub async fn try_out(State(app): State<App>, req: Signed<TryOut>) -> Result<Reply, Problem> {
+    let (webhook, sending) = prepared(&app, &req, req.call.0).await?;
+    let Answer { outcome, status, headers, body } = sending.await;
+    let headers: Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
+    let response = status.map(|status| {
+        json!({ "status": status.as_u16(), "headers": headers, "body": String::from_utf8_lossy(&body) })
+    });
+    let answer = json!({ "url": webhook.content.url, "outcome": outcome, "response": response });
+    Ok(Reply::ok(answer.to_string()))
+}
+
+/// A webhook of the client's tenant, and a test event on its way to it.
+async fn prepared<T>(
+    app: &App,
+    req: &Signed<T>,
+    id: Uuid,
+) -> Result<(Webhook, impl Future<Output = Answer> + Send + use<T>), Problem> {
+    let (own, client, now) = (app.clone(), Arc::clone(&req.client), req.now);
+    let find = move |tx: &Tx<'_>| {
+        let webhook = webhooks::by_id(tx, client.tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
+        if webhook.acceptor.is_some() {
+            return Err(Problem::State("its events are collected, not sent"));
+        }
+        let sealed = signing_keys::current(tx, client.tenant.number)?;
+        let sealed = sealed.ok_or_else(|| StoreError::Damaged("the tenant has no signing key".into()))?;
+        Ok((webhook, sealed.id, own.outbound.key(&sealed, &client.tenant.key)?))
+    };
+    let (webhook, key_id, key) = app.store.read("webhooks.test", find).await?;
+    let mut packer = Packer::new(i64::MAX);
+    packer.add((0, now), &render((app.ids.uuid(), now), "WEBHOOK.TEST", "{}", webhook.id));
+    let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();
+    let (url, signature) = (webhook.content.url.clone(), webhook.content.config.signature);
+    let headers = outbound::signed(&url, &body, signature, (key_id, &key), now, app.ids.uuid())
+        .map_err(|error| Problem::Internal(error.to_string()))?;
+    let own = app.clone();
+    Ok((webhook, async move { own.outbound.send(&url, headers, body).await }))
+}

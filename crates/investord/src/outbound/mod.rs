@@ -1,0 +1,237 @@
+//! The way out: signed requests to receivers that somebody else has named.
+//!
+//! Nobody is attacked through it. An address is judged twice, as text and, by the resolver that the connection itself
+//! uses, by what its name stands for; no redirect is followed, no proxy asked, TLS is verified, an answer is read up to a
+//! limit of bytes and time.
+
+mod address;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use httpsig::{Message, Parameters, SigningKey, Version};
+use reqwest::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
+use uuid::Uuid;
+
+use crate::config::Webhooks;
+use crate::domain::webhook::{Signature, Targets};
+use crate::store::StoreError;
+use crate::store::seal::TenantKey;
+use crate::store::signing_keys::Sealed;
+
+/// Until the status of an answer is there: name, connection, request (decision H3).
+pub const LIMIT: Duration = Duration::from_secs(10);
+/// For what follows the status.
+const REST: Duration = Duration::from_secs(1);
+/// Of an answer nobody reads more.
+const MOST_ANSWER: usize = 16 * 1024;
+/// Connections that nobody uses are closed before receivers do so.
+const IDLE: Duration = Duration::from_secs(15);
+/// Seconds for which a signature is good.
+const LIFETIME: i64 = 60;
+/// Keys that are held open; more tenants than that sign more slowly.
+const MOST_KEYS: usize = 1000;
+
+pub struct Outbound {
+    client: Client,
+    pub targets: Targets,
+    /// Opened keys by their id: to open one costs more than to sign.
+    keys: Mutex<HashMap<Uuid, Arc<SigningKey>>>,
+}
+
+/// What came of a request.
+pub struct Answer {
+    /// `delivered`, or why not.
+    pub outcome: &'static str,
+    pub status: Option<StatusCode>,
+    pub headers: HeaderMap,
+    /// The first bytes.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn is_delivered(&self) -> bool {
+        self.outcome == DELIVERED
+    }
+
+    fn none(outcome: &'static str) -> Self {
+        Self { outcome, status: None, headers: HeaderMap::new(), body: Vec::new() }
+    }
+}
+
+pub const DELIVERED: &str = "delivered";
+
+impl Outbound {
+    pub fn new(config: &Webhooks) -> anyhow::Result<Self> {
+        let targets = config.targets();
+        let mut client = Client::builder()
+            .dns_resolver(Arc::new(Judging(targets)))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .pool_idle_timeout(IDLE)
+            .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &config.ca_file {
+            let what = || format!("webhooks.ca_file {}", file.display());
+            let pem = std::fs::read(file).with_context(what)?;
+            client = client.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?);
+        }
+        let client = client.build().context("the client for webhooks")?;
+        Ok(Self { client, targets, keys: Mutex::default() })
+    }
+
+    /// The key that signs, opened.
+    pub fn key(&self, sealed: &Sealed, tenant: &TenantKey) -> Result<Arc<SigningKey>, StoreError> {
+        if let Some(key) = self.keys.lock().expect("nobody panics here").get(&sealed.id) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(sealed.open(tenant)?);
+        let mut keys = self.keys.lock().expect("nobody panics here");
+        if keys.len() >= MOST_KEYS {
+            keys.clear();
+        }
+        keys.insert(sealed.id, Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// Sends a signed request, and hears what is answered.
+    pub async fn send(&self, url: &str, headers: HeaderMap, body: Bytes) -> Answer {
+        if self.targets.check(url).is_err() {
+            return Answer::none("forbidden_address");
+        }
+        let request = self.client.post(url).headers(headers).body(body).send();
+        match tokio::time::timeout(LIMIT, request).await {
+            Ok(Ok(response)) => heard(response).await,
+            Ok(Err(error)) => Answer::none(reason(&error)),
+            Err(_) => Answer::none("timeout"),
+        }
+    }
+}
+
+/// Reads an answer as far as it is kept.
+async fn heard(mut response: reqwest::Response) -> Answer {
+    let status = response.status();
+    // The status is the answer. Whether what follows it arrives changes nothing of that.
+    let outcome = if status.is_success() { DELIVERED } else { "status" };
+    let headers = std::mem::take(response.headers_mut());
+    let mut read = Vec::new();
+    let rest = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = MOST_ANSWER - read.len();
+            read.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() >= room {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(REST, rest).await;
+    Answer { outcome, status: Some(status), headers, body: read }
+}
+
+/// Why there is no answer, in a word.
+fn reason(error: &reqwest::Error) -> &'static str {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<Forbidden>() {
+            return "forbidden_address";
+        }
+        if error.is::<rustls::Error>() {
+            return "tls";
+        }
+        // Where an error of the system wraps another one, it is not among its sources.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+            return "tls";
+        }
+        cause = error.source();
+    }
+    if error.is_dns() {
+        "dns"
+    } else if error.is_connect() {
+        "connection"
+    } else {
+        "broken_off"
+    }
+}
+
+/// Resolves names, and leaves out what must not be connected to: the connection goes to what was judged.
+struct Judging(Targets);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name stands for no address that may be connected to")]
+struct Forbidden;
+
+impl Resolve for Judging {
+    fn resolve(&self, name: Name) -> Resolving {
+        let targets = self.0;
+        Box::pin(async move {
+            let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> =
+                all.filter(|at| targets == Targets::Any || address::is_public(at.ip())).collect();
+            if allowed.is_empty() {
+                return Err(Forbidden.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The headers of a delivery to `url`, signed.
+pub fn signed(
+    url: &str,
+    body: &[u8],
+    signature: Signature,
+    (id, key): (Uuid, &SigningKey),
+    now: jiff::Timestamp,
+    nonce: Uuid,
+) -> anyhow::Result<HeaderMap> {
+    let version = match signature {
+        Signature::Draft6 => Version::Draft6,
+        Signature::Draft15 => Version::Draft15,
+        Signature::Rfc9421 => Version::Rfc9421,
+    };
+    let url = Url::parse(url)?;
+    let authority = url.host_str().map(|host| match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let (name, value) = httpsig::body_digest(version, body);
+    headers.insert(name, value);
+    let (id, nonce, created) = (id.to_string(), nonce.to_string(), now.as_second());
+    let message = Message {
+        method: "POST",
+        scheme: url.scheme(),
+        authority: authority.as_deref().unwrap_or_default(),
+        path: url.path(),
+        query: url.query(),
+        headers: &headers,
+        body,
+        status: None,
+    };
+    let parameters = Parameters {
+        key_id: &id,
+        created,
+        expires: Some(created + LIFETIME),
+        nonce: Some(&nonce),
+        alg: None,
+        tag: None,
+    };
+    let components = httpsig::usual_components(&message, version);
+    let signed = httpsig::sign(&message, &components, &parameters, key, version)?;
+    headers.insert("signature-input", signed.signature_input.parse()?);
+    headers.insert("signature", signed.signature.parse()?);
+    Ok(headers)
+}

@@ -1,0 +1,93 @@
+//! Where events are collected for somebody who has no public address.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Stmt, StoreError, Tx, Value, webhooks};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &IS_STALE];
+
+const INSERT: Stmt = Stmt {
+    name: "acceptors.insert",
+    text: "INSERT INTO acceptors (id, tenant, target, created_at, seen_at) VALUES ($1, $2, $3, $4, $5)",
+};
+const BY_ID: Stmt =
+    Stmt { name: "acceptors.by_id", text: "SELECT target FROM acceptors WHERE tenant = $1 AND id = $2" };
+const SEEN: Stmt = Stmt { name: "acceptors.seen", text: "UPDATE acceptors SET seen_at = $1 WHERE id = $2" };
+const DROP: Stmt = Stmt { name: "acceptors.drop", text: "DELETE FROM acceptors WHERE id = $1" };
+const WEBHOOKS: Stmt = Stmt {
+    name: "webhooks.of_acceptor",
+    text: "SELECT id FROM webhooks WHERE tenant = $1 AND acceptor = $2 ORDER BY created_at, id",
+};
+const STALE: Stmt = Stmt {
+    name: "acceptors.stale",
+    text: "SELECT tenant, id FROM acceptors WHERE seen_at < $1 ORDER BY seen_at LIMIT $2",
+};
+
+const IS_STALE: Stmt = Stmt {
+    name: "acceptors.is_stale",
+    text: "SELECT id FROM acceptors WHERE tenant = $1 AND id = $2 AND seen_at < $3",
+};
+
+pub fn insert(
+    tx: &Tx<'_>,
+    tenant: i64,
+    id: Uuid,
+    target: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let target = target.map_or(Value::Null, Value::Text);
+    tx.execute_one(&INSERT, &[Value::Id(id), Value::Int(tenant), target, Value::At(now), Value::At(now)])
+}
+
+/// Somebody who collects packages.
+pub struct Acceptor {
+    pub id: Uuid,
+    /// The address that deliveries are signed for, if it is not the acceptor's own.
+    pub target: Option<String>,
+}
+
+pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Acceptor>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
+        Ok(Acceptor { id, target: row.text_or_null(0)?.map(str::to_owned) })
+    })
+}
+
+/// Notes that somebody still asks.
+pub fn seen(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&SEEN, &[Value::At(now), Value::Id(id)])
+}
+
+/// The webhooks whose packages are collected there, in order of creation.
+pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&WEBHOOKS, &[Value::Int(tenant), Value::Id(id)], |row| {
+        found.push(row.id(0)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Forgets an acceptor and its webhooks; under the tenant's lock.
+pub fn drop(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<(), StoreError> {
+    for webhook in webhooks_of(tx, tenant, id)? {
+        webhooks::drop(tx, webhook)?;
+    }
+    tx.execute_one(&DROP, &[Value::Id(id)])
+}
+
+/// Acceptors, with their tenants, for which nobody has asked since then, at most so many.
+pub fn stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&STALE, &[Value::At(before), Value::Int(most)], |row| {
+        found.push((row.int(0)?, row.id(1)?));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Whether nobody has asked since then.
+pub fn is_stale(tx: &Tx<'_>, tenant: i64, id: Uuid, before: Timestamp) -> Result<bool, StoreError> {
+    let values = [Value::Int(tenant), Value::Id(id), Value::At(before)];
+    Ok(tx.one(&IS_STALE, &values, |_| Ok(()))?.is_some())
+}

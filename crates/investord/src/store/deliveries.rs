@@ -1,0 +1,323 @@
+//! Who is sent to next, and the lease of whoever does it.
+//!
+//! Whoever delivers works in rounds: look ([`portion`]: a read), take ([`claim`]: one unit), send, and [`settle`] what came
+//! of it while taking the next portion (one unit). Nothing is locked in between but by a lease, which ends by itself.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::packages::{self, Attempt, PackageRow};
+use super::seal::TenantKey;
+use super::webhooks::{self, Span, Webhook, move_span, spans};
+use super::{Stmt, StoreError, Tx, Value, tenants};
+use crate::clock::Ids;
+use crate::domain::webhook::{Packer, has_waited, wait_after};
+
+pub const STATEMENTS: &[&Stmt] = &[&PLAN, &CLAIM, &SETTLE, &RELEASE, &RELEASE_ALL];
+
+const PLAN: Stmt = Stmt {
+    name: "webhooks.plan",
+    text: "SELECT w.id, w.tenant, w.version, w.packages - w.settled, w.next_attempt, w.lease_until, h.events, s.next,
+                  s.last
+           FROM webhooks AS w JOIN heads AS h ON h.tenant = w.tenant LEFT JOIN webhook_spans AS s ON s.webhook = w.id
+           WHERE w.enabled = 1 AND w.paused = 0 AND w.acceptor IS NULL ORDER BY w.id, s.number",
+};
+// An instant beyond the longest lease is from before the clock went back.
+const CLAIM: Stmt = Stmt {
+    name: "webhooks.claim",
+    text: "UPDATE webhooks SET version = version + 1, packages = packages + $1, lease = $2, lease_until = $3
+           WHERE id = $4 AND version = $5 AND enabled = 1 AND paused = 0
+             AND (lease IS NULL OR lease = $2 OR lease_until <= $6 OR lease_until > $7)",
+};
+const SETTLE: Stmt = Stmt {
+    name: "webhooks.settle",
+    text:
+        "UPDATE webhooks SET version = version + 1, settled = settled + $1, failures = $2, next_attempt = $3,
+                               last_success_at = coalesce($4, last_success_at),
+                               last_failure_at = coalesce($5, last_failure_at)
+           WHERE id = $6 AND lease = $7 RETURNING version",
+};
+const RELEASE: Stmt = Stmt {
+    name: "webhooks.release",
+    text: "UPDATE webhooks SET lease = NULL, lease_until = NULL WHERE id = $1 AND lease = $2",
+};
+const RELEASE_ALL: Stmt = Stmt {
+    name: "webhooks.release_all",
+    text: "UPDATE webhooks SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL",
+};
+
+/// How long somebody may deliver before they have to say so again. What a process that is killed has held is waited for
+/// as long.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(15);
+/// Packages that are taken at once, and bytes of them: what a killed process can have sent without settling it.
+const MOST_PACKAGES: i64 = 32;
+const MOST_BYTES: i64 = 256 * 1024;
+/// Events that are read at once.
+const EVENTS_AT_ONCE: i64 = 64;
+/// Events that nobody wants, after which it is noted how far a webhook is.
+const UNWANTED: i64 = 1000;
+
+/// A webhook that may have something to send.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub id: Uuid,
+    pub tenant: i64,
+    pub version: i64,
+    /// Open packages.
+    pub open: i64,
+    pub next_attempt: Option<Timestamp>,
+    pub lease_until: Option<Timestamp>,
+    /// Number of the tenant's last event.
+    pub events: i64,
+    /// The first range that is still to be told, from and to.
+    pub span: Option<(i64, i64)>,
+}
+
+impl Candidate {
+    /// When it can be taken at the earliest; none if at once. What lies beyond the longest wait is from before the clock
+    /// went back.
+    pub fn not_before(&self, now: Timestamp) -> Option<Timestamp> {
+        let in_force =
+            |until: Option<Timestamp>, longest| until.filter(|at| *at > now && *at <= now + longest);
+        let wait = in_force(self.next_attempt, wait_after(i64::MAX));
+        wait.max(in_force(self.lease_until, LEASE))
+    }
+
+    /// Events that have not been looked at.
+    pub fn behind(&self) -> i64 {
+        self.span.map_or(0, |(next, last)| (last + 1 - next).max(0))
+    }
+}
+
+/// All webhooks that are enabled and sent to.
+pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
+    let mut found: Vec<Candidate> = Vec::new();
+    tx.each(&PLAN, &[], |row| {
+        let id = row.id(0)?;
+        // Of its ranges the first.
+        if found.last().is_some_and(|last| last.id == id) {
+            return Ok(());
+        }
+        let events = row.int(6)?;
+        let span = row.int_or_null(7)?.zip(Some(row.int_or_null(8)?.unwrap_or(events)));
+        found.push(Candidate {
+            id,
+            tenant: row.int(1)?,
+            version: row.int(2)?,
+            open: row.int(3)?,
+            next_attempt: row.at_or_null(4)?,
+            lease_until: row.at_or_null(5)?,
+            events,
+            span,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// A package with its body.
+pub struct Ready {
+    pub row: PackageRow,
+    pub body: Zeroizing<String>,
+}
+
+/// What can be sent next to a webhook.
+pub struct Portion {
+    pub webhook: Webhook,
+    pub packages: Vec<Ready>,
+    /// How many of them are new.
+    new: usize,
+    /// The range that the new ones are from, and how far it has been looked at.
+    moved: Option<(Span, i64)>,
+    /// What is not sent yet.
+    pub rest: Rest,
+}
+
+/// What a webhook waits for that has nothing to send.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rest {
+    /// When the package that waits for more has waited long enough.
+    pub due: Option<Timestamp>,
+    /// Number of the event with which it may be full.
+    pub full_at: i64,
+}
+
+impl Portion {
+    /// Whether there is anything to write: a package, the end of a range, or that many events have been looked at for
+    /// nothing.
+    pub fn is_worth_it(&self) -> bool {
+        let far = |(span, next): &(Span, i64)| *next - span.next >= UNWANTED || span.ends_before(*next);
+        !self.packages.is_empty() || self.moved.as_ref().is_some_and(far)
+    }
+
+    /// Number of the last package in it.
+    pub fn last(&self) -> Option<i64> {
+        self.packages.last().map(|package| package.row.number)
+    }
+}
+
+/// Looks what can be sent to a webhook, behind the package `after` if somebody has one in hand. A read, which changes
+/// nothing.
+pub fn portion(
+    tx: &Tx<'_>,
+    (tenant, id): (i64, Uuid),
+    after: Option<i64>,
+    key: &TenantKey,
+    now: Timestamp,
+) -> Result<Option<Portion>, StoreError> {
+    let Some(webhook) = webhooks::by_id(tx, tenant, id)? else { return Ok(None) };
+    let mut portion = Portion { packages: Vec::new(), new: 0, moved: None, rest: Rest::default(), webhook };
+    let after = after.unwrap_or(portion.webhook.settled);
+    let mut bytes = 0;
+    for row in packages::open(tx, id, after, MOST_PACKAGES)? {
+        if bytes >= MOST_BYTES {
+            break;
+        }
+        bytes += row.bytes;
+        let body = row.body(tx, (tenant, id), key)?;
+        portion.packages.push(Ready { row, body });
+    }
+    // What is open goes first.
+    if portion.packages.is_empty() {
+        pack(tx, &mut portion, key, now)?;
+    }
+    Ok(Some(portion))
+}
+
+/// Puts events together that nobody has looked at.
+fn pack(tx: &Tx<'_>, portion: &mut Portion, key: &TenantKey, now: Timestamp) -> Result<(), StoreError> {
+    let Webhook { id, tenant, content, packages, .. } = &portion.webhook;
+    let (delay, most) = (content.config.delay(), content.config.max_package_size);
+    let Some(span) = spans(tx, *id)?.into_iter().next() else { return Ok(()) };
+    let end = tenants::end_of_chain(tx, *tenant)?.map_or(0, |(events, _)| events);
+    let end = span.last.map_or(end, |last| last.min(end));
+    let (mut packer, mut next) = (Packer::new(most), span.next);
+    while next <= end {
+        let (count, bytes) = packer.full();
+        if count >= MOST_PACKAGES || bytes >= MOST_BYTES {
+            break;
+        }
+        let to = end.min(next + EVENTS_AT_ONCE - 1);
+        packages::rendered(tx, (*tenant, *id), (next, to), &span.wants, key, |at, event| {
+            packer.add(at, event);
+        })?;
+        next = to + 1;
+    }
+    let (looked_at_all, closed) = (next > end, span.ends_before(next));
+    // A range that is closed gets no more: nothing of it waits for company.
+    let (full, open) = packer.finish(|since| looked_at_all && (closed || has_waited(since, delay, now)));
+    if let Some(open) = open {
+        let bytes = i64::try_from(open.body.len()).unwrap_or(i64::MAX);
+        let missing = open.events.saturating_mul(most - bytes).max(0) / bytes.max(1);
+        // Whatever the clock has done since.
+        let due = (open.since + delay).min(now + delay + delay);
+        portion.rest = Rest { due: Some(due), full_at: end + 1 + missing };
+        next = open.first;
+    } else {
+        portion.rest = Rest { due: None, full_at: end + 1 };
+    }
+    portion.new = full.len();
+    portion.packages = (packages + 1..)
+        .zip(full)
+        .map(|(number, package)| Ready {
+            row: PackageRow::new(number, &package, &span.wants, now),
+            body: package.body.into(),
+        })
+        .collect();
+    portion.moved = (next > span.next || closed).then_some((span, next));
+    Ok(())
+}
+
+/// Takes a portion for delivery, if nothing has changed since it was looked at and nobody else delivers.
+pub fn claim(tx: &Tx<'_>, portion: &Portion, lease: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    claim_at(tx, portion, portion.webhook.version, lease, now)
+}
+
+/// The same at a later version of the webhook.
+fn claim_at(
+    tx: &Tx<'_>,
+    portion: &Portion,
+    version: i64,
+    lease: Uuid,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let webhook = &portion.webhook;
+    let values = [
+        Value::Int(i64::try_from(portion.new).unwrap_or(i64::MAX)),
+        Value::Id(lease),
+        Value::At(now + LEASE),
+        Value::Id(webhook.id),
+        Value::Int(version),
+        Value::At(now),
+        Value::At(now + LEASE),
+    ];
+    if tx.execute(&CLAIM, &values)? == 0 {
+        return Ok(false);
+    }
+    keep(tx, portion)?;
+    Ok(true)
+}
+
+/// Writes the new packages of a portion, and how far its range has been looked at.
+fn keep(tx: &Tx<'_>, portion: &Portion) -> Result<(), StoreError> {
+    let Portion { webhook, packages, new, moved, .. } = portion;
+    let Some((span, next)) = moved else { return Ok(()) };
+    for package in &packages[packages.len() - new..] {
+        packages::insert(tx, webhook.id, &package.row)?;
+    }
+    move_span(tx, webhook.id, span, *next)
+}
+
+/// What is left to whoever has settled.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The next portion is theirs, until the lease ends.
+    Goes,
+    /// Nothing: the webhook is free.
+    Free,
+    /// Nothing, and what came of the attempts was not kept: the lease had ended, or somebody has stepped in.
+    Lost,
+}
+
+/// Keeps what came of attempts, and takes the next portion if nothing has changed since it was looked at; without a next
+/// one whoever delivers is done. After a failure it is time to wait.
+pub fn settle(
+    tx: &Tx<'_>,
+    (webhook, lease): (&Webhook, Uuid),
+    attempts: &[Attempt],
+    next: Option<&Portion>,
+    (key, ids): (&TenantKey, &dyn Ids),
+    now: Timestamp,
+) -> Result<Settled, StoreError> {
+    let delivered = attempts.iter().filter(|attempt| attempt.delivered).count();
+    let failed = attempts.iter().any(|attempt| !attempt.delivered);
+    // Those before a failure have been good.
+    let before = if delivered > 0 { 0 } else { webhook.failures };
+    let failures = if failed { before + 1 } else { before };
+    let values = [
+        Value::Int(i64::try_from(delivered).unwrap_or(i64::MAX)),
+        Value::Int(failures),
+        if failed { Value::At(now + wait_after(failures)) } else { Value::Null },
+        if delivered > 0 { Value::At(now) } else { Value::Null },
+        if failed { Value::At(now) } else { Value::Null },
+        Value::Id(webhook.id),
+        Value::Id(lease),
+    ];
+    let Some(version) = tx.one(&SETTLE, &values, |row| row.int(0))? else { return Ok(Settled::Lost) };
+    for attempt in attempts {
+        packages::keep_attempt(tx, webhook.id, attempt, (key, ids), now)?;
+    }
+    if let Some(next) = next.filter(|next| version == next.webhook.version + 1)
+        && claim_at(tx, next, version, lease, now)?
+    {
+        return Ok(Settled::Goes);
+    }
+    tx.execute(&RELEASE, &[Value::Id(webhook.id), Value::Id(lease)])?;
+    Ok(Settled::Free)
+}
+
+/// Lets everything go that processes have held which are no more. Only for a process that is alone.
+pub fn release_all(tx: &Tx<'_>) -> Result<usize, StoreError> {
+    tx.execute(&RELEASE_ALL, &[])
+}

@@ -1,0 +1,372 @@
+//! Packages of events, and the attempts to send them.
+//!
+//! A package is the range of its events. Its body is made from them for every attempt, always the same, and compared
+//! with the digest that was kept when it was put together. So a delivery holds nobody's data.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::seal::{Place, TenantKey};
+use super::webhooks::{self, Webhook, wants};
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::clock::Ids;
+use crate::domain::webhook::{Package, Packer, Wants, render};
+
+pub const STATEMENTS: &[&Stmt] = &[
+    &EVENTS,
+    &INSERT,
+    &OPEN,
+    &DELIVERED,
+    &FAILED,
+    &SKIP,
+    &BY_NUMBER,
+    &OF_WEBHOOK,
+    &MORE,
+    &INSERT_ATTEMPT,
+    &ATTEMPTS,
+    &SWEEP_ATTEMPTS,
+    &SWEEP_PACKAGES,
+];
+
+const EVENTS: Stmt = Stmt {
+    name: "events.to_send",
+    text: "SELECT e.number, e.id, e.created_at, e.type, e.subject, e.sealed, u.data_key FROM events AS e
+           JOIN users AS u ON u.tenant = e.tenant AND u.id = e.subject
+           WHERE e.tenant = $1 AND e.number BETWEEN $2 AND $3 ORDER BY e.number",
+};
+const INSERT: Stmt = Stmt {
+    name: "webhook_packages.insert",
+    text: "INSERT INTO webhook_packages (webhook, number, first, last, wants, events, bytes, digest, created_at, state,
+                                         attempts)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', 0)",
+};
+const OPEN: Stmt = Stmt {
+    name: "webhook_packages.open",
+    text: "SELECT number, first, last, wants, events, bytes, digest, created_at, state, attempts, settled_at
+           FROM webhook_packages WHERE webhook = $1 AND number > $2 ORDER BY number LIMIT $3",
+};
+const DELIVERED: Stmt = Stmt {
+    name: "webhook_packages.delivered",
+    text: "UPDATE webhook_packages SET state = 'delivered', attempts = $1, settled_at = $2
+           WHERE webhook = $3 AND number = $4",
+};
+const FAILED: Stmt = Stmt {
+    name: "webhook_packages.failed",
+    text: "UPDATE webhook_packages SET attempts = $1 WHERE webhook = $2 AND number = $3",
+};
+const SKIP: Stmt = Stmt {
+    name: "webhook_packages.skip",
+    text: "UPDATE webhook_packages SET state = 'skipped', settled_at = $1
+           WHERE webhook = $2 AND number = $3 AND state = 'open'",
+};
+const BY_NUMBER: Stmt = Stmt {
+    name: "webhook_packages.by_number",
+    text: "SELECT number, first, last, wants, events, bytes, digest, created_at, state, attempts, settled_at
+           FROM webhook_packages WHERE webhook = $1 AND number = $2",
+};
+const OF_WEBHOOK: Stmt = Stmt {
+    name: "webhook_packages.of_webhook",
+    text: "SELECT number, first, last, wants, events, bytes, digest, created_at, state, attempts, settled_at
+           FROM webhook_packages WHERE webhook = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
+};
+const MORE: Stmt = Stmt {
+    name: "webhooks.more",
+    text: "UPDATE webhooks SET packages = packages + 1, version = version + 1 WHERE id = $1 AND packages = $2",
+};
+const INSERT_ATTEMPT: Stmt = Stmt {
+    name: "webhook_attempts.insert",
+    text:
+        "INSERT INTO webhook_attempts (webhook, package, number, created_at, duration_us, outcome, status, answer)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+};
+const ATTEMPTS: Stmt = Stmt {
+    name: "webhook_attempts.of_package",
+    text: "SELECT number, created_at, duration_us, outcome, status, answer FROM webhook_attempts
+           WHERE webhook = $1 AND package = $2 ORDER BY number DESC LIMIT $3",
+};
+const SWEEP_ATTEMPTS: Stmt = Stmt {
+    name: "webhook_attempts.sweep",
+    text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
+           (SELECT webhook, package, number FROM webhook_attempts WHERE created_at < $1 LIMIT $2)",
+};
+const SWEEP_PACKAGES: Stmt = Stmt {
+    name: "webhook_packages.sweep",
+    text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
+           (SELECT p.webhook, p.number FROM webhook_packages AS p WHERE p.settled_at < $1 AND NOT EXISTS
+             (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
+};
+
+/// A package as it is kept.
+#[derive(Clone, Debug)]
+pub struct PackageRow {
+    pub number: i64,
+    pub first: i64,
+    pub last: i64,
+    pub wants: Wants,
+    pub events: i64,
+    pub bytes: i64,
+    digest: [u8; 32],
+    pub created_at: Timestamp,
+    pub state: String,
+    pub attempts: i64,
+    pub settled_at: Option<Timestamp>,
+}
+
+impl PackageRow {
+    /// A package that has never been sent.
+    pub(super) fn new(number: i64, package: &Package, wants: &Wants, now: Timestamp) -> Self {
+        let mut sha = [0; 32];
+        sha.copy_from_slice(digest(&SHA256, package.body.as_bytes()).as_ref());
+        Self {
+            number,
+            first: package.first,
+            last: package.last,
+            wants: wants.clone(),
+            events: package.events,
+            bytes: i64::try_from(package.body.len()).unwrap_or(i64::MAX),
+            digest: sha,
+            created_at: now,
+            state: "open".to_owned(),
+            attempts: 0,
+            settled_at: None,
+        }
+    }
+
+    /// The body, the same as ever.
+    pub fn body(
+        &self,
+        tx: &Tx<'_>,
+        of: (i64, Uuid),
+        key: &TenantKey,
+    ) -> Result<Zeroizing<String>, StoreError> {
+        let mut packer = Packer::new(i64::MAX);
+        rendered(tx, of, (self.first, self.last), &self.wants, key, |at, event| packer.add(at, event))?;
+        let body = packer.all().pop().map(|package| Zeroizing::new(package.body));
+        let body = body.filter(|body| digest(&SHA256, body.as_bytes()).as_ref() == self.digest);
+        body.ok_or_else(|| {
+            StoreError::Damaged(format!(
+                "package {} of the webhook {} is not what it was when it was put together",
+                self.number, of.1
+            ))
+        })
+    }
+}
+
+/// Keeps a new package.
+pub(super) fn insert(tx: &Tx<'_>, webhook: Uuid, package: &PackageRow) -> Result<(), StoreError> {
+    let wants = serde_json::to_string(&package.wants).expect("plain data");
+    let values = [
+        Value::Id(webhook),
+        Value::Int(package.number),
+        Value::Int(package.first),
+        Value::Int(package.last),
+        Value::Text(&wants),
+        Value::Int(package.events),
+        Value::Int(package.bytes),
+        Value::Bytes(&package.digest),
+        Value::At(package.created_at),
+    ];
+    tx.execute_one(&INSERT, &values)
+}
+
+/// The first open packages behind one.
+pub(super) fn open(tx: &Tx<'_>, webhook: Uuid, after: i64, most: i64) -> Result<Vec<PackageRow>, StoreError> {
+    packages(tx, &OPEN, &[Value::Id(webhook), Value::Int(after), Value::Int(most)])
+}
+
+fn packages(tx: &Tx<'_>, stmt: &Stmt, values: &[Value<'_>]) -> Result<Vec<PackageRow>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(stmt, values, |row| {
+        found.push(package(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn package(row: &Row<'_>) -> Result<PackageRow, StoreError> {
+    Ok(PackageRow {
+        number: row.int(0)?,
+        first: row.int(1)?,
+        last: row.int(2)?,
+        wants: wants(row.text(3)?)?,
+        events: row.int(4)?,
+        bytes: row.int(5)?,
+        digest: row.array(6)?,
+        created_at: row.at(7)?,
+        state: row.text(8)?.to_owned(),
+        attempts: row.int(9)?,
+        settled_at: row.at_or_null(10)?,
+    })
+}
+
+/// Packages of a webhook, the newest first, those before `before`, at most so many.
+pub fn packages_of(
+    tx: &Tx<'_>,
+    webhook: Uuid,
+    before: i64,
+    most: i64,
+) -> Result<Vec<PackageRow>, StoreError> {
+    packages(tx, &OF_WEBHOOK, &[Value::Id(webhook), Value::Int(before), Value::Int(most)])
+}
+
+pub fn package_by_number(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<Option<PackageRow>, StoreError> {
+    tx.one(&BY_NUMBER, &[Value::Id(webhook), Value::Int(number)], package)
+}
+
+/// Hands over events as a receiver gets them.
+pub(super) fn rendered(
+    tx: &Tx<'_>,
+    (tenant, webhook): (i64, Uuid),
+    range: (i64, i64),
+    wants: &Wants,
+    key: &TenantKey,
+    mut see: impl FnMut((i64, Timestamp), &str),
+) -> Result<(), StoreError> {
+    events(tx, tenant, range, wants, key, |event| {
+        let Wanted { number, id, created_at, kind, object } = event;
+        see((number, created_at), &Zeroizing::new(render((id, created_at), kind, object, webhook)));
+    })
+}
+
+/// An event that somebody wants to be told of.
+pub struct Wanted<'a> {
+    pub number: i64,
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    pub kind: &'a str,
+    /// JSON.
+    pub object: &'a str,
+}
+
+/// Hands over the events of a tenant from one number to another, as far as they are wanted.
+pub fn events(
+    tx: &Tx<'_>,
+    tenant: i64,
+    (from, to): (i64, i64),
+    wants: &Wants,
+    key: &TenantKey,
+    mut see: impl FnMut(Wanted<'_>),
+) -> Result<(), StoreError> {
+    tx.each(&EVENTS, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
+        let (number, id, created_at, kind) = (row.int(0)?, row.id(1)?, row.at(2)?, row.text(3)?);
+        if !wants.has(kind) {
+            return Ok(());
+        }
+        let user = key.open_user_key(&row.id(4)?, row.bytes(6)?)?;
+        let object = user.open(Place::event(&id), row.bytes(5)?)?;
+        see(Wanted { number, id, created_at, kind, object: &object });
+        Ok(())
+    })
+}
+
+/// What came of an attempt to send a package.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub package: i64,
+    /// From 1.
+    pub number: i64,
+    pub created_at: Timestamp,
+    /// Microseconds.
+    pub duration_us: i64,
+    /// `delivered`, or why not.
+    pub outcome: &'static str,
+    pub delivered: bool,
+    /// HTTP status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The first bytes of the answer.
+    pub answer: Vec<u8>,
+}
+
+/// Keeps what came of an attempt.
+pub(super) fn keep_attempt(
+    tx: &Tx<'_>,
+    webhook: Uuid,
+    attempt: &Attempt,
+    (key, ids): (&TenantKey, &dyn Ids),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Attempt { package, number, created_at, duration_us, outcome, status, answer, .. } = attempt;
+    let sealed = (!answer.is_empty()).then(|| key.own().seal(Place::answer(&webhook), answer, ids));
+    let values = [
+        Value::Id(webhook),
+        Value::Int(*package),
+        Value::Int(*number),
+        Value::At(*created_at),
+        Value::Int(*duration_us),
+        Value::Text(outcome),
+        status.map_or(Value::Null, |status| Value::Int(status.into())),
+        Value::bytes_or_null(sealed.as_deref()),
+    ];
+    tx.execute_one(&INSERT_ATTEMPT, &values)?;
+    if attempt.delivered {
+        let values = [Value::Int(*number), Value::At(now), Value::Id(webhook), Value::Int(*package)];
+        return tx.execute_one(&DELIVERED, &values);
+    }
+    tx.execute_one(&FAILED, &[Value::Int(*number), Value::Id(webhook), Value::Int(*package)])
+}
+
+/// Lets the first open package be: it is never sent again. False if there is none.
+pub fn skip(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<bool, StoreError> {
+    let first = webhook.settled + 1;
+    let values = [Value::At(now), Value::Id(webhook.id), Value::Int(first)];
+    if tx.execute(&SKIP, &values)? == 0 {
+        return Ok(false);
+    }
+    webhooks::reset(tx, &Webhook { settled: first, ..webhook.clone() })?;
+    Ok(true)
+}
+
+/// Sends a package once more, behind those that are open; the number of the new one.
+pub fn resend(
+    tx: &Tx<'_>,
+    webhook: &Webhook,
+    package: &PackageRow,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let number = webhook.packages + 1;
+    tx.execute_one(&MORE, &[Value::Id(webhook.id), Value::Int(webhook.packages)])?;
+    insert(tx, webhook.id, &PackageRow { number, created_at: now, ..package.clone() })?;
+    Ok(number)
+}
+
+/// An attempt as it is kept.
+pub struct AttemptRow {
+    pub number: i64,
+    pub created_at: Timestamp,
+    pub duration_us: i64,
+    pub outcome: String,
+    pub status: Option<i64>,
+    /// The first bytes of the answer, as text.
+    pub answer: Option<Zeroizing<String>>,
+}
+
+/// Attempts to send a package, the newest first, at most so many.
+pub fn attempts_of(
+    tx: &Tx<'_>,
+    (webhook, package): (Uuid, i64),
+    most: i64,
+    key: &TenantKey,
+) -> Result<Vec<AttemptRow>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&ATTEMPTS, &[Value::Id(webhook), Value::Int(package), Value::Int(most)], |row| {
+        let answer = row.bytes_or_null(5)?.map(|sealed| key.own().open(Place::answer(&webhook), sealed));
+        found.push(AttemptRow {
+            number: row.int(0)?,
+            created_at: row.at(1)?,
+            duration_us: row.int(2)?,
+            outcome: row.text(3)?.to_owned(),
+            status: row.int_or_null(4)?,
+            answer: answer.transpose()?,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Forgets at most `most` attempts, and packages that are settled, from before; how many.
+pub fn sweep(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<[usize; 2], StoreError> {
+    let attempts = tx.execute(&SWEEP_ATTEMPTS, &[Value::At(before), Value::Int(most)])?;
+    Ok([attempts, tx.execute(&SWEEP_PACKAGES, &[Value::At(before), Value::Int(most)])?])
+}

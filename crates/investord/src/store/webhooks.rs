@@ -1,0 +1,297 @@
+//! Webhooks, and the ranges of events that each is still to be told of.
+//!
+//! Events of a tenant are numbered without gaps under the tenant's lock, which is held until the commit: whoever sees
+//! one sees all before it. So a webhook needs no row per event, only how far it is. What it wants holds for the events
+//! that are written from then on: every change of that ends a range and begins another (decision H7).
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::tenants::Head;
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::domain::webhook::{Content, Wants, view};
+
+pub const STATEMENTS: &[&Stmt] = &[
+    &INSERT,
+    &BY_ID,
+    &OF_TENANT,
+    &UPDATE,
+    &RESET,
+    &DROP,
+    &INSERT_SPAN,
+    &SPANS,
+    &MOVE_SPAN,
+    &END_SPANS,
+    &DROP_SPAN,
+    &DROP_SPANS,
+    &DROP_PACKAGES,
+    &DROP_ATTEMPTS,
+];
+
+const INSERT: Stmt = Stmt {
+    name: "webhooks.insert",
+    text: "INSERT INTO webhooks (id, tenant, created_at, updated_at, content, enabled, acceptor, paused, version,
+                                 packages, settled, failures)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0)",
+};
+const BY_ID: Stmt = Stmt {
+    name: "webhooks.by_id",
+    text: "SELECT id, tenant, created_at, updated_at, content, enabled, acceptor, paused, version, packages, settled,
+                  failures, next_attempt, last_success_at, last_failure_at, lease_until
+           FROM webhooks WHERE tenant = $1 AND id = $2",
+};
+const OF_TENANT: Stmt = Stmt {
+    name: "webhooks.of_tenant",
+    text: "SELECT id, tenant, created_at, updated_at, content, enabled, acceptor, paused, version, packages, settled,
+                  failures, next_attempt, last_success_at, last_failure_at, lease_until
+           FROM webhooks WHERE tenant = $1 ORDER BY created_at, id",
+};
+const UPDATE: Stmt = Stmt {
+    name: "webhooks.update",
+    text: "UPDATE webhooks SET updated_at = $1, content = $2, enabled = $3, acceptor = $4, paused = $5,
+                               version = version + 1
+           WHERE id = $6",
+};
+// Whoever delivers at the moment has lost it: what comes of that does not count.
+const RESET: Stmt = Stmt {
+    name: "webhooks.reset",
+    text: "UPDATE webhooks SET packages = $1, settled = $2, failures = 0, next_attempt = NULL, lease = NULL,
+                               lease_until = NULL, version = version + 1
+           WHERE id = $3",
+};
+const DROP: Stmt = Stmt { name: "webhooks.drop", text: "DELETE FROM webhooks WHERE id = $1" };
+const INSERT_SPAN: Stmt = Stmt {
+    name: "webhook_spans.insert",
+    text: "INSERT INTO webhook_spans (webhook, number, next, wants) VALUES ($1, $2, $3, $4)",
+};
+const SPANS: Stmt = Stmt {
+    name: "webhook_spans.of_webhook",
+    text: "SELECT number, next, last, wants FROM webhook_spans WHERE webhook = $1 ORDER BY number",
+};
+const MOVE_SPAN: Stmt = Stmt {
+    name: "webhook_spans.move",
+    text: "UPDATE webhook_spans SET next = $1 WHERE webhook = $2 AND number = $3",
+};
+const END_SPANS: Stmt = Stmt {
+    name: "webhook_spans.end",
+    text: "UPDATE webhook_spans SET last = $1 WHERE webhook = $2 AND last IS NULL",
+};
+const DROP_SPAN: Stmt =
+    Stmt { name: "webhook_spans.drop", text: "DELETE FROM webhook_spans WHERE webhook = $1 AND number = $2" };
+const DROP_SPANS: Stmt =
+    Stmt { name: "webhook_spans.drop_all", text: "DELETE FROM webhook_spans WHERE webhook = $1" };
+const DROP_PACKAGES: Stmt =
+    Stmt { name: "webhook_packages.drop_all", text: "DELETE FROM webhook_packages WHERE webhook = $1" };
+const DROP_ATTEMPTS: Stmt =
+    Stmt { name: "webhook_attempts.drop_all", text: "DELETE FROM webhook_attempts WHERE webhook = $1" };
+
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    pub id: Uuid,
+    pub tenant: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub content: Content,
+    pub enabled: bool,
+    /// Where its packages are collected, if they are not sent.
+    pub acceptor: Option<Uuid>,
+    pub paused: bool,
+    pub version: i64,
+    /// Packages so far; those behind the first `settled` are open.
+    pub packages: i64,
+    pub settled: i64,
+    pub failures: i64,
+    pub next_attempt: Option<Timestamp>,
+    pub last_success_at: Option<Timestamp>,
+    pub last_failure_at: Option<Timestamp>,
+    pub lease_until: Option<Timestamp>,
+}
+
+impl Webhook {
+    pub fn new(id: Uuid, head: &Head, content: Content, enabled: bool, acceptor: Option<Uuid>) -> Self {
+        Self {
+            id,
+            tenant: head.tenant,
+            created_at: head.now,
+            updated_at: head.now,
+            content,
+            enabled,
+            acceptor,
+            paused: false,
+            version: 0,
+            packages: 0,
+            settled: 0,
+            failures: 0,
+            next_attempt: None,
+            last_success_at: None,
+            last_failure_at: None,
+            lease_until: None,
+        }
+    }
+
+    /// As the wire shows it.
+    pub fn view(&self) -> serde_json::Value {
+        view((self.id, self.created_at, self.updated_at), &self.content, self.enabled)
+    }
+}
+
+pub(super) fn webhook(row: &Row<'_>) -> Result<Webhook, StoreError> {
+    Ok(Webhook {
+        id: row.id(0)?,
+        tenant: row.int(1)?,
+        created_at: row.at(2)?,
+        updated_at: row.at(3)?,
+        content: serde_json::from_str(row.text(4)?)
+            .map_err(|error| StoreError::Damaged(error.to_string()))?,
+        enabled: row.int(5)? != 0,
+        acceptor: match row.raw(6)? {
+            super::sql::Raw::Null => None,
+            _ => Some(row.id(6)?),
+        },
+        paused: row.int(7)? != 0,
+        version: row.int(8)?,
+        packages: row.int(9)?,
+        settled: row.int(10)?,
+        failures: row.int(11)?,
+        next_attempt: row.at_or_null(12)?,
+        last_success_at: row.at_or_null(13)?,
+        last_failure_at: row.at_or_null(14)?,
+        lease_until: row.at_or_null(15)?,
+    })
+}
+
+fn json(data: &impl serde::Serialize) -> String {
+    serde_json::to_string(data).expect("plain data")
+}
+
+fn id_or_null(id: Option<Uuid>) -> Value<'static> {
+    id.map_or(Value::Null, Value::Id)
+}
+
+/// Adds a webhook, which is told of what happens from now on; under the tenant's lock.
+pub fn insert(tx: &Tx<'_>, head: &Head, webhook: &Webhook) -> Result<(), StoreError> {
+    let values = [
+        Value::Id(webhook.id),
+        Value::Int(webhook.tenant),
+        Value::At(webhook.created_at),
+        Value::At(webhook.updated_at),
+        Value::Text(&json(&webhook.content)),
+        Value::Int(webhook.enabled.into()),
+        id_or_null(webhook.acceptor),
+    ];
+    tx.execute_one(&INSERT, &values)?;
+    if webhook.enabled { begin_span(tx, webhook.id, head.events + 1, &webhook.content.wants) } else { Ok(()) }
+}
+
+pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], webhook)
+}
+
+/// All webhooks of a tenant, in order of creation.
+pub fn of_tenant(tx: &Tx<'_>, tenant: i64) -> Result<Vec<Webhook>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&OF_TENANT, &[Value::Int(tenant)], |row| {
+        found.push(webhook(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Keeps what a client or operator has changed; under the tenant's lock. What was written while it was enabled is still
+/// sent, by what was wanted then.
+pub fn update(tx: &Tx<'_>, head: &Head, old: &Webhook, new: &Webhook) -> Result<(), StoreError> {
+    let values = [
+        Value::At(new.updated_at),
+        Value::Text(&json(&new.content)),
+        Value::Int(new.enabled.into()),
+        id_or_null(new.acceptor),
+        Value::Int(new.paused.into()),
+        Value::Id(new.id),
+    ];
+    tx.execute_one(&UPDATE, &values)?;
+    let wanted = |webhook: &Webhook| webhook.enabled.then(|| webhook.content.wants.clone());
+    if wanted(old) == wanted(new) {
+        return Ok(());
+    }
+    tx.execute(&END_SPANS, &[Value::Int(head.events), Value::Id(new.id)])?;
+    for span in spans(tx, new.id)?.iter().filter(|span| span.ends_before(span.next)) {
+        drop_span(tx, new.id, span.number)?;
+    }
+    if new.enabled { begin_span(tx, new.id, head.events + 1, &new.content.wants) } else { Ok(()) }
+}
+
+/// Forgets a webhook and what was sent.
+pub fn drop(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
+    for stmt in [&DROP_ATTEMPTS, &DROP_PACKAGES, &DROP_SPANS] {
+        tx.execute(stmt, &[Value::Id(id)])?;
+    }
+    tx.execute_one(&DROP, &[Value::Id(id)])
+}
+
+/// Begins anew with the counters of `webhook`: no failures, no wait, and nobody delivers.
+pub fn reset(tx: &Tx<'_>, webhook: &Webhook) -> Result<(), StoreError> {
+    tx.execute_one(
+        &RESET,
+        &[Value::Int(webhook.packages), Value::Int(webhook.settled), Value::Id(webhook.id)],
+    )
+}
+
+/// Tells everything again from this event on, by what is wanted now; under the tenant's lock.
+pub fn replay(tx: &Tx<'_>, webhook: &Webhook, from: i64) -> Result<(), StoreError> {
+    tx.execute(&DROP_SPANS, &[Value::Id(webhook.id)])?;
+    begin_span(tx, webhook.id, from, &webhook.content.wants)
+}
+
+/// A range of events that a webhook is still to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub number: i64,
+    /// Number of the next event that has not been looked at.
+    pub next: i64,
+    /// Number of the last one; none as long as there will be more.
+    pub last: Option<i64>,
+    pub wants: Wants,
+}
+
+impl Span {
+    /// Whether nothing is left of it from this event on.
+    pub(super) fn ends_before(&self, next: i64) -> bool {
+        self.last.is_some_and(|last| last < next)
+    }
+}
+
+pub fn spans(tx: &Tx<'_>, webhook: Uuid) -> Result<Vec<Span>, StoreError> {
+    let mut found = Vec::new();
+    tx.each(&SPANS, &[Value::Id(webhook)], |row| {
+        found.push(Span {
+            number: row.int(0)?,
+            next: row.int(1)?,
+            last: row.int_or_null(2)?,
+            wants: wants(row.text(3)?)?,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub(super) fn wants(text: &str) -> Result<Wants, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+fn begin_span(tx: &Tx<'_>, webhook: Uuid, next: i64, wants: &Wants) -> Result<(), StoreError> {
+    let number = spans(tx, webhook)?.last().map_or(0, |span| span.number) + 1;
+    let values = [Value::Id(webhook), Value::Int(number), Value::Int(next), Value::Text(&json(wants))];
+    tx.execute_one(&INSERT_SPAN, &values)
+}
+
+/// Notes that all before `next` has been looked at; forgets a range that is done.
+pub(super) fn move_span(tx: &Tx<'_>, webhook: Uuid, span: &Span, next: i64) -> Result<(), StoreError> {
+    if span.ends_before(next) {
+        return drop_span(tx, webhook, span.number);
+    }
+    tx.execute_one(&MOVE_SPAN, &[Value::Int(next), Value::Id(webhook), Value::Int(span.number)])
+}
+
+fn drop_span(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<(), StoreError> {
+    tx.execute_one(&DROP_SPAN, &[Value::Id(webhook), Value::Int(number)])
+}

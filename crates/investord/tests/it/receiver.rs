@@ -1,0 +1,143 @@
+//! Somebody who receives webhooks: a small HTTP/1.1 server that answers as it is told.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a receiver does with a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    Status(u16),
+    /// Redirects to an address that must not be called.
+    Redirect(SocketAddr),
+    /// Closes without a word.
+    HangUp,
+    /// Begins an answer and hangs up.
+    Half,
+    /// Says 200 and then less than it has announced.
+    HalfBody,
+    /// A good answer of so many bytes.
+    Long(usize),
+}
+
+/// A request that was received.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(own, _)| own == name);
+        found.map_or_else(|| panic!("no header {name}"), |(_, value)| value)
+    }
+
+    /// The events in it.
+    pub fn events(&self) -> Vec<Value> {
+        let body: Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(body.as_object().unwrap().len(), 1);
+        body["payload"].as_array().unwrap().clone()
+    }
+
+    pub fn kinds(&self) -> Vec<String> {
+        self.events().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+pub struct Receiver {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<Request>>>,
+    script: Arc<Mutex<VecDeque<Act>>>,
+}
+
+impl Receiver {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, script) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::<Mutex<VecDeque<Act>>>::default());
+        let this = Self { address, seen: Arc::clone(&seen), script: Arc::clone(&script) };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&seen), Arc::clone(&script)));
+            }
+        });
+        this
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hooks", self.address)
+    }
+
+    /// What it does next; when nothing is left it says 200.
+    pub fn does(&self, acts: impl IntoIterator<Item = Act>) {
+        self.script.lock().unwrap().extend(acts);
+    }
+
+    /// What has come since the last time.
+    pub fn seen(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    seen: Arc<Mutex<Vec<Request>>>,
+    script: Arc<Mutex<VecDeque<Act>>>,
+) -> Option<()> {
+    let mut bytes = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end;
+            }
+            if stream.read_buf(&mut bytes).await.ok()? == 0 {
+                return None;
+            }
+        };
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let mut lines = head.split("\r\n");
+        let first = lines.next()?;
+        assert!(first.starts_with("POST ") && first.ends_with(" HTTP/1.1"), "{first}");
+        let target = first.split(' ').nth(1)?.to_owned();
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse::<usize>().ok()?;
+        let mut body = bytes.split_off(end + 4);
+        while body.len() < length {
+            if stream.read_buf(&mut body).await.ok()? == 0 {
+                return None;
+            }
+        }
+        bytes = body.split_off(length);
+        seen.lock().unwrap().push(Request { target, headers, body });
+        let act = script.lock().unwrap().pop_front().unwrap_or(Act::Status(200));
+        let answer = match act {
+            Act::Status(204) => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            Act::Status(status) => format!("HTTP/1.1 {status} X\r\ncontent-length: 4\r\n\r\noops"),
+            Act::Redirect(to) => {
+                format!("HTTP/1.1 302 Found\r\nlocation: http://{to}/\r\ncontent-length: 0\r\n\r\n")
+            }
+            Act::HangUp => return None,
+            Act::Half => {
+                stream.write_all(b"HTTP/1.1 20").await.ok()?;
+                return None;
+            }
+            Act::HalfBody => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.ok()?;
+                return None;
+            }
+            Act::Long(bytes) => {
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n{}", "x".repeat(bytes))
+            }
+        };
+        stream.write_all(answer.as_bytes()).await.ok()?;
+    }
+}
