@@ -50,7 +50,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("refinery", &["store"]),
     ("tokio_postgres", &["store"]),
     ("mifir", &["domain"]),
-    ("axum", &["api", "operator", "problem", "server", "telemetry"]),
+    ("axum", &["api", "cli", "operator", "problem", "server", "telemetry"]),
     ("clap", &["cli"]),
     ("argon2", &["operator"]),
     ("reqwest", &["cli", "outbound"]),

@@ -12,6 +12,7 @@ use super::caller::{Call, Received, Signed};
 use super::openapi::{ACCEPTED, About, NOTHING, Payload, WEBHOOKS, path_id};
 use super::{Reply, about_tenant, acceptors, page};
 use crate::app::App;
+use crate::domain::event::EventType;
 use crate::domain::schema::{Schemas, Shape, Side, open_object};
 use crate::domain::tenant::Model;
 use crate::domain::webhook::{CREATE, NewWebhook, Packer, UPDATE, Update, WEBHOOK, render};
@@ -20,7 +21,7 @@ use crate::problem::Problem;
 use crate::store::page::Page;
 use crate::store::tenants::Head;
 use crate::store::webhooks::Webhook;
-use crate::store::{StoreError, Tx, signing_keys, webhooks};
+use crate::store::{StoreError, Tx, outbox, signing_keys, webhooks};
 
 pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
 pub const ADMIN: &[&str] = &["webhooks:admin"];
@@ -133,9 +134,25 @@ pub async fn create(State(app): State<App>, req: Signed<Create>) -> Result<Reply
         signing_keys::ensure(tx, head.tenant, &req.client.tenant.key, head.now, &*own.ids)?;
         let webhook = Webhook::new(own.ids.uuid(), head, content, enabled, acceptor);
         webhooks::insert(tx, head, &webhook)?;
+        record(tx, &own, head, req, ("create_webhook", webhook.id), [Value::Null, webhook.view()])?;
         Ok(Ok(Reply::created(webhook.view().to_string())))
     };
     about_tenant::write(&app, "webhooks.create", req, create).await
+}
+
+/// Puts on record what a client has done to a webhook: whoever can change where events go can read them.
+fn record<T>(
+    tx: &Tx<'_>,
+    app: &App,
+    head: &mut Head,
+    req: &Signed<T>,
+    (action, id): (&str, Uuid),
+    [old, new]: [Value; 2],
+) -> Result<(), StoreError> {
+    let actor = json!({ "client": req.client.id });
+    let object = json!({ "actor": actor, "action": action, "webhook_id": id, "old": old, "new": new });
+    let of = (id, req.client.tenant.key.own());
+    outbox::publish(tx, head, EventType::ClientAction, of, &object.to_string(), &*app.ids)
 }
 
 /// The acceptor that an address stands for, if it does; or why it must not be sent to.
@@ -228,6 +245,7 @@ pub async fn update(State(app): State<App>, req: Signed<Change>) -> Result<Reply
         };
         let new = Webhook { content, enabled, acceptor, updated_at: head.now, ..old.clone() };
         webhooks::update(tx, head, &old, &new)?;
+        record(tx, &own, head, req, ("update_webhook", *id), [old.view(), new.view()])?;
         Ok(Ok(Reply::ok(new.view().to_string())))
     };
     about_tenant::write(&app, "webhooks.update", req, change).await
@@ -256,11 +274,13 @@ impl Call for Delete {
 }
 
 pub async fn delete(State(app): State<App>, req: Signed<Delete>) -> Result<Reply, Problem> {
+    let own = app.clone();
     let delete = move |tx: &Tx<'_>, req: &Signed<Delete>, head: &mut Head| {
-        if webhooks::by_id(tx, head.tenant, req.call.0)?.is_none() {
+        let Some(old) = webhooks::by_id(tx, head.tenant, req.call.0)? else {
             return Ok(Err(Problem::NotFound("webhook")));
-        }
-        webhooks::drop(tx, req.call.0)?;
+        };
+        webhooks::drop(tx, old.id)?;
+        record(tx, &own, head, req, ("delete_webhook", old.id), [old.view(), Value::Null])?;
         Ok(Ok(Reply::nothing()))
     };
     about_tenant::write(&app, "webhooks.delete", req, delete).await

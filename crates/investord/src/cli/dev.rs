@@ -176,7 +176,8 @@ fn introduce(profile: &Profile, operators: &str, data: &Path) {
     println!("  operators      {operators}  {}\n", data.join(OPERATOR_TOKEN).display());
     let quoted = shell_word(&profile.display().to_string());
     let option = if data == Path::new(FOLDER) { String::new() } else { format!("--profile {quoted} ") };
-    println!("Try, in another terminal:  investord call {option}GET '/users?limit=10'");
+    println!("Try, in other terminals:  investord call {option}GET '/users?limit=10'");
+    println!("                          investord listen {}", option.trim_end());
 }
 
 /// The text as one word for a shell.

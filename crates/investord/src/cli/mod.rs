@@ -5,11 +5,15 @@ mod call;
 mod copy;
 mod dev;
 mod doctor;
+mod listen;
 mod migrate;
 mod operate;
 mod profile;
+mod receive;
 mod reporting;
 mod serve;
+mod session;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,6 +55,13 @@ enum Command {
     Config,
     /// Call a server: fetches a token, signs the request, prints the answer.
     Call(call::Call),
+    /// Show a tenant's events as they happen, without any public address; pass them on if wanted.
+    Listen(listen::Listen),
+    /// Receive webhooks: verify their signatures and show what came.
+    Receive(receive::Receive),
+    /// Webhooks and what was sent to them, through the operator API of a running server.
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Tenants of the register.
     #[command(subcommand)]
     Tenant(admin::Tenant),
@@ -200,6 +211,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(doctor) => doctor.run(),
         Command::Copy(copy) => copy.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => single_threaded(call.run()),
+        Command::Listen(listen) => single_threaded(listen.run()).map(|()| ExitCode::SUCCESS),
+        Command::Receive(receive) => single_threaded(receive.run()).map(|()| ExitCode::SUCCESS),
+        Command::Webhook(webhook) => single_threaded(webhook.run()).map(|()| ExitCode::SUCCESS),
         Command::Tenant(tenant) => single_threaded(tenant.run()).map(|()| ExitCode::SUCCESS),
         Command::Client(client) => single_threaded(client.run()).map(|()| ExitCode::SUCCESS),
         Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
@@ -217,6 +231,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn print(text: &str) -> ExitCode {
     print!("{text}");
     ExitCode::SUCCESS
+}
+
+async fn interrupted() {
+    // Where there is no signal nothing interrupts.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn single_threaded<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -31,7 +31,7 @@ pub struct Server {
     tenant: Option<String>,
     /// Answer in JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl Server {
@@ -48,7 +48,7 @@ impl Server {
         Ok(text.trim().to_owned())
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
         let request = reqwest::Client::new().request(method, &url).bearer_auth(self.token()?);
         let request = match body {
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// The path of the tenant, which is asked for if it is not named.
-    async fn tenant(&self) -> anyhow::Result<String> {
+    pub async fn tenant(&self) -> anyhow::Result<String> {
         if let Some(tenant) = &self.tenant {
             return Ok(format!("/tenants/{tenant}"));
         }
@@ -82,7 +82,7 @@ impl Server {
         }
     }
 
-    fn show(&self, answer: &Value) {
+    pub fn show(&self, answer: &Value) {
         let inner = answer.get("data").unwrap_or(answer);
         if self.json { println!("{inner}") } else { println!("{}", table(inner)) }
     }

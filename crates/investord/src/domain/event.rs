@@ -28,6 +28,8 @@ pub enum EventType {
     AccountClosed,
     /// What an operator has done: for the record, not for the wire.
     OperatorAction,
+    /// What a client has done to a webhook: for the record, too.
+    ClientAction,
 }
 
 impl EventType {
@@ -53,6 +55,7 @@ impl EventType {
             EventType::AccountClosingInitiated => "ACCOUNT.CLOSING_INITIATED",
             EventType::AccountClosed => "ACCOUNT.CLOSED",
             EventType::OperatorAction => "OPERATOR.ACTION",
+            EventType::ClientAction => "CLIENT.ACTION",
         }
     }
 }
@@ -67,7 +70,7 @@ pub struct Event<'a> {
     pub id: Uuid,
     pub created_at: Timestamp,
     pub kind: &'a str,
-    /// The user whom it concerns.
+    /// The user whom it concerns, or the webhook.
     pub subject: Uuid,
     pub sealed: &'a [u8],
 }

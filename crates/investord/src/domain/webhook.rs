@@ -53,6 +53,8 @@ pub const CATEGORIES: &[&str] = &[
     "ROLE",
 ];
 const ALL: &str = "ALL";
+/// Nobody is told of these.
+const FOR_THE_RECORD: [EventType; 2] = [EventType::OperatorAction, EventType::ClientAction];
 /// A package that takes what it gets in this time.
 const DEFAULT_DELAY: &str = "1s";
 const DEFAULT_PACKAGE: i64 = 10_240;
@@ -198,8 +200,7 @@ impl Wants {
     pub fn has(&self, kind: &str) -> bool {
         let category = kind.split('.').next().unwrap_or_default();
         let named = |list: &[String]| list.iter().any(|one| one == category);
-        // What operators do is for the record, not for the wire.
-        if kind == EventType::OperatorAction.as_str() {
+        if FOR_THE_RECORD.map(EventType::as_str).contains(&kind) {
             return false;
         }
         if self.kinds.iter().any(|one| one == ALL) {
@@ -468,7 +469,7 @@ mod tests {
             exclude_type: exclude.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect()),
         };
         assert!(wants(&["ALL"], None).has("USER.CREATED"));
-        assert!(!wants(&["ALL"], None).has("OPERATOR.ACTION"));
+        assert!(!wants(&["ALL"], None).has("OPERATOR.ACTION") && !wants(&["ALL"], None).has("CLIENT.ACTION"));
         assert!(!wants(&["ALL"], Some(&["USER"])).has("USER.CREATED"));
         assert!(wants(&["ALL"], Some(&["USER"])).has("USER_CHECK.CREATED"));
         assert!(wants(&["ACCOUNT"], None).has("ACCOUNT.CLOSED"));

@@ -8,6 +8,7 @@ mod actions;
 mod people;
 mod reviews;
 pub mod session;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -48,6 +49,13 @@ pub fn routes() -> Router<App> {
         .route("/tenants/{tenant}/users/{user}/outcomes", post(actions::order))
         .route("/tenants/{tenant}/users/{user}/reviews/{subject}", post(reviews::decide))
         .route("/tenants/{tenant}/reviews", get(reviews::queue))
+        .route("/tenants/{tenant}/webhooks", get(webhooks::list))
+        .route("/tenants/{tenant}/webhooks/{webhook}", get(webhooks::show))
+        .route("/tenants/{tenant}/webhooks/{webhook}/packages", get(webhooks::packages))
+        .route("/tenants/{tenant}/webhooks/{webhook}/packages/{package}", get(webhooks::package))
+        .route("/tenants/{tenant}/webhooks/{webhook}/history", get(webhooks::history))
+        .route("/tenants/{tenant}/webhooks/{webhook}/actions", post(webhooks::act))
+        .route("/tenants/{tenant}/signing_keys", post(webhooks::rotate))
         .fallback(async || Problem::NotFound("path"))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
@@ -152,14 +160,30 @@ struct Work<'a> {
     operator: &'a Operator,
 }
 
-/// What was done to a user, for the record.
+/// What was done, for the record.
 struct Done {
     action: &'static str,
-    /// What it was done to, if that is not the user.
+    /// What it was done to, if that is not the user or webhook itself.
     subject: Option<Uuid>,
     reason: Option<String>,
     old: Value,
     new: Value,
+}
+
+impl Done {
+    /// As it stands in the record, about a user or a webhook.
+    fn object(self, operator: &Operator, (name, id): (&str, Uuid)) -> Value {
+        let Done { action, subject, reason, old, new } = self;
+        json!({
+            "actor": { "name": operator.name, "role": operator.role.as_str() },
+            "action": action,
+            name: id,
+            "subject": subject,
+            "reason": reason,
+            "old": old,
+            "new": new,
+        })
+    }
 }
 
 /// Does something to a user and puts it on record, in one commit.
@@ -181,16 +205,7 @@ async fn change(
         let (user, key) = found.ok_or(Problem::NotFound("user"))?;
         let id = user.id;
         let mut at_work = Work { tx, head: &mut head, tenant: &tenant, user, key: &key, operator: &operator };
-        let Done { action, subject, reason, old, new } = work(&mut at_work)?;
-        let object = json!({
-            "actor": { "name": operator.name, "role": operator.role.as_str() },
-            "action": action,
-            "user_id": id,
-            "subject": subject,
-            "reason": reason,
-            "old": old,
-            "new": new,
-        });
+        let object = work(&mut at_work)?.object(&operator, ("user_id", id));
         outbox::publish(
             tx,
             &mut head,

@@ -16,9 +16,11 @@ use crate::domain::schema::Fault;
 use crate::domain::search::Field;
 use crate::problem::Problem;
 use crate::store::operators::Role;
-use crate::store::seal::Place;
+use crate::store::outbox::Kept;
+use crate::store::seal::{Place, UserKey};
 use crate::store::{
-    Tx, accounts, checks, data_changes, identifiers, outbox, steps, tax_residencies, tenants, terms, users,
+    StoreError, Tx, accounts, checks, data_changes, identifiers, outbox, steps, tax_residencies, tenants,
+    terms, users,
 };
 
 /// People that one answer shows at most.
@@ -167,16 +169,21 @@ pub async fn history(
         let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
         let mut events = Vec::new();
         for event in outbox::of_subject(tx, tenant.number, user)? {
-            let object = key.open(Place::event(&event.id), &event.sealed)?;
-            events.push(json!({
-                "number": event.number,
-                "id": event.id,
-                "created_at": event.created_at,
-                "type": event.kind,
-                "object": serde_json::from_str::<Value>(&object).unwrap_or_default(),
-            }));
+            events.push(told(&event, &key)?);
         }
         Ok::<_, Problem>(events)
     };
     Ok(Answer(json!({ "data": app.store.scan("operator.history", read).await? })))
+}
+
+/// An event of a history, opened.
+pub fn told(event: &Kept, key: &UserKey) -> Result<Value, StoreError> {
+    let object = key.open(Place::event(&event.id), &event.sealed)?;
+    Ok(json!({
+        "number": event.number,
+        "id": event.id,
+        "created_at": event.created_at,
+        "type": event.kind,
+        "object": serde_json::from_str::<Value>(&object).unwrap_or_default(),
+    }))
 }

@@ -19,8 +19,10 @@ pub const STATEMENTS: &[&Stmt] = &[&PLAN, &CLAIM, &SETTLE, &RELEASE, &RELEASE_AL
 const PLAN: Stmt = Stmt {
     name: "webhooks.plan",
     text: "SELECT w.id, w.tenant, w.version, w.packages - w.settled, w.next_attempt, w.lease_until, h.events, s.next,
-                  s.last
+                  s.last, o.number, o.created_at
            FROM webhooks AS w JOIN heads AS h ON h.tenant = w.tenant LEFT JOIN webhook_spans AS s ON s.webhook = w.id
+           LEFT JOIN webhook_packages AS p ON p.webhook = w.id AND p.number = w.settled + 1
+           LEFT JOIN events AS o ON o.tenant = w.tenant AND o.number = coalesce(p.first, s.next)
            WHERE w.enabled = 1 AND w.paused = 0 AND w.acceptor IS NULL ORDER BY w.id, s.number",
 };
 // An instant beyond the longest lease is from before the clock went back.
@@ -72,6 +74,9 @@ pub struct Candidate {
     pub events: i64,
     /// The first range that is still to be told, from and to.
     pub span: Option<(i64, i64)>,
+    /// The first event that has not been delivered, and when it was written; one that is not wanted counts until it is
+    /// looked at.
+    pub oldest: Option<(i64, Timestamp)>,
 }
 
 impl Candidate {
@@ -82,6 +87,11 @@ impl Candidate {
             |until: Option<Timestamp>, longest| until.filter(|at| *at > now && *at <= now + longest);
         let wait = in_force(self.next_attempt, wait_after(i64::MAX));
         wait.max(in_force(self.lease_until, LEASE))
+    }
+
+    /// Events since the first one that has not been delivered.
+    pub fn backlog(&self) -> i64 {
+        self.oldest.map_or(0, |(number, _)| self.events + 1 - number)
     }
 
     /// Events that have not been looked at.
@@ -110,6 +120,7 @@ pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
             lease_until: row.at_or_null(5)?,
             events,
             span,
+            oldest: row.int_or_null(9)?.zip(row.at_or_null(10)?),
         });
         Ok(())
     })?;

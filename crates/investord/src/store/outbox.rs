@@ -9,7 +9,7 @@ use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
 use crate::domain::event::{Event, EventType, Link};
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT, &NUMBER, &TIME];
 
 const INSERT: Stmt = Stmt {
     name: "events.insert",
@@ -27,7 +27,12 @@ const OF_SUBJECT: Stmt = Stmt {
            WHERE tenant = $1 AND subject = $2 ORDER BY number",
 };
 
-/// Writes one event about a user; `object` is the resource as the wire shows it after the change.
+const NUMBER: Stmt =
+    Stmt { name: "events.number", text: "SELECT number FROM events WHERE tenant = $1 AND id = $2" };
+const TIME: Stmt =
+    Stmt { name: "events.time", text: "SELECT created_at FROM events WHERE tenant = $1 AND number = $2" };
+
+/// Writes one event about a user, or about a webhook under the tenant's own key; `object` is the resource as the wire shows it after the change.
 pub fn publish(
     tx: &Tx<'_>,
     head: &mut Head,
@@ -90,6 +95,29 @@ pub fn of_subject(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Kept>, Sto
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The number of an event. Looks at all of the tenant's: for people who ask now and then.
+pub fn number_of(tx: &Tx<'_>, tenant: i64, event: Uuid) -> Result<Option<i64>, StoreError> {
+    tx.one(&NUMBER, &[Value::Int(tenant), Value::Id(event)], |row| row.int(0))
+}
+
+/// When an event was written; none if there is none of this number.
+pub fn time_of(tx: &Tx<'_>, tenant: i64, number: i64) -> Result<Option<Timestamp>, StoreError> {
+    tx.one(&TIME, &[Value::Int(tenant), Value::Int(number)], |row| row.at(0))
+}
+
+/// The number of the first of `events` that was not written before this instant. They are in the order of time.
+pub fn first_since(tx: &Tx<'_>, tenant: i64, since: Timestamp, events: i64) -> Result<i64, StoreError> {
+    let (mut from, mut to) = (1, events + 1);
+    while from < to {
+        let middle = i64::midpoint(from, to);
+        match time_of(tx, tenant, middle)? {
+            Some(at) if at < since => from = middle + 1,
+            _ => to = middle,
+        }
+    }
+    Ok(from)
 }
 
 /// Hands over a tenant's events in order; what is handed over follows on its predecessor, or it is an error.

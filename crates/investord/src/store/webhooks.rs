@@ -129,6 +129,11 @@ impl Webhook {
         }
     }
 
+    /// Packages that have neither been delivered nor skipped.
+    pub fn open(&self) -> i64 {
+        self.packages - self.settled
+    }
+
     /// As the wire shows it.
     pub fn view(&self) -> serde_json::Value {
         view((self.id, self.created_at, self.updated_at), &self.content, self.enabled)

@@ -96,9 +96,7 @@ impl Courier {
         let plan = self.app.store.read("webhooks.plan", deliveries::plan).await?;
         let now = self.app.clock.now();
         self.looks.retain(|id, _| plan.iter().any(|one| one.id == *id));
-        let waiting: i64 = plan.iter().map(Candidate::behind).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        metrics::gauge!("investord_webhook_backlog_events").set(waiting as f64);
+        gauge(&plan, now);
         let mut next: Option<Timestamp> = None;
         for one in plan {
             if self.busy.contains(&one.id) {
@@ -168,6 +166,16 @@ impl Courier {
         }
         true
     }
+}
+
+/// What waits, for those who watch: events, and the age of the oldest in seconds.
+fn gauge(plan: &[Candidate], now: Timestamp) {
+    let waiting: i64 = plan.iter().map(Candidate::backlog).sum();
+    let oldest = plan.iter().filter_map(|one| one.oldest).map(|(_, at)| at).min();
+    let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    metrics::gauge!("investord_webhook_backlog_events").set(waiting as f64);
+    metrics::gauge!("investord_webhook_oldest_event_seconds").set(age);
 }
 
 /// Delivers to one webhook until it has nothing, fails, or is somebody else's.

@@ -23,6 +23,7 @@ mod receiver;
 mod refusals;
 mod reporting;
 mod users;
+mod webhook_mending;
 mod webhooks;
 mod wire;
 

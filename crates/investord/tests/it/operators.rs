@@ -18,13 +18,13 @@ const PASSWORD: &str = "correct horse battery";
 
 /// Somebody with a token.
 #[derive(Clone)]
-struct Officer {
+pub struct Officer {
     wire: Arc<Wire>,
     token: String,
 }
 
 impl Officer {
-    async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
+    pub async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = format!(
             "{method} {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -34,11 +34,11 @@ impl Officer {
         self.wire.exchange(request.as_bytes()).await.sound(method)
     }
 
-    async fn get(&self, target: &str) -> Answer {
+    pub async fn get(&self, target: &str) -> Answer {
         self.ask("GET", target, None).await
     }
 
-    async fn post(&self, target: &str, body: Value) -> Answer {
+    pub async fn post(&self, target: &str, body: Value) -> Answer {
         self.ask("POST", target, Some(body)).await
     }
 
@@ -81,7 +81,7 @@ fn example(name: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-async fn officer(app: &TestApp, name: &str, role: Role, tenant: Option<&str>) -> Officer {
+pub async fn officer(app: &TestApp, name: &str, role: Role, tenant: Option<&str>) -> Officer {
     let provisioner = app.provisioner();
     let kept = hash_password(PASSWORD, &*provisioner.ids).unwrap();
     let tenant = tenant.map(str::to_owned);

@@ -14,7 +14,7 @@ use crate::receiver::{Act, Receiver, Request};
 use crate::wire::Answer;
 
 /// A server that sends to anybody, when the test says so.
-async fn app() -> TestApp {
+pub async fn app() -> TestApp {
     TestApp::with(|options| {
         options.config.webhooks.allow_insecure_targets = true;
         options.worker = false;
@@ -22,7 +22,7 @@ async fn app() -> TestApp {
     .await
 }
 
-fn id(resource: &Value) -> &str {
+pub fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap()
 }
 
@@ -30,12 +30,12 @@ async fn create(client: &Client, body: &Value) -> Answer {
     client.request("POST", "/webhooks").json(body).send().await
 }
 
-async fn patch(client: &Client, webhook: &Value, body: &Value) -> Value {
+pub async fn patch(client: &Client, webhook: &Value, body: &Value) -> Value {
     client.request("PATCH", &format!("/webhooks/{}", id(webhook))).json(body).send().await.ok()
 }
 
 /// A webhook that is enabled, to this receiver.
-async fn enabled(client: &Client, receiver: &Receiver, more: Value) -> Value {
+pub async fn enabled(client: &Client, receiver: &Receiver, more: Value) -> Value {
     let mut body = json!({ "title": "Test", "url": receiver.url(), "enabled": true });
     more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
     created(client, &body).await
@@ -48,20 +48,20 @@ async fn created(client: &Client, body: &Value) -> Value {
 }
 
 /// Delivers what is due; how many packages were tried.
-async fn deliver(app: &TestApp) -> usize {
+pub async fn deliver(app: &TestApp) -> usize {
     deliver::run_due(app.app()).await.unwrap()
 }
 
 /// Lets the shortest delay pass. Where the clock stands still, each event is a microsecond after the one before.
-fn pass(app: &TestApp) {
+pub fn pass(app: &TestApp) {
     app.pass(2);
 }
 
-fn kinds(requests: &[Request]) -> Vec<Vec<String>> {
+pub fn kinds(requests: &[Request]) -> Vec<Vec<String>> {
     requests.iter().map(Request::kinds).collect()
 }
 
-const NEW: [&str; 2] = ["USER.CREATED", "USER.ACTIVATED"];
+pub const NEW: [&str; 2] = ["USER.CREATED", "USER.ACTIVATED"];
 
 #[tokio::test]
 async fn a_webhook_is_made_changed_listed_and_deleted() {
@@ -332,7 +332,7 @@ async fn what_is_wanted_holds_for_what_happens_from_then_on() {
 }
 
 /// The keys by which receivers verify.
-async fn keys(client: &Client) -> Vec<(String, PublicKey)> {
+pub async fn keys(client: &Client) -> Vec<(String, PublicKey)> {
     let keys = client.get("/auth/verify_keys").send().await.ok();
     let keys = keys["keys"].as_array().unwrap().iter().map(|key| {
         assert_eq!(key.as_object().unwrap().len(), 5);
@@ -348,7 +348,7 @@ async fn keys(client: &Client) -> Vec<(String, PublicKey)> {
 }
 
 /// Whether a delivery is signed, by the rule that the vendor publishes: the base is rebuilt from `signature-input`.
-fn verifies(request: &Request, keys: &[(String, PublicKey)], quoted: bool, encoding: Encoding) -> bool {
+pub fn verifies(request: &Request, keys: &[(String, PublicKey)], quoted: bool, encoding: Encoding) -> bool {
     let input = request.header("signature-input").strip_prefix("sig1=").unwrap();
     let list = &input[1..input.find(')').unwrap()];
     let mut base = String::new();

@@ -39,6 +39,8 @@ mod refusals;
 mod reporting;
 #[path = "../it/users.rs"]
 mod users;
+#[path = "../it/webhook_mending.rs"]
+mod webhook_mending;
 #[path = "../it/webhooks.rs"]
 mod webhooks;
 #[path = "../it/wire.rs"]

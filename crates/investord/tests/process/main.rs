@@ -12,6 +12,7 @@ mod crash;
 mod disk;
 mod harness;
 mod judge;
+mod listen;
 mod load;
 mod operate;
 mod provision;

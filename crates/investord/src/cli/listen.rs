@@ -1,0 +1,140 @@
+//! `investord listen`: a tenant's events in the terminal, as they happen, without any public address.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use clap::Args;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use httpsig::Version;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::interrupted;
+use super::session::Session;
+use crate::domain::webhook::wait_after;
+
+/// A receiver that does not answer within this has failed.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Attempts to pass a package on: its signature is good for a minute.
+const ATTEMPTS: i64 = 5;
+
+#[derive(Args)]
+pub struct Listen {
+    /// Where to call and as whom.
+    #[arg(
+        long,
+        env = "INVESTORD_PROFILE",
+        default_value = "investord-dev/profile.toml",
+        value_name = "FILE"
+    )]
+    profile: PathBuf,
+    /// Pass packages on to this address, signed as they would be if they were sent there.
+    #[arg(long, value_name = "URL")]
+    forward: Option<Url>,
+    /// Only events of this category, as in USER; repeatable.
+    #[arg(long = "type", value_name = "CATEGORY", default_value = "ALL")]
+    kinds: Vec<String>,
+    /// The version of signatures: draft-6, draft-15 or rfc9421.
+    #[arg(long, value_name = "VERSION", default_value = "draft-6")]
+    signature: String,
+    /// Print events as they are, one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What would have been sent.
+#[derive(Deserialize)]
+struct Delivery {
+    headers: std::collections::BTreeMap<String, Vec<String>>,
+    payload: String,
+}
+
+impl Listen {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let session = Session::open(&self.profile, None, Version::Draft15, false)?;
+        let target = self.forward.as_ref().map_or("", Url::as_str);
+        let path = "/events-acceptor-service/endpoints";
+        let endpoint = session.ask(&Method::POST, path, Some(&json!(target))).await?;
+        let own = format!("{path}/{}", endpoint["id"].as_str().context("an endpoint without id")?);
+        let heard = tokio::select! {
+            heard = self.hear(&session, &endpoint, &own) => heard,
+            () = interrupted() => Ok(()),
+        };
+        // What was made for this is taken down again, whatever has happened.
+        session.ask(&Method::DELETE, &own, None).await?;
+        heard
+    }
+
+    async fn hear(&self, session: &Session, endpoint: &Value, own: &str) -> anyhow::Result<()> {
+        let webhook = json!({
+            "title": "investord listen",
+            "url": endpoint["url"],
+            "type": self.kinds,
+            "enabled": true,
+            "config": { "delay": "1s", "signature": self.signature },
+        });
+        session.ask(&Method::POST, "/webhooks", Some(&webhook)).await?;
+        eprintln!("listening; ctrl-c ends");
+        loop {
+            let answer = session.ask(&Method::GET, own, None).await?;
+            let deliveries: Vec<Delivery> = serde_json::from_value(answer).context("deliveries")?;
+            for delivery in deliveries {
+                self.show(&delivery)?;
+                if let Some(forward) = &self.forward {
+                    pass_on(forward, &delivery).await?;
+                }
+            }
+        }
+    }
+
+    fn show(&self, delivery: &Delivery) -> anyhow::Result<()> {
+        let package: Value = serde_json::from_str(&delivery.payload).context("the body of a delivery")?;
+        for event in package["payload"].as_array().into_iter().flatten() {
+            println!("{}", if self.json { event.to_string() } else { line(event) });
+        }
+        Ok(())
+    }
+}
+
+/// An event at a glance.
+pub fn line(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let object = &event["object"];
+    let subject = [&object["id"], &object["user_id"]].into_iter().find(|id| id.is_string());
+    let status = object["status"].as_str().map(|status| format!("  {status}")).unwrap_or_default();
+    let reason = object["reason"].as_str().map(|reason| format!("  {reason}")).unwrap_or_default();
+    format!(
+        "{}  {:<30}  {}{status}{reason}",
+        text(&event["created_at"]),
+        text(&event["type"]),
+        text(subject.unwrap_or(&Value::Null))
+    )
+}
+
+/// Passes a package on, some times if it has to be.
+async fn pass_on(forward: &Url, delivery: &Delivery) -> anyhow::Result<()> {
+    let mut headers = HeaderMap::new();
+    for (name, values) in &delivery.headers {
+        for value in values {
+            headers.append(HeaderName::try_from(name.as_str())?, HeaderValue::try_from(value)?);
+        }
+    }
+    let client = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none());
+    let (client, body) = (client.build()?, Bytes::from(delivery.payload.clone()));
+    for attempt in 1..=ATTEMPTS {
+        let request = client.post(forward.clone()).headers(headers.clone()).body(body.clone());
+        match request.send().await {
+            Ok(answer) if answer.status().is_success() => {
+                eprintln!("  -> {forward}  {}", answer.status());
+                return Ok(());
+            }
+            Ok(answer) => eprintln!("  -> {forward}  {}", answer.status()),
+            Err(error) => eprintln!("  -> {forward}  {:#}", anyhow::Error::from(error)),
+        }
+        tokio::time::sleep(wait_after(attempt).unsigned_abs()).await;
+    }
+    bail!("{forward} does not take what is passed on to it")
+}

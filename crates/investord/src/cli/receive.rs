@@ -1,0 +1,148 @@
+//! `investord receive`: a receiver of webhooks that verifies what comes, for whoever writes one.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use clap::Args;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use httpsig::{Message, Policy, Presented, PublicKey, Version};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+use super::interrupted;
+use super::listen::line;
+use super::session::Session;
+use crate::clock::{Clock, SystemClock};
+
+#[derive(Args)]
+pub struct Receive {
+    /// Where to receive.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// Whose keys verify: where to ask for them, and as whom.
+    #[arg(
+        long,
+        env = "INVESTORD_PROFILE",
+        default_value = "investord-dev/profile.toml",
+        value_name = "FILE"
+    )]
+    profile: PathBuf,
+    /// Answer this to what verifies, to see what the sender makes of it.
+    #[arg(long, value_name = "STATUS", default_value = "200")]
+    status: u16,
+    /// Print events as they are, one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What every request needs.
+struct Receiver {
+    session: Session,
+    keys: Mutex<HashMap<String, PublicKey>>,
+    status: StatusCode,
+    json: bool,
+}
+
+impl Receive {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let session = Session::open(&self.profile, None, Version::Draft15, false)?;
+        let status = StatusCode::from_u16(self.status).context("--status")?;
+        let receiver = Receiver { session, keys: Mutex::default(), status, json: self.json };
+        // A server that cannot be asked is known at once, not with the first delivery.
+        *receiver.keys.lock().await = receiver.published().await?;
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        eprintln!("receiving on http://{}; ctrl-c ends", listener.local_addr()?);
+        let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
+        Ok(axum::serve(listener, router).with_graceful_shutdown(interrupted()).await?)
+    }
+}
+
+async fn receive(
+    State(receiver): State<Arc<Receiver>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, String) {
+    match receiver.verify(&method, &uri, &headers, &body).await {
+        Ok(how) => {
+            eprintln!("{method} {uri}  {how}  {} bytes", body.len());
+            receiver.show(&body);
+            (receiver.status, String::new())
+        }
+        Err(why) => {
+            eprintln!("{method} {uri}  refused: {why:#}");
+            (StatusCode::UNAUTHORIZED, format!("{why:#}\n"))
+        }
+    }
+}
+
+impl Receiver {
+    /// Verifies signature and digest; by which version and key.
+    async fn verify(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> anyhow::Result<String> {
+        let presented = Presented::parse(headers)?;
+        let id = presented.require_key_id()?;
+        let key = self.key(id).await?;
+        let message = Message {
+            method: method.as_str(),
+            scheme: "http",
+            authority: headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            path: uri.path(),
+            query: uri.query(),
+            headers,
+            body,
+            status: None,
+        };
+        let now = SystemClock::default().now().as_second();
+        let mut refusal = None;
+        // The base of draft 15 is that of RFC 9421.
+        for (version, name) in [(Version::Draft6, "draft 6"), (Version::Draft15, "draft 15 or RFC 9421")] {
+            match httpsig::verify(&message, &presented, &key, version, &Policy::default(), now) {
+                Ok(()) => return Ok(format!("signed by {id} ({name})")),
+                Err(error) => refusal = Some(error),
+            }
+        }
+        Err(refusal.map_or_else(|| anyhow::anyhow!("no version"), Into::into))
+    }
+
+    /// The key of this id; one that is not known may be new.
+    async fn key(&self, id: &str) -> anyhow::Result<PublicKey> {
+        let mut keys = self.keys.lock().await;
+        if !keys.contains_key(id) {
+            *keys = self.published().await?;
+        }
+        keys.get(id).cloned().with_context(|| format!("the key {id} is not among those of /auth/verify_keys"))
+    }
+
+    async fn published(&self) -> anyhow::Result<HashMap<String, PublicKey>> {
+        let answer = self.session.ask(&Method::GET, "/auth/verify_keys", None).await?;
+        let keys = answer["keys"].as_array().into_iter().flatten();
+        keys.map(|key| {
+            let id = key["kid"].as_str().context("a key without kid")?.to_owned();
+            Ok((id, PublicKey::from_jwk(&key.to_string())?))
+        })
+        .collect()
+    }
+
+    fn show(&self, body: &[u8]) {
+        let package: Value = serde_json::from_slice(body).unwrap_or_default();
+        for event in package["payload"].as_array().into_iter().flatten() {
+            println!("{}", if self.json { event.to_string() } else { line(event) });
+        }
+    }
+}

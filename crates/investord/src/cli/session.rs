@@ -1,0 +1,242 @@
+//! A signing client of the API, as `call`, `listen` and `receive` use it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use httpsig::{Message, Parameters, SigningKey, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::profile::Profile;
+use crate::clock::{Clock, Ids, SystemClock, SystemIds};
+
+/// Seconds a signature is good for.
+const LIFETIME: i64 = 60;
+/// Seconds before its end at which a token is no longer used.
+const TOKEN_MARGIN: i64 = 5;
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A token kept beside the profile, for as long as it is good.
+#[derive(Serialize, Deserialize)]
+struct KeptToken {
+    url: String,
+    client_id: String,
+    scopes: Vec<String>,
+    access_token: String,
+    /// Unix seconds.
+    until: i64,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    expires_in: i64,
+}
+
+/// A client with everything that does not change between two requests.
+pub struct Session {
+    http: reqwest::Client,
+    profile: Profile,
+    key_id: String,
+    key: SigningKey,
+    version: Version,
+    verbose: bool,
+    /// Where the token is kept.
+    kept: PathBuf,
+}
+
+/// What is sent beside what every request has.
+#[derive(Default)]
+pub struct Sending<'a> {
+    /// JSON.
+    pub body: Option<&'a [u8]>,
+    pub idempotency_key: Option<&'a str>,
+    /// As in `accept: text/csv`.
+    pub headers: &'a [String],
+}
+
+impl Session {
+    /// Reads a profile, and the private key in it that is named, or the first.
+    pub fn open(profile: &Path, key: Option<&str>, version: Version, verbose: bool) -> anyhow::Result<Self> {
+        let kept = profile.with_extension("token.json");
+        let (path, profile) = (profile, Profile::read(profile)?);
+        let (key_id, key) = profile.key(path, key)?;
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, key_id: key_id.to_owned(), key, version, verbose, kept, profile })
+    }
+
+    /// Sends a signed request with an access token.
+    pub async fn call(
+        &self,
+        method: &Method,
+        target: &str,
+        sending: &Sending<'_>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let body = || sending.body.unwrap_or_default().to_vec();
+        let token = self.token().await?;
+        let answer = self.send(method, target, &headers(method, sending, &token)?, body()).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || std::fs::remove_file(&self.kept).is_err() {
+            return Ok(answer);
+        }
+        // The token may have been kept from a register that is no more.
+        let token = self.token().await?;
+        self.send(method, target, &headers(method, sending, &token)?, body()).await
+    }
+
+    /// Sends a signed request that must succeed; the JSON that is answered.
+    pub async fn ask(&self, method: &Method, target: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let text = body.map(Value::to_string);
+        let sending = Sending { body: text.as_deref().map(str::as_bytes), ..Sending::default() };
+        let answer = self.call(method, target, &sending).await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("{method} {target}: {status}\n{text}");
+        }
+        Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
+    }
+
+    /// The access token: the kept one while it is good, or a new one.
+    async fn token(&self) -> anyhow::Result<String> {
+        let Profile { url, client_id, client_secret, scopes, .. } = &self.profile;
+        let now = SystemClock::default().now().as_second();
+        let known =
+            std::fs::read(&self.kept).ok().and_then(|text| serde_json::from_slice::<KeptToken>(&text).ok());
+        if let Some(token) = known
+            && (&token.url, &token.client_id, &token.scopes) == (url, client_id, scopes)
+            && token.until - TOKEN_MARGIN > now
+        {
+            return Ok(token.access_token);
+        }
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", client_id)
+            .append_pair("client_secret", &client_secret.0)
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("scope", &scopes.join(" "))
+            .finish();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert("upvest-api-version", HeaderValue::from_static("1"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let answer = self.send(&Method::POST, "/auth/token", &headers, form.into_bytes()).await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("no access token: {status}\n{body}");
+        }
+        let token: TokenAnswer = serde_json::from_str(&body).context("the answer to the token request")?;
+        let keep = KeptToken {
+            url: url.clone(),
+            client_id: client_id.clone(),
+            scopes: scopes.clone(),
+            access_token: token.access_token.clone(),
+            until: now + token.expires_in,
+        };
+        // A folder that cannot be written to costs a token request per call, no more.
+        let _ = super::write_private(&self.kept, &serde_json::to_string(&keep)?);
+        Ok(token.access_token)
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let address = format!("{}{target}", self.profile.url.trim_end_matches('/'));
+        let url = Url::parse(&address).with_context(|| address.clone())?;
+        let mut headers = headers.clone();
+        headers.insert("upvest-client-id", self.profile.client_id.parse()?);
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_LENGTH, body.len().into());
+            let (name, value) = httpsig::body_digest(self.version, &body);
+            headers.insert(name, value);
+        }
+        self.sign(method, &url, &mut headers, &body)?;
+        let request = self.http.request(method.clone(), url).headers(headers).body(body);
+        request.send().await.with_context(|| address)
+    }
+
+    fn sign(&self, method: &Method, url: &Url, headers: &mut HeaderMap, body: &[u8]) -> anyhow::Result<()> {
+        let authority = url.host_str().map(|host| match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        });
+        let message = Message {
+            method: method.as_str(),
+            scheme: url.scheme(),
+            authority: authority.as_deref().unwrap_or_default(),
+            path: url.path(),
+            query: url.query(),
+            headers,
+            body,
+            status: None,
+        };
+        let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
+        let parameters = Parameters {
+            key_id: &self.key_id,
+            created,
+            expires: Some(created + LIFETIME),
+            nonce: Some(&nonce),
+            alg: None,
+            tag: None,
+        };
+        let components = httpsig::usual_components(&message, self.version);
+        let signed = httpsig::sign(&message, &components, &parameters, &self.key, self.version)?;
+        if self.verbose {
+            eprintln!(
+                "> {method} {url}\n\nsignature base ({}):\n{}\n",
+                self.version.profile().name,
+                redacted(&signed.base)
+            );
+            eprintln!("> signature-input: {}\n> signature: {}", signed.signature_input, signed.signature);
+        }
+        headers.insert("signature-input", signed.signature_input.parse()?);
+        headers.insert("signature", signed.signature.parse()?);
+        let selector = match self.version {
+            Version::Draft6 => "6",
+            Version::Draft15 | Version::Rfc9421 => "15",
+        };
+        headers.insert("upvest-signature-version", HeaderValue::from_static(selector));
+        Ok(())
+    }
+}
+
+/// The base without the access token, which somebody may paste into a ticket.
+fn redacted(base: &str) -> String {
+    let lines = base.lines().map(|line| match line.find("Bearer ") {
+        Some(at) if line.trim_start_matches('"').starts_with("authorization") => {
+            format!("{}Bearer …", &line[..at])
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The headers of a request, but for digest and signature.
+fn headers(method: &Method, sending: &Sending<'_>, token: &str) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert("upvest-api-version", HeaderValue::from_static("1"));
+    let mut authorization = HeaderValue::try_from(format!("Bearer {token}"))?;
+    authorization.set_sensitive(true);
+    headers.insert(header::AUTHORIZATION, authorization);
+    if sending.body.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if method == Method::POST {
+        let key = sending.idempotency_key.map_or_else(|| SystemIds.uuid().to_string(), str::to_owned);
+        headers.insert("idempotency-key", key.try_into()?);
+    }
+    for text in sending.headers {
+        let (name, value) = text.split_once(':').with_context(|| format!("'{text}' is not NAME: VALUE"))?;
+        headers.insert(HeaderName::try_from(name.trim())?, value.trim().try_into()?);
+    }
+    Ok(headers)
+}

@@ -1,0 +1,153 @@
+//! `webhook`: what webhooks are told, and mending it, through the operator API.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::operate::Server;
+
+#[derive(Subcommand)]
+pub enum Webhook {
+    /// All webhooks, and how they fare.
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// One webhook: what was asked for, last success, failures in a row, backlog, next attempt.
+    Show {
+        id: Uuid,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Packages that were sent or are to be, the newest first.
+    Packages {
+        id: Uuid,
+        /// Only those before this one.
+        #[arg(long, value_name = "NUMBER")]
+        before: Option<i64>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// A package: its body, and every attempt with status, duration and the first bytes of the answer.
+    Package {
+        id: Uuid,
+        number: i64,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// What clients and operators have done to a webhook.
+    History {
+        id: Uuid,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send nothing until it is resumed; what happens meanwhile waits.
+    Pause(Mend),
+    /// Send again.
+    Resume(Mend),
+    /// Try what has failed again at once.
+    Retry(Mend),
+    /// Never send the package that comes next: it is poison to its receiver.
+    Skip(Mend),
+    /// Send a package once more, behind those that are open.
+    Resend {
+        /// Number of the package.
+        #[arg(long)]
+        package: i64,
+        #[command(flatten)]
+        mend: Mend,
+    },
+    /// Tell everything again from there on.
+    Replay {
+        /// Id or position of an event, or an instant as in 2026-03-02T08:30:00Z.
+        #[arg(long)]
+        from: String,
+        #[command(flatten)]
+        mend: Mend,
+    },
+    /// Sign with a new key from now on; the old one is published for another day.
+    RotateKey {
+        /// Why; stays on record.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Args)]
+pub struct Mend {
+    id: Uuid,
+    /// Why; stays on record.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Webhook {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let (action, Mend { id, reason, server }, package, from) = match self {
+            Webhook::List { server } => {
+                let all = get(&server, "/webhooks").await?;
+                server.show(&if server.json { all } else { brief(&all) });
+                return Ok(());
+            }
+            Webhook::Show { id, server } => return shown(&server, &format!("/webhooks/{id}")).await,
+            Webhook::Packages { id, before, server } => {
+                let before = before.map(|number| format!("?before={number}")).unwrap_or_default();
+                return shown(&server, &format!("/webhooks/{id}/packages{before}")).await;
+            }
+            Webhook::Package { id, number, server } => {
+                return shown(&server, &format!("/webhooks/{id}/packages/{number}")).await;
+            }
+            Webhook::History { id, server } => {
+                return shown(&server, &format!("/webhooks/{id}/history")).await;
+            }
+            Webhook::RotateKey { reason, server } => {
+                let path = format!("{}/signing_keys", server.tenant().await?);
+                server.show(&server.send(Method::POST, &path, Some(json!({ "reason": reason }))).await?);
+                return Ok(());
+            }
+            Webhook::Pause(mend) => ("pause", mend, None, None),
+            Webhook::Resume(mend) => ("resume", mend, None, None),
+            Webhook::Retry(mend) => ("retry", mend, None, None),
+            Webhook::Skip(mend) => ("skip", mend, None, None),
+            Webhook::Resend { package, mend } => ("resend", mend, Some(package.to_string()), None),
+            Webhook::Replay { from, mend } => ("replay", mend, None, Some(from)),
+        };
+        let path = format!("{}/webhooks/{id}/actions", server.tenant().await?);
+        let body = json!({ "action": action, "reason": reason, "package": package, "from": from });
+        server.show(&server.send(Method::POST, &path, Some(body)).await?);
+        Ok(())
+    }
+}
+
+async fn get(server: &Server, path: &str) -> anyhow::Result<Value> {
+    server.send(Method::GET, &format!("{}{path}", server.tenant().await?), None).await
+}
+
+async fn shown(server: &Server, path: &str) -> anyhow::Result<()> {
+    server.show(&get(server, path).await?);
+    Ok(())
+}
+
+/// What tells webhooks apart at a glance.
+fn brief(all: &Value) -> Value {
+    let rows = all["data"].as_array().into_iter().flatten();
+    rows.map(|webhook| {
+        let delivery = &webhook["delivery"];
+        json!({
+            "id": webhook["id"],
+            "title": webhook["title"],
+            "url": webhook["url"],
+            "state": delivery["state"],
+            "backlog": delivery["backlog_events"],
+            "failures": delivery["failures_in_a_row"],
+            "last_success_at": delivery["last_success_at"],
+            "next_attempt_at": delivery["next_attempt_at"],
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,365 @@
+//! Seeing what webhooks are told, and mending it.
+
+use axum::extract::{Path, RawQuery, State};
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::people::told;
+use super::{Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, tenant};
+use crate::app::App;
+use crate::domain::event::EventType;
+use crate::problem::Problem;
+use crate::store::deliveries::{self, Candidate};
+use crate::store::operators::{Operator, Role};
+use crate::store::packages::{self, PackageRow};
+use crate::store::tenants::Head;
+use crate::store::webhooks::Webhook;
+use crate::store::{Tx, outbox, signing_keys, webhooks};
+
+/// Packages, and attempts, that one answer shows at most.
+const MOST: i64 = 100;
+/// Letters of a reason.
+const REASON: usize = 500;
+
+/// `GET /tenants/{tenant}/webhooks`: all, and how they fare.
+pub async fn list(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let plan = deliveries::plan(tx)?;
+        let all = webhooks::of_tenant(tx, tenant.number)?;
+        Ok::<_, Problem>(all.iter().map(|webhook| shown(webhook, &plan)).collect::<Vec<_>>())
+    };
+    Ok(Answer(json!({ "data": app.store.read("operator.webhooks", read).await? })))
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}`.
+pub async fn show(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let (id, own) = (id_of(&id, "webhook")?, app.clone());
+    let read = move |tx: &Tx<'_>| {
+        let (_, webhook) = found(tx, &own, &operator, (&name, id))?;
+        Ok::<_, Problem>(shown(&webhook, &deliveries::plan(tx)?))
+    };
+    Ok(Answer(app.store.read("operator.webhook", read).await?))
+}
+
+/// A webhook of a tenant that the operator sees.
+fn found(
+    tx: &Tx<'_>,
+    app: &App,
+    operator: &Operator,
+    (name, id): (&str, Uuid),
+) -> Result<(Tenant, Webhook), Problem> {
+    let tenant = tenant(tx, app, operator, name)?;
+    let webhook = webhooks::by_id(tx, tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
+    Ok((tenant, webhook))
+}
+
+/// A webhook, and how it fares.
+fn shown(webhook: &Webhook, plan: &[Candidate]) -> Value {
+    let state = match webhook {
+        Webhook { enabled: false, .. } => "disabled",
+        Webhook { paused: true, .. } => "paused",
+        Webhook { acceptor: Some(_), .. } => "collected",
+        Webhook { failures: 1.., .. } => "failing",
+        _ => "delivering",
+    };
+    let planned = plan.iter().find(|one| one.id == webhook.id);
+    let mut shown = webhook.view();
+    shown["delivery"] = json!({
+        "state": state,
+        "paused": webhook.paused,
+        "last_success_at": webhook.last_success_at,
+        "last_failure_at": webhook.last_failure_at,
+        "failures_in_a_row": webhook.failures,
+        "next_attempt_at": webhook.next_attempt,
+        "packages": webhook.packages,
+        "open_packages": webhook.open(),
+        "backlog_events": planned.map(Candidate::backlog),
+        "oldest_event_at": planned.and_then(|one| one.oldest).map(|(_, at)| at),
+    });
+    shown
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}/packages`: the newest first; `before` a number, those before it.
+pub async fn packages(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let (id, own) = (id_of(&id, "webhook")?, app.clone());
+    let mut query = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
+    let before = query.find(|(name, _)| name == "before").map(|(_, value)| number("before", &value));
+    let before = before.transpose()?.unwrap_or(i64::MAX);
+    let read = move |tx: &Tx<'_>| {
+        found(tx, &own, &operator, (&name, id))?;
+        let all = packages::packages_of(tx, id, before, MOST)?;
+        Ok::<_, Problem>(all.iter().map(package_view).collect::<Vec<_>>())
+    };
+    Ok(Answer(json!({ "data": app.store.read("operator.packages", read).await? })))
+}
+
+fn number(name: &str, text: &str) -> Result<i64, Problem> {
+    let number = text.parse().ok().filter(|number: &i64| *number > 0);
+    number.ok_or_else(|| Problem::invalid(name, "must be a whole number from 1"))
+}
+
+fn package_view(package: &PackageRow) -> Value {
+    json!({
+        "number": package.number,
+        "state": package.state,
+        "first_event": package.first,
+        "last_event": package.last,
+        "events": package.events,
+        "bytes": package.bytes,
+        "attempts": package.attempts,
+        "created_at": package.created_at,
+        "settled_at": package.settled_at,
+    })
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}`: its body, and every attempt to send it.
+pub async fn package(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id, package)): Path<(String, String, String)>,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let (id, own) = (id_of(&id, "webhook")?, app.clone());
+    let package = number("package", &package).map_err(|_| Problem::NotFound("package"))?;
+    let read = move |tx: &Tx<'_>| {
+        let (tenant, webhook) = found(tx, &own, &operator, (&name, id))?;
+        let row = packages::package_by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
+        let attempts = packages::attempts_of(tx, (id, package), MOST, &tenant.key)?;
+        let body = row.body(tx, (webhook.tenant, id), &tenant.key)?;
+        let mut view = package_view(&row);
+        view["body"] = serde_json::from_str(&body).unwrap_or_default();
+        view["attempts"] = attempts
+            .iter()
+            .map(|attempt| {
+                json!({
+                    "number": attempt.number,
+                    "created_at": attempt.created_at,
+                    "duration_us": attempt.duration_us,
+                    "outcome": attempt.outcome,
+                    "status": attempt.status,
+                    "answer": attempt.answer.as_ref().map(|answer| answer.as_str()),
+                })
+            })
+            .collect();
+        Ok::<_, Problem>(view)
+    };
+    Ok(Answer(app.store.scan("operator.package", read).await?))
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}/history`: what clients and operators have done to it.
+pub async fn history(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Viewer).await?;
+    let (id, own) = (id_of(&id, "webhook")?, app.clone());
+    let read = move |tx: &Tx<'_>| {
+        // One that has been deleted has a history, too; a user's is theirs.
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let all = outbox::of_subject(tx, tenant.number, id)?;
+        let own = all.iter().map(|event| told(event, tenant.key.own()));
+        own.collect::<Result<Vec<_>, _>>().map_err(|_| Problem::NotFound("webhook"))
+    };
+    Ok(Answer(json!({ "data": app.store.scan("operator.webhook_history", read).await? })))
+}
+
+/// What an operator wants to be done to a webhook.
+enum Action {
+    Pause,
+    Resume,
+    Skip,
+    Retry,
+    Resend(i64),
+    Replay(From),
+}
+
+/// From where everything is told again.
+enum From {
+    Position(i64),
+    Event(Uuid),
+    Time(Timestamp),
+}
+
+fn action(name: &str, package: Option<String>, from: Option<String>) -> Result<Action, Problem> {
+    let only = |name: &str, value: &Option<String>| match value {
+        Some(_) => Err(Problem::invalid(name, "is not for this action")),
+        None => Ok(()),
+    };
+    if name != "resend" {
+        only("package", &package)?;
+    }
+    if name != "replay" {
+        only("from", &from)?;
+    }
+    Ok(match name {
+        "pause" => Action::Pause,
+        "resume" => Action::Resume,
+        "skip" => Action::Skip,
+        "retry" => Action::Retry,
+        "resend" => Action::Resend(number("package", &needed("package", package, 20)?)?),
+        "replay" => {
+            let from = needed("from", from, 50)?;
+            Action::Replay(match (from.parse(), from.parse(), number("from", &from)) {
+                (Ok(event), _, _) => From::Event(event),
+                (_, Ok(time), _) => From::Time(time),
+                (_, _, Ok(position)) => From::Position(position),
+                _ => {
+                    let forms = "must be the id or position of an event, or an instant (RFC 3339)";
+                    return Err(Problem::invalid("from", forms));
+                }
+            })
+        }
+        _ => {
+            let known = "pause, resume, skip, retry, resend, replay";
+            return Err(Problem::invalid("action", format!("must be one of {known}")));
+        }
+    })
+}
+
+/// `POST /tenants/{tenant}/webhooks/{webhook}/actions`: `action`, `reason`, and what it is about.
+pub async fn act(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+    body: Sent,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Operator).await?;
+    let [kind, reason, package, from] = members(body, ["action", "reason", "package", "from"])?;
+    let (kind, reason) = (needed("action", kind, 50)?, needed("reason", reason, REASON)?);
+    let action = action(&kind, package, from)?;
+    let id = id_of(&id, "webhook")?;
+    let number = number_of(&app, &operator, (&name, id)).await?;
+    let (own, now) = (app.clone(), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let mut head = Head::take(tx, number, now)?;
+        let (tenant, old) = found(tx, &own, &operator, (&name, id))?;
+        let (action, what) = done(tx, &head, &old, &action, now)?;
+        let new = webhooks::by_id(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
+        let [old, mut new] = [&old, &new].map(counters);
+        new["about"] = what;
+        let done = Done { action, subject: None, reason: Some(reason.clone()), old, new };
+        let object = done.object(&operator, ("webhook_id", id));
+        let of = (id, tenant.key.own());
+        outbox::publish(tx, &mut head, EventType::OperatorAction, of, &object.to_string(), &*own.ids)?;
+        head.put(tx);
+        Ok::<_, Problem>(Answer(object))
+    };
+    app.store.write("operator.webhook_action", number, unit).await
+}
+
+/// The tenant's number, by which a process chooses its writer.
+async fn number_of(app: &App, operator: &Operator, (name, id): (&str, Uuid)) -> Result<i64, Problem> {
+    let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
+    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(found(tx, &own, &of, (&name, id))?.0.number);
+    app.store.read("operator.tenant", find).await
+}
+
+/// What an action can change.
+fn counters(webhook: &Webhook) -> Value {
+    json!({
+        "paused": webhook.paused,
+        "failures_in_a_row": webhook.failures,
+        "packages": webhook.packages,
+        "open_packages": webhook.open(),
+    })
+}
+
+/// Does it; its name for the record, and what it was about.
+fn done(
+    tx: &Tx<'_>,
+    head: &Head,
+    webhook: &Webhook,
+    action: &Action,
+    now: Timestamp,
+) -> Result<(&'static str, Value), Problem> {
+    let paused = |paused| webhooks::update(tx, head, webhook, &Webhook { paused, ..webhook.clone() });
+    Ok(match action {
+        Action::Pause => ("pause_webhook", paused(true).map(|()| Value::Null)?),
+        Action::Resume => ("resume_webhook", paused(false).map(|()| Value::Null)?),
+        Action::Retry => ("retry_webhook", webhooks::reset(tx, webhook).map(|()| Value::Null)?),
+        Action::Skip if packages::skip(tx, webhook, now)? => {
+            ("skip_package", json!({ "package": webhook.settled + 1 }))
+        }
+        Action::Skip => return Err(Problem::State("no package is open")),
+        Action::Resend(number) => {
+            let package = packages::package_by_number(tx, webhook.id, *number)?;
+            let package = package.ok_or(Problem::NotFound("package"))?;
+            if package.state == "open" {
+                return Err(Problem::State("the package is still to be sent"));
+            }
+            let again = packages::resend(tx, webhook, &package, now)?;
+            ("resend_package", json!({ "package": number, "as": again }))
+        }
+        Action::Replay(from) => ("replay_events", replay(tx, head, webhook, from)?),
+    })
+}
+
+fn replay(tx: &Tx<'_>, head: &Head, webhook: &Webhook, from: &From) -> Result<Value, Problem> {
+    if !webhook.enabled {
+        return Err(Problem::State("the webhook is not enabled"));
+    }
+    let from = match from {
+        From::Position(number) => *number,
+        From::Event(id) => outbox::number_of(tx, head.tenant, *id)?.ok_or(Problem::NotFound("event"))?,
+        From::Time(since) => outbox::first_since(tx, head.tenant, *since, head.events)?,
+    };
+    let next = webhooks::spans(tx, webhook.id)?.first().map_or(head.events + 1, |span| span.next);
+    if from >= next {
+        return Err(Problem::State("everything from there on is still to be sent"));
+    }
+    webhooks::replay(tx, webhook, from)?;
+    Ok(json!({ "from": from }))
+}
+
+/// `POST /tenants/{tenant}/signing_keys`: from now on another key signs deliveries; the old one is published for a day.
+pub async fn rotate(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    body: Sent,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Administrator).await?;
+    let [reason] = members(body, ["reason"])?;
+    let reason = needed("reason", reason, REASON)?;
+    let (own, of, asked) = (app.clone(), operator.clone(), name.clone());
+    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(tenant(tx, &own, &of, &asked)?.number);
+    let number = app.store.read("operator.tenant", find).await?;
+    let (own, now) = (app.clone(), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let mut head = Head::take(tx, number, now)?;
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let old = signing_keys::current(tx, number)?.map(|key| key.id);
+        let new = signing_keys::rotate(tx, number, &tenant.key, head.now, &*own.ids)?;
+        let (old, changed) = (json!({ "key": old }), json!({ "key": new }));
+        let done = Done {
+            action: "rotate_signing_key",
+            subject: None,
+            reason: Some(reason.clone()),
+            old,
+            new: changed,
+        };
+        let object = done.object(&operator, ("key_id", new));
+        let of = (new, tenant.key.own());
+        outbox::publish(tx, &mut head, EventType::OperatorAction, of, &object.to_string(), &*own.ids)?;
+        head.put(tx);
+        Ok::<_, Problem>(Answer(object))
+    };
+    app.store.write("operator.rotate", number, unit).await
+}
