@@ -67,7 +67,7 @@ pub async fn measure(
 }
 
 /// Loads the users through the store, as creates do without requests; the id of the last one.
-async fn load(
+pub async fn load(
     world: &World,
     register: &Register,
     users: usize,

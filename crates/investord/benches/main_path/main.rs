@@ -9,11 +9,13 @@ mod bulk;
 mod checks;
 mod cpu;
 mod database;
+mod deliveries;
 mod load;
 mod peers;
 mod people;
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
+mod receivers;
 mod report;
 mod requests;
 mod server;
@@ -40,6 +42,9 @@ use world::{KEYS, Level, Register, World};
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 /// What `--all` loads through the store.
 const VERY_MANY: usize = 2_000_000;
+
+/// Events that wait in what `--all` measures of deliveries.
+const BACKLOG: usize = 1_000_000;
 
 /// Measures the server of this build.
 #[derive(Parser)]
@@ -69,6 +74,9 @@ struct Options {
     /// Measures the neighbours of bench/peers too, on the same PostgreSQL server.
     #[arg(long)]
     peers: bool,
+    /// Measures how events are delivered too, with so many that wait.
+    #[arg(long, value_name = "EVENTS")]
+    deliveries: Option<usize>,
     /// Writes the figures as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -126,6 +134,15 @@ impl Options {
 
     fn bulk(&self) -> Option<usize> {
         self.bulk.or(self.all.then_some(if self.quick { 20_000 } else { VERY_MANY }))
+    }
+
+    fn deliveries(&self) -> Option<usize> {
+        self.deliveries.or(self.all.then_some(if self.quick { 20_000 } else { BACKLOG }))
+    }
+
+    /// Nothing but deliveries: `--deliveries` alone.
+    fn main_path(&self) -> bool {
+        self.all || self.deliveries.is_none()
     }
 
     fn peers(&self) -> bool {
@@ -189,6 +206,12 @@ async fn measure(
 ) -> anyhow::Result<()> {
     report.section("The machine");
     report.fact("a write of 4 KiB and its fdatasync", single::sync_cost(world.folder())?, "ms");
+    if let Some(events) = options.deliveries() {
+        deliveries::measure(options, world, server, events, report).await?;
+    }
+    if !options.main_path() {
+        return Ok(());
+    }
     let mut registers = Vec::new();
     for base in options.databases() {
         match (base, server) {

@@ -61,6 +61,11 @@ impl Report {
         self.note(Fact { name: name.into(), value, unit, bound: Some(Bound::AtMost(bound)) });
     }
 
+    /// A figure that shall be at least `bound`.
+    pub fn at_least(&mut self, name: &str, value: f64, unit: &'static str, bound: f64) {
+        self.note(Fact { name: name.into(), value, unit, bound: Some(Bound::AtLeast(bound)) });
+    }
+
     fn note(&mut self, fact: Fact) {
         eprintln!("{}: {:.2} {} {}", fact.name, fact.value, fact.unit, fact.verdict());
         if let Some((_, facts)) = self.sections.last_mut() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use httpsig::{KeyKind, SigningKey};
 use investord::clock::{Ids, SystemIds};
-use investord::config::{self, Config, Log, LogFormat, Secret};
+use investord::config::{self, Config, Log, LogFormat, Secret, Webhooks};
 use investord::store::connect::Tuning;
 use investord::store::seal::MasterKey;
 use investord::store::{Database, migrate};
@@ -159,6 +159,7 @@ impl World {
             failed_checks_per_second: 0,
             token_lifetime_seconds: 86_400,
             log: Log { format: LogFormat::Json, level: level.into() },
+            webhooks: Webhooks { allow_insecure_targets: true, ..Webhooks::default() },
             ..Config::default()
         };
         let config = self.write("investord.toml", &toml::to_string(&config)?)?;
