@@ -287,6 +287,8 @@ fn documents_name_files_that_exist() {
         "docs/divergences.md",
         "docs/benchmarks.md",
         "docs/operating.md",
+        "docs/operators.md",
+        "docs/webhooks.md",
     ] {
         let path = workspace().join(document);
         let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{document} is missing"));

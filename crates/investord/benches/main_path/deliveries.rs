@@ -231,7 +231,7 @@ async fn unsubscribe(register: &Register) -> anyhow::Result<()> {
         store.read("bench.tenant", |tx| tenants::by_name(tx, TENANT)).await?.context("no tenant")?.number;
     let unit = move |tx: &Tx<'_>| {
         let all = webhooks::of_tenant(tx, number)?;
-        all.iter().try_for_each(|webhook| webhooks::drop(tx, webhook.id))
+        all.iter().try_for_each(|webhook| webhooks::drop(tx, webhook, SystemClock::default().now()))
     };
     store.write_alone::<_, StoreError>("bench.unsubscribe", unit).await?;
     store.fold().await;

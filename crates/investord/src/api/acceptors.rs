@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -32,6 +33,8 @@ const PATH: &str = "/events-acceptor-service/endpoints/";
 /// How long a request waits for something to collect, and how often it looks.
 const PATIENCE: u64 = 20;
 const EVERY: Duration = Duration::from_millis(200);
+/// How often it is noted that somebody asks.
+const NOTED: SignedDuration = SignedDuration::from_hours(1);
 
 pub const HEALTH_OPERATION: &str = "GET /events-acceptor-service/health";
 pub const HEALTH: About = About {
@@ -210,11 +213,11 @@ async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Pro
     let look = {
         let client = Arc::clone(&client);
         move |tx: &Tx<'_>| {
-            acceptors::by_id(tx, number, id)?.ok_or(Problem::NotFound("endpoint"))?;
-            let mut is_there = false;
+            let acceptor = acceptors::by_id(tx, number, id)?.ok_or(Problem::NotFound("endpoint"))?;
+            let mut is_there = now.duration_since(acceptor.seen_at) >= NOTED;
             for webhook in acceptors::webhooks_of(tx, number, id)? {
                 let portion = deliveries::portion(tx, (number, webhook), None, &client.tenant.key, now)?;
-                is_there |= portion.is_some_and(|portion| portion.is_worth_it());
+                is_there |= portion.is_some_and(|portion| portion.is_worth_it() && portion.webhook.sends());
             }
             Ok::<_, Problem>(is_there)
         }
@@ -307,7 +310,7 @@ pub async fn delete(State(app): State<App>, req: Signed<Delete>) -> Result<Reply
         if acceptors::by_id(tx, head.tenant, req.call.0)?.is_none() {
             return Ok(Err(Problem::NotFound("endpoint")));
         }
-        acceptors::drop(tx, head.tenant, req.call.0)?;
+        acceptors::drop(tx, head.tenant, req.call.0, req.now)?;
         Ok(Ok(Reply::nothing()))
     };
     about_tenant::write(&app, "acceptors.delete", req, delete).await

@@ -17,7 +17,7 @@ use crate::domain::schema::{Fault, Schemas};
 use crate::domain::webhook::{CATEGORIES, Wants};
 use crate::problem::Problem;
 use crate::store::packages::{self, Wanted};
-use crate::store::{StoreError, Tx, tenants};
+use crate::store::{Tx, tenants};
 
 const MOST: i64 = 1000;
 const DEFAULT: i64 = 100;
@@ -130,6 +130,10 @@ pub async fn list(State(app): State<App>, req: Signed<List>) -> Result<Reply, Pr
     let list = move |tx: &Tx<'_>| {
         let tenant = &client.tenant;
         let end = tenants::end_of_chain(tx, tenant.number)?.map_or(0, |(events, _)| events);
+        if after > end {
+            // A register that was restored: what it would number so is not what the consumer has missed.
+            return Err(Problem::invalid("after", format!("lies beyond the last event, {end}")));
+        }
         let to = end.min(after + limit);
         let mut data = Vec::new();
         packages::events(tx, tenant.number, (after + 1, to), &wants, &tenant.key, |event| {
@@ -138,8 +142,7 @@ pub async fn list(State(app): State<App>, req: Signed<List>) -> Result<Reply, Pr
                 r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object}}}"#
             ));
         })?;
-        let (next, more) = (to.max(after), to < end);
-        Ok::<_, StoreError>(format!(r#"{{"data":[{}],"next":{next},"more":{more}}}"#, data.join(",")))
+        Ok(format!(r#"{{"data":[{}],"next":{to},"more":{}}}"#, data.join(","), to < end))
     };
     Ok(Reply::ok(app.store.scan("events.list", list).await?))
 }

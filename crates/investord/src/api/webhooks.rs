@@ -262,7 +262,7 @@ impl Call for Delete {
         tag: WEBHOOKS,
         id: "delete_webhook",
         summary: "Delete a webhook",
-        description: "Nothing more is sent, and what was sent is forgotten.",
+        description: "Nothing more is sent.",
         parameters: path,
         request: None,
         answer: NOTHING,
@@ -279,7 +279,7 @@ pub async fn delete(State(app): State<App>, req: Signed<Delete>) -> Result<Reply
         let Some(old) = webhooks::by_id(tx, head.tenant, req.call.0)? else {
             return Ok(Err(Problem::NotFound("webhook")));
         };
-        webhooks::drop(tx, old.id)?;
+        webhooks::drop(tx, &old, req.now)?;
         record(tx, &own, head, req, ("delete_webhook", old.id), [old.view(), Value::Null])?;
         Ok(Ok(Reply::nothing()))
     };

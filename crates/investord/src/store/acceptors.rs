@@ -11,8 +11,10 @@ const INSERT: Stmt = Stmt {
     name: "acceptors.insert",
     text: "INSERT INTO acceptors (id, tenant, target, created_at, seen_at) VALUES ($1, $2, $3, $4, $5)",
 };
-const BY_ID: Stmt =
-    Stmt { name: "acceptors.by_id", text: "SELECT target FROM acceptors WHERE tenant = $1 AND id = $2" };
+const BY_ID: Stmt = Stmt {
+    name: "acceptors.by_id",
+    text: "SELECT target, seen_at FROM acceptors WHERE tenant = $1 AND id = $2",
+};
 const SEEN: Stmt = Stmt { name: "acceptors.seen", text: "UPDATE acceptors SET seen_at = $1 WHERE id = $2" };
 const DROP: Stmt = Stmt { name: "acceptors.drop", text: "DELETE FROM acceptors WHERE id = $1" };
 const WEBHOOKS: Stmt = Stmt {
@@ -45,11 +47,13 @@ pub struct Acceptor {
     pub id: Uuid,
     /// The address that deliveries are signed for, if it is not the acceptor's own.
     pub target: Option<String>,
+    /// When somebody has asked, as far as it was noted.
+    pub seen_at: Timestamp,
 }
 
 pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Acceptor>, StoreError> {
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
-        Ok(Acceptor { id, target: row.text_or_null(0)?.map(str::to_owned) })
+        Ok(Acceptor { id, target: row.text_or_null(0)?.map(str::to_owned), seen_at: row.at(1)? })
     })
 }
 
@@ -69,9 +73,11 @@ pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, Stor
 }
 
 /// Forgets an acceptor and its webhooks; under the tenant's lock.
-pub fn drop(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<(), StoreError> {
+pub fn drop(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     for webhook in webhooks_of(tx, tenant, id)? {
-        webhooks::drop(tx, webhook)?;
+        if let Some(webhook) = webhooks::by_id(tx, tenant, webhook)? {
+            webhooks::drop(tx, &webhook, now)?;
+        }
     }
     tx.execute_one(&DROP, &[Value::Id(id)])
 }

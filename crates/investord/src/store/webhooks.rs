@@ -24,8 +24,7 @@ pub const STATEMENTS: &[&Stmt] = &[
     &END_SPANS,
     &DROP_SPAN,
     &DROP_SPANS,
-    &DROP_PACKAGES,
-    &DROP_ATTEMPTS,
+    &CLOSE_PACKAGES,
 ];
 
 const INSERT: Stmt = Stmt {
@@ -80,10 +79,10 @@ const DROP_SPAN: Stmt =
     Stmt { name: "webhook_spans.drop", text: "DELETE FROM webhook_spans WHERE webhook = $1 AND number = $2" };
 const DROP_SPANS: Stmt =
     Stmt { name: "webhook_spans.drop_all", text: "DELETE FROM webhook_spans WHERE webhook = $1" };
-const DROP_PACKAGES: Stmt =
-    Stmt { name: "webhook_packages.drop_all", text: "DELETE FROM webhook_packages WHERE webhook = $1" };
-const DROP_ATTEMPTS: Stmt =
-    Stmt { name: "webhook_attempts.drop_all", text: "DELETE FROM webhook_attempts WHERE webhook = $1" };
+const CLOSE_PACKAGES: Stmt = Stmt {
+    name: "webhook_packages.close",
+    text: "UPDATE webhook_packages SET state = 'skipped', settled_at = $1 WHERE webhook = $2 AND number > $3",
+};
 
 #[derive(Clone, Debug)]
 pub struct Webhook {
@@ -127,6 +126,11 @@ impl Webhook {
             last_failure_at: None,
             lease_until: None,
         }
+    }
+
+    /// Whether anything is sent at the moment.
+    pub fn sends(&self) -> bool {
+        self.enabled && !self.paused
     }
 
     /// Packages that have neither been delivered nor skipped.
@@ -225,12 +229,12 @@ pub fn update(tx: &Tx<'_>, head: &Head, old: &Webhook, new: &Webhook) -> Result<
     if new.enabled { begin_span(tx, new.id, head.events + 1, &new.content.wants) } else { Ok(()) }
 }
 
-/// Forgets a webhook and what was sent.
-pub fn drop(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
-    for stmt in [&DROP_ATTEMPTS, &DROP_PACKAGES, &DROP_SPANS] {
-        tx.execute(stmt, &[Value::Id(id)])?;
-    }
-    tx.execute_one(&DROP, &[Value::Id(id)])
+/// Forgets a webhook. What was sent goes with time, as that of others: it may be a lot.
+pub fn drop(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), StoreError> {
+    let Webhook { id, settled, .. } = webhook;
+    tx.execute(&CLOSE_PACKAGES, &[Value::At(now), Value::Id(*id), Value::Int(*settled)])?;
+    tx.execute(&DROP_SPANS, &[Value::Id(*id)])?;
+    tx.execute_one(&DROP, &[Value::Id(*id)])
 }
 
 /// Begins anew with the counters of `webhook`: no failures, no wait, and nobody delivers.

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,6 +76,10 @@ struct Courier {
     looks: HashMap<Uuid, Look>,
     busy: HashSet<Uuid>,
     tasks: JoinSet<Done>,
+    /// Whether some wait for others to come to an end.
+    crowded: Arc<AtomicBool>,
+    /// Who was started last: whoever comes behind it is next.
+    last: Uuid,
     /// Packages so far.
     tried: usize,
 }
@@ -88,16 +93,27 @@ struct Done {
 
 impl Courier {
     fn new(app: App) -> Self {
-        Self { app, looks: HashMap::new(), busy: HashSet::new(), tasks: JoinSet::new(), tried: 0 }
+        Self {
+            app,
+            looks: HashMap::new(),
+            busy: HashSet::new(),
+            tasks: JoinSet::new(),
+            crowded: Arc::default(),
+            last: Uuid::nil(),
+            tried: 0,
+        }
     }
 
     /// Starts what can be started; when the next one can, as far as is known.
     async fn start(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let plan = self.app.store.read("webhooks.plan", deliveries::plan).await?;
+        let mut plan = self.app.store.read("webhooks.plan", deliveries::plan).await?;
         let now = self.app.clock.now();
         self.looks.retain(|id, _| plan.iter().any(|one| one.id == *id));
         gauge(&plan, now);
         let mut next: Option<Timestamp> = None;
+        let mut crowded = false;
+        let turn = plan.iter().position(|one| one.id > self.last).unwrap_or(0);
+        plan.rotate_left(turn);
         for one in plan {
             if self.busy.contains(&one.id) {
                 continue;
@@ -106,9 +122,13 @@ impl Courier {
                 next = Some(next.map_or(at, |next| next.min(at)));
             } else if self.busy.len() < MOST {
                 self.busy.insert(one.id);
-                self.tasks.spawn(deliver(self.app.clone(), one));
+                self.last = one.id;
+                self.tasks.spawn(deliver(self.app.clone(), one, Arc::clone(&self.crowded)));
+            } else {
+                crowded = true;
             }
         }
+        self.crowded.store(crowded, Ordering::Relaxed);
         Ok(next)
     }
 
@@ -179,9 +199,9 @@ fn gauge(plan: &[Candidate], now: Timestamp) {
 }
 
 /// Delivers to one webhook until it has nothing, fails, or is somebody else's.
-async fn deliver(app: App, one: Candidate) -> Done {
-    let mut delivery =
-        Delivery { app: &app, tenant: one.tenant, id: one.id, lease: app.ids.uuid(), tried: 0 };
+async fn deliver(app: App, one: Candidate, crowded: Arc<AtomicBool>) -> Done {
+    let (tenant, id, lease) = (one.tenant, one.id, app.ids.uuid());
+    let mut delivery = Delivery { app: &app, tenant, id, lease, crowded: &crowded, tried: 0 };
     let look = delivery.run().await.unwrap_or_else(|error| {
         tracing::error!(%error, webhook = %one.id, "cannot deliver to a webhook; later again");
         let rest = Rest { due: Some(app.clock.now() + LATER), full_at: i64::MAX };
@@ -196,6 +216,7 @@ struct Delivery<'a> {
     tenant: i64,
     id: Uuid,
     lease: Uuid,
+    crowded: &'a AtomicBool,
     /// Packages so far.
     tried: usize,
 }
@@ -219,7 +240,9 @@ impl Delivery<'_> {
         loop {
             let (attempts, all) = self.send(&load).await;
             self.tried += attempts.len();
-            let mut next = if all { self.look(load.portion.last()).await? } else { None };
+            // Where others wait for a turn, a portion is one.
+            let goes_on = all && !self.crowded.load(Ordering::Relaxed);
+            let mut next = if goes_on { self.look(load.portion.last()).await? } else { None };
             if let Some(next) = next.as_mut().filter(|_| !attempts.is_empty()) {
                 // It was read before it is written that all went well.
                 next.portion.webhook.failures = 0;

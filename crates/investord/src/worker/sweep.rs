@@ -58,7 +58,7 @@ async fn sweep_acceptors(app: &App) -> Result<usize, StoreError> {
         let unit = move |tx: &Tx<'_>| {
             let head = Head::take(tx, tenant, now)?;
             if acceptors::is_stale(tx, tenant, id, before)? {
-                acceptors::drop(tx, tenant, id)?;
+                acceptors::drop(tx, tenant, id, now)?;
                 head.put(tx);
             }
             Ok::<_, StoreError>(())
