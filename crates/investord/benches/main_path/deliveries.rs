@@ -26,6 +26,9 @@ use crate::{Base, Options, bulk, cpu, load};
 const DELAY: SignedDuration = SignedDuration::from_secs(1);
 /// Events per second while it is measured how late they come; each user makes two.
 const PACE: u64 = 100;
+/// Bytes of a package: the default, and what no package reaches in a second, so that the delay alone decides.
+const DEFAULT: usize = 10_240;
+const LARGE: usize = 1_048_576;
 const TOGETHER: usize = 100;
 const BESIDE_A_DEAD_ONE: usize = 199;
 
@@ -85,7 +88,7 @@ async fn backlog(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let address = free()?;
-    subscribe(world, register, &[format!("http://{address}/")], Some(1)).await?;
+    subscribe(world, register, &[format!("http://{address}/")], Some(1), DEFAULT).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let (resident, peak) = cpu::memory(service.processes[0].id())?;
@@ -114,7 +117,7 @@ async fn many(
         (0..TOGETHER).map(|number| format!("http://{}/{number}", receivers.address)).collect();
     // As many deliveries as before.
     let from = events - (events / TOGETHER).max(1_000).min(events) + 1;
-    subscribe(world, register, &urls, Some(i64::try_from(from)?)).await?;
+    subscribe(world, register, &urls, Some(i64::try_from(from)?), DEFAULT).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     let (rate, cpu_us) = drain(&service, &receivers, span).await?;
     report.at_least(&format!("drained to {TOGETHER} receivers"), rate, "events/s", 20_000.0);
@@ -161,7 +164,7 @@ async fn late(
     if dead {
         urls.push(format!("http://{}/", silent.local_addr()?));
     }
-    subscribe(world, register, &urls, None).await?;
+    subscribe(world, register, &urls, None, LARGE).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
     let sender = world.signed(service.authority(), KeyKind::Ed25519, &token)?;
@@ -191,12 +194,13 @@ fn free() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-/// Makes webhooks in default packages, told of everything from an event on or of what happens from now on.
+/// Makes webhooks, told of everything from an event on or of what happens from now on.
 async fn subscribe(
     world: &World,
     register: &Register,
     urls: &[String],
     from: Option<i64>,
+    most_bytes: usize,
 ) -> anyhow::Result<()> {
     let store = Store::open(&register.database()?)?;
     let (master_key, urls, now) =
@@ -208,7 +212,8 @@ async fn subscribe(
         let head = Head::take(tx, tenant.number, now)?;
         signing_keys::ensure(tx, tenant.number, &key, now, &SystemIds)?;
         for url in &urls {
-            let body = format!(r#"{{"title":"bench","url":"{url}"}}"#);
+            let config = format!(r#"{{"max_package_size":{most_bytes}}}"#);
+            let body = format!(r#"{{"title":"bench","url":"{url}","config":{config}}}"#);
             let new = NewWebhook::parse(body.as_bytes(), &tenant.settings, now);
             let new = new.map_err(|faults| StoreError::Damaged(format!("{faults:?}")))?;
             let webhook = Webhook::new(SystemIds.uuid(), &head, new.content, true, None);

@@ -18,7 +18,7 @@ pub async fn write<T: Call + 'static>(
     work: impl Fn(&Tx<'_>, &Signed<T>, &mut Head) -> Result<Result<Reply, Problem>, StoreError> + Send + 'static,
 ) -> Result<Reply, Problem> {
     let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
-    let first = First { head: Some(number), nonce, once: None };
+    let first = First { head: Some(number), nonce, once: None, webhook: None };
     let unit = move |tx: &Tx<'_>| {
         let mut head = Head::take(tx, number, req.now)?;
         if let Some(reply) = before(tx, None, nonce.as_ref(), &req.client.tenant.key)? {

@@ -40,7 +40,7 @@ pub async fn write_found<T: Call + 'static>(
 ) -> Result<Reply, Problem> {
     let (number, nonce, ids) = (req.client.tenant.number, req.nonce().copied(), Arc::clone(&app.ids));
     let keyed = if T::ONCE { Some(req.once()?) } else { None };
-    let first = First { head: Some(number), nonce, once: keyed };
+    let first = First { head: Some(number), nonce, once: keyed, webhook: None };
     let unit = move |tx: &Tx<'_>| {
         let key = &req.client.tenant.key;
         let mut head = Head::take(tx, number, req.now)?;

@@ -9,27 +9,28 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::openapi::{About, NOTHING, Payload, WEBHOOKS, path_id};
 use super::webhooks::ADMIN;
-use super::{Reply, about_tenant};
+use super::{Reply, about_tenant, page};
 use crate::app::App;
 use crate::domain::schema::Schemas;
 use crate::domain::webhook::Targets;
 use crate::outbound::{self, DELIVERED};
 use crate::problem::Problem;
-use crate::store::acceptors::{self, Acceptor};
-use crate::store::deliveries::{self, Portion};
+use crate::store::acceptors;
+use crate::store::deliveries::{self, Portion, Ready};
 use crate::store::packages::Attempt;
-use crate::store::seal::TenantKey;
 use crate::store::tenants::Head;
 use crate::store::{StoreError, Tx, signing_keys};
 
 const PATH: &str = "/events-acceptor-service/endpoints/";
+/// Endpoints of a tenant.
+const MOST: i64 = 20;
 /// How long a request waits for something to collect, and how often it looks.
 const PATIENCE: u64 = 20;
 const EVERY: Duration = Duration::from_millis(200);
@@ -116,6 +117,9 @@ impl Call for Create {
 pub async fn create(State(app): State<App>, req: Signed<Create>) -> Result<Reply, Problem> {
     let own = app.clone();
     let create = move |tx: &Tx<'_>, req: &Signed<Create>, head: &mut Head| {
+        if acceptors::count(tx, head.tenant)? >= MOST {
+            return Ok(Err(Problem::State("there are 20 endpoints already: delete one first")));
+        }
         let id = own.ids.uuid();
         acceptors::insert(tx, head.tenant, id, req.call.target.as_deref(), req.now)?;
         Ok(Ok(Reply::created(json!({ "id": id, "url": url(&own, id) }).to_string())))
@@ -165,11 +169,15 @@ impl Call for Collect {
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let id = received.path_id(2).ok_or(Problem::NotFound("endpoint"))?;
-        let mut query = form_urlencoded::parse(received.query().as_bytes());
-        let wait = query.find(|(name, _)| name == "wait").map(|(_, value)| value.parse());
-        match wait.unwrap_or(Ok(PATIENCE)) {
-            Ok(wait) if wait <= PATIENCE => Ok(Self { id, wait }),
-            _ => Err(Problem::invalid("wait", format!("must be a whole number from 0 to {PATIENCE}"))),
+        let query = form_urlencoded::parse(received.query().as_bytes());
+        match &query.filter(|(name, _)| name == "wait").collect::<Vec<_>>()[..] {
+            [] => Ok(Self { id, wait: PATIENCE }),
+            [(_, text)] => {
+                let wait = page::number(text, i64::try_from(PATIENCE).unwrap_or(i64::MAX));
+                let wait = wait.map_err(|why| Problem::invalid("wait", why))?;
+                Ok(Self { id, wait: wait.unsigned_abs() })
+            }
+            _ => Err(Problem::invalid("wait", "stands more than once in the query")),
         }
     }
 }
@@ -225,62 +233,62 @@ async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Pro
     if !app.store.read("acceptors.look", look).await? {
         return Ok(Vec::new());
     }
+    let own_client = Arc::clone(&client);
     let unit = move |tx: &Tx<'_>| {
-        let Some(acceptor) = acceptors::by_id(tx, number, id)? else { return Ok(Vec::new()) };
+        let Some(acceptor) = acceptors::by_id(tx, number, id)? else { return Ok(None) };
         acceptors::seen(tx, id, now)?;
-        let mut collected = Vec::new();
+        let key = &own_client.tenant.key;
         for webhook in acceptors::webhooks_of(tx, number, id)? {
-            let portion = deliveries::portion(tx, (number, webhook), None, &client.tenant.key, now)?;
+            let portion = deliveries::portion(tx, (number, webhook), None, key, now)?;
             let Some(portion) = portion.filter(Portion::is_worth_it) else { continue };
             let lease = own.ids.uuid();
             if deliveries::claim(tx, &portion, lease, now)? {
-                let attempts =
-                    hand_over(tx, &own, &acceptor, (&portion, &client.tenant.key), &mut collected)?;
-                let (key, ids) = (&client.tenant.key, &*own.ids);
-                deliveries::settle(tx, (&portion.webhook, lease), &attempts, None, (key, ids), now)?;
+                let attempts: Vec<Attempt> =
+                    portion.packages.iter().map(|package| handed_over(package, now)).collect();
+                let of = (&portion.webhook, lease);
+                deliveries::settle(tx, of, &attempts, None, (key, &*own.ids), now)?;
+            }
+            if !portion.packages.is_empty() {
+                let sealed = signing_keys::current(tx, number)?;
+                let sealed =
+                    sealed.ok_or_else(|| StoreError::Damaged("the tenant has no signing key".into()))?;
+                return Ok(Some((acceptor, portion, sealed)));
             }
         }
-        Ok::<_, Problem>(collected)
+        Ok::<_, Problem>(None)
     };
-    app.store.write("acceptors.collect", number, unit).await
-}
-
-/// Signs the packages of a portion for whoever collects them.
-fn hand_over(
-    tx: &Tx<'_>,
-    app: &App,
-    acceptor: &Acceptor,
-    (portion, tenant_key): (&Portion, &TenantKey),
-    collected: &mut Vec<Value>,
-) -> Result<Vec<Attempt>, Problem> {
-    let now = app.clock.now();
-    let sealed = signing_keys::current(tx, portion.webhook.tenant)?;
-    let sealed = sealed.ok_or_else(|| StoreError::Damaged("the tenant has no signing key".into()))?;
-    let key = app.outbound.key(&sealed, tenant_key)?;
+    let Some((acceptor, portion, sealed)) = app.store.write("acceptors.collect", number, unit).await? else {
+        return Ok(Vec::new());
+    };
+    let key = app.outbound.key(&sealed, &client.tenant.key)?;
     let target = acceptor.target.clone().unwrap_or_else(|| url(app, acceptor.id));
-    let mut attempts = Vec::new();
-    for package in &portion.packages {
-        let signature = portion.webhook.content.config.signature;
-        let body = package.body.as_bytes();
-        let headers = outbound::signed(&target, body, signature, (sealed.id, &key), now, app.ids.uuid())
-            .map_err(|error| Problem::Internal(error.to_string()))?;
+    let signature = portion.webhook.content.config.signature;
+    let sign = |package: &Ready| {
+        let nonce = app.ids.uuid();
+        let headers =
+            outbound::signed(&target, package.body.as_bytes(), signature, (sealed.id, &key), now, nonce)
+                .map_err(|error| Problem::Internal(error.to_string()))?;
         let headers: Map<String, Value> = headers
             .iter()
             .map(|(name, value)| (name.to_string(), json!([String::from_utf8_lossy(value.as_bytes())])))
             .collect();
-        collected.push(json!({ "headers": headers, "payload": *package.body, "created_at": now }));
-        attempts.push(Attempt {
-            package: package.row.number,
-            number: package.row.attempts + 1,
-            created_at: now,
-            duration_us: 0,
-            outcome: DELIVERED,
-            delivered: true,
-            status: None,
-            answer: Vec::new(),
-        });
+        Ok(json!({ "headers": headers, "payload": *package.body, "created_at": now }))
+    };
+    portion.packages.iter().map(sign).collect()
+}
+
+/// A package that counts as delivered because somebody has collected it.
+fn handed_over(package: &Ready, now: Timestamp) -> Attempt {
+    Attempt {
+        package: package.row.number,
+        number: package.row.attempts + 1,
+        created_at: now,
+        duration_us: 0,
+        outcome: DELIVERED,
+        delivered: true,
+        status: None,
+        answer: Vec::new(),
     }
-    Ok(attempts)
 }
 
 pub struct Delete(Uuid);

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::Reply;
 use super::caller::{Call, Received, Signed};
 use super::openapi::{About, EVENTS, Payload};
-use super::webhooks::READ;
+use super::webhooks::ADMIN;
+use super::{Reply, page};
 use crate::app::App;
 use crate::domain::schema::{Fault, Schemas};
 use crate::domain::webhook::{CATEGORIES, Wants};
@@ -58,7 +58,8 @@ pub struct List {
 
 impl Call for List {
     const OPERATION: &'static str = "GET /investord/events";
-    const SCOPES: &'static [&'static str] = READ;
+    // Whoever can point a webhook at themselves has all of it anyway; who may only see webhooks has not.
+    const SCOPES: &'static [&'static str] = ADMIN;
     const ABOUT: About = About {
         tag: EVENTS,
         id: "list_events",
@@ -76,7 +77,7 @@ impl Call for List {
                 number(
                     "limit",
                     "How many positions to look at.",
-                    json!({ "type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT }),
+                    json!({ "type": "integer", "minimum": 0, "maximum": MOST, "default": DEFAULT }),
                 ),
                 number(
                     "type",
@@ -96,21 +97,21 @@ impl Call for List {
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let wants = Wants { kinds: vec!["ALL".to_owned()], exclude_type: None };
-        let (mut list, mut faults) = (Self { after: 0, limit: DEFAULT, wants }, Vec::new());
+        let (mut list, mut faults, mut seen) =
+            (Self { after: 0, limit: DEFAULT, wants }, Vec::new(), Vec::new());
         for (name, value) in form_urlencoded::parse(received.query().as_bytes()) {
-            let number = |range: std::ops::RangeInclusive<i64>| {
-                let number = value.parse().ok().filter(|number| range.contains(number));
-                number.ok_or_else(|| {
-                    format!("must be a whole number from {} to {}", range.start(), range.end())
-                })
-            };
-            let read = match &*name {
-                "after" => number(0..=i64::MAX - MOST).map(|after| list.after = after),
-                "limit" => number(1..=MOST).map(|limit| list.limit = limit),
-                "type" => categories(&value).map(|kinds| list.wants.kinds = kinds),
+            let read = match (&*name, &*value) {
+                ("after" | "limit" | "type", _) if seen.contains(&name) => {
+                    Err("stands more than once in the query".into())
+                }
+                (_, "") => Ok(()),
+                ("after", text) => page::number(text, i64::MAX - MOST).map(|after| list.after = after),
+                ("limit", text) => page::number(text, MOST).map(|limit| list.limit = limit),
+                ("type", text) => categories(text).map(|kinds| list.wants.kinds = kinds),
                 _ => Ok(()),
             };
             faults.extend(read.err().map(|message| Fault::new(&*name, message)));
+            seen.push(name);
         }
         if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
     }

@@ -46,7 +46,8 @@ pub fn parse(query: &str) -> Result<Page, Problem> {
     if faults.is_empty() { Ok(page) } else { Err(faults.into()) }
 }
 
-fn number(text: &str, most: i64) -> Result<i64, String> {
+/// A whole number without a sign.
+pub fn number(text: &str, most: i64) -> Result<i64, String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()

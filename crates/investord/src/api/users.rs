@@ -115,7 +115,7 @@ impl Call for CreateUser {
 pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
     let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
     let (keyed, nonce) = (req.once()?, req.nonce().copied());
-    let first = First { head: Some(number), nonce, once: Some(keyed) };
+    let first = First { head: Some(number), nonce, once: Some(keyed), webhook: None };
     let unit = move |tx: &Tx<'_>| {
         let tenant = &req.client.tenant;
         // First the lock: what is found out under it stays true until the commit, in every process.

@@ -6,6 +6,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
@@ -25,6 +26,10 @@ use crate::store::{StoreError, Tx, outbox, signing_keys, webhooks};
 
 pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
 pub const ADMIN: &[&str] = &["webhooks:admin"];
+/// Changes of what is wanted that deliveries may lag behind.
+const MOST_SPANS: usize = 100;
+/// Test events that are on their way at once: a server is not to be used against others.
+static TESTS: Semaphore = Semaphore::const_new(16);
 /// Webhooks of a tenant: each is looked at five times a second.
 const MOST: usize = 100;
 
@@ -243,6 +248,9 @@ pub async fn update(State(app): State<App>, req: Signed<Change>) -> Result<Reply
             Some(Ok(acceptor)) => acceptor,
             Some(Err(refusal)) => return Ok(Err(refusal)),
         };
+        if webhooks::spans(tx, *id)?.len() >= MOST_SPANS {
+            return Ok(Err(Problem::State("too much is still to be sent by what was wanted before")));
+        }
         let new = Webhook { content, enabled, acceptor, updated_at: head.now, ..old.clone() };
         webhooks::update(tx, head, &old, &new)?;
         record(tx, &own, head, req, ("update_webhook", *id), [old.view(), new.view()])?;
@@ -309,8 +317,10 @@ impl Call for Test {
 }
 
 pub async fn test(State(app): State<App>, req: Signed<Test>) -> Result<Reply, Problem> {
+    let turn = turn()?;
     let (webhook, sending) = prepared(&app, &req, req.call.0).await?;
     tokio::spawn(async move {
+        let _turn = turn;
         let answer = sending.await;
         tracing::info!(webhook = %webhook.id, outcome = answer.outcome, "a test event was sent");
     });
@@ -366,6 +376,7 @@ fn answer_schema(schemas: &mut Schemas) -> Value {
 }
 
 pub async fn try_out(State(app): State<App>, req: Signed<TryOut>) -> Result<Reply, Problem> {
+    let _turn = turn()?;
     let (webhook, sending) = prepared(&app, &req, req.call.0).await?;
     let Answer { outcome, status, headers, body } = sending.await;
     let headers: Map<String, Value> = headers
@@ -377,6 +388,12 @@ pub async fn try_out(State(app): State<App>, req: Signed<TryOut>) -> Result<Repl
     });
     let answer = json!({ "url": webhook.content.url, "outcome": outcome, "response": response });
     Ok(Reply::ok(answer.to_string()))
+}
+
+/// Leave to send a test event.
+fn turn() -> Result<SemaphorePermit<'static>, Problem> {
+    let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "test events at once" };
+    TESTS.try_acquire().map_err(too_many)
 }
 
 /// A webhook of the client's tenant, and a test event on its way to it.

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 use crate::store::deliveries::{self, Candidate};
 use crate::store::operators::{Operator, Role};
 use crate::store::packages::{self, PackageRow};
-use crate::store::tenants::Head;
+use crate::store::tenants::{self, Head};
 use crate::store::webhooks::Webhook;
 use crate::store::{Tx, outbox, signing_keys, webhooks};
 
@@ -187,6 +187,13 @@ enum Action {
     Skip,
     Retry,
     Resend(i64),
+    /// From this position on.
+    Replay(i64),
+}
+
+/// The same as it was asked for.
+enum Asked {
+    Now(Action),
     Replay(From),
 }
 
@@ -197,7 +204,7 @@ enum From {
     Time(Timestamp),
 }
 
-fn action(name: &str, package: Option<String>, from: Option<String>) -> Result<Action, Problem> {
+fn asked(name: &str, package: Option<String>, from: Option<String>) -> Result<Asked, Problem> {
     let only = |name: &str, value: &Option<String>| match value {
         Some(_) => Err(Problem::invalid(name, "is not for this action")),
         None => Ok(()),
@@ -208,7 +215,7 @@ fn action(name: &str, package: Option<String>, from: Option<String>) -> Result<A
     if name != "replay" {
         only("from", &from)?;
     }
-    Ok(match name {
+    Ok(Asked::Now(match name {
         "pause" => Action::Pause,
         "resume" => Action::Resume,
         "skip" => Action::Skip,
@@ -216,7 +223,7 @@ fn action(name: &str, package: Option<String>, from: Option<String>) -> Result<A
         "resend" => Action::Resend(number("package", &needed("package", package, 20)?)?),
         "replay" => {
             let from = needed("from", from, 50)?;
-            Action::Replay(match (from.parse(), from.parse(), number("from", &from)) {
+            return Ok(Asked::Replay(match (from.parse(), from.parse(), number("from", &from)) {
                 (Ok(event), _, _) => From::Event(event),
                 (_, Ok(time), _) => From::Time(time),
                 (_, _, Ok(position)) => From::Position(position),
@@ -224,13 +231,13 @@ fn action(name: &str, package: Option<String>, from: Option<String>) -> Result<A
                     let forms = "must be the id or position of an event, or an instant (RFC 3339)";
                     return Err(Problem::invalid("from", forms));
                 }
-            })
+            }));
         }
         _ => {
             let known = "pause, resume, skip, retry, resend, replay";
             return Err(Problem::invalid("action", format!("must be one of {known}")));
         }
-    })
+    }))
 }
 
 /// `POST /tenants/{tenant}/webhooks/{webhook}/actions`: `action`, `reason`, and what it is about.
@@ -243,13 +250,22 @@ pub async fn act(
     let operator = known(&app, &headers, Role::Operator).await?;
     let [kind, reason, package, from] = members(body, ["action", "reason", "package", "from"])?;
     let (kind, reason) = (needed("action", kind, 50)?, needed("reason", reason, REASON)?);
-    let action = action(&kind, package, from)?;
+    let action = asked(&kind, package, from)?;
     let id = id_of(&id, "webhook")?;
     let number = number_of(&app, &operator, (&name, id)).await?;
+    let action = match action {
+        Asked::Now(action) => action,
+        // All events may have to be looked at: not where writers wait.
+        Asked::Replay(from) => {
+            let find = move |tx: &Tx<'_>| position(tx, number, &from);
+            Action::Replay(app.store.scan("operator.position", find).await?)
+        }
+    };
     let (own, now) = (app.clone(), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
         let mut head = Head::take(tx, number, now)?;
-        let (tenant, old) = found(tx, &own, &operator, (&name, id))?;
+        let tenant = tenant(tx, &own, &operator, &name)?;
+        let old = webhooks::locked(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
         let (action, what) = done(tx, &head, &old, &action, now)?;
         let new = webhooks::by_id(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
         let [old, mut new] = [&old, &new].map(counters);
@@ -293,7 +309,7 @@ fn done(
     Ok(match action {
         Action::Pause => ("pause_webhook", paused(true).map(|()| Value::Null)?),
         Action::Resume => ("resume_webhook", paused(false).map(|()| Value::Null)?),
-        Action::Retry => ("retry_webhook", webhooks::reset(tx, webhook).map(|()| Value::Null)?),
+        Action::Retry => ("retry_webhook", webhooks::retry(tx, webhook.id).map(|()| Value::Null)?),
         Action::Skip if packages::skip(tx, webhook, now)? => {
             ("skip_package", json!({ "package": webhook.settled + 1 }))
         }
@@ -307,25 +323,32 @@ fn done(
             let again = packages::resend(tx, webhook, &package, now)?;
             ("resend_package", json!({ "package": number, "as": again }))
         }
-        Action::Replay(from) => ("replay_events", replay(tx, head, webhook, from)?),
+        Action::Replay(from) => ("replay_events", replay(tx, head, webhook, *from)?),
     })
 }
 
-fn replay(tx: &Tx<'_>, head: &Head, webhook: &Webhook, from: &From) -> Result<Value, Problem> {
+fn replay(tx: &Tx<'_>, head: &Head, webhook: &Webhook, from: i64) -> Result<Value, Problem> {
     if !webhook.enabled {
         return Err(Problem::State("the webhook is not enabled"));
     }
-    let from = match from {
-        From::Position(number) => *number,
-        From::Event(id) => outbox::number_of(tx, head.tenant, *id)?.ok_or(Problem::NotFound("event"))?,
-        From::Time(since) => outbox::first_since(tx, head.tenant, *since, head.events)?,
-    };
     let next = webhooks::spans(tx, webhook.id)?.first().map_or(head.events + 1, |span| span.next);
     if from >= next {
         return Err(Problem::State("everything from there on is still to be sent"));
     }
     webhooks::replay(tx, webhook, from)?;
     Ok(json!({ "from": from }))
+}
+
+/// The position that is meant.
+fn position(tx: &Tx<'_>, tenant: i64, from: &From) -> Result<i64, Problem> {
+    Ok(match from {
+        From::Position(number) => *number,
+        From::Event(id) => outbox::number_of(tx, tenant, *id)?.ok_or(Problem::NotFound("event"))?,
+        From::Time(since) => {
+            let events = tenants::end_of_chain(tx, tenant)?.map_or(0, |(events, _)| events);
+            outbox::first_since(tx, tenant, *since, events)?
+        }
+    })
 }
 
 /// `POST /tenants/{tenant}/signing_keys`: from now on another key signs deliveries; the old one is published for a day.

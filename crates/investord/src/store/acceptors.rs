@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Stmt, StoreError, Tx, Value, webhooks};
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &IS_STALE];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &IS_STALE, &COUNT];
 
 const INSERT: Stmt = Stmt {
     name: "acceptors.insert",
@@ -30,6 +30,9 @@ const IS_STALE: Stmt = Stmt {
     name: "acceptors.is_stale",
     text: "SELECT id FROM acceptors WHERE tenant = $1 AND id = $2 AND seen_at < $3",
 };
+
+const COUNT: Stmt =
+    Stmt { name: "acceptors.count", text: "SELECT count(*) FROM acceptors WHERE tenant = $1" };
 
 pub fn insert(
     tx: &Tx<'_>,
@@ -96,4 +99,9 @@ pub fn stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid
 pub fn is_stale(tx: &Tx<'_>, tenant: i64, id: Uuid, before: Timestamp) -> Result<bool, StoreError> {
     let values = [Value::Int(tenant), Value::Id(id), Value::At(before)];
     Ok(tx.one(&IS_STALE, &values, |_| Ok(()))?.is_some())
+}
+
+/// How many a tenant has.
+pub fn count(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
+    Ok(tx.one(&COUNT, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::once::First;
 use super::sql::Session;
@@ -49,6 +50,8 @@ pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
 
 /// A unit of work in the queue, its types hidden.
 pub trait Unit: Send {
+    /// The webhook that it locks, if that is what it does.
+    fn webhook(&self) -> Option<Uuid>;
     /// Asks for what the unit looks at first.
     fn ahead(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
     /// `surely` waits for the result of every statement, so that a failure is known to be this unit's.
@@ -79,6 +82,10 @@ where
     T: Send,
     E: From<StoreError> + Send,
 {
+    fn webhook(&self) -> Option<Uuid> {
+        self.first.webhook
+    }
+
     fn ahead(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         self.first.ahead(tx)
     }
@@ -160,8 +167,9 @@ impl<C: Connection> Writer<C> {
                     break;
                 }
             }
-            // Every process locks the heads of its tenants in the same order, so none waits in a circle.
-            batch.sort_by_key(|(tenant, _)| *tenant);
+            // Every process locks the heads of its tenants in the same order, and webhooks behind them, so none waits in
+            // a circle.
+            batch.sort_by_key(|(tenant, unit)| (unit.webhook().is_some(), *tenant, unit.webhook()));
             self.commit(batch.into_iter().map(|(_, unit)| unit).collect());
             match last {
                 Some(Job::Alone(unit)) => self.commit_alone(unit, true),

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::packages::{self, Attempt, PackageRow};
 use super::seal::TenantKey;
+use super::sql::Raw;
 use super::webhooks::{self, Span, Webhook, move_span, spans};
-use super::{Stmt, StoreError, Tx, Value, tenants};
+use super::{Stmt, StoreError, Tx, Value, outbox, tenants};
 use crate::clock::Ids;
 use crate::domain::webhook::{Packer, has_waited, wait_after};
 
@@ -19,11 +20,13 @@ pub const STATEMENTS: &[&Stmt] = &[&PLAN, &CLAIM, &SETTLE, &RELEASE, &RELEASE_AL
 const PLAN: Stmt = Stmt {
     name: "webhooks.plan",
     text: "SELECT w.id, w.tenant, w.version, w.packages - w.settled, w.next_attempt, w.lease_until, h.events, s.next,
-                  s.last, o.number, o.created_at
-           FROM webhooks AS w JOIN heads AS h ON h.tenant = w.tenant LEFT JOIN webhook_spans AS s ON s.webhook = w.id
+                  s.last, o.number, o.created_at, w.enabled, w.paused, w.acceptor
+           FROM webhooks AS w JOIN heads AS h ON h.tenant = w.tenant
+           LEFT JOIN webhook_spans AS s ON s.webhook = w.id
+             AND s.number = (SELECT min(number) FROM webhook_spans WHERE webhook = w.id)
            LEFT JOIN webhook_packages AS p ON p.webhook = w.id AND p.number = w.settled + 1
            LEFT JOIN events AS o ON o.tenant = w.tenant AND o.number = coalesce(p.first, s.next)
-           WHERE w.enabled = 1 AND w.paused = 0 AND w.acceptor IS NULL ORDER BY w.id, s.number",
+           ORDER BY w.id",
 };
 // An instant beyond the longest lease is from before the clock went back.
 const CLAIM: Stmt = Stmt {
@@ -52,15 +55,20 @@ const RELEASE_ALL: Stmt = Stmt {
 /// How long somebody may deliver before they have to say so again. What a process that is killed has held is waited for
 /// as long.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(15);
+/// What the clocks of processes may differ by.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Packages that are taken at once, and bytes of them: what a killed process can have sent without settling it.
 const MOST_PACKAGES: i64 = 32;
 const MOST_BYTES: i64 = 256 * 1024;
 /// Events that are read at once.
 const EVENTS_AT_ONCE: i64 = 64;
-/// Events that nobody wants, after which it is noted how far a webhook is.
+/// Events that are looked at in one go.
+const MOST_EVENTS: i64 = 4096;
+/// How far a webhook is is noted when the first event that nobody wants is as old, or so many others have followed it.
+const NOTED: SignedDuration = SignedDuration::from_secs(10);
 const UNWANTED: i64 = 1000;
 
-/// A webhook that may have something to send.
+/// A webhook and what it may have to send.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     pub id: Uuid,
@@ -77,14 +85,17 @@ pub struct Candidate {
     /// The first event that has not been delivered, and when it was written; one that is not wanted counts until it is
     /// looked at.
     pub oldest: Option<(i64, Timestamp)>,
+    /// Enabled, not held back by anybody, and not collected.
+    pub is_sent_to: bool,
 }
 
 impl Candidate {
     /// When it can be taken at the earliest; none if at once. What lies beyond the longest wait is from before the clock
     /// went back.
     pub fn not_before(&self, now: Timestamp) -> Option<Timestamp> {
-        let in_force =
-            |until: Option<Timestamp>, longest| until.filter(|at| *at > now && *at <= now + longest);
+        let in_force = |until: Option<Timestamp>, longest: SignedDuration| {
+            until.filter(|at| *at > now && *at <= now + longest + SKEW)
+        };
         let wait = in_force(self.next_attempt, wait_after(i64::MAX));
         wait.max(in_force(self.lease_until, LEASE))
     }
@@ -100,19 +111,14 @@ impl Candidate {
     }
 }
 
-/// All webhooks that are enabled and sent to.
+/// All webhooks, in the order of their ids.
 pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
     let mut found: Vec<Candidate> = Vec::new();
     tx.each(&PLAN, &[], |row| {
-        let id = row.id(0)?;
-        // Of its ranges the first.
-        if found.last().is_some_and(|last| last.id == id) {
-            return Ok(());
-        }
         let events = row.int(6)?;
         let span = row.int_or_null(7)?.zip(Some(row.int_or_null(8)?.unwrap_or(events)));
         found.push(Candidate {
-            id,
+            id: row.id(0)?,
             tenant: row.int(1)?,
             version: row.int(2)?,
             open: row.int(3)?,
@@ -121,6 +127,7 @@ pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
             events,
             span,
             oldest: row.int_or_null(9)?.zip(row.at_or_null(10)?),
+            is_sent_to: row.int(11)? != 0 && row.int(12)? == 0 && row.raw(13)? == Raw::Null,
         });
         Ok(())
     })?;
@@ -141,6 +148,8 @@ pub struct Portion {
     new: usize,
     /// The range that the new ones are from, and how far it has been looked at.
     moved: Option<(Span, i64)>,
+    /// Whether what was looked at for nothing was written some time ago.
+    is_old: bool,
     /// What is not sent yet.
     pub rest: Rest,
 }
@@ -155,11 +164,11 @@ pub struct Rest {
 }
 
 impl Portion {
-    /// Whether there is anything to write: a package, the end of a range, or that many events have been looked at for
-    /// nothing.
+    /// Whether there is anything to write: a package, the end of a range, or how many events, or for how long one, have
+    /// been looked at for nothing.
     pub fn is_worth_it(&self) -> bool {
         let far = |(span, next): &(Span, i64)| *next - span.next >= UNWANTED || span.ends_before(*next);
-        !self.packages.is_empty() || self.moved.as_ref().is_some_and(far)
+        !self.packages.is_empty() || self.is_old || self.moved.as_ref().is_some_and(far)
     }
 
     /// Number of the last package in it.
@@ -178,7 +187,8 @@ pub fn portion(
     now: Timestamp,
 ) -> Result<Option<Portion>, StoreError> {
     let Some(webhook) = webhooks::by_id(tx, tenant, id)? else { return Ok(None) };
-    let mut portion = Portion { packages: Vec::new(), new: 0, moved: None, rest: Rest::default(), webhook };
+    let (packages, rest) = (Vec::new(), Rest::default());
+    let mut portion = Portion { packages, new: 0, moved: None, is_old: false, rest, webhook };
     let after = after.unwrap_or(portion.webhook.settled);
     let mut bytes = 0;
     for row in packages::open(tx, id, after, MOST_PACKAGES)? {
@@ -206,7 +216,7 @@ fn pack(tx: &Tx<'_>, portion: &mut Portion, key: &TenantKey, now: Timestamp) -> 
     let (mut packer, mut next) = (Packer::new(most), span.next);
     while next <= end {
         let (count, bytes) = packer.full();
-        if count >= MOST_PACKAGES || bytes >= MOST_BYTES {
+        if count >= MOST_PACKAGES || bytes >= MOST_BYTES || next - span.next >= MOST_EVENTS {
             break;
         }
         let to = end.min(next + EVENTS_AT_ONCE - 1);
@@ -216,8 +226,9 @@ fn pack(tx: &Tx<'_>, portion: &mut Portion, key: &TenantKey, now: Timestamp) -> 
         next = to + 1;
     }
     let (looked_at_all, closed) = (next > end, span.ends_before(next));
-    // A range that is closed gets no more: nothing of it waits for company.
-    let (full, open) = packer.finish(|since| looked_at_all && (closed || has_waited(since, delay, now)));
+    // What a closed range has, and what so many follow that nobody wants, gets no company: it waits for none.
+    let alone = closed || (!looked_at_all && packer.full().0 == 0);
+    let (full, open) = packer.finish(|since| alone || (looked_at_all && has_waited(since, delay, now)));
     if let Some(open) = open {
         let bytes = i64::try_from(open.body.len()).unwrap_or(i64::MAX);
         let missing = open.events.saturating_mul(most - bytes).max(0) / bytes.max(1);
@@ -236,6 +247,10 @@ fn pack(tx: &Tx<'_>, portion: &mut Portion, key: &TenantKey, now: Timestamp) -> 
             body: package.body.into(),
         })
         .collect();
+    if next > span.next && portion.packages.is_empty() {
+        let first = outbox::time_of(tx, *tenant, span.next)?;
+        portion.is_old = first.is_some_and(|at| has_waited(at, NOTED, now));
+    }
     portion.moved = (next > span.next || closed).then_some((span, next));
     Ok(())
 }
@@ -261,7 +276,7 @@ fn claim_at(
         Value::Id(webhook.id),
         Value::Int(version),
         Value::At(now),
-        Value::At(now + LEASE),
+        Value::At(now + LEASE + SKEW),
     ];
     if tx.execute(&CLAIM, &values)? == 0 {
         return Ok(false);

@@ -133,6 +133,8 @@ pub struct First {
     pub head: Option<i64>,
     pub nonce: Option<Nonce>,
     pub once: Option<Once>,
+    /// A webhook that is locked instead of a head.
+    pub webhook: Option<Uuid>,
 }
 
 impl First {

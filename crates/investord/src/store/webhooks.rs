@@ -16,7 +16,10 @@ pub const STATEMENTS: &[&Stmt] = &[
     &BY_ID,
     &OF_TENANT,
     &UPDATE,
-    &RESET,
+    &TOUCH,
+    &RETRY,
+    &MOVE_ON,
+    &LAST_SPAN,
     &DROP,
     &INSERT_SPAN,
     &SPANS,
@@ -51,12 +54,22 @@ const UPDATE: Stmt = Stmt {
                                version = version + 1
            WHERE id = $6",
 };
+// Takes the row's lock: what is read under it stays, and what others have read before does not count any more.
+const TOUCH: Stmt = Stmt {
+    name: "webhooks.touch",
+    text: "UPDATE webhooks SET version = version + 1 WHERE tenant = $1 AND id = $2",
+};
+// Whoever delivers at the moment goes on.
+const RETRY: Stmt = Stmt {
+    name: "webhooks.retry",
+    text: "UPDATE webhooks SET failures = 0, next_attempt = NULL WHERE id = $1",
+};
 // Whoever delivers at the moment has lost it: what comes of that does not count.
-const RESET: Stmt = Stmt {
-    name: "webhooks.reset",
-    text: "UPDATE webhooks SET packages = $1, settled = $2, failures = 0, next_attempt = NULL, lease = NULL,
-                               lease_until = NULL, version = version + 1
-           WHERE id = $3",
+const MOVE_ON: Stmt = Stmt {
+    name: "webhooks.move_on",
+    text: "UPDATE webhooks SET settled = settled + 1, failures = 0, next_attempt = NULL, lease = NULL,
+                               lease_until = NULL
+           WHERE id = $1",
 };
 const DROP: Stmt = Stmt { name: "webhooks.drop", text: "DELETE FROM webhooks WHERE id = $1" };
 const INSERT_SPAN: Stmt = Stmt {
@@ -66,6 +79,10 @@ const INSERT_SPAN: Stmt = Stmt {
 const SPANS: Stmt = Stmt {
     name: "webhook_spans.of_webhook",
     text: "SELECT number, next, last, wants FROM webhook_spans WHERE webhook = $1 ORDER BY number",
+};
+const LAST_SPAN: Stmt = Stmt {
+    name: "webhook_spans.last",
+    text: "SELECT number FROM webhook_spans WHERE webhook = $1 ORDER BY number DESC LIMIT 1",
 };
 const MOVE_SPAN: Stmt = Stmt {
     name: "webhook_spans.move",
@@ -232,20 +249,31 @@ pub fn update(tx: &Tx<'_>, head: &Head, old: &Webhook, new: &Webhook) -> Result<
 /// Forgets a webhook. What was sent goes with time, as that of others: it may be a lot.
 pub fn drop(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), StoreError> {
     let Webhook { id, settled, .. } = webhook;
+    // First, because that takes the lock: nobody can add anything then.
+    tx.execute_one(&DROP, &[Value::Id(*id)])?;
     tx.execute(&CLOSE_PACKAGES, &[Value::At(now), Value::Id(*id), Value::Int(*settled)])?;
-    tx.execute(&DROP_SPANS, &[Value::Id(*id)])?;
-    tx.execute_one(&DROP, &[Value::Id(*id)])
+    tx.execute(&DROP_SPANS, &[Value::Id(*id)]).map(|_| ())
 }
 
-/// Begins anew with the counters of `webhook`: no failures, no wait, and nobody delivers.
-pub fn reset(tx: &Tx<'_>, webhook: &Webhook) -> Result<(), StoreError> {
-    tx.execute_one(
-        &RESET,
-        &[Value::Int(webhook.packages), Value::Int(webhook.settled), Value::Id(webhook.id)],
-    )
+/// A webhook under its lock, for who changes more of it than what the client says; deliveries do not take the tenant's.
+pub fn locked(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
+    match tx.execute(&TOUCH, &[Value::Int(tenant), Value::Id(id)])? {
+        0 => Ok(None),
+        _ => by_id(tx, tenant, id),
+    }
 }
 
-/// Tells everything again from this event on, by what is wanted now; under the tenant's lock.
+/// Forgets that attempts have failed: the next one is due.
+pub fn retry(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
+    tx.execute_one(&RETRY, &[Value::Id(id)])
+}
+
+/// Goes on behind the first open package.
+pub(super) fn move_on(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
+    tx.execute_one(&MOVE_ON, &[Value::Id(id)])
+}
+
+/// Tells everything again from this event on, by what is wanted now; under the locks of tenant and webhook.
 pub fn replay(tx: &Tx<'_>, webhook: &Webhook, from: i64) -> Result<(), StoreError> {
     tx.execute(&DROP_SPANS, &[Value::Id(webhook.id)])?;
     begin_span(tx, webhook.id, from, &webhook.content.wants)
@@ -288,7 +316,8 @@ pub(super) fn wants(text: &str) -> Result<Wants, StoreError> {
 }
 
 fn begin_span(tx: &Tx<'_>, webhook: Uuid, next: i64, wants: &Wants) -> Result<(), StoreError> {
-    let number = spans(tx, webhook)?.last().map_or(0, |span| span.number) + 1;
+    let last = tx.one(&LAST_SPAN, &[Value::Id(webhook)], |row| row.int(0))?;
+    let number = last.unwrap_or(0) + 1;
     let values = [Value::Id(webhook), Value::Int(number), Value::Int(next), Value::Text(&json(wants))];
     tx.execute_one(&INSERT_SPAN, &values)
 }

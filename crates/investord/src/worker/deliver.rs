@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use httpsig::SigningKey;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::outbound::{self, LIMIT};
 use crate::store::deliveries::{self, Candidate, LEASE, Portion, Ready, Rest, Settled};
 use crate::store::packages::Attempt;
-use crate::store::{StoreError, Tx, signing_keys, tenants};
+use crate::store::{First, StoreError, Tx, signing_keys, tenants};
 
 /// How often the plan is looked at. Events wait for a second at least, so whoever wrote them need not say so.
 const EVERY: Duration = Duration::from_millis(200);
@@ -27,7 +28,7 @@ const MOST: usize = 256;
 /// Bytes that are kept of an answer.
 const KEPT: usize = 1024;
 /// When a webhook is tried again that cannot be read.
-const LATER: SignedDuration = SignedDuration::from_mins(1);
+const LATER: Duration = Duration::from_mins(1);
 
 /// Delivers until the server stops; then what is on its way is finished, and the rest handed back.
 pub async fn run(app: App) {
@@ -41,7 +42,7 @@ pub async fn run(app: App) {
     let mut courier = Courier::new(app);
     while !courier.app.stopping() {
         let wait = match courier.start().await {
-            Ok(next) => courier.until(next),
+            Ok(wait) => wait.min(EVERY),
             Err(error) => {
                 tracing::warn!(%error, "cannot look which events are to be delivered; trying again");
                 EVERY
@@ -64,10 +65,30 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     }
 }
 
-/// What a webhook waited for when it was looked at last, at that version.
+/// What a webhook waited for when it was looked at last.
 struct Look {
-    version: i64,
-    rest: Rest,
+    /// At this version; none if looking has failed.
+    version: Option<i64>,
+    /// Until then, in uptime: whatever the wall clock does meanwhile.
+    until: Duration,
+    /// Or until the tenant has so many events.
+    full_at: i64,
+}
+
+impl Look {
+    fn at(app: &App, version: i64, rest: Rest) -> Self {
+        let wait = rest.due.map_or(Duration::MAX, |due| until(due, app.clock.now()));
+        Self { version: Some(version), until: app.clock.uptime().saturating_add(wait), full_at: rest.full_at }
+    }
+
+    fn failed(app: &App) -> Self {
+        Self { version: None, until: app.clock.uptime() + LATER, full_at: i64::MAX }
+    }
+}
+
+/// How long it is to an instant; nothing if it has passed.
+fn until(instant: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(instant.duration_since(now)).unwrap_or_default()
 }
 
 /// Sends to those webhooks that have something.
@@ -104,22 +125,21 @@ impl Courier {
         }
     }
 
-    /// Starts what can be started; when the next one can, as far as is known.
-    async fn start(&mut self) -> Result<Option<Timestamp>, StoreError> {
+    /// Starts what can be started; how long it is until the next one can, as far as is known.
+    async fn start(&mut self) -> Result<Duration, StoreError> {
         let mut plan = self.app.store.read("webhooks.plan", deliveries::plan).await?;
         let now = self.app.clock.now();
-        self.looks.retain(|id, _| plan.iter().any(|one| one.id == *id));
+        self.looks.retain(|id, _| plan.binary_search_by_key(id, |one| one.id).is_ok());
         gauge(&plan, now);
-        let mut next: Option<Timestamp> = None;
-        let mut crowded = false;
+        let (mut wait, mut crowded) = (Duration::MAX, false);
         let turn = plan.iter().position(|one| one.id > self.last).unwrap_or(0);
         plan.rotate_left(turn);
         for one in plan {
-            if self.busy.contains(&one.id) {
+            if !one.is_sent_to || self.busy.contains(&one.id) {
                 continue;
             }
-            if let Some(at) = self.waits_until(&one, now) {
-                next = Some(next.map_or(at, |next| next.min(at)));
+            if let Some(own) = self.wait(&one, now) {
+                wait = wait.min(own);
             } else if self.busy.len() < MOST {
                 self.busy.insert(one.id);
                 self.last = one.id;
@@ -129,28 +149,26 @@ impl Courier {
             }
         }
         self.crowded.store(crowded, Ordering::Relaxed);
-        Ok(next)
+        Ok(wait)
     }
 
-    /// Until when there is nothing to do for a webhook, or for ever; none if there is.
-    fn waits_until(&self, one: &Candidate, now: Timestamp) -> Option<Timestamp> {
+    /// How long there is nothing to do for a webhook; none if there is.
+    fn wait(&self, one: &Candidate, now: Timestamp) -> Option<Duration> {
+        let left = |look: &&Look| look.until.saturating_sub(self.app.clock.uptime());
+        let look = self.looks.get(&one.id).filter(|look| !left(look).is_zero());
+        if let Some(failed) = look.filter(|look| look.version.is_none()) {
+            return Some(left(&failed));
+        }
         if let Some(at) = one.not_before(now) {
-            return Some(at);
+            return Some(until(at, now));
         }
         if one.open > 0 {
             return None;
         }
         if one.behind() == 0 {
-            return Some(Timestamp::MAX);
+            return Some(Duration::MAX);
         }
-        let look = self.looks.get(&one.id).filter(|look| look.version == one.version)?;
-        let due = look.rest.due.unwrap_or(Timestamp::MAX);
-        (one.events < look.rest.full_at && due > now).then_some(due)
-    }
-
-    fn until(&self, next: Option<Timestamp>) -> Duration {
-        let wait = next.map(|at| at.duration_since(self.app.clock.now()));
-        wait.map_or(EVERY, |wait| Duration::try_from(wait).unwrap_or_default().min(EVERY))
+        look.filter(|look| look.version == Some(one.version) && one.events < look.full_at).as_ref().map(left)
     }
 
     /// Waits, and takes note of what is done meanwhile.
@@ -161,7 +179,6 @@ impl Courier {
             tokio::select! {
                 () = &mut end => return,
                 true = self.finish_one() => {}
-                else => return end.await,
             }
         }
     }
@@ -204,8 +221,7 @@ async fn deliver(app: App, one: Candidate, crowded: Arc<AtomicBool>) -> Done {
     let mut delivery = Delivery { app: &app, tenant, id, lease, crowded: &crowded, tried: 0 };
     let look = delivery.run().await.unwrap_or_else(|error| {
         tracing::error!(%error, webhook = %one.id, "cannot deliver to a webhook; later again");
-        let rest = Rest { due: Some(app.clock.now() + LATER), full_at: i64::MAX };
-        Some(Look { version: one.version, rest })
+        Some(Look::failed(&app))
     });
     Done { id: one.id, tried: delivery.tried, look }
 }
@@ -231,29 +247,47 @@ impl Delivery<'_> {
     async fn run(&mut self) -> Result<Option<Look>, StoreError> {
         let Some(load) = self.look(None).await? else { return Ok(None) };
         if !load.portion.is_worth_it() {
-            return Ok(Some(Look { version: load.portion.webhook.version, rest: load.portion.rest }));
+            return Ok(Some(Look::at(self.app, load.portion.webhook.version, load.portion.rest)));
         }
         let mut load = Arc::new(load);
+        // The lease counts from before the unit that takes it, which may have to wait.
+        let mut held_since = self.app.clock.uptime();
         if !self.claim(&load).await? {
             return Ok(None);
         }
         loop {
-            let (attempts, all) = self.send(&load).await;
-            self.tried += attempts.len();
             // Where others wait for a turn, a portion is one.
-            let goes_on = all && !self.crowded.load(Ordering::Relaxed);
-            let mut next = if goes_on { self.look(load.portion.last()).await? } else { None };
+            let goes_on = !self.crowded.load(Ordering::Relaxed);
+            let ahead = async { if goes_on { self.look(load.portion.last()).await } else { Ok(None) } };
+            // While receivers take their time, the next portion is looked up.
+            let ((attempts, all), looked) = tokio::join!(biased; self.send(&load, held_since), ahead);
+            // What was sent is settled, whatever comes behind it.
+            let (mut next, mut broken) = match looked {
+                Ok(next) => (next.filter(|_| all), None),
+                Err(error) => (None, Some(error)),
+            };
             if let Some(next) = next.as_mut().filter(|_| !attempts.is_empty()) {
                 // It was read before it is written that all went well.
                 next.portion.webhook.failures = 0;
             }
             let idle = next.as_ref().filter(|next| !next.portion.is_worth_it()).map(|next| {
                 let Portion { webhook, rest, .. } = &next.portion;
-                Look { version: webhook.version + 1, rest: *rest }
+                Look::at(self.app, webhook.version + 1, *rest)
             });
             let next = next.filter(|_| idle.is_none()).map(Arc::new);
-            match (self.settle(&load, attempts, next.clone()).await?, next) {
-                (Settled::Goes, Some(next)) => load = next,
+            held_since = self.app.clock.uptime();
+            self.tried += attempts.len();
+            let attempts = Arc::new(attempts);
+            let settled = match self.settle(&load, &attempts, next.clone()).await {
+                Err(error @ StoreError::Damaged(_)) if next.is_some() => {
+                    broken = Some(error);
+                    self.settle(&load, &attempts, None).await?
+                }
+                settled => settled?,
+            };
+            match (settled, next, broken) {
+                (_, _, Some(error)) => return Err(error),
+                (Settled::Goes, Some(next), None) => load = next,
                 _ => return Ok(idle),
             }
         }
@@ -275,44 +309,55 @@ impl Delivery<'_> {
         self.app.store.read("webhooks.look", look).await
     }
 
+    /// What its units lock.
+    fn first(&self) -> First {
+        First { webhook: Some(self.id), ..First::default() }
+    }
+
     async fn claim(&self, load: &Arc<Load>) -> Result<bool, StoreError> {
         let (load, lease, now) = (Arc::clone(load), self.lease, self.app.clock.now());
         let unit = move |tx: &Tx<'_>| deliveries::claim(tx, &load.portion, lease, now);
-        self.app.store.write("webhooks.claim", self.tenant, unit).await
+        self.app.store.write_after("webhooks.claim", self.tenant, self.first(), unit).await
     }
 
     /// Sends package by package; what came of it, and whether that was all of them and all went well.
-    async fn send(&self, load: &Load) -> (Vec<Attempt>, bool) {
-        let began = self.app.clock.uptime();
-        let mut attempts = Vec::new();
-        for package in &load.portion.packages {
+    async fn send(&self, load: &Load, held_since: Duration) -> (Vec<Attempt>, bool) {
+        let packages = &load.portion.packages;
+        let (mut attempts, mut signed) = (Vec::new(), packages.first().map(|first| self.sign(load, first)));
+        for (package, next) in packages.iter().zip(packages.iter().skip(1).map(Some).chain([None])) {
             // A lease that could end before the answer is renewed first; whoever stops hands back what is left.
-            let held = self.app.clock.uptime().saturating_sub(began);
+            let held = self.app.clock.uptime().saturating_sub(held_since);
             let lasts = held + LIMIT + Duration::from_secs(2) < LEASE.unsigned_abs();
             if !attempts.is_empty() && (!lasts || self.app.stopping()) {
                 return (attempts, false);
             }
-            let attempt = self.attempt(load, package).await;
+            let Some(headers) = signed.take() else { break };
+            // A signature takes as long as many a receiver: the next one is made meanwhile.
+            let ahead = async { next.map(|next| self.sign(load, next)) };
+            let (attempt, next) = tokio::join!(biased; self.attempt(load, package, headers), ahead);
             let delivered = attempt.delivered;
             attempts.push(attempt);
             if !delivered {
                 return (attempts, false);
             }
+            signed = next;
         }
         (attempts, !self.app.stopping())
     }
 
-    async fn attempt(&self, load: &Load, package: &Ready) -> Attempt {
+    fn sign(&self, load: &Load, package: &Ready) -> anyhow::Result<HeaderMap> {
+        let (content, now) = (&load.portion.webhook.content, self.app.clock.now());
+        let key = (load.key.0, &*load.key.1);
+        let body = package.body.as_bytes();
+        outbound::signed(&content.url, body, content.config.signature, key, now, self.app.ids.uuid())
+    }
+
+    async fn attempt(&self, load: &Load, package: &Ready, headers: anyhow::Result<HeaderMap>) -> Attempt {
         let (began, created_at) = (self.app.clock.uptime(), self.app.clock.now());
-        let content = &load.portion.webhook.content;
-        let body = Bytes::copy_from_slice(package.body.as_bytes());
-        let (key_id, key) = (load.key.0, &*load.key.1);
-        let nonce = self.app.ids.uuid();
-        let signature = content.config.signature;
-        let headers = outbound::signed(&content.url, &body, signature, (key_id, key), created_at, nonce);
         let (outcome, delivered, status, mut answer) = match headers {
             Ok(headers) => {
-                let answer = self.app.outbound.send(&content.url, headers, body).await;
+                let body = Bytes::copy_from_slice(package.body.as_bytes());
+                let answer = self.app.outbound.send(&load.portion.webhook.content.url, headers, body).await;
                 (answer.outcome, answer.is_delivered(), answer.status, answer.body)
             }
             Err(error) => {
@@ -339,17 +384,17 @@ impl Delivery<'_> {
     async fn settle(
         &self,
         load: &Arc<Load>,
-        attempts: Vec<Attempt>,
+        attempts: &Arc<Vec<Attempt>>,
         next: Option<Arc<Load>>,
     ) -> Result<Settled, StoreError> {
         let (app, load, lease, now) = (self.app.clone(), Arc::clone(load), self.lease, self.app.clock.now());
-        let tenant = self.tenant;
+        let (tenant, attempts) = (self.tenant, Arc::clone(attempts));
         let unit = move |tx: &Tx<'_>| {
             let (_, key) = tenants::opened(tx, tenant, &app.master_key)?;
             let next = next.as_deref().map(|next| &next.portion);
             let webhook = &load.portion.webhook;
             deliveries::settle(tx, (webhook, lease), &attempts, next, (&key, &*app.ids), now)
         };
-        self.app.store.write("webhooks.settle", self.tenant, unit).await
+        self.app.store.write_after("webhooks.settle", self.tenant, self.first(), unit).await
     }
 }

@@ -49,6 +49,7 @@ macro_rules! on_postgres {
 }
 
 mod copies;
+mod deliveries;
 mod engine;
 mod heads;
 mod histories;

@@ -70,7 +70,7 @@ fn post(tx: &Tx<'_>, desk: &Desk, once: &Once, nonce: Option<&Nonce>) -> Result<
 /// A request as a unit, under the lock of its tenant.
 async fn send(store: &Store, desk: &Desk, once: Once, nonce: Option<Nonce>) -> Answer {
     let desk = desk.clone();
-    let first = First { head: Some(once.tenant), nonce, once: Some(once) };
+    let first = First { head: Some(once.tenant), nonce, once: Some(once), webhook: None };
     let unit = move |tx: &Tx<'_>| {
         Head::take(tx, desk.tenant, now())?;
         post(tx, &desk, &once, nonce.as_ref())
@@ -177,7 +177,7 @@ async fn requests_that_share_a_commit_see_each_other(engine: &Engine) {
 async fn what_was_asked_ahead_in_vain_leaves_nothing_open(engine: &Engine) {
     let store = engine.open();
     desk(&store, 1).await;
-    let first = First { head: Some(1), nonce: Some(nonce(1)), once: Some(once(1, 1, 0)) };
+    let first = First { head: Some(1), nonce: Some(nonce(1)), once: Some(once(1, 1, 0)), webhook: None };
     for number in 1..4 {
         let unit = move |tx: &Tx<'_>| add(tx, number);
         store.write_after("test.unit", 1, first, unit).await.unwrap();
