@@ -8,6 +8,7 @@ mod address;
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -147,12 +148,11 @@ fn reason(error: &reqwest::Error) -> &'static str {
         if error.is::<rustls::Error>() {
             return "tls";
         }
-        // Where an error of the system wraps another one, it is not among its sources.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
-            return "tls";
-        }
-        cause = error.source();
+        // What an error of the system wraps, itself maybe another of them, is not among its sources.
+        cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     if error.is_dns() {
         "dns"
