@@ -6,6 +6,7 @@
 mod support;
 
 mod accounts;
+mod addresses;
 mod app;
 mod bodies;
 mod caller;

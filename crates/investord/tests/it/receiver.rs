@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     Status(u16),
-    /// Redirects to an address that must not be called.
-    Redirect(SocketAddr),
+    /// Redirects with this status to an address that must not be called.
+    Redirect(u16, SocketAddr),
     /// Closes without a word.
     HangUp,
     /// Begins an answer and hangs up.
@@ -122,8 +122,8 @@ async fn serve(
         let answer = match act {
             Act::Status(204) => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
             Act::Status(status) => format!("HTTP/1.1 {status} X\r\ncontent-length: 4\r\n\r\noops"),
-            Act::Redirect(to) => {
-                format!("HTTP/1.1 302 Found\r\nlocation: http://{to}/\r\ncontent-length: 0\r\n\r\n")
+            Act::Redirect(status, to) => {
+                format!("HTTP/1.1 {status} X\r\nlocation: http://{to}/\r\ncontent-length: 0\r\n\r\n")
             }
             Act::HangUp => return None,
             Act::Half => {

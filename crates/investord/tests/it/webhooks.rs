@@ -235,7 +235,7 @@ async fn a_failure_is_repeated_and_holds_up_what_follows() {
         Act::Status(410),
         Act::Status(429),
         Act::Status(500),
-        Act::Redirect(elsewhere.address),
+        Act::Redirect(302, elsewhere.address),
         Act::HangUp,
         Act::Half,
         Act::Status(302),

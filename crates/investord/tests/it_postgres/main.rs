@@ -5,6 +5,8 @@ mod support;
 
 #[path = "../it/accounts.rs"]
 mod accounts;
+#[path = "../it/addresses.rs"]
+mod addresses;
 #[path = "../it/app.rs"]
 mod app;
 #[path = "../it/bodies.rs"]
