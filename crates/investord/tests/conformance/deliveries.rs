@@ -47,7 +47,8 @@ async fn whoever_sees_an_event_sees_all_before_it(engine: &Engine) {
         looks
     });
     let writes = (0..200).map(|number| stores[number % 2].write("test.register", 1, desk.unit()));
-    join_all(writes).await.into_iter().for_each(|written| drop(written.unwrap()));
+    let written: Result<Vec<_>, _> = join_all(writes).await.into_iter().collect();
+    assert_eq!(written.unwrap().len(), 200);
     done.store(true, Ordering::Relaxed);
     assert!(watching.await.unwrap() > 0);
 }
