@@ -347,7 +347,7 @@ impl Home {
         let (client, secret, key) = (&self.client, &self.secret, &self.key.id);
         format!(
             "[[tenant]]\nname = \"{name}\"\n{settings}\n[[tenant.client]]\nid = \"{client}\"\n\
-             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\", \"accounts:admin\", \"checks:admin\", \"taxes:admin\"]\n[[tenant.client.key]]\n\
+             secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\", \"accounts:admin\", \"checks:admin\", \"taxes:admin\", \"webhooks:admin\"]\n[[tenant.client.key]]\n\
              id = \"{key}\"\npublic_key = '''\n{}'''\n",
             self.key.pair.public().spki_pem()
         )
@@ -727,6 +727,15 @@ impl Chance {
         });
         println!("{test}: INVESTORD_TEST_SEED={seed}");
         Self(seed)
+    }
+
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// One that goes its own way from here.
+    pub fn another(&mut self) -> Self {
+        Self(self.below(u64::MAX))
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {

@@ -16,10 +16,13 @@ mod listen;
 mod load;
 mod operate;
 mod provision;
+mod receiver;
 mod secrecy;
 mod serve;
 mod slow;
 mod steps;
 mod stop;
+mod verdict;
+mod webhooks;
 
 const ON_POSTGRES: bool = false;

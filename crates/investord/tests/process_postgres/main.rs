@@ -15,6 +15,8 @@ mod load;
 mod operate;
 #[path = "../process/provision.rs"]
 mod provision;
+#[path = "../process/receiver.rs"]
+mod receiver;
 #[path = "../process/secrecy.rs"]
 mod secrecy;
 #[path = "../process/serve.rs"]
@@ -24,6 +26,10 @@ mod serve;
 mod steps;
 #[path = "../process/stop.rs"]
 mod stop;
+#[path = "../process/verdict.rs"]
+mod verdict;
+#[path = "../process/webhooks.rs"]
+mod webhooks;
 
 mod database;
 mod several;

@@ -1,0 +1,271 @@
+//! Webhooks, while receivers fail in every way, clients hang up and servers are killed: every event is told, in order, and
+//! nothing twice without a reason. Who judges that is a process of its own ([`Receiver`]).
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use socket2::SockRef;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::ON_POSTGRES;
+use crate::harness::{Chance, Client, Connection, Home, PATIENCE, Request, Server, person, uuid};
+use crate::judge::{check_database, count};
+use crate::load::pause;
+use crate::receiver::Receiver;
+
+const HOOKS: usize = 50;
+/// Each with two events, so that 20,000 are delivered.
+const USERS: u64 = 200;
+/// Milliseconds from one user to the next.
+const APART: u64 = 150;
+/// Bytes of a package: five or six events.
+const SIZE: usize = 4000;
+const KILLS: usize = if ON_POSTGRES { 8 } else { 12 };
+/// Milliseconds from one kill to the next, at least and at most. What a process holds on PostgreSQL is free 15 seconds
+/// after its end.
+const BETWEEN: (u64, u64) = if ON_POSTGRES { (6000, 10_000) } else { (2000, 4000) };
+/// So long it may take until everything has happened that is to be seen.
+const LONGEST: Duration = Duration::from_mins(2);
+
+/// Requests that are cut, and how many at once.
+const CUTS: u64 = 10_000;
+const CUTTERS: usize = 16;
+const LARGE: usize = 100_000;
+
+/// Several processes where an engine can have them.
+const PROCESSES: &[&str] = if ON_POSTGRES { &["first", "second"] } else { &["server"] };
+
+fn serve(home: &Home, receiver: &Receiver, log: &str) -> Server {
+    let certificate = receiver.certificate();
+    let variables = [
+        ("INVESTORD_WEBHOOKS__ALLOW_INSECURE_TARGETS", "true"),
+        ("INVESTORD_WEBHOOKS__CA_FILE", certificate.to_str().unwrap()),
+    ];
+    home.serve_as(log, &[], &variables)
+}
+
+async fn caller(home: &Home, server: &Server) -> Client {
+    let mut client = Client { scopes: "users:admin users:read webhooks:admin", ..home.stranger(server) };
+    client.take_token().await;
+    client
+}
+
+/// A webhook for every address of the receiver: their ids.
+async fn subscribe(client: &Client, receiver: &Receiver, hooks: usize, size: usize) -> Vec<Value> {
+    let mut ids = Vec::new();
+    for hook in 0..hooks {
+        let body = json!({
+            "title": format!("Number {hook}"),
+            "url": receiver.url(hook),
+            "enabled": true,
+            "config": { "delay": "1s", "max_package_size": size },
+        });
+        let body = body.to_string();
+        let request = Request { method: "POST", target: "/webhooks", body: body.as_bytes(), headers: &[] };
+        let answer = client.send(&client.signed(&request)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        ids.push(answer.json()["id"].clone());
+    }
+    ids
+}
+
+/// All events of the register.
+async fn events(client: &Client) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let answer = client.get(&format!("/investord/events?after={after}&limit=1000")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let mut page = answer.json();
+        after = page["next"].as_u64().unwrap();
+        all.append(page["data"].as_array_mut().unwrap());
+        if page["more"] == false {
+            return all;
+        }
+    }
+}
+
+/// Returns when so many events have been accepted, or when there is no more to be hoped for.
+async fn told(receiver: &Receiver, count: usize) {
+    let (mut known, mut since) = (Value::Null, Instant::now());
+    while known != count && since.elapsed() < PATIENCE {
+        let delivered = receiver.ask("/state")["delivered"].take();
+        if delivered != known {
+            (known, since) = (delivered, Instant::now());
+        }
+        pause(200).await;
+    }
+}
+
+/// Writes users one after the other, each until it is acknowledged, at whichever server answers.
+async fn write(client: Client, doors: Arc<Mutex<Vec<SocketAddr>>>) {
+    for number in 0..USERS {
+        let (body, once) = (person(2 * number), uuid());
+        for attempt in number.. {
+            let address = {
+                let doors = doors.lock().unwrap();
+                doors[usize::try_from(attempt).unwrap() % doors.len()]
+            };
+            let client = Client { address, ..client.clone() };
+            let Ok(mut open) = Connection::open(address).await else {
+                pause(20).await;
+                continue;
+            };
+            match open.send(&client.creation(&body, &once)).await {
+                Ok(answer) if answer.status == 200 => break,
+                Ok(answer) => assert!([409, 503].contains(&answer.status), "{}", answer.text()),
+                Err(_) => {}
+            }
+            pause(20).await;
+        }
+        pause(APART).await;
+    }
+}
+
+/// Servers that are killed one after the other.
+struct Targets<'a> {
+    home: &'a Home,
+    receiver: &'a Receiver,
+    servers: Vec<Server>,
+    doors: Arc<Mutex<Vec<SocketAddr>>>,
+    /// Packages that each had delivered when it was killed.
+    delivered: Vec<f64>,
+}
+
+impl<'a> Targets<'a> {
+    fn new(home: &'a Home, receiver: &'a Receiver) -> Self {
+        let servers: Vec<Server> = PROCESSES.iter().map(|log| serve(home, receiver, log)).collect();
+        let doors = servers.iter().map(|server| server.address).collect();
+        let delivered = vec![0.0; servers.len()];
+        Self { home, receiver, servers, doors: Arc::new(Mutex::new(doors)), delivered }
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.delivered[at] +=
+            self.servers[at].metric("investord_webhook_attempts_total{outcome=\"delivered\"}");
+        self.receiver.ask("/kill");
+        self.servers.remove(at).kill();
+        self.receiver.ask("/killed");
+        let server = serve(self.home, self.receiver, PROCESSES[at]);
+        self.doors.lock().unwrap()[at] = server.address;
+        self.servers.insert(at, server);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_event_is_told_in_order_however_receivers_fail_and_servers_are_killed() {
+    let (home, mut chance) = (Home::new(""), Chance::new("webhooks"));
+    let receiver = Receiver::start(&home, HOOKS, true, &mut chance);
+    let mut targets = Targets::new(&home, &receiver);
+    let client = caller(&home, &targets.servers[0]).await;
+    let webhooks = subscribe(&client, &receiver, HOOKS, SIZE).await;
+    let began = Instant::now();
+    let writer = tokio::spawn(write(client.clone(), targets.doors.clone()));
+    let mut kills = 0;
+    // Until everything has happened that is to be seen.
+    loop {
+        pause(BETWEEN.0 + chance.below(BETWEEN.1 - BETWEEN.0)).await;
+        targets.kill(usize::try_from(chance.below(PROCESSES.len() as u64)).unwrap());
+        kills += 1;
+        let state = receiver.ask("/state");
+        let enough = state["all_acts"] == true && state["duplicates"].as_u64() > Some(0);
+        if writer.is_finished() && kills >= KILLS && enough || began.elapsed() > LONGEST {
+            break;
+        }
+    }
+    writer.await.unwrap();
+    receiver.ask("/calm");
+    let client = Client { address: targets.servers[0].address, ..client };
+    let events = events(&client).await;
+    assert_eq!(events.len() as u64, 2 * USERS);
+    told(&receiver, events.len() * HOOKS).await;
+    for (at, server) in targets.servers.into_iter().enumerate() {
+        targets.delivered[at] += server.metric("investord_webhook_attempts_total{outcome=\"delivered\"}");
+        server.stop();
+    }
+    let verdict = receiver.verdict(&webhooks, &events, SIZE);
+    println!("{verdict} {:?} {:?}", targets.delivered, began.elapsed());
+    assert_eq!(verdict["fault_count"], 0);
+    assert_eq!(verdict["delivered"], events.len() * HOOKS);
+    assert_eq!((&verdict["all_acts"], &verdict["kills"]), (&json!(true), &json!(kills)));
+    assert!(
+        verdict["duplicates"].as_u64() > Some(0),
+        "a kill was to come in between a package and its record"
+    );
+    assert!(targets.delivered.iter().all(|delivered| *delivered > 0.0), "every process delivers");
+    let register = home.register();
+    assert_eq!(count(&register, "SELECT count(*) FROM webhook_packages WHERE state <> 'delivered'"), 0);
+    assert_eq!(
+        count(&register, "SELECT count(*) FROM webhooks WHERE packages <> settled OR failures <> 0"),
+        0
+    );
+    assert_eq!(check_database(&register) as u64, USERS);
+}
+
+/// Creates users, each on a connection of its own that is closed somewhere in the request, or some time after it.
+async fn cut(client: Client, number: Arc<AtomicU64>, mut chance: Chance) {
+    loop {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        if number >= CUTS {
+            return;
+        }
+        let request = client.creation(&person(2 * number), &uuid());
+        let length = request.len() as u64;
+        let whole = chance.below(2) == 0;
+        let bytes = if whole { length } else { chance.below(length) };
+        let mut stream = TcpStream::connect(client.address).await.unwrap();
+        stream.write_all(&request[..usize::try_from(bytes).unwrap()]).await.unwrap();
+        if whole && chance.below(4) > 0 {
+            // Into what the server does with it.
+            pause(chance.below(12)).await;
+        }
+        if chance.below(2) == 0 {
+            // What is still under way is thrown away by the system.
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_has_begun_that_hangs_up_is_told_or_has_not_happened() {
+    let (home, mut chance) = (Home::new(""), Chance::new("hanging up"));
+    let receiver = Receiver::start(&home, 1, false, &mut chance);
+    let server = serve(&home, &receiver, "server");
+    let client = caller(&home, &server).await;
+    let webhooks = subscribe(&client, &receiver, 1, LARGE).await;
+    let (began, number) = (Instant::now(), Arc::default());
+    let cutters: Vec<_> = (0..CUTTERS)
+        .map(|_| tokio::spawn(cut(client.clone(), Arc::clone(&number), chance.another())))
+        .collect();
+    for cutter in cutters {
+        cutter.await.unwrap();
+    }
+    // Until nothing follows. By the same process: one that starts would find what this one has forgotten.
+    let mut known = Vec::new();
+    loop {
+        let now = events(&client).await;
+        told(&receiver, now.len()).await;
+        if std::mem::replace(&mut known, now).len() == known.len() {
+            break;
+        }
+    }
+    let (users, total) = client.all_users().await;
+    let verdict = receiver.verdict(&webhooks, &known, LARGE);
+    println!("{CUTS} cuts, {total} users, {verdict} {:?}", began.elapsed());
+    assert_eq!(verdict["fault_count"], 0);
+    let (least, most) = (usize::try_from(CUTS / 10).unwrap(), usize::try_from(CUTS * 9 / 10).unwrap());
+    assert!((least..=most).contains(&total), "{total} users: neither all nor none came through");
+    let mut expected: Vec<Value> = Vec::new();
+    for user in &users {
+        let user: Value = serde_json::from_slice(user).unwrap();
+        expected.extend(["USER.CREATED", "USER.ACTIVATED"].map(|kind| json!([kind, user["id"]])));
+    }
+    let told = receiver.ask("/told/0");
+    let differs = expected.iter().zip(told.as_array().unwrap()).find(|(expected, told)| expected != told);
+    assert_eq!((differs, told.as_array().unwrap().len()), (None, expected.len()), "of the users there are");
+    server.stop();
+    assert_eq!(check_database(&home.register()), total);
+}
