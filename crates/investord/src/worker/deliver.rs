@@ -27,8 +27,9 @@ const EVERY: Duration = Duration::from_millis(200);
 const MOST: usize = 256;
 /// Bytes that are kept of an answer.
 const KEPT: usize = 1024;
-/// When a webhook is tried again that cannot be read.
+/// When a webhook is tried again that cannot be read, and when the database could not be.
 const LATER: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(1);
 
 /// Delivers until the server stops; then what is on its way is finished, and the rest handed back.
 pub async fn run(app: App) {
@@ -81,8 +82,9 @@ impl Look {
         Self { version: Some(version), until: app.clock.uptime().saturating_add(wait), full_at: rest.full_at }
     }
 
-    fn failed(app: &App) -> Self {
-        Self { version: None, until: app.clock.uptime() + LATER, full_at: i64::MAX }
+    fn failed(app: &App, error: &StoreError) -> Self {
+        let wait = if matches!(error, StoreError::Damaged(_)) { LATER } else { SOON };
+        Self { version: None, until: app.clock.uptime() + wait, full_at: i64::MAX }
     }
 }
 
@@ -221,7 +223,7 @@ async fn deliver(app: App, one: Candidate, crowded: Arc<AtomicBool>) -> Done {
     let mut delivery = Delivery { app: &app, tenant, id, lease, crowded: &crowded, tried: 0 };
     let look = delivery.run().await.unwrap_or_else(|error| {
         tracing::error!(%error, webhook = %one.id, "cannot deliver to a webhook; later again");
-        Some(Look::failed(&app))
+        Some(Look::failed(&app, &error))
     });
     Done { id: one.id, tried: delivery.tried, look }
 }

@@ -154,7 +154,7 @@ fn database_name(url: &str) -> &str {
 const NOT_JUDGED: &str = "DELETE FROM terms";
 
 /// `{link}` and `{id}` stand for as many zero bytes as these have.
-fn spoil(register: &Register, damage: &str) {
+pub fn spoil(register: &Register, damage: &str) {
     match register {
         Register::File(file) => {
             let damage = damage.replace("{link}", "zeroblob(32)").replace("{id}", "zeroblob(16)");

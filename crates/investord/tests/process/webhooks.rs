@@ -12,7 +12,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::ON_POSTGRES;
-use crate::harness::{Chance, Client, Connection, Home, PATIENCE, Request, Server, person, uuid};
+use crate::crash::spoil;
+use crate::harness::{Chance, Client, Connection, Home, PATIENCE, Request, Server, person, until, uuid};
 use crate::judge::{check_database, count};
 use crate::load::pause;
 use crate::receiver::Receiver;
@@ -268,4 +269,35 @@ async fn what_a_client_has_begun_that_hangs_up_is_told_or_has_not_happened() {
     assert_eq!((differs, told.as_array().unwrap().len()), (None, expected.len()), "of the users there are");
     server.stop();
     assert_eq!(check_database(&home.register()), total);
+}
+
+/// A package that is not what it was stops its own webhook, and does not fill the log with that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_package_that_cannot_be_read_is_tried_now_and_then() {
+    let (home, mut chance) = (Home::new(""), Chance::new("damage"));
+    let receiver = Receiver::start(&home, 1, false, &mut chance);
+    let server = serve(&home, &receiver, "server");
+    let client = caller(&home, &server).await;
+    let body = json!({ "title": "deaf", "url": "http://127.0.0.1:1/", "enabled": true }).to_string();
+    let request = Request { method: "POST", target: "/webhooks", body: body.as_bytes(), headers: &[] };
+    assert_eq!(client.send(&client.signed(&request)).await.status, 201);
+    assert_eq!(client.create(&person(0), &uuid()).await.status, 200);
+    let register = home.register();
+    until("an attempt", || (count(&register, "SELECT count(*) FROM webhook_attempts") > 0).then_some(()));
+    subscribe(&client, &receiver, 1, LARGE).await;
+    server.kill();
+    spoil(&register, "UPDATE webhook_packages SET digest = {link}");
+    let server = serve(&home, &receiver, "server");
+    let client = Client { address: server.address, ..client };
+    assert_eq!(client.create(&person(2), &uuid()).await.status, 200);
+    // After a second, in which the worker has looked for work again and again; and once more.
+    for _ in 0..2 {
+        let known = receiver.ask("/state")["delivered"].as_u64().unwrap();
+        assert_eq!(client.create(&person(2), &uuid()).await.status, 200);
+        until("an event", || (receiver.ask("/state")["delivered"].as_u64() > Some(known)).then_some(()));
+    }
+    server.stop();
+    let lines = home.log().matches("cannot deliver to a webhook").count();
+    println!("{lines} lines");
+    assert!((1..=2).contains(&lines), "{lines} lines");
 }
