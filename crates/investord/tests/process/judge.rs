@@ -143,7 +143,10 @@ fn check_users(users: &[Vec<&str>], events: &[Vec<&str>], head: (i64, &[u8])) {
         let event = Event { number, id: id(row[1]), created_at, kind, subject, sealed: &sealed };
         last = event.link(&last);
         assert_eq!(bytes(row[6]), last, "the chain breaks at event {number}");
-        found.entry(subject).or_default().push(kind);
+        // What a client has done to a webhook is on record, too.
+        if kind != "CLIENT.ACTION" {
+            found.entry(subject).or_default().push(kind);
+        }
     }
     let count = i64::try_from(events.len()).unwrap();
     assert_eq!((count, &last[..]), head, "the head is the end of the chain");
