@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What a receiver does with a request.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,10 @@ pub enum Act {
     HalfBody,
     /// A good answer of so many bytes.
     Long(usize),
+    /// A good answer that repeats what has come.
+    Echo,
+    /// A good answer, as soon as the test says so.
+    Hold,
 }
 
 /// A request that was received.
@@ -54,6 +59,9 @@ pub struct Receiver {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Request>>>,
     script: Arc<Mutex<VecDeque<Act>>>,
+    /// Told of every request.
+    come: Arc<Notify>,
+    pub release: Arc<Notify>,
 }
 
 impl Receiver {
@@ -61,10 +69,12 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, script) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::<Mutex<VecDeque<Act>>>::default());
-        let this = Self { address, seen: Arc::clone(&seen), script: Arc::clone(&script) };
+        let (come, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+        let gate = [Arc::clone(&come), Arc::clone(&release)];
+        let this = Self { address, seen: Arc::clone(&seen), script: Arc::clone(&script), come, release };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&seen), Arc::clone(&script)));
+                tokio::spawn(serve(stream, Arc::clone(&seen), Arc::clone(&script), gate.clone()));
             }
         });
         this
@@ -79,6 +89,13 @@ impl Receiver {
         self.script.lock().unwrap().extend(acts);
     }
 
+    /// Waits until so many requests have come since the last time.
+    pub async fn until(&self, count: usize) {
+        while self.seen.lock().unwrap().len() < count {
+            self.come.notified().await;
+        }
+    }
+
     /// What has come since the last time.
     pub fn seen(&self) -> Vec<Request> {
         std::mem::take(&mut *self.seen.lock().unwrap())
@@ -89,6 +106,7 @@ async fn serve(
     mut stream: TcpStream,
     seen: Arc<Mutex<Vec<Request>>>,
     script: Arc<Mutex<VecDeque<Act>>>,
+    [come, release]: [Arc<Notify>; 2],
 ) -> Option<()> {
     let mut bytes = Vec::new();
     loop {
@@ -117,7 +135,9 @@ async fn serve(
             }
         }
         bytes = body.split_off(length);
+        let echo = String::from_utf8(body.clone()).unwrap();
         seen.lock().unwrap().push(Request { target, headers, body });
+        come.notify_one();
         let act = script.lock().unwrap().pop_front().unwrap_or(Act::Status(200));
         let answer = match act {
             Act::Status(204) => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
@@ -133,6 +153,11 @@ async fn serve(
             Act::HalfBody => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.ok()?;
                 return None;
+            }
+            Act::Echo => format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{echo}", echo.len()),
+            Act::Hold => {
+                release.notified().await;
+                "HTTP/1.1 204 No Content\r\n\r\n".to_owned()
             }
             Act::Long(bytes) => {
                 format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n{}", "x".repeat(bytes))

@@ -571,3 +571,72 @@ async fn what_was_sent_is_kept_for_a_while() {
     deliver(&app).await;
     assert_eq!(kinds(&receiver.seen()), [NEW]);
 }
+
+/// A stop waits for the answer that is on its way, and hands back what was not sent.
+#[tokio::test]
+async fn a_stop_finishes_what_is_on_its_way() {
+    let receiver = Receiver::start().await;
+    let mut app = TestApp::with(|options| options.config.webhooks.allow_insecure_targets = true).await;
+    let client = app.client().clone();
+    enabled(&client, &receiver, json!({ "config": { "max_package_size": 100 } })).await;
+    receiver.does([Act::Hold]);
+    client.created(&bodies::karl()).await;
+    receiver.until(1).await;
+    // The stop has begun by then, or begins while the answer is on its way: either is finished.
+    let release = async { receiver.release.notify_one() };
+    tokio::join!(app.restart_with(|_| {}), release);
+    assert_eq!(app.number("SELECT count(*) FROM webhook_packages WHERE attempts > 1"), 0);
+    receiver.until(2).await;
+    let requests = receiver.seen();
+    assert_eq!(kinds(&requests), [["USER.CREATED"], ["USER.ACTIVATED"]], "each once");
+}
+
+/// A receiver may repeat what it was sent: that is personal, too.
+#[tokio::test]
+async fn nothing_personal_is_kept_of_what_was_sent_and_answered() {
+    let (app, receiver) = (app().await, Receiver::start().await);
+    enabled(app.client(), &receiver, json!({})).await;
+    receiver.does([Act::Echo]);
+    app.client().created(&bodies::karl()).await;
+    pass(&app);
+    assert_eq!(deliver(&app).await, 1);
+    assert_eq!(app.number("SELECT count(*) FROM webhook_attempts WHERE answer IS NOT NULL"), 1);
+    for bytes in app.register.everything() {
+        for canary in ["Rosenweg", "Schmidt", "1972-09-30"] {
+            assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary}");
+        }
+    }
+}
+
+/// One that nobody can read must not hold up all that come after it.
+#[tokio::test]
+async fn an_event_that_is_damaged_is_left_out() {
+    let (app, receiver) = (app().await, Receiver::start().await);
+    enabled(app.client(), &receiver, json!({})).await;
+    app.client().created(&bodies::karl()).await;
+    let last = app.client().created(&bodies::karl()).await;
+    let good = app.number("SELECT min(number) FROM events WHERE type = 'USER.CREATED'");
+    let zero = if crate::ON_POSTGRES { "'\\x00'" } else { "x'00'" };
+    app.register.run(&format!("UPDATE events SET sealed = {zero} WHERE number = {good}"));
+    pass(&app);
+    deliver(&app).await;
+    let requests = receiver.seen();
+    assert_eq!(kinds(&requests), [["USER.ACTIVATED", "USER.CREATED", "USER.ACTIVATED"]]);
+    assert_eq!(requests[0].events()[2]["object"]["id"], last["id"]);
+}
+
+/// What nobody wants is looked at and forgotten, however much it is.
+#[tokio::test]
+async fn what_is_not_wanted_is_no_backlog() {
+    let (app, receiver) = (app().await, Receiver::start().await);
+    enabled(app.client(), &receiver, json!({ "type": ["ACCOUNT"] })).await;
+    app.client().created(&bodies::karl()).await;
+    let next = || app.number("SELECT next FROM webhook_spans");
+    let before = next();
+    deliver(&app).await;
+    assert_eq!(next(), before, "not noted each time");
+    app.pass(11);
+    deliver(&app).await;
+    assert_eq!(next(), app.number("SELECT events + 1 FROM heads"));
+    assert!(receiver.seen().is_empty());
+}
