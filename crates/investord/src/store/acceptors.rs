@@ -67,12 +67,7 @@ pub fn seen(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
 
 /// The webhooks whose packages are collected there, in order of creation.
 pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&WEBHOOKS, &[Value::Int(tenant), Value::Id(id)], |row| {
-        found.push(row.id(0)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&WEBHOOKS, &[Value::Int(tenant), Value::Id(id)], |row| row.id(0))
 }
 
 /// Forgets an acceptor and its webhooks; under the tenant's lock.
@@ -87,12 +82,7 @@ pub fn drop(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), St
 
 /// Acceptors, with their tenants, for which nobody has asked since then, at most so many.
 pub fn stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&STALE, &[Value::At(before), Value::Int(most)], |row| {
-        found.push((row.int(0)?, row.id(1)?));
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
 }
 
 /// Whether nobody has asked since then.

@@ -209,12 +209,7 @@ pub fn of_user<T: Content>(
     user: Uuid,
     key: &UserKey,
 ) -> Result<Vec<Custody<T>>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&T::TABLE.of_user, &[Value::Int(tenant), Value::Id(user)], |row| {
-        found.push(open(row, key)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&T::TABLE.of_user, &[Value::Int(tenant), Value::Id(user)], |row| open(row, key))
 }
 
 /// What of a user is not closed.

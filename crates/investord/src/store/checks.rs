@@ -87,12 +87,7 @@ pub fn put(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids
 
 /// All of a user, the oldest first.
 pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        found.push(open(row, user, key)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
 }
 
 /// One of a user.

@@ -79,12 +79,7 @@ pub fn update(
 
 /// All of a user, in the order in which they were accepted.
 pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<DataChange>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        found.push(open(row, user, key)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
 }
 
 /// One of a user.

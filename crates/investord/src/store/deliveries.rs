@@ -113,11 +113,10 @@ impl Candidate {
 
 /// All webhooks, in the order of their ids.
 pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
-    let mut found: Vec<Candidate> = Vec::new();
-    tx.each(&PLAN, &[], |row| {
+    tx.all(&PLAN, &[], |row| {
         let events = row.int(6)?;
         let span = row.int_or_null(7)?.zip(Some(row.int_or_null(8)?.unwrap_or(events)));
-        found.push(Candidate {
+        Ok(Candidate {
             id: row.id(0)?,
             tenant: row.int(1)?,
             version: row.int(2)?,
@@ -128,10 +127,8 @@ pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
             span,
             oldest: row.int_or_null(9)?.zip(row.at_or_null(10)?),
             is_sent_to: row.int(11)? != 0 && row.int(12)? == 0 && row.raw(13)? == Raw::Null,
-        });
-        Ok(())
-    })?;
-    Ok(found)
+        })
+    })
 }
 
 /// A package with its body.

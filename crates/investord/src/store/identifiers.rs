@@ -90,12 +90,7 @@ fn update(
 
 /// The identifiers of a user in the order of their creation.
 pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Identifier>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        found.push(open(row, user, key)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
 }
 
 /// One identifier of a user.

@@ -120,12 +120,7 @@ pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> 
 }
 
 pub fn all(tx: &Tx<'_>) -> Result<Vec<Operator>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&ALL, &[], |row| {
-        found.push(operator(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&ALL, &[], operator)
 }
 
 /// Ends an operator and all that they are known by; whether there was one in force.

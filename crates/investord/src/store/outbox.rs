@@ -89,12 +89,7 @@ fn kept(row: &Row<'_>) -> Result<Kept, StoreError> {
 
 /// All events about a user, in order.
 pub fn of_subject(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Kept>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(user)], |row| {
-        found.push(kept(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(user)], kept)
 }
 
 /// The number of an event. Looks at all of the tenant's: for people who ask now and then.

@@ -177,12 +177,7 @@ pub(super) fn open(tx: &Tx<'_>, webhook: Uuid, after: i64, most: i64) -> Result<
 }
 
 fn packages(tx: &Tx<'_>, stmt: &Stmt, values: &[Value<'_>]) -> Result<Vec<PackageRow>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(stmt, values, |row| {
-        found.push(package(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(stmt, values, package)
 }
 
 fn package(row: &Row<'_>) -> Result<PackageRow, StoreError> {
@@ -356,20 +351,17 @@ pub fn attempts_of(
     most: i64,
     key: &TenantKey,
 ) -> Result<Vec<AttemptRow>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&ATTEMPTS, &[Value::Id(webhook), Value::Int(package), Value::Int(most)], |row| {
+    tx.all(&ATTEMPTS, &[Value::Id(webhook), Value::Int(package), Value::Int(most)], |row| {
         let answer = row.bytes_or_null(5)?.map(|sealed| key.own().open(Place::answer(&webhook), sealed));
-        found.push(AttemptRow {
+        Ok(AttemptRow {
             number: row.int(0)?,
             created_at: row.at(1)?,
             duration_us: row.int(2)?,
             outcome: row.text(3)?.to_owned(),
             status: row.int_or_null(4)?,
             answer: answer.transpose()?,
-        });
-        Ok(())
-    })?;
-    Ok(found)
+        })
+    })
 }
 
 /// Forgets at most `most` attempts, and packages that are settled, from before; how many.

@@ -98,13 +98,10 @@ pub fn current(tx: &Tx<'_>, tenant: i64) -> Result<Option<Sealed>, StoreError> {
 
 /// The keys by which deliveries are to be verified, the newest first.
 pub fn published(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Vec<(Uuid, PublicKey)>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&PUBLISHED, &[Value::Int(tenant), Value::At(now - OVERLAP)], |row| {
+    tx.all(&PUBLISHED, &[Value::Int(tenant), Value::At(now - OVERLAP)], |row| {
         let key = PublicKey::from_spki_der(row.bytes(1)?);
-        found.push((row.id(0)?, key.map_err(|error| StoreError::Damaged(error.to_string()))?));
-        Ok(())
-    })?;
-    Ok(found)
+        Ok((row.id(0)?, key.map_err(|error| StoreError::Damaged(error.to_string()))?))
+    })
 }
 
 /// Forgets at most `most` keys that are no longer published; how many.

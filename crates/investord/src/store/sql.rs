@@ -334,6 +334,21 @@ impl<'a> Tx<'a> {
         Ok(found)
     }
 
+    /// Runs a query and reads every row.
+    pub fn all<T>(
+        &self,
+        stmt: &Stmt,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.each(stmt, values, |row| {
+            found.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Runs a query and hands over every row.
     pub fn each(
         &self,

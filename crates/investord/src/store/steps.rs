@@ -117,12 +117,7 @@ pub fn add(
 
 /// Steps that are due, of each user's data changes the first alone, at most so many.
 pub fn due(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Step>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&DUE, &[Value::At(now), Value::Int(most)], |row| {
-        found.push(step(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&DUE, &[Value::At(now), Value::Int(most)], step)
 }
 
 /// Whether a step is still there and its turn; under the tenant's lock it stays so.
@@ -149,12 +144,7 @@ pub fn wait(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
 
 /// Steps of a tenant that wait for somebody to decide, at most so many, those about the oldest matters first.
 pub fn reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Step>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], |row| {
-        found.push(step(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], step)
 }
 
 /// Holds back what is to be done to a user of a kind.
@@ -173,12 +163,7 @@ pub fn forget(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), St
 
 /// All that is still to be done to a user.
 pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Step>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        found.push(step(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], step)
 }
 
 /// Keeps when a step is due, and whether somebody holds it back.

@@ -195,12 +195,7 @@ pub fn by_number(tx: &Tx<'_>, number: i64) -> Result<Option<TenantRow>, StoreErr
 }
 
 pub fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&ALL_TENANTS, &[], |row| {
-        found.push(tenant(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&ALL_TENANTS, &[], tenant)
 }
 
 /// What a write moves on: counters, last instant, end of the event chain.
@@ -336,12 +331,7 @@ pub fn client_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<ClientRow>, StoreErr
 }
 
 pub fn clients_of(tx: &Tx<'_>, tenant: i64) -> Result<Vec<ClientRow>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&CLIENTS_OF, &[Value::Int(tenant)], |row| {
-        found.push(client(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&CLIENTS_OF, &[Value::Int(tenant)], client)
 }
 
 pub struct KeyRow {
@@ -379,12 +369,7 @@ pub fn revoke_key(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreEr
 }
 
 pub fn keys_of(tx: &Tx<'_>, client: Uuid) -> Result<Vec<KeyRow>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&KEYS_OF, &[Value::Id(client)], |row| {
-        found.push(key(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&KEYS_OF, &[Value::Id(client)], key)
 }
 
 pub fn key_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<KeyRow>, StoreError> {

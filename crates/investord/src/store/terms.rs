@@ -75,10 +75,6 @@ pub fn find(
     key: &TenantKey,
     most: i64,
 ) -> Result<Vec<Uuid>, StoreError> {
-    let (mac, mut found) = (key.term(field.as_str(), &field.normal(value)), Vec::new());
-    tx.each(&FIND, &[Value::Int(tenant), Value::Bytes(&mac), Value::Int(most)], |row| {
-        found.push(row.id(0)?);
-        Ok(())
-    })?;
-    Ok(found)
+    let mac = key.term(field.as_str(), &field.normal(value));
+    tx.all(&FIND, &[Value::Int(tenant), Value::Bytes(&mac), Value::Int(most)], |row| row.id(0))
 }

@@ -215,12 +215,7 @@ pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, Stor
 
 /// All webhooks of a tenant, in order of creation.
 pub fn of_tenant(tx: &Tx<'_>, tenant: i64) -> Result<Vec<Webhook>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&OF_TENANT, &[Value::Int(tenant)], |row| {
-        found.push(webhook(row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    tx.all(&OF_TENANT, &[Value::Int(tenant)], webhook)
 }
 
 /// Keeps what a client or operator has changed; under the tenant's lock. What was written while it was enabled is still
@@ -298,17 +293,14 @@ impl Span {
 }
 
 pub fn spans(tx: &Tx<'_>, webhook: Uuid) -> Result<Vec<Span>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&SPANS, &[Value::Id(webhook)], |row| {
-        found.push(Span {
+    tx.all(&SPANS, &[Value::Id(webhook)], |row| {
+        Ok(Span {
             number: row.int(0)?,
             next: row.int(1)?,
             last: row.int_or_null(2)?,
             wants: wants(row.text(3)?)?,
-        });
-        Ok(())
-    })?;
-    Ok(found)
+        })
+    })
 }
 
 pub(super) fn wants(text: &str) -> Result<Wants, StoreError> {
