@@ -13,7 +13,7 @@ use crate::api::limits::Limits;
 use crate::api::replays::Replays;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::outbound::Outbound;
+use crate::outbound::{self, Outbound};
 use crate::store::Store;
 use crate::store::seal::MasterKey;
 
@@ -109,16 +109,12 @@ impl Origin {
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen));
         let public_url = public_url.trim_end_matches('/');
         let url = Url::parse(public_url).context("public_url")?;
-        let authority = url.host_str().map(|host| match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        });
         let own_pages = || format!("{public_url}/errors");
         let problem_type_base =
             config.problem_type_base.as_ref().map(|base| base.trim_end_matches('/').to_owned());
         Ok(Self {
             scheme: url.scheme().to_owned(),
-            authority: authority.filter(|_| config.public_url.is_some()),
+            authority: outbound::authority(&url).filter(|_| config.public_url.is_some()),
             problem_type_base: problem_type_base.unwrap_or_else(own_pages),
             public_url: public_url.to_owned(),
         })

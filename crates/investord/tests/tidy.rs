@@ -36,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "domain",
             "operator",
+            "outbound",
             "provision",
             "server",
             "store",

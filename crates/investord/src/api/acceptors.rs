@@ -26,7 +26,7 @@ use crate::store::acceptors;
 use crate::store::deliveries::{self, Portion, Ready};
 use crate::store::packages::Attempt;
 use crate::store::tenants::Head;
-use crate::store::{StoreError, Tx, signing_keys};
+use crate::store::{StoreError, Tx};
 
 const PATH: &str = "/events-acceptor-service/endpoints/";
 /// Endpoints of a tenant.
@@ -233,11 +233,10 @@ async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Pro
     if !app.store.read("acceptors.look", look).await? {
         return Ok(Vec::new());
     }
-    let own_client = Arc::clone(&client);
     let unit = move |tx: &Tx<'_>| {
         let Some(acceptor) = acceptors::by_id(tx, number, id)? else { return Ok(None) };
         acceptors::seen(tx, id, now)?;
-        let key = &own_client.tenant.key;
+        let key = &client.tenant.key;
         for webhook in acceptors::webhooks_of(tx, number, id)? {
             let portion = deliveries::portion(tx, (number, webhook), None, key, now)?;
             let Some(portion) = portion.filter(Portion::is_worth_it) else { continue };
@@ -249,24 +248,22 @@ async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Pro
                 deliveries::settle(tx, of, &attempts, None, (key, &*own.ids), now)?;
             }
             if !portion.packages.is_empty() {
-                let sealed = signing_keys::current(tx, number)?;
-                let sealed =
-                    sealed.ok_or_else(|| StoreError::Damaged("the tenant has no signing key".into()))?;
-                return Ok(Some((acceptor, portion, sealed)));
+                let signing = own.outbound.signing_key(tx, number, key)?;
+                return Ok(Some((acceptor, portion, signing)));
             }
         }
         Ok::<_, Problem>(None)
     };
-    let Some((acceptor, portion, sealed)) = app.store.write("acceptors.collect", number, unit).await? else {
+    let Some((acceptor, portion, (key_id, key))) = app.store.write("acceptors.collect", number, unit).await?
+    else {
         return Ok(Vec::new());
     };
-    let key = app.outbound.key(&sealed, &client.tenant.key)?;
     let target = acceptor.target.clone().unwrap_or_else(|| url(app, acceptor.id));
     let signature = portion.webhook.content.config.signature;
     let sign = |package: &Ready| {
         let nonce = app.ids.uuid();
         let headers =
-            outbound::signed(&target, package.body.as_bytes(), signature, (sealed.id, &key), now, nonce)
+            outbound::signed(&target, package.body.as_bytes(), signature, (key_id, &key), now, nonce)
                 .map_err(|error| Problem::Internal(error.to_string()))?;
         let headers: Map<String, Value> = headers
             .iter()

@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 
 use super::caller::{Call, Received, Signed};
 use super::custody::{ADMIN, CloseQuery, Resource, close_parameters, page_of};
-use super::openapi::{ACCOUNT_GROUPS, About, Payload};
+use super::openapi::{ACCOUNT_GROUPS, About, Payload, request};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::account::{AccountGroup, CREATE_GROUP, Content, Custody, GROUP, Group, NewGroup};
 use crate::domain::schema::{Schemas, Side, open_object};
 use crate::domain::search::{Field, Terms};
-use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::{TenantKey, UserKey};
@@ -82,12 +81,7 @@ impl Call for CreateGroup {
         request: Some(Payload {
             description: "The account group.",
             media: "application/json",
-            schema: |schemas| {
-                schemas.named(CREATE_GROUP.name, |schemas| {
-                    // Nothing in it depends on the operating model.
-                    CREATE_GROUP.json_schema(Side::Request(Model::Byol), schemas)
-                })
-            },
+            schema: |schemas| request(&CREATE_GROUP, schemas),
             examples: &[("group", include_str!("../../../../api/examples/create-account-group.json"))],
         }),
         answer: Group::ONE,

@@ -8,15 +8,14 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::custody::{ADMIN, Resource, page_of};
-use super::openapi::{ACCOUNTS, About, Payload, path_id};
+use super::openapi::{ACCOUNTS, About, Payload, path_id, request};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::account::{
     self, ACCOUNT, Account, CREATE_ACCOUNT, Content, Custody, Group, NewAccount, Single, Status,
     UPDATE_ACCOUNT,
 };
-use crate::domain::schema::{Schemas, Shape, Side, open_object};
-use crate::domain::tenant::Model;
+use crate::domain::schema::{Schemas, Side, open_object};
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
@@ -36,11 +35,6 @@ fn schema(schemas: &mut Schemas) -> Value {
         schema["required"].as_array_mut().into_iter().for_each(|names| names.push(json!("account_number")));
         schema
     })
-}
-
-fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
-    // Nothing in it depends on the operating model.
-    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
 }
 
 impl Resource for Single {

@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{self, SHA256};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, Request};
 use bytes::Bytes;
@@ -26,6 +25,7 @@ use super::{compat, explain};
 use crate::app::{App, Mode};
 use crate::problem::Problem;
 use crate::store::once::{Nonce, Once};
+use crate::store::seal::sha256;
 use crate::telemetry::Trace;
 
 /// Bytes of a body. The largest request of this API is a few KiB.
@@ -309,9 +309,9 @@ impl<'a> Attempt<'a> {
     pub fn hold(&self, body: &[u8]) -> Result<Option<Nonce>, Problem> {
         self.judge(self.verify(body))?;
         let Some(nonce) = self.presented.nonce() else { return Ok(None) };
-        let hash = digest::digest(&SHA256, &[self.key_id.as_bytes(), nonce.as_bytes()].concat());
+        let hash = sha256(&[self.key_id.as_bytes(), nonce.as_bytes()].concat());
         let mut nonce = Nonce { hash: [0; 16], until: self.valid_until(), now: self.now };
-        nonce.hash.copy_from_slice(&hash.as_ref()[..16]);
+        nonce.hash.copy_from_slice(&hash[..16]);
         if self.app.replays.first_time(&nonce) { Ok(Some(nonce)) } else { Err(replayed()) }
     }
 
@@ -362,9 +362,7 @@ impl<'a> Attempt<'a> {
 
 /// What is stored of an access token.
 pub fn token_hash(token: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&SHA256, token.as_bytes()).as_ref());
-    hash
+    sha256(token.as_bytes())
 }
 
 fn address(parts: &Parts) -> IpAddr {

@@ -9,12 +9,11 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, CHECKS, Payload, path_id, whole_list};
+use super::openapi::{About, CHECKS, Payload, path_id, request, whole_list};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::check::{self, Check, Content, INSTRUMENT_FIT, KYC, Kind, POR, Status};
 use crate::domain::schema::{Fault, Member, Schemas, Side, open_object};
-use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
@@ -198,12 +197,8 @@ impl Call for CreateCheck {
             description: "What was checked.",
             media: "application/json",
             schema: |schemas| {
-                let all = [&KYC, &POR, &INSTRUMENT_FIT].map(|shape| {
-                    // Nothing in it depends on the operating model.
-                    schemas
-                        .named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
-                });
-                json!({ "anyOf": all })
+                let all = [&KYC, &POR, &INSTRUMENT_FIT];
+                json!({ "anyOf": all.map(|shape| request(shape, schemas)) })
             },
             examples: &[
                 ("kyc", include_str!("../../../../api/examples/create-check-kyc.json")),

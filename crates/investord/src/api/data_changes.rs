@@ -9,14 +9,13 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, whole_list};
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request, whole_list};
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::data_change::{self, ADDRESS, ANY, Asked, DataChange, NAME, NATIONALITY, OTHER};
 use crate::domain::preview::Preview;
-use crate::domain::schema::{Schemas, Side};
-use crate::domain::tenant::Model;
+use crate::domain::schema::Schemas;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
@@ -46,12 +45,9 @@ impl Call for RequestDataChange {
             description: "What is to be changed.",
             media: "application/json",
             schema: |schemas| {
-                let all = [&ANY, &NAME, &NATIONALITY, &ADDRESS, &OTHER].map(|shape| {
-                    // Nothing in them depends on the operating model but which of them is sent.
-                    schemas
-                        .named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
-                });
-                json!({ "anyOf": all })
+                // The operating model decides which of them is sent.
+                let all = [&ANY, &NAME, &NATIONALITY, &ADDRESS, &OTHER];
+                json!({ "anyOf": all.map(|shape| request(shape, schemas)) })
             },
             examples: &[
                 ("name", include_str!("../../../../api/examples/change-name.json")),

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, IDENTIFIERS, Payload, path_id, whole_list};
+use super::openapi::{About, IDENTIFIERS, Payload, path_id, request, whole_list};
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::identifier::{self, ANSWERED, CREATE, Change, Identifier, Sent, UPDATE};
-use crate::domain::schema::{Schemas, Shape, Side, open_object};
+use crate::domain::schema::{Schemas, Side, open_object};
 use crate::domain::search;
-use crate::domain::tenant::{Model, Settings};
+use crate::domain::tenant::Settings;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
@@ -157,11 +157,6 @@ impl Call for CreateIdentifier {
         let sent = Sent::parse(received.json()?, &received.client.tenant.settings, received.now)?;
         Ok(Self { user, sent })
     }
-}
-
-fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
-    // Nothing in it depends on the operating model.
-    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
 }
 
 pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Result<Reply, Problem> {

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::compat::IDEMPOTENCY_KEY;
 use super::endpoint::{Access, Endpoint};
-use crate::domain::schema::{Fault, Schemas};
+use crate::domain::schema::{Fault, Schemas, Shape, Side};
+use crate::domain::tenant::Model;
 use crate::problem::{self, KINDS, Problem};
 
 /// What only words can say of an operation.
@@ -238,6 +239,11 @@ fn reference(kind: &str, name: &str) -> Value {
 
 fn request_id() -> Value {
     json!({ "upvest-request-id": reference("headers", "RequestId") })
+}
+
+/// The schema of a request in which nothing depends on the operating model, under its name.
+pub fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
+    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
 }
 
 /// The schema of a list without pages, under its name.

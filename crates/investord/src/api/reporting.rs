@@ -8,13 +8,12 @@ use uuid::Uuid;
 
 use super::Reply;
 use super::caller::{Call, Received, Signed};
-use super::openapi::{About, Payload, REPORTING, path_id};
+use super::openapi::{About, Payload, REPORTING, path_id, request};
 use super::users::READ;
 use crate::app::App;
 use crate::domain::identifier::today;
 use crate::domain::reporting::{DRY_RUN, DryRun, Report};
-use crate::domain::schema::{Schemas, Side};
-use crate::domain::tenant::Model;
+use crate::domain::schema::Schemas;
 use crate::problem::Problem;
 use crate::store::{Tx, identifiers, users};
 
@@ -146,10 +145,7 @@ impl Call for DryRunReporting {
         request: Some(Payload {
             description: "The person.",
             media: "application/json",
-            schema: |schemas| {
-                schemas
-                    .named(DRY_RUN.name, |schemas| DRY_RUN.json_schema(Side::Request(Model::Byol), schemas))
-            },
+            schema: |schemas| request(&DRY_RUN, schemas),
             examples: &[("person", include_str!("../../../../api/examples/reporting-dry-run.json"))],
         }),
         answer: ANSWER,

@@ -8,12 +8,11 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, Payload, TAXES, path_id};
+use super::openapi::{About, Payload, TAXES, path_id, request};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::schema::{Schemas, Side, open_object};
 use crate::domain::tax_residency::{RECORD, SET, TaxResidencies};
-use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
@@ -88,10 +87,7 @@ impl Call for SetTaxResidencies {
         request: Some(Payload {
             description: "All of them.",
             media: "application/json",
-            schema: |schemas| {
-                // Nothing in it depends on the operating model.
-                schemas.named(SET.name, |schemas| SET.json_schema(Side::Request(Model::Byol), schemas))
-            },
+            schema: |schemas| request(&SET, schemas),
             examples: &[("two", include_str!("../../../../api/examples/set-tax-residencies.json"))],
         }),
         answer: RECORDED,

@@ -10,12 +10,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
-use super::openapi::{ACCEPTED, About, NOTHING, Payload, WEBHOOKS, path_id};
+use super::openapi::{ACCEPTED, About, NOTHING, Payload, WEBHOOKS, path_id, request};
 use super::{Reply, about_tenant, acceptors, page};
 use crate::app::App;
 use crate::domain::event::EventType;
-use crate::domain::schema::{Schemas, Shape, Side, open_object};
-use crate::domain::tenant::Model;
+use crate::domain::schema::{Schemas, Side, open_object};
 use crate::domain::webhook::{CREATE, NewWebhook, Packer, UPDATE, Update, WEBHOOK, render};
 use crate::outbound::{self, Answer};
 use crate::problem::Problem;
@@ -39,11 +38,6 @@ fn schema(schemas: &mut Schemas) -> Value {
         schema["description"] = json!("Somebody who is told of events.");
         schema
     })
-}
-
-fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
-    // Nothing in it depends on the operating model.
-    schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
 }
 
 const ONE: Payload = Payload {
@@ -408,11 +402,10 @@ async fn prepared<T>(
         if webhook.acceptor.is_some() {
             return Err(Problem::State("its events are collected, not sent"));
         }
-        let sealed = signing_keys::current(tx, client.tenant.number)?;
-        let sealed = sealed.ok_or_else(|| StoreError::Damaged("the tenant has no signing key".into()))?;
-        Ok((webhook, sealed.id, own.outbound.key(&sealed, &client.tenant.key)?))
+        let key = own.outbound.signing_key(tx, client.tenant.number, &client.tenant.key)?;
+        Ok((webhook, key))
     };
-    let (webhook, key_id, key) = app.store.read("webhooks.test", find).await?;
+    let (webhook, (key_id, key)) = app.store.read("webhooks.test", find).await?;
     let mut packer = Packer::new(i64::MAX);
     packer.add((0, now), &render((app.ids.uuid(), now), "WEBHOOK.TEST", "{}", webhook.id));
     let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();

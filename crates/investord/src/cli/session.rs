@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use httpsig::{Message, Parameters, SigningKey, Version};
+use httpsig::{SigningKey, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use super::profile::Profile;
 use crate::clock::{Clock, Ids, SystemClock, SystemIds};
+use crate::outbound;
 
-/// Seconds a signature is good for.
-const LIFETIME: i64 = 60;
 /// Seconds before its end at which a token is no longer used.
 const TOKEN_MARGIN: i64 = 5;
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -153,42 +152,10 @@ impl Session {
         let url = Url::parse(&address).with_context(|| address.clone())?;
         let mut headers = headers.clone();
         headers.insert("upvest-client-id", self.profile.client_id.parse()?);
-        if !body.is_empty() {
-            headers.insert(header::CONTENT_LENGTH, body.len().into());
-            let (name, value) = httpsig::body_digest(self.version, &body);
-            headers.insert(name, value);
-        }
-        self.sign(method, &url, &mut headers, &body)?;
-        let request = self.http.request(method.clone(), url).headers(headers).body(body);
-        request.send().await.with_context(|| address)
-    }
-
-    fn sign(&self, method: &Method, url: &Url, headers: &mut HeaderMap, body: &[u8]) -> anyhow::Result<()> {
-        let authority = url.host_str().map(|host| match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        });
-        let message = Message {
-            method: method.as_str(),
-            scheme: url.scheme(),
-            authority: authority.as_deref().unwrap_or_default(),
-            path: url.path(),
-            query: url.query(),
-            headers,
-            body,
-            status: None,
-        };
-        let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
-        let parameters = Parameters {
-            key_id: &self.key_id,
-            created,
-            expires: Some(created + LIFETIME),
-            nonce: Some(&nonce),
-            alg: None,
-            tag: None,
-        };
-        let components = httpsig::usual_components(&message, self.version);
-        let signed = httpsig::sign(&message, &components, &parameters, &self.key, self.version)?;
+        let (now, nonce) = (SystemClock::default().now(), SystemIds.uuid().to_string());
+        let key = (self.key_id.as_str(), &self.key);
+        let of = (method.as_str(), &url);
+        let signed = outbound::sign(of, &mut headers, &body, key, self.version, (now, &nonce))?;
         if self.verbose {
             eprintln!(
                 "> {method} {url}\n\nsignature base ({}):\n{}\n",
@@ -197,14 +164,13 @@ impl Session {
             );
             eprintln!("> signature-input: {}\n> signature: {}", signed.signature_input, signed.signature);
         }
-        headers.insert("signature-input", signed.signature_input.parse()?);
-        headers.insert("signature", signed.signature.parse()?);
         let selector = match self.version {
             Version::Draft6 => "6",
             Version::Draft15 | Version::Rfc9421 => "15",
         };
         headers.insert("upvest-signature-version", HeaderValue::from_static(selector));
-        Ok(())
+        let request = self.http.request(method.clone(), url).headers(headers).body(body);
+        request.send().await.with_context(|| address)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `/operators`: who may look at the register.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -25,10 +27,10 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, body: Sent) -> A
     let [name, role, password, tenant] = members(body, ["name", "role", "password", "tenant"])?;
     let (name, role) = (needed("name", name, 100)?, needed("role", role, 20)?);
     let role: Role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
-    let ids = super::ids(&app);
+    let ids = Arc::clone(&app.ids);
     let password = needed("password", password, 1000)?;
     let hashed = tokio::task::spawn_blocking({
-        let ids = super::ids(&app);
+        let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)
     });
     let hashed = hashed.await.map_err(|error| Problem::Internal(error.to_string()))?;

@@ -10,8 +10,6 @@ mod reviews;
 pub mod session;
 mod webhooks;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -22,6 +20,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::clock::Ids;
 use crate::domain::event::EventType;
 use crate::domain::schema::Fault;
 use crate::domain::tenant::Settings;
@@ -171,10 +170,18 @@ struct Done {
 }
 
 impl Done {
-    /// As it stands in the record, about a user or a webhook.
-    fn object(self, operator: &Operator, (name, id): (&str, Uuid)) -> Value {
+    /// Puts it on record, in the commit of what was done; the record. It is about what has this id under that name, and
+    /// sealed with its key.
+    fn record(
+        self,
+        tx: &Tx<'_>,
+        head: &mut Head,
+        operator: &Operator,
+        (name, id, key): (&str, Uuid, &UserKey),
+        ids: &dyn Ids,
+    ) -> Result<Answer, StoreError> {
         let Done { action, subject, reason, old, new } = self;
-        json!({
+        let object = json!({
             "actor": { "name": operator.name, "role": operator.role.as_str() },
             "action": action,
             name: id,
@@ -182,8 +189,17 @@ impl Done {
             "reason": reason,
             "old": old,
             "new": new,
-        })
+        });
+        outbox::publish(tx, head, EventType::OperatorAction, (id, key), &object.to_string(), ids)?;
+        Ok(Answer(object))
     }
+}
+
+/// The number of a tenant that the operator sees: by it a process chooses its writer.
+async fn number_of(app: &App, operator: &Operator, name: &str) -> Result<i64, Problem> {
+    let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
+    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(tenant(tx, &own, &of, &name)?.number);
+    app.store.read("operator.tenant", find).await
 }
 
 /// Does something to a user and puts it on record, in one commit.
@@ -193,11 +209,8 @@ async fn change(
     (tenant_name, user): (String, Uuid),
     work: impl Fn(&mut Work<'_>) -> Result<Done, Problem> + Send + 'static,
 ) -> Answered {
-    // The writer of a process is chosen by the tenant.
-    let (of, own, name) = (operator.clone(), app.clone(), tenant_name.clone());
-    let number =
-        app.store.read("operator.tenant", move |tx| Ok::<_, Problem>(tenant(tx, &own, &of, &name)?.number));
-    let (number, now, own) = (number.await?, app.clock.now(), app.clone());
+    let number = number_of(app, &operator, &tenant_name).await?;
+    let (now, own) = (app.clock.now(), app.clone());
     let unit = move |tx: &Tx<'_>| {
         let mut head = Head::take(tx, number, now)?;
         let tenant = tenant(tx, &own, &operator, &tenant_name)?;
@@ -205,17 +218,10 @@ async fn change(
         let (user, key) = found.ok_or(Problem::NotFound("user"))?;
         let id = user.id;
         let mut at_work = Work { tx, head: &mut head, tenant: &tenant, user, key: &key, operator: &operator };
-        let object = work(&mut at_work)?.object(&operator, ("user_id", id));
-        outbox::publish(
-            tx,
-            &mut head,
-            EventType::OperatorAction,
-            (id, &key),
-            &object.to_string(),
-            &*own.ids,
-        )?;
+        let done = work(&mut at_work)?;
+        let answer = done.record(tx, &mut head, &operator, ("user_id", id, &key), &*own.ids)?;
         head.put(tx);
-        Ok::<_, Problem>(Answer(object))
+        Ok::<_, Problem>(answer)
     };
     let answer = app.store.write("operator.change", number, unit).await?;
     app.work.notify_one();
@@ -225,11 +231,6 @@ async fn change(
 /// How an operator is named where something is kept of what they did.
 fn named(operator: &Operator) -> String {
     format!("operator:{}", operator.name)
-}
-
-/// The clock and ids of the app, for units.
-fn ids(app: &App) -> Arc<dyn crate::clock::Ids> {
-    Arc::clone(&app.ids)
 }
 
 /// What went wrong in a unit that knows nothing of problems.

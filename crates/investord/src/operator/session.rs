@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use aws_lc_rs::digest;
 use axum::extract::{ConnectInfo, State};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -20,6 +19,7 @@ use crate::app::App;
 use crate::clock::Ids;
 use crate::problem::Problem;
 use crate::store::operators::{self, Operator};
+use crate::store::seal::sha256;
 
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
 /// Passwords that are judged at once: each takes 19 MiB and a core.
@@ -30,14 +30,8 @@ pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
     let mut bytes = [0; 32];
     ids.fill(&mut bytes);
     let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let hash = hash(&token);
+    let hash = sha256(token.as_bytes());
     (token, hash)
-}
-
-fn hash(token: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-    hash
 }
 
 /// What is kept of a password: Argon2id with the library's parameters (OWASP's), as a PHC string.
@@ -53,7 +47,7 @@ fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = sent.and_then(|value| value.split_once(' '));
     match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
-        Some((_, token)) => Ok(hash(token.trim())),
+        Some((_, token)) => Ok(sha256(token.trim().as_bytes())),
         None => Err(Problem::unauthorised(
             "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
         )),
@@ -79,7 +73,7 @@ pub async fn begin(
     // By the name that is sent, so that it tells nobody which names there are; and before it is judged, so that many at
     // once count, too.
     let mut sent = [0; 16];
-    sent.copy_from_slice(&hash(&name)[..16]);
+    sent.copy_from_slice(&sha256(name.as_bytes())[..16]);
     let suspect = (peer.ip(), Uuid::from_bytes(sent));
     app.limits.attempt(suspect)?;
     app.limits.failed(suspect);

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::people::told;
-use super::{Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, tenant};
+use super::{Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number_of, tenant};
 use crate::app::App;
-use crate::domain::event::EventType;
 use crate::problem::Problem;
 use crate::store::deliveries::{self, Candidate};
 use crate::store::operators::{Operator, Role};
@@ -252,12 +251,16 @@ pub async fn act(
     let (kind, reason) = (needed("action", kind, 50)?, needed("reason", reason, REASON)?);
     let action = asked(&kind, package, from)?;
     let id = id_of(&id, "webhook")?;
-    let number = number_of(&app, &operator, (&name, id)).await?;
+    let number = number_of(&app, &operator, &name).await?;
     let action = match action {
         Asked::Now(action) => action,
         // All events may have to be looked at: not where writers wait.
         Asked::Replay(from) => {
-            let find = move |tx: &Tx<'_>| position(tx, number, &from);
+            let (own, of, name) = (app.clone(), operator.clone(), name.clone());
+            let find = move |tx: &Tx<'_>| {
+                found(tx, &own, &of, (&name, id))?;
+                position(tx, number, &from)
+            };
             Action::Replay(app.store.scan("operator.position", find).await?)
         }
     };
@@ -271,20 +274,12 @@ pub async fn act(
         let [old, mut new] = [&old, &new].map(counters);
         new["about"] = what;
         let done = Done { action, subject: None, reason: Some(reason.clone()), old, new };
-        let object = done.object(&operator, ("webhook_id", id));
-        let of = (id, tenant.key.own());
-        outbox::publish(tx, &mut head, EventType::OperatorAction, of, &object.to_string(), &*own.ids)?;
+        let of = ("webhook_id", id, tenant.key.own());
+        let answer = done.record(tx, &mut head, &operator, of, &*own.ids)?;
         head.put(tx);
-        Ok::<_, Problem>(Answer(object))
+        Ok::<_, Problem>(answer)
     };
     app.store.write("operator.webhook_action", number, unit).await
-}
-
-/// The tenant's number, by which a process chooses its writer.
-async fn number_of(app: &App, operator: &Operator, (name, id): (&str, Uuid)) -> Result<i64, Problem> {
-    let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
-    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(found(tx, &own, &of, (&name, id))?.0.number);
-    app.store.read("operator.tenant", find).await
 }
 
 /// What an action can change.
@@ -361,9 +356,7 @@ pub async fn rotate(
     let operator = known(&app, &headers, Role::Administrator).await?;
     let [reason] = members(body, ["reason"])?;
     let reason = needed("reason", reason, REASON)?;
-    let (own, of, asked) = (app.clone(), operator.clone(), name.clone());
-    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(tenant(tx, &own, &of, &asked)?.number);
-    let number = app.store.read("operator.tenant", find).await?;
+    let number = number_of(&app, &operator, &name).await?;
     let (own, now) = (app.clone(), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
         let mut head = Head::take(tx, number, now)?;
@@ -378,11 +371,10 @@ pub async fn rotate(
             old,
             new: changed,
         };
-        let object = done.object(&operator, ("key_id", new));
-        let of = (new, tenant.key.own());
-        outbox::publish(tx, &mut head, EventType::OperatorAction, of, &object.to_string(), &*own.ids)?;
+        let of = ("key_id", new, tenant.key.own());
+        let answer = done.record(tx, &mut head, &operator, of, &*own.ids)?;
         head.put(tx);
-        Ok::<_, Problem>(Answer(object))
+        Ok::<_, Problem>(answer)
     };
     app.store.write("operator.rotate", number, unit).await
 }

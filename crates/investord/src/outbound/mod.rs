@@ -19,6 +19,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use httpsig::{Message, Parameters, SigningKey, Version};
+use jiff::Timestamp;
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
@@ -26,9 +27,8 @@ use uuid::Uuid;
 
 use crate::config::Webhooks;
 use crate::domain::webhook::{Signature, Targets};
-use crate::store::StoreError;
 use crate::store::seal::TenantKey;
-use crate::store::signing_keys::Sealed;
+use crate::store::{StoreError, Tx, signing_keys};
 
 /// Until the status of an answer is there: name, connection, request (decision H3).
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -100,18 +100,26 @@ impl Outbound {
         Ok(Self { client, targets, keys: Mutex::default() })
     }
 
-    /// The key that signs, opened.
-    pub fn key(&self, sealed: &Sealed, tenant: &TenantKey) -> Result<Arc<SigningKey>, StoreError> {
+    /// The key that signs for a tenant now, and its id.
+    pub fn signing_key(
+        &self,
+        tx: &Tx<'_>,
+        tenant: i64,
+        tenant_key: &TenantKey,
+    ) -> Result<(Uuid, Arc<SigningKey>), StoreError> {
+        let sealed = signing_keys::current(tx, tenant)?;
+        let sealed =
+            sealed.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} has no signing key")))?;
         if let Some(key) = self.keys.lock().expect("nobody panics here").get(&sealed.id) {
-            return Ok(Arc::clone(key));
+            return Ok((sealed.id, Arc::clone(key)));
         }
-        let key = Arc::new(sealed.open(tenant)?);
+        let key = Arc::new(sealed.open(tenant_key)?);
         let mut keys = self.keys.lock().expect("nobody panics here");
         if keys.len() >= MOST_KEYS {
             keys.clear();
         }
         keys.insert(sealed.id, Arc::clone(&key));
-        Ok(key)
+        Ok((sealed.id, key))
     }
 
     /// Sends a signed request, and hears what is answered.
@@ -207,7 +215,7 @@ pub fn signed(
     body: &[u8],
     signature: Signature,
     (id, key): (Uuid, &SigningKey),
-    now: jiff::Timestamp,
+    now: Timestamp,
     nonce: Uuid,
 ) -> anyhow::Result<HeaderMap> {
     let version = match signature {
@@ -215,41 +223,55 @@ pub fn signed(
         Signature::Draft15 => Version::Draft15,
         Signature::Rfc9421 => Version::Rfc9421,
     };
-    let url = Url::parse(url)?;
-    let authority = url.host_str().map(|host| match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    });
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CONTENT_LENGTH, body.len().into());
-    let (name, value) = httpsig::body_digest(version, body);
-    headers.insert(name, value);
-    let (id, nonce, created) = (id.to_string(), nonce.to_string(), now.as_second());
+    let (url, id, nonce) = (Url::parse(url)?, id.to_string(), nonce.to_string());
+    sign(("POST", &url), &mut headers, body, (&id, key), version, (now, &nonce))?;
+    Ok(headers)
+}
+
+/// Adds to the headers of a request what says how long its body is, the digest, and a signature over all that is usual,
+/// good for a minute.
+pub fn sign(
+    (method, url): (&str, &Url),
+    headers: &mut HeaderMap,
+    body: &[u8],
+    (key_id, key): (&str, &SigningKey),
+    version: Version,
+    (now, nonce): (Timestamp, &str),
+) -> anyhow::Result<httpsig::Signed> {
+    if !body.is_empty() {
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
+        let (name, value) = httpsig::body_digest(version, body);
+        headers.insert(name, value);
+    }
+    let (authority, created) = (authority(url), now.as_second());
     let message = Message {
-        method: "POST",
+        method,
         scheme: url.scheme(),
         authority: authority.as_deref().unwrap_or_default(),
         path: url.path(),
         query: url.query(),
-        headers: &headers,
+        headers,
         body,
         status: None,
     };
-    let parameters = Parameters {
-        key_id: &id,
-        created,
-        expires: Some(created + LIFETIME),
-        nonce: Some(&nonce),
-        alg: None,
-        tag: None,
-    };
+    let expires = Some(created + LIFETIME);
+    let parameters = Parameters { key_id, created, expires, nonce: Some(nonce), alg: None, tag: None };
     let components = httpsig::usual_components(&message, version);
     let signed = httpsig::sign(&message, &components, &parameters, key, version)?;
     headers.insert("signature-input", signed.signature_input.parse()?);
     headers.insert("signature", signed.signature.parse()?);
-    Ok(headers)
+    Ok(signed)
+}
+
+/// Host, and port unless it is that of the scheme.
+pub fn authority(url: &Url) -> Option<String> {
+    url.host_str().map(|host| match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Stmt, StoreError, Tx, Value, webhooks};
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &IS_STALE, &COUNT];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &COUNT];
 
 const INSERT: Stmt = Stmt {
     name: "acceptors.insert",
@@ -24,11 +24,6 @@ const WEBHOOKS: Stmt = Stmt {
 const STALE: Stmt = Stmt {
     name: "acceptors.stale",
     text: "SELECT tenant, id FROM acceptors WHERE seen_at < $1 ORDER BY seen_at LIMIT $2",
-};
-
-const IS_STALE: Stmt = Stmt {
-    name: "acceptors.is_stale",
-    text: "SELECT id FROM acceptors WHERE tenant = $1 AND id = $2 AND seen_at < $3",
 };
 
 const COUNT: Stmt =
@@ -83,12 +78,6 @@ pub fn drop(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), St
 /// Acceptors, with their tenants, for which nobody has asked since then, at most so many.
 pub fn stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
     tx.all(&STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
-}
-
-/// Whether nobody has asked since then.
-pub fn is_stale(tx: &Tx<'_>, tenant: i64, id: Uuid, before: Timestamp) -> Result<bool, StoreError> {
-    let values = [Value::Int(tenant), Value::Id(id), Value::At(before)];
-    Ok(tx.one(&IS_STALE, &values, |_| Ok(()))?.is_some())
 }
 
 /// How many a tenant has.

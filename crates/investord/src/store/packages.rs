@@ -3,12 +3,11 @@
 //! A package is the range of its events. Its body is made from them for every attempt, always the same, and compared
 //! with the digest that was kept when it was put together. So a delivery holds nobody's data.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::seal::{Place, TenantKey};
+use super::seal::{Place, TenantKey, sha256};
 use super::webhooks::{self, Webhook, wants};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
@@ -117,8 +116,6 @@ pub struct PackageRow {
 impl PackageRow {
     /// A package that has never been sent.
     pub(super) fn new(number: i64, package: &Package, wants: &Wants, now: Timestamp) -> Self {
-        let mut sha = [0; 32];
-        sha.copy_from_slice(digest(&SHA256, package.body.as_bytes()).as_ref());
         Self {
             number,
             first: package.first,
@@ -126,7 +123,7 @@ impl PackageRow {
             wants: wants.clone(),
             events: package.events,
             bytes: i64::try_from(package.body.len()).unwrap_or(i64::MAX),
-            digest: sha,
+            digest: sha256(package.body.as_bytes()),
             created_at: now,
             state: "open".to_owned(),
             attempts: 0,
@@ -144,7 +141,7 @@ impl PackageRow {
         let mut packer = Packer::new(i64::MAX);
         rendered(tx, of, (self.first, self.last), &self.wants, key, |at, event| packer.add(at, event))?;
         let body = packer.all().pop().map(|package| Zeroizing::new(package.body));
-        let body = body.filter(|body| digest(&SHA256, body.as_bytes()).as_ref() == self.digest);
+        let body = body.filter(|body| sha256(body.as_bytes()) == self.digest);
         body.ok_or_else(|| {
             StoreError::Damaged(format!(
                 "package {} of the webhook {} is not what it was when it was put together",

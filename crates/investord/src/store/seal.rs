@@ -262,6 +262,13 @@ impl TenantKey {
     }
 }
 
+/// SHA-256, for what is no secret or cannot be guessed.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
 /// Each part carries its length, so no two lists of parts are hashed alike.
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);

@@ -39,13 +39,13 @@ const INSERT: Stmt = Stmt {
 const BY_ID: Stmt = Stmt {
     name: "webhooks.by_id",
     text: "SELECT id, tenant, created_at, updated_at, content, enabled, acceptor, paused, version, packages, settled,
-                  failures, next_attempt, last_success_at, last_failure_at, lease_until
+                  failures, next_attempt, last_success_at, last_failure_at
            FROM webhooks WHERE tenant = $1 AND id = $2",
 };
 const OF_TENANT: Stmt = Stmt {
     name: "webhooks.of_tenant",
     text: "SELECT id, tenant, created_at, updated_at, content, enabled, acceptor, paused, version, packages, settled,
-                  failures, next_attempt, last_success_at, last_failure_at, lease_until
+                  failures, next_attempt, last_success_at, last_failure_at
            FROM webhooks WHERE tenant = $1 ORDER BY created_at, id",
 };
 const UPDATE: Stmt = Stmt {
@@ -120,7 +120,6 @@ pub struct Webhook {
     pub next_attempt: Option<Timestamp>,
     pub last_success_at: Option<Timestamp>,
     pub last_failure_at: Option<Timestamp>,
-    pub lease_until: Option<Timestamp>,
 }
 
 impl Webhook {
@@ -141,7 +140,6 @@ impl Webhook {
             next_attempt: None,
             last_success_at: None,
             last_failure_at: None,
-            lease_until: None,
         }
     }
 
@@ -182,7 +180,6 @@ pub(super) fn webhook(row: &Row<'_>) -> Result<Webhook, StoreError> {
         next_attempt: row.at_or_null(12)?,
         last_success_at: row.at_or_null(13)?,
         last_failure_at: row.at_or_null(14)?,
-        lease_until: row.at_or_null(15)?,
     })
 }
 

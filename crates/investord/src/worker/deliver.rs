@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::outbound::{self, LIMIT};
 use crate::store::deliveries::{self, Candidate, LEASE, Portion, Ready, Rest, Settled};
 use crate::store::packages::Attempt;
-use crate::store::{First, StoreError, Tx, signing_keys, tenants};
+use crate::store::{First, StoreError, Tx, tenants};
 
 /// How often the plan is looked at. Events wait for a second at least, so whoever wrote them need not say so.
 const EVERY: Duration = Duration::from_millis(200);
@@ -303,10 +303,7 @@ impl Delivery<'_> {
             let Some(portion) = deliveries::portion(tx, (tenant, id), after, &key, now)? else {
                 return Ok(None);
             };
-            let sealed = signing_keys::current(tx, tenant)?;
-            let sealed =
-                sealed.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} has no signing key")))?;
-            Ok(Some(Load { portion, key: (sealed.id, app.outbound.key(&sealed, &key)?) }))
+            Ok(Some(Load { portion, key: app.outbound.signing_key(tx, tenant, &key)? }))
         };
         self.app.store.read("webhooks.look", look).await
     }

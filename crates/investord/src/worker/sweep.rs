@@ -57,7 +57,8 @@ async fn sweep_acceptors(app: &App) -> Result<usize, StoreError> {
         let (tenant, id) = (*tenant, *id);
         let unit = move |tx: &Tx<'_>| {
             let head = Head::take(tx, tenant, now)?;
-            if acceptors::is_stale(tx, tenant, id, before)? {
+            // Somebody may have asked meanwhile.
+            if acceptors::by_id(tx, tenant, id)?.is_some_and(|one| one.seen_at < before) {
                 acceptors::drop(tx, tenant, id, now)?;
                 head.put(tx);
             }
