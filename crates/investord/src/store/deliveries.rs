@@ -193,8 +193,12 @@ pub fn portion(
             break;
         }
         bytes += row.bytes;
-        let body = row.body(tx, (tenant, id), key)?;
-        portion.packages.push(Ready { row, body });
+        match row.body(tx, (tenant, id), key) {
+            Ok(body) => portion.packages.push(Ready { row, body }),
+            // Those before it are sent; then it is the first, which can be skipped.
+            Err(_) if !portion.packages.is_empty() => break,
+            Err(error) => return Err(error),
+        }
     }
     // What is open goes first.
     if portion.packages.is_empty() {

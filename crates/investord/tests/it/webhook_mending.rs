@@ -135,6 +135,28 @@ async fn a_package_is_skipped_retried_and_sent_again() {
     assert!(actions.eq(expected.map(|action| json!(action)).iter()), "{history}");
 }
 
+/// A package that is not what it was holds up those behind it until it is skipped, and none before it.
+#[tokio::test]
+async fn a_damaged_package_is_reached_and_skipped() {
+    let place = Place::new().await;
+    let size = json!({ "config": { "max_package_size": 100 } });
+    let path = format!("/webhooks/{}", id(&place.webhook));
+    place.app.client().request("PATCH", &path).json(&size).send().await.ok();
+    place.receiver.does([Act::Status(500), Act::Status(500)]);
+    place.happens().await;
+    place.happens().await;
+    place.receiver.seen();
+    let other = if crate::ON_POSTGRES { "decode(repeat('00', 32), 'hex')" } else { "zeroblob(32)" };
+    place.app.register.run(&format!("UPDATE webhook_packages SET digest = {other} WHERE number = 2"));
+    place.app.pass(10);
+    deliver(&place.app).await;
+    assert_eq!(place.seen(), [["USER.CREATED"]]);
+    let told = place.act("skip", json!({})).await.ok();
+    assert_eq!(told["new"]["about"], json!({ "package": 2 }));
+    deliver(&place.app).await;
+    assert_eq!(place.seen(), [["USER.CREATED"], ["USER.ACTIVATED"]]);
+}
+
 #[tokio::test]
 async fn events_are_told_again_from_a_position_an_event_or_an_instant() {
     let place = Place::new().await;
