@@ -13,7 +13,7 @@ use crate::Country;
 use crate::check::{Birth, Encoded, Part, Reader, What, figure, number, pair};
 pub use crate::letters::listed;
 use crate::letters::{Unlisted, unlisted};
-use crate::text::{composed, is_in_small_letters};
+use crate::text::{composed, is_apostrophe, is_in_small_letters};
 use crate::titles::{self, Place};
 
 /// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them. `de l'` is looked
@@ -176,19 +176,37 @@ pub struct NotLatin {
     pub letter: char,
 }
 
+/// The 20 characters of a CONCAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text([u8; 20]);
+
+impl Text {
+    /// All of them, the country in front.
+    #[expect(clippy::missing_panics_doc, reason = "made of ASCII")]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a CONCAT is ASCII")
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A CONCAT, and what was done to make it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concat<'a> {
-    text: [u8; 20],
+    /// The characters.
+    pub text: Text,
     /// In the order in which they were done; empty for a plain name.
     pub steps: Vec<Step<'a>>,
 }
 
 impl Concat<'_> {
     /// All 20 characters, the country in front.
-    #[expect(clippy::missing_panics_doc, reason = "made of ASCII")]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text).expect("a CONCAT is ASCII")
+        self.text.as_str()
     }
 }
 
@@ -216,7 +234,7 @@ pub fn concat<'a>(
     let mut steps =
         in_one_spelling(first_name, |name, steps| write_first_name(name, &mut text[10..15], steps))?;
     steps.extend(in_one_spelling(surname, |name, steps| write_surname(name, &mut text[15..], steps))?);
-    Ok(Concat { text, steps })
+    Ok(Concat { text: Text(text), steps })
 }
 
 /// Composes a name and does something with it; the steps of that.
@@ -246,7 +264,7 @@ fn write_first_name<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>
         steps.push(Step::MayBeTitle { kept: given.into() });
     } else if is_title(given) {
         steps.push(Step::OnlyATitle { kept: given.into() });
-    } else if is_doubtful(given) || given.ends_with('.') || (others && count_letters(given) == 1) {
+    } else if is_doubtful(given) || given.ends_with('.') || (others && is_shortened(given, name)) {
         steps.push(Step::Doubtful { kept: given.into() });
     }
     if letters(given, into, steps)? == 0 {
@@ -263,7 +281,8 @@ fn write_surname<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) 
     for (at, word) in family.split_whitespace().enumerate() {
         let counts = before < into.len();
         before += count_letters(word);
-        let shortened = word.ends_with('.') && !is_saint(word);
+        let shortened =
+            (word.ends_with('.') && !is_saint(word)) || (at == 0 && several && is_in_capitals(word, name));
         if at == 0 && several && titles::is_ambiguous(word) {
             steps.push(Step::MayBeTitle { kept: word.into() });
         } else if at > 0 && titles::is_generation(word) {
@@ -282,6 +301,18 @@ fn write_surname<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) 
 
 fn count_letters(word: &str) -> usize {
     word.chars().filter(|c| c.is_alphabetic()).count()
+}
+
+/// Whether a first name in front of others looks like initials.
+fn is_shortened(word: &str, name: &str) -> bool {
+    count_letters(word) == 1 || is_in_capitals(word, name)
+}
+
+/// Whether a word is a few capitals in a name that is written in small letters: DI, FH.
+fn is_in_capitals(word: &str, name: &str) -> bool {
+    (2..=4).contains(&count_letters(word))
+        && !word.contains(char::is_lowercase)
+        && name.contains(char::is_lowercase)
 }
 
 fn is_title(word: &str) -> bool {
@@ -344,7 +375,13 @@ fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>
             Some((dropped, _)) => Some((dropped.len(), false)),
             None => titles::in_front(word, behind, place).map(|found| (found.length, found.listed)),
         };
-        let Some((length, listed)) = found else { return name };
+        let (length, listed) = match found {
+            Some(found) => found,
+            None if behind && titles::joins(word) && is_behind_a_title(split_word(name).1, place) => {
+                (word.len(), false)
+            }
+            None => return name,
+        };
         let (dropped, rest) = name.split_at(length);
         let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '.'));
         if !has_letters(rest) {
@@ -354,6 +391,11 @@ fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>
         name = rest;
         behind = true;
     }
+}
+
+/// Whether what follows begins with a title or what one is in.
+fn is_behind_a_title(name: &str, place: Place) -> bool {
+    titles::in_front(split_word(name).0, true, place).is_some()
 }
 
 /// Drops degrees and titles behind a surname, as long as a name is left: "Lee PhD", "Lee, Dr. med.".
@@ -428,10 +470,6 @@ fn without_prefix<'n>(name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
             name
         }
     }
-}
-
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '`' | '´' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2b9}'..='\u{2bf}' | '\u{ff07}')
 }
 
 /// Writes the first letters of a name as A to Z; how many.

@@ -41,3 +41,8 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
 pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
     word.chars().flat_map(char::to_lowercase).eq(small.chars())
 }
+
+/// Tells whether a character is an apostrophe, or used as one.
+pub(crate) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '`' | '´' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2b9}'..='\u{2bf}' | '\u{ff07}')
+}

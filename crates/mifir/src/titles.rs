@@ -75,13 +75,13 @@ const AMBIGUOUS: [&str; 70] = [
 /// What a degree is in, which stands behind it with a full stop: Dr. med. univ., Dr. rer. nat., dr n. med.
 /// Small letters, one by one, are no initials: Dr. h. c.
 #[rustfmt::skip]
-const FIELDS: [&str; 71] = [
+const FIELDS: [&str; 73] = [
     "agr", "arch", "art", "bact", "betriebsw", "biol", "c", "can", "canonici", "comm", "cult", "dent",
-    "dipl", "disc", "e", "econ", "ekon", "farm", "forest", "geol", "h", "hab", "habil", "hc", "hum",
-    "inf", "inform", "ing", "int", "iur", "iuris", "jur", "kffr", "kfm", "kultur", "leg", "ling", "lit",
-    "ll", "math", "med", "merc", "mont", "mult", "mus", "n", "nat", "oec", "paed", "pharm", "phil", "pol",
-    "psicol", "psych", "psychol", "publ", "public", "päd", "rer", "sc", "scient", "soc", "sportwiss",
-    "tec", "techn", "theol", "univ", "verw", "vet", "wirt", "zoot",
+    "dipl", "disc", "e", "econ", "ekon", "farm", "fh", "forest", "geol", "h", "hab", "habil", "hc", "htl",
+    "hum", "inf", "inform", "ing", "int", "iur", "iuris", "jur", "kffr", "kfm", "kultur", "leg", "ling",
+    "lit", "ll", "math", "med", "merc", "mont", "mult", "mus", "n", "nat", "oec", "paed", "pharm", "phil",
+    "pol", "psicol", "psych", "psychol", "publ", "public", "päd", "rer", "sc", "scient", "soc",
+    "sportwiss", "tec", "techn", "theol", "univ", "verw", "vet", "wirt", "zoot",
 ];
 
 /// Degrees and honours behind a surname that no name is taken for.
@@ -189,9 +189,14 @@ pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> 
     let first = segments.first().filter(|_| behind)?;
     let whole = segments.len() == 1;
     let is_field = has(&FIELDS, &first.small) && (first.small.len() > 1 || first.is_small);
-    let counts = first.stop || (whole && matches!(&first.small[..], "hab" | "habil"));
+    let counts = first.stop || (whole && matches!(&first.small[..], "fh" | "hab" | "habil" | "htl"));
     (is_field && counts)
         .then_some(Found { length: if whole { word.len() } else { first.end }, listed: false })
+}
+
+/// Whether a word joins what a degree is in: "Dr. med. univ. et scient. med."
+pub(crate) fn joins(word: &str) -> bool {
+    ["&", "and", "et", "i", "und", "u.", "y"].iter().any(|one| is_in_small_letters(word, one))
 }
 
 /// Whether a word is a title or a name.
