@@ -369,8 +369,7 @@ fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>
     let mut behind = false;
     loop {
         let (word, _) = split_word(name);
-        let word = if behind { word } else { word.trim_end_matches(',') };
-        let word = word.find(['(', '[']).filter(|at| *at > 0).map_or(word, |at| &word[..at]);
+        let word = word.find(['(', '[', '/', ',']).filter(|at| *at > 0).map_or(word, |at| &word[..at]);
         let found = match bracketed(name).filter(|_| behind) {
             Some((dropped, _)) => Some((dropped.len(), false)),
             None => titles::in_front(word, behind, place).map(|found| (found.length, found.listed)),
@@ -383,7 +382,7 @@ fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>
             None => return name,
         };
         let (dropped, rest) = name.split_at(length);
-        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '.'));
+        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '.' | '/'));
         if !has_letters(rest) {
             return name;
         }

@@ -226,7 +226,10 @@ fn more_names() {
         ("dr hab. n. med. Jan", "Nowak", "JAN##NOWAK"),
         ("mgr inż. Jan", "Nowak", "JAN##NOWAK"),
         ("Ing. arch. Jan", "Novák", "JAN##NOVAK"),
+        ("Dr./Mag. Karl", "Huber", "KARL#HUBER"),
+        ("Prof.,Dr. Karl", "Huber", "KARL#HUBER"),
         // Salutations.
+        ("Herr/Frau Eva", "Huber", "EVA##HUBER"),
         ("Mme Anne", "Petit", "ANNE#PETIT"),
         ("Mlle. Anne", "Petit", "ANNE#PETIT"),
         ("Herr Karl", "Huber", "KARL#HUBER"),

@@ -298,7 +298,7 @@ fn findings(
     identity: &Identity,
     today: Date,
 ) -> Vec<Finding> {
-    let checked = standard.rules.check(country, value, today);
+    let checked = standard.rules.check_of(country, value, Some(identity.birth_date), today);
     let found = |severity: &str, code: &str, message: String| Finding {
         severity: severity.to_owned(),
         code: code.to_owned(),

@@ -73,16 +73,10 @@ impl Preview {
     }
 }
 
-/// The nationality that counts.
-fn leads(report: &Report) -> Option<&str> {
-    let designated = report.designation.as_ref().map(|named| named.country.as_str());
-    designated.or_else(|| report.missing.as_ref().map(|missing| missing.country.as_str()))
-}
-
 fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
     let mut says = Vec::new();
     let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());
-    match (leads(before), leads(after)) {
+    match (before.leading, after.leading) {
         (was, Some(is)) if was != Some(is) => says.push(format!("nationality {is} leads")),
         _ => {}
     }
@@ -106,6 +100,11 @@ fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<Str
     if user.status == Status::Inactive && after.designation.is_some() && before.designation.is_none() {
         says.push("nothing is missing of the identifiers any more".to_owned());
     }
-    says.extend(after.review.clone());
+    if let Some(review) = &after.review {
+        says.push(review.clone());
+        if user.status == Status::Active && before.review.is_none() {
+            says.push("the user stays ACTIVE and cannot be reported".to_owned());
+        }
+    }
     says
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use garde::rules::email::Email;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use mifir::Country;
+use mifir::{Country, is_invisible};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -21,7 +21,8 @@ use super::tree::Tree;
 
 /// What a single value must be.
 pub enum Rule {
-    /// Length in Unicode scalar values; no control characters (decision U6).
+    /// Length in Unicode scalar values; no control characters (decision U6). For the least length, white space and
+    /// characters that cannot be seen do not count at the ends (decision U11); what is kept is what was sent.
     Text {
         min: usize,
         max: usize,
@@ -279,11 +280,7 @@ impl Check<'_> {
         }
         let kept = || Ok(Value::String(text.to_owned()));
         match rule {
-            Rule::Text { min, max } => match text.chars().count() {
-                length if length < *min => Err(format!("must have at least {min} characters, has {length}")),
-                length if length > *max => Err(format!("must have at most {max} characters, has {length}")),
-                _ => kept(),
-            },
+            Rule::Text { min, max } => has_length(text, *min, *max).and_then(|()| kept()),
             Rule::Pattern(pattern) if pattern.is_match(text) => kept(),
             Rule::Pattern(pattern) => Err(format!("must match {}", pattern.text)),
             Rule::OneOf(values) if values.contains(&text) => kept(),
@@ -320,6 +317,38 @@ impl Check<'_> {
             day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
             _ => Ok(Value::String(text.to_owned())),
         }
+    }
+}
+
+fn has_length(text: &str, min: usize, max: usize) -> Result<(), String> {
+    let (length, visible) = (text.chars().count(), visible(text).chars().count());
+    match length {
+        _ if length > max => Err(format!("must have at most {max} characters, has {length}")),
+        _ if length < min => Err(format!("must have at least {min} characters, has {length}")),
+        _ if visible < min => Err(format!(
+            "must have at least {min} characters, has {visible} without white space and invisible characters at its ends"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A text without white space and characters that cannot be seen at its ends.
+fn visible(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// The characters of the Basic Multilingual Plane that [`visible`] leaves out, inside the brackets of a regular
+/// expression. Those beyond cannot be written in the same way for all engines.
+const UNSEEN: &str = r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb";
+
+/// A regular expression, in what ECMA 262 and its kin have in common, for texts of at least this length without what
+/// cannot be seen at their ends.
+fn visible_pattern(min: usize) -> String {
+    match min {
+        0 => String::new(),
+        1 => format!("[^{UNSEEN}]"),
+        2 => format!(r"[^{UNSEEN}][\s\S]*[^{UNSEEN}]"),
+        _ => format!(r"[^{UNSEEN}][\s\S]{{{},}}[^{UNSEEN}]", min - 2),
     }
 }
 
@@ -413,7 +442,9 @@ impl Rule {
     fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
         match self {
             Rule::Text { min: 0, max } => json!({ "type": "string", "maxLength": max }),
-            Rule::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
+            Rule::Text { min, max } => json!({
+                "type": "string", "minLength": min, "maxLength": max, "pattern": visible_pattern(*min),
+            }),
             Rule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.text }),
             Rule::OneOf(values) => json!({ "type": "string", "enum": values }),
             Rule::Country => json!({ "type": "string", "pattern": "^[A-Z]{2}$" }),
@@ -444,5 +475,44 @@ impl Rule {
             Rule::Object(shape) => schemas.named(shape.name, |schemas| shape.json_schema(side, schemas)),
             Rule::OrNull(rule) => json!({ "anyOf": [rule.json_schema(side, schemas), { "type": "null" }] }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published pattern says what the rule does.
+    #[test]
+    fn the_pattern_of_a_text_is_its_rule() {
+        for min in [1, 2, 3, 5] {
+            let pattern = Regex::new(&visible_pattern(min)).unwrap();
+            for c in (' '..='\u{ffff}').filter(|c| !c.is_control()) {
+                for text in
+                    [c.to_string().repeat(min), format!("{c}a{c}"), format!("a{c}a"), format!("aa{c}aaaa{c}")]
+                {
+                    let length = text.chars().count();
+                    let taken = has_length(&text, min, 100).is_ok();
+                    assert_eq!(length >= min && pattern.is_match(&text), taken, "{min} {text:?} {c:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blanks_and_invisible_characters_are_no_text() {
+        let refused = |text: &str| has_length(text, 2, 10).unwrap_err();
+        assert_eq!(refused("a"), "must have at least 2 characters, has 1");
+        assert_eq!(
+            refused("\u{feff}a\u{a0}"),
+            "must have at least 2 characters, has 1 without white space and invisible characters at its ends"
+        );
+        for blank in
+            ["  ", "\u{a0}\u{a0}", "\u{200b}\u{200b}", "\u{2003}\u{ad}", "\u{3164}\u{3164}", "\u{e0001}a"]
+        {
+            refused(blank);
+        }
+        assert_eq!(has_length(" O'Neill\u{200b}", 2, 10), Ok(()));
+        assert_eq!(has_length("a b", 2, 10), Ok(()), "what stands inside counts");
     }
 }

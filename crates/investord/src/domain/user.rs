@@ -64,7 +64,7 @@ static FATCA: Shape = Shape {
 };
 
 /// Duplicates count, so four times as many as there are countries.
-const MOST_NATIONALITIES: usize = 1000;
+pub const MOST_NATIONALITIES: usize = 1000;
 
 const SALUTATIONS: &[&str] =
     &["", "SALUTATION_MALE", "SALUTATION_FEMALE", "SALUTATION_FEMALE_MARRIED", "SALUTATION_DIVERSE"];

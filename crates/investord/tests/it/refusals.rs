@@ -103,6 +103,12 @@ impl Rule {
                 if min > 0 {
                     bad.push(of("🙂", min - 1));
                     bad.push(of("é", min - 1));
+                    // Blanks and what cannot be seen are no text (decision U11).
+                    bad.extend(
+                        [" ", "\u{a0}", "\u{3000}", "\u{200b}", "\u{202e}", "\u{ad}", "\u{feff}"]
+                            .map(|c| of(c, max)),
+                    );
+                    bad.push(json!(format!("\u{200e} {}\u{a0}", "x".repeat(min - 1))));
                 }
                 bad
             }
@@ -225,7 +231,10 @@ impl Rule {
     /// Values at the edge of what the rule allows.
     fn good(self) -> Vec<Value> {
         match self {
-            Text(min, max) => vec![of("x", min), of("🙂", min), of("ä", max), of("🙂", max), of("字", max)],
+            Text(min, max) => {
+                let blank = json!(format!(" \u{200b}{}\u{a0}", "x".repeat(min)));
+                vec![of("x", min), of("🙂", min), of("ä", max), of("🙂", max), of("字", max), blank]
+            }
             OneOf(values) => all(values),
             Country => all(&["DE", "XK", "AX", "PS", "TW", "UM", "BQ"]),
             BirthDate => all(&["1900-01-01", "2026-11-21", "2000-02-29", "2024-02-29"]),
