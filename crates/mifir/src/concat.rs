@@ -13,8 +13,8 @@ use crate::Country;
 use crate::check::{Birth, Encoded, Part, Reader, What, figure, number, pair};
 pub use crate::letters::listed;
 use crate::letters::{Unlisted, unlisted};
-use crate::text::{composed, is_apostrophe, is_in_small_letters};
-use crate::titles::{self, Place};
+use crate::text::{composed, has_letters, is_apostrophe, is_in_small_letters, split_word};
+use crate::titles::{self, Place, without_degrees, without_titles};
 
 /// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them. `de l'` is looked
 /// for apart.
@@ -345,84 +345,6 @@ pub(crate) fn untitled_surname(name: &str) -> String {
     let (name, steps) = (composed(name), &mut Vec::new());
     let name = without_degrees(without_titles(name.trim(), Place::Surname, steps), steps);
     name.trim_end_matches([',', ' ']).to_owned()
-}
-
-/// The first word, and what follows the blanks behind it.
-fn split_word(name: &str) -> (&str, &str) {
-    let (word, rest) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
-    (word, rest.trim_start())
-}
-
-fn has_letters(name: &str) -> bool {
-    name.chars().any(char::is_alphabetic)
-}
-
-/// What stands in brackets behind a title, as in "Dipl.-Ing. (FH)", and what follows.
-fn bracketed(name: &str) -> Option<(&str, &str)> {
-    let close = if name.starts_with('(') { ')' } else { ']' };
-    let end = name.strip_prefix(['(', '['])?.find(close)? + 2;
-    Some(name.split_at(end))
-}
-
-/// Drops titles in front, as long as a name is left.
-fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>) -> &'n str {
-    let mut behind = false;
-    loop {
-        let (word, _) = split_word(name);
-        let word = word.find(['(', '[', '/', ',']).filter(|at| *at > 0).map_or(word, |at| &word[..at]);
-        let found = match bracketed(name).filter(|_| behind) {
-            Some((dropped, _)) => Some((dropped.len(), false)),
-            None => titles::in_front(word, behind, place).map(|found| (found.length, found.listed)),
-        };
-        let (length, listed) = match found {
-            Some(found) => found,
-            None if behind && titles::joins(word) && is_behind_a_title(split_word(name).1, place) => {
-                (word.len(), false)
-            }
-            None => return name,
-        };
-        let (dropped, rest) = name.split_at(length);
-        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '.' | '/'));
-        if !has_letters(rest) {
-            return name;
-        }
-        steps.push(Step::Title { dropped: dropped.into(), listed });
-        name = rest;
-        behind = true;
-    }
-}
-
-/// Whether what follows begins with a title or what one is in.
-fn is_behind_a_title(name: &str, place: Place) -> bool {
-    titles::in_front(split_word(name).0, true, place).is_some()
-}
-
-/// Drops degrees and titles behind a surname, as long as a name is left: "Lee PhD", "Lee, Dr. med.".
-fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
-    'again: loop {
-        let starts: Vec<usize> = word_starts(name).skip(1).collect();
-        for start in &starts[starts.len().saturating_sub(3)..] {
-            let (rest, tail) = name.split_at(*start);
-            if has_letters(rest)
-                && let Some(listed) = titles::behind(rest, tail)
-            {
-                steps.push(Step::Title { dropped: tail.trim().into(), listed });
-                name = rest.trim_end_matches(|c: char| c.is_whitespace() || c == ',');
-                continue 'again;
-            }
-        }
-        return name;
-    }
-}
-
-fn word_starts(name: &str) -> impl Iterator<Item = usize> {
-    let starts = name.char_indices().scan(true, |behind_a_blank, (at, c)| {
-        let separates = c.is_whitespace() || c == ',';
-        let starts = *behind_a_blank && !separates;
-        *behind_a_blank = separates;
-        Some((at, starts))
-    });
-    starts.filter(|(_, starts)| *starts).map(|(at, _)| at)
 }
 
 /// The first of several first names; a hyphen does not end it.

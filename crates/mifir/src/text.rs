@@ -46,3 +46,14 @@ pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
 pub(crate) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '`' | '´' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2b9}'..='\u{2bf}' | '\u{ff07}')
 }
+
+/// The first word, and what follows the blanks behind it.
+pub(crate) fn split_word(name: &str) -> (&str, &str) {
+    let (word, rest) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
+    (word, rest.trim_start())
+}
+
+/// Tells whether anything in a text is a letter.
+pub(crate) fn has_letters(name: &str) -> bool {
+    name.chars().any(char::is_alphabetic)
+}

@@ -4,7 +4,8 @@
 //! limited to" its examples. The further lists here hold what is in use in the countries of the EEA and in English; what
 //! is dropped by them is an open point of the CONCAT that is made.
 
-use crate::text::is_in_small_letters;
+use crate::concat::Step;
+use crate::text::{has_letters, is_in_small_letters, split_word};
 
 /// Titles of the guidelines, three of them written out.
 #[rustfmt::skip]
@@ -195,7 +196,7 @@ pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> 
 }
 
 /// Whether a word joins what a degree is in: "Dr. med. univ. et scient. med."
-pub(crate) fn joins(word: &str) -> bool {
+fn joins(word: &str) -> bool {
     ["&", "and", "et", "i", "und", "u.", "y"].iter().any(|one| is_in_small_letters(word, one))
 }
 
@@ -207,7 +208,7 @@ pub(crate) fn is_ambiguous(word: &str) -> bool {
 
 /// Whether what stands behind a surname, in one word or several, is a degree or a title, and if so whether the
 /// guidelines list it.
-pub(crate) fn behind(name: &str, tail: &str) -> Option<bool> {
+fn behind_name(name: &str, tail: &str) -> Option<bool> {
     let comma = name.trim_end().ends_with(',');
     let words: Vec<&str> = tail.split_whitespace().collect();
     let segments: Vec<Segment> = words.iter().flat_map(|word| segments(word)).collect();
@@ -238,6 +239,74 @@ pub(crate) fn is_generation(word: &str) -> bool {
     const GENERATIONS: [&str; 9] = ["jr", "jnr", "jun", "sr", "snr", "sen", "ii", "iii", "iv"];
     let word = word.trim_matches(['.', ',', '(', ')']);
     GENERATIONS.iter().any(|one| is_in_small_letters(word, one))
+}
+
+/// What stands in brackets behind a title, as in "Dipl.-Ing. (FH)", and what follows.
+fn bracketed(name: &str) -> Option<(&str, &str)> {
+    let close = if name.starts_with('(') { ')' } else { ']' };
+    let end = name.strip_prefix(['(', '['])?.find(close)? + 2;
+    Some(name.split_at(end))
+}
+
+/// Drops titles in front, as long as a name is left.
+pub(crate) fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>) -> &'n str {
+    let mut behind = false;
+    loop {
+        let (word, _) = split_word(name);
+        let word = word.find(['(', '[', '/', ',']).filter(|at| *at > 0).map_or(word, |at| &word[..at]);
+        let found = match bracketed(name).filter(|_| behind) {
+            Some((dropped, _)) => Some((dropped.len(), false)),
+            None => in_front(word, behind, place).map(|found| (found.length, found.listed)),
+        };
+        let (length, listed) = match found {
+            Some(found) => found,
+            None if behind && joins(word) && is_behind_a_title(split_word(name).1, place) => {
+                (word.len(), false)
+            }
+            None => return name,
+        };
+        let (dropped, rest) = name.split_at(length);
+        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '.' | '/'));
+        if !has_letters(rest) {
+            return name;
+        }
+        steps.push(Step::Title { dropped: dropped.into(), listed });
+        name = rest;
+        behind = true;
+    }
+}
+
+/// Whether what follows begins with a title or what one is in.
+fn is_behind_a_title(name: &str, place: Place) -> bool {
+    in_front(split_word(name).0, true, place).is_some()
+}
+
+/// Drops degrees and titles behind a surname, as long as a name is left: "Lee PhD", "Lee, Dr. med.".
+pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
+    'again: loop {
+        let starts: Vec<usize> = word_starts(name).skip(1).collect();
+        for start in &starts[starts.len().saturating_sub(3)..] {
+            let (rest, tail) = name.split_at(*start);
+            if has_letters(rest)
+                && let Some(listed) = behind_name(rest, tail)
+            {
+                steps.push(Step::Title { dropped: tail.trim().into(), listed });
+                name = rest.trim_end_matches(|c: char| c.is_whitespace() || c == ',');
+                continue 'again;
+            }
+        }
+        return name;
+    }
+}
+
+fn word_starts(name: &str) -> impl Iterator<Item = usize> {
+    let starts = name.char_indices().scan(true, |behind_a_blank, (at, c)| {
+        let separates = c.is_whitespace() || c == ',';
+        let starts = *behind_a_blank && !separates;
+        *behind_a_blank = separates;
+        Some((at, starts))
+    });
+    starts.filter(|(_, starts)| *starts).map(|(at, _)| at)
 }
 
 #[cfg(test)]
