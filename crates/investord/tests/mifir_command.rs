@@ -52,7 +52,8 @@ fn a_file_of_people_is_answered_row_by_row() {
         [
             "2\tREADY DE19800715GUNTEHEIDE (CONCAT)\t",
             "3\tREADY PL54010150464 (NIDN)\t",
-            "4\tREADY PL83053078917 (NIDN)\tPL PESEL 83053078917: check digit is 7, must be 2 (hard)",
+            "4\tNEEDS_REVIEW the PESEL of PL cannot be reported: check digit is 7, must be 2\t\
+             PL PESEL 83053078917: check digit is 7, must be 2 (hard)",
             "5\tREADY SE197407224901 (NIDN)\t",
             "6\tERROR\tbirth_date: is not a day of the calendar",
             "7\tMISSING CN GPN, or if there is none CONCAT\t",

@@ -281,7 +281,7 @@ fn is_behind_a_title(name: &str, place: Place) -> bool {
     in_front(split_word(name).0, true, place).is_some()
 }
 
-/// Drops degrees and titles behind a surname, as long as a name is left: "Lee PhD", "Lee, Dr. med.".
+/// Drops degrees and titles behind a surname, as long as a name is left: `Lee PhD`, `Lee, Dr. med.`
 pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
     'again: loop {
         let starts: Vec<usize> = word_starts(name).skip(1).collect();

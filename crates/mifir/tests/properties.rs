@@ -227,7 +227,7 @@ fn composed_and_decomposed_names_agree() {
     };
     let mut name = || {
         let mut name = String::new();
-        for _ in 0..1 + next(5) {
+        for _ in 0..=next(5) {
             name.push_str(PIECES[next(PIECES.len())]);
             name.push_str(["", "", " "][next(3)]);
         }
