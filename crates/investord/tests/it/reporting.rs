@@ -319,19 +319,21 @@ async fn open_points_of_names_are_reasons() {
     }
 }
 
+/// The answer about somebody with one identifier, of a standard by a name of it.
+async fn with_identifier(client: &Client, code: &str, name: &str, written: &str, born: &str) -> Value {
+    let body = json!({
+        "first_name": "Ann", "last_name": "Lee", "birth_date": born, "nationalities": [code],
+        "identifiers": [{ "issuing_country": code, "identifier_standard": name, "identifier": written }],
+    });
+    dry_run(client, &body).await
+}
+
 /// Standards by the names that people use, and numbers as they come out of spreadsheets. The vendor's wire knows its
 /// abbreviations alone.
 #[tokio::test]
 async fn identifiers_are_taken_as_people_write_them() {
     let app = TestApp::start().await;
     let client = app.client();
-    let run = async |code: &str, name: &str, written: &str, born: &str| {
-        let body = json!({
-            "first_name": "Ann", "last_name": "Lee", "birth_date": born, "nationalities": [code],
-            "identifiers": [{ "issuing_country": code, "identifier_standard": name, "identifier": written }],
-        });
-        dry_run(client, &body).await
-    };
     for (code, name, written, born, reported, faults) in [
         ("DK", "CPR", "170501-0540", "1901-05-17", "DK1705010540", json!([])),
         ("BG", "egn", "7407223847", "1974-07-22", "BG7407223847", json!([])),
@@ -355,10 +357,23 @@ async fn identifiers_are_taken_as_people_write_them() {
             json!([{ "severity": "soft", "code": "text_marker", "message": "had an apostrophe in front, which is dropped" }]),
         ),
     ] {
-        let report = run(code, name, written, born).await;
+        let report = with_identifier(client, code, name, written, born).await;
         assert_eq!(report["designation"]["identifier"], reported, "{report}");
         assert_eq!(report["identifiers"][0]["faults"], faults);
     }
+    let user = client.created(&bodies::with("nationalities", json!(["DK"]))).await;
+    let target = format!("/users/{}/identifiers", user["id"].as_str().unwrap());
+    let body = json!({
+        "type": "NATIONAL_ID", "issuing_country": "DK", "identifier_standard": "CPR", "identifier": "1705010540",
+    });
+    assert_eq!(client.request("POST", &target).json(&body).send().await.faults(), ["identifier_standard"]);
+}
+
+/// A number that cannot be right is reported of nobody (decision I10), and the answer says what may have happened.
+#[tokio::test]
+async fn an_impossible_number_is_never_ready() {
+    let app = TestApp::start().await;
+    let client = app.client();
     for (code, name, written, born, why) in [
         (
             "CZ",
@@ -399,7 +414,7 @@ async fn identifiers_are_taken_as_people_write_them() {
             "the PESEL of PL cannot be reported: has 10 characters, must have 11 digits",
         ),
     ] {
-        let report = run(code, name, written, born).await;
+        let report = with_identifier(client, code, name, written, born).await;
         assert_eq!(
             (&report["outcome"], &report["designation"]),
             (&json!("NEEDS_REVIEW"), &Value::Null),
@@ -423,13 +438,6 @@ async fn identifiers_are_taken_as_people_write_them() {
         json!({ "issuing_country": "SK", "identifier_standard": "RC", "identifier": "6303285176" });
     german["nationalities"] = json!(["DE", "SK"]);
     assert_eq!(dry_run(client, &german).await["outcome"], "READY");
-
-    let user = client.created(&bodies::with("nationalities", json!(["DK"]))).await;
-    let target = format!("/users/{}/identifiers", user["id"].as_str().unwrap());
-    let body = json!({
-        "type": "NATIONAL_ID", "issuing_country": "DK", "identifier_standard": "CPR", "identifier": "1705010540",
-    });
-    assert_eq!(client.request("POST", &target).json(&body).send().await.faults(), ["identifier_standard"]);
 }
 
 #[tokio::test]
