@@ -53,6 +53,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("mifir", &["domain"]),
     ("axum", &["api", "cli", "operator", "problem", "server", "telemetry"]),
     ("clap", &["cli"]),
+    ("csv", &["cli"]),
+    ("calamine", &["cli"]),
+    ("encoding_rs", &["cli"]),
     ("argon2", &["operator"]),
     ("reqwest", &["cli", "outbound"]),
 ];
@@ -287,6 +290,7 @@ fn documents_name_files_that_exist() {
         "docs/choices.md",
         "docs/divergences.md",
         "docs/benchmarks.md",
+        "docs/mifir-check.md",
         "docs/operating.md",
         "docs/operators.md",
         "docs/webhooks.md",

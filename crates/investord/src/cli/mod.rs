@@ -6,11 +6,11 @@ mod copy;
 mod dev;
 mod doctor;
 mod listen;
+mod mifir;
 mod migrate;
 mod operate;
 mod profile;
 mod receive;
-mod reporting;
 mod serve;
 mod session;
 mod webhook;
@@ -28,6 +28,8 @@ use crate::config::{Config, Secret};
 use crate::provision::Provisioner;
 use crate::store::seal::MasterKey;
 use crate::store::{Database, Store};
+
+use self::mifir::Mifir;
 
 /// A register of investors, wire-compatible with the Upvest Investment API.
 #[derive(Parser)]
@@ -88,7 +90,7 @@ enum Command {
     Audit(operate::Audit),
     /// Who is reported with what, and why: without a server, for one person or a file of them.
     #[command(subcommand)]
-    Mifir(reporting::Mifir),
+    Mifir(Mifir),
     /// Print the OpenAPI document.
     Openapi,
 }
