@@ -177,6 +177,18 @@ fn a_file_of_answers_appears_when_it_is_whole() {
     assert_eq!(left.len(), 5, "{left:?}");
 }
 
+/// Excel opens the answers as it opened the file.
+#[test]
+fn csv_answers_look_like_the_file() {
+    let good = good_people().replace(',', ";");
+    let marked: Vec<u8> = format!("\u{feff}{good}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let output = check(&["--format", "csv"], &marked);
+    assert!(output.stdout.starts_with("\u{feff}line;record;outcome;".as_bytes()));
+    let output = check(&["--format", "csv", "--output", "/dev/stdout"], good.as_bytes());
+    assert!(output.stdout.starts_with(b"line;record;outcome;"));
+    assert!(output.stdout.ends_with(b"\n"));
+}
+
 /// A reader that has seen enough ends the command quietly.
 #[test]
 fn a_pipe_that_closes_is_no_error() {

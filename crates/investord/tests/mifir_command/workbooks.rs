@@ -85,6 +85,27 @@ fn errors_of_cells_are_faults_and_cells_that_say_other_things_are_too() {
     assert_contains(&answers[1], "is how spreadsheets count days");
 }
 
+/// Written by xlwt 1.3: a blank row, a cell with a date, a number.
+#[test]
+fn old_workbooks_are_read() {
+    let output = check(&["--map", "PESEL=identifiers:PL"], include_bytes!("people.xls"));
+    assert_eq!(lines(&output), ["3\t1\tREADY PL83053078912 (NIDN)\t"], "{}", told(&output));
+}
+
+#[test]
+fn a_sheet_that_is_too_wide_is_refused_or_passed_over() {
+    let mut workbook = Workbook::new();
+    workbook.add_worksheet().set_name("weit").unwrap().write_string(0, 16_383, "x").unwrap();
+    let bytes = workbook.save_to_buffer().unwrap();
+    assert_contains(&refused(&[], &bytes), "has more than 1000 columns, in row 1");
+    let sheet = workbook.add_worksheet();
+    sheet.write_row(0, 0, ["first_name", "last_name", "birth_date", "nationality"]).unwrap();
+    sheet.write_row(1, 0, ["Karl", "Schmidt", "1972-09-30", "DE"]).unwrap();
+    let output = check(&[], &workbook.save_to_buffer().unwrap());
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_contains(&told(&output), "the sheet 'weit' has more than 1000 columns");
+}
+
 #[test]
 fn a_workbook_that_is_not_whole_is_refused() {
     let bytes = workbook();

@@ -39,7 +39,10 @@ impl CsvFile {
         let mut start = Vec::new();
         decoded(&mut *source, encoding)?.take(MOST_HEADER_BYTES as u64).read_to_end(&mut start)?;
         if start.contains(&0) {
-            bail!("holds zero bytes, so it is no text in {}; {ENCODING_HINT}", encoding.name());
+            bail!(
+                "holds zero bytes, so it is no text in {}; save it as 'CSV UTF-8' or as a workbook",
+                encoding.name()
+            );
         }
         let named = named_delimiter(&start);
         let delimiter = form.delimiter.or(named).unwrap_or_else(|| best_delimiter(&start, form.fits));

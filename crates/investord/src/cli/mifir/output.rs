@@ -106,10 +106,11 @@ impl Output {
         dialect: Dialect,
         with: &[(String, usize)],
     ) -> anyhow::Result<Self> {
-        let (mut out, file): (Box<dyn Write>, _) = match path {
-            None => (Box::new(BufWriter::new(io::stdout().lock())), None),
-            Some(path) => open(path, input).with_context(|| format!("--output {}", path.display()))?,
-        };
+        let (mut out, file): (Box<dyn Write>, _) =
+            match path.filter(|path| !STDOUT.iter().any(|name| path.as_os_str() == *name)) {
+                None => (Box::new(BufWriter::new(io::stdout().lock())), None),
+                Some(path) => open(path, input).with_context(|| format!("--output {}", path.display()))?,
+            };
         let writer = match format {
             Format::Text => Kind::Text(out),
             Format::Json => Kind::Json(out),
@@ -151,6 +152,9 @@ impl Output {
     }
 }
 
+/// Names of standard output, which may be a file that is not to be replaced.
+const STDOUT: &[&str] = &["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 type Opened = (Box<dyn Write>, Option<(NamedTempFile, PathBuf)>);
 
 fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
@@ -160,8 +164,8 @@ fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
             bail!("is the file that is checked")
         }
         Ok(there) if there.is_dir() => bail!("is a directory"),
-        Ok(there) if !there.is_file() => {
-            // A device or a pipe has nothing to replace.
+        Ok(there) if !there.is_file() || path.starts_with("/dev") || path.starts_with("/proc") => {
+            // A device, a pipe or an open file has nothing to replace.
             let device = fs::OpenOptions::new().write(true).open(there)?;
             return Ok((Box::new(BufWriter::new(device)), None));
         }

@@ -79,7 +79,7 @@ impl Workbook {
         source.read_exact(&mut magic)?;
         source.rewind()?;
         if magic == *b"PK" {
-            let source = unpackable(source)?;
+            let source = unpackable(source, MOST_UNPACKED)?;
             return Ok(Workbook::Xlsx(Xlsx::new(source).map_err(of_xlsx)?));
         }
         // A workbook with a password has the envelope of an old one.
@@ -140,15 +140,15 @@ fn of_xlsx(error: XlsxError) -> anyhow::Error {
 }
 
 /// Unpacks everything once, because the sizes that an archive states of itself prove nothing.
-fn unpackable(source: Box<dyn Source>) -> anyhow::Result<Box<dyn Source>> {
+fn unpackable(source: Box<dyn Source>, most: u64) -> anyhow::Result<Box<dyn Source>> {
     let damaged = "is no whole workbook";
     let mut archive = ZipArchive::new(source).context(damaged)?;
-    let mut left = MOST_UNPACKED;
+    let mut left = most;
     for at in 0..archive.len() {
         let part = archive.by_index(at).context(damaged)?;
         left -= io::copy(&mut part.take(left), &mut io::sink()).context(damaged)?;
         if left == 0 {
-            bail!("unpacks to more than {MOST_UNPACKED} bytes; save it as CSV");
+            bail!("unpacks to more than {most} bytes; save it as CSV");
         }
     }
     let mut source = archive.into_inner();
@@ -255,5 +255,26 @@ fn time_of(time: ExcelDateTime) -> String {
         (year, month, day, hour, minute, second, _) => {
             format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use rust_xlsxwriter::Workbook;
+
+    use super::*;
+
+    /// What an archive says of itself is not asked: its parts are unpacked and counted.
+    #[test]
+    fn a_workbook_that_unpacks_to_too_much_is_refused() {
+        let mut workbook = Workbook::new();
+        workbook.add_worksheet().write_string(0, 0, "a".repeat(30_000)).unwrap();
+        let bytes = workbook.save_to_buffer().unwrap();
+        assert!(bytes.len() < 10_000);
+        let of = |most| unpackable(Box::new(Cursor::new(bytes.clone())), most);
+        assert!(of(MOST_UNPACKED).is_ok());
+        assert_eq!(of(30_000).err().unwrap().to_string(), "unpacks to more than 30000 bytes; save it as CSV");
     }
 }
