@@ -94,6 +94,7 @@ fn a_header_in_which_something_is_missing_names_the_likely_cause() {
         ("Name,Geburtsdatum,Staat\nKarl Schmidt,1972-09-30,DE\n", "seems to hold full names"),
         ("Full name,Date of birth,Nationality\nKarl Schmidt,1972-09-30,DE\n", "seems to hold full names"),
         ("first_name^last_name^birth_date^nationalities\na^b^c^d\n", "--delimiter"),
+        ("\"first_name,last_name,birth_date,nationality\"\n\"a,b,c,d\"\n", "is each line quoted as a whole?"),
         ("Karl,Schmidt,1972-09-30,DE\nEva,Berg,1972-09-30,DE\n", "the first line has to name the columns"),
         ("Rufname,last_name,birth_date,nationality\na,b,c,d\n", "--map \"HEADER=first_name\""),
     ] {

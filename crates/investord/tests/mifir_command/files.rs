@@ -62,6 +62,14 @@ fn delimiters_and_encodings_are_found() {
     // UTF-8 that is read as something else gives letters that nobody has in a name.
     let output = check(&["--encoding", "windows-1252"], good.as_bytes());
     assert_contains(&lines(&output)[0], "first_name: looks like UTF-8 that was read in another encoding");
+    // Polish letters of Windows-1250 in the wrong encoding, and in the right one.
+    let polish =
+        encoding_rs::WINDOWS_1250.encode(&format!("{HEADER}Łukasz,Pawłowski,1990-01-01,DE\n")).0.into_owned();
+    let answers = lines(&check(&["--encoding", "windows-1252"], &polish));
+    assert_contains(&answers[0], "first_name: has a sign that stands in no name");
+    assert_contains(&answers[0], "last_name: has a sign that stands in no name");
+    let answers = lines(&check(&["--encoding", "windows-1250"], &polish));
+    assert_contains(&answers[0], "READY DE19900101LUKASPAWLO (CONCAT)");
     // A delimiter that also stands in names is not taken for one.
     let text = "Vorname;\"Nachname, Titel\";Nachname;Geburtsdatum;Nationalität\nKarl;\"a,b,c,d\";Berg;1990-01-01;DE\n";
     assert_eq!(lines(&check(&[], text.as_bytes())), ["2\t1\tREADY DE19900101KARL#BERG# (CONCAT)\t"]);

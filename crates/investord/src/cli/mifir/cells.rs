@@ -3,6 +3,7 @@
 use celes::Country;
 use csv::StringRecord;
 use encoding_rs::WINDOWS_1252;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::domain::schema::Fault;
 use crate::domain::tree::Tree;
@@ -171,6 +172,8 @@ impl<'a> Cells<'a> {
     fn text(&mut self, field: &str, at: usize) -> &'a str {
         let cell = self.record.get(at).unwrap_or_default();
         let text = cell.trim_matches(is_ignorable);
+        // A formula that is nothing but a text keeps spreadsheets from taking away zeros.
+        let text = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         self.trimmed |= cell.trim() != text;
         let message = if text.contains(['\n', '\r']) {
             "has a line break in it; a quote may be missing"
@@ -187,20 +190,25 @@ impl<'a> Cells<'a> {
 
     fn name(&mut self, field: &str, at: usize) -> String {
         let text = self.text(field, at);
-        if is_misread(text) {
-            let message =
-                "looks like UTF-8 that was read in another encoding; leave out --encoding, or export again";
-            self.faults.push(Fault::new(field, message));
-        }
-        text.to_owned()
+        let text = if has_dutch_article(text) { text } else { self.without_apostrophe(text) };
+        let message = if is_misread(text) {
+            "looks like UTF-8 that was read in another encoding; leave out --encoding, or export again"
+        } else if text.chars().any(is_in_no_name) {
+            "has a sign that stands in no name; was the file written or read in the wrong encoding?"
+        } else {
+            return text.to_owned();
+        };
+        self.faults.push(Fault::new(field, message));
+        String::new()
     }
 
-    /// A cell that is no name: an apostrophe in front tells a spreadsheet that it is a text.
+    /// A cell that is no name.
     fn value(&mut self, field: &str, at: usize) -> &'a str {
         let text = self.text(field, at);
         self.without_apostrophe(text)
     }
 
+    /// An apostrophe in front tells a spreadsheet that it is a text.
     fn without_apostrophe<'b>(&mut self, text: &'b str) -> &'b str {
         let bare = text.trim_matches(is_ignorable);
         let bare = bare.strip_prefix('\'').map_or(bare, |bare| bare.trim_start_matches(is_ignorable));
@@ -267,6 +275,24 @@ fn nationality(text: &str) -> Result<String, &'static str> {
 
 const NO_CODE: &str =
     "must be a code of ISO 3166-1, as in DE or DEU, not the name of a country or of its people";
+
+/// Whether an apostrophe in front is part of a name, as in 't Hooft and 's-Gravesande.
+fn has_dutch_article(name: &str) -> bool {
+    let mut letters = name.chars();
+    let start = [letters.next(), letters.next(), letters.next()];
+    matches!(start, [Some('\''), Some('a'..='z' | 'A'..='Z'), Some(' ' | '-')])
+}
+
+/// Whether a sign is of a kind that names have not: of currency or mathematics, raised figures, inverted marks. Such
+/// signs are what letters become in the wrong encoding (`Łukasz` gives `£ukasz`). Accents by themselves are not meant:
+/// they are written for apostrophes.
+fn is_in_no_name(sign: char) -> bool {
+    use GeneralCategory::{CurrencySymbol, MathSymbol, OtherNumber, OtherSymbol};
+    let kind = || sign.general_category();
+    matches!(sign, '\u{bf}' | '\u{a1}')
+        || (!sign.is_alphabetic()
+            && matches!(kind(), CurrencySymbol | MathSymbol | OtherNumber | OtherSymbol))
+}
 
 /// Whether a text is UTF-8 whose bytes were taken for letters of Windows-1252, so that `ü` has become `Ã¼`.
 fn is_misread(text: &str) -> bool {
