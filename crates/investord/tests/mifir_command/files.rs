@@ -145,6 +145,10 @@ fn what_is_not_seen_is_left_out_and_said() {
     let output = check(&[], text.as_bytes());
     assert_eq!(output.status.code(), Some(0), "{:?}", lines(&output));
     assert_contains(&told(&output), "left out of cells in 2 records");
+    assert_contains(
+        &lines(&output)[0],
+        "birth_date, first_name, identifiers, last_name, nationalities: characters were left out",
+    );
     let text =
         format!("{HEADER}Wei\u{fffd},Berg,1990-01-01,DE\n#N/A,Berg,1990-01-01,DE\n#NV,Berg,1990-01-01,DE\n");
     let answers = lines(&check(&[], text.as_bytes()));

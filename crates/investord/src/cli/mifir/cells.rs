@@ -1,5 +1,7 @@
 //! A record of the file as a person.
 
+use std::collections::BTreeSet;
+
 use celes::Country;
 use csv::StringRecord;
 use encoding_rs::WINDOWS_1252;
@@ -25,14 +27,14 @@ pub struct Reading {
 /// A person as a file has them.
 pub struct Found {
     pub person: Tree,
-    /// Whether something that is not seen was left out.
-    pub trimmed: bool,
+    /// Fields of whose cells something was left out that is not seen or marks a text.
+    pub trimmed: BTreeSet<&'static str>,
 }
 
 impl Reading {
     /// Reads a person, or names every fault of the record.
     pub fn person(&self, row: &Row<'_>) -> Result<Found, Vec<Fault>> {
-        let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: false };
+        let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.count(self.columns.count)?;
         let columns = &self.columns;
         let names = [("first_name", columns.first_name), ("last_name", columns.last_name)];
@@ -59,7 +61,7 @@ impl Reading {
 
     /// The identifiers of a record whose other cells may have faults.
     pub fn identifiers(&self, row: &Row<'_>) -> Vec<String> {
-        let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: false };
+        let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.identifiers(&self.columns.identifiers)
     }
 
@@ -149,7 +151,7 @@ const GENDERS: &[(&str, &[&str])] = &[
 struct Cells<'a> {
     record: &'a StringRecord,
     faults: Vec<Fault>,
-    trimmed: bool,
+    trimmed: BTreeSet<&'static str>,
 }
 
 impl<'a> Cells<'a> {
@@ -169,12 +171,14 @@ impl<'a> Cells<'a> {
     }
 
     /// A cell without what is not seen around it.
-    fn text(&mut self, field: &str, at: usize) -> &'a str {
+    fn text(&mut self, field: &'static str, at: usize) -> &'a str {
         let cell = self.record.get(at).unwrap_or_default();
         let text = cell.trim_matches(is_ignorable);
         // A formula that is nothing but a text keeps spreadsheets from taking away zeros.
         let text = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-        self.trimmed |= cell.trim() != text;
+        if cell.trim() != text {
+            self.trimmed.insert(field);
+        }
         let message = if text.contains(['\n', '\r']) {
             "has a line break in it; a quote may be missing"
         } else if text.contains('\u{fffd}') {
@@ -188,9 +192,9 @@ impl<'a> Cells<'a> {
         ""
     }
 
-    fn name(&mut self, field: &str, at: usize) -> String {
+    fn name(&mut self, field: &'static str, at: usize) -> String {
         let text = self.text(field, at);
-        let text = if has_dutch_article(text) { text } else { self.without_apostrophe(text) };
+        let text = if has_dutch_article(text) { text } else { self.without_apostrophe(field, text) };
         let message = if is_misread(text) {
             "looks like UTF-8 that was read in another encoding; leave out --encoding, or export again"
         } else if text.chars().any(is_in_no_name) {
@@ -203,16 +207,18 @@ impl<'a> Cells<'a> {
     }
 
     /// A cell that is no name.
-    fn value(&mut self, field: &str, at: usize) -> &'a str {
+    fn value(&mut self, field: &'static str, at: usize) -> &'a str {
         let text = self.text(field, at);
-        self.without_apostrophe(text)
+        self.without_apostrophe(field, text)
     }
 
     /// An apostrophe in front tells a spreadsheet that it is a text.
-    fn without_apostrophe<'b>(&mut self, text: &'b str) -> &'b str {
+    fn without_apostrophe<'b>(&mut self, field: &'static str, text: &'b str) -> &'b str {
         let bare = text.trim_matches(is_ignorable);
         let bare = bare.strip_prefix('\'').map_or(bare, |bare| bare.trim_start_matches(is_ignorable));
-        self.trimmed |= text.trim() != bare;
+        if text.trim() != bare {
+            self.trimmed.insert(field);
+        }
         bare
     }
 
@@ -239,7 +245,8 @@ impl<'a> Cells<'a> {
         for (at, prefix) in columns {
             let text = self.text("identifiers", *at);
             for one in text.split('|') {
-                let parts: Vec<&str> = one.splitn(3, ':').map(|part| self.without_apostrophe(part)).collect();
+                let parts: Vec<&str> =
+                    one.splitn(3, ':').map(|part| self.without_apostrophe("identifiers", part)).collect();
                 let one = parts.join(":");
                 if !one.is_empty() {
                     identifiers.push(match prefix {
@@ -267,7 +274,9 @@ fn nationality(text: &str) -> Result<String, &'static str> {
     match (code.as_str(), code.len()) {
         ("UK", _) => Err("the code of the United Kingdom is GB"),
         ("EL", _) => Err("the code of Greece is GR"),
-        (_, 2) => Ok(code),
+        (_, 2) | ("STATELESS", _) => Ok(code),
+        // Codes of travel documents for people without a nationality (ICAO Doc 9303-3, section 5).
+        _ if code.starts_with("XX") => Ok(code),
         (_, 3) => Country::from_alpha3(&code).map(|country| country.alpha2.to_owned()).map_err(|_| NO_CODE),
         _ => Err(NO_CODE),
     }

@@ -13,7 +13,7 @@ use encoding_rs::Encoding;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 
-use crate::domain::identifier::Content;
+use crate::domain::identifier::{Content, Finding};
 use crate::domain::reporting::DryRun;
 use crate::domain::schema::Fault;
 
@@ -27,7 +27,7 @@ use super::output::{Answer, Dialect, Format, Output};
 use super::repeats::{Repeats, Rows};
 use super::summary::Summary;
 use super::table::{Form, Row, Table};
-use super::{Ending, Rules, is_broken_pipe, needs_a_look, person};
+use super::{Ending, NOTE, Rules, is_broken_pipe, needs_a_look, person};
 
 #[derive(Args)]
 pub struct Check {
@@ -174,8 +174,8 @@ impl Check {
         let (repeats, mut summary) = (numbers.repeats(), Summary::default());
         let answered = table.each(&mut |row| {
             step(&bar, rows + row.record, interrupt)?;
-            let (answer, is_trimmed) = judge.answer(row, &repeats);
-            summary.count(&answer, is_trimmed);
+            let answer = judge.answer(row, &repeats);
+            summary.count(&answer);
             Ok(output.write(&answer)?)
         });
         bar.finish_and_clear();
@@ -218,10 +218,19 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Reads a person, and whether something that is not seen was left out.
-    fn read(&self, row: &Row<'_>) -> Result<(DryRun, bool), Vec<Fault>> {
+    /// Reads a person, and the note about what was left out of the cells.
+    fn read(&self, row: &Row<'_>) -> Result<(DryRun, Option<Finding>), Vec<Fault>> {
         let found = self.reading.person(row)?;
-        Ok((self.rules.read(&found.person, self.day)?, found.trimmed))
+        let fields: Vec<&str> = found.trimmed.into_iter().collect();
+        let note = (!fields.is_empty()).then(|| Finding {
+            severity: NOTE.to_owned(),
+            code: "trimmed".to_owned(),
+            message: format!(
+                "{}: characters were left out that are not seen or mark a text",
+                fields.join(", ")
+            ),
+        });
+        Ok((self.rules.read(&found.person, self.day)?, note))
     }
 
     /// The numbers of a row whose person cannot be read, each for itself.
@@ -235,19 +244,19 @@ impl Judge<'_> {
         identifiers.iter().flat_map(alone).collect()
     }
 
-    fn answer<'b>(&'b self, row: &Row<'b>, repeats: &Repeats) -> (Answer<'b>, bool) {
-        let (result, findings, is_trimmed) = match self.read(row) {
-            Ok((person, trimmed)) => (Ok(person.report()), repeats.findings(row.line, &person), trimmed),
+    fn answer<'b>(&'b self, row: &Row<'b>, repeats: &Repeats) -> Answer<'b> {
+        let (result, mut findings, note) = match self.read(row) {
+            Ok((person, note)) => (Ok(person.report()), repeats.findings(row.line, &person), note),
             Err(faults) => {
                 let findings = repeats.findings_without_person(row.line, &self.numbers(row));
-                (Err(faults), findings, false)
+                (Err(faults), findings, None)
             }
         };
         let needs_a_look = result.as_ref().map_or(true, needs_a_look) || !findings.is_empty();
+        findings.extend(note);
         let columns = self.reading.columns.with.iter();
         let with =
             columns.map(|(name, at)| (name.as_str(), row.cells.get(*at).unwrap_or_default())).collect();
-        let (line, record) = (row.line, row.record);
-        (Answer { line, record, with, result, findings, needs_a_look }, is_trimmed)
+        Answer { line: row.line, record: row.record, with, result, findings, needs_a_look }
     }
 }

@@ -12,14 +12,16 @@ use super::{Ending, Rules, is_broken_pipe, joined, named, needs_a_look, person, 
 
 #[derive(Args)]
 pub struct Explain {
-    #[arg(long, value_name = "NAMES")]
+    /// Left out for people who have none.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMES")]
     first_name: String,
-    #[arg(long, value_name = "NAME")]
+    /// Left out for people who have none.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     last_name: String,
     #[arg(long, value_name = "YYYY-MM-DD")]
     birth_date: String,
-    /// ISO 3166-1 alpha-2; several with commas between.
-    #[arg(long, required = true, value_delimiter = ',', value_name = "CODE")]
+    /// ISO 3166-1 alpha-2; several with commas between; left out for people who have none.
+    #[arg(long, value_delimiter = ',', value_name = "CODE")]
     nationality: Vec<String>,
     /// COUNTRY:VALUE or COUNTRY:STANDARD:VALUE; may be given several times.
     #[arg(long, value_name = "IDENTIFIER")]

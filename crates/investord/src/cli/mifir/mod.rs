@@ -76,6 +76,9 @@ impl Rules {
     }
 }
 
+/// The severity of what is said without asking for anything.
+const NOTE: &str = "note";
+
 /// How a run ended.
 pub enum Ending {
     Good,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::NOTE;
 use super::output::Answer;
 
 #[derive(Default)]
@@ -17,10 +18,9 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn count(&mut self, answer: &Answer<'_>, is_trimmed: bool) {
+    pub fn count(&mut self, answer: &Answer<'_>) {
         self.people += 1;
         self.to_be_looked_at += u64::from(answer.needs_a_look);
-        self.trimmed += u64::from(is_trimmed);
         let outcome = answer.result.as_ref().map_or("ERROR", |report| report.outcome);
         *self.outcomes.entry(outcome).or_default() += 1;
         let mut find = |kind: String| *self.findings.entry(kind).or_default() += 1;
@@ -39,9 +39,10 @@ impl Summary {
                 }
             }
         }
-        for finding in &answer.findings {
+        for finding in answer.findings.iter().filter(|finding| finding.severity != NOTE) {
             find(finding.code.clone());
         }
+        self.trimmed += answer.findings.iter().filter(|finding| finding.severity == NOTE).count() as u64;
     }
 
     pub fn people(&self) -> u64 {
