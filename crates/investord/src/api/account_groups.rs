@@ -125,7 +125,8 @@ fn free_number(
     ids: &dyn Ids,
 ) -> Result<Option<String>, StoreError> {
     let is_free = |number: &str| {
-        let taken = terms::find(tx, tenant, (Field::SecuritiesAccountNumber, number), key, 1)?;
+        let term = (Field::SecuritiesAccountNumber, number.to_owned());
+        let taken = terms::find(tx, tenant, &term, key, 1)?;
         Ok::<_, StoreError>(taken.is_empty())
     };
     if let Some(number) = &new.securities_account_number {

@@ -158,7 +158,9 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
         let (user, key) =
             users::load(tx, tenant.number, id, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
         let held = identifiers::of_user(tx, tenant.number, id, &key)?;
-        Ok::<_, Problem>(Preview::of(&user, &held, asked.clone(), &tenant.settings, now))
+        let contents = held.iter().map(|one| &one.content);
+        let shared = identifiers::shared(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
+        Ok::<_, Problem>(Preview::of(&user, (&held, &shared), asked.clone(), &tenant.settings, now))
     };
     // The user and the identifiers of one moment.
     let preview = app.store.scan("data_changes.preview", read).await?;

@@ -90,7 +90,7 @@ impl Server {
 
 #[derive(Subcommand)]
 pub enum User {
-    /// Find users by exact values; of several all have to be theirs.
+    /// Find users by whole values; of several all have to be theirs.
     Find {
         #[command(flatten)]
         wanted: Wanted,
@@ -138,7 +138,7 @@ pub enum User {
 pub struct Wanted {
     #[arg(long)]
     id: Option<Uuid>,
-    /// First and last name, last name, or birth name.
+    /// First and last name, last name, or birth name; in any spelling, and with one first name of several.
     #[arg(long)]
     name: Option<String>,
     /// YYYY-MM-DD.
@@ -146,7 +146,10 @@ pub struct Wanted {
     birth_date: Option<String>,
     #[arg(long)]
     email: Option<String>,
-    /// Of a national identifier or passport.
+    /// With the country in front, as in +49 30 123456.
+    #[arg(long)]
+    phone_number: Option<String>,
+    /// Of a national identifier or passport, as it was sent or is reported, in any spelling.
     #[arg(long)]
     identifier: Option<String>,
     #[arg(long)]
@@ -187,6 +190,7 @@ impl User {
                     (Field::Name, wanted.name),
                     (Field::BirthDate, wanted.birth_date),
                     (Field::Email, wanted.email),
+                    (Field::PhoneNumber, wanted.phone_number),
                     (Field::Identifier, wanted.identifier),
                     (Field::SecuritiesAccountNumber, wanted.securities_account_number),
                 ];

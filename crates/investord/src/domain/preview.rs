@@ -37,11 +37,18 @@ pub struct Compared {
 }
 
 impl Preview {
-    /// Of a change of a user who has these identifiers.
-    pub fn of(user: &User, held: &[Identifier], asked: Asked, settings: &Settings, now: Timestamp) -> Self {
+    /// Of a change of a user who has these identifiers, and shares each with these other users.
+    pub fn of(
+        user: &User,
+        (held, shared): (&[Identifier], &[Vec<Uuid>]),
+        asked: Asked,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Self {
         let regime: Regime = settings.regime.into();
         let report = |user: &User, held: &[Identifier]| {
-            Report::of_user(&user.person.identity, held, regime, today(now))
+            let report = Report::of_user(&user.person.identity, held, regime, today(now));
+            report.shared_with(shared.to_vec())
         };
         let before = report(user, held);
         let (mut changed, mut own) = (user.clone(), held.to_vec());

@@ -104,7 +104,11 @@ pub struct Examined {
     pub identifier_standard: String,
     pub identifier: String,
     pub reported: String,
+    /// What speaks against it on the day of the answer.
     pub faults: Vec<Finding>,
+    /// Other users who have the same number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<Uuid>,
 }
 
 impl Report {
@@ -131,7 +135,8 @@ impl Report {
             identifier_standard: content.abbreviation().to_owned(),
             identifier: content.identifier.clone(),
             reported: content.reported.clone(),
-            faults: content.faults.clone(),
+            faults: content.judge(identity, regime, today),
+            shared_with: Vec::new(),
         };
         let mut report = Self {
             as_of: today,
@@ -164,6 +169,16 @@ impl Report {
             }
         }
         report
+    }
+
+    /// Notes at each identifier, in their order, which other users have the same number (decision I8).
+    #[must_use]
+    pub fn shared_with(mut self, others: Vec<Vec<Uuid>>) -> Self {
+        for (identifier, others) in self.identifiers.iter_mut().zip(others) {
+            identifier.faults.extend(Finding::duplicate(&others));
+            identifier.shared_with = others;
+        }
+        self
     }
 }
 

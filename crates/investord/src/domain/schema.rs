@@ -305,7 +305,7 @@ impl Check<'_> {
                 _ => Err("must be a UUID with hyphens".into()),
             },
             Rule::Instant => instant(text).map(|instant| Value::String(instant.to_string())),
-            Rule::BirthDate => self.birth_date(text),
+            Rule::BirthDate => birth_date(text, self.today).map(|_| Value::String(text.to_owned())),
             Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
             Rule::Date | Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
             Rule::Bool | Rule::Int { .. } | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
@@ -313,13 +313,14 @@ impl Check<'_> {
             }
         }
     }
+}
 
-    fn birth_date(&self, text: &str) -> Result<Value, String> {
-        match full_date(text)? {
-            day if day > self.today => Err("must not be in the future".into()),
-            day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
-            _ => Ok(Value::String(text.to_owned())),
-        }
+/// A birth date that can be somebody's on this day (decision U5).
+pub(super) fn birth_date(text: &str, today: Date) -> Result<Date, String> {
+    match full_date(text)? {
+        day if day > today => Err("must not be in the future".into()),
+        day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
+        day => Ok(day),
     }
 }
 

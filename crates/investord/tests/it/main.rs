@@ -23,6 +23,7 @@ mod operators;
 mod receiver;
 mod refusals;
 mod reporting;
+mod search;
 mod users;
 mod webhook_mending;
 mod webhooks;

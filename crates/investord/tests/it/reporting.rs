@@ -113,7 +113,9 @@ async fn the_regime_and_the_sex_count() {
             "identifiers": [pesel],
         });
         person[name] = json!(value);
-        let faults = dry_run(app.client(), &person).await["identifiers"][0]["faults"].clone();
+        let mut faults = dry_run(app.client(), &person).await["identifiers"][0]["faults"].clone();
+        let shared = faults.as_array_mut().unwrap().pop().unwrap();
+        assert_eq!(shared["code"], "duplicate", "the user above has the number");
         let expected =
             json!([{ "severity": "soft", "code": "sex", "message": "is a number of the other sex" }]);
         assert_eq!(faults, if differs { expected } else { json!([]) }, "{value}");
