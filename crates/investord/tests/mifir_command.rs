@@ -152,3 +152,18 @@ fn one_person_is_explained() {
     assert_eq!(output.status.code(), Some(2));
     assert!(told(&output).contains("nationalities[0]"));
 }
+
+/// The first person whom a reader of the README asks about can be.
+#[test]
+fn the_example_of_the_readme_is_faultless() {
+    let readme = include_str!("../../../README.md").replace("\\\n", " ");
+    let line = readme.lines().find_map(|line| line.split_once("mifir explain ")).unwrap().1;
+    let words: Vec<&str> = ["mifir", "explain"].into_iter().chain(line.split_whitespace()).collect();
+    let output = investord(&words, b"");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("READY") && !text.contains("soft") && !text.contains("hard"), "{text}");
+    let json = investord(&[&words[..], &["--json"]].concat(), b"");
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["identifiers"][0]["faults"], serde_json::json!([]));
+}

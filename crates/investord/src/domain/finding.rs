@@ -36,7 +36,7 @@ impl Finding {
         Self::new(SOFT, "outdated", message.to_owned())
     }
 
-    /// Of a number that other users have, too; none if nobody has.
+    /// Says that other users have the number, too; `None` without any.
     pub fn duplicate(others: &[Uuid]) -> Option<Self> {
         let named: Vec<String> = others.iter().take(MOST_NAMED).map(Uuid::to_string).collect();
         let message = match others.len() {

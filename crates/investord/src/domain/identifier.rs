@@ -255,8 +255,8 @@ impl Content {
         sent.examined(identity, settings, today)
     }
 
-    /// What speaks against it on a day, beside a person as they are or would be then (decision I7): the one answer to
-    /// that question, whoever asks.
+    /// What speaks against it on a day, beside a person as they are or would be then (decision I7). Every answer
+    /// that shows faults shows these.
     pub fn judge(&self, identity: &Identity, regime: Regime, today: Date) -> Vec<Finding> {
         if self.is_concat() {
             let now = Self::concat(self.country, identity, regime);

@@ -1,7 +1,7 @@
 //! What users are found by: values as they are compared, not as they are answered.
 //!
-//! A user has few rows in the index. What is searched for is looked up in several forms instead, and where a row alone
-//! does not decide, what is known of its user does.
+//! A user has few rows in the index. What is searched for is looked up in several forms instead, and where a row does not
+//! decide by itself, the data of its user do.
 
 use std::collections::BTreeSet;
 
@@ -114,7 +114,7 @@ fn whole_name(first: &str, last: &str) -> String {
     format!("{first} {last}")
 }
 
-/// What somebody is found by of whom these identifiers are. A CONCAT is found by the birth date in it.
+/// What the user is found by who has these identifiers. A CONCAT is found by the birth date in it.
 pub fn of_identifiers(all: &[Identifier]) -> Terms {
     let own = all.iter().flat_map(|one| numbers(&one.content));
     own.map(|number| (Field::Identifier, number)).collect()
@@ -168,7 +168,7 @@ fn digits_of_phone(written: &str) -> String {
     digits.strip_prefix("00").map_or_else(|| digits.clone(), str::to_owned)
 }
 
-/// One look into the index: whom it finds, is one of those who are searched for if what is known of them fits.
+/// Looks up one term. A user whom it finds has the value if [`Probe::fits`] says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     pub term: Term,
@@ -213,7 +213,8 @@ impl Probe {
     }
 }
 
-/// What has to be looked up to find those who have a value, of whom one look is enough; or why nobody can have it.
+/// Says what to look up for a value: a user whom one of the probes finds has it. The error says why it is no value of
+/// the field.
 pub fn probes(field: Field, value: &str, today: Date) -> Result<Vec<Probe>, String> {
     let value = value.trim();
     if value.chars().count() > LONGEST {
@@ -273,8 +274,8 @@ fn in_this_order(words: &[String]) -> Vec<Probe> {
     probes
 }
 
-/// A number in every form that it may be kept in: whose it is, is not known. It may also stand as in a report, with the
-/// country in front, and be a CONCAT.
+/// Looks up a number in every form in which it may be kept, because the standard is not named. It may also stand as in a
+/// report, with the country in front, and be a CONCAT.
 fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
     let mut probes: Vec<Probe> =
         forms(value, today).into_iter().map(|form| Probe::of(Field::Identifier, form)).collect();
@@ -294,7 +295,7 @@ fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
     probes
 }
 
-/// What a number is by each of the standards, and as one that says less than is reported.
+/// The forms of a number by each of the standards, and as one that says less than is reported.
 fn forms(written: &str, today: Date) -> BTreeSet<String> {
     let by_standard = mifir::STANDARDS.iter().map(|one| one.normalise(written, None, today).into_owned());
     let (mut forms, signed) = (by_standard.collect::<BTreeSet<String>>(), signed(written));

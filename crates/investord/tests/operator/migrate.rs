@@ -120,8 +120,8 @@ async fn an_older_register_gets_its_concats() {
         }
         place.run(&["migrate"]).ok();
         let chores = place.sql("SELECT name, done, last FROM chores ORDER BY name");
-        let expected =
-            ["index-terms", "make-concat"].map(|name| [name, "0", "6"].map(|text| Some(text.to_owned())));
+        let expected = ["index-terms", "make-concat", "renew-terms"]
+            .map(|name| [name, "0", "6"].map(|text| Some(text.to_owned())));
         assert_eq!(chores, expected);
         let server = place.home.serve();
         let client = place.home.caller(&server).await;
