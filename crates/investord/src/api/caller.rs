@@ -54,6 +54,8 @@ pub trait Call: Sized + Send {
     const ONCE: bool = false;
     /// Whether it changes anything, so that it may find the tenant locked.
     const WRITES: bool = Self::ONCE;
+    /// Statuses of refusals that follow from nothing else here.
+    const REFUSALS: &'static [StatusCode] = &[];
     /// The status of a success.
     const SUCCESS: StatusCode = StatusCode::OK;
     const ABOUT: About;

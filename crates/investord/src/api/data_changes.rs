@@ -9,19 +9,26 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request, whole_list};
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request_with, whole_list};
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::data_change::{self, ADDRESS, ANY, Asked, DataChange, NAME, NATIONALITY, OTHER};
 use crate::domain::preview::Preview;
 use crate::domain::schema::Schemas;
+use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, DATA_CHANGE};
 use crate::store::tenants::Head;
 use crate::store::{Tx, data_changes, identifiers, users};
+
+/// A change changes something.
+const ANYTHING: &str = r#"{ "minProperties": 1 }"#;
+const MORE_THAN_PROOF: &str = r#"{ "minProperties": 1, "not": {
+    "propertyNames": { "enum": ["issuance_date", "data_download_link", "document_type"] }
+} }"#;
 
 pub struct RequestDataChange {
     user: Uuid,
@@ -46,8 +53,12 @@ impl Call for RequestDataChange {
             media: "application/json",
             schema: |schemas| {
                 // The operating model decides which of them is sent.
-                let all = [&ANY, &NAME, &NATIONALITY, &ADDRESS, &OTHER];
-                json!({ "anyOf": all.map(|shape| request(shape, schemas)) })
+                let any = request_with(&ANY, MORE_THAN_PROOF, Some(Model::Byol), schemas);
+                let proved = [&NAME, &NATIONALITY, &ADDRESS];
+                let proved = proved.map(|shape| request_with(shape, "{}", Some(Model::Tol), schemas));
+                let other = request_with(&OTHER, ANYTHING, Some(Model::Tol), schemas);
+                let all: Vec<Value> = std::iter::once(any).chain(proved).chain([other]).collect();
+                json!({ "anyOf": all })
             },
             examples: &[
                 ("name", include_str!("../../../../api/examples/change-name.json")),

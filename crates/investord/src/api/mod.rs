@@ -13,12 +13,14 @@ mod data_changes;
 pub mod directory;
 mod endpoint;
 mod errors;
+mod event_schemas;
 mod events;
 mod explain;
 mod identifiers;
 pub mod limits;
 pub mod openapi;
 mod page;
+mod query;
 pub mod replays;
 mod reporting;
 mod tax_residencies;
@@ -93,7 +95,7 @@ fn endpoints() -> Vec<Endpoint> {
 pub fn routes() -> Router<App> {
     let add = |router: Router<App>, endpoint: Endpoint| {
         let (_, path) = endpoint.method_and_path();
-        router.route(path, endpoint.handler)
+        router.route(path, endpoint.into_handler())
     };
     let router = endpoints().into_iter().fold(Router::new(), add);
     router

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::compat::IDEMPOTENCY_KEY;
 use super::endpoint::{Access, Endpoint};
-use crate::domain::schema::{Fault, Schemas, Shape, Side};
+use super::event_schemas;
+use crate::domain::schema::{Fault, Schemas, Shape, Side, add_keywords};
 use crate::domain::tenant::Model;
 use crate::problem::{self, KINDS, Problem};
 
@@ -136,6 +137,7 @@ pub fn document() -> String {
         paths[path][method.to_lowercase()] = operation(&endpoint, &mut schemas);
     }
     let problem = problem::schema(&mut schemas);
+    let webhooks = event_schemas::webhooks(&mut schemas);
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -148,6 +150,7 @@ pub fn document() -> String {
         "servers": [{ "url": "/" }],
         "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas.0,
             "parameters": signed_headers(),
@@ -213,11 +216,7 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     if !answer.media.is_empty() {
         success["content"] = content(answer, schemas);
     }
-    let status = match endpoint.access {
-        Access::Token { success, .. } => success,
-        Access::Signature | Access::Anybody => StatusCode::OK,
-    };
-    operation["responses"][status.as_str()] = success;
+    operation["responses"][endpoint.success().as_str()] = success;
     for status in endpoint.refusals() {
         operation["responses"][status.as_str()] = reference("responses", &component(status));
     }
@@ -245,6 +244,26 @@ fn request_id() -> Value {
 pub fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
     schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
 }
+
+/// The same, with keywords for what is checked beside the table, and the operating model whose tenants send it.
+pub fn request_with(
+    shape: &'static Shape,
+    keywords: &str,
+    model: Option<Model>,
+    schemas: &mut Schemas,
+) -> Value {
+    schemas.named(shape.name, |schemas| {
+        let mut schema = shape.json_schema(Side::Request(model.unwrap_or(Model::Byol)), schemas);
+        add_keywords(&mut schema, keywords);
+        if let Some(model) = model {
+            schema[OPERATING_MODEL] = json!(model);
+        }
+        schema
+    })
+}
+
+/// Extension of a schema: only tenants of this operating model send it.
+pub const OPERATING_MODEL: &str = "x-operating-model";
 
 /// The schema of a list without pages, under its name.
 pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {

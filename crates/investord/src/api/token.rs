@@ -31,7 +31,7 @@ struct Form {
 
 pub const CREATE: About = About {
     tag: TOKENS,
-    id: "create_access_token",
+    id: "issue_token",
     summary: "Create an access token",
     description: "OAuth 2 client credentials (RFC 6749 section 4.4), as a signed form with all four fields. \
         A token can be used until it expires and belongs to its client alone. A scope that the client has not \

@@ -308,15 +308,6 @@ impl NewGroup {
             securities_account_number: text(&sent, "securities_account_number"),
         })
     }
-
-    /// Whether the user may have it beside those that there are: of a personal one there is one.
-    pub fn fits(&self, others: &[AccountGroup]) -> Result<(), Vec<Fault>> {
-        let another = others.iter().any(|group| group.content.kind == self.kind && group.is_open());
-        if self.kind != "LEGAL_ENTITY" && another {
-            return Err(vec![Fault::new("type", "the user has an open account group of this type")]);
-        }
-        Ok(())
-    }
 }
 
 /// An account that is asked for.

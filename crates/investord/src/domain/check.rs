@@ -23,13 +23,23 @@ const CONFIRMED_AT: Member =
 const CONFIRMED_ADDRESS: Member = member(
     "confirmed_address",
     Needed::Always,
-    Rule::Object(&super::user::ADDRESS),
+    Rule::OpenObject(&super::user::ADDRESS),
     "The address that it confirms.",
 );
 
 const fn kind(name: &'static [&'static str]) -> Member {
     member("type", Needed::Always, Rule::OneOf(name), "What is checked.")
 }
+
+/// A proof that is no document of one country: it compares two sources with two others.
+const TWO_PLUS_TWO: &str = "TWO_PLUS_TWO_VERIFICATION_PROOF";
+/// What every other document has.
+const OF_A_DOCUMENT: [&str; 2] = ["document_expiration_date", "nationality"];
+/// The same in JSON Schema.
+pub const KYC_DOCUMENT: &str = r#"{ "anyOf": [
+    { "required": ["document_expiration_date", "nationality"] },
+    { "properties": { "document_type": { "const": "TWO_PLUS_TWO_VERIFICATION_PROOF" } } }
+] }"#;
 
 /// Who somebody is.
 pub static KYC: Shape = Shape {
@@ -46,17 +56,12 @@ pub static KYC: Shape = Shape {
                 "ID_CARD",
                 "RESIDENCE_PERMIT",
                 "DRIVING_LICENSE",
-                "TWO_PLUS_TWO_VERIFICATION_PROOF",
+                TWO_PLUS_TWO,
             ]),
             "What kind of document was seen.",
         ),
-        member("document_expiration_date", Needed::Always, Rule::Date, "Last day of the document."),
-        member(
-            "nationality",
-            Needed::Always,
-            Rule::Country,
-            "Nationality in the document, ISO 3166-1 alpha-2.",
-        ),
+        member("document_expiration_date", Needed::No, Rule::Date, "Last day of the document."),
+        member("nationality", Needed::No, Rule::Country, "Country that has issued the document."),
         member("provider", Needed::Always, Rule::Text { min: 0, max: 100 }, "Who made the check."),
         member(
             "method",
@@ -103,9 +108,12 @@ pub static INSTRUMENT_FIT: Shape = Shape {
     members: &[
         kind(&["INSTRUMENT_FIT"]),
         CONFIRMED_AT,
-        member("instrument_suitability", Needed::Always, Rule::Object(&SUITABILITY), "The result."),
+        member("instrument_suitability", Needed::Always, Rule::OpenObject(&SUITABILITY), "The result."),
     ],
 };
+
+/// Whether the law is against doing business with somebody: made by the register, never sent.
+pub static COMPLIANCE: [Member; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -188,7 +196,10 @@ impl Content {
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
         let tree = parse(body)?;
         let (kind, shape) = variant(&tree)?;
-        let mut members = read(shape, &tree, settings, today(now))?;
+        let mut faults = if kind == Kind::Kyc { missing_of_document(&tree) } else { Vec::new() };
+        let members = read(shape, &tree, settings, today(now));
+        faults.extend(members.as_ref().err().into_iter().flatten().cloned());
+        let mut members = members.ok().filter(|_| faults.is_empty()).ok_or(faults)?;
         members.shift_remove("type");
         Ok(Self { kind, members, decided_by: None, reason: None, review: Review::default() })
     }
@@ -251,6 +262,17 @@ impl Content {
             None
         }
     }
+}
+
+/// What the document of a KYC check lacks.
+fn missing_of_document(tree: &Tree) -> Vec<Fault> {
+    let Tree::Object(members) = tree else { return Vec::new() };
+    let member = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    if matches!(member("document_type"), Some(Tree::Text(kind)) if kind == TWO_PLUS_TWO) {
+        return Vec::new();
+    }
+    let missing = OF_A_DOCUMENT.into_iter().filter(|name| member(name).is_none());
+    missing.map(|name| Fault::new(name, format!("field '{name}' was not filled"))).collect()
 }
 
 /// Which of the bodies this is.

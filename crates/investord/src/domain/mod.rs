@@ -6,6 +6,7 @@ pub mod data_change;
 pub mod event;
 pub mod identifier;
 pub mod identity;
+mod json_schema;
 pub mod preview;
 pub mod reporting;
 pub mod review;

@@ -3,7 +3,6 @@
 //! One table per body serves the check (every fault at once, each with its path), the canonical form that
 //! is stored and answered, and the JSON Schema of the OpenAPI document.
 
-use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
@@ -16,6 +15,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
+pub use super::json_schema::{Schemas, Side, add_keywords, open_object};
 use super::tenant::{Model, Settings, UnknownMembers};
 use super::tree::Tree;
 
@@ -60,8 +60,14 @@ pub enum Rule {
         max: usize,
         unique: bool,
     },
+    /// An object without other members than those of its table.
     Object(&'static Shape),
+    /// An object that may have further members, because the vendor's schema is open there: they are kept and answered
+    /// as they were sent.
+    OpenObject(&'static Shape),
     OrNull(&'static Rule),
+    /// A rule with JSON Schema keywords for what is checked beside the table.
+    Also(&'static Rule, &'static str),
 }
 
 /// A pattern that is compiled when it is first needed.
@@ -99,6 +105,8 @@ pub struct Member {
     pub rule: Rule,
     pub needed: Needed,
     pub description: &'static str,
+    /// The value of a member that is left out, as JSON.
+    pub default: Option<&'static str>,
 }
 
 /// An object: its members, in the order of the reference pages.
@@ -107,16 +115,28 @@ pub struct Shape {
     pub members: &'static [Member],
 }
 
+impl Shape {
+    fn knows(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
+    }
+}
+
 impl Member {
     /// The same member where it can be left out.
     #[must_use]
     pub const fn optional(self) -> Self {
         Self { needed: Needed::No, ..self }
     }
+
+    /// The same member with a value for when it is left out, as JSON.
+    #[must_use]
+    pub const fn or(self, default: &'static str) -> Self {
+        Self { needed: Needed::No, default: Some(default), ..self }
+    }
 }
 
 pub const fn member(name: &'static str, needed: Needed, rule: Rule, description: &'static str) -> Member {
-    Member { name, rule, needed, description }
+    Member { name, rule, needed, description, default: None }
 }
 
 /// One thing wrong with a request.
@@ -152,13 +172,25 @@ pub fn read(
     today: Date,
 ) -> Result<Map<String, Value>, Vec<Fault>> {
     let mut check = Check { settings, today, faults: Vec::new() };
-    let object = check.object(shape, tree, "");
+    let object = check.object(shape, tree, "", Others::Refused);
     if check.faults.is_empty() { Ok(object.unwrap_or_default()) } else { Err(check.faults) }
 }
 
 /// Faults that one answer lists, and letters of each path: an answer shall not outgrow its request.
 const MOST_FAULTS: usize = 100;
 const MOST_PATH: usize = 200;
+/// Bytes of all further members of one object, as JSON.
+const MOST_FURTHER: usize = 4096;
+
+/// What becomes of members that are not in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// A typing error would lose data silently.
+    Refused,
+    Kept,
+}
+
+const TWICE: &str = "stands more than once in the same object";
 
 struct Check<'a> {
     settings: &'a Settings,
@@ -176,11 +208,17 @@ impl Check<'_> {
         None
     }
 
-    fn object(&mut self, shape: &Shape, tree: &Tree, path: &str) -> Option<Map<String, Value>> {
+    fn object(
+        &mut self,
+        shape: &Shape,
+        tree: &Tree,
+        path: &str,
+        others: Others,
+    ) -> Option<Map<String, Value>> {
         let Tree::Object(entries) = tree else {
             return self.fault(path, format!("must be an object, not {}", tree.kind()));
         };
-        self.names(shape, entries, path);
+        self.names(shape, entries, path, others);
         let mut object = Map::new();
         for member in shape.members {
             let path = below(path, member.name);
@@ -196,7 +234,48 @@ impl Check<'_> {
                 None => {}
             }
         }
+        if others == Others::Kept {
+            object.extend(self.further(shape, entries, path));
+        }
         Some(object)
+    }
+
+    /// Members that the table does not know, as they were sent.
+    fn further(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str) -> Map<String, Value> {
+        let unknown = entries.iter().filter(|(name, _)| !shape.knows(name));
+        let further: Map<String, Value> = unknown
+            .filter_map(|(name, value)| Some((name.clone(), self.as_sent(value, &below(path, name))?)))
+            .collect();
+        if !further.is_empty() && Value::Object(further.clone()).to_string().len() > MOST_FURTHER {
+            let message = format!("must have at most {MOST_FURTHER} bytes of members that are not described");
+            self.fault::<()>(path, message);
+        }
+        further
+    }
+
+    /// Any JSON value. Of two members of one name it is open which one counts (RFC 8259 section 4).
+    fn as_sent(&mut self, tree: &Tree, path: &str) -> Option<Value> {
+        Some(match tree {
+            Tree::Null => Value::Null,
+            Tree::Bool(value) => json!(value),
+            Tree::Number(text) => serde_json::from_str(text).ok()?,
+            Tree::Text(text) => json!(text),
+            Tree::List(items) => {
+                let items = items.iter().enumerate();
+                items.filter_map(|(at, item)| self.as_sent(item, &format!("{path}[{at}]"))).collect()
+            }
+            Tree::Object(entries) => {
+                let mut object = Map::new();
+                for (name, value) in entries {
+                    let path = below(path, name);
+                    let value = self.as_sent(value, &path)?;
+                    if object.insert(name.clone(), value).is_some() {
+                        self.fault::<()>(&path, TWICE);
+                    }
+                }
+                Value::Object(object)
+            }
+        })
     }
 
     fn is_needed(&self, member: &Member) -> bool {
@@ -208,13 +287,14 @@ impl Check<'_> {
     }
 
     /// Unknown and repeated member names.
-    fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str) {
+    fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str, others: Others) {
+        let refused =
+            others == Others::Refused && self.settings.unknown_members == UnknownMembers::Refuse;
         let mut seen = HashSet::new();
         for (name, _) in entries {
-            let known = shape.members.iter().any(|member| member.name == name);
             if !seen.insert(name) {
-                self.fault::<()>(&below(path, name), "stands more than once in the same object");
-            } else if !known && self.settings.unknown_members == UnknownMembers::Refuse {
+                self.fault::<()>(&below(path, name), TWICE);
+            } else if refused && !shape.knows(name) {
                 self.fault::<()>(&below(path, name), format!("is not a member of {}", shape.name));
             }
         }
@@ -224,7 +304,13 @@ impl Check<'_> {
         match (rule, tree) {
             (Rule::OrNull(_), Tree::Null) => Some(Value::Null),
             (Rule::OrNull(rule), _) => self.value(rule, tree, path),
-            (Rule::Object(shape), _) => self.object(shape, tree, path).map(Value::Object),
+            (Rule::Also(rule, _), _) => self.value(rule, tree, path),
+            (Rule::Object(shape), _) => {
+                self.object(shape, tree, path, Others::Refused).map(Value::Object)
+            }
+            (Rule::OpenObject(shape), _) => {
+                self.object(shape, tree, path, Others::Kept).map(Value::Object)
+            }
             (Rule::List { item, min, max, unique }, Tree::List(items)) => {
                 self.list(item, (*min, *max), *unique, items, path)
             }
@@ -308,9 +394,13 @@ impl Check<'_> {
             Rule::BirthDate => self.birth_date(text),
             Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
             Rule::Date | Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
-            Rule::Bool | Rule::Int { .. } | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
-                unreachable!("not a string rule")
-            }
+            Rule::Bool
+            | Rule::Int { .. }
+            | Rule::List { .. }
+            | Rule::Object(_)
+            | Rule::OpenObject(_)
+            | Rule::OrNull(_)
+            | Rule::Also(..) => unreachable!("not a string rule"),
         }
     }
 
@@ -355,94 +445,6 @@ fn below(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn quoted(values: &[&str]) -> String {
+pub fn quoted(values: &[&str]) -> String {
     values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
-}
-
-/// Which side of the wire a schema describes.
-#[derive(Clone, Copy)]
-pub enum Side {
-    /// What a tenant of this model must send.
-    Request(Model),
-    Answer,
-}
-
-/// The named schemas of the OpenAPI document: whatever one of them refers to is among them.
-#[derive(Default)]
-pub struct Schemas(pub BTreeMap<&'static str, Value>);
-
-impl Schemas {
-    /// Keeps a schema under its name; the reference to it.
-    pub fn named(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> Value) -> Value {
-        let schema = make(self);
-        let kept = self.0.entry(name).or_insert_with(|| schema.clone());
-        assert_eq!(*kept, schema, "two schemas of the name {name}");
-        json!({ "$ref": format!("#/components/schemas/{name}") })
-    }
-}
-
-/// JSON Schema (2020-12, as OpenAPI 3.1 has it) of an object that may get further members later.
-pub fn open_object<'a>(
-    members: impl IntoIterator<Item = &'a Member>,
-    side: Side,
-    schemas: &mut Schemas,
-) -> Value {
-    let (mut properties, mut required) = (Map::new(), Vec::new());
-    for member in members {
-        let mut schema = member.rule.json_schema(side, schemas);
-        schema["description"] = json!(member.description);
-        properties.insert(member.name.to_owned(), schema);
-        match (member.needed, side) {
-            (Needed::Always, _) | (Needed::Tol, Side::Request(Model::Tol)) => required.push(member.name),
-            _ => {}
-        }
-    }
-    json!({ "type": "object", "properties": properties, "required": required })
-}
-
-impl Shape {
-    /// JSON Schema of an object that has no other members.
-    pub fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
-        let mut schema = open_object(self.members, side, schemas);
-        schema["additionalProperties"] = json!(false);
-        schema
-    }
-}
-
-impl Rule {
-    fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
-        match self {
-            Rule::Text { min: 0, max } => json!({ "type": "string", "maxLength": max }),
-            Rule::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
-            Rule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.text }),
-            Rule::OneOf(values) => json!({ "type": "string", "enum": values }),
-            Rule::Country => json!({ "type": "string", "pattern": "^[A-Z]{2}$" }),
-            Rule::Email { max } => json!({ "type": "string", "format": "email", "maxLength": max }),
-            Rule::Uuid => json!({ "type": "string", "format": "uuid" }),
-            Rule::Bool => json!({ "type": "boolean" }),
-            Rule::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-            Rule::Instant => json!({ "type": "string", "format": "date-time" }),
-            Rule::BirthDate | Rule::Date => json!({ "type": "string", "format": "date" }),
-            Rule::Url { max } => json!({ "type": "string", "format": "uri", "maxLength": max }),
-            Rule::DateOrEmpty => match side {
-                Side::Request(_) => {
-                    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
-                }
-                Side::Answer => json!({ "type": ["string", "null"], "format": "date" }),
-            },
-            Rule::List { item, min, max, unique } => {
-                let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
-                if *min > 0 {
-                    schema["minItems"] = json!(min);
-                }
-                schema["maxItems"] = json!(max);
-                if *unique {
-                    schema["uniqueItems"] = json!(true);
-                }
-                schema
-            }
-            Rule::Object(shape) => schemas.named(shape.name, |schemas| shape.json_schema(side, schemas)),
-            Rule::OrNull(rule) => json!({ "anyOf": [rule.json_schema(side, schemas), { "type": "null" }] }),
-        }
-    }
 }

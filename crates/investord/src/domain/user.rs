@@ -40,7 +40,7 @@ pub static ADDRESS: Shape = Shape {
     ],
 };
 
-static ADDRESS_RULE: Rule = Rule::Object(&ADDRESS);
+static ADDRESS_RULE: Rule = Rule::OpenObject(&ADDRESS);
 
 static CONSENT: Shape = Shape {
     name: "Consent",
@@ -102,7 +102,7 @@ pub const POSTAL_ADDRESS: Member = member(
     "Postal address: a copy of the address when absent, none when null.",
 );
 pub const RESIDENCE: Member =
-    member("address", Needed::Always, Rule::Object(&ADDRESS), "Residential address.");
+    member("address", Needed::Always, Rule::OpenObject(&ADDRESS), "Residential address.");
 pub const EMAIL: Member = member("email", Needed::Tol, Rule::Email { max: 100 }, "E-mail address.");
 pub const PHONE_NUMBER: Member =
     member("phone_number", Needed::No, Rule::Pattern(&PHONE), "Phone number, digits only.");
@@ -128,8 +128,8 @@ pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS }
 static CREATE_MEMBERS: &[Member] = &[
     FIRST_NAME,
     LAST_NAME,
-    SALUTATION,
-    TITLE,
+    SALUTATION.or("\"\""),
+    TITLE.or("\"\""),
     GENDER,
     BIRTH_DATE,
     BIRTH_CITY,
@@ -140,17 +140,17 @@ static CREATE_MEMBERS: &[Member] = &[
     RESIDENCE,
     EMAIL,
     PHONE_NUMBER,
-    member("fatca", Needed::Tol, Rule::Object(&FATCA), "FATCA status."),
+    member("fatca", Needed::Tol, Rule::OpenObject(&FATCA), "FATCA status."),
     member(
         "terms_and_conditions",
         Needed::Tol,
-        Rule::Object(&CONSENT),
+        Rule::OpenObject(&CONSENT),
         "Consent to the terms and conditions.",
     ),
     member(
         "data_privacy_and_sharing_agreement",
         Needed::Tol,
-        Rule::Object(&CONSENT),
+        Rule::OpenObject(&CONSENT),
         "Consent to the data privacy and sharing agreement.",
     ),
     SOCIAL_SECURITY_NUMBER,
