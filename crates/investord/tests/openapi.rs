@@ -229,8 +229,7 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
     ) -> (&'static str, Value, Server) {
         (name, body, Box::new(move |body| parse(body, &settings(model), NOW).map(drop)))
     }
-    let proof =
-        json!({ "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD" });
+    let proof = json!({ "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD" });
     let with_proof = |body: Value| {
         let mut body = body;
         body.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());
@@ -239,8 +238,16 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
     let full = full_body();
     let mut other = full.clone();
     for name in [
-        "first_name", "last_name", "birth_date", "birth_city", "birth_country", "nationalities", "address", "fatca",
-        "terms_and_conditions", "data_privacy_and_sharing_agreement",
+        "first_name",
+        "last_name",
+        "birth_date",
+        "birth_city",
+        "birth_country",
+        "nationalities",
+        "address",
+        "fatca",
+        "terms_and_conditions",
+        "data_privacy_and_sharing_agreement",
     ] {
         other.as_object_mut().unwrap().remove(name);
     }
@@ -261,7 +268,12 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
         of("ChangeData", with_proof(any), Model::Byol, Asked::parse),
         of("ChangeData", proof.clone(), Model::Byol, Asked::parse),
         of("ChangeName", with_proof(name), Model::Tol, Asked::parse),
-        of("ChangeNationality", with_proof(json!({ "nationalities": ["DE", "PL"] })), Model::Tol, Asked::parse),
+        of(
+            "ChangeNationality",
+            with_proof(json!({ "nationalities": ["DE", "PL"] })),
+            Model::Tol,
+            Asked::parse,
+        ),
         of("ChangeAddress", with_proof(json!({ "address": full["address"] })), Model::Tol, Asked::parse),
         of("ChangeOther", other, Model::Tol, Asked::parse),
         of("CreateKycCheck", example("create-check-kyc"), Model::Tol, check::Content::parse),
@@ -286,8 +298,22 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
 fn differing(body: &Value) -> Vec<Value> {
     let long = |length: usize| json!("x".repeat(length));
     let others = [
-        json!(null), json!(1), json!(true), json!(""), json!("X"), json!("\u{c4}\u{d6}"), json!("a\u{7}b"), json!([]),
-        json!(["DE"]), json!(["ALL", "ALL"]), json!({}), json!({ "more": 1 }), long(20), long(51), long(86), long(101),
+        json!(null),
+        json!(1),
+        json!(true),
+        json!(""),
+        json!("X"),
+        json!("\u{c4}\u{d6}"),
+        json!("a\u{7}b"),
+        json!([]),
+        json!(["DE"]),
+        json!(["ALL", "ALL"]),
+        json!({}),
+        json!({ "more": 1 }),
+        long(20),
+        long(51),
+        long(86),
+        long(101),
     ];
     let mut all = vec![body.clone()];
     match body {
@@ -388,7 +414,10 @@ fn operations_have_the_vendors_names() {
     let names: BTreeSet<_> = operations(&document)
         .into_iter()
         .map(|(path, method, operation)| {
-            (operation["operationId"].as_str().unwrap().to_owned(), format!("{} {path}", method.to_uppercase()))
+            (
+                operation["operationId"].as_str().unwrap().to_owned(),
+                format!("{} {path}", method.to_uppercase()),
+            )
         })
         .collect();
     for (name, operation) in [

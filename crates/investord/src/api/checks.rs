@@ -78,12 +78,8 @@ static LIST: [Parameter; 2] = [
         description: "Of which type; of all without it.",
     },
 ];
-const KINDS: &[&str] = &[
-    Kind::Kyc.as_str(),
-    Kind::Por.as_str(),
-    Kind::InstrumentFit.as_str(),
-    Kind::Compliance.as_str(),
-];
+const KINDS: &[&str] =
+    &[Kind::Kyc.as_str(), Kind::Por.as_str(), Kind::InstrumentFit.as_str(), Kind::Compliance.as_str()];
 
 /// Which of a user's checks are wanted.
 pub struct ListChecks {
@@ -119,7 +115,8 @@ impl Call for ListChecks {
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
         let values = query::read(received.query(), &LIST)?;
-        let kind = values.text("type").and_then(|kind| Kind::ALL.into_iter().find(|one| one.as_str() == kind));
+        let kind =
+            values.text("type").and_then(|kind| Kind::ALL.into_iter().find(|one| one.as_str() == kind));
         Ok(Self { user, latest: !values.is_true("list_history"), kind })
     }
 }

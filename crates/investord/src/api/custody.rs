@@ -94,7 +94,9 @@ impl<T: Resource> Call for OfUser<T> {
         summary: "List those of a user",
         description: "Lists those of one user, closed ones among them, page by page.",
         parameters: || {
-            std::iter::once(path_id("user_id", "Id of the user.")).chain(page::parameters::<SortBy>()).collect()
+            std::iter::once(path_id("user_id", "Id of the user."))
+                .chain(page::parameters::<SortBy>())
+                .collect()
         },
         request: None,
         answer: T::PAGE,

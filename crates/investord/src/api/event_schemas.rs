@@ -231,8 +231,12 @@ mod tests {
 
     #[test]
     fn every_event_that_is_sent_is_described_once() {
-        let described: Vec<&str> =
-            CATEGORIES.iter().flat_map(|one| one.kinds).flat_map(|kind| kind.types).map(|one| one.as_str()).collect();
+        let described: Vec<&str> = CATEGORIES
+            .iter()
+            .flat_map(|one| one.kinds)
+            .flat_map(|kind| kind.types)
+            .map(|one| one.as_str())
+            .collect();
         let everything = Wants { kinds: vec!["ALL".to_owned()], exclude_type: None };
         for kind in EventType::ALL {
             let times = described.iter().filter(|one| **one == kind.as_str()).count();

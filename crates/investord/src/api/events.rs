@@ -8,11 +8,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::Reply;
 use super::caller::{Call, Received, Signed};
 use super::openapi::{About, EVENTS, Payload};
-use super::webhooks::ADMIN;
-use super::Reply;
 use super::query::{self, Parameter};
+use super::webhooks::ADMIN;
 use crate::app::App;
 use crate::domain::schema::{Rule, Schemas};
 use crate::domain::webhook::{CATEGORIES, MOST_CATEGORIES, Wants};

@@ -51,13 +51,7 @@ pub static KYC: Shape = Shape {
         member(
             "document_type",
             Needed::Always,
-            Rule::OneOf(&[
-                "PASSPORT",
-                "ID_CARD",
-                "RESIDENCE_PERMIT",
-                "DRIVING_LICENSE",
-                TWO_PLUS_TWO,
-            ]),
+            Rule::OneOf(&["PASSPORT", "ID_CARD", "RESIDENCE_PERMIT", "DRIVING_LICENSE", TWO_PLUS_TWO]),
             "What kind of document was seen.",
         ),
         member("document_expiration_date", Needed::No, Rule::Date, "Last day of the document."),

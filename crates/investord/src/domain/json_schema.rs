@@ -120,7 +120,8 @@ impl Rule {
 
 /// Adds keywords that say what is checked beside a table. `keywords`: a JSON object.
 pub fn add_keywords(schema: &mut Value, keywords: &str) {
-    let keywords: Map<String, Value> = serde_json::from_str(keywords).expect("the keywords are a JSON object");
+    let keywords: Map<String, Value> =
+        serde_json::from_str(keywords).expect("the keywords are a JSON object");
     for (name, value) in keywords {
         schema[name] = value;
     }

@@ -288,8 +288,7 @@ impl Check<'_> {
 
     /// Unknown and repeated member names.
     fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str, others: Others) {
-        let refused =
-            others == Others::Refused && self.settings.unknown_members == UnknownMembers::Refuse;
+        let refused = others == Others::Refused && self.settings.unknown_members == UnknownMembers::Refuse;
         let mut seen = HashSet::new();
         for (name, _) in entries {
             if !seen.insert(name) {
@@ -305,12 +304,8 @@ impl Check<'_> {
             (Rule::OrNull(_), Tree::Null) => Some(Value::Null),
             (Rule::OrNull(rule), _) => self.value(rule, tree, path),
             (Rule::Also(rule, _), _) => self.value(rule, tree, path),
-            (Rule::Object(shape), _) => {
-                self.object(shape, tree, path, Others::Refused).map(Value::Object)
-            }
-            (Rule::OpenObject(shape), _) => {
-                self.object(shape, tree, path, Others::Kept).map(Value::Object)
-            }
+            (Rule::Object(shape), _) => self.object(shape, tree, path, Others::Refused).map(Value::Object),
+            (Rule::OpenObject(shape), _) => self.object(shape, tree, path, Others::Kept).map(Value::Object),
             (Rule::List { item, min, max, unique }, Tree::List(items)) => {
                 self.list(item, (*min, *max), *unique, items, path)
             }

@@ -103,8 +103,7 @@ static CONFIG: Shape = Shape {
     ],
 };
 /// The vendor's schema has neither `minItems` nor `uniqueItems`.
-const CATEGORY_LIST: Rule =
-    Rule::List { item: &CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false };
+const CATEGORY_LIST: Rule = Rule::List { item: &CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false };
 const TITLE: Member = member("title", Needed::Always, Rule::Text { min: 0, max: 100 }, "A name, for people.");
 /// A scheme of HTTP, and a host.
 pub const HTTP_URL: &str = "^https?://[a-zA-Z0-9]";
@@ -115,8 +114,12 @@ const ADDRESS: Member = member(
     Rule::Also(&ANY_URL, r#"{ "pattern": "^https?://[a-zA-Z0-9]" }"#),
     "Where events are sent: https, and a DNS name.",
 );
-const TYPE: Member =
-    member("type", Needed::Always, CATEGORY_LIST, "Categories of events that are sent; ALL for every one, an empty list for none.");
+const TYPE: Member = member(
+    "type",
+    Needed::Always,
+    CATEGORY_LIST,
+    "Categories of events that are sent; ALL for every one, an empty list for none.",
+);
 const EXCLUDE_TYPE: Member = member(
     "exclude_type",
     Needed::No,
@@ -124,7 +127,8 @@ const EXCLUDE_TYPE: Member = member(
     "Categories that are not sent, where `type` is ALL.",
 );
 const ENABLED: Member = member("enabled", Needed::Always, Rule::Bool, "Whether events are sent.");
-const CONFIG_MEMBER: Member = member("config", Needed::Always, Rule::OpenObject(&CONFIG), "How events are sent.");
+const CONFIG_MEMBER: Member =
+    member("config", Needed::Always, Rule::OpenObject(&CONFIG), "How events are sent.");
 const ID: Member = member("id", Needed::Always, Rule::Uuid, "Its id.");
 const CREATED_AT: Member = member("created_at", Needed::Always, Rule::Instant, "When it was created.");
 const UPDATED_AT: Member = member("updated_at", Needed::Always, Rule::Instant, "When it was last changed.");

@@ -12,6 +12,7 @@ mod bodies;
 mod caller;
 mod checks;
 mod data_changes;
+mod documented;
 mod explain;
 mod identifiers;
 mod isolation;

@@ -435,14 +435,6 @@ impl Session {
             answer.refused("forbidden");
             return;
         }
-        let twin = (0..self.model.places.len()).any(|place| {
-            let other = &self.model.places[place];
-            group.is_none() && other.group.is_none() && other.owner == at && self.model.is_open(place)
-        });
-        if twin {
-            assert_eq!(answer.faults(), ["type"]);
-            return;
-        }
         let view = plain(&answer.ok());
         let active = self.model.status(at) == "ACTIVE";
         assert_eq!(view["status"], if active { "ACTIVE" } else { "PENDING_APPROVAL" });

@@ -17,6 +17,8 @@ mod caller;
 mod checks;
 #[path = "../it/data_changes.rs"]
 mod data_changes;
+#[path = "../it/documented.rs"]
+mod documented;
 #[path = "../it/explain.rs"]
 mod explain;
 #[path = "../it/identifiers.rs"]
