@@ -134,12 +134,17 @@ def hash_of(value) -> int:
 
 # Which identifiers a country has, and their form, is no matter of JSON Schema: 400 names the member.
 OF_AN_IDENTIFIER = re.compile(r"(identifiers\[\d+\]\.)?(type|identifier|identifier_standard|issuing_country)|identifiers\[\d+\]")
+# What day it is JSON Schema does not know: nobody is born in the future.
+OF_A_BIRTH = re.compile("birth_date")
 # Of a country there is one tax residency.
 OF_A_RESIDENCY = re.compile(r"tax_residencies\[\d+\]\.country")
 ALLOWED = {
     "POST /users/{user_id}/identifiers": OF_AN_IDENTIFIER,
     "PATCH /users/{user_id}/identifiers/{identifier_id}": OF_AN_IDENTIFIER,
-    "POST /investord/reporting": OF_AN_IDENTIFIER,
+    "POST /investord/reporting": re.compile(f"{OF_AN_IDENTIFIER.pattern}|{OF_A_BIRTH.pattern}"),
+    "POST /users": OF_A_BIRTH,
+    "POST /users/{user_id}/data_change_requests": OF_A_BIRTH,
+    "POST /investord/users/{user_id}/data_change_requests/preview": OF_A_BIRTH,
     "POST /users/{user_id}/tax_residencies": OF_A_RESIDENCY,
     # A position that lies beyond the last event is that of another register.
     "GET /investord/events": re.compile("after"),

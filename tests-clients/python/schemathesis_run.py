@@ -43,7 +43,6 @@ def run(model: str, client: str, url: str) -> None:
             "--phases=examples,coverage,fuzzing",
             f"--max-examples={EXAMPLES}",
             f"--seed={SEED}",
-            "--generation-deterministic",
             "--generation-database=none",
             "--request-timeout=60",
             "--suppress-health-check=all",

@@ -75,6 +75,10 @@ impl Rule {
             Rule::Text { min, max } => {
                 json!({ "type": "string", "minLength": min, "maxLength": max, "pattern": PRINTABLE })
             }
+            // The class for white space has line breaks, which are control characters.
+            Rule::Pattern(pattern) if pattern.as_str().contains(r"\s") => json!({
+                "type": "string", "pattern": pattern.as_str(), "allOf": [{ "pattern": PRINTABLE }],
+            }),
             Rule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.as_str() }),
             Rule::OneOf(values) => json!({ "type": "string", "enum": values }),
             Rule::Country => schemas.named("Country", |_| country()),
