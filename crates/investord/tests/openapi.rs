@@ -303,6 +303,7 @@ fn differing(body: &Value) -> Vec<Value> {
         json!(true),
         json!(""),
         json!("X"),
+        json!("1\n2"),
         json!("\u{c4}\u{d6}"),
         json!("a\u{7}b"),
         json!([]),

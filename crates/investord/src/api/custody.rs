@@ -116,7 +116,7 @@ pub async fn of_user<T: Resource>(State(app): State<App>, req: Signed<OfUser<T>>
         Ok::<_, Problem>(accounts::of_user::<T>(tx, *number, user, &key)?)
     };
     let all = app.store.read("accounts.of_user", read).await?;
-    let compare = |sort: &SortBy, one: &Custody<T>, other: &Custody<T>| match sort {
+    let compare = |sort: SortBy, one: &Custody<T>, other: &Custody<T>| match sort {
         SortBy::CreatedAt => Ordering::Equal,
         SortBy::UpdatedAt => one.updated_at.cmp(&other.updated_at),
     };

@@ -110,13 +110,13 @@ pub fn webhooks(schemas: &mut Schemas) -> Value {
     let mut all: Vec<Value> = Vec::new();
     let mut described: Vec<(&str, Value)> = Vec::new();
     for Category { tag, id, summary, kinds, examples } in CATEGORIES {
-        let types = |kind: &Kind| kind.types.iter().map(|one| json!(one.as_str())).collect();
+        let types = |kind: &Kind| kind.types.iter().map(|one| json!(one.as_str())).collect::<Vec<Value>>();
         let kinds: Vec<Value> =
-            kinds.iter().map(|kind| event(kind.schema, types(kind), kind.object, schemas)).collect();
+            kinds.iter().map(|kind| event(kind.schema, &types(kind), kind.object, schemas)).collect();
         all.extend(kinds.iter().cloned());
         described.push((id, operation((tag, id, summary), &kinds, examples)));
     }
-    let test = event("WebhookTestEvent", vec![json!(TEST_EVENT)], |_| json!({ "type": "object" }), schemas);
+    let test = event("WebhookTestEvent", &[json!(TEST_EVENT)], |_| json!({ "type": "object" }), schemas);
     all.push(test.clone());
     let example = include_str!("../../../../api/examples/delivery-test.json");
     let name = (WEBHOOKS, "webhook_test_event", "Test events");
@@ -137,7 +137,7 @@ pub fn webhooks(schemas: &mut Schemas) -> Value {
 /// The schema of events of these types, under its name.
 fn event(
     name: &'static str,
-    types: Vec<Value>,
+    types: &[Value],
     object: fn(&mut Schemas) -> Value,
     schemas: &mut Schemas,
 ) -> Value {

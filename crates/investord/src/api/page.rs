@@ -36,7 +36,7 @@ fn table<S: Sort>() -> [Parameter; 4] {
         parameter("order", Rule::OneOf(&["ASC", "DESC"]), r#""ASC""#, "Ascending or descending."),
         parameter(
             "offset",
-            Rule::Int { min: 0, max: i32::MAX as i64 },
+            Rule::Int { min: 0, max: i32::MAX.into() },
             "0",
             "How many items of the list to leave out at its start.",
         ),

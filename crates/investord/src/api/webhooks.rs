@@ -75,7 +75,7 @@ impl page::Sort for SortBy {
 }
 
 /// Compares two webhooks; texts by their code points.
-fn compare(sort: &SortBy, one: &Webhook, other: &Webhook) -> Ordering {
+fn compare(sort: SortBy, one: &Webhook, other: &Webhook) -> Ordering {
     match sort {
         SortBy::CreatedAt => Ordering::Equal,
         SortBy::UpdatedAt => one.updated_at.cmp(&other.updated_at),

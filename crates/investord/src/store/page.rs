@@ -21,15 +21,15 @@ pub struct Page<S = SortBy> {
     pub limit: i64,
 }
 
-impl<S> Page<S> {
+impl<S: Copy> Page<S> {
     /// The part of a list that is here as a whole, in order of creation, which decides between equal items.
     pub fn of<T>(
         self,
         mut all: Vec<T>,
-        compare: impl Fn(&S, &T, &T) -> Ordering,
+        compare: impl Fn(S, &T, &T) -> Ordering,
         view: impl Fn(&T) -> Value,
     ) -> Listed {
-        all.sort_by(|one, other| compare(&self.sort, one, other));
+        all.sort_by(|one, other| compare(self.sort, one, other));
         if self.descending {
             all.reverse();
         }
