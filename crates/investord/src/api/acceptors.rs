@@ -85,7 +85,7 @@ impl Call for Create {
             description: "A JSON string: empty, or, beyond the vendor's API, the address for which deliveries shall be \
                 signed, because somebody passes them on.",
             media: "application/json",
-            schema: |_| json!({ "type": "string", "anyOf": [{ "const": "" }, { "pattern": HTTP_URL }] }),
+            schema: |_| json!({ "type": "string", "anyOf": [{ "const": "" }, { "format": "uri", "pattern": HTTP_URL }] }),
             examples: &[("own", "\"\""), ("forwarded", "\"http://localhost:3000/hooks\"")],
         }),
         answer: Payload {
