@@ -122,8 +122,11 @@ def before_call(context, case, kwargs):
     if not negative(ParameterLocation.HEADER) and "idempotency-key" in (case.headers or {}):
         case.headers["idempotency-key"] = str(uuid.uuid4())
     # Nobody waits for deliveries: that alone would take 20 seconds each time.
-    if not negative(ParameterLocation.QUERY) and case.operation.path.endswith("/endpoints/{endpoint_id}"):
-        case.query = {"wait": 0}
+    if case.operation.path.endswith("/endpoints/{endpoint_id}"):
+        query = dict(case.query or {})
+        if not negative(ParameterLocation.QUERY) or query.get("wait", "") in ("", None):
+            query["wait"] = 0
+        case.query = query
 
 
 def hash_of(value) -> int:

@@ -216,6 +216,9 @@ fn answers_have_the_documented_form() {
     }
 }
 
+/// How the server reads a body.
+type Parse<T> = fn(&[u8], &Settings, Timestamp) -> Result<T, Vec<Fault>>;
+
 /// What the server says of a body.
 type Server = Box<dyn Fn(&[u8]) -> Result<(), Vec<Fault>>>;
 
@@ -225,7 +228,7 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
         name: &'static str,
         body: Value,
         model: Model,
-        parse: fn(&[u8], &Settings, Timestamp) -> Result<T, Vec<Fault>>,
+        parse: Parse<T>,
     ) -> (&'static str, Value, Server) {
         (name, body, Box::new(move |body| parse(body, &settings(model), NOW).map(drop)))
     }
