@@ -6,13 +6,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use axum_server::Handle;
 use axum_server::accept::{Accept, DefaultAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use http::StatusCode;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
@@ -39,8 +42,77 @@ pub fn router(app: &App) -> Router {
         None => health().route("/metrics", get(telemetry::metrics)),
         Some(_) => health(),
     };
+    layered(api::routes().merge(own), app)
+}
+
+/// What all listeners have in common: every answer has a request id, and no handler sees a request that two readers
+/// could take for two different ones.
+fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
-    api::routes().merge(own).layer(observed).with_state(app.clone())
+    routes.layer(middleware::from_fn(unambiguous)).layer(observed).with_state(app.clone())
+}
+
+/// Refuses requests without one clear host, and transfer codings that are not understood.
+async fn unambiguous(request: Request, next: Next) -> Response {
+    let fault = host_fault(request.version(), request.uri(), request.headers());
+    match fault.map(|fault| ("host", fault)).or_else(|| transfer_coding_fault(request.headers())) {
+        Some((header, fault)) => Problem::invalid(header, fault).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// What is wrong with the host that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). The target's own
+/// authority goes before the header; HTTP/1.0 needs neither.
+fn host_fault(version: Version, target: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    let mut lines = headers.get_all(header::HOST).iter();
+    let (first, second) = (lines.next(), lines.next());
+    let authority = target.authority();
+    if second.is_some() {
+        Some("stands more than once (RFC 9112 section 3.2)")
+    } else if authority.is_some_and(|authority| !is_host(authority)) {
+        Some("the authority of the request target must be a host and perhaps a port")
+    } else if let Some(host) = first {
+        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        match host.filter(is_host) {
+            None => Some("must be a host and perhaps a port (RFC 9110 section 7.2)"),
+            Some(host) if version >= Version::HTTP_2 && authority.is_some_and(|own| *own != host) => {
+                Some("differs from ':authority' (RFC 9113 section 8.3.1)")
+            }
+            Some(_) => None,
+        }
+    } else if version <= Version::HTTP_10 || (version >= Version::HTTP_2 && authority.is_some()) {
+        None
+    } else {
+        Some("is missing (RFC 9112 section 3.2)")
+    }
+}
+
+/// Whether an authority is a host with a port or without: no user information, which RFC 9110 section 4.2.4 forbids.
+fn is_host(authority: &Authority) -> bool {
+    let behind = authority.as_str().strip_prefix(authority.host());
+    let is_port = |text: &str| text.is_empty() || text.parse::<u16>().is_ok();
+    let has_port = behind.is_some_and(|text| text.is_empty() || text.strip_prefix(':').is_some_and(is_port));
+    !authority.host().is_empty() && has_port
+}
+
+/// A transfer coding other than `chunked` (RFC 9112 section 6.1).
+fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static str)> {
+    let is_chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let fault = ("transfer-encoding", "must be chunked, once: no other coding is taken");
+    let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => None,
+        (Some(line), None) if is_chunked(line) => None,
+        _ => Some(fault),
+    }
+}
+
+/// Refuses content that an operator's program has compressed.
+async fn uncoded(request: Request, next: Next) -> Response {
+    match api::caller::plain_content(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// What a supervisor asks.
@@ -221,8 +293,7 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
     let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
     bound(server.http_builder(), head_timeout);
-    let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
-    let router = operator::routes().layer(observed).with_state(app.clone());
+    let router = layered(operator::routes().layer(middleware::from_fn(uncoded)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
             tracing::error!(%error, "the listener for operators failed");
@@ -235,10 +306,60 @@ fn serve_metrics(app: &App, address: SocketAddr) -> anyhow::Result<impl Future<O
         TcpListener::bind(address).with_context(|| format!("cannot listen on metrics_listen {address}"))?;
     listener.set_nonblocking(true)?;
     let server = axum_server::from_tcp(listener)?;
-    let router = health().route("/metrics", get(telemetry::metrics)).with_state(app.clone());
+    let router = layered(health().route("/metrics", get(telemetry::metrics)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service()).await {
             tracing::error!(%error, "the metrics listener failed");
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host() {
+        let http11 = Version::HTTP_11;
+        for (version, target, hosts, good) in [
+            (http11, "/", &["a"][..], true),
+            (http11, "/", &["a.example:8080"], true),
+            (http11, "/", &["a:"], true),
+            (http11, "/", &["[::1]:8080"], true),
+            (http11, "/", &["[::1]"], true),
+            (http11, "/", &["my_service"], true),
+            (http11, "/", &[], false),
+            (http11, "/", &[""], false),
+            (http11, "/", &[":80"], false),
+            (http11, "/", &["a", "a"], false),
+            (http11, "/", &["a", "b"], false),
+            (http11, "/", &["a, b"], false),
+            (http11, "/", &["a b"], false),
+            (http11, "/", &["a/b"], false),
+            (http11, "/", &["user@a"], false),
+            (http11, "/", &["a:b"], false),
+            (http11, "/", &["a:65536"], false),
+            (http11, "/", &["::1"], false),
+            (http11, "/", &["\u{e4}"], false),
+            (http11, "http://a/", &["b"], true),
+            (http11, "http://a/", &[], false),
+            (http11, "http://a/", &["a", "a"], false),
+            (http11, "http://user@a/", &["a"], false),
+            (Version::HTTP_10, "/", &[], true),
+            (Version::HTTP_10, "/", &["a", "b"], false),
+            (Version::HTTP_2, "http://a/", &[], true),
+            (Version::HTTP_2, "http://a/", &["A"], true),
+            (Version::HTTP_2, "http://a/", &["b"], false),
+            (Version::HTTP_2, "http://a/", &["a", "a"], false),
+            (Version::HTTP_2, "/", &["a"], true),
+            (Version::HTTP_2, "/", &[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
+            }
+            let fault = host_fault(version, &target.parse().unwrap(), &headers);
+            assert_eq!(fault.is_none(), good, "{version:?} {target} {hosts:?}: {fault:?}");
+        }
+    }
 }

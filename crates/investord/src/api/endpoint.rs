@@ -77,6 +77,7 @@ impl Endpoint {
             (StatusCode::NOT_FOUND, self.operation.contains('{')),
             (StatusCode::NOT_ACCEPTABLE, client),
             (StatusCode::CONFLICT, writes),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, client && self.about.request.is_some()),
             (StatusCode::UNPROCESSABLE_ENTITY, once),
             (StatusCode::UPGRADE_REQUIRED, client),
             (StatusCode::TOO_MANY_REQUESTS, client),

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use super::IDEMPOTENT_REPLAYED;
 use super::compat::IDEMPOTENCY_KEY;
 use super::endpoint::{Access, Endpoint};
 use crate::domain::schema::{Fault, Schemas, Shape, Side};
@@ -213,6 +214,12 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     if !answer.media.is_empty() {
         success["content"] = content(answer, schemas);
     }
+    if matches!(endpoint.access, Access::Token { once: true, .. }) {
+        success["headers"][IDEMPOTENT_REPLAYED] = json!({
+            "description": "`true` on the kept answer of an earlier request with the same idempotency key; else absent.",
+            "schema": { "type": "string", "enum": ["true"] },
+        });
+    }
     let status = match endpoint.access {
         Access::Token { success, .. } => success,
         Access::Signature | Access::Anybody => StatusCode::OK,
@@ -330,6 +337,12 @@ fn refusal(status: StatusCode, problem: &Value) -> Value {
         examples.insert(kind.slug.to_owned(), json!({ "value": value }));
     }
     let mut headers = request_id();
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        headers[header::ACCEPT_ENCODING.as_str()] = json!({
+            "description": "The codings that are taken.", "required": true,
+            "schema": { "type": "string", "enum": ["identity"] },
+        });
+    }
     if status == StatusCode::TOO_MANY_REQUESTS {
         headers["retry-after"] = json!({
             "description": "Seconds to wait.", "required": true, "schema": { "type": "integer", "minimum": 1 },
@@ -355,6 +368,7 @@ fn samples() -> Vec<Problem> {
         Problem::Forbidden { any_of: &["users:admin"] },
         Problem::NotFound("user"),
         Problem::NotAcceptable,
+        Problem::ContentCoding,
         Problem::OtherRequest,
         Problem::UpgradeRequired,
         Problem::TooManyRequests { retry_after_seconds: 1, what: "requests of this client" },

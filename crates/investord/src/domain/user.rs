@@ -119,8 +119,12 @@ pub const TAGS: Member = member(
     Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, max: 1, unique: true },
     "Tags; left out of the answer when there is none.",
 );
-pub const DECEASE_DATE: Member =
-    member("decease_date", Needed::No, Rule::DateOrEmpty, "Date of death; empty for none, answered as null.");
+pub const DECEASE_DATE: Member = member(
+    "decease_date",
+    Needed::No,
+    Rule::DateOrEmpty,
+    "Date of death; empty for none. Left out of answers until it is set, null once it is taken back.",
+);
 
 /// The body of `POST /users`, both operating models and the newest additions in one (decision W8).
 pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS };
@@ -184,7 +188,7 @@ impl Person {
     }
 
     /// The same person with other members: what is not named stays. A postal address that was a copy of the address
-    /// moves with it (decision U4); `tags` of none and a date of death that is taken back are left out or `null`.
+    /// moves with it (decision U4); `tags` of none are left out, a date of death is `null` once it is taken back.
     pub fn changed(&self, members: &Map<String, Value>) -> Option<Self> {
         let mut all: Map<String, Value> = serde_json::from_str(&self.json).ok()?;
         let mut follows = self.postal_follows_address;
@@ -193,7 +197,11 @@ impl Person {
         } else if follows && let Some(address) = members.get("address") {
             all.insert("postal_address".to_owned(), address.clone());
         }
+        let was_set = all.contains_key(DECEASE_DATE.name);
         all.extend(members.clone());
+        if !was_set {
+            leave_out_unset(&mut all);
+        }
         // In the order of the reference, like what a create gives.
         let mut ordered = Map::new();
         for Member { name, .. } in CREATE_MEMBERS {
@@ -211,6 +219,7 @@ impl Person {
         if members.get("tags").is_some_and(|tags| *tags == json!([])) {
             members.remove("tags");
         }
+        leave_out_unset(&mut members);
         for member in ["salutation", "title"] {
             members.entry(member).or_insert_with(|| json!(""));
         }
@@ -220,6 +229,13 @@ impl Person {
         }
         let identity = Identity::of(&members)?;
         Some(Self { json: Value::Object(members).to_string(), identity, postal_follows_address })
+    }
+}
+
+/// Removes an empty date of death: no date was ever set (decision W26).
+fn leave_out_unset(members: &mut Map<String, Value>) {
+    if members.get(DECEASE_DATE.name).is_some_and(Value::is_null) {
+        members.remove(DECEASE_DATE.name);
     }
 }
 
