@@ -24,22 +24,22 @@ pub struct Presented {
     label: String,
     /// Everything behind `label=`, as received: the value of the line `@signature-params`.
     text: String,
-    /// The same in the one spelling that RFC 9421 section 2.3 allows, where that is another text.
+    /// The same in the one spacing that RFC 9421 section 2.3 allows, where that is another text.
     canonical: Option<String>,
     pub(crate) components: Vec<Component>,
     parameters: Known,
     signature: Vec<u8>,
 }
 
-/// Which text of `signature-input` was signed, where it was sent in another spelling than its canonical one.
+/// Which text of `signature-input` was signed, where it was sent in another spacing than its canonical one.
 ///
-/// RFC 9421 section 2.3 has the canonical one signed; clients that build the field by hand sign what they send. Both
-/// say the same, so either may hold.
+/// RFC 9421 section 2.3 has the canonical one signed; clients that build the field by hand sign what they send. They
+/// differ in blanks alone, so either may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParamsText {
     /// As received.
     Received,
-    /// Parsed and serialised again (RFC 8941 section 4.1).
+    /// Spaced as a strict serialisation (RFC 8941 section 4.1).
     Canonical,
 }
 
@@ -68,29 +68,26 @@ impl Presented {
     ///
     /// # Errors
     /// A [`Refusal`] that names the field, label, component or parameter at fault.
-    pub fn choose(
-        headers: &HeaderMap,
-        counts: impl Fn(&Presented) -> bool,
-    ) -> Result<Presented, Refusal> {
+    pub fn choose(headers: &HeaderMap, counts: impl Fn(&Presented) -> bool) -> Result<Presented, Refusal> {
         const SIGNATURE: &str = "signature";
         let input = text(headers, INPUT)?.ok_or(Refusal::MissingSignatureInput)?;
         let signature = text(headers, SIGNATURE)?.ok_or(Refusal::MissingSignature)?;
-        let tidy = sf::without_space_at_semicolons(&input);
-        let (members, mut signatures) = (members(INPUT, &tidy)?, self::members(SIGNATURE, &signature)?);
-        let texts = sf::member_texts(&input);
-        if texts.len() != members.len() {
+        let respaced = sf::respaced(&input);
+        let (members, mut signatures) = (members(INPUT, &respaced)?, self::members(SIGNATURE, &signature)?);
+        let (texts, canonical) = (sf::member_texts(&input), sf::member_texts(&respaced));
+        if texts.len() != members.len() || canonical.len() != members.len() {
             return Err(unparsable(INPUT, "its members cannot be told apart"));
         }
         if members.len() > MOST_SIGNATURES {
             return Err(Refusal::TooManySignatures { count: members.len(), most: MOST_SIGNATURES });
         }
-        let mut candidates: Vec<_> = members.into_iter().zip(texts).collect();
+        let mut candidates: Vec<_> = members.into_iter().zip(texts.into_iter().zip(canonical)).collect();
         // Stable, so that the others stay in the order of the field.
         candidates.sort_by_key(|(member, _)| member.key != "sig1");
         let mut other = Err(unparsable(INPUT, "it is empty"));
-        for (at, (member, text)) in candidates.into_iter().enumerate() {
+        for (at, (member, texts)) in candidates.into_iter().enumerate() {
             let found = signature_of(member.key, &mut signatures)
-                .and_then(|bytes| Presented::from_member(member, text, bytes));
+                .and_then(|bytes| Presented::from_member(member, texts, bytes));
             match found {
                 Ok(presented) if counts(&presented) => return Ok(presented),
                 found if at == 0 || (found.is_ok() && other.is_err()) => other = found,
@@ -104,10 +101,14 @@ impl Presented {
     pub(crate) fn unsigned(field: &str) -> Result<Presented, Refusal> {
         let member = members(INPUT, field)?.pop().ok_or(Refusal::MissingSignatureInput)?;
         let text = sf::member_texts(field).pop().unwrap_or_default();
-        Presented::from_member(member, text, Vec::new())
+        Presented::from_member(member, (text, text), Vec::new())
     }
 
-    fn from_member(member: Member<'_>, text: &str, signature: Vec<u8>) -> Result<Presented, Refusal> {
+    fn from_member(
+        member: Member<'_>,
+        texts: (&str, &str),
+        signature: Vec<u8>,
+    ) -> Result<Presented, Refusal> {
         let Value::InnerList(items) = member.value else {
             return Err(unparsable(INPUT, &format!("`{}` is not a list in parentheses", member.key)));
         };
@@ -136,11 +137,11 @@ impl Presented {
         for (key, value) in &member.parameters {
             parameters.take(key, value)?;
         }
-        let canonical = sf::serialised(&items, &member.parameters).filter(|canonical| canonical != text);
+        let (text, canonical) = texts;
         Ok(Presented {
             label: member.key.to_owned(),
             text: text.to_owned(),
-            canonical,
+            canonical: (canonical != text).then(|| canonical.to_owned()),
             components,
             parameters,
             signature,
@@ -152,8 +153,8 @@ impl Presented {
         &self.label
     }
 
-    /// Whether the member of `signature-input` was sent in its strict serialisation (RFC 8941 section 4.1), so that
-    /// both readings of [`ParamsText`] are one.
+    /// Whether the member of `signature-input` was sent in the spacing of its strict serialisation (RFC 8941 section
+    /// 4.1), so that both readings of [`ParamsText`] are one.
     pub fn is_canonical(&self) -> bool {
         self.canonical.is_none()
     }

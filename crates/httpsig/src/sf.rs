@@ -1,13 +1,12 @@
 //! Structured fields (RFC 8941) without losing what the parser's own types lose: repeated members and the
 //! exact text of a member.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use http::{HeaderMap, HeaderValue};
 use sfv::visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor};
-use sfv::{BareItemFromInput, KeyRef, ListSerializer, Parser};
+use sfv::{BareItemFromInput, KeyRef, Parser};
 
 pub(crate) type Parameters<'de> = Vec<(&'de str, BareItemFromInput<'de>)>;
 
@@ -20,10 +19,8 @@ pub(crate) struct Member<'de> {
 
 pub(crate) enum Value<'de> {
     Item(BareItemFromInput<'de>),
-    InnerList(Items<'de>),
+    InnerList(Vec<(BareItemFromInput<'de>, Parameters<'de>)>),
 }
-
-pub(crate) type Items<'de> = Vec<(BareItemFromInput<'de>, Parameters<'de>)>;
 
 /// Parses a dictionary and keeps every member.
 pub(crate) fn dictionary(text: &str) -> Result<Vec<Member<'_>>, sfv::Error> {
@@ -50,53 +47,26 @@ pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, h
     }))
 }
 
-/// Removes white space that surrounds `;` outside of strings: some clients write `) ; created=1`, where RFC 8941
-/// sections 3.1.2 and 4.2.3.2 allow spaces behind the semicolon alone. A tab between items becomes a space.
-pub(crate) fn without_space_at_semicolons(text: &str) -> Cow<'_, str> {
-    let (mut spaced, mut quote, mut previous) = (false, Quote::None, 0);
-    for byte in text.bytes() {
-        spaced |= matches!(quote, Quote::None)
-            && (byte == b'\t' || (byte == b';' && previous == b' ') || (byte == b' ' && previous == b';'));
-        quote = quote.after(byte, previous);
-        previous = byte;
-    }
-    if !spaced {
-        return Cow::Borrowed(text);
-    }
+/// Spaces a dictionary as its strict serialisation does (RFC 8941 section 4.1): one space between the items of a list
+/// and none at parentheses and semicolons. Also where section 4.2 takes none: some clients write `) ; created=1`, or
+/// tabs. Nothing but blanks outside of strings is changed.
+pub(crate) fn respaced(text: &str) -> String {
     let (mut kept, mut quote, mut previous) = (String::with_capacity(text.len()), Quote::None, 0);
     for character in text.chars() {
         let byte = u8::try_from(character).unwrap_or_default();
         match (quote, character) {
-            (Quote::None, ' ' | '\t') if kept.ends_with(';') => {}
-            (Quote::None, '\t') => kept.push(' '),
-            (Quote::None, ';') => {
+            (Quote::None, ' ' | '\t') if kept.ends_with(['(', ';', ' ']) => {}
+            (Quote::None, ' ' | '\t') => kept.push(' '),
+            (Quote::None, ')' | ';') => {
                 kept.truncate(kept.trim_end_matches(' ').len());
-                kept.push(';');
+                kept.push(character);
             }
             _ => kept.push(character),
         }
         quote = quote.after(byte, previous);
         previous = byte;
     }
-    Cow::Owned(kept)
-}
-
-/// The strict serialisation of an inner list with its parameters (RFC 8941 section 4.1.1.1), which RFC 9421 section
-/// 2.3 demands for `@signature-params`. `None` for a key that no dictionary has.
-pub(crate) fn serialised(items: &Items<'_>, parameters: &Parameters<'_>) -> Option<String> {
-    let mut list = ListSerializer::new();
-    let mut inner = list.inner_list();
-    for (item, parameters) in items {
-        let mut written = inner.bare_item(item);
-        for (key, value) in parameters {
-            written = written.parameter(KeyRef::from_str(key).ok()?, value);
-        }
-    }
-    let mut written = inner.finish();
-    for (key, value) in parameters {
-        written = written.parameter(KeyRef::from_str(key).ok()?, value);
-    }
-    list.finish()
+    kept
 }
 
 /// Cuts a dictionary at its top-level commas and gives the text behind `key=` of each member, as it was sent.

@@ -3,9 +3,7 @@
 mod common;
 
 use common::headers;
-use httpsig::{
-    Message, Parameters, ParamsText, Presented, Reading, Refusal, SignError, SigningKey, Version,
-};
+use httpsig::{Message, Parameters, ParamsText, Presented, Reading, Refusal, SignError, SigningKey, Version};
 
 fn parse(input: &[&str], signature: &[&str]) -> Result<Presented, Refusal> {
     let mut fields: Vec<(&str, &str)> = input.iter().map(|value| ("signature-input", *value)).collect();
@@ -129,16 +127,17 @@ fn the_signature_by_a_known_key_counts() {
 }
 
 #[test]
-fn the_parameters_have_one_canonical_form() {
+fn the_parameters_have_one_canonical_spacing() {
     let canonical = r#"("@method" "x-y";bs);created=1;keyid="a; b";n=1.5;t;b=:AA==:"#;
     for received in [
         canonical,
         r#"( "@method"  "x-y";bs );created=1;keyid="a; b";n=1.5;t;b=:AA==:"#,
-        r#"("@method" "x-y"; bs); created=1;  keyid="a; b"; n=1.50;t=?1;b=:AA==:"#,
-        r#"("@method" "x-y" ;bs) ;created=01 ; keyid="a; b";n=1.5; t;b=:AA==:"#,
+        r#"("@method" "x-y"; bs); created=1;  keyid="a; b"; n=1.5;t; b=:AA==:"#,
+        r#"("@method" "x-y" ;bs)   ;created=1 ; keyid="a; b";n=1.5; t;b=:AA==:"#,
         "(\"@method\"\t\"x-y\"\t;\tbs)\t;\tcreated=1;keyid=\"a; b\";n=1.5;t;b=:AA==:",
     ] {
-        let presented = one(&format!("sig1={received} , a=( )")).unwrap_or_else(|error| panic!("{received}: {error}"));
+        let presented =
+            one(&format!("sig1={received} , a=( )")).unwrap_or_else(|error| panic!("{received}: {error}"));
         assert_eq!(presented.is_canonical(), received == canonical, "{received}");
         assert_eq!((presented.created(), presented.key_id()), (Some(1), Some("a; b")));
         let fields = headers(&[("x-y", "1")]);
@@ -159,8 +158,15 @@ fn the_parameters_have_one_canonical_form() {
             assert_eq!(base, expected, "{params:?}");
         }
     }
+    // What is no blank is never changed: a number or a flag in another spelling is signed as it is sent.
+    for received in
+        [r#"("@method");created=01"#, r#"("@method");created=1;t=?1"#, r#"("@method");created=1;n=1.50"#]
+    {
+        assert!(one(&format!("sig1={received}")).unwrap().is_canonical(), "{received}");
+    }
     // Blanks elsewhere are no structured field.
-    for odd in ["sig1 =()", "sig1= ()", "sig1=();created =1", "sig1=();created= 1", "sig1=(\"a\" \"b\" ;sf;)"] {
+    for odd in ["sig1 =()", "sig1= ()", "sig1=();created =1", "sig1=();created= 1", "sig1=(\"a\" \"b\" ;sf;)"]
+    {
         assert!(matches!(refused(odd), Refusal::Unparsable { .. }), "{odd}");
     }
 }

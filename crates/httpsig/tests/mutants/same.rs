@@ -34,8 +34,8 @@ pub fn same(original: &Wire, mutant: &Wire, kind: KeyKind) -> Option<&'static st
     if (&input, &before) == (&input_after, &after) {
         return Some(how(original, mutant));
     }
-    if before == after && respelt(&input) == respelt(&input_after) {
-        return Some("other blanks or leading zeros in the parameters");
+    if before == after && respaced(&input) == respaced(&input_after) {
+        return Some("other blanks in the parameters");
     }
     if beside(&input, &input_after)? || beside(&before, &after).unwrap_or(false) {
         return Some("another signature beside the one");
@@ -75,9 +75,8 @@ fn how(original: &Wire, mutant: &Wire) -> &'static str {
     "whitespace around a value"
 }
 
-/// The field without blanks that RFC 8941 does not need and without leading zeros of numbers; inside strings everything
-/// stays.
-fn respelt(field: &[u8]) -> Vec<u8> {
+/// The field without blanks that RFC 8941 does not need; inside strings everything stays.
+fn respaced(field: &[u8]) -> Vec<u8> {
     let (mut kept, mut quoted, mut escaped) = (Vec::new(), false, false);
     for (at, &byte) in field.iter().enumerate() {
         let before = kept.last().copied().unwrap_or_default();
@@ -85,7 +84,6 @@ fn respelt(field: &[u8]) -> Vec<u8> {
         match byte {
             b' ' | b'\t' if !quoted && (b"(; ".contains(&before) || b");".contains(&next)) => continue,
             b'\t' if !quoted => kept.push(b' '),
-            b'0' if !quoted && before == b'=' && next.is_ascii_digit() => continue,
             _ => kept.push(byte),
         }
         quoted ^= byte == b'"' && !escaped;

@@ -48,7 +48,9 @@ pub fn bases(
     let paths = paths(message.path);
     let fields_and_texts = || readings.iter().flat_map(|field| texts.iter().map(move |text| (field, *text)));
     for version in versions.iter().chain(rfc) {
-        for (path, (field, params)) in paths.iter().flat_map(|path| fields_and_texts().map(move |of| (path, of))) {
+        for (path, (field, params)) in
+            paths.iter().flat_map(|path| fields_and_texts().map(move |of| (path, of)))
+        {
             let reading = Reading { path: path.clone(), field, params };
             match presented.base(message, *version, &reading) {
                 Ok(base) if bases.iter().all(|(_, known)| *known != base) => bases.push((*version, base)),
@@ -123,7 +125,8 @@ pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter();
     let text = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(",");
     let ranges: Vec<(&str, f32)> = split_outside_quotes(&text, ',').filter_map(media_range).collect();
-    let media: &[&str] = if media.is_empty() { &["application/json", "application/problem+json"] } else { &[media] };
+    let media: &[&str] =
+        if media.is_empty() { &["application/json", "application/problem+json"] } else { &[media] };
     ranges.is_empty() || media.iter().any(|media| weight(&ranges, media) > 0.0)
 }
 
@@ -180,9 +183,9 @@ pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), String> {
         return Err(format!("must be {wanted}"));
     }
     let is_utf8 = |charset: &str| ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name));
-    let charsets = parts.filter_map(|part| part.split_once('=')).filter(|(name, _)| {
-        name.trim().eq_ignore_ascii_case("charset")
-    });
+    let charsets = parts
+        .filter_map(|part| part.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     match charsets.map(|(_, value)| value.trim().trim_matches('"')).all(is_utf8) {
         true => Ok(()),
         false => Err("charset must be utf-8 (RFC 8259 section 8.1)".into()),

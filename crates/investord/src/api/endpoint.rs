@@ -71,7 +71,8 @@ impl Endpoint {
             Access::Anybody => (false, false, false, false),
         };
         let refusals = [
-            (StatusCode::BAD_REQUEST, client),
+            // A request without one clear host is refused everywhere (server.rs).
+            (StatusCode::BAD_REQUEST, true),
             (StatusCode::UNAUTHORIZED, client),
             (StatusCode::FORBIDDEN, token),
             (StatusCode::NOT_FOUND, self.operation.contains('{')),

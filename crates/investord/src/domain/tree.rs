@@ -55,7 +55,9 @@ impl Tree {
 /// Whether a text is UTF-16 or UTF-32, by its byte order mark or by the zero bytes among the first letters, which are
 /// ASCII in any JSON (RFC 4627 section 3).
 fn is_wide(text: &[u8]) -> bool {
-    text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") || text.iter().take(4).any(|&byte| byte == 0)
+    text.starts_with(b"\xff\xfe")
+        || text.starts_with(b"\xfe\xff")
+        || text.iter().take(4).any(|&byte| byte == 0)
 }
 
 /// Counts values down while it builds the tree.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::app::{Client, TestApp, once_key};
+use crate::app::{Client, TestApp, digest_of, once_key};
 use crate::bodies;
 
 /// What the reference says of a field ("Users", field table).
@@ -551,7 +551,8 @@ async fn a_body_that_is_not_json_is_refused_as_a_whole() {
         name("\"\\ud800\""),
         name("\"\\udc00x\""),
         name("\"\\ud800\\u0041\""),
-        format!("\u{feff}{good}"),
+        format!("\u{feff}\u{feff}{good}"),
+        format!("\u{feff}"),
         format!("// comment\n{good}"),
         "[".repeat(100_000),
         "{\"a\":".repeat(50_000),
@@ -566,15 +567,53 @@ async fn a_body_that_is_not_json_is_refused_as_a_whole() {
     texts.push(
         good.replace("Peter", "@@").bytes().map(|byte| if byte == b'@' { 0xc0 } else { byte }).collect(),
     );
-    texts.push(good.encode_utf16().flat_map(u16::to_le_bytes).collect());
+    for mark in ["", "\u{feff}"] {
+        let units: Vec<u16> = format!("{mark}{good}").encode_utf16().collect();
+        texts.push(units.iter().copied().flat_map(u16::to_le_bytes).collect());
+        texts.push(units.iter().copied().flat_map(u16::to_be_bytes).collect());
+        texts.push(
+            format!("{mark}{good}").chars().flat_map(|letter| u32::from(letter).to_be_bytes()).collect(),
+        );
+    }
     for text in texts {
         let shown = String::from_utf8_lossy(&text[..text.len().min(80)]).into_owned();
-        let answer =
-            app.client().post("/users").header("content-type", "application/json").bytes(text).send().await;
+        let answer = app
+            .client()
+            .post("/users")
+            .header("content-type", "application/json")
+            .bytes(text.clone())
+            .send()
+            .await;
         assert_eq!(answer.faults(), ["(root)"], "{shown}: {}", answer.text());
+        let wide = text.iter().take(4).any(|&byte| byte == 0) || text.starts_with(b"\xff\xfe");
+        assert_eq!(answer.text().contains("UTF-16 or UTF-32"), wide, "{shown}: {}", answer.text());
     }
     assert_eq!(app.rows().users, 0);
     app.client().created(&bodies::smallest()).await;
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_signed_and_ignored() {
+    let app = TestApp::start().await;
+    let (good, key) = (bodies::smallest().to_string(), once_key());
+    let send = |text: &str| {
+        let request = app.client().post("/users").header("idempotency-key", &key);
+        request.header("content-type", "application/json").bytes(text)
+    };
+    let marked = format!("\u{feff}{good}");
+    let (name, of_the_rest) = digest_of(true, good.as_bytes());
+    send(&marked).digest(&name, &of_the_rest).send().await.refused("unauthorised");
+    let first = send(&marked).send().await;
+    assert_eq!(first.ok()["first_name"], bodies::smallest()["first_name"]);
+    assert_eq!(send(&marked).send().await.text(), first.text());
+    // Other bytes are another request.
+    send(&good).send().await.refused("unprocessable_entity");
+    // A form has none.
+    let form = format!(
+        "\u{feff}client_id={}&client_secret=x&grant_type=client_credentials&scope=x",
+        app.client().id
+    );
+    assert_eq!(app.client().token_form(&form).send().await.status, 400);
 }
 
 #[tokio::test]
@@ -584,6 +623,14 @@ async fn the_content_type_must_be_json() {
         ("application/json", true),
         ("application/json; charset=utf-8", true),
         ("Application/JSON;charset=UTF-8", true),
+        ("APPLICATION/JSON ; Charset = \"utf-8\"", true),
+        ("application/json; charset=utf8; profile=\"a;charset=latin1\"", true),
+        ("application/json;", true),
+        ("application/json; charset=iso-8859-1", false),
+        ("application/json; charset=\"UTF-16\"", false),
+        ("application/json; charset=", false),
+        ("application/json; charset=utf-8; charset=windows-1252", false),
+        ("application/json, text/plain", false),
         ("text/plain", false),
         ("application/problem+json", false),
         ("application/x-www-form-urlencoded", false),

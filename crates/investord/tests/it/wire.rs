@@ -138,8 +138,8 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Status, slug and title of every problem (API reference, "Errors").
-const KINDS: [(&str, u16, &str); 12] = [
+/// Status, slug and title of every problem (API reference, "Errors"; 415 is ours).
+const KINDS: [(&str, u16, &str); 13] = [
     ("invalid_request", 400, "Invalid request"),
     ("missing_client_id", 400, "Missing client ID"),
     ("missing_idempotency_key", 400, "Missing idempotency key"),
@@ -149,6 +149,7 @@ const KINDS: [(&str, u16, &str); 12] = [
     ("method_not_allowed", 405, "Method not allowed"),
     ("not_acceptable", 406, "Not acceptable"),
     ("conflict", 409, "Conflict"),
+    ("unsupported_media_type", 415, "Unsupported media type"),
     ("unprocessable_entity", 422, "Unprocessable entity"),
     ("upgrade_required", 426, "Upgrade required"),
     ("too_many_requests", 429, "Too many requests"),

@@ -19,6 +19,8 @@ mod checks;
 mod data_changes;
 #[path = "../it/explain.rs"]
 mod explain;
+#[path = "../it/http_messages.rs"]
+mod http_messages;
 #[path = "../it/identifiers.rs"]
 mod identifiers;
 #[path = "../it/isolation.rs"]
@@ -39,6 +41,8 @@ mod receiver;
 mod refusals;
 #[path = "../it/reporting.rs"]
 mod reporting;
+#[path = "../it/signature_fields.rs"]
+mod signature_fields;
 #[path = "../it/users.rs"]
 mod users;
 #[path = "../it/webhook_mending.rs"]
