@@ -186,9 +186,10 @@ pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), String> {
     let charsets = parts
         .filter_map(|part| part.split_once('='))
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-    match charsets.map(|(_, value)| value.trim().trim_matches('"')).all(is_utf8) {
-        true => Ok(()),
-        false => Err("charset must be utf-8 (RFC 8259 section 8.1)".into()),
+    if charsets.map(|(_, value)| value.trim().trim_matches('"')).all(is_utf8) {
+        Ok(())
+    } else {
+        Err("charset must be utf-8 (RFC 8259 section 8.1)".into())
     }
 }
 

@@ -13,9 +13,9 @@ fn labelled(sent: &Sent, label: &str) -> Sent {
 
 /// One more signature, in front of the others or behind them.
 fn beside(sent: &Sent, ahead: bool, input: &str, signature: &str) -> Sent {
-    let with = |name: &str, other: &str| match ahead {
-        true => format!("{other}, {}", sent.get(name)),
-        false => format!("{}, {other}", sent.get(name)),
+    let with = |name: &str, other: &str| {
+        let own = sent.get(name);
+        if ahead { format!("{other}, {own}") } else { format!("{own}, {other}") }
     };
     let (input, signature) = (with("signature-input", input), with("signature", signature));
     sent.clone().set("signature-input", &input).set("signature", &signature)
