@@ -552,7 +552,7 @@ async fn a_body_that_is_not_json_is_refused_as_a_whole() {
         name("\"\\udc00x\""),
         name("\"\\ud800\\u0041\""),
         format!("\u{feff}\u{feff}{good}"),
-        format!("\u{feff}"),
+        "\u{feff}".into(),
         format!("// comment\n{good}"),
         "[".repeat(100_000),
         "{\"a\":".repeat(50_000),
