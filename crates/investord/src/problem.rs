@@ -87,7 +87,8 @@ impl Problem {
         }
     }
 
-    fn detail(&self) -> String {
+    /// What is wrong this time, in words for the sender.
+    pub fn detail(&self) -> String {
         match self {
             Problem::InvalidRequest(faults) => faults
                 .iter()

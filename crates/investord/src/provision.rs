@@ -27,6 +27,9 @@ pub enum Refusal {
     Invalid(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It could have been brought into being.
+    #[error("nothing was to be kept")]
+    Rehearsed,
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
@@ -409,17 +412,30 @@ impl Provisioner {
     /// is new in the file replace what is there; a key that was revoked stays revoked.
     pub async fn apply(&self, wanted: Wanted) -> Result<(), Refusal> {
         let this = self.clone();
-        self.store
-            .write_alone("tenants.apply", move |tx| {
-                for (name, settings, clients) in &wanted.0 {
-                    let tenant = this.apply_tenant(tx, name, settings)?;
-                    for client in clients {
-                        this.apply_client(tx, &tenant, client)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
+        self.store.write_alone("tenants.apply", move |tx| this.apply_all(tx, &wanted)).await
+    }
+
+    /// Does what [`Provisioner::apply`] does, and undoes it: what that would refuse is refused.
+    pub async fn rehearse(&self, wanted: Wanted) -> Result<(), Refusal> {
+        let this = self.clone();
+        let rehearsal = move |tx: &Tx<'_>| {
+            this.apply_all(tx, &wanted)?;
+            Err::<(), _>(Refusal::Rehearsed)
+        };
+        match self.store.write_alone("tenants.rehearse", rehearsal).await {
+            Err(Refusal::Rehearsed) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn apply_all(&self, tx: &Tx<'_>, wanted: &Wanted) -> Result<(), Refusal> {
+        for (name, settings, clients) in &wanted.0 {
+            let tenant = self.apply_tenant(tx, name, settings)?;
+            for client in clients {
+                self.apply_client(tx, &tenant, client)?;
+            }
+        }
+        Ok(())
     }
 
     fn apply_tenant(&self, tx: &Tx<'_>, name: &str, changes: &toml::Table) -> Result<TenantRow, Refusal> {

@@ -1,5 +1,7 @@
 //! Listeners, layers, health, and a stop that loses nothing.
 
+pub mod listeners;
+
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::pin::Pin;
@@ -11,7 +13,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use axum_server::Handle;
 use axum_server::accept::{Accept, DefaultAcceptor};
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsAcceptor;
 use http::StatusCode;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -21,10 +23,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
-use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::StoreError;
 use crate::{api, operator, telemetry, worker};
+
+pub use listeners::Listeners;
 
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
 const MOST_HEAD: usize = 64 * 1024;
@@ -55,26 +58,6 @@ async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Pro
     Ok((StatusCode::OK, "ready\n"))
 }
 
-/// Where a server is reached.
-pub struct Listeners {
-    pub clients: TcpListener,
-    pub operators: TcpListener,
-}
-
-impl Listeners {
-    /// Takes the addresses of the configuration, which holds the real ones afterwards.
-    pub fn bind(config: &mut Config) -> anyhow::Result<Self> {
-        let clients = TcpListener::bind(config.listen)
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = config.operator_address();
-        let operators = TcpListener::bind(address)
-            .with_context(|| format!("cannot listen for operators on {address} (operator_listen)"))?;
-        config.listen = clients.local_addr()?;
-        config.operator_listen = Some(operators.local_addr()?);
-        Ok(Self { clients, operators })
-    }
-}
-
 /// Serves until `stop` is done, then lets requests in flight finish.
 pub async fn run(
     app: App,
@@ -82,16 +65,16 @@ pub async fn run(
     worker: bool,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let mut companions = companions(&app, worker)?;
+    let Listeners { clients: listener, operators, metrics, tls } = listeners;
+    let mut companions = companions(&app, worker, metrics)?;
     let courier = worker.then(|| tokio::spawn(worker::deliver::run(app.clone())));
-    companions.spawn(serve_operators(&app, listeners.operators)?);
-    let listener = listeners.clients;
+    companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
     listener.set_nonblocking(true)?;
     tokio::spawn(stop_in_order(app.clone(), listener.try_clone()?, handle.clone(), stop));
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
-    let outcome = match &app.config.tls {
+    let outcome = match tls {
         None => {
             let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
@@ -99,15 +82,7 @@ pub async fn run(
             server.serve(service).await
         }
         Some(tls) => {
-            let config = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await;
-            let config = config.with_context(|| {
-                format!(
-                    "cannot use tls.cert_file {} and tls.key_file {}",
-                    tls.cert_file.display(),
-                    tls.key_file.display()
-                )
-            })?;
-            let inner = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+            let inner = RustlsAcceptor::new(tls).handshake_timeout(head_timeout);
             let acceptor = Patient { inner, limit: head_timeout };
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
@@ -119,8 +94,12 @@ pub async fn run(
 }
 
 /// Does what no request waits for, until `stop` is done.
-pub async fn work(app: App, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let _companions = companions(&app, true)?;
+pub async fn work(
+    app: App,
+    metrics: Option<TcpListener>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let _companions = companions(&app, true, metrics)?;
     let courier = tokio::spawn(worker::deliver::run(app.clone()));
     stop.await;
     finish(&app, Some(courier)).await;
@@ -139,7 +118,7 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
 }
 
 /// What runs beside the requests, as long as the answer lives.
-fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
+fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::Result<JoinSet<()>> {
     telemetry::recorder();
     let mut companions = JoinSet::new();
     companions.spawn(telemetry::upkeep());
@@ -148,8 +127,8 @@ fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
         companions.spawn(worker::chores::run(app.clone()));
         companions.spawn(worker::steps::run(app.clone()));
     }
-    if let Some(address) = app.config.metrics_listen {
-        companions.spawn(serve_metrics(app, address)?);
+    if let Some(listener) = metrics {
+        companions.spawn(serve_metrics(app, listener)?);
     }
     Ok(companions)
 }
@@ -230,9 +209,7 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
     })
 }
 
-fn serve_metrics(app: &App, address: SocketAddr) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let listener =
-        TcpListener::bind(address).with_context(|| format!("cannot listen on metrics_listen {address}"))?;
+fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let server = axum_server::from_tcp(listener)?;
     let router = health().route("/metrics", get(telemetry::metrics)).with_state(app.clone());

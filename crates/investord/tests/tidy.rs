@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provision", &["store", "domain", "clock", "config"]),
     ("outbound", &["config", "domain", "store"]),
     ("app", &["api", "clock", "config", "outbound", "store"]),
-    ("telemetry", &["api", "app", "config", "problem"]),
+    ("telemetry", &["api", "app", "config", "domain", "problem"]),
     ("api", &["api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"]),
     ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
     ("worker", &["worker", "app", "clock", "outbound", "store", "domain"]),

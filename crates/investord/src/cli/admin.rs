@@ -334,7 +334,7 @@ impl MasterKeyCommand {
         let text = std::fs::read_to_string(&to).with_context(|| to.display().to_string())?;
         let next = parse_master_key(&Secret(text))?;
         let fingerprint = next.fingerprint().to_owned();
-        let _lock = super::serve::alone(&common.location.config()?.database()?)?;
+        super::lock::stop_others(&common.location.config()?.database()?)?;
         let tenants = common.location.provisioner()?.rotate_master_key(next).await?;
         common.show(&json!({ "tenants": tenants, "master_key": fingerprint }));
         Ok(())

@@ -1,7 +1,6 @@
 //! `investord call`: a signing client for this server and for the vendor's.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,24 +8,20 @@ use clap::{Args, ValueEnum};
 use http::Method;
 use httpsig::Version;
 
+use super::profile::ProfileOptions;
 use super::session::{Sending, Session};
+use super::target::Target;
 
 #[derive(Args)]
 pub struct Call {
     /// GET, POST, PATCH, DELETE, …
     method: Method,
     /// Path and query, as in '/users?limit=10'.
-    target: String,
+    target: Target,
     /// JSON, @FILE, or @- for standard input.
     body: Option<String>,
-    /// Where to call and as whom.
-    #[arg(
-        long,
-        env = "INVESTORD_PROFILE",
-        default_value = "investord-dev/profile.toml",
-        value_name = "FILE"
-    )]
-    profile: PathBuf,
+    #[command(flatten)]
+    profile: ProfileOptions,
     /// Which of the profile's keys: the beginning of its id, or a part of its file's name.
     #[arg(long)]
     key: Option<String>,

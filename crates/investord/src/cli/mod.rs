@@ -2,29 +2,33 @@
 
 mod admin;
 mod call;
+mod certificates;
+mod checks;
 mod copy;
 mod dev;
 mod doctor;
 mod listen;
+mod lock;
 mod migrate;
 mod operate;
+mod private_file;
 mod profile;
 mod receive;
+mod reload;
 mod reporting;
 mod serve;
 mod session;
+mod target;
 mod webhook;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::{SystemClock, SystemIds};
-use crate::config::{Config, Secret};
+use crate::config::{Address, CommandLine, Config, Secret, Sources};
 use crate::provision::Provisioner;
 use crate::store::seal::MasterKey;
 use crate::store::{Database, Store};
@@ -110,26 +114,40 @@ pub struct Location {
 /// What `dev` and `serve` have in common.
 #[derive(Args, Clone)]
 struct Listen {
-    /// Address and port; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+    /// Address or name, and port; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<Address>,
+    /// The same for the operator API.
+    #[arg(long, value_name = "HOST:PORT")]
+    operator_listen: Option<Address>,
     /// Tenants, clients and keys to bring into being at start.
     #[arg(long, value_name = "FILE")]
     tenants: Option<PathBuf>,
 }
 
+impl Listen {
+    fn add_to(self, command_line: &mut CommandLine) {
+        let Self { listen, operator_listen, tenants } = self;
+        *command_line = CommandLine { listen, operator_listen, tenants, ..command_line.clone() };
+    }
+}
+
 impl Location {
+    fn sources(&self) -> Sources {
+        Sources {
+            defaults: Config::default(),
+            file: self.config.clone(),
+            of_commands: variables(),
+            command_line: CommandLine {
+                data: self.data.clone(),
+                database: self.database.clone(),
+                ..CommandLine::default()
+            },
+        }
+    }
+
     fn config(&self) -> anyhow::Result<Config> {
-        let mut config = Config::load(self.config.as_deref())?;
-        if let Some(data) = &self.data {
-            config.data.clone_from(data);
-            config.database = None;
-        }
-        if let Some(database) = &self.database {
-            config.database = Some(Secret(database.clone()));
-            config.database()?;
-        }
-        Ok(config)
+        Config::load(&self.sources())
     }
 
     /// The register itself, for commands that need no key: beside running servers or without one.
@@ -173,23 +191,18 @@ fn parse_master_key(text: &Secret) -> anyhow::Result<MasterKey> {
     MasterKey::from_base64(&text.0).map_err(anyhow::Error::msg)
 }
 
-/// Writes a file that only its owner can read: whole, or not at all.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let write = || {
-        let mut file = options.open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+/// The variables of the environment that options of commands name, as [`Sources`] takes them.
+fn variables() -> Vec<String> {
+    fn collect(command: &clap::Command, found: &mut Vec<String>) {
+        let named = command.get_arguments().filter_map(|option| option.get_env()?.to_str());
+        found.extend(named.filter_map(|name| Some(name.strip_prefix("INVESTORD_")?.to_lowercase())));
+        command.get_subcommands().for_each(|inner| collect(inner, found));
+    }
+    let mut found = Vec::new();
+    collect(&Cli::command(), &mut found);
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 pub fn main() -> ExitCode {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::admin::{Common, table};
 use super::dev;
+use super::target::{BaseUrl, segment};
 use crate::domain::search::Field;
 use crate::operator::session::{hash_password, new_token, shown};
 use crate::store::operators::{self, Role};
@@ -49,8 +50,9 @@ impl Server {
     }
 
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let request = reqwest::Client::new().request(method, &url).bearer_auth(self.token()?);
+        let server = BaseUrl::parse(&self.url, "--url")?;
+        let url = server.join(&path.parse()?)?;
+        let request = server.client().build()?.request(method, url.clone()).bearer_auth(self.token()?);
         let request = match body {
             Some(body) => RequestBuilder::body(request, body.to_string()),
             None => request,
@@ -70,13 +72,13 @@ impl Server {
     /// The path of the tenant, which is asked for if it is not named.
     pub async fn tenant(&self) -> anyhow::Result<String> {
         if let Some(tenant) = &self.tenant {
-            return Ok(format!("/tenants/{tenant}"));
+            return Ok(format!("/tenants/{}", segment(tenant)));
         }
         let all = self.send(Method::GET, "/tenants", None).await?;
         let names: Vec<&str> =
             all["data"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
         match names[..] {
-            [one] => Ok(format!("/tenants/{one}")),
+            [one] => Ok(format!("/tenants/{}", segment(one))),
             [] => bail!("there is no tenant"),
             _ => bail!("there are several tenants: name one of {} with --tenant", names.join(", ")),
         }

@@ -156,14 +156,14 @@ impl Sent {
         let Self { kind, country, standard, identifier } = self;
         let (kind, country) = (*kind, *country);
         if standard.is_concat() {
-            let fault = |why: String| vec![Fault::new("identifier_standard", why)];
+            let fault = |why: String| vec![Fault::quoting("identifier_standard", why)];
             return Content::concat(country, identity, settings.regime.into()).map_err(fault);
         }
         let reported = self.reported(identity, today);
         let faults = findings(standard, country, &reported, identity, today);
         let refusable = faults.iter().filter(|found| found.severity == HARD || found.code == BIRTH_DATE);
         let read_out = |found: &Finding| {
-            Fault::new("identifier", format!("{} {reported}: {}", standard.abbreviation, found.message))
+            Fault::quoting("identifier", format!("{} {reported}: {}", standard.abbreviation, found.message))
         };
         let refused: Vec<Fault> = refusable.map(read_out).collect();
         if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {

@@ -125,11 +125,19 @@ pub struct Fault {
     /// Path of the member, as in `address.postcode` or `nationalities[1]`; `(root)` for the body itself.
     pub field: String,
     pub message: String,
+    /// Whether the message repeats a part of what was sent. It is for the sender alone then.
+    #[serde(skip)]
+    pub is_quoting: bool,
 }
 
 impl Fault {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), is_quoting: false }
+    }
+
+    /// Makes a fault whose message repeats a part of what was sent.
+    pub fn quoting(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { is_quoting: true, ..Self::new(field, message) }
     }
 
     /// The same fault of a value that stands inside another.

@@ -187,7 +187,7 @@ impl TestApp {
     fn serve(&mut self) {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..self.options.config.clone() };
         let listeners = Listeners::bind(&mut config).unwrap();
-        self.wire.moved(config.listen);
+        self.wire.moved(listeners.clients.local_addr().unwrap());
         let store = Store::open(&self.register.database()).unwrap();
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let app = App::new(config, self.options.mode, clock, ids, store, Arc::clone(&self.master_key));

@@ -287,7 +287,9 @@ impl Session {
             self.officer,
             body.len()
         );
-        Arc::new(Wire::to(self.app.app().config.operator_address())).exchange(request.as_bytes()).await
+        Arc::new(Wire::to(self.app.app().config.operator_address().resolve().unwrap()))
+            .exchange(request.as_bytes())
+            .await
     }
 
     async fn step(&mut self) {

@@ -88,7 +88,7 @@ pub async fn officer(app: &TestApp, name: &str, role: Role, tenant: Option<&str>
     provisioner.create_operator(name.into(), role, tenant, Some(kept)).await.unwrap();
     let (token, hash) = new_token(&*provisioner.ids);
     provisioner.add_operator_token(name.into(), hash).await.unwrap();
-    Officer { wire: Arc::new(Wire::to(app.app().config.operator_address())), token }
+    Officer { wire: Arc::new(Wire::to(app.app().config.operator_address().resolve().unwrap())), token }
 }
 
 async fn status(client: &Client, user: &Value) -> Value {

@@ -8,6 +8,7 @@ mod support;
 
 mod alone;
 mod call;
+mod configuration;
 mod crash;
 mod disk;
 mod harness;
@@ -17,6 +18,7 @@ mod load;
 mod operate;
 mod provision;
 mod receiver;
+mod reload;
 mod secrecy;
 mod serve;
 mod slow;
