@@ -283,6 +283,7 @@ mod tests {
             ("colour = 1", "there is no key 'colour'; there are listen, operator_listen"),
             ("listen = \"nowhere\"", "listen: must be HOST:PORT"),
             ("operator_listen = \"127.1:80\"", "operator_listen: must be HOST:PORT"),
+            ("listen = 8080", "listen: must be HOST:PORT"),
             ("data = \"\"", "data must name a folder"),
             ("[log]\nformat = \"xml\"\nlevel = \"info\"", "xml"),
             ("idempotency_window_hours = 23", "idempotency_window_hours"),

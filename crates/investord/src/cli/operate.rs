@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
@@ -36,8 +36,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// What `dev` has written serves where nothing else is named.
-    fn token(&self) -> anyhow::Result<String> {
+    /// What `dev` has written serves on this machine, where nothing else is named.
+    fn token(&self, server: &BaseUrl) -> anyhow::Result<String> {
+        ensure!(
+            self.token_file.is_some() || server.is_local(),
+            "name a file with a token for {} (`investord operator token`) with --token-file",
+            self.url
+        );
         let beside = PathBuf::from(dev::FOLDER).join(dev::OPERATOR_TOKEN);
         let file = self.token_file.clone().unwrap_or(beside);
         let text = std::fs::read_to_string(&file).with_context(|| {
@@ -52,7 +57,7 @@ impl Server {
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let server = BaseUrl::parse(&self.url, "--url")?;
         let url = server.join(&path.parse()?)?;
-        let request = server.client().build()?.request(method, url.clone()).bearer_auth(self.token()?);
+        let request = server.client().build()?.request(method, url.clone()).bearer_auth(self.token(&server)?);
         let request = match body {
             Some(body) => RequestBuilder::body(request, body.to_string()),
             None => request,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail, ensure};
 use reqwest::{Client, ClientBuilder};
-use url::Url;
+use url::{Host, Url};
 
 /// The server that a command speaks to.
 pub struct BaseUrl {
@@ -42,6 +42,16 @@ impl BaseUrl {
             url.origin() == self.url.origin() && url.username().is_empty() && url.password().is_none();
         ensure!(is_own, "the target leads to another server");
         Ok(url)
+    }
+
+    /// Tells whether the server is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
     }
 
     /// A client that follows no redirect, and shows a proxy nothing that TLS would not hide from it.

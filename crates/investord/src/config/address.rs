@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-use serde::de::Error as _;
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `HOST:PORT` as it was configured. A name is resolved when the address is needed.
@@ -15,6 +15,12 @@ pub struct Address {
     host: String,
     port: u16,
 }
+
+const FORM: &str = "HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+
+#[derive(Debug, thiserror::Error)]
+#[error("must be {FORM}")]
+pub struct NotAnAddress;
 
 impl Address {
     pub fn port(&self) -> u16 {
@@ -47,18 +53,17 @@ impl From<([u8; 4], u16)> for Address {
 }
 
 impl FromStr for Address {
-    type Err = &'static str;
+    type Err = NotAnAddress;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const REFUSED: &str = "must be HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(address.into());
         }
-        let (host, port) = text.rsplit_once(':').ok_or(REFUSED)?;
+        let (host, port) = text.rsplit_once(':').ok_or(NotAnAddress)?;
         let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         match port.parse() {
             Ok(port) if is_port && is_name(host) => Ok(Self { host: host.to_owned(), port }),
-            _ => Err(REFUSED),
+            _ => Err(NotAnAddress),
         }
     }
 }
@@ -90,7 +95,22 @@ impl Serialize for Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        deserializer.deserialize_str(Written)
+    }
+}
+
+/// Takes an address as it is written, and says of anything else what it must be.
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = Address;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FORM)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Address, E> {
+        text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 

@@ -273,6 +273,10 @@ fn credentials_go_to_the_configured_server_alone() {
     dev.write("profile.toml", &profile.replace(&url, &server.url));
     let mut command = dev.command(&["GET", "/users"]);
     run(command.env("http_proxy", format!("http://{at}")).env("ALL_PROXY", format!("http://{at}"))).ok();
+    // The token of `dev` is for this machine; an address elsewhere needs one that is named.
+    let far = ["user", "find", "--name", "Anna", "--url", "http://192.0.2.1:9"];
+    let refusal = run(investord(dev.folder.path()).args(far)).refusal();
+    assert!(refusal.contains("--token-file") && refusal.contains("192.0.2.1"), "{refusal}");
     assert_eq!(other.heard(), "", "the other server has heard nothing");
 
     for bad in ["ftp://127.0.0.1", "http://user:secret@127.0.0.1:1", "127.0.0.1:1", "http://127.0.0.1:1/?a=b"]

@@ -124,6 +124,34 @@ async fn tenants_and_the_level_are_read_again_and_mistakes_change_nothing() {
     server.stop();
 }
 
+/// A worker reads its level again, and goes on as well.
+#[test]
+fn a_worker_reads_its_level_again() {
+    let home = Home::new("");
+    let mut command = home.command(&["worker"]);
+    command.env("INVESTORD_METRICS_LISTEN", "127.0.0.1:0");
+    let nowhere = home.path("server");
+    let [out, err] = ["out", "err"].map(|name| std::fs::File::create(nowhere.with_extension(name)).unwrap());
+    let mut worker = command.stdout(out).stderr(err).spawn().unwrap();
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args(["-s", name, &worker.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    let said = |word: &str| lines(&home).iter().any(|line| line["message"] == word);
+    let begun = Instant::now();
+    for (name, word) in [("", "working"), ("HUP", "reloaded"), ("HUP", "reloaded")] {
+        if !name.is_empty() {
+            signal(name);
+        }
+        while !said(word) {
+            assert!(begun.elapsed() < Duration::from_mins(3), "{word}: {}", home.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    signal("TERM");
+    assert!(worker.wait().unwrap().success());
+}
+
 fn server_is_alive(server: &Server) {
     assert_eq!(crate::harness::peek(server.address, "/nowhere").unwrap().0, 404);
 }
