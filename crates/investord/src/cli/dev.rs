@@ -11,7 +11,7 @@ use httpsig::{KeyKind, SigningKey};
 
 use super::profile::{Profile, ProfileKey};
 use super::serve::Started;
-use super::{Listen, private_file, single_threaded, variables};
+use super::{ServerOptions, private_file, single_threaded, variables};
 use crate::app::Mode;
 use crate::clock::SystemIds;
 use crate::config::{CommandLine, Config, Log, LogFormat, Sources, Webhooks};
@@ -51,7 +51,7 @@ pub struct Dev {
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     #[command(flatten)]
-    listen: Listen,
+    listen: ServerOptions,
     /// Log every request.
     #[arg(long, short)]
     verbose: bool,

@@ -113,7 +113,7 @@ pub struct Location {
 
 /// What `dev` and `serve` have in common.
 #[derive(Args, Clone)]
-struct Listen {
+struct ServerOptions {
     /// Address or name, and port; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<Address>,
@@ -125,7 +125,7 @@ struct Listen {
     tenants: Option<PathBuf>,
 }
 
-impl Listen {
+impl ServerOptions {
     fn add_to(self, command_line: &mut CommandLine) {
         let Self { listen, operator_listen, tenants } = self;
         *command_line = CommandLine { listen, operator_listen, tenants, ..command_line.clone() };

@@ -98,7 +98,9 @@ impl OfServer {
                 warn_of_certificates(app, config);
             }
             Err(unusable) => {
-                unusable.iter().for_each(|(what, error)| refused(what, format_args!("{error:#}")))
+                for (what, error) in &unusable {
+                    refused(what, format_args!("{error:#}"));
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! `investord serve`, and what `dev` shares with it.
 
+use std::net::TcpListener;
+
 use anyhow::Context;
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
@@ -7,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::checks::{self, Ready};
 use super::reload::{OfServer, Reload, warn_of_certificates};
-use super::{Listen, Location, lock, provisioner};
+use super::{Location, ServerOptions, lock, provisioner};
 use crate::app::{App, Mode};
 use crate::config::{Config, Sources};
 use crate::provision::{Provisioner, Wanted};
@@ -24,7 +26,7 @@ pub struct Serve {
     #[command(flatten)]
     location: Location,
     #[command(flatten)]
-    listen: Listen,
+    listen: ServerOptions,
     /// Answer requests only; `investord worker` does the rest.
     #[arg(long)]
     no_worker: bool,
@@ -60,7 +62,7 @@ impl Worker {
             let app = app(provisioner, config.clone(), None, Mode::Production).await?;
             let reload = Reload { sources, started: config, log, server: None };
             let reloads = reload_on_hangup(&app, reload)?;
-            let metrics_address = metrics.as_ref().map(|listener| listener.local_addr()).transpose()?;
+            let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
             tracing::info!(
                 version = env!("CARGO_PKG_VERSION"),
                 database = %app.config.database()?,
