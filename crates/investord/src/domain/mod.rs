@@ -12,6 +12,7 @@ pub mod review;
 pub mod schema;
 pub mod search;
 pub mod standard;
+pub mod suggest;
 pub mod tax_residency;
 pub mod tenant;
 pub mod tree;
