@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Secret, parse_toml};
+use crate::domain::suggest::did_you_mean;
 use crate::domain::tenant::{SCOPES, Settings};
 use crate::store::operators::{self, Operator, Role};
 use crate::store::seal::{MasterKey, TenantKey};
@@ -116,8 +117,10 @@ impl Provisioner {
                 }
                 let tenant = tenant_name.as_deref().map(|name| tenant(tx, name)).transpose()?;
                 let (id, created_at) = (this.ids.uuid(), this.clock.now());
-                let (name, password, tenant) = (name.clone(), password.clone(), tenant.map(|row| row.number));
-                let new = Operator { id, name, role, tenant, password, created_at, disabled_at: None };
+                let (tenant, tenant_name) = tenant.map(|row| (row.number, row.name)).unzip();
+                let (name, password) = (name.clone(), password.clone());
+                let new =
+                    Operator { id, name, role, tenant, tenant_name, password, created_at, disabled_at: None };
                 operators::insert(tx, &new)?;
                 Ok(new)
             })
@@ -280,12 +283,22 @@ pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), R
 fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, Refusal> {
     match operators::by_name(tx, name)? {
         Some(operator) => Ok(operator),
-        None => refuse(format!("there is no operator '{name}'")),
+        None => {
+            let all = operators::all(tx)?;
+            let meant = did_you_mean(name, all.iter().map(|one| &*one.name));
+            refuse(format!("there is no operator '{name}'{meant}"))
+        }
     }
 }
 
-fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
-    tenants::by_name(tx, name)?.map_or_else(|| refuse(format!("there is no tenant '{name}'")), Ok)
+/// Returns the tenant of this name, or refuses it and names the one that was probably meant.
+pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
+    if let Some(found) = tenants::by_name(tx, name)? {
+        return Ok(found);
+    }
+    let all = tenants::all(tx)?;
+    let meant = did_you_mean(name, all.iter().map(|one| &*one.name));
+    refuse(format!("there is no tenant '{name}'{meant}"))
 }
 
 fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, Refusal> {
@@ -295,7 +308,8 @@ fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, Refusal> {
 fn checked_scopes(scopes: &[String]) -> Result<String, Refusal> {
     match scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         Some(scope) => {
-            refuse(format!("'{scope}' is not a scope of this API; there are {}", SCOPES.join(", ")))
+            let meant = did_you_mean(scope, SCOPES.iter().copied());
+            refuse(format!("'{scope}' is not a scope of this API{meant}; there are {}", SCOPES.join(", ")))
         }
         None if scopes.is_empty() => refuse("a client needs at least one scope"),
         None => Ok(scopes.join(" ")),

@@ -104,6 +104,7 @@ fn go_proxy_value(headers: &HeaderMap, name: &str) -> Option<String> {
 /// The vendor's pattern: hyphens optional, any case, versions 0 to 5.
 pub static IDEMPOTENCY_KEY: Pattern = Pattern::new(
     "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-5][0-9a-fA-F]{3}-?[089abAB][0-9a-fA-F]{3}-?[0-9a-fA-F]{12}$",
+    "a UUID",
 );
 
 /// Spellings of one UUID are one key.

@@ -90,6 +90,11 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// Returns the templates of all paths, as in `/users/{user_id}`.
+pub fn paths() -> Vec<&'static str> {
+    endpoints().iter().map(|endpoint| endpoint.method_and_path().1).collect()
+}
+
 pub fn routes() -> Router<App> {
     let add = |router: Router<App>, endpoint: Endpoint| {
         let (_, path) = endpoint.method_and_path();

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use http::Method;
+use http::{Method, StatusCode};
 use httpsig::Version;
 
 use super::session::{Sending, Session};
+use crate::api;
+use crate::domain::suggest::nearest;
 
 #[derive(Args)]
 pub struct Call {
@@ -119,6 +121,53 @@ impl Call {
         if !status.is_success() || body.is_empty() {
             eprintln!("{status}, request {}", request_id.as_deref().unwrap_or("without id"));
         }
+        if status == StatusCode::NOT_FOUND
+            && let Some(path) = path_meant(&self.target)
+        {
+            eprintln!("did you mean '{path}'?");
+        }
         Ok(())
+    }
+}
+
+/// Finds the path of the API that was probably meant by one that is none.
+fn path_meant(target: &str) -> Option<String> {
+    let path = target.split('?').next().unwrap_or_default();
+    let sent: Vec<&str> = path.split('/').collect();
+    let as_template = |template: &str| -> Option<String> {
+        let parts: Vec<&str> = template.split('/').collect();
+        let fits = |(sent, part): (&&str, &&str)| {
+            let stays = part.starts_with('{') || sent == part;
+            if stays { Some((*sent).to_owned()) } else { nearest(sent, [*part]).map(str::to_owned) }
+        };
+        let same = parts.len() == sent.len();
+        same.then(|| sent.iter().zip(&parts).map(fits).collect::<Option<Vec<_>>>())?.map(|all| all.join("/"))
+    };
+    let candidates: Vec<String> = api::paths().into_iter().filter_map(as_template).collect();
+    let known = candidates.iter().any(|candidate| candidate == path);
+    if known { None } else { nearest(path, candidates.iter().map(String::as_str)).map(str::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_none_finds_the_one_that_was_meant() {
+        let id = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+        for (target, meant) in [
+            ("/user", Some("/users".to_owned())),
+            ("/Users?limit=10", Some("/users".to_owned())),
+            (&format!("/user/{id}"), Some(format!("/users/{id}"))),
+            (&format!("/users/{id}/identifier?x"), Some(format!("/users/{id}/identifiers"))),
+            ("/account-groups", Some("/account_groups".to_owned())),
+            ("/users", None),
+            (&format!("/users/{id}"), None),
+            (&format!("/users/{id}/colours"), None),
+            ("/weather", None),
+            ("", None),
+        ] {
+            assert_eq!(path_meant(target), meant, "{target}");
+        }
     }
 }

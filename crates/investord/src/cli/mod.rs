@@ -1,5 +1,20 @@
 //! The commands.
 
+/// Prints a line; unlike the standard library's it ends the command quietly when the reader has gone.
+macro_rules! println {
+    () => { $crate::cli::output::write(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($text)*))) };
+}
+/// The same without the end of the line.
+macro_rules! print {
+    ($($text:tt)*) => { $crate::cli::output::write(format_args!($($text)*)) };
+}
+/// Prints a line to standard error; unlike the standard library's it does not panic when the reader has gone.
+macro_rules! eprintln {
+    () => { $crate::cli::output::write_note(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::cli::output::write_note(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod admin;
 mod call;
 mod copy;
@@ -8,11 +23,16 @@ mod doctor;
 mod listen;
 mod migrate;
 mod operate;
+mod output;
+mod parse;
 mod profile;
 mod receive;
 mod reporting;
 mod serve;
 mod session;
+mod summary;
+mod table;
+mod user;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -79,7 +99,7 @@ enum Command {
     Operator(operate::OperatorCommand),
     /// Users, through the operator API of a running server.
     #[command(subcommand)]
-    User(operate::User),
+    User(user::User),
     /// Data changes and checks that wait for a decision, through the operator API of a running server.
     #[command(subcommand)]
     Review(operate::Review),
@@ -195,6 +215,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
+        Err(error) if output::is_reader_gone(&error) => ExitCode::from(output::READER_GONE),
         Err(error) => {
             eprintln!("investord: {error:#}");
             ExitCode::FAILURE

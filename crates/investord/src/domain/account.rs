@@ -17,7 +17,7 @@ use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, parse, 
 use super::tenant::Settings;
 use super::user::{self, User};
 
-static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$");
+static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$", "7 to 12 digits");
 
 const STATUSES: &[&str] = &[
     Status::PendingApproval.as_str(),

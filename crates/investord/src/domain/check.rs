@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::activation::{CheckState, Obstacle};
 use super::data_change::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
 use super::event::EventType;
 use super::identifier::today;
@@ -319,17 +320,31 @@ impl Check {
     }
 }
 
-/// Whether every check has passed that activation can require; of each kind the last that was decided counts. A check
-/// of identity that confirms the address stands for one of residence.
-pub fn have_passed(all: &[Check]) -> bool {
+/// Lists the checks that activation can require and that have not passed; of each kind the last that was decided
+/// counts. A check of identity that confirms the address stands for one of residence.
+pub fn unmet(all: &[Check]) -> Vec<Obstacle> {
     let last = |kind: Kind| {
         let decided = all.iter().filter(|one| one.content.kind == kind && one.status != Status::InProgress);
-        decided.max_by_key(|one| one.created_at).filter(|one| one.status == Status::Passed)
+        decided.max_by_key(|one| one.created_at)
     };
-    let known = last(Kind::Kyc);
-    let resides = known.is_some_and(|kyc| kyc.content.members.contains_key("confirmed_address"))
-        || last(Kind::Por).is_some();
-    known.is_some() && resides && last(Kind::InstrumentFit).is_some() && last(Kind::Compliance).is_some()
+    let passed = |kind: Kind| last(kind).filter(|one| one.status == Status::Passed);
+    let confirms = |kyc: &Check| kyc.content.members.contains_key("confirmed_address");
+    let confirmed = passed(Kind::Kyc).is_some_and(confirms);
+    let lacking = Kind::ALL.into_iter().filter(|kind| passed(*kind).is_none());
+    let lacking = lacking.filter(|kind| *kind != Kind::Por || !confirmed);
+    let state = |kind: Kind| {
+        let mut open = all.iter().filter(|one| one.content.kind == kind && one.status == Status::InProgress);
+        match (open.next(), last(kind)) {
+            (Some(Check { id, created_at, .. }), _) => {
+                CheckState::InProgress { id: *id, created_at: *created_at }
+            }
+            (None, Some(Check { id, content, .. })) => {
+                CheckState::Failed { id: *id, reason: content.reason.clone() }
+            }
+            (None, None) => CheckState::Missing,
+        }
+    };
+    lacking.map(|kind| Obstacle::Check { kind, state: state(kind) }).collect()
 }
 
 /// The last of each kind, in the order of the list.

@@ -184,7 +184,7 @@ fn check_form(standard: &Standard, country: Country, value: &str, today: Date) -
     if standard.takes(value) || is_flawless() {
         return Ok(());
     }
-    let message = format!("must match {} ({})", standard.pattern(), standard.abbreviation);
+    let message = format!("must be {} ({})", standard.form, standard.abbreviation);
     Err(Fault::new("identifier", message))
 }
 

@@ -1,9 +1,11 @@
 //! The rules, without input or output: no async, no SQL, no HTTP, no clock.
 
 pub mod account;
+pub mod activation;
 pub mod check;
 pub mod data_change;
 pub mod event;
+pub mod history;
 pub mod identifier;
 pub mod identity;
 pub mod preview;

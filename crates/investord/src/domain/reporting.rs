@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::activation::Obstacle;
 use super::identifier::{self, Content, Finding, Identifier, Sent};
 use super::identity::Identity;
 use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
@@ -16,14 +17,20 @@ use super::tenant::{IdentifierChecks, RegimeSetting, Settings};
 use super::tree::Tree;
 use super::user;
 
-/// Whether nothing is missing for a report.
-pub fn is_ready<'a>(
+/// Says what is missing for a report, if anything is.
+pub fn unmet<'a>(
     identity: &Identity,
     identifiers: impl IntoIterator<Item = &'a Content>,
     regime: Regime,
-) -> bool {
+) -> Option<Obstacle> {
     let held: Vec<Held<'_>> = identifiers.into_iter().map(Content::held).collect();
-    matches!(decide(identity, &held, regime).outcome, Outcome::Ready(_))
+    match decide(identity, &held, regime).outcome {
+        Outcome::Ready(_) => None,
+        Outcome::Missing { country, wanted, next } => {
+            Some(Obstacle::IdentifierMissing { country, wanted, next })
+        }
+        Outcome::NeedsReview(review) => Some(Obstacle::IdentificationOpen { review: review.to_string() }),
+    }
 }
 
 /// What a person may hold besides is not known: the register asks for the first priority.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use super::suggest::did_you_mean;
 use super::tenant::{Model, Settings, UnknownMembers};
 use super::tree::Tree;
 
@@ -67,12 +68,14 @@ pub enum Rule {
 /// A pattern that is compiled when it is first needed.
 pub struct Pattern {
     text: &'static str,
+    /// The same in words, as they follow on "must be".
+    words: &'static str,
     compiled: OnceLock<Regex>,
 }
 
 impl Pattern {
-    pub const fn new(text: &'static str) -> Self {
-        Self { text, compiled: OnceLock::new() }
+    pub const fn new(text: &'static str, words: &'static str) -> Self {
+        Self { text, words, compiled: OnceLock::new() }
     }
 
     pub const fn as_str(&self) -> &'static str {
@@ -215,7 +218,9 @@ impl Check<'_> {
             if !seen.insert(name) {
                 self.fault::<()>(&below(path, name), "stands more than once in the same object");
             } else if !known && self.settings.unknown_members == UnknownMembers::Refuse {
-                self.fault::<()>(&below(path, name), format!("is not a member of {}", shape.name));
+                let known = shape.members.iter().map(|member| member.name);
+                let meant = did_you_mean(name, known);
+                self.fault::<()>(&below(path, name), format!("is not a member of {}{meant}", shape.name));
             }
         }
     }
@@ -285,7 +290,7 @@ impl Check<'_> {
                 _ => kept(),
             },
             Rule::Pattern(pattern) if pattern.is_match(text) => kept(),
-            Rule::Pattern(pattern) => Err(format!("must match {}", pattern.text)),
+            Rule::Pattern(pattern) => Err(format!("must be {}", pattern.words)),
             Rule::OneOf(values) if values.contains(&text) => kept(),
             Rule::OneOf(values) => Err(format!("must be one of {}", quoted(values))),
             Rule::Country if Country::parse(text).is_some() => kept(),
@@ -343,6 +348,7 @@ fn full_date(text: &str) -> Result<Date, String> {
 fn instant(text: &str) -> Result<Timestamp, String> {
     static RFC_3339: Pattern = Pattern::new(
         r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+        "a date-time of RFC 3339",
     );
     let instant: Option<Timestamp> = RFC_3339.is_match(text).then(|| text.parse().ok()).flatten();
     instant

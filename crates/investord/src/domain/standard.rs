@@ -19,6 +19,8 @@ pub struct Standard {
     /// What it is by the rules: its key is that of Annex II.
     pub rules: &'static mifir::Standard,
     pattern: Regex,
+    /// The form of a value in words, as they follow on "must be".
+    pub form: String,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +35,7 @@ struct Row {
     abbreviation: String,
     standard: String,
     pattern: String,
+    form: String,
     /// For readers of the file.
     #[serde(default, rename = "guessed")]
     _guessed: Vec<Cell>,
@@ -60,7 +63,7 @@ impl Standard {
         let whose = country.or_else(|| Country::parse("US")).expect("a country");
         let rules = mifir::standard(whose, &row.standard).expect("the table has keys of Annex II");
         let pattern = Regex::new(&row.pattern).expect("the table has regular expressions");
-        Self { country, abbreviation: row.abbreviation, rules, pattern }
+        Self { country, abbreviation: row.abbreviation, rules, pattern, form: row.form }
     }
 
     pub fn is_concat(&self) -> bool {
@@ -76,10 +79,6 @@ impl Standard {
     /// Whether the vendor takes this value: all of it, capitals and small letters apart.
     pub fn takes(&self, value: &str) -> bool {
         self.pattern.is_match(value)
-    }
-
-    pub fn pattern(&self) -> &str {
-        self.pattern.as_str()
     }
 }
 
@@ -131,6 +130,20 @@ mod tests {
                 assert!(!names.contains(&standard.abbreviation.as_str()));
                 names.push(&standard.abbreviation);
             }
+        }
+    }
+
+    #[test]
+    fn every_form_is_told_in_words() {
+        for standard in TABLE.iter() {
+            let form = &standard.form;
+            assert!(
+                form.chars().all(|letter| letter.is_alphanumeric() || " ,:/()-+".contains(letter)),
+                "{form}"
+            );
+            // A number of digits that the words name is one that the pattern takes.
+            let only_digits = form.strip_suffix(" digits").and_then(|count| count.parse().ok());
+            assert!(only_digits.is_none_or(|count| standard.takes(&"1".repeat(count))), "{form}");
         }
     }
 

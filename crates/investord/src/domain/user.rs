@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::activation::Obstacle;
 use super::check::{self, Check};
 use super::event::EventType;
 use super::identifier::{Content, today};
@@ -18,10 +19,13 @@ use super::reporting;
 use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, parse, read};
 use super::tenant::{Requirement, Settings};
 
-static POSTCODE: Pattern = Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$");
-static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
-static SOCIAL_SECURITY: Pattern =
-    Pattern::new(r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$");
+static POSTCODE: Pattern =
+    Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$", "1 to 10 letters from A to Z, digits, blanks or hyphens");
+static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$", "8 to 15 digits, without + and blanks, or empty");
+static SOCIAL_SECURITY: Pattern = Pattern::new(
+    r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$",
+    "2 digits, the birth date (DDMMYY), a capital letter and 3 digits, as in 15070649C103, or empty",
+);
 
 pub static ADDRESS: Shape = Shape {
     name: "Address",
@@ -310,15 +314,25 @@ impl User {
         if !self.waits() {
             return None;
         }
-        let (person, regime) = (&self.person.identity, settings.regime.into());
-        let met = settings.activation_requires.are_met(|requirement| match requirement {
-            Requirement::Identifiers => {
-                reporting::is_ready(person, standing.identifiers.iter().copied(), regime)
-            }
-            Requirement::Checks => check::have_passed(&standing.checks),
-            Requirement::TaxResidency => standing.has_tax_residency,
-        });
+        let met = self.unmet(standing, settings).is_empty();
         met.then(|| self.becomes(Status::Active, now, EventType::UserActivated))
+    }
+
+    /// Lists what activation requires under these settings and the user lacks.
+    pub fn unmet(&self, standing: &Standing<'_>, settings: &Settings) -> Vec<Obstacle> {
+        let (person, regime) = (&self.person.identity, settings.regime.into());
+        let mut unmet = Vec::new();
+        for requirement in settings.activation_requires.iter() {
+            match requirement {
+                Requirement::Identifiers => {
+                    unmet.extend(reporting::unmet(person, standing.identifiers.iter().copied(), regime));
+                }
+                Requirement::Checks => unmet.extend(check::unmet(&standing.checks)),
+                Requirement::TaxResidency if standing.has_tax_residency => {}
+                Requirement::TaxResidency => unmet.push(Obstacle::TaxResidencyMissing),
+            }
+        }
+        unmet
     }
 
     /// Whether the user waits to be activated.

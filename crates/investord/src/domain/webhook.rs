@@ -63,7 +63,8 @@ const LONGEST_WAIT: i64 = 600;
 /// Letters of a URL.
 const URL: usize = 1000;
 
-static DELAY: Pattern = Pattern::new("^[1-9][0-9]?[sm]$");
+static DELAY: Pattern =
+    Pattern::new("^[1-9][0-9]?[sm]$", "a number from 1 to 99 with s for seconds or m for minutes, as in 30s");
 static CATEGORY: Rule = Rule::OneOf(CATEGORIES);
 static CONFIG: Shape = Shape {
     name: "WebhookConfig",
@@ -222,7 +223,8 @@ pub enum Targets {
 impl Targets {
     /// Judges the text of an address. What its name stands for is judged when it is resolved.
     pub fn check(self, url: &str) -> Result<(), String> {
-        let url = Url::parse(url).map_err(|error| format!("is no URL: {error}"))?;
+        let url = Url::parse(url)
+            .map_err(|_| "must be an absolute URL, as in https://example.com/events".to_owned())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not contain a user name or password".into());
         }

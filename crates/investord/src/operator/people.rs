@@ -7,21 +7,18 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::obstacles::standing;
 use super::{Answer, Answered, id_of, known, tenant};
 use crate::app::App;
 use crate::domain::account::{Content as _, Group, Single};
+use crate::domain::activation::Obstacle;
 use crate::domain::check::Check;
 use crate::domain::data_change::DataChange;
 use crate::domain::schema::Fault;
 use crate::domain::search::Field;
 use crate::problem::Problem;
 use crate::store::operators::Role;
-use crate::store::outbox::Kept;
-use crate::store::seal::{Place, UserKey};
-use crate::store::{
-    StoreError, Tx, accounts, checks, data_changes, identifiers, outbox, steps, tax_residencies, tenants,
-    terms, users,
-};
+use crate::store::{Tx, accounts, checks, data_changes, identifiers, tax_residencies, tenants, terms, users};
 
 /// People that one answer shows at most.
 const MOST: i64 = 100;
@@ -119,11 +116,13 @@ pub async fn show(
         }
         let groups = accounts::of_user::<Group>(tx, number, user, &key)?;
         let all_accounts = accounts::of_user::<Single>(tx, number, user, &key)?;
-        let pending = steps::of_user(tx, number, user)?;
+        let standing = standing(tx, &own, &tenant, &found, &key)?;
         let taxes = tax_residencies::of_user(tx, number, user, &key)?;
         Ok::<_, Problem>(json!({
             "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
             "suspended": found.suspended,
+            "status_since": standing.since,
+            "not_active_because": standing.obstacles.iter().map(Obstacle::view).collect::<Vec<_>>(),
             "identifiers": own_identifiers,
             "checks": checks::of_user(tx, number, user, &key)?.iter().map(reviewed_check).collect::<Vec<_>>(),
             "tax_residencies": taxes.map(|record| record.view()),
@@ -131,7 +130,7 @@ pub async fn show(
             "accounts": all_accounts.iter().map(Single::view).collect::<Vec<_>>(),
             "data_changes": data_changes::of_user(tx, number, user, &key)?
                 .iter().map(reviewed_change).collect::<Vec<_>>(),
-            "pending": pending.iter().map(|step| json!({
+            "pending": standing.pending.iter().map(|step| json!({
                 "kind": step.kind, "subject": step.subject, "due": step.due, "held": step.held,
             })).collect::<Vec<_>>(),
         }))
@@ -154,36 +153,4 @@ pub fn reviewed_check(check: &Check) -> Value {
     view["reason"] = json!(check.content.reason);
     view["review"] = json!(check.content.review);
     view
-}
-
-/// `GET /tenants/{tenant}/users/{user}/history`: everything that has happened, and who did it.
-pub async fn history(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, user)): Path<(String, String)>,
-) -> Answered {
-    let operator = known(&app, &headers, Role::Viewer).await?;
-    let (user, own) = (id_of(&user, "user")?, app.clone());
-    let read = move |tx: &Tx<'_>| {
-        let tenant = tenant(tx, &own, &operator, &name)?;
-        let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
-        let mut events = Vec::new();
-        for event in outbox::of_subject(tx, tenant.number, user)? {
-            events.push(told(&event, &key)?);
-        }
-        Ok::<_, Problem>(events)
-    };
-    Ok(Answer(json!({ "data": app.store.scan("operator.history", read).await? })))
-}
-
-/// An event of a history, opened.
-pub fn told(event: &Kept, key: &UserKey) -> Result<Value, StoreError> {
-    let object = key.open(Place::event(&event.id), &event.sealed)?;
-    Ok(json!({
-        "number": event.number,
-        "id": event.id,
-        "created_at": event.created_at,
-        "type": event.kind,
-        "object": serde_json::from_str::<Value>(&object).unwrap_or_default(),
-    }))
 }

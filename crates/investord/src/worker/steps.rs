@@ -206,10 +206,7 @@ fn offboarding(
         steps::hold(tx, step.tenant, step.user, OFFBOARDING)?;
         return Ok(Outcome::Waits);
     }
-    // A group is open for as long as an account in it is.
-    let groups = accounts::open_of::<Group>(tx, head.tenant, user.id, &user_key)?;
-    let pending = |kind| steps::is_pending(tx, head.tenant, user.id, kind);
-    if !groups.is_empty() || pending(DATA_CHANGE)? || pending(CHECK)? {
+    if !activation::open_matters(tx, head.tenant, user.id, &user_key)?.is_empty() {
         return Ok(Outcome::Waits);
     }
     if let Some(event) = user.finish_offboarding(head.now) {

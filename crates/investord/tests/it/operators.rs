@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
 use investord::operator::session::{hash_password, new_token};
 use investord::store::operators::Role;
 use investord::worker::chores;
@@ -25,7 +27,14 @@ pub struct Officer {
 
 impl Officer {
     pub async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        self.request(method, target, &body.map(|body| body.to_string()).unwrap_or_default()).await
+    }
+
+    async fn send(&self, target: &str, body: &str) -> Answer {
+        self.request("POST", target, body).await
+    }
+
+    async fn request(&self, method: &str, target: &str, body: &str) -> Answer {
         let request = format!(
             "{method} {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
             self.token,
@@ -151,6 +160,89 @@ async fn a_password_gives_a_session_that_ends() {
             .iter()
             .any(|bytes| { bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()) })
     );
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_from_every_keyboard() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", Role::Administrator, None).await;
+    let log_in = async |name: &str, password: &str| {
+        chief.post("/sessions", json!({ "name": name, "password": password })).await.status
+    };
+    // Composed and decomposed, with a blank and a no-break space (RFC 8265 section 4.2.2).
+    let spellings = ["Stra\u{df}e f\u{fc}r Zo\u{eb}", "Stra\u{df}e\u{a0}fu\u{308}r\u{3000}Zoe\u{308}"];
+    for (name, kept) in [("anna", spellings[0]), ("berta", spellings[1])] {
+        let new = json!({ "name": name, "role": "viewer", "password": kept });
+        chief.post("/operators", new).await.ok();
+        for (password, expected) in [
+            (spellings[0], 200),
+            (spellings[1], 200),
+            ("STRA\u{df}E F\u{dc}R ZO\u{cb}", 401),
+            // Wide letters stay what they are.
+            ("\u{ff33}tra\u{df}e f\u{fc}r Zo\u{eb}", 401),
+        ] {
+            assert_eq!(log_in(name, password).await, expected, "{name} {password}");
+        }
+    }
+    for (password, why) in [
+        ("elf Zeichen", "must have at least 12 characters"),
+        // Twelve signs as they are sent, of which eleven letters are left.
+        ("elf Zeiche\u{6e}\u{303}", "must have at least 12 characters"),
+        ("correct horse\u{200b}battery", "must not contain control or format characters"),
+        ("correct horse\u{e0001}battery", "must not contain control or format characters"),
+    ] {
+        let new = json!({ "name": "carla", "role": "viewer", "password": password });
+        let problem = chief.post("/operators", new).await.refused("invalid_request");
+        let message = problem["errors"][0]["message"].as_str().unwrap();
+        assert!(problem["errors"][0]["field"] == "password" && message.starts_with(why), "{problem}");
+    }
+    // What was kept before passwords were prepared is known as it was sent then.
+    let old = "fu\u{308}r alle\u{200b} Zeiten";
+    let kept = Argon2::default().hash_password_with_salt(old.as_bytes(), b"sixteen bytes ok").unwrap();
+    let kept = Some(kept.to_string());
+    app.provisioner().create_operator("dora".into(), Role::Viewer, None, kept).await.unwrap();
+    assert_eq!((log_in("dora", old).await, log_in("dora", "f\u{fc}r alle Zeiten").await), (200, 401));
+}
+
+#[tokio::test]
+async fn a_refusal_names_what_was_probably_meant() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", Role::Administrator, None).await;
+    let user = app.client().created(&bodies::karl()).await;
+    let actions = format!("/tenants/main/users/{}/actions", id(&user));
+    for (target, body, says) in [
+        (
+            "/operators",
+            json!({ "nme": "x" }),
+            "nme: is not one of name, role, password, tenant; did you mean 'name'?",
+        ),
+        (
+            "/operators",
+            json!({ "name": "x", "role": "viewr" }),
+            "role: must be one of viewer, operator, administrator; did you mean 'viewer'?",
+        ),
+        (&actions, json!({ "action": "Deactivate", "reason": "x" }), "; did you mean 'deactivate'?"),
+        (&actions, json!({ "action": 1 }), "action: must be a string, not a number"),
+        (&actions, json!([]), "(root): must be an object, not an array"),
+    ] {
+        let problem = chief.post(target, body).await.refused("invalid_request");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    }
+    let twice = "{\"action\":\"deactivate\",\"action\":\"reactivate\",\"reason\":\"x\"}";
+    assert_eq!(chief.send(&actions, twice).await.faults(), ["action"]);
+    let broken = chief.send(&actions, "{\"action\"").await.refused("invalid_request");
+    assert!(broken["detail"].as_str().unwrap().starts_with("(root): the body is not JSON"), "{broken}");
+}
+
+#[tokio::test]
+async fn operators_are_listed_with_their_tenant() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", Role::Administrator, None).await;
+    let own = officer(&app, "own", Role::Viewer, Some("main")).await;
+    let listed = chief.get("/operators").await.ok();
+    let tenants: Vec<&Value> = listed["data"].as_array().unwrap().iter().map(|one| &one["tenant"]).collect();
+    assert_eq!(tenants, [&Value::Null, &json!("main")]);
+    assert_eq!(own.get("/me").await.ok()["tenant"], "main");
 }
 
 #[tokio::test]

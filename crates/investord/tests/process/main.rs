@@ -15,6 +15,7 @@ mod judge;
 mod listen;
 mod load;
 mod operate;
+mod pipes;
 mod provision;
 mod receiver;
 mod secrecy;
