@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::StoreError;
-use crate::{api, operator, telemetry, worker};
+use crate::{api, operator, telemetry, tls, worker};
 
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
 const MOST_HEAD: usize = 64 * 1024;
@@ -107,6 +107,7 @@ pub async fn run(
                     tls.key_file.display()
                 )
             })?;
+            telemetry::certificate_expires(tls::validity(&tls.cert_file)?.1);
             let inner = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
             let acceptor = Patient { inner, limit: head_timeout };
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
@@ -140,13 +141,14 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
 
 /// What runs beside the requests, as long as the answer lives.
 fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
-    telemetry::recorder();
+    telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
     companions.spawn(telemetry::upkeep());
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
         companions.spawn(worker::chores::run(app.clone()));
         companions.spawn(worker::steps::run(app.clone()));
+        companions.spawn(worker::gauges::run(app.clone()));
     }
     if let Some(address) = app.config.metrics_listen {
         companions.spawn(serve_metrics(app, address)?);

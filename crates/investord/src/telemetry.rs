@@ -1,5 +1,7 @@
 //! What the server says about itself: one line per request, metrics, nothing about persons.
 
+pub mod families;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderValue, Method, Version, header};
+use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -45,12 +48,30 @@ pub fn start_log(log: &Log) -> anyhow::Result<()> {
 pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
-        PrometheusBuilder::new()
+        let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_units".into()), UNITS))
             .and_then(PrometheusBuilder::install_recorder)
-            .expect("the buckets are in order and the recorder is installed once")
+            .expect("the buckets are in order and the recorder is installed once");
+        families::describe();
+        recorder
     })
+}
+
+/// Publishes what is known of a process from its start.
+pub fn started(now: Timestamp) {
+    recorder();
+    metrics::gauge!("investord_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("process_start_time_seconds").set(unix_seconds(now));
+}
+
+/// Publishes when the certificate of the main listener expires.
+pub fn certificate_expires(at: Timestamp) {
+    metrics::gauge!("investord_tls_certificate_expiry_timestamp_seconds").set(unix_seconds(at));
+}
+
+fn unix_seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
 }
 
 /// Folds what the histograms have collected, for as long as nobody scrapes them.

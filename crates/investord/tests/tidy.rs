@@ -22,10 +22,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("outbound", &["config", "domain", "store"]),
     ("app", &["api", "clock", "config", "outbound", "store"]),
     ("telemetry", &["api", "app", "config", "problem"]),
+    ("tls", &[]),
     ("api", &["api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"]),
     ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
     ("worker", &["worker", "app", "clock", "outbound", "store", "domain"]),
-    ("server", &["api", "app", "config", "operator", "problem", "store", "telemetry", "worker"]),
+    ("server", &["api", "app", "config", "operator", "problem", "store", "telemetry", "tls", "worker"]),
     (
         "cli",
         &[
@@ -41,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
             "store",
             "telemetry",
+            "tls",
         ],
     ),
 ];
@@ -55,6 +57,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("argon2", &["operator"]),
     ("reqwest", &["cli", "outbound"]),
+    ("x509_cert", &["tls"]),
 ];
 
 fn workspace() -> PathBuf {

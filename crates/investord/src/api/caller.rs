@@ -336,7 +336,7 @@ impl<'a> Attempt<'a> {
                 Err(refusal) => last = refusal,
             }
         }
-        metrics::counter!("investord_signatures_refused").increment(1);
+        metrics::counter!("investord_signatures_refused_total").increment(1);
         Err(explain::mismatch(self.app, &self.client, key, &self.presented, &bases, &last))
     }
 

@@ -211,7 +211,8 @@ fn touch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
 /// How many batches have been run again because of a race, in all of this program.
 fn races() -> u64 {
     let text = telemetry::recorder().render();
-    let line = text.lines().find(|line| line.starts_with("investord_store_batches_repeated{why=\"race\"}"));
+    let line =
+        text.lines().find(|line| line.starts_with("investord_store_batches_repeated_total{why=\"race\"}"));
     line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 

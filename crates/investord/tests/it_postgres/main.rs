@@ -23,6 +23,8 @@ mod explain;
 mod identifiers;
 #[path = "../it/isolation.rs"]
 mod isolation;
+#[path = "../it/metrics.rs"]
+mod metrics;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/mutants.rs"]
@@ -39,6 +41,8 @@ mod receiver;
 mod refusals;
 #[path = "../it/reporting.rs"]
 mod reporting;
+#[path = "../it/standing.rs"]
+mod standing;
 #[path = "../it/users.rs"]
 mod users;
 #[path = "../it/webhook_mending.rs"]

@@ -45,7 +45,7 @@ impl Far {
 
     /// How often a batch was run again because its connection was lost before the commit.
     fn rerun(&self) -> f64 {
-        self.server.metric("investord_store_batches_repeated{why=\"connection\"}")
+        self.server.metric("investord_store_batches_repeated_total{why=\"connection\"}")
     }
 
     fn users(&self) -> i64 {
