@@ -209,13 +209,15 @@ impl Form {
     fn check(&self, value: &Value) -> Result<(), String> {
         match (self, value) {
             (Form::Flag, Value::Bool(_)) => Ok(()),
-            (Form::Flag, _) => Err("must be true or false".to_owned()),
+            (Form::Flag, _) => Err(format!("must be true or false, not {value}")),
             (Form::Seconds, value)
                 if value.as_u64().is_some_and(|seconds| u32::try_from(seconds).is_ok()) =>
             {
                 Ok(())
             }
-            (Form::Seconds, _) => Err(format!("must be a whole number of seconds, from 0 to {}", u32::MAX)),
+            (Form::Seconds, _) => {
+                Err(format!("must be a whole number of seconds, from 0 to {}, not {value}", u32::MAX))
+            }
             (Form::Word(known), value) => one_of(known, value),
             (Form::Words(known), Value::Array(words)) => words
                 .iter()
@@ -233,8 +235,8 @@ fn one_of(known: &[&str], value: &Value) -> Result<(), String> {
     if word.is_some_and(|word| known.contains(&word)) {
         return Ok(());
     }
-    let meant = word.map(|word| did_you_mean(word, known.iter().copied())).unwrap_or_default();
-    Err(format!("must be one of {}{meant}", known.join(", ")))
+    let told = word.map(|word| format!(", not '{word}'{}", did_you_mean(word, known.iter().copied())));
+    Err(format!("must be one of {}{}", known.join(", "), told.unwrap_or_default()))
 }
 
 /// Scopes that a client can be given: the union of all described versions of the API.
@@ -311,7 +313,7 @@ mod tests {
     fn refusals_are_in_words_and_name_what_was_meant() {
         for (key, value, says) in [
             ("modle", json!("TOL"), "there is no setting 'modle'; did you mean 'model'?; there are model, "),
-            ("model", json!("BYO"), "model: must be one of BYOL, TOL; did you mean 'BYOL'?"),
+            ("model", json!("BYO"), "model: must be one of BYOL, TOL, not 'BYO'; did you mean 'BYOL'?"),
             ("model", json!(1), "model: must be one of BYOL, TOL"),
             ("four_eyes", json!("yes"), "four_eyes: must be true or false"),
             (
@@ -333,7 +335,7 @@ mod tests {
                 "activation_requires",
                 json!(["check"]),
                 "activation_requires: each must be one of identifiers, checks, \
-             tax_residency; did you mean 'checks'?",
+             tax_residency, not 'check'; did you mean 'checks'?",
             ),
         ] {
             let refusal = Settings::default().with(key, value).unwrap_err();

@@ -227,7 +227,10 @@ async fn what_is_refused_is_told_in_words() {
     }
     for (words, says) in [
         (&["tenant", "set", "acme", "modle=TOL"][..], "there is no setting 'modle'; did you mean 'model'?"),
-        (&["tenant", "set", "acme", "model=TOLL"], "model: must be one of BYOL, TOL; did you mean 'TOL'?"),
+        (
+            &["tenant", "set", "acme", "model=TOLL"],
+            "model: must be one of BYOL, TOL, not 'TOLL'; did you mean 'TOL'?",
+        ),
         (&["tenant", "set", "acme", "four_eyes=yes"], "four_eyes: must be true or false"),
         (&["client", "create", "--tenant", "acme", "--scope", "user:read"], "did you mean 'users:read'?"),
         (&["tenant", "show", "acm"], "no tenant 'acm'; did you mean 'acme'?"),

@@ -215,7 +215,8 @@ fn settings_and_scopes_are_named_when_one_is_unknown() {
             assert!(refusal.contains(word), "{refusal}");
         }
     }
-    for (setting, known) in [("model=XYZ", "BYOL"), ("regime=US", "UK"), ("strict_signatures=maybe", "bool")]
+    for (setting, known) in
+        [("model=XYZ", "BYOL"), ("regime=US", "UK"), ("strict_signatures=maybe", "true or false")]
     {
         let refusal = run(&["tenant", "set", "acme", setting]).refusal();
         let (key, value) = setting.split_once('=').unwrap();
