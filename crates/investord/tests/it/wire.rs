@@ -2,15 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, RwLock};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use uuid::Uuid;
 
-/// A server that does not answer within this is stuck.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::support::patience::patiently;
 
 /// Where the server is, and connections to it that are at rest.
 pub struct Wire {
@@ -99,7 +97,7 @@ fn is_head(request: &[u8]) -> bool {
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin), is_head: bool) -> Option<Answer> {
-    tokio::time::timeout(PATIENCE, read_answer(stream, is_head)).await.expect("the server answers in time")
+    patiently("the answer of the server", read_answer(stream, is_head)).await
 }
 
 async fn read_answer(stream: &mut (impl AsyncRead + Unpin), is_head: bool) -> Option<Answer> {

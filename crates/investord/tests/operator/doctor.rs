@@ -208,13 +208,15 @@ fn settings_of_the_server_that_will_hurt_are_named() {
         postgres::sql(&admin, "SELECT pg_reload_conf()");
         // A new connection sees the new value a moment later.
         crate::harness::until("the setting", || {
-            (postgres::sql(&admin, &format!("SHOW {name}"))[0][0].as_deref() == Some(value)).then_some(())
+            let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
+            if now.as_deref() == Some(value) { Ok(()) } else { Err(format!("{now:?}")) }
         });
         examine(&place).object(level, name, value);
         postgres::sql(&admin, &format!("ALTER SYSTEM RESET {name}"));
         postgres::sql(&admin, "SELECT pg_reload_conf()");
         crate::harness::until("the setting", || {
-            (postgres::sql(&admin, &format!("SHOW {name}"))[0][0].as_deref() != Some(value)).then_some(())
+            let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
+            if now.as_deref() == Some(value) { Err(format!("{now:?}")) } else { Ok(()) }
         });
     }
     examine(&place).good();

@@ -52,12 +52,10 @@ async fn somebody_is_found_judged_and_on_record() {
     let told = || operate(&["user", "history", id(&user)]).json();
     // The worker tells the refusal in its own time.
     until("the refusal to be told", || {
-        told()
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|event| event["type"] == "USER.DATA_CHANGE_FAILED")
-            .then_some(())
+        let told = told();
+        let events = told.as_array().unwrap();
+        let found = events.iter().any(|event| event["type"] == "USER.DATA_CHANGE_FAILED");
+        if found { Ok(()) } else { Err(told.to_string()) }
     });
     let history = told();
     let types: Vec<&str> =

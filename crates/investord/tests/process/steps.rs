@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::harness::{Chance, Home, Request, person, uuid};
 use crate::judge::count;
 use crate::load::pause;
+use crate::support::patience::Patience;
 
 const USERS: u64 = 120;
 const CHANGES: u64 = 5;
@@ -37,8 +38,9 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
         i64::try_from(USERS * CHANGES + USERS / 2).unwrap(),
         "nothing was lost, nothing was done"
     );
-    let mut kills = 0;
+    let (mut kills, mut patience) = (0, Patience::new("the worker to have done everything"));
     while left() > 0 {
+        patience.sees(format!("{} steps left", left()));
         let server = home.serve();
         // Longer each time, so that it comes to an end however slow a start is.
         pause(chance.below(20 + 10 * kills)).await;
