@@ -8,7 +8,7 @@ use crate::judge::count;
 use crate::load::{Load, Write, pause};
 use crate::siege::Siege;
 use crate::support::cutter::Cutter;
-use crate::support::patience::{Patience, in_time, until_async};
+use crate::support::patience::{Patience, amount, in_time, until_async};
 use crate::support::postgres::{self, Cluster, Database, or_skip};
 
 const USERS: &str = "SELECT count(*) FROM users";
@@ -60,8 +60,8 @@ fn beyond(now: usize, before: usize) -> Result<(), String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_restarts_of_the_database_lose_nothing() {
-    const RESTARTS: usize = 20;
+async fn restarts_of_the_database_lose_nothing() {
+    let restarts = amount(8, 20);
     // As it comes: what is committed is on the disk.
     let Some(cluster) = or_skip(Cluster::start(&[])) else { return };
     postgres::sql(&cluster.url("postgres"), "CREATE DATABASE register");
@@ -73,7 +73,7 @@ async fn twenty_restarts_of_the_database_lose_nothing() {
     let mut longest = Duration::ZERO;
     siege
         .lay(&client, async {
-            for restart in 0..RESTARTS {
+            for restart in 0..restarts {
                 siege.load.more(60).await;
                 pause(chance.below(60)).await;
                 cluster.stop_now();
@@ -92,15 +92,15 @@ async fn twenty_restarts_of_the_database_lose_nothing() {
         .await;
     let (unknown, extra) = siege.judge(&home.register(), &client).await;
     println!(
-        "{RESTARTS} restarts, {} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} were \
+        "{restarts} restarts, {} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} were \
          stored; at most {longest:?} until the first write; {:?}",
         siege.load.acknowledged(),
         siege.trouble()
     );
-    assert!(siege.load.acknowledged() >= RESTARTS * 60);
+    assert!(siege.load.acknowledged() >= restarts * 60);
     in_time("the first write after a restart", longest, Duration::from_secs(2));
     assert!(
-        siege.trouble().unavailable >= RESTARTS && siege.trouble().unanswered == 0,
+        siege.trouble().unavailable >= restarts && siege.trouble().unanswered == 0,
         "every one is answered"
     );
     server.stop();
@@ -125,14 +125,14 @@ async fn while_the_database_is_away(server: &Server, client: &Client) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut_under_load_cost_nothing() {
-    const CUTS: u64 = 40;
+    let cuts = amount(15, 40);
     let Some(far) = Far::new("") else { return };
     let mut chance = Chance::new("cuts");
     let client = far.client().await;
     let siege = Siege::of(&[&far.server]);
     siege
         .lay(&client, async {
-            for _ in 0..CUTS {
+            for _ in 0..cuts {
                 siege.load.more(30).await;
                 pause(chance.below(20)).await;
                 far.cutter.cut_all();
@@ -149,7 +149,7 @@ async fn connections_that_are_cut_under_load_cost_nothing() {
         siege.load.acknowledged(),
         siege.trouble()
     );
-    assert!(far.cutter.count() >= CUTS && far.rerun() >= 1.0);
+    assert!(far.cutter.count() >= cuts && far.rerun() >= 1.0);
     assert_eq!(siege.trouble().unanswered, 0);
 }
 
@@ -193,10 +193,10 @@ async fn a_connection_that_breaks_after_any_number_of_bytes_is_survived() {
 /// The commit is done and nobody hears of it: the repeat gets the answer that was kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
-    const ROUNDS: u64 = 20;
+    let rounds = amount(10, 20);
     let Some(far) = Far::new("") else { return };
     let (client, load) = (far.client().await, Load::default());
-    for number in 0..ROUNDS {
+    for number in 0..rounds {
         let (write, before) = (Write::new(number), far.users());
         assert_eq!(client.get("/users?limit=1").await.status, 200);
         far.cutter.swallow_answers("COMMIT");
@@ -209,7 +209,7 @@ async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
         assert_eq!(far.users(), before + 1, "and done once");
     }
     // And when the network is well again at once: what may have been done is not tried again unasked.
-    for number in 0..ROUNDS {
+    for number in 0..rounds {
         let (write, cuts) = (Write::new(number), far.cutter.count());
         far.cutter.swallow_answers("COMMIT");
         let asking = tokio::spawn({

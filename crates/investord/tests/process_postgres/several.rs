@@ -11,7 +11,7 @@ use crate::judge::{check_database, count};
 use crate::load::{Acknowledged, Write, pause};
 use crate::provision::{SECOND, until_refused};
 use crate::siege::Siege;
-use crate::support::patience::{Patience, in_time};
+use crate::support::patience::{Patience, amount, in_time};
 use crate::support::postgres;
 
 /// None where there is no PostgreSQL.
@@ -82,7 +82,7 @@ async fn a_revoked_key_is_refused_by_both_within_a_second() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_sent_to_both_at_once_makes_one_user() {
-    const ROUNDS: u64 = 200;
+    let rounds: u64 = amount(80, 200);
     let Some(home) = home("") else { return };
     let mut chance = Chance::new("at once");
     let servers = [0, 1].map(|at| start(&home, at));
@@ -93,7 +93,7 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
         connections.push(clients[number % 2].connect().await);
     }
     let (mut conflicts, mut others) = (0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let (once, count) = (uuid(), 2 + usize::try_from(chance.below(7)).unwrap());
         // In every fourth round one of them is for somebody else.
         let odd = (round % 4 == 0).then(|| usize::try_from(chance.below(8)).unwrap() % count);
@@ -128,9 +128,9 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
             assert_eq!(client.create(done[0].0, &once).await.body, done[0].1);
         }
     }
-    println!("{ROUNDS} keys, {conflicts} conflicts, {others} for another body");
-    assert!(others >= ROUNDS / 4, "in every fourth round somebody is refused");
-    let users = usize::try_from(ROUNDS).unwrap();
+    println!("{rounds} keys, {conflicts} conflicts, {others} for another body");
+    assert!(others >= rounds / 4, "in every fourth round somebody is refused");
+    let users = usize::try_from(rounds).unwrap();
     assert_eq!(clients[1].all_users().await.1, users);
     assert_eq!(check_database(&home.register()), users);
 }
@@ -249,8 +249,7 @@ async fn workers_sweep_the_same_rows_without_harm() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_of_one_of_two_lose_nothing() {
-    const KILLS: usize = 10;
-    const PER_ROUND: usize = 320;
+    let (kills, per_round) = amount((5, 100), (10, 320));
     let Some(home) = home("") else { return };
     let mut chance = Chance::new("kills");
     let mut servers = vec![start(&home, 0), start(&home, 1)];
@@ -258,8 +257,8 @@ async fn kills_of_one_of_two_lose_nothing() {
     let client = home.caller(&servers[0]).await;
     siege
         .lay(&client, async {
-            for _ in 0..KILLS {
-                siege.load.more(PER_ROUND).await;
+            for _ in 0..kills {
+                siege.load.more(per_round).await;
                 pause(chance.below(60)).await;
                 let at = usize::try_from(chance.below(2)).unwrap();
                 servers.remove(at).kill();
@@ -268,17 +267,17 @@ async fn kills_of_one_of_two_lose_nothing() {
                 servers.insert(at, start(&home, at));
                 siege.moved(at, &servers[at]);
             }
-            siege.load.more(PER_ROUND).await;
+            siege.load.more(per_round).await;
         })
         .await;
     let client = at(&servers[0], &client);
     let (unknown, extra) = siege.judge(&home.register(), &client).await;
     let (acknowledged, trouble) = (siege.load.acknowledged(), siege.trouble());
     println!(
-        "{KILLS} kills, {acknowledged} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} \
+        "{kills} kills, {acknowledged} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} \
          were stored; {trouble:?}"
     );
-    assert!(acknowledged >= KILLS * PER_ROUND);
+    assert!(acknowledged >= kills * per_round);
     assert!(trouble.unanswered > 0 && trouble.sent_again > 0, "{trouble:?}");
 }
 
