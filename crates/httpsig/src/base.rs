@@ -6,7 +6,7 @@ use std::fmt;
 use http::HeaderMap;
 
 use crate::component::{Component, Form, Part};
-use crate::{Presented, Refusal, Version, fields, params, query};
+use crate::{ParamsText, Presented, Refusal, Version, fields, params, query};
 
 /// A message as the wire carried it. `Debug` shows neither headers nor body, which hold tokens and personal
 /// data.
@@ -44,12 +44,19 @@ pub struct Reading<'a> {
     pub path: Cow<'a, str>,
     /// The value of a field without component parameters; `None` when it is not there.
     pub field: &'a dyn Fn(&HeaderMap, &str) -> Option<String>,
+    /// The value of `@signature-params`.
+    pub params: ParamsText,
 }
 
 impl<'a> Reading<'a> {
-    /// `@path` as received (`/` when empty, RFC 9421 section 2.2.6), fields as [`fields::plain`].
+    /// `@path` and the signature's parameters as received (`/` for an empty path, RFC 9421 section 2.2.6), fields as
+    /// [`fields::plain`].
     pub fn standard(message: &Message<'a>) -> Reading<'a> {
-        Reading { path: Cow::Borrowed(message.path_or_root()), field: &fields::plain }
+        Reading {
+            path: Cow::Borrowed(message.path_or_root()),
+            field: &fields::plain,
+            params: ParamsText::Received,
+        }
     }
 }
 
@@ -66,9 +73,18 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Lower-case, without the default port (RFC 9421 section 2.2.3).
+    /// The target URI with scheme and authority normalised (RFC 9421 section 2.2.2).
+    fn target_uri(&self) -> String {
+        let scheme = self.scheme.to_ascii_lowercase();
+        format!("{scheme}://{}{}", self.normal_authority(), self.request_target())
+    }
+
+    /// Lower-case, without an empty or the default port (RFC 9421 section 2.2.3, RFC 9110 section 4.2.3).
     fn normal_authority(&self) -> String {
         let authority = self.authority.to_ascii_lowercase();
+        if let Some(host) = authority.strip_suffix(':') {
+            return host.to_owned();
+        }
         let default = match self.scheme.to_ascii_lowercase().as_str() {
             "https" => ":443",
             "http" => ":80",
@@ -80,7 +96,7 @@ impl<'a> Message<'a> {
 
 impl Presented {
     /// The signature base: one line per covered component in the order of the list, then `@signature-params`
-    /// with the received text. Lines end in a single LF, the last one in none.
+    /// with the text that `reading` chooses. Lines end in a single LF, the last one in none.
     ///
     /// # Errors
     /// When a covered component is not there, does not fit the message or has no value that could be signed.
@@ -90,9 +106,9 @@ impl Presented {
         version: Version,
         reading: &Reading<'_>,
     ) -> Result<String, Refusal> {
-        let profile = version.profile();
+        let (profile, params) = (version.profile(), self.params(reading.params));
         let quote = if profile.quoted { "\"" } else { "" };
-        let mut base = String::with_capacity(512 + self.text.len());
+        let mut base = String::with_capacity(512 + params.len());
         for component in &self.components {
             let value = value(component, message, version, reading)?;
             if value.contains(['\n', '\r']) {
@@ -100,7 +116,7 @@ impl Presented {
             }
             base.extend([quote, component.name(), quote, component.suffix(), ": ", &value, "\n"]);
         }
-        base.extend([quote, "@signature-params", quote, ": ", &self.text]);
+        base.extend([quote, "@signature-params", quote, ": ", params]);
         Ok(base)
     }
 }
@@ -120,12 +136,10 @@ fn value<'a>(
         Part::Path => Cow::Borrowed(&reading.path),
         Part::Query => Cow::Owned(format!("?{}", message.query.unwrap_or_default())),
         Part::RequestTarget => message.request_target(),
-        Part::TargetUri => {
-            Cow::Owned(format!("{}://{}{}", message.scheme, message.authority, message.request_target()))
-        }
-        Part::Authority if message.authority.is_empty() => {
+        Part::TargetUri | Part::Authority if message.authority.is_empty() => {
             return Err(missing(component, "the request has no host"));
         }
+        Part::TargetUri => Cow::Owned(message.target_uri()),
         Part::Authority => Cow::Owned(message.normal_authority()),
         Part::Scheme => Cow::Owned(message.scheme.to_ascii_lowercase()),
         Part::QueryParam(name) => {

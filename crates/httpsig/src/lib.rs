@@ -77,7 +77,7 @@ pub(crate) use component::Component;
 pub use digest::body_digest;
 pub use ecdsa::Encoding;
 pub use key::{Hash, KeyError, KeyKind, PublicKey};
-pub use params::Presented;
+pub use params::{ParamsText, Presented};
 pub use policy::{Policy, verify};
 pub use profile::{Profile, Version};
 pub use refusal::Refusal;

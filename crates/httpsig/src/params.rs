@@ -6,11 +6,15 @@ use sfv::BareItemFromInput;
 use crate::sf::{self, Member, Value};
 use crate::{Component, Refusal};
 
+const INPUT: &str = "signature-input";
+
 /// No vendor client covers more than fifteen; the limit keeps the search for duplicates cheap.
 const MOST_COMPONENTS: usize = 100;
 /// `;key` and `@query-param` read a whole field or query for each component, so that a few large fields would
 /// buy a stranger much work.
 const MOST_WITH_PARAMETERS: usize = 16;
+/// Signatures of one message that are looked at. A message that passes gateways collects one or two.
+const MOST_SIGNATURES: usize = 16;
 
 /// A parsed signature of which nothing has been verified yet.
 ///
@@ -19,10 +23,24 @@ const MOST_WITH_PARAMETERS: usize = 16;
 pub struct Presented {
     label: String,
     /// Everything behind `label=`, as received: the value of the line `@signature-params`.
-    pub(crate) text: String,
+    text: String,
+    /// The same in the one spacing that RFC 9421 section 2.3 allows, where that is another text.
+    canonical: Option<String>,
     pub(crate) components: Vec<Component>,
     parameters: Known,
     signature: Vec<u8>,
+}
+
+/// Which text of `signature-input` was signed, where it was sent in another spacing than its canonical one.
+///
+/// RFC 9421 section 2.3 has the canonical one signed; clients that build the field by hand sign what they send. They
+/// differ in blanks alone, so either may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamsText {
+    /// As received.
+    Received,
+    /// Spaced as a strict serialisation (RFC 8941 section 4.1).
+    Canonical,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,48 +54,63 @@ struct Known {
 }
 
 impl Presented {
-    /// Reads the two fields. Among several signatures `sig1` is taken, or the only one there is.
+    /// Reads the two fields. Among several signatures `sig1` is taken, or else the first that can be read.
     ///
     /// # Errors
     /// A [`Refusal`] that names the field, label, component or parameter at fault.
     pub fn parse(headers: &HeaderMap) -> Result<Presented, Refusal> {
-        const INPUT: &str = "signature-input";
+        Presented::choose(headers, |_| true)
+    }
+
+    /// Reads the two fields and chooses among several signatures the one that `counts`, mostly by its key id:
+    /// `sig1` if it is among them, else the first. Others may be for another verifier (RFC 9421 section 7.2.5)
+    /// and are ignored, even those that cannot be read. If none counts, the first that can be read is the answer.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field, label, component or parameter at fault.
+    pub fn choose(headers: &HeaderMap, counts: impl Fn(&Presented) -> bool) -> Result<Presented, Refusal> {
         const SIGNATURE: &str = "signature";
         let input = text(headers, INPUT)?.ok_or(Refusal::MissingSignatureInput)?;
         let signature = text(headers, SIGNATURE)?.ok_or(Refusal::MissingSignature)?;
-        let members = members(INPUT, &input)?;
-        let at = choose(&members)?;
-        let label = members[at].key;
-        let signatures = self::members(SIGNATURE, &signature)?;
-        let found = signatures
-            .into_iter()
-            .find(|member| member.key == label)
-            .ok_or_else(|| Refusal::LabelMissing { label: label.to_owned() })?;
-        let Value::Item(BareItemFromInput::ByteSequence(bytes)) = found.value else {
-            return Err(unparsable(SIGNATURE, &format!("`{label}` is not a byte sequence `:base64:`")));
-        };
-        let texts = sf::member_texts(&input);
-        if texts.len() != members.len() {
+        let respaced = sf::respaced(&input);
+        let (members, mut signatures) = (members(INPUT, &respaced)?, self::members(SIGNATURE, &signature)?);
+        let (texts, canonical) = (sf::member_texts(&input), sf::member_texts(&respaced));
+        if texts.len() != members.len() || canonical.len() != members.len() {
             return Err(unparsable(INPUT, "its members cannot be told apart"));
         }
-        let member = members.into_iter().nth(at).ok_or(Refusal::MissingSignatureInput)?;
-        Presented::from_member(member, texts[at], bytes)
+        if members.len() > MOST_SIGNATURES {
+            return Err(Refusal::TooManySignatures { count: members.len(), most: MOST_SIGNATURES });
+        }
+        let mut candidates: Vec<_> = members.into_iter().zip(texts.into_iter().zip(canonical)).collect();
+        // Stable, so that the others stay in the order of the field.
+        candidates.sort_by_key(|(member, _)| member.key != "sig1");
+        let mut other = Err(unparsable(INPUT, "it is empty"));
+        for (at, (member, texts)) in candidates.into_iter().enumerate() {
+            let found = signature_of(member.key, &mut signatures)
+                .and_then(|bytes| Presented::from_member(member, texts, bytes));
+            match found {
+                Ok(presented) if counts(&presented) => return Ok(presented),
+                found if at == 0 || (found.is_ok() && other.is_err()) => other = found,
+                _ => {}
+            }
+        }
+        other
     }
 
     /// The same reading for a signature that is about to be made.
     pub(crate) fn unsigned(field: &str) -> Result<Presented, Refusal> {
-        const INPUT: &str = "signature-input";
         let member = members(INPUT, field)?.pop().ok_or(Refusal::MissingSignatureInput)?;
         let text = sf::member_texts(field).pop().unwrap_or_default();
-        Presented::from_member(member, text, Vec::new())
+        Presented::from_member(member, (text, text), Vec::new())
     }
 
-    fn from_member(member: Member<'_>, text: &str, signature: Vec<u8>) -> Result<Presented, Refusal> {
+    fn from_member(
+        member: Member<'_>,
+        texts: (&str, &str),
+        signature: Vec<u8>,
+    ) -> Result<Presented, Refusal> {
         let Value::InnerList(items) = member.value else {
-            return Err(unparsable(
-                "signature-input",
-                &format!("`{}` is not a list in parentheses", member.key),
-            ));
+            return Err(unparsable(INPUT, &format!("`{}` is not a list in parentheses", member.key)));
         };
         let with_parameters = items.iter().filter(|(_, parameters)| !parameters.is_empty()).count();
         for (count, most, what) in [
@@ -104,9 +137,11 @@ impl Presented {
         for (key, value) in &member.parameters {
             parameters.take(key, value)?;
         }
+        let (text, canonical) = texts;
         Ok(Presented {
             label: member.key.to_owned(),
             text: text.to_owned(),
+            canonical: (canonical != text).then(|| canonical.to_owned()),
             components,
             parameters,
             signature,
@@ -116,6 +151,19 @@ impl Presented {
     /// The dictionary key under which both fields carry this signature, `sig1` in every vendor client.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Whether the member of `signature-input` was sent in the spacing of its strict serialisation (RFC 8941 section
+    /// 4.1), so that both readings of [`ParamsText`] are one.
+    pub fn is_canonical(&self) -> bool {
+        self.canonical.is_none()
+    }
+
+    pub(crate) fn params(&self, text: ParamsText) -> &str {
+        match (text, &self.canonical) {
+            (ParamsText::Canonical, Some(canonical)) => canonical,
+            _ => &self.text,
+        }
     }
 
     /// `keyid`: which key is claimed to have signed.
@@ -215,15 +263,13 @@ fn members<'a>(header: &'static str, text: &'a str) -> Result<Vec<Member<'a>>, R
     }
 }
 
-fn choose(members: &[Member<'_>]) -> Result<usize, Refusal> {
-    match (members.iter().position(|member| member.key == "sig1"), members.len()) {
-        (Some(at), _) => Ok(at),
-        (None, 0) => Err(unparsable("signature-input", "it is empty")),
-        (None, 1) => Ok(0),
-        (None, _) => {
-            let labels = members.iter().map(|member| member.key).collect::<Vec<_>>().join(", ");
-            Err(Refusal::SeveralSignatures { labels })
-        }
+/// Takes the bytes of the signature with this label out of the members of the field `signature`.
+fn signature_of(label: &str, signatures: &mut Vec<Member<'_>>) -> Result<Vec<u8>, Refusal> {
+    let at = signatures.iter().position(|member| member.key == label);
+    let at = at.ok_or_else(|| Refusal::LabelMissing { label: label.to_owned() })?;
+    match signatures.swap_remove(at).value {
+        Value::Item(BareItemFromInput::ByteSequence(bytes)) => Ok(bytes),
+        _ => Err(unparsable("signature", &format!("`{label}` is not a byte sequence `:base64:`"))),
     }
 }
 

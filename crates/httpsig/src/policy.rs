@@ -1,6 +1,6 @@
 //! What a signature must cover, and when it is valid.
 
-use crate::{Message, Presented, PublicKey, Reading, Refusal, Version, digest};
+use crate::{Message, ParamsText, Presented, PublicKey, Reading, Refusal, Version, digest};
 
 /// The judgement that needs no curve. Cheap; make it before [`PublicKey::verify`].
 ///
@@ -173,8 +173,15 @@ pub fn verify(
 ) -> Result<(), Refusal> {
     policy.check(presented, message, version, now)?;
     key.check_alg(presented.alg())?;
-    let base = presented.base(message, version, &Reading::standard(message))?;
-    key.verify(base.as_bytes(), presented.signature()).map(|_| ())
+    let holds = |params| {
+        let reading = Reading { params, ..Reading::standard(message) };
+        let base = presented.base(message, version, &reading)?;
+        key.verify(base.as_bytes(), presented.signature()).map(|_| ())
+    };
+    match holds(ParamsText::Received) {
+        Err(_) if !presented.is_canonical() => holds(ParamsText::Canonical),
+        outcome => outcome,
+    }
 }
 
 fn has_body(message: &Message<'_>) -> bool {

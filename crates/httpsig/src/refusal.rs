@@ -15,9 +15,9 @@ pub enum Refusal {
     /// A field that is not what its specification says.
     #[error("the header `{header}` cannot be read: {reason}")]
     Unparsable { header: String, reason: String },
-    /// Several signatures, none of them under the label that all clients use.
-    #[error("`signature-input` carries several signatures and none is labelled `sig1`: {labels}")]
-    SeveralSignatures { labels: String },
+    /// More signatures than any message has reason to carry.
+    #[error("`signature-input` carries {count} signatures, at most {most} are looked at")]
+    TooManySignatures { count: usize, most: usize },
     /// The label of `signature-input` does not occur in `signature`.
     #[error("the header `signature` has no member `{label}`, which `signature-input` announces")]
     LabelMissing { label: String },

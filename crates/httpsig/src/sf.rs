@@ -47,6 +47,28 @@ pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, h
     }))
 }
 
+/// Spaces a dictionary as its strict serialisation does (RFC 8941 section 4.1): one space between the items of a list
+/// and none at parentheses and semicolons. Also where section 4.2 takes none: some clients write `) ; created=1`, or
+/// tabs. Nothing but blanks outside of strings is changed.
+pub(crate) fn respaced(text: &str) -> String {
+    let (mut kept, mut quote, mut previous) = (String::with_capacity(text.len()), Quote::None, 0);
+    for character in text.chars() {
+        let byte = u8::try_from(character).unwrap_or_default();
+        match (quote, character) {
+            (Quote::None, ' ' | '\t') if kept.ends_with(['(', ';', ' ']) => {}
+            (Quote::None, ' ' | '\t') => kept.push(' '),
+            (Quote::None, ')' | ';') => {
+                kept.truncate(kept.trim_end_matches(' ').len());
+                kept.push(character);
+            }
+            _ => kept.push(character),
+        }
+        quote = quote.after(byte, previous);
+        previous = byte;
+    }
+    kept
+}
+
 /// Cuts a dictionary at its top-level commas and gives the text behind `key=` of each member, as it was sent.
 ///
 /// Only meaningful for a text that [`dictionary`] has accepted; then both see the same members.
@@ -54,19 +76,12 @@ pub(crate) fn member_texts(text: &str) -> Vec<&str> {
     let mut members = Vec::new();
     let (mut start, mut quote, mut previous) = (0, Quote::None, 0);
     for (at, byte) in text.bytes().enumerate() {
-        quote = match (quote, byte) {
-            // Also inside parentheses a comma can only stand in a string.
-            (Quote::None, b',') => {
-                members.push(&text[start..at]);
-                start = at + 1;
-                Quote::None
-            }
-            (Quote::None, b'"') if previous == b'%' => Quote::Display,
-            (Quote::None, b'"') | (Quote::Escape, _) => Quote::String,
-            (Quote::String, b'\\') => Quote::Escape,
-            (Quote::String | Quote::Display, b'"') => Quote::None,
-            (inside, _) => inside,
-        };
+        // Also inside parentheses a comma can only stand in a string.
+        if matches!(quote, Quote::None) && byte == b',' {
+            members.push(&text[start..at]);
+            start = at + 1;
+        }
+        quote = quote.after(byte, previous);
         previous = byte;
     }
     members.push(&text[start..]);
@@ -84,6 +99,19 @@ enum Quote {
     Escape,
     // RFC 9651 section 3.3.8: no backslash escapes in there.
     Display,
+}
+
+impl Quote {
+    /// Where the text is after this byte, and the one before it.
+    fn after(self, byte: u8, previous: u8) -> Quote {
+        match (self, byte) {
+            (Quote::None, b'"') if previous == b'%' => Quote::Display,
+            (Quote::None, b'"') | (Quote::Escape, _) => Quote::String,
+            (Quote::String, b'\\') => Quote::Escape,
+            (Quote::String | Quote::Display, b'"') => Quote::None,
+            (inside, _) => inside,
+        }
+    }
 }
 
 struct Collect<'de>(Vec<Member<'de>>);

@@ -341,7 +341,7 @@ fn a_reading_of_ones_own() {
         }
         None => Some(fields::plain(headers, name)?.split(", ").next()?.to_owned()),
     };
-    let reading = Reading { path: "/users/a b".into(), field: &proxy };
+    let reading = Reading { path: "/users/a b".into(), field: &proxy, params: httpsig::ParamsText::Received };
     let base = presented.base(&message, Version::Draft15, &reading).unwrap();
     assert_eq!(base, text);
     assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(Encoding::Der));

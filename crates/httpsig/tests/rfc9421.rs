@@ -5,9 +5,12 @@ mod common;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA512, UnparsedPublicKey};
-use common::{decode, header, headers};
+use common::{decode, encode, header, headers};
 use http::HeaderMap;
-use httpsig::{Encoding, Message, Policy, Presented, PublicKey, Reading, Refusal, Version, body_digest};
+use httpsig::{
+    Encoding, KeyKind, Message, Policy, Presented, PublicKey, Reading, Refusal, SigningKey, Version,
+    body_digest, verify,
+};
 
 const RSA_PSS: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr4tmm3r20Wd/PbqvP1s2+QEtvpuRaV8Yq40gjUR8y2Rjxa6d\
     pG2GXHbPfvMs8ct+Lh1GH45x28Rw3Ry53mm+oAXjyQ86OnDkZ5N8lYbggD4O3w6M6pAvLkhk95AndTrifbIFPNU8PPMO7OyrFAHqgDsznjPFmTOt\
@@ -302,6 +305,23 @@ fn section_2_2_derived_components() {
         (Message { authority: "example.com:8443", ..message }, "@authority", "example.com:8443"),
         (Message { authority: "example.com:80", ..message }, "@authority", "example.com:80"),
         (Message { authority: "example.com:80", scheme: "http", ..message }, "@authority", "example.com"),
+        (Message { authority: "Example.com:", ..message }, "@authority", "example.com"),
+        (Message { authority: "[2001:DB8::1]:443", ..message }, "@authority", "[2001:db8::1]"),
+        (
+            Message { authority: "WWW.Example.COM:443", scheme: "HTTPS", ..message },
+            "@target-uri",
+            "https://www.example.com/path?param=value",
+        ),
+        (
+            Message { authority: "a:80", scheme: "http", path: "/A%2fb", query: None, ..message },
+            "@target-uri",
+            "http://a/A%2fb",
+        ),
+        (
+            Message { authority: "a:8443", path: "", query: Some(""), ..message },
+            "@target-uri",
+            "https://a:8443/?",
+        ),
         (Message { scheme: "HTTP", ..message }, "@scheme", "http"),
         (message, "@request-target", "/path?param=value"),
         (query(None), "@request-target", "/path"),
@@ -321,7 +341,9 @@ fn section_2_2_derived_components() {
     assert!(matches!(rfc(&message, r#""@status""#), Err(Refusal::UnsupportedComponent { .. })));
     assert!(matches!(rfc(&response, r#""@method""#), Err(Refusal::UnsupportedComponent { .. })));
     let nowhere = Message { authority: "", ..message };
-    assert!(matches!(rfc(&nowhere, r#""@authority""#), Err(Refusal::MissingComponent { .. })));
+    for component in [r#""@authority""#, r#""@target-uri""#] {
+        assert!(matches!(rfc(&nowhere, component), Err(Refusal::MissingComponent { .. })));
+    }
 }
 
 #[test]
@@ -372,4 +394,43 @@ fn section_2_5_base() {
     assert_eq!(base.lines().count(), 7);
     assert!(!base.ends_with('\n'));
     rsa_pss(&base, presented.signature());
+}
+
+/// Section 2.3: the parameters are signed in their strict serialisation. Clients that write the field by hand sign
+/// what they send; what neither text says does not hold.
+#[test]
+fn section_2_3_parameters_in_either_spacing() {
+    let canonical = r#"("@method" "@path");created=1618884473;keyid="k""#;
+    let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+    let none = HeaderMap::new();
+    let message = request("GET", "/path", None, &none);
+    let verified = |received: &str, signed: &str| {
+        let base = format!("\"@method\": GET\n\"@path\": /path\n\"@signature-params\": {signed}");
+        let signature = key.sign(base.as_bytes(), Encoding::Ed25519).unwrap();
+        let (input, signature) = (format!("a={received}"), format!("a=:{}:", encode(&signature)));
+        let fields = headers(&[("signature-input", &input), ("signature", &signature)]);
+        let presented = Presented::parse(&fields).unwrap();
+        let message = Message { headers: &fields, ..message };
+        verify(&message, &presented, &key.public(), Version::Rfc9421, &Policy::default(), 1_618_884_475)
+    };
+    for received in [
+        canonical,
+        r#"( "@method"  "@path" );created=1618884473;keyid="k""#,
+        r#"("@method" "@path"); created=1618884473; keyid="k""#,
+        r#"("@method" "@path") ; created=1618884473 ;keyid="k""#,
+        "(\t\"@method\"\t\"@path\");\tcreated=1618884473;keyid=\"k\"",
+    ] {
+        assert_eq!(verified(received, received), Ok(()), "{received}");
+        assert_eq!(verified(received, canonical), Ok(()), "{received}");
+        for other in [
+            r#"("@method" "@path"  );created=1618884473;keyid="k""#,
+            r#"("@method" "@path");created=1618884473;keyid="k" "#,
+            r#"("@method" "@path");keyid="k";created=1618884473"#,
+            r#"("@method" "@path");created=1618884474;keyid="k""#,
+            r#"("@method");created=1618884473;keyid="k""#,
+            r#"("@method" "@path");created=01618884473;keyid="k""#,
+        ] {
+            assert_eq!(verified(received, other), Err(Refusal::Mismatch), "{received} signed as {other}");
+        }
+    }
 }

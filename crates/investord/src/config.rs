@@ -2,14 +2,14 @@
 //!
 //! `investord.default.toml` is the manual; a test holds it and [`Config::default`] together.
 
+mod address;
+mod sources;
+
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -17,8 +17,8 @@ use crate::domain::webhook::Targets;
 use crate::store::connect::Tuning;
 use crate::store::{Database, Postgres};
 
-/// Variables of commands, without their prefix, which are not configuration.
-const OF_COMMANDS: &[&str] = &["profile", "config", "key_passphrase", "copy_from", "copy_to"];
+pub use address::Address;
+pub use sources::{CommandLine, Sources};
 
 /// The commented default file.
 pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
@@ -26,8 +26,8 @@ pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    pub listen: SocketAddr,
-    pub operator_listen: Option<SocketAddr>,
+    pub listen: Address,
+    pub operator_listen: Option<Address>,
     pub data: PathBuf,
     pub database: Option<Secret>,
     pub public_url: Option<String>,
@@ -35,7 +35,7 @@ pub struct Config {
     pub master_key_file: Option<PathBuf>,
     pub master_key: Option<Secret>,
     pub tenants: Option<PathBuf>,
-    pub metrics_listen: Option<SocketAddr>,
+    pub metrics_listen: Option<Address>,
     pub token_lifetime_seconds: u32,
     pub idempotency_window_hours: u32,
     pub rate_limit_per_second: u32,
@@ -122,7 +122,7 @@ impl fmt::Debug for Secret {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: ([127, 0, 0, 1], 8080).into(),
             operator_listen: None,
             data: "investord-data".into(),
             database: None,
@@ -153,27 +153,19 @@ const OPERATOR_PORT: u16 = 1000;
 
 impl Config {
     /// Where operators are answered: for people of this machine, unless it is said otherwise.
-    pub fn operator_address(&self) -> SocketAddr {
-        self.operator_listen.unwrap_or_else(|| {
+    pub fn operator_address(&self) -> Address {
+        self.operator_listen.clone().unwrap_or_else(|| {
             let port = match self.listen.port() {
                 0 => 0,
                 port => port.checked_add(OPERATOR_PORT).unwrap_or(0),
             };
-            SocketAddr::from(([127, 0, 0, 1], port))
+            ([127, 0, 0, 1], port).into()
         })
     }
 
-    /// Reads the file, if one is named, and the environment.
-    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = file {
-            let what = || format!("configuration file {}", file.display());
-            let text = std::fs::read_to_string(file).with_context(what)?;
-            parse_toml::<toml::Table>(&text).with_context(what)?;
-            figment = figment.merge(Toml::string(&text));
-        }
-        let environment = Env::prefixed("INVESTORD_").ignore(OF_COMMANDS).split("__");
-        let config: Config = figment.merge(environment).extract().map_err(|error| without_values(&error))?;
+    /// Reads all sources and checks what they say.
+    pub fn load(sources: &Sources) -> anyhow::Result<Self> {
+        let config = sources.read()?;
         config.check()?;
         Ok(config)
     }
@@ -197,6 +189,9 @@ impl Config {
             if !range.contains(&value) {
                 bail!("{key} must be between {} and {}, is {value}", range.start(), range.end());
             }
+        }
+        if self.data.as_os_str().is_empty() {
+            bail!("data must name a folder, is empty");
         }
         if let Some(public_url) = &self.public_url {
             let url = url::Url::parse(public_url).with_context(|| format!("public_url '{public_url}'"))?;
@@ -252,24 +247,6 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     })
 }
 
-/// What is wrong with the configuration, by key; what was found is left out, it may be a secret.
-fn without_values(error: &figment::Error) -> anyhow::Error {
-    use figment::error::Kind;
-    let faults = error.clone().into_iter().map(|fault| {
-        let key = fault.path.join(".");
-        match fault.kind {
-            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-                format!("{key}: must be {expected}")
-            }
-            Kind::UnknownField(field, known) => {
-                format!("there is no key '{field}'; there are {}", known.join(", "))
-            }
-            kind => format!("{key}: {kind}"),
-        }
-    });
-    anyhow!("configuration: {}", faults.collect::<Vec<_>>().join("; "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,11 +270,21 @@ mod tests {
         );
     }
 
+    fn from(file: &std::path::Path) -> Sources {
+        let (defaults, file) = (Config::default(), Some(file.to_owned()));
+        Sources { defaults, file, of_commands: Vec::new(), command_line: CommandLine::default() }
+    }
+
     #[test]
     fn unknown_keys_and_bad_values_are_refused() {
         for (text, reason) in [
-            ("lisen = \"127.0.0.1:1\"", "lisen"),
-            ("listen = \"nowhere\"", "listen"),
+            ("lisen = \"127.0.0.1:1\"", "there is no key 'lisen'; did you mean 'listen'?"),
+            ("[log]\nlevl = \"info\"", "there is no key 'levl' in [log]; did you mean 'level'?"),
+            ("colour = 1", "there is no key 'colour'; there are listen, operator_listen"),
+            ("listen = \"nowhere\"", "listen: must be HOST:PORT"),
+            ("operator_listen = \"127.1:80\"", "operator_listen: must be HOST:PORT"),
+            ("listen = 8080", "listen: must be HOST:PORT"),
+            ("data = \"\"", "data must name a folder"),
             ("[log]\nformat = \"xml\"\nlevel = \"info\"", "xml"),
             ("idempotency_window_hours = 23", "idempotency_window_hours"),
             ("public_url = \"ftp://x\"", "public_url"),
@@ -305,9 +292,28 @@ mod tests {
         ] {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(&file, text).unwrap();
-            let error = format!("{:#}", Config::load(Some(file.path())).unwrap_err());
+            let error = format!("{:#}", Config::load(&from(file.path())).unwrap_err());
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    /// A folder that is named by a stronger source than the database is refused, not forgotten.
+    #[test]
+    fn a_folder_beside_a_weaker_database_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "data = \"a\"\ndatabase = \"sqlite:b.db\"").unwrap();
+        let load = |command_line| Config::load(&Sources { command_line, ..from(file.path()) });
+        let kept = load(CommandLine::default()).unwrap();
+        assert_eq!(kept.database().unwrap().to_string(), "sqlite:b.db", "in one source the database counts");
+        let error =
+            load(CommandLine { data: Some("c".into()), ..CommandLine::default() }).unwrap_err().to_string();
+        assert!(error.contains("--data and 'database' in ") && error.contains("two registers"), "{error}");
+        let both = CommandLine {
+            data: Some("c".into()),
+            database: Some("sqlite:d.db".into()),
+            ..CommandLine::default()
+        };
+        assert_eq!(load(both).unwrap().database().unwrap().to_string(), "sqlite:d.db");
     }
 
     #[test]

@@ -15,4 +15,5 @@ pub mod provision;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod worker;

@@ -27,6 +27,8 @@ pub enum Problem {
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
+    /// The content is compressed or otherwise coded.
+    ContentCoding,
     /// The key was used with another request.
     OtherRequest,
     /// Another process is at work for the same tenant, perhaps on the same request (decision W11).
@@ -78,6 +80,7 @@ impl Problem {
             Problem::NotFound(_) => &NOT_FOUND,
             Problem::MethodNotAllowed => &METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &NOT_ACCEPTABLE,
+            Problem::ContentCoding => &UNSUPPORTED_MEDIA_TYPE,
             Problem::OtherRequest => &UNPROCESSABLE_ENTITY,
             Problem::StillRunning | Problem::State(_) | Problem::Decided(_) => &CONFLICT,
             Problem::UpgradeRequired => &UPGRADE_REQUIRED,
@@ -87,7 +90,8 @@ impl Problem {
         }
     }
 
-    fn detail(&self) -> String {
+    /// What is wrong this time, in words for the sender.
+    pub fn detail(&self) -> String {
         match self {
             Problem::InvalidRequest(faults) => faults
                 .iter()
@@ -104,7 +108,14 @@ impl Problem {
             Problem::Decided(who) => who.clone(),
             Problem::NotFound(what) => format!("there is no such {what}"),
             Problem::MethodNotAllowed => "this path does not know this method; see the header 'allow'".into(),
-            Problem::NotAcceptable => "the header 'accept' excludes application/json".into(),
+            Problem::NotAcceptable => {
+                "the header 'accept' excludes every media type that this operation can answer".into()
+            }
+            Problem::ContentCoding => {
+                "the header 'content-encoding' names a coding, and content is taken without any: leave the header out \
+                 or send 'identity'"
+                    .into()
+            }
             Problem::OtherRequest => {
                 "the idempotency key was used with another body; use a new key for another request".into()
             }
@@ -222,6 +233,10 @@ impl IntoResponse for Problem {
             Problem::TooManyRequests { retry_after_seconds, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
             }
+            // RFC 9110 section 15.5.16.
+            Problem::ContentCoding => {
+                response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
             // RFC 9110 section 11.6.1.
             Problem::Unauthorised(_) => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -316,8 +331,19 @@ static NOT_ACCEPTABLE: Kind = kind(
     StatusCode::NOT_ACCEPTABLE,
     "Not acceptable",
     &[
-        "Answers are <code>application/json</code>. Send that, <code>application/*</code> or <code>*/*</code> in \
-     <code>accept</code>, or leave the header out.",
+        "Answers are <code>application/json</code>, refusals <code>application/problem+json</code>. Send the first, \
+     <code>application/*</code> or <code>*/*</code> in <code>accept</code>, or leave the header out. Operations whose \
+     success has no body also take <code>application/problem+json</code> alone.",
+    ],
+);
+static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
+    "unsupported_media_type",
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "Unsupported media type",
+    &[
+        "The content is compressed or otherwise coded, as the header <code>content-encoding</code> says. Send it as it \
+     is: without that header, or with <code>identity</code>, as the header <code>accept-encoding</code> of this answer \
+     says. A content type that is not taken is <code>invalid_request</code> instead.",
     ],
 );
 static CONFLICT: Kind = kind(
@@ -383,7 +409,7 @@ static GATEWAY_TIMEOUT: Kind = kind(
 );
 
 /// Every kind of problem that has a page, those that only a proxy or a later operation gives among them.
-pub static KINDS: [&Kind; 15] = [
+pub static KINDS: [&Kind; 16] = [
     &INVALID_REQUEST,
     &MISSING_CLIENT_ID,
     &MISSING_IDEMPOTENCY_KEY,
@@ -392,6 +418,7 @@ pub static KINDS: [&Kind; 15] = [
     &NOT_FOUND,
     &METHOD_NOT_ALLOWED,
     &NOT_ACCEPTABLE,
+    &UNSUPPORTED_MEDIA_TYPE,
     &CONFLICT,
     &UNPROCESSABLE_ENTITY,
     &UPGRADE_REQUIRED,

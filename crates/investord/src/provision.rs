@@ -1,24 +1,26 @@
 //! Bringing tenants, clients and keys into being, one by one or from a file.
 
-use std::path::{Path, PathBuf};
+mod tenants_file;
+
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use httpsig::PublicKey;
 use jiff::Timestamp;
-use serde::Deserialize;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Ids};
-use crate::config::{Secret, parse_toml};
+use crate::config::Secret;
+use crate::domain::suggest::did_you_mean;
 use crate::domain::tenant::{SCOPES, Settings};
 use crate::store::operators::{self, Operator, Role};
 use crate::store::seal::{MasterKey, TenantKey};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{Store, StoreError, Tx};
+
+pub use tenants_file::Wanted;
 
 /// Why something cannot be brought into being. Nothing has been changed.
 #[derive(Debug, Error)]
@@ -27,6 +29,9 @@ pub enum Refusal {
     Invalid(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It could have been brought into being.
+    #[error("nothing was to be kept")]
+    Rehearsed,
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
@@ -116,8 +121,10 @@ impl Provisioner {
                 }
                 let tenant = tenant_name.as_deref().map(|name| tenant(tx, name)).transpose()?;
                 let (id, created_at) = (this.ids.uuid(), this.clock.now());
-                let (name, password, tenant) = (name.clone(), password.clone(), tenant.map(|row| row.number));
-                let new = Operator { id, name, role, tenant, password, created_at, disabled_at: None };
+                let (tenant, tenant_name) = tenant.map(|row| (row.number, row.name)).unzip();
+                let (name, password) = (name.clone(), password.clone());
+                let new =
+                    Operator { id, name, role, tenant, tenant_name, password, created_at, disabled_at: None };
                 operators::insert(tx, &new)?;
                 Ok(new)
             })
@@ -280,12 +287,22 @@ pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), R
 fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, Refusal> {
     match operators::by_name(tx, name)? {
         Some(operator) => Ok(operator),
-        None => refuse(format!("there is no operator '{name}'")),
+        None => {
+            let all = operators::all(tx)?;
+            let meant = did_you_mean(name, all.iter().map(|one| &*one.name));
+            refuse(format!("there is no operator '{name}'{meant}"))
+        }
     }
 }
 
-fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
-    tenants::by_name(tx, name)?.map_or_else(|| refuse(format!("there is no tenant '{name}'")), Ok)
+/// Returns the tenant of this name, or refuses it and names the one that was probably meant.
+pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
+    if let Some(found) = tenants::by_name(tx, name)? {
+        return Ok(found);
+    }
+    let all = tenants::all(tx)?;
+    let meant = did_you_mean(name, all.iter().map(|one| &*one.name));
+    refuse(format!("there is no tenant '{name}'{meant}"))
 }
 
 fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, Refusal> {
@@ -295,7 +312,8 @@ fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, Refusal> {
 fn checked_scopes(scopes: &[String]) -> Result<String, Refusal> {
     match scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         Some(scope) => {
-            refuse(format!("'{scope}' is not a scope of this API; there are {}", SCOPES.join(", ")))
+            let meant = did_you_mean(scope, SCOPES.iter().copied());
+            refuse(format!("'{scope}' is not a scope of this API{meant}; there are {}", SCOPES.join(", ")))
         }
         None if scopes.is_empty() => refuse("a client needs at least one scope"),
         None => Ok(scopes.join(" ")),
@@ -306,170 +324,5 @@ fn check_secret(secret: &Secret) -> Result<(), Refusal> {
     match secret.0.chars().count() {
         1..=1000 => Ok(()),
         _ => refuse("a secret has 1 to 1000 characters"),
-    }
-}
-
-/// A file that says which tenants, clients and keys there are to be.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TenantsFile {
-    #[serde(default, rename = "tenant")]
-    tenants: Vec<TenantEntry>,
-}
-
-#[derive(Deserialize)]
-struct TenantEntry {
-    name: String,
-    #[serde(default, rename = "client")]
-    clients: Vec<ClientEntry>,
-    /// Settings by their names; [`Settings::with`] refuses what is none.
-    #[serde(flatten)]
-    settings: toml::Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClientEntry {
-    id: Uuid,
-    secret: Option<Secret>,
-    secret_file: Option<PathBuf>,
-    scopes: Vec<String>,
-    #[serde(default, rename = "key")]
-    keys: Vec<KeyEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyEntry {
-    id: Uuid,
-    public_key: Option<String>,
-    public_key_file: Option<PathBuf>,
-}
-
-/// The file with everything that it names read in and parsed.
-#[derive(Clone)]
-pub struct Wanted(Vec<(String, toml::Table, Vec<WantedClient>)>);
-
-#[derive(Clone)]
-struct WantedClient {
-    id: Uuid,
-    secret: Secret,
-    scopes: Vec<String>,
-    keys: Vec<(Uuid, PublicKey)>,
-}
-
-impl Wanted {
-    /// Reads a tenants file; paths in it are relative to the file.
-    pub fn read(file: &Path) -> anyhow::Result<Self> {
-        let what = || format!("tenants file {}", file.display());
-        let text = std::fs::read_to_string(file).with_context(what)?;
-        let parsed: TenantsFile = parse_toml(&text).with_context(what)?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        let mut wanted = Vec::new();
-        for TenantEntry { name, clients, settings } in parsed.tenants {
-            let clients: anyhow::Result<Vec<_>> =
-                clients.into_iter().map(|entry| entry.read(folder)).collect();
-            wanted.push((name, settings, clients.with_context(what)?));
-        }
-        Ok(Self(wanted))
-    }
-}
-
-impl ClientEntry {
-    fn read(self, folder: &Path) -> anyhow::Result<WantedClient> {
-        let Self { id, secret, secret_file, scopes, keys } = self;
-        let secret = match (secret, secret_file) {
-            (Some(secret), None) => secret,
-            (None, Some(file)) => {
-                let text = std::fs::read_to_string(folder.join(&file));
-                Secret(text.with_context(|| format!("secret_file {}", file.display()))?.trim_end().to_owned())
-            }
-            _ => bail!("client {id} needs one of secret and secret_file"),
-        };
-        let keys: anyhow::Result<Vec<_>> = keys.into_iter().map(|key| key.read(folder)).collect();
-        Ok(WantedClient { id, secret, scopes, keys: keys? })
-    }
-}
-
-impl KeyEntry {
-    fn read(self, folder: &Path) -> anyhow::Result<(Uuid, PublicKey)> {
-        let Self { id, public_key, public_key_file } = self;
-        let text = match (public_key, public_key_file) {
-            (Some(text), None) => text,
-            (None, Some(file)) => std::fs::read_to_string(folder.join(&file))
-                .with_context(|| format!("public_key_file {}", file.display()))?,
-            _ => bail!("key {id} needs one of public_key and public_key_file"),
-        };
-        Ok((id, PublicKey::from_text(&text).with_context(|| format!("key {id}"))?))
-    }
-}
-
-impl Provisioner {
-    /// Brings into being what the file says, in one commit. Settings that it names, scopes, and a secret that
-    /// is new in the file replace what is there; a key that was revoked stays revoked.
-    pub async fn apply(&self, wanted: Wanted) -> Result<(), Refusal> {
-        let this = self.clone();
-        self.store
-            .write_alone("tenants.apply", move |tx| {
-                for (name, settings, clients) in &wanted.0 {
-                    let tenant = this.apply_tenant(tx, name, settings)?;
-                    for client in clients {
-                        this.apply_client(tx, &tenant, client)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
-    }
-
-    fn apply_tenant(&self, tx: &Tx<'_>, name: &str, changes: &toml::Table) -> Result<TenantRow, Refusal> {
-        let found = tenants::by_name(tx, name)?;
-        let mut settings = found.as_ref().map(|tenant| tenant.settings.clone()).unwrap_or_default();
-        for (key, value) in changes {
-            let value = serde_json::to_value(value).map_err(|error| Refusal::Invalid(error.to_string()))?;
-            let next = settings.with(key, value);
-            settings = next.map_err(|reason| Refusal::Invalid(format!("tenant '{name}': {reason}")))?;
-        }
-        match found {
-            None => self.insert_tenant(tx, name, &settings),
-            Some(tenant) if tenant.settings == settings => Ok(tenant),
-            Some(tenant) => {
-                tenants::set_settings(tx, tenant.number, &settings)?;
-                Ok(TenantRow { settings, ..tenant })
-            }
-        }
-    }
-
-    fn apply_client(&self, tx: &Tx<'_>, tenant: &TenantRow, wanted: &WantedClient) -> Result<(), Refusal> {
-        let WantedClient { id, secret, scopes, keys } = wanted;
-        match tenants::client_by_id(tx, *id)? {
-            None => self.insert_client(tx, tenant, *id, secret, scopes, true)?,
-            Some(client) if client.tenant != tenant.number => {
-                return refuse(format!("client {id} belongs to another tenant than '{}'", tenant.name));
-            }
-            Some(client) => {
-                let (scopes, key) = (checked_scopes(scopes)?, self.key_of(tx, tenant.number)?);
-                check_secret(secret)?;
-                let mac = key.secret_mac(id, &secret.0);
-                let changed = client.declared.as_ref() != Some(&mac);
-                // A file that says what it said before does not bring a rotated secret back.
-                let current = if changed { &mac } else { &client.secret };
-                if changed || client.scopes != scopes {
-                    tenants::set_client(tx, *id, current, Some(&mac), &scopes)?;
-                }
-            }
-        }
-        for (key_id, key) in keys {
-            match tenants::key_by_id(tx, *key_id)? {
-                None => tenants::insert_key(tx, *key_id, *id, key.spki_der(), self.clock.now())?,
-                Some(known) if known.client == *id && known.spki == key.spki_der() => {}
-                Some(_) => {
-                    return refuse(format!(
-                        "key {key_id} is there already, with another public key or client"
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 }

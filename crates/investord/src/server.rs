@@ -1,18 +1,23 @@
 //! Listeners, layers, health, and a stop that loses nothing.
 
+pub mod listeners;
+
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use axum_server::Handle;
 use axum_server::accept::{Accept, DefaultAcceptor};
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use http::StatusCode;
+use axum_server::tls_rustls::RustlsAcceptor;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
@@ -21,10 +26,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
-use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::StoreError;
-use crate::{api, operator, telemetry, worker};
+use crate::{api, operator, telemetry, tls, worker};
+
+pub use listeners::Listeners;
 
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
 const MOST_HEAD: usize = 64 * 1024;
@@ -39,8 +45,77 @@ pub fn router(app: &App) -> Router {
         None => health().route("/metrics", get(telemetry::metrics)),
         Some(_) => health(),
     };
+    layered(api::routes().merge(own), app)
+}
+
+/// What all listeners have in common: every answer has a request id, and no handler sees a request that two readers
+/// could take for two different ones.
+fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
-    api::routes().merge(own).layer(observed).with_state(app.clone())
+    routes.layer(middleware::from_fn(unambiguous)).layer(observed).with_state(app.clone())
+}
+
+/// Refuses requests without one clear host, and transfer codings that are not understood.
+async fn unambiguous(request: Request, next: Next) -> Response {
+    let fault = host_fault(request.version(), request.uri(), request.headers());
+    match fault.map(|fault| ("host", fault)).or_else(|| transfer_coding_fault(request.headers())) {
+        Some((header, fault)) => Problem::invalid(header, fault).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// What is wrong with the host that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). The target's own
+/// authority goes before the header; HTTP/1.0 needs neither.
+fn host_fault(version: Version, target: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    let mut lines = headers.get_all(header::HOST).iter();
+    let (first, second) = (lines.next(), lines.next());
+    let authority = target.authority();
+    if second.is_some() {
+        Some("stands more than once (RFC 9112 section 3.2)")
+    } else if authority.is_some_and(|authority| !is_host(authority)) {
+        Some("the authority of the request target must be a host and perhaps a port")
+    } else if let Some(host) = first {
+        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        match host.filter(is_host) {
+            None => Some("must be a host and perhaps a port (RFC 9110 section 7.2)"),
+            Some(host) if version >= Version::HTTP_2 && authority.is_some_and(|own| *own != host) => {
+                Some("differs from ':authority' (RFC 9113 section 8.3.1)")
+            }
+            Some(_) => None,
+        }
+    } else if version <= Version::HTTP_10 || (version >= Version::HTTP_2 && authority.is_some()) {
+        None
+    } else {
+        Some("is missing (RFC 9112 section 3.2)")
+    }
+}
+
+/// Whether an authority is a host with a port or without: no user information, which RFC 9110 section 4.2.4 forbids.
+fn is_host(authority: &Authority) -> bool {
+    let behind = authority.as_str().strip_prefix(authority.host());
+    let is_port = |text: &str| text.is_empty() || text.parse::<u16>().is_ok();
+    let has_port = behind.is_some_and(|text| text.is_empty() || text.strip_prefix(':').is_some_and(is_port));
+    !authority.host().is_empty() && has_port
+}
+
+/// A transfer coding other than `chunked` (RFC 9112 section 6.1).
+fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static str)> {
+    let is_chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let fault = ("transfer-encoding", "must be chunked, once: no other coding is taken");
+    let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => None,
+        (Some(line), None) if is_chunked(line) => None,
+        _ => Some(fault),
+    }
+}
+
+/// Refuses content that an operator's program has compressed.
+async fn uncoded(request: Request, next: Next) -> Response {
+    match api::caller::plain_content(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// What a supervisor asks.
@@ -55,26 +130,6 @@ async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Pro
     Ok((StatusCode::OK, "ready\n"))
 }
 
-/// Where a server is reached.
-pub struct Listeners {
-    pub clients: TcpListener,
-    pub operators: TcpListener,
-}
-
-impl Listeners {
-    /// Takes the addresses of the configuration, which holds the real ones afterwards.
-    pub fn bind(config: &mut Config) -> anyhow::Result<Self> {
-        let clients = TcpListener::bind(config.listen)
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = config.operator_address();
-        let operators = TcpListener::bind(address)
-            .with_context(|| format!("cannot listen for operators on {address} (operator_listen)"))?;
-        config.listen = clients.local_addr()?;
-        config.operator_listen = Some(operators.local_addr()?);
-        Ok(Self { clients, operators })
-    }
-}
-
 /// Serves until `stop` is done, then lets requests in flight finish.
 pub async fn run(
     app: App,
@@ -82,16 +137,16 @@ pub async fn run(
     worker: bool,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let mut companions = companions(&app, worker)?;
+    let Listeners { clients: listener, operators, metrics, tls } = listeners;
+    let mut companions = companions(&app, worker, metrics)?;
     let courier = worker.then(|| tokio::spawn(worker::deliver::run(app.clone())));
-    companions.spawn(serve_operators(&app, listeners.operators)?);
-    let listener = listeners.clients;
+    companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
     listener.set_nonblocking(true)?;
     tokio::spawn(stop_in_order(app.clone(), listener.try_clone()?, handle.clone(), stop));
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
-    let outcome = match &app.config.tls {
+    let outcome = match tls {
         None => {
             let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
@@ -99,15 +154,10 @@ pub async fn run(
             server.serve(service).await
         }
         Some(tls) => {
-            let config = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await;
-            let config = config.with_context(|| {
-                format!(
-                    "cannot use tls.cert_file {} and tls.key_file {}",
-                    tls.cert_file.display(),
-                    tls.key_file.display()
-                )
-            })?;
-            let inner = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+            if let Some(files) = &app.config.tls {
+                telemetry::certificate_expires(tls::validity(&files.cert_file)?.1);
+            }
+            let inner = RustlsAcceptor::new(tls).handshake_timeout(head_timeout);
             let acceptor = Patient { inner, limit: head_timeout };
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
@@ -119,8 +169,12 @@ pub async fn run(
 }
 
 /// Does what no request waits for, until `stop` is done.
-pub async fn work(app: App, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let _companions = companions(&app, true)?;
+pub async fn work(
+    app: App,
+    metrics: Option<TcpListener>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let _companions = companions(&app, true, metrics)?;
     let courier = tokio::spawn(worker::deliver::run(app.clone()));
     stop.await;
     finish(&app, Some(courier)).await;
@@ -139,17 +193,18 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
 }
 
 /// What runs beside the requests, as long as the answer lives.
-fn companions(app: &App, worker: bool) -> anyhow::Result<JoinSet<()>> {
-    telemetry::recorder();
+fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::Result<JoinSet<()>> {
+    telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
     companions.spawn(telemetry::upkeep());
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
         companions.spawn(worker::chores::run(app.clone()));
         companions.spawn(worker::steps::run(app.clone()));
+        companions.spawn(worker::gauges::run(app.clone()));
     }
-    if let Some(address) = app.config.metrics_listen {
-        companions.spawn(serve_metrics(app, address)?);
+    if let Some(listener) = metrics {
+        companions.spawn(serve_metrics(app, listener)?);
     }
     Ok(companions)
 }
@@ -221,8 +276,7 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
     let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
     bound(server.http_builder(), head_timeout);
-    let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
-    let router = operator::routes().layer(observed).with_state(app.clone());
+    let router = layered(operator::routes().layer(middleware::from_fn(uncoded)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
             tracing::error!(%error, "the listener for operators failed");
@@ -230,15 +284,63 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
     })
 }
 
-fn serve_metrics(app: &App, address: SocketAddr) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let listener =
-        TcpListener::bind(address).with_context(|| format!("cannot listen on metrics_listen {address}"))?;
+fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let server = axum_server::from_tcp(listener)?;
-    let router = health().route("/metrics", get(telemetry::metrics)).with_state(app.clone());
+    let router = layered(health().route("/metrics", get(telemetry::metrics)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service()).await {
             tracing::error!(%error, "the metrics listener failed");
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host() {
+        let http11 = Version::HTTP_11;
+        for (version, target, hosts, good) in [
+            (http11, "/", &["a"][..], true),
+            (http11, "/", &["a.example:8080"], true),
+            (http11, "/", &["a:"], true),
+            (http11, "/", &["[::1]:8080"], true),
+            (http11, "/", &["[::1]"], true),
+            (http11, "/", &["my_service"], true),
+            (http11, "/", &[], false),
+            (http11, "/", &[""], false),
+            (http11, "/", &[":80"], false),
+            (http11, "/", &["a", "a"], false),
+            (http11, "/", &["a", "b"], false),
+            (http11, "/", &["a, b"], false),
+            (http11, "/", &["a b"], false),
+            (http11, "/", &["a/b"], false),
+            (http11, "/", &["user@a"], false),
+            (http11, "/", &["a:b"], false),
+            (http11, "/", &["a:65536"], false),
+            (http11, "/", &["::1"], false),
+            (http11, "/", &["\u{e4}"], false),
+            (http11, "http://a/", &["b"], true),
+            (http11, "http://a/", &[], false),
+            (http11, "http://a/", &["a", "a"], false),
+            (http11, "http://user@a/", &["a"], false),
+            (Version::HTTP_10, "/", &[], true),
+            (Version::HTTP_10, "/", &["a", "b"], false),
+            (Version::HTTP_2, "http://a/", &[], true),
+            (Version::HTTP_2, "http://a/", &["A"], true),
+            (Version::HTTP_2, "http://a/", &["b"], false),
+            (Version::HTTP_2, "http://a/", &["a", "a"], false),
+            (Version::HTTP_2, "/", &["a"], true),
+            (Version::HTTP_2, "/", &[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
+            }
+            let fault = host_fault(version, &target.parse().unwrap(), &headers);
+            assert_eq!(fault.is_none(), good, "{version:?} {target} {hosts:?}: {fault:?}");
+        }
+    }
 }

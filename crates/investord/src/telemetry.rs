@@ -1,17 +1,26 @@
 //! What the server says about itself: one line per request, metrics, nothing about persons.
 
+pub mod families;
+mod level;
+mod refusal;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderValue, Method, Version, header};
+use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use uuid::Uuid;
 
 use crate::api::directory::Client;
@@ -19,38 +28,65 @@ use crate::app::App;
 use crate::config::{Log, LogFormat};
 use crate::problem::Problem;
 
+pub use level::{LogControl, filter};
+
 /// Upper bounds of the latency histograms, in seconds.
 const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 const UNITS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
+/// Paths that supervisors ask for every few seconds.
+const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// Starts logging to standard error and silences what a panic would print: its message may quote data.
-pub fn start_log(log: &Log) -> anyhow::Result<()> {
-    let lines = tracing_subscriber::fmt()
-        // The migration runner would report every start.
-        .with_env_filter(EnvFilter::try_new(format!("{},refinery_core=warn", log.level))?)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Text => lines.init(),
-    }
+pub fn start_log(log: &Log) -> anyhow::Result<LogControl> {
+    let (filter, control) = reload::Layer::new(filter(&log.level)?);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.with_ansi(has_colours()).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).init();
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         tracing::error!(at, "a panic was caught");
     }));
-    Ok(())
+    Ok(LogControl(control))
+}
+
+/// Tells whether colours are for somebody's eyes: not in a file, and not against <https://no-color.org>.
+fn has_colours() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !is_set("NO_COLOR")
 }
 
 /// The recorder of this process, started when first asked for.
 pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
-        PrometheusBuilder::new()
+        let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_units".into()), UNITS))
             .and_then(PrometheusBuilder::install_recorder)
-            .expect("the buckets are in order and the recorder is installed once")
+            .expect("the buckets are in order and the recorder is installed once");
+        families::describe();
+        recorder
     })
+}
+
+/// Publishes what is known of a process from its start.
+pub fn started(now: Timestamp) {
+    recorder();
+    metrics::gauge!("investord_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("process_start_time_seconds").set(unix_seconds(now));
+}
+
+/// Publishes when the certificate of the main listener expires.
+pub fn certificate_expires(at: Timestamp) {
+    metrics::gauge!("investord_tls_certificate_expiry_timestamp_seconds").set(unix_seconds(at));
+}
+
+fn unix_seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
 }
 
 /// Folds what the histograms have collected, for as long as nobody scrapes them.
@@ -85,6 +121,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let (started, id, trace) = (Instant::now(), app.ids.uuid().to_string(), Trace::default());
     request.extensions_mut().insert(trace.clone());
     let (method, version) = (request.method().clone(), request.version());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
     let panicked = |_| Problem::Internal("a panic; its place stands in the log".into()).into_response();
@@ -104,31 +141,41 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         // Whoever keeps this connection learns before it is closed (server.rs, `stop`).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    note(&method, route, &id, &trace, started, &response, problem.as_ref());
+    let refusal = problem.as_ref().map(|problem| (problem, peer));
+    note(&method, route, &id, &trace, started, response.status().as_u16(), refusal);
     response
 }
 
+/// Writes the line of a request and counts it. A refusal is logged with its detail and who was refused.
 fn note(
     method: &Method,
     route: &str,
     id: &str,
     trace: &Trace,
     started: Instant,
-    response: &Response,
-    problem: Option<&Problem>,
+    status: u16,
+    refusal: Option<(&Problem, Option<SocketAddr>)>,
 ) {
-    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let took = started.elapsed();
     let (client, tenant) = trace.0.get().map(|(client, tenant)| (client, tenant.as_str())).unzip();
     let client = client.map(tracing::field::display);
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let slug = problem.map(|problem| problem.kind().slug);
-    match problem.and_then(Problem::cause) {
-        Some(cause) => {
-            tracing::error!(id, %method, route, status, took_us, client, tenant, problem = slug, cause, "request");
+    match refusal {
+        Some((problem, peer)) => {
+            let (problem, detail, cause) = (problem.kind().slug, refusal::detail(problem), problem.cause());
+            let peer = peer.map(tracing::field::display);
+            if let Some(cause) = cause {
+                tracing::error!(
+                    id, %method, route, status, took_us, client, tenant, problem, detail, peer, cause, "request"
+                );
+            } else {
+                tracing::info!(id, %method, route, status, took_us, client, tenant, problem, detail, peer, "request");
+            }
         }
-        None => {
-            tracing::info!(id, %method, route, status, took_us, client, tenant, problem = slug, "request");
+        None if HEALTH.contains(&route) => {
+            tracing::debug!(id, %method, route, status, took_us, "request");
         }
+        None => tracing::info!(id, %method, route, status, took_us, client, tenant, "request"),
     }
     let labels = [("method", label(method)), ("route", route.to_owned()), ("status", status.to_string())];
     metrics::counter!("investord_requests_total", &labels).increment(1);

@@ -5,8 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use investord::api;
+use investord::domain::account::{self, NewAccount, NewGroup};
+use investord::domain::check;
+use investord::domain::data_change::Asked;
+use investord::domain::schema::Fault;
+use investord::domain::tax_residency::TaxResidencies;
 use investord::domain::tenant::{Model, Settings};
 use investord::domain::user::{Person, Status, UserView};
+use investord::domain::webhook::{self, NewWebhook};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use regex::Regex;
@@ -210,58 +216,315 @@ fn answers_have_the_documented_form() {
     }
 }
 
-/// Whether schema and server agree about a body, for bodies in which one thing is different.
-#[test]
-fn the_schema_refuses_what_the_server_refuses() {
-    let document = document();
-    let members = full_body().as_object().unwrap().clone();
+/// How the server reads a body.
+type Parse<T> = fn(&[u8], &Settings, Timestamp) -> Result<T, Vec<Fault>>;
+
+/// What the server says of a body.
+type Server = Box<dyn Fn(&[u8]) -> Result<(), Vec<Fault>>>;
+
+/// (name of the schema, a body that has everything, the server).
+fn bodies() -> Vec<(&'static str, Value, Server)> {
+    fn of<T: 'static>(
+        name: &'static str,
+        body: Value,
+        model: Model,
+        parse: Parse<T>,
+    ) -> (&'static str, Value, Server) {
+        (name, body, Box::new(move |body| parse(body, &settings(model), NOW).map(drop)))
+    }
+    let proof = json!({ "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD" });
+    let with_proof = |body: Value| {
+        let mut body = body;
+        body.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());
+        body
+    };
+    let full = full_body();
+    let mut other = full.clone();
+    for name in [
+        "first_name",
+        "last_name",
+        "birth_date",
+        "birth_city",
+        "birth_country",
+        "nationalities",
+        "address",
+        "fatca",
+        "terms_and_conditions",
+        "data_privacy_and_sharing_agreement",
+    ] {
+        other.as_object_mut().unwrap().remove(name);
+    }
+    let mut any = full.clone();
+    for name in ["fatca", "terms_and_conditions", "data_privacy_and_sharing_agreement"] {
+        any.as_object_mut().unwrap().remove(name);
+    }
+    let name = json!({ "first_name": "Karl", "last_name": "Schmidt" });
+    let mut two_plus_two = example("create-check-kyc");
+    two_plus_two["document_type"] = json!("TWO_PLUS_TWO_VERIFICATION_PROOF");
+    let mut webhook = example("create-webhook");
+    webhook["exclude_type"] = json!(["USER"]);
+    let mut group = example("create-account-group");
+    group["securities_account_number"] = json!("123456789");
+    vec![
+        of("CreateUserByol", full.clone(), Model::Byol, Person::parse),
+        of("CreateUserTol", full.clone(), Model::Tol, Person::parse),
+        of("ChangeData", with_proof(any), Model::Byol, Asked::parse),
+        of("ChangeData", proof.clone(), Model::Byol, Asked::parse),
+        of("ChangeName", with_proof(name), Model::Tol, Asked::parse),
+        of(
+            "ChangeNationality",
+            with_proof(json!({ "nationalities": ["DE", "PL"] })),
+            Model::Tol,
+            Asked::parse,
+        ),
+        of("ChangeAddress", with_proof(json!({ "address": full["address"] })), Model::Tol, Asked::parse),
+        of("ChangeOther", other, Model::Tol, Asked::parse),
+        of("CreateKycCheck", example("create-check-kyc"), Model::Tol, check::Content::parse),
+        of("CreateKycCheck", two_plus_two, Model::Tol, check::Content::parse),
+        of("CreatePorCheck", example("create-check-por"), Model::Tol, check::Content::parse),
+        of(
+            "CreateInstrumentFitCheck",
+            example("create-check-instrument-fit"),
+            Model::Tol,
+            check::Content::parse,
+        ),
+        of("SetTaxResidencies", example("set-tax-residencies"), Model::Tol, TaxResidencies::parse),
+        of("CreateWebhook", webhook.clone(), Model::Byol, NewWebhook::parse),
+        of("UpdateWebhook", webhook, Model::Byol, webhook::Update::parse),
+        of("CreateAccountGroup", group, Model::Byol, NewGroup::parse),
+        of("CreateAccount", example("create-account"), Model::Byol, NewAccount::parse),
+        of("UpdateAccount", example("update-account"), Model::Byol, account::parse_update),
+    ]
+}
+
+/// Every body that differs from this one in one place: a member is missing, has another value, or is one more.
+fn differing(body: &Value) -> Vec<Value> {
+    let long = |length: usize| json!("x".repeat(length));
     let others = [
         json!(null),
         json!(1),
         json!(true),
         json!(""),
         json!("X"),
-        json!("ÄÖ"),
+        json!("1\n2"),
+        json!("\u{c4}\u{d6}"),
+        json!("a\u{7}b"),
         json!([]),
         json!(["DE"]),
+        json!(["ALL", "ALL"]),
         json!({}),
+        json!({ "more": 1 }),
+        long(20),
+        long(51),
+        long(86),
+        long(101),
     ];
-    let long = ["x".repeat(51), "x".repeat(86), "x".repeat(101)].map(Value::String);
-    let mut refused = 0;
-    for (model, name) in [(Model::Byol, "CreateUserByol"), (Model::Tol, "CreateUserTol")] {
-        let schema = named(&document, name);
-        let mut check = |body: &Value| {
-            let (server, document) = (parse(body, model), schema.validate(body));
-            assert_eq!(
-                server.is_ok(),
-                document.is_ok(),
-                "{name}: {:?}, {document:?}\n{body:#}",
-                server.err()
-            );
-            refused += usize::from(server.is_err());
-        };
-        check(&full_body());
-        for member in members.keys() {
-            let mut body = full_body();
-            body.as_object_mut().unwrap().remove(member);
-            check(&body);
-            for other in others.iter().chain(&long) {
-                body[member] = other.clone();
-                check(&body);
+    let mut all = vec![body.clone()];
+    match body {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let with = |value: Value| {
+                    let mut body = body.clone();
+                    body[name] = value;
+                    body
+                };
+                let mut without = body.clone();
+                without.as_object_mut().unwrap().remove(name);
+                all.push(without);
+                all.extend(others.iter().cloned().map(with));
+                all.extend(differing(value).into_iter().map(with));
             }
-            for inner in members[member].as_object().into_iter().flat_map(Map::keys) {
-                let mut body = full_body();
-                body[member].as_object_mut().unwrap().remove(inner);
-                check(&body);
-                for other in others.iter().chain(&long) {
-                    body[member][inner] = other.clone();
-                    check(&body);
+            let mut more = body.clone();
+            more["unknown"] = json!("member");
+            all.push(more);
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                for changed in differing(item) {
+                    let mut body = body.clone();
+                    body[at] = changed;
+                    all.push(body);
                 }
             }
         }
-        let mut body = full_body();
-        body["unknown"] = json!("member");
-        check(&body);
+        _ => {}
     }
-    assert!(refused > 500, "only {refused} bodies were refused");
+    all
+}
+
+/// Whether schema and server agree about a body, for bodies in which one thing is different.
+#[test]
+fn the_schema_refuses_what_the_server_refuses() {
+    let document = document();
+    let mut taken = 0;
+    for (name, full, server) in bodies() {
+        let schema = named(&document, name);
+        let mut refused = 0;
+        for body in differing(&full) {
+            let (said, documented) = (server(body.to_string().as_bytes()), schema.validate(&body));
+            assert_eq!(said.is_ok(), documented.is_ok(), "{name}: {said:?}, {documented:?}\n{body:#}");
+            (refused, taken) = (refused + usize::from(said.is_err()), taken + usize::from(said.is_ok()));
+        }
+        assert!(refused > 10, "{name}: only {refused} were refused");
+    }
+    assert!(taken > 500, "only {taken} were taken");
+}
+
+/// The bodies of the vendor's reference in which its versions differ from one another.
+#[test]
+fn members_are_required_as_in_the_reference() {
+    let mut check = example("create-check-kyc");
+    let parse = |body: &Value| check::Content::parse(body.to_string().as_bytes(), &settings(Model::Tol), NOW);
+    let document = check.as_object_mut().unwrap();
+    document.remove("nationality");
+    document.remove("document_expiration_date");
+    let missing: Vec<String> = parse(&check).unwrap_err().into_iter().map(|fault| fault.field).collect();
+    assert_eq!(missing, ["document_expiration_date", "nationality"]);
+    check["document_type"] = json!("TWO_PLUS_TWO_VERIFICATION_PROOF");
+    assert!(parse(&check).is_ok(), "two plus two sources are no document of a country");
+
+    for length in [1, 6, 7, 20, 21, 50] {
+        let number = "1".repeat(length);
+        let body = json!({ "tax_residencies": [{ "country": "DE", "tax_identifier_number": number }] });
+        let parsed = TaxResidencies::parse(body.to_string().as_bytes(), &settings(Model::Tol), NOW);
+        assert!(parsed.is_ok(), "{length} characters");
+    }
+}
+
+/// What the vendor's schema leaves open inside of an object is kept as it was sent; two members of one name are not.
+#[test]
+fn further_members_of_nested_objects_are_kept() {
+    let odd = json!({ "list": [1, -2.5, null, "\u{0}"], "object": { "": true } });
+    for member in ["address", "postal_address", "fatca", "terms_and_conditions"] {
+        let mut body = full_body();
+        body[member]["further"] = odd.clone();
+        let person = answer(&parse(&body, Model::Byol).unwrap());
+        assert_eq!(person[member]["further"], odd, "{member}");
+        assert!(named(&document(), "User").is_valid(&person));
+    }
+    let body = full_body().to_string();
+    let twice = body.replacen("\"city\"", "\"more\":{\"a\":1,\"a\":2},\"city\"", 1);
+    let error = Person::parse(twice.as_bytes(), &settings(Model::Byol), NOW).err().unwrap();
+    assert!(error.iter().any(|fault| fault.field.ends_with("address.more.a")), "{error:?}");
+    let mut large = full_body();
+    large["address"]["more"] = json!("x".repeat(5000));
+    assert!(parse(&large, Model::Byol).err().unwrap().contains("4096 bytes"));
+}
+
+/// Names that generated clients have for the operations.
+#[test]
+fn operations_have_the_vendors_names() {
+    let document = document();
+    let names: BTreeSet<_> = operations(&document)
+        .into_iter()
+        .map(|(path, method, operation)| {
+            (
+                operation["operationId"].as_str().unwrap().to_owned(),
+                format!("{} {path}", method.to_uppercase()),
+            )
+        })
+        .collect();
+    for (name, operation) in [
+        ("issue_token", "POST /auth/token"),
+        ("get_jwks", "GET /auth/verify_keys"),
+        ("list_users", "GET /users"),
+        ("create_user", "POST /users"),
+        ("retrieve_user", "GET /users/{user_id}"),
+        ("offboard_user", "DELETE /users/{user_id}"),
+        ("user_data_change", "POST /users/{user_id}/data_change_requests"),
+        ("list_user_identifiers", "GET /users/{user_id}/identifiers"),
+        ("create_identifier", "POST /users/{user_id}/identifiers"),
+        ("retrieve_identifier", "GET /users/{user_id}/identifiers/{identifier_id}"),
+        ("update_identifier", "PATCH /users/{user_id}/identifiers/{identifier_id}"),
+        ("list_user_checks", "GET /users/{user_id}/checks"),
+        ("create_user_check", "POST /users/{user_id}/checks"),
+        ("retrieve_user_check", "GET /users/{user_id}/checks/{check_id}"),
+        ("retrieve_tax_residencies", "GET /users/{user_id}/tax_residencies"),
+        ("set_tax_residencies", "POST /users/{user_id}/tax_residencies"),
+        ("list_user_account_groups", "GET /users/{user_id}/account_groups"),
+        ("list_account_groups", "GET /account_groups"),
+        ("create_account_group", "POST /account_groups"),
+        ("retrieve_account_group", "GET /account_groups/{account_group_id}"),
+        ("account_group_closure", "DELETE /account_groups/{account_group_id}"),
+        ("list_user_accounts", "GET /users/{user_id}/accounts"),
+        ("list_accounts", "GET /accounts"),
+        ("create_account", "POST /accounts"),
+        ("retrieve_account", "GET /accounts/{account_id}"),
+        ("update_account", "PATCH /accounts/{account_id}"),
+        ("account_closure", "DELETE /accounts/{account_id}"),
+        ("list_webhooks", "GET /webhooks"),
+        ("create_webhook", "POST /webhooks"),
+        ("retrieve_webhook", "GET /webhooks/{webhook_id}"),
+        ("update_webhook", "PATCH /webhooks/{webhook_id}"),
+        ("delete_webhook", "DELETE /webhooks/{webhook_id}"),
+        ("test_webhook", "POST /webhooks/{webhook_id}/test"),
+    ] {
+        assert!(names.contains(&(name.to_owned(), operation.to_owned())), "{name}: {operation}");
+    }
+}
+
+/// Statuses that the reference declares, and those that follow from what is done.
+#[test]
+fn operations_declare_what_they_can_refuse() {
+    let document = document();
+    for (path, method, status) in [
+        ("/accounts", "post", "404"),
+        ("/account_groups", "post", "404"),
+        ("/webhooks/{webhook_id}/test", "post", "409"),
+        ("/webhooks/{webhook_id}/test", "get", "409"),
+        ("/auth/verify_keys", "get", "409"),
+        ("/auth/token", "post", "409"),
+        ("/errors", "get", "500"),
+    ] {
+        let declared = &document["paths"][path][method]["responses"][status];
+        assert!(declared.is_object(), "{method} {path} does not declare {status}");
+    }
+}
+
+/// The section `webhooks`: every type of event with its object.
+#[test]
+fn deliveries_are_described() {
+    let document = document();
+    let webhooks = document["webhooks"].as_object().unwrap();
+    let mut types = BTreeSet::new();
+    for (name, item) in webhooks {
+        assert_eq!(item["post"]["operationId"], **name);
+        let content = &item["post"]["requestBody"]["content"]["application/json"];
+        let schema = validator(&document, &content["schema"]);
+        for example in content["examples"].as_object().unwrap().values() {
+            let mut package = example["value"].clone();
+            types.insert(package["payload"][0]["type"].as_str().unwrap().to_owned());
+            assert_valid(&schema, &package, name);
+            package["payload"][0].as_object_mut().unwrap().remove("webhook_id");
+            assert!(!schema.is_valid(&package), "{name}: every event names its webhook");
+        }
+    }
+    let names: Vec<&str> = webhooks.keys().map(String::as_str).collect();
+    let vendors = ["account_event", "account_group_event", "user_checks_event", "user_event"];
+    assert!(vendors.iter().all(|name| names.contains(name)), "{names:?}");
+    assert_eq!(types.len(), 6, "{types:?}");
+}
+
+/// Words, bounds and defaults of the reference that a client generator reads.
+#[test]
+fn schemas_say_what_can_be_said() {
+    let schemas = &document()["components"]["schemas"];
+    assert_eq!(schemas["Country"]["enum"].as_array().unwrap().len(), 250);
+    for name in ["CreateUserByol", "CreateUserTol"] {
+        assert_eq!(schemas[name]["properties"]["salutation"]["default"], "");
+        assert_eq!(schemas[name]["properties"]["title"]["default"], "");
+    }
+    let webhook = &schemas["CreateWebhook"]["properties"];
+    assert_eq!(webhook["type"]["default"], json!(["ALL"]));
+    assert_eq!(webhook["enabled"]["default"], false);
+    assert_eq!(webhook["config"]["default"]["max_package_size"], 10240);
+    for name in ["ChangeData", "ChangeOther"] {
+        assert_eq!(schemas[name]["minProperties"], 1, "{name}");
+    }
+    for name in ["KycCheck", "PorCheck", "InstrumentFitCheck", "ComplianceCheck"] {
+        let required = schemas[name]["required"].as_array().unwrap();
+        for member in ["id", "user_id", "type", "check_confirmed_at", "status"] {
+            assert!(required.contains(&json!(member)), "{name} does not require {member}");
+        }
+    }
 }

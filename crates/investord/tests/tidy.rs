@@ -21,11 +21,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provision", &["store", "domain", "clock", "config"]),
     ("outbound", &["config", "domain", "store"]),
     ("app", &["api", "clock", "config", "outbound", "store"]),
-    ("telemetry", &["api", "app", "config", "problem"]),
+    ("telemetry", &["api", "app", "config", "domain", "problem"]),
+    ("tls", &[]),
     ("api", &["api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"]),
     ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
     ("worker", &["worker", "app", "clock", "outbound", "store", "domain"]),
-    ("server", &["api", "app", "config", "operator", "problem", "store", "telemetry", "worker"]),
+    ("server", &["api", "app", "config", "operator", "problem", "store", "telemetry", "tls", "worker"]),
     (
         "cli",
         &[
@@ -41,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
             "store",
             "telemetry",
+            "tls",
         ],
     ),
 ];
@@ -53,8 +55,12 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("mifir", &["domain"]),
     ("axum", &["api", "cli", "operator", "problem", "server", "telemetry"]),
     ("clap", &["cli"]),
+    ("csv", &["cli"]),
+    ("calamine", &["cli"]),
+    ("encoding_rs", &["cli"]),
     ("argon2", &["operator"]),
     ("reqwest", &["cli", "outbound"]),
+    ("x509_cert", &["tls"]),
 ];
 
 fn workspace() -> PathBuf {
@@ -230,6 +236,7 @@ fn released_migrations_never_change() {
         ("V6__operators.sql", "5363b78ca7579ee6"),
         ("V5__checks.sql", "fa3152951288585b"),
         ("V7__webhooks.sql", "047d1214ae274176"),
+        ("V8__spellings.sql", "17e53b350dc3b314"),
     ];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
@@ -287,6 +294,7 @@ fn documents_name_files_that_exist() {
         "docs/choices.md",
         "docs/divergences.md",
         "docs/benchmarks.md",
+        "docs/mifir-check.md",
         "docs/operating.md",
         "docs/operators.md",
         "docs/webhooks.md",

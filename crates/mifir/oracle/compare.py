@@ -146,6 +146,8 @@ STRICTER = {
     "NN": {"serial", "future_date"},
     "BIS": {"serial", "future_date"},
     "EGN": {"future_date"},
+    # The day there is the machine's, the day here TODAY.
+    "CPR": {"future_date"},
     "RC": {"date", "century", "future_date"},
     "IK": {"future_date", "century"},
     "AK": {"future_date", "century"},

@@ -26,7 +26,8 @@ impl fmt::Display for Fragment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { person, designation } = self;
         let first_names = first_names(person.first_name);
-        let surname = capitals(person.surname.split_whitespace(), " ");
+        let surname = concat::untitled_surname(person.surname);
+        let surname = capitals(surname.split_whitespace(), " ");
         let (first_names, surname) = (partial_escape(&first_names), partial_escape(&surname));
         let birth_date = person.birth_date;
         let id: String = designation.to_string().chars().filter(|c| is_in_xml(*c)).collect();

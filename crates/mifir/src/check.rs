@@ -11,6 +11,7 @@ use std::ops::{Add, Mul};
 use jiff::civil::Date;
 
 use crate::Country;
+use crate::text::{is_apostrophe, is_invisible};
 
 /// How much a fault weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +29,28 @@ pub struct Fault<'a> {
     pub severity: Severity,
     /// What it is.
     pub what: What<'a>,
+    /// What may have happened to the number on its way.
+    pub hint: Option<Hint>,
+}
+
+/// A guess at how a number came to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hint {
+    /// With as many zeros in front it would be right, and of somebody with the stated birth date: programs that take
+    /// it for a quantity leave them out.
+    LeadingZeros(usize),
+    /// It is written as a quantity, in powers of ten, and most of its digits are gone.
+    PowerOfTen,
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hint::LeadingZeros(1) => f.write_str("a leading zero is missing?"),
+            Hint::LeadingZeros(count) => write!(f, "{count} leading zeros are missing?"),
+            Hint::PowerOfTen => f.write_str("a spreadsheet has rounded it?"),
+        }
+    }
 }
 
 /// What is wrong. `found` is as it stands in the value, `expected` in plain English for the text of the fault.
@@ -35,6 +58,12 @@ pub struct Fault<'a> {
 pub enum What<'a> {
     /// The number of characters (not bytes).
     Length { found: usize, expected: &'static str },
+    /// A number of a length that was given only to people who were born before a year.
+    OldLength { found: usize, before: i16 },
+    /// Characters that cannot be seen stood in it; they were dropped.
+    Invisible,
+    /// An apostrophe stood in front, by which spreadsheets mark text; it was dropped.
+    TextMarker,
     /// A character that cannot stand at this position, counted from 1.
     Character { found: char, position: usize, expected: &'static str },
     /// The birth date in the number is no date. Numbers as they are written there, so that a month can be 33; the
@@ -117,10 +146,12 @@ impl fmt::Display for Symbols {
 
 impl What<'_> {
     /// A stable name for machines, in `snake_case`: `length`, `character`, `date`, `future_date`, `check_digit`,
-    /// `unissued`, `holder`, `pattern`, `country`, or the name of the part, as `century`.
+    /// `unissued`, `holder`, `pattern`, `country`, `invisible`, `text_marker`, or the name of the part, as `century`.
     pub const fn code(&self) -> &'static str {
         match self {
-            What::Length { .. } => "length",
+            What::Length { .. } | What::OldLength { .. } => "length",
+            What::Invisible => "invisible",
+            What::TextMarker => "text_marker",
             What::Character { .. } => "character",
             What::Date { .. } => "date",
             What::Future { .. } => "future_date",
@@ -161,6 +192,11 @@ impl fmt::Display for What<'_> {
         match self {
             What::Length { found: 1, expected } => write!(f, "has 1 character, must have {expected}"),
             What::Length { found, expected } => write!(f, "has {found} characters, must have {expected}"),
+            What::OldLength { found, before } => {
+                write!(f, "has {found} characters, which only people born before {before} have")
+            }
+            What::Invisible => f.write_str("had characters that cannot be seen, which are dropped"),
+            What::TextMarker => f.write_str("had an apostrophe in front, which is dropped"),
             What::Character { found, position, expected } => {
                 write!(f, "character {position} is '{found}', must be {expected}")
             }
@@ -183,7 +219,8 @@ impl fmt::Display for What<'_> {
 
 impl fmt::Display for Fault<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.what.fmt(f)
+        self.what.fmt(f)?;
+        self.hint.map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
@@ -247,6 +284,17 @@ impl Checked<'_> {
     }
 }
 
+/// Finds what stood in a number as it was written and is no part of it, which
+/// [`normalise`](crate::Standard::normalise) drops without a word: soft faults. Blanks, dots, dashes, slashes and
+/// brackets are how people write numbers, and no faults.
+pub fn writing(written: &str) -> impl Iterator<Item = Fault<'static>> {
+    let fault = |what| Fault { severity: Severity::Soft, what, hint: None };
+    let invisible = written.contains(is_invisible).then_some(What::Invisible);
+    let blank = |c: char| c.is_whitespace() || is_invisible(c);
+    let marked = written.trim_start_matches(blank).starts_with(is_apostrophe).then_some(What::TextMarker);
+    invisible.into_iter().chain(marked).map(fault)
+}
+
 /// Whether a number agrees with what is known of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Agreement {
@@ -294,6 +342,8 @@ pub(crate) struct Reader<'a> {
     pub country: Country,
     /// The day of the check.
     pub today: Date,
+    /// The birth date that its holder has stated.
+    pub stated: Option<Date>,
     faults: Vec<Fault<'a>>,
 }
 
@@ -331,8 +381,8 @@ pub(crate) fn looks_like(value: &str, template: &str) -> bool {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(value: &'a str, country: Country, today: Date) -> Self {
-        Self { value, country, today, faults: Vec::new() }
+    pub fn new(value: &'a str, country: Country, today: Date, stated: Option<Date>) -> Self {
+        Self { value, country, today, stated, faults: Vec::new() }
     }
 
     pub fn finish(self, encoded: Option<Encoded>) -> Checked<'a> {
@@ -340,11 +390,11 @@ impl<'a> Reader<'a> {
     }
 
     pub fn hard(&mut self, what: What<'a>) {
-        self.faults.push(Fault { severity: Severity::Hard, what });
+        self.faults.push(Fault { severity: Severity::Hard, what, hint: None });
     }
 
     pub fn soft(&mut self, what: What<'a>) {
-        self.faults.push(Fault { severity: Severity::Soft, what });
+        self.faults.push(Fault { severity: Severity::Soft, what, hint: None });
     }
 
     pub fn wrong_length(&mut self, expected: &'static str) {
@@ -412,7 +462,7 @@ impl<'a> Reader<'a> {
         let length = if expected.0[0] == 0 { 1 } else { 2 };
         let found = self.part(at, at + length);
         if !expected.are(found) {
-            self.faults.push(Fault { severity, what: What::Check { found, expected } });
+            self.faults.push(Fault { severity, what: What::Check { found, expected }, hint: None });
         }
     }
 }

@@ -4,62 +4,21 @@
 //! guidelines (ESMA/2016/1452). Where those leave something open, the usual answer is taken and [`Step::is_open`]
 //! tells. A CONCAT is **not unique**: never a key of anything.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::Date;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 use crate::Country;
 use crate::check::{Birth, Encoded, Part, Reader, What, figure, number, pair};
+pub use crate::letters::listed;
+use crate::letters::{Unlisted, unlisted};
+use crate::text::{composed, has_letters, is_apostrophe, is_in_small_letters, split_word};
+use crate::titles::{self, Place, without_degrees, without_titles};
 
-/// Titles of the guidelines, and two of them written out, in small letters without full stops.
-const TITLES: [&str; 25] = [
-    "atty",
-    "coach",
-    "dame",
-    "dr",
-    "fr",
-    "gov",
-    "honorable",
-    "madam",
-    "madame",
-    "maid",
-    "master",
-    "miss",
-    "monsieur",
-    "mr",
-    "mrs",
-    "ms",
-    "mx",
-    "ofc",
-    "phd",
-    "pres",
-    "prof",
-    "rev",
-    "sir",
-    "professor",
-    "doctor",
-];
-
-/// Titles of profession and academic degree that the guidelines mean but do not list.
-const MORE_TITLES: [&str; 30] = [
-    "mag", "mmag", "ing", "dipling", "dipl", "diplkfm", "diplkffr", "diplvw", "drs", "mgr", "mudr", "judr",
-    "rndr", "phdr", "mvdr", "thdr", "bc", "doc", "univprof", "dott", "dottssa", "avv", "rag", "geom", "drhc",
-    "inz", "paeddr", "pharmdr", "mddr", "lek",
-];
-
-/// Titles that a full stop inside does not end: of "Dr.Hans" it does.
-const WITH_STOPS: [&str; 7] = ["ph.d", "dott.ssa", "dr.in", "mag.a", "prof.in", "univ.prof", "univ.-prof"];
-
-/// What a degree is in, which stands behind it with a full stop: Dr. med., Dr. rer. nat., Prof. dr hab.
-const FIELDS: [&str; 20] = [
-    "med", "dent", "vet", "phil", "jur", "iur", "rer", "nat", "pol", "oec", "soc", "techn", "theol", "mont",
-    "agr", "habil", "hab", "mult", "hc", "h.c",
-];
-
-/// Prefixes of surnames: the guidelines' list, which is exhaustive, without accents. `de l'` is looked for apart.
-const PREFIXES: [&[&str]; 37] = [
+/// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them, and the two that it
+/// has only with an accent also as they are written without one. `de l'` is looked for apart.
+const PREFIXES: [&[&str]; 42] = [
     &["auf", "dem"],
     &["aus", "der"],
     &["de", "la"],
@@ -88,12 +47,17 @@ const PREFIXES: [&[&str]; 37] = [
     &["mc"],
     &["mhac"],
     &["mhic"],
+    &["mhíc"],
     &["mic"],
     &["ni"],
+    &["ní"],
     &["nic"],
+    &["níc"],
     &["o"],
+    &["ó"],
     &["ua"],
     &["ui"],
+    &["uí"],
     &["van"],
     &["vom"],
     &["von"],
@@ -102,16 +66,26 @@ const PREFIXES: [&[&str]; 37] = [
 /// Something that was done to a name. What stays as it is, or is cut or padded at the end, is no step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A title in front was dropped; `listed` in the guidelines.
-    Title { dropped: &'a str, listed: bool },
+    /// A title in front of a name or a degree behind it was dropped; `listed` in the guidelines.
+    Title { dropped: Cow<'a, str>, listed: bool },
+    /// A title was kept, because there is no other first name.
+    OnlyATitle { kept: Cow<'a, str> },
+    /// A word that is a title or a name was taken for a name.
+    MayBeTitle { kept: Cow<'a, str> },
+    /// A word that does not look like a name was taken for one: one letter, an abbreviation, something in brackets.
+    Doubtful { kept: Cow<'a, str> },
+    /// What tells a son from his father was taken for part of the surname.
+    Generation { kept: Cow<'a, str> },
     /// A prefix of the surname was dropped.
-    Prefix { dropped: &'a str },
+    Prefix { dropped: Cow<'a, str> },
     /// A surname that is nothing but a prefix of the list was kept.
-    OnlyAPrefix { kept: &'a str },
+    OnlyAPrefix { kept: Cow<'a, str> },
     /// Only the first of several first names counts.
-    OtherNames { dropped: &'a str },
-    /// A letter became another; `listed` in the guidelines' table.
-    Letter { from: char, to: &'static str, listed: bool },
+    OtherNames { dropped: Cow<'a, str> },
+    /// A letter became another, or two; `listed` in the guidelines' table.
+    Letter { from: char, to: Cow<'static, str>, listed: bool },
+    /// A Latin letter that stands for none of A to Z was dropped.
+    NoLetter { dropped: char },
     /// A digit was dropped.
     Digit { dropped: char },
     /// There is no letter in the first name, so `#####` stands for it.
@@ -126,7 +100,34 @@ impl Step<'_> {
         match self {
             Step::Title { listed, .. } | Step::Letter { listed, .. } => !*listed,
             Step::Prefix { .. } | Step::OtherNames { .. } => false,
-            Step::OnlyAPrefix { .. } | Step::Digit { .. } | Step::NoFirstName | Step::NoSurname => true,
+            Step::OnlyATitle { .. }
+            | Step::MayBeTitle { .. }
+            | Step::Doubtful { .. }
+            | Step::Generation { .. }
+            | Step::OnlyAPrefix { .. }
+            | Step::NoLetter { .. }
+            | Step::Digit { .. }
+            | Step::NoFirstName
+            | Step::NoSurname => true,
+        }
+    }
+
+    fn into_owned(self) -> Step<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Step::Title { dropped, listed } => Step::Title { dropped: own(dropped), listed },
+            Step::OnlyATitle { kept } => Step::OnlyATitle { kept: own(kept) },
+            Step::MayBeTitle { kept } => Step::MayBeTitle { kept: own(kept) },
+            Step::Doubtful { kept } => Step::Doubtful { kept: own(kept) },
+            Step::Generation { kept } => Step::Generation { kept: own(kept) },
+            Step::Prefix { dropped } => Step::Prefix { dropped: own(dropped) },
+            Step::OnlyAPrefix { kept } => Step::OnlyAPrefix { kept: own(kept) },
+            Step::OtherNames { dropped } => Step::OtherNames { dropped: own(dropped) },
+            Step::Letter { from, to, listed } => Step::Letter { from, to, listed },
+            Step::NoLetter { dropped } => Step::NoLetter { dropped },
+            Step::Digit { dropped } => Step::Digit { dropped },
+            Step::NoFirstName => Step::NoFirstName,
+            Step::NoSurname => Step::NoSurname,
         }
     }
 }
@@ -138,6 +139,14 @@ impl fmt::Display for Step<'_> {
             Step::Title { dropped, .. } => {
                 write!(f, "{dropped} is taken for a title, which is not listed, and dropped")
             }
+            Step::OnlyATitle { kept } => {
+                write!(f, "{kept} is a title, but it is the whole first name and stays")
+            }
+            Step::MayBeTitle { kept } => write!(f, "{kept} may be a title; it is taken for a name"),
+            Step::Doubtful { kept } => {
+                write!(f, "{kept} may be an abbreviation, a title or an addition; it is taken for a name")
+            }
+            Step::Generation { kept } => write!(f, "{kept} is taken for part of the surname"),
             Step::Prefix { dropped } => write!(f, "the prefix {dropped} is dropped"),
             Step::OnlyAPrefix { kept } => {
                 write!(f, "{kept} is a listed prefix, but it is the whole surname and stays")
@@ -147,6 +156,12 @@ impl fmt::Display for Step<'_> {
             }
             Step::Letter { from, to, listed: true } => write!(f, "{from} becomes {to}"),
             Step::Letter { from, to, .. } => write!(f, "{from} becomes {to}, which the table does not say"),
+            Step::NoLetter { dropped } => {
+                write!(
+                    f,
+                    "{dropped} stands for no letter of A to Z and is dropped, which the table does not say"
+                )
+            }
             Step::Digit { dropped } => write!(f, "the digit {dropped} is dropped"),
             Step::NoFirstName => f.write_str("there is no first name: ##### stands for it"),
             Step::NoSurname => f.write_str("there is no surname: ##### stands for it"),
@@ -163,34 +178,52 @@ pub struct NotLatin {
     pub letter: char,
 }
 
+/// The 20 characters of a CONCAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text([u8; 20]);
+
+impl Text {
+    /// All of them, the country in front.
+    #[expect(clippy::missing_panics_doc, reason = "made of ASCII")]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a CONCAT is ASCII")
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A CONCAT, and what was done to make it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concat<'a> {
-    text: [u8; 20],
+    /// The characters.
+    pub text: Text,
     /// In the order in which they were done; empty for a plain name.
     pub steps: Vec<Step<'a>>,
 }
 
 impl Concat<'_> {
     /// All 20 characters, the country in front.
-    #[expect(clippy::missing_panics_doc, reason = "made of ASCII")]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text).expect("a CONCAT is ASCII")
+        self.text.as_str()
     }
 }
 
 /// Makes the CONCAT of a person: Article 6(4) and (5).
 ///
-/// Names are as the passport or identity card has them, in any case and Unicode form, with titles and prefixes. The
-/// result has 20 characters of `A` to `Z`, `0` to `9` and `#`: country, `YYYYMMDD`, five of the first name, five of the
-/// surname. It fails with [`NotLatin`] if a letter of another script is among those that would be taken.
+/// Names are as the passport or identity card has them, in any case and Unicode form, with titles and prefixes. They
+/// are composed before anything is compared, and characters that cannot be seen are left out. The result has 20
+/// characters of `A` to `Z`, `0` to `9` and `#`: country, `YYYYMMDD`, five of the first name, five of the surname. It
+/// fails with [`NotLatin`] if a letter of another script is among those that would be taken.
 pub fn concat<'a>(
     country: Country,
     first_name: &'a str,
     surname: &'a str,
     birth_date: Date,
 ) -> Result<Concat<'a>, NotLatin> {
-    let mut steps = Vec::new();
     let mut text = *b"CCYYYYMMDD##########";
     text[..2].copy_from_slice(country.as_str().as_bytes());
     let (year, month, day) = (birth_date.year().unsigned_abs(), birth_date.month(), birth_date.day());
@@ -200,86 +233,143 @@ pub fn concat<'a>(
         *place = figure(rest);
         rest /= 10;
     }
+    let mut steps =
+        in_one_spelling(first_name, |name, steps| write_first_name(name, &mut text[10..15], steps))?;
+    steps.extend(in_one_spelling(surname, |name, steps| write_surname(name, &mut text[15..], steps))?);
+    Ok(Concat { text: Text(text), steps })
+}
 
-    let given = first_of(without_titles(first_name.trim(), true, &mut steps), &mut steps);
-    if letters(given, &mut text[10..15], &mut steps)? == 0 {
+/// Composes a name and does something with it; the steps of that.
+fn in_one_spelling<'a>(
+    name: &'a str,
+    write: impl for<'n> FnOnce(&'n str, &mut Vec<Step<'n>>) -> Result<(), NotLatin>,
+) -> Result<Vec<Step<'a>>, NotLatin> {
+    match composed(name) {
+        Cow::Borrowed(name) => {
+            let mut steps = Vec::new();
+            write(name, &mut steps)?;
+            Ok(steps)
+        }
+        Cow::Owned(name) => {
+            let mut steps = Vec::new();
+            write(&name, &mut steps)?;
+            Ok(steps.into_iter().map(Step::into_owned).collect())
+        }
+    }
+}
+
+fn write_first_name<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) -> Result<(), NotLatin> {
+    let names = without_titles(name.trim(), Place::FirstNames, steps);
+    let given = first_of(names, steps);
+    let others = given.len() < names.trim().len();
+    if titles::is_ambiguous(given) && others {
+        steps.push(Step::MayBeTitle { kept: given.into() });
+    } else if is_title(given) {
+        steps.push(Step::OnlyATitle { kept: given.into() });
+    } else if is_doubtful(given) || given.ends_with('.') || (others && is_shortened(given, name)) {
+        steps.push(Step::Doubtful { kept: given.into() });
+    }
+    if letters(given, into, steps)? == 0 {
         steps.push(Step::NoFirstName);
     }
-    let family = without_prefix(without_titles(surname.trim(), false, &mut steps), &mut steps);
-    if letters(family, &mut text[15..], &mut steps)? == 0 {
+    Ok(())
+}
+
+fn write_surname<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) -> Result<(), NotLatin> {
+    let name = without_titles(name.trim(), Place::Surname, steps);
+    let family = without_prefix(without_degrees(name, steps), steps);
+    let several = family.split_whitespace().nth(1).is_some();
+    let mut before = 0;
+    for (at, word) in family.split_whitespace().enumerate() {
+        let counts = before < into.len();
+        before += count_letters(word);
+        let shortened =
+            (word.ends_with('.') && !is_saint(word)) || (at == 0 && several && is_in_capitals(word, name));
+        if at == 0 && several && titles::is_ambiguous(word) {
+            steps.push(Step::MayBeTitle { kept: word.into() });
+        } else if at > 0 && titles::is_generation(word) {
+            if counts {
+                steps.push(Step::Generation { kept: word.into() });
+            }
+        } else if is_doubtful(word) || (counts && shortened) {
+            steps.push(Step::Doubtful { kept: word.into() });
+        }
+    }
+    if letters(family, into, steps)? == 0 {
         steps.push(Step::NoSurname);
     }
-    Ok(Concat { text, steps })
+    Ok(())
 }
 
-/// A name without the titles in front of it.
-pub(crate) fn untitled(name: &str) -> &str {
-    without_titles(name.trim(), true, &mut Vec::new())
+fn count_letters(word: &str) -> usize {
+    word.chars().filter(|c| c.is_alphabetic()).count()
 }
 
-/// Whether the letters of a word, small and without the characters `but`, are these.
-fn is(word: &str, letters: &str, but: &[char]) -> bool {
-    word.chars().filter(|c| !but.contains(c) && !is_combining_mark(*c)).map(folded).eq(letters.chars())
+/// Whether a first name in front of others looks like initials.
+fn is_shortened(word: &str, name: &str) -> bool {
+    count_letters(word) == 1 || is_in_capitals(word, name)
 }
 
-/// A letter without accent, small; anything else itself.
-fn folded(c: char) -> char {
-    let base = if c.is_ascii() { c } else { listed(c).and_then(|to| to.chars().next()).unwrap_or(c) };
-    base.to_ascii_lowercase()
+/// Whether a word is a few capitals in a name that is written in small letters: DI, FH.
+fn is_in_capitals(word: &str, name: &str) -> bool {
+    (2..=4).contains(&count_letters(word))
+        && !word.contains(char::is_lowercase)
+        && name.contains(char::is_lowercase)
 }
 
-/// The first word, and what follows the blanks behind it.
-fn split_word(name: &str) -> (&str, &str) {
-    let (word, rest) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
-    (word, rest.trim_start())
+fn is_title(word: &str) -> bool {
+    titles::in_front(word, false, Place::FirstNames).is_some_and(|found| found.length == word.len())
 }
 
-/// Drops titles in front, as long as a name is left. Of a surname only those that the guidelines list.
-fn without_titles<'a>(mut name: &'a str, all: bool, steps: &mut Vec<Step<'a>>) -> &'a str {
-    let mut behind_a_title = false;
-    loop {
-        let (word, rest) = split_word(name);
-        let unstopped = word.trim_end_matches(['.', ',']);
-        let is_one_of = |titles: &[&str]| titles.iter().any(|title| is(unstopped, title, &[]));
-        let whole = is_one_of(&WITH_STOPS) || (behind_a_title && word.ends_with('.') && is_one_of(&FIELDS));
-        // "Dr.Hans": the full stop ends the title.
-        let (word, rest) = match word.find('.').map(|at| word.split_at(at + 1)) {
-            Some((title, glued)) if glued.chars().any(char::is_alphabetic) && !whole => {
-                (title, &name[title.len()..])
-            }
-            _ => (word, rest),
-        };
-        let listed = TITLES.iter().any(|title| is(word, title, &['.', ',']));
-        let more = || MORE_TITLES.iter().any(|title| is(word, title, &['.', ',', '-']));
-        if !(listed || (all && (whole || more()))) || !rest.chars().any(char::is_alphabetic) {
-            return name;
-        }
-        steps.push(Step::Title { dropped: word, listed });
-        name = rest.trim_start_matches(['-', ' ']);
-        behind_a_title = true;
-    }
+/// St. and Ste. are part of a name.
+fn is_saint(word: &str) -> bool {
+    ["st.", "ste."].iter().any(|saint| is_in_small_letters(word, saint))
+}
+
+/// Whether a word does not look like a name: one letter with a full stop, a full stop inside, brackets or quotation
+/// marks.
+fn is_doubtful(word: &str) -> bool {
+    let is_bracket = |c: char| {
+        matches!(c, '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\u{201c}'..='\u{201f}' | '«' | '»')
+    };
+    let inside = word.trim_matches(|c: char| !c.is_alphabetic());
+    word.contains(is_bracket) || inside.contains('.') || (word.contains('.') && count_letters(word) == 1)
+}
+
+/// First names without the titles in front of them.
+pub(crate) fn untitled(names: &str) -> String {
+    let names = composed(names);
+    without_titles(names.trim(), Place::FirstNames, &mut Vec::new()).to_owned()
+}
+
+/// A surname without the titles in front of it and the degrees behind it, with its prefixes.
+pub(crate) fn untitled_surname(name: &str) -> String {
+    let (name, steps) = (composed(name), &mut Vec::new());
+    let name = without_degrees(without_titles(name.trim(), Place::Surname, steps), steps);
+    name.trim_end_matches([',', ' ']).to_owned()
 }
 
 /// The first of several first names; a hyphen does not end it.
-fn first_of<'a>(names: &'a str, steps: &mut Vec<Step<'a>>) -> &'a str {
+fn first_of<'n>(names: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
     let separates = |c: char| c.is_whitespace() || c == ',';
     let names = names.trim_start_matches(separates);
     let Some((first, rest)) = names.split_once(separates) else { return names };
     let rest = rest.trim_start_matches(separates);
     if !rest.is_empty() {
-        steps.push(Step::OtherNames { dropped: rest });
+        steps.push(Step::OtherNames { dropped: rest.into() });
     }
     first
 }
 
-/// Drops the longest prefix in front, once, if a name is left behind it.
-fn without_prefix<'a>(name: &'a str, steps: &mut Vec<Step<'a>>) -> &'a str {
+/// Drops the longest prefix in front, once, if a name is left behind it. Words are compared as they stand in the list:
+/// Lê is no prefix, nor is Dà.
+fn without_prefix<'n>(name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
     let rest_after = |prefix: &[&str]| {
         let mut rest = name;
         for part in prefix {
             let word;
             (word, rest) = split_word(rest);
-            if !is(word, part, &[]) {
+            if !is_in_small_letters(word, part) {
                 return None;
             }
         }
@@ -294,25 +384,21 @@ fn without_prefix<'a>(name: &'a str, steps: &mut Vec<Step<'a>>) -> &'a str {
     let rest = elided.or_else(|| PREFIXES.iter().find_map(|prefix| rest_after(prefix)));
     match rest {
         None => name,
-        Some(rest) if rest.chars().any(char::is_alphabetic) => {
-            steps.push(Step::Prefix { dropped: name[..name.len() - rest.len()].trim_end() });
+        Some(rest) if has_letters(rest) => {
+            steps.push(Step::Prefix { dropped: name[..name.len() - rest.len()].trim_end().into() });
             rest
         }
         Some(_) => {
-            steps.push(Step::OnlyAPrefix { kept: name });
+            steps.push(Step::OnlyAPrefix { kept: name.into() });
             name
         }
     }
 }
 
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '`' | '´' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2b9}'..='\u{2bf}' | '\u{ff07}')
-}
-
 /// Writes the first letters of a name as A to Z; how many.
 fn letters(name: &str, into: &mut [u8], steps: &mut Vec<Step<'_>>) -> Result<usize, NotLatin> {
     let mut count = 0;
-    for from in name.nfc() {
+    for from in name.chars() {
         if count == into.len() {
             break;
         }
@@ -322,81 +408,28 @@ fn letters(name: &str, into: &mut [u8], steps: &mut Vec<Step<'_>>) -> Result<usi
             continue;
         }
         let (to, listed) = match listed(from) {
-            Some(to) => (to, true),
+            Some(to) => (Cow::Borrowed(to), true),
             None => match unlisted(from) {
-                Some(to) => (to, false),
-                None if from.is_numeric() => {
+                Unlisted::Letters(to) => (to, false),
+                Unlisted::Digit => {
                     steps.push(Step::Digit { dropped: from });
                     continue;
                 }
-                None if is_foreign(from) => return Err(NotLatin { letter: from }),
-                None => continue,
+                Unlisted::NoLetter => {
+                    steps.push(Step::NoLetter { dropped: from });
+                    continue;
+                }
+                Unlisted::Foreign => return Err(NotLatin { letter: from }),
+                Unlisted::Nothing => continue,
             },
         };
-        steps.push(Step::Letter { from, to, listed });
         for letter in to.bytes().take(into.len() - count) {
             into[count] = letter;
             count += 1;
         }
+        steps.push(Step::Letter { from, to, listed });
     }
     Ok(count)
-}
-
-/// A letter of another script; ordinal signs and modifying letters, which stand for apostrophes, are none.
-fn is_foreign(c: char) -> bool {
-    c.is_alphabetic() && !matches!(c, 'ª' | 'º' | '\u{2b0}'..='\u{2ff}')
-}
-
-/// The guidelines' table: 150 letters, each of which becomes one; `None` for every other character, `A` to `Z` too.
-#[rustfmt::skip]
-pub const fn listed(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'Ä' | 'ä' | 'À' | 'à' | 'Á' | 'á' | 'Â' | 'â' | 'Ã' | 'ã' | 'Å' | 'å' | 'Ǎ' | 'ǎ' | 'Ą' | 'ą' | 'Ă' | 'ă'
-            | 'Æ' | 'æ' => "A",
-        'Ç' | 'ç' | 'Ć' | 'ć' | 'Ĉ' | 'ĉ' | 'Č' | 'č' => "C",
-        'Ď' | 'đ' | 'Đ' | 'ď' | 'ð' => "D",
-        'È' | 'è' | 'É' | 'é' | 'Ê' | 'ê' | 'Ë' | 'ë' | 'Ě' | 'ě' | 'Ę' | 'ę' => "E",
-        'Ĝ' | 'ĝ' | 'Ģ' | 'ģ' | 'Ğ' | 'ğ' => "G",
-        'Ĥ' | 'ĥ' => "H",
-        'Ì' | 'ì' | 'Í' | 'í' | 'Î' | 'î' | 'Ï' | 'ï' | 'ı' => "I",
-        'Ĵ' | 'ĵ' => "J",
-        'Ķ' | 'ķ' => "K",
-        'Ĺ' | 'ĺ' | 'Ļ' | 'ļ' | 'Ł' | 'ł' | 'Ľ' | 'ľ' => "L",
-        'Ñ' | 'ñ' | 'Ń' | 'ń' | 'Ň' | 'ň' => "N",
-        'Ö' | 'ö' | 'Ò' | 'ò' | 'Ó' | 'ó' | 'Ô' | 'ô' | 'Õ' | 'õ' | 'Ő' | 'ő' | 'Ø' | 'ø' | 'Œ' | 'œ' => "O",
-        'Ŕ' | 'ŕ' | 'Ř' | 'ř' => "R",
-        'ẞ' | 'ß' | 'Ś' | 'ś' | 'Ŝ' | 'ŝ' | 'Ş' | 'ş' | 'Š' | 'š' | 'Ș' | 'ș' => "S",
-        'Ť' | 'ť' | 'Ţ' | 'ţ' | 'Þ' | 'þ' | 'Ț' | 'ț' => "T",
-        'Ü' | 'ü' | 'Ù' | 'ù' | 'Ú' | 'ú' | 'Û' | 'û' | 'Ű' | 'ű' | 'Ũ' | 'ũ' | 'Ų' | 'ų' | 'Ů' | 'ů' => "U",
-        'Ŵ' | 'ŵ' => "W",
-        'Ý' | 'ý' | 'Ÿ' | 'ÿ' | 'Ŷ' | 'ŷ' => "Y",
-        'Ź' | 'ź' | 'Ž' | 'ž' | 'Ż' | 'ż' => "Z",
-        _ => return None,
-    })
-}
-
-/// What the table does not say: the letter below the accents, because Article 6(5) has them removed.
-fn unlisted(letter: char) -> Option<&'static str> {
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut base = None;
-    decompose_canonical(letter, |part| base = base.or(Some(part)));
-    let base = base.filter(|base| *base != letter).unwrap_or(letter);
-    Some(match base {
-        'Ð' => "D",
-        'Ħ' | 'ħ' => "H",
-        'Ĳ' | 'ĳ' => "IJ",
-        'Ŀ' | 'ŀ' => "L",
-        'Ŋ' | 'ŋ' => "N",
-        'Ŧ' | 'ŧ' => "T",
-        'Ʒ' | 'ʒ' => "Z",
-        'Ǥ' | 'ǥ' => "G",
-        _ if base.is_ascii_alphabetic() => {
-            let at = usize::from(base.to_ascii_uppercase() as u8 - b'A');
-            &ALPHABET[at..=at]
-        }
-        // What is left of a letter with two marks may be listed: ǿ.
-        _ => return listed(base).filter(|_| base != letter),
-    })
 }
 
 /// Checks the form of a CONCAT: 20 characters, the country, a real date, letters padded with `#`.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use crate::concat::{Concat, NotLatin, concat};
+use crate::concat::{self, Concat, NotLatin, concat};
 use crate::{Basis, Country, Leading, Regime, Scheme, Step, leading, steps};
 
 /// What is known of a person.
@@ -95,8 +95,8 @@ pub enum Review {
     NoNationality,
     /// Part of a CONCAT that cannot be made.
     NotLatin(NotLatin),
-    /// Open: a first name or a surname is missing in a CONCAT. It would be reported as `#####`; ask before.
-    NameMissing,
+    /// Open: a first name or a surname is missing in a CONCAT, which would be this one, with `#####`; ask before.
+    NameMissing(concat::Text),
 }
 
 impl fmt::Display for Review {
@@ -106,8 +106,8 @@ impl fmt::Display for Review {
                 f.write_str("no nationality is known, and the rules have none for the stateless")
             }
             Review::NotLatin(letter) => write!(f, "no CONCAT can be made: {letter}"),
-            Review::NameMissing => {
-                f.write_str("a first name or a surname is missing; ask before it is reported as #####")
+            Review::NameMissing(text) => {
+                write!(f, "a first name or a surname is missing; ask before it is reported as {text}")
             }
         }
     }
@@ -234,7 +234,7 @@ pub fn decide<'a>(person: Person<'a>, held: &[Held<'a>], others: Others, regime:
                 use crate::concat::Step::{NoFirstName, NoSurname};
                 reasons.extend(concat.steps.iter().cloned().map(Reason::Made));
                 if concat.steps.iter().any(|step| matches!(step, NoFirstName | NoSurname)) {
-                    Outcome::NeedsReview(Review::NameMissing)
+                    Outcome::NeedsReview(Review::NameMissing(concat.text))
                 } else {
                     designation(Value::Concat(concat))
                 }

@@ -6,14 +6,20 @@ pub mod check;
 pub mod concat;
 pub mod country;
 pub mod decide;
+mod letters;
 mod numbers;
 pub mod standard;
+mod text;
+mod titles;
 
 pub use annex2::{Scheme, Step, first_is_concat, steps};
-pub use check::{Agreement, Birth, Checked, Crosscheck, Encoded, Fault, Severity, Sex, What, crosscheck};
+pub use check::{
+    Agreement, Birth, Checked, Crosscheck, Encoded, Fault, Hint, Severity, Sex, What, crosscheck,
+};
 pub use country::{Basis, Country, Leading, UnknownCountry, leading};
 pub use decide::{Decision, Designation, Held, Others, Outcome, Person, Reason, Review, decide};
 pub use standard::{STANDARDS, Standard, standard};
+pub use text::is_invisible;
 
 /// Whose rules a report follows.
 ///

@@ -5,10 +5,11 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use crate::check::{Checked, Encoded, Reader};
+use crate::check::{Agreement, Checked, Encoded, Fault, Hint, Reader, Severity, What, crosscheck};
 use crate::numbers::{
     be, bg, cz, dk, ee, es, fi, gb, gr, hr, is, it, lv, mt, nl, no, pl, pt, ro, se, si, travel,
 };
+use crate::text::{is_apostrophe, is_invisible};
 use crate::{Country, Scheme, concat};
 
 /// A kind of identifier of one country.
@@ -107,8 +108,9 @@ impl fmt::Debug for Standard {
 }
 
 impl Standard {
-    /// The form that is stored and reported: compact, in capital letters. What is no separator stays, for the check
-    /// to complain about; twice changes nothing more than once.
+    /// The form that is stored and reported: compact, in capital letters. Characters that cannot be seen and an
+    /// apostrophe in front go, too, of which [`writing`](crate::check::writing) tells. What is no separator stays, for
+    /// the check to complain about; twice changes nothing more than once.
     ///
     /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date or, without
     /// one that fits, of somebody under 100 (`-`) or over (`+`) on the day `today`.
@@ -131,20 +133,97 @@ impl Standard {
     /// CONCAT; `today` bounds the dates in it. Nothing found means that the number is possible, not that it was given
     /// to this person, or to anybody.
     pub fn check<'a>(&self, country: Country, value: &'a str, today: Date) -> Checked<'a> {
-        let mut reader = Reader::new(value, country, today);
+        self.check_of(country, value, None, today)
+    }
+
+    /// Checks a value as [`check`](Self::check) does, as the number of somebody with this birth date: some forms were
+    /// given only to people of a certain age. That the number says another birth date is for [`crosscheck`] to tell.
+    pub fn check_of<'a>(
+        &self,
+        country: Country,
+        value: &'a str,
+        birth_date: Option<Date>,
+        today: Date,
+    ) -> Checked<'a> {
+        let mut checked = self.check_as_it_is(country, value, birth_date, today);
+        let wrong = |fault: &&mut Fault<'_>| {
+            fault.severity == Severity::Hard || matches!(fault.what, What::Pattern { .. })
+        };
+        if let Some(fault) = checked.faults.iter_mut().find(wrong) {
+            fault.hint = self.hint(country, value, birth_date, today);
+        }
+        checked
+    }
+
+    fn check_as_it_is<'a>(
+        &self,
+        country: Country,
+        value: &'a str,
+        birth_date: Option<Date>,
+        today: Date,
+    ) -> Checked<'a> {
+        let mut reader = Reader::new(value, country, today, birth_date);
         let encoded = (self.check)(&mut reader);
         reader.finish(encoded)
     }
+
+    /// What may have happened to a number that is wrong.
+    fn hint(&self, country: Country, value: &str, birth_date: Option<Date>, today: Date) -> Option<Hint> {
+        if is_power_of_ten(value) {
+            return Some(Hint::PowerOfTen);
+        }
+        if !value.is_ascii() || !value.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        let full = match (self.writing, self.scheme) {
+            (Writing::Swedish, _) => Some(10),
+            (_, Scheme::Nidn) => Some(self.example.len()),
+            (_, Scheme::Ccpt | Scheme::Concat) => None,
+        };
+        let passports =
+            travel::digits(country).filter(|_| self.country.is_none() && self.scheme == Scheme::Ccpt);
+        let restored = |zeros: &usize| {
+            let full = format!("{}{value}", "0".repeat(*zeros));
+            let full = self.normalise(&full, birth_date, today);
+            let checked = self.check_as_it_is(country, &full, birth_date, today);
+            let fits = crosscheck(checked.encoded, birth_date, None).birth_date != Agreement::Differs;
+            let usual = checked.faults.iter().all(|fault| !matches!(fault.what, What::Pattern { .. }));
+            fits && usual && checked.is_possible()
+        };
+        let lengths = full.into_iter().chain(passports);
+        let missing =
+            lengths.filter(|length| value.len() * 2 >= *length).map(|full| full.saturating_sub(value.len()));
+        missing.filter(|zeros| *zeros > 0).find(restored).map(Hint::LeadingZeros)
+    }
+}
+
+/// Whether a number is written as spreadsheets write large quantities: 3,80E+10.
+fn is_power_of_ten(value: &str) -> bool {
+    let is_number = |text: &str, more: &[char]| {
+        text.contains(|c: char| c.is_ascii_digit())
+            && text.chars().all(|c| c.is_ascii_digit() || more.contains(&c))
+    };
+    value.split_once(['E', 'e']).is_some_and(|(digits, power)| {
+        is_number(digits, &['.', ','])
+            && is_number(power, &['+'])
+            && (digits.contains(',') || power.contains('+'))
+    })
 }
 
 fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ad}')
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Without what people put between the characters, in capital letters.
+/// Without what people put between the characters, what cannot be seen and the apostrophe by which spreadsheets mark
+/// text, in capital letters.
 fn compact(written: &str, keeps_dashes: bool) -> Cow<'_, str> {
-    let separates =
-        |c: char| c.is_whitespace() || matches!(c, '.' | '/' | '(' | ')') || (is_dash(c) && !keeps_dashes);
+    let separates = |c: char| {
+        matches!(c, '.' | '/' | '(' | ')')
+            || c.is_whitespace()
+            || (is_dash(c) && !keeps_dashes)
+            || is_invisible(c)
+    };
+    let written = written.trim_start_matches(|c| separates(c) || is_apostrophe(c));
     let stays = |c: char| !separates(c) && !c.is_ascii_lowercase() && (c == '-' || !is_dash(c));
     if written.chars().all(stays) {
         return Cow::Borrowed(written);

@@ -7,6 +7,8 @@ use mifir::{
     Country, Held, Others, Outcome, Person, Regime, Scheme, Severity, Standard, What, decide, standard,
 };
 use proptest::prelude::*;
+use unicode_normalization::UnicodeNormalization;
+use unicode_script::{Script, UnicodeScript};
 
 const TODAY: Date = date(2026, 11, 21);
 const IDENTIFIERS: &str = include_str!("vectors/identifiers-dev.csv");
@@ -145,6 +147,103 @@ fn the_century_of_a_short_number_is_found_on_any_day() {
             let _ = personnummer.check(sweden, written, today);
         }
     }
+}
+
+/// The ten letters of a person with these names.
+fn made(first_name: &str, surname: &str) -> Result<String, NotLatin> {
+    concat(country("DE"), first_name, surname, date(1980, 7, 15)).map(|made| made.as_str()[10..].to_owned())
+}
+
+/// Every letter of Unicode: the Latin ones are taken, in every form alike, and the others refused by a true sentence.
+#[test]
+fn letters_are_latin_or_refused() {
+    let (mut latin, mut foreign) = (0, 0);
+    for letter in ('\u{80}'..=char::MAX).filter(|c| c.is_alphabetic()) {
+        let name = letter.to_string();
+        let found = made("A", &name);
+        if letter.script() == Script::Latin {
+            let forms: [String; 4] =
+                [name.nfc().collect(), name.nfd().collect(), name.nfkc().collect(), name.nfkd().collect()];
+            for form in forms {
+                assert_eq!(made("A", &form), found, "{letter}");
+            }
+            latin += u32::from(found.expect("Latin letters are taken") != "A#########");
+        } else {
+            foreign += u32::from(found.is_err());
+        }
+    }
+    assert!(latin > 1300 && foreign > 100_000, "{latin} Latin letters, {foreign} others");
+}
+
+/// Composed and decomposed text is one name: 100,000 names of what names are made of.
+#[test]
+fn composed_and_decomposed_names_agree() {
+    const PIECES: [&str; 40] = [
+        "Đỗ",
+        "Lê",
+        "Quân",
+        "Ngô",
+        "Müller",
+        "ä",
+        "ở",
+        "Å",
+        "Ǻ",
+        "ñ",
+        "ç",
+        "Əli",
+        "ﬁ",
+        "ǆ",
+        "ş",
+        "İ",
+        "ḃ",
+        "ó",
+        "Níc",
+        "níc",
+        "Ó",
+        "mhíc",
+        "von der",
+        "de l’",
+        "Dr.",
+        "señora",
+        "inż.",
+        "(FH)",
+        "PhD",
+        "Jr.",
+        "J.",
+        "-",
+        "\u{301}",
+        "\u{323}\u{302}",
+        "\u{200d}",
+        "\u{ad}",
+        "'",
+        "ﬀ",
+        "Ω",
+        "и\u{306}",
+    ];
+    let mut state = 20_261_121_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let mut name = || {
+        let mut name = String::new();
+        for _ in 0..=next(5) {
+            name.push_str(PIECES[next(PIECES.len())]);
+            name.push_str(["", "", " "][next(3)]);
+        }
+        name
+    };
+    let (mut taken, mut accented) = (0, 0);
+    for _ in 0..50_000 {
+        let names = [name(), name()];
+        let composed = names.each_ref().map(|name| name.nfc().collect::<String>());
+        let decomposed = names.each_ref().map(|name| name.nfd().collect::<String>());
+        let found = made(&decomposed[0], &decomposed[1]);
+        assert_eq!(made(&composed[0], &composed[1]), found, "{names:?}");
+        taken += u32::from(found.is_ok());
+        accented += u32::from(composed != decomposed);
+    }
+    assert!(taken > 30_000 && accented > 40_000, "{taken} taken, {accented} with accents");
 }
 
 fn names() -> impl Strategy<Value = String> {

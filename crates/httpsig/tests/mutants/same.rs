@@ -34,6 +34,9 @@ pub fn same(original: &Wire, mutant: &Wire, kind: KeyKind) -> Option<&'static st
     if (&input, &before) == (&input_after, &after) {
         return Some(how(original, mutant));
     }
+    if before == after && respaced(&input) == respaced(&input_after) {
+        return Some("other blanks in the parameters");
+    }
     if beside(&input, &input_after)? || beside(&before, &after).unwrap_or(false) {
         return Some("another signature beside the one");
     }
@@ -70,6 +73,23 @@ fn how(original: &Wire, mutant: &Wire) -> &'static str {
         return "a field name in another case";
     }
     "whitespace around a value"
+}
+
+/// The field without blanks that RFC 8941 does not need; inside strings everything stays.
+fn respaced(field: &[u8]) -> Vec<u8> {
+    let (mut kept, mut quoted, mut escaped) = (Vec::new(), false, false);
+    for (at, &byte) in field.iter().enumerate() {
+        let before = kept.last().copied().unwrap_or_default();
+        let next = field[at + 1..].iter().copied().find(|next| !b" \t".contains(next)).unwrap_or_default();
+        match byte {
+            b' ' | b'\t' if !quoted && (b"(; ".contains(&before) || b");".contains(&next)) => continue,
+            b'\t' if !quoted => kept.push(b' '),
+            _ => kept.push(byte),
+        }
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
+    kept
 }
 
 /// Whether a dictionary got other members beside its only one, whose text must be the same; `None` when it is

@@ -11,6 +11,8 @@ mod cpu;
 mod database;
 mod deliveries;
 mod load;
+#[path = "../../tests/support/patience.rs"]
+mod patience;
 mod peers;
 mod people;
 #[path = "../../tests/support/postgres.rs"]

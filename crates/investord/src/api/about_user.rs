@@ -52,7 +52,7 @@ pub async fn write_found<T: Call + 'static>(
             return Ok(Err(Problem::NotFound("user")));
         };
         let reply = work(tx, &req, &mut head, (user, &user_key))?;
-        if let Ok(Reply { status, json }) = &reply {
+        if let Ok(Reply { status, json, .. }) = &reply {
             if let Some(keyed) = &keyed {
                 once::keep(tx, keyed, (status.as_u16(), json), (id, &user_key), head.now, &*ids)?;
             }

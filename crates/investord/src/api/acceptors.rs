@@ -15,11 +15,12 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::openapi::{About, NOTHING, Payload, WEBHOOKS, path_id};
+use super::query::{self, Parameter};
 use super::webhooks::ADMIN;
-use super::{Reply, about_tenant, page};
+use super::{Reply, about_tenant};
 use crate::app::App;
-use crate::domain::schema::Schemas;
-use crate::domain::webhook::Targets;
+use crate::domain::schema::{Rule, Schemas};
+use crate::domain::webhook::{HTTP_URL, Targets};
 use crate::outbound::{self, DELIVERED};
 use crate::problem::Problem;
 use crate::store::acceptors;
@@ -32,10 +33,17 @@ const PATH: &str = "/events-acceptor-service/endpoints/";
 /// Endpoints of a tenant.
 const MOST: i64 = 20;
 /// How long a request waits for something to collect, and how often it looks.
-const PATIENCE: u64 = 20;
+const PATIENCE: i64 = 20;
 const EVERY: Duration = Duration::from_millis(200);
 /// How often it is noted that somebody asks.
 const NOTED: SignedDuration = SignedDuration::from_hours(1);
+
+static COLLECT: [Parameter; 1] = [Parameter {
+    name: "wait",
+    rule: Rule::Int { min: 0, max: PATIENCE },
+    default: Some("20"),
+    description: "Beyond the vendor's API: seconds to wait at most.",
+}];
 
 pub const HEALTH_OPERATION: &str = "GET /events-acceptor-service/health";
 pub const HEALTH: About = About {
@@ -77,7 +85,7 @@ impl Call for Create {
             description: "A JSON string: empty, or, beyond the vendor's API, the address for which deliveries shall be \
                 signed, because somebody passes them on.",
             media: "application/json",
-            schema: |_| json!({ "type": "string" }),
+            schema: |_| json!({ "type": "string", "anyOf": [{ "const": "" }, { "format": "uri", "pattern": HTTP_URL }] }),
             examples: &[("own", "\"\""), ("forwarded", "\"http://localhost:3000/hooks\"")],
         }),
         answer: Payload {
@@ -101,11 +109,8 @@ impl Call for Create {
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         // Clients that send nothing but "" may leave out what it is.
-        let target: String = match &**received.body {
-            [] => String::new(),
-            body => serde_json::from_slice(body)
-                .map_err(|_| Problem::invalid("(root)", "must be a JSON string"))?,
-        };
+        let target: String = serde_json::from_slice(received.body)
+            .map_err(|_| Problem::invalid("(root)", "must be a JSON string"))?;
         if !target.is_empty() {
             // Whoever collects passes it on: nothing is connected to from here.
             Targets::Any.check(&target).map_err(|why| Problem::invalid("(root)", why))?;
@@ -147,16 +152,16 @@ pub struct Collect {
 impl Call for Collect {
     const OPERATION: &'static str = "GET /events-acceptor-service/endpoints/{endpoint_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
+    // What is collected is settled as if it had been sent.
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const ABOUT: About = About {
         tag: WEBHOOKS,
         id: "collect_events",
         summary: "Collect what would have been sent",
         description: "Waits up to 20 seconds for something. What is answered counts as delivered.",
         parameters: || {
-            let seconds =
-                json!({ "type": "integer", "minimum": 0, "maximum": PATIENCE, "default": PATIENCE });
-            let wait = json!({ "name": "wait", "in": "query", "description": "Beyond the vendor's API: seconds to wait at most.", "schema": seconds });
-            vec![path_id("endpoint_id", "Id of the endpoint."), wait]
+            let endpoint = path_id("endpoint_id", "Id of the endpoint.");
+            std::iter::once(endpoint).chain(query::described(&COLLECT)).collect()
         },
         request: None,
         answer: Payload {
@@ -169,16 +174,8 @@ impl Call for Collect {
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let id = received.path_id(2).ok_or(Problem::NotFound("endpoint"))?;
-        let query = form_urlencoded::parse(received.query().as_bytes());
-        match &query.filter(|(name, _)| name == "wait").collect::<Vec<_>>()[..] {
-            [] => Ok(Self { id, wait: PATIENCE }),
-            [(_, text)] => {
-                let wait = page::number(text, i64::try_from(PATIENCE).unwrap_or(i64::MAX));
-                let wait = wait.map_err(|why| Problem::invalid("wait", why))?;
-                Ok(Self { id, wait: wait.unsigned_abs() })
-            }
-            _ => Err(Problem::invalid("wait", "stands more than once in the query")),
-        }
+        let wait = query::read(received.query(), &COLLECT)?.number("wait").unsigned_abs();
+        Ok(Self { id, wait })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::caller::{Call, Received, Signed};
@@ -11,7 +12,7 @@ use super::openapi::{ACCOUNT_GROUPS, About, Payload, request};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::clock::Ids;
-use crate::domain::account::{AccountGroup, CREATE_GROUP, Content, Custody, GROUP, Group, NewGroup};
+use crate::domain::account::{CREATE_GROUP, Content, Custody, GROUP, Group, NewGroup};
 use crate::domain::schema::{Schemas, Side, open_object};
 use crate::domain::search::{Field, Terms};
 use crate::domain::user::User;
@@ -21,7 +22,7 @@ use crate::store::steps::ACCOUNT_GROUP_CLOSING;
 use crate::store::tenants::Head;
 use crate::store::{StoreError, Tx, accounts, terms};
 
-fn schema(schemas: &mut Schemas) -> Value {
+pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("AccountGroup", |schemas| {
         let mut schema = open_object(&GROUP, Side::Answer, schemas);
         schema["description"] = json!("The accounts that a user has under one securities account number.");
@@ -71,12 +72,13 @@ impl Call for CreateGroup {
     const OPERATION: &'static str = "POST /account_groups";
     const SCOPES: &'static [&'static str] = ADMIN;
     const ONCE: bool = true;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::NOT_FOUND];
     const ABOUT: About = About {
         tag: ACCOUNT_GROUPS,
         id: "create_account_group",
         summary: "Create an account group",
         description: "Opens an account group for a user. It is ACTIVE at once if the user is, else when the user \
-            becomes so. Of the types but LEGAL_ENTITY a user has one open group each.",
+            becomes so. A user can have several of one type.",
         parameters: Vec::new,
         request: Some(Payload {
             description: "The account group.",
@@ -98,8 +100,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<
     let create =
         move |tx: &Tx<'_>, req: &Signed<CreateGroup>, head: &mut Head, (user, key): (User, &UserKey)| {
             let (new, tenant_key) = (&req.call.0, &req.client.tenant.key);
-            let others: Vec<AccountGroup> = accounts::of_user(tx, head.tenant, user.id, key)?;
-            if let Err(refusal) = about_user::is_not_leaving(&user).and_then(|()| Ok(new.fits(&others)?)) {
+            if let Err(refusal) = about_user::is_not_leaving(&user) {
                 return Ok(Err(refusal));
             }
             let Some(number) = free_number(tx, head.tenant, new, tenant_key, &*ids)? else {
@@ -125,7 +126,8 @@ fn free_number(
     ids: &dyn Ids,
 ) -> Result<Option<String>, StoreError> {
     let is_free = |number: &str| {
-        let taken = terms::find(tx, tenant, (Field::SecuritiesAccountNumber, number), key, 1)?;
+        let term = (Field::SecuritiesAccountNumber, number.to_owned());
+        let taken = terms::find(tx, tenant, &term, key, 1)?;
         Ok::<_, StoreError>(taken.is_empty())
     };
     if let Some(number) = &new.securities_account_number {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ use crate::store::steps::ACCOUNT_CLOSING;
 use crate::store::tenants::Head;
 use crate::store::{Tx, accounts};
 
-fn schema(schemas: &mut Schemas) -> Value {
+pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Account", |schemas| {
         let mut schema = open_object(&ACCOUNT, Side::Answer, schemas);
         schema["description"] = json!("An account in an account group.");
@@ -67,6 +68,7 @@ impl Call for CreateAccount {
     const OPERATION: &'static str = "POST /accounts";
     const SCOPES: &'static [&'static str] = ADMIN;
     const ONCE: bool = true;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::NOT_FOUND];
     const ABOUT: About = About {
         tag: ACCOUNTS,
         id: "create_account",

@@ -54,6 +54,8 @@ pub trait Call: Sized + Send {
     const ONCE: bool = false;
     /// Whether it changes anything, so that it may find the tenant locked.
     const WRITES: bool = Self::ONCE;
+    /// Statuses of refusals that follow from nothing else here.
+    const REFUSALS: &'static [StatusCode] = &[];
     /// The status of a success.
     const SUCCESS: StatusCode = StatusCode::OK;
     const ABOUT: About;
@@ -114,6 +116,9 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         let now = app.clock.now();
         let id = client_id(&parts.headers)?.ok_or(Problem::MissingClientId)?;
         api_version(&parts.headers)?;
+        if T::ABOUT.request.is_some() {
+            plain_content(&parts.headers)?;
+        }
         let attempt = Attempt::new(app, &parts, id, now).await?;
         let token = attempt.judge(attempt.token().await)?;
         let body = read_body(app, &parts.headers, body, MOST_BODY).await?;
@@ -123,7 +128,7 @@ impl<T: Call> FromRequest<App> for Signed<T> {
             return Err(Problem::Forbidden { any_of: T::SCOPES });
         }
         let client = Arc::clone(&attempt.client);
-        attempt.admit()?;
+        attempt.admit(T::ABOUT.answer.media)?;
         let once = if T::ONCE { Some(attempt.once(T::OPERATION, &body)?) } else { None };
         let call = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
         Ok(Self { client, now, call, nonce, once })
@@ -150,13 +155,14 @@ fn plausible(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Whether a body is what the operation takes; parameters of the type are allowed (decision W14).
+/// Whether a body is what the operation takes.
 pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
-    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    match sent.and_then(|value| value.split(';').next()).map(str::trim) {
-        Some(essence) if essence.eq_ignore_ascii_case(wanted) => Ok(()),
-        _ => Err(Problem::invalid("content-type", format!("must be {wanted}"))),
-    }
+    compat::content_type(headers, wanted).map_err(|fault| Problem::invalid("content-type", fault))
+}
+
+/// Refuses content that would have to be decoded first (RFC 9110 section 15.5.16).
+pub fn plain_content(headers: &HeaderMap) -> Result<(), Problem> {
+    if compat::is_plain(headers) { Ok(()) } else { Err(Problem::ContentCoding) }
 }
 
 pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
@@ -221,7 +227,9 @@ impl<'a> Attempt<'a> {
         let suspect = (address(parts), id);
         app.limits.attempt(suspect)?;
         let versions = compat::versions(headers)?;
-        let presented = Presented::parse(headers).map_err(|refusal| refused(app, &refusal))?;
+        // The key id selects without any curve: one signature of the message is checked, whatever it carries.
+        let is_known = |presented: &Presented| presented.key_id().is_some_and(|id| client.key(id).is_some());
+        let presented = Presented::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
         let policy = Policy { strict: client.tenant.settings.strict_signatures, ..Policy::default() };
         let key_id = presented.key_id().ok_or_else(|| refused(app, &Refusal::MissingKeyId))?;
         let Some((key_id, key)) = client.key(key_id).map(|(id, key)| (id, key.clone())) else {
@@ -336,13 +344,14 @@ impl<'a> Attempt<'a> {
                 Err(refusal) => last = refusal,
             }
         }
-        metrics::counter!("investord_signatures_refused").increment(1);
+        metrics::counter!("investord_signatures_refused_total").increment(1);
         Err(explain::mismatch(self.app, &self.client, key, &self.presented, &bases, &last))
     }
 
-    /// What comes between a believed signature and the body: 406, then the quota.
-    pub fn admit(&self) -> Result<(), Problem> {
-        if !compat::accepts_json(&self.parts.headers) {
+    /// What comes between a believed signature and the body: 406, then the quota. `media` is the type of a success,
+    /// empty for one without a body.
+    pub fn admit(&self, media: &str) -> Result<(), Problem> {
+        if !compat::accepts(&self.parts.headers, media) {
             return Err(Problem::NotAcceptable);
         }
         self.app.limits.request(self.client.id)
@@ -351,8 +360,7 @@ impl<'a> Attempt<'a> {
     fn once(&self, operation: &'static str, body: &[u8]) -> Result<Once, Problem> {
         let sent = self.parts.headers.get("idempotency-key").ok_or(Problem::MissingIdempotencyKey)?;
         let key = sent.to_str().ok().and_then(compat::idempotency_key);
-        let key =
-            key.ok_or_else(|| Problem::invalid("idempotency-key", "must be a UUID of version 0 to 5"))?;
+        let key = key.ok_or_else(|| Problem::invalid("idempotency-key", "must be a UUID"))?;
         let fingerprint = self.client.tenant.key.fingerprint(&[self.parts.uri.path().as_bytes(), body]);
         let window = SignedDuration::from_hours(self.app.config.idempotency_window_hours.into());
         let tenant = self.client.tenant.number;

@@ -9,11 +9,14 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, CHECKS, Payload, path_id, request, whole_list};
+use super::openapi::{About, CHECKS, Payload, path_id, request, request_with, whole_list};
+use super::query::{self, Parameter};
 use super::{Reply, about_user};
 use crate::app::App;
-use crate::domain::check::{self, Check, Content, INSTRUMENT_FIT, KYC, Kind, POR, Status};
-use crate::domain::schema::{Fault, Member, Schemas, Side, open_object};
+use crate::domain::check::{
+    self, COMPLIANCE, Check, Content, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, Kind, POR, Status,
+};
+use crate::domain::schema::{Member, Rule, Schemas, Side, open_object};
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
@@ -25,7 +28,7 @@ const READ: &[&str] = &["checks:read", "checks:admin"];
 const ADMIN: &[&str] = &["checks:admin"];
 
 /// The schema of a check as it is answered.
-fn schema(schemas: &mut Schemas) -> Value {
+pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Check", |schemas| {
         let bodies = [("KycCheck", &KYC), ("PorCheck", &POR), ("InstrumentFitCheck", &INSTRUMENT_FIT)];
         let mut all: Vec<Value> = bodies
@@ -33,13 +36,12 @@ fn schema(schemas: &mut Schemas) -> Value {
             .map(|(name, shape)| schemas.named(name, |schemas| answered(shape.members.iter(), schemas)))
             .collect();
         all.push(schemas.named("ComplianceCheck", |schemas| {
-            let mut schema = answered(KYC.members[1..2].iter(), schemas);
-            schema["properties"]["type"] = json!({ "const": Kind::Compliance.as_str() });
+            let mut schema = answered(COMPLIANCE.iter(), schemas);
             schema["description"] =
                 json!("Made by the register itself when the identity of a user is known.");
             schema
         }));
-        json!({ "anyOf": all })
+        json!({ "oneOf": all })
     })
 }
 
@@ -49,6 +51,7 @@ fn answered<'a>(members: impl Iterator<Item = &'a Member>, schemas: &mut Schemas
         schema["properties"][name] = json!({ "type": "string", "format": "uuid" });
     }
     schema["properties"]["status"] = json!({
+        "type": "string",
         "enum": Status::ALL.map(Status::as_str),
         "description": "IN_PROGRESS: to be decided. PASSED, FAILED: the outcome.",
     });
@@ -60,6 +63,23 @@ fn answered<'a>(members: impl Iterator<Item = &'a Member>, schemas: &mut Schemas
 fn parameters() -> Vec<Value> {
     vec![path_id("user_id", "Id of the user."), path_id("check_id", "Id of the check.")]
 }
+
+static LIST: [Parameter; 2] = [
+    Parameter {
+        name: "list_history",
+        rule: Rule::Bool,
+        default: Some("true"),
+        description: "Whether all are listed, or of each type the latest alone.",
+    },
+    Parameter {
+        name: "type",
+        rule: Rule::OneOf(KINDS),
+        default: None,
+        description: "Of which type; of all without it.",
+    },
+];
+const KINDS: &[&str] =
+    &[Kind::Kyc.as_str(), Kind::Por.as_str(), Kind::InstrumentFit.as_str(), Kind::Compliance.as_str()];
 
 /// Which of a user's checks are wanted.
 pub struct ListChecks {
@@ -77,17 +97,8 @@ impl Call for ListChecks {
         summary: "List the checks of a user",
         description: "Lists the checks of a user, the oldest first.",
         parameters: || {
-            vec![
-                path_id("user_id", "Id of the user."),
-                json!({
-                    "name": "list_history", "in": "query", "schema": { "type": "boolean", "default": true },
-                    "description": "Whether all are listed, or of each type the latest alone.",
-                }),
-                json!({
-                    "name": "type", "in": "query", "schema": { "enum": Kind::ALL.map(Kind::as_str) },
-                    "description": "Of which type; of all without it.",
-                }),
-            ]
+            let user = path_id("user_id", "Id of the user.");
+            std::iter::once(user).chain(query::described(&LIST)).collect()
         },
         request: None,
         answer: Payload {
@@ -103,20 +114,10 @@ impl Call for ListChecks {
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
-        let (mut list, mut faults) = (Self { user, latest: false, kind: None }, Vec::new());
-        for (name, value) in form_urlencoded::parse(received.query().as_bytes()) {
-            match (&*name, &*value) {
-                ("list_history", "true") => list.latest = false,
-                ("list_history", "false") => list.latest = true,
-                ("list_history", _) => faults.push(Fault::new(name, "must be true or false")),
-                ("type", kind) => match Kind::ALL.into_iter().find(|known| known.as_str() == kind) {
-                    Some(kind) => list.kind = Some(kind),
-                    None => faults.push(Fault::new(name, "is not the type of a check")),
-                },
-                _ => {}
-            }
-        }
-        if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
+        let values = query::read(received.query(), &LIST)?;
+        let kind =
+            values.text("type").and_then(|kind| Kind::ALL.into_iter().find(|one| one.as_str() == kind));
+        Ok(Self { user, latest: !values.is_true("list_history"), kind })
     }
 }
 
@@ -197,8 +198,8 @@ impl Call for CreateCheck {
             description: "What was checked.",
             media: "application/json",
             schema: |schemas| {
-                let all = [&KYC, &POR, &INSTRUMENT_FIT];
-                json!({ "anyOf": all.map(|shape| request(shape, schemas)) })
+                let kyc = request_with(&KYC, KYC_DOCUMENT, None, schemas);
+                json!({ "oneOf": [kyc, request(&POR, schemas), request(&INSTRUMENT_FIT, schemas)] })
             },
             examples: &[
                 ("kyc", include_str!("../../../../api/examples/create-check-kyc.json")),

@@ -1,24 +1,26 @@
 //! What can be asked of account groups and of accounts alike: list, list those of a user, read, close.
 
+use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
 use super::openapi::{ACCEPTED, About, Payload, path_id};
+use super::query::{self, Parameter};
 use super::{Reply, about_user, page};
 use crate::app::App;
-use crate::domain::account::CLOSURE_REASONS;
-use crate::domain::schema::{Fault, Schemas};
+use crate::domain::account::{CLOSURE_REASONS, Custody};
+use crate::domain::schema::{Rule, Schemas};
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::accounts::{self, Content};
-use crate::store::page::Page;
+use crate::store::page::{Page, SortBy};
 use crate::store::seal::UserKey;
 use crate::store::tenants::Head;
 use crate::store::{Tx, steps, users};
@@ -61,7 +63,7 @@ impl<T: Resource> Call for List<T> {
         id: T::LIST.1,
         summary: "List all",
         description: "Lists those of all users of the tenant, closed ones among them, page by page.",
-        parameters: page::parameters,
+        parameters: page::parameters::<SortBy>,
         request: None,
         answer: T::PAGE,
     };
@@ -92,7 +94,9 @@ impl<T: Resource> Call for OfUser<T> {
         summary: "List those of a user",
         description: "Lists those of one user, closed ones among them, page by page.",
         parameters: || {
-            std::iter::once(path_id("user_id", "Id of the user.")).chain(page::parameters()).collect()
+            std::iter::once(path_id("user_id", "Id of the user."))
+                .chain(page::parameters::<SortBy>())
+                .collect()
         },
         request: None,
         answer: T::PAGE,
@@ -112,7 +116,11 @@ pub async fn of_user<T: Resource>(State(app): State<App>, req: Signed<OfUser<T>>
         Ok::<_, Problem>(accounts::of_user::<T>(tx, *number, user, &key)?)
     };
     let all = app.store.read("accounts.of_user", read).await?;
-    let listed = page.of(all, |one| one.updated_at, T::view);
+    let compare = |sort: SortBy, one: &Custody<T>, other: &Custody<T>| match sort {
+        SortBy::CreatedAt => Ordering::Equal,
+        SortBy::UpdatedAt => one.updated_at.cmp(&other.updated_at),
+    };
+    let listed = page.of(all, compare, T::view);
     Ok(Reply::ok(page::envelope(page, &listed)))
 }
 
@@ -152,25 +160,28 @@ pub struct CloseQuery {
     notification_only: bool,
 }
 
+/// The query that closes a group.
+static CLOSE: [Parameter; 2] = [
+    Parameter {
+        name: "closure_reason",
+        rule: Rule::OneOf(CLOSURE_REASONS),
+        default: None,
+        description: "Why it is closed; kept with it.",
+    },
+    Parameter {
+        name: "notification_only",
+        rule: Rule::Bool,
+        default: Some("false"),
+        description: "Whether the user is only to be told; then nothing is closed.",
+    },
+];
+
 impl CloseQuery {
-    /// Reads the query; members of other names are ignored.
+    /// Reads the query.
     fn parse(query: &str) -> Result<Self, Problem> {
-        let (mut close, mut faults) = (Self { reason: None, notification_only: false }, Vec::new());
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match (&*name, &*value) {
-                ("closure_reason", reason) if CLOSURE_REASONS.contains(&reason) => {
-                    close.reason = Some(reason.to_owned());
-                }
-                ("closure_reason", _) => {
-                    faults.push(Fault::new(name, format!("must be one of {}", CLOSURE_REASONS.join(", "))));
-                }
-                ("notification_only", "true") => close.notification_only = true,
-                ("notification_only", "false") => close.notification_only = false,
-                ("notification_only", _) => faults.push(Fault::new(name, "must be true or false")),
-                _ => {}
-            }
-        }
-        if faults.is_empty() { Ok(close) } else { Err(faults.into()) }
+        let values = query::read(query, &CLOSE)?;
+        let reason = values.text("closure_reason").map(str::to_owned);
+        Ok(Self { reason, notification_only: values.is_true("notification_only") })
     }
 }
 
@@ -229,19 +240,7 @@ pub async fn close<T: Resource>(State(app): State<App>, req: Signed<Close<T>>) -
 
 /// The parameters of [`CloseQuery`].
 pub fn close_parameters() -> Vec<Value> {
-    let parameter = |name, description, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
-    vec![
-        parameter(
-            "closure_reason",
-            "Why it is closed; kept with it.",
-            json!({ "type": "string", "enum": CLOSURE_REASONS }),
-        ),
-        parameter(
-            "notification_only",
-            "Whether the user is only to be told; then nothing is closed.",
-            json!({ "type": "boolean", "default": false }),
-        ),
-    ]
+    query::described(&CLOSE)
 }
 
 /// The schema of a page of items, under its name.

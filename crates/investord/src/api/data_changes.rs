@@ -9,19 +9,26 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request, whole_list};
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request_with, whole_list};
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::data_change::{self, ADDRESS, ANY, Asked, DataChange, NAME, NATIONALITY, OTHER};
 use crate::domain::preview::Preview;
 use crate::domain::schema::Schemas;
+use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, DATA_CHANGE};
 use crate::store::tenants::Head;
 use crate::store::{Tx, data_changes, identifiers, users};
+
+/// A change changes something.
+const ANYTHING: &str = r#"{ "minProperties": 1 }"#;
+const MORE_THAN_PROOF: &str = r#"{ "minProperties": 1, "not": {
+    "propertyNames": { "enum": ["issuance_date", "data_download_link", "document_type"] }
+} }"#;
 
 pub struct RequestDataChange {
     user: Uuid,
@@ -46,8 +53,12 @@ impl Call for RequestDataChange {
             media: "application/json",
             schema: |schemas| {
                 // The operating model decides which of them is sent.
-                let all = [&ANY, &NAME, &NATIONALITY, &ADDRESS, &OTHER];
-                json!({ "anyOf": all.map(|shape| request(shape, schemas)) })
+                let any = request_with(&ANY, MORE_THAN_PROOF, Some(Model::Byol), schemas);
+                let proved = [&NAME, &NATIONALITY, &ADDRESS];
+                let proved = proved.map(|shape| request_with(shape, "{}", Some(Model::Tol), schemas));
+                let other = request_with(&OTHER, ANYTHING, Some(Model::Tol), schemas);
+                let all: Vec<Value> = std::iter::once(any).chain(proved).chain([other]).collect();
+                json!({ "anyOf": all })
             },
             examples: &[
                 ("name", include_str!("../../../../api/examples/change-name.json")),
@@ -158,7 +169,9 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
         let (user, key) =
             users::load(tx, tenant.number, id, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
         let held = identifiers::of_user(tx, tenant.number, id, &key)?;
-        Ok::<_, Problem>(Preview::of(&user, &held, asked.clone(), &tenant.settings, now))
+        let contents = held.iter().map(|one| &one.content);
+        let shared = identifiers::shared(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
+        Ok::<_, Problem>(Preview::of(&user, (&held, &shared), asked.clone(), &tenant.settings, now))
     };
     // The user and the identifiers of one moment.
     let preview = app.store.scan("data_changes.preview", read).await?;

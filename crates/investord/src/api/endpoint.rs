@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use axum::handler::Handler;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::{Method, StatusCode};
 
@@ -27,6 +29,8 @@ pub enum Access {
         scopes: &'static [&'static str],
         once: bool,
         writes: bool,
+        /// What nothing else here says.
+        refusals: &'static [StatusCode],
         success: StatusCode,
     },
     /// A client, in a signed request.
@@ -54,8 +58,13 @@ impl Endpoint {
         F: Fn(State<App>, Signed<T>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Reply, Problem>> + Send,
     {
-        let access =
-            Access::Token { scopes: T::SCOPES, once: T::ONCE, writes: T::WRITES, success: T::SUCCESS };
+        let access = Access::Token {
+            scopes: T::SCOPES,
+            once: T::ONCE,
+            writes: T::WRITES,
+            refusals: T::REFUSALS,
+            success: T::SUCCESS,
+        };
         Self::new(T::OPERATION, access, T::ABOUT, handler)
     }
 
@@ -65,25 +74,56 @@ impl Endpoint {
 
     /// What may be answered instead of a success.
     pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
-        let (client, token, once, writes) = match self.access {
-            Access::Token { once, writes, .. } => (true, true, once, writes),
-            Access::Signature => (true, false, false, false),
-            Access::Anybody => (false, false, false, false),
+        let (client, token, once, writes, named) = match self.access {
+            Access::Token { once, writes, refusals, .. } => (true, true, once, writes, refusals),
+            // A token is a row.
+            Access::Signature => (true, false, false, true, [].as_slice()),
+            Access::Anybody => (false, false, false, false, [].as_slice()),
         };
         let refusals = [
-            (StatusCode::BAD_REQUEST, client),
+            // A request without one clear host is refused everywhere (server.rs).
+            (StatusCode::BAD_REQUEST, true),
             (StatusCode::UNAUTHORIZED, client),
             (StatusCode::FORBIDDEN, token),
             (StatusCode::NOT_FOUND, self.operation.contains('{')),
             (StatusCode::NOT_ACCEPTABLE, client),
             (StatusCode::CONFLICT, writes),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, client && self.about.request.is_some()),
             (StatusCode::UNPROCESSABLE_ENTITY, once),
             (StatusCode::UPGRADE_REQUIRED, client),
             (StatusCode::TOO_MANY_REQUESTS, client),
-            (StatusCode::INTERNAL_SERVER_ERROR, client),
+            // A panic is caught for everybody.
+            (StatusCode::INTERNAL_SERVER_ERROR, true),
             (StatusCode::SERVICE_UNAVAILABLE, client),
             (StatusCode::GATEWAY_TIMEOUT, client),
         ];
-        refusals.into_iter().filter_map(|(status, possible)| possible.then_some(status))
+        let is_possible = move |(status, follows): (StatusCode, bool)| {
+            (follows || named.contains(&status)).then_some(status)
+        };
+        refusals.into_iter().filter_map(is_possible)
+    }
+
+    /// The status of a success.
+    pub fn success(&self) -> StatusCode {
+        match self.access {
+            Access::Token { success, .. } => success,
+            Access::Signature | Access::Anybody => StatusCode::OK,
+        }
+    }
+
+    /// The handler. In a build for tests it panics when it answers with a status that the OpenAPI document does not
+    /// declare for the operation: so whatever any test is answered is declared.
+    pub fn into_handler(self) -> MethodRouter<App> {
+        if !cfg!(debug_assertions) {
+            return self.handler;
+        }
+        let declared: Vec<StatusCode> = self.refusals().chain([self.success()]).collect();
+        let operation = self.operation;
+        let checked = move |response: Response| {
+            let status = response.status();
+            assert!(declared.contains(&status), "{operation} answers {status}, which it does not declare");
+            std::future::ready(response)
+        };
+        self.handler.route_layer(map_response(checked))
     }
 }

@@ -8,19 +8,40 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::Reply;
 use super::caller::{Call, Received, Signed};
 use super::openapi::{About, EVENTS, Payload};
+use super::query::{self, Parameter};
 use super::webhooks::ADMIN;
-use super::{Reply, page};
 use crate::app::App;
-use crate::domain::schema::{Fault, Schemas};
-use crate::domain::webhook::{CATEGORIES, Wants};
+use crate::domain::schema::{Rule, Schemas};
+use crate::domain::webhook::{CATEGORIES, MOST_CATEGORIES, Wants};
 use crate::problem::Problem;
 use crate::store::packages::{self, Wanted};
 use crate::store::{Tx, tenants};
 
 const MOST: i64 = 1000;
-const DEFAULT: i64 = 100;
+
+static QUERY: [Parameter; 3] = [
+    Parameter {
+        name: "after",
+        rule: Rule::Int { min: 0, max: i64::MAX - MOST },
+        default: Some("0"),
+        description: "Position of the last event that is known; 0 for none.",
+    },
+    Parameter {
+        name: "limit",
+        rule: Rule::Int { min: 0, max: MOST },
+        default: Some("100"),
+        description: "How many positions to look at.",
+    },
+    Parameter {
+        name: "type",
+        rule: Rule::List { item: &Rule::OneOf(CATEGORIES), min: 1, max: MOST_CATEGORIES, unique: false },
+        default: Some(r#"["ALL"]"#),
+        description: "Categories, separated by commas.",
+    },
+];
 
 fn schema(schemas: &mut Schemas) -> Value {
     let event = schemas.named("Event", |_| {
@@ -66,26 +87,7 @@ impl Call for List {
         summary: "List events after a position",
         description: "Beyond the vendor's API: the tenant's events in their order. Send the `next` of an answer as the \
             `after` of the next request: none is skipped, whatever is written meanwhile.",
-        parameters: || {
-            let number = |name, description, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
-            vec![
-                number(
-                    "after",
-                    "Position of the last event that is known; 0 for none.",
-                    json!({ "type": "integer", "minimum": 0, "default": 0 }),
-                ),
-                number(
-                    "limit",
-                    "How many positions to look at.",
-                    json!({ "type": "integer", "minimum": 0, "maximum": MOST, "default": DEFAULT }),
-                ),
-                number(
-                    "type",
-                    "Categories, separated by commas.",
-                    json!({ "type": "string", "default": "ALL" }),
-                ),
-            ]
-        },
+        parameters: || query::described(&QUERY),
         request: None,
         answer: Payload {
             description: "The events.",
@@ -96,33 +98,10 @@ impl Call for List {
     };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        let wants = Wants { kinds: vec!["ALL".to_owned()], exclude_type: None };
-        let (mut list, mut faults, mut seen) =
-            (Self { after: 0, limit: DEFAULT, wants }, Vec::new(), Vec::new());
-        for (name, value) in form_urlencoded::parse(received.query().as_bytes()) {
-            let read = match (&*name, &*value) {
-                ("after" | "limit" | "type", _) if seen.contains(&name) => {
-                    Err("stands more than once in the query".into())
-                }
-                (_, "") => Ok(()),
-                ("after", text) => page::number(text, i64::MAX - MOST).map(|after| list.after = after),
-                ("limit", text) => page::number(text, MOST).map(|limit| list.limit = limit),
-                ("type", text) => categories(text).map(|kinds| list.wants.kinds = kinds),
-                _ => Ok(()),
-            };
-            faults.extend(read.err().map(|message| Fault::new(&*name, message)));
-            seen.push(name);
-        }
-        if faults.is_empty() { Ok(list) } else { Err(faults.into()) }
+        let values = query::read(received.query(), &QUERY)?;
+        let wants = Wants { kinds: values.list("type"), exclude_type: None };
+        Ok(Self { after: values.number("after"), limit: values.number("limit"), wants })
     }
-}
-
-fn categories(text: &str) -> Result<Vec<String>, String> {
-    let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
-    if kinds.iter().all(|kind| CATEGORIES.contains(&kind.as_str())) {
-        return Ok(kinds);
-    }
-    Err(format!("must be some of {}, separated by commas", CATEGORIES.join(", ")))
 }
 
 pub async fn list(State(app): State<App>, req: Signed<List>) -> Result<Reply, Problem> {

@@ -227,16 +227,18 @@ async fn change<T: Call + 'static>(
         }
         let (number, settings) = (head.tenant, &req.client.tenant.settings);
         let mut held = identifiers::of_user(tx, number, id, key)?;
+        let tenant_key = &req.client.tenant.key;
         let change = match decide(&req.call, &held, &user, settings, head.now) {
             Ok(change) => change,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        terms::renew_if_due(tx, (number, &user), &held, tenant_key)?;
         identifiers::apply(tx, number, &change, key, &*ids)?;
         let reply = Reply::ok(change.identifier().to_string());
         let before = search::of_identifiers(&held);
         change.put_into(&mut held);
         let found_by = (&before, &search::of_identifiers(&held));
-        terms::replace(tx, (number, id), found_by, &req.client.tenant.key)?;
+        terms::replace(tx, (number, id), found_by, tenant_key)?;
         activation::judge(tx, head, &mut user, Some(&held), settings, key, &*ids)?;
         Ok(Ok(reply))
     };

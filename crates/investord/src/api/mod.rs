@@ -13,12 +13,14 @@ mod data_changes;
 pub mod directory;
 mod endpoint;
 mod errors;
+mod event_schemas;
 mod events;
 mod explain;
 mod identifiers;
 pub mod limits;
 pub mod openapi;
 mod page;
+mod query;
 pub mod replays;
 mod reporting;
 mod tax_residencies;
@@ -90,10 +92,15 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// Returns the templates of all paths, as in `/users/{user_id}`.
+pub fn paths() -> Vec<&'static str> {
+    endpoints().iter().map(|endpoint| endpoint.method_and_path().1).collect()
+}
+
 pub fn routes() -> Router<App> {
     let add = |router: Router<App>, endpoint: Endpoint| {
         let (_, path) = endpoint.method_and_path();
-        router.route(path, endpoint.handler)
+        router.route(path, endpoint.into_handler())
     };
     let router = endpoints().into_iter().fold(Router::new(), add);
     router
@@ -105,48 +112,61 @@ pub fn routes() -> Router<App> {
 pub struct Reply {
     status: StatusCode,
     json: String,
+    /// Whether this is the kept answer of an earlier request.
+    replayed: bool,
 }
 
+/// Says that nothing was done anew (decision W23).
+pub const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
+
 impl Reply {
+    fn new(status: StatusCode, json: String) -> Self {
+        Self { status, json, replayed: false }
+    }
+
     pub fn ok(json: String) -> Self {
-        Self { status: StatusCode::OK, json }
+        Self::new(StatusCode::OK, json)
     }
 
     pub fn created(json: String) -> Self {
-        Self { status: StatusCode::CREATED, json }
+        Self::new(StatusCode::CREATED, json)
     }
 
     /// 204.
     pub fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, json: String::new() }
+        Self::new(StatusCode::NO_CONTENT, String::new())
     }
 
     /// 202 and nothing else: what was asked for is done later.
     pub fn accepted() -> Self {
-        Self { status: StatusCode::ACCEPTED, json: String::new() }
+        Self::new(StatusCode::ACCEPTED, String::new())
     }
 
     /// 202 with what it will be found by.
     pub fn accepted_as(json: String) -> Self {
-        Self { status: StatusCode::ACCEPTED, json }
+        Self::new(StatusCode::ACCEPTED, json)
     }
 
     /// The answer of the first time, byte for byte.
     pub fn kept(kept: &once::Reply) -> Self {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-        Self { status, json: kept.body.to_string() }
+        Self { status, json: kept.body.to_string(), replayed: true }
     }
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        if self.json.is_empty() {
-            return self.status.into_response();
+        let mut response = self.status.into_response();
+        let headers = response.headers_mut();
+        if self.replayed {
+            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
-        let json = HeaderValue::from_static("application/json");
-        // Tokens and personal data are nothing for a cache (RFC 6749 section 5.1).
-        let no_store = HeaderValue::from_static("no-store");
-        (self.status, [(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, no_store)], self.json)
-            .into_response()
+        if !self.json.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            // Tokens and personal data are nothing for a cache (RFC 6749 section 5.1).
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            *response.body_mut() = self.json.into();
+        }
+        response
     }
 }

@@ -10,9 +10,11 @@ use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use super::IDEMPOTENT_REPLAYED;
 use super::compat::IDEMPOTENCY_KEY;
 use super::endpoint::{Access, Endpoint};
-use crate::domain::schema::{Fault, Schemas, Shape, Side};
+use super::event_schemas;
+use crate::domain::schema::{Fault, Schemas, Shape, Side, add_keywords};
 use crate::domain::tenant::Model;
 use crate::problem::{self, KINDS, Problem};
 
@@ -136,6 +138,7 @@ pub fn document() -> String {
         paths[path][method.to_lowercase()] = operation(&endpoint, &mut schemas);
     }
     let problem = problem::schema(&mut schemas);
+    let webhooks = event_schemas::webhooks(&mut schemas);
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -148,6 +151,7 @@ pub fn document() -> String {
         "servers": [{ "url": "/" }],
         "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas.0,
             "parameters": signed_headers(),
@@ -213,11 +217,13 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     if !answer.media.is_empty() {
         success["content"] = content(answer, schemas);
     }
-    let status = match endpoint.access {
-        Access::Token { success, .. } => success,
-        Access::Signature | Access::Anybody => StatusCode::OK,
-    };
-    operation["responses"][status.as_str()] = success;
+    if matches!(endpoint.access, Access::Token { once: true, .. }) {
+        success["headers"][IDEMPOTENT_REPLAYED] = json!({
+            "description": "`true` on the kept answer of an earlier request with the same idempotency key; else absent.",
+            "schema": { "type": "string", "enum": ["true"] },
+        });
+    }
+    operation["responses"][endpoint.success().as_str()] = success;
     for status in endpoint.refusals() {
         operation["responses"][status.as_str()] = reference("responses", &component(status));
     }
@@ -245,6 +251,26 @@ fn request_id() -> Value {
 pub fn request(shape: &'static Shape, schemas: &mut Schemas) -> Value {
     schemas.named(shape.name, |schemas| shape.json_schema(Side::Request(Model::Byol), schemas))
 }
+
+/// The same, with keywords for what is checked beside the table, and the operating model whose tenants send it.
+pub fn request_with(
+    shape: &'static Shape,
+    keywords: &str,
+    model: Option<Model>,
+    schemas: &mut Schemas,
+) -> Value {
+    schemas.named(shape.name, |schemas| {
+        let mut schema = shape.json_schema(Side::Request(model.unwrap_or(Model::Byol)), schemas);
+        add_keywords(&mut schema, keywords);
+        if let Some(model) = model {
+            schema[OPERATING_MODEL] = json!(model);
+        }
+        schema
+    })
+}
+
+/// Extension of a schema: only tenants of this operating model send it.
+pub const OPERATING_MODEL: &str = "x-operating-model";
 
 /// The schema of a list without pages, under its name.
 pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {
@@ -330,6 +356,12 @@ fn refusal(status: StatusCode, problem: &Value) -> Value {
         examples.insert(kind.slug.to_owned(), json!({ "value": value }));
     }
     let mut headers = request_id();
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        headers[header::ACCEPT_ENCODING.as_str()] = json!({
+            "description": "The codings that are taken.", "required": true,
+            "schema": { "type": "string", "enum": ["identity"] },
+        });
+    }
     if status == StatusCode::TOO_MANY_REQUESTS {
         headers["retry-after"] = json!({
             "description": "Seconds to wait.", "required": true, "schema": { "type": "integer", "minimum": 1 },
@@ -355,6 +387,7 @@ fn samples() -> Vec<Problem> {
         Problem::Forbidden { any_of: &["users:admin"] },
         Problem::NotFound("user"),
         Problem::NotAcceptable,
+        Problem::ContentCoding,
         Problem::OtherRequest,
         Problem::UpgradeRequired,
         Problem::TooManyRequests { retry_after_seconds: 1, what: "requests of this client" },

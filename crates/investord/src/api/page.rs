@@ -2,84 +2,68 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::schema::{Fault, Schemas};
+use super::query::{self, Parameter};
+use crate::domain::schema::{Rule, Schemas};
 use crate::problem::Problem;
 use crate::store::page::{Listed, Page, SortBy};
 
 const MOST: i64 = 1000;
-const DEFAULT_LIMIT: i64 = 100;
+const DEFAULT_LIMIT: &str = "100";
 
-/// Reads the query. An empty value means the default; members of other names are ignored, repeated ones of
-/// these are not: which one would count?
-pub fn parse(query: &str) -> Result<Page, Problem> {
-    let mut page = Page { sort: SortBy::CreatedAt, descending: false, offset: 0, limit: DEFAULT_LIMIT };
-    let (mut faults, mut seen) = (Vec::new(), Vec::new());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if !["offset", "limit", "sort", "order"].contains(&&*name) {
-            continue;
-        }
-        if seen.contains(&name) {
-            faults.push(Fault::new(name, "stands more than once in the query"));
-            continue;
-        }
-        let read = match (&*name, &*value) {
-            (_, "") => Ok(()),
-            ("offset", text) => number(text, i32::MAX.into()).map(|offset| page.offset = offset),
-            ("limit", text) => number(text, MOST).map(|limit| page.limit = limit),
-            ("sort", "created_at") | ("order", "ASC") => Ok(()),
-            ("sort", "updated_at") => {
-                page.sort = SortBy::UpdatedAt;
-                Ok(())
-            }
-            ("sort", _) => Err("must be created_at or updated_at".into()),
-            ("order", "DESC") => {
-                page.descending = true;
-                Ok(())
-            }
-            _ => Err("must be ASC or DESC".into()),
-        };
-        if let Err(message) = read {
-            faults.push(Fault::new(&*name, message));
-        }
-        seen.push(name);
-    }
-    if faults.is_empty() { Ok(page) } else { Err(faults.into()) }
+/// What a list can be sorted by.
+pub trait Sort: Copy + PartialEq + 'static {
+    /// As in the query, the default first.
+    const NAMES: &'static [&'static str];
+    /// The same, in the same order.
+    const ALL: &'static [Self];
 }
 
-/// A whole number without a sign.
-pub fn number(text: &str, most: i64) -> Result<i64, String> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|number| digits && *number <= most)
-        .ok_or_else(|| format!("must be a whole number from 0 to {most}"))
+impl Sort for SortBy {
+    const NAMES: &'static [&'static str] = &["created_at", "updated_at"];
+    const ALL: &'static [Self] = &[SortBy::CreatedAt, SortBy::UpdatedAt];
 }
 
-/// The query, as the OpenAPI document says it.
-pub fn parameters() -> Vec<Value> {
-    let parameter = |name, description, schema: Value| json!({ "name": name, "in": "query", "description": description, "allowEmptyValue": true, "schema": schema });
-    vec![
+fn table<S: Sort>() -> [Parameter; 4] {
+    let parameter =
+        |name, rule, default, description| Parameter { name, rule, default: Some(default), description };
+    [
         parameter(
             "sort",
-            "Field by which the list is sorted. No two of its items have the same value.",
-            json!({ "type": "string", "enum": ["created_at", "updated_at"], "default": "created_at" }),
+            Rule::OneOf(S::NAMES),
+            r#""created_at""#,
+            "Field by which the list is sorted. Of equal items the one that was created first comes first.",
         ),
-        parameter(
-            "order",
-            "Ascending or descending.",
-            json!({ "type": "string", "enum": ["ASC", "DESC"], "default": "ASC" }),
-        ),
+        parameter("order", Rule::OneOf(&["ASC", "DESC"]), r#""ASC""#, "Ascending or descending."),
         parameter(
             "offset",
+            Rule::Int { min: 0, max: i32::MAX.into() },
+            "0",
             "How many items of the list to leave out at its start.",
-            json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": i32::MAX, "default": 0 }),
         ),
         parameter(
             "limit",
+            Rule::Int { min: 0, max: MOST },
+            DEFAULT_LIMIT,
             "How many items to answer at most.",
-            json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": MOST, "default": DEFAULT_LIMIT }),
         ),
     ]
+}
+
+/// Reads the query.
+pub fn parse<S: Sort>(query: &str) -> Result<Page<S>, Problem> {
+    let values = query::read(query, &table::<S>())?;
+    let named = S::NAMES.iter().zip(S::ALL).find(|(name, _)| values.text("sort") == Some(name));
+    Ok(Page {
+        sort: named.map_or(S::ALL[0], |(_, sort)| *sort),
+        descending: values.text("order") == Some("DESC"),
+        offset: values.number("offset"),
+        limit: values.number("limit"),
+    })
+}
+
+/// The query, as the OpenAPI document says it.
+pub fn parameters<S: Sort>() -> Vec<Value> {
+    query::described(&table::<S>())
 }
 
 /// The schema of [`envelope`], around a list of these items.
@@ -107,13 +91,11 @@ pub fn schema(item: &Value, schemas: &mut Schemas) -> Value {
 }
 
 /// The envelope of a list.
-pub fn envelope(page: Page, listed: &Listed) -> String {
+pub fn envelope<S: Sort>(page: Page<S>, listed: &Listed) -> String {
     let Page { sort, descending, offset, limit } = page;
     let Listed { json, count, total } = listed;
-    let sort = match sort {
-        SortBy::CreatedAt => "created_at",
-        SortBy::UpdatedAt => "updated_at",
-    };
+    let named = S::ALL.iter().zip(S::NAMES).find(|(one, _)| **one == sort);
+    let sort = named.map_or(S::NAMES[0], |(_, name)| name);
     let order = if descending { "DESC" } else { "ASC" };
     format!(
         r#"{{"meta":{{"offset":{offset},"limit":{limit},"count":{count},"total_count":{total},"sort":"{sort}","order":"{order}"}},"data":[{json}]}}"#
@@ -126,10 +108,10 @@ mod tests {
 
     #[test]
     fn what_the_document_says_of_the_query_is_what_is_read() {
-        for parameter in parameters() {
+        for parameter in parameters::<SortBy>() {
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
             let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let read = |value: &str| parse(&format!("{name}={value}"));
+            let read = |value: &str| parse::<SortBy>(&format!("{name}={value}"));
             let shown = |page| envelope(page, &Listed { json: String::new(), count: 0, total: 0 });
             let known = schema["enum"].as_array().cloned().unwrap_or_default();
             for value in known.iter().chain([&schema["minimum"], &schema["maximum"]]).filter(|v| !v.is_null())

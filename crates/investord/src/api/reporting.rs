@@ -57,9 +57,13 @@ pub fn schema(schemas: &mut Schemas) -> Value {
             "identifier_standard": text("Abbreviation of the standard."),
             "identifier": text("As it was sent."),
             "reported": text("In the form that is reported."),
-            "faults": list(finding, "What the checks have found."),
+            "faults": list(finding, "What speaks against it today, beside the person as they are."),
         }));
         identifier["properties"]["id"] = json!({ "type": "string", "format": "uuid" });
+        identifier["properties"]["shared_with"] = json!({
+            "type": "array", "items": { "type": "string", "format": "uuid" },
+            "description": "Other users who have the same number; left out if none has.",
+        });
         let reason = object(json!({
             "text": text("What was decided and why."),
             "open": { "type": "boolean", "description": "The rules leave it open: it is a choice." },
@@ -106,7 +110,7 @@ impl Call for ReadReporting {
         id: "read_reporting",
         summary: "Get what a user would be reported with",
         description: "How the user would be named in a transaction report today (RTS 22, Article 6 and Annex II), the \
-            chain of reasons, what is missing, and what was found out about every identifier.",
+            chain of reasons, what is missing, and what speaks against every identifier.",
         parameters: || vec![path_id("user_id", "Id of the user.")],
         request: None,
         answer: ANSWER,
@@ -124,8 +128,10 @@ pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Resu
         let user = users::load(tx, tenant.number, id, &tenant.key)?;
         let (user, key) = user.ok_or(Problem::NotFound("user"))?;
         let identifiers = identifiers::of_user(tx, tenant.number, id, &key)?;
+        let contents = identifiers.iter().map(|one| &one.content);
+        let shared = identifiers::shared(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
         let (identity, regime) = (&user.person.identity, tenant.settings.regime.into());
-        Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)))
+        Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)).shared_with(shared))
     };
     // The user and the identifiers of one moment.
     Ok(reply(&app.store.scan("reporting.read", read).await?))
@@ -140,7 +146,8 @@ impl Call for DryRunReporting {
         tag: REPORTING,
         id: "dry_run_reporting",
         summary: "Try what a person would be reported with",
-        description: "The same for a person who is not in the register. Nothing is stored.",
+        description: "The same for a person who is not in the register; users who have a number of theirs are named. \
+            Nothing is stored.",
         parameters: Vec::new,
         request: Some(Payload {
             description: "The person.",
@@ -156,6 +163,13 @@ impl Call for DryRunReporting {
     }
 }
 
-pub async fn dry_run(_: State<App>, req: Signed<DryRunReporting>) -> Result<Reply, Problem> {
-    Ok(reply(&req.call.0.report()))
+pub async fn dry_run(State(app): State<App>, req: Signed<DryRunReporting>) -> Result<Reply, Problem> {
+    let (client, DryRunReporting(person)) = (Arc::clone(&req.client), req.call);
+    let report = person.report();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = &client.tenant;
+        identifiers::shared(tx, (tenant.number, None), &person.contents, &tenant.key)
+    };
+    let shared = app.store.read("reporting.shared", read).await?;
+    Ok(reply(&report.shared_with(shared)))
 }

@@ -31,7 +31,7 @@ struct Form {
 
 pub const CREATE: About = About {
     tag: TOKENS,
-    id: "create_access_token",
+    id: "issue_token",
     summary: "Create an access token",
     description: "OAuth 2 client credentials (RFC 6749 section 4.4), as a signed form with all four fields. \
         A token can be used until it expires and belongs to its client alone. A scope that the client has not \
@@ -81,6 +81,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     let now = app.clock.now();
     let in_header = caller::client_id(&parts.headers)?;
     caller::api_version(&parts.headers)?;
+    caller::plain_content(&parts.headers)?;
     // Some clients name themselves in the form alone, so here the body comes before the signature.
     let body = caller::read_body(&app, &parts.headers, body, MOST_FORM).await?;
     let (form, faults) = read(&parts.headers, &body);
@@ -93,7 +94,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     }
     attempt.judge(credentials(&attempt.client, &form, in_form))?;
     let nonce = attempt.hold(&body)?;
-    attempt.admit()?;
+    attempt.admit(CREATE.answer.media)?;
     if !faults.is_empty() {
         return Err(faults.into());
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
-use super::openapi::{ACCEPTED, About, Payload, USERS, path_id};
+use super::openapi::{ACCEPTED, About, OPERATING_MODEL, Payload, USERS, path_id};
 use super::{Reply, about_tenant, about_user, page};
 use crate::app::App;
 use crate::domain::schema::{Member, Needed, Rule, Schemas, Side, member, open_object};
@@ -16,7 +16,7 @@ use crate::domain::tenant::{Model, OffboardingWaitsFor};
 use crate::domain::user::{CREATE, Person, Status, User};
 use crate::problem::Problem;
 use crate::store::once;
-use crate::store::page::Page;
+use crate::store::page::{Page, SortBy};
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, OFFBOARDING};
 use crate::store::tenants::Head;
@@ -44,7 +44,7 @@ static STATUS: [Member; 1] = [member(
 )];
 
 /// The schema of a user as it is answered.
-fn user(schemas: &mut Schemas) -> Value {
+pub fn user(schemas: &mut Schemas) -> Value {
     schemas.named("User", |schemas| {
         let members = REGISTERED.iter().chain(CREATE.members).chain(&STATUS);
         let mut schema = open_object(members, Side::Answer, schemas);
@@ -61,6 +61,7 @@ fn create_user(name: &'static str, model: Model, schemas: &mut Schemas) -> Value
             Model::Byol => "What a tenant sends that is itself the regulated firm.",
             Model::Tol => "What a tenant sends that works under the register's licence.",
         });
+        schema[OPERATING_MODEL] = json!(model);
         schema
     })
 }
@@ -215,7 +216,7 @@ impl Call for ListUsers {
         id: "list_users",
         summary: "Get all users",
         description: "Lists the users of the tenant, offboarded ones among them, page by page.",
-        parameters: page::parameters,
+        parameters: page::parameters::<SortBy>,
         request: None,
         answer: Payload {
             description: "A page of the list.",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Reply;
@@ -47,9 +48,11 @@ pub struct List;
 impl Call for List {
     const OPERATION: &'static str = "GET /auth/verify_keys";
     const SCOPES: &'static [&'static str] = READ;
+    // The first who asks makes the first key.
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const ABOUT: About = About {
         tag: WEBHOOKS,
-        id: "list_verify_keys",
+        id: "get_jwks",
         summary: "List the keys of deliveries",
         description: "The key that signs comes first. One that another has taken the place of is listed for 24 hours \
             more. A receiver that meets a `keyid` which it does not know asks again.",

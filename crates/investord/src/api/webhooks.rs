@@ -1,5 +1,6 @@
 //! `/webhooks`: who is told of events.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -29,6 +30,8 @@ pub const ADMIN: &[&str] = &["webhooks:admin"];
 const MOST_SPANS: usize = 100;
 /// Test events that are on their way at once: a server is not to be used against others.
 static TESTS: Semaphore = Semaphore::const_new(16);
+/// The type of a test event.
+pub const TEST_EVENT: &str = "WEBHOOK.TEST";
 /// Webhooks of a tenant: each is looked at five times a second.
 const MOST: usize = 100;
 
@@ -55,7 +58,34 @@ fn path() -> Vec<Value> {
     vec![path_id("webhook_id", "Id of the webhook.")]
 }
 
-pub struct List(Page);
+/// What webhooks can be sorted by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SortBy {
+    CreatedAt,
+    UpdatedAt,
+    Title,
+    Url,
+    Enabled,
+}
+
+impl page::Sort for SortBy {
+    const NAMES: &'static [&'static str] = &["created_at", "updated_at", "title", "url", "enabled"];
+    const ALL: &'static [Self] =
+        &[SortBy::CreatedAt, SortBy::UpdatedAt, SortBy::Title, SortBy::Url, SortBy::Enabled];
+}
+
+/// Compares two webhooks; texts by their code points.
+fn compare(sort: SortBy, one: &Webhook, other: &Webhook) -> Ordering {
+    match sort {
+        SortBy::CreatedAt => Ordering::Equal,
+        SortBy::UpdatedAt => one.updated_at.cmp(&other.updated_at),
+        SortBy::Title => one.content.title.cmp(&other.content.title),
+        SortBy::Url => one.content.url.cmp(&other.content.url),
+        SortBy::Enabled => one.enabled.cmp(&other.enabled),
+    }
+}
+
+pub struct List(Page<SortBy>);
 
 impl Call for List {
     const OPERATION: &'static str = "GET /webhooks";
@@ -65,7 +95,7 @@ impl Call for List {
         id: "list_webhooks",
         summary: "List webhooks",
         description: "Lists the webhooks of the tenant, page by page.",
-        parameters: page::parameters,
+        parameters: page::parameters::<SortBy>,
         request: None,
         answer: Payload {
             description: "A page of the list.",
@@ -87,7 +117,7 @@ impl Call for List {
 pub async fn list(State(app): State<App>, req: Signed<List>) -> Result<Reply, Problem> {
     let tenant = req.client.tenant.number;
     let all = app.store.read("webhooks.list", move |tx| webhooks::of_tenant(tx, tenant)).await?;
-    let listed = req.call.0.of(all, |webhook| webhook.updated_at, Webhook::view);
+    let listed = req.call.0.of(all, compare, Webhook::view);
     Ok(Reply::ok(page::envelope(req.call.0, &listed)))
 }
 
@@ -293,6 +323,7 @@ pub struct Test(Uuid);
 impl Call for Test {
     const OPERATION: &'static str = "POST /webhooks/{webhook_id}/test";
     const SCOPES: &'static [&'static str] = ADMIN;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const ABOUT: About = About {
         tag: WEBHOOKS,
@@ -326,6 +357,7 @@ pub struct TryOut(Uuid);
 impl Call for TryOut {
     const OPERATION: &'static str = "GET /webhooks/{webhook_id}/test";
     const SCOPES: &'static [&'static str] = ADMIN;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const ABOUT: About = About {
         tag: WEBHOOKS,
         id: "try_webhook",
@@ -407,7 +439,7 @@ async fn prepared<T>(
     };
     let (webhook, (key_id, key)) = app.store.read("webhooks.test", find).await?;
     let mut packer = Packer::new(i64::MAX);
-    packer.add((0, now), &render((app.ids.uuid(), now), "WEBHOOK.TEST", "{}", webhook.id));
+    packer.add((0, now), &render((app.ids.uuid(), now), TEST_EVENT, "{}", webhook.id));
     let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();
     let (url, signature) = (webhook.content.url.clone(), webhook.content.config.signature);
     let headers = outbound::signed(&url, &body, signature, (key_id, &key), now, app.ids.uuid())

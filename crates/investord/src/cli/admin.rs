@@ -9,7 +9,7 @@ use httpsig::PublicKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Location, parse_master_key};
+use super::{Location, parse, parse_master_key};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
 use crate::domain::tenant::Settings;
@@ -124,10 +124,6 @@ fn client_json(client: &ClientRow) -> Value {
     json!({ "id": client.id, "created_at": client.created_at.to_string(), "scopes": scopes })
 }
 
-fn tenant_named(tx: &Tx<'_>, name: &str) -> anyhow::Result<TenantRow> {
-    tenants::by_name(tx, name)?.with_context(|| format!("there is no tenant '{name}'"))
-}
-
 impl Tenant {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
@@ -146,7 +142,7 @@ impl Tenant {
             }
             Tenant::Show { name, common } => {
                 let read = move |tx: &Tx<'_>| {
-                    let tenant = tenant_named(tx, &name)?;
+                    let tenant = provision::tenant(tx, &name)?;
                     let clients = tenants::clients_of(tx, tenant.number)?;
                     let mut shown = tenant_json(&tenant);
                     shown["users"] = json!(tenants::count_users(tx, tenant.number)?);
@@ -194,7 +190,7 @@ pub enum Client {
         #[arg(long)]
         tenant: String,
         /// An id that exists already; otherwise one is made.
-        #[arg(long)]
+        #[arg(long, value_parser = parse::uuid)]
         id: Option<Uuid>,
         #[command(flatten)]
         secret: GivenSecret,
@@ -206,6 +202,7 @@ pub enum Client {
     },
     /// Replace the secret of a client; the old one is refused within a second.
     RotateSecret {
+        #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         secret: GivenSecret,
@@ -240,17 +237,17 @@ pub enum Key {
     /// Register a public key: SPKI PEM or JWK, P-256, P-384, P-521 or Ed25519.
     Add {
         file: PathBuf,
-        #[arg(long)]
+        #[arg(long, value_parser = parse::uuid)]
         client: Uuid,
         /// An id that exists already; otherwise one is made.
-        #[arg(long)]
+        #[arg(long, value_parser = parse::uuid)]
         id: Option<Uuid>,
         #[command(flatten)]
         common: Common,
     },
     /// Keys of one client, or of all clients of a tenant.
     List {
-        #[arg(long, required_unless_present = "tenant")]
+        #[arg(long, required_unless_present = "tenant", value_parser = parse::uuid)]
         client: Option<Uuid>,
         #[arg(long, conflicts_with = "client")]
         tenant: Option<String>,
@@ -259,6 +256,7 @@ pub enum Key {
     },
     /// Revoke a key; it is refused within a second.
     Revoke {
+        #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         common: Common,
@@ -292,7 +290,7 @@ impl Key {
                     let clients = match (client, &tenant) {
                         (Some(client), _) => vec![client],
                         (None, name) => {
-                            let tenant = tenant_named(tx, name.as_deref().unwrap_or_default())?;
+                            let tenant = provision::tenant(tx, name.as_deref().unwrap_or_default())?;
                             tenants::clients_of(tx, tenant.number)?.iter().map(|client| client.id).collect()
                         }
                     };
@@ -334,7 +332,7 @@ impl MasterKeyCommand {
         let text = std::fs::read_to_string(&to).with_context(|| to.display().to_string())?;
         let next = parse_master_key(&Secret(text))?;
         let fingerprint = next.fingerprint().to_owned();
-        let _lock = super::serve::alone(&common.location.config()?.database()?)?;
+        super::lock::stop_others(&common.location.config()?.database()?)?;
         let tenants = common.location.provisioner()?.rotate_master_key(next).await?;
         common.show(&json!({ "tenants": tenants, "master_key": fingerprint }));
         Ok(())

@@ -1,32 +1,29 @@
 //! `investord call`: a signing client for this server and for the vendor's.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use http::Method;
+use http::{Method, StatusCode};
 use httpsig::Version;
 
+use super::profile::ProfileOptions;
 use super::session::{Sending, Session};
+use super::target::Target;
+use crate::api;
+use crate::domain::suggest::nearest;
 
 #[derive(Args)]
 pub struct Call {
     /// GET, POST, PATCH, DELETE, …
     method: Method,
     /// Path and query, as in '/users?limit=10'.
-    target: String,
+    target: Target,
     /// JSON, @FILE, or @- for standard input.
     body: Option<String>,
-    /// Where to call and as whom.
-    #[arg(
-        long,
-        env = "INVESTORD_PROFILE",
-        default_value = "investord-dev/profile.toml",
-        value_name = "FILE"
-    )]
-    profile: PathBuf,
+    #[command(flatten)]
+    profile: ProfileOptions,
     /// Which of the profile's keys: the beginning of its id, or a part of its file's name.
     #[arg(long)]
     key: Option<String>,
@@ -119,6 +116,53 @@ impl Call {
         if !status.is_success() || body.is_empty() {
             eprintln!("{status}, request {}", request_id.as_deref().unwrap_or("without id"));
         }
+        if status == StatusCode::NOT_FOUND
+            && let Some(path) = path_meant(self.target.as_str())
+        {
+            eprintln!("did you mean '{path}'?");
+        }
         Ok(())
+    }
+}
+
+/// Finds the path of the API that was probably meant by one that is none.
+fn path_meant(target: &str) -> Option<String> {
+    let path = target.split('?').next().unwrap_or_default();
+    let sent: Vec<&str> = path.split('/').collect();
+    let as_template = |template: &str| -> Option<String> {
+        let parts: Vec<&str> = template.split('/').collect();
+        let fits = |(sent, part): (&&str, &&str)| {
+            let stays = part.starts_with('{') || sent == part;
+            if stays { Some((*sent).to_owned()) } else { nearest(sent, [*part]).map(str::to_owned) }
+        };
+        let same = parts.len() == sent.len();
+        same.then(|| sent.iter().zip(&parts).map(fits).collect::<Option<Vec<_>>>())?.map(|all| all.join("/"))
+    };
+    let candidates: Vec<String> = api::paths().into_iter().filter_map(as_template).collect();
+    let known = candidates.iter().any(|candidate| candidate == path);
+    if known { None } else { nearest(path, candidates.iter().map(String::as_str)).map(str::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_none_finds_the_one_that_was_meant() {
+        let id = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+        for (target, meant) in [
+            ("/user", Some("/users".to_owned())),
+            ("/Users?limit=10", Some("/users".to_owned())),
+            (&format!("/user/{id}"), Some(format!("/users/{id}"))),
+            (&format!("/users/{id}/identifier?x"), Some(format!("/users/{id}/identifiers"))),
+            ("/account-groups", Some("/account_groups".to_owned())),
+            ("/users", None),
+            (&format!("/users/{id}"), None),
+            (&format!("/users/{id}/colours"), None),
+            ("/weather", None),
+            ("", None),
+        ] {
+            assert_eq!(path_meant(target), meant, "{target}");
+        }
     }
 }

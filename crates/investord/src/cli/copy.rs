@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{serve, single_threaded};
+use super::{lock, single_threaded};
 use crate::config;
 use crate::store::connect::Tuning;
 use crate::store::transfer::{self, Content, EVENTS, TABLES};
@@ -47,7 +47,8 @@ impl Copy {
         if transfer::same(&from, &to)? {
             bail!("--from and --to are the same database");
         }
-        let _locks = (serve::alone(&from)?, serve::alone(&to)?);
+        lock::stop_others(&from)?;
+        lock::stop_others(&to)?;
         let source = Store::open(&from).context("--from")?;
         migrate::run(&to).context("--to")?;
         single_threaded(self.transfer(&source, &Store::open(&to).context("--to")?))

@@ -11,17 +11,16 @@ use httpsig::{KeyKind, SigningKey};
 
 use super::profile::{Profile, ProfileKey};
 use super::serve::Started;
-use super::{Listen, single_threaded, write_private};
+use super::{ServerOptions, private_file, single_threaded, variables};
 use crate::app::Mode;
 use crate::clock::SystemIds;
-use crate::config::{Config, Log, LogFormat, Secret, Webhooks};
+use crate::config::{CommandLine, Config, Log, LogFormat, Sources, Webhooks};
 use crate::domain::tenant::{ReviewPolicy, Settings};
 use crate::operator::session::new_token;
 use crate::provision::{NewClient, Provisioner};
 use crate::store::operators::{self, Role};
 use crate::store::seal::MasterKey;
 use crate::store::{Database, migrate};
-use crate::telemetry;
 
 pub const MASTER_KEY: &str = "master.key";
 pub const PROFILE: &str = "profile.toml";
@@ -45,14 +44,14 @@ const SCOPES: [&str; 10] = [
 
 #[derive(Args)]
 pub struct Dev {
-    /// Folder for everything the server makes.
-    #[arg(long, value_name = "DIR", default_value = FOLDER)]
-    data: PathBuf,
+    /// Folder for everything the server makes; investord-dev unless it is named.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// The database, when it is not in that folder: `sqlite:PATH` or `postgres://USER@HOST/NAME`.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     #[command(flatten)]
-    listen: Listen,
+    listen: ServerOptions,
     /// Log every request.
     #[arg(long, short)]
     verbose: bool,
@@ -60,47 +59,58 @@ pub struct Dev {
 
 impl Dev {
     pub fn run(self) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.data)
-            .with_context(|| format!("cannot make the folder {}", self.data.display()))?;
-        let master_key = self.data.join(MASTER_KEY);
-        if !master_key.exists() {
-            write_private(&master_key, &MasterKey::generate_base64(&SystemIds))?;
+        let mut config = self.config()?;
+        let data = config.data.clone();
+        std::fs::create_dir_all(&data)
+            .with_context(|| format!("cannot make the folder {}", data.display()))?;
+        if config.master_key.is_none() && config.master_key_file.is_none() {
+            let master_key = data.join(MASTER_KEY);
+            if !master_key.exists() {
+                private_file::create(&master_key, &MasterKey::generate_base64(&SystemIds))?;
+            }
+            config.master_key_file = Some(master_key);
         }
-        let defaults = Config::default();
-        let level = if self.verbose { "info" } else { "warn" };
-        let config = Config {
-            listen: self.listen.listen.unwrap_or(defaults.listen),
-            data: self.data.clone(),
-            database: self.database.map(Secret),
-            master_key_file: Some(master_key),
-            tenants: self.listen.tenants,
-            rate_limit_per_second: 0,
-            failed_checks_per_second: 0,
-            log: Log { format: LogFormat::Text, level: level.into() },
-            webhooks: Webhooks { allow_insecure_targets: true, ..defaults.webhooks },
-            ..defaults
-        };
-        telemetry::start_log(&config.log)?;
-        let path = self.data.join(PROFILE);
         if let database @ Database::Postgres(_) = config.database()? {
             migrate::run(&database)?;
         }
         let started = Started::new(config)?;
         let operators = format!("http://{}", started.config.operator_address());
-        let token = self.data.join(OPERATOR_TOKEN);
+        let token = data.join(OPERATOR_TOKEN);
         if !token.exists() {
             single_threaded(demo_operator(&started.provisioner, &token))?;
         }
-        let url = format!("http://{}", started.config.listen);
+        let scheme = if started.config.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", started.config.listen);
+        let path = data.join(PROFILE);
         let profile = if path.exists() {
             known(&path, url)?
         } else {
-            single_threaded(demo(&started.provisioner, &self.data, url))?
+            single_threaded(demo(&started.provisioner, &data, url))?
         };
-        started.serve(Mode::Development, true, |_| {
-            introduce(&profile, &operators, &self.data);
-            Ok(())
-        })
+        started.serve(Mode::Development, true, None, |_| introduce(&profile, &operators, &data))
+    }
+
+    /// Weak defaults, which the environment and the command line override.
+    fn config(&self) -> anyhow::Result<Config> {
+        let defaults = Config::default();
+        let defaults = Config {
+            data: FOLDER.into(),
+            rate_limit_per_second: 0,
+            failed_checks_per_second: 0,
+            log: Log { format: LogFormat::Text, level: "warn".into() },
+            webhooks: Webhooks { allow_insecure_targets: true, ..defaults.webhooks },
+            ..defaults
+        };
+        let Self { data, database, listen, verbose } = self;
+        let mut command_line =
+            CommandLine { data: data.clone(), database: database.clone(), ..CommandLine::default() };
+        listen.clone().add_to(&mut command_line);
+        let mut config =
+            Config::load(&Sources { defaults, file: None, of_commands: variables(), command_line })?;
+        if *verbose {
+            config.log.level = "info".into();
+        }
+        Ok(config)
     }
 }
 
@@ -109,7 +119,7 @@ fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
     let mut profile = Profile::read(path)?;
     if profile.url != url {
         profile.url = url;
-        write_private(path, &toml::to_string(&profile)?)?;
+        private_file::replace(path, &toml::to_string(&profile)?)?;
     }
     Ok(profile)
 }
@@ -132,12 +142,12 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
         // The library's own source gathers entropy first, which takes longer than all the rest.
         let key = SigningKey::generate_from(kind, |bytes| provisioner.ids.fill(bytes))?;
         let path = data.join(file);
-        write_private(&path, &key.to_pkcs8_pem()?)?;
+        private_file::replace(&path, &key.to_pkcs8_pem()?)?;
         let id = provisioner.add_key(client_id, None, key.public()).await?;
         keys.push(ProfileKey { id: id.to_string(), private_key_file: file.into() });
     }
     let profile = Profile { url, client_id: client_id.to_string(), client_secret, scopes, keys };
-    write_private(&data.join(PROFILE), &toml::to_string(&profile)?)?;
+    private_file::create(&data.join(PROFILE), &toml::to_string(&profile)?)?;
     Ok(profile)
 }
 
@@ -150,7 +160,7 @@ async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result
     }
     let (token, hash) = new_token(&*provisioner.ids);
     provisioner.add_operator_token(TENANT.to_owned(), hash).await?;
-    write_private(file, &token)
+    private_file::create(file, &token)
 }
 
 fn introduce(profile: &Profile, operators: &str, data: &Path) {

@@ -1,16 +1,19 @@
 //! `investord doctor`: is this configuration fit to serve, and if not, why.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Location, parse_master_key, provisioner, single_threaded};
-use crate::clock::SystemClock;
+use super::checks::{self, Checked};
+use super::{Location, certificates, lock, provisioner, single_threaded};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::provision::Wanted;
+use crate::provision::{Provisioner, Wanted};
 use crate::store::survey::{Finding, Level, finding, readable_by_others, survey};
-use crate::store::{Store, tenants};
+use crate::store::{Database, Store, sqlite_file, tenants};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -24,12 +27,22 @@ pub struct Doctor {
 impl Doctor {
     /// Fails if anything is bad; what is doubtful does not.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.location.config()?;
-        let mut findings = own(&config);
-        let database = survey(&config.database()?, &SystemClock::default());
-        let fit = database.iter().all(|finding| finding.level != Level::Bad);
-        findings.extend(database);
-        findings.push(sealed(&config, fit));
+        let mut config = self.location.config()?;
+        let (database, clock) = (config.database()?, SystemClock::default());
+        let mut findings = doubts(&config);
+        findings.extend(certificates::examine(&config, clock.now()));
+        let mut checked = checks::of_server(&mut config);
+        findings.extend(refusals(&mut checked, &database));
+        let mut surveyed = survey(&database, &clock);
+        surveyed.extend(file(&database));
+        let is_fit = surveyed.iter().all(|finding| finding.level != Level::Bad);
+        findings.extend(surveyed);
+        if is_fit {
+            findings.extend(content(checked, &database));
+        } else if checked.master_key.is_some() {
+            let text = "is a key; not tried on a database with something bad";
+            findings.push(finding(Level::Good, "master_key", text));
+        }
         let bad = findings.iter().any(|finding| finding.level == Level::Bad);
         let shown: Vec<Value> = findings.iter().map(show).collect();
         println!("{}", if self.json { json!(shown).to_string() } else { super::admin::table(&json!(shown)) });
@@ -46,49 +59,86 @@ fn show(finding: &Finding) -> Value {
     json!({ "level": level, "what": finding.what, "found": finding.found })
 }
 
-/// What the configuration itself tells.
-fn own(config: &Config) -> Vec<Finding> {
+/// What `serve` would refuse, but for addresses that the server of this register holds itself.
+fn refusals(checked: &mut Checked, database: &Database) -> Vec<Finding> {
+    let unusable = std::mem::take(&mut checked.unusable).into_iter();
+    unusable
+        .map(|(what, error)| {
+            let cause = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            let is_own = cause == Some(io::ErrorKind::AddrInUse) && lock::is_served(database);
+            let text = format!("{error:#}");
+            if is_own {
+                finding(Level::Good, what, format!("{text}: a server of this register runs"))
+            } else {
+                finding(Level::Bad, what, text)
+            }
+        })
+        .collect()
+}
+
+/// What is allowed, and will hurt.
+fn doubts(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut doubt = |what, objection: Option<String>| {
         found.extend(objection.map(|text| finding(Level::Doubtful, what, text)));
     };
     doubt("master_key_file", config.master_key_file.as_deref().and_then(readable_by_others));
-    let behind_tls = config.tls.is_some()
-        || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
-        || config.listen.ip().is_loopback();
+    let key_file = config.tls.as_ref().map(|tls| tls.key_file.as_path());
+    doubt("tls.key_file", key_file.and_then(readable_by_others));
+    let is_public_https = config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let is_local = config.listen.resolve().is_ok_and(|address| address.ip().is_loopback());
     doubt(
         "listen",
-        (!behind_tls).then(|| format!("{} in clear: set tls, or public_url of a proxy", config.listen)),
+        (config.tls.is_none() && !is_public_https && !is_local)
+            .then(|| format!("{} in clear: set tls, or public_url of a proxy", config.listen)),
     );
     let unlimited = config.failed_checks_per_second == 0;
     doubt("failed_checks_per_second", unlimited.then(|| "0: strangers can keep the processor busy".into()));
     let chatty = ["debug", "trace"].iter().any(|level| config.log.level.contains(level));
     doubt("log.level", chatty.then(|| format!("{}: costs more than the work itself", config.log.level)));
-    let tls = config.tls.iter();
-    let files = tls.flat_map(|tls| [("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)]);
-    for (what, file) in files {
-        let unread = std::fs::read(file).err();
-        found.extend(unread.map(|error| finding(Level::Bad, what, format!("{}: {error}", file.display()))));
-    }
-    let tenants = config.tenants.as_deref().and_then(|file| Wanted::read(file).err());
-    found.extend(tenants.map(|error| finding(Level::Bad, "tenants", format!("{error:#}"))));
     found
 }
 
-/// Whether the master key opens what is there.
-fn sealed(config: &Config, fit: bool) -> Finding {
-    let opened = || -> anyhow::Result<String> {
-        let master_key = parse_master_key(&Location::master_key(config.clone())?)?;
-        if !fit {
-            return Ok("is a key; not tried on a database with something bad".into());
-        }
-        let provisioner = provisioner(master_key, Store::open(&config.database()?)?);
-        let all = single_threaded(async { Ok(provisioner.store.read("tenants.all", tenants::all).await?) })?;
-        provisioner.check_master_key(&all)?;
-        Ok(format!("seals the {} tenants", all.len()))
+/// Whether a server may write to the file of a database that exists, under the one name it has.
+fn file(database: &Database) -> Vec<Finding> {
+    let Database::Sqlite(path) = database else { return Vec::new() };
+    if !path.exists() {
+        return Vec::new();
+    }
+    let opened = OpenOptions::new().append(true).open(path).map_err(anyhow::Error::from);
+    let outcomes = [("writable", opened.map(|_| ())), ("links", sqlite_file::check_names(path))];
+    let bad = outcomes.into_iter().filter_map(|(what, outcome)| Some((what, outcome.err()?)));
+    bad.map(|(what, error)| finding(Level::Bad, what, format!("{error:#}"))).collect()
+}
+
+/// What a server would refuse about the rows: a master key that does not open them, tenants that contradict them.
+fn content(checked: Checked, database: &Database) -> Vec<Finding> {
+    let Checked { master_key, tenants: wanted, .. } = checked;
+    let Some(master_key) = master_key else { return Vec::new() };
+    let store = match Store::open(database) {
+        Ok(store) => store,
+        Err(error) => return vec![finding(Level::Bad, "open", format!("{error:#}"))],
     };
-    match opened() {
-        Ok(text) => finding(Level::Good, "master_key", text),
-        Err(error) => finding(Level::Bad, "master_key", format!("{error:#}")),
+    let provisioner = provisioner(master_key, store);
+    match single_threaded(opened(&provisioner)) {
+        Ok(text) => {
+            let mut found = vec![finding(Level::Good, "master_key", text)];
+            found.extend(wanted.map(|wanted| rehearsed(&provisioner, wanted)));
+            found
+        }
+        Err(error) => vec![finding(Level::Bad, "master_key", format!("{error:#}"))],
+    }
+}
+
+async fn opened(provisioner: &Provisioner) -> anyhow::Result<String> {
+    let all = provisioner.store.read("tenants.all", tenants::all).await?;
+    provisioner.check_master_key(&all)?;
+    Ok(format!("seals the {} tenants", all.len()))
+}
+
+fn rehearsed(provisioner: &Provisioner, wanted: Wanted) -> Finding {
+    match single_threaded(async { Ok(provisioner.rehearse(wanted).await?) }) {
+        Ok(()) => finding(Level::Good, "tenants", "the file can be applied"),
+        Err(error) => finding(Level::Bad, "tenants", format!("{error:#}")),
     }
 }

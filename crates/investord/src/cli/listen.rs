@@ -1,6 +1,5 @@
 //! `investord listen`: a tenant's events in the terminal, as they happen, without any public address.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::interrupted;
+use super::profile::ProfileOptions;
 use super::session::Session;
 use crate::domain::webhook::wait_after;
 
@@ -23,14 +23,8 @@ const ATTEMPTS: i64 = 5;
 
 #[derive(Args)]
 pub struct Listen {
-    /// Where to call and as whom.
-    #[arg(
-        long,
-        env = "INVESTORD_PROFILE",
-        default_value = "investord-dev/profile.toml",
-        value_name = "FILE"
-    )]
-    profile: PathBuf,
+    #[command(flatten)]
+    profile: ProfileOptions,
     /// Pass packages on to this address, signed as they would be if they were sent there.
     #[arg(long, value_name = "URL")]
     forward: Option<Url>,

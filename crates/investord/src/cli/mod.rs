@@ -1,33 +1,59 @@
 //! The commands.
 
+/// Prints a line; unlike the standard library's it ends the command quietly when the reader has gone.
+macro_rules! println {
+    () => { $crate::cli::output::write(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($text)*))) };
+}
+/// The same without the end of the line.
+macro_rules! print {
+    ($($text:tt)*) => { $crate::cli::output::write(format_args!($($text)*)) };
+}
+/// Prints a line to standard error; unlike the standard library's it does not panic when the reader has gone.
+macro_rules! eprintln {
+    () => { $crate::cli::output::write_note(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::cli::output::write_note(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod admin;
 mod call;
+mod certificates;
+mod checks;
 mod copy;
 mod dev;
 mod doctor;
 mod listen;
+mod lock;
+mod mifir;
 mod migrate;
 mod operate;
+mod output;
+mod parse;
+mod private_file;
 mod profile;
 mod receive;
-mod reporting;
+mod reload;
 mod serve;
 mod session;
+mod summary;
+mod table;
+mod target;
+mod user;
 mod webhook;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::{SystemClock, SystemIds};
-use crate::config::{Config, Secret};
+use crate::config::{Address, CommandLine, Config, Secret, Sources};
 use crate::provision::Provisioner;
 use crate::store::seal::MasterKey;
 use crate::store::{Database, Store};
+
+use self::mifir::Mifir;
 
 /// A register of investors, wire-compatible with the Upvest Investment API.
 #[derive(Parser)]
@@ -79,7 +105,7 @@ enum Command {
     Operator(operate::OperatorCommand),
     /// Users, through the operator API of a running server.
     #[command(subcommand)]
-    User(operate::User),
+    User(user::User),
     /// Data changes and checks that wait for a decision, through the operator API of a running server.
     #[command(subcommand)]
     Review(operate::Review),
@@ -88,7 +114,7 @@ enum Command {
     Audit(operate::Audit),
     /// Who is reported with what, and why: without a server, for one person or a file of them.
     #[command(subcommand)]
-    Mifir(reporting::Mifir),
+    Mifir(Mifir),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -109,27 +135,41 @@ pub struct Location {
 
 /// What `dev` and `serve` have in common.
 #[derive(Args, Clone)]
-struct Listen {
-    /// Address and port; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+struct ServerOptions {
+    /// Address or name, and port; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<Address>,
+    /// The same for the operator API.
+    #[arg(long, value_name = "HOST:PORT")]
+    operator_listen: Option<Address>,
     /// Tenants, clients and keys to bring into being at start.
     #[arg(long, value_name = "FILE")]
     tenants: Option<PathBuf>,
 }
 
+impl ServerOptions {
+    fn add_to(self, command_line: &mut CommandLine) {
+        let Self { listen, operator_listen, tenants } = self;
+        *command_line = CommandLine { listen, operator_listen, tenants, ..command_line.clone() };
+    }
+}
+
 impl Location {
+    fn sources(&self) -> Sources {
+        Sources {
+            defaults: Config::default(),
+            file: self.config.clone(),
+            of_commands: variables(),
+            command_line: CommandLine {
+                data: self.data.clone(),
+                database: self.database.clone(),
+                ..CommandLine::default()
+            },
+        }
+    }
+
     fn config(&self) -> anyhow::Result<Config> {
-        let mut config = Config::load(self.config.as_deref())?;
-        if let Some(data) = &self.data {
-            config.data.clone_from(data);
-            config.database = None;
-        }
-        if let Some(database) = &self.database {
-            config.database = Some(Secret(database.clone()));
-            config.database()?;
-        }
-        Ok(config)
+        Config::load(&self.sources())
     }
 
     /// The register itself, for commands that need no key: beside running servers or without one.
@@ -173,28 +213,24 @@ fn parse_master_key(text: &Secret) -> anyhow::Result<MasterKey> {
     MasterKey::from_base64(&text.0).map_err(anyhow::Error::msg)
 }
 
-/// Writes a file that only its owner can read: whole, or not at all.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let write = || {
-        let mut file = options.open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+/// The variables of the environment that options of commands name, as [`Sources`] takes them.
+fn variables() -> Vec<String> {
+    fn collect(command: &clap::Command, found: &mut Vec<String>) {
+        let named = command.get_arguments().filter_map(|option| option.get_env()?.to_str());
+        found.extend(named.filter_map(|name| Some(name.strip_prefix("INVESTORD_")?.to_lowercase())));
+        command.get_subcommands().for_each(|inner| collect(inner, found));
+    }
+    let mut found = Vec::new();
+    collect(&Cli::command(), &mut found);
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
+        Err(error) if output::is_reader_gone(&error) => ExitCode::from(output::READER_GONE),
         Err(error) => {
             eprintln!("investord: {error:#}");
             ExitCode::FAILURE

@@ -1,17 +1,18 @@
-//! `user` and `review`: the operator API from the command line. `operator` and `audit`: on the register itself.
+//! How the operator API is reached. `review`: what waits for a decision. `operator` and `audit`: on the register itself.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::admin::{Common, table};
-use super::dev;
-use crate::domain::search::Field;
+use super::admin::Common;
+use super::target::{BaseUrl, segment};
+use super::{dev, parse, summary};
+use crate::domain::suggest::did_you_mean;
 use crate::operator::session::{hash_password, new_token, shown};
 use crate::store::operators::{self, Role};
 use crate::store::tenants;
@@ -35,8 +36,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// What `dev` has written serves where nothing else is named.
-    fn token(&self) -> anyhow::Result<String> {
+    /// What `dev` has written serves on this machine, where nothing else is named.
+    fn token(&self, server: &BaseUrl) -> anyhow::Result<String> {
+        ensure!(
+            self.token_file.is_some() || server.is_local(),
+            "name a file with a token for {} (`investord operator token`) with --token-file",
+            self.url
+        );
         let beside = PathBuf::from(dev::FOLDER).join(dev::OPERATOR_TOKEN);
         let file = self.token_file.clone().unwrap_or(beside);
         let text = std::fs::read_to_string(&file).with_context(|| {
@@ -45,12 +51,16 @@ impl Server {
                 file.display()
             )
         })?;
-        Ok(text.trim().to_owned())
+        let token = text.trim();
+        let is_token = !token.is_empty() && token.chars().all(|letter| letter.is_ascii_graphic());
+        ensure!(is_token, "{}: must hold a token (`investord operator token`) alone", file.display());
+        Ok(token.to_owned())
     }
 
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let request = reqwest::Client::new().request(method, &url).bearer_auth(self.token()?);
+        let server = BaseUrl::parse(&self.url, "--url")?;
+        let url = server.join(&path.parse()?)?;
+        let request = server.client().build()?.request(method, url.clone()).bearer_auth(self.token(&server)?);
         let request = match body {
             Some(body) => RequestBuilder::body(request, body.to_string()),
             None => request,
@@ -69,177 +79,32 @@ impl Server {
 
     /// The path of the tenant, which is asked for if it is not named.
     pub async fn tenant(&self) -> anyhow::Result<String> {
-        if let Some(tenant) = &self.tenant {
-            return Ok(format!("/tenants/{tenant}"));
-        }
         let all = self.send(Method::GET, "/tenants", None).await?;
         let names: Vec<&str> =
             all["data"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
+        let all = names.join(", ");
+        if let Some(name) = &self.tenant {
+            let meant = did_you_mean(name, names.iter().copied());
+            anyhow::ensure!(names.contains(&&**name), "there is no tenant '{name}'{meant}; there are {all}");
+            return Ok(format!("/tenants/{}", segment(name)));
+        }
         match names[..] {
-            [one] => Ok(format!("/tenants/{one}")),
+            [one] => Ok(format!("/tenants/{}", segment(one))),
             [] => bail!("there is no tenant"),
-            _ => bail!("there are several tenants: name one of {} with --tenant", names.join(", ")),
+            _ => bail!("there are several tenants: name one of {all} with --tenant"),
         }
     }
 
-    pub fn show(&self, answer: &Value) {
+    /// Prints an answer: as it came with `--json`, otherwise in the form for people.
+    pub fn show(&self, answer: &Value, form: impl Fn(&Value) -> String) {
         let inner = answer.get("data").unwrap_or(answer);
-        if self.json { println!("{inner}") } else { println!("{}", table(inner)) }
+        if self.json { println!("{inner}") } else { println!("{}", form(inner)) }
     }
-}
-
-#[derive(Subcommand)]
-pub enum User {
-    /// Find users by exact values; of several all have to be theirs.
-    Find {
-        #[command(flatten)]
-        wanted: Wanted,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// All that is known of a user now.
-    Show {
-        id: Uuid,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// All that has happened to a user: events, changes, decisions.
-    History {
-        id: Uuid,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Order what happens to a user next; under `review_policy = "simulate"` alone.
-    Order {
-        next: Next,
-        id: Uuid,
-        /// Why a data change or check fails; without it it is good.
-        #[arg(long)]
-        refusal: Option<String>,
-        /// How long an activation takes.
-        #[arg(long)]
-        seconds: Option<u32>,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Do something to a user.
-    Act {
-        action: Action,
-        id: Uuid,
-        /// Why; stays on record.
-        #[arg(long)]
-        reason: String,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
-#[derive(Args)]
-pub struct Wanted {
-    #[arg(long)]
-    id: Option<Uuid>,
-    /// First and last name, last name, or birth name.
-    #[arg(long)]
-    name: Option<String>,
-    /// YYYY-MM-DD.
-    #[arg(long)]
-    birth_date: Option<String>,
-    #[arg(long)]
-    email: Option<String>,
-    /// Of a national identifier or passport.
-    #[arg(long)]
-    identifier: Option<String>,
-    #[arg(long)]
-    securities_account_number: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Next {
-    /// The next data change has this outcome.
-    DataChange,
-    /// The next check has this outcome.
-    Check,
-    /// The next offboarding is held until somebody releases it.
-    Offboarding,
-    /// The next activation takes so many seconds.
-    Activation,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Action {
-    /// Take out of trading.
-    Deactivate,
-    /// Undo that.
-    Reactivate,
-    /// Let an offboarding wait.
-    HoldOffboarding,
-    /// Let it go on.
-    ReleaseOffboarding,
-    /// End it now, whatever the settings wait for.
-    FinishOffboarding,
-}
-
-impl User {
-    pub async fn run(self) -> anyhow::Result<()> {
-        match self {
-            User::Find { wanted, server } => {
-                let values = [
-                    (Field::Name, wanted.name),
-                    (Field::BirthDate, wanted.birth_date),
-                    (Field::Email, wanted.email),
-                    (Field::Identifier, wanted.identifier),
-                    (Field::SecuritiesAccountNumber, wanted.securities_account_number),
-                ];
-                let mut query = form_urlencoded::Serializer::new(String::new());
-                if let Some(id) = wanted.id {
-                    query.append_pair("id", &id.to_string());
-                }
-                for (field, value) in values {
-                    if let Some(value) = value {
-                        query.append_pair(field.as_str(), &value);
-                    }
-                }
-                let path = format!("{}/users?{}", server.tenant().await?, query.finish());
-                let found = server.send(Method::GET, &path, None).await?;
-                server.show(&if server.json { found } else { brief(&found) });
-            }
-            User::Show { id, server } => {
-                let path = format!("{}/users/{id}", server.tenant().await?);
-                server.show(&server.send(Method::GET, &path, None).await?);
-            }
-            User::History { id, server } => {
-                let path = format!("{}/users/{id}/history", server.tenant().await?);
-                server.show(&server.send(Method::GET, &path, None).await?);
-            }
-            User::Order { next, id, refusal, seconds, server } => {
-                let path = format!("{}/users/{id}/outcomes", server.tenant().await?);
-                let next = next.to_possible_value().map(|value| value.get_name().to_owned());
-                let seconds = seconds.map(|seconds| seconds.to_string());
-                let body = json!({ "next": next, "refusal": refusal, "seconds": seconds });
-                server.show(&server.send(Method::POST, &path, Some(body)).await?);
-            }
-            User::Act { action, id, reason, server } => {
-                let path = format!("{}/users/{id}/actions", server.tenant().await?);
-                let action = action.to_possible_value().map(|value| value.get_name().replace('-', "_"));
-                let body = json!({ "action": action, "reason": reason });
-                server.show(&server.send(Method::POST, &path, Some(body)).await?);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What tells people apart at a glance.
-fn brief(found: &Value) -> Value {
-    let names = ["id", "first_name", "last_name", "birth_date", "status", "created_at"];
-    let rows = found["data"].as_array().into_iter().flatten();
-    rows.map(|user| names.iter().map(|name| ((*name).to_owned(), user[*name].clone())).collect::<Value>())
-        .collect()
 }
 
 #[derive(Subcommand)]
 pub enum Review {
-    /// Data changes and checks that wait for somebody to decide.
+    /// Data changes and checks that wait for a decision: since when, of whom, what is now and what would be.
     List {
         #[command(flatten)]
         server: Server,
@@ -254,8 +119,10 @@ pub enum Review {
 
 #[derive(Args)]
 pub struct Said {
+    #[arg(value_parser = parse::uuid)]
     user: Uuid,
     /// Id of the data change or check.
+    #[arg(value_parser = parse::uuid)]
     subject: Uuid,
     /// Why; needed unless it is good.
     #[arg(long)]
@@ -269,7 +136,7 @@ impl Review {
         let (verdict, Said { user, subject, reason, server }) = match self {
             Review::List { server } => {
                 let path = format!("{}/reviews", server.tenant().await?);
-                server.show(&server.send(Method::GET, &path, None).await?);
+                server.show(&server.send(Method::GET, &path, None).await?, summary::reviews);
                 return Ok(());
             }
             Review::Approve(said) => ("approve", said),
@@ -278,7 +145,7 @@ impl Review {
         };
         let path = format!("{}/users/{user}/reviews/{subject}", server.tenant().await?);
         let body = json!({ "verdict": verdict, "reason": reason });
-        server.show(&server.send(Method::POST, &path, Some(body)).await?);
+        server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
         Ok(())
     }
 }
@@ -327,7 +194,9 @@ impl OperatorCommand {
                 let provisioner = common.location.provisioner()?;
                 let password = password_file.map(|file| {
                     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-                    hash_password(text.trim_end_matches(['\r', '\n']), &*provisioner.ids)
+                    let password = text.trim_end_matches(['\r', '\n']);
+                    hash_password(password, &*provisioner.ids)
+                        .with_context(|| format!("the password in {}", file.display()))
                 });
                 let password = password.transpose()?;
                 let new = provisioner.create_operator(name, role, tenant, password).await?;
@@ -335,7 +204,8 @@ impl OperatorCommand {
             }
             OperatorCommand::List { common } => {
                 let all = common.location.store()?.read("operators.list", operators::all).await?;
-                common.show(&all.iter().map(shown).collect());
+                let all: Value = all.iter().map(shown).collect();
+                if common.json { println!("{all}") } else { println!("{}", summary::operators(&all)) }
             }
             OperatorCommand::Token { name, common } => {
                 let provisioner = common.location.provisioner()?;

@@ -3,10 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use httpsig::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Secret, parse_toml};
+
+/// Where to call and as whom.
+#[derive(Args)]
+pub struct ProfileOptions {
+    /// Where to call and as whom.
+    #[arg(
+        long = "profile",
+        env = "INVESTORD_PROFILE",
+        default_value = "investord-dev/profile.toml",
+        value_name = "FILE"
+    )]
+    pub file: PathBuf,
+    /// Passphrase of the private key. Prefer the variable: arguments can be seen.
+    #[arg(long, env = "INVESTORD_KEY_PASSPHRASE", hide_env_values = true, value_name = "TEXT")]
+    pub key_passphrase: Option<String>,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +55,7 @@ impl Profile {
     }
 
     /// The private key whose id or file name begins as `name` does, or the first.
-    pub fn key(&self, path: &Path, name: Option<&str>) -> anyhow::Result<(&str, SigningKey)> {
+    pub fn key(&self, options: &ProfileOptions, name: Option<&str>) -> anyhow::Result<(&str, SigningKey)> {
         let named = |key: &&ProfileKey| {
             let file = key.private_key_file.to_string_lossy();
             name.is_none_or(|name| key.id.starts_with(name) || file.contains(name))
@@ -47,11 +64,10 @@ impl Profile {
             let ids: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
             bail!("the profile has no key '{}'; it has {}", name.unwrap_or_default(), ids.join(", "));
         };
-        let file = path.parent().unwrap_or(Path::new(".")).join(&key.private_key_file);
+        let file = options.file.parent().unwrap_or(Path::new(".")).join(&key.private_key_file);
         let pem =
             std::fs::read_to_string(&file).with_context(|| format!("private key {}", file.display()))?;
-        let passphrase = std::env::var("INVESTORD_KEY_PASSPHRASE").ok();
-        let parsed = SigningKey::from_pem(&pem, passphrase.as_deref());
+        let parsed = SigningKey::from_pem(&pem, options.key_passphrase.as_deref());
         Ok((&key.id, parsed.with_context(|| format!("private key {}", file.display()))?))
     }
 }

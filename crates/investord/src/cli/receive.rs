@@ -1,8 +1,6 @@
 //! `investord receive`: a receiver of webhooks that verifies what comes, for whoever writes one.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -18,22 +16,18 @@ use tokio::sync::Mutex;
 
 use super::interrupted;
 use super::listen::line;
+use super::profile::ProfileOptions;
 use super::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::config::Address;
 
 #[derive(Args)]
 pub struct Receive {
     /// Where to receive.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
-    /// Whose keys verify: where to ask for them, and as whom.
-    #[arg(
-        long,
-        env = "INVESTORD_PROFILE",
-        default_value = "investord-dev/profile.toml",
-        value_name = "FILE"
-    )]
-    profile: PathBuf,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
+    listen: Address,
+    #[command(flatten)]
+    profile: ProfileOptions,
     /// Answer this to what verifies, to see what the sender makes of it.
     #[arg(long, value_name = "STATUS", default_value = "200")]
     status: u16,
@@ -57,9 +51,9 @@ impl Receive {
         let receiver = Receiver { session, keys: Mutex::default(), status, json: self.json };
         // A server that cannot be asked is known at once, not with the first delivery.
         *receiver.keys.lock().await = receiver.published().await?;
-        let listener = TcpListener::bind(self.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        let address = self.listen.resolve().with_context(|| format!("cannot resolve {}", self.listen))?;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         eprintln!("receiving on http://{}; ctrl-c ends", listener.local_addr()?);
         let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
         Ok(axum::serve(listener, router).with_graceful_shutdown(interrupted()).await?)

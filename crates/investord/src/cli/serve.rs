@@ -1,20 +1,22 @@
 //! `investord serve`, and what `dev` shares with it.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
-use std::time::Duration;
+use std::net::TcpListener;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
-use super::{Listen, Location, parse_master_key, provisioner};
+use super::checks::{self, Ready};
+use super::reload::{OfServer, Reload, warn_of_certificates};
+use super::{Location, ServerOptions, lock, provisioner};
 use crate::app::{App, Mode};
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::provision::{Provisioner, Wanted};
 use crate::server::{self, Listeners};
-use crate::store::{Database, Store};
-use crate::telemetry;
+use crate::store::seal::MasterKey;
+use crate::store::{Database, Store, tenants};
+use crate::telemetry::{self, LogControl};
 
 /// Scans of the store at once.
 const SCANS: usize = 8;
@@ -24,7 +26,7 @@ pub struct Serve {
     #[command(flatten)]
     location: Location,
     #[command(flatten)]
-    listen: Listen,
+    listen: ServerOptions,
     /// Answer requests only; `investord worker` does the rest.
     #[arg(long)]
     no_worker: bool,
@@ -32,15 +34,13 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
-        let mut config = self.location.config()?;
-        config.listen = self.listen.listen.unwrap_or(config.listen);
-        config.tenants = self.listen.tenants.or(config.tenants);
-        telemetry::start_log(&config.log)?;
+        let mut sources = self.location.sources();
+        self.listen.add_to(&mut sources.command_line);
+        let config = Config::load(&sources)?;
         let started = Started::new(config)?;
-        started.serve(Mode::Production, !self.no_worker, |config| {
+        started.serve(Mode::Production, !self.no_worker, Some(sources), |config| {
             println!("investord serves on {}", config.listen);
             println!("operators are answered on {}", config.operator_address());
-            Ok(())
         })
     }
 }
@@ -53,81 +53,118 @@ pub struct Worker {
 
 impl Worker {
     pub fn run(self) -> anyhow::Result<()> {
-        let config = self.location.config()?;
-        telemetry::start_log(&config.log)?;
-        let (provisioner, _lock) = open(&config)?;
+        let sources = self.location.sources();
+        let config = Config::load(&sources)?;
+        let (master_key, metrics) = checks::of_worker(&config).for_worker()?;
+        let log = telemetry::start_log(&config.log)?;
+        let provisioner = open(master_key, &config)?;
         runtime()?.block_on(async {
-            let app = app(provisioner, config, None, Mode::Production).await?;
+            let app = app(provisioner, config.clone(), None, Mode::Production).await?;
+            let reload = Reload { sources, started: config, log, server: None };
+            let reloads = reload_on_hangup(&app, reload)?;
+            let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+            tracing::info!(
+                version = env!("CARGO_PKG_VERSION"),
+                database = %app.config.database()?,
+                metrics = metrics_address.map(tracing::field::display),
+                models = models(&app.store).await?,
+                "working"
+            );
             println!("investord works on {}", app.config.database()?);
-            server::work(app, stopped()).await
+            let outcome = server::work(app, metrics, stopped()).await;
+            reloads.inspect(JoinHandle::abort);
+            outcome
         })
     }
 }
 
-/// A server that holds its database and its port, and does not answer yet.
+/// A server that holds its database and its addresses, and does not answer yet.
 pub struct Started {
     pub provisioner: Provisioner,
     pub config: Config,
+    /// With the addresses as they were written.
+    written: Config,
+    tenants: Option<Wanted>,
     listeners: Listeners,
-    lock: Option<File>,
+    log: LogControl,
 }
 
 impl Started {
     pub fn new(mut config: Config) -> anyhow::Result<Self> {
+        let written = config.clone();
         // First: nothing is made for a server that does not start.
-        let listeners = Listeners::bind(&mut config)?;
-        let (provisioner, lock) = open(&config)?;
-        Ok(Self { provisioner, config, listeners, lock })
+        let Ready { master_key, tenants, listeners } = checks::of_server(&mut config).for_server()?;
+        let log = telemetry::start_log(&config.log)?;
+        let provisioner = open(master_key, &config)?;
+        Ok(Self { provisioner, config, written, tenants, listeners, log })
     }
 
-    /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c.
+    /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c. What is read from
+    /// `sources` is read again after SIGHUP.
     pub fn serve(
         self,
         mode: Mode,
         worker: bool,
-        ready: impl FnOnce(&Config) -> anyhow::Result<()>,
+        sources: Option<Sources>,
+        ready: impl FnOnce(&Config),
     ) -> anyhow::Result<()> {
-        let Self { provisioner, config, listeners, lock: _locked } = self;
-        let wanted = config.tenants.as_deref().map(Wanted::read).transpose()?;
+        let Self { provisioner, config, written, tenants, listeners, log } = self;
         runtime()?.block_on(async {
-            let app = app(provisioner, config, wanted, mode).await?;
-            ready(&app.config)?;
+            let app = app(provisioner, config, tenants, mode).await?;
+            let server = Some(OfServer { tls: listeners.tls.clone() });
+            let reload = sources.map(|sources| Reload { sources, started: written, log, server });
+            let reloads = reload.map(|reload| reload_on_hangup(&app, reload)).transpose()?.flatten();
+            say_what_is_served(&app, worker).await?;
+            ready(&app.config);
             let store = app.store.clone();
-            server::run(app, listeners, worker, stopped()).await?;
+            let outcome = server::run(app, listeners, worker, stopped()).await;
+            reloads.inspect(JoinHandle::abort);
+            outcome?;
             store.fold().await;
             Ok(())
         })
     }
 }
 
-/// Opens the register for a process that serves it, with the lock that keeps a second one off SQLite.
-fn open(config: &Config) -> anyhow::Result<(Provisioner, Option<File>)> {
-    // Judged before anything is made: a server without master key shall leave no database behind.
-    let (master_key, database) = (parse_master_key(&config.master_key()?)?, config.database()?);
-    let lock = match &database {
-        Database::Sqlite(file) => Some(lock(file)?),
-        Database::Postgres(_) => None,
-    };
-    Ok((provisioner(master_key, Store::open(&database)?), lock))
+/// Says in one line what runs where. Listeners are taken and the database is open.
+async fn say_what_is_served(app: &App, worker: bool) -> anyhow::Result<()> {
+    let config = &app.config;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = %config.database()?,
+        listen = %config.listen,
+        operator_listen = %config.operator_address(),
+        metrics_listen = config.metrics_listen.as_ref().map(tracing::field::display),
+        tls = config.tls.is_some(),
+        worker,
+        models = models(&app.store).await?,
+        "serving"
+    );
+    warn_of_certificates(app, config);
+    Ok(())
 }
 
-/// Makes sure that no process serves the register, for as long as the answer lives if it can be helped.
-pub fn alone(database: &Database) -> anyhow::Result<Option<File>> {
-    match database {
-        Database::Sqlite(file) => lock(file).map(Some),
-        Database::Postgres(server) => {
-            // The server may still be busy with what a process that was killed has left it.
-            let mut others = server.others()?;
-            for _ in 0..20 {
-                if others == 0 {
-                    return Ok(None);
-                }
-                std::thread::sleep(Duration::from_millis(250));
-                others = server.others()?;
-            }
-            bail!("{others} connections of other processes use {server}: stop them first")
+/// The models of all tenants, each once.
+async fn models(store: &Store) -> anyhow::Result<String> {
+    let all = store.read("tenants.all", tenants::all).await?;
+    let mut models = Vec::new();
+    for tenant in all {
+        if let serde_json::Value::String(model) = serde_json::to_value(tenant.settings.model)? {
+            models.push(model);
         }
     }
+    models.sort_unstable();
+    models.dedup();
+    Ok(models.join(" "))
+}
+
+/// Opens the register for a process that serves it, with the lock that keeps a second one off SQLite.
+fn open(master_key: MasterKey, config: &Config) -> anyhow::Result<Provisioner> {
+    let database = config.database()?;
+    if let Database::Sqlite(file) = &database {
+        lock::serve_alone(file)?;
+    }
+    Ok(provisioner(master_key, Store::open(&database)?))
 }
 
 async fn app(
@@ -136,7 +173,7 @@ async fn app(
     wanted: Option<Wanted>,
     mode: Mode,
 ) -> anyhow::Result<App> {
-    let tenants = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
+    let tenants = provisioner.store.read("tenants.all", tenants::all).await?;
     provisioner.check_master_key(&tenants)?;
     if let Some(wanted) = wanted {
         provisioner.apply(wanted).await.context("tenants file")?;
@@ -151,23 +188,16 @@ fn runtime() -> std::io::Result<Runtime> {
     runtime.max_blocking_threads(SCANS).enable_all().build()
 }
 
-/// Makes this the one process that serves the SQLite file, or says who is.
-fn lock(database: &Path) -> anyhow::Result<File> {
-    if let Some(folder) = database.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
-    let path = database.with_extension("lock");
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "a server is running on {}; SQLite is for one process, several need PostgreSQL (lock {})",
-            database.display(),
-            path.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
-    }
+/// Begins to listen for SIGHUP, where there are signals.
+#[cfg(unix)]
+fn reload_on_hangup(app: &App, reload: Reload) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    Ok(Some(tokio::spawn(reload.run(app.clone(), hangups))))
+}
+
+#[cfg(not(unix))]
+fn reload_on_hangup(_: &App, _: Reload) -> anyhow::Result<Option<JoinHandle<()>>> {
+    Ok(None)
 }
 
 async fn stopped() {

@@ -1,6 +1,6 @@
 //! A signing client of the API, as `call`, `listen` and `receive` use it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -8,9 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use httpsig::{SigningKey, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::Url;
 
-use super::profile::Profile;
+use super::private_file;
+use super::profile::{Profile, ProfileOptions};
+use super::target::{BaseUrl, Target};
 use crate::clock::{Clock, Ids, SystemClock, SystemIds};
 use crate::outbound;
 
@@ -38,6 +39,7 @@ struct TokenAnswer {
 /// A client with everything that does not change between two requests.
 pub struct Session {
     http: reqwest::Client,
+    server: BaseUrl,
     profile: Profile,
     key_id: String,
     key: SigningKey,
@@ -59,23 +61,25 @@ pub struct Sending<'a> {
 
 impl Session {
     /// Reads a profile, and the private key in it that is named, or the first.
-    pub fn open(profile: &Path, key: Option<&str>, version: Version, verbose: bool) -> anyhow::Result<Self> {
-        let kept = profile.with_extension("token.json");
-        let (path, profile) = (profile, Profile::read(profile)?);
-        let (key_id, key) = profile.key(path, key)?;
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { http, key_id: key_id.to_owned(), key, version, verbose, kept, profile })
+    pub fn open(
+        options: &ProfileOptions,
+        key: Option<&str>,
+        version: Version,
+        verbose: bool,
+    ) -> anyhow::Result<Self> {
+        let kept = options.file.with_extension("token.json");
+        let profile = Profile::read(&options.file)?;
+        let (key_id, key) = profile.key(options, key)?;
+        let server = BaseUrl::parse(&profile.url, &format!("the url in profile {}", options.file.display()))?;
+        let http = server.client().timeout(TIMEOUT).build()?;
+        Ok(Self { http, server, key_id: key_id.to_owned(), key, version, verbose, kept, profile })
     }
 
     /// Sends a signed request with an access token.
     pub async fn call(
         &self,
         method: &Method,
-        target: &str,
+        target: &Target,
         sending: &Sending<'_>,
     ) -> anyhow::Result<reqwest::Response> {
         let body = || sending.body.unwrap_or_default().to_vec();
@@ -93,7 +97,7 @@ impl Session {
     pub async fn ask(&self, method: &Method, target: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let text = body.map(Value::to_string);
         let sending = Sending { body: text.as_deref().map(str::as_bytes), ..Sending::default() };
-        let answer = self.call(method, target, &sending).await?;
+        let answer = self.call(method, &target.parse()?, &sending).await?;
         let (status, text) = (answer.status(), answer.text().await?);
         if !status.is_success() {
             bail!("{method} {target}: {status}\n{text}");
@@ -123,7 +127,7 @@ impl Session {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert("upvest-api-version", HeaderValue::from_static("1"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let answer = self.send(&Method::POST, "/auth/token", &headers, form.into_bytes()).await?;
+        let answer = self.send(&Method::POST, &"/auth/token".parse()?, &headers, form.into_bytes()).await?;
         let (status, body) = (answer.status(), answer.text().await?);
         if !status.is_success() {
             bail!("no access token: {status}\n{body}");
@@ -137,19 +141,19 @@ impl Session {
             until: now + token.expires_in,
         };
         // A folder that cannot be written to costs a token request per call, no more.
-        let _ = super::write_private(&self.kept, &serde_json::to_string(&keep)?);
+        let _ = private_file::replace(&self.kept, &serde_json::to_string(&keep)?);
         Ok(token.access_token)
     }
 
     async fn send(
         &self,
         method: &Method,
-        target: &str,
+        target: &Target,
         headers: &HeaderMap,
         body: Vec<u8>,
     ) -> anyhow::Result<reqwest::Response> {
-        let address = format!("{}{target}", self.profile.url.trim_end_matches('/'));
-        let url = Url::parse(&address).with_context(|| address.clone())?;
+        let url = self.server.join(target)?;
+        let address = url.to_string();
         let mut headers = headers.clone();
         headers.insert("upvest-client-id", self.profile.client_id.parse()?);
         let (now, nonce) = (SystemClock::default().now(), SystemIds.uuid().to_string());

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::operate::Server;
+use super::{parse, summary, table};
 
 #[derive(Subcommand)]
 pub enum Webhook {
@@ -16,28 +17,33 @@ pub enum Webhook {
     },
     /// One webhook: what was asked for, last success, failures in a row, backlog, next attempt.
     Show {
+        #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         server: Server,
     },
     /// Packages that were sent or are to be, the newest first.
     Packages {
+        #[arg(value_parser = parse::uuid)]
         id: Uuid,
         /// Only those before this one.
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_parser = parse::number)]
         before: Option<i64>,
         #[command(flatten)]
         server: Server,
     },
     /// A package: its body, and every attempt with status, duration and the first bytes of the answer.
     Package {
+        #[arg(value_parser = parse::uuid)]
         id: Uuid,
+        #[arg(value_parser = parse::number)]
         number: i64,
         #[command(flatten)]
         server: Server,
     },
     /// What clients and operators have done to a webhook.
     History {
+        #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         server: Server,
@@ -53,7 +59,7 @@ pub enum Webhook {
     /// Send a package once more, behind those that are open.
     Resend {
         /// Number of the package.
-        #[arg(long)]
+        #[arg(long, value_parser = parse::number)]
         package: i64,
         #[command(flatten)]
         mend: Mend,
@@ -78,6 +84,7 @@ pub enum Webhook {
 
 #[derive(Args)]
 pub struct Mend {
+    #[arg(value_parser = parse::uuid)]
     id: Uuid,
     /// Why; stays on record.
     #[arg(long)]
@@ -91,7 +98,7 @@ impl Webhook {
         let (action, Mend { id, reason, server }, package, from) = match self {
             Webhook::List { server } => {
                 let all = get(&server, "/webhooks").await?;
-                server.show(&if server.json { all } else { brief(&all) });
+                server.show(&all, |all| table::of(&brief(all)));
                 return Ok(());
             }
             Webhook::Show { id, server } => return shown(&server, &format!("/webhooks/{id}")).await,
@@ -103,11 +110,16 @@ impl Webhook {
                 return shown(&server, &format!("/webhooks/{id}/packages/{number}")).await;
             }
             Webhook::History { id, server } => {
-                return shown(&server, &format!("/webhooks/{id}/history")).await;
+                let history = get(&server, &format!("/webhooks/{id}/history")).await?;
+                server.show(&history, summary::history);
+                return Ok(());
             }
             Webhook::RotateKey { reason, server } => {
                 let path = format!("{}/signing_keys", server.tenant().await?);
-                server.show(&server.send(Method::POST, &path, Some(json!({ "reason": reason }))).await?);
+                server.show(
+                    &server.send(Method::POST, &path, Some(json!({ "reason": reason }))).await?,
+                    summary::action,
+                );
                 return Ok(());
             }
             Webhook::Pause(mend) => ("pause", mend, None, None),
@@ -119,7 +131,7 @@ impl Webhook {
         };
         let path = format!("{}/webhooks/{id}/actions", server.tenant().await?);
         let body = json!({ "action": action, "reason": reason, "package": package, "from": from });
-        server.show(&server.send(Method::POST, &path, Some(body)).await?);
+        server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
         Ok(())
     }
 }
@@ -129,13 +141,13 @@ async fn get(server: &Server, path: &str) -> anyhow::Result<Value> {
 }
 
 async fn shown(server: &Server, path: &str) -> anyhow::Result<()> {
-    server.show(&get(server, path).await?);
+    server.show(&get(server, path).await?, table::of);
     Ok(())
 }
 
 /// What tells webhooks apart at a glance.
 fn brief(all: &Value) -> Value {
-    let rows = all["data"].as_array().into_iter().flatten();
+    let rows = all.as_array().into_iter().flatten();
     rows.map(|webhook| {
         let delivery = &webhook["delivery"];
         json!({

@@ -17,7 +17,7 @@ use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, parse, 
 use super::tenant::Settings;
 use super::user::{self, User};
 
-static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$");
+static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$", "7 to 12 digits");
 
 const STATUSES: &[&str] = &[
     Status::PendingApproval.as_str(),
@@ -307,15 +307,6 @@ impl NewGroup {
             kind: text(&sent, "type").unwrap_or_default(),
             securities_account_number: text(&sent, "securities_account_number"),
         })
-    }
-
-    /// Whether the user may have it beside those that there are: of a personal one there is one.
-    pub fn fits(&self, others: &[AccountGroup]) -> Result<(), Vec<Fault>> {
-        let another = others.iter().any(|group| group.content.kind == self.kind && group.is_open());
-        if self.kind != "LEGAL_ENTITY" && another {
-            return Err(vec![Fault::new("type", "the user has an open account group of this type")]);
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::activation::{CheckState, Obstacle};
 use super::data_change::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
 use super::event::EventType;
 use super::identifier::today;
@@ -23,13 +24,23 @@ const CONFIRMED_AT: Member =
 const CONFIRMED_ADDRESS: Member = member(
     "confirmed_address",
     Needed::Always,
-    Rule::Object(&super::user::ADDRESS),
+    Rule::OpenObject(&super::user::ADDRESS),
     "The address that it confirms.",
 );
 
 const fn kind(name: &'static [&'static str]) -> Member {
     member("type", Needed::Always, Rule::OneOf(name), "What is checked.")
 }
+
+/// A proof that is no document of one country: it compares two sources with two others.
+const TWO_PLUS_TWO: &str = "TWO_PLUS_TWO_VERIFICATION_PROOF";
+/// What every other document has.
+const OF_A_DOCUMENT: [&str; 2] = ["document_expiration_date", "nationality"];
+/// The same in JSON Schema.
+pub const KYC_DOCUMENT: &str = r#"{ "anyOf": [
+    { "required": ["document_expiration_date", "nationality"] },
+    { "properties": { "document_type": { "const": "TWO_PLUS_TWO_VERIFICATION_PROOF" } } }
+] }"#;
 
 /// Who somebody is.
 pub static KYC: Shape = Shape {
@@ -41,22 +52,11 @@ pub static KYC: Shape = Shape {
         member(
             "document_type",
             Needed::Always,
-            Rule::OneOf(&[
-                "PASSPORT",
-                "ID_CARD",
-                "RESIDENCE_PERMIT",
-                "DRIVING_LICENSE",
-                "TWO_PLUS_TWO_VERIFICATION_PROOF",
-            ]),
+            Rule::OneOf(&["PASSPORT", "ID_CARD", "RESIDENCE_PERMIT", "DRIVING_LICENSE", TWO_PLUS_TWO]),
             "What kind of document was seen.",
         ),
-        member("document_expiration_date", Needed::Always, Rule::Date, "Last day of the document."),
-        member(
-            "nationality",
-            Needed::Always,
-            Rule::Country,
-            "Nationality in the document, ISO 3166-1 alpha-2.",
-        ),
+        member("document_expiration_date", Needed::No, Rule::Date, "Last day of the document."),
+        member("nationality", Needed::No, Rule::Country, "Country that has issued the document."),
         member("provider", Needed::Always, Rule::Text { min: 0, max: 100 }, "Who made the check."),
         member(
             "method",
@@ -103,9 +103,12 @@ pub static INSTRUMENT_FIT: Shape = Shape {
     members: &[
         kind(&["INSTRUMENT_FIT"]),
         CONFIRMED_AT,
-        member("instrument_suitability", Needed::Always, Rule::Object(&SUITABILITY), "The result."),
+        member("instrument_suitability", Needed::Always, Rule::OpenObject(&SUITABILITY), "The result."),
     ],
 };
+
+/// Whether the law is against doing business with somebody: made by the register, never sent.
+pub static COMPLIANCE: [Member; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -188,7 +191,10 @@ impl Content {
     pub fn parse(body: &[u8], settings: &Settings, now: Timestamp) -> Result<Self, Vec<Fault>> {
         let tree = parse(body)?;
         let (kind, shape) = variant(&tree)?;
-        let mut members = read(shape, &tree, settings, today(now))?;
+        let mut faults = if kind == Kind::Kyc { missing_of_document(&tree) } else { Vec::new() };
+        let members = read(shape, &tree, settings, today(now));
+        faults.extend(members.as_ref().err().into_iter().flatten().cloned());
+        let mut members = members.ok().filter(|_| faults.is_empty()).ok_or(faults)?;
         members.shift_remove("type");
         Ok(Self { kind, members, decided_by: None, reason: None, review: Review::default() })
     }
@@ -251,6 +257,17 @@ impl Content {
             None
         }
     }
+}
+
+/// What the document of a KYC check lacks.
+fn missing_of_document(tree: &Tree) -> Vec<Fault> {
+    let Tree::Object(members) = tree else { return Vec::new() };
+    let member = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    if matches!(member("document_type"), Some(Tree::Text(kind)) if kind == TWO_PLUS_TWO) {
+        return Vec::new();
+    }
+    let missing = OF_A_DOCUMENT.into_iter().filter(|name| member(name).is_none());
+    missing.map(|name| Fault::new(name, format!("field '{name}' was not filled"))).collect()
 }
 
 /// Which of the bodies this is.
@@ -319,17 +336,31 @@ impl Check {
     }
 }
 
-/// Whether every check has passed that activation can require; of each kind the last that was decided counts. A check
-/// of identity that confirms the address stands for one of residence.
-pub fn have_passed(all: &[Check]) -> bool {
+/// Lists the checks that activation can require and that have not passed; of each kind the last that was decided
+/// counts. A check of identity that confirms the address stands for one of residence.
+pub fn unmet(all: &[Check]) -> Vec<Obstacle> {
     let last = |kind: Kind| {
         let decided = all.iter().filter(|one| one.content.kind == kind && one.status != Status::InProgress);
-        decided.max_by_key(|one| one.created_at).filter(|one| one.status == Status::Passed)
+        decided.max_by_key(|one| one.created_at)
     };
-    let known = last(Kind::Kyc);
-    let resides = known.is_some_and(|kyc| kyc.content.members.contains_key("confirmed_address"))
-        || last(Kind::Por).is_some();
-    known.is_some() && resides && last(Kind::InstrumentFit).is_some() && last(Kind::Compliance).is_some()
+    let passed = |kind: Kind| last(kind).filter(|one| one.status == Status::Passed);
+    let confirms = |kyc: &Check| kyc.content.members.contains_key("confirmed_address");
+    let confirmed = passed(Kind::Kyc).is_some_and(confirms);
+    let lacking = Kind::ALL.into_iter().filter(|kind| passed(*kind).is_none());
+    let lacking = lacking.filter(|kind| *kind != Kind::Por || !confirmed);
+    let state = |kind: Kind| {
+        let mut open = all.iter().filter(|one| one.content.kind == kind && one.status == Status::InProgress);
+        match (open.next(), last(kind)) {
+            (Some(Check { id, created_at, .. }), _) => {
+                CheckState::InProgress { id: *id, created_at: *created_at }
+            }
+            (None, Some(Check { id, content, .. })) => {
+                CheckState::Failed { id: *id, reason: content.reason.clone() }
+            }
+            (None, None) => CheckState::Missing,
+        }
+    };
+    lacking.map(|kind| Obstacle::Check { kind, state: state(kind) }).collect()
 }
 
 /// The last of each kind, in the order of the list.

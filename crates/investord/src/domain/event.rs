@@ -33,6 +33,30 @@ pub enum EventType {
 }
 
 impl EventType {
+    pub const ALL: [EventType; 21] = [
+        EventType::UserCreated,
+        EventType::UserActivated,
+        EventType::UserDeactivated,
+        EventType::UserDataChanged,
+        EventType::UserDataChangeFailed,
+        EventType::UserOffboardingInitiated,
+        EventType::UserOffboarded,
+        EventType::UserCheckCreated,
+        EventType::UserCheckPassed,
+        EventType::UserCheckFailed,
+        EventType::AccountGroupCreated,
+        EventType::AccountGroupActivated,
+        EventType::AccountGroupClosingInitiated,
+        EventType::AccountGroupClosed,
+        EventType::AccountCreated,
+        EventType::AccountActivated,
+        EventType::AccountUpdated,
+        EventType::AccountClosingInitiated,
+        EventType::AccountClosed,
+        EventType::OperatorAction,
+        EventType::ClientAction,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             EventType::UserCreated => "USER.CREATED",

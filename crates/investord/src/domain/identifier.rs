@@ -8,11 +8,13 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use mifir::{Agreement, Birth, Country, Held, Others, Outcome, Regime, Severity};
+use mifir::{Country, Held, Others, Outcome, Regime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::finding::{self, BIRTH_DATE, findings};
+pub use super::finding::{Finding, HARD, SOFT};
 use super::identity::Identity;
 use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
 use super::standard::{self, CONCAT, Standard};
@@ -156,14 +158,14 @@ impl Sent {
         let Self { kind, country, standard, identifier } = self;
         let (kind, country) = (*kind, *country);
         if standard.is_concat() {
-            let fault = |why: String| vec![Fault::new("identifier_standard", why)];
+            let fault = |why: String| vec![Fault::quoting("identifier_standard", why)];
             return Content::concat(country, identity, settings.regime.into()).map_err(fault);
         }
         let reported = self.reported(identity, today);
         let faults = findings(standard, country, &reported, identity, today);
         let refusable = faults.iter().filter(|found| found.severity == HARD || found.code == BIRTH_DATE);
         let read_out = |found: &Finding| {
-            Fault::new("identifier", format!("{} {reported}: {}", standard.abbreviation, found.message))
+            Fault::quoting("identifier", format!("{} {reported}: {}", standard.abbreviation, found.message))
         };
         let refused: Vec<Fault> = refusable.map(read_out).collect();
         if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {
@@ -174,18 +176,10 @@ impl Sent {
     }
 }
 
-/// Whether the wire takes the value. The vendor's pattern decides; a number that the vendor's does not know, but its
-/// issuer does, is taken if nothing in itself speaks against it (new Finnish signs, Latvian codes that begin with 32).
+/// Whether the wire takes the value.
 fn check_form(standard: &Standard, country: Country, value: &str, today: Date) -> Result<(), Fault> {
-    let is_flawless = || {
-        standard.rules.scheme == mifir::Scheme::Nidn
-            && standard.rules.check(country, value, today).faults.is_empty()
-    };
-    if standard.takes(value) || is_flawless() {
-        return Ok(());
-    }
-    let message = format!("must match {} ({})", standard.pattern(), standard.abbreviation);
-    Err(Fault::new("identifier", message))
+    let fault = finding::form_fault(standard, country, value, today);
+    fault.map_or(Ok(()), |message| Err(Fault::new("identifier", message)))
 }
 
 /// What is known of an identifier: all that is kept of it, sealed.
@@ -201,6 +195,7 @@ pub struct Content {
     pub identifier: String,
     /// In the form in which it is reported; of a CONCAT with the country in front.
     pub reported: String,
+    /// What spoke against it when it was filed. What speaks against it now: [`Content::judge`].
     pub faults: Vec<Finding>,
 }
 
@@ -212,21 +207,6 @@ fn write_country<S: Serializer>(country: &Country, serializer: S) -> Result<S::O
 fn read_country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
-
-/// Something found out about an identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// `hard`: no such identifier exists. `soft`: worth a look.
-    pub severity: String,
-    /// A name for machines.
-    pub code: String,
-    pub message: String,
-}
-
-pub const HARD: &str = "hard";
-pub const SOFT: &str = "soft";
-/// The code of a birth date in the number that is not the person's.
-const BIRTH_DATE: &str = "birth_date";
 
 impl Content {
     /// The CONCAT of a person as a national of a country, or why there is none.
@@ -275,6 +255,34 @@ impl Content {
         sent.examined(identity, settings, today)
     }
 
+    /// What speaks against it on a day, beside a person as they are or would be then (decision I7). Every answer
+    /// that shows faults shows these.
+    pub fn judge(&self, identity: &Identity, regime: Regime, today: Date) -> Vec<Finding> {
+        if self.is_concat() {
+            let now = Self::concat(self.country, identity, regime);
+            let is_current = now.is_ok_and(|now| now.reported == self.reported);
+            return if is_current { Vec::new() } else { vec![Finding::outdated()] };
+        }
+        let own = self.standard().map(|own| findings(own, self.country, &self.reported, identity, today));
+        let mut found = own.unwrap_or_else(|| self.faults.clone());
+        found.extend(Finding::of_writing(&self.identifier));
+        found
+    }
+
+    /// Whether both are one number: of one country and standard, reported in one form.
+    pub fn is_same_number(&self, other: &Self) -> bool {
+        let number = (self.country, &self.standard, &self.reported);
+        !self.is_concat() && number == (other.country, &other.standard, &other.reported)
+    }
+
+    /// The same as it is reported of a person whose data have changed: the birth date tells the century of a short
+    /// Swedish number. `filed` is the day on which it was sent; `None` if nothing is different.
+    fn reported_anew(&self, identity: &Identity, filed: Date) -> Option<Self> {
+        let standard = self.standard().filter(|_| !self.is_concat())?;
+        let reported = standard.rules.normalise(&self.identifier, Some(identity.birth_date), filed);
+        (reported != self.reported).then(|| Self { reported: reported.into_owned(), ..self.clone() })
+    }
+
     fn standard(&self) -> Option<&'static Standard> {
         standard::of_key(self.country, &self.standard)
     }
@@ -287,46 +295,6 @@ impl Content {
     pub fn held(&self) -> Held<'_> {
         Held { country: self.country, standard: &self.standard, value: &self.reported }
     }
-}
-
-/// What speaks against a value in its reported form, by itself and beside its holder's birth date and sex. The latter
-/// prove nothing: some states give numbers of a neighbouring day, and corrections do not always change a number.
-fn findings(
-    standard: &Standard,
-    country: Country,
-    value: &str,
-    identity: &Identity,
-    today: Date,
-) -> Vec<Finding> {
-    let checked = standard.rules.check(country, value, today);
-    let found = |severity: &str, code: &str, message: String| Finding {
-        severity: severity.to_owned(),
-        code: code.to_owned(),
-        message,
-    };
-    let mut findings: Vec<Finding> = checked
-        .faults
-        .iter()
-        .map(|fault| {
-            let severity = if fault.severity == Severity::Hard { HARD } else { SOFT };
-            found(severity, fault.what.code(), fault.to_string())
-        })
-        .collect();
-    let compared = mifir::crosscheck(checked.encoded, Some(identity.birth_date), identity.sex);
-    if compared.birth_date == Agreement::Differs {
-        let says = match checked.encoded.birth {
-            Birth::On(date) => format!("says that the birth date is {date}"),
-            Birth::InSomeCentury { day, month, .. } => {
-                format!("says that the birth date is {day:02}.{month:02}.")
-            }
-            Birth::Unknown => "says another birth date".to_owned(),
-        };
-        findings.push(found(SOFT, BIRTH_DATE, format!("{says}, stated is {}", identity.birth_date)));
-    }
-    if compared.sex == Agreement::Differs {
-        findings.push(found(SOFT, "sex", "is a number of the other sex".to_owned()));
-    }
-    findings
 }
 
 /// An identifier of a user.
@@ -432,8 +400,9 @@ pub fn update(
     Ok(Change::Update(Identifier { updated_at: now, content, ..one.clone() }))
 }
 
-/// What has to be done to the CONCATs of a user, so that they are those of the person as it is: what is held is made
-/// anew, and the one that the register makes by itself is added. One that can no longer be made stays.
+/// What has to be done to the identifiers of a user, so that they are those of the person as it is: CONCATs that are held
+/// are made anew, and the one that the register makes by itself is added; one that can no longer be made stays. A number
+/// that would be reported in another form is; the wire shows the same of it, so that its instants stay.
 pub fn remake(
     held: &[Identifier],
     user: &User,
@@ -449,6 +418,10 @@ pub fn remake(
             changed.then(|| Change::Update(Identifier { updated_at: now, content, ..one.clone() }))
         })
         .collect();
+    changes.extend(held.iter().filter_map(|one| {
+        let content = one.content.reported_anew(identity, today(one.updated_at))?;
+        Some(Change::Update(Identifier { content, ..one.clone() }))
+    }));
     let own = Content::own_concat(identity, regime);
     let missing = own.filter(|own| concats().all(|one| one.content.country != own.country));
     changes.extend(missing.map(|content| Change::Add(Identifier::new(id, user.id, now, content))));

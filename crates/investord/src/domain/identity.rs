@@ -4,6 +4,8 @@ use jiff::civil::Date;
 use mifir::{Country, Sex};
 use serde_json::{Map, Value};
 
+use super::schema::Fault;
+
 /// The members of a person on which identification rests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -16,23 +18,57 @@ pub struct Identity {
     pub sex: Option<Sex>,
 }
 
+/// What stands in travel documents for a nationality where there is none (ICAO Doc 9303-3, section 5: stateless, the
+/// two kinds of refugees, unspecified), and how it is written out.
+const NO_NATIONALITY: [&str; 6] = ["XXA", "XXB", "XXC", "XXX", "XX", "STATELESS"];
+
 impl Identity {
     /// Takes it out of a person's members; `None` if they have not been checked.
     pub fn of(members: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
-        let sex = match (text("gender").unwrap_or_default(), text("salutation").unwrap_or_default()) {
-            ("MALE", _) | ("", "SALUTATION_MALE") => Some(Sex::Male),
-            ("FEMALE", _) | ("", "SALUTATION_FEMALE" | "SALUTATION_FEMALE_MARRIED") => Some(Sex::Female),
-            _ => None,
-        };
         let codes = members.get("nationalities")?.as_array()?.iter();
         Some(Self {
             first_name: text("first_name")?.to_owned(),
             last_name: text("last_name")?.to_owned(),
             birth_date: text("birth_date")?.parse().ok()?,
             nationalities: codes.map(|code| Country::parse(code.as_str()?)).collect::<Option<_>>()?,
-            sex,
+            sex: sex(members),
         })
+    }
+
+    /// Takes what is known of a person, of whom names and nationalities may be missing.
+    pub fn as_known(members: &Map<String, Value>, today: Date) -> Result<Self, Vec<Fault>> {
+        let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (mut nationalities, mut faults) = (Vec::new(), Vec::new());
+        let codes = members.get("nationalities").and_then(Value::as_array).into_iter().flatten();
+        for (at, code) in codes.enumerate() {
+            let code = code.as_str().unwrap_or_default();
+            match Country::parse(code) {
+                Some(country) => nationalities.push(country),
+                None if NO_NATIONALITY.iter().any(|none| none.eq_ignore_ascii_case(code)) => {}
+                None => {
+                    let message =
+                        "must be an ISO 3166-1 alpha-2 country code in capitals, or XXA for the stateless";
+                    faults.push(Fault::new(format!("nationalities[{at}]"), message));
+                }
+            }
+        }
+        let birth_date: Option<Date> = text("birth_date").parse().ok();
+        let birth_date = birth_date.filter(|birth_date| *birth_date <= today);
+        match birth_date {
+            Some(birth_date) if faults.is_empty() => Ok(Self {
+                first_name: text("first_name").to_owned(),
+                last_name: text("last_name").to_owned(),
+                birth_date,
+                nationalities,
+                sex: sex(members),
+            }),
+            Some(_) => Err(faults),
+            None => {
+                faults.push(Fault::new("birth_date", "must not be in the future"));
+                Err(faults)
+            }
+        }
     }
 
     pub fn person(&self) -> mifir::Person<'_> {
@@ -42,5 +78,15 @@ impl Identity {
             surname: &self.last_name,
             birth_date: self.birth_date,
         }
+    }
+}
+
+/// As the gender says or, without one, the salutation.
+fn sex(members: &Map<String, Value>) -> Option<Sex> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (text("gender"), text("salutation")) {
+        ("MALE", _) | ("", "SALUTATION_MALE") => Some(Sex::Male),
+        ("FEMALE", _) | ("", "SALUTATION_FEMALE" | "SALUTATION_FEMALE_MARRIED") => Some(Sex::Female),
+        _ => None,
     }
 }

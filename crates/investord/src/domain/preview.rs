@@ -37,11 +37,18 @@ pub struct Compared {
 }
 
 impl Preview {
-    /// Of a change of a user who has these identifiers.
-    pub fn of(user: &User, held: &[Identifier], asked: Asked, settings: &Settings, now: Timestamp) -> Self {
+    /// Of a change of a user who has these identifiers, and shares each with these other users.
+    pub fn of(
+        user: &User,
+        (held, shared): (&[Identifier], &[Vec<Uuid>]),
+        asked: Asked,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Self {
         let regime: Regime = settings.regime.into();
         let report = |user: &User, held: &[Identifier]| {
-            Report::of_user(&user.person.identity, held, regime, today(now))
+            let report = Report::of_user(&user.person.identity, held, regime, today(now));
+            report.shared_with(shared.to_vec())
         };
         let before = report(user, held);
         let (mut changed, mut own) = (user.clone(), held.to_vec());
@@ -73,16 +80,10 @@ impl Preview {
     }
 }
 
-/// The nationality that counts.
-fn leads(report: &Report) -> Option<&str> {
-    let designated = report.designation.as_ref().map(|named| named.country.as_str());
-    designated.or_else(|| report.missing.as_ref().map(|missing| missing.country.as_str()))
-}
-
 fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
     let mut says = Vec::new();
     let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());
-    match (leads(before), leads(after)) {
+    match (before.leading, after.leading) {
         (was, Some(is)) if was != Some(is) => says.push(format!("nationality {is} leads")),
         _ => {}
     }
@@ -106,6 +107,11 @@ fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<Str
     if user.status == Status::Inactive && after.designation.is_some() && before.designation.is_none() {
         says.push("nothing is missing of the identifiers any more".to_owned());
     }
-    says.extend(after.review.clone());
+    if let Some(review) = &after.review {
+        says.push(review.clone());
+        if user.status == Status::Active && before.review.is_none() {
+            says.push("the user stays ACTIVE and cannot be reported".to_owned());
+        }
+    }
     says
 }

@@ -5,25 +5,34 @@ use jiff::civil::Date;
 use mifir::auth016::Fragment;
 use mifir::{Country, Decision, Designation, Held, Others, Outcome, Regime};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::identifier::{self, Content, Finding, Identifier, Sent};
+use super::activation::Obstacle;
+use super::identifier::{self, Content, Finding, HARD, Identifier, Kind, Sent};
 use super::identity::Identity;
 use super::schema::{Fault, Member, Needed, Rule, Shape, member, parse, read};
-use super::standard;
+use super::standard::{self, CONCAT};
 use super::tenant::{IdentifierChecks, RegimeSetting, Settings};
 use super::tree::Tree;
 use super::user;
 
-/// Whether nothing is missing for a report.
-pub fn is_ready<'a>(
+/// Says what is missing for a report, if anything is. What speaks against the identifiers that are held does not count
+/// here: under `identifier_checks = "format"` an impossible number activates a user, as the vendor's own examples need
+/// it (decision I2), and is reported of nobody ([`Report`], decision I10).
+pub fn unmet<'a>(
     identity: &Identity,
     identifiers: impl IntoIterator<Item = &'a Content>,
     regime: Regime,
-) -> bool {
+) -> Option<Obstacle> {
     let held: Vec<Held<'_>> = identifiers.into_iter().map(Content::held).collect();
-    matches!(decide(identity, &held, regime).outcome, Outcome::Ready(_))
+    match decide(identity, &held, regime).outcome {
+        Outcome::Ready(_) => None,
+        Outcome::Missing { country, wanted, next } => {
+            Some(Obstacle::IdentifierMissing { country, wanted, next })
+        }
+        Outcome::NeedsReview(review) => Some(Obstacle::IdentificationOpen { review: review.to_string() }),
+    }
 }
 
 /// What a person may hold besides is not known: the register asks for the first priority.
@@ -32,12 +41,17 @@ fn decide<'a>(identity: &'a Identity, held: &[Held<'a>], regime: Regime) -> Deci
 }
 
 /// The answer. Members that do not apply are `null`.
+///
+/// It is never `READY` with an identifier that cannot be right (decision I10).
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The day of the answer.
     pub as_of: Date,
     pub regime: &'static str,
     pub outcome: &'static str,
+    /// The nationality that counts, whatever the outcome.
+    #[serde(skip)]
+    pub leading: Option<Country>,
     pub designation: Option<Named>,
     pub missing: Option<Missing>,
     /// Why somebody has to look at it.
@@ -104,7 +118,11 @@ pub struct Examined {
     pub identifier_standard: String,
     pub identifier: String,
     pub reported: String,
+    /// What speaks against it on the day of the answer.
     pub faults: Vec<Finding>,
+    /// Other users who have the same number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<Uuid>,
 }
 
 impl Report {
@@ -131,12 +149,14 @@ impl Report {
             identifier_standard: content.abbreviation().to_owned(),
             identifier: content.identifier.clone(),
             reported: content.reported.clone(),
-            faults: content.faults.clone(),
+            faults: content.judge(identity, regime, today),
+            shared_with: Vec::new(),
         };
         let mut report = Self {
             as_of: today,
             regime: if regime == Regime::Uk { "UK" } else { "EU" },
             outcome: "READY",
+            leading: mifir::leading(&identity.nationalities, regime).map(|leading| leading.country),
             designation: None,
             missing: None,
             review: None,
@@ -146,6 +166,10 @@ impl Report {
         };
         match outcome {
             Outcome::Ready(designation) => {
+                if let Some(why) = report.refusal(&designation) {
+                    (report.outcome, report.review) = ("NEEDS_REVIEW", Some(why));
+                    return report;
+                }
                 let fragment = Fragment { person: identity.person(), designation: &designation };
                 report.auth016 = Some(fragment.to_string());
                 let Designation { country, priority, step, .. } = designation;
@@ -165,6 +189,29 @@ impl Report {
         }
         report
     }
+
+    /// Why an identifier cannot be reported: what is wrong with it for certain.
+    fn refusal(&self, designation: &Designation<'_>) -> Option<String> {
+        let (country, step) =
+            (designation.country.to_string(), Step::of(designation.country, designation.step));
+        let name = step.identifier_standard;
+        let mut reported = self.identifiers.iter().filter(|one| {
+            one.issuing_country == country && one.identifier_standard == name && name != CONCAT
+        });
+        let faults = &reported.next()?.faults;
+        let fault = faults.iter().find(|fault| fault.severity == HARD)?;
+        Some(format!("the {name} of {country} cannot be reported: {}", fault.message))
+    }
+
+    /// Notes at each identifier, in their order, which other users have the same number (decision I8).
+    #[must_use]
+    pub fn shared_with(mut self, others: Vec<Vec<Uuid>>) -> Self {
+        for (identifier, others) in self.identifiers.iter_mut().zip(others) {
+            identifier.faults.extend(Finding::duplicate(&others));
+            identifier.shared_with = others;
+        }
+        self
+    }
 }
 
 /// A person of whom nothing is stored.
@@ -175,25 +222,76 @@ pub struct DryRun {
     pub today: Date,
 }
 
-static IDENTIFIER: Rule = Rule::Object(&identifier::CREATE);
+/// Characters of a name or identifier: more than the wire takes, so that it can be said what is wrong with them.
+const LONGEST: usize = 1000;
 
-/// The body of a dry run: the members of a user on which identification rests, and identifiers.
+static NAME: Rule = Rule::Text { min: 0, max: LONGEST };
+static NATIONALITY: Rule = Rule::Text { min: 2, max: 20 };
+static NATIONALITIES: Rule =
+    Rule::List { item: &NATIONALITY, min: 0, max: user::MOST_NATIONALITIES, unique: false };
+static IDENTIFIER: Rule = Rule::Object(&DRY_RUN_IDENTIFIER);
+
+static DRY_RUN_IDENTIFIER: Shape = Shape {
+    name: "ReportingDryRunIdentifier",
+    members: &[
+        member(
+            "type",
+            Needed::No,
+            Rule::OneOf(&[Kind::NationalId.as_str(), Kind::Passport.as_str()]),
+            "Type of the identifier; without it NATIONAL_ID, which can be of every standard.",
+        ),
+        member(
+            "issuing_country",
+            Needed::Always,
+            Rule::Country,
+            "Whose identifier it is, ISO 3166-1 alpha-2.",
+        ),
+        member(
+            "identifier",
+            Needed::No,
+            Rule::Text { min: 0, max: LONGEST },
+            "The identifier, in any spelling; left out or empty for a CONCAT.",
+        ),
+        member(
+            STANDARD,
+            Needed::No,
+            Rule::Text { min: 0, max: 100 },
+            "The standard: its abbreviation, or a name that people use, as in CPR, codice fiscale or passport. Without it \
+             the first priority of the issuing country that can be of this type.",
+        ),
+    ],
+};
+
+const STANDARD: &str = "identifier_standard";
+
+/// The body of a dry run: what is known of a person on which identification rests, and identifiers. Its rules are its
+/// own: who cannot become a user can be asked about.
 pub static DRY_RUN: Shape = Shape { name: "ReportingDryRun", members: DRY_RUN_MEMBERS };
 
 const MOST_IDENTIFIERS: usize = 100;
 
 static DRY_RUN_MEMBERS: &[Member] = &[
-    user::FIRST_NAME,
-    user::LAST_NAME,
-    user::BIRTH_DATE,
-    user::NATIONALITIES,
+    member(
+        "first_name",
+        Needed::No,
+        Rule::OrNull(&NAME),
+        "All first and middle names; none if there is none.",
+    ),
+    member("last_name", Needed::No, Rule::OrNull(&NAME), "Last name; none if there is none."),
+    member("birth_date", Needed::Always, Rule::Date, "Birth date, YYYY-MM-DD, not in the future."),
+    member(
+        "nationalities",
+        Needed::No,
+        Rule::OrNull(&NATIONALITIES),
+        "Nationalities, ISO 3166-1 alpha-2; none, or XXA, for the stateless.",
+    ),
     user::GENDER,
     user::SALUTATION,
     member(
         "identifiers",
         Needed::No,
         Rule::List { item: &IDENTIFIER, min: 0, max: MOST_IDENTIFIERS, unique: true },
-        "Identifiers that the person has, each as it would be created.",
+        "Identifiers that the person has.",
     ),
     member(
         "regime",
@@ -202,6 +300,45 @@ static DRY_RUN_MEMBERS: &[Member] = &[
         "Under which copy of RTS 22 the report is made; without it the tenant's.",
     ),
 ];
+
+/// The same members with the vendor's abbreviation of the standard, where it is one that people call so.
+fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<String, Value> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let name = text(STANDARD).map(str::trim).unwrap_or_default();
+    if name.is_empty() {
+        members.remove(STANDARD);
+        return members;
+    }
+    let country = text("issuing_country").and_then(Country::parse);
+    if let Some(standard) = country.and_then(|country| standard::of_name(country, name, regime)) {
+        members.insert(STANDARD.to_owned(), Value::String(standard.abbreviation.clone()));
+    }
+    members
+}
+
+/// Finds out what there is to know of an identifier. A CONCAT says that the person has nothing better, also where none
+/// can be made of their names: why, the outcome says.
+fn examined(
+    sent: &Sent,
+    identity: &Identity,
+    settings: &Settings,
+    today: Date,
+) -> Result<Content, Vec<Fault>> {
+    let content = sent.examined(identity, settings, today);
+    let leading =
+        mifir::leading(&identity.nationalities, settings.regime.into()).map(|leading| leading.country);
+    match (content, leading) {
+        (Err(_), Some(country)) if sent.is_of(country, CONCAT) => Ok(Content {
+            kind: Kind::NationalId,
+            country,
+            standard: CONCAT.to_owned(),
+            identifier: String::new(),
+            reported: String::new(),
+            faults: Vec::new(),
+        }),
+        (content, _) => content,
+    }
+}
 
 impl DryRun {
     /// Reads the body of a dry run.
@@ -220,16 +357,17 @@ impl DryRun {
             None => settings.regime,
         };
         let settings = Settings { regime, identifier_checks: IdentifierChecks::Format, ..settings.clone() };
-        let identity = Identity::of(&members).ok_or_else(|| vec![Fault::new("(root)", "is no person")])?;
+        let identity = Identity::as_known(&members, today)?;
         let (mut contents, mut faults) = (Vec::new(), Vec::new());
         let sent = members.get("identifiers").and_then(Value::as_array).into_iter().flatten();
         for (at, members) in sent.filter_map(Value::as_object).enumerate() {
-            let sent = Sent::of(members, settings.regime.into()).and_then(|sent| {
+            let members = with_abbreviation(members.clone(), settings.regime.into());
+            let sent = Sent::of(&members, settings.regime.into()).and_then(|sent| {
                 let twin = contents.iter().find(|one: &&Content| sent.is_of(one.country, &one.standard));
                 let message = |twin: &Content| format!("there is another {} already", twin.abbreviation());
                 twin.map_or(Ok(sent), |twin| Err(vec![Fault::new("identifier", message(twin))]))
             });
-            match sent.and_then(|sent| sent.examined(&identity, &settings, today)) {
+            match sent.and_then(|sent| examined(&sent, &identity, &settings, today)) {
                 Ok(content) => contents.push(content),
                 Err(found) => {
                     let path = format!("identifiers[{at}]");

@@ -3,25 +3,27 @@
 //! One table per body serves the check (every fault at once, each with its path), the canonical form that
 //! is stored and answered, and the JSON Schema of the OpenAPI document.
 
-use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use garde::rules::email::Email;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use mifir::Country;
+use mifir::{Country, is_invisible};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
+pub use super::json_schema::{Schemas, Side, add_keywords, open_object};
+use super::suggest::did_you_mean;
 use super::tenant::{Model, Settings, UnknownMembers};
 use super::tree::Tree;
 
 /// What a single value must be.
 pub enum Rule {
-    /// Length in Unicode scalar values; no control characters (decision U6).
+    /// Length in Unicode scalar values; no control characters (decision U6). For the least length, white space and
+    /// characters that cannot be seen do not count at the ends (decision U11); what is kept is what was sent.
     Text {
         min: usize,
         max: usize,
@@ -60,19 +62,27 @@ pub enum Rule {
         max: usize,
         unique: bool,
     },
+    /// An object without other members than those of its table.
     Object(&'static Shape),
+    /// An object that may have further members, because the vendor's schema is open there: they are kept and answered
+    /// as they were sent.
+    OpenObject(&'static Shape),
     OrNull(&'static Rule),
+    /// A rule with JSON Schema keywords for what is checked beside the table.
+    Also(&'static Rule, &'static str),
 }
 
 /// A pattern that is compiled when it is first needed.
 pub struct Pattern {
     text: &'static str,
+    /// The same in words, as they follow on "must be".
+    words: &'static str,
     compiled: OnceLock<Regex>,
 }
 
 impl Pattern {
-    pub const fn new(text: &'static str) -> Self {
-        Self { text, compiled: OnceLock::new() }
+    pub const fn new(text: &'static str, words: &'static str) -> Self {
+        Self { text, words, compiled: OnceLock::new() }
     }
 
     pub const fn as_str(&self) -> &'static str {
@@ -99,6 +109,8 @@ pub struct Member {
     pub rule: Rule,
     pub needed: Needed,
     pub description: &'static str,
+    /// The value of a member that is left out, as JSON.
+    pub default: Option<&'static str>,
 }
 
 /// An object: its members, in the order of the reference pages.
@@ -107,16 +119,28 @@ pub struct Shape {
     pub members: &'static [Member],
 }
 
+impl Shape {
+    fn knows(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
+    }
+}
+
 impl Member {
     /// The same member where it can be left out.
     #[must_use]
     pub const fn optional(self) -> Self {
         Self { needed: Needed::No, ..self }
     }
+
+    /// The same member with a value for when it is left out, as JSON.
+    #[must_use]
+    pub const fn or(self, default: &'static str) -> Self {
+        Self { needed: Needed::No, default: Some(default), ..self }
+    }
 }
 
 pub const fn member(name: &'static str, needed: Needed, rule: Rule, description: &'static str) -> Member {
-    Member { name, rule, needed, description }
+    Member { name, rule, needed, description, default: None }
 }
 
 /// One thing wrong with a request.
@@ -125,11 +149,19 @@ pub struct Fault {
     /// Path of the member, as in `address.postcode` or `nationalities[1]`; `(root)` for the body itself.
     pub field: String,
     pub message: String,
+    /// Whether the message repeats a part of what was sent. It is for the sender alone then.
+    #[serde(skip)]
+    pub is_quoting: bool,
 }
 
 impl Fault {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), is_quoting: false }
+    }
+
+    /// Makes a fault whose message repeats a part of what was sent.
+    pub fn quoting(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { is_quoting: true, ..Self::new(field, message) }
     }
 
     /// The same fault of a value that stands inside another.
@@ -152,13 +184,25 @@ pub fn read(
     today: Date,
 ) -> Result<Map<String, Value>, Vec<Fault>> {
     let mut check = Check { settings, today, faults: Vec::new() };
-    let object = check.object(shape, tree, "");
+    let object = check.object(shape, tree, "", Others::Refused);
     if check.faults.is_empty() { Ok(object.unwrap_or_default()) } else { Err(check.faults) }
 }
 
 /// Faults that one answer lists, and letters of each path: an answer shall not outgrow its request.
 const MOST_FAULTS: usize = 100;
 const MOST_PATH: usize = 200;
+/// Bytes of all further members of one object, as JSON.
+const MOST_FURTHER: usize = 4096;
+
+/// What becomes of members that are not in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// A typing error would lose data silently.
+    Refused,
+    Kept,
+}
+
+const TWICE: &str = "stands more than once in the same object";
 
 struct Check<'a> {
     settings: &'a Settings,
@@ -176,11 +220,17 @@ impl Check<'_> {
         None
     }
 
-    fn object(&mut self, shape: &Shape, tree: &Tree, path: &str) -> Option<Map<String, Value>> {
+    fn object(
+        &mut self,
+        shape: &Shape,
+        tree: &Tree,
+        path: &str,
+        others: Others,
+    ) -> Option<Map<String, Value>> {
         let Tree::Object(entries) = tree else {
             return self.fault(path, format!("must be an object, not {}", tree.kind()));
         };
-        self.names(shape, entries, path);
+        self.names(shape, entries, path, others);
         let mut object = Map::new();
         for member in shape.members {
             let path = below(path, member.name);
@@ -196,7 +246,48 @@ impl Check<'_> {
                 None => {}
             }
         }
+        if others == Others::Kept {
+            object.extend(self.further(shape, entries, path));
+        }
         Some(object)
+    }
+
+    /// Members that the table does not know, as they were sent.
+    fn further(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str) -> Map<String, Value> {
+        let unknown = entries.iter().filter(|(name, _)| !shape.knows(name));
+        let further: Map<String, Value> = unknown
+            .filter_map(|(name, value)| Some((name.clone(), self.as_sent(value, &below(path, name))?)))
+            .collect();
+        if !further.is_empty() && Value::Object(further.clone()).to_string().len() > MOST_FURTHER {
+            let message = format!("must have at most {MOST_FURTHER} bytes of members that are not described");
+            self.fault::<()>(path, message);
+        }
+        further
+    }
+
+    /// Any JSON value. Of two members of one name it is open which one counts (RFC 8259 section 4).
+    fn as_sent(&mut self, tree: &Tree, path: &str) -> Option<Value> {
+        Some(match tree {
+            Tree::Null => Value::Null,
+            Tree::Bool(value) => json!(value),
+            Tree::Number(text) => serde_json::from_str(text).ok()?,
+            Tree::Text(text) => json!(text),
+            Tree::List(items) => {
+                let items = items.iter().enumerate();
+                items.filter_map(|(at, item)| self.as_sent(item, &format!("{path}[{at}]"))).collect()
+            }
+            Tree::Object(entries) => {
+                let mut object = Map::new();
+                for (name, value) in entries {
+                    let path = below(path, name);
+                    let value = self.as_sent(value, &path)?;
+                    if object.insert(name.clone(), value).is_some() {
+                        self.fault::<()>(&path, TWICE);
+                    }
+                }
+                Value::Object(object)
+            }
+        })
     }
 
     fn is_needed(&self, member: &Member) -> bool {
@@ -208,14 +299,15 @@ impl Check<'_> {
     }
 
     /// Unknown and repeated member names.
-    fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str) {
+    fn names(&mut self, shape: &Shape, entries: &[(String, Tree)], path: &str, others: Others) {
+        let refused = others == Others::Refused && self.settings.unknown_members == UnknownMembers::Refuse;
         let mut seen = HashSet::new();
         for (name, _) in entries {
-            let known = shape.members.iter().any(|member| member.name == name);
             if !seen.insert(name) {
-                self.fault::<()>(&below(path, name), "stands more than once in the same object");
-            } else if !known && self.settings.unknown_members == UnknownMembers::Refuse {
-                self.fault::<()>(&below(path, name), format!("is not a member of {}", shape.name));
+                self.fault::<()>(&below(path, name), TWICE);
+            } else if refused && !shape.knows(name) {
+                let meant = did_you_mean(name, shape.members.iter().map(|member| member.name));
+                self.fault::<()>(&below(path, name), format!("is not a member of {}{meant}", shape.name));
             }
         }
     }
@@ -224,7 +316,9 @@ impl Check<'_> {
         match (rule, tree) {
             (Rule::OrNull(_), Tree::Null) => Some(Value::Null),
             (Rule::OrNull(rule), _) => self.value(rule, tree, path),
-            (Rule::Object(shape), _) => self.object(shape, tree, path).map(Value::Object),
+            (Rule::Also(rule, _), _) => self.value(rule, tree, path),
+            (Rule::Object(shape), _) => self.object(shape, tree, path, Others::Refused).map(Value::Object),
+            (Rule::OpenObject(shape), _) => self.object(shape, tree, path, Others::Kept).map(Value::Object),
             (Rule::List { item, min, max, unique }, Tree::List(items)) => {
                 self.list(item, (*min, *max), *unique, items, path)
             }
@@ -279,13 +373,9 @@ impl Check<'_> {
         }
         let kept = || Ok(Value::String(text.to_owned()));
         match rule {
-            Rule::Text { min, max } => match text.chars().count() {
-                length if length < *min => Err(format!("must have at least {min} characters, has {length}")),
-                length if length > *max => Err(format!("must have at most {max} characters, has {length}")),
-                _ => kept(),
-            },
+            Rule::Text { min, max } => has_length(text, *min, *max).and_then(|()| kept()),
             Rule::Pattern(pattern) if pattern.is_match(text) => kept(),
-            Rule::Pattern(pattern) => Err(format!("must match {}", pattern.text)),
+            Rule::Pattern(pattern) => Err(format!("must be {}", pattern.words)),
             Rule::OneOf(values) if values.contains(&text) => kept(),
             Rule::OneOf(values) => Err(format!("must be one of {}", quoted(values))),
             Rule::Country if Country::parse(text).is_some() => kept(),
@@ -305,22 +395,44 @@ impl Check<'_> {
                 _ => Err("must be a UUID with hyphens".into()),
             },
             Rule::Instant => instant(text).map(|instant| Value::String(instant.to_string())),
-            Rule::BirthDate => self.birth_date(text),
+            Rule::BirthDate => birth_date(text, self.today).map(|_| Value::String(text.to_owned())),
             Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
             Rule::Date | Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
-            Rule::Bool | Rule::Int { .. } | Rule::List { .. } | Rule::Object(_) | Rule::OrNull(_) => {
-                unreachable!("not a string rule")
-            }
+            Rule::Bool
+            | Rule::Int { .. }
+            | Rule::List { .. }
+            | Rule::Object(_)
+            | Rule::OpenObject(_)
+            | Rule::OrNull(_)
+            | Rule::Also(..) => unreachable!("not a string rule"),
         }
     }
+}
 
-    fn birth_date(&self, text: &str) -> Result<Value, String> {
-        match full_date(text)? {
-            day if day > self.today => Err("must not be in the future".into()),
-            day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
-            _ => Ok(Value::String(text.to_owned())),
-        }
+/// A birth date that can be somebody's on this day (decision U5).
+pub(super) fn birth_date(text: &str, today: Date) -> Result<Date, String> {
+    match full_date(text)? {
+        day if day > today => Err("must not be in the future".into()),
+        day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
+        day => Ok(day),
     }
+}
+
+pub(super) fn has_length(text: &str, min: usize, max: usize) -> Result<(), String> {
+    let (length, visible) = (text.chars().count(), visible(text).chars().count());
+    match length {
+        _ if length > max => Err(format!("must have at most {max} characters, has {length}")),
+        _ if length < min => Err(format!("must have at least {min} characters, has {length}")),
+        _ if visible < min => Err(format!(
+            "must have at least {min} characters, has {visible} without white space and invisible characters at its ends"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A text without white space and characters that cannot be seen at its ends.
+fn visible(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
 const EARLIEST_BIRTH: Date = date(1900, 1, 1);
@@ -343,6 +455,7 @@ fn full_date(text: &str) -> Result<Date, String> {
 fn instant(text: &str) -> Result<Timestamp, String> {
     static RFC_3339: Pattern = Pattern::new(
         r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+        "a date-time of RFC 3339",
     );
     let instant: Option<Timestamp> = RFC_3339.is_match(text).then(|| text.parse().ok()).flatten();
     instant
@@ -355,94 +468,28 @@ fn below(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn quoted(values: &[&str]) -> String {
+pub fn quoted(values: &[&str]) -> String {
     values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// Which side of the wire a schema describes.
-#[derive(Clone, Copy)]
-pub enum Side {
-    /// What a tenant of this model must send.
-    Request(Model),
-    Answer,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The named schemas of the OpenAPI document: whatever one of them refers to is among them.
-#[derive(Default)]
-pub struct Schemas(pub BTreeMap<&'static str, Value>);
-
-impl Schemas {
-    /// Keeps a schema under its name; the reference to it.
-    pub fn named(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> Value) -> Value {
-        let schema = make(self);
-        let kept = self.0.entry(name).or_insert_with(|| schema.clone());
-        assert_eq!(*kept, schema, "two schemas of the name {name}");
-        json!({ "$ref": format!("#/components/schemas/{name}") })
-    }
-}
-
-/// JSON Schema (2020-12, as OpenAPI 3.1 has it) of an object that may get further members later.
-pub fn open_object<'a>(
-    members: impl IntoIterator<Item = &'a Member>,
-    side: Side,
-    schemas: &mut Schemas,
-) -> Value {
-    let (mut properties, mut required) = (Map::new(), Vec::new());
-    for member in members {
-        let mut schema = member.rule.json_schema(side, schemas);
-        schema["description"] = json!(member.description);
-        properties.insert(member.name.to_owned(), schema);
-        match (member.needed, side) {
-            (Needed::Always, _) | (Needed::Tol, Side::Request(Model::Tol)) => required.push(member.name),
-            _ => {}
+    #[test]
+    fn blanks_and_invisible_characters_are_no_text() {
+        let refused = |text: &str| has_length(text, 2, 10).unwrap_err();
+        assert_eq!(refused("a"), "must have at least 2 characters, has 1");
+        assert_eq!(
+            refused("\u{feff}a\u{a0}"),
+            "must have at least 2 characters, has 1 without white space and invisible characters at its ends"
+        );
+        for blank in
+            ["  ", "\u{a0}\u{a0}", "\u{200b}\u{200b}", "\u{2003}\u{ad}", "\u{3164}\u{3164}", "\u{e0001}a"]
+        {
+            refused(blank);
         }
-    }
-    json!({ "type": "object", "properties": properties, "required": required })
-}
-
-impl Shape {
-    /// JSON Schema of an object that has no other members.
-    pub fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
-        let mut schema = open_object(self.members, side, schemas);
-        schema["additionalProperties"] = json!(false);
-        schema
-    }
-}
-
-impl Rule {
-    fn json_schema(&self, side: Side, schemas: &mut Schemas) -> Value {
-        match self {
-            Rule::Text { min: 0, max } => json!({ "type": "string", "maxLength": max }),
-            Rule::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
-            Rule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.text }),
-            Rule::OneOf(values) => json!({ "type": "string", "enum": values }),
-            Rule::Country => json!({ "type": "string", "pattern": "^[A-Z]{2}$" }),
-            Rule::Email { max } => json!({ "type": "string", "format": "email", "maxLength": max }),
-            Rule::Uuid => json!({ "type": "string", "format": "uuid" }),
-            Rule::Bool => json!({ "type": "boolean" }),
-            Rule::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-            Rule::Instant => json!({ "type": "string", "format": "date-time" }),
-            Rule::BirthDate | Rule::Date => json!({ "type": "string", "format": "date" }),
-            Rule::Url { max } => json!({ "type": "string", "format": "uri", "maxLength": max }),
-            Rule::DateOrEmpty => match side {
-                Side::Request(_) => {
-                    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
-                }
-                Side::Answer => json!({ "type": ["string", "null"], "format": "date" }),
-            },
-            Rule::List { item, min, max, unique } => {
-                let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
-                if *min > 0 {
-                    schema["minItems"] = json!(min);
-                }
-                schema["maxItems"] = json!(max);
-                if *unique {
-                    schema["uniqueItems"] = json!(true);
-                }
-                schema
-            }
-            Rule::Object(shape) => schemas.named(shape.name, |schemas| shape.json_schema(side, schemas)),
-            Rule::OrNull(rule) => json!({ "anyOf": [rule.json_schema(side, schemas), { "type": "null" }] }),
-        }
+        assert_eq!(has_length(" O'Neill\u{200b}", 2, 10), Ok(()));
+        assert_eq!(has_length("a b", 2, 10), Ok(()), "what stands inside counts");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use mifir::{Country, Regime, Scheme};
 use regex::Regex;
 use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
 
 use super::identifier::Kind;
 
@@ -19,6 +20,10 @@ pub struct Standard {
     /// What it is by the rules: its key is that of Annex II.
     pub rules: &'static mifir::Standard,
     pattern: Regex,
+    /// What else people call it, as [`letters`] leaves it.
+    names: Vec<String>,
+    /// The form of a value in words, as they follow on "must be".
+    pub form: String,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +38,9 @@ struct Row {
     abbreviation: String,
     standard: String,
     pattern: String,
+    #[serde(default)]
+    names: Vec<String>,
+    form: String,
     /// For readers of the file.
     #[serde(default, rename = "guessed")]
     _guessed: Vec<Cell>,
@@ -60,7 +68,9 @@ impl Standard {
         let whose = country.or_else(|| Country::parse("US")).expect("a country");
         let rules = mifir::standard(whose, &row.standard).expect("the table has keys of Annex II");
         let pattern = Regex::new(&row.pattern).expect("the table has regular expressions");
-        Self { country, abbreviation: row.abbreviation, rules, pattern }
+        let names = row.names.iter().map(String::as_str).chain([&row.abbreviation[..], &row.standard[..]]);
+        let names = names.map(letters).collect();
+        Self { country, abbreviation: row.abbreviation, rules, pattern, form: row.form, names }
     }
 
     pub fn is_concat(&self) -> bool {
@@ -76,10 +86,6 @@ impl Standard {
     /// Whether the vendor takes this value: all of it, capitals and small letters apart.
     pub fn takes(&self, value: &str) -> bool {
         self.pattern.is_match(value)
-    }
-
-    pub fn pattern(&self) -> &str {
-        self.pattern.as_str()
     }
 }
 
@@ -98,6 +104,27 @@ pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'st
         let own = of_key(country, key).is_some_and(|standard| std::ptr::eq(standard, *row));
         own && (row.rules.scheme == Scheme::Ccpt || steps.iter().any(|step| step.standard == key))
     })
+}
+
+/// The standard of a country that people call so: by the vendor's abbreviation, the key of Annex II or another name of
+/// the table, whatever the case, the accents and what stands between the letters. The wire takes abbreviations alone.
+pub fn of_name(country: Country, name: &str, regime: Regime) -> Option<&'static Standard> {
+    let standards = || of_country(country, regime);
+    if let Some(exact) = standards().find(|standard| standard.abbreviation == name) {
+        return Some(exact);
+    }
+    let wanted = letters(name);
+    let is_called = |standard: &Standard| standard.names.contains(&wanted);
+    standards().find(|standard| is_called(standard)).or_else(|| {
+        // Passports have the same names everywhere.
+        let every = TABLE.iter().find(|standard| standard.country.is_none() && is_called(standard))?;
+        of_key(country, every.rules.key).filter(|own| own.rules.scheme == Scheme::Ccpt)
+    })
+}
+
+/// The letters and digits of a name, small, and without accents where those can be taken off.
+fn letters(name: &str) -> String {
+    name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// The standard of an identifier that was sent without one: the country's first priority if it can be of this kind,
@@ -131,6 +158,20 @@ mod tests {
                 assert!(!names.contains(&standard.abbreviation.as_str()));
                 names.push(&standard.abbreviation);
             }
+        }
+    }
+
+    #[test]
+    fn every_form_is_told_in_words() {
+        for standard in TABLE.iter() {
+            let form = &standard.form;
+            assert!(
+                form.chars().all(|letter| letter.is_alphanumeric() || " ,:/()-+".contains(letter)),
+                "{form}"
+            );
+            // A number of digits that the words name is one that the pattern takes.
+            let only_digits = form.strip_suffix(" digits").and_then(|count| count.parse().ok());
+            assert!(only_digits.is_none_or(|count| standard.takes(&"1".repeat(count))), "{form}");
         }
     }
 
@@ -173,6 +214,85 @@ mod tests {
             let expected = row.abbreviation != "FPIN";
             assert!(of_another || row.takes(example) == expected, "{} {example}", row.abbreviation);
             assert!(!row.takes(&format!("{example} ")) && !row.takes(""), "{}", row.abbreviation);
+        }
+    }
+
+    #[test]
+    fn the_names_that_people_use_are_known() {
+        for (code, name, expected) in [
+            ("DK", "CPR", "DPIC"),
+            ("DK", "cpr-nummer", "DPIC"),
+            ("BG", "EGN", "BPN"),
+            ("BG", "ЕГН", "BPN"),
+            ("IT", "CF", "FSC"),
+            ("IT", "Codice fiscale", "FSC"),
+            ("FI", "HETU", "FPIN"),
+            ("FI", "henkilötunnus", "FPIN"),
+            ("FI", "Henkilo\u{308}tunnus", "FPIN"),
+            ("BE", "NRN", "BNN"),
+            ("BE", "RRN", "BNN"),
+            ("BE", "NN", "BNN"),
+            ("CZ", "RČ", "CZNI"),
+            ("CZ", "rodne cislo", "CZNI"),
+            ("CZ", "PASSPORT", "CZPN"),
+            ("CZ", "cestovní pas", "CZPN"),
+            ("SK", "RC", "RC"),
+            ("SK", "Rodné číslo", "RC"),
+            ("ES", "DNI", "STIN"),
+            ("ES", "NIE", "STIN"),
+            ("ES", "N.I.F.", "STIN"),
+            ("SE", "PNR", "PIN"),
+            ("SE", "Personnummer", "PIN"),
+            ("NO", "FNR", "NDPI"),
+            ("NO", "fødselsnummer", "NDPI"),
+            ("NO", "Fodselsnummer", "NDPI"),
+            ("IS", "KT", "IPIC"),
+            ("IS", "kennitala", "IPIC"),
+            ("EE", "IK", "EPIC"),
+            ("EE", "isikukood", "EPIC"),
+            ("LT", "AK", "LTPC"),
+            ("LT", "asmens kodas", "LTPC"),
+            ("LV", "PK", "LVPC"),
+            ("LV", "personas kods", "LVPC"),
+            ("HR", "oib", "OIB"),
+            ("SI", "EMŠO", "EMSO"),
+            ("RO", "cnp", "CNP"),
+            ("MT", "ID", "MTNI"),
+            ("PL", "Pesel", "PESEL"),
+            ("PL", "NIP", "PLTN"),
+            ("PL", "paszport", "GPN"),
+            ("PT", "contribuinte", "NIF"),
+            ("GR", "DSS", "DSS"),
+            ("NL", "Paspoort", "NLPN"),
+            ("NL", "ID card", "NLID"),
+            ("LI", "IDCARD", "LIID"),
+            ("CY", "passport", "CYPN"),
+            ("US", "Passport number", "GPN"),
+            ("DE", "concat", "CONCAT"),
+        ] {
+            let found = of_name(country(code), name, Regime::Eu).map(|found| found.abbreviation.as_str());
+            assert_eq!(found, Some(expected), "{code} {name}");
+        }
+        let found =
+            |code, name, regime| of_name(country(code), name, regime).map(|found| &found.abbreviation[..]);
+        assert_eq!(found("GB", "NI number", Regime::Uk), Some("NINO"));
+        assert_eq!(found("GB", "NINO", Regime::Eu), None, "it is of no use there");
+        assert_eq!(found("PL", "CPR", Regime::Eu), None);
+        assert_eq!(found("PL", "", Regime::Eu), None);
+        assert_eq!(found("DE", "Personalausweis", Regime::Eu), None, "no identifier of a German");
+    }
+
+    /// A name of one standard of a country is none of another.
+    #[test]
+    fn names_are_unambiguous() {
+        for row in TABLE.iter() {
+            let others = TABLE.iter().filter(|other| {
+                !std::ptr::eq(*other, row) && (other.country == row.country || other.country.is_none())
+            });
+            for other in others.filter(|other| other.rules.key != row.rules.key) {
+                let common: Vec<_> = row.names.iter().filter(|name| other.names.contains(name)).collect();
+                assert!(common.is_empty(), "{}: {common:?}", row.abbreviation);
+            }
         }
     }
 

@@ -16,8 +16,9 @@ static RESIDENCY: Shape = Shape {
         member(
             "tax_identifier_number",
             Needed::No,
-            Rule::Text { min: 7, max: 50 },
-            "Number by which the country knows the user.",
+            Rule::Text { min: 1, max: 50 },
+            "Number by which the country knows the user. The reference says 7 to 50 characters up to version 1.9.0, and 1 \
+             to 20 in the newest.",
         ),
         member(
             "missing_tin_reason",
@@ -27,7 +28,11 @@ static RESIDENCY: Shape = Shape {
         ),
     ],
 };
-static RESIDENCY_RULE: Rule = Rule::Object(&RESIDENCY);
+static OPEN_RESIDENCY: Rule = Rule::OpenObject(&RESIDENCY);
+static RESIDENCY_RULE: Rule = Rule::Also(
+    &OPEN_RESIDENCY,
+    r#"{ "oneOf": [{ "required": ["tax_identifier_number"] }, { "required": ["missing_tin_reason"] }] }"#,
+);
 
 const RESIDENCIES: Member = member(
     "tax_residencies",

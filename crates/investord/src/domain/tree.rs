@@ -23,8 +23,13 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// Parses UTF-8 JSON. The error says what is wrong and where (line and column).
+    /// Parses UTF-8 JSON, with a byte order mark or without (RFC 8259 section 8.1). The error says what is wrong and
+    /// where (line and column).
     pub fn parse(text: &[u8]) -> Result<Tree, String> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if is_wide(text) {
+            return Err("the body is UTF-16 or UTF-32: JSON must be UTF-8 (RFC 8259 section 8.1)".into());
+        }
         if let Err(error) = std::str::from_utf8(text) {
             return Err(format!("the body is not UTF-8 (byte {})", error.valid_up_to()));
         }
@@ -45,6 +50,14 @@ impl Tree {
             Tree::Object(_) => "an object",
         }
     }
+}
+
+/// Whether a text is UTF-16 or UTF-32, by its byte order mark or by the zero bytes among the first letters, which are
+/// ASCII in any JSON (RFC 4627 section 3).
+fn is_wide(text: &[u8]) -> bool {
+    text.starts_with(b"\xff\xfe")
+        || text.starts_with(b"\xfe\xff")
+        || text.iter().take(4).any(|&byte| byte == 0)
 }
 
 /// Counts values down while it builds the tree.
@@ -136,12 +149,23 @@ mod tests {
             (b"", "EOF"),
             (b"{} {}", "trailing characters"),
             (b"\xff", "not UTF-8 (byte 0)"),
+            (b"\xff\xfe{\0}\0", "UTF-16"),
+            (b"\xfe\xff\0{\0}", "UTF-16"),
+            (b"{\0}\0", "UTF-16"),
+            (b"\0\0\0{", "UTF-32"),
+            (b"\xef\xbb\xbf\xef\xbb\xbf{}", "line 1 column 1"),
             (br#"{"a": "\ud800"}"#, "hex escape"),
             (br#"{"a": 1e400}"#, "number out of range"),
         ] {
             let error = Tree::parse(text).unwrap_err();
             assert!(error.contains(reason), "{error} does not contain {reason}");
         }
+    }
+
+    #[test]
+    fn ignores_a_byte_order_mark() {
+        assert_eq!(Tree::parse(b"\xef\xbb\xbf{}"), Tree::parse(b"{}"));
+        assert!(Tree::parse(b"\xef\xbb\xbf").is_err());
     }
 
     #[test]

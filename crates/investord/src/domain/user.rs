@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::activation::Obstacle;
 use super::check::{self, Check};
 use super::event::EventType;
 use super::identifier::{Content, today};
@@ -18,10 +19,13 @@ use super::reporting;
 use super::schema::{Fault, Member, Needed, Pattern, Rule, Shape, member, parse, read};
 use super::tenant::{Requirement, Settings};
 
-static POSTCODE: Pattern = Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$");
-static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$");
-static SOCIAL_SECURITY: Pattern =
-    Pattern::new(r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$");
+static POSTCODE: Pattern =
+    Pattern::new(r"^[a-zA-Z0-9\s\-]{1,10}$", "1 to 10 letters from A to Z, digits, blanks or hyphens");
+static PHONE: Pattern = Pattern::new(r"^([0-9]{8,15})?$", "8 to 15 digits, without + and blanks, or empty");
+static SOCIAL_SECURITY: Pattern = Pattern::new(
+    r"^([0-9]{2}(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}[A-Z][0-9]{3})?$",
+    "2 digits, the birth date (DDMMYY), a capital letter and 3 digits, as in 15070649C103, or empty",
+);
 
 pub static ADDRESS: Shape = Shape {
     name: "Address",
@@ -40,7 +44,7 @@ pub static ADDRESS: Shape = Shape {
     ],
 };
 
-static ADDRESS_RULE: Rule = Rule::Object(&ADDRESS);
+static ADDRESS_RULE: Rule = Rule::OpenObject(&ADDRESS);
 
 static CONSENT: Shape = Shape {
     name: "Consent",
@@ -64,7 +68,7 @@ static FATCA: Shape = Shape {
 };
 
 /// Duplicates count, so four times as many as there are countries.
-const MOST_NATIONALITIES: usize = 1000;
+pub const MOST_NATIONALITIES: usize = 1000;
 
 const SALUTATIONS: &[&str] =
     &["", "SALUTATION_MALE", "SALUTATION_FEMALE", "SALUTATION_FEMALE_MARRIED", "SALUTATION_DIVERSE"];
@@ -102,7 +106,7 @@ pub const POSTAL_ADDRESS: Member = member(
     "Postal address: a copy of the address when absent, none when null.",
 );
 pub const RESIDENCE: Member =
-    member("address", Needed::Always, Rule::Object(&ADDRESS), "Residential address.");
+    member("address", Needed::Always, Rule::OpenObject(&ADDRESS), "Residential address.");
 pub const EMAIL: Member = member("email", Needed::Tol, Rule::Email { max: 100 }, "E-mail address.");
 pub const PHONE_NUMBER: Member =
     member("phone_number", Needed::No, Rule::Pattern(&PHONE), "Phone number, digits only.");
@@ -119,8 +123,12 @@ pub const TAGS: Member = member(
     Rule::List { item: &Rule::OneOf(&["CLIENT_EMPLOYEE"]), min: 0, max: 1, unique: true },
     "Tags; left out of the answer when there is none.",
 );
-pub const DECEASE_DATE: Member =
-    member("decease_date", Needed::No, Rule::DateOrEmpty, "Date of death; empty for none, answered as null.");
+pub const DECEASE_DATE: Member = member(
+    "decease_date",
+    Needed::No,
+    Rule::DateOrEmpty,
+    "Date of death; empty for none. Left out of answers until it is set, null once it is taken back.",
+);
 
 /// The body of `POST /users`, both operating models and the newest additions in one (decision W8).
 pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS };
@@ -128,8 +136,8 @@ pub static CREATE: Shape = Shape { name: "CreateUser", members: CREATE_MEMBERS }
 static CREATE_MEMBERS: &[Member] = &[
     FIRST_NAME,
     LAST_NAME,
-    SALUTATION,
-    TITLE,
+    SALUTATION.or("\"\""),
+    TITLE.or("\"\""),
     GENDER,
     BIRTH_DATE,
     BIRTH_CITY,
@@ -140,17 +148,17 @@ static CREATE_MEMBERS: &[Member] = &[
     RESIDENCE,
     EMAIL,
     PHONE_NUMBER,
-    member("fatca", Needed::Tol, Rule::Object(&FATCA), "FATCA status."),
+    member("fatca", Needed::Tol, Rule::OpenObject(&FATCA), "FATCA status."),
     member(
         "terms_and_conditions",
         Needed::Tol,
-        Rule::Object(&CONSENT),
+        Rule::OpenObject(&CONSENT),
         "Consent to the terms and conditions.",
     ),
     member(
         "data_privacy_and_sharing_agreement",
         Needed::Tol,
-        Rule::Object(&CONSENT),
+        Rule::OpenObject(&CONSENT),
         "Consent to the data privacy and sharing agreement.",
     ),
     SOCIAL_SECURITY_NUMBER,
@@ -184,7 +192,7 @@ impl Person {
     }
 
     /// The same person with other members: what is not named stays. A postal address that was a copy of the address
-    /// moves with it (decision U4); `tags` of none and a date of death that is taken back are left out or `null`.
+    /// moves with it (decision U4); `tags` of none are left out, a date of death is `null` once it is taken back.
     pub fn changed(&self, members: &Map<String, Value>) -> Option<Self> {
         let mut all: Map<String, Value> = serde_json::from_str(&self.json).ok()?;
         let mut follows = self.postal_follows_address;
@@ -193,7 +201,11 @@ impl Person {
         } else if follows && let Some(address) = members.get("address") {
             all.insert("postal_address".to_owned(), address.clone());
         }
+        let was_set = all.contains_key(DECEASE_DATE.name);
         all.extend(members.clone());
+        if !was_set {
+            leave_out_unset(&mut all);
+        }
         // In the order of the reference, like what a create gives.
         let mut ordered = Map::new();
         for Member { name, .. } in CREATE_MEMBERS {
@@ -211,6 +223,7 @@ impl Person {
         if members.get("tags").is_some_and(|tags| *tags == json!([])) {
             members.remove("tags");
         }
+        leave_out_unset(&mut members);
         for member in ["salutation", "title"] {
             members.entry(member).or_insert_with(|| json!(""));
         }
@@ -220,6 +233,13 @@ impl Person {
         }
         let identity = Identity::of(&members)?;
         Some(Self { json: Value::Object(members).to_string(), identity, postal_follows_address })
+    }
+}
+
+/// Removes an empty date of death: no date was ever set (decision W26).
+fn leave_out_unset(members: &mut Map<String, Value>) {
+    if members.get(DECEASE_DATE.name).is_some_and(Value::is_null) {
+        members.remove(DECEASE_DATE.name);
     }
 }
 
@@ -310,15 +330,25 @@ impl User {
         if !self.waits() {
             return None;
         }
-        let (person, regime) = (&self.person.identity, settings.regime.into());
-        let met = settings.activation_requires.are_met(|requirement| match requirement {
-            Requirement::Identifiers => {
-                reporting::is_ready(person, standing.identifiers.iter().copied(), regime)
-            }
-            Requirement::Checks => check::have_passed(&standing.checks),
-            Requirement::TaxResidency => standing.has_tax_residency,
-        });
+        let met = self.unmet(standing, settings).is_empty();
         met.then(|| self.becomes(Status::Active, now, EventType::UserActivated))
+    }
+
+    /// Lists what activation requires under these settings and the user lacks.
+    pub fn unmet(&self, standing: &Standing<'_>, settings: &Settings) -> Vec<Obstacle> {
+        let (person, regime) = (&self.person.identity, settings.regime.into());
+        let mut unmet = Vec::new();
+        for requirement in settings.activation_requires.iter() {
+            match requirement {
+                Requirement::Identifiers => {
+                    unmet.extend(reporting::unmet(person, standing.identifiers.iter().copied(), regime));
+                }
+                Requirement::Checks => unmet.extend(check::unmet(&standing.checks)),
+                Requirement::TaxResidency if standing.has_tax_residency => {}
+                Requirement::TaxResidency => unmet.push(Obstacle::TaxResidencyMissing),
+            }
+        }
+        unmet
     }
 
     /// Whether the user waits to be activated.

@@ -51,8 +51,20 @@ pub const CATEGORIES: &[&str] = &[
     "SAVINGS_PLAN_EXECUTION",
     "SECURITIES_TRANSFER",
     "ROLE",
+    "BUSINESS",
+    "REBALANCING_EXECUTION_ORDER",
+    "TAX_EXEMPTION",
+    "TAX_COLLECTION",
+    "ISA_WRAPPER",
+    "ISA_WRAPPER_ALLOWANCE",
+    "VIRTUAL_BANK_ACCOUNT",
+    "ISA_TRANSFER",
 ];
 const ALL: &str = "ALL";
+/// Categories that can be left out: every one, but not all.
+const SINGLE_CATEGORIES: &[&str] = CATEGORIES.split_first().expect("there are categories").1;
+/// Categories in a list, repetitions among them.
+pub const MOST_CATEGORIES: usize = 1000;
 /// Nobody is told of these.
 const FOR_THE_RECORD: [EventType; 2] = [EventType::OperatorAction, EventType::ClientAction];
 /// A package that takes what it gets in this time.
@@ -63,8 +75,10 @@ const LONGEST_WAIT: i64 = 600;
 /// Letters of a URL.
 const URL: usize = 1000;
 
-static DELAY: Pattern = Pattern::new("^[1-9][0-9]?[sm]$");
+static DELAY: Pattern =
+    Pattern::new("^[1-9][0-9]?[sm]$", "a number from 1 to 99 with s for seconds or m for minutes, as in 30s");
 static CATEGORY: Rule = Rule::OneOf(CATEGORIES);
+static SINGLE_CATEGORY: Rule = Rule::OneOf(SINGLE_CATEGORIES);
 static CONFIG: Shape = Shape {
     name: "WebhookConfig",
     members: &[
@@ -89,20 +103,33 @@ static CONFIG: Shape = Shape {
         ),
     ],
 };
-const CATEGORY_LIST: Rule = Rule::List { item: &CATEGORY, min: 1, max: 100, unique: true };
+/// The vendor's schema has neither `minItems` nor `uniqueItems`.
+const CATEGORY_LIST: Rule = Rule::List { item: &CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false };
 const TITLE: Member = member("title", Needed::Always, Rule::Text { min: 0, max: 100 }, "A name, for people.");
-const ADDRESS: Member =
-    member("url", Needed::Always, Rule::Url { max: URL }, "Where events are sent: https, and a DNS name.");
-const TYPE: Member =
-    member("type", Needed::Always, CATEGORY_LIST, "Categories of events that are sent; ALL for every one.");
+/// A scheme of HTTP, and a host.
+pub const HTTP_URL: &str = "^https?://[a-zA-Z0-9]";
+static ANY_URL: Rule = Rule::Url { max: URL };
+const ADDRESS: Member = member(
+    "url",
+    Needed::Always,
+    Rule::Also(&ANY_URL, r#"{ "pattern": "^https?://[a-zA-Z0-9]" }"#),
+    "Where events are sent: https, and a DNS name.",
+);
+const TYPE: Member = member(
+    "type",
+    Needed::Always,
+    CATEGORY_LIST,
+    "Categories of events that are sent; ALL for every one, an empty list for none.",
+);
 const EXCLUDE_TYPE: Member = member(
     "exclude_type",
     Needed::No,
-    Rule::List { item: &CATEGORY, min: 0, max: 100, unique: true },
+    Rule::List { item: &SINGLE_CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false },
     "Categories that are not sent, where `type` is ALL.",
 );
 const ENABLED: Member = member("enabled", Needed::Always, Rule::Bool, "Whether events are sent.");
-const CONFIG_MEMBER: Member = member("config", Needed::Always, Rule::Object(&CONFIG), "How events are sent.");
+const CONFIG_MEMBER: Member =
+    member("config", Needed::Always, Rule::OpenObject(&CONFIG), "How events are sent.");
 const ID: Member = member("id", Needed::Always, Rule::Uuid, "Its id.");
 const CREATED_AT: Member = member("created_at", Needed::Always, Rule::Instant, "When it was created.");
 const UPDATED_AT: Member = member("updated_at", Needed::Always, Rule::Instant, "When it was last changed.");
@@ -110,7 +137,14 @@ const UPDATED_AT: Member = member("updated_at", Needed::Always, Rule::Instant, "
 /// The body of `POST /webhooks`.
 pub static CREATE: Shape = Shape {
     name: "CreateWebhook",
-    members: &[TITLE, ADDRESS, TYPE.optional(), EXCLUDE_TYPE, ENABLED.optional(), CONFIG_MEMBER.optional()],
+    members: &[
+        TITLE,
+        ADDRESS,
+        TYPE.or(r#"["ALL"]"#),
+        EXCLUDE_TYPE,
+        ENABLED.or("false"),
+        CONFIG_MEMBER.or(r#"{ "delay": "1s", "max_package_size": 10240 }"#),
+    ],
 };
 /// The body of `PATCH /webhooks/{webhook_id}`. A client may send what it was answered: `id` and the instants are ignored.
 pub static UPDATE: Shape = Shape {
@@ -158,12 +192,15 @@ pub struct Config {
     pub max_package_size: i64,
     #[serde(default, skip_serializing_if = "Signature::is_default")]
     pub signature: Signature,
+    /// Members that are not described, as they were sent.
+    #[serde(flatten)]
+    pub further: Map<String, Value>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let (delay, max_package_size) = (DEFAULT_DELAY.to_owned(), DEFAULT_PACKAGE);
-        Self { delay, max_package_size, signature: Signature::default() }
+        Self { delay, max_package_size, signature: Signature::default(), further: Map::new() }
     }
 }
 
@@ -222,7 +259,8 @@ pub enum Targets {
 impl Targets {
     /// Judges the text of an address. What its name stands for is judged when it is resolved.
     pub fn check(self, url: &str) -> Result<(), String> {
-        let url = Url::parse(url).map_err(|error| format!("is no URL: {error}"))?;
+        let url = Url::parse(url)
+            .map_err(|_| "must be an absolute URL, as in https://example.com/events".to_owned())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not contain a user name or password".into());
         }

@@ -40,16 +40,19 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, body: Sent) -> A
         if operators::by_name(tx, &name)?.is_some() {
             return Err(Problem::invalid("name", "is taken"));
         }
-        let tenant = match &tenant {
-            Some(tenant) => Some(tenants::by_name(tx, tenant)?.ok_or(Problem::NotFound("tenant"))?.number),
-            None => by.tenant,
+        let (tenant, tenant_name) = match &tenant {
+            Some(tenant) => {
+                let found = tenants::by_name(tx, tenant)?.ok_or(Problem::NotFound("tenant"))?;
+                (Some(found.number), Some(found.name))
+            }
+            None => (by.tenant, by.tenant_name.clone()),
         };
         if by.tenant.is_some() && by.tenant != tenant {
             return Err(Problem::NotFound("tenant"));
         }
         let (name, password) = (name.clone(), Some(hashed.clone()));
-        let new =
-            Operator { id: ids.uuid(), name, role, tenant, password, created_at: now, disabled_at: None };
+        let (id, created_at) = (ids.uuid(), now);
+        let new = Operator { id, name, role, tenant, tenant_name, password, created_at, disabled_at: None };
         operators::insert(tx, &new)?;
         Ok(Answer(shown(&new)))
     };

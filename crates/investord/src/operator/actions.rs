@@ -7,7 +7,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answered, Done, Sent, Work, change, id_of, known, members, needed};
+use super::{Answered, Done, Sent, Work, change, id_of, known, members, needed, one_of};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::account::Group;
@@ -22,6 +22,9 @@ use crate::store::{accounts, activation, users};
 const REASON: usize = 500;
 /// The same where an event tells it.
 const REFUSAL: usize = 100;
+
+const ACTIONS: &[&str] =
+    &["deactivate", "reactivate", "hold_offboarding", "release_offboarding", "finish_offboarding"];
 
 impl From<Leaving> for Problem {
     fn from(_: Leaving) -> Self {
@@ -50,11 +53,7 @@ pub async fn act(
                 (step.held, step.due) = (false, Some(step.due.unwrap_or(now)));
             })?,
             "finish_offboarding" => finish_offboarding(work, now)?,
-            _ => {
-                let known =
-                    "deactivate, reactivate, hold_offboarding, release_offboarding, finish_offboarding";
-                return Err(Problem::invalid("action", format!("must be one of {known}")));
-            }
+            other => return Err(one_of("action", other, ACTIONS)),
         };
         Ok(Done { action, subject: None, reason: Some(reason.clone()), old, new: shown(work)? })
     };
@@ -125,8 +124,9 @@ pub async fn order(
     let operator = known(&app, &headers, Role::Operator).await?;
     let [next, refusal, seconds] = members(body, ["next", "refusal", "seconds"])?;
     let next = needed("next", next, 50)?;
-    if ![DATA_CHANGE, CHECK, OFFBOARDING, ACTIVATION].contains(&next.as_str()) {
-        return Err(Problem::invalid("next", "must be one of data-change, check, offboarding, activation"));
+    let known = [DATA_CHANGE, CHECK, OFFBOARDING, ACTIVATION];
+    if !known.contains(&next.as_str()) {
+        return Err(one_of("next", &next, &known));
     }
     let refusal = refusal.map(|text| needed("refusal", Some(text), REFUSAL)).transpose()?;
     let seconds: u32 = match (next.as_str(), seconds) {

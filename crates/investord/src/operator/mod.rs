@@ -5,10 +5,14 @@
 
 mod accounts;
 mod actions;
+mod history;
+mod obstacles;
 mod people;
 mod reviews;
 pub mod session;
 mod webhooks;
+
+use std::collections::BTreeSet;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -22,8 +26,10 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::event::EventType;
-use crate::domain::schema::Fault;
+use crate::domain::schema::{Fault, parse};
+use crate::domain::suggest::did_you_mean;
 use crate::domain::tenant::Settings;
+use crate::domain::tree::Tree;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::operators::{Operator, Role};
@@ -43,7 +49,7 @@ pub fn routes() -> Router<App> {
         .route("/tenants", get(people::tenants))
         .route("/tenants/{tenant}/users", get(people::find))
         .route("/tenants/{tenant}/users/{user}", get(people::show))
-        .route("/tenants/{tenant}/users/{user}/history", get(people::history))
+        .route("/tenants/{tenant}/users/{user}/history", get(history::history))
         .route("/tenants/{tenant}/users/{user}/actions", post(actions::act))
         .route("/tenants/{tenant}/users/{user}/outcomes", post(actions::order))
         .route("/tenants/{tenant}/users/{user}/reviews/{subject}", post(reviews::decide))
@@ -91,21 +97,35 @@ async fn known(app: &App, headers: &HeaderMap, role: Role) -> Result<Operator, P
 /// The members of a JSON body: those that are named, each a text; other ones are refused.
 fn members<const N: usize>(body: Sent, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
-    let sent: Value =
-        serde_json::from_slice(&body).map_err(|error| Problem::invalid("(root)", error.to_string()))?;
-    let Value::Object(sent) = sent else { return Err(Problem::invalid("(root)", "must be an object")) };
-    let mut faults = Vec::new();
-    for (name, value) in &sent {
-        if !names.contains(&name.as_str()) {
-            faults.push(Fault::new(name.clone(), format!("is not one of {}", names.join(", "))));
-        } else if !value.is_string() && !value.is_null() {
-            faults.push(Fault::new(name.clone(), "must be a string"));
+    let sent = match parse(&body)? {
+        Tree::Object(sent) => sent,
+        other => {
+            return Err(Problem::invalid("(root)", format!("must be an object, not {}", other.kind())));
         }
+    };
+    let (mut found, mut faults) = (names.map(|_| None), Vec::new());
+    let mut seen = BTreeSet::new();
+    for (name, value) in sent {
+        let at = names.iter().position(|known| *known == name);
+        let fault = match (at, value) {
+            _ if !seen.insert(name.clone()) => "stands more than once in the same object".to_owned(),
+            (Some(at), Tree::Text(text)) => {
+                found[at] = Some(text);
+                continue;
+            }
+            (Some(_), Tree::Null) => continue,
+            (Some(_), other) => format!("must be a string, not {}", other.kind()),
+            (None, _) => format!("is not one of {}{}", names.join(", "), did_you_mean(&name, names)),
+        };
+        faults.push(Fault::new(name, fault));
     }
-    if !faults.is_empty() {
-        return Err(faults.into());
-    }
-    Ok(names.map(|name| sent.get(name).and_then(Value::as_str).map(str::to_owned)))
+    if faults.is_empty() { Ok(found) } else { Err(faults.into()) }
+}
+
+/// Refuses a word that is none of these.
+fn one_of(name: &str, sent: &str, known: &[&str]) -> Problem {
+    let meant = did_you_mean(sent, known.iter().copied());
+    Problem::invalid(name, format!("must be one of {}{meant}", known.join(", ")))
 }
 
 /// A part of the path that is an id.

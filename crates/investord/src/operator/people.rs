@@ -4,23 +4,26 @@ use std::collections::BTreeSet;
 
 use axum::extract::{Path, RawQuery, State};
 use http::HeaderMap;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, Answered, id_of, known, tenant};
+use super::obstacles::standing;
+use super::{Answer, Answered, Tenant, id_of, known, tenant};
 use crate::app::App;
 use crate::domain::account::{Content as _, Group, Single};
+use crate::domain::activation::Obstacle;
 use crate::domain::check::Check;
 use crate::domain::data_change::DataChange;
+use crate::domain::identifier::{Finding, today};
 use crate::domain::schema::Fault;
-use crate::domain::search::Field;
+use crate::domain::search::{self, Field, Probe};
+use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::operators::Role;
-use crate::store::outbox::Kept;
-use crate::store::seal::{Place, UserKey};
+use crate::store::seal::UserKey;
 use crate::store::{
-    StoreError, Tx, accounts, checks, data_changes, identifiers, outbox, steps, tax_residencies, tenants,
-    terms, users,
+    StoreError, Tx, accounts, checks, data_changes, identifiers, tax_residencies, tenants, terms, users,
 };
 
 /// People that one answer shows at most.
@@ -35,21 +38,25 @@ pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> Answered {
     Ok(Answer(json!({ "data": shown })))
 }
 
+/// Users with one value that are looked at. Of a common value many more than are shown: another one may tell them apart.
+const MOST_WITH_ONE_VALUE: i64 = 65_535;
+
 /// What is searched for: an id, and values of which all have to be somebody's.
 struct Wanted {
     id: Option<Uuid>,
-    values: Vec<(Field, String)>,
+    values: Vec<Vec<Probe>>,
 }
 
-fn wanted(query: Option<&str>) -> Result<Wanted, Problem> {
+/// `today` decides which birth date can be, and what a short number stands for.
+fn wanted(query: Option<&str>, today: Date) -> Result<Wanted, Problem> {
     let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match Field::ALL.into_iter().find(|field| field.as_str() == name) {
-            Some(field) if field.normal(&value).is_empty() => {
-                faults.push(Fault::new(name, "is empty"));
-            }
-            Some(field) => values.push((field, value.into_owned())),
-            None if name == "id" => match value.parse() {
+            Some(field) => match search::probes(field, &value, today) {
+                Ok(probes) => values.push(probes),
+                Err(why) => faults.push(Fault::new(name, why)),
+            },
+            None if name == "id" => match value.trim().parse() {
                 Ok(uuid) => id = Some(uuid),
                 Err(_) => faults.push(Fault::new(name, "must be a UUID")),
             },
@@ -73,15 +80,13 @@ pub async fn find(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
-    let Wanted { id, values } = wanted(query.as_deref())?;
+    let Wanted { id, values } = wanted(query.as_deref(), today(app.clock.now()))?;
     let own = app.clone();
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
         let mut found: Option<BTreeSet<Uuid>> = id.map(|id| BTreeSet::from([id]));
-        for (field, value) in &values {
-            // Of a common value many more than are shown: another one may tell them apart.
-            let with = terms::find(tx, tenant.number, (*field, value), &tenant.key, i64::from(u16::MAX))?;
-            let with: BTreeSet<Uuid> = with.into_iter().collect();
+        for probes in &values {
+            let with = with_value(tx, &tenant, probes)?;
             found = Some(found.map_or_else(|| with.clone(), |before| &before & &with));
         }
         let found = found.unwrap_or_default();
@@ -98,6 +103,48 @@ pub async fn find(
     Ok(Answer(json!({ "total_count": count, "data": data })))
 }
 
+/// Users who have a value.
+fn with_value(tx: &Tx<'_>, tenant: &Tenant, probes: &[Probe]) -> Result<BTreeSet<Uuid>, StoreError> {
+    let mut with = BTreeSet::new();
+    for probe in probes {
+        for user in terms::find(tx, tenant.number, &probe.term, &tenant.key, MOST_WITH_ONE_VALUE)? {
+            if !with.contains(&user) && (probe.decides() || fits(tx, tenant, user, probe)?) {
+                with.insert(user);
+            }
+        }
+    }
+    Ok(with)
+}
+
+fn fits(tx: &Tx<'_>, tenant: &Tenant, user: Uuid, probe: &Probe) -> Result<bool, StoreError> {
+    let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(false) };
+    let identifiers = identifiers::of_user(tx, tenant.number, user.id, &key)?;
+    Ok(probe.fits(&user.person, &identifiers))
+}
+
+/// The identifiers of a user, with what speaks against each today and what did when it was filed.
+fn judged(
+    tx: &Tx<'_>,
+    tenant: &Tenant,
+    (user, key): (&User, &UserKey),
+    today: Date,
+) -> Result<Vec<Value>, StoreError> {
+    let own = identifiers::of_user(tx, tenant.number, user.id, key)?;
+    let contents = own.iter().map(|one| &one.content);
+    let shared = identifiers::shared(tx, (tenant.number, Some(user.id)), contents, &tenant.key)?;
+    let shown = own.iter().zip(shared).map(|(one, others)| {
+        let mut faults = one.content.judge(&user.person.identity, tenant.settings.regime.into(), today);
+        faults.extend(Finding::duplicate(&others));
+        let mut shown: Value = serde_json::from_str(&one.to_string()).unwrap_or_default();
+        shown["reported"] = json!(one.content.reported);
+        shown["faults"] = json!(faults);
+        shown["faults_when_filed"] = json!(one.content.faults);
+        shown["shared_with"] = json!(others);
+        shown
+    });
+    Ok(shown.collect())
+}
+
 /// `GET /tenants/{tenant}/users/{user}`: all that is known of somebody now.
 pub async fn show(
     State(app): State<App>,
@@ -106,32 +153,29 @@ pub async fn show(
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
     let (user, own) = (id_of(&user, "user")?, app.clone());
+    let today = today(app.clock.now());
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
         let number = tenant.number;
         let (found, key) = users::load(tx, number, user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
         let view = users::view(tx, number, user, &tenant.key)?.unwrap_or_default();
-        let mut own_identifiers = Vec::new();
-        for one in identifiers::of_user(tx, number, user, &key)? {
-            let mut shown: Value = serde_json::from_str(&one.to_string()).unwrap_or_default();
-            shown["faults"] = json!(one.content.faults);
-            own_identifiers.push(shown);
-        }
         let groups = accounts::of_user::<Group>(tx, number, user, &key)?;
         let all_accounts = accounts::of_user::<Single>(tx, number, user, &key)?;
-        let pending = steps::of_user(tx, number, user)?;
+        let standing = standing(tx, &own, &tenant, &found, &key)?;
         let taxes = tax_residencies::of_user(tx, number, user, &key)?;
         Ok::<_, Problem>(json!({
             "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
             "suspended": found.suspended,
-            "identifiers": own_identifiers,
+            "status_since": standing.since,
+            "not_active_because": standing.obstacles.iter().map(Obstacle::view).collect::<Vec<_>>(),
+            "identifiers": judged(tx, &tenant, (&found, &key), today)?,
             "checks": checks::of_user(tx, number, user, &key)?.iter().map(reviewed_check).collect::<Vec<_>>(),
             "tax_residencies": taxes.map(|record| record.view()),
             "account_groups": groups.iter().map(Group::view).collect::<Vec<_>>(),
             "accounts": all_accounts.iter().map(Single::view).collect::<Vec<_>>(),
             "data_changes": data_changes::of_user(tx, number, user, &key)?
                 .iter().map(reviewed_change).collect::<Vec<_>>(),
-            "pending": pending.iter().map(|step| json!({
+            "pending": standing.pending.iter().map(|step| json!({
                 "kind": step.kind, "subject": step.subject, "due": step.due, "held": step.held,
             })).collect::<Vec<_>>(),
         }))
@@ -154,36 +198,4 @@ pub fn reviewed_check(check: &Check) -> Value {
     view["reason"] = json!(check.content.reason);
     view["review"] = json!(check.content.review);
     view
-}
-
-/// `GET /tenants/{tenant}/users/{user}/history`: everything that has happened, and who did it.
-pub async fn history(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, user)): Path<(String, String)>,
-) -> Answered {
-    let operator = known(&app, &headers, Role::Viewer).await?;
-    let (user, own) = (id_of(&user, "user")?, app.clone());
-    let read = move |tx: &Tx<'_>| {
-        let tenant = tenant(tx, &own, &operator, &name)?;
-        let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
-        let mut events = Vec::new();
-        for event in outbox::of_subject(tx, tenant.number, user)? {
-            events.push(told(&event, &key)?);
-        }
-        Ok::<_, Problem>(events)
-    };
-    Ok(Answer(json!({ "data": app.store.scan("operator.history", read).await? })))
-}
-
-/// An event of a history, opened.
-pub fn told(event: &Kept, key: &UserKey) -> Result<Value, StoreError> {
-    let object = key.open(Place::event(&event.id), &event.sealed)?;
-    Ok(json!({
-        "number": event.number,
-        "id": event.id,
-        "created_at": event.created_at,
-        "type": event.kind,
-        "object": serde_json::from_str::<Value>(&object).unwrap_or_default(),
-    }))
 }

@@ -9,14 +9,19 @@ use uuid::Uuid;
 
 use super::people::{reviewed_change, reviewed_check};
 use super::{
-    Answer, Answered, Done, Sent, Work, change, damaged, id_of, known, members, named, needed, tenant,
+    Answer, Answered, Done, Sent, Tenant, Work, change, damaged, id_of, known, members, named, needed,
+    one_of, tenant,
 };
 use crate::app::App;
+use crate::domain::check::{self, Check};
+use crate::domain::preview::Preview;
 use crate::domain::review::{Review, Verdict};
+use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::operators::Role;
+use crate::store::seal::UserKey;
 use crate::store::steps::{self, CHECK, DATA_CHANGE};
-use crate::store::{Tx, checks, data_changes, users};
+use crate::store::{StoreError, Tx, activation, checks, data_changes, identifiers, users};
 
 /// Letters of a reason, as an event has them at most.
 const REASON: usize = 100;
@@ -26,21 +31,27 @@ const MOST: i64 = 200;
 /// `GET /tenants/{tenant}/reviews`: what waits, with its evidence, the oldest first.
 pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
-    let own = app.clone();
+    let (own, now) = (app.clone(), app.clock.now());
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
         let mut waiting = Vec::new();
         for step in steps::reviews(tx, tenant.number, MOST)? {
             let found = users::load(tx, tenant.number, step.user, &tenant.key)?;
             let (user, key) = found.ok_or_else(|| damaged("user", step.user))?;
-            let (at, matter) = if step.kind == CHECK {
+            let (at, matter, preview) = if step.kind == CHECK {
                 let found = checks::by_id(tx, tenant.number, user.id, step.subject, &key)?;
                 let found = found.ok_or_else(|| damaged("check", step.subject))?;
-                (found.created_at, reviewed_check(&found))
+                let preview = if_passed(tx, &tenant, &user, &found, &key)?;
+                (found.created_at, reviewed_check(&found), preview)
             } else {
                 let found = data_changes::by_id(tx, tenant.number, user.id, step.subject, &key)?;
                 let found = found.ok_or_else(|| damaged("data change", step.subject))?;
-                (found.created_at, reviewed_change(&found))
+                let held = identifiers::of_user(tx, tenant.number, user.id, &key)?;
+                let asked = found.content.asked.clone();
+                let contents = held.iter().map(|one| &one.content);
+                let shared = identifiers::shared(tx, (tenant.number, Some(user.id)), contents, &tenant.key)?;
+                let preview = Preview::of(&user, (&held, &shared), asked, &tenant.settings, now);
+                (found.created_at, reviewed_change(&found), json!(preview))
             };
             let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
             let name = format!(
@@ -48,13 +59,44 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
                 person["first_name"].as_str().unwrap_or_default(),
                 person["last_name"].as_str().unwrap_or_default()
             );
-            waiting
-                .push((at, json!({ "kind": step.kind, "user_id": user.id, "user": name, "matter": matter })));
+            let shown = json!({
+                "id": step.subject,
+                "kind": step.kind,
+                "waiting_since": at,
+                "age_seconds": now.duration_since(at).as_secs().max(0),
+                "user_id": user.id,
+                "user": name,
+                "preview": preview,
+                "matter": matter,
+            });
+            waiting.push((at, shown));
         }
         waiting.sort_by_key(|(at, _)| *at);
         Ok::<_, Problem>(waiting.into_iter().map(|(_, one)| one).collect::<Vec<Value>>())
     };
     Ok(Answer(json!({ "data": app.store.scan("operator.reviews", read).await? })))
+}
+
+/// What follows if a check passes, in the form of a [`Preview`].
+fn if_passed(
+    tx: &Tx<'_>,
+    tenant: &Tenant,
+    user: &User,
+    check: &Check,
+    key: &UserKey,
+) -> Result<Value, StoreError> {
+    let mut says = Vec::new();
+    if user.waits() {
+        let passed = Check { status: check::Status::Passed, ..check.clone() };
+        let lacks = activation::unmet(tx, tenant.number, user, Some(&passed), &tenant.settings, key)?;
+        says.extend(lacks.is_empty().then(|| "the user becomes ACTIVE".to_owned()));
+        says.extend(lacks.iter().map(ToString::to_string));
+    }
+    Ok(json!({
+        "before": { "status": check.status.as_str() },
+        "after": { "status": check::Status::Passed.as_str() },
+        "says": says,
+    }))
 }
 
 /// What somebody says.
@@ -79,7 +121,7 @@ pub async fn decide(
         "approve" => Say::Approve,
         "refuse" => Say::Refuse,
         "cancel" => Say::Cancel,
-        _ => return Err(Problem::invalid("verdict", "must be one of approve, refuse, cancel")),
+        other => return Err(one_of("verdict", other, &["approve", "refuse", "cancel"])),
     };
     let reason = match (say, reason) {
         (Say::Approve, None) => None,

@@ -1,5 +1,6 @@
 //! Who somebody is: a password for a session, a token for everything else.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use argon2::Argon2;
@@ -10,6 +11,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
 use jiff::SignedDuration;
+use precis_core::profile::PrecisFastInvocation as _;
+use precis_profiles::OpaqueString;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -34,9 +37,21 @@ pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
     (token, hash)
 }
 
+/// Prepares a password by the profile `OpaqueString` (RFC 8265 section 4.2): other spaces become ASCII spaces, and the
+/// letters are composed (NFC), so that it is the same from every keyboard. The width of letters stays.
+fn normalised(password: &str) -> anyhow::Result<Cow<'_, str>> {
+    OpaqueString::enforce(password).map_err(|error| match error {
+        precis_core::Error::Invalid => anyhow::anyhow!("must not be empty"),
+        precis_core::Error::BadCodepoint(_) | precis_core::Error::Unexpected(_) => anyhow::anyhow!(
+            "must not contain control or format characters, or characters that Unicode does not know (RFC 8265)"
+        ),
+    })
+}
+
 /// What is kept of a password: Argon2id with the library's parameters (OWASP's), as a PHC string.
 pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
-    anyhow::ensure!(password.chars().count() >= 12, "a password has at least 12 characters");
+    let password = normalised(password)?;
+    anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
     let mut salt = [0; 16];
     ids.fill(&mut salt);
     let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
@@ -102,11 +117,15 @@ async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> 
     let judged = tokio::task::spawn_blocking(move || {
         // Until it is judged, whether or not anybody still waits for it.
         let _turn = turn;
-        let held = |kept: &str| {
-            let kept = PasswordHash::new(kept).ok()?;
+        let held = |password: &str| {
+            let kept = PasswordHash::new(kept.as_deref().unwrap_or(NOBODY)).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &kept).ok()
         };
-        held(kept.as_deref().unwrap_or(NOBODY)).is_some() && kept.is_some()
+        // One that was set before passwords were normalised is kept as it was sent.
+        let normalised = normalised(&password).ok();
+        let other = normalised.filter(|normalised| *normalised != password);
+        let known = held(&password).is_some() | other.is_some_and(|other| held(&other).is_some());
+        known && kept.is_some()
     });
     judged.await.map_err(|error| Problem::Internal(error.to_string()))
 }
@@ -126,11 +145,12 @@ pub async fn me(State(app): State<App>, headers: HeaderMap) -> Answered {
 
 /// An operator as it is answered.
 pub fn shown(operator: &Operator) -> Value {
-    let Operator { id, name, role, created_at, disabled_at, password, .. } = operator;
+    let Operator { id, name, role, tenant_name, created_at, disabled_at, password, .. } = operator;
     json!({
         "id": id,
         "name": name,
         "role": role.as_str(),
+        "tenant": tenant_name,
         "has_password": password.is_some(),
         "created_at": created_at,
         "disabled_at": disabled_at,

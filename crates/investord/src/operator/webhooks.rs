@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::people::told;
-use super::{Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number_of, tenant};
+use super::history::{Decided, told};
+use super::{Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number_of, one_of, tenant};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::deliveries::{self, Candidate};
@@ -173,8 +173,7 @@ pub async fn history(
         // One that has been deleted has a history, too; a user's is theirs.
         let tenant = tenant(tx, &own, &operator, &name)?;
         let all = outbox::of_subject(tx, tenant.number, id)?;
-        let own = all.iter().map(|event| told(event, tenant.key.own()));
-        own.collect::<Result<Vec<_>, _>>().map_err(|_| Problem::NotFound("webhook"))
+        told(&all, tenant.key.own(), &Decided::default()).map_err(|_| Problem::NotFound("webhook"))
     };
     Ok(Answer(json!({ "data": app.store.scan("operator.webhook_history", read).await? })))
 }
@@ -232,9 +231,8 @@ fn asked(name: &str, package: Option<String>, from: Option<String>) -> Result<As
                 }
             }));
         }
-        _ => {
-            let known = "pause, resume, skip, retry, resend, replay";
-            return Err(Problem::invalid("action", format!("must be one of {known}")));
+        other => {
+            return Err(one_of("action", other, &["pause", "resume", "skip", "retry", "resend", "replay"]));
         }
     }))
 }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -94,9 +94,17 @@ impl Outbound {
         if let Some(file) = &config.ca_file {
             let what = || format!("webhooks.ca_file {}", file.display());
             let pem = std::fs::read(file).with_context(what)?;
-            client = client.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?);
+            let trusted = reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?;
+            if trusted.is_empty() {
+                return Err(anyhow!("there is no certificate in it")).with_context(what);
+            }
+            client = client.tls_certs_merge(trusted);
         }
-        let client = client.build().context("the client for webhooks")?;
+        // What is wrong with a certificate of the file is found here.
+        let client = client.build().with_context(|| match &config.ca_file {
+            Some(file) => format!("webhooks.ca_file {}", file.display()),
+            None => "the client for webhooks".to_owned(),
+        })?;
         Ok(Self { client, targets, keys: Mutex::default() })
     }
 

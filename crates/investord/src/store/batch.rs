@@ -301,7 +301,7 @@ fn answer(batch: Vec<Box<dyn Unit>>, done: Result<(), Undone>) {
 }
 
 fn repeated(why: &'static str) {
-    metrics::counter!("investord_store_batches_repeated", "why" => why).increment(1);
+    metrics::counter!("investord_store_batches_repeated_total", "why" => why).increment(1);
 }
 
 #[derive(Clone, Copy, PartialEq)]

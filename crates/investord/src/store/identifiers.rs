@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
-use super::seal::{Place, UserKey};
-use super::{Row, Stmt, StoreError, Tx, Value};
+use super::seal::{Place, TenantKey, UserKey};
+use super::{Row, Stmt, StoreError, Tx, Value, terms, users};
 use crate::clock::Ids;
-use crate::domain::identifier::{Change, Identifier};
+use crate::domain::identifier::{Change, Content, Identifier};
+use crate::domain::search;
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
@@ -28,6 +29,9 @@ const BY_ID: Stmt = Stmt {
     text: "SELECT id, created_at, updated_at, sealed FROM identifiers
            WHERE tenant = $1 AND user_id = $2 AND id = $3",
 };
+
+/// Users with one number that are looked at.
+const MOST_HOLDERS: i64 = 100;
 
 /// Does what was decided.
 pub fn apply(
@@ -102,6 +106,37 @@ pub fn by_id(
     key: &UserKey,
 ) -> Result<Option<Identifier>, StoreError> {
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
+}
+
+/// Other users of the tenant who have the same number, for each of these; of a user or, in a dry run, of somebody who is
+/// none.
+pub fn shared<'a>(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Option<Uuid>),
+    contents: impl IntoIterator<Item = &'a Content>,
+    key: &TenantKey,
+) -> Result<Vec<Vec<Uuid>>, StoreError> {
+    contents.into_iter().map(|content| holders(tx, (tenant, user), content, key)).collect()
+}
+
+fn holders(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Option<Uuid>),
+    content: &Content,
+    key: &TenantKey,
+) -> Result<Vec<Uuid>, StoreError> {
+    let Some(term) = search::of_number(content) else { return Ok(Vec::new()) };
+    let mut holders = terms::find(tx, tenant, &term, key, MOST_HOLDERS)?;
+    holders.retain(|other| user != Some(*other));
+    let mut same = Vec::new();
+    for other in holders {
+        // A number of another country may be written alike.
+        let own = of_user(tx, tenant, other, &users::key(tx, tenant, &other, key)?)?;
+        if own.iter().any(|one| one.content.is_same_number(content)) {
+            same.push(other);
+        }
+    }
+    Ok(same)
 }
 
 fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__checks", include_str!("../../../../migrations/V5__checks.sql")),
     ("V6__operators", include_str!("../../../../migrations/V6__operators.sql")),
     ("V7__webhooks", include_str!("../../../../migrations/V7__webhooks.sql")),
+    ("V8__spellings", include_str!("../../../../migrations/V8__spellings.sql")),
 ];
 
 /// The words of a migration that differ between engines.

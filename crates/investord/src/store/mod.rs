@@ -28,6 +28,7 @@ mod shapes;
 pub mod signing_keys;
 pub mod sql;
 mod sqlite;
+pub mod sqlite_file;
 pub mod steps;
 pub mod survey;
 pub mod tax_residencies;

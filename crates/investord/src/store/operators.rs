@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::domain::suggest::did_you_mean;
 
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &SWEEP];
@@ -16,11 +17,13 @@ const INSERT: Stmt = Stmt {
 };
 const BY_NAME: Stmt = Stmt {
     name: "operators.by_name",
-    text: "SELECT id, name, role, tenant, password, created_at, disabled_at FROM operators WHERE name = $1",
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
+           FROM operators AS o LEFT JOIN tenants AS t ON t.number = o.tenant WHERE o.name = $1",
 };
 const ALL: Stmt = Stmt {
     name: "operators.all",
-    text: "SELECT id, name, role, tenant, password, created_at, disabled_at FROM operators ORDER BY name",
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
+           FROM operators AS o LEFT JOIN tenants AS t ON t.number = o.tenant ORDER BY o.name",
 };
 const DISABLE: Stmt = Stmt {
     name: "operators.disable",
@@ -32,8 +35,9 @@ const INSERT_SESSION: Stmt = Stmt {
 };
 const BY_SESSION: Stmt = Stmt {
     name: "sessions.operator",
-    text: "SELECT o.id, o.name, o.role, o.tenant, o.password, o.created_at, o.disabled_at
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
            FROM sessions AS s JOIN operators AS o ON o.id = s.operator
+           LEFT JOIN tenants AS t ON t.number = o.tenant
            WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)",
 };
 const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE hash = $1" };
@@ -71,7 +75,8 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        known.ok_or_else(|| format!("'{text}' is not a role: viewer, operator, administrator"))
+        let names = || Self::ALL.map(Self::as_str);
+        known.ok_or_else(|| format!("must be one of {}{}", names().join(", "), did_you_mean(text, names())))
     }
 }
 
@@ -82,6 +87,7 @@ pub struct Operator {
     pub role: Role,
     /// Whose people they see; of all tenants without one.
     pub tenant: Option<i64>,
+    pub tenant_name: Option<String>,
     /// Argon2id, PHC string.
     pub password: Option<String>,
     pub created_at: Timestamp,
@@ -94,9 +100,10 @@ fn operator(row: &Row<'_>) -> Result<Operator, StoreError> {
         name: row.text(1)?.to_owned(),
         role: row.text(2)?.parse().map_err(StoreError::Damaged)?,
         tenant: row.int_or_null(3)?,
-        password: row.text_or_null(4)?.map(str::to_owned),
-        created_at: row.at(5)?,
-        disabled_at: row.at_or_null(6)?,
+        tenant_name: row.text_or_null(4)?.map(str::to_owned),
+        password: row.text_or_null(5)?.map(str::to_owned),
+        created_at: row.at(6)?,
+        disabled_at: row.at_or_null(7)?,
     })
 }
 

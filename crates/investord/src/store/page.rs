@@ -1,6 +1,7 @@
 //! Parts of a tenant's lists: by creation, which is a range of the dense number, or by last change.
 
-use jiff::Timestamp;
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use super::{Row, Stmt, StoreError, Tx, sql};
@@ -11,26 +12,24 @@ pub enum SortBy {
     UpdatedAt,
 }
 
-/// A part of a list.
+/// A part of a list, which can be sorted by `S`.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
-    pub sort: SortBy,
+pub struct Page<S = SortBy> {
+    pub sort: S,
     pub descending: bool,
     pub offset: i64,
     pub limit: i64,
 }
 
-impl Page {
-    /// The part of a list that is here as a whole, in order of creation.
+impl<S: Copy> Page<S> {
+    /// The part of a list that is here as a whole, in order of creation, which decides between equal items.
     pub fn of<T>(
         self,
         mut all: Vec<T>,
-        updated_at: impl Fn(&T) -> Timestamp,
+        compare: impl Fn(S, &T, &T) -> Ordering,
         view: impl Fn(&T) -> Value,
     ) -> Listed {
-        if self.sort == SortBy::UpdatedAt {
-            all.sort_by_key(updated_at);
-        }
+        all.sort_by(|one, other| compare(self.sort, one, other));
         if self.descending {
             all.reverse();
         }

@@ -205,7 +205,7 @@ impl Link {
             Ok(Ok((client, wire))) => {
                 // It ends with the connection; why is told by the statement that notices.
                 let wire = self.runtime.spawn(wire.map(drop)).abort_handle();
-                metrics::counter!("investord_store_connections").increment(1);
+                metrics::counter!("investord_store_connections_total").increment(1);
                 self.open.replace(Some(Rc::new(Open { client, wire, prepared: RefCell::default() })));
                 self.refused.take();
                 return Ok(());

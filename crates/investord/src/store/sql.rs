@@ -290,6 +290,8 @@ impl<'a> Tx<'a> {
         // What it tells is in `failure` too.
         let _ = self.settle();
         match self.failure() {
+            // A read waits for no row: what it waits for has locked a whole table, as a migration by hand does.
+            Some(StoreError::Busy(text)) => Err(StoreError::Unavailable(text).into()),
             Some(error) if result.is_ok() => Err(error.into()),
             _ => result,
         }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::batch::{self, Connection as _, Queue, Writer};
 use super::sql::{Columns, Raw, Row, Session};
-use super::{Stmt, StoreError, Tx, Value, migrate};
+use super::{Stmt, StoreError, Tx, Value, migrate, sqlite_file};
 
 /// How long to wait for another process (a command run beside the server) to finish its write.
 const BUSY: Duration = Duration::from_secs(5);
@@ -35,9 +35,10 @@ pub struct Engine {
 impl Engine {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let (connection, _) = open_to_write(path)?;
+        let path = sqlite_file::real_path(path)?;
         let (queue, jobs) = batch::queue();
         std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
-        Ok(Self { path: path.to_owned(), readers: Mutex::default(), queue })
+        Ok(Self { path, readers: Mutex::default(), queue })
     }
 
     pub fn read<T, E: From<StoreError>>(
@@ -63,7 +64,10 @@ impl Engine {
 
 /// A connection that writes, to a file with the schema of this version, and what that took.
 pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)> {
-    private(path)?;
+    sqlite_file::make_private(path)?;
+    // What it is reached by may change while it is open.
+    let path = &sqlite_file::real_path(path)?;
+    sqlite_file::check_names(path)?;
     // Of several processes one makes the schema and the others wait: SQLite would refuse them.
     let _turn = turn(path);
     let mut connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -89,15 +93,6 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
     Ok(connection)
-}
-
-/// Makes the file for its owner alone; the log beside it takes over its mode.
-fn private(path: &Path) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_| ()).with_context(|| format!("cannot open {}", path.display()))
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

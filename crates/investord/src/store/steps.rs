@@ -5,8 +5,20 @@ use uuid::Uuid;
 
 use super::{Row, Stmt, StoreError, Tx, Value};
 
-pub const STATEMENTS: &[&Stmt] =
-    &[&LAST, &INSERT, &DUE, &STILL, &PENDING, &DROP, &WAIT, &WAKE, &REVIEWS, &OF_USER, &PUT];
+pub const STATEMENTS: &[&Stmt] = &[
+    &LAST,
+    &INSERT,
+    &DUE,
+    &STILL,
+    &REVIEWS_COUNT,
+    &DUE_COUNT,
+    &DROP,
+    &WAIT,
+    &WAKE,
+    &REVIEWS,
+    &OF_USER,
+    &PUT,
+];
 
 const LAST: Stmt = Stmt {
     name: "steps.last",
@@ -30,9 +42,17 @@ const STILL: Stmt = Stmt {
            AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
                            AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)",
 };
-const PENDING: Stmt = Stmt {
-    name: "steps.pending",
-    text: "SELECT number FROM steps WHERE tenant = $1 AND user_id = $2 AND kind = $3 LIMIT 1",
+const REVIEWS_COUNT: Stmt = Stmt {
+    name: "steps.reviews_count",
+    text: "SELECT count(*) FROM (SELECT 1 FROM steps WHERE due IS NULL AND kind IN ('data-change', 'check')
+           LIMIT $1) AS waiting",
+};
+const DUE_COUNT: Stmt = Stmt {
+    name: "steps.due_count",
+    text: "SELECT count(*) FROM (SELECT 1 FROM steps AS s WHERE due <= $1 AND held = 0
+           AND NOT EXISTS (SELECT 1 FROM steps AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
+                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
+           LIMIT $2) AS waiting",
 };
 const DROP: Stmt =
     Stmt { name: "steps.drop", text: "DELETE FROM steps WHERE tenant = $1 AND user_id = $2 AND number = $3" };
@@ -125,10 +145,23 @@ pub fn is_still_due(tx: &Tx<'_>, one: &Step) -> Result<bool, StoreError> {
     Ok(tx.one(&STILL, &one.place(), step)?.as_ref() == Some(one))
 }
 
-/// Whether anything of a kind is still to be done to a user.
-pub fn is_pending(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<bool, StoreError> {
-    let values = [Value::Int(tenant), Value::Id(user), Value::Text(kind)];
-    Ok(tx.one(&PENDING, &values, |_| Ok(()))?.is_some())
+/// How many steps wait, of all tenants.
+pub struct Waiting {
+    /// For an operator's decision.
+    pub reviews: i64,
+    /// For the worker.
+    pub due: i64,
+}
+
+/// Rows that are looked at to count what waits.
+const MOST_COUNTED: i64 = 10_000;
+
+/// Counts what waits, each up to 10,000.
+pub fn waiting(tx: &Tx<'_>, now: Timestamp) -> Result<Waiting, StoreError> {
+    let count = |row: &Row<'_>| row.int(0);
+    let reviews = tx.one(&REVIEWS_COUNT, &[Value::Int(MOST_COUNTED)], count)?.unwrap_or_default();
+    let due = tx.one(&DUE_COUNT, &[Value::At(now), Value::Int(MOST_COUNTED)], count)?.unwrap_or_default();
+    Ok(Waiting { reviews, due })
 }
 
 /// Forgets a step that is done, and looks again at what waits for something of the user to be done.

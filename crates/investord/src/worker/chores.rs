@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::Ids;
+use crate::domain::identifier;
 use crate::domain::tenant::Settings;
 use crate::domain::user::User;
-use crate::domain::{identifier, search};
 use crate::store::seal::{TenantKey, UserKey};
 use crate::store::tenants::{self, Head};
 use crate::store::{StoreError, Tx, chores, identifiers, terms, users};
@@ -21,7 +21,8 @@ type Chore =
     fn(&Tx<'_>, &Head, (&User, &UserKey), (&Settings, &TenantKey), &dyn Ids) -> Result<(), StoreError>;
 
 /// As the migrations that need them call them, in the order in which they are done.
-const CHORES: [(&str, Chore); 2] = [("make-concat", make_concat), ("index-terms", index_terms)];
+const CHORES: [(&str, Chore); 3] =
+    [("make-concat", make_concat), ("index-terms", index_terms), (terms::RENEW, index_terms)];
 
 /// Runs until nothing is left to do.
 pub async fn run(app: App) {
@@ -84,7 +85,7 @@ fn make_concat(
     remade.iter().try_for_each(|change| identifiers::apply(tx, head.tenant, change, key, ids))
 }
 
-/// What users are found by who came before there was a search.
+/// What users are found by who came before there was a search, or before it compared as it does now.
 fn index_terms(
     tx: &Tx<'_>,
     head: &Head,
@@ -93,7 +94,5 @@ fn index_terms(
     _: &dyn Ids,
 ) -> Result<(), StoreError> {
     let own = identifiers::of_user(tx, head.tenant, user.id, key)?;
-    let mut all = search::of_person(&user.person);
-    all.extend(search::of_identifiers(&own));
-    terms::complete(tx, (head.tenant, user.id), all, tenant_key)
+    terms::renew(tx, (head.tenant, user), &own, tenant_key)
 }

@@ -2,5 +2,6 @@
 
 pub mod chores;
 pub mod deliver;
+pub mod gauges;
 pub mod steps;
 pub mod sweep;

@@ -206,10 +206,7 @@ fn offboarding(
         steps::hold(tx, step.tenant, step.user, OFFBOARDING)?;
         return Ok(Outcome::Waits);
     }
-    // A group is open for as long as an account in it is.
-    let groups = accounts::open_of::<Group>(tx, head.tenant, user.id, &user_key)?;
-    let pending = |kind| steps::is_pending(tx, head.tenant, user.id, kind);
-    if !groups.is_empty() || pending(DATA_CHANGE)? || pending(CHECK)? {
+    if !activation::open_matters(tx, head.tenant, user.id, &user_key)?.is_empty() {
         return Ok(Outcome::Waits);
     }
     if let Some(event) = user.finish_offboarding(head.now) {
@@ -243,9 +240,10 @@ fn data_change(
     if change.content.review.decided.is_none() {
         change.content.review.decided = ordered(tx, step, settings, &user_key)?;
     }
-    let before = search::of_person(&user.person);
+    let mut own = identifiers::of_user(tx, tenant, user.id, &user_key)?;
+    terms::renew_if_due(tx, (tenant, &user), &own, key)?;
+    let before = search::of_user(&user.person, &own);
     change.apply(&mut user, settings, head.now);
-    terms::replace(tx, (tenant, user.id), (&before, &search::of_person(&user.person)), key)?;
     data_changes::update(tx, tenant, &change, &user_key, ids)?;
     let subject = (user.id, &user_key);
     if change.state == State::Failed {
@@ -253,11 +251,11 @@ fn data_change(
         outbox::publish(tx, head, EventType::UserDataChangeFailed, subject, &object, ids)?;
         return Ok(Outcome::Done);
     }
-    let mut own = identifiers::of_user(tx, tenant, user.id, &user_key)?;
     for change in identifier::remake(&own, &user, settings, (ids.uuid(), head.now)) {
         identifiers::apply(tx, tenant, &change, &user_key, ids)?;
         change.put_into(&mut own);
     }
+    terms::replace(tx, (tenant, user.id), (&before, &search::of_user(&user.person, &own)), key)?;
     users::update(tx, tenant, &user, &user_key, ids)?;
     // The change first, as the user was left by it; then what follows.
     let view = UserView::from(&user).to_string();

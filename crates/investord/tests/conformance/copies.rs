@@ -120,7 +120,16 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     for (name, tenant) in [("anna", None), ("berta", Some(desk.tenant))] {
         let (id, password) = (desk.ids.uuid(), tenant.map(|_| "$argon2id$".to_owned()));
         let (created_at, name) = (now(), name.to_owned());
-        let new = Operator { id, name, role: Role::Viewer, tenant, password, created_at, disabled_at: None };
+        let new = Operator {
+            id,
+            name,
+            role: Role::Viewer,
+            tenant,
+            tenant_name: None,
+            password,
+            created_at,
+            disabled_at: None,
+        };
         operators::insert(tx, &new)?;
         if tenant.is_some() {
             operators::disable(tx, id, now())?;

@@ -1,17 +1,13 @@
 //! The engines: a new register on each, and ways around the store to look at it.
 
-use std::time::Duration;
-
 use investord::config;
 use investord::store::connect::Tuning;
 use investord::store::{Database, Store, migrate};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::support::patience::{PATIENCE, patiently};
 use crate::support::postgres;
-
-/// A behaviour that takes longer hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A register of its own on one of the engines.
 pub enum Engine {
@@ -22,8 +18,7 @@ pub enum Engine {
 /// Tries a behaviour, unless the engine is not there.
 pub async fn tried(engine: Option<Engine>, behaviour: impl AsyncFnOnce(&Engine)) {
     if let Some(engine) = engine {
-        let tried = tokio::time::timeout(PATIENCE, behaviour(&engine)).await;
-        tried.expect("the behaviour is shown in time");
+        patiently("the end of the behaviour", behaviour(&engine)).await;
     }
 }
 
@@ -117,7 +112,7 @@ impl Engine {
     fn connection(&self) -> Connection {
         let Database::Sqlite(path) = self.database() else { unreachable!("asked for files alone") };
         let connection = Connection::open(path).unwrap();
-        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
         connection
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::join_all;
 use investord::app::{App, Mode};
 use investord::clock::{Ids as _, SeededIds};
-use investord::config::Config;
+use investord::config::{Address, Config};
 use investord::server::{self, Listeners};
 use investord::store::{Store, migrate};
 use serde_json::Value;
@@ -194,11 +194,11 @@ async fn two_servers_on_postgres_could_have_done_one_thing_at_a_time() {
     let client = app.new_client("main", SCOPES).await;
     *app.client_mut() = client.clone();
 
-    let free = ([127, 0, 0, 1], 0).into();
-    let mut config = Config { listen: free, operator_listen: Some(free), ..app.app().config.clone() };
+    let free: Address = ([127, 0, 0, 1], 0).into();
+    let mut config = Config { listen: free.clone(), operator_listen: Some(free), ..app.app().config.clone() };
     let listeners = Listeners::bind(&mut config).unwrap();
     let mut other = client.clone();
-    other.wire = Arc::new(Wire::to(config.listen));
+    other.wire = Arc::new(Wire::to(listeners.clients.local_addr().unwrap()));
     let store = Store::open(&app.register.database()).unwrap();
     let (clock, ids, key) =
         (Arc::clone(&app.clock), Arc::clone(&app.app().ids), Arc::clone(&app.app().master_key));

@@ -58,6 +58,7 @@ mod once;
 mod races;
 mod reads;
 mod schema;
+mod search;
 mod survey;
 mod units;
 mod values;

@@ -282,7 +282,7 @@ async fn a_sweep_beside_a_request_costs_it_nothing(engine: &Engine) {
     let desk = desk(&serving, 1).await;
     made(send(&serving, &desk, once(1, 1, 0), None).await);
     let later = now() + SignedDuration::from_micros(1);
-    let [mut after_the_sweep, mut before_the_request] = meeting();
+    let [mut after_the_sweep, mut before_the_request] = meeting(true);
     let sweep = tokio::spawn(async move {
         let unit = move |tx: &Tx<'_>| {
             let gone = once::sweep_replies(tx, later, 10)?;

@@ -59,7 +59,8 @@ async fn changes_kept(engine: &Engine, guard: Guard) -> usize {
     let stores = engine.open_two();
     desk(&stores[0], 1).await;
     let before = stores[0].read("test.count", |tx| count(tx, 1)).await.unwrap();
-    let changes = stores.clone().into_iter().zip(meeting()).map(|(store, mut meet)| {
+    let can_meet = engine.is_shared() && matches!(guard, Guard::Nothing);
+    let changes = stores.clone().into_iter().zip(meeting(can_meet)).map(|(store, mut meet)| {
         tokio::spawn(async move {
             let unit = move |tx: &Tx<'_>| {
                 if matches!(guard, Guard::Head) {
@@ -116,17 +117,18 @@ async fn a_rule_over_two_rows_holds_for_units_alone(engine: &Engine) {
     for tenant in [1, 2] {
         desk(&stores[0], tenant).await;
     }
-    let changes = stores.clone().into_iter().zip(meeting()).zip([1, 2]).map(|((store, mut meet), tenant)| {
-        tokio::spawn(async move {
-            let unit = move |tx: &Tx<'_>| {
-                if count(tx, 1)? + count(tx, 2)? > 2 {
-                    return Err(Refused::ByRule);
-                }
-                Ok(change(tx, tenant, &mut meet)?)
-            };
-            store.write_alone("test.change", unit).await
-        })
-    });
+    let changes =
+        stores.clone().into_iter().zip(meeting(false)).zip([1, 2]).map(|((store, mut meet), tenant)| {
+            tokio::spawn(async move {
+                let unit = move |tx: &Tx<'_>| {
+                    if count(tx, 1)? + count(tx, 2)? > 2 {
+                        return Err(Refused::ByRule);
+                    }
+                    Ok(change(tx, tenant, &mut meet)?)
+                };
+                store.write_alone("test.change", unit).await
+            })
+        });
     let told: Vec<_> = join_all(changes).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 1, "{told:?}");
     assert_eq!(told.iter().filter(|told| matches!(told, Err(Refused::ByRule))).count(), 1, "{told:?}");
@@ -211,7 +213,8 @@ fn touch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
 /// How many batches have been run again because of a race, in all of this program.
 fn races() -> u64 {
     let text = telemetry::recorder().render();
-    let line = text.lines().find(|line| line.starts_with("investord_store_batches_repeated{why=\"race\"}"));
+    let line =
+        text.lines().find(|line| line.starts_with("investord_store_batches_repeated_total{why=\"race\"}"));
     line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
@@ -221,21 +224,22 @@ async fn a_circle_of_locks_ends_with_everybody_done(engine: &Engine) {
         desk(&stores[0], tenant).await;
     }
     let (before, all) = (races(), Runs::default());
-    let units = meeting().into_iter().zip([[1, 3], [3, 1]]).map(|(mut meet, order)| -> Unit<()> {
-        let all = all.clone();
-        Box::new(move |tx| {
-            all.note();
-            let mut first = Head::take(tx, order[0], now())?;
-            meet();
-            let mut second = Head::take(tx, order[1], now())?;
-            for head in [&mut first, &mut second] {
-                head.users += 1;
-            }
-            first.put(tx);
-            second.put(tx);
-            Ok(add(tx, order[0])?)
-        })
-    });
+    let units =
+        meeting(engine.is_shared()).into_iter().zip([[1, 3], [3, 1]]).map(|(mut meet, order)| -> Unit<()> {
+            let all = all.clone();
+            Box::new(move |tx| {
+                all.note();
+                let mut first = Head::take(tx, order[0], now())?;
+                meet();
+                let mut second = Head::take(tx, order[1], now())?;
+                for head in [&mut first, &mut second] {
+                    head.users += 1;
+                }
+                first.put(tx);
+                second.put(tx);
+                Ok(add(tx, order[0])?)
+            })
+        });
     // A third unit shares the commit of one of them, and has part in its luck.
     let told = join_all(stores.iter().zip(units).map(|(store, unit)| {
         let beside: Unit<()> = Box::new(|_| Ok(()));

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/V5__checks.sql"),
     include_str!("../../../../migrations/V6__operators.sql"),
     include_str!("../../../../migrations/V7__webhooks.sql"),
+    include_str!("../../../../migrations/V8__spellings.sql"),
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]

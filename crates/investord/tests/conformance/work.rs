@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::support::patience::PATIENCE;
 use crate::{app, bodies};
 
 /// Why a unit of these tests did not do what it was asked.
@@ -101,16 +102,20 @@ impl Runs {
     }
 }
 
-/// Two units meet in the middle of their first runs, if the engine lets them; if it has one wait for the other,
-/// they go on after a while.
-pub fn meeting() -> [impl FnMut() + Send + 'static; 2] {
+/// Longer than two units need that are not kept apart, as a rule: if not, nothing is seen that should not be.
+const WHILE: Duration = Duration::from_millis(300);
+
+/// Two units meet in the middle of their first runs. Where the engine has one wait for the other, they cannot, and go
+/// on after a while.
+pub fn meeting(can: bool) -> [impl FnMut() + Send + 'static; 2] {
     let ((to_left, left), (to_right, right)) = (mpsc::channel(), mpsc::channel());
     [(to_left, right), (to_right, left)].map(|(tell, hear)| {
         let mut first = true;
         move || {
             if std::mem::take(&mut first) {
                 let _ = tell.send(());
-                let _ = hear.recv_timeout(Duration::from_millis(500));
+                // Also when the other has come to an end.
+                let _ = hear.recv_timeout(if can { PATIENCE } else { WHILE });
             }
         }
     })

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256, SHA512};
 use base64::Engine as _;
@@ -26,6 +25,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::support::patience::PATIENCE;
 use crate::support::postgres;
 use crate::wire::{Answer, Wire};
 
@@ -106,7 +106,7 @@ impl Register {
     fn connection(&self) -> Connection {
         let Database::Sqlite(path) = self.database() else { unreachable!("asked for files alone") };
         let connection = Connection::open(path).unwrap();
-        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
         connection
     }
 }
@@ -187,7 +187,7 @@ impl TestApp {
     fn serve(&mut self) {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..self.options.config.clone() };
         let listeners = Listeners::bind(&mut config).unwrap();
-        self.wire.moved(config.listen);
+        self.wire.moved(listeners.clients.local_addr().unwrap());
         let store = Store::open(&self.register.database()).unwrap();
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let app = App::new(config, self.options.mode, clock, ids, store, Arc::clone(&self.master_key));

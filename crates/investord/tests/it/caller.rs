@@ -683,6 +683,46 @@ async fn accept_is_refused_only_when_it_excludes_json() {
     }
 }
 
+/// What an operation answers follows from the document, which follows from the code.
+#[tokio::test]
+async fn an_operation_without_a_body_on_success_is_left_with_problem_documents() {
+    let app = TestApp::start().await;
+    let document = app.plain("GET", "/openapi.json").await.json();
+    let (mut without, mut wrong) = (0, Vec::new());
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if operation["security"].as_array().unwrap().is_empty() {
+                continue;
+            }
+            let responses = operation["responses"].as_object().unwrap();
+            let (_, success) = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap();
+            let has_body = success.get("content").is_some();
+            without += i32::from(!has_body);
+            let target = path.split('/').map(|part| if part.starts_with('{') { UNKNOWN } else { part });
+            let target = target.collect::<Vec<_>>().join("/");
+            for (accept, good) in [
+                ("application/problem+json", !has_body),
+                ("application/json", true),
+                ("application/json, application/problem+json", true),
+                ("text/html", false),
+                ("application/json;q=0, application/problem+json;q=0", false),
+            ] {
+                let request = app.client().request(&method.to_uppercase(), &target).header("accept", accept);
+                let answer = request.send().await;
+                if (answer.slug() == "not_acceptable") == good {
+                    wrong.push(format!("{method} {path} {accept}: {}", answer.status));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(without >= 5, "{without} operations without a body");
+    let user = app.client().created(&bodies::smallest()).await;
+    let target = format!("/users/{}", user["id"].as_str().unwrap());
+    let delete = app.client().request("DELETE", &target).header("accept", "application/problem+json");
+    assert_eq!(delete.send().await.status, 202);
+}
+
 #[tokio::test]
 async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_knows() {
     let app = TestApp::start().await;

@@ -316,7 +316,7 @@ async fn tax_residencies_are_set_as_a_whole() {
             "tax_residencies[1].country",
         ),
         (
-            residency(json!({ "country": "FR", "tax_identifier_number": "123456" })),
+            residency(json!({ "country": "FR", "tax_identifier_number": "" })),
             "tax_residencies[1].tax_identifier_number",
         ),
         (

@@ -108,6 +108,19 @@ async fn members_follow_their_rules() {
     );
     assert_eq!(changed(&app, &user, &json!({ "tags": [] })).await.get("tags"), None);
     assert_eq!(changed(&app, &user, &json!({ "decease_date": "" })).await["decease_date"], Value::Null);
+    // Absent until it was set, whatever was said about its absence.
+    let living = client.created(&bodies::with("decease_date", json!(""))).await;
+    assert_eq!(living.get("decease_date"), None);
+    for (sent, answered) in [
+        (json!({ "decease_date": "" }), None),
+        (json!({ "title": "DR" }), None),
+        (json!({ "decease_date": "2024-02-29" }), Some(json!("2024-02-29"))),
+        (json!({ "title": "" }), Some(json!("2024-02-29"))),
+        (json!({ "decease_date": "" }), Some(Value::Null)),
+        (json!({ "title": "DR" }), Some(Value::Null)),
+    ] {
+        assert_eq!(changed(&app, &living, &sent).await.get("decease_date"), answered.as_ref(), "{sent}");
+    }
     assert_eq!(changed(&app, &user, &json!({ "postal_address": null })).await["postal_address"], Value::Null);
     assert_eq!(
         changed(&app, &user, &json!({ "branch_id": "0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21" })).await["status"],

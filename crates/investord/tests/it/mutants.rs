@@ -144,12 +144,10 @@ fn of_signature(sent: &Sent, step: usize) -> Vec<Mutation> {
         (" \"authorization\"", ""),
         (" \"upvest-client-id\"", ""),
         ("\"@method\" \"@path\"", "\"@path\" \"@method\""),
-        ("\"@method\" \"@path\"", "\"@method\"  \"@path\""),
         ("\"@path\"", "\"@path\" \"@path\""),
         ("\"@path\"", "\"@path\";req"),
         ("\"@method\"", "\"@METHOD\""),
         ("\"accept\"", "\"accept\";sf"),
-        (";keyid", "; keyid"),
         (";created", ";alg=\"ed25519\";created"),
         (";created", ";created=1;created"),
         (";created=", ";created=0"),
@@ -157,6 +155,26 @@ fn of_signature(sent: &Sent, step: usize) -> Vec<Mutation> {
         (";nonce", ";tag=\"x\";nonce"),
         ("sig1=(", "sig1=()"),
     ] {
+        all.push(mutation(format!("signature-input: {from} to {to}"), move |sent| {
+            let value = sent.get("signature-input").replacen(from, to, 1);
+            sent.set("signature-input", &value)
+        }));
+    }
+    // The canonical form is what was signed, and it is the same (RFC 9421 section 2.3).
+    for (from, to) in [
+        ("\"@method\" \"@path\"", "\"@method\"  \"@path\""),
+        ("(\"@method\"", "( \"@method\""),
+        (");", " );"),
+        (");keyid", "); keyid"),
+        (");keyid", ") ; keyid"),
+        (";nonce", " ;\tnonce"),
+    ] {
+        all.push(equal(format!("signature-input: {from} to {to}"), move |sent| {
+            let value = sent.get("signature-input").replacen(from, to, 1);
+            sent.set("signature-input", &value)
+        }));
+    }
+    for (from, to) in [("keyid=\"", "keyid=\" "), ("\"@path\"", "\"@path \""), (";keyid=", ";keyid= ")] {
         all.push(mutation(format!("signature-input: {from} to {to}"), move |sent| {
             let value = sent.get("signature-input").replacen(from, to, 1);
             sent.set("signature-input", &value)

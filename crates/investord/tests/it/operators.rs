@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
 use investord::operator::session::{hash_password, new_token};
 use investord::store::operators::Role;
 use investord::worker::chores;
@@ -25,7 +27,14 @@ pub struct Officer {
 
 impl Officer {
     pub async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        self.request(method, target, &body.map(|body| body.to_string()).unwrap_or_default()).await
+    }
+
+    async fn send(&self, target: &str, body: &str) -> Answer {
+        self.request("POST", target, body).await
+    }
+
+    async fn request(&self, method: &str, target: &str, body: &str) -> Answer {
         let request = format!(
             "{method} {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
             self.token,
@@ -43,7 +52,7 @@ impl Officer {
     }
 
     /// Ids of those who are found.
-    async fn find(&self, query: &str) -> Vec<String> {
+    pub async fn find(&self, query: &str) -> Vec<String> {
         let found = self.get(&format!("/tenants/main/users?{query}")).await.ok();
         let ids = found["data"].as_array().unwrap().iter().map(|user| id(user).to_owned());
         ids.collect()
@@ -88,7 +97,7 @@ pub async fn officer(app: &TestApp, name: &str, role: Role, tenant: Option<&str>
     provisioner.create_operator(name.into(), role, tenant, Some(kept)).await.unwrap();
     let (token, hash) = new_token(&*provisioner.ids);
     provisioner.add_operator_token(name.into(), hash).await.unwrap();
-    Officer { wire: Arc::new(Wire::to(app.app().config.operator_address())), token }
+    Officer { wire: Arc::new(Wire::to(app.app().config.operator_address().resolve().unwrap())), token }
 }
 
 async fn status(client: &Client, user: &Value) -> Value {
@@ -151,6 +160,89 @@ async fn a_password_gives_a_session_that_ends() {
             .iter()
             .any(|bytes| { bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()) })
     );
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_from_every_keyboard() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", Role::Administrator, None).await;
+    let log_in = async |name: &str, password: &str| {
+        chief.post("/sessions", json!({ "name": name, "password": password })).await.status
+    };
+    // Composed and decomposed, with a blank and a no-break space (RFC 8265 section 4.2.2).
+    let spellings = ["Stra\u{df}e f\u{fc}r Zo\u{eb}", "Stra\u{df}e\u{a0}fu\u{308}r\u{3000}Zoe\u{308}"];
+    for (name, kept) in [("anna", spellings[0]), ("berta", spellings[1])] {
+        let new = json!({ "name": name, "role": "viewer", "password": kept });
+        chief.post("/operators", new).await.ok();
+        for (password, expected) in [
+            (spellings[0], 200),
+            (spellings[1], 200),
+            ("STRA\u{df}E F\u{dc}R ZO\u{cb}", 401),
+            // Wide letters stay what they are.
+            ("\u{ff33}tra\u{df}e f\u{fc}r Zo\u{eb}", 401),
+        ] {
+            assert_eq!(log_in(name, password).await, expected, "{name} {password}");
+        }
+    }
+    for (password, why) in [
+        ("elf Zeichen", "must have at least 12 characters"),
+        // Twelve signs as they are sent, of which eleven letters are left.
+        ("elf Zeiche\u{6e}\u{303}", "must have at least 12 characters"),
+        ("correct horse\u{200b}battery", "must not contain control or format characters"),
+        ("correct horse\u{e0001}battery", "must not contain control or format characters"),
+    ] {
+        let new = json!({ "name": "carla", "role": "viewer", "password": password });
+        let problem = chief.post("/operators", new).await.refused("invalid_request");
+        let message = problem["errors"][0]["message"].as_str().unwrap();
+        assert!(problem["errors"][0]["field"] == "password" && message.starts_with(why), "{problem}");
+    }
+    // What was kept before passwords were prepared is known as it was sent then.
+    let old = "fu\u{308}r alle\u{200b} Zeiten";
+    let kept = Argon2::default().hash_password_with_salt(old.as_bytes(), b"sixteen bytes ok").unwrap();
+    let kept = Some(kept.to_string());
+    app.provisioner().create_operator("dora".into(), Role::Viewer, None, kept).await.unwrap();
+    assert_eq!((log_in("dora", old).await, log_in("dora", "f\u{fc}r alle Zeiten").await), (200, 401));
+}
+
+#[tokio::test]
+async fn a_refusal_names_what_was_probably_meant() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", Role::Administrator, None).await;
+    let user = app.client().created(&bodies::karl()).await;
+    let actions = format!("/tenants/main/users/{}/actions", id(&user));
+    for (target, body, says) in [
+        (
+            "/operators",
+            json!({ "nme": "x" }),
+            "nme: is not one of name, role, password, tenant; did you mean 'name'?",
+        ),
+        (
+            "/operators",
+            json!({ "name": "x", "role": "viewr" }),
+            "role: must be one of viewer, operator, administrator; did you mean 'viewer'?",
+        ),
+        (&actions, json!({ "action": "Deactivate", "reason": "x" }), "; did you mean 'deactivate'?"),
+        (&actions, json!({ "action": 1 }), "action: must be a string, not a number"),
+        (&actions, json!([]), "(root): must be an object, not an array"),
+    ] {
+        let problem = chief.post(target, body).await.refused("invalid_request");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    }
+    let twice = "{\"action\":\"deactivate\",\"action\":\"reactivate\",\"reason\":\"x\"}";
+    assert_eq!(chief.send(&actions, twice).await.faults(), ["action"]);
+    let broken = chief.send(&actions, "{\"action\"").await.refused("invalid_request");
+    assert!(broken["detail"].as_str().unwrap().starts_with("(root): the body is not JSON"), "{broken}");
+}
+
+#[tokio::test]
+async fn operators_are_listed_with_their_tenant() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", Role::Administrator, None).await;
+    let own = officer(&app, "own", Role::Viewer, Some("main")).await;
+    let listed = chief.get("/operators").await.ok();
+    let tenants: Vec<&Value> = listed["data"].as_array().unwrap().iter().map(|one| &one["tenant"]).collect();
+    assert_eq!(tenants, [&Value::Null, &json!("main")]);
+    assert_eq!(own.get("/me").await.ok()["tenant"], "main");
 }
 
 #[tokio::test]
@@ -227,7 +319,8 @@ async fn search_finds_exactly_whom_it_should() {
         let mut body = bodies::smallest();
         (body["first_name"], body["last_name"], body["birth_date"]) =
             (json!(first), json!(last), json!(birth));
-        body["email"] = json!(format!("{}@example.com", last.to_lowercase().replace(' ', ".")));
+        body["email"] = json!(format!("{}@example.com", last.to_lowercase().replace("  ", ".")));
+        body["phone_number"] = json!("4930123456");
         body
     };
     let zoe = client.created(&person("Zoe\u{308}", "van  Dam", "1980-01-02")).await;
@@ -251,6 +344,12 @@ async fn search_finds_exactly_whom_it_should() {
         ("name=van+dam".into(), vec![&zoe]),
         ("name=schmidt".into(), vec![&karl, &other]),
         ("name=karl+schmidt".into(), vec![&karl]),
+        ("name=Schmidt,+Karl".into(), vec![&karl]),
+        ("name=KARL++%C5%9Ech-midt".into(), vec![&karl]),
+        ("name=zoe+vandam".into(), vec![&zoe]),
+        ("phone_number=%2B49+30+12+34+56".into(), vec![&zoe, &karl, &other]),
+        ("phone_number=0049+30+123456&name=schmidt".into(), vec![&karl, &other]),
+        ("phone_number=%2B49+30+123457".into(), vec![]),
         ("name=karl".into(), vec![]),
         ("name=schmid".into(), vec![]),
         ("birth_date=1980-01-02".into(), vec![&zoe, &karl]),
@@ -258,13 +357,30 @@ async fn search_finds_exactly_whom_it_should() {
         ("birth_date=1980-01-02&name=schmidt&email=van.dam%40example.com".into(), vec![]),
         ("email=Schmidt%40Example.com".into(), vec![&karl, &other]),
         ("identifier=qw-123+4567".into(), vec![&karl]),
+        ("identifier=USQW1234567".into(), vec![&karl]),
+        ("identifier=US:QW1234567".into(), vec![&karl]),
+        ("identifier=GBQW1234567".into(), vec![]),
+        ("identifier=DE19800102KARL%23SCHMI".into(), vec![&karl]),
+        ("identifier=AT19800102KARL%23SCHMI".into(), vec![]),
         ("identifier=QW1234568".into(), vec![]),
         ("securities_account_number=7654321".into(), vec![&other]),
     ] {
         assert_eq!(anna.find(&query).await, ids(&expected), "{query}");
     }
-    for (query, field) in [("", "(query)"), ("shoe_size=42", "shoe_size"), ("name=+", "name"), ("id=7", "id")]
-    {
+    for (query, field) in [
+        ("", "(query)"),
+        ("shoe_size=42", "shoe_size"),
+        ("name=+", "name"),
+        ("name=%E2%80%99", "name"),
+        ("id=7", "id"),
+        ("birth_date=30.01.1972", "birth_date"),
+        ("birth_date=1972-02-30&name=schmidt", "birth_date"),
+        ("birth_date=2026-11-22", "birth_date"),
+        ("email=anna", "email"),
+        ("phone_number=Berlin", "phone_number"),
+        ("identifier=-", "identifier"),
+        ("securities_account_number=12", "securities_account_number"),
+    ] {
         assert_eq!(anna.get(&format!("/tenants/main/users?{query}")).await.faults(), [field]);
     }
     // What has changed is found by what it is now.
@@ -287,13 +403,15 @@ async fn search_finds_exactly_whom_it_should() {
         assert_eq!(anna.find(query).await, ids(&expected), "{query}");
     }
     // As in a register from before there was a search.
-    app.register.run(
-        "DELETE FROM terms; INSERT INTO chores (tenant, name, done, last) VALUES (1, 'index-terms', 0, 3)",
-    );
-    assert!(anna.find("name=schmidt").await.is_empty());
-    while chores::portion(app.app()).await.unwrap() {}
-    assert_eq!(anna.find("name=m%C3%BCller").await, ids(&[&karl]));
-    assert_eq!(anna.find("identifier=ZZ7654321").await, ids(&[&karl]));
+    for chore in ["index-terms", "renew-terms"] {
+        app.register.run("DELETE FROM terms");
+        app.register
+            .run(&format!("INSERT INTO chores (tenant, name, done, last) VALUES (1, '{chore}', 0, 3)"));
+        assert!(anna.find("name=schmidt").await.is_empty());
+        while chores::portion(app.app()).await.unwrap() {}
+        assert_eq!(anna.find("name=m%C3%BCller").await, ids(&[&karl]));
+        assert_eq!(anna.find("identifier=ZZ7654321").await, ids(&[&karl]));
+    }
 }
 
 #[tokio::test]

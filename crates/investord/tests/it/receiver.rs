@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use crate::support::patience::patiently;
+
 /// What a receiver does with a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
@@ -91,8 +93,10 @@ impl Receiver {
 
     /// Waits until so many requests have come since the last time.
     pub async fn until(&self, count: usize) {
-        while self.seen.lock().unwrap().len() < count {
-            self.come.notified().await;
+        let seen = || self.seen.lock().unwrap().len();
+        while seen() < count {
+            let what = format!("request {} of {count} to the receiver", seen() + 1);
+            patiently(&what, self.come.notified()).await;
         }
     }
 

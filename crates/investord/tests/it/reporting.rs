@@ -70,8 +70,12 @@ async fn what_is_missing_is_named_with_what_to_ask_for_next() {
     let target = format!("/users/{}/identifiers", user["id"].as_str().unwrap());
     let created = app.client().request("POST", &target).json(&pesel).send().await.ok();
     let after = report(app.client(), &user).await;
-    assert_eq!(after["designation"]["identifier"], "PL83053078917");
-    assert_eq!(after["designation"]["scheme"], "NIDN");
+    assert_eq!((&after["outcome"], &after["designation"]), (&json!("NEEDS_REVIEW"), &Value::Null));
+    assert_eq!(after["review"], "the PESEL of PL cannot be reported: check digit is 7, must be 2");
+    assert_eq!((&after["auth016"], &after["missing"]), (&Value::Null, &Value::Null));
+    let path = format!("/users/{}", user["id"].as_str().unwrap());
+    let active = app.client().get(&path).send().await.ok();
+    assert_eq!(active["status"], "ACTIVE", "the wire takes the vendor's own examples");
     let [identifier] = &after["identifiers"].as_array().unwrap()[..] else { panic!("one") };
     assert_eq!(identifier["id"], created["id"]);
     assert_eq!(
@@ -113,7 +117,9 @@ async fn the_regime_and_the_sex_count() {
             "identifiers": [pesel],
         });
         person[name] = json!(value);
-        let faults = dry_run(app.client(), &person).await["identifiers"][0]["faults"].clone();
+        let mut faults = dry_run(app.client(), &person).await["identifiers"][0]["faults"].clone();
+        let shared = faults.as_array_mut().unwrap().pop().unwrap();
+        assert_eq!(shared["code"], "duplicate", "the user above has the number");
         let expected =
             json!([{ "severity": "soft", "code": "sex", "message": "is a number of the other sex" }]);
         assert_eq!(faults, if differs { expected } else { json!([]) }, "{value}");
@@ -148,11 +154,12 @@ async fn a_dry_run_answers_the_same_and_stores_nothing() {
         json!([{ "type": "NATIONAL_ID", "issuing_country": "GB", "identifier": "PK030030B" }]);
     let tried = dry_run(client, &british).await;
     assert_eq!(tried["designation"]["identifier"], "GBPK030030B");
-    let mut stateless = person(None);
-    stateless["nationalities"] = json!([]);
+    let mut unborn = person(None);
+    (unborn["birth_date"], unborn["nationalities"]) = (json!("2030-01-01"), json!(["EL", "PL"]));
     for (body, field) in [
-        (json!({}), vec!["first_name", "last_name", "birth_date", "nationalities"]),
-        (stateless, vec!["nationalities"]),
+        (json!({}), vec!["birth_date"]),
+        (json!({ "birth_date": "1990-02-30" }), vec!["birth_date"]),
+        (unborn, vec!["nationalities[0]", "birth_date"]),
         (
             {
                 let mut body = person(None);
@@ -196,6 +203,243 @@ async fn a_dry_run_answers_the_same_and_stores_nothing() {
     let greek = dry_run(client, &names("Ιωάννης", "Schmidt")).await;
     assert_eq!(greek["outcome"], "NEEDS_REVIEW");
     assert!(greek["review"].as_str().unwrap().contains("CONCAT"), "{greek}");
+}
+
+/// Who cannot become a user can be asked about: the answer says what is known.
+#[tokio::test]
+async fn people_whom_the_wire_refuses_are_answered() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let long = format!("Lee{}", " de la Cruz".repeat(20));
+    for (body, outcome, says) in [
+        (
+            json!({ "first_name": "Min", "last_name": "O", "nationalities": ["DE"] }),
+            "READY",
+            "DE19800715MIN##O####",
+        ),
+        (
+            json!({ "first_name": "Min", "last_name": long, "nationalities": ["DE"] }),
+            "READY",
+            "DE19800715MIN##LEEDE",
+        ),
+        (
+            json!({ "last_name": "Suharto", "nationalities": ["FR"] }),
+            "NEEDS_REVIEW",
+            "a first name or a surname is missing; ask before it is reported as FR19800715#####SUHAR",
+        ),
+        (
+            json!({ "first_name": null, "last_name": "Suharto", "nationalities": ["FR"] }),
+            "NEEDS_REVIEW",
+            "##SUHAR",
+        ),
+        (
+            json!({ "first_name": "Suharto", "last_name": "\u{a0}\u{200b}", "nationalities": ["FR"] }),
+            "NEEDS_REVIEW",
+            "FR19800715SUHAR#####",
+        ),
+        (
+            json!({
+                "last_name": "Suharto", "nationalities": ["ID"],
+                "identifiers": [{ "issuing_country": "ID", "identifier_standard": "CONCAT" }],
+            }),
+            "NEEDS_REVIEW",
+            "ID19800715#####SUHAR",
+        ),
+        (json!({ "first_name": "Ann", "last_name": "Lee" }), "NEEDS_REVIEW", "no nationality is known"),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": null }),
+            "NEEDS_REVIEW",
+            "no nationality",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXA"] }),
+            "NEEDS_REVIEW",
+            "no nationality",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["stateless"] }),
+            "NEEDS_REVIEW",
+            "no nat",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXB", "DE"] }),
+            "READY",
+            "DE19800715ANN##LEE##",
+        ),
+    ] {
+        let mut body = body;
+        body["birth_date"] = json!("1980-07-15");
+        let report = dry_run(client, &body).await;
+        assert_eq!(report["outcome"], outcome, "{body} {report}");
+        let said = if outcome == "READY" { &report["designation"]["identifier"] } else { &report["review"] };
+        assert!(said.as_str().unwrap().contains(says), "{body} {report}");
+        assert_eq!(report["auth016"].is_null(), outcome != "READY");
+    }
+}
+
+/// What does not look like a name is a reason that is open.
+#[tokio::test]
+async fn open_points_of_names_are_reasons() {
+    let app = TestApp::start().await;
+    let open = async |first: &str, last: &str| {
+        let body = json!({ "first_name": first, "last_name": last, "birth_date": "1980-07-15", "nationalities": ["DE"] });
+        let report = dry_run(app.client(), &body).await;
+        let reasons = report["reasons"].as_array().unwrap().iter().filter(|reason| reason["open"] == true);
+        let texts = reasons.map(|reason| reason["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        (report["designation"]["identifier"].as_str().unwrap()[10..].to_owned(), texts.join("; "))
+    };
+    for (first, last, letters, said) in [
+        (
+            "Dipl.-Ing. (FH) Karl",
+            "Huber",
+            "KARL#HUBER",
+            "CONCAT: Dipl.-Ing. is taken for a title, which is not listed, and dropped; \
+          CONCAT: (FH) is taken for a title, which is not listed, and dropped",
+        ),
+        (
+            "J. Edgar",
+            "Huber",
+            "J####HUBER",
+            "CONCAT: J. may be an abbreviation, a title or an addition; it is taken for a name",
+        ),
+        (
+            "Əli",
+            "Əliyev",
+            "ELI##ELIYE",
+            "CONCAT: Ə becomes E, which the table does not say; \
+          CONCAT: Ə becomes E, which the table does not say",
+        ),
+        (
+            "Quân",
+            "Đo\u{302}\u{303} Qua\u{302}n",
+            "QUAN#DOQUA",
+            "CONCAT: ỗ becomes O, which the table does not say",
+        ),
+        ("Karl", "Huber", "KARL#HUBER", ""),
+    ] {
+        assert_eq!(open(first, last).await, (letters.to_owned(), said.to_owned()));
+    }
+}
+
+/// The answer about somebody with one identifier, of a standard by a name of it.
+async fn with_identifier(client: &Client, code: &str, name: &str, written: &str, born: &str) -> Value {
+    let body = json!({
+        "first_name": "Ann", "last_name": "Lee", "birth_date": born, "nationalities": [code],
+        "identifiers": [{ "issuing_country": code, "identifier_standard": name, "identifier": written }],
+    });
+    dry_run(client, &body).await
+}
+
+/// Standards by the names that people use, and numbers as they come out of spreadsheets. The vendor's wire knows its
+/// abbreviations alone.
+#[tokio::test]
+async fn identifiers_are_taken_as_people_write_them() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    for (code, name, written, born, reported, faults) in [
+        ("DK", "CPR", "170501-0540", "1901-05-17", "DK1705010540", json!([])),
+        ("BG", "egn", "7407223847", "1974-07-22", "BG7407223847", json!([])),
+        ("IT", "codice fiscale", "kvr gzz 59s51 z404l", "1959-11-11", "ITKVRGZZ59S51Z404L", json!([])),
+        ("CZ", "Rodne\u{301} c\u{30c}i\u{301}slo", "630328/5175", "1963-03-28", "CZ6303285175", json!([])),
+        ("CY", "passport", "K12345678", "1963-03-28", "CYK12345678", json!([])),
+        (
+            "PL",
+            "",
+            "\u{200e}54010150464",
+            "1954-01-01",
+            "PL54010150464",
+            json!([{ "severity": "soft", "code": "invisible", "message": "had characters that cannot be seen, which are dropped" }]),
+        ),
+        (
+            "PL",
+            "Pesel",
+            "’54010150464",
+            "1954-01-01",
+            "PL54010150464",
+            json!([{ "severity": "soft", "code": "text_marker", "message": "had an apostrophe in front, which is dropped" }]),
+        ),
+    ] {
+        let report = with_identifier(client, code, name, written, born).await;
+        assert_eq!(report["designation"]["identifier"], reported, "{report}");
+        assert_eq!(report["identifiers"][0]["faults"], faults);
+    }
+    let user = client.created(&bodies::with("nationalities", json!(["DK"]))).await;
+    let target = format!("/users/{}/identifiers", user["id"].as_str().unwrap());
+    let body = json!({
+        "type": "NATIONAL_ID", "issuing_country": "DK", "identifier_standard": "CPR", "identifier": "1705010540",
+    });
+    assert_eq!(client.request("POST", &target).json(&body).send().await.faults(), ["identifier_standard"]);
+}
+
+/// A number that cannot be right is reported of nobody (decision I10), and the answer says what may have happened.
+#[tokio::test]
+async fn an_impossible_number_is_never_ready() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    for (code, name, written, born, why) in [
+        (
+            "CZ",
+            "RČ",
+            "301011006",
+            "2003-01-01",
+            "the CZNI of CZ cannot be reported: has 9 characters, which only people born before 1954 have",
+        ),
+        (
+            "CZ",
+            "RC",
+            "426155796",
+            "2004-06-15",
+            "the CZNI of CZ cannot be reported: has 9 characters, which only people born before 1954 \
+          have; a leading zero is missing?",
+        ),
+        (
+            "SK",
+            "RC",
+            "2298197",
+            "2000-02-29",
+            "the RC of SK cannot be reported: has 7 characters, must have 9 or 10 digits; \
+          3 leading zeros are missing?",
+        ),
+        (
+            "EE",
+            "isikukood",
+            "3,80E+10",
+            "1980-01-01",
+            "the EPIC of EE cannot be reported: has 8 characters, must have 11 digits; \
+          a spreadsheet has rounded it?",
+        ),
+        (
+            "PL",
+            "PESEL",
+            "1220312345",
+            "2001-02-20",
+            "the PESEL of PL cannot be reported: has 10 characters, must have 11 digits",
+        ),
+    ] {
+        let report = with_identifier(client, code, name, written, born).await;
+        assert_eq!(
+            (&report["outcome"], &report["designation"]),
+            (&json!("NEEDS_REVIEW"), &Value::Null),
+            "{report}"
+        );
+        assert_eq!((&report["review"], &report["auth016"]), (&json!(why), &Value::Null));
+    }
+    // Nobody steps down because the first number is impossible.
+    let body = json!({
+        "first_name": "Ann", "last_name": "Lee", "birth_date": "1963-03-28", "nationalities": ["CZ"],
+        "identifiers": [
+            { "issuing_country": "CZ", "identifier_standard": "RC", "identifier": "6303285176" },
+            { "issuing_country": "CZ", "identifier_standard": "passport", "identifier": "12345678" },
+        ],
+    });
+    assert_eq!(dry_run(client, &body).await["outcome"], "NEEDS_REVIEW");
+    // What is of no use is no obstacle.
+    let mut german = body.clone();
+    german["nationalities"] = json!(["DE"]);
+    german["identifiers"][0] =
+        json!({ "issuing_country": "SK", "identifier_standard": "RC", "identifier": "6303285176" });
+    german["nationalities"] = json!(["DE", "SK"]);
+    assert_eq!(dry_run(client, &german).await["outcome"], "READY");
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn values_are_answered_by_their_rules() {
         ("postal_address", full.clone(), Some(full)),
         ("tags", json!([]), None),
         ("tags", json!(["CLIENT_EMPLOYEE"]), Some(json!(["CLIENT_EMPLOYEE"]))),
-        ("decease_date", json!(""), Some(json!(null))),
+        ("decease_date", json!(""), None),
         ("decease_date", json!("2024-02-29"), Some(json!("2024-02-29"))),
         ("birth_name", json!(""), Some(json!(""))),
         ("phone_number", json!(""), Some(json!(""))),

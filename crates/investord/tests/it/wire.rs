@@ -2,15 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, RwLock};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use uuid::Uuid;
 
-/// A server that does not answer within this is stuck.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::support::patience::patiently;
 
 /// Where the server is, and connections to it that are at rest.
 pub struct Wire {
@@ -99,7 +97,7 @@ fn is_head(request: &[u8]) -> bool {
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin), is_head: bool) -> Option<Answer> {
-    tokio::time::timeout(PATIENCE, read_answer(stream, is_head)).await.expect("the server answers in time")
+    patiently("the answer of the server", read_answer(stream, is_head)).await
 }
 
 async fn read_answer(stream: &mut (impl AsyncRead + Unpin), is_head: bool) -> Option<Answer> {
@@ -138,8 +136,8 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Status, slug and title of every problem (API reference, "Errors").
-const KINDS: [(&str, u16, &str); 12] = [
+/// Status, slug and title of every problem (API reference, "Errors"; 415 is ours).
+const KINDS: [(&str, u16, &str); 13] = [
     ("invalid_request", 400, "Invalid request"),
     ("missing_client_id", 400, "Missing client ID"),
     ("missing_idempotency_key", 400, "Missing idempotency key"),
@@ -149,6 +147,7 @@ const KINDS: [(&str, u16, &str); 12] = [
     ("method_not_allowed", 405, "Method not allowed"),
     ("not_acceptable", 406, "Not acceptable"),
     ("conflict", 409, "Conflict"),
+    ("unsupported_media_type", 415, "Unsupported media type"),
     ("unprocessable_entity", 422, "Unprocessable entity"),
     ("upgrade_required", 426, "Upgrade required"),
     ("too_many_requests", 429, "Too many requests"),

@@ -17,12 +17,18 @@ mod caller;
 mod checks;
 #[path = "../it/data_changes.rs"]
 mod data_changes;
+#[path = "../it/documented.rs"]
+mod documented;
 #[path = "../it/explain.rs"]
 mod explain;
+#[path = "../it/http_messages.rs"]
+mod http_messages;
 #[path = "../it/identifiers.rs"]
 mod identifiers;
 #[path = "../it/isolation.rs"]
 mod isolation;
+#[path = "../it/metrics.rs"]
+mod metrics;
 #[path = "../it/model.rs"]
 mod model;
 #[path = "../it/mutants.rs"]
@@ -39,6 +45,10 @@ mod receiver;
 mod refusals;
 #[path = "../it/reporting.rs"]
 mod reporting;
+#[path = "../it/signature_fields.rs"]
+mod signature_fields;
+#[path = "../it/standing.rs"]
+mod standing;
 #[path = "../it/users.rs"]
 mod users;
 #[path = "../it/webhook_mending.rs"]

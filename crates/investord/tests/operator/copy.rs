@@ -15,8 +15,9 @@ use investord::store::tenants::{self, Head};
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Key, Request, Said, Server, person, run, until, uuid};
+use crate::harness::{Client, Key, Request, Said, Server, person, run, uuid};
 use crate::place::{Place, assert_silent, sqlite};
+use crate::support::patience::{until_async, until_count};
 
 const TOL: &[u8] = include_bytes!("../../../../api/examples/create-user-tol.json");
 
@@ -108,13 +109,11 @@ async fn second_client(place: &Place, server: &Server) -> (Client, Key) {
     let [first, .., last] = keys;
     command(&["key", "revoke", &first.id]).ok();
     let mut client = Client { id, secret: "s3cret".into(), key: last, ..place.home.stranger(server) };
-    until("the new client to be known", || {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(client.ask_token()))
-            .status
-            .eq(&200)
-            .then_some(())
-    });
+    until_async("the new client to be known", async || {
+        let answer = client.ask_token().await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    })
+    .await;
     client.take_token().await;
     (client, first)
 }
@@ -220,28 +219,78 @@ fn filled(place: Place, count: usize) -> Place {
     place
 }
 
+impl Place {
+    /// Makes the database hold up for good whoever inserts a user with a number above this.
+    fn hold_up_above(&self, number: i64) {
+        let endless = "WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter)
+                       SELECT n FROM counter";
+        let statements = if self.url.starts_with("sqlite:") {
+            vec![
+                format!("CREATE VIEW endless AS {endless}"),
+                format!(
+                    "CREATE TRIGGER held BEFORE INSERT ON users WHEN new.number > {number}
+                     BEGIN SELECT count(*) FROM endless; END"
+                ),
+            ]
+        } else {
+            vec![
+                "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql
+                 AS $$ BEGIN PERFORM pg_sleep(36000); RETURN new; END $$"
+                    .to_owned(),
+                format!(
+                    "CREATE TRIGGER held BEFORE INSERT ON users FOR EACH ROW WHEN (new.number > {number})
+                     EXECUTE FUNCTION hold()"
+                ),
+            ]
+        };
+        for statement in statements {
+            self.sql(&statement);
+        }
+    }
+
+    /// Ends what is held up, and holds up nobody any more.
+    fn let_go(&self) {
+        let statements: &[&str] = if self.url.starts_with("sqlite:") {
+            &["DROP TRIGGER held", "DROP VIEW endless"]
+        } else {
+            &[
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                "DROP TRIGGER held ON users",
+                "DROP FUNCTION hold",
+            ]
+        };
+        for statement in statements {
+            self.sql(statement);
+        }
+    }
+}
+
 /// Killed in the middle: the next run goes on where it broke off, and the whole is verified.
 #[test]
 fn a_killed_copy_is_resumed() {
-    const USERS: i64 = 20_000;
-    let (Some(there), here) = (Place::postgres(""), filled(Place::sqlite(""), 20_000)) else { return };
+    // Copied in portions of a thousand: two are done when it is killed.
+    const USERS: i64 = 4000;
+    let (Some(there), here) = (Place::postgres(""), filled(Place::sqlite(""), 4000)) else { return };
     let back = here.successor(Place::sqlite("").migrated());
     for (from, to) in [(&here, &there), (&there, &back)] {
         if to.tables().is_empty() {
             to.run(&["migrate"]).ok();
         }
+        to.hold_up_above(2500);
         let mut copy = copying(&from.url, &to.url, &[]);
         let mut copy = copy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        until("a part of the copy", || (to.count("users") >= 2000).then_some(()));
+        until_count("two portions of users in the copy", 2000, || to.count("users"));
         copy.kill().unwrap();
         copy.wait().unwrap();
+        to.let_go();
         let brought = to.count("users");
         assert!((2000..USERS).contains(&brought), "{brought}");
         assert_eq!((to.count("heads"), to.count("clients")), (0, 0), "a part of a register answers nobody");
         // A row that is written a second time would lose this mark.
         to.sql("UPDATE users SET version = 77 WHERE number = 1");
         let refusal = from.copy_to(to, &[]).refusal();
-        assert!(refusal.contains("users (20000 rows, 20000 in the copy)"), "{refusal}");
+        assert!(refusal.contains(&format!("users ({USERS} rows, {USERS} in the copy)")), "{refusal}");
         let mark = to.sql("SELECT version FROM users WHERE version <> 1");
         assert_eq!(mark, [[Some("77".to_owned())]], "it went on after what was there");
         to.sql("UPDATE users SET version = 1 WHERE number = 1");

@@ -1,11 +1,15 @@
 //! `investord doctor`: nothing to object to on a good installation, and a line for each thing that is wrong.
 
 use std::fs::{Permissions, set_permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use investord::clock::{Clock as _, SystemClock};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::harness::{Said, master_key, run};
 use crate::place::{Place, Talk};
@@ -112,7 +116,7 @@ fn a_database_that_is_not_there_is_bad() {
     findings.has(
         "bad",
         "schema",
-        "lacks V1__register, V2__identifiers, V3__life, V4__accounts, V5__checks, V6__operators, V7__webhooks: run `investord migrate`",
+        "lacks V1__register, V2__identifiers, V3__life, V4__accounts, V5__checks, V6__operators, V7__webhooks, V8__spellings: run `investord migrate`",
     );
     assert_eq!(place.tables(), Vec::<String>::new(), "looking makes nothing");
 }
@@ -176,8 +180,8 @@ fn what_others_can_read_is_doubtful() {
 fn a_configuration_that_will_hurt_is_doubtful() {
     let place = Place::sqlite("").migrated();
     for (name, value, what) in [
-        ("INVESTORD_LISTEN", "0.0.0.0:8080", "listen"),
-        ("INVESTORD_LISTEN", "[::]:8080", "listen"),
+        ("INVESTORD_LISTEN", "0.0.0.0:0", "listen"),
+        ("INVESTORD_LISTEN", "[::]:0", "listen"),
         ("INVESTORD_FAILED_CHECKS_PER_SECOND", "0", "failed_checks_per_second"),
         ("INVESTORD_LOG__LEVEL", "info,investord=debug", "log.level"),
     ] {
@@ -185,7 +189,7 @@ fn a_configuration_that_will_hurt_is_doubtful() {
     }
     // Behind a proxy that speaks TLS it is as it should be.
     let mut behind = doctor(&place);
-    behind.env("INVESTORD_LISTEN", "0.0.0.0:8080").env("INVESTORD_PUBLIC_URL", "https://register.example");
+    behind.env("INVESTORD_LISTEN", "0.0.0.0:0").env("INVESTORD_PUBLIC_URL", "https://register.example");
     Findings::of(run(&mut behind)).good();
     place.sql("PRAGMA journal_mode = delete");
     examine(&place).object("doubtful", "journal", "delete");
@@ -208,13 +212,15 @@ fn settings_of_the_server_that_will_hurt_are_named() {
         postgres::sql(&admin, "SELECT pg_reload_conf()");
         // A new connection sees the new value a moment later.
         crate::harness::until("the setting", || {
-            (postgres::sql(&admin, &format!("SHOW {name}"))[0][0].as_deref() == Some(value)).then_some(())
+            let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
+            if now.as_deref() == Some(value) { Ok(()) } else { Err(format!("{now:?}")) }
         });
         examine(&place).object(level, name, value);
         postgres::sql(&admin, &format!("ALTER SYSTEM RESET {name}"));
         postgres::sql(&admin, "SELECT pg_reload_conf()");
         crate::harness::until("the setting", || {
-            (postgres::sql(&admin, &format!("SHOW {name}"))[0][0].as_deref() != Some(value)).then_some(())
+            let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
+            if now.as_deref() == Some(value) { Err(format!("{now:?}")) } else { Ok(()) }
         });
     }
     examine(&place).good();
@@ -282,11 +288,134 @@ fn clocks_that_differ_are_doubtful() {
 
 #[test]
 fn files_that_are_named_and_not_there_are_bad() {
-    let place = Place::sqlite("[tls]\ncert_file = \"master.key\"\nkey_file = \"nowhere.key\"").migrated();
+    let place = Place::sqlite("[tls]\ncert_file = \"tls.crt\"\nkey_file = \"nowhere.key\"").migrated();
+    certify(&place, "tls", 90);
     examine(&place).object("bad", "tls.key_file", "nowhere.key");
-    place.home.write("nowhere.key", "");
+    let place = Place::sqlite("").migrated();
     place.home.write("tenants.toml", "[[tenant]]\nnames = 1");
     examine(&place).object("bad", "tenants", "tenants.toml");
+}
+
+/// Writes a certificate that is good for so many days, and its key.
+fn certify(place: &Place, name: &str, days: i64) {
+    let key = KeyPair::generate().unwrap();
+    let mut wanted = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let now = OffsetDateTime::from_unix_timestamp(SystemClock::default().now().as_second()).unwrap();
+    wanted.not_before = now - time::Duration::days(100);
+    wanted.not_after = now + time::Duration::days(days) + time::Duration::minutes(10);
+    place.home.write(&format!("{name}.crt"), &wanted.self_signed(&key).unwrap().pem());
+    only_for_owner(&place.home.write(&format!("{name}.key"), &key.serialize_pem()));
+}
+
+const TLS: &str = "[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n";
+
+#[test]
+fn certificates_that_end_soon_are_named() {
+    let place = Place::sqlite(TLS).migrated();
+    for (days, level, text) in [
+        (31, "good", "valid until"),
+        (30, "doubtful", "expires in 30 days"),
+        (1, "doubtful", "expires in 1 day,"),
+        (-1, "bad", "has expired at"),
+    ] {
+        certify(&place, "tls", days);
+        let findings = examine(&place);
+        findings.has(level, "tls.cert_file", text);
+        assert_eq!(findings.success, level != "bad");
+    }
+    let place = Place::sqlite("[webhooks]\nca_file = \"ca.crt\"\n").migrated();
+    certify(&place, "ca", -1);
+    examine(&place).object("doubtful", "webhooks.ca_file", "has expired");
+    certify(&place, "ca", 90);
+    examine(&place).good();
+}
+
+/// Whatever `serve` refuses, the doctor has called bad, under the same name.
+#[test]
+fn what_serve_refuses_is_bad() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let webhooks = "[webhooks]\nca_file = ";
+    for (config, what, text) in [
+        ("[log]\nlevel = \"warning\"\n".to_owned(), "log.level", "did you mean 'warn'?"),
+        ("[log]\nlevel = \"info,investrod=debug\"\n".to_owned(), "log.level", "investrod"),
+        (format!("{webhooks}\"nowhere.pem\"\n"), "webhooks.ca_file", "nowhere.pem"),
+        (format!("{webhooks}\"broken.pem\"\n"), "webhooks.ca_file", "broken.pem"),
+        (format!("{webhooks}\"empty.pem\"\n"), "webhooks.ca_file", "empty.pem"),
+        (TLS.replace("tls.crt", "nowhere.crt"), "tls.cert_file", "nowhere.crt"),
+        (TLS.replace("tls.crt", "empty.pem"), "tls.cert_file", "empty.pem"),
+        (TLS.replace("tls.crt", "broken.pem"), "tls.cert_file", "broken.pem"),
+        (TLS.replace("tls.key", "empty.pem"), "tls.key_file", "empty.pem"),
+        (TLS.replace("tls.key", "other.key"), "tls.key_file", "does not fit"),
+        (format!("metrics_listen = \"{taken}\"\n"), "metrics_listen", &taken),
+        (format!("operator_listen = \"{taken}\"\n"), "operator_listen", &taken),
+        ("operator_listen = \"192.0.2.1:0\"\n".to_owned(), "operator_listen", "192.0.2.1"),
+        ("metrics_listen = \"no-such-host.invalid:1\"\n".to_owned(), "metrics_listen", "cannot resolve"),
+    ] {
+        let place = Place::sqlite(&config).migrated();
+        for (name, days) in [("tls", 90), ("other", 90)] {
+            certify(&place, name, days);
+        }
+        place.home.write("empty.pem", "");
+        place.home.write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        let findings = examine(&place);
+        findings.has("bad", what, text);
+        assert!(!findings.success);
+        let refusal = run(&mut place.home.command(&["serve"])).refusal();
+        assert!(refusal.contains(text), "{what} '{text}' expected: {refusal}");
+    }
+}
+
+/// A tenants file is tried against what is there, and nothing of it stays.
+#[test]
+fn tenants_that_cannot_be_applied_are_bad() {
+    let cluster = usual_server();
+    let mut places = vec![Place::sqlite("")];
+    places.extend(cluster.iter().map(|cluster| Place::at(&cluster.url("postgres"), "")));
+    for place in places {
+        let place = place.migrated();
+        examine(&place).has("good", "tenants", "can be applied");
+        assert_eq!(
+            place.sql("SELECT count(*) FROM tenants")[0][0].as_deref(),
+            Some("0"),
+            "and nothing is kept"
+        );
+        place.home.serve().stop();
+        let good = std::fs::read_to_string(place.home.path("tenants.toml")).unwrap();
+        for (known, bad, text) in [
+            ("users:read", "users:raed", "users:raed"),
+            ("name = \"acme\"", "name = \"acme\"\nmodel = \"NEITHER\"", "model"),
+            ("name = \"acme\"", "name = \"bank\"", "another tenant"),
+            ("name = \"acme\"", "name = \"acme\"\ncolour = 1", "colour"),
+        ] {
+            place.home.write("tenants.toml", &good.replace(known, bad));
+            examine(&place).object("bad", "tenants", text);
+            assert!(run(&mut place.home.command(&["serve"])).refusal().contains(text));
+        }
+    }
+}
+
+/// The addresses of a server that runs are its own.
+#[test]
+fn addresses_of_the_running_server_are_good() {
+    let place = Place::sqlite("").migrated();
+    let server = place.home.serve();
+    let listen = server.address.to_string();
+    let findings = Findings::of(run(doctor(&place).env("INVESTORD_LISTEN", &listen)));
+    findings.has("good", "listen", "a server of this register runs");
+    findings.good();
+    server.stop();
+}
+
+/// `dev` keeps a master key beside its database; `serve` wants to be told.
+#[test]
+fn a_master_key_that_serve_does_not_find_is_bad() {
+    let place = Place::sqlite("").migrated();
+    let text = std::fs::read_to_string(place.home.path("investord.toml")).unwrap();
+    place.home.write("investord.toml", &text.replace("master_key_file = \"master.key\"\n", ""));
+    std::fs::copy(place.home.path("master.key"), place.home.path("data/master.key")).unwrap();
+    examine(&place).object("bad", "master_key", "master_key_file is not set");
+    run(&mut place.home.command(&["serve"])).refusal();
 }
 
 #[test]

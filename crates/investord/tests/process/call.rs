@@ -1,7 +1,9 @@
 //! `investord dev` and `investord call`, as on the first day.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -179,6 +181,110 @@ fn a_token_is_kept_and_used_again() {
         assert!((server.metric(TOKENS) - count).abs() < 0.1, "{text}");
         dev.call(&["GET", "/users"]).ok();
         assert!((server.metric(TOKENS) - count).abs() < 0.1, "the new one is kept");
+    }
+    server.stop();
+}
+
+/// A server that writes down what it is asked and answers as told.
+struct Listening {
+    address: SocketAddr,
+    heard: Arc<Mutex<String>>,
+}
+
+impl Listening {
+    fn start(answer: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, heard) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(String::new())));
+        let notes = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut bytes = [0; 16_384];
+                let read = stream.read(&mut bytes).unwrap_or(0);
+                notes.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self { address, heard }
+    }
+
+    fn redirecting_to(elsewhere: SocketAddr) -> Self {
+        Self::start(format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{elsewhere}/users\r\ncontent-length: 0\r\n\
+             connection: close\r\n\r\n"
+        ))
+    }
+
+    fn heard(&self) -> String {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+/// Nothing but the configured server hears the token or the secret.
+#[test]
+fn credentials_go_to_the_configured_server_alone() {
+    let dev = Dev::new();
+    let server = dev.start(&[]);
+    dev.call(&["GET", "/users"]).ok();
+    let other = Listening::start("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".into());
+    let at = other.address;
+    for target in [
+        format!("@{at}/users"),
+        format!("//{at}/users"),
+        format!("http://{at}/users"),
+        format!("/\\{at}/users"),
+        format!("\\\\{at}/users"),
+        format!(":80@{at}/users"),
+        format!(".{at}/users"),
+        "/users\r\nx: y".to_owned(),
+        "/users#a".to_owned(),
+        String::new(),
+    ] {
+        let refusal = dev.call(&["GET", &target]).refusal();
+        assert!(refusal.contains("must be a path, as in '/users?limit=10'"), "{target}: {refusal}");
+    }
+    let refusal = dev.call(&["GET", "users"]).refusal();
+    assert!(refusal.contains("did you mean '/users'?"), "{refusal}");
+
+    // A server that sends its callers elsewhere, with a kept token, a new one, and to operators.
+    let redirecting = Listening::redirecting_to(other.address);
+    let profile = dev.read("profile.toml").replace(&server.url, &format!("http://{}", redirecting.address));
+    let mut kept: Value = serde_json::from_str(&dev.read("profile.token.json")).unwrap();
+    dev.write("profile.toml", &profile);
+    let refusal = dev.call(&["GET", "/users"]).refusal();
+    assert!(refusal.contains("307"), "{refusal}");
+    kept["url"] = format!("http://{}", redirecting.address).into();
+    dev.write("profile.token.json", &kept.to_string());
+    let said = dev.call(&["GET", "/users"]);
+    assert!(!said.success && said.err.contains("307"), "{said:?}");
+    let listen = run(investord(dev.folder.path()).arg("listen")).refusal();
+    assert!(listen.contains("307"), "{listen}");
+    let url = format!("http://{}", redirecting.address);
+    let find = ["user", "find", "--name", "Anna", "--url", &url];
+    let refusal = run(investord(dev.folder.path()).args(find)).refusal();
+    assert!(refusal.contains("307"), "{refusal}");
+    assert!(redirecting.heard().contains("authorization: Bearer"));
+    // A tenant is looked up by its name before the name is part of any path.
+    let find = [&find[..], &["--tenant", "../x?y#@z"]].concat();
+    run(investord(dev.folder.path()).args(find)).refusal();
+    assert!(!redirecting.heard().contains("x?y"));
+    // No proxy sees what goes in clear.
+    dev.write("profile.toml", &profile.replace(&url, &server.url));
+    let mut command = dev.command(&["GET", "/users"]);
+    run(command.env("http_proxy", format!("http://{at}")).env("ALL_PROXY", format!("http://{at}"))).ok();
+    // The token of `dev` is for this machine; an address elsewhere needs one that is named.
+    let far = ["user", "find", "--name", "Anna", "--url", "http://192.0.2.1:9"];
+    let refusal = run(investord(dev.folder.path()).args(far)).refusal();
+    assert!(refusal.contains("--token-file") && refusal.contains("192.0.2.1"), "{refusal}");
+    assert_eq!(other.heard(), "", "the other server has heard nothing");
+
+    for bad in ["ftp://127.0.0.1", "http://user:secret@127.0.0.1:1", "127.0.0.1:1", "http://127.0.0.1:1/?a=b"]
+    {
+        dev.write("profile.toml", &profile.replace(&url, bad));
+        let refusal = dev.call(&["GET", "/users"]).refusal();
+        assert!(refusal.contains("the url in profile") && !refusal.contains("secret"), "{refusal}");
+        let refusal = run(investord(dev.folder.path()).args(["review", "list", "--url", bad])).refusal();
+        assert!(refusal.contains("--url") && !refusal.contains("secret"), "{refusal}");
     }
     server.stop();
 }

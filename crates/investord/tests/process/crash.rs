@@ -3,23 +3,27 @@
 use crate::harness::{Chance, Client, Home, Register, Server, person, uuid};
 use crate::judge::check_database;
 use crate::load::{Load, pause};
+use crate::support::patience::amount;
 use crate::support::postgres;
 
-const KILLS: usize = 20;
-const PER_ROUND: usize = if cfg!(debug_assertions) { 160 } else { 520 };
+/// Kills, and writes before each.
+fn amounts() -> (usize, usize) {
+    amount((10, 100), (20, 500))
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_kills_lose_nothing_and_leave_nothing_half_written() {
+async fn kills_lose_nothing_and_leave_nothing_half_written() {
+    let (kills, per_round) = amounts();
     let (home, load) = (Home::new(""), Load::default());
     let mut chance = Chance::new("crash");
     let mut server = home.serve();
     // One token for all rounds: it has to outlive every kill.
     let mut client = home.caller(&server).await;
     let (mut unanswered, mut done_anyway) = (0, 0);
-    for round in 1..=KILLS {
+    for round in 1..=kills {
         let late = chance.below(60);
         load.storm(&client, async {
-            load.more(PER_ROUND).await;
+            load.more(per_round).await;
             pause(late).await;
             server.kill();
         })
@@ -39,9 +43,9 @@ async fn twenty_kills_lose_nothing_and_leave_nothing_half_written() {
     assert_eq!(check_database(&home.register()), load.acknowledged());
     assert!(load.record.lock().unwrap().refused.is_empty(), "nothing was refused");
     let acknowledged = load.acknowledged();
-    assert!(acknowledged >= KILLS * PER_ROUND);
+    assert!(acknowledged >= kills * per_round);
     println!(
-        "{KILLS} kills, {acknowledged} acknowledged, 0 lost; {unanswered} unanswered, of which {done_anyway} \
+        "{kills} kills, {acknowledged} acknowledged, 0 lost; {unanswered} unanswered, of which {done_anyway} \
          were stored, each resolved to one user"
     );
     server.stop();

@@ -4,9 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Client, Home, PATIENCE, Ready, Register, Server, clean, person, uuid};
+use crate::harness::{Client, Home, Ready, Register, Server, clean, person, uuid};
 use crate::judge::check_database;
 use crate::load::{Load, pause};
+use crate::support::patience::patiently;
 
 const FILLS: usize = 3;
 /// Room for the writes that were refused, sent one by one: each commit takes some ten pages of the log.
@@ -77,7 +78,7 @@ async fn a_full_disk_refuses_writes_keeps_reading_and_recovers() {
     let mut client = home.caller(&server).await;
     for number in 0..FILLS {
         let before = load.acknowledged();
-        tokio::time::timeout(PATIENCE, load.storm(&client, async {})).await.expect("the disk fills up");
+        patiently("the disk to fill up", load.storm(&client, async {})).await;
         assert!(load.acknowledged() > before, "there was space for some");
         is_full(&load, &client).await;
         let refused = std::mem::take(&mut load.record.lock().unwrap().refused);

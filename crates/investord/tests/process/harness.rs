@@ -4,11 +4,12 @@
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,15 +17,17 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use httpsig::{KeyKind, Message, Parameters, SigningKey, Version};
 use investord::clock::{Clock as _, Ids as _, SystemClock, SystemIds};
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+pub use crate::support::patience::until;
+use crate::support::patience::{Patience, patiently};
 use crate::support::postgres;
 
-/// Longer than anything here may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(10);
+/// How often a socket that gives nothing is asked again.
+const POLL: Duration = Duration::from_millis(500);
 
 pub fn uuid() -> String {
     SystemIds.uuid().to_string()
@@ -72,50 +75,42 @@ impl Said {
     }
 }
 
-/// Runs a command to its end, which must come.
+/// Runs a command to its end, which must come: it is given up when it neither works nor says anything.
+#[track_caller]
 pub fn run(command: &mut Command) -> Said {
     let (mut out, mut err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
     command.stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
     let mut child = command.spawn().unwrap();
-    let status = wait(&mut child, PATIENCE);
+    let size = |file: &File| file.metadata().map_or(0, |known| known.len());
+    let ended = wait(&mut child, &format!("the end of {command:?}"), || {
+        format!("{} bytes of output and {} of errors", size(&out), size(&err))
+    });
     let text = |file: &mut File| {
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0)).unwrap();
         file.read_to_end(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let said = Said {
-        success: status.is_some_and(|status| status.success()),
-        out: text(&mut out),
-        err: text(&mut err),
-    };
-    if status.is_none() {
-        child.kill().unwrap();
-        child.wait().unwrap();
-        panic!("the command did not end: {command:?} {said:?}");
-    }
-    said
-}
-
-fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let started = Instant::now();
-    loop {
-        match child.try_wait().unwrap() {
-            None if started.elapsed() < limit => std::thread::sleep(POLL),
-            status => return status,
-        }
+    let (out, err) = (text(&mut out), text(&mut err));
+    match ended {
+        Ok(status) => Said { success: status.success(), out, err },
+        Err(why) => panic!("{why}output: {out}{err}"),
     }
 }
 
-/// Polls until `check` gives something.
-pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
+/// Waits for the end of a process; one that shows no sign of life is killed. `seen` is what it has come to.
+fn wait(child: &mut Child, what: &str, seen: impl Fn() -> String) -> Result<ExitStatus, String> {
+    let mut patience = Patience::new(what);
     loop {
-        if let Some(found) = check() {
-            return found;
+        if let Some(status) = child.try_wait().unwrap() {
+            return Ok(status);
         }
-        assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
-        std::thread::sleep(POLL);
+        if let Some(why) = patience.is_exhausted(seen()) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return Err(why);
+        }
+        std::thread::sleep(patience.pause());
     }
 }
 
@@ -164,13 +159,18 @@ impl Server {
         let address = until("the address of the server", || {
             lives();
             // The log has addresses too: those of the database.
-            known.or_else(|| address_in(&said(0)))
+            known.or_else(|| address_in(&said(0))).ok_or_else(|| format!("{}{}", said(0), said(1)))
         });
         until("the server to be ready", || {
             lives();
             match ready {
-                Ready::Answers => peek(address, "/readyz").filter(|(status, _)| *status == 200).map(|_| ()),
-                Ready::Listens => std::net::TcpStream::connect(address).ok().map(|_| ()),
+                Ready::Answers => match peek(address, "/readyz") {
+                    Some((200, _)) => Ok(()),
+                    answer => Err(format!("{answer:?}")),
+                },
+                Ready::Listens => {
+                    std::net::TcpStream::connect(address).map(|_| ()).map_err(|e| e.to_string())
+                }
             }
         });
         (server.address, server.url) = (address, format!("http://{address}"));
@@ -197,15 +197,26 @@ impl Server {
         self.signal("TERM");
     }
 
-    /// How it ended, or nothing when it goes on after the limit.
-    pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
-        wait(&mut self.child, limit)
+    /// How it has ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end, which must come.
+    #[track_caller]
+    pub fn ends(&mut self) -> ExitStatus {
+        let what = format!("the end of the server on {}", self.address);
+        match wait(&mut self.child, &what, || "it runs".to_owned()) {
+            Ok(status) => status,
+            Err(why) => panic!("{why}"),
+        }
     }
 
     /// SIGTERM and a clean end.
+    #[track_caller]
     pub fn stop(mut self) {
         self.terminate();
-        let status = self.ended(Duration::from_secs(15)).expect("it stops after SIGTERM");
+        let status = self.ends();
         assert!(status.success(), "{status}");
     }
 
@@ -242,13 +253,30 @@ fn address_in(text: &str) -> Option<SocketAddr> {
 /// A GET without any ceremony, on a connection of its own: status and body.
 pub fn peek(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let mut stream = std::net::TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(POLL)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").ok()?;
-    let mut text = Vec::new();
-    stream.read_to_end(&mut text).ok()?;
+    let text = read_all(&mut stream, &format!("the answer to GET {path}")).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let (head, body) = text.split_once("\r\n\r\n")?;
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+/// Everything until the other side closes.
+fn read_all(stream: &mut std::net::TcpStream, what: &str) -> io::Result<Vec<u8>> {
+    let (mut text, mut chunk, mut patience) = (Vec::new(), [0; 16 * 1024], Patience::new(what));
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(text),
+            Ok(count) => text.extend_from_slice(&chunk[..count]),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    patience.sees(format!("{} bytes", text.len()));
+                }
+                io::ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
+    }
 }
 
 /// A key pair with the id under which the register knows it.
@@ -279,7 +307,10 @@ impl Register {
         let Self::Server(url) = self else { return };
         let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                     AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'";
-        until("the database to be quiet", || (postgres::number(url, busy) == 0).then_some(()));
+        until("the database to be quiet", || match postgres::number(url, busy) {
+            0 => Ok(()),
+            count => Err(format!("{count} connections at work")),
+        });
     }
 }
 
@@ -493,8 +524,8 @@ impl Connection {
     }
 
     pub async fn send(&mut self, request: &[u8]) -> Result<Answer, Failure> {
-        let mut nothing = [0; 1];
-        match self.stream.try_read(&mut nothing) {
+        // The system is asked, and not the runtime, which may not have heard yet that the other side has closed.
+        match SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             _ => return Err(Failure::Unsent),
         }
@@ -508,8 +539,7 @@ impl Connection {
             if let Some(answer) = self.parse() {
                 return Ok(answer);
             }
-            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
-            if read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? == 0 {
+            if patiently("an answer", self.stream.read_buf(&mut self.buffer)).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -717,7 +747,8 @@ pub fn person(number: u64) -> Vec<u8> {
 pub struct Chance(u64);
 
 impl Chance {
-    /// Seeded by `INVESTORD_TEST_SEED`, or anew; the seed is printed.
+    /// Seeded by `INVESTORD_TEST_SEED`, or anew. What a test prints is shown when it fails: the command that repeats it
+    /// is.
     pub fn new(test: &str) -> Self {
         let given = std::env::var("INVESTORD_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
@@ -725,7 +756,7 @@ impl Chance {
             SystemIds.fill(&mut bytes);
             u64::from_ne_bytes(bytes)
         });
-        println!("{test}: INVESTORD_TEST_SEED={seed}");
+        println!("{test}: {}", crate::support::repeat::command("INVESTORD_TEST_SEED", seed));
         Self(seed)
     }
 

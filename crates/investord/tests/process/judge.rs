@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
 
 use investord::domain::event::{Event, Link};
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::harness::Register;
+use crate::support::patience::PATIENCE;
 use crate::support::postgres;
 
 /// Columns as text, bytes in hexadecimal; NULL is `None`.
@@ -32,7 +32,7 @@ pub fn ask(register: &Register, questions: &[&str]) -> Vec<Row> {
 fn ask_file(file: &Path, questions: &[&str]) -> rusqlite::Result<Vec<Row>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = rusqlite::Connection::open_with_flags(file, flags)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(PATIENCE)?;
     let snapshot = connection.transaction()?;
     let mut found = Vec::new();
     for question in questions {

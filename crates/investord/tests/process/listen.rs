@@ -28,14 +28,19 @@ impl<'a> Going<'a> {
     }
 
     fn says(&self, text: &str) -> String {
-        until(text, || Some(self.printed("err")).filter(|said| said.contains(text)))
+        until(&format!("'{text}' from {}", self.name), || {
+            let said = self.printed("err");
+            if said.contains(text) { Ok(said) } else { Err(said) }
+        })
     }
 
     /// Ctrl-C.
     fn interrupt(&mut self) {
         let kill = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(kill.unwrap().success());
-        assert!(self.child.wait().unwrap().success(), "{}", self.printed("err"));
+        let child = &mut self.child;
+        let status = until(&format!("the end of {}", self.name), || child.try_wait().unwrap());
+        assert!(status.success(), "{}", self.printed("err"));
     }
 }
 
@@ -63,7 +68,10 @@ fn events_are_shown_passed_on_and_verified() {
     listener.says("listening");
     let person = include_str!("../../../../api/examples/create-user-byol.json");
     let user = dev.call(&["POST", "/users", person]).json();
-    let lines = until("both events", || Some(receiver.printed("out")).filter(|out| out.lines().count() == 2));
+    let lines = until("both events", || {
+        let out = receiver.printed("out");
+        if out.lines().count() == 2 { Ok(out) } else { Err(out) }
+    });
     assert_eq!(kinds(&lines), ["USER.CREATED", "USER.ACTIVATED"]);
     assert_eq!(listener.printed("out"), lines, "what is shown is what is passed on");
     assert!(lines.contains(user["id"].as_str().unwrap()));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Answer, Client, Connection, Failure, person, uuid};
+use crate::support::patience::{amount, long, until_async};
 
 pub const WRITERS: usize = 32;
 
@@ -36,10 +37,14 @@ impl Acknowledged {
     }
 }
 
+/// So soon after the request before it on its connection, a server that stops still takes a request.
+const SOON: Duration = Duration::from_millis(150);
+
 #[derive(Debug)]
 pub struct Lost {
-    /// It was the first on its connection: the server may never have taken that one.
-    pub first: bool,
+    /// How long before it the last request was sent on this connection. None if it was the first: the server may never
+    /// have taken the connection.
+    pub since: Option<Duration>,
     /// What the connection said; read when a test fails.
     #[expect(dead_code, reason = "shown by Debug")]
     pub error: std::io::Error,
@@ -58,6 +63,14 @@ pub struct Record {
     pub broken_repeats: Vec<String>,
 }
 
+impl Lost {
+    /// Whether a server that stops in order would have answered it: not what comes late, on a machine that lets a writer
+    /// wait, on a connection that the server has closed as idle.
+    pub fn is_fault(&self) -> bool {
+        self.since.is_some_and(|since| since < SOON || long())
+    }
+}
+
 #[derive(Clone, Default)]
 pub struct Load {
     pub record: Arc<Mutex<Record>>,
@@ -71,11 +84,12 @@ impl Load {
 
     /// Returns when so many more are acknowledged, or when the writers have given up.
     pub async fn more(&self, count: usize) {
-        let (goal, started) = (self.acknowledged() + count, Instant::now());
-        while self.acknowledged() < goal && self.record.lock().unwrap().refused.is_empty() {
-            assert!(started.elapsed() < crate::harness::PATIENCE, "no {count} more are acknowledged");
-            pause(2).await;
-        }
+        let goal = self.acknowledged() + count;
+        until_async(&format!("{count} more acknowledged writes"), async || {
+            let (now, refused) = (self.acknowledged(), !self.record.lock().unwrap().refused.is_empty());
+            if now >= goal || refused { Ok(()) } else { Err(format!("{now} of {goal}")) }
+        })
+        .await;
     }
 
     /// Lets all writers write until they are refused or find no server; `meanwhile` runs beside
@@ -92,8 +106,9 @@ impl Load {
     async fn writer(self, client: Client) {
         let mut connection: Option<Connection> = None;
         let mut last: Option<Acknowledged> = None;
+        let mut before: Option<Instant> = None;
         loop {
-            let first = connection.is_none();
+            before = before.filter(|_| connection.is_some());
             let mut open = match connection.take() {
                 Some(open) => open,
                 None => match Connection::open(client.address).await {
@@ -106,6 +121,7 @@ impl Load {
             let repeated = last.take_if(|_| number % 8 == 7);
             let write = repeated.as_ref().map_or_else(|| Write::new(number), |known| known.write.clone());
             let request = client.creation(&write.body, &write.once);
+            let since = before.replace(Instant::now()).map(|before| before.elapsed());
             let outcome = open.send(&request).await;
             let mut record = self.record.lock().unwrap();
             match (outcome, repeated) {
@@ -124,7 +140,7 @@ impl Load {
                     return;
                 }
                 (Err(Failure::Lost(error)), repeated) => {
-                    record.lost.push(Lost { first, error });
+                    record.lost.push(Lost { since, error });
                     if repeated.is_none() {
                         record.unknown.push(write);
                     }
@@ -185,6 +201,28 @@ impl Load {
 }
 
 impl Record {
+    /// Of requests that were not answered although servers stopped in order, `stops` times.
+    pub fn check_stops(&self, stops: usize) {
+        // What the server could have seen it must answer: it says `connection: close` before it closes.
+        let faults: Vec<_> = self.lost.iter().filter(|lost| lost.is_fault()).collect();
+        assert!(
+            faults.is_empty(),
+            "{} requests were sent whole on a connection in use and not answered: {:?}",
+            faults.len(),
+            faults[0]
+        );
+        // Connections can arrive between the last that the server takes and the end of its listener, and the
+        // system resets those; a queue of them must not.
+        let fresh: Vec<_> = self.lost.iter().filter(|lost| lost.since.is_none()).collect();
+        let most = stops * amount(WRITERS / 2, 1);
+        assert!(
+            fresh.len() <= most,
+            "{} requests were the first on their connection and not answered: {:?}",
+            fresh.len(),
+            fresh[0]
+        );
+    }
+
     pub fn repeated(&mut self, known: &Acknowledged, answer: &Answer) {
         if answer.status == 200 && answer.body != known.answer {
             self.broken_repeats.push(format!("{} {}", known.id(), answer.text()));

@@ -8,6 +8,7 @@ mod support;
 
 mod alone;
 mod call;
+mod configuration;
 mod crash;
 mod disk;
 mod harness;
@@ -15,8 +16,10 @@ mod judge;
 mod listen;
 mod load;
 mod operate;
+mod pipes;
 mod provision;
 mod receiver;
+mod reload;
 mod secrecy;
 mod serve;
 mod slow;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 
 use crate::harness::{Chance, Home, clean, peek, until};
+use crate::support::patience::PATIENCE;
 use crate::verdict::{Entry, Expected, Log, events};
 
 /// Names the folder of a receiver; only where it is set there is one.
@@ -26,8 +27,8 @@ const ORDER: &str = "INVESTORD_TEST_RECEIVER";
 const SECURE: usize = 10;
 /// Failures in a row at one webhook: each makes the next wait longer.
 const MOST_FAILURES: u64 = 3;
-/// Longer than a sender waits for an answer.
-const GONE: Duration = Duration::from_secs(30);
+/// Longer than a sender waits for an answer, and nothing that is waited for: it ends when the sender hangs up.
+const GONE: Duration = PATIENCE;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What is done with a request.

@@ -42,9 +42,16 @@ async fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     server.stop();
     assert!(home.log().lines().last().is_some_and(|line| !line.starts_with('{')), "text from here on");
     let elsewhere = home.path("elsewhere");
-    let server = start(&[("INVESTORD_DATA", "nowhere")], &["--data", elsewhere.to_str().unwrap()]);
-    assert!(elsewhere.join("investord.db").exists() && !home.path("nowhere").exists());
-    server.stop();
+    let words = ["--data", elsewhere.to_str().unwrap()];
+    if crate::ON_POSTGRES {
+        let refusal = run(home.command(&["serve"]).args(words)).refusal();
+        assert!(refusal.contains("--data") && refusal.contains("database"), "{refusal}");
+        assert!(!elsewhere.exists(), "no other register is made");
+    } else {
+        let server = start(&[("INVESTORD_DATA", "nowhere")], &words);
+        assert!(elsewhere.join("investord.db").exists() && !home.path("nowhere").exists());
+        server.stop();
+    }
     let server = start(&[("INVESTORD_LISTEN", "127.0.0.1:1")], &["--listen", "127.0.0.1:0"]);
     assert_ne!(server.address.port(), 1);
     server.stop();
@@ -202,6 +209,7 @@ async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
         client.get("/users?limit=many").await,
         client.get("/nowhere/at?all").await,
         client.create(b"{}", &uuid()).await,
+        Client { token: "tokenofnobody".into(), ..client.clone() }.get("/users").await,
     ];
     server.stop();
     let log = home.log();
@@ -210,13 +218,14 @@ async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
         .filter(|line| !line.starts_with("investord serves on ") && !line.starts_with("operators are "))
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
-    for (answer, (route, status, problem)) in answers.iter().zip([
-        ("/users", 200, None),
-        ("/users/{user_id}", 200, None),
-        ("/users", 200, None),
-        ("/users", 400, Some("invalid_request")),
-        ("(none)", 404, Some("not_found")),
-        ("/users", 400, Some("invalid_request")),
+    for (answer, (route, status, problem, detail)) in answers.iter().zip([
+        ("/users", 200, None, ""),
+        ("/users/{user_id}", 200, None, ""),
+        ("/users", 200, None, ""),
+        ("/users", 400, Some("invalid_request"), "limit: must be a whole number from 0 to 1000"),
+        ("(none)", 404, Some("not_found"), "there is no such "),
+        ("/users", 400, Some("invalid_request"), "first_name: field 'first_name' was not filled"),
+        ("/users", 401, Some("unauthorised"), "the access token is unknown"),
     ]) {
         let request = answer.header("upvest-request-id").unwrap();
         let about: Vec<&Value> = lines.iter().filter(|line| line["id"] == request).collect();
@@ -224,14 +233,28 @@ async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
         let line = about[0];
         assert_eq!((&line["route"], &line["status"]), (&route.into(), &status.into()), "{line}");
         assert_eq!(line["problem"].as_str(), problem, "{line}");
+        // A refusal is logged with its rule and who was refused.
+        assert_eq!(line["detail"].is_string(), problem.is_some(), "{line}");
+        assert!(line["detail"].as_str().unwrap_or_default().contains(detail), "{line}");
+        let peer = line["peer"].as_str().map(|peer| peer.parse::<std::net::SocketAddr>().unwrap().ip());
+        assert_eq!(peer, problem.map(|_| std::net::Ipv4Addr::LOCALHOST.into()), "{line}");
         assert!(line["took_us"].is_u64() && line["timestamp"].is_string() && line["level"].is_string());
         if route != "(none)" {
             assert_eq!((&line["client"], &line["tenant"]), (&client.id.as_str().into(), &"acme".into()));
         }
     }
-    for word in
-        ["limit", "many", "Anna", "Müller", "1980", "Linden", "10117", "Berlin", "nowhere", &client.token]
-    {
+    for word in [
+        "tokenofnobody",
+        "many",
+        "Anna",
+        "Müller",
+        "1980",
+        "Linden",
+        "10117",
+        "Berlin",
+        "nowhere",
+        &client.token,
+    ] {
         assert!(!log.contains(word), "{word} stands in the log");
     }
 }

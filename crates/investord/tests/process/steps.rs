@@ -5,16 +5,17 @@ use serde_json::json;
 use crate::harness::{Chance, Home, Request, person, uuid};
 use crate::judge::count;
 use crate::load::pause;
+use crate::support::patience::{Patience, amount};
 
-const USERS: u64 = 120;
 const CHANGES: u64 = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
     let (home, mut chance) = (Home::new(""), Chance::new("steps"));
+    let users = amount(60, 120);
     let server = home.serve_as("server", &["--no-worker"], &[]);
     let client = home.caller(&server).await;
-    for number in 0..USERS {
+    for number in 0..users {
         let user = client.create(&person(number), &uuid()).await.json()["id"].clone();
         let user = user.as_str().unwrap();
         let send = async |method, target: &str, body: &str| {
@@ -34,11 +35,12 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
     let left = || count(&register, "SELECT count(*) FROM steps");
     assert_eq!(
         left(),
-        i64::try_from(USERS * CHANGES + USERS / 2).unwrap(),
+        i64::try_from(users * CHANGES + users / 2).unwrap(),
         "nothing was lost, nothing was done"
     );
-    let mut kills = 0;
+    let (mut kills, mut patience) = (0, Patience::new("the worker to have done everything"));
     while left() > 0 {
+        patience.sees(format!("{} steps left", left()));
         let server = home.serve();
         // Longer each time, so that it comes to an end however slow a start is.
         pause(chance.below(20 + 10 * kills)).await;
@@ -63,7 +65,7 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
         )
     };
     assert_eq!(other_than("USER.DATA_CHANGED", CHANGES), 0);
-    let half = i64::try_from(USERS / 2).unwrap();
+    let half = i64::try_from(users / 2).unwrap();
     assert_eq!(other_than("USER.OFFBOARDED", 1), half);
     assert_eq!(count(&register, "SELECT count(*) FROM users WHERE status = 'OFFBOARDED'"), half);
     let server = home.serve();

@@ -10,8 +10,9 @@ use crate::receiver::Act;
 
 /// Packages that a killed server can have sent without settling them.
 const PORTION: usize = 32;
-/// How long before it is killed: for as long a server holds a webhook before it has to settle.
-const HELD: Duration = Duration::from_secs(16);
+/// How long before it is killed: for 15 seconds a server holds a webhook before it has to settle, and a busy machine
+/// needs a while for that.
+const HELD: Duration = Duration::from_secs(30);
 /// Faults that are told in full.
 const TOLD: usize = 20;
 

@@ -3,11 +3,12 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Chance, Client, Home, PATIENCE, Register, Server, peek, person, run, until, uuid};
+use crate::harness::{Chance, Client, Home, Register, Server, peek, person, run, until, uuid};
 use crate::judge::count;
 use crate::load::{Load, Write, pause};
 use crate::siege::Siege;
 use crate::support::cutter::Cutter;
+use crate::support::patience::{Patience, amount, in_time, until_async};
 use crate::support::postgres::{self, Cluster, Database, or_skip};
 
 const USERS: &str = "SELECT count(*) FROM users";
@@ -45,7 +46,7 @@ impl Far {
 
     /// How often a batch was run again because its connection was lost before the commit.
     fn rerun(&self) -> f64 {
-        self.server.metric("investord_store_batches_repeated{why=\"connection\"}")
+        self.server.metric("investord_store_batches_repeated_total{why=\"connection\"}")
     }
 
     fn users(&self) -> i64 {
@@ -53,9 +54,14 @@ impl Far {
     }
 }
 
+/// That a count has grown beyond what it was, or what it is.
+fn beyond(now: usize, before: usize) -> Result<(), String> {
+    if now > before { Ok(()) } else { Err(format!("{now}, where more than {before} are waited for")) }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_restarts_of_the_database_lose_nothing() {
-    const RESTARTS: usize = 20;
+async fn restarts_of_the_database_lose_nothing() {
+    let restarts = amount(8, 20);
     // As it comes: what is committed is on the disk.
     let Some(cluster) = or_skip(Cluster::start(&[])) else { return };
     postgres::sql(&cluster.url("postgres"), "CREATE DATABASE register");
@@ -67,34 +73,34 @@ async fn twenty_restarts_of_the_database_lose_nothing() {
     let mut longest = Duration::ZERO;
     siege
         .lay(&client, async {
-            for restart in 0..RESTARTS {
+            for restart in 0..restarts {
                 siege.load.more(60).await;
                 pause(chance.below(60)).await;
                 cluster.stop_now();
                 let before = siege.trouble().unavailable;
-                until("writes to be refused", || (siege.trouble().unavailable > before).then_some(()));
+                until("writes to be refused", || beyond(siege.trouble().unavailable, before));
                 if restart == 0 {
                     while_the_database_is_away(&server, &client).await;
                 }
                 let before = siege.load.acknowledged();
                 cluster.start_again();
                 let back = Instant::now();
-                until("a write to succeed", || (siege.load.acknowledged() > before).then_some(()));
+                until("a write to succeed", || beyond(siege.load.acknowledged(), before));
                 longest = longest.max(back.elapsed());
             }
         })
         .await;
     let (unknown, extra) = siege.judge(&home.register(), &client).await;
     println!(
-        "{RESTARTS} restarts, {} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} were \
+        "{restarts} restarts, {} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} were \
          stored; at most {longest:?} until the first write; {:?}",
         siege.load.acknowledged(),
         siege.trouble()
     );
-    assert!(siege.load.acknowledged() >= RESTARTS * 60);
-    assert!(longest <= Duration::from_secs(2), "{longest:?}");
+    assert!(siege.load.acknowledged() >= restarts * 60);
+    in_time("the first write after a restart", longest, Duration::from_secs(2));
     assert!(
-        siege.trouble().unavailable >= RESTARTS && siege.trouble().unanswered == 0,
+        siege.trouble().unavailable >= restarts && siege.trouble().unanswered == 0,
         "every one is answered"
     );
     server.stop();
@@ -103,27 +109,30 @@ async fn twenty_restarts_of_the_database_lose_nothing() {
 /// Everything that needs it is refused at once with a document, and the process says that it lives.
 async fn while_the_database_is_away(server: &Server, client: &Client) {
     // What is kept in memory of clients and tokens is old by then.
-    until("reads to be refused", || (peek(server.address, "/readyz")?.0 == 503).then_some(()));
+    until("reads to be refused", || match peek(server.address, "/readyz") {
+        Some((503, _)) => Ok(()),
+        answer => Err(format!("{answer:?}")),
+    });
     pause(600).await;
     let asked = Instant::now();
     client.get("/users").await.problem(503, "unavailable");
     client.ask_token().await.problem(503, "unavailable");
     client.create(&person(1), &uuid()).await.problem(503, "unavailable");
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    in_time("three refusals", asked.elapsed(), Duration::from_secs(2));
     assert_eq!(peek(server.address, "/healthz").unwrap().0, 200);
     assert_eq!(peek(server.address, "/metrics").unwrap().0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut_under_load_cost_nothing() {
-    const CUTS: u64 = 40;
+    let cuts = amount(15, 40);
     let Some(far) = Far::new("") else { return };
     let mut chance = Chance::new("cuts");
     let client = far.client().await;
     let siege = Siege::of(&[&far.server]);
     siege
         .lay(&client, async {
-            for _ in 0..CUTS {
+            for _ in 0..cuts {
                 siege.load.more(30).await;
                 pause(chance.below(20)).await;
                 far.cutter.cut_all();
@@ -140,7 +149,7 @@ async fn connections_that_are_cut_under_load_cost_nothing() {
         siege.load.acknowledged(),
         siege.trouble()
     );
-    assert!(far.cutter.count() >= CUTS && far.rerun() >= 1.0);
+    assert!(far.cutter.count() >= cuts && far.rerun() >= 1.0);
     assert_eq!(siege.trouble().unanswered, 0);
 }
 
@@ -166,9 +175,11 @@ async fn a_connection_that_breaks_after_any_number_of_bytes_is_survived() {
             refused += 1;
         }
         // A connection that was refused is not tried again for a moment.
-        while client.create(&write.body, &write.once).await.status == 503 {
-            pause(10).await;
-        }
+        until_async("the write to be taken", async || {
+            let answer = client.create(&write.body, &write.once).await;
+            if answer.status == 503 { Err(answer.text()) } else { Ok(()) }
+        })
+        .await;
         load.settle(&client, &write).await;
         let known = load.record.lock().unwrap().acknowledged.last().unwrap().answer.clone();
         assert!(answer.status != 200 || answer.body == known, "the repeat is answered as the first was");
@@ -182,10 +193,10 @@ async fn a_connection_that_breaks_after_any_number_of_bytes_is_survived() {
 /// The commit is done and nobody hears of it: the repeat gets the answer that was kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
-    const ROUNDS: u64 = 20;
+    let rounds = amount(10, 20);
     let Some(far) = Far::new("") else { return };
     let (client, load) = (far.client().await, Load::default());
-    for number in 0..ROUNDS {
+    for number in 0..rounds {
         let (write, before) = (Write::new(number), far.users());
         assert_eq!(client.get("/users?limit=1").await.status, 200);
         far.cutter.swallow_answers("COMMIT");
@@ -198,15 +209,16 @@ async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
         assert_eq!(far.users(), before + 1, "and done once");
     }
     // And when the network is well again at once: what may have been done is not tried again unasked.
-    for number in 0..ROUNDS {
+    for number in 0..rounds {
         let (write, cuts) = (Write::new(number), far.cutter.count());
         far.cutter.swallow_answers("COMMIT");
         let asking = tokio::spawn({
             let (client, write) = (client.clone(), write.clone());
             async move { client.create(&write.body, &write.once).await }
         });
-        let asked = Instant::now();
-        while far.cutter.count() == cuts && asked.elapsed() < PATIENCE {
+        let mut patience = Patience::new("a commit to be cut");
+        while far.cutter.count() == cuts {
+            patience.sees("no cut");
             std::thread::yield_now();
         }
         far.cutter.answers_again();
@@ -223,7 +235,7 @@ async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
                 siege.load.more(40).await;
                 let before = siege.trouble().unavailable;
                 far.cutter.swallow_answers("COMMIT");
-                until("commits to be lost", || (siege.trouble().unavailable >= before + 10).then_some(()));
+                until("commits to be lost", || beyond(siege.trouble().unavailable, before + 9));
                 far.cutter.answers_again();
             }
         })
@@ -241,9 +253,10 @@ async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_swallows_everything_is_given_up_in_time() {
     /// A statement is waited for on the old connection for its limit and 2 s, then a new connection for its
-    /// own; and what a busy machine takes.
-    const LIMIT: Duration = Duration::from_secs(1 + 2 + 1 + 2);
-    let limits = "connect_timeout_seconds = 1\nstatement_timeout_seconds = 1\nlock_timeout_seconds = 1\n";
+    /// own; and some for the work.
+    const LIMIT: Duration = Duration::from_secs(3 + 2 + 3 + 2);
+    // Far more than the short freeze, whatever a busy machine adds.
+    let limits = "connect_timeout_seconds = 3\nstatement_timeout_seconds = 3\nlock_timeout_seconds = 3\n";
     let Some(far) = Far::new(&format!("[postgres]\n{limits}")) else { return };
     let client = far.client().await;
     let siege = Siege::of(&[&far.server]);
@@ -257,7 +270,7 @@ async fn a_network_that_swallows_everything_is_given_up_in_time() {
             siege.load.more(60).await;
             assert_eq!(siege.trouble().unavailable, 0);
             far.cutter.freeze();
-            until("writes to be refused", || (siege.trouble().unavailable > 0).then_some(()));
+            until("writes to be refused", || beyond(siege.trouble().unavailable, 0));
             for target in ["/users", "/readyz"] {
                 let asked = Instant::now();
                 client.get(target).await.problem(503, "unavailable");
@@ -266,27 +279,27 @@ async fn a_network_that_swallows_everything_is_given_up_in_time() {
             let before = siege.load.acknowledged();
             far.cutter.thaw();
             let thawed = Instant::now();
-            until("a write to succeed", || (siege.load.acknowledged() > before).then_some(()));
-            println!("the first write {:?} after the thaw", thawed.elapsed());
-            assert!(thawed.elapsed() < Duration::from_secs(5), "{:?}", thawed.elapsed());
+            until("a write to succeed", || beyond(siege.load.acknowledged(), before));
+            in_time("the first write after the thaw", thawed.elapsed(), Duration::from_secs(5));
             siege.load.more(60).await;
         })
         .await;
     let (unknown, extra) = siege.judge(&far.register, &client).await;
     println!("{unknown} left open, of which {extra} were stored; {:?}", siege.trouble());
-    assert!(siege.trouble().longest <= LIMIT, "{:?}", siege.trouble());
+    in_time("the longest request", siege.trouble().longest, LIMIT);
     assert_eq!(siege.trouble().unanswered, 0);
 }
 
 /// A start says what it cannot reach, soon.
 #[test]
 fn a_start_without_the_database_says_so() {
-    let Some(far) = Far::new("[postgres]\nconnect_timeout_seconds = 1\n") else { return };
+    let Some(far) = Far::new("") else { return };
     far.cutter.freeze();
     for command in ["serve", "worker"] {
         let asked = Instant::now();
-        let refusal = run(&mut far.home.command(&[command])).refusal();
+        let mut command = far.home.command(&[command]);
+        let refusal = run(command.env("INVESTORD_POSTGRES__CONNECT_TIMEOUT_SECONDS", "1")).refusal();
         assert!(refusal.contains("cannot reach postgres://"), "{refusal}");
-        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        in_time("the refusal to start", asked.elapsed(), Duration::from_secs(5));
     }
 }

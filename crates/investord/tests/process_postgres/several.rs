@@ -11,11 +11,17 @@ use crate::judge::{check_database, count};
 use crate::load::{Acknowledged, Write, pause};
 use crate::provision::{SECOND, until_refused};
 use crate::siege::Siege;
+use crate::support::patience::{Patience, amount, in_time};
 use crate::support::postgres;
 
 /// None where there is no PostgreSQL.
 fn home(config: &str) -> Option<Home> {
     postgres::shared().map(|_| Home::new(config))
+}
+
+/// That there are no such rows, or how many.
+fn none(count: i64) -> Result<(), String> {
+    if count == 0 { Ok(()) } else { Err(format!("{count} rows")) }
 }
 
 fn start(home: &Home, at: usize) -> Server {
@@ -76,7 +82,7 @@ async fn a_revoked_key_is_refused_by_both_within_a_second() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_sent_to_both_at_once_makes_one_user() {
-    const ROUNDS: u64 = 200;
+    let rounds: u64 = amount(80, 200);
     let Some(home) = home("") else { return };
     let mut chance = Chance::new("at once");
     let servers = [0, 1].map(|at| start(&home, at));
@@ -87,7 +93,7 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
         connections.push(clients[number % 2].connect().await);
     }
     let (mut conflicts, mut others) = (0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let (once, count) = (uuid(), 2 + usize::try_from(chance.below(7)).unwrap());
         // In every fourth round one of them is for somebody else.
         let odd = (round % 4 == 0).then(|| usize::try_from(chance.below(8)).unwrap() % count);
@@ -122,9 +128,9 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
             assert_eq!(client.create(done[0].0, &once).await.body, done[0].1);
         }
     }
-    println!("{ROUNDS} keys, {conflicts} conflicts, {others} for another body");
-    assert!(others >= ROUNDS / 4, "in every fourth round somebody is refused");
-    let users = usize::try_from(ROUNDS).unwrap();
+    println!("{rounds} keys, {conflicts} conflicts, {others} for another body");
+    assert!(others >= rounds / 4, "in every fourth round somebody is refused");
+    let users = usize::try_from(rounds).unwrap();
     assert_eq!(clients[1].all_users().await.1, users);
     assert_eq!(check_database(&home.register()), users);
 }
@@ -199,7 +205,7 @@ async fn the_worker_forgets_and_a_server_without_one_does_not() {
     assert_eq!((rows(AGED), rows(YOUNG)), (4 + 1 + 3, 4 + 1 + 3), "nobody has swept");
 
     let mut worker = worker(&home, "worker");
-    until("the worker to have swept", || (rows(AGED) == 0).then_some(()));
+    until("the worker to have swept", || none(rows(AGED)));
     assert_eq!(rows(YOUNG), 4 + 1 + 3, "what counts is still there");
     for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/users", 404)] {
         let (answered, text) = peek(worker.address, path).unwrap();
@@ -207,7 +213,7 @@ async fn the_worker_forgets_and_a_server_without_one_does_not() {
         assert!(path != "/metrics" || text.contains("investord_store_write_seconds"), "{text}");
     }
     worker.terminate();
-    let status = worker.ended(Duration::from_secs(5)).expect("it ends after SIGTERM");
+    let status = worker.ends();
     assert!(status.success(), "{status}");
     assert_eq!(client.get("/users").await.json()["meta"]["total_count"], 6);
 
@@ -215,7 +221,7 @@ async fn the_worker_forgets_and_a_server_without_one_does_not() {
     age(&home);
     server.stop();
     let server = home.serve();
-    until("the server to have swept", || (rows(AGED) == 0).then_some(()));
+    until("the server to have swept", || none(rows(AGED)));
     server.stop();
 }
 
@@ -233,7 +239,7 @@ async fn workers_sweep_the_same_rows_without_harm() {
             .map(|log| scope.spawn(move || worker(home, log)))
             .map(|worker| worker.join().unwrap())
     });
-    until("the rows to be gone", || (count(&home.register(), AGED) == 0).then_some(()));
+    until("the rows to be gone", || none(count(&home.register(), AGED)));
     for (worker, log) in workers.into_iter().zip(["first", "second", "third"]) {
         worker.stop();
         let log = std::fs::read_to_string(home.path(&format!("{log}.err"))).unwrap();
@@ -243,8 +249,7 @@ async fn workers_sweep_the_same_rows_without_harm() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_of_one_of_two_lose_nothing() {
-    const KILLS: usize = 10;
-    const PER_ROUND: usize = 320;
+    let (kills, per_round) = amount((5, 100), (10, 320));
     let Some(home) = home("") else { return };
     let mut chance = Chance::new("kills");
     let mut servers = vec![start(&home, 0), start(&home, 1)];
@@ -252,8 +257,8 @@ async fn kills_of_one_of_two_lose_nothing() {
     let client = home.caller(&servers[0]).await;
     siege
         .lay(&client, async {
-            for _ in 0..KILLS {
-                siege.load.more(PER_ROUND).await;
+            for _ in 0..kills {
+                siege.load.more(per_round).await;
                 pause(chance.below(60)).await;
                 let at = usize::try_from(chance.below(2)).unwrap();
                 servers.remove(at).kill();
@@ -262,17 +267,17 @@ async fn kills_of_one_of_two_lose_nothing() {
                 servers.insert(at, start(&home, at));
                 siege.moved(at, &servers[at]);
             }
-            siege.load.more(PER_ROUND).await;
+            siege.load.more(per_round).await;
         })
         .await;
     let client = at(&servers[0], &client);
     let (unknown, extra) = siege.judge(&home.register(), &client).await;
     let (acknowledged, trouble) = (siege.load.acknowledged(), siege.trouble());
     println!(
-        "{KILLS} kills, {acknowledged} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} \
+        "{kills} kills, {acknowledged} acknowledged, 0 lost, 0 doubled; {unknown} left open, of which {extra} \
          were stored; {trouble:?}"
     );
-    assert!(acknowledged >= KILLS * PER_ROUND);
+    assert!(acknowledged >= kills * per_round);
     assert!(trouble.unanswered > 0 && trouble.sent_again > 0, "{trouble:?}");
 }
 
@@ -291,7 +296,7 @@ async fn a_stop_of_one_of_two_answers_what_was_sent() {
                 pause(chance.below(40)).await;
                 let at = stop % 2;
                 servers[at].terminate();
-                let status = servers[at].ended(Duration::from_secs(15)).expect("it ends");
+                let status = servers[at].ends();
                 assert!(status.success(), "{status}");
                 servers[at] = start(&home, at);
                 siege.moved(at, &servers[at]);
@@ -303,11 +308,7 @@ async fn a_stop_of_one_of_two_answers_what_was_sent() {
     let trouble = siege.trouble();
     println!("{STOPS} stops, {} acknowledged, {trouble:?}", siege.load.acknowledged());
     assert_eq!(trouble.unavailable, 0, "what was taken was done");
-    // As with one process (stop.rs): the system resets a connection that the server has not taken yet.
-    let record = siege.load.record.lock().unwrap();
-    let (fresh, used): (Vec<_>, Vec<_>) = record.lost.iter().partition(|lost| lost.first);
-    assert!(used.is_empty(), "{} requests were sent whole and not answered: {:?}", used.len(), used[0]);
-    assert!(fresh.len() <= STOPS, "{} first requests were not answered: {:?}", fresh.len(), fresh[0]);
+    siege.load.record.lock().unwrap().check_stops(STOPS);
 }
 
 /// A process that hangs holds a tenant's row until the database takes it away.
@@ -320,7 +321,7 @@ async fn a_process_that_hangs_keeps_the_others_waiting_for_so_long_only() {
         AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state = 'active'";
     let Some(home) = home("[postgres]\nlock_timeout_seconds = 1\n") else { return };
     // Longer than the other waits, so that this one is seen to wait in vain.
-    let hangs = home.serve_as("first", &[], &[("INVESTORD_POSTGRES__LOCK_TIMEOUT_SECONDS", "4")]);
+    let hangs = home.serve_as("first", &[], &[("INVESTORD_POSTGRES__LOCK_TIMEOUT_SECONDS", "6")]);
     let waits = start(&home, 1);
     let siege = Siege::of(&[&hangs]);
     let client = home.caller(&hangs).await;
@@ -332,14 +333,15 @@ async fn a_process_that_hangs_keeps_the_others_waiting_for_so_long_only() {
             loop {
                 siege.load.more(30).await;
                 hangs.signal("STOP");
-                until("what it has sent to be done", || (count(&register, BUSY) == 0).then_some(()));
+                until("what it has sent to be done", || none(count(&register, BUSY)));
                 caught += 1;
+                assert!(caught < 1000, "it never holds the row");
                 if count(&register, HELD) > 0 {
                     break;
                 }
                 hangs.signal("CONT");
             }
-            let held = Instant::now();
+            let (held, mut patience) = (Instant::now(), Patience::new("the row to be free"));
             let write = Write::new(1);
             loop {
                 let (request, asked) = (other.creation(&write.body, &write.once), Instant::now());
@@ -355,15 +357,16 @@ async fn a_process_that_hangs_keeps_the_others_waiting_for_so_long_only() {
                     _ => answer.problem(503, "unavailable"),
                 };
                 refusals += 1;
-                assert!(held.elapsed() < Duration::from_secs(7), "for ever");
+                patience.sees("a refusal");
                 assert_eq!(other.get("/users?limit=1").await.status, 200, "reads go on");
             }
+            let took = held.elapsed();
             println!(
-                "caught at the {caught}. attempt; {refusals} refusals, the longest after {longest:?}; done after {:?}",
-                held.elapsed()
+                "caught at the {caught}. attempt; {refusals} refusals, the longest after {longest:?}; done after {took:?}"
             );
             assert!(refusals > 0, "it has waited in vain");
-            assert!(longest < Duration::from_secs(3), "{longest:?}");
+            in_time("the longest wait for the row", longest, Duration::from_secs(3));
+            in_time("until the row was free", took, Duration::from_secs(9));
             hangs.signal("CONT");
             let again = Instant::now();
             siege.load.more(100).await;

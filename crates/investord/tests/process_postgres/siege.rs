@@ -117,8 +117,9 @@ struct Writer {
 impl Writer {
     async fn write(mut self) {
         let mut connection: Option<Connection> = None;
+        let mut before: Option<Instant> = None;
         while !self.siege.over.load(Ordering::Relaxed) {
-            let fresh = connection.is_none();
+            before = before.filter(|_| connection.is_some());
             let opened = match connection.take() {
                 Some(open) => Ok(open),
                 None => Connection::open(self.siege.door(self.door)).await,
@@ -137,6 +138,7 @@ impl Writer {
             };
             let request = self.client.creation(&write.body, &write.once);
             let sent = Instant::now();
+            let since = before.replace(sent).map(|before| sent - before);
             let outcome = open.send(&request).await;
             self.took(sent.elapsed());
             match outcome {
@@ -148,7 +150,7 @@ impl Writer {
                 outcome => {
                     // At once to the next server; if that fails too, there may be none for a while.
                     let wait = if self.well { 1 } else { 50 };
-                    self.troubled(outcome, write, known.is_some(), fresh);
+                    self.troubled(outcome, write, known.is_some(), since);
                     self.door += 1;
                     pause(wait).await;
                 }
@@ -173,7 +175,13 @@ impl Writer {
     }
 
     /// Notes what was not answered with a user.
-    fn troubled(&mut self, outcome: Result<Answer, Failure>, write: Write, repeated: bool, fresh: bool) {
+    fn troubled(
+        &mut self,
+        outcome: Result<Answer, Failure>,
+        write: Write,
+        repeated: bool,
+        since: Option<Duration>,
+    ) {
         let mut record = self.siege.load.record.lock().unwrap();
         let mut trouble = self.siege.trouble.lock().unwrap();
         match outcome {
@@ -188,7 +196,7 @@ impl Writer {
             Ok(answer) => return record.refused.push((write, answer)),
             Err(Failure::Lost(error)) => {
                 trouble.unanswered += 1;
-                record.lost.push(Lost { first: fresh, error });
+                record.lost.push(Lost { since, error });
             }
             Err(_) => trouble.unanswered += 1,
         }

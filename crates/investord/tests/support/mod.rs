@@ -1,4 +1,6 @@
 //! What several test programs share.
 
 pub mod cutter;
+pub mod patience;
 pub mod postgres;
+pub mod repeat;

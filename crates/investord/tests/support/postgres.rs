@@ -12,10 +12,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, Once, OnceLock};
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+
+use super::patience::PATIENCE;
 
 const VARIABLE: &str = "INVESTORD_TEST_POSTGRES";
 const HOW: &str = "install PostgreSQL (apt install postgresql, brew install postgresql@17), or set \
@@ -105,6 +106,8 @@ impl Cluster {
         command.args(["-c", KEEPER, "sh"]).arg(programs).arg(parent);
         // Away from a folder that the server's user may not enter, and from signals to our process group.
         command.current_dir("/").process_group(0).env("LC_ALL", "C").env("TZ", "UTC");
+        // A busy machine may need more than the usual minute; a server that has ended is noticed at once.
+        command.env("PGCTLTIMEOUT", "600");
         if let Some((user, group)) = user_instead_of_root() {
             command.uid(user).gid(group);
         }
@@ -339,7 +342,7 @@ pub fn number(url: &str, text: &str) -> i64 {
 fn try_sql(url: &str, text: &str) -> Result<Vec<Vec<Option<String>>>, String> {
     let talk = async {
         let mut config: Config = url.parse()?;
-        let (client, connection) = config.connect_timeout(Duration::from_secs(10)).connect(NoTls).await?;
+        let (client, connection) = config.connect_timeout(PATIENCE).connect(NoTls).await?;
         let connection = tokio::spawn(connection);
         let messages = client.simple_query(text).await?;
         drop(client);

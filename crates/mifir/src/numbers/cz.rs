@@ -2,7 +2,8 @@
 //!
 //! Women add 50 to the month; since 2004 a full day adds 20 more (Czech law 53/2004; not confirmed for Slovakia).
 //! Ten digits are divisible by 11; where the first nine leave 10, `C` is 0, which was done until 1985 mostly and is
-//! accepted without a limit. Nine digits have no check.
+//! accepted without a limit. Nine digits have no check, so there the stated birth date has to be one before 1954: a
+//! number of ten digits that has lost the zero in front would pass otherwise.
 
 use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, number, pair};
 
@@ -17,6 +18,9 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         r.check(9, Symbols::digit(number::<u32>(&d[..9]) % 11 % 10));
         d
     };
+    if nine && r.stated.is_some_and(|stated| stated.year() >= 1954) {
+        r.hard(What::OldLength { found: 9, before: 1954 });
+    }
     let (yy, written) = (pair(&d, 0), pair(&d, 2));
     let year = u16::from(yy)
         + match (nine, yy) {

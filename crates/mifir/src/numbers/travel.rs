@@ -32,6 +32,13 @@ pub fn check_passport(r: &mut Reader<'_>) -> Option<Encoded> {
     Some(encoded)
 }
 
+/// How many digits the passports of a country have, where they have nothing else.
+pub fn digits(country: Country) -> impl Iterator<Item = usize> {
+    let forms =
+        FORMS.iter().filter(move |(code, ..)| Country::of(code) == country).flat_map(|(_, forms, _)| *forms);
+    forms.filter(|form| form.bytes().all(|c| c == b'9')).map(|form| form.len())
+}
+
 pub fn check_document(r: &mut Reader<'_>) -> Option<Encoded> {
     let length = r.value.chars().count();
     if !(5..=9).contains(&length) {

@@ -1,0 +1,40 @@
+//! Certificates that have expired, or soon will.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::store::survey::{Finding, Level, finding};
+use crate::tls;
+
+/// Days before its end from which a certificate is worth a word.
+const SOON_DAYS: i64 = 30;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Looks at all certificates that the configuration names. A file that cannot be read is left to the checks.
+pub fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let shown = config.tls.as_ref().map(|tls| ("tls.cert_file", tls.cert_file.as_path(), Level::Bad));
+    let trusted = config.webhooks.ca_file.as_deref();
+    let trusted = trusted.map(|file| ("webhooks.ca_file", file, Level::Doubtful));
+    let files = shown.into_iter().chain(trusted);
+    files.filter_map(|(what, file, expired)| judge(what, file, expired, now).ok()).collect()
+}
+
+/// Judges a file by the certificate in it that is worst off.
+fn judge(what: &'static str, file: &Path, expired: Level, now: Timestamp) -> anyhow::Result<Finding> {
+    let (begin, end) = tls::validity(file)?;
+    let left = end.duration_since(now).as_secs();
+    let days = left / SECONDS_PER_DAY;
+    let file = file.display();
+    Ok(if left < 0 {
+        finding(expired, what, format!("{file}: has expired at {end}"))
+    } else if begin > now {
+        finding(expired, what, format!("{file}: is not valid before {begin}"))
+    } else if days <= SOON_DAYS {
+        let unit = if days == 1 { "day" } else { "days" };
+        finding(Level::Doubtful, what, format!("{file}: expires in {days} {unit}, at {end}"))
+    } else {
+        finding(Level::Good, what, format!("{file}: valid until {end}"))
+    })
+}

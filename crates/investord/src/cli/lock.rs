@@ -1,0 +1,102 @@
+//! The lock that keeps a second server off a register on SQLite.
+//!
+//! Two locks are held until the process ends. One is on a file beside the database, at the place to which links lead.
+//! It goes on holding when somebody puts another database there. The other, on Linux, is on the database itself, so
+//! that another link or mount of it makes no difference. It is one of flock(2), which Linux keeps apart from the locks
+//! of fcntl(2) that SQLite takes; other systems do not.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::store::{Database, sqlite_file};
+
+/// Makes sure that no process serves the register, on SQLite until this one ends.
+pub fn stop_others(database: &Database) -> anyhow::Result<()> {
+    match database {
+        Database::Sqlite(path) => {
+            make_folder(path)?;
+            hold(path)
+        }
+        Database::Postgres(server) => {
+            // The server may still be busy with what a process that was killed has left it.
+            let mut others = server.others()?;
+            for _ in 0..20 {
+                if others == 0 {
+                    return Ok(());
+                }
+                std::thread::sleep(Duration::from_millis(250));
+                others = server.others()?;
+            }
+            bail!("{others} connections of other processes use {server}: stop them first")
+        }
+    }
+}
+
+/// Makes this the one process that serves the file, which is made if it does not exist.
+pub fn serve_alone(database: &Path) -> anyhow::Result<()> {
+    make_folder(database)?;
+    sqlite_file::make_private(database)?;
+    hold(database)
+}
+
+/// Tells whether a process serves the register, as far as that can be seen. Makes nothing.
+pub fn is_served(database: &Database) -> bool {
+    match database {
+        Database::Sqlite(path) => {
+            let beside = sqlite_file::real_path(path).ok().map(|real| beside(&real));
+            let file = beside.and_then(|path| File::open(path).ok());
+            file.is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+        }
+        Database::Postgres(server) => server.others().is_ok_and(|others| others > 0),
+    }
+}
+
+fn make_folder(database: &Path) -> anyhow::Result<()> {
+    match database.parent() {
+        Some(folder) => std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display())),
+        None => Ok(()),
+    }
+}
+
+fn hold(database: &Path) -> anyhow::Result<()> {
+    let real = sqlite_file::real_path(database)?;
+    let path = beside(&real);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    take(file, &real)?;
+    if cfg!(target_os = "linux") && real.exists() {
+        take(File::open(&real).with_context(|| format!("cannot open {}", real.display()))?, &real)?;
+    }
+    Ok(())
+}
+
+fn beside(real: &Path) -> PathBuf {
+    let mut name = real.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Locks the file until the process ends. It is never closed: a process that closes one of its descriptors of a
+/// database loses the locks of SQLite on it (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+fn take(file: File, database: &Path) -> anyhow::Result<()> {
+    match file.try_lock() {
+        Ok(()) => {
+            std::mem::forget(file);
+            Ok(())
+        }
+        Err(TryLockError::WouldBlock) => bail!(
+            "a server is running on {}; SQLite is for one process, several need PostgreSQL",
+            database.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", database.display()))
+        }
+    }
+}

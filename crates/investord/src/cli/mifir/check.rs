@@ -1,0 +1,262 @@
+//! `investord mifir check`: a file of people.
+//!
+//! The file is read three times. First whole, without judging anybody: its structure, its encoding and the form of its
+//! dates are known before the first answer is given, so that a file that is not understood says nothing. Then for the
+//! numbers and people that stand in it more than once. Last for the answers.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use csv::StringRecord;
+use encoding_rs::Encoding;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::civil::Date;
+
+use crate::domain::identifier::{Content, Finding};
+use crate::domain::reporting::DryRun;
+use crate::domain::schema::Fault;
+
+use super::cells::Reading;
+use super::columns::{Columns, Mapping, fitting};
+use super::csv_file::{delimiter_named, encoding_named};
+use super::dates::{DateFormat, Survey};
+use super::headers::folded;
+use super::interrupt::Interrupt;
+use super::output::{Answer, Dialect, Format, Output};
+use super::repeats::{Repeats, Rows};
+use super::summary::Summary;
+use super::table::{Form, Row, Table};
+use super::{Ending, NOTE, Rules, is_broken_pipe, needs_a_look, person};
+
+#[derive(Args)]
+pub struct Check {
+    /// A CSV file, or a workbook (.xlsx, .xlsm, .xls); `-` is standard input. A header names the columns: `first_name`,
+    /// `last_name`, `birth_date` and `nationalities` (codes with blanks between), and if you like `identifiers`
+    /// (COUNTRY:VALUE or COUNTRY:STANDARD:VALUE, with | between) and `gender`. Usual names in English, German, French,
+    /// Spanish, Italian, Polish and Dutch are understood, too. Other columns are not read.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What stands between the columns, one character or `tab`; without it the header tells.
+    #[arg(long, value_parser = delimiter_named, value_name = "CHARACTER")]
+    delimiter: Option<u8>,
+    /// The encoding of a text that is neither UTF-8 nor UTF-16, as in `windows-1252`.
+    #[arg(long, value_parser = encoding_named, value_name = "NAME")]
+    encoding: Option<&'static Encoding>,
+    /// The sheet of a workbook; without it the first one with a header that is understood.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// What a column of another name holds, as in `Nachname=last_name`. Several columns can be `nationalities` or
+    /// `identifiers`, the latter with a country in front of each value, as in `PESEL=identifiers:PL`.
+    #[arg(long, value_name = "HEADER=FIELD")]
+    map: Vec<Mapping>,
+    /// How birth dates are written, as in `DD.MM.YYYY` or `%d.%m.%Y`; without it all of them tell. May be given several
+    /// times.
+    #[arg(long, value_name = "FORM")]
+    date_format: Vec<DateFormat>,
+    /// A column to pass through into the answers, or `*` for all. May be given several times.
+    #[arg(long, value_name = "HEADER")]
+    with: Vec<String>,
+    /// Write the answers into this file, which appears when they are complete. `.csv` and `.json` choose the format.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The format of the answers.
+    #[arg(long, value_enum, conflicts_with = "json")]
+    format: Option<Format>,
+    #[command(flatten)]
+    rules: Rules,
+}
+
+impl Check {
+    pub fn run(self) -> anyhow::Result<Ending> {
+        match self.check() {
+            // The reader has seen enough.
+            Err(error) if is_broken_pipe(&error) => Ok(Ending::ToBeLookedAt),
+            ending => ending,
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<Ending> {
+        let format = self.format()?;
+        let at_file = || self.file.display().to_string();
+        let mut say = |message: String| eprintln!("{message}");
+        let fits = |header: &StringRecord| fitting(header, &self.map);
+        let sheet = self.sheet.as_deref();
+        let form = Form { delimiter: self.delimiter, encoding: self.encoding, sheet, fits: &fits };
+        let mut table = Table::open(&self.file, &form, &mut say).with_context(at_file)?;
+        let columns = Columns::find(table.header(), &self.map, &self.with).with_context(at_file)?;
+        columns.describe().into_iter().for_each(&mut say);
+        let surveyed = self.survey(&mut table, columns, &mut say).with_context(at_file)?;
+        let dialect =
+            Dialect { delimiter: table.delimiter(), has_byte_order_mark: table.has_byte_order_mark() };
+        let with = &surveyed.reading.columns.with;
+        // The signals are taken before there is a file that would be left behind.
+        let interrupt = if self.output.is_some() { Interrupt::watch()? } else { Interrupt::default() };
+        let output = Output::open(self.output.as_deref(), &self.file, format, dialect, with)?;
+        self.answer(&mut table, &surveyed, output, &interrupt)
+    }
+
+    fn format(&self) -> anyhow::Result<Format> {
+        match (self.format, &self.output) {
+            _ if self.rules.json => Ok(Format::Json),
+            (Some(format), _) => Ok(format),
+            (None, Some(path)) => Format::of_path(path),
+            (None, None) => Ok(Format::Text),
+        }
+    }
+
+    /// Reads the whole file, without judging anybody.
+    fn survey(
+        &self,
+        table: &mut Table,
+        columns: Columns,
+        say: &mut dyn FnMut(String),
+    ) -> anyhow::Result<Surveyed> {
+        let mut dates = Survey::new(table.is_workbook());
+        let (mut rows, mut has_h, mut has_m) = (0, false, false);
+        let bar = ProgressBar::no_length()
+            .with_style(ProgressStyle::with_template("{spinner} {pos} records read")?);
+        table.each(&mut |row| {
+            rows += 1;
+            if row.record.is_multiple_of(BAR_STEP) {
+                bar.set_position(row.record);
+            }
+            dates.see(row.line, row.cells.get(columns.birth_date).unwrap_or_default());
+            let gender = columns.gender.and_then(|at| row.cells.get(at)).unwrap_or_default();
+            match folded(gender).as_str() {
+                "h" => has_h = true,
+                "m" => has_m = true,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        bar.finish_and_clear();
+        if rows == 0 {
+            bail!("there is nobody in it: no row stands below the header");
+        }
+        if let Table::Csv(file) = table
+            && !file.ends_whole()?
+        {
+            say("the last line does not end with a line break: was the file cut off?".to_owned());
+        }
+        let dates = dates.decide(&self.date_format)?;
+        if let Some(form) = dates.found() {
+            say(format!("birth dates are read as {form}"));
+        }
+        Ok(Surveyed { reading: Reading { columns, dates, m_is_open: has_h && has_m }, rows })
+    }
+
+    /// Judges everybody, once for what stands in the file more than once and once for the answers.
+    fn answer(
+        &self,
+        table: &mut Table,
+        surveyed: &Surveyed,
+        mut output: Output,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Ending> {
+        let Surveyed { reading, rows } = surveyed;
+        let bar = ProgressBar::new(2 * rows)
+            .with_style(ProgressStyle::with_template("{bar:30} {percent} %, {eta} left")?);
+        let judge = Judge { rules: &self.rules, reading, day: self.rules.day() };
+        let mut numbers = Rows::default();
+        let read = table.each(&mut |row| {
+            step(&bar, row.record, interrupt)?;
+            match judge.read(row) {
+                Ok((person, _)) => numbers.add(row.line, &person),
+                Err(_) => numbers.add_without_person(row.line, &judge.numbers(row)),
+            }
+            Ok(())
+        });
+        if interrupt.has_come() {
+            return Ok(Ending::Interrupted);
+        }
+        read?;
+        let (repeats, mut summary) = (numbers.repeats(), Summary::default());
+        let answered = table.each(&mut |row| {
+            step(&bar, rows + row.record, interrupt)?;
+            let answer = judge.answer(row, &repeats);
+            summary.count(&answer);
+            Ok(output.write(&answer)?)
+        });
+        bar.finish_and_clear();
+        if interrupt.has_come() {
+            return Ok(Ending::Interrupted);
+        }
+        answered?;
+        if summary.people() != *rows {
+            bail!("{}: the file has been changed while it was read", self.file.display());
+        }
+        output.finish()?;
+        eprintln!("{summary}");
+        Ok(if summary.is_good() { Ending::Good } else { Ending::ToBeLookedAt })
+    }
+}
+
+/// Records between two looks at the progress.
+const BAR_STEP: u64 = 1000;
+
+fn step(bar: &ProgressBar, position: u64, interrupt: &Interrupt) -> anyhow::Result<()> {
+    if interrupt.has_come() {
+        bail!("interrupted");
+    }
+    if position.is_multiple_of(BAR_STEP) {
+        bar.set_position(position);
+    }
+    Ok(())
+}
+
+/// What is known of the whole file.
+struct Surveyed {
+    reading: Reading,
+    rows: u64,
+}
+
+struct Judge<'a> {
+    rules: &'a Rules,
+    reading: &'a Reading,
+    day: Date,
+}
+
+impl Judge<'_> {
+    /// Reads a person, and the note about what was left out of the cells.
+    fn read(&self, row: &Row<'_>) -> Result<(DryRun, Option<Finding>), Vec<Fault>> {
+        let found = self.reading.person(row)?;
+        let fields: Vec<&str> = found.trimmed.into_iter().collect();
+        let note = (!fields.is_empty()).then(|| Finding {
+            severity: NOTE.to_owned(),
+            code: "trimmed".to_owned(),
+            message: format!(
+                "{}: characters were left out that are not seen or mark a text",
+                fields.join(", ")
+            ),
+        });
+        Ok((self.rules.read(&found.person, self.day)?, note))
+    }
+
+    /// The numbers of a row whose person cannot be read, each for itself.
+    fn numbers(&self, row: &Row<'_>) -> Vec<Content> {
+        let identifiers = self.reading.identifiers(row);
+        let alone = |identifier: &String| {
+            let texts = [("first_name", "Anna"), ("last_name", "Muster"), ("birth_date", "1970-01-01")];
+            let person = person(texts, ["DE"], [identifier.as_str()]);
+            self.rules.read(&person, self.day).map(|person| person.contents).unwrap_or_default()
+        };
+        identifiers.iter().flat_map(alone).collect()
+    }
+
+    fn answer<'b>(&'b self, row: &Row<'b>, repeats: &Repeats) -> Answer<'b> {
+        let (result, mut findings, note) = match self.read(row) {
+            Ok((person, note)) => (Ok(person.report()), repeats.findings(row.line, &person), note),
+            Err(faults) => {
+                let findings = repeats.findings_without_person(row.line, &self.numbers(row));
+                (Err(faults), findings, None)
+            }
+        };
+        let needs_a_look = result.as_ref().map_or(true, needs_a_look) || !findings.is_empty();
+        findings.extend(note);
+        let columns = self.reading.columns.with.iter();
+        let with =
+            columns.map(|(name, at)| (name.as_str(), row.cells.get(*at).unwrap_or_default())).collect();
+        Answer { line: row.line, record: row.record, with, result, findings, needs_a_look }
+    }
+}

@@ -1,0 +1,276 @@
+//! How birth dates are written in a file: said on the command line, or found out from all of them.
+
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use anyhow::bail;
+use jiff::civil::{Date, date};
+use regex::Regex;
+
+use super::table::is_format;
+
+/// A form that was said, as in `DD.MM.YYYY` or `%d.%m.%Y`.
+#[derive(Clone, Debug)]
+pub struct DateFormat {
+    /// As `strftime` has it.
+    pattern: String,
+    shown: String,
+}
+
+impl FromStr for DateFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pattern = if text.contains('%') { text.to_owned() } else { pattern_of(text)? };
+        if pattern.contains("%y") {
+            return Err(TWO_DIGITS.to_owned());
+        }
+        // A day on which no part can be taken for another.
+        let sample = date(1972, 9, 30);
+        let written = jiff::fmt::strtime::format(&pattern, sample).map_err(|error| error.to_string())?;
+        match Date::strptime(&pattern, &written) {
+            Ok(read) if read == sample => Ok(Self { pattern, shown: text.to_owned() }),
+            _ => Err("must have day, month and year, as in DD.MM.YYYY or %d.%m.%Y".to_owned()),
+        }
+    }
+}
+
+const TWO_DIGITS: &str = "the year must have four digits: two leave the century open";
+
+/// Translates letters in the languages of spreadsheets: D, T, G or J for the day, M for the month, Y, J, A or R for the
+/// year (DD.MM.YYYY, TT.MM.JJJJ, JJ/MM/AAAA, GG/MM/AAAA, DD-MM-JJJJ, DD.MM.RRRR).
+fn pattern_of(text: &str) -> Result<String, String> {
+    let mut pattern = String::new();
+    let letters: Vec<char> = text.to_uppercase().chars().collect();
+    for run in letters.chunk_by(|one, other| one == other) {
+        match (run[0], run.len()) {
+            ('D' | 'T' | 'G' | 'J', 1 | 2) => pattern.push_str("%d"),
+            ('M', 1 | 2) => pattern.push_str("%m"),
+            ('M', 3) => pattern.push_str("%b"),
+            ('M', 4) => pattern.push_str("%B"),
+            ('Y' | 'J' | 'A' | 'R', 4) => pattern.push_str("%Y"),
+            ('Y' | 'A' | 'R', 2) => return Err(TWO_DIGITS.to_owned()),
+            (letter, _) if letter.is_alphanumeric() => {
+                return Err(format!("'{letter}' is no part of a date; as in DD.MM.YYYY or %d.%m.%Y"));
+            }
+            _ => pattern.extend(run),
+        }
+    }
+    Ok(pattern)
+}
+
+/// How a date is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Four figures first.
+    YearFirst(char),
+    /// Four figures last.
+    YearLast(char),
+    /// Eight figures, of which the first four are the year.
+    Compact,
+    TwoDigitYear,
+}
+
+/// Parts of a date as they are written.
+struct Written {
+    shape: Shape,
+    parts: [u16; 3],
+}
+
+impl Written {
+    fn of(text: &str) -> Option<Self> {
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if text.len() == 8 && is_number(text) {
+            let parts = [text[..4].parse().ok()?, text[4..6].parse().ok()?, text[6..].parse().ok()?];
+            let is_day = (1800..2200).contains(&parts[0]) && parts[1] <= 12 && parts[2] <= 31;
+            return is_day.then_some(Self { shape: Shape::Compact, parts });
+        }
+        let divider = ['-', '.', '/', ' '].into_iter().find(|divider| text.contains(*divider))?;
+        // In Hungarian a point stands behind the day, too.
+        let text = if divider == '.' { text.strip_suffix('.').unwrap_or(text) } else { text };
+        let parts: Vec<&str> = text.split(divider).map(str::trim).collect();
+        let [first, second, third] = parts[..] else { return None };
+        if ![first, second, third].into_iter().all(is_number) || second.len() > 2 {
+            return None;
+        }
+        let shape = match (first.len(), third.len()) {
+            (4, 1 | 2) => Shape::YearFirst(divider),
+            (1 | 2, 4) => Shape::YearLast(divider),
+            (1 | 2, 1 | 2) => Shape::TwoDigitYear,
+            _ => return None,
+        };
+        Some(Self { shape, parts: [first.parse().ok()?, second.parse().ok()?, third.parse().ok()?] })
+    }
+}
+
+/// Leaves out a midnight behind a date, which exports of databases and spreadsheets put there, and characters that are
+/// not seen.
+fn bare(text: &str) -> String {
+    static MIDNIGHT: OnceLock<Regex> = OnceLock::new();
+    let midnight = MIDNIGHT.get_or_init(|| {
+        Regex::new(r"(?:T|\s+)(?:00?:00(?::00(?:[.,]0+)?)?|12:00(?::00)? ?[Aa][Mm])(?:Z|[+]00:?00)?$")
+            .expect("a pattern that is written here")
+    });
+    let seen: String = text.chars().filter(|letter| !is_format(*letter)).collect();
+    midnight.replace(seen.trim(), "").into_owned()
+}
+
+/// What stands in the order of day and month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    DayFirst,
+    MonthFirst,
+}
+
+/// How the dates of a column are read.
+pub struct Dates {
+    formats: Vec<DateFormat>,
+    /// The form that was found, if none was said.
+    shape: Shape,
+    order: Order,
+    /// Whether cells of the type date stand among texts.
+    is_workbook: bool,
+}
+
+/// Rows of one shape.
+struct Seen {
+    shape: Shape,
+    rows: u64,
+    first: u64,
+    /// Lines of a date whose first part must be a day, and whose second must be.
+    only_day_first: Option<u64>,
+    only_month_first: Option<u64>,
+}
+
+/// The forms of the dates of a column.
+pub struct Survey {
+    seen: Vec<Seen>,
+    is_workbook: bool,
+}
+
+impl Survey {
+    pub fn new(is_workbook: bool) -> Self {
+        Self { seen: Vec::new(), is_workbook }
+    }
+
+    pub fn see(&mut self, line: u64, text: &str) {
+        let Some(Written { shape, parts: [first, second, _] }) = Written::of(&bare(text)) else { return };
+        if self.is_workbook && shape == ISO {
+            return;
+        }
+        let at = self.seen.iter().position(|seen| seen.shape == shape).unwrap_or_else(|| {
+            let new = Seen { shape, rows: 0, first: line, only_day_first: None, only_month_first: None };
+            self.seen.push(new);
+            self.seen.len() - 1
+        });
+        let seen = &mut self.seen[at];
+        seen.rows += 1;
+        match (first, second) {
+            (13.., ..=12) => seen.only_day_first = seen.only_day_first.or(Some(line)),
+            (..=12, 13..) => seen.only_month_first = seen.only_month_first.or(Some(line)),
+            _ => {}
+        }
+    }
+
+    /// Decides for the form of most rows. What has another form is a fault of its row, so that nothing is guessed; two
+    /// orders of day and month, or none that can be told, are refused.
+    pub fn decide(&self, formats: &[DateFormat]) -> anyhow::Result<Dates> {
+        let (formats, is_workbook) = (formats.to_vec(), self.is_workbook);
+        let found = |shape, order| Dates { formats: formats.clone(), shape, order, is_workbook };
+        let most = self.seen.iter().reduce(|most, seen| if seen.rows > most.rows { seen } else { most });
+        let Some(most) = most.filter(|_| formats.is_empty()) else {
+            return Ok(found(ISO, Order::DayFirst));
+        };
+        let Seen { shape, first, only_day_first, only_month_first, .. } = *most;
+        let order = match (shape, only_day_first, only_month_first) {
+            (Shape::TwoDigitYear, ..) => bail!("birth dates, as on line {first}: {TWO_DIGITS}"),
+            // Nobody writes the month first and points behind it.
+            (Shape::YearFirst(_) | Shape::Compact | Shape::YearLast('.'), ..) => Order::DayFirst,
+            (Shape::YearLast(_), Some(_), None) => Order::DayFirst,
+            (Shape::YearLast(_), None, Some(_)) => Order::MonthFirst,
+            (Shape::YearLast(divider), Some(day), Some(month)) => bail!(
+                "birth dates are written in two ways: on line {day} the day stands first, on line {month} the month; \
+                 which is right? Say --date-format DD{divider}MM{divider}YYYY or MM{divider}DD{divider}YYYY"
+            ),
+            (Shape::YearLast(divider), None, None) => bail!(
+                "does the day or the month stand first in birth dates, as on line {first}? No date of the file tells; \
+                 say --date-format DD{divider}MM{divider}YYYY or MM{divider}DD{divider}YYYY"
+            ),
+        };
+        Ok(found(shape, order))
+    }
+}
+
+const ISO: Shape = Shape::YearFirst('-');
+
+impl Dates {
+    /// The form that was found, if it has to be said.
+    pub fn found(&self) -> Option<String> {
+        (self.formats.is_empty() && self.shape != ISO).then(|| self.shown())
+    }
+
+    fn shown(&self) -> String {
+        if !self.formats.is_empty() {
+            return self.formats.iter().map(|format| format.shown.as_str()).collect::<Vec<_>>().join(" or ");
+        }
+        match (self.shape, self.order) {
+            (Shape::YearLast(divider), Order::DayFirst) => format!("DD{divider}MM{divider}YYYY"),
+            (Shape::YearLast(divider), Order::MonthFirst) => format!("MM{divider}DD{divider}YYYY"),
+            (Shape::YearFirst(divider), _) => format!("YYYY{divider}MM{divider}DD"),
+            (Shape::Compact | Shape::TwoDigitYear, _) => "YYYYMMDD".to_owned(),
+        }
+    }
+
+    /// Reads a date, or says which rule it does not keep.
+    pub fn read(&self, text: &str) -> Result<Date, String> {
+        let text = bare(text);
+        let written = Written::of(&text);
+        let day = |year: u16, month: u16, day: u16| {
+            let parts = (i16::try_from(year), i8::try_from(month), i8::try_from(day));
+            let (Ok(year), Ok(month), Ok(day)) = parts else { return Err(NO_DAY.to_owned()) };
+            Date::new(year, month, day).map_err(|_| NO_DAY.to_owned())
+        };
+        if let Some(Written { shape: ISO, parts }) = written
+            && self.is_workbook
+        {
+            return day(parts[0], parts[1], parts[2]);
+        }
+        if !self.formats.is_empty() {
+            return self.read_as_said(&text);
+        }
+        match written {
+            Some(Written { shape, parts: [first, second, third] }) if shape == self.shape => {
+                match (shape, self.order) {
+                    (Shape::YearLast(_), Order::DayFirst) => day(third, second, first),
+                    (Shape::YearLast(_), Order::MonthFirst) => day(third, first, second),
+                    _ => day(first, second, third),
+                }
+            }
+            Some(Written { shape: Shape::TwoDigitYear, .. }) => Err(TWO_DIGITS.to_owned()),
+            _ => Err(self.other_form(&text)),
+        }
+    }
+
+    fn read_as_said(&self, text: &str) -> Result<Date, String> {
+        let mut read: Vec<Date> =
+            self.formats.iter().filter_map(|format| Date::strptime(&format.pattern, text).ok()).collect();
+        read.dedup();
+        match read[..] {
+            [day] => Ok(day),
+            [] => Err(format!("must be a day of the calendar, written as {}", self.shown())),
+            _ => Err(format!("is another day in each of {}", self.shown())),
+        }
+    }
+
+    fn other_form(&self, text: &str) -> String {
+        let is_count = (4..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let hint = if is_count {
+            "; a number such as this is how spreadsheets count days: format the column as a date"
+        } else {
+            ""
+        };
+        format!("must be a date of the form {}{hint}", self.shown())
+    }
+}
+
+const NO_DAY: &str = "is not a day of the calendar";

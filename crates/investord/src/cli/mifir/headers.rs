@@ -1,0 +1,119 @@
+//! What columns are called in the languages of customers' lists.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// A field of a person that a column can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    FirstName,
+    LastName,
+    BirthDate,
+    Nationalities,
+    Identifiers,
+    Gender,
+}
+
+impl Field {
+    pub const ALL: [Field; 6] = [
+        Field::FirstName,
+        Field::LastName,
+        Field::BirthDate,
+        Field::Nationalities,
+        Field::Identifiers,
+        Field::Gender,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::FirstName => "first_name",
+            Field::LastName => "last_name",
+            Field::BirthDate => "birth_date",
+            Field::Nationalities => "nationalities",
+            Field::Identifiers => "identifiers",
+            Field::Gender => "gender",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    /// Names of the column in English, German, French, Spanish, Italian, Polish and Dutch.
+    const fn synonyms(self) -> &'static str {
+        match self {
+            Field::FirstName => {
+                "first name, first names, forename, forenames, given name, given names, Vorname, Vornamen, prénom, \
+                 prénoms, nombre, nombres, nombre de pila, nome, nomi, imię, imiona, voornaam, voornamen"
+            }
+            Field::LastName => {
+                "last name, last names, surname, surnames, family name, Nachname, Nachnamen, Familienname, Zuname, \
+                 nom, nom de famille, apellido, apellidos, cognome, cognomi, nazwisko, nazwiska, achternaam, \
+                 familienaam"
+            }
+            Field::BirthDate => {
+                "birth date, date of birth, DOB, birthday, Geburtsdatum, Geburtstag, Geb.-Datum, Gebdat, date de \
+                 naissance, date naissance, fecha de nacimiento, fecha nacimiento, data di nascita, data nascita, \
+                 data urodzenia, geboortedatum"
+            }
+            Field::Nationalities => {
+                "nationalities, nationality, citizenship, citizenships, Staatsangehörigkeit, Staatsangehörigkeiten, \
+                 Staatsbürgerschaft, Staatsbürgerschaften, Nationalität, Nationalitäten, nationalité, nationalités, \
+                 citoyenneté, nacionalidad, nacionalidades, ciudadanía, nazionalità, cittadinanza, cittadinanze, \
+                 obywatelstwo, obywatelstwa, narodowość, nationaliteit, nationaliteiten, staatsburgerschap"
+            }
+            Field::Identifiers => {
+                "identifiers, identifier, national identifier, national identifiers, Kennung, Kennungen, \
+                 Identifikator, Identifikatoren, identifiant, identifiants, identificador, identificadores, \
+                 identificatore, identificatori, identyfikator, identyfikatory"
+            }
+            Field::Gender => {
+                "gender, sex, Geschlecht, sexe, genre, sexo, género, sesso, genere, płeć, geslacht"
+            }
+        }
+    }
+
+    /// The field that a header names by itself.
+    pub fn of_header(header: &str) -> Option<Self> {
+        let folded = folded(header);
+        Self::ALL.into_iter().find(|field| is_one_of(&folded, field.synonyms()))
+    }
+}
+
+/// Names of a whole name or, beside a column of first names, of a last name.
+const NAMES: &str = "name, names, naam";
+/// Names of columns that hold more than one field.
+const FULL_NAMES: &str = "full name, customer name, client name, customer, client, Kundenname, Kunde, voller Name, \
+                          vollständiger Name, Vor- und Nachname, Vorname Nachname, Name Vorname, Nachname Vorname, nom \
+                          complet, nom et prénom, nom prénom, prénom nom, nombre completo, nombre y apellidos, apellidos y \
+                          nombre, nome completo, nome cognome, nome e cognome, cognome nome, imię i nazwisko, nazwisko i \
+                          imię, volledige naam";
+
+fn is_one_of(name: &str, names: &str) -> bool {
+    names.split(',').any(|one| folded(one) == name)
+}
+
+/// Whether a header names a last name only if there is a column of first names.
+pub fn is_name(header: &str) -> bool {
+    is_one_of(&folded(header), NAMES)
+}
+
+/// Whether a header seems to name first and last name at once.
+pub fn is_full_name(header: &str) -> bool {
+    is_name(header) || is_one_of(&folded(header), FULL_NAMES)
+}
+
+/// What is left of a text without case, diacritics and all that is no letter or figure; an umlaut that is written with
+/// an e is one without dots.
+pub fn folded(text: &str) -> String {
+    let base = text.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
+    let letters: String = base
+        .filter(|letter| letter.is_alphanumeric())
+        .map(|letter| match letter {
+            'ł' => 'l',
+            'ø' => 'o',
+            letter => letter,
+        })
+        .collect();
+    letters.replace('ß', "ss").replace("ae", "a").replace("oe", "o").replace("ue", "u")
+}

@@ -1,0 +1,40 @@
+//! Ctrl-C while a file is written, so that no half of one is left behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::Context;
+use tokio::signal;
+
+/// Whether SIGINT or SIGTERM has come.
+#[derive(Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Takes the signals from now on instead of ending the process.
+    pub fn watch() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut terminate = {
+            let _guard = runtime.enter();
+            signal::unix::signal(signal::unix::SignalKind::terminate())?
+        };
+        let interrupt = Self::default();
+        let flag = Arc::clone(&interrupt.0);
+        let wait = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+            flag.store(true, Ordering::Relaxed);
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(wait).context("no thread for signals")?;
+        Ok(interrupt)
+    }
+
+    pub fn has_come(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,172 @@
+//! `investord mifir`: who is reported with what, without a server and without a register.
+
+mod cells;
+mod check;
+mod columns;
+mod csv_file;
+mod dates;
+mod explain;
+mod headers;
+mod interrupt;
+mod output;
+mod quotes;
+mod repeats;
+mod summary;
+mod table;
+mod workbook;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::civil::Date;
+
+use crate::clock::{Clock, SystemClock};
+use crate::domain::identifier::today;
+use crate::domain::reporting::{DryRun, Examined, Report};
+use crate::domain::schema::Fault;
+use crate::domain::tenant::{RegimeSetting, Settings};
+use crate::domain::tree::Tree;
+
+#[derive(Subcommand)]
+pub enum Mifir {
+    /// Check the people of a spreadsheet or CSV file: an answer for each on standard output or in a file, with its line
+    /// in the input and the number of its record; counts on standard error. Exit code 0: all are ready and nothing was
+    /// found; 1: somebody has to be looked at; 2: the file was not understood, and nothing of it counts as checked.
+    Check(check::Check),
+    /// Explain one person. Exit code 0: ready and nothing was found; 1: to be looked at; 2: not understood.
+    Explain(explain::Explain),
+}
+
+/// What decides besides the person.
+#[derive(Args)]
+struct Rules {
+    /// Under which copy of RTS 22 the report is made.
+    #[arg(long, value_enum, ignore_case = true, default_value = "EU")]
+    regime: Regime,
+    /// The day to decide for, as in 2026-01-31; without it today.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
+    /// Answer in JSON: one object, or one per line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum Regime {
+    Eu,
+    Uk,
+}
+
+impl Rules {
+    /// The day to decide for.
+    fn day(&self) -> Date {
+        self.as_of.unwrap_or_else(|| today(SystemClock::default().now()))
+    }
+
+    /// Reads a person, or names every fault of what was said about them.
+    fn read(&self, person: &Tree, day: Date) -> Result<DryRun, Vec<Fault>> {
+        let regime = match self.regime {
+            Regime::Eu => RegimeSetting::Eu,
+            Regime::Uk => RegimeSetting::Uk,
+        };
+        let settings = Settings { regime, ..Settings::default() };
+        DryRun::read(person, &settings, day)
+    }
+}
+
+/// The severity of what is said without asking for anything.
+const NOTE: &str = "note";
+
+/// How a run ended.
+pub enum Ending {
+    Good,
+    ToBeLookedAt,
+    /// Stopped by a signal before anything was written.
+    Interrupted,
+}
+
+impl Mifir {
+    pub fn run(self) -> ExitCode {
+        let ending = match self {
+            Mifir::Check(check) => check.run(),
+            Mifir::Explain(explain) => explain.run(),
+        };
+        match ending {
+            Ok(Ending::Good) => ExitCode::SUCCESS,
+            Ok(Ending::ToBeLookedAt) => ExitCode::FAILURE,
+            // As a shell counts a command that SIGINT ended.
+            Ok(Ending::Interrupted) => ExitCode::from(130),
+            Err(error) => {
+                eprintln!("investord: {error:#}");
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Makes the body of a dry run from texts.
+fn person<'a>(
+    texts: impl IntoIterator<Item = (&'static str, &'a str)>,
+    nationalities: impl IntoIterator<Item = &'a str>,
+    identifiers: impl IntoIterator<Item = &'a str>,
+) -> Tree {
+    let text = |text: &str| Tree::Text(text.to_owned());
+    let mut members: Vec<(String, Tree)> =
+        texts.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
+    members.push(("nationalities".to_owned(), Tree::List(nationalities.into_iter().map(text).collect())));
+    let identifier = |written: &str| {
+        let parts: Vec<&str> = written.splitn(3, ':').map(str::trim).collect();
+        // What accepts everything: whether it is a passport follows from the standard.
+        let mut members = vec![("type".to_owned(), text("NATIONAL_ID"))];
+        let names: &[&str] = match parts.len() {
+            1 | 2 => &["issuing_country", "identifier"],
+            _ => &["issuing_country", "identifier_standard", "identifier"],
+        };
+        members.extend(names.iter().zip(&parts).map(|(name, part)| ((*name).to_owned(), text(part))));
+        Tree::Object(members)
+    };
+    members.push(("identifiers".to_owned(), Tree::List(identifiers.into_iter().map(identifier).collect())));
+    Tree::Object(members)
+}
+
+/// Names every identifier without its country in front.
+fn without_country<'a>(identifiers: impl Iterator<Item = &'a str>) -> Vec<Fault> {
+    let message = "must be COUNTRY:VALUE or COUNTRY:STANDARD:VALUE, as in PL:PESEL:54010150464";
+    let unnamed = identifiers.enumerate().filter(|(_, written)| !written.contains(':'));
+    unnamed.map(|(at, _)| Fault::new(format!("identifiers[{at}]"), message)).collect()
+}
+
+/// Whether somebody has to look at a person: nothing can be reported yet, or an identifier has a finding, be it one
+/// that proves nothing (another birth date or sex than stated).
+fn needs_a_look(report: &Report) -> bool {
+    report.designation.is_none() || report.identifiers.iter().any(|one| !one.faults.is_empty())
+}
+
+/// Puts outcome and designation into a few words.
+fn verdict(report: &Report) -> String {
+    let Report { outcome, designation, missing, review, .. } = report;
+    let named = designation.iter().map(|named| format!(" {} ({})", named.identifier, named.step.scheme));
+    let missing = missing.iter().map(|missing| {
+        let next =
+            missing.next.iter().map(|next| format!(", or if there is none {}", next.identifier_standard));
+        format!(" {} {}{}", missing.country, missing.wanted.identifier_standard, next.collect::<String>())
+    });
+    let review = review.iter().map(|review| format!(" {review}"));
+    named.chain(missing).chain(review).fold((*outcome).to_owned(), |text, more| text + &more)
+}
+
+/// Names an identifier as it is reported.
+fn named(one: &Examined) -> String {
+    format!("{} {} {}", one.issuing_country, one.identifier_standard, one.reported)
+}
+
+fn joined(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}

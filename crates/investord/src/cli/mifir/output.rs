@@ -1,0 +1,265 @@
+//! Answers of a check as text, JSON lines or CSV, on standard output or in a file.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use csv::{Writer, WriterBuilder};
+use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
+
+use crate::domain::identifier::Finding;
+use crate::domain::reporting::Report;
+use crate::domain::schema::Fault;
+
+use super::table::is_format;
+use super::{joined, named, verdict};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Line, record, columns passed through, verdict and findings, with tabs between.
+    Text,
+    /// An object on each line.
+    Json,
+    /// For spreadsheets, with a header.
+    Csv,
+}
+
+impl Format {
+    /// The format that the name of a file asks for.
+    pub fn of_path(path: &Path) -> anyhow::Result<Self> {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("csv") => Ok(Format::Csv),
+            Some("json" | "jsonl" | "ndjson") => Ok(Format::Json),
+            Some("xlsx" | "xlsm" | "xls" | "ods") => {
+                bail!("--output: workbooks are not written; a .csv file opens in a spreadsheet")
+            }
+            _ => Ok(Format::Text),
+        }
+    }
+}
+
+/// The answer about a record.
+pub struct Answer<'a> {
+    pub line: u64,
+    pub record: u64,
+    /// Columns that are passed through.
+    pub with: Vec<(&'a str, &'a str)>,
+    pub result: Result<Report, Vec<Fault>>,
+    /// What was found out about the record beside its identifiers.
+    pub findings: Vec<Finding>,
+    pub needs_a_look: bool,
+}
+
+impl Answer<'_> {
+    /// Everything found, in words.
+    fn findings(&self) -> String {
+        let of_identifiers = self.result.iter().flat_map(|report| &report.identifiers).flat_map(|one| {
+            let of_one =
+                move |fault: &Finding| format!("{}: {} ({})", named(one), fault.message, fault.severity);
+            one.faults.iter().map(of_one)
+        });
+        let faults = self.result.as_ref().err().into_iter().flatten();
+        let faults = faults.map(|fault| format!("{}: {}", fault.field, fault.message));
+        let others = self.findings.iter().map(|found| format!("{} ({})", found.message, found.severity));
+        joined(faults.chain(of_identifiers).chain(others))
+    }
+
+    /// What the rules leave open, in words.
+    fn open_points(&self) -> String {
+        let reasons = self.result.iter().flat_map(|report| &report.reasons);
+        joined(reasons.filter(|reason| reason.open).map(|reason| reason.text.clone()))
+    }
+}
+
+/// Where answers go.
+pub struct Output {
+    writer: Kind,
+    file: Option<(NamedTempFile, PathBuf)>,
+}
+
+enum Kind {
+    Text(Box<dyn Write>),
+    Json(Box<dyn Write>),
+    Csv(Box<Writer<Box<dyn Write>>>),
+}
+
+/// What a CSV file is to look like: like the one that was read.
+#[derive(Clone, Copy)]
+pub struct Dialect {
+    pub delimiter: u8,
+    pub has_byte_order_mark: bool,
+}
+
+const CSV_HEADER: &[&str] =
+    &["outcome", "to_be_looked_at", "identifier", "scheme", "missing", "review", "findings", "open_points"];
+
+impl Output {
+    /// Begins to write. A file appears under its name when it is complete.
+    pub fn open(
+        path: Option<&Path>,
+        input: &Path,
+        format: Format,
+        dialect: Dialect,
+        with: &[(String, usize)],
+    ) -> anyhow::Result<Self> {
+        let (mut out, file): (Box<dyn Write>, _) =
+            match path.filter(|path| !STDOUT.iter().any(|name| path.as_os_str() == *name)) {
+                None => (Box::new(BufWriter::new(io::stdout().lock())), None),
+                Some(path) => open(path, input).with_context(|| format!("--output {}", path.display()))?,
+            };
+        let writer = match format {
+            Format::Text => Kind::Text(out),
+            Format::Json => Kind::Json(out),
+            Format::Csv => {
+                if dialect.has_byte_order_mark {
+                    out.write_all("\u{feff}".as_bytes())?;
+                }
+                let mut writer = WriterBuilder::new().delimiter(dialect.delimiter).from_writer(out);
+                let names = with.iter().map(|(name, _)| unclashing(name));
+                let header = ["line", "record"].map(str::to_owned).into_iter().chain(names);
+                writer
+                    .write_record(header.chain(CSV_HEADER.iter().map(|name| (*name).to_owned())))
+                    .map_err(io::Error::from)?;
+                Kind::Csv(Box::new(writer))
+            }
+        };
+        Ok(Self { writer, file })
+    }
+
+    pub fn write(&mut self, answer: &Answer<'_>) -> io::Result<()> {
+        match &mut self.writer {
+            Kind::Text(out) => write_text(answer, out),
+            Kind::Json(out) => write_json(answer, out),
+            Kind::Csv(writer) => writer.write_record(csv_record(answer)).map_err(io::Error::from),
+        }
+    }
+
+    /// Writes what is left, and gives a file its name.
+    pub fn finish(self) -> anyhow::Result<()> {
+        match self.writer {
+            Kind::Text(mut out) | Kind::Json(mut out) => out.flush()?,
+            Kind::Csv(mut writer) => writer.flush()?,
+        }
+        if let Some((file, path)) = self.file {
+            file.as_file().sync_all()?;
+            file.persist(&path).with_context(|| format!("--output {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Names of standard output, which may be a file that is not to be replaced.
+const STDOUT: &[&str] = &["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+type Opened = (Box<dyn Write>, Option<(NamedTempFile, PathBuf)>);
+
+fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
+    // Through links, so that neither the input nor a link is replaced.
+    let path = match fs::canonicalize(path) {
+        Ok(there) if fs::canonicalize(input).is_ok_and(|input| input == there) => {
+            bail!("is the file that is checked")
+        }
+        Ok(there) if there.is_dir() => bail!("is a directory"),
+        Ok(there) if !there.is_file() || path.starts_with("/dev") || path.starts_with("/proc") => {
+            // A device, a pipe or an open file has nothing to replace.
+            let device = fs::OpenOptions::new().write(true).open(there)?;
+            return Ok((Box::new(BufWriter::new(device)), None));
+        }
+        Ok(there) => there,
+        Err(_) => path.to_owned(),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = NamedTempFile::with_prefix_in(".investord-check-", folder.unwrap_or(Path::new(".")))?;
+    let out = BufWriter::new(file.as_file().try_clone()?);
+    Ok((Box::new(out), Some((file, path))))
+}
+
+fn write_text(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{}\t{}", answer.line, answer.record)?;
+    for (_, cell) in &answer.with {
+        write!(out, "\t{}", visible(cell))?;
+    }
+    let verdict = answer.result.as_ref().map_or("ERROR".to_owned(), verdict);
+    let open = answer.open_points();
+    let open = if open.is_empty() { open } else { format!("\topen: {open}") };
+    writeln!(out, "\t{verdict}\t{}{open}", answer.findings())
+}
+
+/// A cell of the input as it can be shown in a terminal, in one column.
+fn visible(cell: &str) -> String {
+    let escaped = |letter: char| -> Vec<char> {
+        if letter.is_control() || is_format(letter) {
+            letter.escape_default().collect()
+        } else {
+            vec![letter]
+        }
+    };
+    cell.chars().flat_map(escaped).collect()
+}
+
+fn write_json(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut object = Map::new();
+    object.insert("line".to_owned(), json!(answer.line));
+    object.insert("record".to_owned(), json!(answer.record));
+    if !answer.with.is_empty() {
+        let with = answer.with.iter().map(|(name, cell)| ((*name).to_owned(), json!(cell)));
+        object.insert("with".to_owned(), Value::Object(with.collect()));
+    }
+    match &answer.result {
+        Ok(report) => {
+            if let Value::Object(members) = json!(report) {
+                object.extend(members);
+            }
+        }
+        Err(faults) => {
+            object.insert("outcome".to_owned(), json!("ERROR"));
+            object.insert("errors".to_owned(), json!(faults));
+        }
+    }
+    object.insert("findings".to_owned(), json!(answer.findings));
+    object.insert("to_be_looked_at".to_owned(), json!(answer.needs_a_look));
+    writeln!(out, "{}", Value::Object(object))
+}
+
+fn csv_record(answer: &Answer<'_>) -> Vec<String> {
+    let mut record = vec![answer.line.to_string(), answer.record.to_string()];
+    record.extend(answer.with.iter().map(|(_, cell)| harmless(cell)));
+    let report = answer.result.as_ref().ok();
+    let designation = report.and_then(|report| report.designation.as_ref());
+    let missing = report.and_then(|report| report.missing.as_ref());
+    let missing =
+        missing.map(|missing| format!("{} {}", missing.country, missing.wanted.identifier_standard));
+    record.extend([
+        report.map_or("ERROR", |report| report.outcome).to_owned(),
+        if answer.needs_a_look { "yes" } else { "no" }.to_owned(),
+        designation.map(|named| named.identifier.clone()).unwrap_or_default(),
+        designation.map(|named| named.step.scheme.to_owned()).unwrap_or_default(),
+        missing.unwrap_or_default(),
+        report.and_then(|report| report.review.clone()).unwrap_or_default(),
+        harmless(&answer.findings()),
+        harmless(&answer.open_points()),
+    ]);
+    record
+}
+
+/// A cell that no spreadsheet takes for a formula: an apostrophe stands in front of what could be one. Signed numbers
+/// and telephone numbers stay as they are.
+fn harmless(cell: &str) -> String {
+    let is_number = |rest: &str| rest.chars().all(|letter| letter.is_ascii_digit() || " .,".contains(letter));
+    let is_formula = match cell.chars().next() {
+        Some('=' | '@' | '\t' | '\r' | '\n') => true,
+        Some('+' | '-') => !is_number(&cell[1..]),
+        _ => false,
+    };
+    if is_formula { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// The name of a column that is passed through, other than those of the answer.
+fn unclashing(name: &str) -> String {
+    let clashes = ["line", "record"].contains(&name) || CSV_HEADER.contains(&name);
+    if clashes { format!("input {name}") } else { harmless(name) }
+}

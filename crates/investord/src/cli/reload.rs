@@ -1,0 +1,143 @@
+//! SIGHUP: certificate, tenants file and log level are read again, and everything else goes on as it was.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use axum_server::tls_rustls::RustlsConfig;
+use serde_json::Value;
+
+use super::certificates;
+use crate::app::App;
+use crate::config::{Config, Sources};
+use crate::provision::{Provisioner, Wanted};
+use crate::server::listeners::server_config;
+use crate::store::survey::Level;
+use crate::telemetry::{self, LogControl, filter};
+use crate::tls;
+
+/// What a process has been started with, and the handles to change it.
+pub struct Reload {
+    pub sources: Sources,
+    /// As it was read at the start, with the addresses as they were written.
+    pub started: Config,
+    pub log: LogControl,
+    /// Of a process that answers clients.
+    pub server: Option<OfServer>,
+}
+
+pub struct OfServer {
+    pub tls: Option<RustlsConfig>,
+}
+
+impl Reload {
+    /// Reads everything again for every SIGHUP, for as long as it is polled.
+    #[cfg(unix)]
+    pub async fn run(mut self, app: App, mut hangups: tokio::signal::unix::Signal) {
+        while hangups.recv().await.is_some() {
+            self.once(&app).await;
+        }
+    }
+
+    async fn once(&mut self, app: &App) {
+        let config = match Config::load(&self.sources) {
+            Ok(config) => config,
+            Err(error) => {
+                refused("configuration", format_args!("{error:#}"));
+                self.started.clone()
+            }
+        };
+        self.name_the_others(&config);
+        if let Some(server) = &self.server {
+            server.reload_certificate(app, &config);
+            reload_tenants(app, &config).await;
+        }
+        self.reload_level(&config);
+    }
+
+    /// Names settings that differ from those of the start and stay as they are.
+    fn name_the_others(&self, config: &Config) {
+        let settings = |config: &Config| serde_json::to_value(config).unwrap_or_default();
+        let (mut before, mut now) = (settings(&self.started), settings(config));
+        for settings in [&mut before, &mut now] {
+            settings["tenants"] = Value::Null;
+            settings["log"]["level"] = Value::Null;
+            if let Some(files) = settings["tls"].as_object_mut() {
+                files.clear();
+            }
+        }
+        let (Value::Object(before), Value::Object(now)) = (before, now) else { return };
+        let changed = before.iter().filter(|(name, value)| now.get(*name) != Some(value));
+        let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
+        if !changed.is_empty() {
+            tracing::warn!(settings = changed.join(", "), "changed settings that need a restart");
+        }
+    }
+
+    fn reload_level(&self, config: &Config) {
+        let level = config.log.level.as_str();
+        // Said before if the new level is the quieter one, and after if it is not.
+        let is_heard = tracing::enabled!(tracing::Level::INFO);
+        let say = || tracing::info!(what = "log.level", level, "reloaded");
+        if is_heard && filter(level).is_ok() {
+            say();
+        }
+        match self.log.set_level(level) {
+            Ok(()) if !is_heard => say(),
+            Ok(()) => {}
+            Err(error) => refused("log.level", error),
+        }
+    }
+}
+
+impl OfServer {
+    fn reload_certificate(&self, app: &App, config: &Config) {
+        let (Some(handle), Some(files)) = (&self.tls, &config.tls) else { return };
+        match server_config(files) {
+            Ok(made) => {
+                handle.reload_from_config(made);
+                tracing::info!(what = "tls", file = %files.cert_file.display(), "reloaded");
+                match tls::validity(&files.cert_file) {
+                    Ok((_, end)) => telemetry::certificate_expires(end),
+                    Err(error) => refused("tls.cert_file", format_args!("{error:#}")),
+                }
+                warn_of_certificates(app, config);
+            }
+            Err(unusable) => {
+                for (what, error) in &unusable {
+                    refused(what, format_args!("{error:#}"));
+                }
+            }
+        }
+    }
+}
+
+async fn reload_tenants(app: &App, config: &Config) {
+    let Some(file) = &config.tenants else { return };
+    let provisioner = Provisioner {
+        store: app.store.clone(),
+        master_key: Arc::clone(&app.master_key),
+        clock: Arc::clone(&app.clock),
+        ids: Arc::clone(&app.ids),
+    };
+    let applied = match Wanted::read(file) {
+        Ok(wanted) => provisioner.apply(wanted).await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
+    match applied {
+        Ok(()) => tracing::info!(what = "tenants", file = %file.display(), "reloaded"),
+        Err(error) => refused("tenants", format_args!("{error:#}")),
+    }
+}
+
+fn refused(what: &str, error: impl Display) {
+    tracing::error!(what, %error, "not reloaded: what was loaded before stays");
+}
+
+/// Logs what is wrong with certificates, or soon will be.
+pub fn warn_of_certificates(app: &App, config: &Config) {
+    for found in certificates::examine(config, app.clock.now()) {
+        if found.level != Level::Good {
+            tracing::warn!(what = found.what, found = found.found, "a certificate needs to be renewed");
+        }
+    }
+}

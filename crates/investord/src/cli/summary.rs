@@ -1,0 +1,238 @@
+//! What operators read: answers of the operator API as text.
+
+use serde_json::Value;
+
+use super::table::{self, age, cell, wrapped};
+use crate::domain::history::differences;
+
+/// Shows who a user is, how they stand and why, and what is open.
+pub fn user(shown: &Value) -> String {
+    let user = &shown["user"];
+    let mut text = format!(
+        "{} {}, born {}, {}\n{}\nuser {}\n{} since {}\n",
+        cell(&user["first_name"]),
+        cell(&user["last_name"]),
+        cell(&user["birth_date"]),
+        cell(&user["nationalities"]),
+        wrapped(&address(user)),
+        cell(&user["id"]),
+        cell(&user["status"]),
+        cell(&shown["status_since"]),
+    );
+    let reasons: Vec<String> = items(&shown["not_active_because"])
+        .map(|reason| wrapped(&format!("- {}", cell(&reason["says"]))))
+        .collect();
+    if !reasons.is_empty() {
+        text += &["\nNot active because\n", &reasons.join("\n"), "\n"].concat();
+    }
+    text += &identification(shown);
+    text += &possessions(shown);
+    text.trim_end().to_owned()
+}
+
+/// Shows what identifies a user and what is asked of their data.
+fn identification(shown: &Value) -> String {
+    let mut text = section(
+        "Identifiers",
+        &shown["identifiers"],
+        &[
+            ("country", |one| cell(&one["issuing_country"])),
+            ("standard", |one| cell(&one["identifier_standard"])),
+            ("identifier", |one| cell(&one["identifier"])),
+            ("findings", findings),
+        ],
+    );
+    text += &section(
+        "Checks",
+        &shown["checks"],
+        &[
+            ("id", |one| cell(&one["id"])),
+            ("type", |one| cell(&one["type"])),
+            ("status", |one| cell(&one["status"])),
+            ("since", |one| cell(&one["created_at"])),
+            ("decided by", decided),
+        ],
+    );
+    let open: Value =
+        items(&shown["data_changes"]).filter(|one| one["state"] == "PENDING").cloned().collect();
+    text += &section(
+        "Open data changes",
+        &open,
+        &[
+            ("id", |one| cell(&one["id"])),
+            ("since", |one| cell(&one["created_at"])),
+            ("asked for", |one| cell(&one["asked"])),
+            ("review", |one| cell(&one["review"]["proposed"])),
+        ],
+    );
+    text += &section(
+        "Tax residencies",
+        &shown["tax_residencies"]["tax_residencies"],
+        &[
+            ("country", |one| cell(&one["country"])),
+            ("tax identifier", |one| cell(&one["tax_identifier_number"])),
+        ],
+    );
+    text
+}
+
+/// Shows what a user has, and what is still to be done.
+fn possessions(shown: &Value) -> String {
+    let accounts: &[Column] = &[
+        ("id", |one| cell(&one["id"])),
+        ("type", |one| cell(&one["type"])),
+        ("status", |one| cell(&one["status"])),
+        ("number or name", |one| {
+            cell(one.get("securities_account_number").or_else(|| one.get("name")).unwrap_or(&Value::Null))
+        }),
+    ];
+    let mut text = section("Account groups", &shown["account_groups"], accounts);
+    text += &section("Accounts", &shown["accounts"], accounts);
+    text += &section(
+        "To be done",
+        &shown["pending"],
+        &[
+            ("what", |one| cell(&one["kind"])),
+            ("id", |one| cell(&one["subject"])),
+            ("not before", |one| cell(&one["due"])),
+            ("held", |one| cell(&one["held"])),
+        ],
+    );
+    text
+}
+
+/// A column of a section: its title, and what it shows of an item.
+type Column = (&'static str, fn(&Value) -> String);
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// A table under a title; nothing for an empty list.
+fn section(title: &str, list: &Value, columns: &[Column]) -> String {
+    let rows: Vec<Vec<String>> =
+        items(list).map(|item| columns.iter().map(|(_, of)| of(item)).collect()).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    format!("\n{title}\n{}\n", table::rows(&header, rows))
+}
+
+fn address(user: &Value) -> String {
+    let address = &user["address"];
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let place = [&address["postcode"], &address["city"]].map(text).into_iter().flatten().collect::<Vec<_>>();
+    let place = Some(place.join(" ")).filter(|place| !place.is_empty());
+    let parts = [
+        text(&address["address_line1"]),
+        place,
+        text(&address["country"]),
+        text(&user["email"]),
+        text(&user["phone_number"]),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn findings(identifier: &Value) -> String {
+    let told = items(&identifier["faults"])
+        .map(|fault| format!("{}: {}", cell(&fault["severity"]), cell(&fault["message"])));
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { "none".to_owned() } else { told.join("\n") }
+}
+
+fn decided(check: &Value) -> String {
+    match (check["decided_by"].as_str(), check["reason"].as_str()) {
+        (Some(by), Some(reason)) => format!("{by}: {reason}"),
+        (Some(by), None) => by.to_owned(),
+        (None, _) => "-".to_owned(),
+    }
+}
+
+/// Shows a history: when, what, by whom, and what has changed, old and new.
+pub fn history(events: &Value) -> String {
+    let rows = items(events).map(|event| {
+        let object = &event["object"];
+        let what = object["action"].as_str().map_or_else(|| cell(&event["type"]), str::to_owned);
+        let reason =
+            event["reason"].as_str().or(object["reason"].as_str()).map(|text| format!("reason: {text}"));
+        let changes = items(&event["changes"]).map(|one| changed(&one["member"], &one["old"], &one["new"]));
+        let details: Vec<String> = reason.into_iter().chain(changes).collect();
+        vec![cell(&event["created_at"]), what, cell(&event["actor"]), details.join("\n")]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() { "none".to_owned() } else { table::rows(&["when", "what", "by", "details"], rows) }
+}
+
+fn changed(member: &Value, old: &Value, new: &Value) -> String {
+    format!("{}: {} → {}", cell(member), cell(old), cell(new))
+}
+
+/// Shows what an operator has just done, as it is on record.
+pub fn action(done: &Value) -> String {
+    let by = format!("{} is on record, by {}", cell(&done["action"]), cell(&done["actor"]["name"]));
+    let why = done["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let changes = differences(&done["old"], &done["new"]).into_iter();
+    let changes = changes.map(|one| format!("  {}: {} → {}", one.member, cell(&one.old), cell(&one.new)));
+    let lines: Vec<String> = [by + &why].into_iter().chain(changes).map(|line| wrapped(&line)).collect();
+    lines.join("\n")
+}
+
+/// Shows what waits for a decision: each with its id, age, user, what is now and what would be.
+pub fn reviews(waiting: &Value) -> String {
+    let all: Vec<String> = items(waiting).map(review).collect();
+    if all.is_empty() { "nothing waits for a decision".to_owned() } else { all.join("\n\n") }
+}
+
+fn review(one: &Value) -> String {
+    let (matter, preview) = (&one["matter"], &one["preview"]);
+    let kind = match matter["type"].as_str() {
+        Some(check) => format!("check {check}"),
+        None => "data change".to_owned(),
+    };
+    let mut blocks = vec![format!(
+        "{kind} {}, waits for {} (since {})\nof {}, user {}",
+        cell(&one["id"]),
+        age(one["age_seconds"].as_i64().unwrap_or_default()),
+        cell(&one["waiting_since"]),
+        cell(&one["user"]),
+        cell(&one["user_id"]),
+    )];
+    let rows = differences(&preview["before"], &preview["after"]);
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|one| vec![one.member, cell(&one.old), cell(&one.new)]).collect();
+    if !rows.is_empty() {
+        blocks.push(table::rows(&["", "now", "would be"], rows));
+    }
+    let mut lines: Vec<String> =
+        items(&preview["says"]).map(|says| format!("then: {}", cell(says))).collect();
+    lines.extend(preview["refusal"].as_str().map(|why| format!("would fail: {why}")));
+    lines.extend(matter["proof"].as_object().map(|_| format!("proof: {}", cell(&matter["proof"]))));
+    lines.extend(matter["data_download_link"].as_str().map(|link| format!("proof: {link}")));
+    lines.extend(
+        matter["review"]["proposed"]
+            .as_object()
+            .map(|_| format!("first of two: {}", cell(&matter["review"]["proposed"]))),
+    );
+    blocks.extend(lines.iter().map(|line| wrapped(line)));
+    blocks.join("\n")
+}
+
+/// Shows operators: who they are, whose users they see, since when.
+pub fn operators(all: &Value) -> String {
+    let rows = items(all).map(|one| {
+        let tenant = one["tenant"].as_str().unwrap_or("(all)").to_owned();
+        let password = if one["has_password"] == true { "yes" } else { "no" }.to_owned();
+        vec![
+            cell(&one["name"]),
+            cell(&one["role"]),
+            tenant,
+            password,
+            cell(&one["created_at"]),
+            cell(&one["disabled_at"]),
+        ]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let header = ["name", "role", "tenant", "password", "since", "disabled"];
+    if rows.is_empty() { "none".to_owned() } else { table::rows(&header, rows) }
+}

@@ -1,0 +1,180 @@
+//! Where a command sends credentials: to the origin that was configured, and nowhere else.
+
+use std::str::FromStr;
+
+use anyhow::{Context, bail, ensure};
+use reqwest::{Client, ClientBuilder};
+use url::{Host, Url};
+
+/// The server that a command speaks to.
+pub struct BaseUrl {
+    url: Url,
+}
+
+impl BaseUrl {
+    /// Reads the address of a server; `what` names where it was configured.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text is no http or https address, or has parts that a base address has not.
+    pub fn parse(text: &str, what: &str) -> anyhow::Result<Self> {
+        let base =
+            Url::parse(text).with_context(|| format!("{what} is no address of the form https://HOST"))?;
+        ensure!(matches!(base.scheme(), "http" | "https"), "{what} must be an http or https address");
+        ensure!(
+            base.username().is_empty() && base.password().is_none(),
+            "{what} must not hold a user or a password"
+        );
+        ensure!(base.query().is_none() && base.fragment().is_none(), "{what} must end with its path");
+        Ok(Self { url: base })
+    }
+
+    /// The address of a target on this server.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the target is no path, or leads elsewhere.
+    pub fn join(&self, target: &Target) -> anyhow::Result<Url> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let url = Url::parse(&format!("{base}{}", target.0)).context("the target makes no address")?;
+        // Nothing of a path changes the origin; credentials go with this address, so it is looked at once more.
+        let is_own =
+            url.origin() == self.url.origin() && url.username().is_empty() && url.password().is_none();
+        ensure!(is_own, "the target leads to another server");
+        Ok(url)
+    }
+
+    /// Tells whether the server is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// A client that follows no redirect, and shows a proxy nothing that TLS would not hide from it.
+    pub fn client(&self) -> ClientBuilder {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")));
+        if self.url.scheme() == "https" { client } else { client.no_proxy() }
+    }
+}
+
+/// A path with its query, which begins at the root of a server.
+#[derive(Clone, Debug)]
+pub struct Target(String);
+
+impl Target {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        const FORM: &str = "must be a path, as in '/users?limit=10'";
+        let is_plain = |rest: &str| {
+            let allowed = |letter: char| letter.is_alphanumeric() || "-_./?=&%:,~".contains(letter);
+            rest.starts_with(char::is_alphanumeric) && rest.chars().all(allowed)
+        };
+        if !text.starts_with('/') {
+            let is_address = text.contains("://") || text.starts_with(['@', ':', '\\']);
+            let meant = if is_address {
+                "; the server is that of the profile".to_owned()
+            } else if is_plain(text) {
+                format!("; did you mean '/{text}'?")
+            } else {
+                String::new()
+            };
+            bail!("{FORM}{meant}");
+        }
+        ensure!(
+            !text.starts_with("//"),
+            "{FORM}, with one slash at its beginning: '//' would name another server"
+        );
+        ensure!(!text.contains('\\'), "{FORM}, without a backslash: write %5C");
+        ensure!(!text.contains('#'), "{FORM}, without '#': write %23");
+        let is_blank = |letter: char| letter.is_control() || letter.is_whitespace();
+        ensure!(!text.contains(is_blank), "{FORM}, without blanks and control characters: write %20");
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A text as one segment of a path.
+pub fn segment(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_path() {
+        for text in
+            ["/", "/users", "/users?limit=10&sort=a//b@c:1", "/a/..", "/users/@me", "/a:80/b", "/müller"]
+        {
+            text.parse::<Target>().unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+        for (text, word) in [
+            ("users", "did you mean '/users'?"),
+            ("users?limit=1", "did you mean '/users?limit=1'?"),
+            ("@other.example/users", "the server is that of the profile"),
+            ("https://other.example/users", "the server is that of the profile"),
+            (":8081/users", "the server is that of the profile"),
+            (".other.example/users", "must be a path"),
+            ("", "must be a path"),
+            ("//other.example/users", "one slash"),
+            ("/\\other.example/users", "backslash"),
+            ("\\\\other.example", "must be a path"),
+            ("/users\r\nhost: other", "control characters"),
+            ("/users\t", "control characters"),
+            ("/us ers", "%20"),
+            ("/users#part", "%23"),
+        ] {
+            let error = text.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("'/users?limit=10'"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_base_is_an_address_and_nothing_more() {
+        for text in ["http://127.0.0.1:8080", "https://register.example/", "https://register.example/v1"] {
+            BaseUrl::parse(text, "url").unwrap();
+        }
+        for text in [
+            "register.example",
+            "ftp://register.example",
+            "file:///etc/passwd",
+            "https://user:secret@register.example",
+            "https://user@register.example",
+            "https://register.example?a=b",
+            "https://register.example/#a",
+            "",
+        ] {
+            let error = BaseUrl::parse(text, "url of the profile").err().unwrap().to_string();
+            assert!(error.contains("url of the profile") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is joined stays at home.
+        #[test]
+        fn no_target_leads_elsewhere(text in "[/@:.\\\\?#a-z\\[\\]% \t]{0,20}|\\PC{0,20}") {
+            for base in ["http://127.0.0.1:8080", "https://register.example/v1/", "http://[::1]:1"] {
+                let server = BaseUrl::parse(base, "url").unwrap();
+                if let Ok(url) = text.parse::<Target>().and_then(|target| server.join(&target)) {
+                    prop_assert_eq!(url.origin(), server.url.origin());
+                    prop_assert!(url.username().is_empty() && url.password().is_none());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `user`: finding people, seeing how they stand, and acting on them, through the operator API.
+
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::operate::Server;
+use super::{parse, summary};
+use crate::domain::search::Field;
+
+#[derive(Subcommand)]
+pub enum User {
+    /// Find users by whole values; of several all have to be theirs.
+    Find {
+        #[command(flatten)]
+        wanted: Wanted,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Who a user is, how they stand, and why they are not active; with --json all that is known.
+    Show {
+        #[arg(value_parser = parse::uuid)]
+        id: Uuid,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// All that has happened to a user: what has changed, who has decided it, and why.
+    History {
+        #[arg(value_parser = parse::uuid)]
+        id: Uuid,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Order what happens to a user next; under `review_policy = "simulate"` alone.
+    Order {
+        next: Next,
+        #[arg(value_parser = parse::uuid)]
+        id: Uuid,
+        /// Why a data change or check fails; without it it is good.
+        #[arg(long)]
+        refusal: Option<String>,
+        /// How long an activation takes.
+        #[arg(long, value_parser = parse::seconds)]
+        seconds: Option<u32>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Do something to a user.
+    Act {
+        action: Action,
+        #[arg(value_parser = parse::uuid)]
+        id: Uuid,
+        /// Why; stays on record.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Args)]
+pub struct Wanted {
+    #[arg(long, value_parser = parse::uuid)]
+    id: Option<Uuid>,
+    /// First and last name, last name, or birth name; in any spelling, and with one first name of several.
+    #[arg(long)]
+    name: Option<String>,
+    /// YYYY-MM-DD.
+    #[arg(long)]
+    birth_date: Option<String>,
+    #[arg(long)]
+    email: Option<String>,
+    /// With the country in front, as in +49 30 123456.
+    #[arg(long)]
+    phone_number: Option<String>,
+    /// Of a national identifier or passport, as it was sent or is reported, in any spelling.
+    #[arg(long)]
+    identifier: Option<String>,
+    #[arg(long)]
+    securities_account_number: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Next {
+    /// The next data change has this outcome.
+    DataChange,
+    /// The next check has this outcome.
+    Check,
+    /// The next offboarding is held until somebody releases it.
+    Offboarding,
+    /// The next activation takes so many seconds.
+    Activation,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Action {
+    /// Take out of trading.
+    Deactivate,
+    /// Undo that.
+    Reactivate,
+    /// Let an offboarding wait.
+    HoldOffboarding,
+    /// Let it go on.
+    ReleaseOffboarding,
+    /// End it now, whatever the settings wait for.
+    FinishOffboarding,
+}
+
+impl User {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            User::Find { wanted, server } => {
+                let values = [
+                    (Field::Name, wanted.name),
+                    (Field::BirthDate, wanted.birth_date),
+                    (Field::Email, wanted.email),
+                    (Field::PhoneNumber, wanted.phone_number),
+                    (Field::Identifier, wanted.identifier),
+                    (Field::SecuritiesAccountNumber, wanted.securities_account_number),
+                ];
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                if let Some(id) = wanted.id {
+                    query.append_pair("id", &id.to_string());
+                }
+                for (field, value) in values {
+                    if let Some(value) = value {
+                        query.append_pair(field.as_str(), &value);
+                    }
+                }
+                let path = format!("{}/users?{}", server.tenant().await?, query.finish());
+                let found = server.send(Method::GET, &path, None).await?;
+                server.show(&found, |found| super::table::of(&brief(found)));
+            }
+            User::Show { id, server } => {
+                let path = format!("{}/users/{id}", server.tenant().await?);
+                server.show(&server.send(Method::GET, &path, None).await?, summary::user);
+            }
+            User::History { id, server } => {
+                let path = format!("{}/users/{id}/history", server.tenant().await?);
+                server.show(&server.send(Method::GET, &path, None).await?, summary::history);
+            }
+            User::Order { next, id, refusal, seconds, server } => {
+                let path = format!("{}/users/{id}/outcomes", server.tenant().await?);
+                let next = next.to_possible_value().map(|value| value.get_name().to_owned());
+                let seconds = seconds.map(|seconds| seconds.to_string());
+                let body = json!({ "next": next, "refusal": refusal, "seconds": seconds });
+                server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
+            }
+            User::Act { action, id, reason, server } => {
+                let path = format!("{}/users/{id}/actions", server.tenant().await?);
+                let action = action.to_possible_value().map(|value| value.get_name().replace('-', "_"));
+                let body = json!({ "action": action, "reason": reason });
+                server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What tells people apart at a glance.
+fn brief(found: &Value) -> Value {
+    let names = ["id", "first_name", "last_name", "birth_date", "status", "created_at"];
+    let rows = found.as_array().into_iter().flatten();
+    rows.map(|user| names.iter().map(|name| ((*name).to_owned(), user[*name].clone())).collect::<Value>())
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! Where settings come from: built-in defaults, then a TOML file, then the environment, then the command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow, bail};
+use figment::Figment;
+use figment::error::Kind;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::Serialize;
+
+use super::{Address, Config, parse_toml};
+use crate::domain::suggest::did_you_mean;
+
+const PREFIX: &str = "INVESTORD_";
+/// Beginnings of variables of the tests, which may stand in the environment of a developer.
+const OF_TESTS: [&str; 2] = ["test_", "model_"];
+
+/// Everything that a configuration is read from. It can be read again.
+#[derive(Clone)]
+pub struct Sources {
+    pub defaults: Config,
+    pub file: Option<PathBuf>,
+    /// Variables that belong to commands and are no settings, without the prefix and in lower case.
+    pub of_commands: Vec<String>,
+    pub command_line: CommandLine,
+}
+
+/// Settings that have options of their own.
+#[derive(Clone, Default, Serialize)]
+pub struct CommandLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator_listen: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Reads all of them.
+    pub(super) fn read(&self) -> anyhow::Result<Config> {
+        let file = match &self.file {
+            None => Figment::new(),
+            Some(file) => {
+                let what = || format!("configuration file {}", file.display());
+                let text = std::fs::read_to_string(file).with_context(what)?;
+                parse_toml::<toml::Table>(&text).with_context(what)?;
+                Figment::from(Toml::string(&text))
+            }
+        };
+        let known: Vec<&str> = self.of_commands.iter().map(String::as_str).collect();
+        let environment = Env::prefixed(PREFIX)
+            .ignore(&known)
+            .filter(|name| !OF_TESTS.iter().any(|beginning| name.starts_with(beginning)))
+            .split("__");
+        let layers =
+            [file, Figment::from(environment), Figment::from(Serialized::defaults(&self.command_line))];
+        self.check_register(&layers)?;
+        let all = Figment::from(Serialized::defaults(&self.defaults));
+        let all = layers.into_iter().fold(all, |all, layer| all.merge(layer));
+        all.extract().map_err(|error| self.without_values(&error))
+    }
+
+    /// Refuses a folder that a weaker `database` would override: nobody could tell which register is meant.
+    fn check_register(&self, layers: &[Figment; 3]) -> anyhow::Result<()> {
+        let strongest = |key: &str| layers.iter().rposition(|layer| layer.contains(key));
+        let (Some(data), Some(database)) = (strongest("data"), strongest("database")) else { return Ok(()) };
+        if data > database {
+            bail!(
+                "{} and {} name two registers: leave one of them out, or name the register with --database",
+                self.place(data, "data"),
+                self.place(database, "database")
+            );
+        }
+        Ok(())
+    }
+
+    /// Names a setting as it is written in a layer.
+    fn place(&self, layer: usize, key: &str) -> String {
+        match (layer, &self.file) {
+            (0, Some(file)) => format!("'{key}' in {}", file.display()),
+            (0 | 1, _) => variable(key),
+            _ => format!("--{key}"),
+        }
+    }
+
+    /// Says what is wrong with the configuration, by key. Values are left out: they may be secrets.
+    fn without_values(&self, error: &figment::Error) -> anyhow::Error {
+        let faults = error.clone().into_iter().map(|fault| {
+            let key = fault.path.join(".");
+            match fault.kind {
+                Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                    format!("{key}: must be {expected}")
+                }
+                Kind::UnknownField(field, known) => self.unknown(&fault.path, &field, known),
+                kind => format!("{key}: {kind}"),
+            }
+        });
+        anyhow!("configuration: {}", faults.collect::<Vec<_>>().join("; "))
+    }
+
+    fn unknown(&self, path: &[String], field: &str, known: &[&str]) -> String {
+        let table: Vec<&str> = path.iter().map(String::as_str).filter(|part| *part != field).collect();
+        let name = variable(&[&table[..], &[field]].concat().join("."));
+        let of_table = known.iter().copied();
+        let of_commands = self.of_commands.iter().map(String::as_str).filter(|_| table.is_empty());
+        let meant = did_you_mean(field, of_table.clone().chain(of_commands));
+        let is_variable =
+            std::env::vars_os().any(|(set, _)| set.to_string_lossy().eq_ignore_ascii_case(&name));
+        let what = if is_variable { format!("'{field}' ({name})") } else { format!("'{field}'") };
+        let inside = if table.is_empty() { String::new() } else { format!(" in [{}]", table.join(".")) };
+        match meant.as_str() {
+            "" => format!("there is no key {what}{inside}; there are {}", known.join(", ")),
+            meant => format!("there is no key {what}{inside}{meant}"),
+        }
+    }
+}
+
+/// The variable of the environment that sets a key.
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}

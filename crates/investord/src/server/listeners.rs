@@ -1,0 +1,141 @@
+//! Where a server is reached: its sockets, and the certificate that it shows.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys, ServerConfig};
+
+use crate::config::{Address, Config, Tls};
+
+/// Protocols over TLS, the preferred first (RFC 7301).
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// A setting that cannot be used, and why.
+pub type Unusable = (&'static str, anyhow::Error);
+
+pub struct Listeners {
+    pub clients: TcpListener,
+    pub operators: TcpListener,
+    /// Where metrics are served, if not to clients.
+    pub metrics: Option<TcpListener>,
+    /// Of the listener for clients. It can be exchanged while the server runs.
+    pub tls: Option<RustlsConfig>,
+}
+
+impl Listeners {
+    /// Takes the addresses of the configuration, which holds the real ones afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Gives every setting that cannot be used.
+    pub fn bind(config: &mut Config) -> Result<Self, Vec<Unusable>> {
+        let mut unusable = Vec::new();
+        let mut keep = |bound: anyhow::Result<TcpListener>, what| {
+            bound.map_err(|error| unusable.push((what, error))).ok()
+        };
+        let clients = keep(bind(&config.listen), "listen");
+        let operators = keep(bind(&config.operator_address()), "operator_listen");
+        // Of both: nothing where nothing is wanted, `None` where it fails.
+        let metrics = match &config.metrics_listen {
+            Some(address) => keep(bind(address), "metrics_listen").map(Some),
+            None => Some(None),
+        };
+        let tls = match config.tls.as_ref().map(server_config) {
+            Some(Ok(made)) => Some(Some(RustlsConfig::from_config(made))),
+            Some(Err(faults)) => {
+                unusable.extend(faults);
+                None
+            }
+            None => Some(None),
+        };
+        let (Some(clients), Some(operators), Some(metrics), Some(tls)) = (clients, operators, metrics, tls)
+        else {
+            return Err(unusable);
+        };
+        let listeners = Self { clients, operators, metrics, tls };
+        listeners.note_addresses(config).map_err(|error| vec![("listen", error.into())])?;
+        Ok(listeners)
+    }
+
+    fn note_addresses(&self, config: &mut Config) -> io::Result<()> {
+        config.listen = self.clients.local_addr()?.into();
+        config.operator_listen = Some(self.operators.local_addr()?.into());
+        if let Some(metrics) = &self.metrics {
+            config.metrics_listen = Some(metrics.local_addr()?.into());
+        }
+        Ok(())
+    }
+}
+
+/// Listens on an address of the configuration.
+pub fn bind(address: &Address) -> anyhow::Result<TcpListener> {
+    let resolved = address.resolve().with_context(|| format!("cannot resolve {address}"))?;
+    TcpListener::bind(resolved).with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Reads certificate and key of a server, which have to belong together.
+pub fn server_config(files: &Tls) -> Result<Arc<ServerConfig>, Vec<Unusable>> {
+    let certificates = certificates(files);
+    let key = PrivateKeyDer::from_pem_file(&files.key_file)
+        .with_context(|| format!("cannot read a private key from {}", files.key_file.display()));
+    let (certificates, key) = match (certificates, key) {
+        (Ok(certificates), Ok(key)) => (certificates, key),
+        (certificates, key) => {
+            let faults = [("tls.cert_file", certificates.err()), ("tls.key_file", key.err())];
+            return Err(faults.into_iter().filter_map(|(what, error)| Some((what, error?))).collect());
+        }
+    };
+    let certified = certified(certificates, key, files)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| vec![("tls", anyhow::Error::from(error))])?;
+    let resolver = Arc::new(SingleCertAndKey::from(certified));
+    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(config))
+}
+
+/// Reads the certificates that the server shows, its own first.
+pub fn certificates(files: &Tls) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let what = || format!("cannot read certificates from {}", files.cert_file.display());
+    let read = || CertificateDer::pem_file_iter(&files.cert_file)?.collect::<Result<Vec<_>, _>>();
+    let found = read().with_context(what)?;
+    if found.is_empty() {
+        return Err(anyhow!("there is no certificate in it")).with_context(what);
+    }
+    Ok(found)
+}
+
+fn certified(
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    files: &Tls,
+) -> Result<CertifiedKey, Vec<Unusable>> {
+    let (key_file, cert_file) = (files.key_file.display(), files.cert_file.display());
+    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
+    let key = key.map_err(|error| {
+        vec![(
+            "tls.key_file",
+            anyhow::Error::from(error).context(format!("cannot use the key in {key_file}")),
+        )]
+    })?;
+    let certified = CertifiedKey::new(certificates, key);
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(Error::InconsistentKeys(_)) => {
+            let fault = anyhow!("the key in {key_file} does not fit the first certificate in {cert_file}");
+            Err(vec![("tls.key_file", fault)])
+        }
+        Err(error) => {
+            let what = format!("cannot use the first certificate in {cert_file}");
+            Err(vec![("tls.cert_file", anyhow::Error::from(error).context(what))])
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The metrics: one table, from which the recorder's descriptions come and against which docs and code are tested.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// A family of metrics. Names follow the conventions of Prometheus: a counter ends in `_total`, a unit is spelled out.
+pub struct Family {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+const fn family(
+    kind: Kind,
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Family {
+    Family { name, kind, labels, help }
+}
+
+pub const FAMILIES: &[Family] = &[
+    family(
+        Kind::Counter,
+        "investord_requests_total",
+        &["method", "route", "status"],
+        "Requests that were answered.",
+    ),
+    family(
+        Kind::Histogram,
+        "investord_request_seconds",
+        &["method", "route"],
+        "Time from the head of a request to its answer.",
+    ),
+    family(
+        Kind::Counter,
+        "investord_signatures_refused_total",
+        &[],
+        "Signatures of clients that did not verify.",
+    ),
+    family(Kind::Histogram, "investord_store_read_seconds", &["unit"], "Time of a read of the store."),
+    family(
+        Kind::Histogram,
+        "investord_store_write_seconds",
+        &["unit"],
+        "Time of a write of the store, from its call to its commit.",
+    ),
+    family(Kind::Histogram, "investord_store_batch_units", &[], "Writes that one commit made durable."),
+    family(
+        Kind::Counter,
+        "investord_store_batches_repeated_total",
+        &["why"],
+        "Transactions that were run again.",
+    ),
+    family(
+        Kind::Counter,
+        "investord_store_connections_total",
+        &[],
+        "Connections to PostgreSQL that were opened.",
+    ),
+    family(
+        Kind::Counter,
+        "investord_webhook_attempts_total",
+        &["outcome"],
+        "Attempts to send a package to a receiver.",
+    ),
+    family(
+        Kind::Histogram,
+        "investord_webhook_attempt_seconds",
+        &[],
+        "Time of an attempt to send a package.",
+    ),
+    family(
+        Kind::Gauge,
+        "investord_webhook_backlog_events",
+        &[],
+        "Events that wait to be sent, of all webhooks together.",
+    ),
+    family(
+        Kind::Gauge,
+        "investord_webhook_oldest_event_seconds",
+        &[],
+        "Age of the oldest event that waits to be sent.",
+    ),
+    family(
+        Kind::Gauge,
+        "investord_reviews_pending",
+        &[],
+        "Data changes and checks that wait for an operator's decision; 10,000 at most are counted.",
+    ),
+    family(
+        Kind::Gauge,
+        "investord_jobs_due",
+        &[],
+        "Steps that are due to users and not done yet; 10,000 at most are counted.",
+    ),
+    family(
+        Kind::Gauge,
+        "investord_tls_certificate_expiry_timestamp_seconds",
+        &[],
+        "When the certificate of the main listener expires, in Unix time.",
+    ),
+    family(Kind::Gauge, "investord_build_info", &["version"], "1, with the version of the program."),
+    family(Kind::Gauge, "process_start_time_seconds", &[], "When the process started, in Unix time."),
+];
+
+/// Gives the recorder what it writes as `# HELP`.
+pub fn describe() {
+    for Family { name, kind, help, .. } in FAMILIES {
+        match kind {
+            Kind::Counter => describe_counter!(*name, *help),
+            Kind::Gauge => describe_gauge!(*name, *help),
+            Kind::Histogram => describe_histogram!(*name, *help),
+        }
+    }
+}

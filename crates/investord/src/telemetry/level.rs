@@ -1,0 +1,156 @@
+//! `log.level`: which lines are written.
+
+use anyhow::{anyhow, bail};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::{Registry, reload};
+
+use crate::domain::suggest::did_you_mean;
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+/// The level of what no directive names.
+const OTHERWISE: &str = "info";
+/// The crates that write lines.
+const CRATES: [&str; 12] = [
+    "investord",
+    "axum",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "moka",
+    "refinery_core",
+    "reqwest",
+    "rustls",
+    "tokio_postgres",
+    "tower",
+];
+/// The modules of this crate.
+const MODULES: [&str; 15] = [
+    "api",
+    "app",
+    "cli",
+    "clock",
+    "config",
+    "domain",
+    "operator",
+    "outbound",
+    "problem",
+    "provision",
+    "server",
+    "store",
+    "telemetry",
+    "tls",
+    "worker",
+];
+
+/// Changes the level of a process that runs.
+#[derive(Clone)]
+pub struct LogControl(pub(super) reload::Handle<EnvFilter, Registry>);
+
+impl LogControl {
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, if the text names an unknown level or target.
+    pub fn set_level(&self, text: &str) -> anyhow::Result<()> {
+        Ok(self.0.reload(filter(text)?)?)
+    }
+}
+
+/// Makes a filter of a level (`info`) or of directives (`info,investord::store=debug`).
+///
+/// # Errors
+///
+/// Fails if a level or a target is unknown: the filter itself would take the word for a target, and be silent.
+pub fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    let mut directives = Vec::new();
+    let mut general = None;
+    for part in text.split(',').map(str::trim) {
+        match part.split_once('=') {
+            Some((target, level)) => {
+                directives.push(format!("{}={}", known_target(target.trim())?, known_level(level.trim())?));
+            }
+            None => {
+                if general.replace(known_level(part)?).is_some() {
+                    bail!("log.level names more than one level for everything");
+                }
+            }
+        }
+    }
+    let general = general.unwrap_or(OTHERWISE);
+    // The migration runner would report every start.
+    Ok(EnvFilter::try_new(format!("{general},refinery_core=warn,{}", directives.join(",")))?)
+}
+
+fn known_level(word: &str) -> anyhow::Result<&'static str> {
+    let known = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(word));
+    known.ok_or_else(|| {
+        let (meant, all) = (did_you_mean(word, LEVELS), LEVELS.join(", "));
+        anyhow!("log.level: '{word}' is no level{meant} (levels are {all})")
+    })
+}
+
+fn known_target(target: &str) -> anyhow::Result<&str> {
+    let mut path = target.split("::");
+    let (krate, module) = (path.next().unwrap_or_default(), path.next());
+    if !CRATES.contains(&krate) {
+        let (meant, all) = (did_you_mean(krate, CRATES), CRATES.join(", "));
+        bail!("log.level: '{target}' is no target{meant} (targets begin with one of {all})");
+    }
+    let is_word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match module {
+        Some(module) if krate == CRATES[0] && !MODULES.contains(&module) => {
+            let (meant, all) = (did_you_mean(module, MODULES), MODULES.join(", "));
+            bail!("log.level: there is no module '{target}'{meant} (modules are {all})")
+        }
+        _ if !target.split("::").all(is_word) => bail!("log.level: '{target}' is no target"),
+        _ => Ok(target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_taken() {
+        for (text, made) in [
+            ("warn", "refinery_core=warn,warn"),
+            ("INFO", "refinery_core=warn,info"),
+            ("info, investord::store=debug", "investord::store=debug,refinery_core=warn,info"),
+            ("hyper=error", "refinery_core=warn,hyper=error,info"),
+            ("debug,refinery_core=info", "refinery_core=info,debug"),
+        ] {
+            assert_eq!(filter(text).unwrap().to_string(), made, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_silence_is_refused() {
+        for (text, word) in [
+            ("warning", "'warning' is no level; did you mean 'warn'?"),
+            ("", "'' is no level"),
+            ("off", "'off' is no level"),
+            ("3", "'3' is no level"),
+            ("info,", "'' is no level"),
+            ("info,debug", "more than one level"),
+            ("info,investrod=debug", "'investrod' is no target; did you mean 'investord'?"),
+            ("investord=verbose", "'verbose' is no level"),
+            ("investord::stroe=debug", "no module 'investord::stroe'; did you mean 'store'?"),
+            ("investord::store::=debug", "'investord::store::' is no target"),
+            ("investord[request]=debug", "is no target"),
+            ("lou=d=er", "'lou' is no target"),
+        ] {
+            let error = filter(text).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("log.level"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_modules_are_those_of_the_crate() {
+        let source = include_str!("../lib.rs");
+        let declared = source.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        assert_eq!(declared.collect::<Vec<_>>(), MODULES);
+    }
+}

@@ -1,0 +1,148 @@
+//! What the log says about a refusal: the rule that was broken, never a value.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::api::openapi;
+use crate::problem::Problem;
+
+/// Faults of one request that are logged.
+const MOST_FAULTS: usize = 10;
+/// Characters of a detail that are logged.
+const MOST_DETAIL: usize = 1000;
+/// Names of members and parameters of the operator API, and of what is no member.
+const FURTHER_NAMES: [&str; 24] = [
+    "(root)",
+    "(query)",
+    "action",
+    "before",
+    "birth_date",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "email",
+    "from",
+    "host",
+    "id",
+    "identifier",
+    "name",
+    "next",
+    "package",
+    "password",
+    "phone_number",
+    "reason",
+    "refusal",
+    "role",
+    "seconds",
+    "tenant",
+    "verdict",
+];
+
+/// The names that the API gives to members, parameters and headers. Any other name was made up by the sender, who may
+/// have put a person into it.
+static KNOWN_NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let mut names = FURTHER_NAMES.map(str::to_owned).into();
+    if let Ok(document) = serde_json::from_str(&openapi::document()) {
+        collect_names(&document, &mut names);
+    }
+    names
+});
+
+/// Adds the names of all properties and parameters of an OpenAPI document.
+fn collect_names(value: &Value, names: &mut HashSet<String>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::Object(properties)) = object.get("properties") {
+                names.extend(properties.keys().cloned());
+            }
+            if let (Some(Value::String(name)), true) = (object.get("name"), object.contains_key("in")) {
+                names.insert(name.to_lowercase());
+            }
+            object.values().for_each(|inner| collect_names(inner, names));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| collect_names(inner, names)),
+        _ => {}
+    }
+}
+
+/// Returns the detail of a refusal as far as it is fit for the log.
+pub fn detail(problem: &Problem) -> String {
+    let text = match problem {
+        Problem::InvalidRequest(faults) => {
+            let shown = faults.iter().take(MOST_FAULTS).map(|fault| {
+                let message = if fault.is_quoting { "refused with its value" } else { &fault.message };
+                format!("{}: {message}", known_path(&fault.field))
+            });
+            let further = faults.len().saturating_sub(MOST_FAULTS);
+            let further = (further > 0).then(|| format!("{further} more"));
+            shown.chain(further).collect::<Vec<_>>().join("; ")
+        }
+        // Names the operator.
+        Problem::Decided(_) => "somebody has decided it".to_owned(),
+        Problem::MissingClientId
+        | Problem::MissingIdempotencyKey
+        | Problem::Unauthorised(_)
+        | Problem::Forbidden { .. }
+        | Problem::Closed(_)
+        | Problem::State(_)
+        | Problem::NotFound(_)
+        | Problem::MethodNotAllowed
+        | Problem::NotAcceptable
+        | Problem::ContentCoding
+        | Problem::OtherRequest
+        | Problem::StillRunning
+        | Problem::UpgradeRequired
+        | Problem::TooManyRequests { .. }
+        | Problem::Internal(_)
+        | Problem::Unavailable(_) => problem.detail(),
+    };
+    text.chars().take(MOST_DETAIL).collect()
+}
+
+/// The path of a fault, with `(unknown)` for every name that is none of the API's.
+fn known_path(path: &str) -> String {
+    let parts = path.split('.').map(|part| {
+        let (name, index) = part.split_at(part.find('[').unwrap_or(part.len()));
+        let is_index = index.chars().all(|letter| letter.is_ascii_digit() || "[]".contains(letter));
+        if is_index && KNOWN_NAMES.contains(&name.to_lowercase()) { part } else { "(unknown)" }
+    });
+    parts.collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::schema::Fault;
+
+    #[test]
+    fn names_of_the_api_are_logged_and_others_are_not() {
+        for (path, logged) in [
+            ("first_name", "first_name"),
+            ("address.postcode", "address.postcode"),
+            ("nationalities[1]", "nationalities[1]"),
+            ("(root)", "(root)"),
+            ("limit", "limit"),
+            ("idempotency-key", "idempotency-key"),
+            ("Anna", "(unknown)"),
+            ("address.Anna Mueller", "address.(unknown)"),
+            ("first_name[Anna]", "(unknown)"),
+            ("", "(unknown)"),
+        ] {
+            assert_eq!(known_path(path), logged, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_repeats_a_value_is_left_out() {
+        let faults = vec![
+            Fault::new("email", "must be an e-mail address"),
+            Fault::quoting("identifier", "PESEL 1 is no number"),
+        ];
+        let logged = detail(&Problem::InvalidRequest(faults));
+        assert_eq!(logged, "email: must be an e-mail address; identifier: refused with its value");
+        let many = (0..20).map(|_| Fault::new("email", "must be an e-mail address")).collect();
+        assert!(detail(&Problem::InvalidRequest(many)).ends_with("; 10 more"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Gauges that only the database knows: what waits for people and for the worker.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::store::{StoreError, steps};
+
+const EVERY: Duration = Duration::from_secs(15);
+
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = publish(&app).await {
+            tracing::warn!(%error, "could not count what waits; trying again in {} s", EVERY.as_secs());
+        }
+    }
+}
+
+/// Counts and publishes once.
+pub async fn publish(app: &App) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    let steps::Waiting { reviews, due } =
+        app.store.read("steps.waiting", move |tx| steps::waiting(tx, now)).await?;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    let [reviews, due] = [reviews, due].map(|count| count as f64);
+    metrics::gauge!("investord_reviews_pending").set(reviews);
+    metrics::gauge!("investord_jobs_due").set(due);
+    Ok(())
+}

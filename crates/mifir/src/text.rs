@@ -1,0 +1,59 @@
+//! Characters that stand in a text and cannot be seen.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+/// Tells whether a character leaves no mark on paper and is no blank: the format characters of Unicode (category Cf:
+/// byte order mark, marks of direction, zero width characters, soft hyphen), fillers and selectors of variants.
+///
+/// They come with what is copied from web pages, documents and spreadsheets.
+pub fn is_invisible(c: char) -> bool {
+    match c {
+        ' '..='~' => false,
+        '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{e0100}'..='\u{e01ef}' => true,
+        _ => c.general_category() == GeneralCategory::Format,
+    }
+}
+
+/// Composes a text (Unicode NFC) and leaves out what cannot be seen, so that all spellings of one name are one text.
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    if is_nfc_quick(text.chars()) == IsNormalized::Yes && !text.contains(is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).nfc().collect())
+}
+
+/// Tells whether a text in small letters is this word.
+pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
+    word.chars().flat_map(char::to_lowercase).eq(small.chars())
+}
+
+/// Tells whether a character is an apostrophe, or used as one.
+pub(crate) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '`' | '´' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2b9}'..='\u{2bf}' | '\u{ff07}')
+}
+
+/// The first word, and what follows the blanks behind it.
+pub(crate) fn split_word(name: &str) -> (&str, &str) {
+    let (word, rest) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
+    (word, rest.trim_start())
+}
+
+/// Tells whether anything in a text is a letter.
+pub(crate) fn has_letters(name: &str) -> bool {
+    name.chars().any(char::is_alphabetic)
+}

@@ -1,0 +1,327 @@
+//! Titles and salutations in front of names, and degrees behind them: the lists, and how they are recognised.
+//!
+//! The guidelines have titles of position, profession and academic degree dropped, and say that their own list "is not
+//! limited to" its examples. The further lists here hold what is in use in the countries of the EEA and in English; what
+//! is dropped by them is an open point of the CONCAT that is made.
+
+use crate::concat::Step;
+use crate::text::{has_letters, is_in_small_letters, split_word};
+
+/// Titles of the guidelines, three of them written out.
+#[rustfmt::skip]
+const LISTED: [&str; 26] = [
+    "atty", "coach", "dame", "doctor", "dr", "fr", "gov", "honorable", "madam", "madame", "maid",
+    "master", "miss", "monsieur", "mr", "mrs", "ms", "mx", "ofc", "ph.d", "phd", "pres", "prof",
+    "professor", "rev", "sir",
+];
+
+/// Salutations and titles that no name is taken for, in first names and surnames.
+#[rustfmt::skip]
+const ANYWHERE: [&str; 189] = [
+    "admiral", "avv", "avvocato", "captain", "civilingenior", "civilingeniør", "civilingenjör", "cllr",
+    "colonel", "commander", "councillor", "d.na", "d.ra", "ddr", "despoinida", "dhr", "dipl.ins",
+    "dipling", "diplkffr", "diplkfm", "diplvw", "dkfm", "doamna", "docent", "docteur", "doctora",
+    "doctoressa", "doktor", "domnişoara", "domnișoara", "domnul", "dott", "dott.ssa", "dottor", "dottore",
+    "dottoressa", "dozent", "dozentin", "doña", "dr.in", "dr.ing", "dr.med", "dra", "drs", "dña", "excma",
+    "excmo", "exma", "exmo", "frau", "fraulein", "frk", "frl", "froken", "fru", "fräulein", "fröken",
+    "frøken", "frú", "gdč", "gospa", "gospod", "gospodica", "gospodin", "gospodična", "gospodja",
+    "gospozha", "gospozhitsa", "gospođa", "gospođica", "gđa", "gđica", "herr", "herra", "herrn",
+    "honourable", "hra", "härra", "icdr", "ing.arch", "ing.grad", "inż", "inżynier",
+    "inž", "is.sinjur", "is.sinjura", "is.sur", "jaunkundze", "jhr", "jkvr", "joffer", "jonkheer",
+    "jonkvrouw", "judr", "kundze", "kungs", "kyria", "kyrios", "licda", "licdo", "lieutenant",
+    "mademoiselle", "mag.a", "maisteri", "maitre", "maître", "mddr", "mecenas", "mej", "mejuffrouw",
+    "meneer", "messrs", "mevr", "mevrouw", "mgr", "missus", "mister", "mlle", "mmag", "mme", "monsignor",
+    "mudr", "mvdr", "neiti", "paeddr", "panele", "panelė", "pani", "paní", "państwo", "perit", "pharmdr",
+    "phdr", "phmr", "ponas", "ponia", "preili", "priv.doz", "privatdozent", "prl", "prof.in", "prof.ssa",
+    "profa", "profesor", "profesora", "professeur", "professora", "professoressa", "professori",
+    "professorin", "proua", "reverend", "rndr", "rouva", "rsdr", "rva", "senhor", "senhora", "senhorita",
+    "senor", "senora", "senorita", "senyor", "senyora", "sergeant", "señor", "señora", "señorita",
+    "sig.na", "sig.ra", "signor", "signora", "signore", "signorina", "sinjur", "sinjura", "sivilingenior",
+    "sivilingeniør", "slečna", "sr", "sra", "srta", "séra", "thdr", "thlic", "tohtori", "univ.prof",
+    "univprof", "weledelgeboren",
+];
+
+/// Those that are a surname, or part of one, at times: taken for titles in front of a surname only with a full
+/// stop.
+#[rustfmt::skip]
+const FIRST_NAMES: [&str; 36] = [
+    "adm", "arq", "bacc", "baccalaureus", "bakk", "bc", "bca", "capt", "cdr", "cmdr", "cpl", "d.or",
+    "dipl", "dipl.ing", "dna", "doc", "drd", "ds", "geom", "hr", "ing", "inz", "inzinierius", "ir", "lda",
+    "ldo", "lic", "mag", "magister", "magistra", "mga", "mw", "padre", "pr", "sgt", "suor",
+];
+
+/// Those that are a name at times: taken for titles only with a full stop.
+#[rustfmt::skip]
+const STOPPED: [&str; 58] = [
+    "a.o", "akad", "ao", "arh", "art", "as", "ass", "assoc", "asst", "av", "cand", "cav", "civ", "col",
+    "comm", "conf", "cpt", "ec", "egr", "ekon", "em", "emer", "eng", "fil", "ft", "ga", "gen", "gent",
+    "gr.uff", "hon", "hptm", "ilma", "ilmo", "ks", "lect", "lek", "lt", "maj", "me", "mec", "mgr.art", "mons", "on",
+    "p.i", "prim", "priv", "rag", "rt", "sig", "siv", "spec", "stud", "tekn", "uas", "uff", "univ", "ven",
+    "vve",
+];
+
+/// Words that are a title or a name: what stands first stays, and is an open point.
+#[rustfmt::skip]
+const AMBIGUOUS: [&str; 70] = [
+    "baron", "barone", "baroness", "baronesse", "baronin", "bey", "brother", "comte", "comtesse", "conde",
+    "condesa", "conte", "contessa", "count", "countess", "dom", "don", "duc", "duchess", "duchesse",
+    "duke", "duque", "duquesa", "earl", "edle", "edler", "father", "freifrau", "freiherr", "freiin",
+    "fürst", "fürstin", "general", "graf", "grafin", "gräfin", "hadji", "haji", "herzog", "herzogin",
+    "judge", "justice", "lady", "lek", "lord", "major", "marchesa", "marchese", "marquesa", "marquess",
+    "marquis", "marquise", "marqués", "pan", "prince", "princess", "principe", "principessa", "prinz",
+    "prinzessin", "rag", "reichsgraf", "ritter", "sheikh", "sig", "sister", "syed", "vicomte",
+    "vicomtesse", "vitéz",
+];
+
+/// What a degree is in, which stands behind it with a full stop: Dr. med. univ., Dr. rer. nat., dr n. med.
+/// Small letters, one by one, are no initials: Dr. h. c.
+#[rustfmt::skip]
+const FIELDS: [&str; 73] = [
+    "agr", "arch", "art", "bact", "betriebsw", "biol", "c", "can", "canonici", "comm", "cult", "dent",
+    "dipl", "disc", "e", "econ", "ekon", "farm", "fh", "forest", "geol", "h", "hab", "habil", "hc", "htl",
+    "hum", "inf", "inform", "ing", "int", "iur", "iuris", "jur", "kffr", "kfm", "kultur", "leg", "ling",
+    "lit", "ll", "math", "med", "merc", "mont", "mult", "mus", "n", "nat", "oec", "paed", "pharm", "phil",
+    "pol", "psicol", "psych", "psychol", "publ", "public", "päd", "rer", "sc", "scient", "soc",
+    "sportwiss", "tec", "techn", "theol", "univ", "verw", "vet", "wirt", "zoot",
+];
+
+/// Degrees and honours behind a surname that no name is taken for.
+#[rustfmt::skip]
+const DEGREES: [&str; 81] = [
+    "acca", "art.d", "artd", "b.a", "b.a.hons", "b.b.a", "b.com", "b.ed", "b.eng", "b.s", "b.sc",
+    "bahons", "bakk", "bba", "bcom", "bsc", "cfa", "cpa", "csc", "d.b.a", "d.d.s", "d.o", "d.phil",
+    "d.sc", "d.v.m", "dba", "dds", "dphil", "dr", "dr.sc", "drphil", "drsc", "dsc", "dvm", "ed.d", "emba",
+    "eng.d", "esq", "esquire", "fca", "fcca", "frcp", "frcs", "frics", "j.d", "jaunkundze", "kundze",
+    "kungs", "lic.phil", "ll.b", "ll.d", "ll.m", "llb", "lld", "llm", "m.a", "m.a.s", "m.b.a", "m.com",
+    "m.d", "m.ed", "m.eng", "m.p.a", "m.p.h", "m.phil", "m.s", "m.sc", "mag.fh", "mcom", "med.dr",
+    "mphil", "mrcp", "mrics", "msc", "ph.d", "ph.lic", "phd", "prof", "s.j.d", "th.d", "thd",
+];
+
+/// Degrees and honours that are a name otherwise: behind a comma, or in capitals behind a name that is not.
+#[rustfmt::skip]
+const CAPITALS: [&str; 40] = [
+    "aca", "ba", "bed", "beng", "bs", "cbe", "cima", "dbe", "dd", "di", "dis", "do", "edd", "fh", "gbe",
+    "jd", "kbe", "kc", "ma", "mas", "mba", "mbe", "md", "med", "meng", "mep", "mp", "mpa", "mph", "ms",
+    "mv", "obe", "op", "osb", "pe", "qc", "ra", "rn", "sc", "sj",
+];
+
+/// Which name a title stands in front of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    FirstNames,
+    Surname,
+}
+
+/// A title that was found: its length in bytes, and whether the guidelines list it.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    pub length: usize,
+    pub listed: bool,
+}
+
+/// A part of a word between full stops and hyphens: "Dr.-Ing." has two.
+struct Segment {
+    small: String,
+    /// Whether it is written in small letters.
+    is_small: bool,
+    /// Whether a full stop follows.
+    stop: bool,
+    /// Where the next one begins.
+    end: usize,
+}
+
+fn segments(word: &str) -> Vec<Segment> {
+    let separates = |c: char| matches!(c, '.' | ',' | '-' | '\u{2010}' | '\u{2011}');
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut rest = word.trim_start_matches(separates);
+    while !rest.is_empty() {
+        let length = rest.find(separates).unwrap_or(rest.len());
+        let (text, behind) = rest.split_at(length);
+        rest = behind.trim_start_matches(separates);
+        segments.push(Segment {
+            small: text.to_lowercase(),
+            is_small: !text.contains(char::is_uppercase),
+            stop: behind.starts_with('.'),
+            end: word.len() - rest.len(),
+        });
+    }
+    segments
+}
+
+fn has(list: &[&str], key: &str) -> bool {
+    list.binary_search(&key).is_ok()
+}
+
+/// Segments as the lists have them.
+fn key(segments: &[Segment]) -> String {
+    segments.iter().map(|segment| &segment.small[..]).collect::<Vec<_>>().join(".")
+}
+
+/// Whether these letters are a title, and if so whether the guidelines list it.
+fn listed(key: &str, stop: bool, place: Place) -> Option<bool> {
+    if has(&LISTED, key) {
+        return Some(true);
+    }
+    let unstopped = has(&ANYWHERE, key) || (place == Place::FirstNames && has(&FIRST_NAMES, key));
+    let stopped = stop && (has(&STOPPED, key) || has(&FIRST_NAMES, key));
+    (unstopped || stopped).then_some(false)
+}
+
+/// Finds the title with which a word begins: all of it, as in "Ph.D." and "Dott.ssa", or up to a full stop, as in
+/// "Dr.Hans". `behind` says that it stands behind another title, where what a degree is in may follow.
+pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> {
+    let segments = segments(word);
+    let stops = segments.iter().any(|segment| segment.stop);
+    let diploma = segments.first().is_some_and(|first| first.small == "dipl");
+    if diploma && segments.len() > 1 && word.contains('-') {
+        return Some(Found { length: word.len(), listed: false });
+    }
+    for count in (1..=segments.len().min(4)).rev() {
+        let last = &segments[count - 1];
+        let whole = count == segments.len();
+        if !(whole || last.stop) {
+            continue;
+        }
+        let stop = if whole { stops } else { last.stop };
+        if let Some(listed) = listed(&key(&segments[..count]), stop, place) {
+            return Some(Found { length: if whole { word.len() } else { last.end }, listed });
+        }
+    }
+    let first = segments.first().filter(|_| behind)?;
+    let whole = segments.len() == 1;
+    let is_field = has(&FIELDS, &first.small) && (first.small.len() > 1 || first.is_small);
+    let counts = first.stop || (whole && matches!(&first.small[..], "fh" | "hab" | "habil" | "htl"));
+    (is_field && counts)
+        .then_some(Found { length: if whole { word.len() } else { first.end }, listed: false })
+}
+
+/// Whether a word joins what a degree is in: "Dr. med. univ. et scient. med."
+fn joins(word: &str) -> bool {
+    ["&", "and", "et", "i", "und", "u.", "y"].iter().any(|one| is_in_small_letters(word, one))
+}
+
+/// Whether a word is a title or a name.
+pub(crate) fn is_ambiguous(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',']);
+    AMBIGUOUS.iter().any(|title| is_in_small_letters(word, title))
+}
+
+/// Whether what stands behind a surname, in one word or several, is a degree or a title, and if so whether the
+/// guidelines list it.
+fn behind_name(name: &str, tail: &str) -> Option<bool> {
+    let comma = name.trim_end().ends_with(',');
+    let words: Vec<&str> = tail.split_whitespace().collect();
+    let segments: Vec<Segment> = words.iter().flat_map(|word| segments(word)).collect();
+    let key = key(&segments);
+    if is_generation(&key) {
+        return None;
+    }
+    let stop = segments.iter().any(|segment| segment.stop);
+    let in_capitals = !tail.contains(char::is_lowercase) && name.contains(char::is_lowercase);
+    if has(&DEGREES, &key) || ((comma || stop || in_capitals) && has(&CAPITALS, &key)) {
+        return Some(has(&LISTED, &key));
+    }
+    // A title with what it is in: "Dr. med.", "Mag. phil.".
+    let mut all_listed = true;
+    for (at, word) in words.iter().enumerate() {
+        let mut rest = *word;
+        while !rest.is_empty() {
+            let found = in_front(rest, at > 0 || rest.len() < word.len(), Place::Surname)?;
+            all_listed &= found.listed;
+            rest = rest[found.length..].trim_start_matches(['-', ',']);
+        }
+    }
+    (comma || stop).then_some(all_listed)
+}
+
+/// What tells a son from his father. It is no title.
+pub(crate) fn is_generation(word: &str) -> bool {
+    const GENERATIONS: [&str; 9] = ["jr", "jnr", "jun", "sr", "snr", "sen", "ii", "iii", "iv"];
+    let word = word.trim_matches(['.', ',', '(', ')']);
+    GENERATIONS.iter().any(|one| is_in_small_letters(word, one))
+}
+
+/// What stands in brackets behind a title, as in "Dipl.-Ing. (FH)", and what follows.
+fn bracketed(name: &str) -> Option<(&str, &str)> {
+    let close = if name.starts_with('(') { ')' } else { ']' };
+    let end = name.strip_prefix(['(', '['])?.find(close)? + 2;
+    Some(name.split_at(end))
+}
+
+/// Drops titles in front, as long as a name is left.
+pub(crate) fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>) -> &'n str {
+    let mut behind = false;
+    loop {
+        let (word, _) = split_word(name);
+        let word = word.find(['(', '[', '/', ',']).filter(|at| *at > 0).map_or(word, |at| &word[..at]);
+        let found = match bracketed(name).filter(|_| behind) {
+            Some((dropped, _)) => Some((dropped.len(), false)),
+            None => in_front(word, behind, place).map(|found| (found.length, found.listed)),
+        };
+        let (length, listed) = match found {
+            Some(found) => found,
+            None if behind && joins(word) && is_behind_a_title(split_word(name).1, place) => {
+                (word.len(), false)
+            }
+            None => return name,
+        };
+        let (dropped, rest) = name.split_at(length);
+        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '.' | '/'));
+        if !has_letters(rest) {
+            return name;
+        }
+        steps.push(Step::Title { dropped: dropped.into(), listed });
+        name = rest;
+        behind = true;
+    }
+}
+
+/// Whether what follows begins with a title or what one is in.
+fn is_behind_a_title(name: &str, place: Place) -> bool {
+    in_front(split_word(name).0, true, place).is_some()
+}
+
+/// Drops degrees and titles behind a surname, as long as a name is left: `Lee PhD`, `Lee, Dr. med.`
+pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
+    'again: loop {
+        let starts: Vec<usize> = word_starts(name).skip(1).collect();
+        for start in &starts[starts.len().saturating_sub(3)..] {
+            let (rest, tail) = name.split_at(*start);
+            if has_letters(rest)
+                && let Some(listed) = behind_name(rest, tail)
+            {
+                steps.push(Step::Title { dropped: tail.trim().into(), listed });
+                name = rest.trim_end_matches(|c: char| c.is_whitespace() || c == ',');
+                continue 'again;
+            }
+        }
+        return name;
+    }
+}
+
+fn word_starts(name: &str) -> impl Iterator<Item = usize> {
+    let starts = name.char_indices().scan(true, |behind_a_blank, (at, c)| {
+        let separates = c.is_whitespace() || c == ',';
+        let starts = *behind_a_blank && !separates;
+        *behind_a_blank = separates;
+        Some((at, starts))
+    });
+    starts.filter(|(_, starts)| *starts).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They are searched by halving.
+    #[test]
+    fn the_lists_are_in_order_and_in_small_letters() {
+        for list in [&LISTED[..], &ANYWHERE, &FIRST_NAMES, &STOPPED, &AMBIGUOUS, &FIELDS, &DEGREES, &CAPITALS]
+        {
+            assert!(list.is_sorted_by(|one, other| one < other), "{list:?}");
+            assert!(
+                list.iter().all(|word| word.to_lowercase() == *word && crate::text::composed(word) == *word)
+            );
+        }
+    }
+}
