@@ -19,7 +19,8 @@ use super::query::{self, Parameter};
 use super::webhooks::ADMIN;
 use super::{Reply, about_tenant};
 use crate::app::App;
-use crate::domain::schema::{Rule, Schemas};
+use crate::domain::schema::{Rule, Schemas, parse};
+use crate::domain::tree::Tree;
 use crate::domain::webhook::{HTTP_URL, Targets};
 use crate::outbound::{self, DELIVERED};
 use crate::problem::Problem;
@@ -109,8 +110,12 @@ impl Call for Create {
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         // Clients that send nothing but "" may leave out what it is.
-        let target: String = serde_json::from_slice(received.body)
-            .map_err(|_| Problem::invalid("(root)", "must be a JSON string"))?;
+        let target = match parse(received.body)? {
+            Tree::Text(target) => target,
+            other => {
+                return Err(Problem::invalid("(root)", format!("must be a string, not {}", other.kind())));
+            }
+        };
         if !target.is_empty() {
             // Whoever collects passes it on: nothing is connected to from here.
             Targets::Any.check(&target).map_err(|why| Problem::invalid("(root)", why))?;

@@ -621,6 +621,10 @@ async fn a_byte_order_mark_is_signed_and_ignored() {
     assert_eq!(send(&marked).send().await.text(), first.text());
     // Other bytes are another request.
     send(&good).send().await.refused("unprocessable_entity");
+    // Also where the whole body is a string.
+    let endpoint = app.client().post("/events-acceptor-service/endpoints");
+    let endpoint = endpoint.header("content-type", "application/json").bytes("\u{feff}\"\"").send().await;
+    assert_eq!(endpoint.status, 201, "{}", endpoint.text());
     // A form has none.
     let form = format!(
         "\u{feff}client_id={}&client_secret=x&grant_type=client_credentials&scope=x",
