@@ -109,7 +109,7 @@ def defaults(api: Api, required: set[str], full: dict) -> None:
 
 # The examples of the reference.
 PESEL = {"type": "NATIONAL_ID", "issuing_country": "PL", "identifier": "83053078917"}
-OTHER_PESEL = "83053078111"
+OTHER_PESEL = "83053078929"
 
 
 def identifiers(api: Api, body: dict) -> None:
