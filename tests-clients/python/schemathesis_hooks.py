@@ -139,14 +139,12 @@ def hash_of(value) -> int:
 OF_AN_IDENTIFIER = re.compile(r"(identifiers\[\d+\]\.)?(type|identifier|identifier_standard|issuing_country)|identifiers\[\d+\]")
 # What day it is JSON Schema does not know: nobody is born in the future.
 OF_A_BIRTH = re.compile("birth_date")
-# A dry run takes codes of countries and the words for the stateless.
-OF_NO_NATIONALITY = re.compile(r"nationalities\[\d+\]")
 # Of a country there is one tax residency.
 OF_A_RESIDENCY = re.compile(r"tax_residencies\[\d+\]\.country")
 ALLOWED = {
     "POST /users/{user_id}/identifiers": OF_AN_IDENTIFIER,
     "PATCH /users/{user_id}/identifiers/{identifier_id}": OF_AN_IDENTIFIER,
-    "POST /investord/reporting": re.compile(f"{OF_AN_IDENTIFIER.pattern}|{OF_A_BIRTH.pattern}|{OF_NO_NATIONALITY.pattern}"),
+    "POST /investord/reporting": re.compile(f"{OF_AN_IDENTIFIER.pattern}|{OF_A_BIRTH.pattern}"),
     "POST /users": OF_A_BIRTH,
     "POST /users/{user_id}/data_change_requests": OF_A_BIRTH,
     "POST /investord/users/{user_id}/data_change_requests/preview": OF_A_BIRTH,

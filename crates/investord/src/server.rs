@@ -38,6 +38,9 @@ const MOST_STREAMS: u32 = 256;
 /// How long connections in use get to hear that they end. A client that sends nothing for as long finds its
 /// connection closed before its next request.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Turns that everything else gets before the listener is closed: one takes what the system has to tell, another the
+/// connections that it has told of.
+const TURNS: usize = 64;
 
 /// Everything that the main listener answers.
 pub fn router(app: &App) -> Router {
@@ -221,6 +224,10 @@ async fn stop_in_order(
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
     tracing::info!("stopping: no new connections, requests in flight get {} s", patience.as_secs());
     app.stop();
+    // The system resets the connections that a closed listener has not taken: it takes those that are there.
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
     if let Err(error) = SockRef::from(&listener).shutdown(Shutdown::Both) {
         tracing::warn!(%error, "cannot close the listener early");
     }

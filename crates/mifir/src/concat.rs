@@ -18,49 +18,49 @@ use crate::titles::{self, Place, without_degrees, without_titles};
 
 /// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them, and the two that it
 /// has only with an accent also as they are written without one. `de l'` is looked for apart.
-const PREFIXES: [&[&str]; 42] = [
-    &["auf", "dem"],
-    &["aus", "der"],
-    &["de", "la"],
-    &["de", "le"],
-    &["mhic", "giolla"],
-    &["van", "de"],
-    &["van", "den"],
-    &["van", "der"],
-    &["von", "dem"],
-    &["von", "den"],
-    &["von", "der"],
-    &["am"],
-    &["auf"],
-    &["d"],
-    &["da"],
-    &["de"],
-    &["del"],
-    &["di"],
-    &["do"],
-    &["dos"],
-    &["du"],
-    &["im"],
-    &["la"],
-    &["le"],
-    &["mac"],
-    &["mc"],
-    &["mhac"],
-    &["mhic"],
-    &["mhíc"],
-    &["mic"],
-    &["ni"],
-    &["ní"],
-    &["nic"],
-    &["níc"],
-    &["o"],
-    &["ó"],
-    &["ua"],
-    &["ui"],
-    &["uí"],
-    &["van"],
-    &["vom"],
-    &["von"],
+const PREFIXES: [(&str, &str); 42] = [
+    ("auf", "dem"),
+    ("aus", "der"),
+    ("de", "la"),
+    ("de", "le"),
+    ("mhic", "giolla"),
+    ("van", "de"),
+    ("van", "den"),
+    ("van", "der"),
+    ("von", "dem"),
+    ("von", "den"),
+    ("von", "der"),
+    ("am", ""),
+    ("auf", ""),
+    ("d", ""),
+    ("da", ""),
+    ("de", ""),
+    ("del", ""),
+    ("di", ""),
+    ("do", ""),
+    ("dos", ""),
+    ("du", ""),
+    ("im", ""),
+    ("la", ""),
+    ("le", ""),
+    ("mac", ""),
+    ("mc", ""),
+    ("mhac", ""),
+    ("mhic", ""),
+    ("mhíc", ""),
+    ("mic", ""),
+    ("ni", ""),
+    ("ní", ""),
+    ("nic", ""),
+    ("níc", ""),
+    ("o", ""),
+    ("ó", ""),
+    ("ua", ""),
+    ("ui", ""),
+    ("uí", ""),
+    ("van", ""),
+    ("vom", ""),
+    ("von", ""),
 ];
 
 /// Something that was done to a name. What stays as it is, or is cut or padded at the end, is no step.
@@ -364,24 +364,22 @@ fn first_of<'n>(names: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
 /// Drops the longest prefix in front, once, if a name is left behind it. Words are compared as they stand in the list:
 /// Lê is no prefix, nor is Dà.
 fn without_prefix<'n>(name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
-    let rest_after = |prefix: &[&str]| {
-        let mut rest = name;
-        for part in prefix {
-            let word;
-            (word, rest) = split_word(rest);
-            if !is_in_small_letters(word, part) {
-                return None;
-            }
-        }
-        Some(rest)
-    };
+    let (first, behind_first) = split_word(name);
+    let (second, behind_second) = split_word(behind_first);
+    let (first, second) = (first.to_lowercase(), second.to_lowercase());
     // Listed apart from the name, but never written so: de l'Hôpital.
-    let elided = rest_after(&["de"]).and_then(|rest| {
-        let mut letters = rest.chars();
+    let elided = || {
+        let mut letters = behind_first.chars();
         let is_it = matches!(letters.next(), Some('l' | 'L')) && letters.next().is_some_and(is_apostrophe);
-        is_it.then(|| letters.as_str().trim_start())
-    });
-    let rest = elided.or_else(|| PREFIXES.iter().find_map(|prefix| rest_after(prefix)));
+        (first == "de" && is_it).then(|| letters.as_str().trim_start())
+    };
+    let listed = || {
+        PREFIXES.iter().find_map(|(one, two)| match *two {
+            "" => (first == *one).then_some(behind_first),
+            two => (first == *one && second == two).then_some(behind_second),
+        })
+    };
+    let rest = elided().or_else(listed);
     match rest {
         None => name,
         Some(rest) if has_letters(rest) => {

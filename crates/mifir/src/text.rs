@@ -39,6 +39,9 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
 
 /// Tells whether a text in small letters is this word.
 pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
+    if word.is_ascii() {
+        return word.eq_ignore_ascii_case(small);
+    }
     word.chars().flat_map(char::to_lowercase).eq(small.chars())
 }
 

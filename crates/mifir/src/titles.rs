@@ -4,6 +4,9 @@
 //! limited to" its examples. The further lists here hold what is in use in the countries of the EEA and in English; what
 //! is dropped by them is an open point of the CONCAT that is made.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::concat::Step;
 use crate::text::{has_letters, is_in_small_letters, split_word};
 
@@ -119,78 +122,149 @@ pub(crate) struct Found {
     pub listed: bool,
 }
 
-/// A part of a word between full stops and hyphens: "Dr.-Ing." has two.
-struct Segment {
+/// The lists above. A word can be in several.
+#[derive(Clone, Copy)]
+enum List {
+    Listed,
+    Anywhere,
+    FirstNames,
+    Stopped,
+    Ambiguous,
+    Fields,
+    Degrees,
+    Capitals,
+}
+
+/// The lists that have a word: a bit for each.
+#[derive(Clone, Copy, Default)]
+struct Lists(u8);
+
+static LISTS: LazyLock<HashMap<&str, Lists>> = LazyLock::new(|| {
+    let mut found: HashMap<&str, Lists> = HashMap::new();
+    for (list, words) in ALL_LISTS {
+        for word in words {
+            found.entry(word).or_default().0 |= list.bit();
+        }
+    }
+    found
+});
+
+const ALL_LISTS: [(List, &[&str]); 8] = [
+    (List::Listed, &LISTED),
+    (List::Anywhere, &ANYWHERE),
+    (List::FirstNames, &FIRST_NAMES),
+    (List::Stopped, &STOPPED),
+    (List::Ambiguous, &AMBIGUOUS),
+    (List::Fields, &FIELDS),
+    (List::Degrees, &DEGREES),
+    (List::Capitals, &CAPITALS),
+];
+
+impl List {
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl Lists {
+    fn with(word: &str) -> Self {
+        LISTS.get(word).copied().unwrap_or_default()
+    }
+
+    fn has(self, list: List) -> bool {
+        self.0 & list.bit() != 0
+    }
+
+    /// Whether this is a title in front of a name, and if so whether the guidelines list it.
+    fn in_front(self, stop: bool, place: Place) -> Option<bool> {
+        if self.has(List::Listed) {
+            return Some(true);
+        }
+        let of_first_names = self.has(List::FirstNames);
+        let unstopped = self.has(List::Anywhere) || (place == Place::FirstNames && of_first_names);
+        let stopped = stop && (self.has(List::Stopped) || of_first_names);
+        (unstopped || stopped).then_some(false)
+    }
+}
+
+/// The parts of a text between full stops, hyphens and blanks: "Dr.-Ing." has two.
+struct Segments {
+    /// In small letters, with a full stop between two, as the lists have them.
     small: String,
+    each: Vec<Segment>,
+}
+
+struct Segment {
+    /// Where it ends in the small letters.
+    small_end: usize,
+    /// Where the next one begins in the text.
+    end: usize,
     /// Whether it is written in small letters.
     is_small: bool,
     /// Whether a full stop follows.
     stop: bool,
-    /// Where the next one begins.
-    end: usize,
 }
 
-fn segments(word: &str) -> Vec<Segment> {
-    let separates = |c: char| matches!(c, '.' | ',' | '-' | '\u{2010}' | '\u{2011}');
-    let mut segments: Vec<Segment> = Vec::new();
-    let mut rest = word.trim_start_matches(separates);
-    while !rest.is_empty() {
-        let length = rest.find(separates).unwrap_or(rest.len());
-        let (text, behind) = rest.split_at(length);
-        rest = behind.trim_start_matches(separates);
-        segments.push(Segment {
-            small: text.to_lowercase(),
-            is_small: !text.contains(char::is_uppercase),
-            stop: behind.starts_with('.'),
-            end: word.len() - rest.len(),
-        });
+impl Segments {
+    fn of(text: &str) -> Self {
+        let separates = |c: char| matches!(c, '.' | ',' | '-' | '\u{2010}' | '\u{2011}') || c.is_whitespace();
+        let (mut small, mut each) = (String::with_capacity(text.len()), Vec::with_capacity(1));
+        let mut rest = text.trim_start_matches(separates);
+        while !rest.is_empty() {
+            let (segment, behind) = rest.split_at(rest.find(separates).unwrap_or(rest.len()));
+            rest = behind.trim_start_matches(separates);
+            if !small.is_empty() {
+                small.push('.');
+            }
+            if segment.is_ascii() {
+                small.extend(segment.chars().map(|c| c.to_ascii_lowercase()));
+            } else {
+                small.extend(segment.chars().flat_map(char::to_lowercase));
+            }
+            each.push(Segment {
+                small_end: small.len(),
+                end: text.len() - rest.len(),
+                is_small: !segment.contains(char::is_uppercase),
+                stop: behind.starts_with('.'),
+            });
+        }
+        Self { small, each }
     }
-    segments
-}
 
-fn has(list: &[&str], key: &str) -> bool {
-    list.binary_search(&key).is_ok()
-}
-
-/// Segments as the lists have them.
-fn key(segments: &[Segment]) -> String {
-    segments.iter().map(|segment| &segment.small[..]).collect::<Vec<_>>().join(".")
-}
-
-/// Whether these letters are a title, and if so whether the guidelines list it.
-fn listed(key: &str, stop: bool, place: Place) -> Option<bool> {
-    if has(&LISTED, key) {
-        return Some(true);
+    /// The first of them, in small letters.
+    fn first(&self, count: usize) -> &str {
+        &self.small[..self.each[count - 1].small_end]
     }
-    let unstopped = has(&ANYWHERE, key) || (place == Place::FirstNames && has(&FIRST_NAMES, key));
-    let stopped = stop && (has(&STOPPED, key) || has(&FIRST_NAMES, key));
-    (unstopped || stopped).then_some(false)
+
+    fn has_stop(&self) -> bool {
+        self.each.iter().any(|segment| segment.stop)
+    }
 }
 
 /// Finds the title with which a word begins: all of it, as in "Ph.D." and "Dott.ssa", or up to a full stop, as in
 /// "Dr.Hans". `behind` says that it stands behind another title, where what a degree is in may follow.
 pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> {
-    let segments = segments(word);
-    let stops = segments.iter().any(|segment| segment.stop);
-    let diploma = segments.first().is_some_and(|first| first.small == "dipl");
-    if diploma && segments.len() > 1 && word.contains('-') {
+    let segments = Segments::of(word);
+    let all = segments.each.len();
+    if all > 1 && word.contains('-') && segments.first(1) == "dipl" {
         return Some(Found { length: word.len(), listed: false });
     }
-    for count in (1..=segments.len().min(4)).rev() {
-        let last = &segments[count - 1];
-        let whole = count == segments.len();
+    for count in (1..=all.min(4)).rev() {
+        let last = &segments.each[count - 1];
+        let whole = count == all;
         if !(whole || last.stop) {
             continue;
         }
-        let stop = if whole { stops } else { last.stop };
-        if let Some(listed) = listed(&key(&segments[..count]), stop, place) {
+        let stop = if whole { segments.has_stop() } else { last.stop };
+        if let Some(listed) = Lists::with(segments.first(count)).in_front(stop, place) {
             return Some(Found { length: if whole { word.len() } else { last.end }, listed });
         }
     }
-    let first = segments.first().filter(|_| behind)?;
-    let whole = segments.len() == 1;
-    let is_field = has(&FIELDS, &first.small) && (first.small.len() > 1 || first.is_small);
-    let counts = first.stop || (whole && matches!(&first.small[..], "fh" | "hab" | "habil" | "htl"));
+    let first = segments.each.first().filter(|_| behind)?;
+    let small = segments.first(1);
+    let whole = all == 1;
+    let is_field = Lists::with(small).has(List::Fields) && (small.len() > 1 || first.is_small);
+    let counts = first.stop || (whole && matches!(small, "fh" | "hab" | "habil" | "htl"));
     (is_field && counts)
         .then_some(Found { length: if whole { word.len() } else { first.end }, listed: false })
 }
@@ -203,28 +277,26 @@ fn joins(word: &str) -> bool {
 /// Whether a word is a title or a name.
 pub(crate) fn is_ambiguous(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ',']);
-    AMBIGUOUS.iter().any(|title| is_in_small_letters(word, title))
+    Lists::with(&word.to_lowercase()).has(List::Ambiguous)
 }
 
 /// Whether what stands behind a surname, in one word or several, is a degree or a title, and if so whether the
 /// guidelines list it.
 fn behind_name(name: &str, tail: &str) -> Option<bool> {
     let comma = name.trim_end().ends_with(',');
-    let words: Vec<&str> = tail.split_whitespace().collect();
-    let segments: Vec<Segment> = words.iter().flat_map(|word| segments(word)).collect();
-    let key = key(&segments);
-    if is_generation(&key) {
+    let segments = Segments::of(tail);
+    if is_generation(&segments.small) {
         return None;
     }
-    let stop = segments.iter().any(|segment| segment.stop);
-    let in_capitals = !tail.contains(char::is_lowercase) && name.contains(char::is_lowercase);
-    if has(&DEGREES, &key) || ((comma || stop || in_capitals) && has(&CAPITALS, &key)) {
-        return Some(has(&LISTED, &key));
+    let (stop, lists) = (segments.has_stop(), Lists::with(&segments.small));
+    let in_capitals = || !tail.contains(char::is_lowercase) && name.contains(char::is_lowercase);
+    if lists.has(List::Degrees) || (lists.has(List::Capitals) && (comma || stop || in_capitals())) {
+        return Some(lists.has(List::Listed));
     }
     // A title with what it is in: "Dr. med.", "Mag. phil.".
     let mut all_listed = true;
-    for (at, word) in words.iter().enumerate() {
-        let mut rest = *word;
+    for (at, word) in tail.split_whitespace().enumerate() {
+        let mut rest = word;
         while !rest.is_empty() {
             let found = in_front(rest, at > 0 || rest.len() < word.len(), Place::Surname)?;
             all_listed &= found.listed;
@@ -313,11 +385,10 @@ fn word_starts(name: &str) -> impl Iterator<Item = usize> {
 mod tests {
     use super::*;
 
-    /// They are searched by halving.
+    /// In order, so that a reader finds a word; none twice.
     #[test]
     fn the_lists_are_in_order_and_in_small_letters() {
-        for list in [&LISTED[..], &ANYWHERE, &FIRST_NAMES, &STOPPED, &AMBIGUOUS, &FIELDS, &DEGREES, &CAPITALS]
-        {
+        for (_, list) in ALL_LISTS {
             assert!(list.is_sorted_by(|one, other| one < other), "{list:?}");
             assert!(
                 list.iter().all(|word| word.to_lowercase() == *word && crate::text::composed(word) == *word)

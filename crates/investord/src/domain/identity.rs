@@ -4,8 +4,6 @@ use jiff::civil::Date;
 use mifir::{Country, Sex};
 use serde_json::{Map, Value};
 
-use super::schema::Fault;
-
 /// The members of a person on which identification rests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -20,7 +18,7 @@ pub struct Identity {
 
 /// What stands in travel documents for a nationality where there is none (ICAO Doc 9303-3, section 5: stateless, the
 /// two kinds of refugees, unspecified), and how it is written out.
-const NO_NATIONALITY: [&str; 6] = ["XXA", "XXB", "XXC", "XXX", "XX", "STATELESS"];
+pub const NO_NATIONALITY: [&str; 6] = ["XXA", "XXB", "XXC", "XXX", "XX", "STATELESS"];
 
 impl Identity {
     /// Takes it out of a person's members; `None` if they have not been checked.
@@ -36,39 +34,19 @@ impl Identity {
         })
     }
 
-    /// Takes what is known of a person, of whom names and nationalities may be missing.
-    pub fn as_known(members: &Map<String, Value>, today: Date) -> Result<Self, Vec<Fault>> {
+    /// Takes what is known of a person, of whom names and nationalities may be missing; `None` if the members have not
+    /// been checked.
+    pub fn as_known(members: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (mut nationalities, mut faults) = (Vec::new(), Vec::new());
         let codes = members.get("nationalities").and_then(Value::as_array).into_iter().flatten();
-        for (at, code) in codes.enumerate() {
-            let code = code.as_str().unwrap_or_default();
-            match Country::parse(code) {
-                Some(country) => nationalities.push(country),
-                None if NO_NATIONALITY.iter().any(|none| none.eq_ignore_ascii_case(code)) => {}
-                None => {
-                    let message =
-                        "must be an ISO 3166-1 alpha-2 country code in capitals, or XXA for the stateless";
-                    faults.push(Fault::new(format!("nationalities[{at}]"), message));
-                }
-            }
-        }
-        let birth_date: Option<Date> = text("birth_date").parse().ok();
-        let birth_date = birth_date.filter(|birth_date| *birth_date <= today);
-        match birth_date {
-            Some(birth_date) if faults.is_empty() => Ok(Self {
-                first_name: text("first_name").to_owned(),
-                last_name: text("last_name").to_owned(),
-                birth_date,
-                nationalities,
-                sex: sex(members),
-            }),
-            Some(_) => Err(faults),
-            None => {
-                faults.push(Fault::new("birth_date", "must not be in the future"));
-                Err(faults)
-            }
-        }
+        Some(Self {
+            first_name: text("first_name").to_owned(),
+            last_name: text("last_name").to_owned(),
+            birth_date: text("birth_date").parse().ok()?,
+            // What stands for no nationality is none.
+            nationalities: codes.filter_map(|code| Country::parse(code.as_str()?)).collect(),
+            sex: sex(members),
+        })
     }
 
     pub fn person(&self) -> mifir::Person<'_> {

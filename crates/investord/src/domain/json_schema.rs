@@ -97,12 +97,15 @@ impl Rule {
             Rule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.as_str() }),
             Rule::OneOf(values) => json!({ "type": "string", "enum": values }),
             Rule::Country => schemas.named("Country", |_| country()),
+            Rule::CountryOr(words) => {
+                json!({ "anyOf": [Rule::Country.json_schema(side, schemas), { "type": "string", "enum": words }] })
+            }
             Rule::Email { max } => json!({ "type": "string", "format": "email", "maxLength": max }),
             Rule::Uuid => json!({ "type": "string", "format": "uuid" }),
             Rule::Bool => json!({ "type": "boolean" }),
             Rule::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Rule::Instant => json!({ "type": "string", "format": "date-time" }),
-            Rule::BirthDate | Rule::Date => json!({ "type": "string", "format": "date" }),
+            Rule::BirthDate { .. } | Rule::Date => json!({ "type": "string", "format": "date" }),
             Rule::Url { max } => {
                 json!({ "type": "string", "format": "uri", "maxLength": max, "pattern": ABSOLUTE_URL })
             }

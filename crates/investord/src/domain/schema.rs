@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use garde::rules::email::Email;
 use jiff::Timestamp;
-use jiff::civil::{Date, date};
+use jiff::civil::Date;
 use mifir::{Country, is_invisible};
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -33,6 +33,8 @@ pub enum Rule {
     OneOf(&'static [&'static str]),
     /// ISO 3166-1 alpha-2, or XK.
     Country,
+    /// The same, or one of these words, in capitals or not; the first is the one that an error names.
+    CountryOr(&'static [&'static str]),
     /// RFC 5322 address of at most this many characters.
     Email {
         max: usize,
@@ -46,8 +48,10 @@ pub enum Rule {
     },
     /// RFC 3339 with any offset; kept in UTC with at most microseconds (decision W16).
     Instant,
-    /// A real date between 1900-01-01 and today (decision U5).
-    BirthDate,
+    /// A real date from this one to today.
+    BirthDate {
+        earliest: Date,
+    },
     /// Any day of the calendar.
     Date,
     /// A date, or `""` for "none", which is kept as `null`.
@@ -380,6 +384,12 @@ impl Check<'_> {
             Rule::OneOf(values) => Err(format!("must be one of {}", quoted(values))),
             Rule::Country if Country::parse(text).is_some() => kept(),
             Rule::Country => Err("must be an ISO 3166-1 alpha-2 country code in capitals".into()),
+            Rule::CountryOr(words) => {
+                let is_word = words.iter().any(|word| word.eq_ignore_ascii_case(text));
+                let error =
+                    || format!("must be an ISO 3166-1 alpha-2 country code in capitals, or {}", words[0]);
+                if is_word || Country::parse(text).is_some() { kept() } else { Err(error()) }
+            }
             Rule::Email { max } if text.chars().count() > *max => {
                 Err(format!("must have at most {max} characters"))
             }
@@ -395,7 +405,9 @@ impl Check<'_> {
                 _ => Err("must be a UUID with hyphens".into()),
             },
             Rule::Instant => instant(text).map(|instant| Value::String(instant.to_string())),
-            Rule::BirthDate => birth_date(text, self.today).map(|_| Value::String(text.to_owned())),
+            Rule::BirthDate { earliest } => {
+                birth_date(text, *earliest, self.today).map(|_| Value::String(text.to_owned()))
+            }
             Rule::DateOrEmpty if text.is_empty() => Ok(Value::Null),
             Rule::Date | Rule::DateOrEmpty => full_date(text).map(|_| Value::String(text.to_owned())),
             Rule::Bool
@@ -410,10 +422,10 @@ impl Check<'_> {
 }
 
 /// A birth date that can be somebody's on this day (decision U5).
-pub(super) fn birth_date(text: &str, today: Date) -> Result<Date, String> {
+pub(super) fn birth_date(text: &str, earliest: Date, today: Date) -> Result<Date, String> {
     match full_date(text)? {
         day if day > today => Err("must not be in the future".into()),
-        day if day < EARLIEST_BIRTH => Err(format!("must not be before {EARLIEST_BIRTH}")),
+        day if day < earliest => Err(format!("must not be before {earliest}")),
         day => Ok(day),
     }
 }
@@ -434,8 +446,6 @@ pub(super) fn has_length(text: &str, min: usize, max: usize) -> Result<(), Strin
 fn visible(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
-
-const EARLIEST_BIRTH: Date = date(1900, 1, 1);
 
 /// `YYYY-MM-DD` (RFC 3339 section 5.6) and a day that exists.
 fn full_date(text: &str) -> Result<Date, String> {

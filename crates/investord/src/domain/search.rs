@@ -14,7 +14,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::identifier::{Content, Identifier};
 use super::schema::birth_date;
 use super::spelling::{key, words};
-use super::user::Person;
+use super::user::{EARLIEST_BIRTH, Person};
 
 /// What can be searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -226,7 +226,7 @@ pub fn probes(field: Field, value: &str, today: Date) -> Result<Vec<Probe>, Stri
         Field::Name | Field::Identifier if !has_letters => Err("must have a letter or a digit".to_owned()),
         Field::Name => Ok(of_name(value)),
         Field::Identifier => Ok(of_number_as_written(value, today)),
-        Field::BirthDate => Ok(vec![Probe::of(field, birth_date(value, today)?.to_string())]),
+        Field::BirthDate => Ok(vec![Probe::of(field, birth_date(value, EARLIEST_BIRTH, today)?.to_string())]),
         Field::Email if value.validate_email().is_err() => Err("must be an e-mail address".to_owned()),
         Field::Email => Ok(vec![Probe::of(field, email(value))]),
         Field::PhoneNumber => {

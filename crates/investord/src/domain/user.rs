@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::{Date, date};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -67,6 +68,8 @@ static FATCA: Shape = Shape {
     ],
 };
 
+/// Birth dates before it are refused as typing errors (decision U5).
+pub const EARLIEST_BIRTH: Date = date(1900, 1, 1);
 /// Duplicates count, so four times as many as there are countries.
 pub const MOST_NATIONALITIES: usize = 1000;
 
@@ -82,8 +85,12 @@ pub const LAST_NAME: Member =
 pub const SALUTATION: Member =
     member("salutation", Needed::No, Rule::OneOf(SALUTATIONS), "Salutation in reports and statements.");
 pub const GENDER: Member = member("gender", Needed::No, Rule::OneOf(GENDERS), "Gender.");
-pub const BIRTH_DATE: Member =
-    member("birth_date", Needed::Always, Rule::BirthDate, "Birth date, YYYY-MM-DD.");
+pub const BIRTH_DATE: Member = member(
+    "birth_date",
+    Needed::Always,
+    Rule::BirthDate { earliest: EARLIEST_BIRTH },
+    "Birth date, YYYY-MM-DD.",
+);
 pub const NATIONALITIES: Member = member(
     "nationalities",
     Needed::Always,

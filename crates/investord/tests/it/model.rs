@@ -21,7 +21,7 @@ use crate::wire::{Answer, Wire};
 
 const SESSIONS: u64 = 8;
 /// Of a session, in a usual run and in a long one. PostgreSQL takes several times as long, and the model is the same.
-const OPERATIONS: (u64, u64) = if crate::ON_POSTGRES { (2_000, 12_500) } else { (2_500, 50_000) };
+const OPERATIONS: (u64, u64) = if crate::ON_POSTGRES { (1_000, 12_500) } else { (2_000, 50_000) };
 const USERS: usize = 40;
 const NATIONALITIES: [&[&str]; 6] =
     [&["DE"], &["PL"], &["FR", "PL"], &["PL", "DE", "DE"], &["FR"], &["PL", "PL"]];

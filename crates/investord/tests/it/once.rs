@@ -20,7 +20,7 @@ async fn create(client: &Client, key: &str, body: &Value) -> Answer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_at_once_one_creates_and_all_get_its_answer() {
     const AT_ONCE: usize = 50;
-    let number = amount(200, 1000);
+    let number = amount(100, 1000);
     let app = TestApp::start().await;
     let keys: Arc<Vec<String>> = Arc::new((0..number).map(|_| once_key()).collect());
     let barrier = Arc::new(Barrier::new(AT_ONCE));

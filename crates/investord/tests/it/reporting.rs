@@ -159,7 +159,7 @@ async fn a_dry_run_answers_the_same_and_stores_nothing() {
     for (body, field) in [
         (json!({}), vec!["birth_date"]),
         (json!({ "birth_date": "1990-02-30" }), vec!["birth_date"]),
-        (unborn, vec!["nationalities[0]", "birth_date"]),
+        (unborn, vec!["birth_date", "nationalities[0]"]),
         (
             {
                 let mut body = person(None);

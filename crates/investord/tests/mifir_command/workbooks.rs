@@ -118,3 +118,10 @@ fn a_workbook_that_is_not_whole_is_refused() {
     refused(&[], &damaged);
     assert_contains(&refused(&[], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and nothing"), "workbook");
 }
+
+/// Encrypted by msoffcrypto-tool 6.
+#[test]
+fn a_workbook_with_a_password_says_so() {
+    let refusal = refused(&[], include_bytes!("protected.xlsx"));
+    assert_contains(&refusal, "is protected by a password; save a copy without it");
+}

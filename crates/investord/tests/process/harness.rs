@@ -197,6 +197,13 @@ impl Server {
         self.signal("TERM");
     }
 
+    /// The letter that the system has for it, as in R (runs) and T (stopped by a signal).
+    #[cfg(target_os = "linux")]
+    pub fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    }
+
     /// How it has ended, if it has.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()

@@ -214,7 +214,7 @@ impl Record {
         // Connections can arrive between the last that the server takes and the end of its listener, and the
         // system resets those; a queue of them must not.
         let fresh: Vec<_> = self.lost.iter().filter(|lost| lost.since.is_none()).collect();
-        let most = stops * amount(WRITERS / 2, 1);
+        let most = stops * amount(4, 1);
         assert!(
             fresh.len() <= most,
             "{} requests were the first on their connection and not answered: {:?}",

@@ -10,6 +10,7 @@ mod alone;
 mod call;
 mod configuration;
 mod crash;
+mod deliveries;
 mod disk;
 mod harness;
 mod judge;
@@ -26,6 +27,5 @@ mod slow;
 mod steps;
 mod stop;
 mod verdict;
-mod webhooks;
 
 const ON_POSTGRES: bool = false;

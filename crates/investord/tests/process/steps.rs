@@ -12,7 +12,7 @@ const CHANGES: u64 = 5;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
     let (home, mut chance) = (Home::new(""), Chance::new("steps"));
-    let users = amount(60, 120);
+    let users = amount(30, 120);
     let server = home.serve_as("server", &["--no-worker"], &[]);
     let client = home.caller(&server).await;
     for number in 0..users {

@@ -8,6 +8,8 @@ use crate::load::{Load, pause};
 use crate::support::patience::in_time;
 
 const STOPS: usize = 10;
+/// Connections that have been used, and as many that have not.
+const EACH: u64 = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_answers_what_was_sent() {
@@ -80,6 +82,41 @@ async fn a_request_in_flight_is_answered_after_sigterm() {
     let server = home.serve();
     let client = Client { address: server.address, ..client };
     assert_eq!(client.all_users().await.0, vec![answer.body]);
+}
+
+/// The system takes connections and requests for a server that does not get to run.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_before_sigterm_is_answered() {
+    let home = Home::new("");
+    let mut server = home.serve();
+    let client = home.caller(&server).await;
+    let mut connections = Vec::new();
+    for number in 0..EACH {
+        let mut used = client.connect().await;
+        let answer = used.send(&client.creation(&person(number), &uuid())).await.unwrap();
+        assert!(answer.keeps_alive(), "{}", answer.text());
+        connections.push(used);
+    }
+    server.signal("STOP");
+    until("the server to stand still", || match server.state() {
+        'T' => Ok(()),
+        state => Err(format!("its state is {state}")),
+    });
+    for _ in 0..EACH {
+        connections.push(client.connect().await);
+    }
+    for (connection, number) in connections.iter_mut().zip(EACH..) {
+        connection.write(&client.creation(&person(number), &uuid())).await.unwrap();
+    }
+    server.terminate();
+    server.signal("CONT");
+    for (number, mut connection) in connections.into_iter().enumerate() {
+        let answer = connection.answer().await.unwrap_or_else(|error| panic!("connection {number}: {error}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(!answer.keeps_alive(), "the server stops");
+    }
+    assert!(server.ends().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

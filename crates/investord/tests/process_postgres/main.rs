@@ -5,6 +5,8 @@ mod support;
 
 #[path = "../process/crash.rs"]
 mod crash;
+#[path = "../process/deliveries.rs"]
+mod deliveries;
 #[path = "../process/harness.rs"]
 mod harness;
 #[path = "../process/judge.rs"]
@@ -28,8 +30,6 @@ mod steps;
 mod stop;
 #[path = "../process/verdict.rs"]
 mod verdict;
-#[path = "../process/webhooks.rs"]
-mod webhooks;
 
 mod database;
 mod several;

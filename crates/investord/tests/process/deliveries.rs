@@ -30,7 +30,10 @@ fn users() -> u64 {
 const APART: u64 = 150;
 /// Bytes of a package: five or six events.
 const SIZE: usize = 4000;
-const KILLS: usize = if ON_POSTGRES { 8 } else { 12 };
+fn planned_kills() -> usize {
+    if ON_POSTGRES { amount(5, 8) } else { amount(8, 12) }
+}
+
 /// Milliseconds from one kill to the next, at least and at most. What a process holds on PostgreSQL is free 15 seconds
 /// after its end.
 const BETWEEN: (u64, u64) = if ON_POSTGRES { (6000, 10_000) } else { (2000, 4000) };
@@ -198,10 +201,10 @@ async fn every_event_is_told_in_order_however_receivers_fail_and_servers_are_kil
         kills += 1;
         let state = receiver.ask("/state");
         let enough = state["all_acts"] == true && state["duplicates"].as_u64() > Some(0);
-        if kills >= KILLS && enough {
+        if kills >= planned_kills() && enough {
             break;
         }
-        assert!(kills < MORE * KILLS, "not everything has happened that is to be seen: {state}");
+        assert!(kills < MORE * planned_kills(), "not everything has happened that is to be seen: {state}");
     }
     over.store(true, Ordering::Relaxed);
     let users = writer.await.unwrap();
