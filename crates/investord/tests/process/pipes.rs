@@ -32,8 +32,12 @@ async fn no_command_panics_when_its_reader_has_gone() {
     let address = log.lines().find_map(|line| line.strip_prefix("operators are answered on ")).unwrap();
     let (url, token) = (format!("http://{address}"), home.path("anna.token").display().to_string());
     let there = ["--url", &url, "--token-file", &token];
-    for words in [&["config"][..], &["openapi"]] {
-        assert_eq!(unread(home.bare(words)), (Some(141), String::new()), "{words:?}");
+    home.write("people.csv", "first_name,last_name,birth_date,nationality\nKarl,Schmidt,1972-09-30,DE\n");
+    let explain = ["mifir", "explain", "--birth-date", "1972-09-30", "--last-name", "Schmidt"];
+    for words in [&["config"][..], &["openapi"], &explain, &["mifir", "check", "people.csv"]] {
+        let (code, said) = unread(home.bare(words));
+        assert_eq!(code, Some(141), "{words:?}: {said}");
+        assert!(said.is_empty() || said == "nationality is read as nationalities\n", "{words:?}: {said}");
     }
     for words in [
         &["tenant", "list"][..],

@@ -27,7 +27,7 @@ use super::output::{Answer, Dialect, Format, Output};
 use super::repeats::{Repeats, Rows};
 use super::summary::Summary;
 use super::table::{Form, Row, Table};
-use super::{Ending, NOTE, Rules, is_broken_pipe, needs_a_look, person};
+use super::{Ending, NOTE, Rules, needs_a_look, person};
 
 #[derive(Args)]
 pub struct Check {
@@ -68,15 +68,7 @@ pub struct Check {
 }
 
 impl Check {
-    pub fn run(self) -> anyhow::Result<Ending> {
-        match self.check() {
-            // The reader has seen enough.
-            Err(error) if is_broken_pipe(&error) => Ok(Ending::ToBeLookedAt),
-            ending => ending,
-        }
-    }
-
-    fn check(&self) -> anyhow::Result<Ending> {
+    pub fn run(&self) -> anyhow::Result<Ending> {
         let format = self.format()?;
         let at_file = || self.file.display().to_string();
         let mut say = |message: String| eprintln!("{message}");

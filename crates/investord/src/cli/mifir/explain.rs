@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::domain::reporting::Report;
 
-use super::{Ending, Rules, is_broken_pipe, joined, named, needs_a_look, person, verdict, without_country};
+use super::{Ending, Rules, joined, named, needs_a_look, person, verdict, without_country};
 
 #[derive(Args)]
 pub struct Explain {
@@ -55,12 +55,7 @@ impl Explain {
         };
         let report = person.report();
         let mut out = io::stdout().lock();
-        let written =
-            if rules.json { writeln!(out, "{:#}", json!(report)) } else { explain(&report, &mut out) };
-        match written.map_err(anyhow::Error::from) {
-            Err(error) if !is_broken_pipe(&error) => return Err(error),
-            _ => {}
-        }
+        if rules.json { writeln!(out, "{:#}", json!(report)) } else { explain(&report, &mut out) }?;
         Ok(if needs_a_look(&report) { Ending::ToBeLookedAt } else { Ending::Good })
     }
 }

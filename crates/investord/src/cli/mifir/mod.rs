@@ -15,12 +15,12 @@ mod summary;
 mod table;
 mod workbook;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
+use super::output::{READER_GONE, is_reader_gone};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::identifier::today;
 use crate::domain::reporting::{DryRun, Examined, Report};
@@ -98,6 +98,7 @@ impl Mifir {
             Ok(Ending::ToBeLookedAt) => ExitCode::FAILURE,
             // As a shell counts a command that SIGINT ended.
             Ok(Ending::Interrupted) => ExitCode::from(130),
+            Err(error) if is_reader_gone(&error) => ExitCode::from(READER_GONE),
             Err(error) => {
                 eprintln!("investord: {error:#}");
                 ExitCode::from(2)
@@ -164,9 +165,4 @@ fn named(one: &Examined) -> String {
 
 fn joined(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join("; ")
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    kind == Some(io::ErrorKind::BrokenPipe)
 }
