@@ -20,6 +20,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{JoinHandle, JoinSet};
@@ -38,9 +39,8 @@ const MOST_STREAMS: u32 = 256;
 /// How long connections in use get to hear that they end. A client that sends nothing for as long finds its
 /// connection closed before its next request.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// Turns that everything else gets before the listener is closed: one takes what the system has to tell, another the
-/// connections that it has told of.
-const TURNS: usize = 64;
+/// How long the connections that the system holds for a listener may take until they are taken.
+const LAST_TAKEN: Duration = Duration::from_secs(2);
 
 /// Everything that the main listener answers.
 pub fn router(app: &App) -> Router {
@@ -213,7 +213,8 @@ fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::
 }
 
 /// Stops in three steps, so that requests on connections in use are answered: no new connections, then every
-/// answer says that its connection ends, then what is left idle is closed.
+/// answer says that its connection ends, then what is left idle is closed. In this order: a client that hears of the end
+/// comes again at once, and has to find that there is no listener before it has sent anything.
 async fn stop_in_order(
     app: App,
     listener: TcpListener,
@@ -223,16 +224,27 @@ async fn stop_in_order(
     stop.await;
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
     tracing::info!("stopping: no new connections, requests in flight get {} s", patience.as_secs());
-    app.stop();
-    // The system resets the connections that a closed listener has not taken: it takes those that are there.
-    for _ in 0..TURNS {
-        tokio::task::yield_now().await;
+    // The system resets the connections that a closed listener has not taken.
+    let taken = async {
+        while has_waiting(&listener) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    if tokio::time::timeout(LAST_TAKEN, taken).await.is_err() {
+        tracing::warn!("there are always more connections; the last ones will be reset");
     }
     if let Err(error) = SockRef::from(&listener).shutdown(Shutdown::Both) {
         tracing::warn!(%error, "cannot close the listener early");
     }
+    app.stop();
     tokio::time::sleep(LAST_WORDS).await;
     handle.graceful_shutdown(Some(patience));
+}
+
+/// Whether there are connections that nobody has taken yet.
+fn has_waiting(listener: &TcpListener) -> bool {
+    let mut listener = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Ends connections on which nothing moves: the time limits of HTTP begin with the first bytes of a

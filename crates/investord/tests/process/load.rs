@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Answer, Client, Connection, Failure, person, uuid};
-use crate::support::patience::{amount, long, until_async};
+use crate::support::patience::{long, until_async};
 
 pub const WRITERS: usize = 32;
 
@@ -214,9 +214,8 @@ impl Record {
         // Connections can arrive between the last that the server takes and the end of its listener, and the
         // system resets those; a queue of them must not.
         let fresh: Vec<_> = self.lost.iter().filter(|lost| lost.since.is_none()).collect();
-        let most = stops * amount(4, 1);
         assert!(
-            fresh.len() <= most,
+            fresh.len() <= stops,
             "{} requests were the first on their connection and not answered: {:?}",
             fresh.len(),
             fresh[0]
