@@ -64,7 +64,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let (limits, origin) = (Limits::new(&config, &clock), Origin::of(&config)?);
         let outbound = Outbound::new(&config.webhooks)?;
-        let (directory, replays) = (Directory::default(), Replays::default());
+        let (directory, replays) = (Directory::default(), Replays::new(clock.now()));
         Ok(Self(Arc::new(Parts {
             config,
             mode,

@@ -158,6 +158,7 @@ impl Call for Collect {
     const OPERATION: &'static str = "GET /events-acceptor-service/endpoints/{endpoint_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
     // What is collected is settled as if it had been sent.
+    const ACTS: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const ABOUT: About = About {
         tag: WEBHOOKS,

@@ -24,8 +24,9 @@ use super::openapi::About;
 use super::{compat, explain};
 use crate::app::{App, Mode};
 use crate::problem::Problem;
-use crate::store::once::{Nonce, Once};
+use crate::store::once::{self, Nonce, Once};
 use crate::store::seal::sha256;
+use crate::store::{First, Tx};
 use crate::telemetry::Trace;
 
 /// Bytes of a body. The largest request of this API is a few KiB.
@@ -54,6 +55,8 @@ pub trait Call: Sized + Send {
     const ONCE: bool = false;
     /// Whether it changes anything, so that it may find the tenant locked.
     const WRITES: bool = Self::ONCE;
+    /// Whether it does anything that must not happen twice, so that its message is remembered in the store.
+    const ACTS: bool = Self::WRITES;
     /// Statuses of refusals that follow from nothing else here.
     const REFUSALS: &'static [StatusCode] = &[];
     /// The status of a success.
@@ -121,8 +124,9 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         }
         let attempt = Attempt::new(app, &parts, id, now).await?;
         let token = attempt.judge(attempt.token().await)?;
+        app.limits.quota(id)?;
         let body = read_body(app, &parts.headers, body, MOST_BODY).await?;
-        let nonce = attempt.hold(&body)?;
+        let nonce = attempt.hold(&body, T::ACTS)?;
         // A scope that was taken from the client is gone from its tokens too.
         if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
             return Err(Problem::Forbidden { any_of: T::SCOPES });
@@ -131,6 +135,9 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         attempt.admit(T::ABOUT.answer.media)?;
         let once = if T::ONCE { Some(attempt.once(T::OPERATION, &body)?) } else { None };
         let call = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
+        if T::ACTS && !T::WRITES {
+            remember(app, client.tenant.number, nonce).await?;
+        }
         Ok(Self { client, now, call, nonce, once })
     }
 }
@@ -197,9 +204,17 @@ pub async fn read_body(app: &App, headers: &HeaderMap, body: Body, most: usize) 
 
 /// The refusal of a message that has been received before.
 pub fn replayed() -> Problem {
-    Problem::unauthorised(
-        "this signed message was received before: sign every request afresh, with a new nonce",
-    )
+    Problem::unauthorised("this signed message was received before: sign every request afresh, with a nonce")
+}
+
+/// Remembers a message in the store, for calls that write nothing else by which it would be.
+async fn remember(app: &App, tenant: i64, nonce: Option<Nonce>) -> Result<(), Problem> {
+    let Some(nonce) = nonce else { return Ok(()) };
+    let first = First { nonce: Some(nonce), ..First::default() };
+    let unit = move |tx: &Tx<'_>| {
+        if once::remember(tx, &nonce)? { Ok(()) } else { Err(replayed()) }
+    };
+    app.store.write_after("nonces.remember", tenant, first, unit).await
 }
 
 /// A request on its way to being believed: everything is known that costs little.
@@ -313,14 +328,33 @@ impl<'a> Attempt<'a> {
         outcome
     }
 
-    /// Judges the body and the signature, and remembers the message; its nonce for the store.
-    pub fn hold(&self, body: &[u8]) -> Result<Option<Nonce>, Problem> {
-        self.judge(self.verify(body))?;
-        let Some(nonce) = self.presented.nonce() else { return Ok(None) };
-        let hash = sha256(&[self.key_id.as_bytes(), nonce.as_bytes()].concat());
+    /// Judges the body and the signature, and remembers the message; by what the store is to remember it. A message
+    /// without a nonce is known by what was signed if it `acts` (decision W19), and not remembered otherwise.
+    pub fn hold(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
+        let base = self.judge(self.verify(body))?;
+        let tenant = self.client.tenant.number;
+        // Neither can be taken for the other: a base has line breaks, a nonce has none (RFC 8941 section 3.3.3). The
+        // signature itself is no mark: one of ECDSA can be written in two ways.
+        let mark = match self.presented.nonce() {
+            Some(nonce) => nonce,
+            None if acts => &base,
+            None => return Ok(None),
+        };
+        if !acts && !self.app.replays.would_know(tenant, self.signed_at(), self.now) {
+            return Err(Problem::unauthorised(
+                "this message was signed before the server could remember what it receives: sign it afresh",
+            ));
+        }
+        let hash = sha256(&[self.key_id.as_bytes(), mark.as_bytes()].concat());
         let mut nonce = Nonce { hash: [0; 16], until: self.valid_until(), now: self.now };
         nonce.hash.copy_from_slice(&hash[..16]);
-        if self.app.replays.first_time(&nonce) { Ok(Some(nonce)) } else { Err(replayed()) }
+        if self.app.replays.first_time(tenant, &nonce) { Ok(Some(nonce)) } else { Err(replayed()) }
+    }
+
+    /// When it says that it was signed; [`Policy::check_time`] has refused those that do not say.
+    fn signed_at(&self) -> Timestamp {
+        let created = self.presented.created().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        created.unwrap_or(Timestamp::MIN)
     }
 
     fn valid_until(&self) -> Timestamp {
@@ -328,19 +362,20 @@ impl<'a> Attempt<'a> {
         Timestamp::from_second(seconds.saturating_add(1)).unwrap_or(Timestamp::MAX)
     }
 
-    fn verify(&self, body: &[u8]) -> Result<(), Problem> {
+    /// Verifies digest and signature; what was signed.
+    fn verify(&self, body: &[u8]) -> Result<String, Problem> {
         let message = self.message(body);
         self.any_version(|version| {
             self.policy.check_coverage(&self.presented, &message, version)?;
             self.policy.check_digest(&self.presented, &message, version)
         })?;
         let bases = compat::bases(&self.presented, &message, self.versions);
-        let bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
+        let mut bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
         let key = &self.key;
         let mut last = Refusal::Mismatch;
-        for (_, base) in &bases {
+        for (_, base) in &mut bases {
             match key.verify(base.as_bytes(), self.presented.signature()) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(std::mem::take(base)),
                 Err(refusal) => last = refusal,
             }
         }

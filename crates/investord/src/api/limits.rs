@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
+use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use moka::sync::Cache;
 use uuid::Uuid;
@@ -15,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::problem::Problem;
 
-/// Addresses that may be held back at once; beyond that the least recent is forgotten.
+/// Addresses, and clients, that may be held back at once; beyond that the least recent is forgotten.
 const MOST_HELD: u64 = 10_000;
 
 /// The injected clock, as the algorithm reads it: time that passes, so that a wall clock that goes back
@@ -31,12 +33,7 @@ impl GovernorClock for Passing {
     }
 }
 
-type Keyed<K> = RateLimiter<
-    K,
-    governor::state::keyed::DashMapStateStore<K>,
-    Passing,
-    governor::middleware::NoOpMiddleware<Nanos>,
->;
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Passing, StateInformationMiddleware>;
 
 /// Who fails: an address speaking for a client. Neither alone: a stranger shall not lock a client out, nor
 /// one client behind a shared address another.
@@ -47,6 +44,7 @@ pub struct Limits {
     requests: Option<Keyed<Uuid>>,
     failures: Option<Keyed<Suspect>>,
     held_until: Cache<Suspect, Duration>,
+    spent_until: Cache<Uuid, Duration>,
 }
 
 impl Limits {
@@ -59,30 +57,43 @@ impl Limits {
         let failed = config.failed_checks_per_second;
         Self {
             requests: per_second(config.rate_limit_per_second, config.rate_limit_burst)
-                .map(|quota| RateLimiter::dashmap_with_clock(quota, clock.clone())),
-            failures: per_second(failed, failed)
-                .map(|quota| RateLimiter::dashmap_with_clock(quota, clock.clone())),
+                .map(|quota| keyed(quota, &clock)),
+            failures: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
             held_until: Cache::new(MOST_HELD),
+            spent_until: Cache::new(MOST_HELD),
             clock,
         }
+    }
+
+    /// Refuses a client that has used up its quota, before its signature costs anything (decision W20).
+    pub fn quota(&self, client: Uuid) -> Result<(), Problem> {
+        self.refuse_until(self.spent_until.get(&client), "requests of this client")
     }
 
     /// Counts a request whose signature held (decisions W6, W15).
     pub fn request(&self, client: Uuid) -> Result<(), Problem> {
         let Some(requests) = &self.requests else { return Ok(()) };
-        requests.check_key(&client).map_err(|wait| {
-            too_many(wait.wait_time_from(self.clock.now()).as_secs_f64(), "requests of this client")
-        })
+        let counted = requests.check_key(&client);
+        let is_last = counted.as_ref().is_ok_and(|state| state.remaining_burst_capacity() == 0);
+        // After the last one this asks how long the next has to wait, and takes nothing.
+        let next = if is_last { requests.check_key(&client).err() } else { None };
+        if let Some(wait) = counted.as_ref().err().or(next.as_ref()) {
+            let until = self.clock.0.uptime() + wait.wait_time_from(self.clock.now());
+            self.spent_until.insert(client, until);
+        }
+        if counted.is_ok() { Ok(()) } else { self.quota(client) }
     }
 
     /// Refuses to look at yet another attempt of somebody who keeps failing.
     pub fn attempt(&self, suspect: Suspect) -> Result<(), Problem> {
+        let what = "failed checks of this client's credentials or signatures";
+        self.refuse_until(self.held_until.get(&suspect), what)
+    }
+
+    fn refuse_until(&self, until: Option<Duration>, what: &'static str) -> Result<(), Problem> {
         let now = self.clock.0.uptime();
-        match self.held_until.get(&suspect) {
-            Some(until) if until > now => Err(too_many(
-                until.saturating_sub(now).as_secs_f64(),
-                "failed checks of this client's credentials or signatures",
-            )),
+        match until {
+            Some(until) if until > now => Err(too_many(until.saturating_sub(now).as_secs_f64(), what)),
             _ => Ok(()),
         }
     }
@@ -101,6 +112,10 @@ impl Limits {
         self.requests.iter().for_each(RateLimiter::retain_recent);
         self.failures.iter().for_each(RateLimiter::retain_recent);
     }
+}
+
+fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota, clock: &Passing) -> Keyed<K> {
+    RateLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware()
 }
 
 fn too_many(wait_seconds: f64, what: &'static str) -> Problem {

@@ -93,7 +93,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         return Err(faults.into());
     }
     attempt.judge(credentials(&attempt.client, &form, in_form))?;
-    let nonce = attempt.hold(&body)?;
+    app.limits.quota(id)?;
+    let nonce = attempt.hold(&body, true)?;
     attempt.admit(CREATE.answer.media)?;
     if !faults.is_empty() {
         return Err(faults.into());

@@ -323,6 +323,7 @@ pub struct Test(Uuid);
 impl Call for Test {
     const OPERATION: &'static str = "POST /webhooks/{webhook_id}/test";
     const SCOPES: &'static [&'static str] = ADMIN;
+    const ACTS: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const ABOUT: About = About {
@@ -357,6 +358,7 @@ pub struct TryOut(Uuid);
 impl Call for TryOut {
     const OPERATION: &'static str = "GET /webhooks/{webhook_id}/test";
     const SCOPES: &'static [&'static str] = ADMIN;
+    const ACTS: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const ABOUT: About = About {
         tag: WEBHOOKS,

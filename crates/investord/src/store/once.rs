@@ -43,7 +43,7 @@ const SWEEP_REPLIES: Stmt = Stmt {
            (SELECT tenant, operation, once_key FROM replies WHERE created_at < $1 LIMIT $2)",
 };
 
-/// Identity of a signed request: a hash of its key id and nonce.
+/// Identity of a signed request: a hash of its key id and its nonce, or without a nonce of its key id and what was signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Nonce {
     pub hash: [u8; 16],

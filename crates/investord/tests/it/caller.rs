@@ -10,15 +10,15 @@ use crate::wire::Answer;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 
-/// What can be wrong with a request, in the order in which it is refused (decision W6).
+/// What can be wrong with a request, in the order in which it is refused (decisions W6 and W20).
 const DEFECTS: [(&str, &str); 8] = [
     ("client", "missing_client_id"),
     ("version", "upgrade_required"),
-    ("signature", "unauthorised"),
     ("token", "unauthorised"),
+    ("rate", "too_many_requests"),
+    ("signature", "unauthorised"),
     ("scope", "forbidden"),
     ("accept", "not_acceptable"),
-    ("rate", "too_many_requests"),
     ("once", "missing_idempotency_key"),
 ];
 
@@ -509,8 +509,10 @@ async fn the_digest_is_recomputed_from_the_body() {
 #[tokio::test]
 async fn a_signature_is_valid_from_half_a_minute_ahead_until_five_seconds_after_its_end() {
     let app = TestApp::start().await;
+    // So long that whatever is valid was signed since the start.
+    app.pass(1000);
     let get = async |created: Option<i64>, expires: Option<i64>| {
-        let now = START + 2;
+        let now = START + 1002;
         let at = |offset: Option<i64>| offset.map(|seconds| now + seconds);
         app.client().get("/users").times(at(created), at(expires)).send().await.slug()
     };
@@ -583,6 +585,65 @@ async fn the_same_bytes_do_not_count_twice() {
     assert_eq!(app.rows().users, 2);
 }
 
+/// Whatever a client leaves out of its signature, what was signed counts once (decision W19).
+#[tokio::test]
+async fn a_write_without_nonce_counts_once_whatever_is_not_covered() {
+    let mut app = TestApp::start().await;
+    let covered = ["@method", "@path", "authorization", "content-digest"];
+    let write = app.client().create(&bodies::smallest()).nonce(None).covering(&covered).sign();
+    let token = app.client().token_request().nonce(None).sign();
+    for sent in [&write, &token] {
+        sent.send().await.ok();
+    }
+    let again = || write.clone().set("idempotency-key", &once_key());
+    for _ in 0..3 {
+        again().send().await.refused("unauthorised");
+        token.send().await.refused("unauthorised");
+    }
+    app.restart().await;
+    again().send().await.refused("unauthorised");
+    token.send().await.refused("unauthorised");
+    assert_eq!(app.rows().users, 1);
+}
+
+/// A read that could have been received by the process before is refused, as long as it is valid.
+#[tokio::test]
+async fn what_was_signed_before_a_restart_is_not_read() {
+    let mut app = TestApp::start().await;
+    let read = app.client().get("/users").sign();
+    read.send().await.ok();
+    let unseen = app.client().get("/users").sign();
+    app.pass(1);
+    app.restart().await;
+    read.send().await.refused("unauthorised");
+    unseen.send().await.refused("unauthorised");
+    app.client().get("/users").send().await.ok();
+}
+
+#[tokio::test]
+async fn collecting_and_testing_count_once_across_restarts() {
+    let mut app = TestApp::start().await;
+    let client = app.new_client("main", "webhooks:admin").await;
+    let endpoint = client.request("POST", "/events-acceptor-service/endpoints").json(&json!("")).send().await;
+    let endpoint = endpoint.json()["id"].as_str().unwrap().to_owned();
+    let webhook = json!({ "title": "t", "url": "https://receiver.example/", "type": ["USER"] });
+    let webhook = client.request("POST", "/webhooks").json(&webhook).send().await.json()["id"].clone();
+    let webhook = webhook.as_str().unwrap();
+    for (method, target) in [
+        ("GET", format!("/events-acceptor-service/endpoints/{endpoint}?wait=0")),
+        ("GET", format!("/webhooks/{webhook}/test")),
+        ("POST", format!("/webhooks/{webhook}/test")),
+    ] {
+        for nonce in [Some("once"), None] {
+            let nonce = nonce.map(|nonce| format!("{nonce} {method} {target}"));
+            let sent = client.request(method, &target).nonce(nonce.as_deref()).sign();
+            assert!(sent.send().await.status < 300);
+            app.restart().await;
+            sent.send().await.refused("unauthorised");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_nonce_belongs_to_its_key_and_is_used_up_by_good_signatures_only() {
     let app = TestApp::start().await;
@@ -618,7 +679,9 @@ async fn a_request_without_nonce_counts_unless_the_tenant_is_strict() {
     let create =
         || app.client().create(&bodies::smallest()).header("idempotency-key", &key).nonce(None).sign();
     let first = create().send().await;
-    assert_eq!(create().send().await.text(), first.text());
+    create().send().await.refused("unauthorised");
+    app.pass(1);
+    assert_eq!(create().send().await.text(), first.text(), "signed afresh it is a repeat");
     app.set("strict_signatures", true).await;
     app.client().get("/users").nonce(None).send().await.refused("unauthorised");
     app.client().get("/users").send().await.ok();
