@@ -51,6 +51,12 @@ struct Tally {
 type KeyName = &'static str;
 
 impl Tally {
+    fn add(&mut self, other: Self) {
+        self.tried += other.tried;
+        other.kinds.into_iter().for_each(|(kind, count)| *self.kinds.entry(kind).or_default() += count);
+        other.equal.into_iter().for_each(|(reason, count)| *self.equal.entry(reason).or_default() += count);
+    }
+
     fn judge(
         &mut self,
         what: &str,
@@ -155,41 +161,48 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// Tries the mutants of one case, those that `seed` chooses.
+fn tried(case: &Case, seed: u64) -> Tally {
+    let (mut chance, mut tally) = (Chance(seed), Tally::default());
+    let key = SigningKey::generate(case.kind).unwrap();
+    let own = key.public();
+    for (number, request) in requests(case.version).iter().enumerate() {
+        let original = sign(request, case, &key);
+        assert_eq!(original.accepted(&own, case.version), Some(true), "{:?} {number}", case.kind);
+        mutants(&original, |what, mutant| {
+            if chance.below(case.one_in) == 0 {
+                tally.judge(what, &original, &mutant, (&own, &own), case.version);
+            }
+        });
+        let bytes = signature(original.text("signature").as_bytes()).unwrap();
+        if let Some(twin) = twin(&bytes, case.kind) {
+            let mutant = original.with("signature", &format!("sig1=:{}:", encode(&twin)));
+            assert_eq!(
+                mutant.accepted(&own, case.version),
+                Some(true),
+                "the curve cannot tell them apart {:?} {:?} {bytes:02x?} {twin:02x?}",
+                case.kind,
+                case.encoding
+            );
+            tally.judge("the twin", &original, &mutant, (&own, &own), case.version);
+        }
+        for kind in KeyKind::ALL {
+            let other = SigningKey::generate(kind).unwrap().public();
+            tally.judge("another key", &original, &original, (&own, &other), case.version);
+        }
+        let other = if case.version == Version::Draft6 { Version::Draft15 } else { Version::Draft6 };
+        assert_eq!(original.accepted(&own, other), Some(false), "another version");
+    }
+    tally
+}
+
 #[test]
 fn no_mutant_is_accepted() {
-    let mut chance = Chance(9421);
-    let mut tally = Tally::default();
-    for case in cases() {
-        let key = SigningKey::generate(case.kind).unwrap();
-        let own = key.public();
-        for (number, request) in requests(case.version).iter().enumerate() {
-            let original = sign(request, &case, &key);
-            assert_eq!(original.accepted(&own, case.version), Some(true), "{:?} {number}", case.kind);
-            mutants(&original, |what, mutant| {
-                if chance.below(case.one_in) == 0 {
-                    tally.judge(what, &original, &mutant, (&own, &own), case.version);
-                }
-            });
-            let bytes = signature(original.text("signature").as_bytes()).unwrap();
-            if let Some(twin) = twin(&bytes, case.kind) {
-                let mutant = original.with("signature", &format!("sig1=:{}:", encode(&twin)));
-                assert_eq!(
-                    mutant.accepted(&own, case.version),
-                    Some(true),
-                    "the curve cannot tell them apart {:?} {:?} {bytes:02x?} {twin:02x?}",
-                    case.kind,
-                    case.encoding
-                );
-                tally.judge("the twin", &original, &mutant, (&own, &own), case.version);
-            }
-            for kind in KeyKind::ALL {
-                let other = SigningKey::generate(kind).unwrap().public();
-                tally.judge("another key", &original, &original, (&own, &other), case.version);
-            }
-            let other = if case.version == Version::Draft6 { Version::Draft15 } else { Version::Draft6 };
-            assert_eq!(original.accepted(&own, other), Some(false), "another version");
-        }
-    }
+    let (cases, mut tally) = (cases(), Tally::default());
+    std::thread::scope(|scope| {
+        let tried = (9421..).zip(&cases).map(|(seed, case)| scope.spawn(move || tried(case, seed)));
+        tried.collect::<Vec<_>>().into_iter().for_each(|one| tally.add(one.join().unwrap()));
+    });
     println!("{} mutants tried, by key {:?}", tally.tried, tally.kinds);
     println!("accepted because they mean the same: {:#?}", tally.equal);
     assert!(tally.tried >= 100_000, "{}", tally.tried);
