@@ -49,7 +49,13 @@ pub struct Unauthorised {
     pub detail: String,
     /// Only in development: what the server saw, and the likely cause.
     pub explanation: Map<String, Value>,
+    /// Whether the detail tells which clients and keys exist, so that a production server keeps it for its log.
+    pub is_telling: bool,
 }
+
+/// What a production server answers to everybody who has not proved who they are (decision W22).
+pub const NOT_PROVEN: &str = "the client, its key, its token, its secret or the signature is unknown, wrong or expired; \
+    the log of the server says which, under the request id";
 
 /// One kind of problem: the last segment of its `type`, its title, and a page that helps to mend it.
 pub struct Kind {
@@ -66,8 +72,29 @@ impl Problem {
         Problem::InvalidRequest(vec![Fault::new(field, message)])
     }
 
+    /// Refuses somebody who has not proved who they are; a production server keeps the detail for its log.
     pub fn unauthorised(detail: impl Into<String>) -> Self {
-        Problem::Unauthorised(Unauthorised { detail: detail.into(), explanation: Map::new() })
+        Problem::Unauthorised(Unauthorised {
+            detail: detail.into(),
+            is_telling: true,
+            ..Unauthorised::default()
+        })
+    }
+
+    /// The same with a detail that tells a stranger nothing.
+    pub fn unauthorised_because(detail: impl Into<String>) -> Self {
+        Problem::Unauthorised(Unauthorised { detail: detail.into(), ..Unauthorised::default() })
+    }
+
+    /// The problem as a production server answers it.
+    #[must_use]
+    pub fn in_production(&self) -> Self {
+        match self {
+            Problem::Unauthorised(Unauthorised { is_telling: true, .. }) => {
+                Problem::unauthorised_because(NOT_PROVEN)
+            }
+            other => other.clone(),
+        }
     }
 
     pub const fn kind(&self) -> &'static Kind {
@@ -293,7 +320,8 @@ static UNAUTHORISED: Kind = kind(
     "Unauthorised",
     &[
         "The access token, the client's credentials or the signature is missing, wrong, expired or used before. \
-     <code>detail</code> says which.",
+     A server in production says which in its log alone, under the request id, so that no stranger learns which \
+     clients and keys there are; <code>investord dev</code> says it in <code>detail</code>.",
         "Token: <code>POST /auth/token</code> gives a new one; it belongs to one client. A scope that the client \
      has not been given is refused here already.",
         "Signature, the usual mistakes: <code>upvest-signature-version: 15</code> is missing, so the server expects \

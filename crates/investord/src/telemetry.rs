@@ -24,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use uuid::Uuid;
 
 use crate::api::directory::Client;
-use crate::app::App;
+use crate::app::{App, Mode};
 use crate::config::{Log, LogFormat};
 use crate::problem::Problem;
 
@@ -128,7 +128,10 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(panicked);
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
-        let document = problem.document(&app.origin.problem_type_base, &id);
+        let document = match app.mode {
+            Mode::Production => problem.in_production().document(&app.origin.problem_type_base, &id),
+            Mode::Development => problem.document(&app.origin.problem_type_base, &id),
+        };
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

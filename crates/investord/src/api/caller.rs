@@ -204,7 +204,9 @@ pub async fn read_body(app: &App, headers: &HeaderMap, body: Body, most: usize) 
 
 /// The refusal of a message that has been received before.
 pub fn replayed() -> Problem {
-    Problem::unauthorised("this signed message was received before: sign every request afresh, with a nonce")
+    Problem::unauthorised_because(
+        "this signed message was received before: sign every request afresh, with a nonce",
+    )
 }
 
 /// Remembers a message in the store, for calls that write nothing else by which it would be.
@@ -236,12 +238,12 @@ impl<'a> Attempt<'a> {
     pub async fn new(app: &'a App, parts: &'a Parts, id: Uuid, now: Timestamp) -> Result<Self, Problem> {
         let headers = &parts.headers;
         plausible(headers)?;
+        let versions = compat::versions(headers)?;
         let client = app.directory.client(app, id, now).await?;
         let client = client.ok_or_else(|| Problem::unauthorised("there is no such client"))?;
         Trace::client(parts, &client);
         let suspect = (address(parts), id);
         app.limits.attempt(suspect)?;
-        let versions = compat::versions(headers)?;
         // The key id selects without any curve: one signature of the message is checked, whatever it carries.
         let is_known = |presented: &Presented| presented.key_id().is_some_and(|id| client.key(id).is_some());
         let presented = Presented::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
@@ -341,7 +343,7 @@ impl<'a> Attempt<'a> {
             None => return Ok(None),
         };
         if !acts && !self.app.replays.would_know(tenant, self.signed_at(), self.now) {
-            return Err(Problem::unauthorised(
+            return Err(Problem::unauthorised_because(
                 "this message was signed before the server could remember what it receives: sign it afresh",
             ));
         }

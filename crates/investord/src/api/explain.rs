@@ -1,7 +1,7 @@
 //! Why a signature does not hold, for a developer in front of a development server.
 //!
-//! A production server says what is wrong in one sentence; here it also shows the base it has built and
-//! tries the usual mistakes.
+//! A production server keeps the reason for its log (decision W22); here it is answered, with the base that was built, and
+//! the usual mistakes are tried.
 
 use httpsig::{Encoding, Hash, Presented, PublicKey, Refusal, Version};
 use serde_json::{Map, Value, json};
@@ -138,5 +138,5 @@ fn explained(detail: String, cause: &str, bases: &[(Version, String)]) -> Proble
     if !others.is_empty() {
         explanation.insert("other_bases_tried".into(), json!(others));
     }
-    Problem::Unauthorised(Unauthorised { detail, explanation })
+    Problem::Unauthorised(Unauthorised { detail, explanation, is_telling: true })
 }

@@ -16,7 +16,7 @@ use super::endpoint::{Access, Endpoint};
 use super::event_schemas;
 use crate::domain::schema::{Fault, Schemas, Shape, Side, add_keywords};
 use crate::domain::tenant::Model;
-use crate::problem::{self, KINDS, Problem};
+use crate::problem::{self, KINDS, NOT_PROVEN, Problem};
 
 /// What only words can say of an operation.
 pub struct About {
@@ -383,7 +383,7 @@ fn samples() -> Vec<Problem> {
         ]),
         Problem::MissingClientId,
         Problem::MissingIdempotencyKey,
-        Problem::unauthorised("the header 'authorization' is missing"),
+        Problem::unauthorised_because(NOT_PROVEN),
         Problem::Forbidden { any_of: &["users:admin"] },
         Problem::NotFound("user"),
         Problem::NotAcceptable,

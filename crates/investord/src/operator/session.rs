@@ -63,7 +63,7 @@ fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
     let bearer = sent.and_then(|value| value.split_once(' '));
     match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
         Some((_, token)) => Ok(sha256(token.trim().as_bytes())),
-        None => Err(Problem::unauthorised(
+        None => Err(Problem::unauthorised_because(
             "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
         )),
     }
@@ -73,8 +73,9 @@ fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
 pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
     let (hash, now) = (token(headers)?, app.clock.now());
     let found = app.store.read("operator.session", move |tx| operators::by_session(tx, &hash, now)).await?;
-    found
-        .ok_or_else(|| Problem::unauthorised("the token is unknown or has expired: POST /sessions gives one"))
+    found.ok_or_else(|| {
+        Problem::unauthorised_because("the token is unknown or has expired: POST /sessions gives one")
+    })
 }
 
 /// `POST /sessions`: a token for name and password.
@@ -97,7 +98,7 @@ pub async fn begin(
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
     let held = judge(password, kept).await?;
     let Some(operator) = found.filter(|_| held) else {
-        return Err(Problem::unauthorised("there is no such operator with this password"));
+        return Err(Problem::unauthorised_because("there is no such operator with this password"));
     };
     let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
     let (id, expires) = (operator.id, now + SESSION);

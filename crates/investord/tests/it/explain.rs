@@ -1,5 +1,7 @@
 //! What a development server tells a developer, and a production server tells nobody.
 
+use std::collections::BTreeSet;
+
 use httpsig::KeyKind;
 use investord::app::Mode;
 use serde_json::Value;
@@ -15,6 +17,7 @@ async fn app(mode: Mode) -> (TestApp, Client) {
 }
 
 const P256: usize = 2;
+const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 
 /// The mistakes, and a word that the likely cause must contain. The last field: whether a base was built.
 fn mistakes(client: &Client) -> Vec<(&'static str, Request, &'static [&'static str], bool)> {
@@ -147,6 +150,40 @@ async fn a_production_server_explains_nothing() {
         members.sort();
         assert_eq!(members, ["detail", "request_id", "status", "title", "type"], "{what}");
     }
+}
+
+/// A stranger cannot find out which clients, keys, secrets and tokens there are.
+#[tokio::test]
+async fn a_production_server_says_one_thing_before_it_knows_who_asks() {
+    let (_app, client) = app(Mode::Production).await;
+    let get = || client.get("/users");
+    let form = |secret: &str| {
+        client.token_form(&format!(
+            "client_id={}&client_secret={secret}&grant_type=client_credentials&scope=users:read",
+            client.id
+        ))
+    };
+    let mut details = BTreeSet::new();
+    for request in [
+        get().header("upvest-client-id", UNKNOWN),
+        get().key_id(UNKNOWN),
+        get().spoilt(|base| base + "x"),
+        get().header("authorization", "Bearer x"),
+        get().without("authorization"),
+        get().covering(&["@path"]),
+        get().times(Some(1), None),
+        form("wrong"),
+        form("wrong").header("upvest-client-id", UNKNOWN),
+        form(&client.secret).spoilt(|base| base + "x"),
+    ] {
+        let problem = request.send().await.refused("unauthorised");
+        details.insert(text(&problem, "detail").to_owned());
+    }
+    assert_eq!(details.len(), 1, "{details:?}");
+    // Who has proved it hears more.
+    let sent = get().sign();
+    sent.send().await.ok();
+    assert!(text(&sent.send().await.refused("unauthorised"), "detail").contains("received before"));
 }
 
 #[tokio::test]
