@@ -9,7 +9,7 @@ use governor::clock::Clock as GovernorClock;
 use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use moka::sync::Cache;
 use uuid::Uuid;
 
@@ -19,6 +19,9 @@ use crate::problem::Problem;
 
 /// Addresses, and clients, that may be held back at once; beyond that the least recent is forgotten.
 const MOST_HELD: u64 = 10_000;
+
+/// What a client has sent too many of.
+const REQUESTS: &str = "requests of this client";
 
 /// The injected clock, as the algorithm reads it: time that passes, so that a wall clock that goes back
 /// holds nobody back.
@@ -67,21 +70,24 @@ impl Limits {
 
     /// Refuses a client that has used up its quota, before its signature costs anything (decision W20).
     pub fn quota(&self, client: Uuid) -> Result<(), Problem> {
-        self.refuse_until(self.spent_until.get(&client), "requests of this client")
+        self.refuse_until(self.spent_until.get(&client), REQUESTS)
     }
 
     /// Counts a request whose signature held (decisions W6, W15).
     pub fn request(&self, client: Uuid) -> Result<(), Problem> {
         let Some(requests) = &self.requests else { return Ok(()) };
-        let counted = requests.check_key(&client);
-        let is_last = counted.as_ref().is_ok_and(|state| state.remaining_burst_capacity() == 0);
-        // After the last one this asks how long the next has to wait, and takes nothing.
-        let next = if is_last { requests.check_key(&client).err() } else { None };
-        if let Some(wait) = counted.as_ref().err().or(next.as_ref()) {
-            let until = self.clock.0.uptime() + wait.wait_time_from(self.clock.now());
-            self.spent_until.insert(client, until);
+        // The next request waits so long.
+        let spent = |wait: NotUntil<Nanos>| {
+            let wait = wait.wait_time_from(self.clock.now());
+            self.spent_until.insert(client, self.clock.0.uptime() + wait);
+            too_many(wait.as_secs_f64(), REQUESTS)
+        };
+        let state = requests.check_key(&client).map_err(spent)?;
+        if state.remaining_burst_capacity() == 0 {
+            // After the last one this takes nothing.
+            requests.check_key(&client).err().map(spent);
         }
-        if counted.is_ok() { Ok(()) } else { self.quota(client) }
+        Ok(())
     }
 
     /// Refuses to look at yet another attempt of somebody who keeps failing.
@@ -121,4 +127,26 @@ fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota, clock: &Passing) -> Keye
 fn too_many(wait_seconds: f64, what: &'static str) -> Problem {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds, rounded up")]
     Problem::TooManyRequests { retry_after_seconds: wait_seconds.ceil().max(1.0) as u64, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// The memory of those who have used up their quota is bounded; the quota is not to depend on it.
+    #[test]
+    fn a_quota_holds_for_clients_that_are_not_remembered() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));
+        let config = Config { rate_limit_per_second: 1, rate_limit_burst: 2, ..Config::default() };
+        for room in [0, MOST_HELD] {
+            let limits = Limits { spent_until: Cache::new(room), ..Limits::new(&config, &clock) };
+            let client = Uuid::nil();
+            let counted: Vec<bool> = (0..4).map(|_| limits.request(client).is_ok()).collect();
+            assert_eq!(counted, [true, true, false, false], "room for {room}");
+            assert_eq!(limits.quota(client).is_err(), room > 0, "known without counting");
+        }
+    }
 }
