@@ -1,5 +1,7 @@
 //! Everything the server can refuse, and how a refusal looks on the wire (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -86,14 +88,13 @@ impl Problem {
         Problem::Unauthorised(Unauthorised { detail: detail.into(), ..Unauthorised::default() })
     }
 
-    /// The problem as a production server answers it.
-    #[must_use]
-    pub fn in_production(&self) -> Self {
+    /// Returns the problem as a production server answers it.
+    pub fn in_production(&self) -> Cow<'_, Self> {
         match self {
             Problem::Unauthorised(Unauthorised { is_telling: true, .. }) => {
-                Problem::unauthorised_because(NOT_PROVEN)
+                Cow::Owned(Problem::unauthorised_because(NOT_PROVEN))
             }
-            other => other.clone(),
+            other => Cow::Borrowed(other),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The lock that keeps a second server off a register on SQLite.
 //!
 //! Two locks are held until the process ends. One is on a file beside the database, at the place to which links lead.
-//! It goes on holding when somebody puts another database there. The other, on Linux, is on the database itself, so
+//! It stays held when another database is put there. The other, on Linux, is on the database itself, so
 //! that another link or mount of it makes no difference. It is one of flock(2), which Linux keeps apart from the locks
 //! of fcntl(2) that SQLite takes; other systems do not.
 

@@ -33,7 +33,7 @@ pub fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     settle(path)
 }
 
-/// A new file in the same folder, of a name that nobody can foresee.
+/// A new file in the same folder, with an unpredictable name.
 fn draft(path: &Path, text: &str) -> anyhow::Result<NamedTempFile> {
     let write = || {
         let mut options = Builder::new();

@@ -65,7 +65,7 @@ impl Sources {
         all.extract().map_err(|error| self.without_values(&error))
     }
 
-    /// Refuses a folder that a weaker `database` would override: nobody could tell which register is meant.
+    /// Refuses a folder that a weaker `database` would override: it is not clear which register is meant.
     fn check_register(&self, layers: &[Figment; 3]) -> anyhow::Result<()> {
         let strongest = |key: &str| layers.iter().rposition(|layer| layer.contains(key));
         let (Some(data), Some(database)) = (strongest("data"), strongest("database")) else { return Ok(()) };

@@ -97,7 +97,7 @@ impl Check {
         }
     }
 
-    /// Reads the whole file, without judging anybody.
+    /// Reads the whole file, and decides on no person yet.
     fn survey(
         &self,
         table: &mut Table,

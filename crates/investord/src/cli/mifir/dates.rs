@@ -184,7 +184,7 @@ impl Survey {
         let Seen { shape, first, only_day_first, only_month_first, .. } = *most;
         let order = match (shape, only_day_first, only_month_first) {
             (Shape::TwoDigitYear, ..) => bail!("birth dates, as on line {first}: {TWO_DIGITS}"),
-            // Nobody writes the month first and points behind it.
+            // With points between, the day stands first everywhere.
             (Shape::YearFirst(_) | Shape::Compact | Shape::YearLast('.'), ..) => Order::DayFirst,
             (Shape::YearLast(_), Some(_), None) => Order::DayFirst,
             (Shape::YearLast(_), None, Some(_)) => Order::MonthFirst,

@@ -20,13 +20,14 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use super::output::{READER_GONE, is_reader_gone};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::identifier::today;
 use crate::domain::reporting::{DryRun, Examined, Report};
 use crate::domain::schema::Fault;
 use crate::domain::tenant::{RegimeSetting, Settings};
 use crate::domain::tree::Tree;
+
+use super::output::{READER_GONE, is_reader_gone};
 
 #[derive(Subcommand)]
 pub enum Mifir {
@@ -139,7 +140,7 @@ fn without_country<'a>(identifiers: impl Iterator<Item = &'a str>) -> Vec<Fault>
     unnamed.map(|(at, _)| Fault::new(format!("identifiers[{at}]"), message)).collect()
 }
 
-/// Whether somebody has to look at a person: nothing can be reported yet, or an identifier has a finding, be it one
+/// Tells whether a person needs a review: nothing can be reported yet, or an identifier has a finding, be it one
 /// that proves nothing (another birth date or sex than stated).
 fn needs_a_look(report: &Report) -> bool {
     report.designation.is_none() || report.identifiers.iter().any(|one| !one.faults.is_empty())
