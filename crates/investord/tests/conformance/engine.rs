@@ -38,10 +38,11 @@ impl Engine {
     }
 
     fn on_server(pooler: bool) -> Option<Self> {
-        let engine = Self::Postgres { database: postgres::shared()?.database(), pooler };
         // Not through a pooler, which locks nobody out.
-        migrate::run(&engine.tuned(|tuning| tuning.pooler = false)).unwrap();
-        Some(engine)
+        let migrate = |url: &str| {
+            migrate::run(&config::database(url, &Tuning::default()).unwrap()).unwrap();
+        };
+        Some(Self::Postgres { database: postgres::shared()?.migrated(migrate), pooler })
     }
 
     pub fn database(&self) -> Database {

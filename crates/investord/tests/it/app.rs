@@ -55,7 +55,9 @@ impl Register {
     fn new() -> Self {
         let server = if crate::ON_POSTGRES { postgres::shared() } else { None };
         match server {
-            Some(server) => Self::Server(server.database()),
+            Some(server) => Self::Server(server.migrated(|url| {
+                migrate::run(&config::database(url, &Tuning::default()).unwrap()).unwrap();
+            })),
             None => Self::File(tempfile::tempdir().unwrap()),
         }
     }
@@ -164,9 +166,6 @@ impl TestApp {
         let ids = Arc::new(SeededIds::new(7));
         let master_key = MasterKey::from_base64(&MasterKey::generate_base64(&*ids)).unwrap();
         let register = Register::new();
-        if let database @ Database::Postgres(_) = register.database() {
-            migrate::run(&database).unwrap();
-        }
         let mut this = Self {
             options,
             register,

@@ -34,6 +34,11 @@ pub fn uuid() -> String {
 }
 
 /// The program with nothing of this process's own configuration.
+/// Makes the tables of a register, without a configuration: a test may want to see that one refused.
+pub fn migrate(url: &str) {
+    run(&mut investord(&std::env::temp_dir()).args(["migrate", "--database", url])).ok();
+}
+
 pub fn investord(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_investord")), folder)
 }
@@ -339,13 +344,14 @@ impl Home {
     pub fn new(config: &str) -> Self {
         let named = config.lines().any(|line| line.starts_with("database"));
         let server = if crate::ON_POSTGRES && !named { postgres::shared() } else { None };
-        let database = server.map(postgres::Shared::database);
+        let database = server.map(|server| server.migrated(migrate));
         let home = Self::make(config, database.as_ref().map(|database| database.url().to_owned()));
         Self { _database: database, ..home }
     }
 
-    /// On an empty PostgreSQL database of the test's own, which is migrated.
+    /// On a PostgreSQL database of the test's own, which is migrated unless it is already.
     pub fn on(url: &str, config: &str) -> Self {
+        migrate(url);
         Self::make(config, Some(url.to_owned()))
     }
 
@@ -369,10 +375,6 @@ impl Home {
             ),
         );
         home.write("tenants.toml", &home.tenants("acme", ""));
-        if let Some(url) = &home.url {
-            // Not with the configuration: a test may want to see that one refused.
-            run(&mut home.bare(&["migrate", "--database", url])).ok();
-        }
         home
     }
 

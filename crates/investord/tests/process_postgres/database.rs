@@ -26,7 +26,7 @@ struct Far {
 impl Far {
     /// None where there is no PostgreSQL.
     fn new(config: &str) -> Option<Self> {
-        let database = postgres::shared()?.database();
+        let database = postgres::shared()?.migrated(crate::harness::migrate);
         let near = database.url();
         let (before, rest) = near.rsplit_once('@').unwrap_or(("postgres://", near));
         let (host, name) = rest.split_once('/').unwrap();
