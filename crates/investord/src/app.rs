@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::sync::Notify;
 use url::Url;
 
+use crate::access::Access;
 use crate::api::directory::Directory;
 use crate::api::limits::Limits;
 use crate::api::replays::Replays;
@@ -35,6 +36,7 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     pub store: Store,
     pub master_key: Arc<MasterKey>,
+    pub access: Access,
     pub directory: Directory,
     pub limits: Limits,
     pub replays: Replays,
@@ -64,6 +66,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let (limits, origin) = (Limits::new(&config, &clock), Origin::of(&config)?);
         let outbound = Outbound::new(&config.webhooks)?;
+        let access = Access::new(&config);
         let (directory, replays) = (Directory::default(), Replays::new(clock.now()));
         Ok(Self(Arc::new(Parts {
             config,
@@ -72,6 +75,7 @@ impl App {
             ids,
             store,
             master_key,
+            access,
             directory,
             limits,
             replays,

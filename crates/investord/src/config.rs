@@ -3,6 +3,9 @@
 //! `investord.default.toml` is the manual; a test holds it and [`Config::default`] together.
 
 mod address;
+mod limits;
+mod name_server;
+mod proxy;
 mod sources;
 
 use std::fmt;
@@ -18,6 +21,9 @@ use crate::store::connect::Tuning;
 use crate::store::{Database, Postgres};
 
 pub use address::Address;
+pub use limits::Limits;
+pub use name_server::NameServer;
+pub use proxy::{Proxy, ProxyHeader};
 pub use sources::{CommandLine, Sources};
 
 /// The commented default file.
@@ -44,6 +50,8 @@ pub struct Config {
     pub head_timeout_seconds: u64,
     pub body_timeout_seconds: u64,
     pub shutdown_timeout_seconds: u64,
+    pub proxy: Proxy,
+    pub limits: Limits,
     pub log: Log,
     pub tls: Option<Tls>,
     pub webhooks: Webhooks,
@@ -56,12 +64,14 @@ pub struct Config {
 pub struct Webhooks {
     pub allow_insecure_targets: bool,
     pub ca_file: Option<PathBuf>,
+    /// Without any those of the system are asked.
+    pub name_servers: Vec<NameServer>,
     pub log_days: u32,
 }
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self { allow_insecure_targets: false, ca_file: None, log_days: 30 }
+        Self { allow_insecure_targets: false, ca_file: None, name_servers: Vec::new(), log_days: 30 }
     }
 }
 
@@ -140,6 +150,8 @@ impl Default for Config {
             head_timeout_seconds: 75,
             body_timeout_seconds: 30,
             shutdown_timeout_seconds: 10,
+            proxy: Proxy::default(),
+            limits: Limits::default(),
             log: Log { format: LogFormat::Json, level: "info".into() },
             tls: None,
             webhooks: Webhooks::default(),
@@ -190,6 +202,7 @@ impl Config {
                 bail!("{key} must be between {} and {}, is {value}", range.start(), range.end());
             }
         }
+        self.limits.check()?;
         if self.data.as_os_str().is_empty() {
             bail!("data must name a folder, is empty");
         }

@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` in the repository is the map.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -261,6 +261,10 @@ impl IntoResponse for Problem {
             Problem::TooManyRequests { retry_after_seconds, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
             }
+            // RFC 9110 section 15.6.4.
+            Problem::Unavailable(_) => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             // RFC 9110 section 15.5.16.
             Problem::ContentCoding => {
                 response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

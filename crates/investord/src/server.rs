@@ -1,20 +1,19 @@
 //! Listeners, layers, health, and a stop that loses nothing.
 
+mod connection;
 pub mod listeners;
 
-use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use axum_server::Handle;
-use axum_server::accept::{Accept, DefaultAcceptor};
+use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
@@ -22,20 +21,22 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::StoreError;
 use crate::{api, operator, telemetry, tls, worker};
 
+use self::connection::Limited;
 pub use listeners::Listeners;
 
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
 const MOST_HEAD: usize = 64 * 1024;
 const MOST_STREAMS: u32 = 256;
+/// Bytes of bodies that a peer may send before they are read: of a stream, and of all streams of a connection.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// How long connections in use get to hear that they end. A client that sends nothing for as long finds its
 /// connection closed before its next request.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -55,7 +56,17 @@ pub fn router(app: &App) -> Router {
 /// could take for two different ones.
 fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
-    routes.layer(middleware::from_fn(unambiguous)).layer(observed).with_state(app.clone())
+    let located = middleware::from_fn_with_state(app.clone(), located);
+    routes.layer(middleware::from_fn(unambiguous)).layer(observed).layer(located).with_state(app.clone())
+}
+
+/// Puts the address for which a trusted proxy asks in the place of its own.
+async fn located(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    if let Some(client) = peer.and_then(|peer| app.access.proxies.client(peer, request.headers())) {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, 0)));
+    }
+    next.run(request).await
 }
 
 /// Refuses requests without one clear host, and transfer codings that are not understood.
@@ -151,7 +162,7 @@ pub async fn run(
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
     let outcome = match tls {
         None => {
-            let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
+            let acceptor = Limited::new(DefaultAcceptor::new(), &app, app.access.connections.clone());
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
@@ -161,7 +172,7 @@ pub async fn run(
                 telemetry::certificate_expires(tls::validity(&files.cert_file)?.1);
             }
             let inner = RustlsAcceptor::new(tls).handshake_timeout(head_timeout);
-            let acceptor = Patient { inner, limit: head_timeout };
+            let acceptor = Limited::new(inner, &app, app.access.connections.clone()).silent();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
@@ -199,7 +210,7 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
 fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::Result<JoinSet<()>> {
     telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
-    companions.spawn(telemetry::upkeep());
+    companions.spawn(telemetry::upkeep(app.clone()));
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
         companions.spawn(worker::chores::run(app.clone()));
@@ -247,36 +258,6 @@ fn has_waiting(listener: &TcpListener) -> bool {
     poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-/// Ends connections on which nothing moves: the time limits of HTTP begin with the first bytes of a
-/// request, and say nothing of a peer that does not read its answer.
-#[derive(Clone)]
-struct Patient<A> {
-    inner: A,
-    limit: Duration,
-}
-
-impl<A, I, S> Accept<I, S> for Patient<A>
-where
-    A: Accept<I, S>,
-    A::Future: Send + 'static,
-    A::Stream: AsyncRead + AsyncWrite,
-{
-    type Stream = Pin<Box<TimeoutStream<A::Stream>>>;
-    type Service = A::Service;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        let (accepted, limit) = (self.inner.accept(stream, service), self.limit);
-        Box::pin(async move {
-            let (stream, service) = accepted.await?;
-            let mut stream = TimeoutStream::new(stream);
-            stream.set_read_timeout(Some(limit));
-            stream.set_write_timeout(Some(limit));
-            Ok((Box::pin(stream), service))
-        })
-    }
-}
-
 /// Limits that hold before a request is one.
 fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
     http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MOST_HEAD);
@@ -284,6 +265,8 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
         .timer(TokioTimer::new())
         .max_header_list_size(64 * 1024)
         .max_concurrent_streams(MOST_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_mins(1))
         .keep_alive_timeout(head_timeout);
 }
@@ -292,7 +275,7 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
 fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
-    let acceptor = Patient { inner: DefaultAcceptor::new(), limit: head_timeout };
+    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.access.operator_connections.clone());
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
     bound(server.http_builder(), head_timeout);
     let router = layered(operator::routes().layer(middleware::from_fn(uncoded)), app);

@@ -89,12 +89,14 @@ fn unix_seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
 }
 
-/// Folds what the histograms have collected, for as long as nobody scrapes them.
-pub async fn upkeep() {
+/// Folds what the histograms have collected, for as long as nobody scrapes them, and tells how much of each budget is in
+/// use.
+pub async fn upkeep(app: App) {
     let mut ticks = tokio::time::interval(Duration::from_secs(5));
     loop {
         ticks.tick().await;
         recorder().run_upkeep();
+        app.access.publish();
     }
 }
 

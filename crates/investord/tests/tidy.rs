@@ -20,13 +20,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain", "store"]),
     ("provision", &["store", "domain", "clock", "config"]),
     ("outbound", &["config", "domain", "store"]),
-    ("app", &["api", "clock", "config", "outbound", "store"]),
+    ("access", &["access", "config", "problem"]),
+    ("app", &["access", "api", "clock", "config", "outbound", "store"]),
     ("telemetry", &["api", "app", "config", "domain", "problem"]),
     ("tls", &[]),
-    ("api", &["api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"]),
+    (
+        "api",
+        &["access", "api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"],
+    ),
     ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
     ("worker", &["worker", "app", "clock", "outbound", "store", "domain"]),
-    ("server", &["api", "app", "config", "operator", "problem", "store", "telemetry", "tls", "worker"]),
+    (
+        "server",
+        &["access", "api", "app", "config", "operator", "problem", "store", "telemetry", "tls", "worker"],
+    ),
     (
         "cli",
         &[
@@ -60,6 +67,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("encoding_rs", &["cli"]),
     ("argon2", &["operator"]),
     ("reqwest", &["cli", "outbound"]),
+    ("hickory_resolver", &["outbound"]),
     ("x509_cert", &["tls"]),
 ];
 
@@ -237,6 +245,8 @@ fn released_migrations_never_change() {
         ("V5__checks.sql", "fa3152951288585b"),
         ("V7__webhooks.sql", "047d1214ae274176"),
         ("V8__spellings.sql", "17e53b350dc3b314"),
+        ("V9__keyed_digests.sql", "f6e9fffa00f8269b"),
+        ("V10__check_results.sql", "749d7900ad51c5cb"),
     ];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {

@@ -63,6 +63,11 @@ pub async fn write_found<T: Call + 'static>(
     app.store.write_after(name, number, first, unit).await?
 }
 
+/// Refuses to begin more of what nobody has decided yet.
+pub fn too_many_open(what: &'static str) -> Problem {
+    Problem::TooManyRequests { retry_after_seconds: 60, what }
+}
+
 /// Refuses to change what is known of a user who has left.
 pub fn has_not_left(user: &User) -> Result<(), Problem> {
     match user.status {

@@ -25,7 +25,7 @@ use crate::domain::webhook::{HTTP_URL, Targets};
 use crate::outbound::{self, DELIVERED};
 use crate::problem::Problem;
 use crate::store::acceptors;
-use crate::store::deliveries::{self, Portion, Ready};
+use crate::store::deliveries::{self, Ready};
 use crate::store::packages::Attempt;
 use crate::store::tenants::Head;
 use crate::store::{StoreError, Tx};
@@ -33,9 +33,13 @@ use crate::store::{StoreError, Tx};
 const PATH: &str = "/events-acceptor-service/endpoints/";
 /// Endpoints of a tenant.
 const MOST: i64 = 20;
-/// How long a request waits for something to collect, and how often it looks.
+/// Seconds that a request waits for something to collect.
 const PATIENCE: i64 = 20;
-const EVERY: Duration = Duration::from_millis(200);
+/// How long it is from one look to the next at least; and at most, for what another process has written.
+const SOONEST: Duration = Duration::from_millis(200);
+const LATEST: Duration = Duration::from_secs(2);
+/// Events that one look goes through, of all webhooks together.
+const MOST_EVENTS: i64 = 4096;
 /// How often it is noted that somebody asks.
 const NOTED: SignedDuration = SignedDuration::from_hours(1);
 
@@ -207,58 +211,87 @@ fn deliveries_schema(schemas: &mut Schemas) -> Value {
 pub async fn collect(State(app): State<App>, req: Signed<Collect>) -> Result<Reply, Problem> {
     let patience = Duration::from_secs(req.call.wait);
     let began = app.clock.uptime();
+    let mut commits = app.store.commits(req.client.tenant.number);
+    // Whoever asks for the same takes the place of this request.
+    let poll = app.access.polls.begin(req.call.id);
+    let mut next = Next::default();
     loop {
-        let collected = collect_now(&app, &req).await?;
+        let collected = collect_now(&app, &req, &mut next).await?;
         let waited = app.clock.uptime().saturating_sub(began);
-        if !collected.is_empty() || waited >= patience || app.stopping() {
+        if !collected.is_empty() || waited >= patience || app.stopping() || poll.is_over() {
             return Ok(Reply::ok(Value::Array(collected).to_string()));
         }
-        tokio::time::sleep(EVERY.min(patience.saturating_sub(waited))).await;
+        let left = patience.saturating_sub(waited);
+        tokio::time::sleep(SOONEST.min(left)).await;
+        let due = next.due.map(|due| due.duration_since(app.clock.now()));
+        let due = due.map_or(LATEST, |due| due.try_into().unwrap_or_default());
+        tokio::select! {
+            () = commits.next() => {}
+            () = tokio::time::sleep(due.min(LATEST).min(left)) => {}
+            () = poll.over() => {}
+        }
     }
 }
 
+/// Where the next look begins.
+#[derive(Clone, Copy, Default)]
+struct Next {
+    /// With which of the webhooks.
+    webhook: usize,
+    /// When something has waited long enough.
+    due: Option<Timestamp>,
+}
+
 /// What can be collected at the moment.
-async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Problem> {
+async fn collect_now(app: &App, req: &Signed<Collect>, next: &mut Next) -> Result<Vec<Value>, Problem> {
     let (own, client, id, now) = (app.clone(), Arc::clone(&req.client), req.call.id, app.clock.now());
-    let number = client.tenant.number;
-    let look = {
-        let client = Arc::clone(&client);
-        move |tx: &Tx<'_>| {
-            let acceptor = acceptors::by_id(tx, number, id)?.ok_or(Problem::NotFound("endpoint"))?;
-            let mut is_there = now.duration_since(acceptor.seen_at) >= NOTED;
-            for webhook in acceptors::webhooks_of(tx, number, id)? {
-                let portion = deliveries::portion(tx, (number, webhook), None, &client.tenant.key, now)?;
-                is_there |= portion.is_some_and(|portion| portion.is_worth_it() && portion.webhook.sends());
+    let (number, from) = (client.tenant.number, next.webhook);
+    let look = move |tx: &Tx<'_>| {
+        let acceptor = acceptors::by_id(tx, number, id)?.ok_or(Problem::NotFound("endpoint"))?;
+        let key = &client.tenant.key;
+        let mut webhooks = acceptors::webhooks_of(tx, number, id)?;
+        let (count, mut events) = (webhooks.len().max(1), 0);
+        webhooks.rotate_left(from % count);
+        let mut next = Next { webhook: from, due: None };
+        for webhook in webhooks {
+            if events >= MOST_EVENTS {
+                break;
             }
-            Ok::<_, Problem>(is_there)
+            next.webhook = (next.webhook + 1) % count;
+            let portion = deliveries::portion(tx, (number, webhook), None, key, now)?;
+            let Some(portion) = portion.filter(|portion| portion.webhook.sends()) else { continue };
+            events += portion.looked_at();
+            if portion.is_worth_it() {
+                let signing = own.outbound.signing_key(tx, number, key)?;
+                return Ok((acceptor, Some((portion, signing)), next));
+            }
+            next.due = next.due.into_iter().chain(portion.rest.due).min();
         }
+        Ok::<_, Problem>((acceptor, None, next))
     };
-    if !app.store.read("acceptors.look", look).await? {
+    let (acceptor, found, looked) = super::scan(app, number, "acceptors.look", look).await?;
+    *next = looked;
+    if found.is_none() && now.duration_since(acceptor.seen_at) < NOTED {
         return Ok(Vec::new());
     }
+    let (found, own, key) = (Arc::new(found), app.clone(), Arc::clone(&req.client));
+    let claimed = Arc::clone(&found);
     let unit = move |tx: &Tx<'_>| {
-        let Some(acceptor) = acceptors::by_id(tx, number, id)? else { return Ok(None) };
         acceptors::seen(tx, id, now)?;
-        let key = &client.tenant.key;
-        for webhook in acceptors::webhooks_of(tx, number, id)? {
-            let portion = deliveries::portion(tx, (number, webhook), None, key, now)?;
-            let Some(portion) = portion.filter(Portion::is_worth_it) else { continue };
-            let lease = own.ids.uuid();
-            if deliveries::claim(tx, &portion, lease, now)? {
-                let attempts: Vec<Attempt> =
-                    portion.packages.iter().map(|package| handed_over(package, now)).collect();
-                let of = (&portion.webhook, lease);
-                deliveries::settle(tx, of, &attempts, None, (key, &*own.ids), now)?;
-            }
-            if !portion.packages.is_empty() {
-                let signing = own.outbound.signing_key(tx, number, key)?;
-                return Ok(Some((acceptor, portion, signing)));
-            }
+        let Some((portion, _)) = &*claimed else { return Ok(false) };
+        let lease = own.ids.uuid();
+        // Somebody else may have collected it since.
+        if !deliveries::claim(tx, portion, lease, now)? {
+            return Ok(false);
         }
-        Ok::<_, Problem>(None)
+        let attempts: Vec<Attempt> =
+            portion.packages.iter().map(|package| handed_over(package, now)).collect();
+        let (of, with) = ((&portion.webhook, lease), (&key.tenant.key, &*own.ids));
+        deliveries::settle(tx, of, &attempts, None, with, now)?;
+        Ok::<_, Problem>(true)
     };
-    let Some((acceptor, portion, (key_id, key))) = app.store.write("acceptors.collect", number, unit).await?
-    else {
+    let is_ours = app.store.write("acceptors.collect", number, unit).await?;
+    let Some((portion, (key_id, key))) = found.as_ref().as_ref().filter(|_| is_ours) else {
         return Ok(Vec::new());
     };
     let target = acceptor.target.clone().unwrap_or_else(|| url(app, acceptor.id));
@@ -266,7 +299,7 @@ async fn collect_now(app: &App, req: &Signed<Collect>) -> Result<Vec<Value>, Pro
     let sign = |package: &Ready| {
         let nonce = app.ids.uuid();
         let headers =
-            outbound::signed(&target, package.body.as_bytes(), signature, (key_id, &key), now, nonce)
+            outbound::signed(&target, package.body.as_bytes(), signature, (*key_id, key), now, nonce)
                 .map_err(|error| Problem::Internal(error.to_string()))?;
         let headers: Map<String, Value> = headers
             .iter()

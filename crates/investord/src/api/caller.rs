@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt as _;
 use httpsig::{Message, Policy, Presented, PublicKey, Refusal, Version};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use super::directory::{Client, Token};
 use super::limits::Suspect;
 use super::openapi::About;
 use super::{compat, explain};
+use crate::access::tenants::{Held, Tenants};
 use crate::app::{App, Mode};
 use crate::problem::Problem;
 use crate::store::once::{self, Nonce, Once};
@@ -98,9 +99,15 @@ pub struct Signed<T> {
     pub call: T,
     nonce: Option<Nonce>,
     once: Option<Once>,
+    in_flight: Option<Held>,
 }
 
 impl<T> Signed<T> {
+    /// What it counts as, which the caller keeps until it is answered.
+    pub fn in_flight(&mut self) -> Option<Held> {
+        self.in_flight.take()
+    }
+
     pub fn nonce(&self) -> Option<&Nonce> {
         self.nonce.as_ref()
     }
@@ -122,10 +129,16 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         if T::ABOUT.request.is_some() {
             plain_content(&parts.headers)?;
         }
-        let attempt = Attempt::new(app, &parts, id, now).await?;
-        let token = attempt.judge(attempt.token().await)?;
+        let address = address(&parts);
+        let attempt = app.limits.stranger(address, Attempt::new(app, &parts, id, now).await)?;
+        let token = app.limits.stranger(address, attempt.token().await)?;
+        app.limits.attempt(attempt.suspect)?;
         app.limits.quota(id)?;
-        let body = read_body(app, &parts.headers, body, MOST_BODY).await?;
+        let tenant = attempt.client.tenant.number;
+        let in_flight = app.access.tenants.request(tenant)?;
+        let mut room = app.access.tenants.received(tenant);
+        let receive = |bytes| Tenants::receive(&mut room, bytes);
+        let body = read_body(app, &parts.headers, body, MOST_BODY, receive).await?;
         let nonce = attempt.hold(&body, T::ACTS)?;
         // A scope that was taken from the client is gone from its tokens too.
         if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
@@ -136,9 +149,9 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         let once = if T::ONCE { Some(attempt.once(T::OPERATION, &body)?) } else { None };
         let call = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
         if T::ACTS && !T::WRITES {
-            remember(app, client.tenant.number, nonce).await?;
+            remember(app, tenant, nonce).await?;
         }
-        Ok(Self { client, now, call, nonce, once })
+        Ok(Self { client, now, call, nonce, once, in_flight: Some(in_flight) })
     }
 }
 
@@ -179,27 +192,36 @@ pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body of limited size in limited time.
-pub async fn read_body(app: &App, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
+/// Reads a body of limited size in limited time. `receive` gives leave for bytes before they are kept.
+pub async fn read_body(
+    app: &App,
+    headers: &HeaderMap,
+    mut body: Body,
+    most: usize,
+    mut receive: impl FnMut(usize) -> Result<(), Problem>,
+) -> Result<Bytes, Problem> {
     let too_long = || Problem::invalid("(root)", format!("the body has more than {most} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > most) {
         return Err(too_long());
     }
     let limit = Duration::from_secs(app.config.body_timeout_seconds);
-    match tokio::time::timeout(limit, axum::body::to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error))
-            if std::error::Error::source(&error)
-                .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) =>
-        {
-            Err(too_long())
+    let reading = async {
+        let mut read = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::invalid("(root)", "the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if read.len() + data.len() > most {
+                return Err(too_long());
+            }
+            receive(data.len())?;
+            read.extend_from_slice(&data);
         }
-        Ok(Err(_)) => Err(Problem::invalid("(root)", "the body broke off")),
-        Err(_) => {
-            Err(Problem::invalid("(root)", format!("the body did not arrive within {} s", limit.as_secs())))
-        }
-    }
+        Ok(read.freeze())
+    };
+    let too_late =
+        |_| Problem::invalid("(root)", format!("the body did not arrive within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, reading).await.map_err(too_late)?
 }
 
 /// The refusal of a message that has been received before.
@@ -229,7 +251,7 @@ pub struct Attempt<'a> {
     presented: Presented,
     versions: &'static [Version],
     policy: Policy,
-    suspect: Suspect,
+    pub suspect: Suspect,
     now: Timestamp,
 }
 
@@ -243,7 +265,6 @@ impl<'a> Attempt<'a> {
         let client = client.ok_or_else(|| Problem::unauthorised("there is no such client"))?;
         Trace::client(parts, &client);
         let suspect = (address(parts), id);
-        app.limits.attempt(suspect)?;
         // The key id selects without any curve: one signature of the message is checked, whatever it carries.
         let is_known = |presented: &Presented| presented.key_id().is_some_and(|id| client.key(id).is_some());
         let presented = Presented::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
@@ -323,7 +344,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Counts a refusal against whoever caused it.
-    pub fn judge<T>(&self, outcome: Result<T, Problem>) -> Result<T, Problem> {
+    fn judge<T>(&self, outcome: Result<T, Problem>) -> Result<T, Problem> {
         if let Err(Problem::Unauthorised(_)) = outcome {
             self.app.limits.failed(self.suspect);
         }
@@ -410,7 +431,7 @@ pub fn token_hash(token: &str) -> [u8; 32] {
     sha256(token.as_bytes())
 }
 
-fn address(parts: &Parts) -> IpAddr {
+pub fn address(parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
 }

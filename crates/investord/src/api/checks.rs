@@ -128,7 +128,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Rep
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
         Ok::<_, Problem>(checks::of_user(tx, *number, user, &key)?)
     };
-    let mut found = app.store.read("checks.list", read).await?;
+    let mut found = super::scan(&app, req.client.tenant.number, "checks.list", read).await?;
     if latest {
         found = check::latest(found);
     }
@@ -231,11 +231,14 @@ impl Call for CreateCheck {
 }
 
 pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<Reply, Problem> {
-    let (ids, id) = (Arc::clone(&app.ids), req.call.user);
+    let (ids, id, most_open) = (Arc::clone(&app.ids), req.call.user, app.config.limits.open_checks_per_user);
     let create =
         move |tx: &Tx<'_>, req: &Signed<CreateCheck>, head: &mut Head, (user, key): (User, &UserKey)| {
             if let Err(refusal) = about_user::is_not_leaving(&user) {
                 return Ok(Err(refusal));
+            }
+            if steps::count_open(tx, (head.tenant, id), CHECK)? >= most_open {
+                return Ok(Err(about_user::too_many_open("undecided checks of this user")));
             }
             let check = Check::new(ids.uuid(), id, head.now, req.call.content.clone());
             checks::enter(tx, head, &check, key, &*ids)?;

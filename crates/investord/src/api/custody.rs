@@ -79,7 +79,7 @@ pub async fn list<T: Resource>(State(app): State<App>, req: Signed<List<T>>) -> 
         let Tenant { number, key, .. } = &client.tenant;
         accounts::list::<T>(tx, *number, page, key).map_err(Problem::from)
     };
-    let listed = app.store.scan("accounts.list", scan).await?;
+    let listed = super::scan(&app, req.client.tenant.number, "accounts.list", scan).await?;
     Ok(Reply::ok(page::envelope(page, &listed)))
 }
 

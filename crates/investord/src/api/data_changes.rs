@@ -80,6 +80,7 @@ impl Call for RequestDataChange {
 
 pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
     let (ids, id) = (Arc::clone(&app.ids), req.call.user);
+    let most_open = app.config.limits.open_data_changes_per_user;
     let create = move |tx: &Tx<'_>,
                        req: &Signed<RequestDataChange>,
                        head: &mut Head,
@@ -88,6 +89,9 @@ pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> R
             return Ok(Err(refusal));
         }
         let (asked, settings) = (&req.call.asked, &req.client.tenant.settings);
+        if steps::count_open(tx, (head.tenant, id), DATA_CHANGE)? >= most_open {
+            return Ok(Err(about_user::too_many_open("undecided data changes of this user")));
+        }
         let change = DataChange::new(ids.uuid(), id, head.now, asked.clone());
         data_changes::insert(tx, head.tenant, &change, key, &*ids)?;
         // By the clock that the worker asks: the tenant's instants may run ahead of it.
@@ -174,7 +178,7 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
         Ok::<_, Problem>(Preview::of(&user, (&held, &shared), asked.clone(), &tenant.settings, now))
     };
     // The user and the identifiers of one moment.
-    let preview = app.store.scan("data_changes.preview", read).await?;
+    let preview = super::scan(&app, req.client.tenant.number, "data_changes.preview", read).await?;
     Ok(Reply::ok(serde_json::to_string(&preview).expect("a preview is plain data")))
 }
 
@@ -234,7 +238,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Resul
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
         Ok::<_, Problem>(data_changes::of_user(tx, *number, user, &key)?)
     };
-    let found = app.store.read("data_changes.list", read).await?;
+    let found = super::scan(&app, req.client.tenant.number, "data_changes.list", read).await?;
     let items: Vec<Value> = found.iter().map(DataChange::view).collect();
     Ok(Reply::ok(json!({ "data": items }).to_string()))
 }

@@ -65,7 +65,17 @@ impl Endpoint {
             refusals: T::REFUSALS,
             success: T::SUCCESS,
         };
-        Self::new(T::OPERATION, access, T::ABOUT, handler)
+        // What a request uses is counted until it is answered, and the answer until it is sent.
+        let counted = move |State(app): State<App>, mut request: Signed<T>| {
+            let (tenant, in_flight) = (request.client.tenant.number, request.in_flight());
+            let answered = handler(State(app.clone()), request);
+            async move {
+                let reply = answered.await?;
+                drop(in_flight);
+                Ok::<_, Problem>(reply.counted(&app, tenant))
+            }
+        };
+        Self::new(T::OPERATION, access, T::ABOUT, counted)
     }
 
     pub fn method_and_path(&self) -> (&'static str, &'static str) {

@@ -124,5 +124,5 @@ pub async fn list(State(app): State<App>, req: Signed<List>) -> Result<Reply, Pr
         })?;
         Ok(format!(r#"{{"data":[{}],"next":{to},"more":{}}}"#, data.join(","), to < end))
     };
-    Ok(Reply::ok(app.store.scan("events.list", list).await?))
+    Ok(Reply::ok(super::scan(&app, req.client.tenant.number, "events.list", list).await?))
 }

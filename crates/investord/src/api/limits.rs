@@ -13,6 +13,7 @@ use governor::{NotUntil, Quota, RateLimiter};
 use moka::sync::Cache;
 use uuid::Uuid;
 
+use crate::access::connections::network;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::problem::Problem;
@@ -38,14 +39,15 @@ impl GovernorClock for Passing {
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Passing, StateInformationMiddleware>;
 
-/// Who fails: an address speaking for a client. Neither alone: a stranger shall not lock a client out, nor
-/// one client behind a shared address another.
+/// Who fails with good credentials: an address speaking for a client. Neither alone: a stranger shall not lock a client
+/// out, nor one client behind a shared address another.
 pub type Suspect = (IpAddr, Uuid);
 
 pub struct Limits {
     clock: Passing,
     requests: Option<Keyed<Uuid>>,
     failures: Option<Keyed<Suspect>>,
+    strangers: Option<Keyed<IpAddr>>,
     held_until: Cache<Suspect, Duration>,
     spent_until: Cache<Uuid, Duration>,
 }
@@ -62,6 +64,7 @@ impl Limits {
             requests: per_second(config.rate_limit_per_second, config.rate_limit_burst)
                 .map(|quota| keyed(quota, &clock)),
             failures: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
+            strangers: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
             held_until: Cache::new(MOST_HELD),
             spent_until: Cache::new(MOST_HELD),
             clock,
@@ -90,10 +93,24 @@ impl Limits {
         Ok(())
     }
 
+    /// Counts the refusal of somebody who has proved nothing, by their address, and says so in its place when there are
+    /// too many. Others at the address are not held up by it; and which clients there are it does not tell.
+    pub fn stranger<T>(&self, address: IpAddr, outcome: Result<T, Problem>) -> Result<T, Problem> {
+        let (Err(Problem::Unauthorised(_)), Some(strangers)) = (&outcome, &self.strangers) else {
+            return outcome;
+        };
+        match strangers.check_key(&network(address)) {
+            Ok(_) => outcome,
+            Err(wait) => {
+                let wait = wait.wait_time_from(self.clock.now());
+                Err(too_many(wait.as_secs_f64(), "failed checks from this address"))
+            }
+        }
+    }
+
     /// Refuses to look at yet another attempt of somebody who keeps failing.
     pub fn attempt(&self, suspect: Suspect) -> Result<(), Problem> {
-        let what = "failed checks of this client's credentials or signatures";
-        self.refuse_until(self.held_until.get(&suspect), what)
+        self.refuse_until(self.held_until.get(&suspect), "failed checks of this client's signatures")
     }
 
     fn refuse_until(&self, until: Option<Duration>, what: &'static str) -> Result<(), Problem> {
@@ -117,6 +134,7 @@ impl Limits {
     pub fn sweep(&self) {
         self.requests.iter().for_each(RateLimiter::retain_recent);
         self.failures.iter().for_each(RateLimiter::retain_recent);
+        self.strangers.iter().for_each(RateLimiter::retain_recent);
     }
 }
 

@@ -34,10 +34,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use self::endpoint::{Access, Endpoint};
+use crate::access::tenants::{Held, Tenants};
 use crate::app::App;
 use crate::domain::account::{Group, Single};
 use crate::problem::Problem;
-use crate::store::once;
+use crate::store::{Tx, once};
 
 /// The route table: paths of the vendor; ours under `/investord`, where no version of the vendor's API will ever have
 /// one; and what the server says about itself.
@@ -108,12 +109,25 @@ pub fn routes() -> Router<App> {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
 }
 
+/// Scans the store for a client, when it is its tenant's turn.
+async fn scan<T: Send + 'static>(
+    app: &App,
+    tenant: i64,
+    name: &'static str,
+    read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let _turn = app.access.tenants.scan(tenant).await?;
+    app.store.scan(name, read).await
+}
+
 /// An answer: a JSON text that is ready to go out.
 pub struct Reply {
     status: StatusCode,
     json: String,
     /// Whether this is the kept answer of an earlier request.
     replayed: bool,
+    /// Its bytes, as they count against its tenant.
+    counted: Option<Held>,
 }
 
 /// Says that nothing was done anew (decision W23).
@@ -121,7 +135,7 @@ pub const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
 
 impl Reply {
     fn new(status: StatusCode, json: String) -> Self {
-        Self { status, json, replayed: false }
+        Self { status, json, replayed: false, counted: None }
     }
 
     pub fn ok(json: String) -> Self {
@@ -150,7 +164,12 @@ impl Reply {
     /// The answer of the first time, byte for byte.
     pub fn kept(kept: &once::Reply) -> Self {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-        Self { status, json: kept.body.to_string(), replayed: true }
+        Self { status, json: kept.body.to_string(), replayed: true, counted: None }
+    }
+
+    /// The same answer, counted until it is sent.
+    fn counted(self, app: &App, tenant: i64) -> Self {
+        Self { counted: Some(app.access.tenants.unsent(tenant, self.json.len())), ..self }
     }
 }
 
@@ -165,7 +184,10 @@ impl IntoResponse for Reply {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             // Tokens and personal data are nothing for a cache (RFC 6749 section 5.1).
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            *response.body_mut() = self.json.into();
+            *response.body_mut() = match self.counted {
+                Some(held) => Tenants::counted(self.json, held).into(),
+                None => self.json.into(),
+            };
         }
         response
     }

@@ -134,7 +134,7 @@ pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Resu
         Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)).shared_with(shared))
     };
     // The user and the identifiers of one moment.
-    Ok(reply(&app.store.scan("reporting.read", read).await?))
+    Ok(reply(&super::scan(&app, req.client.tenant.number, "reporting.read", read).await?))
 }
 
 pub struct DryRunReporting(DryRun);

@@ -83,16 +83,21 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     caller::api_version(&parts.headers)?;
     caller::plain_content(&parts.headers)?;
     // Some clients name themselves in the form alone, so here the body comes before the signature.
-    let body = caller::read_body(&app, &parts.headers, body, MOST_FORM).await?;
+    let too_many =
+        |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "requests for tokens at once" };
+    let _in_flight = app.access.token_requests.take(caller::address(&parts), 1).map_err(too_many)?;
+    let body = caller::read_body(&app, &parts.headers, body, MOST_FORM, |_| Ok(())).await?;
     let (form, faults) = read(&parts.headers, &body);
     let in_form = Uuid::try_parse(&form.client_id).ok();
     let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
-    let attempt = Attempt::new(&app, &parts, id, now).await?;
+    let address = caller::address(&parts);
+    let attempt = app.limits.stranger(address, Attempt::new(&app, &parts, id, now).await)?;
     if in_form.is_none() || form.client_secret.is_empty() {
         // Nobody has shown a secret: the curve is not for strangers.
         return Err(faults.into());
     }
-    attempt.judge(credentials(&attempt.client, &form, in_form))?;
+    app.limits.stranger(address, credentials(&attempt.client, &form, in_form))?;
+    app.limits.attempt(attempt.suspect)?;
     app.limits.quota(id)?;
     let nonce = attempt.hold(&body, true)?;
     attempt.admit(CREATE.answer.media)?;

@@ -245,6 +245,6 @@ pub async fn list(State(app): State<App>, req: Signed<ListUsers>) -> Result<Repl
     let scan = move |tx: &Tx<'_>| {
         users::list(tx, client.tenant.number, page, &client.tenant.key).map_err(Problem::from)
     };
-    let listed = app.store.scan("users.list", scan).await?;
+    let listed = super::scan(&app, req.client.tenant.number, "users.list", scan).await?;
     Ok(Reply::ok(page::envelope(page, &listed)))
 }

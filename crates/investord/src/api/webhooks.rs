@@ -7,7 +7,6 @@ use axum::extract::State;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
@@ -28,8 +27,6 @@ pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
 pub const ADMIN: &[&str] = &["webhooks:admin"];
 /// Changes of what is wanted that deliveries may lag behind.
 const MOST_SPANS: usize = 100;
-/// Test events that are on their way at once: a server is not to be used against others.
-static TESTS: Semaphore = Semaphore::const_new(16);
 /// The type of a test event.
 pub const TEST_EVENT: &str = "WEBHOOK.TEST";
 /// Webhooks of a tenant: each is looked at five times a second.
@@ -343,7 +340,7 @@ impl Call for Test {
 }
 
 pub async fn test(State(app): State<App>, req: Signed<Test>) -> Result<Reply, Problem> {
-    let turn = turn()?;
+    let turn = app.access.tenants.call(req.client.tenant.number)?;
     let (webhook, sending) = prepared(&app, &req, req.call.0).await?;
     tokio::spawn(async move {
         let _turn = turn;
@@ -404,7 +401,7 @@ fn answer_schema(schemas: &mut Schemas) -> Value {
 }
 
 pub async fn try_out(State(app): State<App>, req: Signed<TryOut>) -> Result<Reply, Problem> {
-    let _turn = turn()?;
+    let _turn = app.access.tenants.call(req.client.tenant.number)?;
     let (webhook, sending) = prepared(&app, &req, req.call.0).await?;
     let Answer { outcome, status, headers, body } = sending.await;
     let headers: Map<String, Value> = headers
@@ -416,12 +413,6 @@ pub async fn try_out(State(app): State<App>, req: Signed<TryOut>) -> Result<Repl
     });
     let answer = json!({ "url": webhook.content.url, "outcome": outcome, "response": response });
     Ok(Reply::ok(answer.to_string()))
-}
-
-/// Leave to send a test event.
-fn turn() -> Result<SemaphorePermit<'static>, Problem> {
-    let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "test events at once" };
-    TESTS.try_acquire().map_err(too_many)
 }
 
 /// A webhook of the client's tenant, and a test event on its way to it.

@@ -30,6 +30,7 @@ mod operate;
 mod output;
 mod parse;
 mod private_file;
+mod process;
 mod profile;
 mod receive;
 mod reload;

@@ -9,17 +9,19 @@ use tokio::task::JoinHandle;
 
 use super::checks::{self, Ready};
 use super::reload::{OfServer, Reload, warn_of_certificates};
-use super::{Location, ServerOptions, lock, provisioner};
+use super::{Location, ServerOptions, lock, process, provisioner};
 use crate::app::{App, Mode};
 use crate::config::{Config, Sources};
+use crate::operator;
 use crate::provision::{Provisioner, Wanted};
 use crate::server::{self, Listeners};
 use crate::store::seal::MasterKey;
-use crate::store::{Database, Store, tenants};
+use crate::store::{self, Database, Store, tenants};
 use crate::telemetry::{self, LogControl};
 
-/// Scans of the store at once.
-const SCANS: usize = 8;
+/// Threads for what waits for the processor or the disk: scans and passwords, which have budgets of their own, so that
+/// neither waits for the other, and some for the system's names at start.
+const BLOCKING: usize = store::SCANS + operator::session::HASHES + 4;
 
 #[derive(Args)]
 pub struct Serve {
@@ -54,9 +56,10 @@ pub struct Worker {
 impl Worker {
     pub fn run(self) -> anyhow::Result<()> {
         let sources = self.location.sources();
-        let config = Config::load(&sources)?;
+        let mut config = Config::load(&sources)?;
         let (master_key, metrics) = checks::of_worker(&config).for_worker()?;
         let log = telemetry::start_log(&config.log)?;
+        process::prepare(&mut config.limits);
         let provisioner = open(master_key, &config)?;
         runtime()?.block_on(async {
             let app = app(provisioner, config.clone(), None, Mode::Production).await?;
@@ -95,6 +98,7 @@ impl Started {
         // First: nothing is made for a server that does not start.
         let Ready { master_key, tenants, listeners } = checks::of_server(&mut config).for_server()?;
         let log = telemetry::start_log(&config.log)?;
+        process::prepare(&mut config.limits);
         let provisioner = open(master_key, &config)?;
         Ok(Self { provisioner, config, written, tenants, listeners, log })
     }
@@ -184,8 +188,7 @@ async fn app(
 
 fn runtime() -> std::io::Result<Runtime> {
     let mut runtime = Builder::new_multi_thread();
-    // Blocking threads run scans; more at once would only share the processor and hold memory.
-    runtime.max_blocking_threads(SCANS).enable_all().build()
+    runtime.max_blocking_threads(BLOCKING).enable_all().build()
 }
 
 /// Begins to listen for SIGHUP, where there are signals.

@@ -110,7 +110,7 @@ pub static INSTRUMENT_FIT: Shape = Shape {
 /// Whether the law is against doing business with somebody: made by the register, never sent.
 pub static COMPLIANCE: [Member; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
     Kyc,

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::session::{hash_password, shown};
+use super::session::{hash_password, hashing, shown};
 use super::{Answer, Answered, Sent, known, members, name_of, needed};
 use crate::app::App;
 use crate::problem::Problem;
@@ -29,12 +29,11 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, body: Sent) -> A
     let role: Role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
     let ids = Arc::clone(&app.ids);
     let password = needed("password", password, 1000)?;
-    let hashed = tokio::task::spawn_blocking({
+    let hashed = hashing({
         let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)
     });
-    let hashed = hashed.await.map_err(|error| Problem::Internal(error.to_string()))?;
-    let hashed = hashed.map_err(|error| Problem::invalid("password", error.to_string()))?;
+    let hashed = hashed.await?.map_err(|error| Problem::invalid("password", error.to_string()))?;
     let now = app.clock.now();
     let unit = move |tx: &Tx<'_>| {
         if operators::by_name(tx, &name)?.is_some() {

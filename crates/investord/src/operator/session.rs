@@ -25,8 +25,9 @@ use crate::store::operators::{self, Operator};
 use crate::store::seal::sha256;
 
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
-/// Passwords that are judged at once: each takes 19 MiB and a core.
-static JUDGES: Semaphore = Semaphore::const_new(2);
+/// Passwords that are hashed at once: each takes 19 MiB and a core.
+pub const HASHES: usize = 2;
+static HASHING: Semaphore = Semaphore::const_new(HASHES);
 
 /// A new token, and the hash that is kept of it.
 pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
@@ -93,6 +94,8 @@ pub async fn begin(
     let suspect = (peer.ip(), Uuid::from_bytes(sent));
     app.limits.attempt(suspect)?;
     app.limits.failed(suspect);
+    let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
+    let _place = app.access.sign_ins.take(peer.ip(), 1).map_err(too_many)?;
     let found = app.store.read("operator.by_name", move |tx| operators::by_name(tx, &name)).await?;
     let found = found.filter(|operator| operator.disabled_at.is_none());
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
@@ -114,10 +117,7 @@ async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> 
     /// Of no password.
     const NOBODY: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let turn = JUDGES.acquire().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
-    let judged = tokio::task::spawn_blocking(move || {
-        // Until it is judged, whether or not anybody still waits for it.
-        let _turn = turn;
+    hashing(move || {
         let held = |password: &str| {
             let kept = PasswordHash::new(kept.as_deref().unwrap_or(NOBODY)).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &kept).ok()
@@ -127,8 +127,19 @@ async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> 
         let other = normalised.filter(|normalised| *normalised != password);
         let known = held(&password).is_some() | other.is_some_and(|other| held(&other).is_some());
         known && kept.is_some()
+    })
+    .await
+}
+
+/// Hashes on a thread that serves no requests, when it is its turn.
+pub async fn hashing<T: Send + 'static>(hash: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let turn = HASHING.acquire().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+    let hashed = tokio::task::spawn_blocking(move || {
+        // Until it is done, whether or not anybody still waits for it.
+        let _turn = turn;
+        hash()
     });
-    judged.await.map_err(|error| Problem::Internal(error.to_string()))
+    hashed.await.map_err(|error| Problem::Internal(error.to_string()))
 }
 
 /// `DELETE /sessions`: the token of the request ends.

@@ -5,6 +5,7 @@
 //! limit of bytes and time.
 
 mod address;
+mod names;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use httpsig::{Message, Parameters, SigningKey, Version};
@@ -77,7 +77,8 @@ pub const DELIVERED: &str = "delivered";
 
 impl Outbound {
     pub fn new(config: &Webhooks) -> anyhow::Result<Self> {
-        Self::resolving_by(Arc::new(ask_the_system), config)
+        let lookup = names::lookup(&config.name_servers).context("webhooks.name_servers")?;
+        Self::resolving_by(lookup, config)
     }
 
     /// The same with names of somebody else's making.
@@ -189,10 +190,6 @@ fn reason(error: &reqwest::Error) -> &'static str {
     }
 }
 
-fn ask_the_system(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
-    async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }.boxed()
-}
-
 /// Resolves names, and leaves out what must not be connected to: the connection goes to what was judged.
 struct Judging {
     targets: Targets,
@@ -284,6 +281,8 @@ pub fn authority(url: &Url) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]

@@ -62,7 +62,7 @@ fn standing<'a>(
         *read = identifiers::of_user(tx, tenant, user, key)?;
     }
     if required.has(Requirement::Checks) {
-        standing.checks = checks::of_user(tx, tenant, user, key)?;
+        standing.checks = checks::that_count(tx, tenant, user, key)?;
     }
     if required.has(Requirement::TaxResidency) {
         standing.has_tax_residency = tax_residencies::of_user(tx, tenant, user, key)?.is_some();

@@ -6,17 +6,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::once::First;
+use super::queue::{Jobs, Queue};
 use super::sql::Session;
 use super::{StoreError, Tx, tenants};
 
-/// Units that one commit takes at most: bounds how long the first of them waits for the last.
-const BATCH: usize = 256;
-/// Units that may wait for a writer; beyond that a request waits for room.
-const QUEUE: usize = 4096;
 /// How often a unit that lost a race against another process is tried by itself.
 const TRIES: usize = 8;
-
-pub type Queue = flume::Sender<Job>;
 
 pub enum Job {
     /// A unit that shares its commit with others of its tenant's writer.
@@ -25,11 +20,6 @@ pub enum Job {
     Alone(Box<dyn Unit>),
     /// Leave everything in the database and nothing in a log beside it.
     Fold(oneshot::Sender<()>),
-}
-
-/// A queue for a writer to be.
-pub fn queue() -> (Queue, flume::Receiver<Job>) {
-    flume::bounded(QUEUE)
 }
 
 /// Hands a unit over, as the job that `job` makes of it, and waits for its result.
@@ -41,10 +31,7 @@ pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
 ) -> Result<T, E> {
     let (answer, answered) = oneshot::channel();
     let gone = || StoreError::Unavailable("the writer has stopped".into());
-    queue
-        .send_async(job(Box::new(Waiting { first, unit, result: None, answer })))
-        .await
-        .map_err(|_| gone())?;
+    queue.send(job(Box::new(Waiting { first, unit, result: None, answer }))).await.map_err(|_| gone())?;
     answered.await.map_err(|_| gone())?
 }
 
@@ -154,17 +141,14 @@ pub struct Writer<C>(pub C);
 
 impl<C: Connection> Writer<C> {
     /// Takes what is waiting, until nobody can ask any more.
-    pub fn run(&self, jobs: &flume::Receiver<Job>) {
+    pub fn run(&self, jobs: &Jobs) {
         let _guard = Lifeline;
-        while let Ok(first) = jobs.recv() {
+        while let Some(taken) = jobs.next() {
             let (mut batch, mut last) = (Vec::new(), None);
-            for job in std::iter::once(first).chain(jobs.try_iter()) {
+            for job in taken {
                 match job {
                     Job::Shared { tenant, unit } => batch.push((tenant, unit)),
                     other => last = Some(other),
-                }
-                if last.is_some() || batch.len() == BATCH {
-                    break;
                 }
             }
             // Every process locks the heads of its tenants in the same order, and webhooks behind them, so none waits in

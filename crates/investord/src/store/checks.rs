@@ -1,15 +1,18 @@
 //! Checks of users.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::seal::{Place, UserKey};
 use super::tenants::Head;
 use super::{Row, Stmt, StoreError, Tx, Value, outbox};
 use crate::clock::Ids;
-use crate::domain::check::Check;
+use crate::domain::check::{Check, Kind, Status};
 use crate::domain::event::EventType;
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
 
 const INSERT: Stmt = Stmt {
     name: "checks.insert",
@@ -30,6 +33,24 @@ const BY_ID: Stmt = Stmt {
     text: "SELECT id, created_at, updated_at, status, sealed FROM checks
            WHERE tenant = $1 AND user_id = $2 AND id = $3",
 };
+
+const OPEN: Stmt = Stmt {
+    name: "checks.open",
+    text: "SELECT id, created_at, updated_at, status, sealed FROM checks
+           WHERE tenant = $1 AND user_id = $2 AND status = 'IN_PROGRESS' ORDER BY created_at, id",
+};
+const RESULTS: Stmt = Stmt {
+    name: "check_results.of_user",
+    text: "SELECT sealed FROM check_results WHERE tenant = $1 AND user_id = $2",
+};
+const SET_RESULTS: Stmt = Stmt {
+    name: "check_results.set",
+    text: "INSERT INTO check_results (tenant, user_id, sealed) VALUES ($1, $2, $3)
+           ON CONFLICT (tenant, user_id) DO UPDATE SET sealed = excluded.sealed",
+};
+
+/// Of each kind the last check that was decided.
+type Results = BTreeMap<Kind, (Timestamp, Uuid)>;
 
 /// Writes a new one, and tells.
 pub fn enter(
@@ -67,7 +88,50 @@ pub fn update(
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
     put(tx, head.tenant, check, key, ids)?;
+    note(tx, head.tenant, check, key, ids)?;
     outbox::publish(tx, head, event, (check.user_id, key), &check.view().to_string(), ids)
+}
+
+/// Notes the result of a check that was decided, if none of its kind was made later.
+fn note(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids) -> Result<(), StoreError> {
+    let user = check.user_id;
+    let mut results = match results(tx, tenant, user, key)? {
+        Some(results) => results,
+        None => last_decided(&of_user(tx, tenant, user, key)?),
+    };
+    let own = (check.created_at, check.id);
+    let last = results.entry(check.content.kind).or_insert(own);
+    *last = own.max(*last);
+    let sealed = key.seal_data(Place::check_results(&user), &results, ids);
+    let values = [Value::Int(tenant), Value::Id(user), Value::Bytes(&sealed)];
+    tx.execute_one(&SET_RESULTS, &values)
+}
+
+fn results(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Option<Results>, StoreError> {
+    tx.one(&RESULTS, &[Value::Int(tenant), Value::Id(user)], |row| {
+        key.open_data(Place::check_results(&user), row.bytes(0)?)
+    })
+}
+
+fn last_decided(all: &[Check]) -> Results {
+    let mut results = Results::new();
+    for check in all.iter().filter(|check| check.status != Status::InProgress) {
+        let own = (check.created_at, check.id);
+        let last = results.entry(check.content.kind).or_insert(own);
+        *last = own.max(*last);
+    }
+    results
+}
+
+/// The checks by which a user is judged: those that are open, and of each kind the last that was decided; the oldest first.
+pub fn that_count(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
+    let Some(results) = results(tx, tenant, user, key)? else { return of_user(tx, tenant, user, key) };
+    let mut all = tx.all(&OPEN, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))?;
+    for (_, id) in results.into_values() {
+        all.extend(by_id(tx, tenant, user, id, key)?);
+    }
+    all.sort_by_key(|check| (check.created_at, check.id));
+    Ok(all)
 }
 
 /// Keeps what has become of one.

@@ -168,6 +168,11 @@ impl Portion {
         !self.packages.is_empty() || self.is_old || self.moved.as_ref().is_some_and(far)
     }
 
+    /// Events that were looked at for it.
+    pub fn looked_at(&self) -> i64 {
+        self.moved.as_ref().map_or(0, |(span, next)| next - span.next)
+    }
+
     /// Number of the last package in it.
     pub fn last(&self) -> Option<i64> {
         self.packages.last().map(|package| package.row.number)
@@ -244,7 +249,7 @@ fn pack(tx: &Tx<'_>, portion: &mut Portion, key: &TenantKey, now: Timestamp) -> 
     portion.packages = (packages + 1..)
         .zip(full)
         .map(|(number, package)| Ready {
-            row: PackageRow::new(number, &package, &span.wants, now),
+            row: PackageRow::new(number, &package, &span.wants, key, now),
             body: package.body.into(),
         })
         .collect();

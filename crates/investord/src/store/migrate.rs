@@ -19,6 +19,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V6__operators", include_str!("../../../../migrations/V6__operators.sql")),
     ("V7__webhooks", include_str!("../../../../migrations/V7__webhooks.sql")),
     ("V8__spellings", include_str!("../../../../migrations/V8__spellings.sql")),
+    ("V9__keyed_digests", include_str!("../../../../migrations/V9__keyed_digests.sql")),
+    ("V10__check_results", include_str!("../../../../migrations/V10__check_results.sql")),
 ];
 
 /// The words of a migration that differ between engines.

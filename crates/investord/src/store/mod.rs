@@ -10,6 +10,7 @@ mod batch;
 mod binary;
 pub mod checks;
 pub mod chores;
+pub mod commits;
 pub mod connect;
 pub mod data_changes;
 pub mod deliveries;
@@ -22,6 +23,7 @@ pub mod outcomes;
 pub mod packages;
 pub mod page;
 mod postgres;
+mod queue;
 mod rows;
 pub mod seal;
 mod shapes;
@@ -45,9 +47,11 @@ use std::time::Instant;
 
 use thiserror::Error;
 
+use commits::{Commits, Listener};
 pub use connect::Postgres;
 pub use once::First;
 pub use sql::{Row, Stmt, Tx, Value};
+pub use sqlite::SCANS;
 
 /// Why the store could not do what it was asked.
 #[derive(Clone, Debug, Error)]
@@ -100,7 +104,7 @@ impl fmt::Display for Database {
 
 /// A handle to the store; cloned freely.
 #[derive(Clone)]
-pub struct Store(Arc<Engine>);
+pub struct Store(Arc<Engine>, Arc<Commits>);
 
 enum Engine {
     Sqlite(Arc<sqlite::Engine>),
@@ -110,10 +114,11 @@ enum Engine {
 impl Store {
     /// Opens a database whose schema is that of this version; a SQLite file is made and brought up to date.
     pub fn open(database: &Database) -> anyhow::Result<Self> {
-        Ok(Self(Arc::new(match database {
+        let engine = match database {
             Database::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Engine::open(path)?)),
             Database::Postgres(postgres) => Engine::Postgres(postgres::Engine::open(postgres)?),
-        })))
+        };
+        Ok(Self(Arc::new(engine), Arc::default()))
     }
 
     /// Runs a short read; each of its statements sees the newest commit.
@@ -142,11 +147,7 @@ impl Store {
     ) -> Result<T, E> {
         let started = Instant::now();
         let result = match &*self.0 {
-            Engine::Sqlite(engine) => {
-                let engine = Arc::clone(engine);
-                let scanned = tokio::task::spawn_blocking(move || engine.read(read)).await;
-                scanned.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string()).into()))
-            }
+            Engine::Sqlite(engine) => Arc::clone(engine).scan(read).await,
             Engine::Postgres(engine) => engine.read(true, read).await,
         };
         metrics::histogram!("investord_store_read_seconds", "unit" => name).record(started.elapsed());
@@ -200,8 +201,16 @@ impl Store {
             Engine::Postgres(engine) => engine.queue(tenant),
         };
         let result = batch::run(queue, first, unit, job).await;
+        if result.is_ok() {
+            self.1.tell(tenant);
+        }
         metrics::histogram!("investord_store_write_seconds", "unit" => name).record(started.elapsed());
         result
+    }
+
+    /// The commits of a tenant from now on.
+    pub fn commits(&self, tenant: i64) -> Listener {
+        self.1.listen(tenant)
     }
 
     /// Whether other processes may be at work on it.
@@ -213,7 +222,7 @@ impl Store {
     pub async fn fold(&self) {
         if let Engine::Sqlite(engine) = &*self.0 {
             let (done, folded) = tokio::sync::oneshot::channel();
-            if engine.queue.send_async(batch::Job::Fold(done)).await.is_ok() {
+            if engine.queue.send(batch::Job::Fold(done)).await.is_ok() {
                 let _ = folded.await;
             }
         }

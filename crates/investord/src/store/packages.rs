@@ -1,13 +1,13 @@
 //! Packages of events, and the attempts to send them.
 //!
 //! A package is the range of its events. Its body is made from them for every attempt, always the same, and compared
-//! with the digest that was kept when it was put together. So a delivery holds nobody's data.
+//! with the keyed digest that was kept when it was put together. So a delivery holds nobody's data.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::seal::{Place, TenantKey, sha256};
+use super::seal::{Place, TenantKey};
 use super::webhooks::{self, Webhook, wants};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
@@ -106,7 +106,8 @@ pub struct PackageRow {
     pub wants: Wants,
     pub events: i64,
     pub bytes: i64,
-    digest: [u8; 32],
+    /// Empty of a package from before digests were keyed.
+    digest: Vec<u8>,
     pub created_at: Timestamp,
     pub state: String,
     pub attempts: i64,
@@ -115,7 +116,13 @@ pub struct PackageRow {
 
 impl PackageRow {
     /// A package that has never been sent.
-    pub(super) fn new(number: i64, package: &Package, wants: &Wants, now: Timestamp) -> Self {
+    pub(super) fn new(
+        number: i64,
+        package: &Package,
+        wants: &Wants,
+        key: &TenantKey,
+        now: Timestamp,
+    ) -> Self {
         Self {
             number,
             first: package.first,
@@ -123,7 +130,7 @@ impl PackageRow {
             wants: wants.clone(),
             events: package.events,
             bytes: i64::try_from(package.body.len()).unwrap_or(i64::MAX),
-            digest: sha256(package.body.as_bytes()),
+            digest: key.package_digest(&package.body).to_vec(),
             created_at: now,
             state: "open".to_owned(),
             attempts: 0,
@@ -141,7 +148,8 @@ impl PackageRow {
         let mut packer = Packer::new(i64::MAX);
         rendered(tx, of, (self.first, self.last), &self.wants, key, |at, event| packer.add(at, event))?;
         let body = packer.all().pop().map(|package| Zeroizing::new(package.body));
-        let body = body.filter(|body| sha256(body.as_bytes()) == self.digest);
+        let body =
+            body.filter(|body| self.digest.is_empty() || key.package_digest(body)[..] == self.digest[..]);
         body.ok_or_else(|| {
             StoreError::Damaged(format!(
                 "package {} of the webhook {} is not what it was when it was put together",
@@ -185,7 +193,7 @@ fn package(row: &Row<'_>) -> Result<PackageRow, StoreError> {
         wants: wants(row.text(3)?)?,
         events: row.int(4)?,
         bytes: row.int(5)?,
-        digest: row.array(6)?,
+        digest: row.bytes(6)?.to_vec(),
         created_at: row.at(7)?,
         state: row.text(8)?.to_owned(),
         attempts: row.int(9)?,

@@ -18,9 +18,10 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::batch::{self, Connection, Queue, Writer};
+use super::batch::{Connection, Writer};
 use super::binary::typed;
 use super::connect::{Postgres, classified, ends_connection};
+use super::queue::{Queue, queue};
 use super::rows::{self, PutOff, Rows};
 use super::sql::{Owned, Row, Session, owned, touched};
 use super::{Stmt, StoreError, Tx, Value, migrate};
@@ -55,7 +56,7 @@ impl Engine {
         migrate::check_postgres(server)?;
         let mut writers = Vec::new();
         for _ in 0..server.tuning.writers {
-            let (queue, jobs) = batch::queue();
+            let (queue, jobs) = queue();
             thread("writer", server, false, move |link| Writer(link).run(&jobs))?;
             writers.push(queue);
         }

@@ -88,6 +88,10 @@ impl<'a> Place<'a> {
         Self { kind: "check", id: check.as_bytes() }
     }
 
+    pub fn check_results(user: &'a Uuid) -> Self {
+        Self { kind: "check results", id: user.as_bytes() }
+    }
+
     pub fn tax_residencies(user: &'a Uuid) -> Self {
         Self { kind: "tax residencies", id: user.as_bytes() }
     }
@@ -248,6 +252,11 @@ impl TenantKey {
     /// Tells requests apart without giving away what they hold.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.fingerprints, parts)
+    }
+
+    /// Tells the bodies of packages apart; without the key nobody can try what stands in one.
+    pub fn package_digest(&self, body: &str) -> [u8; 32] {
+        mac(&self.fingerprints, &[b"package", body.as_bytes()])
     }
 
     /// What stands for a value in the blind index: equal for equal values of a field, and it tells nothing else.

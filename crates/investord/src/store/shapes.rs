@@ -26,7 +26,7 @@ const ACCOUNTS: &[(&str, Kind)] = &[
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 27] = [
+pub const SHAPES: [Shape; 28] = [
     (
         "tenants",
         &[
@@ -81,6 +81,7 @@ pub const SHAPES: [Shape; 27] = [
         ],
         3,
     ),
+    ("check_results", &[("tenant", Int), ("user_id", Id), ("sealed", Bytes)], 2),
     (
         "checks",
         &[

@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
 
-use super::batch::{self, Connection as _, Queue, Writer};
+use super::batch::{self, Connection as _, Writer};
+use super::queue::{Queue, queue};
 use super::sql::{Columns, Raw, Row, Session};
 use super::{Stmt, StoreError, Tx, Value, migrate, sqlite_file};
 
@@ -22,6 +24,8 @@ const STATEMENTS: usize = 128;
 const LOG_PAGES: u32 = 8_000;
 /// Memory for pages that the writer has seen: ids are random, so inserts touch pages all over an index.
 const WRITER_CACHE_KIB: i64 = 16_384;
+/// Scans at once: more would only share the processor and hold memory.
+pub const SCANS: usize = 8;
 /// Connections for reading that are kept when they rest; each may hold 2 MiB of pages.
 const RESTING: usize = 8;
 
@@ -30,15 +34,16 @@ pub struct Engine {
     /// Connections at rest. A read takes one, or opens one, and gives it back.
     readers: Mutex<Vec<Connection>>,
     pub queue: Queue,
+    scans: Semaphore,
 }
 
 impl Engine {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let (connection, _) = open_to_write(path)?;
         let path = sqlite_file::real_path(path)?;
-        let (queue, jobs) = batch::queue();
+        let (queue, jobs) = queue();
         std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
-        Ok(Self { path, readers: Mutex::default(), queue })
+        Ok(Self { path, readers: Mutex::default(), queue, scans: Semaphore::new(SCANS) })
     }
 
     pub fn read<T, E: From<StoreError>>(
@@ -62,6 +67,20 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Reads on a thread that serves no requests, when it is its turn.
+    pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        self: Arc<Self>,
+        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let unavailable = |error: &dyn std::error::Error| StoreError::Unavailable(error.to_string());
+        let _turn = self.scans.acquire().await.map_err(|closed| unavailable(&closed))?;
+        let engine = Arc::clone(&self);
+        let scanned = tokio::task::spawn_blocking(move || engine.read(read)).await;
+        scanned.unwrap_or_else(|panic| Err(unavailable(&panic).into()))
+    }
+}
+
 /// A connection that writes, to a file with the schema of this version, and what that took.
 pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)> {
     sqlite_file::make_private(path)?;
@@ -77,6 +96,8 @@ pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    // What is deleted is overwritten: a token that has ended, the old form of what was changed.
+    connection.pragma_update(None, "secure_delete", true)?;
     let state = migrate::sqlite(&mut connection)?;
     Ok((connection, state))
 }
@@ -239,7 +260,7 @@ mod tests {
         let writer = Writer(connection);
         // The queue is filled before anything is written: everything is one commit.
         let acknowledged = async |sizes: &[usize]| {
-            let (queue, jobs) = batch::queue();
+            let (queue, jobs) = queue();
             let units = sizes.iter().enumerate().map(|(number, size)| {
                 let bytes = vec![u8::try_from(number).unwrap(); *size];
                 let unit = move |tx: &Tx<'_>| tx.execute_one(&ADD, &[Value::Bytes(&bytes)]);
@@ -249,7 +270,7 @@ mod tests {
             for answer in &mut answers {
                 assert!(answer.now_or_never().is_none());
             }
-            let units = jobs.try_iter().filter_map(|job| match job {
+            let units = jobs.next().into_iter().flatten().filter_map(|job| match job {
                 batch::Job::Shared { unit, .. } => Some(unit),
                 _ => None,
             });

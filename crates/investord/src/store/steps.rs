@@ -199,6 +199,11 @@ pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Step>, StoreE
     tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], step)
 }
 
+/// Counts what of a kind has been begun for a user and is not done.
+pub fn count_open(tx: &Tx<'_>, (tenant, user): (i64, Uuid), kind: &str) -> Result<usize, StoreError> {
+    Ok(of_user(tx, tenant, user)?.iter().filter(|step| step.kind == kind).count())
+}
+
 /// Keeps when a step is due, and whether somebody holds it back.
 pub fn put(tx: &Tx<'_>, step: &Step) -> Result<(), StoreError> {
     let due = step.due.map_or(Value::Null, Value::At);

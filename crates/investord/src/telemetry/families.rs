@@ -55,6 +55,18 @@ pub const FAMILIES: &[Family] = &[
         &[],
         "Signatures of clients that did not verify.",
     ),
+    family(
+        Kind::Gauge,
+        "investord_budget_used",
+        &["budget"],
+        "How much of a budget is in use (docs/limits.md).",
+    ),
+    family(
+        Kind::Counter,
+        "investord_budget_refusals_total",
+        &["budget", "limit"],
+        "What was refused because a budget was used up: one's own, or that of all.",
+    ),
     family(Kind::Histogram, "investord_store_read_seconds", &["unit"], "Time of a read of the store."),
     family(
         Kind::Histogram,

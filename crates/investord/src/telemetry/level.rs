@@ -10,10 +10,13 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// The level of what no directive names.
 const OTHERWISE: &str = "info";
 /// The crates that write lines.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 15] = [
     "investord",
     "axum",
     "h2",
+    "hickory_net",
+    "hickory_proto",
+    "hickory_resolver",
     "hyper",
     "hyper_util",
     "mio",
@@ -25,7 +28,8 @@ const CRATES: [&str; 12] = [
     "tower",
 ];
 /// The modules of this crate.
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 16] = [
+    "access",
     "api",
     "app",
     "cli",

@@ -275,9 +275,9 @@ fn check(
     ids: &dyn Ids,
 ) -> Result<Outcome, StoreError> {
     let (mut user, user_key) = user(tx, step, key)?;
-    let all = checks::of_user(tx, head.tenant, user.id, &user_key)?;
-    let found = all.iter().find(|check| check.id == step.subject);
-    let mut check = found.cloned().ok_or_else(|| gone("check", step.subject))?;
+    let all = checks::that_count(tx, head.tenant, user.id, &user_key)?;
+    let found = checks::by_id(tx, head.tenant, user.id, step.subject, &user_key)?;
+    let mut check = found.ok_or_else(|| gone("check", step.subject))?;
     if check.content.review.decided.is_none() {
         check.content.review.decided = ordered(tx, step, settings, &user_key)?;
     }

@@ -6,6 +6,7 @@ use investord::clock::Ids as _;
 use investord::domain::account::{Custody, Group, Single};
 use investord::domain::check::{self, Check};
 use investord::domain::data_change::{Asked, DataChange};
+use investord::domain::review::Verdict;
 use investord::domain::search::{Field, Terms};
 use investord::domain::tenant::Settings;
 use investord::domain::webhook::NewWebhook;
@@ -139,8 +140,11 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     let found = users::load(tx, desk.tenant, user, &desk.key)?.unwrap().0;
     let (kind, number) = ("PERSONAL".to_owned(), "123456789".to_owned());
     let mut head = Head::take(tx, desk.tenant, now())?;
-    let check = Check::new(desk.ids.uuid(), user, head.now, check::Content::compliance(now()));
+    let mut check = Check::new(desk.ids.uuid(), user, head.now, check::Content::compliance(now()));
     checks::enter(tx, &mut head, &check, &key, &*desk.ids)?;
+    let verdict = Verdict { refusal: None, by: "somebody".to_owned() };
+    let event = check.decide(verdict, head.now).expect("it was open");
+    checks::update(tx, &mut head, &check, event, &key, &*desk.ids)?;
     let group = Group { kind, securities_account_number: number, closure_reason: None };
     let (group, events) = Custody::open(desk.ids.uuid(), &found, head.now, group);
     accounts::enter(tx, &mut head, &group, &events, &key, &*desk.ids)?;
@@ -264,6 +268,7 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM outcomes",
         "UPDATE operators SET role = 'operator'",
         "DELETE FROM checks",
+        "DELETE FROM check_results",
         "DELETE FROM tax_residencies",
         "DELETE FROM accounts",
         "DELETE FROM terms",
@@ -320,6 +325,7 @@ async fn a_digest_sees_one_changed_value() {
         ("operators", "UPDATE operators SET disabled_at = NULL"),
         ("sessions", "UPDATE sessions SET expires = NULL"),
         ("checks", "UPDATE checks SET status = 'FAILED'"),
+        ("check_results", "UPDATE check_results SET sealed = x'00'"),
         ("signing_keys", "UPDATE signing_keys SET retired_at = NULL"),
         ("acceptors", "UPDATE acceptors SET seen_at = 0"),
         ("webhooks", "UPDATE webhooks SET settled = settled + 1"),

@@ -87,9 +87,11 @@ impl Register {
             Self::Server(server) => {
                 let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
                 let tables = postgres::sql(server.url(), tables).into_iter().flatten().flatten();
-                // Escaped, so that bytes which are text can be read.
+                // Escaped, so that bytes which are text can be read, and in hex, for those that are not.
                 let rows = tables.map(|table| {
-                    let all = format!("SET bytea_output = 'escape'; SELECT t::text FROM {table} t");
+                    let all = ["escape", "hex"]
+                        .map(|form| format!("SET bytea_output = '{form}'; SELECT t::text FROM {table} t"))
+                        .join(";");
                     postgres::sql(server.url(), &all).into_iter().flatten().flatten().collect::<String>()
                 });
                 rows.map(String::into_bytes).collect()

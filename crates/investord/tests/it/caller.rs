@@ -969,6 +969,58 @@ async fn who_fails_too_often_is_held_back_but_spends_no_quota_of_the_client() {
     app.client().get("/users").sign().send_from(stranger).await.ok();
 }
 
+/// Who has nothing to show is counted by the address; who has a good token is answered there all the same, and nobody
+/// learns which clients there are.
+#[tokio::test]
+async fn strangers_hold_up_nobody_at_their_address() {
+    let mut app = TestApp::start().await;
+    app.restart_with(|config| config.failed_checks_per_second = 3).await;
+    let client = app.client();
+    let with_token = |token: &str| client.get("/users").header("authorization", &format!("Bearer {token}"));
+    let known = || with_token("nonsense");
+    let unknown = || known().header("upvest-client-id", "a3a780b6-a012-4fa8-905c-61a9d0c20844");
+    let mut answers = Vec::new();
+    let strangers: [(u8, &dyn Fn() -> Request); 2] = [(20, &known), (21, &unknown)];
+    for (last, bad) in strangers {
+        let (address, mut slugs) = ([127, 0, 0, last], Vec::new());
+        for _ in 0..6 {
+            slugs.push(bad().sign().send_from(address).await.slug());
+        }
+        assert_eq!(slugs[0], "unauthorised");
+        assert_eq!(slugs[5], "too_many_requests");
+        answers.push(slugs);
+        with_token(&client.token).sign().send_from(address).await.ok();
+        client.token_request().sign().send_from(address).await.ok();
+    }
+    assert_eq!(answers[0], answers[1], "a client that there is, and one that there is not");
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_everybody_has_an_address() {
+    let mut app = TestApp::start().await;
+    app.restart_with(|config| {
+        config.failed_checks_per_second = 2;
+        config.proxy.trusted = vec!["127.0.0.3/32".parse().unwrap()];
+    })
+    .await;
+    let client = app.client();
+    let bad = async |from: [u8; 4], said: &str| {
+        let request = client.get("/users").header("authorization", "Bearer nonsense");
+        request.header("x-forwarded-for", said).sign().send_from(from).await.slug()
+    };
+    let proxy = [127, 0, 0, 3];
+    for said in ["192.0.2.1", "198.51.100.1, 192.0.2.1"] {
+        assert_eq!(bad(proxy, said).await, "unauthorised");
+    }
+    assert_eq!(bad(proxy, "192.0.2.1").await, "too_many_requests");
+    assert_eq!(bad(proxy, "192.0.2.1, 192.0.2.2").await, "unauthorised", "somebody else");
+    // Whoever is no proxy may say what they like.
+    for said in ["192.0.2.3", "192.0.2.4"] {
+        assert_eq!(bad([127, 0, 0, 4], said).await, "unauthorised");
+    }
+    assert_eq!(bad([127, 0, 0, 4], "192.0.2.5").await, "too_many_requests");
+}
+
 #[tokio::test]
 async fn a_revoked_key_is_refused_a_second_later() {
     let app = TestApp::start().await;

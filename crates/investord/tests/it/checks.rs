@@ -232,6 +232,28 @@ async fn of_each_kind_the_last_that_was_decided_counts() {
     }
 }
 
+/// The history of a user can be long: what was decided before is not read again.
+#[tokio::test]
+async fn a_judgement_reads_no_more_than_the_last_check_of_each_kind() {
+    let app = TestApp::with(|options| {
+        options.settings.extend([("model", json!("TOL")), ("activation_requires", json!(["checks"]))]);
+    })
+    .await;
+    let client = app.client();
+    let user = client.created(&bodies::everything()).await;
+    let plain = without(example("kyc"), "confirmed_address");
+    filed(&app, &user, &plain).await;
+    filed(&app, &user, &plain).await;
+    // If it were read, nothing more could be decided of this user.
+    let nothing = if crate::ON_POSTGRES { "'x'::bytea" } else { "X'00'" };
+    let first = "(SELECT min(created_at) FROM checks)";
+    app.register.run(&format!("UPDATE checks SET sealed = {nothing} WHERE created_at = {first}"));
+    for body in [example("kyc"), example("instrument-fit")] {
+        assert_eq!(filed(&app, &user, &body).await["status"], "PASSED");
+    }
+    assert_eq!(status(client, &user).await, "ACTIVE");
+}
+
 #[tokio::test]
 async fn what_is_too_old_fails_where_the_tenant_wants_that() {
     let app = TestApp::start().await;

@@ -11,6 +11,8 @@ mod addresses;
 mod app;
 #[path = "../it/bodies.rs"]
 mod bodies;
+#[path = "../it/budgets.rs"]
+mod budgets;
 #[path = "../it/caller.rs"]
 mod caller;
 #[path = "../it/checks.rs"]
@@ -33,6 +35,8 @@ mod metrics;
 mod model;
 #[path = "../it/mutants.rs"]
 mod mutants;
+#[path = "../it/name_server.rs"]
+mod name_server;
 #[path = "../it/offboarding.rs"]
 mod offboarding;
 #[path = "../it/once.rs"]

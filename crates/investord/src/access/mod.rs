@@ -1,0 +1,66 @@
+//! What a tenant, an address or a stranger may use of what all share.
+//!
+//! Each budget is a [`Counter`]: so much in all, so much for one, and a clear answer beyond that. `docs/limits.md` lists
+//! them; the table `[limits]` of the configuration sets them.
+
+pub mod connections;
+pub mod counter;
+pub mod polls;
+pub mod proxies;
+pub mod tenants;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use self::connections::Connections;
+use self::counter::Counter;
+use self::polls::Polls;
+use self::proxies::Proxies;
+use self::tenants::Tenants;
+use crate::config::Config;
+
+pub struct Access {
+    pub tenants: Tenants,
+    pub proxies: Proxies,
+    /// Requests that wait for events.
+    pub polls: Polls,
+    /// Of clients, by their address.
+    pub connections: Connections,
+    pub operator_connections: Connections,
+    /// Passwords that wait to be judged, by the address they came from.
+    pub sign_ins: Arc<Counter<IpAddr>>,
+    /// Requests for tokens, whose client is not known before their body is there.
+    pub token_requests: Arc<Counter<IpAddr>>,
+}
+
+impl Access {
+    pub fn new(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            tenants: Tenants::new(limits),
+            polls: Polls::default(),
+            proxies: Proxies::new(&config.proxy),
+            connections: Connections::new("clients", limits.connections, limits.connections_per_address),
+            operator_connections: Connections::new(
+                "operators",
+                limits.operator_connections,
+                limits.operator_connections_per_address,
+            ),
+            sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
+            token_requests: Counter::new(
+                "token_requests",
+                limits.requests,
+                limits.token_requests_per_address,
+            ),
+        }
+    }
+
+    /// Tells how much of each budget is in use.
+    pub fn publish(&self) {
+        self.tenants.publish();
+        self.connections.publish();
+        self.operator_connections.publish();
+        self.sign_ins.publish();
+        self.token_requests.publish();
+    }
+}

@@ -1,0 +1,171 @@
+//! What a connection is bound to: a place among all, and the time in which its peer has to ask, and to read.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum_server::accept::Accept;
+use http::Request;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_io_timeout::TimeoutStream;
+use tower_service::Service;
+
+use crate::access::connections::{Connections, Place};
+use crate::app::App;
+
+/// Bytes of answers that the system keeps for a peer that does not read; enough for 2 MB/s over 60 ms.
+const SEND_BUFFER: usize = 128 * 1024;
+/// What a client hears for whose connection there is no place.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
+    content-type: text/plain\r\ncontent-length: 43\r\n\r\ntoo many connections are open; close some.\n";
+
+/// Accepts connections as far as there are places.
+#[derive(Clone)]
+pub struct Limited<A> {
+    inner: A,
+    app: App,
+    connections: Connections,
+    /// Whether somebody who is refused can read it.
+    says_why: bool,
+}
+
+impl<A> Limited<A> {
+    pub fn new(inner: A, app: &App, connections: Connections) -> Self {
+        Self { inner, app: app.clone(), connections, says_why: true }
+    }
+
+    /// Refuses by closing alone: before TLS nothing can be said.
+    pub fn silent(self) -> Self {
+        Self { says_why: false, ..self }
+    }
+
+    fn place(&self, stream: &TcpStream) -> io::Result<Place> {
+        let peer = stream.peer_addr()?;
+        let is_proxy = self.app.access.proxies.is_trusted(peer.ip());
+        if let Some(place) = self.connections.admit(peer.ip(), is_proxy, self.app.clock.uptime()) {
+            // What the system keeps of answers that are not read counts nowhere.
+            SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)?;
+            return Ok(place);
+        }
+        if self.says_why {
+            // Into the empty buffer of the system: it waits for nobody.
+            let _ = stream.try_write(REFUSAL);
+            let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+        }
+        Err(io::Error::other("no place"))
+    }
+}
+
+impl<A, S> Accept<TcpStream, S> for Limited<A>
+where
+    A: Accept<TcpStream, Noticed<S>>,
+    A::Future: Send + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Send,
+    A::Service: Send,
+{
+    type Stream = Bound<A::Stream>;
+    type Service = A::Service;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let place = match self.place(&stream) {
+            Ok(place) => place,
+            Err(refused) => return Box::pin(async { Err(refused) }),
+        };
+        let asked = Arc::new(AtomicBool::new(false));
+        let config = &self.app.config;
+        let idle = Duration::from_secs(config.head_timeout_seconds);
+        let unread = Duration::from_secs(config.limits.unread_seconds);
+        // TLS has its own limit; what follows it counts from here, too.
+        let first = tokio::time::sleep(Duration::from_secs(config.limits.first_request_seconds));
+        let first = Some((Box::pin(first), Arc::clone(&asked)));
+        let accepted = self.inner.accept(stream, Noticed { inner: service, asked });
+        Box::pin(async move {
+            let (stream, service) = accepted.await?;
+            let mut stream = Box::pin(TimeoutStream::new(stream));
+            stream.as_mut().set_read_timeout_pinned(Some(idle));
+            stream.as_mut().set_write_timeout_pinned(Some(unread));
+            Ok((Bound { stream, first, _place: place }, service))
+        })
+    }
+}
+
+/// A service that notices its first request.
+#[derive(Clone)]
+pub struct Noticed<S> {
+    inner: S,
+    asked: Arc<AtomicBool>,
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        self.asked.store(true, Ordering::Relaxed);
+        self.inner.call(request)
+    }
+}
+
+/// A connection that ends when its peer is silent: the time limits of HTTP begin with the first bytes of a request, and say
+/// nothing of a peer that does not read its answer.
+pub struct Bound<S> {
+    stream: Pin<Box<TimeoutStream<S>>>,
+    /// When the first request has to be there, and whether it is; none when it was.
+    first: Option<(Pin<Box<Sleep>>, Arc<AtomicBool>)>,
+    _place: Place,
+}
+
+impl<S: AsyncRead + AsyncWrite> AsyncRead for Bound<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some((late, asked)) = &mut self.first {
+            if asked.load(Ordering::Relaxed) {
+                self.first = None;
+            } else if late.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        self.stream.as_mut().poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> AsyncWrite for Bound<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(cx)
+    }
+}
