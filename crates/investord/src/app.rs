@@ -16,6 +16,7 @@ use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::outbound::{self, Outbound};
 use crate::store::Store;
+use crate::store::readiness::Readiness;
 use crate::store::seal::MasterKey;
 
 /// Whether this is somebody's laptop or the real register.
@@ -37,6 +38,7 @@ pub struct Parts {
     pub store: Store,
     pub master_key: Arc<MasterKey>,
     pub access: Access,
+    pub readiness: Readiness,
     pub directory: Directory,
     pub limits: Limits,
     pub replays: Replays,
@@ -76,6 +78,7 @@ impl App {
             store,
             master_key,
             access,
+            readiness: Readiness::default(),
             directory,
             limits,
             replays,

@@ -6,6 +6,7 @@ mod address;
 mod limits;
 mod name_server;
 mod proxy;
+mod risk;
 mod sources;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use address::Address;
 pub use limits::Limits;
 pub use name_server::NameServer;
 pub use proxy::{Proxy, ProxyHeader};
+pub use risk::Risk;
 pub use sources::{CommandLine, Sources};
 
 /// The commented default file.
@@ -50,6 +52,7 @@ pub struct Config {
     pub head_timeout_seconds: u64,
     pub body_timeout_seconds: u64,
     pub shutdown_timeout_seconds: u64,
+    pub allow: Vec<Risk>,
     pub proxy: Proxy,
     pub limits: Limits,
     pub log: Log,
@@ -150,6 +153,7 @@ impl Default for Config {
             head_timeout_seconds: 75,
             body_timeout_seconds: 30,
             shutdown_timeout_seconds: 10,
+            allow: Vec::new(),
             proxy: Proxy::default(),
             limits: Limits::default(),
             log: Log { format: LogFormat::Json, level: "info".into() },

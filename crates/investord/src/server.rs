@@ -25,7 +25,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::store::StoreError;
 use crate::{api, operator, telemetry, tls, worker};
 
 use self::connection::Limited;
@@ -137,10 +136,9 @@ fn health() -> Router<App> {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
 }
 
-/// Whether the server can do its work: the store reads, and its writer answers.
+/// Whether the server can do its work: the store reads, scans and writes in time.
 async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Problem> {
-    app.store.read("ready", |tx| crate::store::tenants::count_users(tx, 0).map(|_| ())).await?;
-    app.store.write("ready", 0, |_| Ok::<(), StoreError>(())).await?;
+    app.readiness.state(&app.store).await?;
     Ok((StatusCode::OK, "ready\n"))
 }
 
@@ -211,6 +209,8 @@ fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::
     telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
     companions.spawn(telemetry::upkeep(app.clone()));
+    let watching = app.clone();
+    companions.spawn(async move { watching.readiness.watch(&watching.store).await });
     if worker {
         companions.spawn(worker::sweep::run(app.clone()));
         companions.spawn(worker::chores::run(app.clone()));

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 
 use anyhow::anyhow;
 
-use super::parse_master_key;
+use super::{parse_master_key, risks};
+use crate::app::Mode;
 use crate::config::Config;
 use crate::outbound::Outbound;
 use crate::provision::Wanted;
@@ -31,9 +32,14 @@ pub struct Ready {
 }
 
 /// Checks everything that a server needs. The configuration then holds the addresses that were taken.
-pub fn of_server(config: &mut Config) -> Checked {
+pub fn of_server(config: &mut Config, mode: Mode) -> Checked {
     let mut checked = Checked::default();
     checked.of_every_process(config);
+    for (what, risk, text) in risks::objections(config, mode) {
+        if !config.allow.contains(&risk) {
+            checked.unusable.push((what, anyhow!("{text}; {}", risks::how_to_allow(risk))));
+        }
+    }
     if let Some(file) = &config.tenants {
         checked.tenants = checked.passed("tenants", Wanted::read(file));
     }

@@ -73,7 +73,7 @@ impl Dev {
         if let database @ Database::Postgres(_) = config.database()? {
             migrate::run(&database)?;
         }
-        let started = Started::new(config)?;
+        let started = Started::new(config, Mode::Development)?;
         let operators = format!("http://{}", started.config.operator_address());
         let token = data.join(OPERATOR_TOKEN);
         if !token.exists() {
@@ -87,7 +87,7 @@ impl Dev {
         } else {
             single_threaded(demo(&started.provisioner, &data, url))?
         };
-        started.serve(Mode::Development, true, None, |_| introduce(&profile, &operators, &data))
+        started.serve(true, None, |_| introduce(&profile, &operators, &data))
     }
 
     /// Weak defaults, which the environment and the command line override.

@@ -8,11 +8,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::checks::{self, Checked};
-use super::{Location, certificates, lock, provisioner, single_threaded};
+use super::{Location, certificates, lock, provisioner, risks, single_threaded};
+use crate::app::Mode;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::provision::{Provisioner, Wanted};
-use crate::store::survey::{Finding, Level, finding, readable_by_others, survey};
+use crate::store::survey::{Finding, Level, finding, survey};
 use crate::store::{Database, Store, sqlite_file, tenants};
 
 #[derive(Args)]
@@ -31,7 +32,7 @@ impl Doctor {
         let (database, clock) = (config.database()?, SystemClock::default());
         let mut findings = doubts(&config);
         findings.extend(certificates::examine(&config, clock.now()));
-        let mut checked = checks::of_server(&mut config);
+        let mut checked = checks::of_server(&mut config, Mode::Production);
         findings.extend(refusals(&mut checked, &database));
         let mut surveyed = survey(&database, &clock);
         surveyed.extend(file(&database));
@@ -82,16 +83,9 @@ fn doubts(config: &Config) -> Vec<Finding> {
     let mut doubt = |what, objection: Option<String>| {
         found.extend(objection.map(|text| finding(Level::Doubtful, what, text)));
     };
-    doubt("master_key_file", config.master_key_file.as_deref().and_then(readable_by_others));
-    let key_file = config.tls.as_ref().map(|tls| tls.key_file.as_path());
-    doubt("tls.key_file", key_file.and_then(readable_by_others));
-    let is_public_https = config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let is_local = config.listen.resolve().is_ok_and(|address| address.ip().is_loopback());
-    doubt(
-        "listen",
-        (config.tls.is_none() && !is_public_https && !is_local)
-            .then(|| format!("{} in clear: set tls, or public_url of a proxy", config.listen)),
-    );
+    for (what, risk, text) in risks::objections(config, Mode::Production) {
+        doubt(what, Some(text).filter(|_| config.allow.contains(&risk)));
+    }
     let unlimited = config.failed_checks_per_second == 0;
     doubt("failed_checks_per_second", unlimited.then(|| "0: strangers can keep the processor busy".into()));
     let chatty = ["debug", "trace"].iter().any(|level| config.log.level.contains(level));

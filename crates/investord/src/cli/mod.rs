@@ -34,6 +34,7 @@ mod process;
 mod profile;
 mod receive;
 mod reload;
+mod risks;
 mod serve;
 mod session;
 mod summary;
@@ -49,7 +50,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::{SystemClock, SystemIds};
-use crate::config::{Address, CommandLine, Config, Secret, Sources};
+use crate::config::{Address, CommandLine, Config, Risk, Secret, Sources};
 use crate::provision::Provisioner;
 use crate::store::seal::MasterKey;
 use crate::store::{Database, Store};
@@ -146,12 +147,15 @@ struct ServerOptions {
     /// Tenants, clients and keys to bring into being at start.
     #[arg(long, value_name = "FILE")]
     tenants: Option<PathBuf>,
+    /// Take a risk that is refused otherwise, as in plain-http; repeatable. `investord config` lists them.
+    #[arg(long, value_name = "RISK")]
+    allow: Vec<Risk>,
 }
 
 impl ServerOptions {
     fn add_to(self, command_line: &mut CommandLine) {
-        let Self { listen, operator_listen, tenants } = self;
-        *command_line = CommandLine { listen, operator_listen, tenants, ..command_line.clone() };
+        let Self { listen, operator_listen, tenants, allow } = self;
+        *command_line = CommandLine { listen, operator_listen, tenants, allow, ..command_line.clone() };
     }
 }
 

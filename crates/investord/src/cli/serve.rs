@@ -2,16 +2,16 @@
 
 use std::net::TcpListener;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use super::checks::{self, Ready};
 use super::reload::{OfServer, Reload, warn_of_certificates};
-use super::{Location, ServerOptions, lock, process, provisioner};
+use super::{Location, ServerOptions, lock, process, provisioner, risks};
 use crate::app::{App, Mode};
-use crate::config::{Config, Sources};
+use crate::config::{Config, Risk, Sources};
 use crate::operator;
 use crate::provision::{Provisioner, Wanted};
 use crate::server::{self, Listeners};
@@ -39,8 +39,8 @@ impl Serve {
         let mut sources = self.location.sources();
         self.listen.add_to(&mut sources.command_line);
         let config = Config::load(&sources)?;
-        let started = Started::new(config)?;
-        started.serve(Mode::Production, !self.no_worker, Some(sources), |config| {
+        let started = Started::new(config, Mode::Production)?;
+        started.serve(!self.no_worker, Some(sources), |config| {
             println!("investord serves on {}", config.listen);
             println!("operators are answered on {}", config.operator_address());
         })
@@ -90,29 +90,29 @@ pub struct Started {
     tenants: Option<Wanted>,
     listeners: Listeners,
     log: LogControl,
+    mode: Mode,
 }
 
 impl Started {
-    pub fn new(mut config: Config) -> anyhow::Result<Self> {
+    pub fn new(mut config: Config, mode: Mode) -> anyhow::Result<Self> {
         let written = config.clone();
         // First: nothing is made for a server that does not start.
-        let Ready { master_key, tenants, listeners } = checks::of_server(&mut config).for_server()?;
+        let Ready { master_key, tenants, listeners } = checks::of_server(&mut config, mode).for_server()?;
         let log = telemetry::start_log(&config.log)?;
         process::prepare(&mut config.limits);
         let provisioner = open(master_key, &config)?;
-        Ok(Self { provisioner, config, written, tenants, listeners, log })
+        Ok(Self { provisioner, config, written, tenants, listeners, log, mode })
     }
 
     /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c. What is read from
     /// `sources` is read again after SIGHUP.
     pub fn serve(
         self,
-        mode: Mode,
         worker: bool,
         sources: Option<Sources>,
         ready: impl FnOnce(&Config),
     ) -> anyhow::Result<()> {
-        let Self { provisioner, config, written, tenants, listeners, log } = self;
+        let Self { provisioner, config, written, tenants, listeners, log, mode } = self;
         runtime()?.block_on(async {
             let app = app(provisioner, config, tenants, mode).await?;
             let server = Some(OfServer { tls: listeners.tls.clone() });
@@ -181,6 +181,13 @@ async fn app(
     provisioner.check_master_key(&tenants)?;
     if let Some(wanted) = wanted {
         provisioner.apply(wanted).await.context("tenants file")?;
+    }
+    if mode == Mode::Production && !config.allow.contains(&Risk::Simulation) {
+        let tenants = provisioner.store.read("tenants.all", tenants::all).await?;
+        if let Some(tenant) = tenants.iter().find(|tenant| tenant.settings.simulates()) {
+            let (name, how) = (&tenant.name, risks::how_to_allow(Risk::Simulation));
+            bail!("outcomes can be ordered for the tenant {name} (review_policy = \"simulate\"); {how}");
+        }
     }
     let Provisioner { store, master_key, clock, ids } = provisioner;
     App::new(config, mode, clock, ids, store, master_key)

@@ -8,7 +8,7 @@ use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::Serialize;
 
-use super::{Address, Config, parse_toml};
+use super::{Address, Config, Risk, parse_toml};
 use crate::domain::suggest::did_you_mean;
 
 const PREFIX: &str = "INVESTORD_";
@@ -38,6 +38,8 @@ pub struct CommandLine {
     pub database: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenants: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Risk>,
 }
 
 impl Sources {

@@ -126,6 +126,11 @@ impl Postgres {
         self.verified
     }
 
+    /// Whether nothing is said before the connection is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.config.get_ssl_mode() == SslMode::Require
+    }
+
     /// Whether the server is reached over a network that others may listen to.
     pub fn is_remote(&self) -> bool {
         self.config.get_hosts().iter().any(|host| match host {

@@ -24,6 +24,7 @@ pub mod packages;
 pub mod page;
 mod postgres;
 mod queue;
+pub mod readiness;
 mod rows;
 pub mod seal;
 mod shapes;

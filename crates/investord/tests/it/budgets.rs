@@ -273,8 +273,8 @@ async fn what_nobody_has_decided_is_bounded_for_each_user() {
             client.request("POST", &path).json(body).send().await
         };
         for _ in 0..2 {
-            let begun = begin(&users[0]).await;
-            assert_eq!(begun.status, 202, "{}", begun.text());
+            let taken = begin(&users[0]).await;
+            assert_eq!(taken.status, 202, "{}", taken.text());
         }
         let refused = begin(&users[0]).await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{}", refused.text());

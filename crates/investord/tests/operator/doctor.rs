@@ -173,6 +173,8 @@ fn what_others_can_read_is_doubtful() {
     only_for_owner(&place.home.database());
     let mut doctor = doctor(&place);
     set_permissions(place.home.path("master.key"), Permissions::from_mode(0o640)).unwrap();
+    Findings::of(run(&mut doctor)).object("bad", "master_key_file", "640");
+    doctor.env("INVESTORD_ALLOW", "[\"readable-keys\"]");
     Findings::of(run(&mut doctor)).object("doubtful", "master_key_file", "640");
 }
 
@@ -180,12 +182,16 @@ fn what_others_can_read_is_doubtful() {
 fn a_configuration_that_will_hurt_is_doubtful() {
     let place = Place::sqlite("").migrated();
     for (name, value, what) in [
-        ("INVESTORD_LISTEN", "0.0.0.0:0", "listen"),
-        ("INVESTORD_LISTEN", "[::]:0", "listen"),
         ("INVESTORD_FAILED_CHECKS_PER_SECOND", "0", "failed_checks_per_second"),
         ("INVESTORD_LOG__LEVEL", "info,investord=debug", "log.level"),
     ] {
         Findings::of(run(doctor(&place).env(name, value))).object("doubtful", what, value);
+    }
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let mut open = doctor(&place);
+        Findings::of(run(open.env("INVESTORD_LISTEN", address))).object("bad", "listen", "plain-http");
+        open.env("INVESTORD_ALLOW", "[\"plain-http\"]");
+        Findings::of(run(&mut open)).object("doubtful", "listen", "in clear");
     }
     // Behind a proxy that speaks TLS it is as it should be.
     let mut behind = doctor(&place);

@@ -237,7 +237,10 @@ fn what_cannot_be_reached_is_told_without_the_password() {
     for (url, reason) in cases {
         // A server that answers may take its time for it.
         let limit = if reason.starts_with("no connection") { 1 } else { 600 };
-        let place = Place::at(&url, &format!("[postgres]\nconnect_timeout_seconds = {limit}"));
+        let place = Place::at(
+            &url,
+            &format!("allow = [\"plain-postgres\"]\n[postgres]\nconnect_timeout_seconds = {limit}"),
+        );
         for words in [&["migrate"][..], &["migrate", "--dry-run"], &["serve"], &["tenant", "list"]] {
             let said = place.run(words);
             assert_silent(&[&said.out, &said.err]);

@@ -36,7 +36,7 @@ pub fn uuid() -> String {
 /// The program with nothing of this process's own configuration.
 /// Makes the tables of a register, without a configuration: a test may want to see that one refused.
 pub fn migrate(url: &str) {
-    run(&mut investord(&std::env::temp_dir()).args(["migrate", "--database", url])).ok();
+    run(investord(&std::env::temp_dir()).args(["migrate", "--database", url])).ok();
 }
 
 pub fn investord(folder: &Path) -> Command {
@@ -398,8 +398,10 @@ impl Home {
     }
 
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 

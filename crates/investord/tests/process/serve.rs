@@ -1,6 +1,8 @@
 //! `investord serve`: configuration, TLS, health, metrics, log.
 
+use std::fs::{Permissions, set_permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
@@ -257,4 +259,33 @@ async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
     ] {
         assert!(!log.contains(word), "{word} stands in the log");
     }
+}
+
+#[test]
+fn what_is_dangerous_is_refused_unless_it_is_allowed() {
+    let home = Home::new("");
+    let refused = |words: &[&str], variables: &[(&str, &str)], risk: &str, what: &str| {
+        let refusal = run(home.command(words).envs(variables.iter().copied())).refusal();
+        assert!(refusal.contains(&format!("--allow {risk}")) && refusal.contains(what), "{refusal}");
+    };
+    refused(&["serve", "--listen", "0.0.0.0:0"], &[], "plain-http", "listen: 0.0.0.0:0");
+    refused(&["serve", "--operator-listen", "[::]:0"], &[], "plain-http", "operator_listen: [::]:0");
+    let far = [("INVESTORD_DATABASE", "postgres://investord@register.example/investord")];
+    refused(&["serve"], &far, "plain-postgres", "sslmode");
+    let mut dev = home.bare(&["dev", "--data", "dev", "--listen", "0.0.0.0:0"]);
+    let refusal = run(&mut dev).refusal();
+    assert!(refusal.contains("--allow remote-development"), "{refusal}");
+    set_permissions(home.path("master.key"), Permissions::from_mode(0o644)).unwrap();
+    refused(&["serve"], &[], "readable-keys", "has mode 644");
+    // The risk that is taken is not any other.
+    refused(&["serve", "--allow", "plain-http"], &[], "readable-keys", "has mode 644");
+    set_permissions(home.path("master.key"), Permissions::from_mode(0o600)).unwrap();
+    let refusal = run(&mut home.command(&["serve", "--allow", "everything"])).refusal();
+    assert!(refusal.contains("must be one of plain-http"), "{refusal}");
+
+    home.write("tenants.toml", &home.tenants("acme", "review_policy = \"simulate\""));
+    refused(&["serve"], &[], "simulation", "acme");
+    let allowed =
+        ["serve", "--allow", "simulation", "--allow", "plain-http", "--operator-listen", "0.0.0.0:0"];
+    home.serve_as("server", &allowed, &[]).stop();
 }

@@ -1,0 +1,44 @@
+//! Whether the store does its work in time: looked at once a second, so that to ask costs nothing.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Store, StoreError, Tx, tenants};
+
+/// How long it is from one look to the next, and how long one may take.
+const EVERY: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// When the store was looked at last, and what came of it.
+#[derive(Default)]
+pub struct Readiness(Mutex<Option<(Instant, Result<(), StoreError>)>>);
+
+impl Readiness {
+    /// Looks at the store for as long as somebody may ask.
+    pub async fn watch(&self, store: &Store) {
+        loop {
+            let outcome = look(store).await;
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), outcome));
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Whether a read, a scan and a write have been done in time.
+    pub async fn state(&self, store: &Store) -> Result<(), StoreError> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match last {
+            None => look(store).await,
+            Some((at, outcome)) if at.elapsed() < EVERY + LIMIT => outcome,
+            Some(_) => Err(StoreError::Unavailable("reads, scans or writes wait for too long".into())),
+        }
+    }
+}
+
+async fn look(store: &Store) -> Result<(), StoreError> {
+    let read = |tx: &Tx<'_>| tenants::count_users(tx, 0).map(|_| ());
+    store.read("ready", read).await?;
+    store.scan("ready", read).await?;
+    store.write("ready", 0, |_| Ok(())).await
+}
