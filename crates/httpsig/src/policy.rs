@@ -13,13 +13,22 @@ pub struct Policy {
     pub max_lifetime_seconds: i64,
     /// Seconds after `expires` in which the signature is still taken.
     pub expiry_grace_seconds: i64,
-    /// Also demand a nonce, a key id and the coverage of everything that Upvest's documentation lists.
+    /// Also demand a nonce, a key id and the coverage of everything that Upvest's documentation lists, and of the headers
+    /// that decide what is done.
     pub strict: bool,
+    /// With [`Policy::strict`], also demand that a request is bound to its host: `@authority` or `@target-uri`.
+    pub authority: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { max_ahead_seconds: 30, max_lifetime_seconds: 300, expiry_grace_seconds: 5, strict: false }
+        Policy {
+            max_ahead_seconds: 30,
+            max_lifetime_seconds: 300,
+            expiry_grace_seconds: 5,
+            strict: false,
+            authority: false,
+        }
     }
 }
 
@@ -116,6 +125,10 @@ impl Policy {
                 demand("accept")?;
                 demand("upvest-client-id")?;
                 sent("idempotency-key")?;
+                sent("upvest-api-version")?;
+                if self.authority && !presented.binds("@target-uri") {
+                    demand("@authority")?;
+                }
             }
             if body {
                 demand("content-type")?;

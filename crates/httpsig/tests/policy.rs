@@ -215,6 +215,20 @@ fn strict_coverage() {
     let get = HeaderMap::new();
     let list = r#""@method" "@path" "accept" "upvest-client-id""#;
     assert_eq!(coverage(list, &message(None, &get, b""), Version::Draft15, true), Ok(()));
+    let version = headers(&[("upvest-api-version", "1")]);
+    assert_eq!(
+        coverage(list, &message(None, &version, b""), Version::Draft15, true),
+        missing("upvest-api-version")
+    );
+    // Where the host is known, a request is for no other.
+    let bound = Policy { strict: true, authority: true, ..Policy::default() };
+    let check = |list: &str| {
+        let input = format!("({list});keyid=\"k\";nonce=\"n\"");
+        bound.check_coverage(&presented(&input), &message(None, &get, b""), Version::Draft15)
+    };
+    assert_eq!(check(list), missing("@authority"));
+    assert_eq!(check(&format!("{list} \"@authority\"")), Ok(()));
+    assert_eq!(check(&format!("{list} \"@target-uri\"")), Ok(()));
 }
 
 const BODY: &[u8] = br#"{"hello": "world"}"#;

@@ -227,6 +227,17 @@ impl Config {
         }
     }
 
+    /// Lists and reports that may read the store at once: of the readers of PostgreSQL two are left for what is short.
+    pub fn scans(&self) -> usize {
+        match self.database() {
+            Ok(Database::Postgres(_)) => {
+                let readers = usize::from(self.postgres.readers);
+                self.limits.scans.min(readers.saturating_sub(2).max(1))
+            }
+            _ => self.limits.scans,
+        }
+    }
+
     /// The master key in base64, from the file or the value.
     pub fn master_key(&self) -> anyhow::Result<Secret> {
         match (&self.master_key, &self.master_key_file) {

@@ -320,9 +320,15 @@ fn checked_scopes(scopes: &[String]) -> Result<String, Refusal> {
     }
 }
 
+/// Characters of a secret: 128 bits in base64 at least, so that nobody tries them.
+const LEAST_SECRET: usize = 22;
+const MOST_SECRET: usize = 1000;
+
 fn check_secret(secret: &Secret) -> Result<(), Refusal> {
     match secret.0.chars().count() {
-        1..=1000 => Ok(()),
-        _ => refuse("a secret has 1 to 1000 characters"),
+        LEAST_SECRET..=MOST_SECRET => Ok(()),
+        _ => refuse(format!(
+            "a secret has {LEAST_SECRET} to {MOST_SECRET} characters, as `openssl rand -base64 32` makes it"
+        )),
     }
 }

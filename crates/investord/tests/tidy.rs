@@ -295,6 +295,18 @@ fn every_statement_fits_the_schema() {
 }
 
 /// The text of the repository is about the product: links in the documents lead somewhere.
+/// A limit that nobody can look up is met by surprise.
+#[test]
+fn every_limit_is_documented() {
+    let read = |path: &str| fs::read_to_string(workspace().join(path)).unwrap();
+    let defaults: toml::Table = read("crates/investord/investord.default.toml").parse().unwrap();
+    let document = read("docs/limits.md");
+    let limits = defaults["limits"].as_table().unwrap();
+    let missing: Vec<_> =
+        limits.keys().filter(|key| !document.contains(&format!("`limits.{key}`"))).collect();
+    assert!(limits.len() > 10 && missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn documents_name_files_that_exist() {
     let mut missing = Vec::new();
@@ -302,7 +314,9 @@ fn documents_name_files_that_exist() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/choices.md",
+        "SECURITY.md",
         "docs/divergences.md",
+        "docs/limits.md",
         "docs/benchmarks.md",
         "docs/mifir-check.md",
         "docs/operating.md",

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -91,6 +92,8 @@ impl World {
     fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
         let path = self.folder().join(name);
         fs::write(&path, text)?;
+        // The server refuses keys that others can read.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         Ok(path)
     }
 

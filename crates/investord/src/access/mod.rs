@@ -37,7 +37,7 @@ impl Access {
     pub fn new(config: &Config) -> Self {
         let limits = &config.limits;
         Self {
-            tenants: Tenants::new(limits),
+            tenants: Tenants::new(limits, config.scans()),
             polls: Polls::default(),
             proxies: Proxies::new(&config.proxy),
             connections: Connections::new("clients", limits.connections, limits.connections_per_address),

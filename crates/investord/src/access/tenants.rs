@@ -29,7 +29,7 @@ pub struct Tenants {
 }
 
 impl Tenants {
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, scans: usize) -> Self {
         Self {
             requests: Counter::new("requests", limits.requests, limits.requests_per_tenant),
             received: Counter::new(
@@ -39,7 +39,7 @@ impl Tenants {
             ),
             unsent: Counter::new("unsent_bytes", limits.unsent_mib * MIB, limits.unsent_mib_per_tenant * MIB),
             calls: Counter::new("test_calls", limits.test_calls, limits.test_calls_per_tenant),
-            scans: Scans::new(limits.scans, limits.scans_per_tenant),
+            scans: Scans::new(scans, limits.scans_per_tenant),
         }
     }
 
@@ -141,5 +141,38 @@ impl Scans {
         let own = own.acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Turn { _own: own, _all: all })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// However many scans a tenant asks for, another one's are next.
+    #[test]
+    fn scans_of_one_tenant_wait_for_one_another() {
+        let scans = Scans::new(2, 1);
+        let first = scans.turn(1).now_or_never().flatten();
+        assert!(first.is_some());
+        assert!(scans.turn(1).now_or_never().is_none(), "its own share is used up");
+        let other = scans.turn(2).now_or_never().flatten();
+        assert!(other.is_some());
+        assert!(scans.turn(3).now_or_never().is_none(), "that of all, too");
+        drop(first);
+        assert!(scans.turn(3).now_or_never().flatten().is_some());
+    }
+
+    #[test]
+    fn bodies_count_as_they_arrive() {
+        let limits = Limits { received_mib: 1, received_mib_per_tenant: 1, ..Limits::default() };
+        let tenants = Tenants::new(&limits, 1);
+        let mut held = tenants.received(1);
+        assert!(Tenants::receive(&mut held, MIB).is_ok());
+        assert!(matches!(Tenants::receive(&mut held, 1), Err(Problem::TooManyRequests { .. })));
+        assert!(matches!(Tenants::receive(&mut tenants.received(2), 1), Err(Problem::Unavailable(_))));
+        drop(held);
+        assert!(Tenants::receive(&mut tenants.received(2), MIB).is_ok());
     }
 }

@@ -36,6 +36,9 @@ const MOST_BODY: usize = 1024 * 1024;
 const MOST_HEADERS: usize = 64;
 const MOST_HEADER_BYTES: usize = 32 * 1024;
 
+/// Seconds between signing and the end of a signature where a tenant is strict.
+const STRICT_LIFETIME: i64 = 60;
+
 /// Headers of which the first line would win silently.
 const DECIDING: [&str; 6] = [
     "authorization",
@@ -175,6 +178,15 @@ fn plausible(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// What a client's signatures have to fulfil (decision W21).
+fn policy(app: &App, client: &Client) -> Policy {
+    if !client.tenant.settings.strict_signatures {
+        return Policy::default();
+    }
+    let authority = app.origin.authority.is_some();
+    Policy { strict: true, authority, max_lifetime_seconds: STRICT_LIFETIME, ..Policy::default() }
+}
+
 /// Whether a body is what the operation takes.
 pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     compat::content_type(headers, wanted).map_err(|fault| Problem::invalid("content-type", fault))
@@ -268,7 +280,7 @@ impl<'a> Attempt<'a> {
         // The key id selects without any curve: one signature of the message is checked, whatever it carries.
         let is_known = |presented: &Presented| presented.key_id().is_some_and(|id| client.key(id).is_some());
         let presented = Presented::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
-        let policy = Policy { strict: client.tenant.settings.strict_signatures, ..Policy::default() };
+        let policy = policy(app, &client);
         let key_id = presented.key_id().ok_or_else(|| refused(app, &Refusal::MissingKeyId))?;
         let Some((key_id, key)) = client.key(key_id).map(|(id, key)| (id, key.clone())) else {
             return Err(explain::unknown_key(app, key_id));

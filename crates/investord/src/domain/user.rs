@@ -70,8 +70,8 @@ static FATCA: Shape = Shape {
 
 /// Birth dates before it are refused as typing errors (decision U5).
 pub const EARLIEST_BIRTH: Date = date(1900, 1, 1);
-/// Duplicates count, so four times as many as there are countries.
-pub const MOST_NATIONALITIES: usize = 1000;
+/// As many as there are countries; duplicates count.
+pub const MOST_NATIONALITIES: usize = 250;
 
 const SALUTATIONS: &[&str] =
     &["", "SALUTATION_MALE", "SALUTATION_FEMALE", "SALUTATION_FEMALE_MARRIED", "SALUTATION_DIVERSE"];

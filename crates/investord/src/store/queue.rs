@@ -34,17 +34,18 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    /// Whose turn is next. Each stands once in it, and has jobs.
-    turns: VecDeque<Lane>,
-    jobs: HashMap<Lane, VecDeque<Job>>,
+    /// In the order of what runs alone; none is empty.
+    parts: VecDeque<Part>,
     is_closed: bool,
 }
 
-/// Jobs that keep their order: those of a tenant; those that are of none.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Lane {
-    Tenant(i64),
-    Alone,
+/// Jobs among which tenants take turns, each tenant's in its own order, and what runs alone behind all of them.
+#[derive(Default)]
+struct Part {
+    /// Whose turn is next. Each stands once in it, and has jobs.
+    turns: VecDeque<i64>,
+    jobs: HashMap<i64, VecDeque<Job>>,
+    last: Option<Job>,
 }
 
 /// A queue for a writer to be.
@@ -58,19 +59,12 @@ impl Queue {
     /// Puts a job in, when there is room.
     pub async fn send(&self, job: Job) -> Result<(), Closed> {
         let shared = &self.0.0;
-        shared.room.acquire().await.map_err(|_| Closed)?.forget();
-        let lane = match &job {
-            Job::Shared { tenant, .. } => Lane::Tenant(*tenant),
-            Job::Alone(_) | Job::Fold(_) => Lane::Alone,
-        };
-        let mut waiting = shared.waiting();
-        let jobs = waiting.jobs.entry(lane).or_default();
-        let is_first = jobs.is_empty();
-        jobs.push_back(job);
-        if is_first {
-            waiting.turns.push_back(lane);
+        // Without a wait where there is room: who is first is put in first.
+        match shared.room.try_acquire() {
+            Ok(room) => room.forget(),
+            Err(_) => shared.room.acquire().await.map_err(|_| Closed)?.forget(),
         }
-        drop(waiting);
+        shared.waiting().put(job);
         shared.changed.notify_one();
         Ok(())
     }
@@ -90,11 +84,11 @@ impl Shared {
 }
 
 impl Jobs {
-    /// Waits for jobs and takes some, one of each tenant in turn. One that is to run alone is the last. None when nobody can
-    /// put any in.
+    /// Waits for jobs and takes some, one of each tenant in turn. One that is to run alone is the last, and neither overtakes
+    /// nor is overtaken. None when nobody can put any in.
     pub fn next(&self) -> Option<Vec<Job>> {
         let waiting = self.0.waiting();
-        let is_idle = |waiting: &mut Waiting| waiting.turns.is_empty() && !waiting.is_closed;
+        let is_idle = |waiting: &mut Waiting| waiting.parts.is_empty() && !waiting.is_closed;
         let waiting = self.0.changed.wait_while(waiting, is_idle);
         let taken = waiting.unwrap_or_else(PoisonError::into_inner).take();
         self.0.room.add_permits(taken.len());
@@ -112,19 +106,41 @@ impl Drop for Jobs {
 }
 
 impl Waiting {
+    fn put(&mut self, job: Job) {
+        if self.parts.back().is_none_or(|part| part.last.is_some()) {
+            self.parts.push_back(Part::default());
+        }
+        let part = self.parts.back_mut().expect("there is one");
+        match job {
+            Job::Shared { tenant, .. } => {
+                let jobs = part.jobs.entry(tenant).or_default();
+                if jobs.is_empty() {
+                    part.turns.push_back(tenant);
+                }
+                jobs.push_back(job);
+            }
+            Job::Alone(_) | Job::Fold(_) => part.last = Some(job),
+        }
+    }
+
     fn take(&mut self) -> Vec<Job> {
-        let most = if self.turns.len() > 1 { OF_SEVERAL } else { OF_ONE };
         let mut taken = Vec::new();
-        while let Some(lane) = self.turns.pop_front() {
-            let jobs = self.jobs.get_mut(&lane);
+        let Some(part) = self.parts.front_mut() else { return taken };
+        let most = if part.turns.len() > 1 { OF_SEVERAL } else { OF_ONE };
+        while taken.len() < most
+            && let Some(tenant) = part.turns.pop_front()
+        {
+            let jobs = part.jobs.get_mut(&tenant);
             taken.extend(jobs.and_then(VecDeque::pop_front));
-            match self.jobs.get(&lane).map(VecDeque::is_empty) {
-                Some(false) => self.turns.push_back(lane),
-                _ => drop(self.jobs.remove(&lane)),
+            if part.jobs.get(&tenant).is_some_and(|jobs| !jobs.is_empty()) {
+                part.turns.push_back(tenant);
+            } else {
+                part.jobs.remove(&tenant);
             }
-            if lane == Lane::Alone || taken.len() == most {
-                break;
-            }
+        }
+        if part.turns.is_empty() {
+            taken.extend(part.last.take());
+            self.parts.pop_front();
         }
         taken
     }
@@ -178,14 +194,24 @@ mod tests {
         let first = taken(&jobs);
         assert_eq!(first[..6], [1, 2, 3, 1, 2, 1]);
         assert_eq!(first.len(), OF_SEVERAL);
-        assert!(queue.send(Job::Alone(Box::new(Nothing))).now_or_never().is_some());
-        assert_eq!(taken(&jobs), [1, 0], "what runs alone is the last of those that are taken");
         drop(queue);
         let mut left = 0;
         while let Some(more) = jobs.next() {
             left += more.len();
         }
-        assert_eq!(left, 1000 - OF_ONE - (OF_SEVERAL - 3) - 1);
+        assert_eq!(left, 1000 - OF_ONE - (OF_SEVERAL - 3));
+    }
+
+    #[test]
+    fn what_runs_alone_is_not_overtaken() {
+        let (queue, jobs) = queue();
+        put(&queue, 1);
+        put(&queue, 2);
+        put(&queue, 1);
+        assert!(queue.send(Job::Alone(Box::new(Nothing))).now_or_never().is_some());
+        put(&queue, 3);
+        assert_eq!(taken(&jobs), [1, 2, 1, 0]);
+        assert_eq!(taken(&jobs), [3]);
     }
 
     #[test]

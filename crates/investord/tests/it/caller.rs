@@ -723,6 +723,26 @@ async fn a_strict_tenant_demands_what_the_documentation_lists() {
     }
 }
 
+/// Decision W21: bound to the host that is configured, and good for a minute.
+#[tokio::test]
+async fn a_strict_tenant_takes_no_message_for_another_host_and_none_that_lives_long() {
+    let mut app = TestApp::start().await;
+    app.restart_with(|config| config.public_url = Some("https://register.example".into())).await;
+    let client = app.client();
+    let covered = ["@method", "@path", "accept", "authorization", "upvest-client-id"];
+    let bound = [&covered[..], &["@authority"]].concat();
+    let ask = |covered: &[&str]| client.get("/users").covering(covered);
+    for strict in [false, true] {
+        app.set("strict_signatures", strict).await;
+        let now = app.clock.now().as_second();
+        ask(&bound).signed_as("@authority", "register.example").send().await.ok();
+        let expected = if strict { "unauthorised" } else { "ok" };
+        assert_eq!(ask(&covered).send().await.slug(), expected, "for whatever host");
+        let long = ask(&bound).signed_as("@authority", "register.example").times(Some(now), Some(now + 61));
+        assert_eq!(long.send().await.slug(), expected, "61 s");
+    }
+}
+
 #[tokio::test]
 async fn accept_is_refused_only_when_it_excludes_json() {
     let app = TestApp::start().await;

@@ -219,7 +219,7 @@ impl Rule {
                 "2023-07-28T10:09:00+25:00",
                 " 2023-07-28T10:09:00Z",
             ]),
-            Countries => vec![json!([]), json!([["DE"]]), json!([{}])],
+            Countries => vec![json!([]), json!([["DE"]]), json!([{}]), json!(vec!["DE"; 251])],
             Tags => {
                 vec![json!(["OTHER"]), json!([""]), json!(["CLIENT_EMPLOYEE", "CLIENT_EMPLOYEE"]), json!([1])]
             }
@@ -253,7 +253,7 @@ impl Rule {
                 "2023-07-28T10:09:00.123456789+14:00",
                 "1970-01-01T00:00:00-23:59",
             ]),
-            Countries => vec![json!(["XK"]), json!(["DE", "DE"]), json!(vec!["DE"; 300])],
+            Countries => vec![json!(["XK"]), json!(["DE", "DE"]), json!(vec!["DE"; 250])],
             Tags => vec![json!([]), json!(["CLIENT_EMPLOYEE"])],
             Bool => vec![json!(true), json!(false)],
             Object(_) => vec![],

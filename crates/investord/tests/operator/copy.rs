@@ -100,7 +100,17 @@ async fn second_client(place: &Place, server: &Server) -> (Client, Key) {
     let command = |words: &[&str]| run(&mut place.home.command(words));
     command(&["tenant", "create", "bank", "--set", "model=TOL"]).ok();
     let id = uuid();
-    command(&["client", "create", "--tenant", "bank", "--id", &id, "--secret", "s3cret"]).ok();
+    command(&[
+        "client",
+        "create",
+        "--tenant",
+        "bank",
+        "--id",
+        &id,
+        "--secret",
+        "s3cret-of-a-client-of-a-tenant",
+    ])
+    .ok();
     let keys = [KeyKind::Ed25519, KeyKind::P256, KeyKind::P384, KeyKind::P521].map(Key::new);
     for key in &keys {
         place.home.write("key.pem", &key.pair.public().spki_pem());
@@ -108,7 +118,12 @@ async fn second_client(place: &Place, server: &Server) -> (Client, Key) {
     }
     let [first, .., last] = keys;
     command(&["key", "revoke", &first.id]).ok();
-    let mut client = Client { id, secret: "s3cret".into(), key: last, ..place.home.stranger(server) };
+    let mut client = Client {
+        id,
+        secret: "s3cret-of-a-client-of-a-tenant".into(),
+        key: last,
+        ..place.home.stranger(server)
+    };
     until_async("the new client to be known", async || {
         let answer = client.ask_token().await;
         if answer.status == 200 { Ok(()) } else { Err(answer.text()) }

@@ -37,7 +37,9 @@ impl Fort {
 
     fn place(&self, host: &str, options: &str) -> Place {
         let port = self.cluster.port();
-        Place::at(&format!("postgres://keeper:{ENCODED}@{host}:{port}/register{options}"), "")
+        // TLS with a password takes its time on a busy machine.
+        let patient = "[postgres]\nconnect_timeout_seconds = 60";
+        Place::at(&format!("postgres://keeper:{ENCODED}@{host}:{port}/register{options}"), patient)
     }
 
     fn verified(&self) -> Place {

@@ -111,14 +111,27 @@ fn given_ids_and_secrets_are_taken_and_nothing_is_taken_twice() {
     let (client, other, key) = (uuid(), uuid(), Key::new(KeyKind::P521));
     run(&["tenant", "create", "acme"]).ok();
     assert!(run(&["tenant", "create", "acme"]).refusal().contains("there is a tenant 'acme' already"));
-    let words = ["client", "create", "--tenant", "acme", "--id", &client, "--secret", "s3cret", "--json"];
+    let words = [
+        "client",
+        "create",
+        "--tenant",
+        "acme",
+        "--id",
+        &client,
+        "--secret",
+        "s3cret-of-a-client-of-a-tenant",
+        "--json",
+    ];
     let made = run(&[&words[..], &["--scope", "users:read", "--scope", "checks:read"]].concat()).json();
-    assert_eq!(made, json!({ "id": client, "secret": "s3cret", "scopes": ["users:read", "checks:read"] }));
+    assert_eq!(
+        made,
+        json!({ "id": client, "secret": "s3cret-of-a-client-of-a-tenant", "scopes": ["users:read", "checks:read"] })
+    );
     assert!(run(&words).refusal().contains(&client));
-    home.write("secret.txt", "from-a-file\n");
+    home.write("secret.txt", "from-a-file-beside-it-0000\n");
     let words =
         ["client", "create", "--tenant", "acme", "--id", &other, "--secret-file", "secret.txt", "--json"];
-    assert_eq!(run(&words).json()["secret"], "from-a-file");
+    assert_eq!(run(&words).json()["secret"], "from-a-file-beside-it-0000");
     home.write("key.pem", &key.pair.public().spki_pem());
     let words = ["key", "add", "key.pem", "--client", &client, "--id", &key.id];
     run(&words).ok();
@@ -131,7 +144,11 @@ fn given_ids_and_secrets_are_taken_and_nothing_is_taken_twice() {
         (vec!["client", "rotate-secret", &key.id], format!("there is no client '{}'", key.id)),
         (vec!["tenant", "show", "nobody"], "there is no tenant 'nobody'".to_owned()),
         (vec!["tenant", "create", ""], "name".to_owned()),
-        (vec!["client", "create", "--tenant", "acme", "--secret", ""], "secret".to_owned()),
+        (vec!["client", "create", "--tenant", "acme", "--secret", ""], "22 to 1000 characters".to_owned()),
+        (
+            vec!["client", "create", "--tenant", "acme", "--secret", "guess-me"],
+            "22 to 1000 characters".to_owned(),
+        ),
         (vec!["client", "create", "--tenant", "acme", "--id", "no-uuid"], "no-uuid".to_owned()),
         (vec!["key", "add", "nowhere.pem", "--client", &client], "nowhere.pem".to_owned()),
         (
@@ -152,9 +169,20 @@ fn without_json_the_answers_are_tables() {
     assert!(run(&["tenant", "list"]).contains("none"));
     assert!(run(&["tenant", "create", "acme"]).contains("acme"));
     let (id, key) = (uuid(), Key::new(KeyKind::P384));
-    let made = run(&["client", "create", "--tenant", "acme", "--id", &id, "--secret", "s3cret"]);
+    let made = run(&[
+        "client",
+        "create",
+        "--tenant",
+        "acme",
+        "--id",
+        &id,
+        "--secret",
+        "s3cret-of-a-client-of-a-tenant",
+    ]);
     assert!(
-        made.contains(&id) && made.contains("s3cret") && made.contains("users:admin users:read"),
+        made.contains(&id)
+            && made.contains("s3cret-of-a-client-of-a-tenant")
+            && made.contains("users:admin users:read"),
         "{made}"
     );
     home.write("key.pem", &key.pair.public().spki_pem());
@@ -281,12 +309,23 @@ async fn a_rotated_secret_replaces_the_old_one_within_a_second() {
     let mut new = Client { secret: rotated["secret"].as_str().unwrap().to_owned(), ..old.clone() };
     new.take_token().await;
     assert_eq!(old.get("/users").await.status, 200, "tokens stay unless they are to end");
-    let words = ["client", "rotate-secret", &old.id, "--secret", "given", "--end-tokens", "--json"];
-    assert_eq!(run(&mut home.command(&words)).json(), json!({ "id": old.id, "secret": "given" }));
+    let words = [
+        "client",
+        "rotate-secret",
+        &old.id,
+        "--secret",
+        "given-to-the-command-line",
+        "--end-tokens",
+        "--json",
+    ];
+    assert_eq!(
+        run(&mut home.command(&words)).json(),
+        json!({ "id": old.id, "secret": "given-to-the-command-line" })
+    );
     let took = until_refused(async || old.get("/users").await.status == 401).await;
     assert!(took <= SECOND, "{took:?}");
     assert_eq!(new.get("/users").await.status, 401, "all tokens of the client");
-    let mut given = Client { secret: "given".into(), ..old };
+    let mut given = Client { secret: "given-to-the-command-line".into(), ..old };
     given.take_token().await;
     assert_eq!(given.get("/users").await.status, 200);
     server.stop();
@@ -335,14 +374,14 @@ async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
     // A second tenant, settings of the first, another secret and another key.
     let (p521, other) = (Key::new(KeyKind::P521), Home::new(""));
     home.write("p521.jwk", &p521.pair.public().jwk());
-    home.write("secret.txt", "new-secret\n");
+    home.write("secret.txt", "new-secret-of-the-tenants-file\n");
     let text = home.tenants("acme", "model = \"TOL\"\nactivation_requires = [\"identifiers\", \"checks\"]");
     let text = text.replace(&format!("secret = \"{}\"", home.secret), "secret_file = \"secret.txt\"");
     let key = format!("[[tenant.client.key]]\nid = \"{}\"\npublic_key_file = \"p521.jwk\"\n", p521.id);
     home.write("tenants.toml", &format!("{text}{key}{}", other.tenants("zeta", "regime = \"UK\"")));
     let server = home.serve();
     assert_eq!(home.stranger(&server).ask_token().await.status, 401, "the old secret");
-    let mut client = caller(&home, &server, &home.client, "new-secret", p521);
+    let mut client = caller(&home, &server, &home.client, "new-secret-of-the-tenants-file", p521);
     client.take_token().await;
     let problem = client.create(&person(1), &uuid()).await.problem(400, "invalid_request");
     assert!(problem["detail"].as_str().unwrap().contains("birth_city"), "TOL needs more: {problem}");

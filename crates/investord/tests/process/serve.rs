@@ -285,7 +285,6 @@ fn what_is_dangerous_is_refused_unless_it_is_allowed() {
 
     home.write("tenants.toml", &home.tenants("acme", "review_policy = \"simulate\""));
     refused(&["serve"], &[], "simulation", "acme");
-    let allowed =
-        ["serve", "--allow", "simulation", "--allow", "plain-http", "--operator-listen", "0.0.0.0:0"];
+    let allowed = ["--allow", "simulation", "--allow", "plain-http", "--operator-listen", "0.0.0.0:0"];
     home.serve_as("server", &allowed, &[]).stop();
 }
