@@ -169,7 +169,8 @@ pub async fn run(
             if let Some(files) = &app.config.tls {
                 telemetry::certificate_expires(tls::validity(&files.cert_file)?.1);
             }
-            let inner = RustlsAcceptor::new(tls).handshake_timeout(head_timeout);
+            let first = Duration::from_secs(app.config.limits.first_request_seconds);
+            let inner = RustlsAcceptor::new(tls).handshake_timeout(first);
             let acceptor = Limited::new(inner, &app, app.access.connections.clone()).silent();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);

@@ -1,12 +1,14 @@
 //! `investord serve`: configuration, TLS, health, metrics, log.
 
 use std::fs::{Permissions, set_permissions};
-use std::net::TcpListener;
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
 use crate::harness::{Client, Home, Ready, Request, Server, investord, master_key, peek, person, run, uuid};
+use crate::support::patience::PATIENCE;
 
 #[test]
 fn the_printed_configuration_is_one() {
@@ -287,4 +289,20 @@ fn what_is_dangerous_is_refused_unless_it_is_allowed() {
     refused(&["serve"], &[], "simulation", "acme");
     let allowed = ["--allow", "simulation", "--allow", "plain-http", "--operator-listen", "0.0.0.0:0"];
     home.serve_as("server", &allowed, &[]).stop();
+}
+
+/// Of a peer that never speaks, TLS would be waited for as long as for a head.
+#[test]
+fn whoever_does_not_begin_tls_is_not_waited_for() {
+    let config = "head_timeout_seconds = 3600\n[limits]\nfirst_request_seconds = 1\n\
+        [tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n";
+    let home = Home::new(config);
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    home.write("tls.crt", &made.cert.pem());
+    home.write("tls.key", &made.signing_key.serialize_pem());
+    let server = Server::start(home.command(&["serve"]), &home.path("server"), Ready::Listens);
+    let mut silent = TcpStream::connect(server.address).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(matches!(silent.read(&mut [0; 64]), Ok(0)), "the connection ends");
+    server.stop();
 }
