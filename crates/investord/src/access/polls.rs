@@ -18,6 +18,11 @@ pub struct Poll {
 }
 
 impl Polls {
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Begins to wait; whoever has waited there is over.
     pub fn begin(&self, endpoint: Uuid) -> Poll {
         let (own, is_over) = watch::channel(false);

@@ -43,11 +43,6 @@ impl Tenants {
         }
     }
 
-    /// How many requests are being answered.
-    pub fn in_flight(&self) -> usize {
-        self.requests.in_use()
-    }
-
     /// Begins a request, unless there are too many, or too much that was answered has not been read.
     pub fn request(&self, tenant: i64) -> Result<Held, Problem> {
         self.has_been_read(tenant)?;

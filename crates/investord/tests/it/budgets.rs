@@ -243,8 +243,8 @@ async fn one_request_waits_at_each_endpoint() {
     let endpoint = endpoint(&client).await;
     let first = tokio::spawn(client.get(&endpoint).send());
     until_async("the first request to wait", async || {
-        let used = app.app().access.tenants.in_flight();
-        if used == 1 { Ok(()) } else { Err(used) }
+        let waiting = app.app().access.polls.waiting();
+        if waiting == 1 { Ok(()) } else { Err(waiting) }
     })
     .await;
     let second = tokio::spawn(client.get(&endpoint).send());
