@@ -114,10 +114,15 @@ async fn scan<T: Send + 'static>(
     app: &App,
     tenant: i64,
     name: &'static str,
-    read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+    mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let _turn = app.access.tenants.scan(tenant).await?;
-    app.store.scan(name, read).await
+    let turn = app.access.tenants.scan(tenant).await?;
+    let counted = move |tx: &Tx<'_>| {
+        // Until it ends, whether or not its client has gone.
+        let _turn = &turn;
+        read(tx)
+    };
+    app.store.scan(name, counted).await
 }
 
 /// An answer: a JSON text that is ready to go out.

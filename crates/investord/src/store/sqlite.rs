@@ -34,7 +34,7 @@ pub struct Engine {
     /// Connections at rest. A read takes one, or opens one, and gives it back.
     readers: Mutex<Vec<Connection>>,
     pub queue: Queue,
-    scans: Semaphore,
+    scans: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -43,7 +43,7 @@ impl Engine {
         let path = sqlite_file::real_path(path)?;
         let (queue, jobs) = queue();
         std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
-        Ok(Self { path, readers: Mutex::default(), queue, scans: Semaphore::new(SCANS) })
+        Ok(Self { path, readers: Mutex::default(), queue, scans: Arc::new(Semaphore::new(SCANS)) })
     }
 
     pub fn read<T, E: From<StoreError>>(
@@ -65,19 +65,20 @@ impl Engine {
         }
         result
     }
-}
 
-impl Engine {
     /// Reads on a thread that serves no requests, when it is its turn.
     pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         self: Arc<Self>,
         read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let unavailable = |error: &dyn std::error::Error| StoreError::Unavailable(error.to_string());
-        let _turn = self.scans.acquire().await.map_err(|closed| unavailable(&closed))?;
-        let engine = Arc::clone(&self);
-        let scanned = tokio::task::spawn_blocking(move || engine.read(read)).await;
-        scanned.unwrap_or_else(|panic| Err(unavailable(&panic).into()))
+        let turn = Arc::clone(&self.scans).acquire_owned().await.map_err(|closed| unavailable(&closed))?;
+        let scanned = tokio::task::spawn_blocking(move || {
+            // Until it ends, whether or not its caller has gone.
+            let _turn = turn;
+            self.read(read)
+        });
+        scanned.await.unwrap_or_else(|panic| Err(unavailable(&panic).into()))
     }
 }
 
@@ -245,6 +246,29 @@ mod tests {
 
     fn stored(connection: &Connection) -> i64 {
         connection.query_row("SELECT count(*) FROM nonces", [], |row| row.get(0)).unwrap()
+    }
+
+    /// A client that goes away does not free the thread that reads for it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_scan_counts_until_it_ends_though_its_caller_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Engine::open(&folder.path().join("register.db")).unwrap());
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, may_end) = std::sync::mpsc::channel::<()>();
+        let mut begun = Some(begun);
+        let read = move |_: &Tx<'_>| -> Result<(), StoreError> {
+            begun.take().into_iter().for_each(|begun| begun.send(()).unwrap());
+            let _ = may_end.recv();
+            Ok(())
+        };
+        let caller = tokio::spawn(Arc::clone(&engine).scan(read));
+        has_begun.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(engine.scans.available_permits(), SCANS - 1);
+        drop(end);
+        let all = u32::try_from(SCANS).unwrap();
+        drop(engine.scans.acquire_many(all).await.unwrap());
     }
 
     /// SQLite undoes the whole transaction by itself when it is full: whoever was in it must not be told Ok.
