@@ -8,13 +8,16 @@ use uuid::Uuid;
 
 /// The request that waits at each endpoint.
 #[derive(Default)]
-pub struct Polls(Arc<Mutex<HashMap<Uuid, watch::Sender<bool>>>>);
+pub struct Polls(Arc<Waiting>);
+
+/// By tenant and endpoint: no tenant ends the request of another.
+type Waiting = Mutex<HashMap<(i64, Uuid), watch::Sender<bool>>>;
 
 /// A request that waits, until another one does so at the same endpoint.
 pub struct Poll {
-    endpoint: Uuid,
+    endpoint: (i64, Uuid),
     is_over: watch::Receiver<bool>,
-    all: Arc<Mutex<HashMap<Uuid, watch::Sender<bool>>>>,
+    all: Arc<Waiting>,
 }
 
 impl Polls {
@@ -23,11 +26,13 @@ impl Polls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Begins to wait; whoever has waited there is over.
-    pub fn begin(&self, endpoint: Uuid) -> Poll {
+    /// Begins to wait, and ends the request that has waited at the same endpoint.
+    pub fn begin(&self, tenant: i64, endpoint: Uuid) -> Poll {
+        let endpoint = (tenant, endpoint);
         let (own, is_over) = watch::channel(false);
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint, own);
-        if let Some(before) = before {
+        // Ended under the lock: a request that does not know yet that it is over would remove the new one.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = all.insert(endpoint, own) {
             before.send_replace(true);
         }
         Poll { endpoint, is_over, all: Arc::clone(&self.0) }
@@ -51,5 +56,23 @@ impl Drop for Poll {
         if !self.is_over() {
             all.remove(&self.endpoint);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_ends_the_one_before_it_and_none_of_another_tenant() {
+        let polls = Polls::default();
+        let first = polls.begin(1, Uuid::nil());
+        let foreign = polls.begin(2, Uuid::nil());
+        let second = polls.begin(1, Uuid::nil());
+        assert!(first.is_over() && !foreign.is_over() && !second.is_over());
+        drop(first);
+        assert_eq!(polls.waiting(), 2, "one that is over removes nobody");
+        drop((foreign, second));
+        assert_eq!(polls.waiting(), 0);
     }
 }

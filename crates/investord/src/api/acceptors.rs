@@ -212,8 +212,8 @@ pub async fn collect(State(app): State<App>, req: Signed<Collect>) -> Result<Rep
     let patience = Duration::from_secs(req.call.wait);
     let began = app.clock.uptime();
     let mut commits = app.store.commits(req.client.tenant.number);
-    // Whoever asks for the same takes the place of this request.
-    let poll = app.access.polls.begin(req.call.id);
+    // A newer request for the same endpoint ends this one.
+    let poll = app.access.polls.begin(req.client.tenant.number, req.call.id);
     let mut next = Next::default();
     loop {
         let collected = collect_now(&app, &req, &mut next).await?;
