@@ -99,9 +99,7 @@ fn note(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids) -
         Some(results) => results,
         None => last_decided(&of_user(tx, tenant, user, key)?),
     };
-    let own = (check.created_at, check.id);
-    let last = results.entry(check.content.kind).or_insert(own);
-    *last = own.max(*last);
+    keep_last(&mut results, check);
     let sealed = key.seal_data(Place::check_results(&user), &results, ids);
     let values = [Value::Int(tenant), Value::Id(user), Value::Bytes(&sealed)];
     tx.execute_one(&SET_RESULTS, &values)
@@ -115,12 +113,15 @@ fn results(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Option
 
 fn last_decided(all: &[Check]) -> Results {
     let mut results = Results::new();
-    for check in all.iter().filter(|check| check.status != Status::InProgress) {
-        let own = (check.created_at, check.id);
-        let last = results.entry(check.content.kind).or_insert(own);
-        *last = own.max(*last);
-    }
+    let decided = all.iter().filter(|check| check.status != Status::InProgress);
+    decided.for_each(|check| keep_last(&mut results, check));
     results
+}
+
+fn keep_last(results: &mut Results, check: &Check) {
+    let own = (check.created_at, check.id);
+    let last = results.entry(check.content.kind).or_insert(own);
+    *last = own.max(*last);
 }
 
 /// The checks by which a user is judged: those that are open, and of each kind the last that was decided; the oldest first.
