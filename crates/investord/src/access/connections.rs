@@ -29,8 +29,7 @@ impl Connections {
         Self(Arc::new(Inner { listener, counter, told_again: AtomicU64::new(0) }))
     }
 
-    /// Takes a place for a connection, if there is one.
-    /// A `proxy` asks for many, so it counts against the limit of all alone.
+    /// Takes a place for a connection, if there is one. A proxy asks for many, so it counts against the limit of all alone.
     pub fn admit(&self, peer: IpAddr, is_proxy: bool, uptime: Duration) -> Option<Place> {
         let taken = if is_proxy {
             self.0.counter.take_of_all(network(peer), 1)
@@ -45,8 +44,8 @@ impl Connections {
         if now >= again {
             self.0.told_again.store(now + TOLD_EVERY.as_secs(), Ordering::Relaxed);
             let limit = match refused {
-                Spent::Own => "limits.connections_per_address",
-                Spent::Everybodys => "limits.connections",
+                Spent::Own => "of one address",
+                Spent::Everybodys => "of all",
             };
             tracing::warn!(listener = self.0.listener, %peer, limit, "connections are refused");
         }
@@ -58,7 +57,8 @@ impl Connections {
     }
 }
 
-/// Returns what counts as one address: of IPv6 the /64 that a subscriber gets (RFC 6177), in which anybody has 2^64.
+/// Returns the address by which a peer is counted: one of IPv6 is reduced to its /64, because a subscriber has a whole /64
+/// at least (RFC 6177).
 pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {

@@ -68,15 +68,10 @@ impl<K: Hash + Eq + Copy> Counter<K> {
         spent
     }
 
-    /// How much is in use, in all.
-    pub fn in_use(&self) -> usize {
-        self.used().all
-    }
-
     /// Publishes how much is in use.
     pub fn publish(&self) {
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        metrics::gauge!("investord_budget_used", "budget" => self.name).set(self.in_use() as f64);
+        metrics::gauge!("investord_budget_used", "budget" => self.name).set(self.used().all as f64);
     }
 
     fn used(&self) -> MutexGuard<'_, Used<K>> {

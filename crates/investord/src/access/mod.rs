@@ -1,4 +1,4 @@
-//! What a tenant, an address or a stranger may use of what all share.
+//! Limits per tenant and per address on shared resources.
 //!
 //! Each budget is a [`Counter`]: so much in all, so much for one, and a clear answer beyond that. `docs/limits.md` lists
 //! them; the table `[limits]` of the configuration sets them.
@@ -55,7 +55,7 @@ impl Access {
         }
     }
 
-    /// Tells how much of each budget is in use.
+    /// Publishes how much of each budget is in use.
     pub fn publish(&self) {
         self.tenants.publish();
         self.connections.publish();

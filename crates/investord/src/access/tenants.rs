@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 /// How long a scan may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When somebody who was refused may come again, in seconds.
+/// Seconds after which a refused client may try again (`retry-after`).
 const AGAIN: u64 = 1;
 const MIB: usize = 1024 * 1024;
 
@@ -75,7 +75,7 @@ impl Tenants {
         Bytes::from_owner(Counted(answer, held))
     }
 
-    /// Tells how much is in use.
+    /// Publishes how much is in use.
     pub fn publish(&self) {
         for counter in [&self.requests, &self.received, &self.unsent, &self.calls] {
             counter.publish();

@@ -63,7 +63,7 @@ pub async fn write_found<T: Call + 'static>(
     app.store.write_after(name, number, first, unit).await?
 }
 
-/// Refuses to begin more of what nobody has decided yet.
+/// Refuses another check or data change while too many of the user are undecided.
 pub fn too_many_open(what: &'static str) -> Problem {
     Problem::TooManyRequests { retry_after_seconds: 60, what }
 }

@@ -110,7 +110,10 @@ impl Limits {
 
     /// Refuses to look at yet another attempt of somebody who keeps failing.
     pub fn attempt(&self, suspect: Suspect) -> Result<(), Problem> {
-        self.refuse_until(self.held_until.get(&suspect), "failed checks of this client's signatures")
+        self.refuse_until(
+            self.held_until.get(&suspect),
+            "failed checks of this client's credentials or signatures",
+        )
     }
 
     fn refuse_until(&self, until: Option<Duration>, what: &'static str) -> Result<(), Problem> {
