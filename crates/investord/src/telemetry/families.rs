@@ -100,6 +100,12 @@ pub const FAMILIES: &[Family] = &[
         "Time of an attempt to send a package.",
     ),
     family(
+        Kind::Counter,
+        "investord_webhook_leases_lost_total",
+        &[],
+        "Deliveries that outlasted their lease: their packages may be sent again.",
+    ),
+    family(
         Kind::Gauge,
         "investord_webhook_backlog_events",
         &[],

@@ -394,6 +394,11 @@ impl Delivery<'_> {
             let webhook = &load.portion.webhook;
             deliveries::settle(tx, (webhook, lease), &attempts, next, (&key, &*app.ids), now)
         };
-        self.app.store.write_after("webhooks.settle", self.tenant, self.first(), unit).await
+        let settled = self.app.store.write_after("webhooks.settle", self.tenant, self.first(), unit).await;
+        if matches!(settled, Ok(Settled::Lost)) {
+            tracing::warn!(webhook = %self.id, "a delivery outlasted its lease; its packages may be sent again");
+            metrics::counter!("investord_webhook_leases_lost_total").increment(1);
+        }
+        settled
     }
 }

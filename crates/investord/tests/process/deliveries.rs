@@ -100,6 +100,13 @@ async fn events(client: &Client) -> Vec<Value> {
     }
 }
 
+/// Holds that no package came again without a reason: `leases` is how often a server has outlasted one.
+fn assert_explained(verdict: &Value, leases: f64) {
+    let unexplained = verdict["unexplained"].as_array().unwrap();
+    let count = f64::from(u32::try_from(unexplained.len()).unwrap());
+    assert!(count <= leases, "{leases} leases were lost, {unexplained:#?}");
+}
+
 /// How many events have been accepted.
 fn delivered(receiver: &Receiver) -> i64 {
     receiver.ask("/state")["delivered"].as_i64().unwrap()
@@ -161,6 +168,8 @@ struct Targets<'a> {
     doors: Arc<Mutex<Vec<SocketAddr>>>,
     /// Packages that each had delivered when it was killed.
     delivered: Vec<f64>,
+    /// Leases that were lost.
+    lost: f64,
 }
 
 impl<'a> Targets<'a> {
@@ -168,12 +177,18 @@ impl<'a> Targets<'a> {
         let servers: Vec<Server> = PROCESSES.iter().map(|log| serve(home, receiver, log)).collect();
         let doors = servers.iter().map(|server| server.address).collect();
         let delivered = vec![0.0; servers.len()];
-        Self { home, receiver, servers, doors: Arc::new(Mutex::new(doors)), delivered }
+        Self { home, receiver, servers, doors: Arc::new(Mutex::new(doors)), delivered, lost: 0.0 }
+    }
+
+    /// Takes down what a server has counted.
+    fn count(&mut self, at: usize) {
+        let server = &self.servers[at];
+        self.delivered[at] += server.metric("investord_webhook_attempts_total{outcome=\"delivered\"}");
+        self.lost += server.metric("investord_webhook_leases_lost_total");
     }
 
     fn kill(&mut self, at: usize) {
-        self.delivered[at] +=
-            self.servers[at].metric("investord_webhook_attempts_total{outcome=\"delivered\"}");
+        self.count(at);
         self.receiver.ask("/kill");
         self.servers.remove(at).kill();
         self.receiver.ask("/killed");
@@ -220,13 +235,14 @@ async fn every_event_is_told_in_order_however_receivers_fail_and_servers_are_kil
         0 => Ok(()),
         count => Err(format!("{count} open packages")),
     });
-    for (at, server) in targets.servers.into_iter().enumerate() {
-        targets.delivered[at] += server.metric("investord_webhook_attempts_total{outcome=\"delivered\"}");
-        server.stop();
+    for at in 0..targets.servers.len() {
+        targets.count(at);
     }
+    targets.servers.into_iter().for_each(Server::stop);
     let verdict = receiver.verdict(&webhooks, &events, SIZE);
     println!("{verdict} {:?} {:?}", targets.delivered, began.elapsed());
     assert_eq!(verdict["fault_count"], 0);
+    assert_explained(&verdict, targets.lost);
     assert_eq!(verdict["delivered"], events.len() * HOOKS);
     assert_eq!((&verdict["all_acts"], &verdict["kills"]), (&json!(true), &json!(kills)));
     assert!(
@@ -299,6 +315,7 @@ async fn what_a_client_has_begun_that_hangs_up_is_told_or_has_not_happened() {
     let verdict = receiver.verdict(&webhooks, &known, LARGE);
     println!("{} cuts, {total} users, {verdict} {:?}", cuts(), began.elapsed());
     assert_eq!(verdict["fault_count"], 0);
+    assert_explained(&verdict, server.metric("investord_webhook_leases_lost_total"));
     let (least, most) = (usize::try_from(cuts() / 50).unwrap(), usize::try_from(cuts() * 9 / 10).unwrap());
     assert!((least..=most).contains(&total), "{total} users: neither all nor none came through");
     let mut expected: Vec<Value> = Vec::new();

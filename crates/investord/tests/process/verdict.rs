@@ -68,6 +68,8 @@ struct Story<'a> {
     failed: Option<Act>,
     returns: usize,
     duplicates: usize,
+    /// Returns that no kill explains: a lease can have ended, which only the servers can tell.
+    unexplained: Vec<String>,
     faults: Vec<String>,
 }
 
@@ -80,7 +82,7 @@ impl Log {
         let mut acts = Acts::new();
         let mut faults = self.strays.clone();
         let (mut requests, mut packages, mut delivered) = (0, 0, 0);
-        let (mut returns, mut duplicates) = (0, 0);
+        let (mut returns, mut duplicates, mut unexplained) = (0, 0, Vec::new());
         let stories: Vec<Story<'_>> = (0..hooks).map(|hook| self.story(hook, &mut acts)).collect();
         for (hook, story) in stories.into_iter().enumerate() {
             requests += self.entries.iter().filter(|entry| entry.hook == hook).count();
@@ -88,6 +90,7 @@ impl Log {
             delivered += story.accepted().map(|package| package.events).sum::<usize>();
             (returns, duplicates) = (returns + story.returns, duplicates + story.duplicates);
             let compared = expected.map(|expected| story.compare(hook, expected)).unwrap_or_default();
+            unexplained.extend(story.unexplained.iter().map(|fault| format!("webhook {hook}: {fault}")));
             let own = story.faults.into_iter().chain(compared);
             faults.extend(own.map(|fault| format!("webhook {hook}: {fault}")));
         }
@@ -106,6 +109,7 @@ impl Log {
             "kills": self.kills.len(),
             "returns": returns,
             "duplicates": duplicates,
+            "unexplained": unexplained,
             "acts": acts,
             "all_acts": all,
             "fault_count": count,
@@ -160,8 +164,8 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Somebody begins again with a package that was accepted: its server must have been killed before it could settle
-    /// that.
+    /// Takes note that somebody begins again with a package that was accepted: its server was killed before it could
+    /// settle that, or has outlasted its lease.
     fn returned(&mut self, number: usize, now: Duration, kills: &[(Duration, Option<Duration>)]) {
         self.returns += 1;
         let accepted = self.packages[number].accepted.unwrap_or_default();
@@ -173,7 +177,7 @@ impl<'a> Story<'a> {
             Some((kill, _)) if self.next - number <= PORTION => drop(self.used.insert(kill)),
             _ => {
                 let near = kills.iter().filter(|(from, _)| (accepted..=now).contains(from)).count();
-                self.faults.push(format!(
+                self.unexplained.push(format!(
                     "{now:?}: package {number}, accepted {accepted:?}, came again when {} was to come; {near} kills since",
                     self.next
                 ));
