@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::Context;
-use tokio::signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Whether SIGINT or SIGTERM has come.
 #[derive(Clone, Default)]
@@ -15,16 +15,17 @@ impl Interrupt {
     /// Takes the signals from now on instead of ending the process.
     pub fn watch() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut terminate = {
+        // Before this returns: what comes before the thread below runs counts, too.
+        let (mut interrupt_signal, mut terminate) = {
             let _guard = runtime.enter();
-            signal::unix::signal(signal::unix::SignalKind::terminate())?
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
         };
         let interrupt = Self::default();
         let flag = Arc::clone(&interrupt.0);
         let wait = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    _ = signal::ctrl_c() => {}
+                    _ = interrupt_signal.recv() => {}
                     _ = terminate.recv() => {}
                 }
             });

@@ -70,81 +70,186 @@ impl Rows {
     }
 
     pub fn repeats(self) -> Repeats {
-        Repeats { numbers: repeated(self.numbers), people: repeated(self.people) }
+        let numbers = groups(self.numbers).map(|(key, places)| (key, SameNumber::new(&places))).collect();
+        let people = groups(self.people).map(|(key, places)| (key, SameName::new(&places))).collect();
+        Repeats { numbers, people }
     }
 }
 
-fn repeated(mut places: Vec<(Key, Place)>) -> HashMap<Key, Vec<Place>> {
+/// What stands on more than one line, each with its places in the order of the file.
+fn groups(mut places: Vec<(Key, Place)>) -> impl Iterator<Item = (Key, Vec<Place>)> {
     places.sort_unstable_by_key(|(key, place)| (*key, place.line));
     places.dedup_by_key(|(key, place)| (*key, place.line));
     let groups = places.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1);
-    groups.map(|group| (group[0].0, group.iter().map(|(_, place)| *place).collect())).collect()
+    let groups = groups.map(|group| (group[0].0, group.iter().map(|(_, place)| *place).collect()));
+    groups.collect::<Vec<_>>().into_iter()
+}
+
+/// The lines of a group: the first of them, because a message names no more, and how many there are. So a row costs the
+/// same in a group of two as in one of a million.
+#[derive(Clone, Default)]
+struct Lines {
+    first: Vec<u64>,
+    count: usize,
+}
+
+impl Lines {
+    fn add(&mut self, line: u64) {
+        if self.first.len() <= MOST_LINES {
+            self.first.push(line);
+        }
+        self.count += 1;
+    }
+
+    /// Returns those beside a line of the group.
+    fn beside(&self, line: u64) -> Self {
+        let first = self.first.iter().copied().filter(|other| *other != line).collect();
+        Self { first, count: self.count.saturating_sub(1) }
+    }
+}
+
+/// The rows of a name and a birth date.
+struct SameName {
+    all: Lines,
+    without_number: Lines,
+}
+
+impl SameName {
+    fn new(places: &[Place]) -> Self {
+        let (mut all, mut without_number) = (Lines::default(), Lines::default());
+        for place in places {
+            all.add(place.line);
+            if !place.has_number {
+                without_number.add(place.line);
+            }
+        }
+        Self { all, without_number }
+    }
+}
+
+/// The rows of a number.
+struct SameNumber {
+    by_person: HashMap<Key, Lines>,
+    /// The first rows, so many of each person that enough are left without those of any one.
+    first: Vec<Place>,
+    count: usize,
+}
+
+impl SameNumber {
+    fn new(places: &[Place]) -> Self {
+        let mut number = Self { by_person: HashMap::new(), first: Vec::new(), count: places.len() };
+        for place in places {
+            let lines = number.by_person.entry(place.person).or_default();
+            if lines.count <= MOST_LINES && number.first.len() <= 2 * MOST_LINES {
+                number.first.push(*place);
+            }
+            lines.add(place.line);
+        }
+        number
+    }
+
+    /// Returns the other rows of a person, and those of others.
+    fn beside(&self, line: u64, own: Option<Key>) -> (Lines, Lines) {
+        let Some(same) = own.and_then(|own| self.by_person.get(&own)) else {
+            let first = self.first.iter().map(|place| place.line).filter(|other| *other != line).collect();
+            return (Lines::default(), Lines { first, count: self.count.saturating_sub(1) });
+        };
+        let others = self.first.iter().filter(|place| Some(place.person) != own);
+        let others =
+            Lines { first: others.map(|place| place.line).collect(), count: self.count - same.count };
+        (same.beside(line), others)
+    }
 }
 
 /// What stands on more than one row.
 pub struct Repeats {
-    numbers: HashMap<Key, Vec<Place>>,
-    people: HashMap<Key, Vec<Place>>,
+    numbers: HashMap<Key, SameNumber>,
+    people: HashMap<Key, SameName>,
 }
 
 impl Repeats {
     /// Names the other rows of the numbers of a row, and of its person.
     pub fn findings(&self, line: u64, person: &DryRun) -> Vec<Finding> {
         let own = person_key(person);
-        let has_number = numbers(&person.contents).next().is_some();
         let mut findings = self.of_numbers(line, &person.contents, Some(own));
-        let said: Vec<u64> = findings.iter().flat_map(|(_, lines)| lines.clone()).collect();
-        let others = self.people.get(&own).into_iter().flatten().filter(|place| {
+        let has_number = numbers(&person.contents).next().is_some();
+        let others = match self.people.get(&own) {
             // Two numbers are two people, who happen to have one name.
-            place.line != line && !said.contains(&place.line) && !(has_number && place.has_number)
-        });
-        let lines: Vec<u64> = others.map(|place| place.line).collect();
-        if !lines.is_empty() {
-            let message = format!("the same name and birth date stand on {}", listed(&lines));
-            findings.push((finding("repeated_person", message), lines));
-        }
-        findings.into_iter().map(|(finding, _)| finding).collect()
+            Some(same) if has_number => same.without_number.clone(),
+            Some(same) => same.all.beside(line),
+            None => Lines::default(),
+        };
+        findings.extend(finding("repeated_person", "the same name and birth date stand", &others));
+        findings
     }
 
     /// The same for a row whose person cannot be read.
     pub fn findings_without_person(&self, line: u64, contents: &[Content]) -> Vec<Finding> {
-        self.of_numbers(line, contents, None).into_iter().map(|(finding, _)| finding).collect()
+        self.of_numbers(line, contents, None)
     }
 
-    fn of_numbers(&self, line: u64, contents: &[Content], own: Option<Key>) -> Vec<(Finding, Vec<u64>)> {
+    fn of_numbers(&self, line: u64, contents: &[Content], own: Option<Key>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for content in numbers(contents) {
-            let places = self.numbers.get(&number_key(content)).into_iter().flatten();
-            let others = places.filter(|place| place.line != line);
-            let (same, different): (Vec<&Place>, Vec<&Place>) =
-                others.partition(|place| Some(place.person) == own);
+            let Some(number) = self.numbers.get(&number_key(content)) else { continue };
+            let (same, different) = number.beside(line, own);
             let what = format!("{} {}", content.country, content.abbreviation());
-            let mut add = |code: &str, places: Vec<&Place>, text: &str| {
-                let lines: Vec<u64> = places.iter().map(|place| place.line).collect();
-                if !lines.is_empty() {
-                    let message = format!("{what}: {text} on {}", listed(&lines));
-                    findings.push((finding(code, message), lines));
-                }
-            };
-            add("repeated_person", same, "the same person with the same number stands");
-            add("repeated_number", different, "the same number stands");
+            let text = format!("{what}: the same person with the same number stands");
+            findings.extend(finding("repeated_person", &text, &same));
+            findings.extend(finding(
+                "repeated_number",
+                &format!("{what}: the same number stands"),
+                &different,
+            ));
         }
         findings
     }
 }
 
-fn finding(code: &str, message: String) -> Finding {
-    let (severity, code) = (SOFT.to_owned(), code.to_owned());
-    Finding { severity, code, message }
-}
-
 /// Lines that a message names.
 const MOST_LINES: usize = 5;
 
-fn listed(lines: &[u64]) -> String {
-    let named: Vec<String> = lines.iter().take(MOST_LINES).map(u64::to_string).collect();
-    let more = lines.len() - named.len();
+/// Says what stands on other lines, if there are any.
+fn finding(code: &str, what: &str, others: &Lines) -> Option<Finding> {
+    if others.count == 0 {
+        return None;
+    }
+    let named: Vec<String> = others.first.iter().take(MOST_LINES).map(u64::to_string).collect();
+    let more = others.count.saturating_sub(named.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let lines = if lines.len() == 1 { "line" } else { "lines" };
-    format!("{lines} {}{more}", named.join(", "))
+    let lines = if others.count == 1 { "line" } else { "lines" };
+    let message = format!("{what} on {lines} {}{more}", named.join(", "));
+    Some(Finding { severity: SOFT.to_owned(), code: code.to_owned(), message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every way in which up to five blocks of rows of one number belong to three people, told as if all were listed.
+    #[test]
+    fn a_short_list_names_what_a_whole_one_would() {
+        for blocks in 2..=5_u32 {
+            for assignment in 0..3_u64.pow(blocks) {
+                let person = |block: u32| [u8::try_from(assignment / 3_u64.pow(block) % 3).unwrap(); 16];
+                // Six rows each, so that lists are cut.
+                let place = |at: u32| Place { line: at.into(), person: person(at / 6), has_number: true };
+                let places: Vec<Place> = (0..6 * blocks).map(place).collect();
+                let number = SameNumber::new(&places);
+                for own in &places {
+                    let told =
+                        |lines: Lines| finding("code", "it stands", &lines).map(|finding| finding.message);
+                    let all = |same: bool| {
+                        let mut lines = Lines::default();
+                        let of =
+                            |place: &&Place| (place.person == own.person) == same && place.line != own.line;
+                        places.iter().filter(of).for_each(|place| lines.add(place.line));
+                        told(lines)
+                    };
+                    let (same, different) = number.beside(own.line, Some(own.person));
+                    assert_eq!((told(same), told(different)), (all(true), all(false)), "{assignment}");
+                }
+            }
+        }
+    }
 }
