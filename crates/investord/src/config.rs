@@ -164,19 +164,34 @@ impl Default for Config {
     }
 }
 
-/// From the port of clients to that of operators.
+/// Distance from the port of clients to that of operators.
 const OPERATOR_PORT: u16 = 1000;
+/// Distance from the port of clients to that of metrics.
+const METRICS_PORT: u16 = 2000;
 
 impl Config {
     /// Where operators are answered: for people of this machine, unless it is said otherwise.
     pub fn operator_address(&self) -> Address {
-        self.operator_listen.clone().unwrap_or_else(|| {
-            let port = match self.listen.port() {
-                0 => 0,
-                port => port.checked_add(OPERATOR_PORT).unwrap_or(0),
-            };
-            ([127, 0, 0, 1], port).into()
-        })
+        self.operator_listen.clone().unwrap_or_else(|| self.local_address(OPERATOR_PORT))
+    }
+
+    /// Returns where a server answers those who collect metrics.
+    pub fn metrics_address(&self) -> Address {
+        self.metrics_listen.clone().unwrap_or_else(|| self.local_address(METRICS_PORT))
+    }
+
+    /// Whether clients reach this server over TLS, its own or that of a proxy.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https:"))
+    }
+
+    /// Returns an address that only this machine reaches, so far above the port of clients.
+    fn local_address(&self, above: u16) -> Address {
+        let port = match self.listen.port() {
+            0 => 0,
+            port => port.checked_add(above).unwrap_or(0),
+        };
+        ([127, 0, 0, 1], port).into()
     }
 
     /// Reads all sources and checks what they say.

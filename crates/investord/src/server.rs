@@ -4,6 +4,7 @@ mod connection;
 pub mod listeners;
 
 use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,7 +17,7 @@ use axum_server::Handle;
 use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -44,19 +45,48 @@ const LAST_TAKEN: Duration = Duration::from_secs(2);
 
 /// Everything that the main listener answers.
 pub fn router(app: &App) -> Router {
-    let own = match app.config.metrics_listen {
-        None => health().route("/metrics", get(telemetry::metrics)),
-        Some(_) => health(),
-    };
-    layered(api::routes().merge(own), app)
+    layered(api::routes().merge(health()), app)
 }
 
 /// What all listeners have in common: every answer has a request id, and no handler sees a request that two readers
 /// could take for two different ones.
 fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
-    let located = middleware::from_fn_with_state(app.clone(), located);
-    routes.layer(middleware::from_fn(unambiguous)).layer(observed).layer(located).with_state(app.clone())
+    let headers = Arc::<[_]>::from(browser_headers(app.config.is_https()));
+    let guarded = middleware::map_response(move |response: Response| guarded(Arc::clone(&headers), response));
+    let routes = routes.layer(middleware::from_fn(unambiguous)).layer(observed).layer(guarded);
+    let routes = match app.config.proxy.trusted.is_empty() {
+        true => routes,
+        false => routes.layer(middleware::from_fn_with_state(app.clone(), located)),
+    };
+    routes.with_state(app.clone())
+}
+
+/// Headers that keep what a browser opens from being run, framed, cached or quoted elsewhere.
+fn browser_headers(is_https: bool) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = vec![
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        ),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        // Tokens (RFC 6749 section 5.1) and personal data are nothing for a cache.
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    if is_https {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.push((header::STRICT_TRANSPORT_SECURITY, year));
+    }
+    headers
+}
+
+/// Adds headers to an answer that does not say otherwise.
+async fn guarded(headers: Arc<[(HeaderName, HeaderValue)]>, mut response: Response) -> Response {
+    for (name, value) in &*headers {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response
 }
 
 /// Puts the address for which a trusted proxy asks in the place of its own.
@@ -150,7 +180,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let Listeners { clients: listener, operators, metrics, tls } = listeners;
-    let mut companions = companions(&app, worker, metrics)?;
+    let mut companions = companions(&app, worker, Some(metrics))?;
     let courier = worker.then(|| tokio::spawn(worker::deliver::run(app.clone())));
     companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
@@ -289,10 +319,12 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
 
 fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
-    let server = axum_server::from_tcp(listener)?;
+    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.access.metrics_connections.clone());
+    let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
+    bound(server.http_builder(), Duration::from_secs(app.config.head_timeout_seconds));
     let router = layered(health().route("/metrics", get(telemetry::metrics)), app);
     Ok(async move {
-        if let Err(error) = server.serve(router.into_make_service()).await {
+        if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
             tracing::error!(%error, "the metrics listener failed");
         }
     })

@@ -71,6 +71,11 @@ impl Process {
         Ok(process)
     }
 
+    /// The default of `metrics_listen`: 2000 above the port of clients.
+    fn metrics_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.address.port() + 2000))
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -145,7 +150,7 @@ impl Service {
     /// Mean of the units of work that a commit took so far, by the metrics of the first process.
     pub fn units_per_commit(&self) -> anyhow::Result<f64> {
         let question = b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
-        let text = String::from_utf8(answer(self.processes[0].address, question)?)?;
+        let text = String::from_utf8(answer(self.processes[0].metrics_address(), question)?)?;
         let value = |name: &str| -> anyhow::Result<f64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             Ok(line.with_context(|| format!("/metrics has no {name}"))?.trim().parse()?)

@@ -19,6 +19,9 @@ use self::proxies::Proxies;
 use self::tenants::Tenants;
 use crate::config::Config;
 
+/// Connections to the listener of metrics: for collectors and supervisors, which need one or two each.
+const METRICS_CONNECTIONS: usize = 64;
+
 pub struct Access {
     pub tenants: Tenants,
     pub proxies: Proxies,
@@ -27,6 +30,8 @@ pub struct Access {
     /// Of clients, by their address.
     pub connections: Connections,
     pub operator_connections: Connections,
+    /// Of supervisors and of those who collect metrics.
+    pub metrics_connections: Connections,
     /// Passwords that wait to be judged, by the address they came from.
     pub sign_ins: Arc<Counter<IpAddr>>,
     /// Requests for tokens, whose client is not known before their body is there.
@@ -46,6 +51,7 @@ impl Access {
                 limits.operator_connections,
                 limits.operator_connections_per_address,
             ),
+            metrics_connections: Connections::new("metrics", METRICS_CONNECTIONS, METRICS_CONNECTIONS),
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
             token_requests: Counter::new(
                 "token_requests",
@@ -60,6 +66,7 @@ impl Access {
         self.tenants.publish();
         self.connections.publish();
         self.operator_connections.publish();
+        self.metrics_connections.publish();
         self.sign_ins.publish();
         self.token_requests.publish();
     }

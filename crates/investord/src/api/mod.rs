@@ -187,8 +187,6 @@ impl IntoResponse for Reply {
         }
         if !self.json.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            // Tokens and personal data are nothing for a cache (RFC 6749 section 5.1).
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             *response.body_mut() = match self.counted {
                 Some(held) => Tenants::counted(self.json, held).into(),
                 None => self.json.into(),

@@ -75,6 +75,7 @@ impl Dev {
         }
         let started = Started::new(config, Mode::Development)?;
         let operators = format!("http://{}", started.config.operator_address());
+        let metrics = format!("http://{}/metrics", started.config.metrics_address());
         let token = data.join(OPERATOR_TOKEN);
         if !token.exists() {
             single_threaded(demo_operator(&started.provisioner, &token))?;
@@ -87,7 +88,7 @@ impl Dev {
         } else {
             single_threaded(demo(&started.provisioner, &data, url))?
         };
-        started.serve(true, None, |_| introduce(&profile, &operators, &data))
+        started.serve(true, None, |_| introduce(&profile, [&operators, &metrics], &data))
     }
 
     /// Weak defaults, which the environment and the command line override.
@@ -163,7 +164,7 @@ async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result
     private_file::create(file, &token)
 }
 
-fn introduce(profile: &Profile, operators: &str, data: &Path) {
+fn introduce(profile: &Profile, [operators, metrics]: [&str; 2], data: &Path) {
     let Profile { url, client_id, client_secret, keys, .. } = profile;
     println!(
         "Investord for development. Weak by intent: the master key and a client secret lie in the data folder,"
@@ -183,7 +184,8 @@ fn introduce(profile: &Profile, operators: &str, data: &Path) {
     }
     let profile = data.join(PROFILE);
     println!("  profile        {}", profile.display());
-    println!("  operators      {operators}  {}\n", data.join(OPERATOR_TOKEN).display());
+    println!("  operators      {operators}  {}", data.join(OPERATOR_TOKEN).display());
+    println!("  metrics        {metrics}\n");
     let quoted = shell_word(&profile.display().to_string());
     let option = if data == Path::new(FOLDER) { String::new() } else { format!("--profile {quoted} ") };
     println!("Try, in other terminals:  investord call {option}GET '/users?limit=10'");

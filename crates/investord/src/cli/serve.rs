@@ -43,6 +43,7 @@ impl Serve {
         started.serve(!self.no_worker, Some(sources), |config| {
             println!("investord serves on {}", config.listen);
             println!("operators are answered on {}", config.operator_address());
+            println!("metrics are on http://{}/metrics", config.metrics_address());
         })
     }
 }
@@ -138,7 +139,7 @@ async fn say_what_is_served(app: &App, worker: bool) -> anyhow::Result<()> {
         database = %config.database()?,
         listen = %config.listen,
         operator_listen = %config.operator_address(),
-        metrics_listen = config.metrics_listen.as_ref().map(tracing::field::display),
+        metrics_listen = %config.metrics_address(),
         tls = config.tls.is_some(),
         worker,
         models = models(&app.store).await?,

@@ -72,9 +72,7 @@ pub struct Answer(Value);
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let json = HeaderValue::from_static("application/json");
-        let no_store = HeaderValue::from_static("no-store");
-        let headers = [(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, no_store)];
-        (headers, Body::from(self.0.to_string())).into_response()
+        ([(header::CONTENT_TYPE, json)], Body::from(self.0.to_string())).into_response()
     }
 }
 

@@ -23,8 +23,7 @@ pub type Unusable = (&'static str, anyhow::Error);
 pub struct Listeners {
     pub clients: TcpListener,
     pub operators: TcpListener,
-    /// Where metrics are served, if not to clients.
-    pub metrics: Option<TcpListener>,
+    pub metrics: TcpListener,
     /// Of the listener for clients. It can be exchanged while the server runs.
     pub tls: Option<RustlsConfig>,
 }
@@ -42,11 +41,8 @@ impl Listeners {
         };
         let clients = keep(bind(&config.listen), "listen");
         let operators = keep(bind(&config.operator_address()), "operator_listen");
-        // Of both: nothing where nothing is wanted, `None` where it fails.
-        let metrics = match &config.metrics_listen {
-            Some(address) => keep(bind(address), "metrics_listen").map(Some),
-            None => Some(None),
-        };
+        let metrics = keep(bind(&config.metrics_address()), "metrics_listen");
+        // Nothing where nothing is wanted, `None` where it fails.
         let tls = match config.tls.as_ref().map(server_config) {
             Some(Ok(made)) => Some(Some(RustlsConfig::from_config(made))),
             Some(Err(faults)) => {
@@ -67,9 +63,7 @@ impl Listeners {
     fn note_addresses(&self, config: &mut Config) -> io::Result<()> {
         config.listen = self.clients.local_addr()?.into();
         config.operator_listen = Some(self.operators.local_addr()?.into());
-        if let Some(metrics) = &self.metrics {
-            config.metrics_listen = Some(metrics.local_addr()?.into());
-        }
+        config.metrics_listen = Some(self.metrics.local_addr()?.into());
         Ok(())
     }
 }

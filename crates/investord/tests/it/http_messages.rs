@@ -1,6 +1,6 @@
 //! HTTP itself: hosts, targets, codings, expectations, framing (RFC 9110, RFC 9112, RFC 9113).
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,13 +10,41 @@ use crate::app::{Sent, TestApp};
 use crate::bodies;
 use crate::wire::{Answer, Wire};
 
-/// An app whose metrics have a listener of their own, and the addresses of all three.
+/// An app, and a path on each of its listeners.
 async fn with_three_listeners() -> (TestApp, [(SocketAddr, &'static str); 3]) {
-    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let app = TestApp::with(|options| options.config.metrics_listen = Some(free.into())).await;
-    let operators = app.app().config.operator_address().resolve().unwrap();
-    let all = [(app.wire().address(), "/healthz"), (operators, "/me"), (free, "/metrics")];
+    let app = TestApp::start().await;
+    let config = &app.app().config;
+    let [operators, metrics] =
+        [config.operator_address(), config.metrics_address()].map(|address| address.resolve().unwrap());
+    let all = [(app.wire().address(), "/healthz"), (operators, "/me"), (metrics, "/metrics")];
     (app, all)
+}
+
+/// Nothing that a browser opens is run, framed, sniffed, cached or quoted to another site.
+#[tokio::test]
+async fn what_a_browser_opens_is_guarded() {
+    let (app, listeners) = with_three_listeners().await;
+    for (address, path) in listeners.into_iter().chain([
+        (app.wire().address(), "/openapi.json"),
+        (app.wire().address(), "/errors/not_found"),
+        (app.wire().address(), "/nowhere"),
+        (app.wire().address(), "/users"),
+    ]) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let answer = Wire::to(address).raw(request.as_bytes(), false).await.expect("an answer");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+        assert_eq!(answer.header("strict-transport-security"), None, "{path}: over HTTP it means nothing");
+    }
+    let app = TestApp::with(|options| options.config.public_url = Some("https://x.example".into())).await;
+    let answer = app.plain("GET", "/healthz").await;
+    assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::app::TestApp;
 use crate::bodies;
 use crate::operators::officer;
+use crate::wire::Wire;
 
 /// Name and kind of every family that the text declares, each of which must have its help in front.
 fn declared(text: &str) -> BTreeMap<String, String> {
@@ -68,7 +69,9 @@ async fn what_is_published_is_described_and_can_be_parsed() {
     let waiting = app.app().store.read("test", move |tx| steps::waiting(tx, now)).await.unwrap();
     assert_eq!((waiting.reviews, waiting.due), (1, 1));
 
-    let text = app.plain("GET", "/metrics").await.text().to_owned();
+    let metrics = app.app().config.metrics_address().resolve().unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
+    let text = Wire::to(metrics).raw(request, false).await.expect("an answer").text().to_owned();
     let kinds = declared(&text);
     for (name, kind) in &kinds {
         let known = FAMILIES.iter().find(|family| family.name == name);

@@ -172,9 +172,10 @@ fn text_in_a_file_has_no_colours_and_health_is_not_logged() {
     for format in ["text", "json"] {
         let home = Home::new(&format!("[log]\nformat = \"{format}\"\n"));
         let server = home.serve();
-        for path in ["/healthz", "/readyz", "/metrics"] {
+        for path in ["/healthz", "/readyz"] {
             assert_eq!(peek(server.address, path).unwrap().0, 200);
         }
+        server.metrics();
         assert_eq!(peek(server.address, "/nowhere").unwrap().0, 404);
         server.stop();
         let log = home.log();

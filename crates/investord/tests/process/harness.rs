@@ -124,6 +124,8 @@ pub struct Server {
     child: Child,
     pub address: SocketAddr,
     pub url: String,
+    /// The file of its output, and where that of this process begins.
+    log: (PathBuf, u64),
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -148,7 +150,8 @@ impl Server {
         command.stdout(open(&files[0])).stderr(open(&files[1]));
         let child = command.spawn().unwrap();
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, address: nowhere, url: String::new() };
+        let log = (files[0].clone(), before[0]);
+        let mut server = Self { child, address: nowhere, url: String::new(), log };
         let said = |at: usize| {
             let mut file = File::open(&files[at]).unwrap();
             file.seek(SeekFrom::Start(before[at])).unwrap();
@@ -232,10 +235,21 @@ impl Server {
         assert!(status.success(), "{status}");
     }
 
+    /// All metrics, from the listener that `serve` and `dev` have printed.
+    pub fn metrics(&self) -> String {
+        let mut file = File::open(&self.log.0).unwrap();
+        file.seek(SeekFrom::Start(self.log.1)).unwrap();
+        let mut printed = String::new();
+        file.read_to_string(&mut printed).unwrap();
+        let (_, behind) = printed.split_once("metrics ").expect("the address of the metrics");
+        let (status, text) = peek(address_in(behind).expect("an address"), "/metrics").expect("metrics");
+        assert_eq!(status, 200);
+        text
+    }
+
     /// One number of the metrics; 0 when there is no such line. `line` is its beginning.
     pub fn metric(&self, line: &str) -> f64 {
-        let (status, text) = peek(self.address, "/metrics").expect("metrics");
-        assert_eq!(status, 200);
+        let text = self.metrics();
         let found = text.lines().find_map(|known| known.strip_prefix(line)?.trim().parse().ok());
         found.unwrap_or(0.0)
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Home, Ready, Register, Request, Server, peek, run, uuid};
+use crate::harness::{Client, Home, Ready, Register, Request, Server, run, uuid};
 use crate::support::hashes::{hashes, hex};
 use crate::support::postgres;
 
@@ -182,7 +182,7 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     opened(&client, owner["id"].as_str().unwrap()).await;
     rejected(&client).await;
     over_http2(&client).await;
-    let metrics = peek(server.address, "/metrics").unwrap().1;
+    let metrics = server.metrics();
     server.kill();
     let killed = Heap::of(&home, &metrics);
     let written = |name: &str| name.ends_with("-wal") || name == TABLES;
@@ -196,7 +196,7 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     tokens.push(client.token.clone());
     exercise(&client).await;
     rejected(&client).await;
-    let metrics = peek(server.address, "/metrics").unwrap().1;
+    let metrics = server.metrics();
     server.stop();
     judge(&home, &Heap::of(&home, &metrics), &tokens);
 }
