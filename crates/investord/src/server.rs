@@ -53,11 +53,15 @@ pub fn router(app: &App) -> Router {
 fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
     let headers = Arc::<[_]>::from(browser_headers(app.config.is_https()));
-    let guarded = middleware::map_response(move |response: Response| guarded(Arc::clone(&headers), response));
+    let guarded = middleware::map_response(move |response: Response| {
+        let headers = Arc::clone(&headers);
+        async move { guarded(&headers, response) }
+    });
     let routes = routes.layer(middleware::from_fn(unambiguous)).layer(observed).layer(guarded);
-    let routes = match app.config.proxy.trusted.is_empty() {
-        true => routes,
-        false => routes.layer(middleware::from_fn_with_state(app.clone(), located)),
+    let routes = if app.config.proxy.trusted.is_empty() {
+        routes
+    } else {
+        routes.layer(middleware::from_fn_with_state(app.clone(), located))
     };
     routes.with_state(app.clone())
 }
@@ -82,8 +86,8 @@ fn browser_headers(is_https: bool) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 /// Adds headers to an answer that does not say otherwise.
-async fn guarded(headers: Arc<[(HeaderName, HeaderValue)]>, mut response: Response) -> Response {
-    for (name, value) in &*headers {
+fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Response {
+    for (name, value) in headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
     response

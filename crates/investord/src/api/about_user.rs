@@ -64,7 +64,7 @@ pub async fn write_found<T: Call + 'static>(
 }
 
 /// Refuses another check or data change while too many of the user are undecided.
-pub fn too_many_open(what: &'static str) -> Problem {
+pub fn too_many(what: &'static str) -> Problem {
     Problem::TooManyRequests { retry_after_seconds: 60, what }
 }
 

@@ -96,12 +96,15 @@ impl Call for CreateGroup {
 }
 
 pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<Reply, Problem> {
-    let (ids, user) = (Arc::clone(&app.ids), req.call.0.user_id);
+    let (ids, user, most) = (Arc::clone(&app.ids), req.call.0.user_id, app.config.limits.accounts_per_user);
     let create =
         move |tx: &Tx<'_>, req: &Signed<CreateGroup>, head: &mut Head, (user, key): (User, &UserKey)| {
             let (new, tenant_key) = (&req.call.0, &req.client.tenant.key);
             if let Err(refusal) = about_user::is_not_leaving(&user) {
                 return Ok(Err(refusal));
+            }
+            if accounts::of_user::<Group>(tx, head.tenant, user.id, key)?.len() >= most {
+                return Ok(Err(about_user::too_many("account groups of this user")));
             }
             let Some(number) = free_number(tx, head.tenant, new, tenant_key, &*ids)? else {
                 return Ok(Err(Problem::invalid("securities_account_number", "is taken")));

@@ -92,7 +92,7 @@ impl Call for CreateAccount {
 }
 
 pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Result<Reply, Problem> {
-    let (ids, user) = (Arc::clone(&app.ids), req.call.0.user_id);
+    let (ids, user, most) = (Arc::clone(&app.ids), req.call.0.user_id, app.config.limits.accounts_per_user);
     let create =
         move |tx: &Tx<'_>, req: &Signed<CreateAccount>, head: &mut Head, (user, key): (User, &UserKey)| {
             let new = &req.call.0;
@@ -111,7 +111,11 @@ pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Resul
                 }
                 Some((true, Status::PendingApproval | Status::Active)) => {}
             }
-            let content = new.beside(&accounts::of_user(tx, head.tenant, user.id, key)?);
+            let others = accounts::of_user(tx, head.tenant, user.id, key)?;
+            if others.len() >= most {
+                return Ok(Err(about_user::too_many("accounts of this user")));
+            }
+            let content = new.beside(&others);
             let (account, events) = Custody::open(ids.uuid(), &user, head.now, content);
             accounts::enter(tx, head, &account, &events, key, &*ids)?;
             Ok(Ok(Reply::ok(Single::view(&account).to_string())))

@@ -1,5 +1,6 @@
 //! `/users/{user_id}/checks`: list, create, read.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,16 +10,18 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{About, CHECKS, Payload, path_id, request, request_with, whole_list};
+use super::openapi::{About, CHECKS, Payload, path_id, request, request_with};
+use super::page;
 use super::query::{self, Parameter};
 use super::{Reply, about_user};
 use crate::app::App;
 use crate::domain::check::{
-    self, COMPLIANCE, Check, Content, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, Kind, POR, Status,
+    COMPLIANCE, Check, Content, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, Kind, POR, Status,
 };
 use crate::domain::schema::{Member, Rule, Schemas, Side, open_object};
 use crate::domain::user::User;
 use crate::problem::Problem;
+use crate::store::page::{Listed, Page};
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, CHECK};
 use crate::store::tenants::Head;
@@ -84,6 +87,7 @@ const KINDS: &[&str] =
 /// Which of a user's checks are wanted.
 pub struct ListChecks {
     user: Uuid,
+    page: Page,
     latest: bool,
     kind: Option<Kind>,
 }
@@ -98,15 +102,16 @@ impl Call for ListChecks {
         description: "Lists the checks of a user, the oldest first.",
         parameters: || {
             let user = path_id("user_id", "Id of the user.");
-            std::iter::once(user).chain(query::described(&LIST)).collect()
+            std::iter::once(user).chain(query::described(&LIST)).chain(page::whole_parameters()).collect()
         },
         request: None,
         answer: Payload {
-            description: "All of them.",
+            description: "A page of the list.",
             media: "application/json",
             schema: |schemas| {
                 let item = schema(schemas);
-                whole_list("CheckList", &item, schemas)
+                let list = page::schema(&item, schemas);
+                schemas.named("CheckList", |_| list)
             },
             examples: &[("list", include_str!("../../../../api/examples/check-list.json"))],
         },
@@ -117,24 +122,44 @@ impl Call for ListChecks {
         let values = query::read(received.query(), &LIST)?;
         let kind =
             values.text("type").and_then(|kind| Kind::ALL.into_iter().find(|one| one.as_str() == kind));
-        Ok(Self { user, latest: !values.is_true("list_history"), kind })
+        let page = page::parse_whole(received.query())?;
+        Ok(Self { user, page, latest: !values.is_true("list_history"), kind })
     }
 }
 
 pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Reply, Problem> {
-    let (client, ListChecks { user, latest, kind }) = (Arc::clone(&req.client), req.call);
+    let (client, ListChecks { user, page, latest, kind }) = (Arc::clone(&req.client), req.call);
     let read = move |tx: &Tx<'_>| {
         let Tenant { number, key, .. } = &client.tenant;
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        Ok::<_, Problem>(checks::of_user(tx, *number, user, &key)?)
+        if !latest && kind.is_none() {
+            let mut listed = Listed::new(checks::count_of_user(tx, *number, user)?);
+            for check in checks::part_of_user(tx, (*number, user), &key, (page.offset, page.limit))? {
+                listed.add(&check.view());
+            }
+            return Ok::<_, Problem>(listed);
+        }
+        let (mut found, part) = (Vec::new(), page.offset..page.offset + page.limit);
+        let mut listed = Listed::new(0);
+        checks::each_of_user(tx, *number, user, &key, |check| {
+            if kind.is_some_and(|kind| check.content.kind != kind) {
+                return;
+            }
+            if latest {
+                // The last that comes stays.
+                found.retain(|one: &Check| one.content.kind != check.content.kind);
+                found.push(check);
+            } else {
+                if part.contains(&listed.total) {
+                    listed.add(&check.view());
+                }
+                listed.total += 1;
+            }
+        })?;
+        Ok(if latest { page.of(found, |_, _, _| Ordering::Equal, Check::view) } else { listed })
     };
-    let mut found = super::scan(&app, req.client.tenant.number, "checks.list", read).await?;
-    if latest {
-        found = check::latest(found);
-    }
-    found.retain(|one| kind.is_none_or(|kind| one.content.kind == kind));
-    let items: Vec<Value> = found.iter().map(Check::view).collect();
-    Ok(Reply::ok(json!({ "data": items }).to_string()))
+    let listed = super::scan(&app, req.client.tenant.number, "checks.list", read).await?;
+    Ok(Reply::ok(page::envelope(page, &listed)))
 }
 
 pub struct ReadCheck(Uuid, Uuid);
@@ -238,7 +263,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<
                 return Ok(Err(refusal));
             }
             if steps::count_open(tx, (head.tenant, id), CHECK)? >= most_open {
-                return Ok(Err(about_user::too_many_open("undecided checks of this user")));
+                return Ok(Err(about_user::too_many("undecided checks of this user")));
             }
             let check = Check::new(ids.uuid(), id, head.now, req.call.content.clone());
             checks::enter(tx, head, &check, key, &*ids)?;

@@ -63,13 +63,13 @@ impl<T: Resource> Call for List<T> {
         id: T::LIST.1,
         summary: "List all",
         description: "Lists those of all users of the tenant, closed ones among them, page by page.",
-        parameters: page::parameters::<SortBy>,
+        parameters: page::parameters_with_cursor::<SortBy>,
         request: None,
         answer: T::PAGE,
     };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        Ok(Self(page::parse(received.query())?, PhantomData))
+        Ok(Self(page::parse_with_cursor(received.query())?, PhantomData))
     }
 }
 

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
 use super::directory::Tenant;
-use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request_with, whole_list};
+use super::openapi::{ACCEPTED, About, Payload, USERS, path_id, request_with};
+use super::page;
 use super::users::{ADMIN, READ};
 use super::{Reply, about_user};
 use crate::app::App;
@@ -19,6 +20,7 @@ use crate::domain::schema::Schemas;
 use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
+use crate::store::page::{Listed, Page};
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, DATA_CHANGE};
 use crate::store::tenants::Head;
@@ -90,7 +92,7 @@ pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> R
         }
         let (asked, settings) = (&req.call.asked, &req.client.tenant.settings);
         if steps::count_open(tx, (head.tenant, id), DATA_CHANGE)? >= most_open {
-            return Ok(Err(about_user::too_many_open("undecided data changes of this user")));
+            return Ok(Err(about_user::too_many("undecided data changes of this user")));
         }
         let change = DataChange::new(ids.uuid(), id, head.now, asked.clone());
         data_changes::insert(tx, head.tenant, &change, key, &*ids)?;
@@ -182,7 +184,7 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
     Ok(Reply::ok(serde_json::to_string(&preview).expect("a preview is plain data")))
 }
 
-pub struct ListDataChanges(Uuid);
+pub struct ListDataChanges(Uuid, Page);
 
 impl Call for ListDataChanges {
     const OPERATION: &'static str = "GET /investord/users/{user_id}/data_change_requests";
@@ -193,13 +195,21 @@ impl Call for ListDataChanges {
         summary: "Get the data changes of a user",
         description: "Beyond the vendor's API: every request that the data of a user be changed, the oldest first, \
             with its proof, the values before, and its outcome.",
-        parameters: || vec![path_id("user_id", "Id of the user.")],
+        parameters: || {
+            std::iter::once(path_id("user_id", "Id of the user.")).chain(page::whole_parameters()).collect()
+        },
         request: None,
-        answer: Payload { description: "All of them.", media: "application/json", schema, examples: &[] },
+        answer: Payload {
+            description: "A page of the list.",
+            media: "application/json",
+            schema,
+            examples: &[],
+        },
     };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        received.path_id(2).map(Self).ok_or(Problem::NotFound("user"))
+        let page = page::parse_whole(received.query())?;
+        received.path_id(2).map(|user| Self(user, page)).ok_or(Problem::NotFound("user"))
     }
 }
 
@@ -228,17 +238,22 @@ fn schema(schemas: &mut Schemas) -> Value {
             ],
         })
     });
-    whole_list("DataChangeList", &item, schemas)
+    let list = page::schema(&item, schemas);
+    schemas.named("DataChangeList", |_| list)
 }
 
 pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {
-    let (client, user) = (Arc::clone(&req.client), req.call.0);
+    let (client, ListDataChanges(user, page)) = (Arc::clone(&req.client), req.call);
     let read = move |tx: &Tx<'_>| {
         let Tenant { number, key, .. } = &client.tenant;
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        Ok::<_, Problem>(data_changes::of_user(tx, *number, user, &key)?)
+        let part = (page.offset, page.limit);
+        let mut listed = Listed::new(data_changes::count_of_user(tx, *number, user)?);
+        for change in data_changes::part_of_user(tx, (*number, user), &key, part)? {
+            listed.add(&change.view());
+        }
+        Ok::<_, Problem>(listed)
     };
-    let found = super::scan(&app, req.client.tenant.number, "data_changes.list", read).await?;
-    let items: Vec<Value> = found.iter().map(DataChange::view).collect();
-    Ok(Reply::ok(json!({ "data": items }).to_string()))
+    let listed = super::scan(&app, req.client.tenant.number, "data_changes.list", read).await?;
+    Ok(Reply::ok(page::envelope(page, &listed)))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::query::{self, Parameter};
-use crate::domain::schema::{Rule, Schemas};
+use crate::domain::schema::{Fault, Rule, Schemas};
 use crate::problem::Problem;
 use crate::store::page::{Listed, Page, SortBy};
 
@@ -44,9 +44,56 @@ fn table<S: Sort>() -> [Parameter; 4] {
             "limit",
             Rule::Int { min: 0, max: MOST },
             DEFAULT_LIMIT,
-            "How many items to answer at most.",
+            "How many items to answer at most. An answer whose items have more than 4 MiB ends before: `count` says where.",
         ),
     ]
+}
+
+/// The place where a list is entered, for lists that can be long.
+const CURSOR: Parameter = Parameter {
+    name: "cursor",
+    rule: Rule::Text { min: 1, max: 64 },
+    default: None,
+    description: "Beyond the vendor's API, in the place of `offset`: `*` for the beginning, then `meta.next_cursor` of \
+        the answer before, with the same `sort` and `order`. It costs the same anywhere in the list, and items that are \
+        added meanwhile move no others from page to page.",
+};
+
+/// Reads the query of a list that can be entered by a cursor.
+pub fn parse_with_cursor<S: Sort>(query: &str) -> Result<Page<S>, Problem> {
+    let page = parse(query)?;
+    let values = query::read(query, &[CURSOR])?;
+    let fault = |message: &str| Problem::from(vec![Fault::new("cursor", message)]);
+    let after = match values.text("cursor") {
+        None => return Ok(page),
+        Some(_) if page.offset > 0 => return Err(fault("stands beside an offset; send one of them")),
+        Some("*") => None,
+        Some(cursor) => Some(cursor.parse().map_err(fault)?),
+    };
+    Ok(Page { by_cursor: true, after, ..page })
+}
+
+/// The query of a list that can be entered by a cursor, as the OpenAPI document says it.
+pub fn parameters_with_cursor<S: Sort>() -> Vec<Value> {
+    parameters::<S>().into_iter().chain(query::described(&[CURSOR])).collect()
+}
+
+/// The query of a list that is short as a rule, and is answered as a whole then.
+fn whole_table() -> [Parameter; 2] {
+    let [.., offset, limit] = table::<SortBy>();
+    [offset, Parameter { default: Some("1000"), ..limit }]
+}
+
+/// Reads the query of such a list.
+pub fn parse_whole(query: &str) -> Result<Page, Problem> {
+    let values = query::read(query, &whole_table())?;
+    let (offset, limit) = (values.number("offset"), values.number("limit"));
+    Ok(Page { sort: SortBy::CreatedAt, descending: false, offset, limit, by_cursor: false, after: None })
+}
+
+/// The same, as the OpenAPI document says it.
+pub fn whole_parameters() -> Vec<Value> {
+    query::described(&whole_table())
 }
 
 /// Reads the query.
@@ -58,6 +105,8 @@ pub fn parse<S: Sort>(query: &str) -> Result<Page<S>, Problem> {
         descending: values.text("order") == Some("DESC"),
         offset: values.number("offset"),
         limit: values.number("limit"),
+        by_cursor: false,
+        after: None,
     })
 }
 
@@ -75,9 +124,18 @@ pub fn schema(item: &Value, schemas: &mut Schemas) -> Value {
             "properties": {
                 "offset": { "type": "integer", "description": "Items left out at the start." },
                 "limit": { "type": "integer", "description": "Most items of an answer." },
-                "count": { "type": "integer", "description": "Items of this answer." },
+                "count": {
+                    "type": "integer",
+                    "description": "Items of this answer: fewer than `limit` at the end of the list, and where more \
+                        would make the answer too large.",
+                },
                 "total_count": { "type": "integer", "description": "Items of the whole list." },
                 "sort": { "type": "string", "description": "Field by which the list is sorted." },
+                "next_cursor": {
+                    "type": "string",
+                    "description": "Beyond the vendor's API: in answers to a `cursor`, the one for the items \
+                        behind these. There are none when it is missing.",
+                },
                 "order": { "type": "string", "enum": ["ASC", "DESC"], "description": "Ascending or descending." },
             },
             "required": ["offset", "limit", "count", "total_count"],
@@ -92,13 +150,14 @@ pub fn schema(item: &Value, schemas: &mut Schemas) -> Value {
 
 /// The envelope of a list.
 pub fn envelope<S: Sort>(page: Page<S>, listed: &Listed) -> String {
-    let Page { sort, descending, offset, limit } = page;
-    let Listed { json, count, total } = listed;
+    let Page { sort, descending, offset, limit, .. } = page;
+    let Listed { json, count, total, next, .. } = listed;
     let named = S::ALL.iter().zip(S::NAMES).find(|(one, _)| **one == sort);
     let sort = named.map_or(S::NAMES[0], |(_, name)| name);
     let order = if descending { "DESC" } else { "ASC" };
+    let next = next.map_or(String::new(), |next| format!(r#","next_cursor":"{next}""#));
     format!(
-        r#"{{"meta":{{"offset":{offset},"limit":{limit},"count":{count},"total_count":{total},"sort":"{sort}","order":"{order}"}},"data":[{json}]}}"#
+        r#"{{"meta":{{"offset":{offset},"limit":{limit},"count":{count},"total_count":{total},"sort":"{sort}","order":"{order}"{next}}},"data":[{json}]}}"#
     )
 }
 
@@ -112,7 +171,7 @@ mod tests {
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
             let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let read = |value: &str| parse::<SortBy>(&format!("{name}={value}"));
-            let shown = |page| envelope(page, &Listed { json: String::new(), count: 0, total: 0 });
+            let shown = |page| envelope(page, &Listed::new(0));
             let known = schema["enum"].as_array().cloned().unwrap_or_default();
             for value in known.iter().chain([&schema["minimum"], &schema["maximum"]]).filter(|v| !v.is_null())
             {

@@ -216,7 +216,7 @@ impl Call for ListUsers {
         id: "list_users",
         summary: "Get all users",
         description: "Lists the users of the tenant, offboarded ones among them, page by page.",
-        parameters: page::parameters::<SortBy>,
+        parameters: page::parameters_with_cursor::<SortBy>,
         request: None,
         answer: Payload {
             description: "A page of the list.",
@@ -236,7 +236,7 @@ impl Call for ListUsers {
     };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        page::parse(received.query()).map(Self)
+        page::parse_with_cursor(received.query()).map(Self)
     }
 }
 

@@ -77,6 +77,19 @@ impl Server {
         }
     }
 
+    /// Gets a history with all its parts.
+    pub async fn whole_history(&self, path: &str) -> anyhow::Result<Value> {
+        let mut history = self.send(Method::GET, path, None).await?;
+        while let Some(after) = history["next"].as_i64() {
+            let mut part = self.send(Method::GET, &format!("{path}?after={after}"), None).await?;
+            if let (Some(all), Some(more)) = (history["data"].as_array_mut(), part["data"].as_array_mut()) {
+                all.append(more);
+            }
+            history["next"] = part["next"].take();
+        }
+        Ok(history)
+    }
+
     /// The path of the tenant, which is asked for if it is not named.
     pub async fn tenant(&self) -> anyhow::Result<String> {
         let all = self.send(Method::GET, "/tenants", None).await?;

@@ -138,7 +138,7 @@ impl User {
             }
             User::History { id, server } => {
                 let path = format!("{}/users/{id}/history", server.tenant().await?);
-                server.show(&server.send(Method::GET, &path, None).await?, summary::history);
+                server.show(&server.whole_history(&path).await?, summary::history);
             }
             User::Order { next, id, refusal, seconds, server } => {
                 let path = format!("{}/users/{id}/outcomes", server.tenant().await?);

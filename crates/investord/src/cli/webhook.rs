@@ -110,8 +110,8 @@ impl Webhook {
                 return shown(&server, &format!("/webhooks/{id}/packages/{number}")).await;
             }
             Webhook::History { id, server } => {
-                let history = get(&server, &format!("/webhooks/{id}/history")).await?;
-                server.show(&history, summary::history);
+                let path = format!("{}/webhooks/{id}/history", server.tenant().await?);
+                server.show(&server.whole_history(&path).await?, summary::history);
                 return Ok(());
             }
             Webhook::RotateKey { reason, server } => {

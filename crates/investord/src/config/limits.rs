@@ -25,6 +25,7 @@ pub struct Limits {
     pub test_calls_per_tenant: usize,
     pub open_checks_per_user: usize,
     pub open_data_changes_per_user: usize,
+    pub accounts_per_user: usize,
     pub sign_ins: usize,
     pub sign_ins_per_address: usize,
 }
@@ -51,6 +52,7 @@ impl Default for Limits {
             test_calls_per_tenant: 8,
             open_checks_per_user: 100,
             open_data_changes_per_user: 100,
+            accounts_per_user: 1000,
             sign_ins: 64,
             sign_ins_per_address: 16,
         }
@@ -80,6 +82,7 @@ impl Limits {
             ("test_calls_per_tenant", self.test_calls_per_tenant),
             ("open_checks_per_user", self.open_checks_per_user),
             ("open_data_changes_per_user", self.open_data_changes_per_user),
+            ("accounts_per_user", self.accounts_per_user),
             ("sign_ins", self.sign_ins),
             ("sign_ins_per_address", self.sign_ins_per_address),
         ];

@@ -362,10 +362,3 @@ pub fn unmet(all: &[Check]) -> Vec<Obstacle> {
     };
     lacking.map(|kind| Obstacle::Check { kind, state: state(kind) }).collect()
 }
-
-/// The last of each kind, in the order of the list.
-pub fn latest(all: Vec<Check>) -> Vec<Check> {
-    let last = |kind: Kind| all.iter().filter(|one| one.content.kind == kind).map(|one| one.created_at).max();
-    let lasts = Kind::ALL.map(last);
-    all.into_iter().filter(|one| lasts.contains(&Some(one.created_at))).collect()
-}

@@ -1,40 +1,128 @@
 //! The history of a user or webhook: each event with what it has changed, who has decided it, and why.
 
-use axum::extract::{Path, State};
-use http::HeaderMap;
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-use super::{Answer, Answered, id_of, known, tenant};
+use axum::extract::{Path, RawQuery, State};
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Answer, Answered, id_of, known, number, tenant};
 use crate::app::App;
 use crate::domain::activation::Decision;
 use crate::domain::check::Check;
 use crate::domain::data_change::DataChange;
 use crate::domain::event::EventType;
-use crate::domain::history::Changes;
+use crate::domain::history::{Changes, Difference};
 use crate::problem::Problem;
 use crate::store::operators::Role;
 use crate::store::outbox::Kept;
+use crate::store::page::MOST_BYTES;
 use crate::store::seal::{Place, UserKey};
 use crate::store::{StoreError, Tx, checks, data_changes, outbox, users};
 
-/// `GET /tenants/{tenant}/users/{user}/history`: everything that has happened, and who did it.
+/// Events of an answer, if it is not asked for fewer.
+const MOST: i64 = 1000;
+
+/// `GET /tenants/{tenant}/users/{user}/history`: what has happened, and who did it. `after` is the number of an
+/// event, behind which the answer begins; `limit` how many it has at most.
 pub async fn history(
     State(app): State<App>,
     headers: HeaderMap,
     Path((name, user)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
-    let (user, own) = (id_of(&user, "user")?, app.clone());
+    let (user, own, wanted) = (id_of(&user, "user")?, app.clone(), Wanted::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
         let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
-        let decided = Decided {
-            changes: data_changes::of_user(tx, tenant.number, user, &key)?,
-            checks: checks::of_user(tx, tenant.number, user, &key)?,
-        };
-        Ok::<_, Problem>(told(&outbox::of_subject(tx, tenant.number, user)?, &key, &decided)?)
+        let part = Part::read(tx, (tenant.number, user), &key, wanted)?;
+        let decided = Decided::read(tx, (tenant.number, user), &key, &part)?;
+        Ok::<_, Problem>(part.view(&decided))
     };
-    Ok(Answer(json!({ "data": app.store.scan("operator.history", read).await? })))
+    Ok(Answer(app.store.scan("operator.history", read).await?))
+}
+
+/// Which events of a history are wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    after: i64,
+    limit: i64,
+}
+
+impl Wanted {
+    /// Reads the query.
+    pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
+        let mut wanted = Self { after: 0, limit: MOST };
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            match &*name {
+                "after" => wanted.after = number("after", &value)?,
+                "limit" => wanted.limit = number("limit", &value)?.min(MOST),
+                _ => {}
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// A part of a history: as many events and bytes as an answer may have.
+pub struct Part {
+    events: Vec<Told>,
+    /// The last of its events, if there are more behind.
+    next: Option<i64>,
+}
+
+struct Told {
+    event: Kept,
+    object: Value,
+    changes: Vec<Difference>,
+}
+
+impl Part {
+    /// Reads the history from its beginning, because an event is compared with the one before.
+    pub fn read(
+        tx: &Tx<'_>,
+        (tenant, subject): (i64, Uuid),
+        key: &UserKey,
+        wanted: Wanted,
+    ) -> Result<Self, StoreError> {
+        let (mut changes, mut left, mut bytes) = (Changes::default(), wanted.limit, 0);
+        let mut part = Self { events: Vec::new(), next: None };
+        outbox::each_of_subject(tx, tenant, subject, |event| {
+            if left == 0 || bytes > MOST_BYTES {
+                part.next = part.events.last().map(|last| last.event.number);
+                return Ok(());
+            }
+            let object = opened(&event, key)?;
+            let changes = changes.of(&event.kind, &object);
+            if event.number > wanted.after {
+                left -= 1;
+                bytes += event.sealed.len();
+                part.events.push(Told { event, object, changes });
+            }
+            Ok(())
+        })?;
+        Ok(part)
+    }
+
+    pub fn view(&self, decided: &Decided) -> Value {
+        let view = |Told { event, object, changes }: &Told| {
+            let (actor, reason) = decided.of(event, object);
+            json!({
+                "number": event.number,
+                "id": event.id,
+                "created_at": event.created_at,
+                "type": event.kind,
+                "changes": changes,
+                "actor": actor,
+                "reason": reason,
+                "object": object,
+            })
+        };
+        json!({ "data": self.events.iter().map(view).collect::<Vec<_>>(), "next": self.next })
+    }
 }
 
 /// Records that say who has decided what an event tells.
@@ -45,6 +133,28 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// Reads the records of which a part tells.
+    fn read(
+        tx: &Tx<'_>,
+        (tenant, user): (i64, Uuid),
+        key: &UserKey,
+        part: &Part,
+    ) -> Result<Self, StoreError> {
+        let mut decided = Self::default();
+        let instants: BTreeSet<Timestamp> = part.events.iter().map(|told| told.event.created_at).collect();
+        data_changes::each_of_user(tx, tenant, user, key, |change| {
+            if instants.contains(&change.updated_at) {
+                decided.changes.push(change);
+            }
+        })?;
+        checks::each_of_user(tx, tenant, user, key, |check| {
+            if instants.contains(&check.updated_at) {
+                decided.checks.push(check);
+            }
+        })?;
+        Ok(decided)
+    }
+
     /// Returns who has decided, and why, as far as it is on record.
     fn of(&self, event: &Kept, object: &Value) -> (Option<String>, Option<String>) {
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -69,41 +179,29 @@ impl Decided {
     }
 }
 
-/// The events of a history, opened.
-pub fn told(events: &[Kept], key: &UserKey, decided: &Decided) -> Result<Vec<Value>, StoreError> {
-    let mut changes = Changes::default();
-    let mut all = Vec::new();
-    for event in events {
-        let object = opened(event, key)?;
-        let (actor, reason) = decided.of(event, &object);
-        all.push(json!({
-            "number": event.number,
-            "id": event.id,
-            "created_at": event.created_at,
-            "type": event.kind,
-            "changes": changes.of(&event.kind, &object),
-            "actor": actor,
-            "reason": reason,
-            "object": object,
-        }));
-    }
-    Ok(all)
-}
-
 fn opened(event: &Kept, key: &UserKey) -> Result<Value, StoreError> {
     let object = key.open(Place::event(&event.id), &event.sealed)?;
     Ok(serde_json::from_str(&object).unwrap_or_default())
 }
 
 /// Returns the last action of this name that an operator has done to a user.
-pub fn last_action(events: &[Kept], key: &UserKey, action: &str) -> Result<Option<Decision>, StoreError> {
-    for event in events.iter().rev().filter(|event| event.kind == EventType::OperatorAction.as_str()) {
-        let object = opened(event, key)?;
-        if object["action"] == action {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let (operator, reason) = (text(&object["actor"]["name"]), text(&object["reason"]));
-            return Ok(Some(Decision { operator, reason, at: event.created_at }));
+pub fn last_action(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    action: &str,
+) -> Result<Option<Decision>, StoreError> {
+    let mut last = None;
+    outbox::each_of_subject(tx, tenant, user, |event| {
+        if event.kind == EventType::OperatorAction.as_str() {
+            let object = opened(&event, key)?;
+            if object["action"] == action {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let (operator, reason) = (text(&object["actor"]["name"]), text(&object["reason"]));
+                last = Some(Decision { operator, reason, at: event.created_at });
+            }
         }
-    }
-    Ok(None)
+        Ok(())
+    })?;
+    Ok(last)
 }

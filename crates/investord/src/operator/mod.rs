@@ -80,6 +80,12 @@ impl IntoResponse for Answer {
 type Sent = Result<Bytes, BytesRejection>;
 type Answered = Result<Answer, Problem>;
 
+/// Reads a number of the query.
+fn number(name: &str, text: &str) -> Result<i64, Problem> {
+    let number = text.parse().ok().filter(|number: &i64| *number > 0);
+    number.ok_or_else(|| Problem::invalid(name, "must be a whole number from 1"))
+}
+
 /// Who asks, if they may do as much as `role` may.
 async fn known(app: &App, headers: &HeaderMap, role: Role) -> Result<Operator, Problem> {
     let operator = session::operator(app, headers).await?;

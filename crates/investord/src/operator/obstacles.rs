@@ -8,10 +8,9 @@ use crate::domain::activation::{Obstacle, Offboarding};
 use crate::domain::event::EventType;
 use crate::domain::user::{Status, User};
 use crate::problem::Problem;
-use crate::store::outbox::Kept;
 use crate::store::seal::UserKey;
 use crate::store::steps::{ACTIVATION, OFFBOARDING, Step};
-use crate::store::{Tx, activation, outbox, steps};
+use crate::store::{StoreError, Tx, activation, outbox, steps};
 
 /// What an operator sees of a user's status.
 pub struct Standing {
@@ -31,7 +30,6 @@ pub fn standing(
     user: &User,
     key: &UserKey,
 ) -> Result<Standing, Problem> {
-    let events = outbox::of_subject(tx, tenant.number, user.id)?;
     let pending = steps::of_user(tx, tenant.number, user.id)?;
     let step = |kind: &str| pending.iter().find(|step| step.kind == kind);
     let obstacles = match user.status {
@@ -41,7 +39,7 @@ pub fn standing(
             match (step(ACTIVATION), user.suspended) {
                 (Some(step), _) => obstacles.push(Obstacle::ActivationDelayed { until: step.due }),
                 (None, true) => {
-                    let by = last_action(&events, key, "deactivate")?;
+                    let by = last_action(tx, (tenant.number, user.id), key, "deactivate")?;
                     obstacles.push(Obstacle::Deactivated { by });
                 }
                 (None, false) => {}
@@ -53,17 +51,18 @@ pub fn standing(
         Status::Offboarding => {
             let open = activation::open_matters(tx, tenant.number, user.id, key)?;
             let (held, due) = step(OFFBOARDING).map_or((false, None), |step| (step.held, step.due));
-            let held_by = if held { last_action(&events, key, "hold_offboarding")? } else { None };
+            let held_by =
+                if held { last_action(tx, (tenant.number, user.id), key, "hold_offboarding")? } else { None };
             let not_before = due.filter(|due| *due > app.clock.now());
             vec![Obstacle::Offboarding(Offboarding { not_before, held, held_by, open })]
         }
         Status::Offboarded => vec![Obstacle::Offboarded],
     };
-    Ok(Standing { since: since(&events, user), obstacles, pending })
+    Ok(Standing { since: since(tx, tenant.number, user)?, obstacles, pending })
 }
 
 /// Returns when the user came into the status.
-fn since(events: &[Kept], user: &User) -> Timestamp {
+fn since(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<Timestamp, StoreError> {
     let moves = [
         EventType::UserCreated,
         EventType::UserActivated,
@@ -71,6 +70,12 @@ fn since(events: &[Kept], user: &User) -> Timestamp {
         EventType::UserOffboardingInitiated,
         EventType::UserOffboarded,
     ];
-    let last = events.iter().rev().find(|event| moves.iter().any(|kind| kind.as_str() == event.kind));
-    last.map_or(user.created_at, |event| event.created_at)
+    let mut since = user.created_at;
+    outbox::each_of_subject(tx, tenant, user.id, |event| {
+        if moves.iter().any(|kind| kind.as_str() == event.kind) {
+            since = event.created_at;
+        }
+        Ok(())
+    })?;
+    Ok(since)
 }

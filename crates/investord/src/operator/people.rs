@@ -163,18 +163,24 @@ pub async fn show(
         let all_accounts = accounts::of_user::<Single>(tx, number, user, &key)?;
         let standing = standing(tx, &own, &tenant, &found, &key)?;
         let taxes = tax_residencies::of_user(tx, number, user, &key)?;
+        let last = |count: i64| (0.max(count - MOST), MOST);
+        let checks = checks::count_of_user(tx, number, user)?;
+        let last_checks = checks::part_of_user(tx, (number, user), &key, last(checks))?;
+        let changes = data_changes::count_of_user(tx, number, user)?;
+        let last_changes = data_changes::part_of_user(tx, (number, user), &key, last(changes))?;
         Ok::<_, Problem>(json!({
             "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
             "suspended": found.suspended,
             "status_since": standing.since,
             "not_active_because": standing.obstacles.iter().map(Obstacle::view).collect::<Vec<_>>(),
             "identifiers": judged(tx, &tenant, (&found, &key), today)?,
-            "checks": checks::of_user(tx, number, user, &key)?.iter().map(reviewed_check).collect::<Vec<_>>(),
+            "checks": last_checks.iter().map(reviewed_check).collect::<Vec<_>>(),
+            "checks_count": checks,
             "tax_residencies": taxes.map(|record| record.view()),
             "account_groups": groups.iter().map(Group::view).collect::<Vec<_>>(),
             "accounts": all_accounts.iter().map(Single::view).collect::<Vec<_>>(),
-            "data_changes": data_changes::of_user(tx, number, user, &key)?
-                .iter().map(reviewed_change).collect::<Vec<_>>(),
+            "data_changes": last_changes.iter().map(reviewed_change).collect::<Vec<_>>(),
+            "data_changes_count": changes,
             "pending": standing.pending.iter().map(|step| json!({
                 "kind": step.kind, "subject": step.subject, "due": step.due, "held": step.held,
             })).collect::<Vec<_>>(),

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::history::{Decided, told};
-use super::{Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number_of, one_of, tenant};
+use super::history::{Decided, Part, Wanted};
+use super::{
+    Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number, number_of, one_of, tenant,
+};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::deliveries::{self, Candidate};
@@ -108,11 +110,6 @@ pub async fn packages(
     Ok(Answer(json!({ "data": app.store.read("operator.packages", read).await? })))
 }
 
-fn number(name: &str, text: &str) -> Result<i64, Problem> {
-    let number = text.parse().ok().filter(|number: &i64| *number > 0);
-    number.ok_or_else(|| Problem::invalid(name, "must be a whole number from 1"))
-}
-
 fn package_view(package: &PackageRow) -> Value {
     json!({
         "number": package.number,
@@ -166,16 +163,17 @@ pub async fn history(
     State(app): State<App>,
     headers: HeaderMap,
     Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
-    let (id, own) = (id_of(&id, "webhook")?, app.clone());
+    let (id, own, wanted) = (id_of(&id, "webhook")?, app.clone(), Wanted::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
         // One that has been deleted has a history, too; a user's is theirs.
         let tenant = tenant(tx, &own, &operator, &name)?;
-        let all = outbox::of_subject(tx, tenant.number, id)?;
-        told(&all, tenant.key.own(), &Decided::default()).map_err(|_| Problem::NotFound("webhook"))
+        let part = Part::read(tx, (tenant.number, id), tenant.key.own(), wanted);
+        part.map(|part| part.view(&Decided::default())).map_err(|_| Problem::NotFound("webhook"))
     };
-    Ok(Answer(json!({ "data": app.store.scan("operator.webhook_history", read).await? })))
+    Ok(Answer(app.store.scan("operator.webhook_history", read).await?))
 }
 
 /// What an operator wants to be done to a webhook.

@@ -79,6 +79,7 @@ macro_rules! table {
             },
             pages: pages!(
                 $table,
+                7,
                 "t.id, t.user_id, t.created_at, t.updated_at, t.status, t.sealed, u.data_key",
                 "JOIN users AS u ON u.tenant = t.tenant AND u.id = t.user_id"
             ),

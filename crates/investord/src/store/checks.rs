@@ -12,7 +12,8 @@ use crate::clock::Ids;
 use crate::domain::check::{Check, Kind, Status};
 use crate::domain::event::EventType;
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
+pub const STATEMENTS: &[&Stmt] =
+    &[&INSERT, &UPDATE, &OF_USER, &PART, &COUNT, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
 
 const INSERT: Stmt = Stmt {
     name: "checks.insert",
@@ -28,6 +29,13 @@ const OF_USER: Stmt = Stmt {
     text: "SELECT id, created_at, updated_at, status, sealed FROM checks
            WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
 };
+const PART: Stmt = Stmt {
+    name: "checks.part",
+    text: "SELECT id, created_at, updated_at, status, sealed FROM checks
+           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4",
+};
+const COUNT: Stmt =
+    Stmt { name: "checks.count", text: "SELECT count(*) FROM checks WHERE tenant = $1 AND user_id = $2" };
 const BY_ID: Stmt = Stmt {
     name: "checks.by_id",
     text: "SELECT id, created_at, updated_at, status, sealed FROM checks
@@ -97,7 +105,7 @@ fn note(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids) -
     let user = check.user_id;
     let mut results = match results(tx, tenant, user, key)? {
         Some(results) => results,
-        None => last_decided(&of_user(tx, tenant, user, key)?),
+        None => last_decided(&all_of_user(tx, tenant, user, key)?),
     };
     keep_last(&mut results, check);
     let sealed = key.seal_data(Place::check_results(&user), &results, ids);
@@ -126,7 +134,7 @@ fn keep_last(results: &mut Results, check: &Check) {
 
 /// The checks by which a user is judged: those that are open, and of each kind the last that was decided; the oldest first.
 pub fn that_count(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
-    let Some(results) = results(tx, tenant, user, key)? else { return of_user(tx, tenant, user, key) };
+    let Some(results) = results(tx, tenant, user, key)? else { return all_of_user(tx, tenant, user, key) };
     let mut all = tx.all(&OPEN, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))?;
     for (_, id) in results.into_values() {
         all.extend(by_id(tx, tenant, user, id, key)?);
@@ -150,9 +158,40 @@ pub fn put(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids
     tx.execute_one(&UPDATE, &values)
 }
 
-/// All of a user, the oldest first.
-pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
+/// All of a user: only where no results are kept yet.
+fn all_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
     tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
+}
+
+/// Shows all of a user one by one, the oldest first.
+pub fn each_of_user(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: Uuid,
+    key: &UserKey,
+    mut see: impl FnMut(Check),
+) -> Result<(), StoreError> {
+    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
+        see(open(row, user, key)?);
+        Ok(())
+    })
+}
+
+/// Returns a part of the same list.
+pub fn part_of_user(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    (offset, limit): (i64, i64),
+) -> Result<Vec<Check>, StoreError> {
+    let values = [Value::Int(tenant), Value::Id(user), Value::Int(limit), Value::Int(offset)];
+    tx.all(&PART, &values, |row| open(row, user, key))
+}
+
+/// Counts those of a user.
+pub fn count_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<i64, StoreError> {
+    let count = tx.one(&COUNT, &[Value::Int(tenant), Value::Id(user)], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
 }
 
 /// One of a user.

@@ -7,7 +7,7 @@ use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
 use crate::domain::data_change::DataChange;
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &PART, &COUNT, &BY_ID];
 
 const INSERT: Stmt = Stmt {
     name: "data_changes.insert",
@@ -23,6 +23,15 @@ const OF_USER: Stmt = Stmt {
     name: "data_changes.of_user",
     text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
            WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
+};
+const PART: Stmt = Stmt {
+    name: "data_changes.part",
+    text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
+           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4",
+};
+const COUNT: Stmt = Stmt {
+    name: "data_changes.count",
+    text: "SELECT count(*) FROM data_changes WHERE tenant = $1 AND user_id = $2",
 };
 const BY_ID: Stmt = Stmt {
     name: "data_changes.by_id",
@@ -77,9 +86,35 @@ pub fn update(
     )
 }
 
-/// All of a user, in the order in which they were accepted.
-pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<DataChange>, StoreError> {
-    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
+/// Shows all of a user one by one, in the order in which they were accepted.
+pub fn each_of_user(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: Uuid,
+    key: &UserKey,
+    mut see: impl FnMut(DataChange),
+) -> Result<(), StoreError> {
+    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
+        see(open(row, user, key)?);
+        Ok(())
+    })
+}
+
+/// Returns a part of the same list.
+pub fn part_of_user(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    (offset, limit): (i64, i64),
+) -> Result<Vec<DataChange>, StoreError> {
+    let values = [Value::Int(tenant), Value::Id(user), Value::Int(limit), Value::Int(offset)];
+    tx.all(&PART, &values, |row| open(row, user, key))
+}
+
+/// Counts those of a user.
+pub fn count_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<i64, StoreError> {
+    let count = tx.one(&COUNT, &[Value::Int(tenant), Value::Id(user)], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
 }
 
 /// One of a user.

@@ -87,9 +87,14 @@ fn kept(row: &Row<'_>) -> Result<Kept, StoreError> {
     })
 }
 
-/// All events about a user, in order.
-pub fn of_subject(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Kept>, StoreError> {
-    tx.all(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(user)], kept)
+/// Shows all events about a user or a webhook one by one, in order.
+pub fn each_of_subject(
+    tx: &Tx<'_>,
+    tenant: i64,
+    subject: Uuid,
+    mut see: impl FnMut(Kept) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    tx.each(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(subject)], |row| see(kept(row)?))
 }
 
 /// The number of an event. Looks at all of the tenant's: for people who ask now and then.

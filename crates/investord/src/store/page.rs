@@ -1,10 +1,15 @@
 //! Parts of a tenant's lists: by creation, which is a range of the dense number, or by last change.
 
 use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
 
 use serde_json::Value;
 
 use super::{Row, Stmt, StoreError, Tx, sql};
+
+/// Bytes of items in an answer; an item that alone has more is answered alone.
+pub const MOST_BYTES: usize = 4 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
@@ -19,6 +24,10 @@ pub struct Page<S = SortBy> {
     pub descending: bool,
     pub offset: i64,
     pub limit: i64,
+    /// Whether the answer says where the next page begins.
+    pub by_cursor: bool,
+    /// Begins behind this item.
+    pub after: Option<Cursor>,
 }
 
 impl<S: Copy> Page<S> {
@@ -33,28 +42,99 @@ impl<S: Copy> Page<S> {
         if self.descending {
             all.reverse();
         }
-        let total = all.len();
+        let mut listed = Listed::new(i64::try_from(all.len()).unwrap_or(i64::MAX));
         let (offset, limit) = (usize::try_from(self.offset), usize::try_from(self.limit));
-        let part = all.iter().skip(offset.unwrap_or(total)).take(limit.unwrap_or(0));
-        let items: Vec<String> = part.map(|one| view(one).to_string()).collect();
-        Listed { json: items.join(","), count: count(items.len()), total: count(total) }
+        for one in all.iter().skip(offset.unwrap_or(all.len())).take(limit.unwrap_or(0)) {
+            listed.add(&view(one));
+        }
+        listed
     }
 }
 
-fn count(items: usize) -> i64 {
-    i64::try_from(items).unwrap_or(i64::MAX)
+/// An item of a list, behind which another page begins. Unlike an offset it costs the same anywhere in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Microseconds since 1970.
+    updated_at: i64,
+    number: i64,
 }
 
+impl Cursor {
+    const FIRST: Self = Self { updated_at: i64::MIN, number: i64::MIN };
+    const LAST: Self = Self { updated_at: i64::MAX, number: i64::MAX };
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.updated_at, self.number)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (updated_at, number) = text.split_once('.')?;
+            let cursor = Self { updated_at: updated_at.parse().ok()?, number: number.parse().ok()? };
+            // One text for each, and no number that cannot be counted on from.
+            let is_known = cursor.to_string() == text && (1..i64::MAX).contains(&cursor.number);
+            is_known.then_some(cursor)
+        };
+        parse().ok_or("must be * or the next_cursor of an answer")
+    }
+}
+
+/// A page as it is put together.
 pub struct Listed {
     /// The items as the wire shows them, separated by commas.
     pub json: String,
     pub count: i64,
     /// All items of the list.
     pub total: i64,
+    /// Where the next page begins, in a list that can be entered there and goes on.
+    pub next: Option<Cursor>,
+    is_full: bool,
+}
+
+impl Listed {
+    pub fn new(total: i64) -> Self {
+        Self { json: String::new(), count: 0, total, next: None, is_full: false }
+    }
+
+    /// Adds an item behind the others, if it fits.
+    pub fn add(&mut self, item: &Value) {
+        let written = self.write(|out| {
+            out.push_str(&item.to_string());
+            Ok::<_, StoreError>(())
+        });
+        debug_assert!(written.is_ok(), "a value can be written");
+    }
+
+    /// Writes an item behind the others, if it fits; whether it did. Nothing follows one that did not.
+    pub fn write<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<bool, E> {
+        if self.is_full {
+            return Ok(false);
+        }
+        let before = self.json.len();
+        if self.count > 0 {
+            self.json.push(',');
+        }
+        write(&mut self.json)?;
+        if self.count > 0 && self.json.len() > MOST_BYTES {
+            self.json.truncate(before);
+            self.is_full = true;
+            return Ok(false);
+        }
+        self.count += 1;
+        Ok(true)
+    }
 }
 
 /// The statements of a list.
 pub struct Pages {
+    /// Columns before the number and the time of the last change, which come last.
+    pub width: usize,
     pub created: Stmt,
     pub created_backwards: Stmt,
     pub updated: Stmt,
@@ -63,14 +143,15 @@ pub struct Pages {
 
 /// The statements of a list of a table `t` with the columns `tenant`, `number` and `updated_at`.
 macro_rules! pages {
-    ($table:literal, $columns:literal, $join:literal) => {
+    ($table:literal, $width:literal, $columns:literal, $join:literal) => {
         $crate::store::page::Pages {
+            width: $width,
             created: $crate::store::Stmt {
                 name: concat!($table, ".by_creation"),
                 text: concat!(
                     "SELECT ",
                     $columns,
-                    " FROM ",
+                    ", t.number, t.updated_at FROM ",
                     $table,
                     " AS t ",
                     $join,
@@ -82,7 +163,7 @@ macro_rules! pages {
                 text: concat!(
                     "SELECT ",
                     $columns,
-                    " FROM ",
+                    ", t.number, t.updated_at FROM ",
                     $table,
                     " AS t ",
                     $join,
@@ -95,10 +176,10 @@ macro_rules! pages {
                 text: concat!(
                     "SELECT ",
                     $columns,
-                    " FROM (SELECT number, updated_at FROM ",
+                    ", t.number, t.updated_at FROM (SELECT number, updated_at FROM ",
                     $table,
-                    " WHERE tenant = $1 ",
-                    "ORDER BY updated_at, number LIMIT $2 OFFSET $3) AS page JOIN ",
+                    " WHERE tenant = $1 AND (updated_at, number) > ($2, $3) ",
+                    "ORDER BY updated_at, number LIMIT $4 OFFSET $5) AS page JOIN ",
                     $table,
                     " AS t ON t.tenant = $1 AND t.number = page.number ",
                     $join,
@@ -110,10 +191,10 @@ macro_rules! pages {
                 text: concat!(
                     "SELECT ",
                     $columns,
-                    " FROM (SELECT number, updated_at FROM ",
+                    ", t.number, t.updated_at FROM (SELECT number, updated_at FROM ",
                     $table,
-                    " WHERE tenant = $1 ",
-                    "ORDER BY updated_at DESC, number DESC LIMIT $2 OFFSET $3) AS page JOIN ",
+                    " WHERE tenant = $1 AND (updated_at, number) < ($2, $3) ",
+                    "ORDER BY updated_at DESC, number DESC LIMIT $4 OFFSET $5) AS page JOIN ",
                     $table,
                     " AS t ON t.tenant = $1 AND t.number = page.number ",
                     $join,
@@ -134,22 +215,69 @@ pub fn list(
     total: i64,
     mut write: impl FnMut(&Row<'_>, &mut String) -> Result<(), StoreError>,
 ) -> Result<Listed, StoreError> {
-    let Page { sort, descending, offset, limit } = page;
-    let (stmt, from, to) = match (sort, descending) {
-        (SortBy::CreatedAt, false) => (&pages.created, offset + 1, offset + limit),
-        (SortBy::CreatedAt, true) => (&pages.created_backwards, total - offset - limit + 1, total - offset),
-        (SortBy::UpdatedAt, false) => (&pages.updated, limit, offset),
-        (SortBy::UpdatedAt, true) => (&pages.updated_backwards, limit, offset),
+    let Page { sort, descending, offset, limit, by_cursor, after } = page;
+    let (stmt, values) = match (sort, descending) {
+        (SortBy::CreatedAt, false) => {
+            let behind = after.map_or(offset, |after| after.number);
+            (&pages.created, vec![behind + 1, behind.saturating_add(limit)])
+        }
+        (SortBy::CreatedAt, true) => {
+            let last = after.map_or(total - offset, |after| after.number - 1);
+            (&pages.created_backwards, vec![last - limit + 1, last])
+        }
+        (SortBy::UpdatedAt, false) => {
+            let Cursor { updated_at, number } = after.unwrap_or(Cursor::FIRST);
+            (&pages.updated, vec![updated_at, number, limit, offset])
+        }
+        (SortBy::UpdatedAt, true) => {
+            let Cursor { updated_at, number } = after.unwrap_or(Cursor::LAST);
+            (&pages.updated_backwards, vec![updated_at, number, limit, offset])
+        }
     };
-    let mut listed = Listed { json: String::new(), count: 0, total };
+    let values: Vec<_> = std::iter::once(tenant).chain(values).map(sql::Value::Int).collect();
+    let (mut listed, mut last) = (Listed::new(total), None);
     if limit > 0 {
-        tx.each(stmt, &[sql::Value::Int(tenant), sql::Value::Int(from), sql::Value::Int(to)], |row| {
-            if listed.count > 0 {
-                listed.json.push(',');
+        tx.each(stmt, &values, |row| {
+            if listed.write(|out| write(row, out))? {
+                last = Some(Cursor { number: row.int(pages.width)?, updated_at: row.int(pages.width + 1)? });
             }
-            listed.count += 1;
-            write(row, &mut listed.json)
+            Ok(())
         })?;
     }
+    let is_end = !listed.is_full && listed.count < limit || after.is_none() && offset + listed.count >= total;
+    listed.next = last.filter(|_| by_cursor && !is_end);
     Ok(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_it_would_be_too_large_and_nothing_is_left_out_before() {
+        let item = Value::String("x".repeat(MOST_BYTES / 3));
+        let mut listed = Listed::new(9);
+        for _ in 0..3 {
+            listed.add(&item);
+        }
+        listed.add(&Value::Null);
+        assert_eq!(listed.count, 2, "what would still fit must not follow what did not");
+        let items: Vec<Value> = serde_json::from_str(&format!("[{}]", listed.json)).unwrap();
+        assert_eq!(items, [item.clone(), item]);
+        let mut listed = Listed::new(2);
+        listed.add(&Value::String("x".repeat(2 * MOST_BYTES)));
+        listed.add(&Value::Null);
+        assert_eq!(listed.count, 1, "one item is always answered");
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor = Cursor { updated_at: -5, number: 7 };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for text in
+            ["", ".", "1", "1.", "1.0", "1.-1", "01.1", "+1.1", "1.1 ", "1.9223372036854775807", "x.1"]
+        {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
 }

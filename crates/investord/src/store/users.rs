@@ -63,7 +63,8 @@ const UPDATE: Stmt = Stmt {
 };
 const KEY: Stmt =
     Stmt { name: "users.key", text: "SELECT data_key FROM users WHERE tenant = $1 AND id = $2" };
-const PAGES: Pages = pages!("users", "t.id, t.created_at, t.updated_at, t.status, t.data_key, t.person", "");
+const PAGES: Pages =
+    pages!("users", 6, "t.id, t.created_at, t.updated_at, t.status, t.data_key, t.person", "");
 
 /// Writes a new user with what comes with it: the CONCAT that the register has made, and the events. The user as the
 /// wire shows it, and its key.

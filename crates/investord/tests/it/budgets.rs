@@ -83,6 +83,29 @@ async fn unread(client: &Client) -> TcpStream {
     stream
 }
 
+#[tokio::test]
+async fn a_user_has_so_many_accounts_and_no_more() {
+    let (app, _) = two(Limits { accounts_per_user: 2, ..Limits::default() }).await;
+    let client = app.client();
+    let user = client.created(&bodies::karl()).await;
+    let group = json!({ "user_id": user["id"], "type": "PERSONAL" });
+    let groups = [(); 3].map(|()| client.post("/account_groups").json(&group));
+    let mut made = Vec::new();
+    for request in groups {
+        made.push(request.send().await);
+    }
+    assert_eq!(made.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 200, 429]);
+    let account =
+        json!({ "user_id": user["id"], "account_group_id": made[0].json()["id"], "type": "TRADING" });
+    for expected in [200, 200, 429] {
+        let answer = client.post("/accounts").json(&account).send().await;
+        assert_eq!(answer.status, expected, "{}", answer.text());
+    }
+    let other = client.created(&bodies::karl()).await;
+    let group = json!({ "user_id": other["id"], "type": "PERSONAL" });
+    client.post("/account_groups").json(&group).send().await.ok();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_nobody_reads_end_the_service_of_their_tenant_alone() {
     let limits = Limits { unsent_mib_per_tenant: 1, ..Limits::default() };

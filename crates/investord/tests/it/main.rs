@@ -25,6 +25,7 @@ mod name_server;
 mod offboarding;
 mod once;
 mod operators;
+mod pages;
 mod receiver;
 mod refusals;
 mod reporting;

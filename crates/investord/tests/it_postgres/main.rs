@@ -43,6 +43,8 @@ mod offboarding;
 mod once;
 #[path = "../it/operators.rs"]
 mod operators;
+#[path = "../it/pages.rs"]
+mod pages;
 #[path = "../it/receiver.rs"]
 mod receiver;
 #[path = "../it/refusals.rs"]
