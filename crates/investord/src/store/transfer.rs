@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::shapes::{Kind, SHAPES, Shape};
 use super::sql::{Owned, Raw, Row};
+use super::tenants::TenantRow;
 use super::{Database, Stmt, Store, StoreError, Tx, Value, tenants};
 use crate::domain::event::{Event, Link};
 
@@ -337,7 +338,15 @@ pub async fn content(
 }
 
 /// Walks the event chain of every tenant from end to end; how many events there are.
+///
+/// Others may write meanwhile, so a chain has to reach the end that its head had before, and none that its head does not
+/// have afterwards.
 pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
+    let before: BTreeMap<i64, (i64, Link)> =
+        heads(store).await?.into_iter().map(|(tenant, head)| (tenant.number, head)).collect();
+    let is_end = |tenant, end: &(i64, Link)| {
+        before.get(&tenant).is_none_or(|head: &(i64, Link)| head.0 != end.0 || head == end)
+    };
     let mut ends: BTreeMap<i64, (i64, Link)> = BTreeMap::new();
     let mut rows = EVENTS.after(store, None, PORTION).await?;
     while !rows.is_empty() {
@@ -361,7 +370,7 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
             *end = Event { number, id, created_at, kind, subject, sealed }.link(end);
             *last += 1;
             ensure!(
-                (number, link) == (*last, &end[..]),
+                (number, link) == (*last, &end[..]) && is_end(tenant, &(number, *end)),
                 "the event chain of tenant {tenant} breaks at {last}"
             );
         }
@@ -369,16 +378,26 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
         let last = rows.last().map(|row| row.iter().map(Owned::again).collect());
         rows = EVENTS.after(store, last, PORTION).await?;
     }
-    for tenant in store.read("tenants.all", tenants::all).await? {
-        let number = tenant.number;
-        let head = store.read("heads.end_of_chain", move |tx| tenants::end_of_chain(tx, number)).await?;
+    for (TenantRow { number, name, .. }, (after, _)) in heads(store).await? {
+        let end = ends.get(&number).copied().unwrap_or_default();
+        let before = before.get(&number).map_or(0, |(events, _)| *events);
         ensure!(
-            head == Some(ends.get(&number).copied().unwrap_or_default()),
-            "the event chain of tenant '{}' does not end where its head says",
-            tenant.name
+            before <= end.0 && end.0 <= after && is_end(number, &end),
+            "the event chain of tenant '{name}' does not end where its head says"
         );
     }
     Ok(ends.values().map(|(events, _)| events).sum())
+}
+
+/// Every tenant, with the end of its chain as its head says.
+async fn heads(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, Link))>> {
+    let mut heads = Vec::new();
+    for tenant in store.read("tenants.all", tenants::all).await? {
+        let number = tenant.number;
+        let head = store.read("heads.end_of_chain", move |tx| tenants::end_of_chain(tx, number)).await?;
+        heads.push((tenant, head.with_context(|| format!("tenant {number} has no head"))?));
+    }
+    Ok(heads)
 }
 
 impl Owned {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use investord::store::tenants::{self, Head};
-use investord::store::{Store, StoreError, Tx, outbox};
+use investord::store::{Store, StoreError, Tx, outbox, transfer};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
@@ -18,6 +18,8 @@ on_every_engine!(
     a_tenant_without_a_head_is_refused,
     instants_grow_whatever_the_clock_does,
     two_processes_write_one_history,
+    a_chain_is_whole_while_it_grows,
+    a_head_that_is_not_the_end_of_its_chain_is_seen,
 );
 
 /// Walks the history of a tenant: numbers are dense, instants grow, and it ends where the head says. How many
@@ -223,4 +225,42 @@ async fn two_processes_write_one_history(engine: &Engine) {
     assert_eq!(told, (1..=users).collect::<Vec<_>>(), "every number is given once");
     assert_eq!(dense(engine, 1), (told, users));
     assert_eq!(history(&stores[1], 1).await, (users, 2 * users));
+}
+
+/// Somebody writes between two looks of whoever checks the chain.
+async fn a_chain_is_whole_while_it_grows(engine: &Engine) {
+    let store = engine.open();
+    let desks = [desk(&store, 1).await, desk(&store, 2).await];
+    let write = async || {
+        for desk in &desks {
+            store.write("test.register", desk.tenant, desk.unit()).await.unwrap();
+        }
+    };
+    write().await;
+    let mut is_first = true;
+    let meanwhile = |_| {
+        if std::mem::take(&mut is_first) {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write()));
+        }
+    };
+    assert!(transfer::check_chains(&store, meanwhile).await.unwrap() >= 4);
+}
+
+async fn a_head_that_is_not_the_end_of_its_chain_is_seen(engine: &Engine) {
+    let store = engine.open();
+    let desk = desk(&store, 1).await;
+    for _ in 0..2 {
+        store.write("test.register", desk.tenant, desk.unit()).await.unwrap();
+    }
+    for (damage, repair) in [
+        ("UPDATE heads SET events = events - 1", "UPDATE heads SET events = events + 1"),
+        ("UPDATE heads SET events = events + 1", "UPDATE heads SET events = events - 1"),
+    ] {
+        engine.run(damage);
+        assert!(transfer::check_chains(&store, |_| {}).await.is_err(), "{damage}");
+        engine.run(repair);
+        assert_eq!(transfer::check_chains(&store, |_| {}).await.unwrap(), 4);
+    }
+    engine.run("DELETE FROM events WHERE number = 4");
+    assert!(transfer::check_chains(&store, |_| {}).await.is_err(), "the last event is gone");
 }
