@@ -561,7 +561,7 @@ impl Connection {
     /// Reads one answer, or says why there is none.
     pub async fn answer(&mut self) -> io::Result<Answer> {
         loop {
-            if let Some(answer) = self.parse() {
+            if let Some(answer) = take_answer(&mut self.buffer) {
                 return Ok(answer);
             }
             if patiently("an answer", self.stream.read_buf(&mut self.buffer)).await? == 0 {
@@ -569,20 +569,21 @@ impl Connection {
             }
         }
     }
+}
 
-    fn parse(&mut self) -> Option<Answer> {
-        let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-        let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        let whole = end + length.unwrap_or(0usize);
-        if self.buffer.len() < whole {
-            return None;
-        }
-        let body = self.buffer[end..whole].to_vec();
-        self.buffer.drain(..whole);
-        Some(Answer { status, head, body })
+/// Takes a whole answer from the beginning of what has been read, if there is one.
+pub fn take_answer(buffer: &mut Vec<u8>) -> Option<Answer> {
+    let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let whole = end + length.unwrap_or(0usize);
+    if buffer.len() < whole {
+        return None;
     }
+    let body = buffer[end..whole].to_vec();
+    buffer.drain(..whole);
+    Some(Answer { status, head, body })
 }
 
 /// A request before it is signed.

@@ -1,0 +1,65 @@
+//! What is done at the listener for operators, by strangers and by the operator of another tenant.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::attacker::Stage;
+use crate::harness::uuid;
+use crate::scene::OPERATORS;
+
+/// Sends requests to the listener for operators, over so many connections, until the attack is over.
+async fn flood(stage: &Arc<Stage>, connections: u64, make: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static) {
+    let (make, mut senders) = (Arc::new(make), JoinSet::new());
+    for number in 0..connections {
+        let (stage, make) = (Arc::clone(stage), Arc::clone(&make));
+        senders.spawn(async move {
+            let mut next = number;
+            loop {
+                let connected = stage.connect_to_operators().await;
+                stage
+                    .send_all(connected, 2 * connections, || {
+                        next += connections;
+                        make(next)
+                    })
+                    .await;
+            }
+        });
+    }
+    stage.over().await;
+}
+
+fn request(stage: &Stage, method: &str, target: &str, body: &str) -> Vec<u8> {
+    let (host, token, length) = (stage.order.operators, &stage.order.operator_token, body.len());
+    format!(
+        "{method} {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// Passwords that are guessed, for an operator that there is and for many that there are not.
+pub async fn guesses(stage: Arc<Stage>) {
+    let own = Arc::clone(&stage);
+    let guess = move |number: u64| {
+        let name = if number % 2 == 0 { OPERATORS[1].to_owned() } else { uuid() };
+        let body = json!({ "name": name, "password": format!("guess {number} of many") }).to_string();
+        request(&own, "POST", "/sessions", &body)
+    };
+    flood(&stage, 40, guess).await;
+}
+
+/// Searches with as many values as one can have, which find everybody.
+pub async fn searches(stage: Arc<Stage>) {
+    let (own, tenant) = (Arc::clone(&stage), OPERATORS[1]);
+    let find = move |number: u64| {
+        let target = match number % 3 {
+            0 => format!("/tenants/{tenant}/users?{}", ["name=Mueller"; 1000].join("&")),
+            1 => format!("/tenants/{tenant}/users?name=M%C3%BCller&birth_date=1980-05-17"),
+            _ => format!("/tenants/{tenant}/users/{}/history", own.order.users[0]),
+        };
+        request(&own, "GET", &target, "")
+    };
+    flood(&stage, 16, find).await;
+}
