@@ -22,7 +22,7 @@ use crate::store::connect::Tuning;
 use crate::store::{Database, Postgres};
 
 pub use address::Address;
-pub use limits::Limits;
+pub use limits::{Limits, OPERATORS_SCANS, PASSWORDS};
 pub use name_server::NameServer;
 pub use proxy::{Proxy, ProxyHeader};
 pub use risk::Risk;

@@ -8,6 +8,7 @@ pub mod counter;
 pub mod polls;
 pub mod proxies;
 pub mod tenants;
+pub mod turns;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use self::counter::Counter;
 use self::polls::Polls;
 use self::proxies::Proxies;
 use self::tenants::Tenants;
-use crate::config::Config;
+use self::turns::{Turn, Turns};
+use crate::config::{Config, OPERATORS_SCANS, PASSWORDS};
+use crate::problem::Problem;
 
 /// Connections to the listener of metrics: for collectors and supervisors, which need one or two each.
 const METRICS_CONNECTIONS: usize = 64;
@@ -34,6 +37,10 @@ pub struct Access {
     pub metrics_connections: Connections,
     /// Passwords that wait to be judged, by the address they came from.
     pub sign_ins: Arc<Counter<IpAddr>>,
+    /// Passwords that are hashed, by the same.
+    pub passwords: Turns<IpAddr>,
+    /// Of operators, by the tenant whose people they see.
+    operators_scans: Turns<Option<i64>>,
     /// Requests for tokens, whose client is not known before their body is there.
     pub token_requests: Arc<Counter<IpAddr>>,
 }
@@ -53,12 +60,19 @@ impl Access {
             ),
             metrics_connections: Connections::new("metrics", METRICS_CONNECTIONS, METRICS_CONNECTIONS),
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
+            passwords: Turns::new(PASSWORDS, 1),
+            operators_scans: Turns::new(OPERATORS_SCANS, 1),
             token_requests: Counter::new(
                 "token_requests",
                 limits.requests,
                 limits.token_requests_per_address,
             ),
         }
+    }
+
+    /// Waits for the turn of a tenant's operators to scan the store.
+    pub async fn operators_scan(&self, tenant: Option<i64>) -> Result<Turn, Problem> {
+        self.operators_scans.soon(tenant).await
     }
 
     /// Publishes how much of each budget is in use.

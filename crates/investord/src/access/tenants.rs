@@ -1,18 +1,14 @@
 //! What a tenant's clients use at the moment.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::counter::{Counter, Spent, Taken};
+use super::turns::{Turn, Turns};
 use crate::config::Limits;
 use crate::problem::Problem;
 
-/// How long a scan may wait for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds after which a refused client may try again (`retry-after`).
 const AGAIN: u64 = 1;
 const MIB: usize = 1024 * 1024;
@@ -25,7 +21,7 @@ pub struct Tenants {
     received: Arc<Counter<i64>>,
     unsent: Arc<Counter<i64>>,
     calls: Arc<Counter<i64>>,
-    scans: Scans,
+    scans: Turns<i64>,
 }
 
 impl Tenants {
@@ -39,7 +35,7 @@ impl Tenants {
             ),
             unsent: Counter::new("unsent_bytes", limits.unsent_mib * MIB, limits.unsent_mib_per_tenant * MIB),
             calls: Counter::new("test_calls", limits.test_calls, limits.test_calls_per_tenant),
-            scans: Scans::new(scans, limits.scans_per_tenant),
+            scans: Turns::new(scans, limits.scans_per_tenant),
         }
     }
 
@@ -94,9 +90,7 @@ impl Tenants {
 
     /// Waits for the tenant's turn to scan the store: the tenants in turn, and none with more than its share.
     pub async fn scan(&self, tenant: i64) -> Result<Turn, Problem> {
-        let turn = tokio::time::timeout(PATIENCE, self.scans.turn(tenant)).await;
-        let turn = turn.ok().flatten();
-        let turn = turn.ok_or_else(|| Problem::Unavailable("no turn for a scan of the store".into()))?;
+        let turn = self.scans.soon(tenant).await?;
         self.has_been_read(tenant)?;
         Ok(turn)
     }
@@ -109,55 +103,9 @@ fn refusal(spent: Spent, what: &'static str) -> Problem {
     }
 }
 
-/// Scans of the store, which wait for one another.
-struct Scans {
-    each: usize,
-    all: Arc<Semaphore>,
-    by: Mutex<HashMap<i64, Arc<Semaphore>>>,
-}
-
-/// Leave to scan.
-pub struct Turn {
-    _own: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
-}
-
-impl Scans {
-    fn new(all: usize, each: usize) -> Self {
-        Self { each, all: Arc::new(Semaphore::new(all)), by: Mutex::default() }
-    }
-
-    /// A tenant's scans wait for one another first, so that the queue of all has no more of it than its share.
-    async fn turn(&self, tenant: i64) -> Option<Turn> {
-        let own = {
-            let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(by.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
-        };
-        let own = own.acquire_owned().await.ok()?;
-        let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Turn { _own: own, _all: all })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
-
-    /// However many scans a tenant asks for, another one's are next.
-    #[test]
-    fn scans_of_one_tenant_wait_for_one_another() {
-        let scans = Scans::new(2, 1);
-        let first = scans.turn(1).now_or_never().flatten();
-        assert!(first.is_some());
-        assert!(scans.turn(1).now_or_never().is_none(), "its own share is used up");
-        let other = scans.turn(2).now_or_never().flatten();
-        assert!(other.is_some());
-        assert!(scans.turn(3).now_or_never().is_none(), "that of all, too");
-        drop(first);
-        assert!(scans.turn(3).now_or_never().flatten().is_some());
-    }
 
     #[test]
     fn bodies_count_as_they_arrive() {

@@ -11,8 +11,7 @@ use super::checks::{self, Ready};
 use super::reload::{OfServer, Reload, warn_of_certificates};
 use super::{Location, ServerOptions, lock, process, provisioner, risks};
 use crate::app::{App, Mode};
-use crate::config::{Config, Risk, Sources};
-use crate::operator;
+use crate::config::{Config, PASSWORDS, Risk, Sources};
 use crate::provision::{Provisioner, Wanted};
 use crate::server::{self, Listeners};
 use crate::store::seal::MasterKey;
@@ -21,7 +20,7 @@ use crate::telemetry::{self, LogControl};
 
 /// Threads for what waits for the processor or the disk: scans and passwords, which have budgets of their own, so that
 /// neither waits for the other, and some for the system's names at start.
-const BLOCKING: usize = store::SCANS + operator::session::HASHES + 4;
+const BLOCKING: usize = store::SCANS + PASSWORDS + 4;
 
 #[derive(Args)]
 pub struct Serve {

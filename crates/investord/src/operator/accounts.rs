@@ -1,8 +1,9 @@
 //! `/operators`: who may look at the register.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -22,14 +23,19 @@ pub async fn list(State(app): State<App>, headers: HeaderMap) -> Answered {
 }
 
 /// `POST /operators`: name, role, password, and the tenant whose people they see.
-pub async fn create(State(app): State<App>, headers: HeaderMap, body: Sent) -> Answered {
+pub async fn create(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Sent,
+) -> Answered {
     let by = known(&app, &headers, Role::Administrator).await?;
     let [name, role, password, tenant] = members(body, ["name", "role", "password", "tenant"])?;
     let (name, role) = (needed("name", name, 100)?, needed("role", role, 20)?);
     let role: Role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
     let ids = Arc::clone(&app.ids);
     let password = needed("password", password, 1000)?;
-    let hashed = hashing({
+    let hashed = hashing(&app, peer.ip(), {
         let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)
     });

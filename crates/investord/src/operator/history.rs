@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, Answered, id_of, known, number, tenant};
+use super::{Answer, Answered, id_of, known, number, scan, tenant};
 use crate::app::App;
 use crate::domain::activation::Decision;
 use crate::domain::check::Check;
@@ -34,6 +34,7 @@ pub async fn history(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
     let (user, own, wanted) = (id_of(&user, "user")?, app.clone(), Wanted::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
@@ -42,7 +43,7 @@ pub async fn history(
         let decided = Decided::read(tx, (tenant.number, user), &key, &part)?;
         Ok::<_, Problem>(part.view(&decided))
     };
-    Ok(Answer(app.store.scan("operator.history", read).await?))
+    Ok(Answer(scan(&app, of, "operator.history", read).await?))
 }
 
 /// Which events of a history are wanted.

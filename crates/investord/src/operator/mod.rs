@@ -226,6 +226,22 @@ async fn number_of(app: &App, operator: &Operator, name: &str) -> Result<i64, Pr
     app.store.read("operator.tenant", find).await
 }
 
+/// Reads more than a little of the store, when it is the turn of those who see the same people. `of` is their tenant.
+async fn scan<T: Send + 'static>(
+    app: &App,
+    of: Option<i64>,
+    name: &'static str,
+    mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = app.access.operators_scan(of).await?;
+    let counted = move |tx: &Tx<'_>| {
+        // Until it ends, whether or not its caller has gone.
+        let _turn = &turn;
+        read(tx)
+    };
+    app.store.scan(name, counted).await
+}
+
 /// Does something to a user and puts it on record, in one commit.
 async fn change(
     app: &App,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::obstacles::standing;
-use super::{Answer, Answered, Tenant, id_of, known, tenant};
+use super::{Answer, Answered, Tenant, id_of, known, scan, tenant};
 use crate::app::App;
 use crate::domain::account::{Content as _, Group, Single};
 use crate::domain::activation::Obstacle;
@@ -80,6 +80,7 @@ pub async fn find(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
     let Wanted { id, values } = wanted(query.as_deref(), today(app.clock.now()))?;
     let own = app.clone();
     let read = move |tx: &Tx<'_>| {
@@ -97,7 +98,7 @@ pub async fn find(
         }
         Ok::<_, Problem>((shown, found.len()))
     };
-    let (shown, count) = app.store.scan("operator.find", read).await?;
+    let (shown, count) = scan(&app, of, "operator.find", read).await?;
     let data: Vec<Value> = shown.iter().filter_map(|user| serde_json::from_str(user).ok()).collect();
     let count = if id.is_some() { data.len() } else { count };
     Ok(Answer(json!({ "total_count": count, "data": data })))
@@ -152,6 +153,7 @@ pub async fn show(
     Path((name, user)): Path<(String, String)>,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
     let (user, own) = (id_of(&user, "user")?, app.clone());
     let today = today(app.clock.now());
     let read = move |tx: &Tx<'_>| {
@@ -186,7 +188,7 @@ pub async fn show(
             })).collect::<Vec<_>>(),
         }))
     };
-    Ok(Answer(app.store.scan("operator.show", read).await?))
+    Ok(Answer(scan(&app, of, "operator.show", read).await?))
 }
 
 /// A data change with what people have said of it.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::people::{reviewed_change, reviewed_check};
 use super::{
     Answer, Answered, Done, Sent, Tenant, Work, change, damaged, id_of, known, members, named, needed,
-    one_of, tenant,
+    one_of, scan, tenant,
 };
 use crate::app::App;
 use crate::domain::check::{self, Check};
@@ -31,6 +31,7 @@ const MOST: i64 = 200;
 /// `GET /tenants/{tenant}/reviews`: what waits, with its evidence, the oldest first.
 pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
     let (own, now) = (app.clone(), app.clock.now());
     let read = move |tx: &Tx<'_>| {
         let tenant = tenant(tx, &own, &operator, &name)?;
@@ -74,7 +75,7 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
         waiting.sort_by_key(|(at, _)| *at);
         Ok::<_, Problem>(waiting.into_iter().map(|(_, one)| one).collect::<Vec<Value>>())
     };
-    Ok(Answer(json!({ "data": app.store.scan("operator.reviews", read).await? })))
+    Ok(Answer(json!({ "data": scan(&app, of, "operator.reviews", read).await? })))
 }
 
 /// What follows if a check passes, in the form of a [`Preview`].

@@ -1,7 +1,7 @@
 //! Who somebody is: a password for a session, a token for everything else.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -14,7 +14,6 @@ use jiff::SignedDuration;
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::OpaqueString;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{Answer, Answered, Sent, members, needed};
@@ -25,9 +24,6 @@ use crate::store::operators::{self, Operator};
 use crate::store::seal::sha256;
 
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
-/// Passwords that are hashed at once: each takes 19 MiB and a core.
-pub const HASHES: usize = 2;
-static HASHING: Semaphore = Semaphore::const_new(HASHES);
 
 /// A new token, and the hash that is kept of it.
 pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
@@ -99,7 +95,7 @@ pub async fn begin(
     let found = app.store.read("operator.by_name", move |tx| operators::by_name(tx, &name)).await?;
     let found = found.filter(|operator| operator.disabled_at.is_none());
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
-    let held = judge(password, kept).await?;
+    let held = judge(&app, peer.ip(), password, kept).await?;
     let Some(operator) = found.filter(|_| held) else {
         return Err(Problem::unauthorised_because("there is no such operator with this password"));
     };
@@ -113,11 +109,11 @@ pub async fn begin(
 }
 
 /// Whether a password is the one that is kept, which takes the same time for nobody.
-async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> {
+async fn judge(app: &App, peer: IpAddr, password: String, kept: Option<String>) -> Result<bool, Problem> {
     /// Of no password.
     const NOBODY: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    hashing(move || {
+    hashing(app, peer, move || {
         let held = |password: &str| {
             let kept = PasswordHash::new(kept.as_deref().unwrap_or(NOBODY)).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &kept).ok()
@@ -131,9 +127,14 @@ async fn judge(password: String, kept: Option<String>) -> Result<bool, Problem> 
     .await
 }
 
-/// Hashes on a thread that serves no requests, when it is its turn.
-pub async fn hashing<T: Send + 'static>(hash: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    let turn = HASHING.acquire().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+/// Hashes on a thread that serves no requests, when it is the turn of the address that asks.
+pub async fn hashing<T: Send + 'static>(
+    app: &App,
+    peer: IpAddr,
+    hash: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = app.access.passwords.turn(peer).await;
+    let turn = turn.ok_or_else(|| Problem::Unavailable("no turn for a password".into()))?;
     let hashed = tokio::task::spawn_blocking(move || {
         // Until it is done, whether or not anybody still waits for it.
         let _turn = turn;

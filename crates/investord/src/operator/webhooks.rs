@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::history::{Decided, Part, Wanted};
 use super::{
-    Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number, number_of, one_of, tenant,
+    Answer, Answered, Done, Sent, Tenant, id_of, known, members, needed, number, number_of, one_of, scan,
+    tenant,
 };
 use crate::app::App;
 use crate::problem::Problem;
@@ -131,6 +132,7 @@ pub async fn package(
     Path((name, id, package)): Path<(String, String, String)>,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
     let (id, own) = (id_of(&id, "webhook")?, app.clone());
     let package = number("package", &package).map_err(|_| Problem::NotFound("package"))?;
     let read = move |tx: &Tx<'_>| {
@@ -155,7 +157,7 @@ pub async fn package(
             .collect();
         Ok::<_, Problem>(view)
     };
-    Ok(Answer(app.store.scan("operator.package", read).await?))
+    Ok(Answer(scan(&app, of, "operator.package", read).await?))
 }
 
 /// `GET /tenants/{tenant}/webhooks/{webhook}/history`: what clients and operators have done to it.
@@ -166,6 +168,7 @@ pub async fn history(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
     let (id, own, wanted) = (id_of(&id, "webhook")?, app.clone(), Wanted::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
         // One that has been deleted has a history, too; a user's is theirs.
@@ -173,7 +176,7 @@ pub async fn history(
         let part = Part::read(tx, (tenant.number, id), tenant.key.own(), wanted);
         part.map(|part| part.view(&Decided::default())).map_err(|_| Problem::NotFound("webhook"))
     };
-    Ok(Answer(app.store.scan("operator.webhook_history", read).await?))
+    Ok(Answer(scan(&app, of, "operator.webhook_history", read).await?))
 }
 
 /// What an operator wants to be done to a webhook.
@@ -257,7 +260,7 @@ pub async fn act(
                 found(tx, &own, &of, (&name, id))?;
                 position(tx, number, &from)
             };
-            Action::Replay(app.store.scan("operator.position", find).await?)
+            Action::Replay(scan(&app, operator.tenant, "operator.position", find).await?)
         }
     };
     let (own, now) = (app.clone(), app.clock.now());

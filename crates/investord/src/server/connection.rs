@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
@@ -12,6 +12,7 @@ use http::Request;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 use tokio::time::Sleep;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
@@ -21,6 +22,9 @@ use crate::app::App;
 
 /// Bytes of answers that the system keeps for a peer that does not read; enough for 2 MB/s over 60 ms.
 const SEND_BUFFER: usize = 128 * 1024;
+/// Units of the scheduler's budget, of 128, that a read costs: a few KiB can hold hundreds of frames of HTTP/2, and whoever
+/// sends them without a pause shall not keep a thread from the other connections.
+const READ_COSTS: usize = 32;
 /// What a client hears for whose connection there is no place.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 43\r\n\r\ntoo many connections are open; close some.\n";
@@ -139,6 +143,9 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Bound<S> {
             } else if late.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
+        }
+        for _ in 1..READ_COSTS {
+            ready!(coop::poll_proceed(cx)).made_progress();
         }
         self.stream.as_mut().poll_read(cx, buf)
     }

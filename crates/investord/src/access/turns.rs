@@ -1,0 +1,88 @@
+//! Work of which little is done at once, by those who ask for it in turn.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::problem::Problem;
+
+/// How long a scan may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Askers that are remembered before those who ask for nothing are forgotten.
+const REMEMBERED: usize = 1024;
+
+/// So much is done at once in all, and for each asker.
+pub struct Turns<K: Hash + Eq + Copy> {
+    each: usize,
+    all: Arc<Semaphore>,
+    by: Mutex<HashMap<K, Arc<Semaphore>>>,
+}
+
+/// Leave to do it.
+pub struct Turn {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl<K: Hash + Eq + Copy> Turns<K> {
+    pub fn new(all: usize, each: usize) -> Self {
+        Self { each, all: Arc::new(Semaphore::new(all)), by: Mutex::default() }
+    }
+
+    /// Waits for a turn. What one asks for waits for one another first, so that the queue of all has no more of it than its
+    /// share.
+    pub async fn turn(&self, by: K) -> Option<Turn> {
+        let own = {
+            let mut askers = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+            if askers.len() >= REMEMBERED {
+                // Whoever waits or works shares the semaphore.
+                askers.retain(|_, own| Arc::strong_count(own) > 1);
+            }
+            Arc::clone(askers.entry(by).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
+        };
+        let own = own.acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        Some(Turn { _own: own, _all: all })
+    }
+
+    /// Waits for a turn to scan the store, and not for long.
+    pub async fn soon(&self, by: K) -> Result<Turn, Problem> {
+        let turn = tokio::time::timeout(PATIENCE, self.turn(by)).await.ok().flatten();
+        turn.ok_or_else(|| Problem::Unavailable("no turn for a scan of the store".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// However much one asks for, another one is next.
+    #[test]
+    fn what_one_asks_for_waits_for_one_another() {
+        let turns = Turns::new(2, 1);
+        let first = turns.turn(1).now_or_never().flatten();
+        assert!(first.is_some());
+        assert!(turns.turn(1).now_or_never().is_none(), "its own share is used up");
+        let other = turns.turn(2).now_or_never().flatten();
+        assert!(other.is_some());
+        assert!(turns.turn(3).now_or_never().is_none(), "that of all, too");
+        drop(first);
+        assert!(turns.turn(3).now_or_never().flatten().is_some());
+    }
+
+    #[test]
+    fn those_who_ask_for_nothing_are_forgotten() {
+        let turns = Turns::new(1, 1);
+        let held = turns.turn(0).now_or_never().flatten();
+        for asker in 1..=2 * REMEMBERED {
+            assert!(turns.turn(asker).now_or_never().is_none(), "all is in use");
+        }
+        assert!(turns.by.lock().unwrap().len() <= REMEMBERED);
+        assert!(held.is_some() && turns.turn(0).now_or_never().is_none(), "who works is remembered");
+    }
+}
