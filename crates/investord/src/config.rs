@@ -22,7 +22,7 @@ use crate::store::connect::Tuning;
 use crate::store::{Database, Postgres};
 
 pub use address::Address;
-pub use limits::{Limits, OPERATORS_SCANS, PASSWORDS};
+pub use limits::{Limits, PASSWORDS};
 pub use name_server::NameServer;
 pub use proxy::{Proxy, ProxyHeader};
 pub use risk::Risk;
@@ -251,6 +251,11 @@ impl Config {
             }
             _ => self.limits.scans,
         }
+    }
+
+    /// Scans of operators at once, beside those of clients: of the readers of PostgreSQL one is left for what is short.
+    pub fn operators_scans(&self) -> usize {
+        if matches!(self.database(), Ok(Database::Postgres(_))) { 1 } else { 2 }
     }
 
     /// The master key in base64, from the file or the value.

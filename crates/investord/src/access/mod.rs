@@ -19,7 +19,7 @@ use self::polls::Polls;
 use self::proxies::Proxies;
 use self::tenants::Tenants;
 use self::turns::{Turn, Turns};
-use crate::config::{Config, OPERATORS_SCANS, PASSWORDS};
+use crate::config::{Config, PASSWORDS};
 use crate::problem::Problem;
 
 /// Connections to the listener of metrics: for collectors and supervisors, which need one or two each.
@@ -61,7 +61,7 @@ impl Access {
             metrics_connections: Connections::new("metrics", METRICS_CONNECTIONS, METRICS_CONNECTIONS),
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
             passwords: Turns::new(PASSWORDS, 1),
-            operators_scans: Turns::new(OPERATORS_SCANS, 1),
+            operators_scans: Turns::new(config.operators_scans(), 1),
             token_requests: Counter::new(
                 "token_requests",
                 limits.requests,

@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 /// Passwords of operators that are hashed at once: each takes 19 MiB and a core.
 pub const PASSWORDS: usize = 2;
-/// Scans of operators at once, beside those of clients.
-pub const OPERATORS_SCANS: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -88,6 +88,10 @@ impl Scene {
     }
 }
 
+/// Lines that are added to the configuration, such as `limits.scans_per_tenant = 6`: to see what an attack does where its
+/// remedy is taken out.
+const CONFIG: &str = "INVESTORD_TEST_CONFIG";
+
 /// The configuration of an installation, with nothing switched off: ports that are free, receivers on this machine, and a
 /// name server that is silent.
 fn config(register: &Register, names: SocketAddr) -> String {
@@ -95,10 +99,11 @@ fn config(register: &Register, names: SocketAddr) -> String {
         Register::File(_) => String::new(),
         Register::Server(url) => format!("database = \"{url}\"\n"),
     };
+    let more = std::env::var(CONFIG).unwrap_or_default();
     format!(
         "{database}listen = \"127.0.0.1:0\"\ndata = \"data\"\nmaster_key_file = \"master.key\"\n\
-         tenants = \"tenants.toml\"\n[proxy]\ntrusted = [\"{PROXY}/32\"]\n\
-         [webhooks]\nallow_insecure_targets = true\nname_servers = [\"{names}\"]\n"
+         tenants = \"tenants.toml\"\nproxy.trusted = [\"{PROXY}/32\"]\n\
+         webhooks.allow_insecure_targets = true\nwebhooks.name_servers = [\"{names}\"]\n{more}\n"
     )
 }
 
