@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use httpsig::{KeyKind, SigningKey};
 
@@ -20,7 +19,7 @@ use crate::operator::session::new_token;
 use crate::provision::{NewClient, Provisioner};
 use crate::store::operators::{self, Role};
 use crate::store::seal::MasterKey;
-use crate::store::{Database, migrate};
+use crate::store::{Database, migrate, sqlite_file};
 
 pub const MASTER_KEY: &str = "master.key";
 pub const PROFILE: &str = "profile.toml";
@@ -61,8 +60,7 @@ impl Dev {
     pub fn run(self) -> anyhow::Result<()> {
         let mut config = self.config()?;
         let data = config.data.clone();
-        std::fs::create_dir_all(&data)
-            .with_context(|| format!("cannot make the folder {}", data.display()))?;
+        sqlite_file::make_folder(&data)?;
         if config.master_key.is_none() && config.master_key_file.is_none() {
             let master_key = data.join(MASTER_KEY);
             if !master_key.exists() {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+#[cfg(unix)]
+use rustix::fs::OFlags;
 
 use crate::store::{Database, sqlite_file};
 
@@ -55,11 +57,7 @@ pub fn is_served(database: &Database) -> bool {
 }
 
 fn make_folder(database: &Path) -> anyhow::Result<()> {
-    match database.parent() {
-        Some(folder) => std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display())),
-        None => Ok(()),
-    }
+    database.parent().map_or(Ok(()), sqlite_file::make_folder)
 }
 
 fn hold(database: &Path) -> anyhow::Result<()> {
@@ -68,7 +66,11 @@ fn hold(database: &Path) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // Everybody can guess the name: a link there would have a file of somebody else made or locked.
+        options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    }
     let file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
     take(file, &real)?;
     if cfg!(target_os = "linux") && real.exists() {

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 
-use super::{Database, Postgres, sqlite};
+use super::{Database, Postgres, sqlite, sqlite_file};
 
 /// (name, text) in order; the names carry the version.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -129,10 +129,7 @@ fn state_of_sqlite(connection: &mut rusqlite::Connection) -> anyhow::Result<Stat
 pub fn run(database: &Database) -> anyhow::Result<State> {
     match database {
         Database::Sqlite(path) => {
-            if let Some(folder) = path.parent() {
-                let what = || format!("cannot make the folder {}", folder.display());
-                std::fs::create_dir_all(folder).with_context(what)?;
-            }
+            path.parent().map_or(Ok(()), sqlite_file::make_folder)?;
             Ok(sqlite::open_to_write(path)?.1)
         }
         Database::Postgres(server) if server.tuning.pooler => bail!(

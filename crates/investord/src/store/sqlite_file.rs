@@ -1,6 +1,6 @@
-//! The file of a SQLite database: where it lies, what else it is called, and who may read it.
+//! The file of a SQLite database and its folder: where they lie, what else the file is called, and who may read it.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -17,6 +17,15 @@ pub fn real_path(path: &Path) -> anyhow::Result<PathBuf> {
     let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
     anyhow::ensure!(folder.exists(), what());
     Ok(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(name))
+}
+
+/// Makes a folder for its owner alone, and those above it, where there are none.
+pub fn make_folder(path: &Path) -> anyhow::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 /// Makes the file for its owner alone, if it does not exist. The log beside it takes over its mode.

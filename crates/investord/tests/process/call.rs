@@ -376,17 +376,3 @@ fn what_is_missing_is_named() {
     let refusal = dev.call(&["GET", "/users"]).refusal();
     assert!(refusal.contains("profile.toml") && refusal.contains("unknown"), "{refusal}");
 }
-
-#[cfg(unix)]
-#[test]
-fn files_with_secrets_are_for_their_owner() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let dev = Dev::new();
-    let server = dev.start(&[]);
-    dev.call(&["GET", "/users"]).ok();
-    for name in ["master.key", "profile.toml", "demo-p521.pem", "demo-ed25519.pem", "profile.token.json"] {
-        let file = dev.folder.path().join("investord-dev").join(name);
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{name}");
-    }
-    server.stop();
-}

@@ -12,6 +12,8 @@ mod configuration;
 mod crash;
 mod deliveries;
 mod disk;
+#[cfg(unix)]
+mod files;
 mod harness;
 mod judge;
 mod listen;
