@@ -43,7 +43,7 @@ const MOST_EVENTS: i64 = 4096;
 /// How often it is noted that somebody asks.
 const NOTED: SignedDuration = SignedDuration::from_hours(1);
 
-static COLLECT: [Parameter; 1] = [Parameter {
+pub static COLLECT: [Parameter; 1] = [Parameter {
     name: "wait",
     rule: Rule::Int { min: 0, max: PATIENCE },
     default: Some("20"),

@@ -67,7 +67,7 @@ fn parameters() -> Vec<Value> {
     vec![path_id("user_id", "Id of the user."), path_id("check_id", "Id of the check.")]
 }
 
-static LIST: [Parameter; 2] = [
+pub static LIST: [Parameter; 2] = [
     Parameter {
         name: "list_history",
         rule: Rule::Bool,

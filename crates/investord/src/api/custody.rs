@@ -161,7 +161,7 @@ pub struct CloseQuery {
 }
 
 /// The query that closes a group.
-static CLOSE: [Parameter; 2] = [
+pub static CLOSE: [Parameter; 2] = [
     Parameter {
         name: "closure_reason",
         rule: Rule::OneOf(CLOSURE_REASONS),

@@ -22,7 +22,7 @@ use crate::store::{Tx, tenants};
 
 const MOST: i64 = 1000;
 
-static QUERY: [Parameter; 3] = [
+pub static QUERY: [Parameter; 3] = [
     Parameter {
         name: "after",
         rule: Rule::Int { min: 0, max: i64::MAX - MOST },

@@ -38,6 +38,7 @@ use crate::access::tenants::{Held, Tenants};
 use crate::app::App;
 use crate::domain::account::{Group, Single};
 use crate::problem::Problem;
+use crate::store::page::SortBy;
 use crate::store::{Tx, once};
 
 /// The route table: paths of the vendor; ours under `/investord`, where no version of the vendor's API will ever have
@@ -107,6 +108,19 @@ pub fn routes() -> Router<App> {
     router
         .fallback(async || Problem::NotFound("path"))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+/// Reads a query as each operation does that takes parameters; for the fuzz target `queries`.
+#[doc(hidden)]
+pub fn read_queries(query: &str) -> [Result<(), Problem>; 6] {
+    [
+        page::parse::<SortBy>(query).map(drop),
+        page::parse::<webhooks::SortBy>(query).map(drop),
+        query::read(query, &checks::LIST).map(drop),
+        query::read(query, &custody::CLOSE).map(drop),
+        query::read(query, &events::QUERY).map(drop),
+        query::read(query, &acceptors::COLLECT).map(drop),
+    ]
 }
 
 /// Scans the store for a client, when it is its tenant's turn.

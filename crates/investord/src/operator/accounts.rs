@@ -22,6 +22,23 @@ pub async fn list(State(app): State<App>, headers: HeaderMap) -> Answered {
     Ok(Answer(json!({ "data": own.map(shown).collect::<Vec<Value>>() })))
 }
 
+/// An operator to be.
+pub struct NewOperator {
+    name: String,
+    role: Role,
+    password: String,
+    tenant: Option<String>,
+}
+
+impl NewOperator {
+    pub fn read(body: Sent) -> Result<Self, Problem> {
+        let [name, role, password, tenant] = members(body, ["name", "role", "password", "tenant"])?;
+        let (name, role) = (needed("name", name, 100)?, needed("role", role, 20)?);
+        let role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
+        Ok(Self { name, role, password: needed("password", password, 1000)?, tenant })
+    }
+}
+
 /// `POST /operators`: name, role, password, and the tenant whose people they see.
 pub async fn create(
     State(app): State<App>,
@@ -30,11 +47,8 @@ pub async fn create(
     body: Sent,
 ) -> Answered {
     let by = known(&app, &headers, Role::Administrator).await?;
-    let [name, role, password, tenant] = members(body, ["name", "role", "password", "tenant"])?;
-    let (name, role) = (needed("name", name, 100)?, needed("role", role, 20)?);
-    let role: Role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
+    let NewOperator { name, role, password, tenant } = NewOperator::read(body)?;
     let ids = Arc::clone(&app.ids);
-    let password = needed("password", password, 1000)?;
     let hashed = hashing(&app, peer.ip(), {
         let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)

@@ -32,6 +32,12 @@ impl From<Leaving> for Problem {
     }
 }
 
+/// Reads what is to be done, and why.
+pub fn action(body: Sent) -> Result<(String, String), Problem> {
+    let [action, reason] = members(body, ["action", "reason"])?;
+    Ok((needed("action", action, 50)?, needed("reason", reason, REASON)?))
+}
+
 /// `POST /tenants/{tenant}/users/{user}/actions`: `action` and `reason`.
 pub async fn act(
     State(app): State<App>,
@@ -40,8 +46,7 @@ pub async fn act(
     body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Operator).await?;
-    let [action, reason] = members(body, ["action", "reason"])?;
-    let (action, reason) = (needed("action", action, 50)?, needed("reason", reason, REASON)?);
+    let (action, reason) = action(body)?;
     let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
     let work = move |work: &mut Work<'_>| {
         let old = shown(work)?;
@@ -114,6 +119,25 @@ fn finish_offboarding(work: &mut Work<'_>, now: Timestamp) -> Result<&'static st
     offboarding(work, "finish_offboarding", |step| (step.held, step.due) = (false, Some(now)))
 }
 
+/// Reads an order: the kind of step that it is for, and how that is to end.
+pub fn ordered(body: Sent) -> Result<(String, Outcome), Problem> {
+    let [next, refusal, seconds] = members(body, ["next", "refusal", "seconds"])?;
+    let next = needed("next", next, 50)?;
+    let known = [DATA_CHANGE, CHECK, OFFBOARDING, ACTIVATION];
+    if !known.contains(&next.as_str()) {
+        return Err(one_of("next", &next, &known));
+    }
+    let refusal = refusal.map(|text| needed("refusal", Some(text), REFUSAL)).transpose()?;
+    let seconds = match (next.as_str(), seconds) {
+        (ACTIVATION, seconds) => needed("seconds", seconds, 9)?
+            .parse()
+            .map_err(|_| Problem::invalid("seconds", "must be a whole number"))?,
+        (_, None) => 0,
+        (_, Some(_)) => return Err(Problem::invalid("seconds", "is for an activation alone")),
+    };
+    Ok((next, Outcome { refusal, seconds }))
+}
+
 /// `POST /tenants/{tenant}/users/{user}/outcomes`: what is to happen next, under the review policy `simulate` alone.
 pub async fn order(
     State(app): State<App>,
@@ -122,28 +146,14 @@ pub async fn order(
     body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Operator).await?;
-    let [next, refusal, seconds] = members(body, ["next", "refusal", "seconds"])?;
-    let next = needed("next", next, 50)?;
-    let known = [DATA_CHANGE, CHECK, OFFBOARDING, ACTIVATION];
-    if !known.contains(&next.as_str()) {
-        return Err(one_of("next", &next, &known));
-    }
-    let refusal = refusal.map(|text| needed("refusal", Some(text), REFUSAL)).transpose()?;
-    let seconds: u32 = match (next.as_str(), seconds) {
-        (ACTIVATION, seconds) => needed("seconds", seconds, 9)?
-            .parse()
-            .map_err(|_| Problem::invalid("seconds", "must be a whole number"))?,
-        (_, None) => 0,
-        (_, Some(_)) => return Err(Problem::invalid("seconds", "is for an activation alone")),
-    };
+    let (next, outcome) = ordered(body)?;
     let ids = Arc::clone(&app.ids);
     let work = move |work: &mut Work<'_>| {
         if !work.tenant.settings.simulates() {
             return Err(Problem::State("the tenant's review_policy is not simulate"));
         }
-        let outcome = Outcome { refusal: refusal.clone(), seconds };
         outcomes::put(work.tx, (work.head.tenant, work.user.id), &next, &outcome, work.key, &*ids)?;
-        let new = json!({ "next": next, "refusal": refusal, "seconds": seconds });
+        let new = json!({ "next": next, "refusal": outcome.refusal, "seconds": outcome.seconds });
         Ok(Done { action: "order_outcome", subject: None, reason: None, old: Value::Null, new })
     };
     change(&app, operator, (tenant, id_of(&user, "user")?), work).await

@@ -20,6 +20,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::{HeaderMap, HeaderValue, header};
+use jiff::civil::Date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,6 +65,27 @@ pub fn routes() -> Router<App> {
         .fallback(async || Problem::NotFound("path"))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
+}
+
+/// Reads a body as each operation does that takes one; for the fuzz target `operator_bodies`.
+#[doc(hidden)]
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 6] {
+    let sent = || Ok(body.clone());
+    let sign_in = session::credentials(sent()).map(|(_, password)| drop(session::normalised(&password)));
+    [
+        sign_in,
+        accounts::NewOperator::read(sent()).map(drop),
+        actions::action(sent()).map(drop),
+        actions::ordered(sent()).map(drop),
+        reviews::verdict(sent()).map(drop),
+        webhooks::action(sent()).map(drop),
+    ]
+}
+
+/// Reads the query of a search; for the fuzz target `queries`.
+#[doc(hidden)]
+pub fn read_search(query: &str, today: Date) -> Result<(), Problem> {
+    people::wanted(Some(query), today).map(drop)
 }
 
 /// An answer.

@@ -42,13 +42,13 @@ pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> Answered {
 const MOST_WITH_ONE_VALUE: i64 = 65_535;
 
 /// What is searched for: an id, and values of which all have to be somebody's.
-struct Wanted {
+pub struct Wanted {
     id: Option<Uuid>,
     values: Vec<Vec<Probe>>,
 }
 
 /// `today` decides which birth date can be, and what a short number stands for.
-fn wanted(query: Option<&str>, today: Date) -> Result<Wanted, Problem> {
+pub fn wanted(query: Option<&str>, today: Date) -> Result<Wanted, Problem> {
     let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match Field::ALL.into_iter().find(|field| field.as_str() == name) {

@@ -102,21 +102,14 @@ fn if_passed(
 
 /// What somebody says.
 #[derive(Clone, Copy)]
-enum Say {
+pub enum Say {
     Approve,
     Refuse,
     Cancel,
 }
 
-/// `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: `verdict` and, unless it is good, `reason`. The worker does
-/// what follows, in the user's order.
-pub async fn decide(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((tenant, user, subject)): Path<(String, String, String)>,
-    body: Sent,
-) -> Answered {
-    let operator = known(&app, &headers, Role::Operator).await?;
+/// Reads what somebody says, and why.
+pub fn verdict(body: Sent) -> Result<(Say, Option<String>), Problem> {
     let [verdict, reason] = members(body, ["verdict", "reason"])?;
     let say = match needed("verdict", verdict, 20)?.as_str() {
         "approve" => Say::Approve,
@@ -128,6 +121,19 @@ pub async fn decide(
         (Say::Approve, None) => None,
         (_, reason) => Some(needed("reason", reason, REASON)?),
     };
+    Ok((say, reason))
+}
+
+/// `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: `verdict` and, unless it is good, `reason`. The worker does
+/// what follows, in the user's order.
+pub async fn decide(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((tenant, user, subject)): Path<(String, String, String)>,
+    body: Sent,
+) -> Answered {
+    let operator = known(&app, &headers, Role::Operator).await?;
+    let (say, reason) = verdict(body)?;
     let (user, subject) = (id_of(&user, "user")?, id_of(&subject, "data change or check")?);
     let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
     let work = move |work: &mut Work<'_>| {

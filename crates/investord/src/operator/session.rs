@@ -36,7 +36,7 @@ pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
 
 /// Prepares a password by the profile `OpaqueString` (RFC 8265 section 4.2): other spaces become ASCII spaces, and the
 /// letters are composed (NFC), so that it is the same from every keyboard. The width of letters stays.
-fn normalised(password: &str) -> anyhow::Result<Cow<'_, str>> {
+pub fn normalised(password: &str) -> anyhow::Result<Cow<'_, str>> {
     OpaqueString::enforce(password).map_err(|error| match error {
         precis_core::Error::Invalid => anyhow::anyhow!("must not be empty"),
         precis_core::Error::BadCodepoint(_) | precis_core::Error::Unexpected(_) => anyhow::anyhow!(
@@ -75,14 +75,19 @@ pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Proble
     })
 }
 
+/// Reads who wants a token, and the password.
+pub fn credentials(body: Sent) -> Result<(String, String), Problem> {
+    let [name, password] = members(body, ["name", "password"])?;
+    Ok((needed("name", name, 100)?, needed("password", password, 1000)?))
+}
+
 /// `POST /sessions`: a token for name and password.
 pub async fn begin(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: Sent,
 ) -> Answered {
-    let [name, password] = members(body, ["name", "password"])?;
-    let (name, password) = (needed("name", name, 100)?, needed("password", password, 1000)?);
+    let (name, password) = credentials(body)?;
     // By the name that is sent, so that it tells nobody which names there are; and before it is judged, so that many at
     // once count, too.
     let mut sent = [0; 16];

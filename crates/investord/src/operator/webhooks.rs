@@ -180,7 +180,7 @@ pub async fn history(
 }
 
 /// What an operator wants to be done to a webhook.
-enum Action {
+pub enum Action {
     Pause,
     Resume,
     Skip,
@@ -191,13 +191,13 @@ enum Action {
 }
 
 /// The same as it was asked for.
-enum Asked {
+pub enum Asked {
     Now(Action),
     Replay(From),
 }
 
 /// From where everything is told again.
-enum From {
+pub enum From {
     Position(i64),
     Event(Uuid),
     Time(Timestamp),
@@ -238,6 +238,13 @@ fn asked(name: &str, package: Option<String>, from: Option<String>) -> Result<As
     }))
 }
 
+/// Reads what is to be done to a webhook, and why.
+pub fn action(body: Sent) -> Result<(Asked, String), Problem> {
+    let [kind, reason, package, from] = members(body, ["action", "reason", "package", "from"])?;
+    let (kind, reason) = (needed("action", kind, 50)?, needed("reason", reason, REASON)?);
+    Ok((asked(&kind, package, from)?, reason))
+}
+
 /// `POST /tenants/{tenant}/webhooks/{webhook}/actions`: `action`, `reason`, and what it is about.
 pub async fn act(
     State(app): State<App>,
@@ -246,9 +253,7 @@ pub async fn act(
     body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Operator).await?;
-    let [kind, reason, package, from] = members(body, ["action", "reason", "package", "from"])?;
-    let (kind, reason) = (needed("action", kind, 50)?, needed("reason", reason, REASON)?);
-    let action = asked(&kind, package, from)?;
+    let (action, reason) = action(body)?;
     let id = id_of(&id, "webhook")?;
     let number = number_of(&app, &operator, &name).await?;
     let action = match action {
@@ -345,6 +350,12 @@ fn position(tx: &Tx<'_>, tenant: i64, from: &From) -> Result<i64, Problem> {
     })
 }
 
+/// Reads why.
+pub fn reason(body: Sent) -> Result<String, Problem> {
+    let [reason] = members(body, ["reason"])?;
+    needed("reason", reason, REASON)
+}
+
 /// `POST /tenants/{tenant}/signing_keys`: from now on another key signs deliveries; the old one is published for a day.
 pub async fn rotate(
     State(app): State<App>,
@@ -353,8 +364,7 @@ pub async fn rotate(
     body: Sent,
 ) -> Answered {
     let operator = known(&app, &headers, Role::Administrator).await?;
-    let [reason] = members(body, ["reason"])?;
-    let reason = needed("reason", reason, REASON)?;
+    let reason = reason(body)?;
     let number = number_of(&app, &operator, &name).await?;
     let (own, now) = (app.clone(), app.clock.now());
     let unit = move |tx: &Tx<'_>| {

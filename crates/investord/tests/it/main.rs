@@ -15,6 +15,7 @@ mod checks;
 mod data_changes;
 mod documented;
 mod explain;
+mod fuzz_targets;
 mod http_messages;
 mod identifiers;
 mod isolation;

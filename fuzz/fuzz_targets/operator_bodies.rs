@@ -1,0 +1,34 @@
+//! No body makes a reader of the operator API panic; what is taken is an object of texts, whatever their order, and a
+//! refusal says why.
+#![cfg_attr(fuzzing, no_main)]
+
+#[path = "../support/judgement.rs"]
+mod judgement;
+
+use std::collections::BTreeMap;
+
+use investord::operator::read_bodies;
+use judgement::is_taken;
+use serde_json::{Map, Value};
+
+pub fn run(data: &[u8]) {
+    let judged = judgements(data);
+    if !judged.contains(&true) {
+        return;
+    }
+    let json = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+    let sent: Map<String, Value> = serde_json::from_slice(json).expect("an object was taken");
+    assert!(sent.values().all(|value| value.is_string() || value.is_null()), "{sent:?}");
+    let sorted: BTreeMap<_, _> = sent.iter().collect();
+    let backwards: Map<_, _> =
+        sorted.into_iter().rev().map(|(name, value)| (name.clone(), value.clone())).collect();
+    assert_eq!(judgements(&serde_json::to_vec(&backwards).unwrap()), judged);
+}
+
+/// Which operations take it.
+fn judgements(body: &[u8]) -> [bool; 6] {
+    read_bodies(&body.to_vec().into()).map(is_taken)
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));
