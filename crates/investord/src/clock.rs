@@ -21,6 +21,11 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 
+    /// Fills a key, a token or another secret, which only the generator of the operating system may make.
+    fn secret(&self, bytes: &mut [u8]) {
+        self.fill(bytes);
+    }
+
     /// A version 4 UUID: clients of the vendor check ids against patterns that know versions 1 to 5 only.
     fn uuid(&self) -> Uuid {
         let mut bytes = [0; 16];
@@ -59,6 +64,13 @@ impl Ids for SystemIds {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for chance")]
     fn fill(&self, bytes: &mut [u8]) {
         rand::rng().fill_bytes(bytes);
+    }
+
+    /// # Panics
+    ///
+    /// When the operating system has no generator: no key is better than one that can be guessed.
+    fn secret(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system's generator of random numbers");
     }
 }
 

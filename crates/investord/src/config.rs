@@ -16,6 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::domain::webhook::Targets;
 use crate::store::connect::Tuning;
@@ -105,8 +106,8 @@ pub struct Tls {
     pub key_file: PathBuf,
 }
 
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Serialize)]
+/// A text that is never printed, and wiped from the memory when it is dropped.
+#[derive(Clone, PartialEq, Serialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(pub String);
 

@@ -266,7 +266,7 @@ impl Provisioner {
 
     fn secret(&self) -> Secret {
         let mut bytes = [0; 32];
-        self.ids.fill(&mut bytes);
+        self.ids.secret(&mut bytes);
         Secret(BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 }

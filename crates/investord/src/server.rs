@@ -57,13 +57,25 @@ fn layered(routes: Router<App>, app: &App) -> Router {
         let headers = Arc::clone(&headers);
         async move { guarded(&headers, response) }
     });
-    let routes = routes.layer(middleware::from_fn(unambiguous)).layer(observed).layer(guarded);
+    let limit = Duration::from_secs(app.config.limits.answer_seconds);
+    let timely = middleware::from_fn(move |request, next| in_time(limit, request, next));
+    let routes = routes.layer(timely).layer(middleware::from_fn(unambiguous));
+    let routes = routes.layer(observed).layer(guarded);
     let routes = if app.config.proxy.trusted.is_empty() {
         routes
     } else {
         routes.layer(middleware::from_fn_with_state(app.clone(), located))
     };
     routes.with_state(app.clone())
+}
+
+/// Gives up a request that takes too long. What it has begun to write may still happen, which a repetition with the same
+/// idempotency key tells.
+async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::Unavailable("no answer in time".into()).into_response(),
+    }
 }
 
 /// Headers that keep what a browser opens from being run, framed, cached or quoted elsewhere.
@@ -336,7 +348,24 @@ fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use tower_service::Service as _;
+
     use super::*;
+
+    /// The clock of the runtime is moved by hand as soon as all wait for it.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_given_up_when_it_takes_too_long() {
+        let limit = Duration::from_secs(5);
+        let slow = |seconds| get(move || tokio::time::sleep(Duration::from_secs(seconds)));
+        let timely = middleware::from_fn(move |request, next| in_time(limit, request, next));
+        let mut routes: Router = Router::new().route("/slow", slow(6)).route("/fast", slow(4)).layer(timely);
+        for (path, status) in [("/slow", StatusCode::SERVICE_UNAVAILABLE), ("/fast", StatusCode::OK)] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = routes.call(request).await.unwrap();
+            assert_eq!(answer.status(), status, "{path}");
+        }
+    }
 
     #[test]
     fn a_request_names_one_host() {

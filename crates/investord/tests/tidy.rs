@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["access", "api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"],
     ),
     ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
-    ("worker", &["worker", "app", "clock", "outbound", "store", "domain"]),
+    ("worker", &["worker", "access", "app", "clock", "outbound", "store", "domain"]),
     (
         "server",
         &["access", "api", "app", "config", "operator", "problem", "store", "telemetry", "tls", "worker"],

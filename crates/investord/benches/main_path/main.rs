@@ -76,6 +76,9 @@ struct Options {
     /// Measures the neighbours of bench/peers too, on the same PostgreSQL server.
     #[arg(long)]
     peers: bool,
+    /// Measures another build of the program too, each on a SQLite register that it has filled: what a change costs.
+    #[arg(long, value_name = "BINARY")]
+    against: Option<PathBuf>,
     /// Measures how events are delivered too, with so many that wait.
     #[arg(long, value_name = "EVENTS")]
     deliveries: Option<usize>,
@@ -192,8 +195,10 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     if let Some(server) = &server {
         report.about.insert(2, format!("PostgreSQL {}", server.about));
     }
-    let world = World::new(&options.dir)?;
-    let measured = measure(options, &world, server.as_ref(), &mut report).await;
+    let world = World::new(&options.dir, None)?;
+    let other =
+        options.against.as_deref().map(|binary| World::new(&options.dir, Some(binary))).transpose()?;
+    let measured = measure(options, &world, other.as_ref(), server.as_ref(), &mut report).await;
     if let Some(server) = server {
         server.clear().await?;
     }
@@ -203,6 +208,7 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
 async fn measure(
     options: &Options,
     world: &World,
+    other: Option<&World>,
     server: Option<&Server>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
@@ -224,13 +230,13 @@ async fn measure(
         }
     }
     let mut contestants = Vec::new();
-    for Loaded { name, register, processes, ids } in &registers {
-        let service = world.serve(register, *processes, Level::Warn)?;
-        let token = world.token(&service).await?;
-        let signed = |kind| world.signed(service.authority(), kind, &token);
-        let senders = KEYS.into_iter().map(signed).collect::<anyhow::Result<_>>()?;
-        let (name, ids) = (format!("{OWN}{name}"), Rc::clone(ids));
-        contestants.push(Contestant { name, service, senders, ids, users: options.users() });
+    for loaded in &registers {
+        contestants.push(contestant(options, world, loaded).await?);
+    }
+    if let Some(other) = other {
+        let loaded = sqlite(options, other, report).await?;
+        let loaded = Loaded { name: format!("other build, {}", loaded.name), ..loaded };
+        contestants.push(contestant(options, other, &loaded).await?);
     }
     if let Some(server) = server.filter(|_| options.peers()) {
         contestants.extend(peers::start(world, server, options.users()).await?);
@@ -257,6 +263,20 @@ async fn measure(
         Some(users) => bulk::measure(options, world, server, users, report).await,
         None => Ok(()),
     }
+}
+
+/// Serves a register that has been filled.
+async fn contestant<'a>(
+    options: &Options,
+    world: &'a World,
+    loaded: &Loaded,
+) -> anyhow::Result<Contestant<'a>> {
+    let service = world.serve(&loaded.register, loaded.processes, Level::Warn)?;
+    let token = world.token(&service).await?;
+    let signed = |kind| world.signed(service.authority(), kind, &token);
+    let senders = KEYS.into_iter().map(signed).collect::<anyhow::Result<_>>()?;
+    let (name, ids) = (format!("{OWN}{}", loaded.name), Rc::clone(&loaded.ids));
+    Ok(Contestant { name, service, senders, ids, users: options.users() })
 }
 
 /// A register that has been filled, and how it is to be served.

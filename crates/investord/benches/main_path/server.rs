@@ -36,6 +36,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let mut command = command(binary);
         command.arg("serve").arg("--config").arg(config).arg("--listen").arg(address.to_string());
+        command.env("INVESTORD_METRICS_LISTEN", metrics_address(address).to_string());
         command.stderr(fs::File::create(log)?);
         Self::start(command, address, question, GOOD).with_context(|| format!("the log is {}", log.display()))
     }
@@ -71,11 +72,6 @@ impl Process {
         Ok(process)
     }
 
-    /// The default of `metrics_listen`: 2000 above the port of clients.
-    fn metrics_address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.address.port() + 2000))
-    }
-
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -106,6 +102,11 @@ impl Drop for Process {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Where a server that answers clients here has its metrics.
+fn metrics_address(clients: SocketAddr) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], clients.port() + 2000))
 }
 
 /// All of an answer to a request that closes its connection.
@@ -150,7 +151,7 @@ impl Service {
     /// Mean of the units of work that a commit took so far, by the metrics of the first process.
     pub fn units_per_commit(&self) -> anyhow::Result<f64> {
         let question = b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
-        let text = String::from_utf8(answer(self.processes[0].metrics_address(), question)?)?;
+        let text = String::from_utf8(answer(metrics_address(self.processes[0].address), question)?)?;
         let value = |name: &str| -> anyhow::Result<f64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             Ok(line.with_context(|| format!("/metrics has no {name}"))?.trim().parse()?)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use httpsig::{KeyKind, SigningKey};
 use investord::clock::{Ids, SystemIds};
-use investord::config::{self, Config, Log, LogFormat, Secret, Webhooks};
+use investord::config;
 use investord::store::connect::Tuning;
 use investord::store::seal::MasterKey;
 use investord::store::{Database, migrate};
@@ -64,7 +64,8 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(parent: &Path) -> anyhow::Result<Self> {
+    /// Of the server of this build, or of another binary.
+    pub fn new(parent: &Path, other: Option<&Path>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("main_path-").tempdir_in(parent)?;
         let uuid = || SystemIds.uuid().to_string();
         let mut keys = Vec::new();
@@ -72,7 +73,7 @@ impl World {
             keys.push((kind, uuid(), SigningKey::generate(kind)?));
         }
         let binary = folder.path().join("investord");
-        fs::copy(env!("CARGO_BIN_EXE_investord"), &binary)?;
+        fs::copy(other.unwrap_or(Path::new(env!("CARGO_BIN_EXE_investord"))), &binary)?;
         let (client_id, client_secret, number) = (uuid(), uuid(), Cell::default());
         let world = Self { folder, binary, client_id, client_secret, keys, number };
         world.write("master.key", &MasterKey::generate_base64(&SystemIds))?;
@@ -151,20 +152,22 @@ impl World {
         };
         let (data, database) = match register {
             Register::Sqlite(data) => (data.clone(), None),
-            Register::Postgres(url, _) => (folder.join("none"), Some(Secret(url.clone()))),
+            Register::Postgres(url, _) => (folder.join("none"), Some(url)),
         };
-        let config = Config {
-            data,
-            database,
-            master_key_file: Some(folder.join("master.key")),
-            tenants: Some(folder.join("tenants.toml")),
-            rate_limit_per_second: 0,
-            failed_checks_per_second: 0,
-            token_lifetime_seconds: 86_400,
-            log: Log { format: LogFormat::Json, level: level.into() },
-            webhooks: Webhooks { allow_insecure_targets: true, ..Webhooks::default() },
-            ..Config::default()
-        };
+        // What is not a default alone: another build may not know every key of this one.
+        let mut config = json!({
+            "data": data,
+            "master_key_file": folder.join("master.key"),
+            "tenants": folder.join("tenants.toml"),
+            "rate_limit_per_second": 0,
+            "failed_checks_per_second": 0,
+            "token_lifetime_seconds": 86_400,
+            "log": { "format": "json", "level": level },
+            "webhooks": { "allow_insecure_targets": true },
+        });
+        if let Some(database) = database {
+            config["database"] = json!(database);
+        }
         let config = self.write("investord.toml", &toml::to_string(&config)?)?;
         Process::serve(&self.binary, &config, &folder.join(self.unused("log")), address, question)
     }

@@ -11,6 +11,7 @@ pub mod tenants;
 pub mod turns;
 
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use self::connections::Connections;
@@ -35,12 +36,16 @@ pub struct Access {
     pub operator_connections: Connections,
     /// Of supervisors and of those who collect metrics.
     pub metrics_connections: Connections,
+    /// Signatures that are checked, by the tenant: on all cores, the tenants in turn.
+    pub signature_checks: Turns<i64>,
     /// Passwords that wait to be judged, by the address they came from.
     pub sign_ins: Arc<Counter<IpAddr>>,
     /// Passwords that are hashed, by the same.
     pub passwords: Turns<IpAddr>,
     /// Of operators, by the tenant whose people they see.
     operators_scans: Turns<Option<i64>>,
+    /// Webhooks that are sent to, by their tenant.
+    pub deliveries: Arc<Counter<i64>>,
     /// Requests for tokens, whose client is not known before their body is there.
     pub token_requests: Arc<Counter<IpAddr>>,
 }
@@ -48,7 +53,9 @@ pub struct Access {
 impl Access {
     pub fn new(config: &Config) -> Self {
         let limits = &config.limits;
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
+            signature_checks: Turns::new(cores, cores),
             tenants: Tenants::new(limits, config.scans()),
             polls: Polls::default(),
             proxies: Proxies::new(&config.proxy),
@@ -62,6 +69,7 @@ impl Access {
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
             passwords: Turns::new(PASSWORDS, 1),
             operators_scans: Turns::new(config.operators_scans(), 1),
+            deliveries: Counter::new("deliveries", limits.deliveries, limits.deliveries_per_tenant),
             token_requests: Counter::new(
                 "token_requests",
                 limits.requests,
@@ -82,6 +90,7 @@ impl Access {
         self.operator_connections.publish();
         self.metrics_connections.publish();
         self.sign_ins.publish();
+        self.deliveries.publish();
         self.token_requests.publish();
     }
 }

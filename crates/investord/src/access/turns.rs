@@ -75,6 +75,19 @@ mod tests {
         assert!(turns.turn(3).now_or_never().flatten().is_some());
     }
 
+    /// One who may use all of it uses it alone, and is behind others as soon as there are any.
+    #[test]
+    fn another_is_next_where_one_may_use_all() {
+        let turns = Turns::new(2, 2);
+        let mut held: Vec<_> = (0..2).map(|_| turns.turn(1).now_or_never().flatten()).collect();
+        assert!(held.iter().all(Option::is_some));
+        let (mut own, mut other) = (Box::pin(turns.turn(1)), Box::pin(turns.turn(2)));
+        assert!((&mut own).now_or_never().is_none() && (&mut other).now_or_never().is_none());
+        held.pop();
+        assert!((&mut own).now_or_never().is_none(), "it came first, and is not next");
+        assert!((&mut other).now_or_never().flatten().is_some());
+    }
+
     #[test]
     fn those_who_ask_for_nothing_are_forgotten() {
         let turns = Turns::new(1, 1);

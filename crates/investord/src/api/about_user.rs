@@ -63,7 +63,7 @@ pub async fn write_found<T: Call + 'static>(
     app.store.write_after(name, number, first, unit).await?
 }
 
-/// Refuses another check or data change while too many of the user are undecided.
+/// Refuses one more of what there may be so many.
 pub fn too_many(what: &'static str) -> Problem {
     Problem::TooManyRequests { retry_after_seconds: 60, what }
 }

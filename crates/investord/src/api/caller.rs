@@ -142,7 +142,10 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         let mut room = app.access.tenants.received(tenant);
         let receive = |bytes| Tenants::receive(&mut room, bytes);
         let body = read_body(app, &parts.headers, body, MOST_BODY, receive).await?;
-        let nonce = attempt.hold(&body, T::ACTS)?;
+        let nonce = {
+            let _turn = app.access.signature_checks.turn(tenant).await;
+            attempt.hold(&body, T::ACTS)?
+        };
         // A scope that was taken from the client is gone from its tokens too.
         if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
             return Err(Problem::Forbidden { any_of: T::SCOPES });

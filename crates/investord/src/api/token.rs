@@ -99,14 +99,17 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     app.limits.stranger(address, credentials(&attempt.client, &form, in_form))?;
     app.limits.attempt(attempt.suspect)?;
     app.limits.quota(id)?;
-    let nonce = attempt.hold(&body, true)?;
+    let nonce = {
+        let _turn = app.access.signature_checks.turn(attempt.client.tenant.number).await;
+        attempt.hold(&body, true)?
+    };
     attempt.admit(CREATE.answer.media)?;
     if !faults.is_empty() {
         return Err(faults.into());
     }
 
     let mut secret = [0; 32];
-    app.ids.fill(&mut secret);
+    app.ids.secret(&mut secret);
     let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
     let lifetime = app.config.token_lifetime_seconds;
     let (hash, expires) = (caller::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));

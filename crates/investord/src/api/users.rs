@@ -116,6 +116,7 @@ impl Call for CreateUser {
 pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
     let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
     let (keyed, nonce) = (req.once()?, req.nonce().copied());
+    let most = app.config.limits.users_per_tenant;
     let first = First { head: Some(number), nonce, once: Some(keyed), webhook: None };
     let unit = move |tx: &Tx<'_>| {
         let tenant = &req.client.tenant;
@@ -123,6 +124,9 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
         let mut head = Head::take(tx, tenant.number, req.now)?;
         if let Some(reply) = about_tenant::before(tx, Some(&keyed), nonce.as_ref(), &tenant.key)? {
             return Ok(reply);
+        }
+        if usize::try_from(head.users).is_ok_and(|users| users >= most) {
+            return Ok(Err(about_user::too_many("users of this tenant")));
         }
         let registration = User::register(req.call.0.clone(), &tenant.settings, ids.uuid(), head.now);
         let user = registration.user.id;

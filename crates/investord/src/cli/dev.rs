@@ -139,7 +139,7 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
     let mut keys = Vec::new();
     for (kind, file) in KEYS {
         // The library's own source gathers entropy first, which takes longer than all the rest.
-        let key = SigningKey::generate_from(kind, |bytes| provisioner.ids.fill(bytes))?;
+        let key = SigningKey::generate_from(kind, |bytes| provisioner.ids.secret(bytes))?;
         let path = data.join(file);
         private_file::replace(&path, &key.to_pkcs8_pem()?)?;
         let id = provisioner.add_key(client_id, None, key.public()).await?;

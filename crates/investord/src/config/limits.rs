@@ -15,6 +15,7 @@ pub struct Limits {
     pub operator_connections_per_address: usize,
     pub first_request_seconds: u64,
     pub unread_seconds: u64,
+    pub answer_seconds: u64,
     pub requests: usize,
     pub requests_per_tenant: usize,
     pub token_requests_per_address: usize,
@@ -24,8 +25,11 @@ pub struct Limits {
     pub unsent_mib_per_tenant: usize,
     pub scans: usize,
     pub scans_per_tenant: usize,
+    pub deliveries: usize,
+    pub deliveries_per_tenant: usize,
     pub test_calls: usize,
     pub test_calls_per_tenant: usize,
+    pub users_per_tenant: usize,
     pub open_checks_per_user: usize,
     pub open_data_changes_per_user: usize,
     pub accounts_per_user: usize,
@@ -42,6 +46,7 @@ impl Default for Limits {
             operator_connections_per_address: 64,
             first_request_seconds: 10,
             unread_seconds: 15,
+            answer_seconds: 90,
             requests: 2048,
             requests_per_tenant: 512,
             token_requests_per_address: 128,
@@ -51,8 +56,11 @@ impl Default for Limits {
             unsent_mib_per_tenant: 32,
             scans: 6,
             scans_per_tenant: 3,
+            deliveries: 256,
+            deliveries_per_tenant: 32,
             test_calls: 64,
             test_calls_per_tenant: 8,
+            users_per_tenant: 10_000_000,
             open_checks_per_user: 100,
             open_data_changes_per_user: 100,
             accounts_per_user: 1000,
@@ -81,6 +89,8 @@ impl Limits {
             ("unsent_mib_per_tenant", self.unsent_mib_per_tenant),
             ("scans", self.scans),
             ("scans_per_tenant", self.scans_per_tenant),
+            ("deliveries", self.deliveries),
+            ("deliveries_per_tenant", self.deliveries_per_tenant),
             ("test_calls", self.test_calls),
             ("test_calls_per_tenant", self.test_calls_per_tenant),
             ("open_checks_per_user", self.open_checks_per_user),
@@ -89,14 +99,19 @@ impl Limits {
             ("sign_ins", self.sign_ins),
             ("sign_ins_per_address", self.sign_ins_per_address),
         ];
+        if !(1..=1_000_000_000).contains(&self.users_per_tenant) {
+            bail!("limits.users_per_tenant must be between 1 and 1000000000, is {}", self.users_per_tenant);
+        }
         for (key, value) in limits {
             if !(1..=1_000_000).contains(&value) {
                 bail!("limits.{key} must be between 1 and 1000000, is {value}");
             }
         }
-        for (key, seconds) in
-            [("first_request_seconds", self.first_request_seconds), ("unread_seconds", self.unread_seconds)]
-        {
+        for (key, seconds) in [
+            ("first_request_seconds", self.first_request_seconds),
+            ("unread_seconds", self.unread_seconds),
+            ("answer_seconds", self.answer_seconds),
+        ] {
             if !(1..=3600).contains(&seconds) {
                 bail!("limits.{key} must be between 1 and 3600, is {seconds}");
             }

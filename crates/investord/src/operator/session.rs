@@ -28,7 +28,7 @@ const SESSION: SignedDuration = SignedDuration::from_hours(12);
 /// A new token, and the hash that is kept of it.
 pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
     let mut bytes = [0; 32];
-    ids.fill(&mut bytes);
+    ids.secret(&mut bytes);
     let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let hash = sha256(token.as_bytes());
     (token, hash)
@@ -50,7 +50,7 @@ pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
     let password = normalised(password)?;
     anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
     let mut salt = [0; 16];
-    ids.fill(&mut salt);
+    ids.secret(&mut salt);
     let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
     Ok(hashed.map_err(|error| anyhow::anyhow!("{error}"))?.to_string())
 }

@@ -162,7 +162,7 @@ impl MasterKey {
 
     pub fn generate_base64(ids: &dyn Ids) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; KEY]);
-        ids.fill(bytes.as_mut_slice());
+        ids.secret(bytes.as_mut_slice());
         Zeroizing::new(BASE64_STANDARD.encode(bytes.as_slice()))
     }
 
@@ -174,7 +174,7 @@ impl MasterKey {
     /// Makes a tenant's key; what is returned is the wrapped form.
     pub fn new_tenant_key(&self, tenant: i64, ids: &dyn Ids) -> Vec<u8> {
         let mut bytes = Zeroizing::new([0; KEY]);
-        ids.fill(bytes.as_mut_slice());
+        ids.secret(bytes.as_mut_slice());
         self.wrap(tenant, &bytes, ids)
     }
 
@@ -239,7 +239,7 @@ impl TenantKey {
     /// Makes a user's key; the second value is its wrapped form.
     pub fn new_user_key(&self, user: &Uuid, ids: &dyn Ids) -> (UserKey, Vec<u8>) {
         let mut bytes = Zeroizing::new([0; KEY]);
-        ids.fill(bytes.as_mut_slice());
+        ids.secret(bytes.as_mut_slice());
         let wrapped =
             self.wrapping.seal(Place { kind: "user key", id: user.as_bytes() }, bytes.as_slice(), ids);
         (UserKey(SealingKey::new(&bytes)), wrapped)
@@ -337,6 +337,27 @@ mod tests {
 
     fn master(byte: u8) -> MasterKey {
         MasterKey::from_base64(&BASE64_STANDARD.encode([byte; KEY])).unwrap()
+    }
+
+    /// Where a key would come from any other source than that of secrets, this panics.
+    struct Secrets;
+
+    impl Ids for Secrets {
+        fn fill(&self, bytes: &mut [u8]) {
+            assert_eq!(bytes.len(), NONCE, "a nonce alone needs not be a secret");
+        }
+
+        fn secret(&self, bytes: &mut [u8]) {
+            assert_eq!(bytes.len(), KEY);
+            bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn keys_are_made_of_secrets() {
+        assert_eq!(*MasterKey::generate_base64(&Secrets), BASE64_STANDARD.encode([7; KEY]));
+        let tenant = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &Secrets)).unwrap();
+        tenant.new_user_key(&Uuid::nil(), &Secrets);
     }
 
     #[test]

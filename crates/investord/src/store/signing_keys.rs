@@ -45,7 +45,7 @@ pub fn rotate(
     ids: &dyn Ids,
 ) -> Result<Uuid, StoreError> {
     let failed = |error: httpsig::KeyError| StoreError::Damaged(error.to_string());
-    let new = SigningKey::generate_from(KeyKind::P521, |bytes| ids.fill(bytes)).map_err(failed)?;
+    let new = SigningKey::generate_from(KeyKind::P521, |bytes| ids.secret(bytes)).map_err(failed)?;
     let pem = new.to_pkcs8_pem().map_err(failed)?;
     let id = ids.uuid();
     let sealed = key.own().seal(Place::signing_key(&id), pem.as_bytes(), ids);

@@ -4,8 +4,7 @@
 //! memory but what is on its way: what waits, waits in the store.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::access::counter::Spent;
 use crate::app::App;
 use crate::outbound::{self, LIMIT};
 use crate::store::deliveries::{self, Candidate, LEASE, Portion, Ready, Rest, Settled};
@@ -23,8 +23,6 @@ use crate::store::{First, StoreError, Tx, tenants};
 
 /// How often the plan is looked at. Events wait for a second at least, so whoever wrote them need not say so.
 const EVERY: Duration = Duration::from_millis(200);
-/// Webhooks that are sent to at once.
-const MOST: usize = 256;
 /// Bytes that are kept of an answer.
 const KEPT: usize = 1024;
 /// When a webhook is tried again that cannot be read, and when the database could not be.
@@ -99,12 +97,25 @@ struct Courier {
     looks: HashMap<Uuid, Look>,
     busy: HashSet<Uuid>,
     tasks: JoinSet<Done>,
-    /// Whether some wait for others to come to an end.
-    crowded: Arc<AtomicBool>,
+    waiting: Arc<Waiting>,
     /// Who was started last: whoever comes behind it is next.
     last: Uuid,
     /// Packages so far.
     tried: usize,
+}
+
+/// Tenants some of whose webhooks wait for others to come to an end.
+#[derive(Default)]
+struct Waiting(Mutex<HashSet<i64>>);
+
+impl Waiting {
+    fn has(&self, tenant: i64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant)
+    }
+
+    fn set(&self, tenants: HashSet<i64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tenants;
+    }
 }
 
 /// What came of the delivery to a webhook.
@@ -121,7 +132,7 @@ impl Courier {
             looks: HashMap::new(),
             busy: HashSet::new(),
             tasks: JoinSet::new(),
-            crowded: Arc::default(),
+            waiting: Arc::default(),
             last: Uuid::nil(),
             tried: 0,
         }
@@ -133,7 +144,8 @@ impl Courier {
         let now = self.app.clock.now();
         self.looks.retain(|id, _| plan.binary_search_by_key(id, |one| one.id).is_ok());
         gauge(&plan, now);
-        let (mut wait, mut crowded) = (Duration::MAX, false);
+        let (mut wait, mut waiting, mut all_wait) = (Duration::MAX, HashSet::new(), false);
+        let tenants: HashSet<i64> = plan.iter().map(|one| one.tenant).collect();
         let turn = plan.iter().position(|one| one.id > self.last).unwrap_or(0);
         plan.rotate_left(turn);
         for one in plan {
@@ -142,15 +154,23 @@ impl Courier {
             }
             if let Some(own) = self.wait(&one, now) {
                 wait = wait.min(own);
-            } else if self.busy.len() < MOST {
-                self.busy.insert(one.id);
-                self.last = one.id;
-                self.tasks.spawn(deliver(self.app.clone(), one, Arc::clone(&self.crowded)));
-            } else {
-                crowded = true;
+                continue;
+            }
+            match self.app.access.deliveries.take(one.tenant, 1) {
+                Ok(taken) => {
+                    self.busy.insert(one.id);
+                    self.last = one.id;
+                    let delivery = deliver(self.app.clone(), one, Arc::clone(&self.waiting));
+                    self.tasks.spawn(async move {
+                        let _taken = taken;
+                        delivery.await
+                    });
+                }
+                Err(Spent::Own) => drop(waiting.insert(one.tenant)),
+                Err(Spent::Everybodys) => all_wait = true,
             }
         }
-        self.crowded.store(crowded, Ordering::Relaxed);
+        self.waiting.set(if all_wait { tenants } else { waiting });
         Ok(wait)
     }
 
@@ -218,9 +238,9 @@ fn gauge(plan: &[Candidate], now: Timestamp) {
 }
 
 /// Delivers to one webhook until it has nothing, fails, or is somebody else's.
-async fn deliver(app: App, one: Candidate, crowded: Arc<AtomicBool>) -> Done {
+async fn deliver(app: App, one: Candidate, waiting: Arc<Waiting>) -> Done {
     let (tenant, id, lease) = (one.tenant, one.id, app.ids.uuid());
-    let mut delivery = Delivery { app: &app, tenant, id, lease, crowded: &crowded, tried: 0 };
+    let mut delivery = Delivery { app: &app, tenant, id, lease, waiting: &waiting, tried: 0 };
     let look = delivery.run().await.unwrap_or_else(|error| {
         tracing::error!(%error, webhook = %one.id, "cannot deliver to a webhook; later again");
         Some(Look::failed(&app, &error))
@@ -234,7 +254,7 @@ struct Delivery<'a> {
     tenant: i64,
     id: Uuid,
     lease: Uuid,
-    crowded: &'a AtomicBool,
+    waiting: &'a Waiting,
     /// Packages so far.
     tried: usize,
 }
@@ -259,7 +279,7 @@ impl Delivery<'_> {
         }
         loop {
             // Where others wait for a turn, a portion is one.
-            let goes_on = !self.crowded.load(Ordering::Relaxed);
+            let goes_on = !self.waiting.has(self.tenant);
             let ahead = async { if goes_on { self.look(load.portion.last()).await } else { Ok(None) } };
             // While receivers take their time, the next portion is looked up.
             let ((attempts, all), looked) = tokio::join!(biased; self.send(&load, held_since), ahead);

@@ -84,6 +84,16 @@ async fn unread(client: &Client) -> TcpStream {
 }
 
 #[tokio::test]
+async fn a_tenant_has_so_many_users_and_no_more() {
+    let (app, other) = two(Limits { users_per_tenant: 2, ..Limits::default() }).await;
+    for expected in [200, 200, 429] {
+        let answer = app.client().create(&bodies::karl()).send().await;
+        assert_eq!(answer.status, expected, "{}", answer.text());
+    }
+    other.created(&bodies::karl()).await;
+}
+
+#[tokio::test]
 async fn a_user_has_so_many_accounts_and_no_more() {
     let (app, _) = two(Limits { accounts_per_user: 2, ..Limits::default() }).await;
     let client = app.client();
@@ -203,6 +213,28 @@ async fn test_calls_of_one_tenant_leave_room_for_others() {
         let answer = patiently("a test call to be answered", calls.join_next()).await.unwrap().unwrap();
         assert_eq!(answer.ok()["outcome"], "delivered");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_of_one_tenant_leave_room_for_others() {
+    let limits = Limits { deliveries: 2, deliveries_per_tenant: 1, ..Limits::default() };
+    let (app, other) = two(limits).await;
+    let (slow, good) = (Receiver::start().await, Receiver::start().await);
+    slow.does([Act::Hold; 2]);
+    for _ in 0..2 {
+        enabled(app.client(), &slow, json!({})).await;
+    }
+    enabled(&other, &good, json!({})).await;
+    for client in [app.client(), &other] {
+        client.created(&bodies::karl()).await;
+    }
+    app.pass(5);
+    slow.until(1).await;
+    good.until(1).await;
+    assert_eq!(slow.seen().len(), 1, "the second of the tenant takes its turn");
+    slow.release.notify_one();
+    slow.until(1).await;
+    slow.release.notify_one();
 }
 
 /// Runs a test where two threads alone may wait.

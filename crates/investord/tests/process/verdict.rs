@@ -13,6 +13,8 @@ const PORTION: usize = 32;
 /// How long before it is killed: for 15 seconds a server holds a webhook before it has to settle, and a busy machine
 /// needs a while for that.
 const HELD: Duration = Duration::from_secs(30);
+/// How long a receiver on a busy machine may take to see what a server had sent before it was killed.
+const LAG: Duration = Duration::from_secs(5);
 /// Faults that are told in full.
 const TOLD: usize = 20;
 
@@ -170,15 +172,18 @@ impl<'a> Story<'a> {
         self.returns += 1;
         let accepted = self.packages[number].accepted.unwrap_or_default();
         let reason = kills.iter().enumerate().find(|(kill, (from, to))| {
-            let dead = to.is_none_or(|to| accepted <= to);
+            let dead = to.is_none_or(|to| accepted <= to + LAG);
             !self.used.contains(kill) && dead && *from <= now && from.saturating_sub(accepted) <= HELD
         });
         match reason {
             Some((kill, _)) if self.next - number <= PORTION => drop(self.used.insert(kill)),
             _ => {
-                let near = kills.iter().filter(|(from, _)| (accepted..=now).contains(from)).count();
+                let near = kills
+                    .iter()
+                    .filter(|(from, _)| (accepted.saturating_sub(LAG)..=now).contains(from))
+                    .count();
                 self.unexplained.push(format!(
-                    "{now:?}: package {number}, accepted {accepted:?}, came again when {} was to come; {near} kills since",
+                    "{now:?}: package {number}, accepted {accepted:?}, came again when {} was to come; {near} kills about then",
                     self.next
                 ));
             }
