@@ -146,6 +146,11 @@ fn large_investor(number: u64) -> Vec<u8> {
     for name in ["first_name", "birth_city", "birth_name"] {
         person[name] = json!(format!("{number:x>80}"));
     }
+    for address in ["address", "postal_address"] {
+        for line in ["address_line1", "address_line2"] {
+            person[address][line] = json!("x".repeat(100));
+        }
+    }
     person.to_string().into_bytes()
 }
 

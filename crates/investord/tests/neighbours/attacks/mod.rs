@@ -54,13 +54,13 @@ pub fn all() -> Vec<Attack> {
     let refused: &[(&str, u64)] = &[("429", 1)];
     let strangers: &[(&str, u64)] = &[("401", 1), ("429", 1)];
     vec![
-        attack!("1,100 silent connections", connections::silent, CUT_OFF, hears: &[("503", 76)]),
+        attack!("1,100 silent connections", connections::silent, CUT_OFF, hears_when_fast: &[("503", 76)]),
         attack!("silent connections of operators", connections::silent_operators, CUT_OFF, hears: &[("cut", 16)]),
         attack!("slow heads", connections::slow_heads, CUT_OFF),
         attack!("slow bodies", connections::slow_bodies, CUT_OFF),
         attack!("bodies in chunks of one byte", connections::tiny_chunks, CUT_OFF),
         attack!("slow readers", connections::slow_readers, CUT_OFF),
-        attack!("300 large lists, not read", requests::unread_lists, CUT_OFF),
+        attack!("300 large lists, not read", requests::unread_lists, CUT_OFF, hears: refused),
         attack!("pipelined requests, not read", connections::pipelined, CUT_OFF),
         attack!("connections opened and reset", connections::churn, CUT_OFF),
         attack!("heads that are too long", connections::long_heads, ANSWERED, hears: &[("400", 1)]),

@@ -35,14 +35,30 @@ pub async fn unread_lists(stage: Arc<Stage>) {
                     && stream.write_all(&request).await.is_ok()
                 {
                     stage.count("asked");
-                    stage.in_force_after(LISTS);
                     // Longer than the server waits for a reader.
                     tokio::time::sleep(Duration::from_secs(20)).await;
                 }
             }
         });
     }
+    refused(&stage).await;
     stage.over().await;
+}
+
+/// Asks for little until the tenant is refused even that: the attack is in force.
+async fn refused(stage: &Stage) {
+    loop {
+        let request = stage.signed(3, "GET", "/users?limit=1", b"");
+        if let Ok(mut line) = stage.connect().await
+            && let Ok(answer) = line.ask(&request).await
+        {
+            stage.count(answer.status);
+            if answer.status == 429 {
+                return stage.in_force();
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// As many requests as there can be of a client whose signatures are the dearest to verify.
