@@ -169,7 +169,7 @@ impl Stage {
     }
 
     /// Counts what became of a request.
-    pub fn count(&self, what: impl ToString) {
+    pub fn count(&self, what: impl std::fmt::Display) {
         *self.counts.lock().unwrap().entry(what.to_string()).or_default() += 1;
     }
 

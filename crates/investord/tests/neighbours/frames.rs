@@ -55,7 +55,7 @@ pub fn data(stream: u32, bytes: &[u8]) -> Vec<u8> {
 
 /// The head of a request that was made for HTTP/1.1; its body is left out. `ends`: nothing else is to come.
 pub fn request(stream: u32, http11: &[u8], ends: bool) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | u8::from(ends) * END_STREAM, stream, &fields(http11))
+    frame(HEADERS, END_HEADERS | if ends { END_STREAM } else { 0 }, stream, &fields(http11))
 }
 
 /// A head that does not come to its end.

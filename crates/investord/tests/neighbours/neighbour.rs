@@ -88,12 +88,12 @@ impl Neighbour {
     pub fn measure(&mut self, rounds: usize) -> Times {
         let mut times = Times::default();
         for round in 0..rounds {
-            for kind in 0..KINDS.len() {
+            for (kind, name) in KINDS.iter().enumerate() {
                 let request = self.request(kind, round);
                 let (answer, took) = self.ask(kind, &request);
                 times.0[kind].push(took);
                 if let Err(fault) = answer.and_then(|answer| self.judge(kind, round, answer)) {
-                    self.faults.push(format!("{} after {took:.1?}: {fault}", KINDS[kind]));
+                    self.faults.push(format!("{name} after {took:.1?}: {fault}"));
                 }
             }
         }
@@ -113,7 +113,7 @@ impl Neighbour {
                 let body = json!({ "name": OPERATORS[0], "password": PASSWORD }).to_string();
                 let mut head = format!("POST /sessions HTTP/1.1\r\nhost: {}\r\n", self.operators);
                 for (name, value) in self.place.headers() {
-                    head += &format!("{name}: {value}\r\n");
+                    head.extend([*name, ": ", *value, "\r\n"]);
                 }
                 let length = body.len();
                 format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
@@ -191,7 +191,7 @@ impl Line {
 
     fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request)?;
-        let (mut patience, mut chunk) = (Patience::new("an answer to the neighbour"), [0; 64 * 1024]);
+        let (mut patience, mut chunk) = (Patience::new("an answer to the neighbour"), vec![0; 64 * 1024]);
         loop {
             if let Some(answer) = take_answer(&mut self.buffer) {
                 return Ok(answer);

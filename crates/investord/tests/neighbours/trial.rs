@@ -141,13 +141,13 @@ impl Row {
         if !long() {
             return faults;
         }
-        for kind in 0..KINDS.len() {
+        for (kind, name) in KINDS.iter().enumerate() {
             for which in
                 (0..QUANTILES.len()).filter(|which| is_slower(&self.quiet, &self.during, kind, *which))
             {
                 let [quiet, during] =
                     [&self.quiet, &self.during].map(|times| times.quantile(kind, QUANTILES[which]));
-                faults.push(format!("{} takes {during:.1?} instead of {quiet:.1?}", KINDS[kind]));
+                faults.push(format!("{name} takes {during:.1?} instead of {quiet:.1?}"));
             }
         }
         if self.back.is_none_or(|back| back > BACK) {
@@ -158,7 +158,7 @@ impl Row {
 }
 
 fn heading() -> String {
-    let kinds: String = KINDS.iter().map(|kind| format!("{kind:>13}")).collect();
+    let kinds: String = KINDS.map(|kind| format!("{kind:>13}")).concat();
     format!(
         "How many times as long each kind of request takes (median, slowest of a hundred), memory, descriptors, \
          back to normal, seconds in all, answers\n{:<36}{kinds}{:>6}{:>6}{:>7}{:>7}\n",

@@ -126,17 +126,19 @@ pub async fn churn(stage: Arc<Stage>) {
         .await;
 }
 
+fn fields(count: usize, make: impl Fn(usize) -> String) -> String {
+    (0..count).map(make).collect::<Vec<_>>().concat()
+}
+
 /// Heads with more fields and bytes than are taken, and as many as are just taken.
 pub async fn long_heads(stage: Arc<Stage>) {
     let address = stage.server();
     stage
         .flood(32, move |number| {
             let fields: String = match number % 3 {
-                0 => (0..80).map(|field| format!("x-{field}: y\r\n")).collect(),
-                1 => (0..60).map(|field| format!("x-{field}: {}\r\n", "y".repeat(700))).collect(),
-                _ => (0..50)
-                    .map(|field| format!("signature-input: s{field}=();{}\r\n", "a=1;".repeat(100)))
-                    .collect(),
+                0 => fields(80, |field| format!("x-{field}: y\r\n")),
+                1 => fields(60, |field| format!("x-{field}: {}\r\n", "y".repeat(700))),
+                _ => fields(50, |field| format!("signature-input: s{field}=();{}\r\n", "a=1;".repeat(100))),
             };
             let client = format!("upvest-client-id: {}\r\nupvest-api-version: 1\r\n", uuid());
             format!("GET /users HTTP/1.1\r\nhost: {address}\r\n{client}{fields}\r\n").into_bytes()

@@ -43,7 +43,7 @@ fn request(stage: &Stage, method: &str, target: &str, body: &str) -> Vec<u8> {
 pub async fn guesses(stage: Arc<Stage>) {
     let own = Arc::clone(&stage);
     let guess = move |number: u64| {
-        let name = if number % 2 == 0 { OPERATORS[1].to_owned() } else { uuid() };
+        let name = if number.is_multiple_of(2) { OPERATORS[1].to_owned() } else { uuid() };
         let body = json!({ "name": name, "password": format!("guess {number} of many") }).to_string();
         request(&own, "POST", "/sessions", &body)
     };

@@ -75,7 +75,7 @@ impl Stage {
             // Kept, or the connection would be half closed.
             reading.spawn(async move {
                 let _read = read;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             });
         }
         for at in 0.. {

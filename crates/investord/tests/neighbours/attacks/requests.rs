@@ -147,7 +147,8 @@ pub async fn long_bodies(stage: Arc<Stage>) {
 /// Bodies that are deep, wide, or one long text.
 pub async fn intricate_bodies(stage: Arc<Stage>) {
     let deep = vec![b'['; LONGEST];
-    let wide = format!("{{{}\"z\":1}}", (0..60_000).map(|n| format!("\"a{n}\":[],")).collect::<String>());
+    let members: Vec<_> = (0..60_000).map(|number| format!("\"a{number}\":[]")).collect();
+    let wide = format!("{{{}}}", members.join(","));
     let text = format!("{{\"first_name\":\"{}\"}}", "\\u00e4".repeat(LONGEST / 7));
     let bodies = [deep, wide.into_bytes(), text.into_bytes()];
     let own = Arc::clone(&stage);
@@ -273,7 +274,7 @@ pub async fn tokens(stage: Arc<Stage>) {
             let mut client = own.clients[client(number)].clone();
             client.scopes = "users:admin";
             if number % 2 == 0 {
-                client.secret = "wrong".to_owned();
+                "wrong".clone_into(&mut client.secret);
             }
             client.token_request()
         })
