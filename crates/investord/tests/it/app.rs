@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use httpsig::{Encoding, KeyKind, SigningKey};
 use investord::app::{App, Mode};
 use investord::clock::{Clock, ManualClock, SeededIds};
-use investord::config::{self, Config, Secret};
+use investord::config::{self, Config};
 use investord::domain::tenant::Settings;
 use investord::provision::{NewClient, Provisioner};
 use investord::server::{self, Listeners};
@@ -238,12 +238,12 @@ impl TestApp {
     pub async fn new_client(&self, tenant: &str, scopes: &str) -> Client {
         let new =
             NewClient { id: None, secret: None, scopes: scopes.split(' ').map(str::to_owned).collect() };
-        let (id, Secret(secret)) = self.provisioner().create_client(tenant.into(), new).await.unwrap();
+        let (id, secret) = self.provisioner().create_client(tenant.into(), new).await.unwrap();
         let mut client = Client {
             wire: Arc::clone(&self.wire),
             clock: Arc::clone(&self.clock),
             id,
-            secret,
+            secret: secret.0.clone(),
             scopes: scopes.into(),
             keys: Vec::new(),
             token: String::new(),

@@ -1062,7 +1062,7 @@ async fn a_rotated_secret_is_refused_a_second_later_and_its_tokens_if_asked_for(
     app.pass(1);
     client.token_request().send().await.refused("unauthorised");
     client.get("/users").send().await.ok();
-    client.secret = new.0;
+    client.secret = new.0.clone();
     client.renew().await;
     client.get("/users").send().await.ok();
     app.provisioner().rotate_secret(client.id, None, true).await.unwrap();
