@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "api",
         &["access", "api", "app", "clock", "config", "domain", "outbound", "problem", "store", "telemetry"],
     ),
-    ("operator", &["operator", "app", "clock", "domain", "problem", "store"]),
+    ("operator", &["operator", "access", "app", "clock", "domain", "problem", "store"]),
     ("worker", &["worker", "access", "app", "clock", "outbound", "store", "domain"]),
     (
         "server",

@@ -22,6 +22,7 @@ use super::directory::{Client, Token};
 use super::limits::Suspect;
 use super::openapi::About;
 use super::{compat, explain};
+use crate::access::connections::network;
 use crate::access::tenants::{Held, Tenants};
 use crate::app::{App, Mode};
 use crate::problem::Problem;
@@ -446,9 +447,10 @@ pub fn token_hash(token: &str) -> [u8; 32] {
     sha256(token.as_bytes())
 }
 
+/// Returns the address by which the sender of a request is counted.
 pub fn address(parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| network(peer.ip()))
 }
 
 fn refused(app: &App, refusal: &Refusal) -> Problem {

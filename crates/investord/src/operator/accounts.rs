@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::session::{hash_password, hashing, shown};
 use super::{Answer, Answered, Sent, known, members, name_of, needed};
+use crate::access::connections::network;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::operators::{self, Operator, Role};
@@ -49,7 +50,7 @@ pub async fn create(
     let by = known(&app, &headers, Role::Administrator).await?;
     let NewOperator { name, role, password, tenant } = NewOperator::read(body)?;
     let ids = Arc::clone(&app.ids);
-    let hashed = hashing(&app, peer.ip(), {
+    let hashed = hashing(&app, network(peer.ip()), {
         let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)
     });

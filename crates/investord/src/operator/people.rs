@@ -47,6 +47,9 @@ pub struct Wanted {
     values: Vec<Vec<Probe>>,
 }
 
+/// Values of one search: as many fields as there are, and some twice.
+const MOST_VALUES: usize = 20;
+
 /// `today` decides which birth date can be, and what a short number stands for.
 pub fn wanted(query: Option<&str>, today: Date) -> Result<Wanted, Problem> {
     let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
@@ -65,6 +68,9 @@ pub fn wanted(query: Option<&str>, today: Date) -> Result<Wanted, Problem> {
                 faults.push(Fault::new(name, format!("is not one of id, {names}")));
             }
         }
+    }
+    if values.len() > MOST_VALUES {
+        faults.push(Fault::new("(query)", format!("has more than {MOST_VALUES} values to search for")));
     }
     if faults.is_empty() && id.is_none() && values.is_empty() {
         faults.push(Fault::new("(query)", "names nothing to search for"));

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Answer, Answered, Sent, members, needed};
+use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
 use crate::problem::Problem;
@@ -92,15 +93,16 @@ pub async fn begin(
     // once count, too.
     let mut sent = [0; 16];
     sent.copy_from_slice(&sha256(name.as_bytes())[..16]);
-    let suspect = (peer.ip(), Uuid::from_bytes(sent));
+    let peer = network(peer.ip());
+    let suspect = (peer, Uuid::from_bytes(sent));
     app.limits.attempt(suspect)?;
     app.limits.failed(suspect);
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
-    let _place = app.access.sign_ins.take(peer.ip(), 1).map_err(too_many)?;
+    let _place = app.access.sign_ins.take(peer, 1).map_err(too_many)?;
     let found = app.store.read("operator.by_name", move |tx| operators::by_name(tx, &name)).await?;
     let found = found.filter(|operator| operator.disabled_at.is_none());
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
-    let held = judge(&app, peer.ip(), password, kept).await?;
+    let held = judge(&app, peer, password, kept).await?;
     let Some(operator) = found.filter(|_| held) else {
         return Err(Problem::unauthorised_because("there is no such operator with this password"));
     };
