@@ -1,6 +1,8 @@
 //! The whole server in one line, and clients that sign as the vendor's do.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -99,6 +101,57 @@ impl Register {
         }
     }
 
+    /// Reads every row that belongs to a tenant, byte for byte.
+    pub fn of_tenant(&self, number: i64) -> String {
+        let columns = if let Self::Server(_) = self {
+            "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'"
+        } else {
+            "SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+             WHERE m.type = 'table'"
+        };
+        let mut tables = BTreeMap::<String, Vec<String>>::new();
+        for column in self.texts(columns) {
+            let (table, column) = column.split_once('.').unwrap();
+            tables.entry(table.into()).or_default().push(column.into());
+        }
+        let rows = tables.iter().filter_map(|(table, columns)| {
+            let has = |name: &str| columns.iter().any(|own| own == name);
+            let theirs =
+                |table: &str| format!("{table} IN (SELECT id FROM {table}s WHERE tenant = {number})");
+            let of = match () {
+                () if has("tenant") => format!("tenant = {number}"),
+                () if has("webhook") => theirs("webhook"),
+                () if has("client") => theirs("client"),
+                () => return None,
+            };
+            let row = match self {
+                Self::Server(_) => format!("{table}::text"),
+                Self::File(_) => {
+                    let quoted = columns.iter().map(|name| format!("quote({name})"));
+                    quoted.collect::<Vec<_>>().join(" || ',' || ")
+                }
+            };
+            Some(format!("SELECT '{table} ' || {row} FROM {table} WHERE {of}"))
+        });
+        let mut rows = self.texts(&rows.collect::<Vec<_>>().join(" UNION ALL "));
+        rows.sort();
+        rows.join("\n")
+    }
+
+    /// Reads the first column of a query.
+    fn texts(&self, sql: &str) -> Vec<String> {
+        match self {
+            Self::Server(server) => {
+                postgres::sql(server.url(), sql).into_iter().flatten().flatten().collect()
+            }
+            Self::File(_) => {
+                let database = self.connection();
+                let mut statement = database.prepare(sql).unwrap();
+                statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+        }
+    }
+
     /// Changes rows past the server.
     pub fn run(&self, sql: &str) {
         match self {
@@ -130,6 +183,12 @@ struct Running {
     app: App,
     stop: oneshot::Sender<()>,
     served: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A server beside that of the test.
+pub struct Second {
+    pub wire: Wire,
+    _running: Running,
 }
 
 /// Rows of the tables in which a request leaves something.
@@ -186,9 +245,21 @@ impl TestApp {
     }
 
     fn serve(&mut self) {
+        let (running, address) = self.server();
+        self.wire.moved(address);
+        self.running = Some(running);
+    }
+
+    /// Starts one more server on the same database, as another process would; it ends with what is returned.
+    pub fn second(&self) -> Second {
+        let (running, address) = self.server();
+        Second { wire: Wire::to(address), _running: running }
+    }
+
+    fn server(&self) -> (Running, SocketAddr) {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..self.options.config.clone() };
         let listeners = Listeners::bind(&mut config).unwrap();
-        self.wire.moved(listeners.clients.local_addr().unwrap());
+        let address = listeners.clients.local_addr().unwrap();
         let store = Store::open(&self.register.database()).unwrap();
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let app = App::new(config, self.options.mode, clock, ids, store, Arc::clone(&self.master_key));
@@ -197,7 +268,7 @@ impl TestApp {
         let served = tokio::spawn(server::run(app.clone(), listeners, self.options.worker, async {
             let _ = stopped.await;
         }));
-        self.running = Some(Running { app, stop, served });
+        (Running { app, stop, served }, address)
     }
 
     /// Stops the server, starts another on the same database, and changes its configuration in between.
@@ -476,6 +547,13 @@ impl Client {
         request.header("content-type", "application/x-www-form-urlencoded").bytes(form)
     }
 
+    /// The same client with a token for these scopes alone.
+    pub async fn limited_to(&self, scopes: &str) -> Self {
+        let mut limited = Self { scopes: scopes.into(), ..self.clone() };
+        limited.renew().await;
+        limited
+    }
+
     /// Takes a new token.
     pub async fn renew(&mut self) {
         let answer = self.token_request().send().await.ok();
@@ -655,7 +733,8 @@ impl Request {
 
     fn everything(&self) -> Vec<String> {
         let query = self.target.contains('?').then_some("@query");
-        let derived = ["@method", "@path"].into_iter().chain(query);
+        let authority = self.signed_as.iter().any(|(name, _)| name == "@authority").then_some("@authority");
+        let derived = ["@method", "@path"].into_iter().chain(query).chain(authority);
         derived.chain(self.headers.iter().map(|(name, _)| name.as_str())).map(str::to_owned).collect()
     }
 

@@ -19,6 +19,7 @@ mod fuzz_targets;
 mod http_messages;
 mod identifiers;
 mod isolation;
+mod isolation_matrix;
 mod metrics;
 mod model;
 mod mutants;

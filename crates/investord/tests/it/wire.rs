@@ -158,6 +158,17 @@ impl Answer {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// Renders all that an answer tells: not what is new in every one, and not the id that was asked for.
+    pub fn about(&self, asked: &str) -> String {
+        let own = self.header("upvest-request-id").unwrap_or_default();
+        let headers =
+            self.headers.iter().filter(|(name, _)| !["upvest-request-id", "date"].contains(&&**name));
+        let headers = headers.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
+        let body = self.text().replace(own, "(request)");
+        let body = if asked.is_empty() { body } else { body.replace(asked, "(asked)") };
+        format!("{}\n{headers}\n\n{body}", self.status)
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

@@ -29,6 +29,8 @@ mod http_messages;
 mod identifiers;
 #[path = "../it/isolation.rs"]
 mod isolation;
+#[path = "../it/isolation_matrix.rs"]
+mod isolation_matrix;
 #[path = "../it/metrics.rs"]
 mod metrics;
 #[path = "../it/model.rs"]
