@@ -62,7 +62,8 @@ pub async fn create(
         }
         let (tenant, tenant_name) = match &tenant {
             Some(tenant) => {
-                let found = tenants::by_name(tx, tenant)?.ok_or(Problem::NotFound("tenant"))?;
+                let named = name_of(tenant, "tenant")?;
+                let found = tenants::by_name(tx, &named)?.ok_or(Problem::NotFound("tenant"))?;
                 (Some(found.number), Some(found.name))
             }
             None => (by.tenant, by.tenant_name.clone()),

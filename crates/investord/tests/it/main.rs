@@ -26,6 +26,7 @@ mod mutants;
 mod name_server;
 mod offboarding;
 mod once;
+mod operator_matrix;
 mod operators;
 mod pages;
 mod receiver;

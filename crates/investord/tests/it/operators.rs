@@ -34,7 +34,12 @@ impl Officer {
         self.request("POST", target, body).await
     }
 
-    async fn request(&self, method: &str, target: &str, body: &str) -> Answer {
+    /// Somebody at the same place who comes with this token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { wire: Arc::clone(&self.wire), token: token.into() }
+    }
+
+    pub async fn request(&self, method: &str, target: &str, body: &str) -> Answer {
         let request = format!(
             "{method} {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
             self.token,
@@ -127,7 +132,7 @@ async fn a_password_gives_a_session_that_ends() {
     };
     let begun = log_in("anna", PASSWORD).await.ok();
     assert_eq!((&begun["name"], &begun["role"]), (&json!("anna"), &json!("viewer")));
-    let session = Officer { wire: Arc::clone(&anna.wire), token: begun["token"].as_str().unwrap().into() };
+    let session = anna.with_token(begun["token"].as_str().unwrap());
     assert_eq!(session.get("/me").await.ok()["name"], "anna");
     for (name, password) in [("anna", "wrong"), ("nobody", PASSWORD)] {
         log_in(name, password).await.refused("unauthorised");
@@ -140,7 +145,7 @@ async fn a_password_gives_a_session_that_ends() {
     session.ask("DELETE", "/sessions", None).await.ok();
     session.get("/me").await.refused("unauthorised");
     let second = log_in("anna", PASSWORD).await.ok();
-    let second = Officer { wire: Arc::clone(&anna.wire), token: second["token"].as_str().unwrap().into() };
+    let second = anna.with_token(second["token"].as_str().unwrap());
     app.pass(12 * 3600 - 1);
     second.get("/me").await.ok();
     app.pass(1);
@@ -150,7 +155,7 @@ async fn a_password_gives_a_session_that_ends() {
     app.provisioner().disable_operator("anna".into()).await.unwrap();
     anna.get("/me").await.refused("unauthorised");
     log_in("anna", PASSWORD).await.refused("unauthorised");
-    let stranger = Officer { token: "x".into(), ..anna };
+    let stranger = anna.with_token("x");
     for target in ["/me", "/tenants", "/operators", "/tenants/main/users?name=x", "/tenants/main/reviews"] {
         stranger.get(target).await.refused("unauthorised");
     }
@@ -285,7 +290,7 @@ async fn everybody_may_what_their_role_may_for_their_tenant() {
     foreign.post("/operators", new("theirs", Some("main"))).await.refused("not_found");
     foreign.post("/operators", new("theirs", None)).await.ok();
     let begun = viewer.post("/sessions", json!({ "name": "theirs", "password": PASSWORD })).await.ok();
-    let theirs = Officer { token: begun["token"].as_str().unwrap().into(), ..viewer.clone() };
+    let theirs = viewer.with_token(begun["token"].as_str().unwrap());
     assert_eq!(names(&theirs.get("/tenants").await.ok()), ["other"]);
     for (member, value) in [("role", "king"), ("password", "too short"), ("name", " ")] {
         let mut body = new("another", None);

@@ -43,6 +43,8 @@ mod name_server;
 mod offboarding;
 #[path = "../it/once.rs"]
 mod once;
+#[path = "../it/operator_matrix.rs"]
+mod operator_matrix;
 #[path = "../it/operators.rs"]
 mod operators;
 #[path = "../it/pages.rs"]

@@ -5,3 +5,4 @@ pub mod hashes;
 pub mod patience;
 pub mod postgres;
 pub mod repeat;
+pub mod routes;

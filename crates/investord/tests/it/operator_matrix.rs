@@ -1,0 +1,350 @@
+//! Isolation of tenants towards operators: every operation of their listener × role × whose operator it is × tenant ×
+//! every place of an id × what stands there.
+//!
+//! The table is held against the router: an operation without a row fails the test, and so does a name in a path that
+//! nothing here knows how to fill.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use investord::operator;
+use investord::store::operators::Role;
+use investord::worker::steps::run_due;
+use serde_json::{Value, json};
+
+use crate::app::{Client, TestApp};
+use crate::bodies;
+use crate::operators::{Officer, officer};
+use crate::receiver::Receiver;
+use crate::support::routes::routed;
+use crate::webhooks::{deliver, enabled, id, pass};
+use crate::wire::Answer;
+
+/// Operation, the least role, body, and the answers to an id that is the tenant's own, to one that is unknown or another
+/// tenant's, and to what is no id, unless it stands in the path: there that is 404.
+type Row = (&'static str, Option<Role>, &'static str, [u16; 3]);
+
+const NOBODYS: Option<Role> = None;
+const VIEWER: Option<Role> = Some(Role::Viewer);
+const OPERATOR: Option<Role> = Some(Role::Operator);
+const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
+
+/// An operation may have several rows: one for each body that names something else.
+#[rustfmt::skip]
+const ROWS: [Row; 24] = [
+    ("POST /sessions", NOBODYS, "", [400, 400, 400]),
+    ("DELETE /sessions", NOBODYS, "", [200, 200, 200]),
+    ("GET /me", NOBODYS, "", [200, 200, 200]),
+    ("GET /operators", ADMINISTRATOR, "", [200, 404, 404]),
+    ("POST /operators", ADMINISTRATOR, r#"{"name":"{new}","role":"viewer","password":"correct horse battery","tenant":"{tenant}"}"#, [200, 404, 404]),
+    ("DELETE /operators/{name}", ADMINISTRATOR, "", [200, 404, 404]),
+    ("GET /tenants", VIEWER, "", [200, 404, 404]),
+    // A search for what is not there finds nothing.
+    ("GET /tenants/{tenant}/users?id={user}", VIEWER, "", [200, 200, 400]),
+    ("GET /tenants/{tenant}/users/{user}", VIEWER, "", [200, 404, 404]),
+    ("GET /tenants/{tenant}/users/{user}/history", VIEWER, "", [200, 404, 404]),
+    ("POST /tenants/{tenant}/users/{user}/actions", OPERATOR, r#"{"action":"deactivate","reason":"because"}"#, [200, 404, 404]),
+    // The tenants of this test do not simulate: 409 says that the user was found.
+    ("POST /tenants/{tenant}/users/{user}/outcomes", OPERATOR, r#"{"next":"check"}"#, [409, 404, 404]),
+    ("POST /tenants/{tenant}/users/{user}/reviews/{subject}", OPERATOR, r#"{"verdict":"approve"}"#, [200, 404, 404]),
+    ("GET /tenants/{tenant}/reviews", VIEWER, "", [200, 404, 404]),
+    ("GET /tenants/{tenant}/webhooks", VIEWER, "", [200, 404, 404]),
+    ("GET /tenants/{tenant}/webhooks/{webhook}", VIEWER, "", [200, 404, 404]),
+    ("GET /tenants/{tenant}/webhooks/{webhook}/packages", VIEWER, "", [200, 404, 404]),
+    ("GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}", VIEWER, "", [200, 404, 404]),
+    // It stays when the webhook is deleted; of one that never was it is empty.
+    ("GET /tenants/{tenant}/webhooks/{webhook}/history", VIEWER, "", [200, 200, 404]),
+    ("POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR, r#"{"action":"resume","reason":"because"}"#, [200, 404, 404]),
+    ("POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR, r#"{"action":"resend","reason":"because","package":"{sent_package}"}"#, [200, 404, 400]),
+    ("POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR, r#"{"action":"replay","reason":"because","from":"{event}"}"#, [200, 404, 400]),
+    ("POST /tenants/{tenant}/signing_keys", ADMINISTRATOR, r#"{"reason":"because"}"#, [200, 404, 404]),
+    // The tenant of a new operator that is left out is that of who makes them.
+    ("POST /operators", ADMINISTRATOR, r#"{"name":"{new}","role":"viewer","password":"correct horse battery"}"#, [200, 404, 404]),
+];
+
+/// What stands for what there is not, and for what cannot be, in a path and in JSON.
+const UNKNOWN: [(&str, &str); 8] = [
+    ("tenant", "nowhere"),
+    ("name", "nobody"),
+    ("user", ID),
+    ("subject", ID),
+    ("webhook", ID),
+    ("event", ID),
+    ("package", "99"),
+    ("sent_package", "99"),
+];
+const ID: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
+const IMPOSSIBLE: [(&str, &str); 8] = [
+    ("tenant", "%00"),
+    ("name", "%00"),
+    ("user", "abc"),
+    ("subject", "%C3%A4"),
+    ("webhook", "abc"),
+    ("event", "abc"),
+    ("package", "0"),
+    ("sent_package", "abc"),
+];
+
+/// Settings of a tenant under whose licence somebody looks at every proof.
+const REVIEWED: [(&str, &str); 2] = [("model", "TOL"), ("review_policy", "review")];
+
+type Names = BTreeMap<&'static str, String>;
+
+/// A tenant with one of everything.
+struct House {
+    name: &'static str,
+    client: Client,
+    receiver: Receiver,
+    names: Names,
+}
+
+impl House {
+    async fn new(app: &TestApp, name: &'static str, client: Client) -> Self {
+        let receiver = Receiver::start().await;
+        let webhook = enabled(&client, &receiver, json!({})).await;
+        let mut this = Self { name, client, receiver, names: Names::new() };
+        this.renew(app).await;
+        pass(app);
+        deliver(app).await;
+        let events = this.client.get("/investord/events").send().await.ok();
+        this.names.extend([
+            ("tenant", name.to_owned()),
+            ("webhook", id(&webhook).to_owned()),
+            ("package", "1".into()),
+            ("sent_package", "1".into()),
+            ("event", id(&events["data"][0]).to_owned()),
+        ]);
+        this
+    }
+
+    /// Makes another user whose check waits for somebody, and an operator of the tenant; sends what is to be sent.
+    async fn renew(&mut self, app: &TestApp) {
+        let user = self.client.created(&bodies::everything()).await;
+        let check: Value =
+            serde_json::from_str(include_str!("../../../../api/examples/create-check-kyc.json")).unwrap();
+        let checks = format!("/users/{}/checks", id(&user));
+        let check = self.client.post(&checks).json(&check).send().await.json();
+        run_due(app.app()).await.unwrap();
+        self.names.insert("user", id(&user).to_owned());
+        self.names.insert("subject", id(&check).to_owned());
+        let name = new_name();
+        let provisioner = app.provisioner();
+        let tenant = Some(self.name.to_owned());
+        provisioner.create_operator(name.clone(), Role::Viewer, tenant, None).await.unwrap();
+        self.names.insert("name", name);
+        pass(app);
+        deliver(app).await;
+        self.receiver.seen();
+    }
+}
+
+fn new_name() -> String {
+    format!("new-{}", crate::app::once_key())
+}
+
+/// Names in braces.
+fn places(row: &Row) -> Vec<&'static str> {
+    let parts = row.0.split('{').skip(1).chain(row.2.split('{').skip(1));
+    let names = parts.filter_map(|part| part.split_once('}')).map(|(name, _)| name);
+    let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let names: Vec<&str> = names.filter(is_name).filter(|name| *name != "new").collect();
+    for name in &names {
+        assert!(
+            UNKNOWN.iter().any(|(known, _)| known == name),
+            "{}: nothing here knows what '{name}' is",
+            row.0
+        );
+    }
+    names
+}
+
+fn value_of(table: &[(&str, &str)], name: &str) -> String {
+    table.iter().find(|(own, _)| *own == name).unwrap().1.to_owned()
+}
+
+async fn ask(officer: &Officer, row: &Row, names: &Names) -> Answer {
+    let (method, mut target) =
+        row.0.split_once(' ').map(|(method, target)| (method, target.to_owned())).unwrap();
+    let mut body = row.2.replace("{new}", &new_name());
+    for (name, value) in names {
+        target = target.replace(&format!("{{{name}}}"), value);
+        body = body.replace(&format!("{{{name}}}"), &value.replace("%00", "\\u0000"));
+    }
+    officer.request(method, &target, &body).await
+}
+
+struct Matrix {
+    app: TestApp,
+    own: House,
+    other: House,
+    cells: usize,
+}
+
+/// Somebody who asks: their role, and whether they see all tenants.
+struct Asker {
+    role: Option<Role>,
+    sees_all: bool,
+    officer: Officer,
+}
+
+impl Matrix {
+    async fn new() -> Self {
+        let app = TestApp::with(|options| {
+            options.config.webhooks.allow_insecure_targets = true;
+            options.worker = false;
+            options.settings.extend(REVIEWED.map(|(key, value)| (key, value.into())));
+        })
+        .await;
+        app.new_tenant("foreign-house", &REVIEWED.map(|(key, value)| (key, value.into()))).await;
+        let foreign = app.new_client("foreign-house", crate::app::SCOPES).await;
+        let own = House::new(&app, "main", app.client().clone()).await;
+        let other = House::new(&app, "foreign-house", foreign).await;
+        Self { app, own, other, cells: 0 }
+    }
+
+    async fn ask(&mut self, asker: &Asker, row: &Row, names: &Names) -> Answer {
+        self.cells += 1;
+        ask(&asker.officer, row, names).await
+    }
+
+    /// The names of the first tenant, with one of them changed.
+    fn with(&self, name: &'static str, value: &str) -> Names {
+        let mut names = self.own.names.clone();
+        names.insert(name, value.to_owned());
+        names
+    }
+
+    /// Refuses all that stands anywhere in the same words: nothing has been looked up.
+    async fn refused(&mut self, asker: &Asker, row: &Row, slug: &str) {
+        let mut seen = BTreeSet::new();
+        let mut tried = vec![self.own.names.clone(), self.other.names.clone()];
+        for place in places(row) {
+            let values =
+                [self.other.names[place].clone(), value_of(&UNKNOWN, place), value_of(&IMPOSSIBLE, place)];
+            tried.extend(values.map(|value| self.with(place, &value)));
+        }
+        for names in tried {
+            let answer = self.ask(asker, row, &names).await;
+            answer.refused(slug);
+            seen.insert(answer.about(""));
+        }
+        assert_eq!(seen.len(), 1, "{}: {seen:#?}", row.0);
+    }
+
+    /// Finds nothing at every place but what the asker sees.
+    async fn strangers(&mut self, asker: &Asker, row: &Row) {
+        let [_, unknown, impossible] = row.3;
+        for place in places(row) {
+            let absent = value_of(&UNKNOWN, place);
+            let nothing = self.ask(asker, row, &self.with(place, &absent)).await;
+            // An unknown tenant is not found, whatever is looked for in it.
+            let expected = if place == "tenant" { 404 } else { unknown };
+            assert_eq!(nothing.status, expected, "{} without {place}: {}", row.0, nothing.text());
+            let none = self.ask(asker, row, &self.with(place, &value_of(&IMPOSSIBLE, place))).await;
+            let in_path = row.0.split('?').next().unwrap().contains(&format!("{{{place}}}"));
+            let expected = if in_path || place == "tenant" { 404 } else { impossible };
+            assert_eq!(none.status, expected, "{} with no {place}: {}", row.0, none.text());
+            let is_path_to_theirs = asker.sees_all && ["tenant", "name"].contains(&place);
+            if !is_path_to_theirs && !place.ends_with("package") {
+                let theirs = self.other.names[place].clone();
+                let answer = self.ask(asker, row, &self.with(place, &theirs)).await;
+                assert_eq!(
+                    answer.about(&theirs),
+                    nothing.about(&absent),
+                    "{}: another tenant's {place}",
+                    row.0
+                );
+            }
+        }
+        if !places(row).contains(&"tenant") {
+            return;
+        }
+        // All of the other tenant's at once; and theirs, where nothing of the first tenant is found.
+        if !asker.sees_all {
+            let theirs = self.other.names.clone();
+            let answer = self.ask(asker, row, &theirs).await;
+            let nowhere = self.ask(asker, row, &self.with("tenant", &value_of(&UNKNOWN, "tenant"))).await;
+            assert_eq!(answer.about(""), nowhere.about(""), "{}: of another tenant", row.0);
+        } else if places(row).iter().any(|place| !["tenant", "package", "sent_package"].contains(place)) {
+            let answer = self.ask(asker, row, &self.with("tenant", self.other.name)).await;
+            assert_eq!(answer.status, unknown, "{}: ours at theirs: {}", row.0, answer.text());
+        }
+    }
+
+    /// Finds what the asker sees, and shows them nothing else.
+    async fn found(&mut self, asker: &Asker, row: &Row) {
+        let changes = !row.0.starts_with("GET");
+        if changes {
+            self.own.renew(&self.app).await;
+        }
+        let names = self.own.names.clone();
+        let answer = self.ask(asker, row, &names).await;
+        assert_eq!(answer.status, row.3[0], "{}: {}", row.0, answer.text());
+        if asker.sees_all {
+            if changes {
+                self.other.renew(&self.app).await;
+            }
+            let names = self.other.names.clone();
+            let answer = self.ask(asker, row, &names).await;
+            assert_eq!(answer.status, row.3[0], "{}, for all: {}", row.0, answer.text());
+            // What follows is done now, and not while somebody else is looked at.
+            run_due(self.app.app()).await.unwrap();
+            pass(&self.app);
+            deliver(&self.app).await;
+        } else {
+            let theirs = ["tenant", "name", "user", "subject", "webhook", "event"];
+            for id in theirs.map(|name| &self.other.names[name]) {
+                assert!(!answer.text().contains(id), "{}: shows {id}: {}", row.0, answer.text());
+            }
+        }
+    }
+
+    async fn asker(&self, role: Role, sees_all: bool) -> Asker {
+        let name = format!("{}-{sees_all}", role.as_str());
+        let tenant = (!sees_all).then_some(self.own.name);
+        Asker { role: Some(role), sees_all, officer: officer(&self.app, &name, role, tenant).await }
+    }
+}
+
+#[tokio::test]
+async fn no_operator_tells_another_tenants_ids_from_unknown_ones() {
+    let mut matrix = Matrix::new().await;
+    let mut askers = Vec::new();
+    for role in [Role::Viewer, Role::Operator, Role::Administrator] {
+        for sees_all in [false, true] {
+            askers.push(matrix.asker(role, sees_all).await);
+        }
+    }
+    let stranger = askers[0].officer.with_token("x");
+    askers.push(Asker { role: None, sees_all: false, officer: stranger });
+    for row in ROWS.iter().filter(|row| row.1 != NOBODYS) {
+        for asker in &askers {
+            let before = [1, 2].map(|tenant| matrix.app.register.of_tenant(tenant));
+            match asker.role {
+                None => matrix.refused(asker, row, "unauthorised").await,
+                Some(_) if asker.role < row.1 => matrix.refused(asker, row, "forbidden").await,
+                Some(_) => matrix.strangers(asker, row).await,
+            }
+            let makes_operators = row.0 == "POST /operators" && asker.role >= row.1;
+            let after = [1, 2].map(|tenant| matrix.app.register.of_tenant(tenant));
+            assert!(makes_operators || after == before, "{}: what was refused has changed something", row.0);
+            if asker.role >= row.1 {
+                matrix.found(asker, row).await;
+            }
+            if !asker.sees_all {
+                let after = matrix.app.register.of_tenant(2);
+                assert!(after == before[1], "{} has changed something of another tenant", row.0);
+            }
+        }
+    }
+    println!("{} operations, {} cells", ROWS.len(), matrix.cells);
+    assert!(matrix.cells > 1000, "{}", matrix.cells);
+}
+
+#[test]
+fn every_route_of_operators_has_a_row() {
+    let rows = ROWS.iter().map(|row| {
+        let (method, target) = row.0.split_once(' ').unwrap();
+        (target.split('?').next().unwrap().to_owned(), method.to_lowercase())
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), routed(&operator::routes()));
+}
