@@ -31,6 +31,7 @@ mod operators;
 mod pages;
 mod receiver;
 mod refusals;
+mod replay_matrix;
 mod reporting;
 mod search;
 mod signature_fields;

@@ -53,6 +53,8 @@ mod pages;
 mod receiver;
 #[path = "../it/refusals.rs"]
 mod refusals;
+#[path = "../it/replay_matrix.rs"]
+mod replay_matrix;
 #[path = "../it/reporting.rs"]
 mod reporting;
 #[path = "../it/signature_fields.rs"]
