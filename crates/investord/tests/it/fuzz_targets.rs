@@ -20,7 +20,10 @@ mod queries;
 #[path = "../../../../fuzz/fuzz_targets/signature_fields.rs"]
 mod signature_fields;
 
-const TARGETS: [(&str, fn(&[u8])); 8] = [
+/// A name, and what runs on each input.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 8] = [
     ("create_body", create_body::run),
     ("digest_fields", digest_fields::run),
     ("identifiers", identifiers::run),
