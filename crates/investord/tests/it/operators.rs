@@ -372,10 +372,9 @@ async fn search_finds_exactly_whom_it_should() {
     ] {
         assert_eq!(anna.find(&query).await, ids(&expected), "{query}");
     }
-    let many = "name=a&".repeat(21);
     for (query, field) in [
         ("", "(query)"),
-        (&many, "(query)"),
+        (&"name=a&".repeat(21), "(query)"),
         ("shoe_size=42", "shoe_size"),
         ("name=+", "name"),
         ("name=%E2%80%99", "name"),
