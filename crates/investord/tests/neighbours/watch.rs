@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::harness::{Server, peek};
+use crate::harness::Server;
 use crate::support::patience::until;
 
 /// Budgets whose use depends on attackers alone. Connections are not among them: the neighbour keeps one.
@@ -65,7 +65,7 @@ fn peak_mib(process: u32) -> u64 {
 /// Returns when nothing of any budget is in use any more, and as many descriptors are open as before.
 pub fn until_quiet(server: &Server, before: usize) {
     until("the budgets to be free", || {
-        let (_, metrics) = peek(server.address, "/metrics").unwrap_or_default();
+        let metrics = server.metrics();
         let used = |budget: &&str| {
             let line = format!("investord_budget_used{{budget=\"{budget}\"}}");
             let found = metrics.lines().find_map(|known| known.strip_prefix(line.as_str()));
