@@ -104,7 +104,8 @@ impl Register {
     /// Reads every row that belongs to a tenant, byte for byte.
     pub fn of_tenant(&self, number: i64) -> String {
         let columns = if let Self::Server(_) = self {
-            "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'"
+            "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
         } else {
             "SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
              WHERE m.type = 'table'"

@@ -104,13 +104,22 @@ impl Operation {
                 "{name}: can '{query}' name anything of a tenant? No table of this test knows it"
             );
         }
+        let scopes: Vec<String> = scopes.map(|scope| scope.as_str().unwrap().to_owned()).collect();
+        let in_path: Vec<String> = in_path.map(str::to_owned).collect();
+        // Whoever has no scope to show asks for nothing of a tenant.
+        for id in in_path.iter().filter(|_| !scopes.is_empty()) {
+            assert!(
+                known(&MADE_BY, id).is_some(),
+                "{name}: what is '{id}' an id of? No table of this test knows it"
+            );
+        }
         Self {
             method: method.to_uppercase(),
             path: path.to_owned(),
-            scopes: scopes.map(|scope| scope.as_str().unwrap().to_owned()).collect(),
+            scopes,
             body: body(&name, described),
             success: answers.find(|status| status.starts_with('2')).unwrap().parse().unwrap(),
-            in_path: in_path.map(str::to_owned).collect(),
+            in_path,
             in_body: ids_of_body(&name, document, described),
             name,
         }
@@ -232,11 +241,12 @@ impl Matrix {
                 |(method, described): (&String, &Value)| Operation::read(&document, path, method, described);
             item.as_object().unwrap().iter().map(read).collect::<Vec<_>>()
         });
+        let operations = operations.collect::<Vec<_>>();
         let app = TestApp::with(|options| options.worker = false).await;
         app.new_tenant("other", &[]).await;
         let all = app.new_client("main", &scopes.join(" ")).await;
         let mut this = Self {
-            operations: operations.collect(),
+            operations,
             scopes,
             limited: BTreeMap::new(),
             own: Ids::new(),

@@ -245,7 +245,8 @@ async fn at(wire: &Wire, sent: &Sent) -> Answer {
 
 fn judge(cell: &str, expected: &str, first: &Answer, second: &Answer) {
     let refused = |because: &str| {
-        let problem = second.refused("unauthorised");
+        assert_eq!(second.slug(), "unauthorised", "{cell}, {expected}: {} {}", second.status, second.text());
+        let problem = second.json();
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(because), "{cell}, {expected}: {detail}");
     };
