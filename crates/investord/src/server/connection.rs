@@ -58,9 +58,11 @@ impl<A> Limited<A> {
             return Ok(place);
         }
         if self.says_why {
-            // Into the empty buffer of the system: it waits for nobody.
-            let _ = stream.try_write(REFUSAL);
-            let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+            // Into the empty buffer of the system, which waits for nobody; the runtime may not have heard yet that there is
+            // one.
+            let socket = SockRef::from(stream);
+            let _ = socket.send(REFUSAL);
+            let _ = socket.shutdown(std::net::Shutdown::Write);
         }
         Err(io::Error::other("no place"))
     }

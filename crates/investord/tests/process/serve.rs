@@ -191,13 +191,18 @@ fn health_and_metrics_need_no_signature() {
         assert_eq!(peek(free, path).unwrap().0, status, "{path}");
     }
     // Whoever takes all connections takes none of operators or clients.
-    let taken: Vec<_> = (0..64).map(|_| TcpStream::connect(free).unwrap()).collect();
+    let mut taken: Vec<_> = (0..64).map(|_| TcpStream::connect(free).unwrap()).collect();
     until("a refusal", || {
-        // Without a request: what was sent to a connection that is closed would reset it.
+        // Without a request: what was sent to a connection that is closed would reset it. One that came before its turn
+        // is kept: another of them has been refused in its place.
         let (mut stream, mut answer) = (TcpStream::connect(free).unwrap(), [0; 12]);
         stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let read = stream.read_exact(&mut answer);
-        if &answer == b"HTTP/1.1 503" { Ok(()) } else { Err(format!("{read:?} {answer:?}")) }
+        if &answer == b"HTTP/1.1 503" {
+            return Ok(());
+        }
+        taken.push(stream);
+        Err(format!("{read:?} {answer:?}"))
     });
     assert_eq!(peek(server.address, "/healthz").unwrap().0, 200);
     drop(taken);
