@@ -139,6 +139,8 @@ def hash_of(value) -> int:
 OF_AN_IDENTIFIER = re.compile(r"(identifiers\[\d+\]\.)?(type|identifier|identifier_standard|issuing_country)|identifiers\[\d+\]")
 # What day it is JSON Schema does not know: nobody is born in the future.
 OF_A_BIRTH = re.compile("birth_date")
+# A cursor stands in the place of an offset, and is a position that an answer has named.
+OF_A_PAGE = re.compile("cursor")
 # Of a country there is one tax residency.
 OF_A_RESIDENCY = re.compile(r"tax_residencies\[\d+\]\.country")
 ALLOWED = {
@@ -149,6 +151,9 @@ ALLOWED = {
     "POST /users/{user_id}/data_change_requests": OF_A_BIRTH,
     "POST /investord/users/{user_id}/data_change_requests/preview": OF_A_BIRTH,
     "POST /users/{user_id}/tax_residencies": OF_A_RESIDENCY,
+    "GET /users": OF_A_PAGE,
+    "GET /accounts": OF_A_PAGE,
+    "GET /account_groups": OF_A_PAGE,
     # A position that lies beyond the last event is that of another register.
     "GET /investord/events": re.compile("after"),
     # The group of another user, and a number that another group has.

@@ -7,9 +7,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::caller::{Call, Received, Signed};
-use super::custody::{ADMIN, CloseQuery, Resource, close_parameters, page_of};
+use super::custody::{ADMIN, CloseQuery, Resource, close_parameters};
 use super::openapi::{ACCOUNT_GROUPS, About, Payload, request};
-use super::{Reply, about_user};
+use super::{Reply, about_user, page};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::account::{CREATE_GROUP, Content, Custody, GROUP, Group, NewGroup};
@@ -53,7 +53,7 @@ impl Resource for Group {
     const PAGE: Payload = Payload {
         description: "A page of the list.",
         media: "application/json",
-        schema: |schemas| page_of("AccountGroupList", schema, schemas),
+        schema: |schemas| page::named_schema("AccountGroupList", schema, schemas),
         examples: &[("page", include_str!("../../../../api/examples/account-group-list.json"))],
     };
 

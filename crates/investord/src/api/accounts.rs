@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::caller::{Call, Received, Signed};
-use super::custody::{ADMIN, Resource, page_of};
+use super::custody::{ADMIN, Resource};
 use super::openapi::{ACCOUNTS, About, Payload, path_id, request};
-use super::{Reply, about_user};
+use super::{Reply, about_user, page};
 use crate::app::App;
 use crate::domain::account::{
     self, ACCOUNT, Account, CREATE_ACCOUNT, Content, Custody, Group, NewAccount, Single, Status,
@@ -57,7 +57,7 @@ impl Resource for Single {
     const PAGE: Payload = Payload {
         description: "A page of the list.",
         media: "application/json",
-        schema: |schemas| page_of("AccountList", schema, schemas),
+        schema: |schemas| page::named_schema("AccountList", schema, schemas),
         examples: &[("page", include_str!("../../../../api/examples/account-list.json"))],
     };
 }

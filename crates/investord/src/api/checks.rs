@@ -21,7 +21,7 @@ use crate::domain::check::{
 use crate::domain::schema::{Member, Rule, Schemas, Side, open_object};
 use crate::domain::user::User;
 use crate::problem::Problem;
-use crate::store::page::{Listed, Page};
+use crate::store::page::{Listed, Page, each_of_user, list_of_user};
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, CHECK};
 use crate::store::tenants::Head;
@@ -108,11 +108,7 @@ impl Call for ListChecks {
         answer: Payload {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| {
-                let item = schema(schemas);
-                let list = page::schema(&item, schemas);
-                schemas.named("CheckList", |_| list)
-            },
+            schema: |schemas| page::named_schema("CheckList", schema, schemas),
             examples: &[("list", include_str!("../../../../api/examples/check-list.json"))],
         },
     };
@@ -133,15 +129,11 @@ pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Rep
         let Tenant { number, key, .. } = &client.tenant;
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
         if !latest && kind.is_none() {
-            let mut listed = Listed::new(checks::count_of_user(tx, *number, user)?);
-            for check in checks::part_of_user(tx, (*number, user), &key, (page.offset, page.limit))? {
-                listed.add(&check.view());
-            }
-            return Ok::<_, Problem>(listed);
+            return Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, Check::view)?);
         }
         let (mut found, part) = (Vec::new(), page.offset..page.offset + page.limit);
         let mut listed = Listed::new(0);
-        checks::each_of_user(tx, *number, user, &key, |check| {
+        each_of_user(tx, (*number, user), &key, |check: Check| {
             if kind.is_some_and(|kind| check.content.kind != kind) {
                 return;
             }

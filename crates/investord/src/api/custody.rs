@@ -16,7 +16,7 @@ use super::query::{self, Parameter};
 use super::{Reply, about_user, page};
 use crate::app::App;
 use crate::domain::account::{CLOSURE_REASONS, Custody};
-use crate::domain::schema::{Rule, Schemas};
+use crate::domain::schema::Rule;
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::accounts::{self, Content};
@@ -241,12 +241,4 @@ pub async fn close<T: Resource>(State(app): State<App>, req: Signed<Close<T>>) -
 /// The parameters of [`CloseQuery`].
 pub fn close_parameters() -> Vec<Value> {
     query::described(&CLOSE)
-}
-
-/// The schema of a page of items, under its name.
-pub fn page_of(name: &'static str, item: fn(&mut Schemas) -> Value, schemas: &mut Schemas) -> Value {
-    schemas.named(name, |schemas| {
-        let item = item(schemas);
-        page::schema(&item, schemas)
-    })
 }

@@ -20,7 +20,7 @@ use crate::domain::schema::Schemas;
 use crate::domain::tenant::Model;
 use crate::domain::user::User;
 use crate::problem::Problem;
-use crate::store::page::{Listed, Page};
+use crate::store::page::{Page, list_of_user};
 use crate::store::seal::UserKey;
 use crate::store::steps::{self, DATA_CHANGE};
 use crate::store::tenants::Head;
@@ -202,7 +202,7 @@ impl Call for ListDataChanges {
         answer: Payload {
             description: "A page of the list.",
             media: "application/json",
-            schema,
+            schema: |schemas| page::named_schema("DataChangeList", schema, schemas),
             examples: &[],
         },
     };
@@ -213,9 +213,9 @@ impl Call for ListDataChanges {
     }
 }
 
-/// The schema of [`DataChange`]s.
+/// The schema of a [`DataChange`].
 fn schema(schemas: &mut Schemas) -> Value {
-    let item = schemas.named("DataChange", |_| {
+    schemas.named("DataChange", |_| {
         let object = || json!({ "type": "object", "description": "Members of the user." });
         let text = |description: &str| json!({ "type": ["string", "null"], "description": description });
         json!({
@@ -237,9 +237,7 @@ fn schema(schemas: &mut Schemas) -> Value {
                 "reason",
             ],
         })
-    });
-    let list = page::schema(&item, schemas);
-    schemas.named("DataChangeList", |_| list)
+    })
 }
 
 pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {
@@ -247,12 +245,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Resul
     let read = move |tx: &Tx<'_>| {
         let Tenant { number, key, .. } = &client.tenant;
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        let part = (page.offset, page.limit);
-        let mut listed = Listed::new(data_changes::count_of_user(tx, *number, user)?);
-        for change in data_changes::part_of_user(tx, (*number, user), &key, part)? {
-            listed.add(&change.view());
-        }
-        Ok::<_, Problem>(listed)
+        Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, DataChange::view)?)
     };
     let listed = super::scan(&app, req.client.tenant.number, "data_changes.list", read).await?;
     Ok(Reply::ok(page::envelope(page, &listed)))

@@ -13,7 +13,6 @@ use governor::{NotUntil, Quota, RateLimiter};
 use moka::sync::Cache;
 use uuid::Uuid;
 
-use crate::access::connections::network;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::problem::Problem;
@@ -99,7 +98,7 @@ impl Limits {
         let (Err(Problem::Unauthorised(_)), Some(strangers)) = (&outcome, &self.strangers) else {
             return outcome;
         };
-        match strangers.check_key(&network(address)) {
+        match strangers.check_key(&address) {
             Ok(_) => outcome,
             Err(wait) => {
                 let wait = wait.wait_time_from(self.clock.now());

@@ -112,9 +112,10 @@ pub fn routes() -> Router<App> {
 
 /// Reads a query as each operation does that takes parameters; for the fuzz target `queries`.
 #[doc(hidden)]
-pub fn read_queries(query: &str) -> [Result<(), Problem>; 6] {
+pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
     [
-        page::parse::<SortBy>(query).map(drop),
+        page::parse_with_cursor::<SortBy>(query).map(drop),
+        page::parse_whole(query).map(drop),
         page::parse::<webhooks::SortBy>(query).map(drop),
         query::read(query, &checks::LIST).map(drop),
         query::read(query, &custody::CLOSE).map(drop),

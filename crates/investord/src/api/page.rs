@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::query::{self, Parameter};
-use crate::domain::schema::{Fault, Rule, Schemas};
+use super::query::{self, Parameter, Values};
+use crate::domain::schema::{Fault, Pattern, Rule, Schemas};
 use crate::problem::Problem;
 use crate::store::page::{Listed, Page, SortBy};
 
@@ -49,10 +49,13 @@ fn table<S: Sort>() -> [Parameter; 4] {
     ]
 }
 
+/// The form of a cursor: the beginning, or a [`Cursor`](crate::store::page::Cursor).
+static CURSORS: Pattern =
+    Pattern::new(r"^(\*|(0|-?[1-9][0-9]{0,18})\.[1-9][0-9]{0,18})$", "* or the next_cursor of an answer");
 /// The place where a list is entered, for lists that can be long.
 const CURSOR: Parameter = Parameter {
     name: "cursor",
-    rule: Rule::Text { min: 1, max: 64 },
+    rule: Rule::Pattern(&CURSORS),
     default: None,
     description: "Beyond the vendor's API, in the place of `offset`: `*` for the beginning, then `meta.next_cursor` of \
         the answer before, with the same `sort` and `order`. It costs the same anywhere in the list, and items that are \
@@ -61,8 +64,9 @@ const CURSOR: Parameter = Parameter {
 
 /// Reads the query of a list that can be entered by a cursor.
 pub fn parse_with_cursor<S: Sort>(query: &str) -> Result<Page<S>, Problem> {
-    let page = parse(query)?;
-    let values = query::read(query, &[CURSOR])?;
+    let [sort, order, offset, limit] = table::<S>();
+    let values = query::read(query, &[sort, order, offset, limit, CURSOR])?;
+    let page = page(&values);
     let fault = |message: &str| Problem::from(vec![Fault::new("cursor", message)]);
     let after = match values.text("cursor") {
         None => return Ok(page),
@@ -86,9 +90,7 @@ fn whole_table() -> [Parameter; 2] {
 
 /// Reads the query of such a list.
 pub fn parse_whole(query: &str) -> Result<Page, Problem> {
-    let values = query::read(query, &whole_table())?;
-    let (offset, limit) = (values.number("offset"), values.number("limit"));
-    Ok(Page { sort: SortBy::CreatedAt, descending: false, offset, limit, by_cursor: false, after: None })
+    query::read(query, &whole_table()).map(|values| page(&values))
 }
 
 /// The same, as the OpenAPI document says it.
@@ -98,16 +100,19 @@ pub fn whole_parameters() -> Vec<Value> {
 
 /// Reads the query.
 pub fn parse<S: Sort>(query: &str) -> Result<Page<S>, Problem> {
-    let values = query::read(query, &table::<S>())?;
+    query::read(query, &table::<S>()).map(|values| page(&values))
+}
+
+fn page<S: Sort>(values: &Values) -> Page<S> {
     let named = S::NAMES.iter().zip(S::ALL).find(|(name, _)| values.text("sort") == Some(name));
-    Ok(Page {
+    Page {
         sort: named.map_or(S::ALL[0], |(_, sort)| *sort),
         descending: values.text("order") == Some("DESC"),
         offset: values.number("offset"),
         limit: values.number("limit"),
         by_cursor: false,
         after: None,
-    })
+    }
 }
 
 /// The query, as the OpenAPI document says it.
@@ -115,8 +120,15 @@ pub fn parameters<S: Sort>() -> Vec<Value> {
     query::described(&table::<S>())
 }
 
-/// The schema of [`envelope`], around a list of these items.
-pub fn schema(item: &Value, schemas: &mut Schemas) -> Value {
+/// The schema of [`envelope`] around a list of such items, under its name.
+pub fn named_schema(name: &'static str, item: fn(&mut Schemas) -> Value, schemas: &mut Schemas) -> Value {
+    schemas.named(name, |schemas| {
+        let item = item(schemas);
+        schema(&item, schemas)
+    })
+}
+
+fn schema(item: &Value, schemas: &mut Schemas) -> Value {
     let meta = schemas.named("Meta", |_| {
         json!({
             "type": "object",

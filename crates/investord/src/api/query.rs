@@ -9,7 +9,7 @@ use crate::problem::Problem;
 /// A parameter of a query. It can always be left out or be empty; either means the default.
 pub struct Parameter {
     pub name: &'static str,
-    /// A whole number, a boolean, a word of an enumeration, a text, or a list of these, separated by commas.
+    /// A whole number, a boolean, a word of an enumeration, a text of a pattern, or a list of these, separated by commas.
     pub rule: Rule,
     /// As JSON.
     pub default: Option<&'static str>,
@@ -82,8 +82,7 @@ fn value(rule: &Rule, text: &str) -> Result<Value, String> {
         },
         Rule::OneOf(words) if words.contains(&text) => Ok(json!(text)),
         Rule::OneOf(words) => Err(format!("must be one of {}", quoted(words))),
-        Rule::Text { max, .. } if text.len() <= *max => Ok(json!(text)),
-        Rule::Text { max, .. } => Err(format!("must have at most {max} characters")),
+        Rule::Pattern(pattern) => pattern.check(text).map(|()| json!(text)),
         Rule::List { item, .. } => text.split(',').map(|one| value(item, one)).collect(),
         _ => unreachable!("not a rule for a query"),
     }

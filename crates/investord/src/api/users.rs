@@ -225,12 +225,7 @@ impl Call for ListUsers {
         answer: Payload {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| {
-                schemas.named("UserList", |schemas| {
-                    let user = user(schemas);
-                    page::schema(&user, schemas)
-                })
-            },
+            schema: |schemas| page::named_schema("UserList", user, schemas),
             examples: &[
                 ("byol", include_str!("../../../../api/examples/user-list-byol.json")),
                 ("tol", include_str!("../../../../api/examples/user-list-tol.json")),

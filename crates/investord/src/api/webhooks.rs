@@ -97,11 +97,7 @@ impl Call for List {
         answer: Payload {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| {
-                let item = schema(schemas);
-                let list = page::schema(&item, schemas);
-                schemas.named("WebhookList", |_| list)
-            },
+            schema: |schemas| page::named_schema("WebhookList", schema, schemas),
             examples: &[("page", include_str!("../../../../api/examples/webhook-list.json"))],
         },
     };

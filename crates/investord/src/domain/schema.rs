@@ -98,6 +98,13 @@ impl Pattern {
             .get_or_init(|| Regex::new(self.text).expect("a table holds a valid pattern"))
             .is_match(value)
     }
+
+    /// # Errors
+    ///
+    /// Says in words what a value must be.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        if self.is_match(value) { Ok(()) } else { Err(format!("must be {}", self.words)) }
+    }
 }
 
 /// Whose create request must have a member.
@@ -378,8 +385,7 @@ impl Check<'_> {
         let kept = || Ok(Value::String(text.to_owned()));
         match rule {
             Rule::Text { min, max } => has_length(text, *min, *max).and_then(|()| kept()),
-            Rule::Pattern(pattern) if pattern.is_match(text) => kept(),
-            Rule::Pattern(pattern) => Err(format!("must be {}", pattern.words)),
+            Rule::Pattern(pattern) => pattern.check(text).and_then(|()| kept()),
             Rule::OneOf(values) if values.contains(&text) => kept(),
             Rule::OneOf(values) => Err(format!("must be one of {}", quoted(values))),
             Rule::Country if Country::parse(text).is_some() => kept(),

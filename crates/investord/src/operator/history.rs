@@ -18,9 +18,9 @@ use crate::domain::history::{Changes, Difference};
 use crate::problem::Problem;
 use crate::store::operators::Role;
 use crate::store::outbox::Kept;
-use crate::store::page::MOST_BYTES;
+use crate::store::page::{MOST_BYTES, each_of_user};
 use crate::store::seal::{Place, UserKey};
-use crate::store::{StoreError, Tx, checks, data_changes, outbox, users};
+use crate::store::{StoreError, Tx, outbox, users};
 
 /// Events of an answer, if it is not asked for fewer.
 const MOST: i64 = 1000;
@@ -135,20 +135,15 @@ pub struct Decided {
 
 impl Decided {
     /// Reads the records of which a part tells.
-    fn read(
-        tx: &Tx<'_>,
-        (tenant, user): (i64, Uuid),
-        key: &UserKey,
-        part: &Part,
-    ) -> Result<Self, StoreError> {
+    fn read(tx: &Tx<'_>, of: (i64, Uuid), key: &UserKey, part: &Part) -> Result<Self, StoreError> {
         let mut decided = Self::default();
         let instants: BTreeSet<Timestamp> = part.events.iter().map(|told| told.event.created_at).collect();
-        data_changes::each_of_user(tx, tenant, user, key, |change| {
+        each_of_user(tx, of, key, |change: DataChange| {
             if instants.contains(&change.updated_at) {
                 decided.changes.push(change);
             }
         })?;
-        checks::each_of_user(tx, tenant, user, key, |check| {
+        each_of_user(tx, of, key, |check: Check| {
             if instants.contains(&check.updated_at) {
                 decided.checks.push(check);
             }

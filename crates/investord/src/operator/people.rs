@@ -21,10 +21,9 @@ use crate::domain::search::{self, Field, Probe};
 use crate::domain::user::User;
 use crate::problem::Problem;
 use crate::store::operators::Role;
+use crate::store::page::last_of_user;
 use crate::store::seal::UserKey;
-use crate::store::{
-    StoreError, Tx, accounts, checks, data_changes, identifiers, tax_residencies, tenants, terms, users,
-};
+use crate::store::{StoreError, Tx, accounts, identifiers, tax_residencies, tenants, terms, users};
 
 /// People that one answer shows at most.
 const MOST: i64 = 100;
@@ -171,11 +170,8 @@ pub async fn show(
         let all_accounts = accounts::of_user::<Single>(tx, number, user, &key)?;
         let standing = standing(tx, &own, &tenant, &found, &key)?;
         let taxes = tax_residencies::of_user(tx, number, user, &key)?;
-        let last = |count: i64| (0.max(count - MOST), MOST);
-        let checks = checks::count_of_user(tx, number, user)?;
-        let last_checks = checks::part_of_user(tx, (number, user), &key, last(checks))?;
-        let changes = data_changes::count_of_user(tx, number, user)?;
-        let last_changes = data_changes::part_of_user(tx, (number, user), &key, last(changes))?;
+        let (checks, last_checks) = last_of_user(tx, (number, user), &key, MOST)?;
+        let (changes, last_changes) = last_of_user(tx, (number, user), &key, MOST)?;
         Ok::<_, Problem>(json!({
             "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
             "suspended": found.suspended,

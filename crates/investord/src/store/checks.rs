@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::page::{OfUser, UserList, user_list};
 use super::seal::{Place, UserKey};
 use super::tenants::Head;
 use super::{Row, Stmt, StoreError, Tx, Value, outbox};
@@ -13,7 +14,7 @@ use crate::domain::check::{Check, Kind, Status};
 use crate::domain::event::EventType;
 
 pub const STATEMENTS: &[&Stmt] =
-    &[&INSERT, &UPDATE, &OF_USER, &PART, &COUNT, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
+    &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
 
 const INSERT: Stmt = Stmt {
     name: "checks.insert",
@@ -24,18 +25,7 @@ const UPDATE: Stmt = Stmt {
     name: "checks.update",
     text: "UPDATE checks SET updated_at = $1, status = $2, sealed = $3 WHERE tenant = $4 AND user_id = $5 AND id = $6",
 };
-const OF_USER: Stmt = Stmt {
-    name: "checks.of_user",
-    text: "SELECT id, created_at, updated_at, status, sealed FROM checks
-           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
-};
-const PART: Stmt = Stmt {
-    name: "checks.part",
-    text: "SELECT id, created_at, updated_at, status, sealed FROM checks
-           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4",
-};
-const COUNT: Stmt =
-    Stmt { name: "checks.count", text: "SELECT count(*) FROM checks WHERE tenant = $1 AND user_id = $2" };
+const LIST: UserList = user_list!("checks", "id, created_at, updated_at, status, sealed");
 const BY_ID: Stmt = Stmt {
     name: "checks.by_id",
     text: "SELECT id, created_at, updated_at, status, sealed FROM checks
@@ -135,7 +125,7 @@ fn keep_last(results: &mut Results, check: &Check) {
 /// The checks by which a user is judged: those that are open, and of each kind the last that was decided; the oldest first.
 pub fn that_count(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
     let Some(results) = results(tx, tenant, user, key)? else { return all_of_user(tx, tenant, user, key) };
-    let mut all = tx.all(&OPEN, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))?;
+    let mut all = tx.all(&OPEN, &[Value::Int(tenant), Value::Id(user)], |row| Check::open(row, user, key))?;
     for (_, id) in results.into_values() {
         all.extend(by_id(tx, tenant, user, id, key)?);
     }
@@ -160,38 +150,7 @@ pub fn put(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids
 
 /// All of a user: only where no results are kept yet.
 fn all_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
-    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
-}
-
-/// Shows all of a user one by one, the oldest first.
-pub fn each_of_user(
-    tx: &Tx<'_>,
-    tenant: i64,
-    user: Uuid,
-    key: &UserKey,
-    mut see: impl FnMut(Check),
-) -> Result<(), StoreError> {
-    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        see(open(row, user, key)?);
-        Ok(())
-    })
-}
-
-/// Returns a part of the same list.
-pub fn part_of_user(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    key: &UserKey,
-    (offset, limit): (i64, i64),
-) -> Result<Vec<Check>, StoreError> {
-    let values = [Value::Int(tenant), Value::Id(user), Value::Int(limit), Value::Int(offset)];
-    tx.all(&PART, &values, |row| open(row, user, key))
-}
-
-/// Counts those of a user.
-pub fn count_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<i64, StoreError> {
-    let count = tx.one(&COUNT, &[Value::Int(tenant), Value::Id(user)], |row| row.int(0))?;
-    Ok(count.unwrap_or_default())
+    tx.all(&LIST.all, &[Value::Int(tenant), Value::Id(user)], |row| Check::open(row, user, key))
 }
 
 /// One of a user.
@@ -202,12 +161,16 @@ pub fn by_id(
     id: Uuid,
     key: &UserKey,
 ) -> Result<Option<Check>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| Check::open(row, user, key))
 }
 
-fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Check, StoreError> {
-    let id = row.id(0)?;
-    let content = key.open_data(Place::check(&id), row.bytes(4)?)?;
-    let status = row.text(3)?.parse().map_err(StoreError::Damaged)?;
-    Ok(Check { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, status, content })
+impl OfUser for Check {
+    const LIST: &'static UserList = &LIST;
+
+    fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError> {
+        let id = row.id(0)?;
+        let content = key.open_data(Place::check(&id), row.bytes(4)?)?;
+        let status = row.text(3)?.parse().map_err(StoreError::Damaged)?;
+        Ok(Self { id, user_id: user, created_at: row.at(1)?, updated_at: row.at(2)?, status, content })
+    }
 }

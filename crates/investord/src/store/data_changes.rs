@@ -2,12 +2,13 @@
 
 use uuid::Uuid;
 
+use super::page::{OfUser, UserList, user_list};
 use super::seal::{Place, UserKey};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
 use crate::domain::data_change::DataChange;
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &PART, &COUNT, &BY_ID];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID];
 
 const INSERT: Stmt = Stmt {
     name: "data_changes.insert",
@@ -19,20 +20,7 @@ const UPDATE: Stmt = Stmt {
     text: "UPDATE data_changes SET updated_at = $1, state = $2, sealed = $3
            WHERE tenant = $4 AND user_id = $5 AND id = $6",
 };
-const OF_USER: Stmt = Stmt {
-    name: "data_changes.of_user",
-    text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
-           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
-};
-const PART: Stmt = Stmt {
-    name: "data_changes.part",
-    text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
-           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4",
-};
-const COUNT: Stmt = Stmt {
-    name: "data_changes.count",
-    text: "SELECT count(*) FROM data_changes WHERE tenant = $1 AND user_id = $2",
-};
+const LIST: UserList = user_list!("data_changes", "id, created_at, updated_at, state, sealed");
 const BY_ID: Stmt = Stmt {
     name: "data_changes.by_id",
     text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
@@ -86,37 +74,6 @@ pub fn update(
     )
 }
 
-/// Shows all of a user one by one, in the order in which they were accepted.
-pub fn each_of_user(
-    tx: &Tx<'_>,
-    tenant: i64,
-    user: Uuid,
-    key: &UserKey,
-    mut see: impl FnMut(DataChange),
-) -> Result<(), StoreError> {
-    tx.each(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| {
-        see(open(row, user, key)?);
-        Ok(())
-    })
-}
-
-/// Returns a part of the same list.
-pub fn part_of_user(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    key: &UserKey,
-    (offset, limit): (i64, i64),
-) -> Result<Vec<DataChange>, StoreError> {
-    let values = [Value::Int(tenant), Value::Id(user), Value::Int(limit), Value::Int(offset)];
-    tx.all(&PART, &values, |row| open(row, user, key))
-}
-
-/// Counts those of a user.
-pub fn count_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<i64, StoreError> {
-    let count = tx.one(&COUNT, &[Value::Int(tenant), Value::Id(user)], |row| row.int(0))?;
-    Ok(count.unwrap_or_default())
-}
-
 /// One of a user.
 pub fn by_id(
     tx: &Tx<'_>,
@@ -125,12 +82,18 @@ pub fn by_id(
     id: Uuid,
     key: &UserKey,
 ) -> Result<Option<DataChange>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| {
+        DataChange::open(row, user, key)
+    })
 }
 
-fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<DataChange, StoreError> {
-    let id = row.id(0)?;
-    let content = key.open_data(Place::data_change(&id), row.bytes(4)?)?;
-    let state = row.text(3)?.parse().map_err(StoreError::Damaged)?;
-    Ok(DataChange { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
+impl OfUser for DataChange {
+    const LIST: &'static UserList = &LIST;
+
+    fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError> {
+        let id = row.id(0)?;
+        let content = key.open_data(Place::data_change(&id), row.bytes(4)?)?;
+        let state = row.text(3)?.parse().map_err(StoreError::Damaged)?;
+        Ok(Self { id, user_id: user, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
+    }
 }

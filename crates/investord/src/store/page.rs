@@ -1,11 +1,14 @@
 //! Parts of a tenant's lists: by creation, which is a range of the dense number, or by last change.
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value;
+use uuid::Uuid;
 
+use super::seal::UserKey;
 use super::{Row, Stmt, StoreError, Tx, sql};
 
 /// Bytes of items in an answer; an item that alone has more is answered alone.
@@ -104,11 +107,10 @@ impl Listed {
 
     /// Adds an item behind the others, if it fits.
     pub fn add(&mut self, item: &Value) {
-        let written = self.write(|out| {
+        let Ok(_) = self.write(|out| {
             out.push_str(&item.to_string());
-            Ok::<_, StoreError>(())
+            Ok::<_, Infallible>(())
         });
-        debug_assert!(written.is_ok(), "a value can be written");
     }
 
     /// Writes an item behind the others, if it fits; whether it did. Nothing follows one that did not.
@@ -247,6 +249,108 @@ pub fn list(
     let is_end = !listed.is_full && listed.count < limit || after.is_none() && offset + listed.count >= total;
     listed.next = last.filter(|_| by_cursor && !is_end);
     Ok(listed)
+}
+
+/// A record of which a user can have many.
+pub trait OfUser: Sized {
+    const LIST: &'static UserList;
+
+    fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError>;
+}
+
+/// The statements of a list of a user's records.
+pub struct UserList {
+    pub all: Stmt,
+    pub part: Stmt,
+    pub count: Stmt,
+}
+
+/// The statements of a list of a table with the columns `tenant`, `user_id`, `created_at` and `id`.
+macro_rules! user_list {
+    ($table:literal, $columns:literal) => {
+        $crate::store::page::UserList {
+            all: $crate::store::Stmt {
+                name: concat!($table, ".of_user"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    " FROM ",
+                    $table,
+                    " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id"
+                ),
+            },
+            part: $crate::store::Stmt {
+                name: concat!($table, ".part"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    " FROM ",
+                    $table,
+                    " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4"
+                ),
+            },
+            count: $crate::store::Stmt {
+                name: concat!($table, ".count"),
+                text: concat!("SELECT count(*) FROM ", $table, " WHERE tenant = $1 AND user_id = $2"),
+            },
+        }
+    };
+}
+pub(super) use user_list;
+
+/// Shows the records of a user one by one, the oldest first.
+pub fn each_of_user<T: OfUser>(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    mut see: impl FnMut(T),
+) -> Result<(), StoreError> {
+    tx.each(&T::LIST.all, &[sql::Value::Int(tenant), sql::Value::Id(user)], |row| {
+        see(T::open(row, user, key)?);
+        Ok(())
+    })
+}
+
+/// A page of the records of a user by creation, the oldest first.
+pub fn list_of_user<T: OfUser>(
+    tx: &Tx<'_>,
+    of: (i64, Uuid),
+    key: &UserKey,
+    page: Page,
+    view: impl Fn(&T) -> Value,
+) -> Result<Listed, StoreError> {
+    let mut listed = Listed::new(count_of_user::<T>(tx, of)?);
+    for record in part_of_user(tx, of, key, (page.offset, page.limit))? {
+        listed.add(&view(&record));
+    }
+    Ok(listed)
+}
+
+/// Returns how many records a user has, and the last of them, at most so many, the oldest first.
+pub fn last_of_user<T: OfUser>(
+    tx: &Tx<'_>,
+    of: (i64, Uuid),
+    key: &UserKey,
+    most: i64,
+) -> Result<(i64, Vec<T>), StoreError> {
+    let count = count_of_user::<T>(tx, of)?;
+    Ok((count, part_of_user(tx, of, key, (0.max(count - most), most))?))
+}
+
+fn part_of_user<T: OfUser>(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    (offset, limit): (i64, i64),
+) -> Result<Vec<T>, StoreError> {
+    let of = [sql::Value::Int(tenant), sql::Value::Id(user)];
+    let part = [sql::Value::Int(limit), sql::Value::Int(offset)];
+    tx.all(&T::LIST.part, &[of, part].concat(), |row| T::open(row, user, key))
+}
+
+fn count_of_user<T: OfUser>(tx: &Tx<'_>, (tenant, user): (i64, Uuid)) -> Result<i64, StoreError> {
+    let count = tx.one(&T::LIST.count, &[sql::Value::Int(tenant), sql::Value::Id(user)], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
 }
 
 #[cfg(test)]
