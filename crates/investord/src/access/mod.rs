@@ -19,9 +19,8 @@ use self::counter::Counter;
 use self::polls::Polls;
 use self::proxies::Proxies;
 use self::tenants::Tenants;
-use self::turns::{Turn, Turns};
+use self::turns::Turns;
 use crate::config::{Config, PASSWORDS};
-use crate::problem::Problem;
 
 /// Connections to the listener of metrics: for collectors and supervisors, which need one or two each.
 const METRICS_CONNECTIONS: usize = 64;
@@ -43,7 +42,7 @@ pub struct Access {
     /// Passwords that are hashed, by the same.
     pub passwords: Turns<IpAddr>,
     /// Of operators, by the tenant whose people they see.
-    operators_scans: Turns<Option<i64>>,
+    pub operators_scans: Turns<Option<i64>>,
     /// Webhooks that are sent to, by their tenant.
     pub deliveries: Arc<Counter<i64>>,
     /// Requests for tokens, whose client is not known before their body is there.
@@ -76,11 +75,6 @@ impl Access {
                 limits.token_requests_per_address,
             ),
         }
-    }
-
-    /// Waits for the turn of a tenant's operators to scan the store.
-    pub async fn operators_scan(&self, tenant: Option<i64>) -> Result<Turn, Problem> {
-        self.operators_scans.soon(tenant).await
     }
 
     /// Publishes how much of each budget is in use.

@@ -1,4 +1,4 @@
-//! Work of which little is done at once, by those who ask for it in turn.
+//! Limits how much of a kind of work is done at once, in all and for each asker, who take turns.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,14 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Askers that are remembered before those who ask for nothing are forgotten.
 const REMEMBERED: usize = 1024;
 
-/// So much is done at once in all, and for each asker.
+/// Permits for work: so many at once in all, and for each asker.
 pub struct Turns<K: Hash + Eq + Copy> {
     each: usize,
     all: Arc<Semaphore>,
     by: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-/// Leave to do it.
+/// A permit, given back when it is dropped.
 pub struct Turn {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
@@ -32,13 +32,12 @@ impl<K: Hash + Eq + Copy> Turns<K> {
         Self { each, all: Arc::new(Semaphore::new(all)), by: Mutex::default() }
     }
 
-    /// Waits for a turn. What one asks for waits for one another first, so that the queue of all has no more of it than its
-    /// share.
+    /// Waits for a permit: first for one of the asker's own, so that no asker has more than its share in the queue of all.
     pub async fn turn(&self, by: K) -> Option<Turn> {
         let own = {
             let mut askers = self.by.lock().unwrap_or_else(PoisonError::into_inner);
             if askers.len() >= REMEMBERED {
-                // Whoever waits or works shares the semaphore.
+                // A permit, or the wait for one, shares the semaphore.
                 askers.retain(|_, own| Arc::strong_count(own) > 1);
             }
             Arc::clone(askers.entry(by).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
@@ -48,7 +47,7 @@ impl<K: Hash + Eq + Copy> Turns<K> {
         Some(Turn { _own: own, _all: all })
     }
 
-    /// Waits for a turn to scan the store, and not for long.
+    /// Waits for a permit to scan the store, for 10 s at most.
     pub async fn soon(&self, by: K) -> Result<Turn, Problem> {
         let turn = tokio::time::timeout(PATIENCE, self.turn(by)).await.ok().flatten();
         turn.ok_or_else(|| Problem::Unavailable("no turn for a scan of the store".into()))

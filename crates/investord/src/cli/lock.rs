@@ -68,7 +68,7 @@ fn hold(database: &Path) -> anyhow::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // Everybody can guess the name: a link there would have a file of somebody else made or locked.
+        // The name can be guessed, and a link under it would make this process create or lock a file elsewhere.
         options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     }
     let file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;

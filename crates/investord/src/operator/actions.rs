@@ -32,7 +32,7 @@ impl From<Leaving> for Problem {
     }
 }
 
-/// Reads what is to be done, and why.
+/// Reads an action on a user, and its reason.
 pub fn action(body: Sent) -> Result<(String, String), Problem> {
     let [action, reason] = members(body, ["action", "reason"])?;
     Ok((needed("action", action, 50)?, needed("reason", reason, REASON)?))

@@ -69,7 +69,7 @@ pub fn routes() -> Router<App> {
 
 /// Reads a body as each operation does that takes one; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 6] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 7] {
     let sent = || Ok(body.clone());
     let sign_in = session::credentials(sent()).map(|(_, password)| drop(session::normalised(&password)));
     [
@@ -79,6 +79,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 6] {
         actions::ordered(sent()).map(drop),
         reviews::verdict(sent()).map(drop),
         webhooks::action(sent()).map(drop),
+        webhooks::reason(sent()).map(drop),
     ]
 }
 
@@ -255,7 +256,7 @@ async fn scan<T: Send + 'static>(
     name: &'static str,
     mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = app.access.operators_scan(of).await?;
+    let turn = app.access.operators_scans.soon(of).await?;
     let counted = move |tx: &Tx<'_>| {
         // Until it ends, whether or not its caller has gone.
         let _turn = &turn;

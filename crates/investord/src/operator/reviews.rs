@@ -100,7 +100,7 @@ fn if_passed(
     }))
 }
 
-/// What somebody says.
+/// The decision of an operator.
 #[derive(Clone, Copy)]
 pub enum Say {
     Approve,
@@ -108,7 +108,7 @@ pub enum Say {
     Cancel,
 }
 
-/// Reads what somebody says, and why.
+/// Reads the decision of an operator, and its reason.
 pub fn verdict(body: Sent) -> Result<(Say, Option<String>), Problem> {
     let [verdict, reason] = members(body, ["verdict", "reason"])?;
     let say = match needed("verdict", verdict, 20)?.as_str() {

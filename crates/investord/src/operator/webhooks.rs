@@ -238,7 +238,7 @@ fn asked(name: &str, package: Option<String>, from: Option<String>) -> Result<As
     }))
 }
 
-/// Reads what is to be done to a webhook, and why.
+/// Reads an action on a webhook, and its reason.
 pub fn action(body: Sent) -> Result<(Asked, String), Problem> {
     let [kind, reason, package, from] = members(body, ["action", "reason", "package", "from"])?;
     let (kind, reason) = (needed("action", kind, 50)?, needed("reason", reason, REASON)?);
@@ -350,7 +350,7 @@ fn position(tx: &Tx<'_>, tenant: i64, from: &From) -> Result<i64, Problem> {
     })
 }
 
-/// Reads why.
+/// Reads the reason of an action.
 pub fn reason(body: Sent) -> Result<String, Problem> {
     let [reason] = members(body, ["reason"])?;
     needed("reason", reason, REASON)

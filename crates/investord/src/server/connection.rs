@@ -22,8 +22,8 @@ use crate::app::App;
 
 /// Bytes of answers that the system keeps for a peer that does not read; enough for 2 MB/s over 60 ms.
 const SEND_BUFFER: usize = 128 * 1024;
-/// Units of the scheduler's budget, of 128, that a read costs: a few KiB can hold hundreds of frames of HTTP/2, and whoever
-/// sends them without a pause shall not keep a thread from the other connections.
+/// Units that a read costs of the 128 after which Tokio has a task yield: a few KiB can hold hundreds of frames of HTTP/2,
+/// and a peer that sends them without a pause must not keep a thread from the other connections.
 const READ_COSTS: usize = 32;
 /// What a client hears for whose connection there is no place.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
@@ -58,8 +58,8 @@ impl<A> Limited<A> {
             return Ok(place);
         }
         if self.says_why {
-            // Into the empty buffer of the system, which waits for nobody; the runtime may not have heard yet that there is
-            // one.
+            // Past the runtime, which refuses to write before the system has told it that the socket is writable. The
+            // buffer of the socket is empty, so this does not block.
             let socket = SockRef::from(stream);
             let _ = socket.send(REFUSAL);
             let _ = socket.shutdown(std::net::Shutdown::Write);

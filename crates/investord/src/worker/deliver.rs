@@ -97,25 +97,20 @@ struct Courier {
     looks: HashMap<Uuid, Look>,
     busy: HashSet<Uuid>,
     tasks: JoinSet<Done>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<Mutex<Waiting>>,
     /// Who was started last: whoever comes behind it is next.
     last: Uuid,
     /// Packages so far.
     tried: usize,
 }
 
-/// Tenants some of whose webhooks wait for others to come to an end.
+/// Whose webhooks wait for deliveries to end.
 #[derive(Default)]
-struct Waiting(Mutex<HashSet<i64>>);
-
-impl Waiting {
-    fn has(&self, tenant: i64) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant)
-    }
-
-    fn set(&self, tenants: HashSet<i64>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tenants;
-    }
+struct Waiting {
+    /// All places are taken.
+    all: bool,
+    /// Tenants that use as many as one may.
+    tenants: HashSet<i64>,
 }
 
 /// What came of the delivery to a webhook.
@@ -144,8 +139,7 @@ impl Courier {
         let now = self.app.clock.now();
         self.looks.retain(|id, _| plan.binary_search_by_key(id, |one| one.id).is_ok());
         gauge(&plan, now);
-        let (mut wait, mut waiting, mut all_wait) = (Duration::MAX, HashSet::new(), false);
-        let tenants: HashSet<i64> = plan.iter().map(|one| one.tenant).collect();
+        let (mut wait, mut waiting) = (Duration::MAX, Waiting::default());
         let turn = plan.iter().position(|one| one.id > self.last).unwrap_or(0);
         plan.rotate_left(turn);
         for one in plan {
@@ -166,11 +160,11 @@ impl Courier {
                         delivery.await
                     });
                 }
-                Err(Spent::Own) => drop(waiting.insert(one.tenant)),
-                Err(Spent::Everybodys) => all_wait = true,
+                Err(Spent::Own) => drop(waiting.tenants.insert(one.tenant)),
+                Err(Spent::Everybodys) => waiting.all = true,
             }
         }
-        self.waiting.set(if all_wait { tenants } else { waiting });
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
         Ok(wait)
     }
 
@@ -238,7 +232,7 @@ fn gauge(plan: &[Candidate], now: Timestamp) {
 }
 
 /// Delivers to one webhook until it has nothing, fails, or is somebody else's.
-async fn deliver(app: App, one: Candidate, waiting: Arc<Waiting>) -> Done {
+async fn deliver(app: App, one: Candidate, waiting: Arc<Mutex<Waiting>>) -> Done {
     let (tenant, id, lease) = (one.tenant, one.id, app.ids.uuid());
     let mut delivery = Delivery { app: &app, tenant, id, lease, waiting: &waiting, tried: 0 };
     let look = delivery.run().await.unwrap_or_else(|error| {
@@ -254,7 +248,7 @@ struct Delivery<'a> {
     tenant: i64,
     id: Uuid,
     lease: Uuid,
-    waiting: &'a Waiting,
+    waiting: &'a Mutex<Waiting>,
     /// Packages so far.
     tried: usize,
 }
@@ -279,7 +273,7 @@ impl Delivery<'_> {
         }
         loop {
             // Where others wait for a turn, a portion is one.
-            let goes_on = !self.waiting.has(self.tenant);
+            let goes_on = !self.is_waited_for();
             let ahead = async { if goes_on { self.look(load.portion.last()).await } else { Ok(None) } };
             // While receivers take their time, the next portion is looked up.
             let ((attempts, all), looked) = tokio::join!(biased; self.send(&load, held_since), ahead);
@@ -313,6 +307,12 @@ impl Delivery<'_> {
                 _ => return Ok(idle),
             }
         }
+    }
+
+    /// Whether another webhook could be sent to in the place of this one.
+    fn is_waited_for(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.all || waiting.tenants.contains(&self.tenant)
     }
 
     /// What can be sent now, behind the package that is in hand.

@@ -227,7 +227,7 @@ async fn two_processes_write_one_history(engine: &Engine) {
     assert_eq!(history(&stores[1], 1).await, (users, 2 * users));
 }
 
-/// Somebody writes between two looks of whoever checks the chain.
+/// Writes events while the chain is checked.
 async fn a_chain_is_whole_while_it_grows(engine: &Engine) {
     let store = engine.open();
     let desks = [desk(&store, 1).await, desk(&store, 2).await];

@@ -59,7 +59,7 @@ const EXAMPLES: [(&str, &str); 4] = [
 const BODIES: [(&str, &str); 1] =
     [("PATCH /users/{user_id}/identifiers/{identifier_id}", r#"{ "identifier": "34150816" }"#)];
 
-/// So that nobody has to wait for events.
+/// The query with which an operation answers at once.
 const QUERIES: [(&str, &str); 1] = [("GET /events-acceptor-service/endpoints/{endpoint_id}", "?wait=0")];
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
@@ -106,7 +106,7 @@ impl Operation {
         }
         let scopes: Vec<String> = scopes.map(|scope| scope.as_str().unwrap().to_owned()).collect();
         let in_path: Vec<String> = in_path.map(str::to_owned).collect();
-        // Whoever has no scope to show asks for nothing of a tenant.
+        // An operation without scopes gives away nothing of a tenant.
         for id in in_path.iter().filter(|_| !scopes.is_empty()) {
             assert!(
                 known(&MADE_BY, id).is_some(),

@@ -61,7 +61,7 @@ const ROWS: [Row; 24] = [
     ("POST /operators", ADMINISTRATOR, r#"{"name":"{new}","role":"viewer","password":"correct horse battery"}"#, [200, 404, 404]),
 ];
 
-/// What stands for what there is not, and for what cannot be, in a path and in JSON.
+/// Values, by the name of the parameter, of records that do not exist; below those that cannot exist.
 const UNKNOWN: [(&str, &str); 8] = [
     ("tenant", "nowhere"),
     ("name", "nobody"),
@@ -84,7 +84,7 @@ const IMPOSSIBLE: [(&str, &str); 8] = [
     ("sent_package", "abc"),
 ];
 
-/// Settings of a tenant under whose licence somebody looks at every proof.
+/// Settings of a tenant whose proofs are reviewed by operators.
 const REVIEWED: [(&str, &str); 2] = [("model", "TOL"), ("review_policy", "review")];
 
 type Names = BTreeMap<&'static str, String>;
@@ -116,7 +116,7 @@ impl House {
         this
     }
 
-    /// Makes another user whose check waits for somebody, and an operator of the tenant; sends what is to be sent.
+    /// Creates a user whose check waits for review, and an operator of the tenant; delivers the events that are due.
     async fn renew(&mut self, app: &TestApp) {
         let user = self.client.created(&bodies::everything()).await;
         let check: Value =

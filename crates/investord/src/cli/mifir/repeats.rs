@@ -70,19 +70,20 @@ impl Rows {
     }
 
     pub fn repeats(self) -> Repeats {
-        let numbers = groups(self.numbers).map(|(key, places)| (key, SameNumber::new(&places))).collect();
-        let people = groups(self.people).map(|(key, places)| (key, SameName::new(&places))).collect();
+        let numbers =
+            groups(self.numbers).into_iter().map(|(key, places)| (key, SameNumber::new(&places))).collect();
+        let people =
+            groups(self.people).into_iter().map(|(key, places)| (key, SameName::new(&places))).collect();
         Repeats { numbers, people }
     }
 }
 
 /// What stands on more than one line, each with its places in the order of the file.
-fn groups(mut places: Vec<(Key, Place)>) -> impl Iterator<Item = (Key, Vec<Place>)> {
+fn groups(mut places: Vec<(Key, Place)>) -> Vec<(Key, Vec<Place>)> {
     places.sort_unstable_by_key(|(key, place)| (*key, place.line));
     places.dedup_by_key(|(key, place)| (*key, place.line));
     let groups = places.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1);
-    let groups = groups.map(|group| (group[0].0, group.iter().map(|(_, place)| *place).collect()));
-    groups.collect::<Vec<_>>().into_iter()
+    groups.map(|group| (group[0].0, group.iter().map(|(_, place)| *place).collect())).collect()
 }
 
 /// The lines of a group: the first of them, because a message names no more, and how many there are. So a row costs the
