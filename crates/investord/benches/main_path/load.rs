@@ -104,7 +104,7 @@ async fn work(
         let started = Instant::now();
         let (status, body) = connection.call(&request.bytes).await?;
         latency.record(u64::try_from(started.elapsed().as_nanos())?)?;
-        if status != 200 || !body.starts_with(request.begins.as_bytes()) {
+        if status / 100 != 2 || !body.starts_with(request.begins.as_bytes()) {
             bail!("an answer of status {status}: {}", String::from_utf8_lossy(body));
         }
         if at.is_multiple_of(SAMPLE) {

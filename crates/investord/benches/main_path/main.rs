@@ -10,6 +10,7 @@ mod checks;
 mod cpu;
 mod database;
 mod deliveries;
+mod histories;
 mod load;
 #[path = "../../tests/support/patience.rs"]
 mod patience;
@@ -82,6 +83,9 @@ struct Options {
     /// Measures how events are delivered too, with so many that wait.
     #[arg(long, value_name = "EVENTS")]
     deliveries: Option<usize>,
+    /// Measures what it costs that much has happened to a user too, on SQLite.
+    #[arg(long)]
+    histories: bool,
     /// Writes the figures as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -145,9 +149,9 @@ impl Options {
         self.deliveries.or(self.all.then_some(if self.quick { 20_000 } else { BACKLOG }))
     }
 
-    /// Nothing but deliveries: `--deliveries` alone.
+    /// Whether more is to be measured than `--deliveries` or `--histories` alone.
     fn main_path(&self) -> bool {
-        self.all || self.deliveries.is_none()
+        self.all || (self.deliveries.is_none() && !self.histories)
     }
 
     fn peers(&self) -> bool {
@@ -216,6 +220,9 @@ async fn measure(
     report.fact("a write of 4 KiB and its fdatasync", single::sync_cost(world.folder())?, "ms");
     if let Some(events) = options.deliveries() {
         deliveries::measure(options, world, server, events, report).await?;
+    }
+    if options.histories || options.all {
+        histories::measure(world, report, options.quick).await?;
     }
     if !options.main_path() {
         return Ok(());

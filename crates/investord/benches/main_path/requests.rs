@@ -40,6 +40,12 @@ pub enum Ask<'a> {
     Identifiers(&'a str),
     /// A passport for a user, of the country of this number.
     Identify(&'a str, usize),
+    /// A matter of a user to be decided, with this body.
+    File(&'a str, &'static str, &'static str),
+    /// The first page of what has happened to a user.
+    Page(&'a str, &'static str),
+    /// How a user would be reported.
+    Reporting(&'a str),
 }
 
 /// Countries without a row of their own in Annex II, enough for every user to hold that many passports.
@@ -116,6 +122,13 @@ impl Sender<'_> {
             Ask::List { offset } => ("GET", "/users".to_owned(), Some(format!("limit=100&offset={offset}"))),
             Ask::Identifiers(id) => ("GET", format!("/users/{id}/identifiers"), None),
             Ask::Identify(id, _) => ("POST", format!("/users/{id}/identifiers"), None),
+            Ask::File(id, path, _) => ("POST", format!("/users/{id}{path}"), None),
+            Ask::Page(id, "/data_change_requests") => {
+                let path = format!("/investord/users/{id}/data_change_requests");
+                ("GET", path, Some("limit=100".to_owned()))
+            }
+            Ask::Page(id, path) => ("GET", format!("/users/{id}{path}"), Some("limit=100".to_owned())),
+            Ask::Reporting(id) => ("GET", format!("/investord/users/{id}/reporting"), None),
         };
         let (body, begins) = match ask {
             Ask::Token => (self.form(), r#"{"access_token":""#.to_owned()),
@@ -126,6 +139,9 @@ impl Sender<'_> {
                 format!(r#"{{"meta":{{"offset":{offset},"limit":100,"count":100,"total_count":"#),
             ),
             Ask::Identifiers(_) => (String::new(), r#"{"data":[{"id":""#.to_owned()),
+            Ask::File(.., body) => ((*body).to_owned(), String::new()),
+            Ask::Page(..) => (String::new(), r#"{"meta":{"offset":0,"limit":100,"#.to_owned()),
+            Ask::Reporting(_) => (String::new(), "{".to_owned()),
             Ask::Identify(_, number) => (passport(*number)?, r#"{"id":""#.to_owned()),
         };
         // What Prism answers are the examples of the document.
@@ -183,7 +199,7 @@ impl Sender<'_> {
         if !matches!(ask, Ask::Token) {
             set(header::AUTHORIZATION, &format!("Bearer {}", self.token))?;
         }
-        if matches!(ask, Ask::Create(_)) {
+        if matches!(ask, Ask::Create(_) | Ask::File(..)) {
             set(HeaderName::from_static("idempotency-key"), &SystemIds.uuid().to_string())?;
         }
         if !body.is_empty() {
