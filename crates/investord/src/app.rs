@@ -12,6 +12,7 @@ use crate::access::Access;
 use crate::api::directory::Directory;
 use crate::api::limits::Limits;
 use crate::api::replays::Replays;
+use crate::api::signature_counts::SignatureCounts;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::outbound::{self, Outbound};
@@ -42,6 +43,7 @@ pub struct Parts {
     pub directory: Directory,
     pub limits: Limits,
     pub replays: Replays,
+    pub signature_counts: SignatureCounts,
     pub origin: Origin,
     pub outbound: Outbound,
     /// Told when this process has made work for the worker.
@@ -82,6 +84,7 @@ impl App {
             directory,
             limits,
             replays,
+            signature_counts: SignatureCounts::default(),
             origin,
             outbound,
             work: Notify::new(),

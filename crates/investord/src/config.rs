@@ -71,11 +71,18 @@ pub struct Webhooks {
     /// Without any those of the system are asked.
     pub name_servers: Vec<NameServer>,
     pub log_days: u32,
+    pub log_packages: u32,
 }
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self { allow_insecure_targets: false, ca_file: None, name_servers: Vec::new(), log_days: 30 }
+        Self {
+            allow_insecure_targets: false,
+            ca_file: None,
+            name_servers: Vec::new(),
+            log_days: 30,
+            log_packages: 100_000,
+        }
     }
 }
 
@@ -204,13 +211,14 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let postgres = &self.postgres;
-        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 11] = [
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 12] = [
             ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
             ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
             ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
             ("body_timeout_seconds", self.body_timeout_seconds, 1..=3_600),
             ("shutdown_timeout_seconds", self.shutdown_timeout_seconds, 1..=3_600),
             ("webhooks.log_days", self.webhooks.log_days.into(), 1..=3_650),
+            ("webhooks.log_packages", self.webhooks.log_packages.into(), 100..=1_000_000_000),
             ("postgres.writers", postgres.writers.into(), 1..=64),
             ("postgres.readers", postgres.readers.into(), 1..=256),
             ("postgres.connect_timeout_seconds", postgres.connect_timeout_seconds.into(), 1..=600),

@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod listeners;
+mod proxy_protocol;
 
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::{api, operator, telemetry, tls, worker};
 
-use self::connection::Limited;
+use self::connection::{Announced, Limited};
 pub use listeners::Listeners;
 
 /// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
@@ -107,8 +108,10 @@ fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Res
 
 /// Puts the address for which a trusted proxy asks in the place of its own.
 async fn located(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let announced = request.extensions().get::<Announced>().map(|Announced(client)| *client);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    if let Some(client) = peer.and_then(|peer| app.access.proxies.client(peer, request.headers())) {
+    let client = announced.or_else(|| app.access.proxies.client(peer?, request.headers()));
+    if let Some(client) = client {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, 0)));
     }
     next.run(request).await
@@ -206,7 +209,8 @@ pub async fn run(
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
     let outcome = match tls {
         None => {
-            let acceptor = Limited::new(DefaultAcceptor::new(), &app, app.access.connections.clone());
+            let acceptor =
+                Limited::new(DefaultAcceptor::new(), &app, app.access.connections.clone()).behind_proxies();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
@@ -217,7 +221,8 @@ pub async fn run(
             }
             let first = Duration::from_secs(app.config.limits.first_request_seconds);
             let inner = RustlsAcceptor::new(tls).handshake_timeout(first);
-            let acceptor = Limited::new(inner, &app, app.access.connections.clone()).silent();
+            let acceptor =
+                Limited::new(inner, &app, app.access.connections.clone()).silent().behind_proxies();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
@@ -240,7 +245,7 @@ pub async fn work(
     Ok(())
 }
 
-/// Lets deliveries that are on their way end; what was not sent is handed back.
+/// Lets deliveries that are on their way end, and keeps what was counted; what was not sent is handed back.
 async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
     app.stop();
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
@@ -249,6 +254,9 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
     {
         tracing::warn!("some receivers have not answered in time; their packages will be sent again");
     }
+    if let Err(error) = app.signature_counts.save(app).await {
+        tracing::warn!(%error, "the last counts of signatures are lost");
+    }
 }
 
 /// What runs beside the requests, as long as the answer lives.
@@ -256,6 +264,7 @@ fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::
     telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
     companions.spawn(telemetry::upkeep(app.clone()));
+    companions.spawn(api::signature_counts::run(app.clone()));
     let watching = app.clone();
     companions.spawn(async move { watching.readiness.watch(&watching.store).await });
     if worker {

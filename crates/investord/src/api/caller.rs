@@ -155,6 +155,9 @@ impl<T: Call> FromRequest<App> for Signed<T> {
         attempt.admit(T::ABOUT.answer.media)?;
         let once = if T::ONCE { Some(attempt.once(T::OPERATION, &body)?) } else { None };
         let call = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
+        if T::ACTS {
+            app.limits.written(tenant, body.len())?;
+        }
         if T::ACTS && !T::WRITES {
             remember(app, tenant, nonce).await?;
         }
@@ -182,11 +185,8 @@ fn plausible(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// What a client's signatures have to fulfil (decision W21).
-fn policy(app: &App, client: &Client) -> Policy {
-    if !client.tenant.settings.strict_signatures {
-        return Policy::default();
-    }
+/// What the signatures of a strict tenant have to fulfil (decision W21).
+fn strict(app: &App) -> Policy {
     let authority = app.origin.authority.is_some();
     Policy { strict: true, authority, max_lifetime_seconds: STRICT_LIFETIME, ..Policy::default() }
 }
@@ -284,7 +284,7 @@ impl<'a> Attempt<'a> {
         // The key id selects without any curve: one signature of the message is checked, whatever it carries.
         let is_known = |presented: &Presented| presented.key_id().is_some_and(|id| client.key(id).is_some());
         let presented = Presented::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
-        let policy = policy(app, &client);
+        let policy = if client.tenant.settings.strict_signatures { strict(app) } else { Policy::default() };
         let key_id = presented.key_id().ok_or_else(|| refused(app, &Refusal::MissingKeyId))?;
         let Some((key_id, key)) = client.key(key_id).map(|(id, key)| (id, key.clone())) else {
             return Err(explain::unknown_key(app, key_id));
@@ -304,9 +304,10 @@ impl<'a> Attempt<'a> {
         let presented = &attempt.presented;
         attempt.policy.check_time(presented, now.as_second()).map_err(|refusal| refused(app, &refusal))?;
         attempt.key.check_alg(presented.alg()).map_err(|refusal| refused(app, &refusal))?;
-        attempt.any_version(|version| {
-            attempt.policy.check_coverage(presented, &attempt.message(&[]), version)
-        })?;
+        let message = attempt.message(&[]);
+        attempt
+            .any_version(|version| attempt.policy.check_coverage(presented, &message, version))
+            .map_err(|refusal| refused(app, &refusal))?;
         Ok(attempt)
     }
 
@@ -329,7 +330,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Holds if it holds for one of the versions that the header leaves open.
-    fn any_version(&self, check: impl Fn(Version) -> Result<(), Refusal>) -> Result<(), Problem> {
+    fn any_version(&self, check: impl Fn(Version) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let mut outcome = Ok(());
         for version in self.versions {
             outcome = check(*version);
@@ -337,7 +338,14 @@ impl<'a> Attempt<'a> {
                 break;
             }
         }
-        outcome.map_err(|refusal| refused(self.app, &refusal))
+        outcome
+    }
+
+    /// Whether the signature, which holds, would hold for a strict tenant, too.
+    fn check_strictly(&self, body: &[u8]) -> Result<(), Refusal> {
+        let (policy, message) = (strict(self.app), self.message(body));
+        policy.check_time(&self.presented, self.now.as_second())?;
+        self.any_version(|version| policy.check_coverage(&self.presented, &message, version))
     }
 
     /// The bearer token, which must be this client's.
@@ -371,6 +379,9 @@ impl<'a> Attempt<'a> {
     /// without a nonce is known by what was signed if it `acts` (decision W19), and not remembered otherwise.
     pub fn hold(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
         let base = self.judge(self.verify(body))?;
+        if !self.policy.strict {
+            self.app.signature_counts.count(self.client.id, self.now, self.check_strictly(body));
+        }
         let tenant = self.client.tenant.number;
         // Neither can be taken for the other: a base has line breaks, a nonce has none (RFC 8941 section 3.3.3). The
         // signature itself is no mark: one of ECDSA can be written in two ways.
@@ -407,7 +418,8 @@ impl<'a> Attempt<'a> {
         self.any_version(|version| {
             self.policy.check_coverage(&self.presented, &message, version)?;
             self.policy.check_digest(&self.presented, &message, version)
-        })?;
+        })
+        .map_err(|refusal| refused(self.app, &refusal))?;
         let bases = compat::bases(&self.presented, &message, self.versions);
         let mut bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
         let key = &self.key;

@@ -23,6 +23,11 @@ const MOST_HELD: u64 = 10_000;
 /// What a client has sent too many of.
 const REQUESTS: &str = "requests of this client";
 
+const DAY: Duration = Duration::from_hours(24);
+/// How often a body is kept: in the row, in the event, in the answer for repeats, and in what is indexed.
+const COPIES: usize = 4;
+const KIB: usize = 1024;
+
 /// The injected clock, as the algorithm reads it: time that passes, so that a wall clock that goes back
 /// holds nobody back.
 #[derive(Clone)]
@@ -47,6 +52,8 @@ pub struct Limits {
     requests: Option<Keyed<Uuid>>,
     failures: Option<Keyed<Suspect>>,
     strangers: Option<Keyed<IpAddr>>,
+    /// KiB that a tenant may have the store keep.
+    written: Keyed<i64>,
     held_until: Cache<Suspect, Duration>,
     spent_until: Cache<Uuid, Duration>,
 }
@@ -59,11 +66,14 @@ impl Limits {
             Some(Quota::per_second(rate).allow_burst(burst))
         };
         let failed = config.failed_checks_per_second;
+        let kib = NonZeroU32::MIN.saturating_add(config.limits.written_mib_per_day.saturating_mul(1024));
+        let written = Quota::with_period(DAY / kib.get()).expect("more than none").allow_burst(kib);
         Self {
             requests: per_second(config.rate_limit_per_second, config.rate_limit_burst)
                 .map(|quota| keyed(quota, &clock)),
             failures: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
             strangers: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
+            written: keyed(written, &clock),
             held_until: Cache::new(MOST_HELD),
             spent_until: Cache::new(MOST_HELD),
             clock,
@@ -90,6 +100,19 @@ impl Limits {
             requests.check_key(&client).err().map(spent);
         }
         Ok(())
+    }
+
+    /// Counts what a request with a body of so many bytes has the store keep, and refuses what is too much for a day: a
+    /// tenant shall not fill the disk of all.
+    pub fn written(&self, tenant: i64, body: usize) -> Result<(), Problem> {
+        let kib = u32::try_from(1 + COPIES * body / KIB).ok().and_then(NonZeroU32::new);
+        let wait = match self.written.check_key_n(&tenant, kib.unwrap_or(NonZeroU32::MAX)) {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(wait)) => wait.wait_time_from(self.clock.now()),
+            // More than a whole day's, which the configuration leaves no body to be.
+            Err(_) => DAY,
+        };
+        Err(too_many(wait.as_secs_f64(), "bytes written for this tenant within a day"))
     }
 
     /// Counts the refusal of somebody who has proved nothing, by their address, and says so in its place when there are
@@ -137,6 +160,7 @@ impl Limits {
         self.requests.iter().for_each(RateLimiter::retain_recent);
         self.failures.iter().for_each(RateLimiter::retain_recent);
         self.strangers.iter().for_each(RateLimiter::retain_recent);
+        self.written.retain_recent();
     }
 }
 
@@ -155,6 +179,26 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+
+    #[test]
+    fn a_tenant_writes_so_much_a_day() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));
+        let mut config = Config::default();
+        config.limits.written_mib_per_day = 8;
+        let limits = Limits::new(&config, &(Arc::clone(&clock) as Arc<dyn Clock>));
+        let wait = |tenant, body| match limits.written(tenant, body) {
+            Err(Problem::TooManyRequests { retry_after_seconds, .. }) => retry_after_seconds,
+            outcome => outcome.map(|()| 0).unwrap(),
+        };
+        assert_eq!(wait(1, 1024 * KIB), 0, "half a day's");
+        assert_eq!(wait(1, 1023 * KIB), 0);
+        assert_eq!(wait(1, 0), 0);
+        let seconds = wait(1, 512 * KIB);
+        assert!((21_000..22_000).contains(&seconds), "a quarter of a day: {seconds}");
+        assert_eq!(wait(2, 1024 * KIB), 0, "another tenant");
+        clock.advance_seconds(seconds.try_into().unwrap());
+        assert_eq!(wait(1, 512 * KIB), 0);
+    }
 
     /// The memory of those who have used up their quota is bounded; the quota is not to depend on it.
     #[test]

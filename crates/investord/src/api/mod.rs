@@ -23,6 +23,7 @@ mod page;
 mod query;
 pub mod replays;
 mod reporting;
+pub mod signature_counts;
 mod tax_residencies;
 mod token;
 mod users;

@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
 use crate::domain::tenant::Settings;
 use crate::provision::{self, NewClient};
+use crate::store::signature_counts::{self, SignatureCount};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{StoreError, Tx};
 
@@ -119,9 +120,28 @@ fn tenant_json(tenant: &TenantRow) -> Value {
     shown
 }
 
-fn client_json(client: &ClientRow) -> Value {
+fn client_json(client: &ClientRow, count: Option<&SignatureCount>) -> Value {
     let scopes: Vec<&str> = client.scopes.split(' ').collect();
-    json!({ "id": client.id, "created_at": client.created_at.to_string(), "scopes": scopes })
+    json!({
+        "id": client.id,
+        "created_at": client.created_at.to_string(),
+        "scopes": scopes,
+        "if_strict": count.map(if_strict),
+    })
+}
+
+/// What would have come of a client's signatures if its tenant were strict.
+fn if_strict(count: &SignatureCount) -> Value {
+    let (refused_at, reason) =
+        count.last_refused.as_ref().map(|(at, reason)| (at.to_string(), reason)).unzip();
+    json!({
+        "since": count.since.to_string(),
+        "last_at": count.last_at.to_string(),
+        "taken": count.taken,
+        "refused": count.refused,
+        "refused_at": refused_at,
+        "reason": reason,
+    })
 }
 
 impl Tenant {
@@ -146,7 +166,12 @@ impl Tenant {
                     let clients = tenants::clients_of(tx, tenant.number)?;
                     let mut shown = tenant_json(&tenant);
                     shown["users"] = json!(tenants::count_users(tx, tenant.number)?);
-                    shown["clients"] = clients.iter().map(client_json).collect();
+                    let mut shown_clients = Vec::new();
+                    for client in &clients {
+                        let count = signature_counts::of_client(tx, client.id)?;
+                        shown_clients.push(client_json(client, count.as_ref()));
+                    }
+                    shown["clients"] = Value::Array(shown_clients);
                     Ok::<_, anyhow::Error>(shown)
                 };
                 common.show(&common.location.store()?.read("tenants.show", read).await?);

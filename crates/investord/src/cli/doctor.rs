@@ -5,16 +5,17 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::checks::{self, Checked};
-use super::{Location, certificates, lock, provisioner, risks, single_threaded};
+use super::{Location, certificates, lock, provisioner, risks, single_threaded, strictness};
 use crate::app::Mode;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::provision::{Provisioner, Wanted};
 use crate::store::survey::{Finding, Level, finding, survey};
-use crate::store::{Database, Store, sqlite_file, tenants};
+use crate::store::{Database, Store, Tx, sqlite_file, tenants};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -39,7 +40,7 @@ impl Doctor {
         let is_fit = surveyed.iter().all(|finding| finding.level != Level::Bad);
         findings.extend(surveyed);
         if is_fit {
-            findings.extend(content(checked, &database));
+            findings.extend(content(checked, &database, clock.now()));
         } else if checked.master_key.is_some() {
             let text = "is a key; not tried on a database with something bad";
             findings.push(finding(Level::Good, "master_key", text));
@@ -106,7 +107,7 @@ fn file(database: &Database) -> Vec<Finding> {
 }
 
 /// What a server would refuse about the rows: a master key that does not open them, tenants that contradict them.
-fn content(checked: Checked, database: &Database) -> Vec<Finding> {
+fn content(checked: Checked, database: &Database, now: Timestamp) -> Vec<Finding> {
     let Checked { master_key, tenants: wanted, .. } = checked;
     let Some(master_key) = master_key else { return Vec::new() };
     let store = match Store::open(database) {
@@ -118,6 +119,7 @@ fn content(checked: Checked, database: &Database) -> Vec<Finding> {
         Ok(text) => {
             let mut found = vec![finding(Level::Good, "master_key", text)];
             found.extend(wanted.map(|wanted| rehearsed(&provisioner, wanted)));
+            found.push(strict_signatures(&provisioner.store, now));
             found
         }
         Err(error) => vec![finding(Level::Bad, "master_key", format!("{error:#}"))],
@@ -128,6 +130,12 @@ async fn opened(provisioner: &Provisioner) -> anyhow::Result<String> {
     let all = provisioner.store.read("tenants.all", tenants::all).await?;
     provisioner.check_master_key(&all)?;
     Ok(format!("seals the {} tenants", all.len()))
+}
+
+fn strict_signatures(store: &Store, now: Timestamp) -> Finding {
+    let unit = move |tx: &Tx<'_>| strictness::judge(tx, now);
+    single_threaded(async { Ok(store.read("signature_counts.judge", unit).await?) })
+        .unwrap_or_else(|error| finding(Level::Bad, "strict_signatures", format!("{error:#}")))
 }
 
 fn rehearsed(provisioner: &Provisioner, wanted: Wanted) -> Finding {

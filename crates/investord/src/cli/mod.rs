@@ -37,6 +37,7 @@ mod reload;
 mod risks;
 mod serve;
 mod session;
+mod strictness;
 mod summary;
 mod table;
 mod target;

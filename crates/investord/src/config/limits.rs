@@ -30,6 +30,7 @@ pub struct Limits {
     pub test_calls: usize,
     pub test_calls_per_tenant: usize,
     pub users_per_tenant: usize,
+    pub written_mib_per_day: u32,
     pub open_checks_per_user: usize,
     pub open_data_changes_per_user: usize,
     pub accounts_per_user: usize,
@@ -61,6 +62,7 @@ impl Default for Limits {
             test_calls: 64,
             test_calls_per_tenant: 8,
             users_per_tenant: 10_000_000,
+            written_mib_per_day: 32_768,
             open_checks_per_user: 100,
             open_data_changes_per_user: 100,
             accounts_per_user: 1000,
@@ -101,6 +103,13 @@ impl Limits {
         ];
         if !(1..=1_000_000_000).contains(&self.users_per_tenant) {
             bail!("limits.users_per_tenant must be between 1 and 1000000000, is {}", self.users_per_tenant);
+        }
+        // Not less than the largest body takes, nor more than is counted in KiB.
+        if !(8..=1_000_000).contains(&self.written_mib_per_day) {
+            bail!(
+                "limits.written_mib_per_day must be between 8 and 1000000, is {}",
+                self.written_mib_per_day
+            );
         }
         for (key, value) in limits {
             if !(1..=1_000_000).contains(&value) {

@@ -10,7 +10,7 @@ pub struct Proxy {
     pub header: ProxyHeader,
 }
 
-/// The header in which a proxy names who asks it.
+/// How a proxy names who asks it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeader {
@@ -18,4 +18,6 @@ pub enum ProxyHeader {
     XForwardedFor,
     /// RFC 7239.
     Forwarded,
+    /// Before the first byte of each connection, for proxies that pass bytes on.
+    ProxyProtocol,
 }

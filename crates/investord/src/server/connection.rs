@@ -1,6 +1,7 @@
 //! What a connection is bound to: a place among all, and the time in which its peer has to ask, and to read.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +18,10 @@ use tokio::time::Sleep;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
+use super::proxy_protocol;
 use crate::access::connections::{Connections, Place};
 use crate::app::App;
+use crate::config::ProxyHeader;
 
 /// Bytes of answers that the system keeps for a peer that does not read; enough for 2 MB/s over 60 ms.
 const SEND_BUFFER: usize = 128 * 1024;
@@ -37,11 +40,19 @@ pub struct Limited<A> {
     connections: Connections,
     /// Whether somebody who is refused can read it.
     says_why: bool,
+    /// Whether a trusted proxy names the peer before its first byte.
+    announced: bool,
 }
 
 impl<A> Limited<A> {
     pub fn new(inner: A, app: &App, connections: Connections) -> Self {
-        Self { inner, app: app.clone(), connections, says_why: true }
+        Self { inner, app: app.clone(), connections, says_why: true, announced: false }
+    }
+
+    /// Has trusted proxies speak the PROXY protocol, if that is configured.
+    pub fn behind_proxies(self) -> Self {
+        let announced = self.app.config.proxy.header == ProxyHeader::ProxyProtocol;
+        Self { announced, ..self }
     }
 
     /// Refuses by closing alone: before TLS nothing can be said.
@@ -49,12 +60,9 @@ impl<A> Limited<A> {
         Self { says_why: false, ..self }
     }
 
-    fn place(&self, stream: &TcpStream) -> io::Result<Place> {
-        let peer = stream.peer_addr()?;
-        let is_proxy = self.app.access.proxies.is_trusted(peer.ip());
-        if let Some(place) = self.connections.admit(peer.ip(), is_proxy, self.app.clock.uptime()) {
-            // What the system keeps of answers that are not read counts nowhere.
-            SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)?;
+    /// Returns the place of a connection from this address, or refuses it.
+    fn place(&self, stream: &TcpStream, peer: IpAddr, is_proxy: bool) -> io::Result<Place> {
+        if let Some(place) = self.connections.admit(peer, is_proxy, self.app.clock.uptime()) {
             return Ok(place);
         }
         if self.says_why {
@@ -66,47 +74,77 @@ impl<A> Limited<A> {
         }
         Err(io::Error::other("no place"))
     }
+
+    /// Reads for whom a proxy asks, and returns the place of that address instead of the proxy's.
+    async fn announced(&self, stream: &mut TcpStream, place: Place) -> io::Result<(Place, Option<IpAddr>)> {
+        let limit = Duration::from_secs(self.app.config.limits.first_request_seconds);
+        let read = tokio::time::timeout(limit, proxy_protocol::read(stream)).await?;
+        let client = read.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidData {
+                tracing::warn!(%error, "a trusted proxy does not speak the PROXY protocol");
+            }
+        })?;
+        match client {
+            Some(client) => Ok((self.place(stream, client, false)?, Some(client))),
+            None => Ok((place, None)),
+        }
+    }
 }
 
 impl<A, S> Accept<TcpStream, S> for Limited<A>
 where
-    A: Accept<TcpStream, Noticed<S>>,
+    A: Accept<TcpStream, Noticed<S>> + Clone + Send + Sync + 'static,
     A::Future: Send + 'static,
     A::Stream: AsyncRead + AsyncWrite + Send,
     A::Service: Send,
+    S: Send + 'static,
 {
     type Stream = Bound<A::Stream>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let place = match self.place(&stream) {
-            Ok(place) => place,
-            Err(refused) => return Box::pin(async { Err(refused) }),
-        };
-        let asked = Arc::new(AtomicBool::new(false));
-        let config = &self.app.config;
-        let idle = Duration::from_secs(config.head_timeout_seconds);
-        let unread = Duration::from_secs(config.limits.unread_seconds);
+    fn accept(&self, mut stream: TcpStream, service: S) -> Self::Future {
         // TLS has its own limit; what follows it counts from here, too.
-        let first = tokio::time::sleep(Duration::from_secs(config.limits.first_request_seconds));
-        let first = Some((Box::pin(first), Arc::clone(&asked)));
-        let accepted = self.inner.accept(stream, Noticed { inner: service, asked });
+        let first = tokio::time::sleep(Duration::from_secs(self.app.config.limits.first_request_seconds));
+        let this = self.clone();
+        // Before anything is waited for, so that those who only connect are counted as they come.
+        let placed = stream.peer_addr().and_then(|peer| {
+            let is_proxy = self.app.access.proxies.is_trusted(peer.ip());
+            let place = self.place(&stream, peer.ip(), is_proxy)?;
+            // What the system keeps of answers that are not read counts nowhere.
+            SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
+            Ok((place, is_proxy))
+        });
         Box::pin(async move {
-            let (stream, service) = accepted.await?;
+            let (mut place, is_proxy) = placed?;
+            let mut client = None;
+            if this.announced && is_proxy {
+                (place, client) = this.announced(&mut stream, place).await?;
+            }
+            let asked = Arc::new(AtomicBool::new(false));
+            let service = Noticed { inner: service, asked: Arc::clone(&asked), client };
+            let (stream, service) = this.inner.accept(stream, service).await?;
             let mut stream = Box::pin(TimeoutStream::new(stream));
+            let config = &this.app.config;
+            let idle = Duration::from_secs(config.head_timeout_seconds);
+            let unread = Duration::from_secs(config.limits.unread_seconds);
             stream.as_mut().set_read_timeout_pinned(Some(idle));
             stream.as_mut().set_write_timeout_pinned(Some(unread));
-            Ok((Bound { stream, first, _place: place }, service))
+            Ok((Bound { stream, first: Some((Box::pin(first), asked)), _place: place }, service))
         })
     }
 }
 
-/// A service that notices its first request.
+/// The address for which a proxy has said that it asks, before the first byte of the connection.
+#[derive(Clone, Copy)]
+pub struct Announced(pub IpAddr);
+
+/// A service that notices its first request, and tells each for whom it is.
 #[derive(Clone)]
 pub struct Noticed<S> {
     inner: S,
     asked: Arc<AtomicBool>,
+    client: Option<IpAddr>,
 }
 
 impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
@@ -118,8 +156,11 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> S::Future {
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
         self.asked.store(true, Ordering::Relaxed);
+        if let Some(client) = self.client {
+            request.extensions_mut().insert(Announced(client));
+        }
         self.inner.call(request)
     }
 }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V8__spellings", include_str!("../../../../migrations/V8__spellings.sql")),
     ("V9__keyed_digests", include_str!("../../../../migrations/V9__keyed_digests.sql")),
     ("V10__check_results", include_str!("../../../../migrations/V10__check_results.sql")),
+    ("V11__signature_counts", include_str!("../../../../migrations/V11__signature_counts.sql")),
 ];
 
 /// The words of a migration that differ between engines.

@@ -28,6 +28,7 @@ pub mod readiness;
 mod rows;
 pub mod seal;
 mod shapes;
+pub mod signature_counts;
 pub mod signing_keys;
 pub mod sql;
 mod sqlite;

@@ -27,6 +27,8 @@ pub const STATEMENTS: &[&Stmt] = &[
     &ATTEMPTS,
     &SWEEP_ATTEMPTS,
     &SWEEP_PACKAGES,
+    &SWEEP_OLD_ATTEMPTS,
+    &SWEEP_OLD_PACKAGES,
 ];
 
 const EVENTS: Stmt = Stmt {
@@ -94,6 +96,21 @@ const SWEEP_PACKAGES: Stmt = Stmt {
     name: "webhook_packages.sweep",
     text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
            (SELECT p.webhook, p.number FROM webhook_packages AS p WHERE p.settled_at < $1 AND NOT EXISTS
+             (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
+};
+
+// Packages are settled in the order of their numbers.
+const SWEEP_OLD_ATTEMPTS: Stmt = Stmt {
+    name: "webhook_attempts.sweep_old",
+    text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
+           (SELECT a.webhook, a.package, a.number FROM webhooks AS w
+            JOIN webhook_attempts AS a ON a.webhook = w.id AND a.package <= w.settled - $1 LIMIT $2)",
+};
+const SWEEP_OLD_PACKAGES: Stmt = Stmt {
+    name: "webhook_packages.sweep_old",
+    text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
+           (SELECT p.webhook, p.number FROM webhooks AS w
+            JOIN webhook_packages AS p ON p.webhook = w.id AND p.number <= w.settled - $1 WHERE NOT EXISTS
              (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
 };
 
@@ -373,4 +390,10 @@ pub fn attempts_of(
 pub fn sweep(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<[usize; 2], StoreError> {
     let attempts = tx.execute(&SWEEP_ATTEMPTS, &[Value::At(before), Value::Int(most)])?;
     Ok([attempts, tx.execute(&SWEEP_PACKAGES, &[Value::At(before), Value::Int(most)])?])
+}
+
+/// Forgets at most `most` attempts, and packages that are settled, beyond the last `kept` of each webhook; how many.
+pub fn sweep_old(tx: &Tx<'_>, kept: i64, most: i64) -> Result<[usize; 2], StoreError> {
+    let attempts = tx.execute(&SWEEP_OLD_ATTEMPTS, &[Value::Int(kept), Value::Int(most)])?;
+    Ok([attempts, tx.execute(&SWEEP_OLD_PACKAGES, &[Value::Int(kept), Value::Int(most)])?])
 }

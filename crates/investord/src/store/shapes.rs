@@ -26,7 +26,7 @@ const ACCOUNTS: &[(&str, Kind)] = &[
 
 /// In an order in which every row finds what it refers to. Who may speak comes last: a register that is
 /// copied in part answers nobody.
-pub const SHAPES: [Shape; 28] = [
+pub const SHAPES: [Shape; 29] = [
     (
         "tenants",
         &[
@@ -226,6 +226,19 @@ pub const SHAPES: [Shape; 28] = [
             ("declared", Bytes),
             ("scopes", Text),
             ("created_at", Int),
+        ],
+        1,
+    ),
+    (
+        "signature_counts",
+        &[
+            ("client", Id),
+            ("since", Int),
+            ("last_at", Int),
+            ("taken", Int),
+            ("refused", Int),
+            ("refused_at", Int),
+            ("reason", Text),
         ],
         1,
     ),

@@ -23,7 +23,8 @@ pub struct Stmt {
 pub fn all() -> impl Iterator<Item = &'static Stmt> {
     use super::{
         acceptors, accounts, checks, chores, data_changes, deliveries, identifiers, once, operators, outbox,
-        outcomes, packages, signing_keys, steps, tax_residencies, tenants, terms, users, webhooks,
+        outcomes, packages, signature_counts, signing_keys, steps, tax_residencies, tenants, terms, users,
+        webhooks,
     };
     [
         acceptors::STATEMENTS,
@@ -38,6 +39,7 @@ pub fn all() -> impl Iterator<Item = &'static Stmt> {
         outbox::STATEMENTS,
         outcomes::STATEMENTS,
         packages::STATEMENTS,
+        signature_counts::STATEMENTS,
         signing_keys::STATEMENTS,
         steps::STATEMENTS,
         tax_residencies::STATEMENTS,

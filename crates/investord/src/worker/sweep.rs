@@ -29,6 +29,7 @@ pub async fn sweep(app: &App) -> Result<usize, StoreError> {
     let now = app.clock.now();
     let kept_since = now - SignedDuration::from_hours(app.config.idempotency_window_hours.into());
     let log_since = now - SignedDuration::from_hours(24 * i64::from(app.config.webhooks.log_days));
+    let log_packages = app.config.webhooks.log_packages.into();
     let mut gone = sweep_acceptors(app).await?;
     loop {
         let unit = move |tx: &Tx<'_>| {
@@ -36,9 +37,10 @@ pub async fn sweep(app: &App) -> Result<usize, StoreError> {
             let replies = once::sweep_replies(tx, kept_since, PORTION)?;
             let tokens = tenants::sweep_tokens(tx, now, PORTION)?;
             let [attempts, sent] = packages::sweep(tx, log_since, PORTION)?;
+            let [old_attempts, old] = packages::sweep_old(tx, log_packages, PORTION)?;
             let keys = signing_keys::sweep(tx, now, PORTION)?;
             let sessions = operators::sweep(tx, now, PORTION)?;
-            Ok::<_, StoreError>([nonces, replies, tokens, attempts, sent, keys, sessions])
+            Ok::<_, StoreError>([nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions])
         };
         let counts = app.store.write("sweep", 0, unit).await?;
         gone += counts.iter().sum::<usize>();

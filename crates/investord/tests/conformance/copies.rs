@@ -15,6 +15,7 @@ use investord::store::once::{self, Nonce, Once};
 use investord::store::operators::{self, Operator, Role};
 use investord::store::outcomes::{self, Outcome};
 use investord::store::packages::Attempt;
+use investord::store::signature_counts::{self, SignatureCount};
 use investord::store::tenants::{self, ClientRow, Head, TokenRow};
 use investord::store::webhooks::Webhook;
 use investord::store::{
@@ -161,8 +162,19 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
     for (number, declared) in [(1, None), (2, Some(b"declared\0\xff".to_vec())), (3, Some(Vec::new()))] {
         let (id, scopes) = (Uuid::from_u128(number), "users:read users:admin".to_owned());
         let secret = b"secret".to_vec();
-        let client = ClientRow { id, tenant: 2, secret, declared, scopes: scopes.clone(), created_at: now() };
+        let declared_secret = declared.clone();
+        let client = ClientRow {
+            id,
+            tenant: 2,
+            secret,
+            declared: declared_secret,
+            scopes: scopes.clone(),
+            created_at: now(),
+        };
         tenants::insert_client(tx, &client)?;
+        let last_refused = declared.map(|_| (now(), "no nonce".to_owned()));
+        let count = SignatureCount { since: now(), last_at: now(), taken: 2, refused: 1, last_refused };
+        signature_counts::add(tx, id, &count)?;
         let (key, hash) = (Uuid::from_u128(number << 64), [u8::try_from(number).unwrap(); 32]);
         tenants::insert_key(tx, key, id, b"", now())?;
         if number == 2 {
@@ -275,6 +287,7 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM users WHERE tenant = 7 AND number > 1 OR tenant > 7",
         "DELETE FROM events WHERE tenant > 1",
         "DELETE FROM client_keys",
+        "DELETE FROM signature_counts",
         "DELETE FROM tokens",
         "UPDATE clients SET scopes = 'none'",
         "UPDATE heads SET users = 0",
@@ -342,6 +355,7 @@ async fn a_digest_sees_one_changed_value() {
         ("replies", "UPDATE replies SET status = 201 WHERE operation = 'POST_/users'"),
         ("nonces", "UPDATE nonces SET until = until + 1 WHERE until = (SELECT min(until) FROM nonces)"),
         ("heads", "UPDATE heads SET link = zeroblob(32) WHERE tenant = 1"),
+        ("signature_counts", "UPDATE signature_counts SET refused = 0"),
         ("clients", "UPDATE clients SET declared = x'' WHERE declared IS NULL"),
         ("client_keys", "UPDATE client_keys SET revoked_at = 0 WHERE revoked_at IS NULL"),
         ("tokens", "UPDATE tokens SET scopes = ''"),

@@ -94,6 +94,29 @@ async fn a_tenant_has_so_many_users_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_tenant_has_so_much_written_and_no_more() {
+    let (app, other) = two(Limits { written_mib_per_day: 1, ..Limits::default() }).await;
+    let client = app.client();
+    let mut large = bodies::karl();
+    large["nationalities"] = json!(vec!["DE"; 250]);
+    let mut made = 0;
+    let refused = loop {
+        let answer = client.create(&large).send().await;
+        if answer.status != 200 {
+            break answer;
+        }
+        made += 1;
+    };
+    let kib = 1 + 4 * large.to_string().len() / 1024;
+    assert_eq!((refused.status, made), (429, 1025 / kib), "{}", refused.text());
+    assert!(refused.text().contains("bytes written for this tenant"), "{}", refused.text());
+    client.get("/users").send().await.ok();
+    other.created(&large).await;
+    app.pass(600);
+    client.created(&large).await;
+}
+
+#[tokio::test]
 async fn a_user_has_so_many_accounts_and_no_more() {
     let (app, _) = two(Limits { accounts_per_user: 2, ..Limits::default() }).await;
     let client = app.client();

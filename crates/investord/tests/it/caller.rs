@@ -2,6 +2,8 @@
 
 use httpsig::KeyKind;
 use investord::clock::Clock as _;
+use investord::store::Tx;
+use investord::store::signature_counts::{self, SignatureCount};
 use serde_json::{Value, json};
 
 use crate::app::{Client, ED25519, P521, Request, START, Sent, TestApp, digest_of, once_key};
@@ -741,6 +743,38 @@ async fn a_strict_tenant_takes_no_message_for_another_host_and_none_that_lives_l
         let long = ask(&bound).signed_as("@authority", "register.example").times(Some(now), Some(now + 61));
         assert_eq!(long.send().await.slug(), expected, "61 s");
     }
+}
+
+/// Decision W21: before a tenant becomes strict, somebody has to know whom that would lock out.
+#[tokio::test]
+async fn what_a_strict_tenant_would_refuse_is_counted() {
+    let app = TestApp::start().await;
+    let client = app.new_client("main", "users:read").await;
+    let counted = async || {
+        app.app().signature_counts.save(app.app()).await.unwrap();
+        let id = client.id;
+        let read = move |tx: &Tx<'_>| signature_counts::of_client(tx, id);
+        app.app().store.read("test.counted", read).await.unwrap()
+    };
+    let since = app.clock.now();
+    // It has asked for a token.
+    assert_eq!(counted().await.map(|count| (count.since, count.taken)), Some((since, 1)));
+    client.get("/users").send().await.ok();
+    client.get("/users").covering(&["@method"]).send().await.refused("unauthorised");
+    let count = counted().await.unwrap();
+    let good = SignatureCount { since, last_at: since, taken: 2, refused: 0, last_refused: None };
+    assert_eq!(count, good, "what is refused anyhow does not count");
+    app.pass(1);
+    let now = app.clock.now();
+    client.get("/users").nonce(None).send().await.ok();
+    app.pass(1);
+    client.get("/users").send().await.ok();
+    let reason = Some((now, "the signature parameter `nonce` is missing".to_owned()));
+    let both = SignatureCount { since, last_at: app.clock.now(), taken: 3, refused: 1, last_refused: reason };
+    assert_eq!(counted().await, Some(both.clone()));
+    app.set("strict_signatures", true).await;
+    client.get("/users").send().await.ok();
+    assert_eq!(counted().await, Some(both), "nothing is counted of a strict tenant");
 }
 
 #[tokio::test]

@@ -542,19 +542,22 @@ async fn events_are_collected_by_who_has_no_address() {
     client.get(&own).send().await.refused("not_found");
 }
 
+/// Has something happen that the receiver is told, and answers so.
+async fn tell(app: &TestApp, receiver: &Receiver, answer: Act) {
+    app.client().created(&bodies::karl()).await;
+    pass(app);
+    receiver.does([answer]);
+    deliver(app).await;
+}
+
 /// Whatever becomes of the log, nothing that is open goes.
 #[tokio::test]
 async fn what_was_sent_is_kept_for_a_while() {
     let (app, receiver) = (app().await, Receiver::start().await);
     let client = app.client();
     enabled(client, &receiver, json!({})).await;
-    client.created(&bodies::karl()).await;
-    pass(&app);
-    deliver(&app).await;
-    client.created(&bodies::karl()).await;
-    pass(&app);
-    receiver.does([Act::Status(500)]);
-    deliver(&app).await;
+    tell(&app, &receiver, Act::Status(200)).await;
+    tell(&app, &receiver, Act::Status(500)).await;
     let counts = || {
         ["webhook_packages", "webhook_attempts"]
             .map(|table| app.number(&format!("SELECT count(*) FROM {table}")))
@@ -569,6 +572,26 @@ async fn what_was_sent_is_kept_for_a_while() {
     receiver.seen();
     deliver(&app).await;
     assert_eq!(kinds(&receiver.seen()), [NEW]);
+}
+
+/// The oldest go, whoever has webhooks that are told of much; what is open never goes.
+#[tokio::test]
+async fn of_each_webhook_so_many_packages_are_kept() {
+    let receiver = Receiver::start().await;
+    let app = TestApp::with(|options| {
+        options.config.webhooks.allow_insecure_targets = true;
+        options.config.webhooks.log_packages = 2;
+    })
+    .await;
+    enabled(app.client(), &receiver, json!({})).await;
+    for status in [200, 200, 200, 500] {
+        tell(&app, &receiver, Act::Status(status)).await;
+    }
+    investord::worker::sweep::sweep(app.app()).await.unwrap();
+    for (table, column) in [("webhook_packages", "number"), ("webhook_attempts", "package")] {
+        let numbers = |what: &str| app.number(&format!("SELECT {what}({column}) FROM {table}"));
+        assert_eq!((numbers("min"), numbers("count"), numbers("max")), (2, 3, 4), "{table}");
+    }
 }
 
 /// A stop waits for the answer that is on its way, and hands back what was not sent.

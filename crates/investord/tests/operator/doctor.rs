@@ -97,6 +97,7 @@ fn a_good_installation_gives_no_objection() {
         let findings = examine(&place);
         findings.good();
         findings.has("good", "master_key", "1 tenants");
+        findings.has("good", "strict_signatures", "cannot be judged yet");
         let table = place.run(&["doctor"]).ok();
         assert!(table.lines().any(|line| line.contains("statements") && line.contains("good")), "{table}");
         server.stop();
@@ -116,7 +117,7 @@ fn a_database_that_is_not_there_is_bad() {
     findings.has(
         "bad",
         "schema",
-        "lacks V1__register, V2__identifiers, V3__life, V4__accounts, V5__checks, V6__operators, V7__webhooks, V8__spellings, V9__keyed_digests, V10__check_results: run `investord migrate`",
+        "lacks V1__register, V2__identifiers, V3__life, V4__accounts, V5__checks, V6__operators, V7__webhooks, V8__spellings, V9__keyed_digests, V10__check_results, V11__signature_counts: run `investord migrate`",
     );
     assert_eq!(place.tables(), Vec::<String>::new(), "looking makes nothing");
 }

@@ -12,13 +12,13 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
     for place in Place::on_each() {
         let said = place.run(&["migrate", "--dry-run"]).ok();
         assert!(said.contains("V1__register: to be applied"), "{said}");
-        assert!(said.contains("lacks 10; nothing was changed"), "{said}");
+        assert!(said.contains("lacks 11; nothing was changed"), "{said}");
         assert_eq!(place.tables(), Vec::<String>::new());
         assert!(!place.home.database().exists(), "not even a file");
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 29, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 30, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -31,7 +31,7 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
 
 /// The rows of the history when every migration has been applied.
 fn all_versions() -> Vec<Vec<Option<String>>> {
-    (1..=10).map(|version: u8| vec![Some(version.to_string())]).collect()
+    (1..=11).map(|version: u8| vec![Some(version.to_string())]).collect()
 }
 
 /// All of them succeed, and one says that it has done the work.
@@ -108,6 +108,7 @@ async fn an_older_register_gets_its_concats() {
             "DROP TABLE operators",
             "DROP TABLE outcomes",
             "DROP TABLE check_results",
+            "DROP TABLE signature_counts",
             "DROP TABLE checks",
             "DROP TABLE tax_residencies",
             "DROP TABLE terms",
@@ -165,6 +166,7 @@ async fn a_register_of_the_third_version_keeps_its_steps() {
             "DROP TABLE operators",
             "DROP TABLE outcomes",
             "DROP TABLE check_results",
+            "DROP TABLE signature_counts",
             "DROP TABLE checks",
             "DROP TABLE tax_residencies",
             "DROP TABLE terms",
@@ -301,7 +303,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 29);
+    assert_eq!(place.tables().len(), 30);
     place.home.serve().stop();
 }
 
@@ -314,7 +316,7 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 29, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 30, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
             assert_eq!(history, all_versions());
         }

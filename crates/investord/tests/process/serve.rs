@@ -1,12 +1,13 @@
 //! `investord serve`: configuration, TLS, health, metrics, log.
 
 use std::fs::{Permissions, set_permissions};
-use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use crate::harness::{Client, Home, Ready, Request, Server, investord, master_key, peek, person, run, uuid};
 use crate::support::patience::{PATIENCE, until};
@@ -217,6 +218,52 @@ fn health_and_metrics_need_no_signature() {
     let home = Home::new(&format!("metrics_listen = \"{address}\"\n"));
     let refusal = run(&mut home.command(&["serve"])).refusal();
     assert!(refusal.contains(&address) && refusal.contains("metrics_listen"), "{refusal}");
+}
+
+/// A connection on which a proxy says this first, and what is answered to a request on it.
+fn through_proxy(server: SocketAddr, announcement: &[u8]) -> (TcpStream, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    socket.connect(&server.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let request = b"GET /users HTTP/1.1\r\nhost: investord\r\nupvest-client-id: nobody\r\n\r\n";
+    let mut answer = [0; 12];
+    // What a server has closed meanwhile cannot be written to, nor read.
+    let _ = stream.write_all(&[announcement, request].concat());
+    let read = stream.read(&mut answer).unwrap_or(0);
+    let text = String::from_utf8_lossy(&answer[..read]).into_owned();
+    (stream, text)
+}
+
+/// Behind a proxy that passes bytes on, clients are counted by the addresses that it announces.
+#[test]
+fn a_proxy_announces_for_whom_it_connects() {
+    let limits = "[limits]\nconnections_per_address = 1\n";
+    let proxy = "[proxy]\ntrusted = [\"127.0.0.2/32\"]\nheader = \"proxy-protocol\"\n";
+    let home = Home::new(&format!("{limits}{proxy}"));
+    let server = home.serve();
+    let ask = |announcement: &[u8]| through_proxy(server.address, announcement);
+    let (first, answer) = ask(b"PROXY TCP4 198.51.100.7 192.0.2.1 49152 443\r\n");
+    assert_eq!(answer, "HTTP/1.1 400");
+    let mut same = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    same.extend([198, 51, 100, 7, 192, 0, 2, 1, 0xc0, 0, 1, 0xbb]);
+    assert!(["HTTP/1.1 503", ""].contains(&ask(&same).1.as_str()), "the same address");
+    let (_other, answer) = ask(b"PROXY TCP6 2001:db8::7 2001:db8::1 49152 443\r\n");
+    assert_eq!(answer, "HTTP/1.1 400");
+    for from_itself in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+        assert_eq!(ask(from_itself).1, "HTTP/1.1 400", "a proxy looks whether the server is well");
+    }
+    assert_eq!(ask(b"").1, "", "a proxy has to say for whom it asks");
+    drop(first);
+    until("a place for the address", || match ask(&same).1.as_str() {
+        "HTTP/1.1 400" => Ok(()),
+        answer => Err(answer.to_owned()),
+    });
+    server.stop();
+    let log = home.log();
+    assert!(log.contains("198.51.100.7"), "the log names the client: {log}");
+    assert!(log.contains("does not speak the PROXY protocol"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

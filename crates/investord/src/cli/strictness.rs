@@ -1,0 +1,114 @@
+//! Which tenants could demand strict signatures without locking a client of theirs out.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::store::signature_counts::{self, SignatureCount};
+use crate::store::survey::{Finding, Level, finding};
+use crate::store::{StoreError, Tx, tenants};
+
+/// How long nothing may have been refused before a tenant is thought to be ready.
+const QUIET: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Tenants of each kind that are named.
+const MOST_NAMED: usize = 10;
+
+/// What the counts of a tenant's clients tell.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Ready,
+    /// A client signs as a strict tenant does not take it.
+    NotReady(String),
+    /// Counted for too short a time, or nobody has asked.
+    Unknown,
+}
+
+/// Says of all tenants together what `strict_signatures` would do.
+pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Finding, StoreError> {
+    let (mut ready, mut not_ready, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for tenant in tenants::all(tx)?.into_iter().filter(|tenant| !tenant.settings.strict_signatures) {
+        let mut counts = Vec::new();
+        for client in tenants::clients_of(tx, tenant.number)? {
+            counts.extend(signature_counts::of_client(tx, client.id)?.map(|count| (client.id, count)));
+        }
+        match of_tenant(&counts, now) {
+            Verdict::Ready => ready.push(tenant.name),
+            Verdict::NotReady(why) => not_ready.push(format!("{} ({why})", tenant.name)),
+            Verdict::Unknown => unknown.push(tenant.name),
+        }
+    }
+    let found: Vec<String> = [
+        ("could be switched on, no signature of 7 days would have been refused", ready),
+        ("would lock clients out", not_ready),
+        ("cannot be judged yet, which takes 7 days with requests", unknown),
+    ]
+    .into_iter()
+    .filter(|(_, tenants)| !tenants.is_empty())
+    .map(|(what, tenants)| format!("{what}: {}", some(&tenants)))
+    .collect();
+    let found = if found.is_empty() { "demanded by all tenants".to_owned() } else { found.join("; ") };
+    Ok(finding(Level::Good, "strict_signatures", found))
+}
+
+fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> Verdict {
+    let recent = |at: Timestamp| now.duration_since(at) < QUIET;
+    let refused = counts.iter().find_map(|(client, count)| {
+        let (at, reason) = count.last_refused.as_ref().filter(|(at, _)| recent(*at))?;
+        Some(format!("client {client}, {at}: {reason}"))
+    });
+    let counted_long = counts.iter().any(|(_, count)| !recent(count.since));
+    let has_asked = counts.iter().any(|(_, count)| recent(count.last_at));
+    match refused {
+        Some(why) => Verdict::NotReady(why),
+        None if counted_long && has_asked => Verdict::Ready,
+        None => Verdict::Unknown,
+    }
+}
+
+fn some(names: &[String]) -> String {
+    let first = names[..names.len().min(MOST_NAMED)].join(", ");
+    match names.len().saturating_sub(MOST_NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3600;
+    const NOW: i64 = 1_800_000_000;
+
+    fn ago(hours: i64) -> Timestamp {
+        Timestamp::from_second(NOW - hours * HOUR).unwrap()
+    }
+
+    /// Hours ago: when counting began, when a signature was last counted, when one was last refused.
+    fn verdict(clients: &[(i64, i64, Option<i64>)]) -> Verdict {
+        let counts: Vec<_> = clients
+            .iter()
+            .map(|(since, last, refused)| {
+                let last_refused = refused.map(|hours| (ago(hours), "no nonce".to_owned()));
+                let (since, last_at) = (ago(*since), ago(*last));
+                (Uuid::nil(), SignatureCount { since, last_at, taken: 1, refused: 1, last_refused })
+            })
+            .collect();
+        of_tenant(&counts, ago(0))
+    }
+
+    #[test]
+    fn a_tenant_is_ready_after_a_week_in_which_nothing_was_refused() {
+        let not_ready = Verdict::NotReady(format!("client {}, {}: no nonce", Uuid::nil(), ago(167)));
+        for (clients, expected) in [
+            (&[][..], Verdict::Unknown),
+            (&[(167, 0, None)], Verdict::Unknown),
+            (&[(168, 0, None)], Verdict::Ready),
+            (&[(168, 168, None)], Verdict::Unknown),
+            (&[(400, 0, Some(168))], Verdict::Ready),
+            (&[(400, 0, Some(167))], not_ready),
+            (&[(400, 300, None), (1, 0, None)], Verdict::Ready),
+        ] {
+            assert_eq!(verdict(clients), expected, "{clients:?}");
+        }
+    }
+}
