@@ -1,6 +1,7 @@
 //! Listeners, layers, health, and a stop that loses nothing.
 
 mod connection;
+mod linger;
 pub mod listeners;
 mod proxy_protocol;
 
@@ -61,7 +62,7 @@ fn layered(routes: Router<App>, app: &App) -> Router {
     let limit = Duration::from_secs(app.config.limits.answer_seconds);
     let timely = middleware::from_fn(move |request, next| in_time(limit, request, next));
     let routes = routes.layer(timely).layer(middleware::from_fn(unambiguous));
-    let routes = routes.layer(observed).layer(guarded);
+    let routes = routes.layer(observed).layer(guarded).layer(middleware::from_fn(linger::linger));
     let routes = if app.config.proxy.trusted.is_empty() {
         routes
     } else {

@@ -84,7 +84,7 @@ pub struct Sender<'a> {
     pub proof: Proof<'a>,
 }
 
-pub const SCOPES: &str = "users:admin users:read";
+pub const SCOPES: &str = "users:admin users:read checks:admin";
 
 impl Sender<'_> {
     pub fn prepare(&self, ask: &Ask<'_>) -> anyhow::Result<Prepared> {

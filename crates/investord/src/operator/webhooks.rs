@@ -22,6 +22,10 @@ use crate::store::{Tx, outbox, signing_keys, webhooks};
 
 /// Packages, and attempts, that one answer shows at most.
 const MOST: i64 = 100;
+/// Packages of a webhook that may wait when another one is sent again.
+const MOST_WAITING: i64 = 100;
+/// Keys of a tenant that are published at once.
+const MOST_PUBLISHED: usize = 10;
 /// Letters of a reason.
 const REASON: usize = 500;
 
@@ -151,7 +155,7 @@ pub async fn package(
                     "duration_us": attempt.duration_us,
                     "outcome": attempt.outcome,
                     "status": attempt.status,
-                    "answer": attempt.answer.as_ref().map(|answer| answer.as_str()),
+                    "answer": attempt.answer.as_deref(),
                 })
             })
             .collect();
@@ -319,6 +323,9 @@ fn done(
             if package.state == "open" {
                 return Err(Problem::State("the package is still to be sent"));
             }
+            if webhook.packages - webhook.settled >= MOST_WAITING {
+                return Err(Problem::State("100 packages of this webhook wait to be sent already"));
+            }
             let again = packages::resend(tx, webhook, &package, now)?;
             ("resend_package", json!({ "package": number, "as": again }))
         }
@@ -370,6 +377,11 @@ pub async fn rotate(
     let unit = move |tx: &Tx<'_>| {
         let mut head = Head::take(tx, number, now)?;
         let tenant = tenant(tx, &own, &operator, &name)?;
+        if signing_keys::published(tx, number, head.now)?.len() >= MOST_PUBLISHED {
+            return Err(Problem::State(
+                "10 keys are published; each goes a day after another took its place",
+            ));
+        }
         let old = signing_keys::current(tx, number)?.map(|key| key.id);
         let new = signing_keys::rotate(tx, number, &tenant.key, head.now, &*own.ids)?;
         let (old, changed) = (json!({ "key": old }), json!({ "key": new }));

@@ -5,10 +5,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::packages::{self, Attempt, PackageRow};
-use super::seal::TenantKey;
+use super::seal::{Plaintext, TenantKey};
 use super::sql::Raw;
 use super::webhooks::{self, Span, Webhook, move_span, spans};
 use super::{Stmt, StoreError, Tx, Value, outbox, tenants};
@@ -134,7 +133,7 @@ pub fn plan(tx: &Tx<'_>) -> Result<Vec<Candidate>, StoreError> {
 /// A package with its body.
 pub struct Ready {
     pub row: PackageRow,
-    pub body: Zeroizing<String>,
+    pub body: Plaintext,
 }
 
 /// What can be sent next to a webhook.

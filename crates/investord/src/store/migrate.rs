@@ -22,6 +22,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V9__keyed_digests", include_str!("../../../../migrations/V9__keyed_digests.sql")),
     ("V10__check_results", include_str!("../../../../migrations/V10__check_results.sql")),
     ("V11__signature_counts", include_str!("../../../../migrations/V11__signature_counts.sql")),
+    ("V12__histories", include_str!("../../../../migrations/V12__histories.sql")),
 ];
 
 /// The words of a migration that differ between engines.

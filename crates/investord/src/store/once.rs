@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use super::seal::{Place, TenantKey, UserKey};
+use super::seal::{Place, Plaintext, TenantKey, UserKey};
 use super::tenants::Head;
 use super::{Stmt, StoreError, Tx, Value, users};
 use crate::clock::Ids;
@@ -80,7 +79,7 @@ pub enum Before {
 
 pub struct Reply {
     pub status: u16,
-    pub body: Zeroizing<String>,
+    pub body: Plaintext,
 }
 
 /// Judges a write before anything of it is done but its nonce, which is remembered whatever the judgement:

@@ -5,9 +5,8 @@
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use super::seal::{Place, TenantKey};
+use super::seal::{Place, Plaintext, TenantKey};
 use super::webhooks::{self, Webhook, wants};
 use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
@@ -99,18 +98,18 @@ const SWEEP_PACKAGES: Stmt = Stmt {
              (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
 };
 
-// Packages are settled in the order of their numbers.
+// Packages are settled in the order of their numbers. A CROSS JOIN has SQLite begin with the webhooks, which are few.
 const SWEEP_OLD_ATTEMPTS: Stmt = Stmt {
     name: "webhook_attempts.sweep_old",
     text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
-           (SELECT a.webhook, a.package, a.number FROM webhooks AS w
-            JOIN webhook_attempts AS a ON a.webhook = w.id AND a.package <= w.settled - $1 LIMIT $2)",
+           (SELECT a.webhook, a.package, a.number FROM webhooks AS w CROSS JOIN webhook_attempts AS a
+            WHERE a.webhook = w.id AND a.package <= w.settled - $1 LIMIT $2)",
 };
 const SWEEP_OLD_PACKAGES: Stmt = Stmt {
     name: "webhook_packages.sweep_old",
     text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
-           (SELECT p.webhook, p.number FROM webhooks AS w
-            JOIN webhook_packages AS p ON p.webhook = w.id AND p.number <= w.settled - $1 WHERE NOT EXISTS
+           (SELECT p.webhook, p.number FROM webhooks AS w CROSS JOIN webhook_packages AS p
+            WHERE p.webhook = w.id AND p.number <= w.settled - $1 AND NOT EXISTS
              (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
 };
 
@@ -156,15 +155,10 @@ impl PackageRow {
     }
 
     /// The body, the same as ever.
-    pub fn body(
-        &self,
-        tx: &Tx<'_>,
-        of: (i64, Uuid),
-        key: &TenantKey,
-    ) -> Result<Zeroizing<String>, StoreError> {
+    pub fn body(&self, tx: &Tx<'_>, of: (i64, Uuid), key: &TenantKey) -> Result<Plaintext, StoreError> {
         let mut packer = Packer::new(i64::MAX);
         rendered(tx, of, (self.first, self.last), &self.wants, key, |at, event| packer.add(at, event))?;
-        let body = packer.all().pop().map(|package| Zeroizing::new(package.body));
+        let body = packer.all().pop().map(|package| Plaintext::from(package.body));
         let body =
             body.filter(|body| self.digest.is_empty() || key.package_digest(body)[..] == self.digest[..]);
         body.ok_or_else(|| {
@@ -243,7 +237,7 @@ pub(super) fn rendered(
 ) -> Result<(), StoreError> {
     events(tx, tenant, range, wants, key, |event| {
         let Wanted { number, id, created_at, kind, object } = event;
-        see((number, created_at), &Zeroizing::new(render((id, created_at), kind, object, webhook)));
+        see((number, created_at), &Plaintext::from(render((id, created_at), kind, object, webhook)));
     })
 }
 
@@ -363,7 +357,7 @@ pub struct AttemptRow {
     pub outcome: String,
     pub status: Option<i64>,
     /// The first bytes of the answer, as text.
-    pub answer: Option<Zeroizing<String>>,
+    pub answer: Option<Plaintext>,
 }
 
 /// Attempts to send a package, the newest first, at most so many.

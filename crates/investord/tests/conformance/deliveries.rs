@@ -134,7 +134,7 @@ async fn a_lease_ends_and_then_it_is_lost(engine: &Engine) {
     let first = look(&one, &desk, webhook.id).await;
     assert!(take(&one, &first, 1, now()).await);
     let second = look(&other, &desk, webhook.id).await;
-    assert_eq!(second.packages[0].body, first.packages[0].body, "the same, made anew");
+    assert_eq!(*second.packages[0].body, *first.packages[0].body, "the same, made anew");
     let end = now() + LEASE;
     assert!(!take(&other, &second, 2, end - SignedDuration::from_micros(1)).await);
     // Clocks that differ a little take nothing from each other; one that was set back by more does.

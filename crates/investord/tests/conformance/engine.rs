@@ -101,8 +101,9 @@ impl Engine {
                 other => Some(String::from_utf8_lossy(other.as_bytes()?).into_owned()),
             })
         };
-        let rows = statement.query_map([], |row| (0..columns).map(|at| text(row, at)).collect());
-        rows.unwrap().collect::<Result<_, _>>().unwrap()
+        // Whatever is not bound is NULL.
+        let rows = statement.raw_query().mapped(|row| (0..columns).map(|at| text(row, at)).collect());
+        rows.collect::<Result<_, _>>().unwrap()
     }
 
     /// The one number that a query gives.

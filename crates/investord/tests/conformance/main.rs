@@ -55,6 +55,7 @@ mod heads;
 mod histories;
 mod linear;
 mod once;
+mod plans;
 mod races;
 mod reads;
 mod schema;

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/V9__keyed_digests.sql"),
     include_str!("../../../../migrations/V10__check_results.sql"),
     include_str!("../../../../migrations/V11__signature_counts.sql"),
+    include_str!("../../../../migrations/V12__histories.sql"),
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]

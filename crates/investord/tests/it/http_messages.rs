@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::app::{Sent, TestApp};
 use crate::bodies;
@@ -300,4 +300,34 @@ async fn what_the_query_says_twice_is_refused() {
         let answer = app.client().get(&format!("/users?{query}")).send().await;
         assert_eq!(answer.faults().len(), 1, "{query}");
     }
+}
+
+/// A body that nobody reads is thrown away before the connection ends: otherwise its sender loses the answer with it.
+#[tokio::test]
+async fn a_request_that_is_refused_before_its_body_hears_why() {
+    let app = TestApp::start().await;
+    let long = json!({ "first_name": "x".repeat(1024 * 1024) });
+    for (header, value, slug) in
+        [("authorization", "Bearer nobodys", "unauthorised"), ("upvest-api-version", "2", "upgrade_required")]
+    {
+        for _ in 0..3 {
+            let sent = app.client().create(&long).header(header, value).sign();
+            // All of it is written before anything is read, and the system keeps little of it.
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_send_buffer_size(64 * 1024).unwrap();
+            let mut stream = socket.connect(sent.wire.address()).await.unwrap();
+            stream.write_all(&sent.wire_bytes()).await.unwrap();
+            let mut answer = vec![0; 64 * 1024];
+            let read = stream.read(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer[..read]);
+            assert!(answer.contains(slug), "{answer}");
+        }
+    }
+    // Whoever waits for leave has sent nothing that could be lost, and is answered at once.
+    let sent =
+        app.client().create(&long).header("authorization", "Bearer nobodys").header("expect", "100-continue");
+    let sent = sent.sign();
+    let head = sent.wire_bytes();
+    let head = &head[..head.len() - sent.body.len()];
+    sent.wire.raw(head, false).await.expect("an answer").sound("POST").refused("unauthorised");
 }

@@ -135,6 +135,20 @@ async fn a_package_is_skipped_retried_and_sent_again() {
     assert!(actions.eq(expected.map(|action| json!(action)).iter()), "{history}");
 }
 
+#[tokio::test]
+async fn nobody_has_so_much_sent_again_that_it_never_ends() {
+    let place = Place::new().await;
+    place.happens().await;
+    for _ in 0..100 {
+        place.act("resend", json!({ "package": "1" })).await.ok();
+    }
+    let refused = place.act("resend", json!({ "package": "1" })).await;
+    assert!(refused.text().contains("100 packages"), "{}", refused.text());
+    refused.refused("conflict");
+    deliver(&place.app).await;
+    place.act("resend", json!({ "package": "1" })).await.ok();
+}
+
 /// A package that is not what it was holds up those behind it until it is skipped, and none before it.
 #[tokio::test]
 async fn a_damaged_package_is_reached_and_skipped() {
@@ -234,4 +248,13 @@ async fn a_key_that_is_replaced_is_published_for_another_day() {
     assert_eq!(after.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&both[0].0]);
     sweep(place.app.app()).await.unwrap();
     assert_eq!(place.app.number("SELECT count(*) FROM signing_keys"), 1);
+    // Whoever has an administrator's token cannot make the answer endless.
+    let replace = || chief.post("/tenants/main/signing_keys", reason());
+    for _ in 1..10 {
+        replace().await.ok();
+    }
+    replace().await.refused("conflict");
+    assert_eq!(keys(&client).await.len(), 10);
+    place.app.pass(86_400);
+    replace().await.ok();
 }

@@ -117,7 +117,7 @@ fn a_database_that_is_not_there_is_bad() {
     findings.has(
         "bad",
         "schema",
-        "lacks V1__register, V2__identifiers, V3__life, V4__accounts, V5__checks, V6__operators, V7__webhooks, V8__spellings, V9__keyed_digests, V10__check_results, V11__signature_counts: run `investord migrate`",
+        "lacks V1__register, V2__identifiers, V3__life, V4__accounts, V5__checks, V6__operators, V7__webhooks, V8__spellings, V9__keyed_digests, V10__check_results, V11__signature_counts, V12__histories: run `investord migrate`",
     );
     assert_eq!(place.tables(), Vec::<String>::new(), "looking makes nothing");
 }

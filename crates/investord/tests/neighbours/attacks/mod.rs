@@ -99,6 +99,7 @@ pub fn all() -> Vec<Attack> {
         attack!("99 idle webhooks, 60 long polls", webhooks::long_polls, ANSWERED),
         attack!("webhooks made and changed", webhooks::storm, ANSWERED),
         attack!("guessed passwords", operators::guesses, ANSWERED, hears: strangers),
+        attack!("webhooks mended without an end", operators::mending, ANSWERED, hears: &[("200", 1)]),
         attack!("searches by another operator", operators::searches, ANSWERED),
     ]
 }

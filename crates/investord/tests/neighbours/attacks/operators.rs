@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::webhooks;
 use crate::attacker::Stage;
 use crate::harness::uuid;
 use crate::scene::OPERATORS;
@@ -62,4 +63,24 @@ pub async fn searches(stage: Arc<Stage>) {
         request(&own, "GET", &target, "")
     };
     flood(&stage, 16, find).await;
+}
+
+/// Everything that webhooks were told, sent to nobody again and again.
+pub async fn mending(stage: Arc<Stage>) {
+    let webhooks = webhooks::create(&stage, 10, |_| webhooks::webhook("http://127.0.0.1:9/", true)).await;
+    let (own, tenant) = (Arc::clone(&stage), OPERATORS[1]);
+    let act = move |number: u64| {
+        let webhook = &webhooks[usize::try_from(number / 4).unwrap() % webhooks.len()];
+        let (action, more) = match number % 4 {
+            0 => ("replay", json!({ "from": "1" })),
+            1 => ("resend", json!({ "package": "1" })),
+            2 => ("skip", json!({})),
+            _ => ("retry", json!({})),
+        };
+        let mut body = json!({ "action": action, "reason": "why not" });
+        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
+        let target = format!("/tenants/{tenant}/webhooks/{webhook}/actions");
+        request(&own, "POST", &target, &body.to_string())
+    };
+    flood(&stage, 16, act).await;
 }

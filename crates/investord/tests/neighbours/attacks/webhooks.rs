@@ -64,12 +64,12 @@ async fn receive(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     Ok(())
 }
 
-fn webhook(url: &str, enabled: bool) -> Value {
+pub fn webhook(url: &str, enabled: bool) -> Value {
     json!({ "title": "T", "url": url, "type": ["ALL"], "enabled": enabled })
 }
 
 /// Creates webhooks: their ids.
-async fn create(stage: &Arc<Stage>, count: usize, make: impl Fn(usize) -> Value) -> Vec<String> {
+pub async fn create(stage: &Arc<Stage>, count: usize, make: impl Fn(usize) -> Value) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 0..count {
         let answer = stage.prepare("POST", "/webhooks", make(number).to_string().as_bytes()).await;

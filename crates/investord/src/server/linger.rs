@@ -1,0 +1,87 @@
+//! Answers that can be read although their request was not: whoever still sends a body when the connection is closed loses the
+//! answer with it (RFC 9112 section 9.6).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{Version, header};
+use http_body_util::BodyExt as _;
+use tokio::sync::oneshot::{Sender, channel};
+
+/// Bytes of a body that are read and thrown away, and the time for it. More than any body that is taken.
+const MOST: usize = 4 * 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers a request, and before that throws away what is left of its body, so that its sender hears the answer.
+pub async fn linger(request: Request, next: Next) -> Response {
+    // HTTP/2 ends a stream without the connection; whoever expects to be told to go on has not sent the body.
+    let waits = request.headers().contains_key(header::EXPECT);
+    if request.version() == Version::HTTP_2 || waits || request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (returns, mut returned) = channel();
+    let lend = |body| Body::new(Lent { body: Some(body), returns: Some(returns) });
+    let response = next.run(request.map(lend)).await;
+    if let Ok(body) = returned.try_recv() {
+        // Too late or too much: then it is cut after all.
+        let _ = tokio::time::timeout(PATIENCE, throw_away(body)).await;
+    }
+    response
+}
+
+async fn throw_away(mut body: Body) {
+    if body.size_hint().lower() > MOST as u64 {
+        return;
+    }
+    let mut left = MOST;
+    while let Some(Ok(frame)) = body.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
+}
+
+/// A body that comes back when it is dropped before its end.
+struct Lent {
+    body: Option<Body>,
+    returns: Option<Sender<Body>>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream())
+            && let Some(returns) = self.returns.take()
+        {
+            let _ = returns.send(body);
+        }
+    }
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+    }
+}

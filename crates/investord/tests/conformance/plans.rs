@@ -1,0 +1,62 @@
+//! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order. Otherwise
+//! a request costs the more the longer a register or the history of a user is.
+
+use investord::store::sql;
+
+use crate::engine::Engine;
+
+/// Statements that look at every row, or sort, by why they may.
+const ALLOWED: [(&str, &[&str]); 6] = [
+    (
+        "rows of a table that has few: tenants, clients, operators, webhooks (100 of a tenant), what migrations have left",
+        &[
+            "tenants.all",
+            "clients.of_tenant",
+            "client_keys.of_client",
+            "operators.all",
+            "chores.next",
+            "webhooks.plan",
+            "webhooks.release_all",
+            "webhooks.of_tenant",
+            "webhooks.of_acceptor",
+            "webhook_attempts.sweep_old",
+            "webhook_packages.sweep_old",
+            "acceptors.stale",
+            "acceptors.count",
+            "signing_keys.sweep",
+        ],
+    ),
+    ("administration, by hand", &["tokens.drop"]),
+    ("identifiers of one user, which are few", &["identifiers.of_user"]),
+    ("what waits for people", &["steps.reviews"]),
+    ("rows of a part that a limit has cut off", &["steps.reviews_count", "steps.due_count"]),
+    (
+        "the same: of a page, which is found by its index, and far from its beginning by a cursor",
+        &[
+            "users.by_update",
+            "users.by_update_backwards",
+            "accounts.by_update",
+            "accounts.by_update_backwards",
+            "account_groups.by_update",
+            "account_groups.by_update_backwards",
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn every_statement_finds_its_rows_by_a_key_and_in_order() {
+    let Some(sqlite) = Engine::sqlite() else { return };
+    drop(sqlite.open());
+    let mut faults = Vec::new();
+    for stmt in sql::all() {
+        let plan = sqlite.rows(&format!("EXPLAIN QUERY PLAN {}", stmt.text));
+        let steps = plan.iter().filter_map(|row| row.last()?.clone());
+        let is_costly = |step: &String| step.starts_with("SCAN ") || step.contains("TEMP B-TREE");
+        let costly: Vec<String> = steps.filter(is_costly).collect();
+        let is_allowed = ALLOWED.iter().any(|(_, names)| names.contains(&stmt.name));
+        if costly.is_empty() == is_allowed {
+            faults.push(format!("{}: {}", stmt.name, costly.join("; ")));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
