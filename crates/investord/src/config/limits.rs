@@ -65,7 +65,7 @@ impl Default for Limits {
             written_mib_per_day: 32_768,
             open_checks_per_user: 100,
             open_data_changes_per_user: 100,
-            accounts_per_user: 1000,
+            accounts_per_user: 200,
             sign_ins: 64,
             sign_ins_per_address: 16,
         }

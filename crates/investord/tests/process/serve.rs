@@ -125,17 +125,43 @@ async fn through(http: &reqwest::Client, base: &str, bytes: Vec<u8>) -> reqwest:
     request.body(body.to_owned()).send().await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_serves_http_1_and_http_2() {
-    let home = Home::new("[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n");
-    let names = ["localhost".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
+/// A server that speaks TLS, with what else is configured, and its certificate.
+fn serve_tls(more: &str) -> (Home, Server, String) {
+    let home = Home::new(&format!("{more}[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n"));
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     home.write("tls.crt", &made.cert.pem());
     home.write("tls.key", &made.signing_key.serialize_pem());
     let server = Server::start(home.command(&["serve"]), &home.path("server"), Ready::Listens);
+    (home, server, made.cert.pem())
+}
+
+/// Whoever begins a handshake and does not end it is cut, and keeps nobody out meanwhile.
+#[test]
+fn handshakes_without_an_end_are_cut() {
+    let (_home, server, _) = serve_tls("limits.first_request_seconds = 1\n");
+    let begun: Vec<TcpStream> = (0..100)
+        .map(|number| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            // The head of a record that is to hold a ClientHello, and a part of it.
+            stream.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3][..number % 12]).unwrap();
+            stream
+        })
+        .collect();
+    for mut stream in begun {
+        let end = stream.read_to_end(&mut Vec::new());
+        let is_late = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        assert!(!end.as_ref().is_err_and(is_late), "{end:?}");
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_serves_http_1_and_http_2() {
+    let (home, server, pem) = serve_tls("");
     let base = format!("https://localhost:{}", server.address.port());
     let trusting = || {
-        let certificate = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+        let certificate = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
         reqwest::Client::builder()
             .tls_certs_only([certificate])
             .resolve("localhost", server.address)
