@@ -7,7 +7,7 @@ use anyhow::ensure;
 use httpsig::KeyKind;
 
 use crate::load::{self, Outcome};
-use crate::report::{Report, figure};
+use crate::report::Report;
 use crate::requests::{Ask, Sender};
 use crate::server::Service;
 use crate::world::{Level, Register, World};
@@ -23,10 +23,11 @@ const LOOK: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What fills a history.
-#[derive(Clone, Copy)]
 struct Matter {
     name: &'static str,
     path: &'static str,
+    /// What stands before the path where the history is read.
+    read_below: &'static str,
     body: &'static str,
 }
 
@@ -34,11 +35,13 @@ const MATTERS: [Matter; 2] = [
     Matter {
         name: "decided checks",
         path: "/checks",
+        read_below: "",
         body: include_str!("../../../../api/examples/create-check-kyc.json"),
     },
     Matter {
         name: "finished data changes",
         path: "/data_change_requests",
+        read_below: "/investord",
         body: include_str!("../../../../api/examples/change-byol.json"),
     },
 ];
@@ -63,13 +66,12 @@ pub async fn measure(world: &World, report: &mut Report, quick: bool) -> anyhow:
             let before = service.cpu()?.0;
             let filed = bench.file(matter, id, OPEN, 1).await?;
             there += OPEN;
-            let each = |cpu: Duration, count| cpu.as_secs_f64() * 1e6 / figure(count);
-            let both = each(service.cpu()?.0.since(&before), OPEN);
+            let both = filed.each_us(service.cpu()?.0.since(&before));
             report.fact(&format!("{size}: CPU of one more"), filed.each_us(filed.cpu), "µs");
             report.fact(&format!("{size}: CPU of one more and its decision"), both, "µs");
             for (name, ask) in [
                 ("the user", Ask::Read(id)),
-                ("a page of 100 of the history", Ask::Page(id, matter.path)),
+                ("a page of 100 of the history", Ask::Page(matter.read_below, id, matter.path)),
                 ("the reporting answer", Ask::Reporting(id)),
             ] {
                 let reads = bench.send(&ask, READS, 1).await?;

@@ -43,7 +43,7 @@ pub enum Ask<'a> {
     /// A matter of a user to be decided, with this body.
     File(&'a str, &'static str, &'static str),
     /// The first page of what has happened to a user.
-    Page(&'a str, &'static str),
+    Page(&'static str, &'a str, &'static str),
     /// How a user would be reported.
     Reporting(&'a str),
 }
@@ -123,11 +123,9 @@ impl Sender<'_> {
             Ask::Identifiers(id) => ("GET", format!("/users/{id}/identifiers"), None),
             Ask::Identify(id, _) => ("POST", format!("/users/{id}/identifiers"), None),
             Ask::File(id, path, _) => ("POST", format!("/users/{id}{path}"), None),
-            Ask::Page(id, "/data_change_requests") => {
-                let path = format!("/investord/users/{id}/data_change_requests");
-                ("GET", path, Some("limit=100".to_owned()))
+            Ask::Page(below, id, path) => {
+                ("GET", format!("{below}/users/{id}{path}"), Some("limit=100".to_owned()))
             }
-            Ask::Page(id, path) => ("GET", format!("/users/{id}{path}"), Some("limit=100".to_owned())),
             Ask::Reporting(id) => ("GET", format!("/investord/users/{id}/reporting"), None),
         };
         let (body, begins) = match ask {

@@ -29,7 +29,7 @@ impl Proxies {
         match self.0.header {
             ProxyHeader::XForwardedFor => client_ip::rightmost_x_forwarded_for(headers).ok(),
             ProxyHeader::Forwarded => client_ip::rightmost_forwarded(headers).ok(),
-            // No header counts: it was said when the connection began.
+            // The proxy has named the client when it connected; no header counts.
             ProxyHeader::ProxyProtocol => None,
         }
     }

@@ -18,7 +18,7 @@ enum Verdict {
     Ready,
     /// A client signs as a strict tenant does not take it.
     NotReady(String),
-    /// Counted for too short a time, or nobody has asked.
+    /// Signatures were counted for less than [`QUIET`], or there was none in it.
     Unknown,
 }
 

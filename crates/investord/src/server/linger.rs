@@ -1,5 +1,5 @@
-//! Answers that can be read although their request was not: whoever still sends a body when the connection is closed loses the
-//! answer with it (RFC 9112 section 9.6).
+//! Lets a client read the answer to a request whose body the server has not read: to close the connection while the client
+//! still sends would lose the answer (RFC 9112 section 9.6).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers a request, and before that throws away what is left of its body, so that its sender hears the answer.
 pub async fn linger(request: Request, next: Next) -> Response {
-    // HTTP/2 ends a stream without the connection; whoever expects to be told to go on has not sent the body.
+    // HTTP/2 ends a stream without its connection; a client that waits for `100 Continue` has not sent the body.
     let waits = request.headers().contains_key(header::EXPECT);
     if request.version() == Version::HTTP_2 || waits || request.body().is_end_stream() {
         return next.run(request).await;

@@ -23,7 +23,8 @@ const BY_CLIENT: Stmt = Stmt {
     name: "signature_counts.by_client",
     text: "SELECT since, last_at, taken, refused, refused_at, reason FROM signature_counts WHERE client = $1",
 };
-/// What has come of the signatures of a client.
+
+/// Counts the signatures of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureCount {
     /// When counting began.

@@ -162,17 +162,9 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
     for (number, declared) in [(1, None), (2, Some(b"declared\0\xff".to_vec())), (3, Some(Vec::new()))] {
         let (id, scopes) = (Uuid::from_u128(number), "users:read users:admin".to_owned());
         let secret = b"secret".to_vec();
-        let declared_secret = declared.clone();
-        let client = ClientRow {
-            id,
-            tenant: 2,
-            secret,
-            declared: declared_secret,
-            scopes: scopes.clone(),
-            created_at: now(),
-        };
+        let last_refused = declared.as_ref().map(|_| (now(), "no nonce".to_owned()));
+        let client = ClientRow { id, tenant: 2, secret, declared, scopes: scopes.clone(), created_at: now() };
         tenants::insert_client(tx, &client)?;
-        let last_refused = declared.map(|_| (now(), "no nonce".to_owned()));
         let count = SignatureCount { since: now(), last_at: now(), taken: 2, refused: 1, last_refused };
         signature_counts::add(tx, id, &count)?;
         let (key, hash) = (Uuid::from_u128(number << 64), [u8::try_from(number).unwrap(); 32]);

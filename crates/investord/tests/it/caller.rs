@@ -745,7 +745,7 @@ async fn a_strict_tenant_takes_no_message_for_another_host_and_none_that_lives_l
     }
 }
 
-/// Decision W21: before a tenant becomes strict, somebody has to know whom that would lock out.
+/// Decision W21: an operator can see which clients a strict tenant would lock out, before it becomes strict.
 #[tokio::test]
 async fn what_a_strict_tenant_would_refuse_is_counted() {
     let app = TestApp::start().await;

@@ -302,7 +302,8 @@ async fn what_the_query_says_twice_is_refused() {
     }
 }
 
-/// A body that nobody reads is thrown away before the connection ends: otherwise its sender loses the answer with it.
+/// The server reads the rest of a body that it refuses before it closes the connection: otherwise the client would lose the
+/// answer.
 #[tokio::test]
 async fn a_request_that_is_refused_before_its_body_hears_why() {
     let app = TestApp::start().await;
@@ -323,7 +324,7 @@ async fn a_request_that_is_refused_before_its_body_hears_why() {
             assert!(answer.contains(slug), "{answer}");
         }
     }
-    // Whoever waits for leave has sent nothing that could be lost, and is answered at once.
+    // A client that waits for `100 Continue` has sent no body, and is answered at once.
     let sent =
         app.client().create(&long).header("authorization", "Bearer nobodys").header("expect", "100-continue");
     let sent = sent.sign();

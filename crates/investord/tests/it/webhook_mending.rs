@@ -248,7 +248,7 @@ async fn a_key_that_is_replaced_is_published_for_another_day() {
     assert_eq!(after.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&both[0].0]);
     sweep(place.app.app()).await.unwrap();
     assert_eq!(place.app.number("SELECT count(*) FROM signing_keys"), 1);
-    // Whoever has an administrator's token cannot make the answer endless.
+    // An administrator's token cannot make the list of keys grow without an end.
     let replace = || chief.post("/tenants/main/signing_keys", reason());
     for _ in 1..10 {
         replace().await.ok();

@@ -542,7 +542,7 @@ async fn events_are_collected_by_who_has_no_address() {
     client.get(&own).send().await.refused("not_found");
 }
 
-/// Has something happen that the receiver is told, and answers so.
+/// Creates a user, and delivers the event to the receiver, which answers so.
 async fn tell(app: &TestApp, receiver: &Receiver, answer: Act) {
     app.client().created(&bodies::karl()).await;
     pass(app);
@@ -574,7 +574,7 @@ async fn what_was_sent_is_kept_for_a_while() {
     assert_eq!(kinds(&receiver.seen()), [NEW]);
 }
 
-/// The oldest go, whoever has webhooks that are told of much; what is open never goes.
+/// The sweep deletes the oldest settled packages of a webhook, and never an open one.
 #[tokio::test]
 async fn of_each_webhook_so_many_packages_are_kept() {
     let receiver = Receiver::start().await;

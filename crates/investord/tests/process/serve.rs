@@ -135,7 +135,7 @@ fn serve_tls(more: &str) -> (Home, Server, String) {
     (home, server, made.cert.pem())
 }
 
-/// Whoever begins a handshake and does not end it is cut, and keeps nobody out meanwhile.
+/// The server closes connections whose TLS handshake does not end in time.
 #[test]
 fn handshakes_without_an_end_are_cut() {
     let (_home, server, _) = serve_tls("limits.first_request_seconds = 1\n");

@@ -65,7 +65,7 @@ pub async fn searches(stage: Arc<Stage>) {
     flood(&stage, 16, find).await;
 }
 
-/// Everything that webhooks were told, sent to nobody again and again.
+/// Replays, resends, skips and retries for webhooks whose receiver is not there.
 pub async fn mending(stage: Arc<Stage>) {
     let webhooks = webhooks::create(&stage, 10, |_| webhooks::webhook("http://127.0.0.1:9/", true)).await;
     let (own, tenant) = (Arc::clone(&stage), OPERATORS[1]);
