@@ -14,6 +14,8 @@ use crate::watch::{Watch, descriptors, until_quiet};
 
 /// Chooses attacks whose names contain it.
 const CHOICE: &str = "INVESTORD_TEST_ATTACK";
+/// Chooses every tenth attack or so: `3/10` those at the places 3, 13, 23 of the table, so that ten runs try each once.
+const PART: &str = "INVESTORD_TEST_ATTACK_PART";
 /// What the server may take, in MiB.
 const MOST_MEMORY: u64 = 200;
 /// Connections of the attacker's address and of operators, and everything that the server opens by itself: receivers that
@@ -54,12 +56,11 @@ async fn nobody_hurts_a_neighbour() {
 
 fn attack_all(scene: &Scene) {
     let mut neighbour = Neighbour::new(scene);
-    let choice = std::env::var(CHOICE).unwrap_or_default();
     let before = descriptors(scene.server.pid());
     let mut quiet = neighbour.measure(amount(12, 100));
     let (mut table, mut faults) = (heading(), neighbour.faults());
     println!("{table}");
-    for attack in attacks::all().iter().filter(|attack| attack.name.contains(&choice)) {
+    for attack in &chosen_attacks() {
         if long() {
             quiet = neighbour.measure(100);
         }
@@ -81,6 +82,15 @@ fn attack_all(scene: &Scene) {
     assert_eq!(verified["chain"], "whole");
     println!("{table}");
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+fn chosen_attacks() -> Vec<Attack> {
+    let name = std::env::var(CHOICE).unwrap_or_default();
+    let part = std::env::var(PART).unwrap_or_else(|_| "1/1".to_owned());
+    let (first, step) = part.split_once('/').expect("a part as 3/10");
+    let [first, step] = [first, step].map(|number| number.parse::<usize>().expect("a part as 3/10"));
+    let all = attacks::all().into_iter().skip((first - 1) % step).step_by(step);
+    all.filter(|attack| attack.name.contains(&name)).collect()
 }
 
 fn tried(scene: &Scene, neighbour: &mut Neighbour, attack: &Attack, quiet: Times) -> Row {
