@@ -75,18 +75,19 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
     found.sort();
     found
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    files(folder).into_iter().filter(is_rust).collect()
 }
 
 /// The source without the tests at its end.
@@ -300,7 +301,29 @@ fn every_statement_fits_the_schema() {
     assert_eq!(count, constants, "a statement is missing in the list of its file");
 }
 
-/// The text of the repository is about the product: links in the documents lead somewhere.
+/// A comment that cites a decision, as in "decision W6", cites one that a reader finds.
+#[test]
+fn cited_decisions_exist() {
+    let folder = workspace().join("docs/decisions");
+    let documents = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let documents: String = documents.collect();
+    let mut missing = Vec::new();
+    for path in ["crates", "migrations"].iter().flat_map(|folder| files(&workspace().join(folder))) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let cited = text.split("decision ").chain(text.split("decisions ")).skip(1).filter_map(|rest| {
+            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            let number = name.strip_prefix(['W', 'U', 'I', 'H', 'S'])?;
+            number.parse::<u8>().is_ok().then_some(name)
+        });
+        missing.extend(
+            cited
+                .filter(|name| !documents.contains(&format!("| {name} |")))
+                .map(|name| format!("{}: {name}", path.display())),
+        );
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// A limit that nobody can look up is met by surprise.
 #[test]
 fn every_limit_is_documented() {
@@ -313,6 +336,7 @@ fn every_limit_is_documented() {
     assert!(limits.len() > 10 && missing.is_empty(), "{missing:?}");
 }
 
+/// Links in the documents lead somewhere.
 #[test]
 fn documents_name_files_that_exist() {
     let mut missing = Vec::new();
@@ -320,6 +344,8 @@ fn documents_name_files_that_exist() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/choices.md",
+        "docs/decisions/README.md",
+        "docs/decisions/identifiers.md",
         "SECURITY.md",
         "docs/divergences.md",
         "docs/limits.md",
