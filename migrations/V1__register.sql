@@ -1,25 +1,30 @@
--- The register: tenants and who may speak for them, users, events, and what makes a write happen once.
+-- The register: tenants and who may speak for them, users and what belongs to them, events, and deliveries.
 --
--- Words in braces are rendered per engine (store/migrate.rs): {id} a UUID, {int} a 64-bit integer,
--- {bytes} a byte string, {strict} the table option, {clustered} the same for small rows kept in their key. Instants are integer microseconds since 1970 (UTC).
+-- Words in braces are rendered per engine (store/engine/migrate.rs): {id} a UUID, {int} a 64-bit integer,
+-- {bytes} a byte string, {strict} the table option, {clustered} the same for rows that are kept in the order of their
+-- key. Instants are integer microseconds since 1970 (UTC).
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Tenants, and who may speak for them
 
 CREATE TABLE tenants (
-    number     {int}  NOT NULL PRIMARY KEY,
-    name       TEXT   NOT NULL UNIQUE,
-    settings   TEXT   NOT NULL,
+    number     {int}   NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL UNIQUE,
+    settings   TEXT    NOT NULL,
     -- The tenant's key, wrapped by the master key of this fingerprint.
     sealed_key {bytes} NOT NULL,
-    master_key TEXT   NOT NULL,
-    created_at {int}  NOT NULL
+    master_key TEXT    NOT NULL,
+    created_at {int}   NOT NULL
 ) {strict};
 
--- What every write of a tenant moves: its counters, its last instant and the end of its event chain.
-CREATE TABLE heads (
-    tenant  {int}   NOT NULL PRIMARY KEY REFERENCES tenants (number),
-    users   {int}   NOT NULL,
-    events  {int}   NOT NULL,
-    last_at {int}   NOT NULL,
-    link    {bytes} NOT NULL
+-- What every write of a tenant advances: its counters, its last instant and the end of its event chain. The row is the
+-- lock between writes of one tenant.
+CREATE TABLE tenant_sequences (
+    tenant     {int}   NOT NULL PRIMARY KEY REFERENCES tenants (number),
+    users      {int}   NOT NULL,
+    events     {int}   NOT NULL,
+    last_at    {int}   NOT NULL,
+    chain_hash {bytes} NOT NULL
 ) {strict};
 
 CREATE TABLE clients (
@@ -41,6 +46,19 @@ CREATE TABLE client_keys (
 ) {strict};
 CREATE INDEX client_keys_client ON client_keys (client);
 
+-- Counts the signatures of a client that a strict tenant would accept and refuse, as long as the tenant is not strict.
+CREATE TABLE signature_counts (
+    client     {id}  NOT NULL PRIMARY KEY REFERENCES clients (id),
+    -- When counting began, and when a signature was last counted.
+    since      {int} NOT NULL,
+    last_at    {int} NOT NULL,
+    taken      {int} NOT NULL,
+    refused    {int} NOT NULL,
+    -- When one would last have been refused, and why.
+    refused_at {int},
+    reason     TEXT
+) {clustered};
+
 CREATE TABLE tokens (
     hash    {bytes} NOT NULL PRIMARY KEY,
     client  {id}    NOT NULL REFERENCES clients (id),
@@ -49,6 +67,31 @@ CREATE TABLE tokens (
 ) {strict};
 CREATE INDEX tokens_expires ON tokens (expires);
 
+-- An operator of one tenant, or of all.
+CREATE TABLE operators (
+    id          {id}  NOT NULL PRIMARY KEY,
+    name        TEXT  NOT NULL UNIQUE,
+    role        TEXT  NOT NULL CHECK (role IN ('viewer', 'operator', 'administrator')),
+    tenant      {int} REFERENCES tenants (number),
+    -- Argon2id, PHC string; none for an operator who has access tokens only.
+    password    TEXT,
+    created_at  {int} NOT NULL,
+    disabled_at {int}
+) {strict};
+
+-- Sessions expire; access tokens, without an instant, do not.
+CREATE TABLE sessions (
+    hash       {bytes} NOT NULL PRIMARY KEY,
+    operator   {id}    NOT NULL REFERENCES operators (id),
+    created_at {int}   NOT NULL,
+    expires    {int}
+) {strict};
+CREATE INDEX sessions_expires ON sessions (expires);
+CREATE INDEX sessions_operator ON sessions (operator);
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Replay protection and idempotency
+
 -- Nonces of writes, until the signature they came with can no longer be valid.
 CREATE TABLE nonces (
     hash  {bytes} NOT NULL PRIMARY KEY,
@@ -56,19 +99,22 @@ CREATE TABLE nonces (
 ) {clustered};
 CREATE INDEX nonces_until ON nonces (until);
 
--- Answers kept for a repeat with the same idempotency key; the body is sealed with its subject's key.
-CREATE TABLE replies (
-    tenant      {int}   NOT NULL REFERENCES tenants (number),
-    operation   TEXT    NOT NULL,
-    once_key    {id}    NOT NULL,
-    fingerprint {bytes} NOT NULL,
-    status      {int}   NOT NULL,
-    subject     {id}    NOT NULL,
-    sealed      {bytes} NOT NULL,
-    created_at  {int}   NOT NULL,
-    PRIMARY KEY (tenant, operation, once_key)
+-- Responses kept for a repeat with the same idempotency key, sealed with the key of the user they are about.
+CREATE TABLE idempotent_responses (
+    tenant          {int}   NOT NULL REFERENCES tenants (number),
+    operation       TEXT    NOT NULL,
+    idempotency_key {id}    NOT NULL,
+    fingerprint     {bytes} NOT NULL,
+    status          {int}   NOT NULL,
+    subject         {id}    NOT NULL,
+    sealed          {bytes} NOT NULL,
+    created_at      {int}   NOT NULL,
+    PRIMARY KEY (tenant, operation, idempotency_key)
 ) {strict};
-CREATE INDEX replies_created ON replies (created_at);
+CREATE INDEX idempotent_responses_created ON idempotent_responses (created_at);
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Users and what belongs to them
 
 -- A user's number is dense per tenant: a list by creation is a range of it.
 CREATE TABLE users (
@@ -80,13 +126,163 @@ CREATE TABLE users (
     created_at {int}   NOT NULL,
     updated_at {int}   NOT NULL,
     postal_follows_address {int} NOT NULL,
-    -- The user's own key, wrapped by the tenant's; without it the person, events and replies are unreadable.
+    -- The user's own key, wrapped by the tenant's; without it the person, events and responses are unreadable.
     data_key   {bytes} NOT NULL,
     person     {bytes} NOT NULL,
+    -- Deactivated by an operator: stays inactive whatever arrives.
+    suspended  {int}   NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, number),
     UNIQUE (tenant, id)
 ) {strict};
 CREATE INDEX users_updated ON users (tenant, updated_at, number);
+
+-- Country, standard and value tell nationality and birth date, so all of that is sealed with the user's key.
+CREATE TABLE identifiers (
+    tenant     {int}   NOT NULL,
+    user_id    {id}    NOT NULL,
+    id         {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    updated_at {int}   NOT NULL,
+    sealed     {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id, id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+
+-- Requests to change the data of a user, and their outcome: a record that stays.
+CREATE TABLE data_changes (
+    tenant     {int}   NOT NULL,
+    user_id    {id}    NOT NULL,
+    id         {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    updated_at {int}   NOT NULL,
+    state      TEXT    NOT NULL CHECK (state IN ('PENDING', 'DONE', 'FAILED')),
+    -- What was requested, the proof, the values before, who decided and why: sealed with the user's key.
+    sealed     {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id, id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+CREATE INDEX data_changes_created ON data_changes (tenant, user_id, created_at, id);
+
+CREATE TABLE checks (
+    tenant     {int}   NOT NULL,
+    user_id    {id}    NOT NULL,
+    id         {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    updated_at {int}   NOT NULL,
+    status     TEXT    NOT NULL CHECK (status IN ('IN_PROGRESS', 'PASSED', 'FAILED')),
+    -- Kind, what was sent, who decided and why: sealed with the user's key.
+    sealed     {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id, id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+CREATE INDEX checks_open ON checks (tenant, user_id, status, created_at, id);
+CREATE INDEX checks_created ON checks (tenant, user_id, created_at, id);
+
+-- The last decided check of each kind of a user, so that activation does not read all of them.
+CREATE TABLE check_results (
+    tenant  {int}   NOT NULL,
+    user_id {id}    NOT NULL,
+    -- Id and time of each: sealed with the user's key.
+    sealed  {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+
+CREATE TABLE tax_residencies (
+    tenant     {int}   NOT NULL,
+    user_id    {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    updated_at {int}   NOT NULL,
+    sealed     {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+
+-- Blind index: an HMAC of each value by which a user is found, under a key of the tenant. Equal values are found,
+-- nothing else.
+CREATE TABLE search_index (
+    tenant  {int}   NOT NULL,
+    mac     {bytes} NOT NULL,
+    user_id {id}    NOT NULL,
+    PRIMARY KEY (tenant, mac, user_id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+
+-- Outcomes that are ordered for the next job of a kind, under the review policy 'simulate' alone.
+CREATE TABLE simulated_outcomes (
+    tenant  {int}   NOT NULL,
+    user_id {id}    NOT NULL,
+    kind    TEXT    NOT NULL CHECK (kind IN ('data-change', 'check', 'offboarding', 'activation')),
+    sealed  {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_id, kind),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+
+-- Like users they are never removed and have a dense number per tenant.
+CREATE TABLE account_groups (
+    tenant     {int}   NOT NULL,
+    number     {int}   NOT NULL,
+    id         {id}    NOT NULL,
+    user_id    {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    updated_at {int}   NOT NULL,
+    status     TEXT    NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'ACTIVE', 'CLOSING', 'CLOSED', 'LOCKED')),
+    -- Type and securities account number, sealed with the user's key.
+    sealed     {bytes} NOT NULL,
+    PRIMARY KEY (tenant, number),
+    UNIQUE (tenant, id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {strict};
+CREATE INDEX account_groups_updated ON account_groups (tenant, updated_at, number);
+CREATE INDEX account_groups_user ON account_groups (tenant, user_id);
+
+CREATE TABLE accounts (
+    tenant     {int}   NOT NULL,
+    number     {int}   NOT NULL,
+    id         {id}    NOT NULL,
+    user_id    {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    updated_at {int}   NOT NULL,
+    status     TEXT    NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'ACTIVE', 'CLOSING', 'CLOSED', 'LOCKED')),
+    -- Group, type, number in the group and name, sealed with the user's key.
+    sealed     {bytes} NOT NULL,
+    PRIMARY KEY (tenant, number),
+    UNIQUE (tenant, id),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {strict};
+CREATE INDEX accounts_updated ON accounts (tenant, updated_at, number);
+CREATE INDEX accounts_user ON accounts (tenant, user_id);
+
+-- The job queue: work that a request has begun and the worker finishes, in the order of its numbers.
+CREATE TABLE jobs (
+    tenant  {int}  NOT NULL,
+    user_id {id}   NOT NULL,
+    number  {int}  NOT NULL,
+    kind    TEXT   NOT NULL CHECK (
+        kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding', 'activation')
+    ),
+    subject {id}   NOT NULL,
+    -- None while it waits: a data change or check for an operator, anything else until what is open is closed.
+    due     {int},
+    -- Held back by an operator.
+    held    {int}  NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, user_id, number),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+) {clustered};
+CREATE INDEX jobs_due ON jobs (due);
+
+-- What a migration leaves to the worker, because it takes the keys of the tenants: users with numbers up to `last`, of
+-- which those up to `done` are finished.
+CREATE TABLE backfills (
+    tenant {int} NOT NULL REFERENCES tenants (number),
+    name   TEXT  NOT NULL,
+    done   {int} NOT NULL,
+    last   {int} NOT NULL,
+    PRIMARY KEY (tenant, name)
+) {strict};
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Events, and their delivery
 
 CREATE TABLE events (
     tenant     {int}   NOT NULL REFERENCES tenants (number),
@@ -96,7 +292,103 @@ CREATE TABLE events (
     type       TEXT    NOT NULL,
     subject    {id}    NOT NULL,
     sealed     {bytes} NOT NULL,
-    -- SHA-256 over the link before and this event (domain/event.rs).
-    link       {bytes} NOT NULL,
+    -- SHA-256 over the chain hash before and this event (domain/delivery/event.rs).
+    chain_hash {bytes} NOT NULL,
     PRIMARY KEY (tenant, number)
 ) {strict};
+CREATE INDEX events_subject ON events (tenant, subject, number);
+
+-- Keys that sign the deliveries of a tenant.
+CREATE TABLE signing_keys (
+    id         {id}    NOT NULL PRIMARY KEY,
+    tenant     {int}   NOT NULL REFERENCES tenants (number),
+    spki       {bytes} NOT NULL,
+    -- The private key, sealed with the tenant's.
+    sealed     {bytes} NOT NULL,
+    created_at {int}   NOT NULL,
+    -- Since then another one signs; this one stays published for a while.
+    retired_at {int}
+) {strict};
+CREATE INDEX signing_keys_tenant ON signing_keys (tenant, created_at);
+
+-- Where events are collected by a client that has no public address.
+CREATE TABLE event_endpoints (
+    id         {id}   NOT NULL PRIMARY KEY,
+    tenant     {int}  NOT NULL REFERENCES tenants (number),
+    -- The address that deliveries are signed for, if it is not the endpoint's own.
+    target     TEXT,
+    created_at {int}  NOT NULL,
+    seen_at    {int}  NOT NULL
+) {strict};
+
+CREATE TABLE webhooks (
+    id               {id}  NOT NULL PRIMARY KEY,
+    tenant           {int} NOT NULL REFERENCES tenants (number),
+    created_at       {int} NOT NULL,
+    updated_at       {int} NOT NULL,
+    -- What the client says of it (domain/delivery/webhook.rs), as JSON.
+    content          TEXT  NOT NULL,
+    enabled          {int} NOT NULL,
+    -- Where its packages are collected, if they are not sent.
+    event_endpoint   {id},
+    -- Held back by an operator.
+    paused           {int} NOT NULL,
+    -- Counts changes of any kind: what was read before another one is not acted upon.
+    version          {int} NOT NULL,
+    -- Packages so far, and how many of them are settled: those between are open, the first one is sent next.
+    packages         {int} NOT NULL,
+    settled          {int} NOT NULL,
+    -- Failed attempts in a row, and when the next one is due.
+    failures         {int} NOT NULL,
+    next_attempt     {int},
+    last_success_at  {int},
+    last_failure_at  {int},
+    -- The process that delivers at the moment.
+    lease            {id},
+    lease_until      {int}
+) {strict};
+CREATE INDEX webhooks_tenant ON webhooks (tenant, created_at);
+
+-- Ranges of events that a webhook still has to be sent, in their order, each with the filter that was in force when they
+-- were written. The last one is open as long as the webhook is enabled.
+CREATE TABLE webhook_event_ranges (
+    webhook {id}  NOT NULL,
+    number  {int} NOT NULL,
+    next    {int} NOT NULL,
+    last    {int},
+    filter  TEXT  NOT NULL,
+    PRIMARY KEY (webhook, number)
+) {strict};
+
+-- Requests to a receiver. The body is made anew from the events for every attempt, always the same: `digest` is its keyed
+-- digest. So it holds nobody's data, and a person whose key is destroyed is gone from here too.
+CREATE TABLE webhook_packages (
+    webhook    {id}    NOT NULL,
+    number     {int}   NOT NULL,
+    first      {int}   NOT NULL,
+    last       {int}   NOT NULL,
+    filter     TEXT    NOT NULL,
+    events     {int}   NOT NULL,
+    bytes      {int}   NOT NULL,
+    digest     {bytes} NOT NULL,
+    created_at {int}   NOT NULL,
+    state      TEXT    NOT NULL CHECK (state IN ('open', 'delivered', 'skipped')),
+    attempts   {int}   NOT NULL,
+    settled_at {int},
+    PRIMARY KEY (webhook, number)
+) {strict};
+CREATE INDEX webhook_packages_settled ON webhook_packages (settled_at);
+
+CREATE TABLE webhook_attempts (
+    webhook     {id}   NOT NULL,
+    package     {int}  NOT NULL,
+    number      {int}  NOT NULL,
+    created_at  {int}  NOT NULL,
+    duration_us {int}  NOT NULL,
+    outcome     TEXT   NOT NULL,
+    status      {int},
+    -- The first bytes of the answer, sealed with the tenant's key: a receiver may repeat what it was sent.
+    answer      {bytes},
+    PRIMARY KEY (webhook, package, number)
+) {strict};
+CREATE INDEX webhook_attempts_created ON webhook_attempts (created_at);

@@ -1,14 +1,14 @@
 //! No body makes the reader panic; what it takes is kept as JSON that reads the same again.
 #![cfg_attr(fuzzing, no_main)]
 
-use investord::domain::tenant::{Model, Settings};
-use investord::domain::user::Person;
+use investord::domain::tenants::{OperatingModel, TenantSettings};
+use investord::domain::users::Person;
 use jiff::Timestamp;
 
 pub fn run(data: &[u8]) {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
-    for model in [Model::Byol, Model::Tol] {
-        let settings = Settings { model, ..Settings::default() };
+    for model in [OperatingModel::Byol, OperatingModel::Tol] {
+        let settings = TenantSettings { model, ..TenantSettings::default() };
         match Person::parse(data, &settings, now) {
             Ok(person) => {
                 assert!(

@@ -3,7 +3,7 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use http::{HeaderMap, HeaderValue};
-use httpsig::{Message, Policy, Presented, Version, body_digest};
+use httpsig::{Message, Policy, ReceivedSignature, Version, body_digest};
 
 pub fn run(data: &[u8]) {
     // A line each: two values of the field, and the body.
@@ -50,7 +50,7 @@ fn is_taken(name: &str, fields: &HeaderMap, version: Version, body: &[u8]) -> bo
         body,
         status: None,
     };
-    Policy::default().check_digest(&Presented::parse(&headers).unwrap(), &message, version).is_ok()
+    Policy::default().check_digest(&ReceivedSignature::parse(&headers).unwrap(), &message, version).is_ok()
 }
 
 #[cfg(fuzzing)]

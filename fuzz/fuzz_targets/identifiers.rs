@@ -3,10 +3,10 @@
 
 use jiff::civil::Date;
 use mifir::auth016::Fragment;
-use mifir::concat::{Step, concat};
+use mifir::concat::{ConcatNote, concat};
 use mifir::{
-    Country, Held, Others, Outcome, Person, Regime, STANDARDS, Scheme, Sex, Standard, crosscheck, decide,
-    standard,
+    Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Person, Regime, STANDARDS, Scheme, Sex,
+    Standard, crosscheck, decide, standard,
 };
 use quick_xml::events::Event;
 
@@ -74,7 +74,8 @@ pub fn run(data: &[u8]) {
         assert_eq!(text.len(), 20);
         assert!(text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'#'), "{text}");
         assert!(made.steps.iter().all(|step| !step.to_string().is_empty()));
-        let nameless = made.steps.iter().any(|step| matches!(step, Step::NoFirstName | Step::NoSurname));
+        let nameless =
+            made.steps.iter().any(|step| matches!(step, ConcatNote::NoFirstName | ConcatNote::NoSurname));
         // No date is in the future then; a year before Christ is written without its sign.
         let checked = standard(country, "CONCAT").unwrap().check(country, text, Date::MAX);
         assert_eq!(checked.is_possible(), !nameless, "{text}: {checked:?}");
@@ -82,15 +83,15 @@ pub fn run(data: &[u8]) {
 
     let person =
         Person { nationalities: &nationalities, first_name: &first_name, surname: &surname, birth_date };
-    let held = [Held { country, standard: rules.key, value: &value }];
-    for (others, regime) in [(Others::None, Regime::Eu), (Others::Unknown, Regime::Uk)] {
+    let held = [HeldIdentifier { country, standard: rules.key, value: &value }];
+    for (others, regime) in [(OtherIdentifiers::None, Regime::Eu), (OtherIdentifiers::Unknown, Regime::Uk)] {
         for held in [&held[..], &[]] {
             let decision = decide(person, held, others, regime);
             for reason in &decision.reasons {
                 assert!(!reason.to_string().is_empty());
             }
             match &decision.outcome {
-                Outcome::Ready(designation) => {
+                DecisionOutcome::Ready(designation) => {
                     let text = designation.to_string();
                     assert!(text.starts_with(designation.country.as_str()));
                     assert_eq!(
@@ -99,8 +100,8 @@ pub fn run(data: &[u8]) {
                     );
                     assert_well_formed(&Fragment { person, designation }.to_string());
                 }
-                Outcome::Missing { wanted, next, .. } => assert_ne!(Some(*wanted), *next),
-                Outcome::NeedsReview(review) => assert!(!review.to_string().is_empty()),
+                DecisionOutcome::Missing { wanted, next, .. } => assert_ne!(Some(*wanted), *next),
+                DecisionOutcome::NeedsReview(review) => assert!(!review.to_string().is_empty()),
             }
         }
     }

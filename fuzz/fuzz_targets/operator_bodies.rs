@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use investord::operator::read_bodies;
+use investord::backoffice::read_bodies;
 use investord::problem::Problem;
 use serde_json::{Map, Value};
 

@@ -3,7 +3,7 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use investord::api::read_queries;
-use investord::operator::read_search;
+use investord::backoffice::read_search;
 use investord::problem::Problem;
 use jiff::civil::date;
 

@@ -2,7 +2,7 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use http::{HeaderMap, HeaderValue};
-use httpsig::{Message, Policy, Presented, Reading, Version};
+use httpsig::{ComponentReader, Message, Policy, ReceivedSignature, Version};
 
 pub fn run(data: &[u8]) {
     // One line of input per header; a further line is the path and query.
@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
     let target = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
     let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
     let body = lines.next().unwrap_or_default();
-    let Ok(presented) = Presented::parse(&headers) else { return };
+    let Ok(presented) = ReceivedSignature::parse(&headers) else { return };
     let message = Message {
         method: "POST",
         scheme: "https",
@@ -28,8 +28,8 @@ pub fn run(data: &[u8]) {
         status: None,
     };
     for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
-        let once = presented.base(&message, version, &Reading::standard(&message));
-        assert_eq!(once, presented.base(&message, version, &Reading::standard(&message)));
+        let once = presented.base(&message, version, &ComponentReader::standard(&message));
+        assert_eq!(once, presented.base(&message, version, &ComponentReader::standard(&message)));
         for now in [0, 1_700_000_000, i64::MAX] {
             let _ = Policy::default().check(&presented, &message, version, now);
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use http::HeaderMap;
 
 use crate::component::{Component, Form, Part};
-use crate::{ParamsText, Presented, Refusal, Version, fields, params, query};
+use crate::{ParamsText, ReceivedSignature, VerifyError, Version, fields, params, query};
 
 /// A message as the wire carried it. `Debug` shows neither headers nor body, which hold tokens and personal
 /// data.
@@ -39,7 +39,7 @@ impl fmt::Debug for Message<'_> {
 }
 
 /// How a verifier reads what clients read differently. [`Reading::standard`] is what the specifications say.
-pub struct Reading<'a> {
+pub struct ComponentReader<'a> {
     /// The value of `@path`.
     pub path: Cow<'a, str>,
     /// The value of a field without component parameters; `None` when it is not there.
@@ -48,11 +48,11 @@ pub struct Reading<'a> {
     pub params: ParamsText,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ComponentReader<'a> {
     /// `@path` and the signature's parameters as received (`/` for an empty path, RFC 9421 section 2.2.6), fields as
     /// [`fields::plain`].
-    pub fn standard(message: &Message<'a>) -> Reading<'a> {
-        Reading {
+    pub fn standard(message: &Message<'a>) -> ComponentReader<'a> {
+        ComponentReader {
             path: Cow::Borrowed(message.path_or_root()),
             field: &fields::plain,
             params: ParamsText::Received,
@@ -94,7 +94,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Presented {
+impl ReceivedSignature {
     /// The signature base: one line per covered component in the order of the list, then `@signature-params`
     /// with the text that `reading` chooses. Lines end in a single LF, the last one in none.
     ///
@@ -104,8 +104,8 @@ impl Presented {
         &self,
         message: &Message<'_>,
         version: Version,
-        reading: &Reading<'_>,
-    ) -> Result<String, Refusal> {
+        reading: &ComponentReader<'_>,
+    ) -> Result<String, VerifyError> {
         let (profile, params) = (version.profile(), self.params(reading.params));
         let quote = if profile.quoted { "\"" } else { "" };
         let mut base = String::with_capacity(512 + params.len());
@@ -125,8 +125,8 @@ fn value<'a>(
     component: &Component,
     message: &Message<'a>,
     version: Version,
-    reading: &'a Reading<'_>,
-) -> Result<Cow<'a, str>, Refusal> {
+    reading: &'a ComponentReader<'_>,
+) -> Result<Cow<'a, str>, VerifyError> {
     let own = matches!(component.part, Part::Field(_) | Part::Status);
     if message.status.is_some() && !own {
         return Err(unsupported(component, "a response has none of its own"));
@@ -170,8 +170,8 @@ fn field(
     component: &Component,
     form: &Form,
     message: &Message<'_>,
-    reading: &Reading<'_>,
-) -> Result<String, Refusal> {
+    reading: &ComponentReader<'_>,
+) -> Result<String, VerifyError> {
     let name = component.name();
     let absent = || {
         if message.headers.contains_key(name) {
@@ -196,14 +196,14 @@ fn field(
     }
 }
 
-fn unsupported(component: &Component, reason: &'static str) -> Refusal {
-    Refusal::UnsupportedComponent { component: component.to_string(), reason }
+fn unsupported(component: &Component, reason: &'static str) -> VerifyError {
+    VerifyError::UnsupportedComponent { component: component.to_string(), reason }
 }
 
-fn missing(component: &Component, missing: &'static str) -> Refusal {
-    Refusal::MissingComponent { component: component.to_string(), missing }
+fn missing(component: &Component, missing: &'static str) -> VerifyError {
+    VerifyError::MissingComponent { component: component.to_string(), missing }
 }
 
-fn unusable(component: &Component, reason: &'static str) -> Refusal {
-    Refusal::UnusableValue { component: component.to_string(), reason }
+fn unusable(component: &Component, reason: &'static str) -> VerifyError {
+    VerifyError::UnusableValue { component: component.to_string(), reason }
 }

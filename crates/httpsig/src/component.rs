@@ -4,7 +4,7 @@ use std::fmt;
 
 use sfv::BareItemFromInput;
 
-use crate::Refusal;
+use crate::VerifyError;
 use crate::sf::{self, Parameters};
 
 /// One entry of the list, with its parameters understood.
@@ -49,7 +49,10 @@ pub(crate) struct Form {
 }
 
 impl Component {
-    pub fn parse(bare: &BareItemFromInput<'_>, parameters: &Parameters<'_>) -> Result<Component, Refusal> {
+    pub fn parse(
+        bare: &BareItemFromInput<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Component, VerifyError> {
         let Some(name) = bare.as_string() else {
             return Err(crate::params::unparsable(
                 "signature-input",
@@ -88,7 +91,7 @@ impl fmt::Display for Component {
     }
 }
 
-fn derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal> {
+fn derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
     // Draft 6 called it `@query-params`, draft 15 and the RFC `@query-param`.
     if matches!(name, "@query-param" | "@query-params") {
         return query_param(name, parameters);
@@ -105,18 +108,18 @@ fn derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal> {
         "@path" => Ok(Part::Path),
         "@query" => Ok(Part::Query),
         "@status" => Ok(Part::Status),
-        "@signature-params" => Err(Refusal::UnsupportedComponent {
+        "@signature-params" => Err(VerifyError::UnsupportedComponent {
             component: format!("\"{name}\""),
             reason: "it is always the last line of the base and never listed",
         }),
-        _ => Err(Refusal::UnsupportedComponent {
+        _ => Err(VerifyError::UnsupportedComponent {
             component: format!("\"{name}\""),
             reason: "there is no derived component of that name",
         }),
     }
 }
 
-fn query_param(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal> {
+fn query_param(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
     let mut wanted = None;
     for (key, value) in parameters {
         match (*key, value.as_string()) {
@@ -128,12 +131,12 @@ fn query_param(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal>
     wanted.map(Part::QueryParam).ok_or_else(|| unsupported(name, "name", "it is missing"))
 }
 
-fn field(name: &str, parameters: &Parameters<'_>) -> Result<Part, Refusal> {
+fn field(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
     // The colon is not part of a header name, but a known client writes `header:member` for dictionaries.
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.:^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(allowed) {
-        return Err(Refusal::ComponentName { component: format!("\"{}\"", name.escape_default()) });
+        return Err(VerifyError::ComponentName { component: format!("\"{}\"", name.escape_default()) });
     }
     let mut form = Form::default();
     for (key, value) in parameters {
@@ -161,9 +164,9 @@ fn reason(parameter: &str, otherwise: &'static str) -> &'static str {
     }
 }
 
-fn unsupported(name: &str, parameter: &str, reason: &'static str) -> Refusal {
+fn unsupported(name: &str, parameter: &str, reason: &'static str) -> VerifyError {
     let component = format!("\"{}\"", name.escape_default());
-    Refusal::UnsupportedComponentParameter { component, parameter: parameter.to_owned(), reason }
+    VerifyError::UnsupportedComponentParameter { component, parameter: parameter.to_owned(), reason }
 }
 
 /// Strict serialisation (RFC 8941 section 4.1.1.2) of the parameters that [`derived`] and [`field`] let

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sfv::BareItemFromInput;
 
 use crate::params::unparsable;
-use crate::sf::{self, Value};
-use crate::{Refusal, Version};
+use crate::sf::{self, BareItem};
+use crate::{VerifyError, Version};
 
 const CONTENT_DIGEST: &str = "content-digest";
 
@@ -29,47 +29,47 @@ pub fn body_digest(version: Version, body: &[u8]) -> (HeaderName, HeaderValue) {
 ///
 /// # Errors
 /// Unreadable field, no known algorithm, or a digest that does not fit.
-pub(crate) fn check(headers: &HeaderMap, field: &'static str, body: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn check(headers: &HeaderMap, field: &'static str, body: &[u8]) -> Result<(), VerifyError> {
     let text = match sf::joined(headers, field) {
-        None => return Err(Refusal::DigestMissing { header: field }),
+        None => return Err(VerifyError::DigestMissing { header: field }),
         Some(text) => {
             text.map_err(|_| unparsable(field, "it contains characters that are not visible ASCII"))?
         }
     };
     let found = if field == CONTENT_DIGEST { content_digest(&text)? } else { plain_digest(field, &text)? };
     if found.is_empty() {
-        return Err(Refusal::DigestAlgorithm { header: field });
+        return Err(VerifyError::DigestAlgorithm { header: field });
     }
     for (algorithm, value) in found {
         if digest::digest(algorithm.hash, body).as_ref() != value {
-            return Err(Refusal::DigestMismatch { header: field, algorithm: algorithm.name });
+            return Err(VerifyError::DigestMismatch { header: field, algorithm: algorithm.name });
         }
     }
     Ok(())
 }
 
 #[derive(Clone, Copy)]
-struct Algorithm {
+struct DigestAlgorithm {
     name: &'static str,
     hash: &'static digest::Algorithm,
 }
 
 /// The algorithms that RFC 9530 section 5 calls active; the old ones (`md5`, `sha`, sums) prove nothing.
-fn known(name: &str) -> Option<Algorithm> {
+fn known(name: &str) -> Option<DigestAlgorithm> {
     match name {
-        "sha-256" => Some(Algorithm { name: "sha-256", hash: &digest::SHA256 }),
-        "sha-512" => Some(Algorithm { name: "sha-512", hash: &digest::SHA512 }),
+        "sha-256" => Some(DigestAlgorithm { name: "sha-256", hash: &digest::SHA256 }),
+        "sha-512" => Some(DigestAlgorithm { name: "sha-512", hash: &digest::SHA512 }),
         _ => None,
     }
 }
 
-fn content_digest(text: &str) -> Result<Vec<(Algorithm, Vec<u8>)>, Refusal> {
+fn content_digest(text: &str) -> Result<Vec<(DigestAlgorithm, Vec<u8>)>, VerifyError> {
     let members = sf::dictionary(text).map_err(|error| unparsable(CONTENT_DIGEST, &error.to_string()))?;
     // RFC 8941 lets the last of a repeated key win; checking all of them is the safe reading.
     let known = members.into_iter().filter_map(|member| Some((known(member.key)?, member.value)));
     known
         .map(|(algorithm, value)| match value {
-            Value::Item(BareItemFromInput::ByteSequence(bytes)) => Ok((algorithm, bytes)),
+            BareItem::Item(BareItemFromInput::ByteSequence(bytes)) => Ok((algorithm, bytes)),
             _ => Err(unparsable(
                 CONTENT_DIGEST,
                 &format!("`{}` is not a byte sequence `:base64:`", algorithm.name),
@@ -78,7 +78,7 @@ fn content_digest(text: &str) -> Result<Vec<(Algorithm, Vec<u8>)>, Refusal> {
         .collect()
 }
 
-fn plain_digest(field: &str, text: &str) -> Result<Vec<(Algorithm, Vec<u8>)>, Refusal> {
+fn plain_digest(field: &str, text: &str) -> Result<Vec<(DigestAlgorithm, Vec<u8>)>, VerifyError> {
     let mut found = Vec::new();
     for part in text.split(',') {
         let Some((name, value)) = part.trim().split_once('=') else {

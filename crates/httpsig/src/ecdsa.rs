@@ -2,7 +2,7 @@
 
 /// How a signature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
+pub enum SignatureEncoding {
     /// ASN.1 DER, a SEQUENCE of the INTEGERs r and s.
     Der,
     /// r and s one after the other, each as long as the curve's field.

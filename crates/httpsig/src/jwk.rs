@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::key::malformed;
-use crate::{KeyError, KeyKind, PublicKey};
+use crate::{Algorithm, KeyError, PublicKey};
 
 pub(crate) fn read(json: &str) -> Result<PublicKey, KeyError> {
     let jwk: Map<String, Value> = serde_json::from_str(json)
@@ -18,18 +18,18 @@ pub(crate) fn read(json: &str) -> Result<PublicKey, KeyError> {
     }
     let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
     let (kty, crv) = (text("kty"), text("crv"));
-    let kind = match (kty, KeyKind::ALL.into_iter().find(|kind| kind.name() == crv)) {
-        ("OKP", Some(KeyKind::Ed25519)) => KeyKind::Ed25519,
-        ("EC", Some(kind)) if kind != KeyKind::Ed25519 => kind,
+    let kind = match (kty, Algorithm::ALL.into_iter().find(|kind| kind.name() == crv)) {
+        ("OKP", Some(Algorithm::Ed25519)) => Algorithm::Ed25519,
+        ("EC", Some(kind)) if kind != Algorithm::Ed25519 => kind,
         ("", _) => return Err(malformed("the JWK has no `kty`")),
         ("EC" | "OKP", _) => return Err(KeyError::Unsupported(format!("{kty} `{crv}`"))),
         (other, _) => return Err(KeyError::Unsupported(other.to_owned())),
     };
     let mut raw = Vec::with_capacity(1 + 2 * kind.size());
-    if kind != KeyKind::Ed25519 {
+    if kind != Algorithm::Ed25519 {
         raw.push(4);
     }
-    for name in if kind == KeyKind::Ed25519 { &["x"][..] } else { &["x", "y"] } {
+    for name in if kind == Algorithm::Ed25519 { &["x"][..] } else { &["x", "y"] } {
         let bytes = URL_SAFE_NO_PAD
             .decode(text(name))
             .map_err(|_| malformed(&format!("`{name}` is no base64url")))?;
@@ -44,7 +44,7 @@ pub(crate) fn read(json: &str) -> Result<PublicKey, KeyError> {
 pub(crate) fn write(key: &PublicKey) -> String {
     let (kind, raw) = (key.kind(), key.raw());
     let crv = kind.name();
-    if kind == KeyKind::Ed25519 {
+    if kind == Algorithm::Ed25519 {
         return format!(r#"{{"kty":"OKP","crv":"{crv}","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(raw));
     }
     let (x, y) = raw[1..].split_at(kind.size());

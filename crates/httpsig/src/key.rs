@@ -7,11 +7,11 @@ use aws_lc_rs::signature::{self as curve, EcdsaVerificationAlgorithm, ParsedPubl
 use pkcs8::ObjectIdentifier;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
-use crate::{Encoding, Refusal, ecdsa, pem};
+use crate::{SignatureEncoding, VerifyError, ecdsa, pem};
 
 /// The keys that can sign: the three NIST curves and Ed25519.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyKind {
+pub enum Algorithm {
     P256,
     P384,
     P521,
@@ -75,16 +75,16 @@ pub enum KeyError {
     Generation,
 }
 
-impl KeyKind {
-    pub const ALL: [KeyKind; 4] = [KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Ed25519];
+impl Algorithm {
+    pub const ALL: [Algorithm; 4] = [Algorithm::P256, Algorithm::P384, Algorithm::P521, Algorithm::Ed25519];
 
     /// The name that people and JWK (RFC 7518 section 6.2.1.1, RFC 8037) use: `P-521`, `Ed25519`.
     pub const fn name(self) -> &'static str {
         match self {
-            KeyKind::P256 => "P-256",
-            KeyKind::P384 => "P-384",
-            KeyKind::P521 => "P-521",
-            KeyKind::Ed25519 => "Ed25519",
+            Algorithm::P256 => "P-256",
+            Algorithm::P384 => "P-384",
+            Algorithm::P521 => "P-521",
+            Algorithm::Ed25519 => "Ed25519",
         }
     }
 
@@ -92,18 +92,18 @@ impl KeyKind {
     /// continuation. Ed25519 hashes inside.
     pub const fn hash(self) -> Hash {
         match self {
-            KeyKind::P256 => Hash::Sha256,
-            KeyKind::P384 => Hash::Sha384,
-            KeyKind::P521 | KeyKind::Ed25519 => Hash::Sha512,
+            Algorithm::P256 => Hash::Sha256,
+            Algorithm::P384 => Hash::Sha384,
+            Algorithm::P521 | Algorithm::Ed25519 => Hash::Sha512,
         }
     }
 
     /// Length of a coordinate, and of r and s, in bytes.
     pub(crate) const fn size(self) -> usize {
         match self {
-            KeyKind::P256 | KeyKind::Ed25519 => 32,
-            KeyKind::P384 => 48,
-            KeyKind::P521 => 66,
+            Algorithm::P256 | Algorithm::Ed25519 => 32,
+            Algorithm::P384 => 48,
+            Algorithm::P521 => 66,
         }
     }
 
@@ -111,43 +111,43 @@ impl KeyKind {
     /// pattern for what Upvest's profile adds.
     const fn alg(self) -> &'static [&'static str] {
         match self {
-            KeyKind::P256 => &["ecdsa-p256-sha256", "ecdsa-p256-sha512"],
-            KeyKind::P384 => &["ecdsa-p384-sha384", "ecdsa-p384-sha512"],
-            KeyKind::P521 => &["ecdsa-p521-sha512"],
-            KeyKind::Ed25519 => &["ed25519"],
+            Algorithm::P256 => &["ecdsa-p256-sha256", "ecdsa-p256-sha512"],
+            Algorithm::P384 => &["ecdsa-p384-sha384", "ecdsa-p384-sha512"],
+            Algorithm::P521 => &["ecdsa-p521-sha512"],
+            Algorithm::Ed25519 => &["ed25519"],
         }
     }
 
     /// Everything of the `SubjectPublicKeyInfo` before the bare key (RFC 5480, RFC 8410).
     pub(crate) const fn spki_prefix(self) -> &'static [u8] {
         match self {
-            KeyKind::P256 => {
+            Algorithm::P256 => {
                 b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\
                   \x03\x42\0"
             }
-            KeyKind::P384 => {
+            Algorithm::P384 => {
                 b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x22\x03\x62\0"
             }
-            KeyKind::P521 => {
+            Algorithm::P521 => {
                 b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\0\x23\
                   \x03\x81\x86\0"
             }
-            KeyKind::Ed25519 => b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0",
+            Algorithm::Ed25519 => b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0",
         }
     }
 
     fn ecdsa(self, hash: Hash) -> Option<&'static EcdsaVerificationAlgorithm> {
         Some(match (self, hash) {
-            (KeyKind::P256, Hash::Sha256) => &curve::ECDSA_P256_SHA256_ASN1,
-            (KeyKind::P256, Hash::Sha384) => &curve::ECDSA_P256_SHA384_ASN1,
-            (KeyKind::P256, Hash::Sha512) => &curve::ECDSA_P256_SHA512_ASN1,
-            (KeyKind::P384, Hash::Sha256) => &curve::ECDSA_P384_SHA256_ASN1,
-            (KeyKind::P384, Hash::Sha384) => &curve::ECDSA_P384_SHA384_ASN1,
-            (KeyKind::P384, Hash::Sha512) => &curve::ECDSA_P384_SHA512_ASN1,
-            (KeyKind::P521, Hash::Sha256) => &curve::ECDSA_P521_SHA256_ASN1,
-            (KeyKind::P521, Hash::Sha384) => &curve::ECDSA_P521_SHA384_ASN1,
-            (KeyKind::P521, Hash::Sha512) => &curve::ECDSA_P521_SHA512_ASN1,
-            (KeyKind::Ed25519, _) => return None,
+            (Algorithm::P256, Hash::Sha256) => &curve::ECDSA_P256_SHA256_ASN1,
+            (Algorithm::P256, Hash::Sha384) => &curve::ECDSA_P256_SHA384_ASN1,
+            (Algorithm::P256, Hash::Sha512) => &curve::ECDSA_P256_SHA512_ASN1,
+            (Algorithm::P384, Hash::Sha256) => &curve::ECDSA_P384_SHA256_ASN1,
+            (Algorithm::P384, Hash::Sha384) => &curve::ECDSA_P384_SHA384_ASN1,
+            (Algorithm::P384, Hash::Sha512) => &curve::ECDSA_P384_SHA512_ASN1,
+            (Algorithm::P521, Hash::Sha256) => &curve::ECDSA_P521_SHA256_ASN1,
+            (Algorithm::P521, Hash::Sha384) => &curve::ECDSA_P521_SHA384_ASN1,
+            (Algorithm::P521, Hash::Sha512) => &curve::ECDSA_P521_SHA512_ASN1,
+            (Algorithm::Ed25519, _) => return None,
         })
     }
 }
@@ -156,7 +156,7 @@ impl KeyKind {
 pub(crate) fn kind_of(
     algorithm: ObjectIdentifier,
     curve: Option<ObjectIdentifier>,
-) -> Result<KeyKind, KeyError> {
+) -> Result<Algorithm, KeyError> {
     const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
     const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
     const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -164,10 +164,10 @@ pub(crate) fn kind_of(
     const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
     const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
     match (algorithm, curve) {
-        (ED25519, _) => Ok(KeyKind::Ed25519),
-        (EC, Some(P256)) => Ok(KeyKind::P256),
-        (EC, Some(P384)) => Ok(KeyKind::P384),
-        (EC, Some(P521)) => Ok(KeyKind::P521),
+        (ED25519, _) => Ok(Algorithm::Ed25519),
+        (EC, Some(P256)) => Ok(Algorithm::P256),
+        (EC, Some(P384)) => Ok(Algorithm::P384),
+        (EC, Some(P521)) => Ok(Algorithm::P521),
         (EC, Some(other)) => Err(KeyError::Unsupported(format!("EC {other}"))),
         (EC, None) => Err(KeyError::Unsupported("EC with a curve that is not named".to_owned())),
         (RSA, _) => Err(KeyError::Unsupported("RSA".to_owned())),
@@ -178,7 +178,7 @@ pub(crate) fn kind_of(
 /// A public key on a supported curve, checked when it was read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    kind: KeyKind,
+    kind: Algorithm,
     /// `SubjectPublicKeyInfo`, for EC with an uncompressed point: equal keys are equal bytes.
     spki: Box<[u8]>,
 }
@@ -232,7 +232,7 @@ impl PublicKey {
     }
 
     /// The bare key: point or 32 bytes.
-    pub(crate) fn from_raw(kind: KeyKind, raw: &[u8]) -> Result<Self, KeyError> {
+    pub(crate) fn from_raw(kind: Algorithm, raw: &[u8]) -> Result<Self, KeyError> {
         let off = || malformed(&format!("it is no point of the curve {}", kind.name()));
         let Some(algorithm) = kind.ecdsa(kind.hash()) else {
             ParsedPublicKey::new(&curve::ED25519, raw).map_err(|_| off())?;
@@ -249,7 +249,7 @@ impl PublicKey {
         }
     }
 
-    pub fn kind(&self) -> KeyKind {
+    pub fn kind(&self) -> Algorithm {
         self.kind
     }
 
@@ -277,10 +277,10 @@ impl PublicKey {
     ///
     /// # Errors
     /// [`Refusal::AlgorithmMismatch`].
-    pub fn check_alg(&self, alg: Option<&str>) -> Result<(), Refusal> {
+    pub fn check_alg(&self, alg: Option<&str>) -> Result<(), VerifyError> {
         match alg {
             Some(alg) if !self.kind.alg().contains(&alg) => {
-                Err(Refusal::AlgorithmMismatch { alg: alg.to_owned(), key: self.kind.name() })
+                Err(VerifyError::AlgorithmMismatch { alg: alg.to_owned(), key: self.kind.name() })
             }
             _ => Ok(()),
         }
@@ -291,45 +291,50 @@ impl PublicKey {
     ///
     /// # Errors
     /// [`Refusal::SignatureShape`] without any curve arithmetic, or [`Refusal::Mismatch`] after it.
-    pub fn verify(&self, base: &[u8], signature: &[u8]) -> Result<Encoding, Refusal> {
-        let shape = |reason| Refusal::SignatureShape { key: self.kind.name(), reason };
+    pub fn verify(&self, base: &[u8], signature: &[u8]) -> Result<SignatureEncoding, VerifyError> {
+        let shape = |reason| VerifyError::SignatureShape { key: self.kind.name(), reason };
         let size = self.kind.size();
-        let encoding = if self.kind == KeyKind::Ed25519 {
+        let encoding = if self.kind == Algorithm::Ed25519 {
             if signature.len() != 64 {
                 return Err(shape("it is not 64 bytes long"));
             }
-            Encoding::Ed25519
+            SignatureEncoding::Ed25519
         } else {
             match (ecdsa::parse_der(signature, size), ecdsa::parse_raw(signature, size)) {
-                (Ok(_), _) => Encoding::Der,
+                (Ok(_), _) => SignatureEncoding::Der,
                 (Err(_), Some((r, s))) if [r, s].iter().any(|n| n.iter().all(|&byte| byte == 0)) => {
                     return Err(shape("r or s is zero"));
                 }
-                (Err(_), Some(_)) => Encoding::Raw,
+                (Err(_), Some(_)) => SignatureEncoding::Raw,
                 (Err(reason), None) => return Err(shape(reason)),
             }
         };
-        let hash = if encoding == Encoding::Raw { self.kind.hash() } else { Hash::Sha512 };
-        if self.verify_as(base, signature, encoding, hash) { Ok(encoding) } else { Err(Refusal::Mismatch) }
+        let hash = if encoding == SignatureEncoding::Raw { self.kind.hash() } else { Hash::Sha512 };
+        if self.verify_as(base, signature, encoding, hash) {
+            Ok(encoding)
+        } else {
+            Err(VerifyError::Mismatch)
+        }
     }
 
     /// Whether the signature holds when read in one given way; `hash` has no meaning for Ed25519. For the
     /// explanations of a development server, such as "this is DER over SHA-256".
-    pub fn verify_as(&self, base: &[u8], signature: &[u8], encoding: Encoding, hash: Hash) -> bool {
+    pub fn verify_as(&self, base: &[u8], signature: &[u8], encoding: SignatureEncoding, hash: Hash) -> bool {
         let size = self.kind.size();
         let holds =
             |algorithm, der: &[u8]| UnparsedPublicKey::new(algorithm, self.raw()).verify(base, der).is_ok();
         match (self.kind.ecdsa(hash), encoding) {
-            (None, Encoding::Ed25519) => {
+            (None, SignatureEncoding::Ed25519) => {
                 UnparsedPublicKey::new(&curve::ED25519, self.raw()).verify(base, signature).is_ok()
             }
-            (Some(algorithm), Encoding::Der) => {
+            (Some(algorithm), SignatureEncoding::Der) => {
                 ecdsa::parse_der(signature, size).is_ok() && holds(algorithm, signature)
             }
-            (Some(algorithm), Encoding::Raw) => {
+            (Some(algorithm), SignatureEncoding::Raw) => {
                 ecdsa::parse_raw(signature, size).is_some_and(|(r, s)| holds(algorithm, &ecdsa::to_der(r, s)))
             }
-            (None, Encoding::Der | Encoding::Raw) | (Some(_), Encoding::Ed25519) => false,
+            (None, SignatureEncoding::Der | SignatureEncoding::Raw)
+            | (Some(_), SignatureEncoding::Ed25519) => false,
         }
     }
 }

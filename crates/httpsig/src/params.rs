@@ -3,8 +3,8 @@
 use http::HeaderMap;
 use sfv::BareItemFromInput;
 
-use crate::sf::{self, Member, Value};
-use crate::{Component, Refusal};
+use crate::sf::{self, BareItem, DictionaryMember};
+use crate::{Component, VerifyError};
 
 const INPUT: &str = "signature-input";
 
@@ -20,14 +20,14 @@ const MOST_SIGNATURES: usize = 16;
 ///
 /// Rules: RFC 9421 sections 2, 2.3, 4.1 and 4.2, on structured fields of RFC 8941.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Presented {
+pub struct ReceivedSignature {
     label: String,
     /// Everything behind `label=`, as received: the value of the line `@signature-params`.
     text: String,
     /// The same in the one spacing that RFC 9421 section 2.3 allows, where that is another text.
     canonical: Option<String>,
     pub(crate) components: Vec<Component>,
-    parameters: Known,
+    parameters: KnownParameters,
     signature: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ pub enum ParamsText {
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Known {
+struct KnownParameters {
     key_id: Option<String>,
     nonce: Option<String>,
     alg: Option<String>,
@@ -53,13 +53,13 @@ struct Known {
     expires: Option<i64>,
 }
 
-impl Presented {
+impl ReceivedSignature {
     /// Reads the two fields. Among several signatures `sig1` is taken, or else the first that can be read.
     ///
     /// # Errors
     /// A [`Refusal`] that names the field, label, component or parameter at fault.
-    pub fn parse(headers: &HeaderMap) -> Result<Presented, Refusal> {
-        Presented::choose(headers, |_| true)
+    pub fn parse(headers: &HeaderMap) -> Result<ReceivedSignature, VerifyError> {
+        ReceivedSignature::choose(headers, |_| true)
     }
 
     /// Reads the two fields and chooses among several signatures the one that `counts`, mostly by its key id:
@@ -68,10 +68,13 @@ impl Presented {
     ///
     /// # Errors
     /// A [`Refusal`] that names the field, label, component or parameter at fault.
-    pub fn choose(headers: &HeaderMap, counts: impl Fn(&Presented) -> bool) -> Result<Presented, Refusal> {
+    pub fn choose(
+        headers: &HeaderMap,
+        counts: impl Fn(&ReceivedSignature) -> bool,
+    ) -> Result<ReceivedSignature, VerifyError> {
         const SIGNATURE: &str = "signature";
-        let input = text(headers, INPUT)?.ok_or(Refusal::MissingSignatureInput)?;
-        let signature = text(headers, SIGNATURE)?.ok_or(Refusal::MissingSignature)?;
+        let input = text(headers, INPUT)?.ok_or(VerifyError::MissingSignatureInput)?;
+        let signature = text(headers, SIGNATURE)?.ok_or(VerifyError::MissingSignature)?;
         let respaced = sf::respaced(&input);
         let (members, mut signatures) = (members(INPUT, &respaced)?, self::members(SIGNATURE, &signature)?);
         let (texts, canonical) = (sf::member_texts(&input), sf::member_texts(&respaced));
@@ -79,7 +82,7 @@ impl Presented {
             return Err(unparsable(INPUT, "its members cannot be told apart"));
         }
         if members.len() > MOST_SIGNATURES {
-            return Err(Refusal::TooManySignatures { count: members.len(), most: MOST_SIGNATURES });
+            return Err(VerifyError::TooManySignatures { count: members.len(), most: MOST_SIGNATURES });
         }
         let mut candidates: Vec<_> = members.into_iter().zip(texts.into_iter().zip(canonical)).collect();
         // Stable, so that the others stay in the order of the field.
@@ -87,7 +90,7 @@ impl Presented {
         let mut other = Err(unparsable(INPUT, "it is empty"));
         for (at, (member, texts)) in candidates.into_iter().enumerate() {
             let found = signature_of(member.key, &mut signatures)
-                .and_then(|bytes| Presented::from_member(member, texts, bytes));
+                .and_then(|bytes| ReceivedSignature::from_member(member, texts, bytes));
             match found {
                 Ok(presented) if counts(&presented) => return Ok(presented),
                 found if at == 0 || (found.is_ok() && other.is_err()) => other = found,
@@ -98,18 +101,18 @@ impl Presented {
     }
 
     /// The same reading for a signature that is about to be made.
-    pub(crate) fn unsigned(field: &str) -> Result<Presented, Refusal> {
-        let member = members(INPUT, field)?.pop().ok_or(Refusal::MissingSignatureInput)?;
+    pub(crate) fn unsigned(field: &str) -> Result<ReceivedSignature, VerifyError> {
+        let member = members(INPUT, field)?.pop().ok_or(VerifyError::MissingSignatureInput)?;
         let text = sf::member_texts(field).pop().unwrap_or_default();
-        Presented::from_member(member, (text, text), Vec::new())
+        ReceivedSignature::from_member(member, (text, text), Vec::new())
     }
 
     fn from_member(
-        member: Member<'_>,
+        member: DictionaryMember<'_>,
         texts: (&str, &str),
         signature: Vec<u8>,
-    ) -> Result<Presented, Refusal> {
-        let Value::InnerList(items) = member.value else {
+    ) -> Result<ReceivedSignature, VerifyError> {
+        let BareItem::InnerList(items) = member.value else {
             return Err(unparsable(INPUT, &format!("`{}` is not a list in parentheses", member.key)));
         };
         let with_parameters = items.iter().filter(|(_, parameters)| !parameters.is_empty()).count();
@@ -118,7 +121,7 @@ impl Presented {
             (with_parameters, MOST_WITH_PARAMETERS, "components with parameters"),
         ] {
             if count > most {
-                return Err(Refusal::TooManyComponents { count, most, what });
+                return Err(VerifyError::TooManyComponents { count, most, what });
             }
         }
         let components = items
@@ -127,18 +130,18 @@ impl Presented {
             .collect::<Result<Vec<_>, _>>()?;
         for (at, component) in components.iter().enumerate() {
             if components[..at].contains(component) {
-                return Err(Refusal::DuplicateComponent { component: component.to_string() });
+                return Err(VerifyError::DuplicateComponent { component: component.to_string() });
             }
         }
         if let Some(parameter) = sf::repeated(&member.parameters, |(key, _)| key) {
-            return Err(Refusal::DuplicateParameter { parameter: parameter.to_owned() });
+            return Err(VerifyError::DuplicateParameter { parameter: parameter.to_owned() });
         }
-        let mut parameters = Known::default();
+        let mut parameters = KnownParameters::default();
         for (key, value) in &member.parameters {
             parameters.take(key, value)?;
         }
         let (text, canonical) = texts;
-        Ok(Presented {
+        Ok(ReceivedSignature {
             label: member.key.to_owned(),
             text: text.to_owned(),
             canonical: (canonical != text).then(|| canonical.to_owned()),
@@ -172,8 +175,8 @@ impl Presented {
     }
 
     /// [`Presented::key_id`], or the refusal for want of one.
-    pub fn require_key_id(&self) -> Result<&str, Refusal> {
-        self.key_id().ok_or(Refusal::MissingKeyId)
+    pub fn require_key_id(&self) -> Result<&str, VerifyError> {
+        self.key_id().ok_or(VerifyError::MissingKeyId)
     }
 
     /// `nonce`: unique per key while the signature is valid.
@@ -223,8 +226,8 @@ impl Presented {
     }
 }
 
-impl Known {
-    fn take(&mut self, key: &str, value: &BareItemFromInput<'_>) -> Result<(), Refusal> {
+impl KnownParameters {
+    fn take(&mut self, key: &str, value: &BareItemFromInput<'_>) -> Result<(), VerifyError> {
         match key {
             "created" => self.created = Some(integer("created", value)?),
             "expires" => self.expires = Some(integer("expires", value)?),
@@ -240,39 +243,39 @@ impl Known {
     }
 }
 
-fn integer(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<i64, Refusal> {
+fn integer(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<i64, VerifyError> {
     let expected = "a whole number of seconds since 1970 without quotes";
-    value.as_integer().map(i64::from).ok_or(Refusal::ParameterType { parameter, expected })
+    value.as_integer().map(i64::from).ok_or(VerifyError::ParameterType { parameter, expected })
 }
 
-fn string(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<String, Refusal> {
+fn string(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<String, VerifyError> {
     let text = value.as_string().map(|text| text.as_str().to_owned());
-    text.ok_or(Refusal::ParameterType { parameter, expected: "a string in double quotes" })
+    text.ok_or(VerifyError::ParameterType { parameter, expected: "a string in double quotes" })
 }
 
-fn text(headers: &HeaderMap, header: &str) -> Result<Option<String>, Refusal> {
+fn text(headers: &HeaderMap, header: &str) -> Result<Option<String>, VerifyError> {
     let not_ascii = |_| unparsable(header, "it contains characters that are not visible ASCII");
     sf::joined(headers, header).transpose().map_err(not_ascii)
 }
 
-fn members<'a>(header: &'static str, text: &'a str) -> Result<Vec<Member<'a>>, Refusal> {
+fn members<'a>(header: &'static str, text: &'a str) -> Result<Vec<DictionaryMember<'a>>, VerifyError> {
     let members = sf::dictionary(text).map_err(|error| unparsable(header, &error.to_string()))?;
     match sf::repeated(&members, |member| member.key) {
-        Some(label) => Err(Refusal::DuplicateLabel { header, label: label.to_owned() }),
+        Some(label) => Err(VerifyError::DuplicateLabel { header, label: label.to_owned() }),
         None => Ok(members),
     }
 }
 
 /// Takes the bytes of the signature with this label out of the members of the field `signature`.
-fn signature_of(label: &str, signatures: &mut Vec<Member<'_>>) -> Result<Vec<u8>, Refusal> {
+fn signature_of(label: &str, signatures: &mut Vec<DictionaryMember<'_>>) -> Result<Vec<u8>, VerifyError> {
     let at = signatures.iter().position(|member| member.key == label);
-    let at = at.ok_or_else(|| Refusal::LabelMissing { label: label.to_owned() })?;
+    let at = at.ok_or_else(|| VerifyError::LabelMissing { label: label.to_owned() })?;
     match signatures.swap_remove(at).value {
-        Value::Item(BareItemFromInput::ByteSequence(bytes)) => Ok(bytes),
+        BareItem::Item(BareItemFromInput::ByteSequence(bytes)) => Ok(bytes),
         _ => Err(unparsable("signature", &format!("`{label}` is not a byte sequence `:base64:`"))),
     }
 }
 
-pub(crate) fn unparsable(header: &str, reason: &str) -> Refusal {
-    Refusal::Unparsable { header: header.to_owned(), reason: reason.to_owned() }
+pub(crate) fn unparsable(header: &str, reason: &str) -> VerifyError {
+    VerifyError::Unparsable { header: header.to_owned(), reason: reason.to_owned() }
 }

@@ -1,6 +1,8 @@
 //! What a signature must cover, and when it is valid.
 
-use crate::{Message, ParamsText, Presented, PublicKey, Reading, Refusal, Version, digest};
+use crate::{
+    ComponentReader, Message, ParamsText, PublicKey, ReceivedSignature, VerifyError, Version, digest,
+};
 
 /// The judgement that needs no curve. Cheap; make it before [`PublicKey::verify`].
 ///
@@ -39,11 +41,11 @@ impl Policy {
     /// The first refusal in that order.
     pub fn check(
         &self,
-        presented: &Presented,
+        presented: &ReceivedSignature,
         message: &Message<'_>,
         version: Version,
         now_unix_seconds: i64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), VerifyError> {
         self.check_time(presented, now_unix_seconds)?;
         self.check_coverage(presented, message, version)?;
         self.check_digest(presented, message, version)
@@ -53,30 +55,30 @@ impl Policy {
     ///
     /// # Errors
     /// Which of the two is wrong, and by how many seconds.
-    pub fn check_time(&self, presented: &Presented, now: i64) -> Result<(), Refusal> {
-        let created = presented.created().ok_or(Refusal::MissingCreated)?;
+    pub fn check_time(&self, presented: &ReceivedSignature, now: i64) -> Result<(), VerifyError> {
+        let created = presented.created().ok_or(VerifyError::MissingCreated)?;
         let ahead = created.saturating_sub(now);
         if ahead > self.max_ahead_seconds {
-            return Err(Refusal::CreatedInFuture { seconds: ahead, most: self.max_ahead_seconds });
+            return Err(VerifyError::CreatedInFuture { seconds: ahead, most: self.max_ahead_seconds });
         }
         let Some(expires) = presented.expires() else {
             let age = now.saturating_sub(created);
             return if age > self.max_lifetime_seconds {
-                Err(Refusal::TooOld { seconds: age, most: self.max_lifetime_seconds })
+                Err(VerifyError::TooOld { seconds: age, most: self.max_lifetime_seconds })
             } else {
                 Ok(())
             };
         };
         let lifetime = expires.saturating_sub(created);
         if lifetime < 0 {
-            return Err(Refusal::ExpiresBeforeCreated);
+            return Err(VerifyError::ExpiresBeforeCreated);
         }
         if lifetime > self.max_lifetime_seconds {
-            return Err(Refusal::LifetimeTooLong { seconds: lifetime, most: self.max_lifetime_seconds });
+            return Err(VerifyError::LifetimeTooLong { seconds: lifetime, most: self.max_lifetime_seconds });
         }
         let late = now.saturating_sub(expires);
         if late > self.expiry_grace_seconds {
-            return Err(Refusal::Expired { seconds: late, most: self.expiry_grace_seconds });
+            return Err(VerifyError::Expired { seconds: late, most: self.expiry_grace_seconds });
         }
         Ok(())
     }
@@ -91,12 +93,12 @@ impl Policy {
     /// The first component that is not covered.
     pub fn check_coverage(
         &self,
-        presented: &Presented,
+        presented: &ReceivedSignature,
         message: &Message<'_>,
         version: Version,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), VerifyError> {
         let demand = |component: &'static str| {
-            if presented.binds(component) { Ok(()) } else { Err(Refusal::NotCovered { component }) }
+            if presented.binds(component) { Ok(()) } else { Err(VerifyError::NotCovered { component }) }
         };
         let sent = |component: &'static str| {
             if message.headers.contains_key(component) { demand(component) } else { Ok(()) }
@@ -120,7 +122,7 @@ impl Policy {
         }
         if self.strict {
             presented.require_key_id()?;
-            presented.nonce().ok_or(Refusal::MissingNonce)?;
+            presented.nonce().ok_or(VerifyError::MissingNonce)?;
             if message.status.is_none() {
                 demand("accept")?;
                 demand("upvest-client-id")?;
@@ -144,10 +146,10 @@ impl Policy {
     /// Digest missing, not covered, without a known algorithm, or not fitting the body.
     pub fn check_digest(
         &self,
-        presented: &Presented,
+        presented: &ReceivedSignature,
         message: &Message<'_>,
         version: Version,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), VerifyError> {
         if !message.body.is_empty() {
             covered_digests(presented, message, version)?;
         }
@@ -162,7 +164,7 @@ impl Policy {
 
     /// The last second, since 1970, at which this signature can be accepted: how long a replay memory must
     /// keep it. `i64::MIN` without `created` and `expires`, as such a signature is never accepted.
-    pub fn valid_until(&self, presented: &Presented) -> i64 {
+    pub fn valid_until(&self, presented: &ReceivedSignature) -> i64 {
         match (presented.expires(), presented.created()) {
             (Some(expires), _) => expires.saturating_add(self.expiry_grace_seconds),
             (None, Some(created)) => created.saturating_add(self.max_lifetime_seconds),
@@ -178,16 +180,16 @@ impl Policy {
 /// The first refusal in that order.
 pub fn verify(
     message: &Message<'_>,
-    presented: &Presented,
+    presented: &ReceivedSignature,
     key: &PublicKey,
     version: Version,
     policy: &Policy,
     now: i64,
-) -> Result<(), Refusal> {
+) -> Result<(), VerifyError> {
     policy.check(presented, message, version, now)?;
     key.check_alg(presented.alg())?;
     let holds = |params| {
-        let reading = Reading { params, ..Reading::standard(message) };
+        let reading = ComponentReader { params, ..ComponentReader::standard(message) };
         let base = presented.base(message, version, &reading)?;
         key.verify(base.as_bytes(), presented.signature()).map(|_| ())
     };
@@ -206,13 +208,17 @@ fn has_body(message: &Message<'_>) -> bool {
 }
 
 /// The body of a message must be bound by at least one digest field of the version.
-fn covered_digests(presented: &Presented, message: &Message<'_>, version: Version) -> Result<(), Refusal> {
+fn covered_digests(
+    presented: &ReceivedSignature,
+    message: &Message<'_>,
+    version: Version,
+) -> Result<(), VerifyError> {
     let fields = version.profile().digest_fields;
     if fields.iter().any(|field| presented.binds(field)) {
         return Ok(());
     }
     match fields.iter().find(|field| message.headers.contains_key(**field)) {
-        Some(header) => Err(Refusal::DigestNotCovered { header }),
-        None => Err(Refusal::DigestMissing { header: fields[0] }),
+        Some(header) => Err(VerifyError::DigestNotCovered { header }),
+        None => Err(VerifyError::DigestMissing { header: fields[0] }),
     }
 }

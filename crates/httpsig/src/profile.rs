@@ -22,7 +22,7 @@ pub struct Profile {
     /// Fields that may carry the body's digest, lower-case; the first one is the one that is written.
     pub digest_fields: &'static [&'static str],
     /// How an ECDSA signature is written when this crate signs.
-    pub ecdsa: crate::Encoding,
+    pub ecdsa: crate::SignatureEncoding,
     /// Whether the value of `@query-param` is percent-encoded again (RFC 9421 section 2.2.8) or stands
     /// decoded (draft-15 section 2.2.8).
     pub query_param_encoded: bool,
@@ -36,21 +36,21 @@ impl Version {
                 name: "draft 6",
                 quoted: false,
                 digest_fields: &["digest", "content-digest"],
-                ecdsa: crate::Encoding::Der,
+                ecdsa: crate::SignatureEncoding::Der,
                 query_param_encoded: false,
             },
             Version::Draft15 => &Profile {
                 name: "draft 15",
                 quoted: true,
                 digest_fields: &["content-digest"],
-                ecdsa: crate::Encoding::Der,
+                ecdsa: crate::SignatureEncoding::Der,
                 query_param_encoded: false,
             },
             Version::Rfc9421 => &Profile {
                 name: "RFC 9421",
                 quoted: true,
                 digest_fields: &["content-digest"],
-                ecdsa: crate::Encoding::Raw,
+                ecdsa: crate::SignatureEncoding::Raw,
                 query_param_encoded: true,
             },
         }

@@ -11,20 +11,20 @@ use sfv::{BareItemFromInput, KeyRef, Parser};
 pub(crate) type Parameters<'de> = Vec<(&'de str, BareItemFromInput<'de>)>;
 
 /// One member of a dictionary, in the order of the field. Repeated keys stay.
-pub(crate) struct Member<'de> {
+pub(crate) struct DictionaryMember<'de> {
     pub key: &'de str,
-    pub value: Value<'de>,
+    pub value: BareItem<'de>,
     pub parameters: Parameters<'de>,
 }
 
-pub(crate) enum Value<'de> {
+pub(crate) enum BareItem<'de> {
     Item(BareItemFromInput<'de>),
     InnerList(Vec<(BareItemFromInput<'de>, Parameters<'de>)>),
 }
 
 /// Parses a dictionary and keeps every member.
-pub(crate) fn dictionary(text: &str) -> Result<Vec<Member<'_>>, sfv::Error> {
-    Parser::new(text).parse_dictionary_with_visitor(Collect(Vec::new()))
+pub(crate) fn dictionary(text: &str) -> Result<Vec<DictionaryMember<'_>>, sfv::Error> {
+    Parser::new(text).parse_dictionary_with_visitor(CollectVisitor(Vec::new()))
 }
 
 /// The first key that occurs twice. A set, because a stranger chooses how long the list is.
@@ -114,14 +114,14 @@ impl Quote {
     }
 }
 
-struct Collect<'de>(Vec<Member<'de>>);
+struct CollectVisitor<'de>(Vec<DictionaryMember<'de>>);
 
-impl<'de> DictionaryVisitor<'de> for Collect<'de> {
-    type Out = Vec<Member<'de>>;
+impl<'de> DictionaryVisitor<'de> for CollectVisitor<'de> {
+    type Out = Vec<DictionaryMember<'de>>;
     type Error = Infallible;
 
     fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
-        Ok(Entry { members: &mut self.0, key: key.as_str() })
+        Ok(ListEntry { members: &mut self.0, key: key.as_str() })
     }
 
     fn finish(self) -> Result<Self::Out, Infallible> {
@@ -129,30 +129,30 @@ impl<'de> DictionaryVisitor<'de> for Collect<'de> {
     }
 }
 
-struct Entry<'a, 'de> {
-    members: &'a mut Vec<Member<'de>>,
+struct ListEntry<'a, 'de> {
+    members: &'a mut Vec<DictionaryMember<'de>>,
     key: &'de str,
 }
 
-impl<'a, 'de> Entry<'a, 'de> {
-    fn push(self, value: Value<'de>) -> &'a mut Member<'de> {
-        self.members.push_mut(Member { key: self.key, value, parameters: Vec::new() })
+impl<'a, 'de> ListEntry<'a, 'de> {
+    fn push(self, value: BareItem<'de>) -> &'a mut DictionaryMember<'de> {
+        self.members.push_mut(DictionaryMember { key: self.key, value, parameters: Vec::new() })
     }
 }
 
-impl<'de> EntryVisitor<'de> for Entry<'_, 'de> {
+impl<'de> EntryVisitor<'de> for ListEntry<'_, 'de> {
     type Error = Infallible;
 
     fn item(self) -> Result<impl ItemVisitor<'de>, Infallible> {
-        Ok(move |bare| Ok::<_, Infallible>(Sink(&mut self.push(Value::Item(bare)).parameters)))
+        Ok(move |bare| Ok::<_, Infallible>(Sink(&mut self.push(BareItem::Item(bare)).parameters)))
     }
 
     fn inner_list(self) -> Result<impl InnerListVisitor<'de>, Infallible> {
-        Ok(InnerList(self.push(Value::InnerList(Vec::new()))))
+        Ok(InnerList(self.push(BareItem::InnerList(Vec::new()))))
     }
 }
 
-struct InnerList<'a, 'de>(&'a mut Member<'de>);
+struct InnerList<'a, 'de>(&'a mut DictionaryMember<'de>);
 
 impl<'de> InnerListVisitor<'de> for InnerList<'_, 'de> {
     type Error = Infallible;
@@ -166,7 +166,7 @@ impl<'de> InnerListVisitor<'de> for InnerList<'_, 'de> {
     }
 }
 
-struct Item<'a, 'de>(&'a mut Member<'de>);
+struct Item<'a, 'de>(&'a mut DictionaryMember<'de>);
 
 impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
     type Out = ();
@@ -176,10 +176,10 @@ impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
         self,
         bare: BareItemFromInput<'de>,
     ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
-        let Member { value, parameters, .. } = self.0;
+        let DictionaryMember { value, parameters, .. } = self.0;
         Ok(Sink(match value {
-            Value::InnerList(items) => &mut items.push_mut((bare, Vec::new())).1,
-            Value::Item(_) => parameters,
+            BareItem::InnerList(items) => &mut items.push_mut((bare, Vec::new())).1,
+            BareItem::Item(_) => parameters,
         }))
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::component::push_string;
-use crate::{Message, Presented, Reading, Refusal, SigningKey, Version};
+use crate::{ComponentReader, Message, ReceivedSignature, SigningKey, VerifyError, Version};
 
 /// What a signature says about itself (RFC 9421 section 2.3), written in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum SignError {
     Number(&'static str),
     /// The message cannot be covered like that.
     #[error(transparent)]
-    Component(#[from] Refusal),
+    Component(#[from] VerifyError),
     /// The cryptographic library failed.
     #[error("the key could not sign")]
     Key,
@@ -73,8 +73,8 @@ pub fn sign(
     }
     signature_input.push(')');
     write_parameters(&mut signature_input, parameters)?;
-    let presented = Presented::unsigned(&signature_input)?;
-    let base = presented.base(message, version, &Reading::standard(message))?;
+    let presented = ReceivedSignature::unsigned(&signature_input)?;
+    let base = presented.base(message, version, &ComponentReader::standard(message))?;
     let bytes = key.sign(base.as_bytes(), version.profile().ecdsa)?;
     Ok(Signed { signature_input, signature: format!("sig1=:{}:", STANDARD.encode(bytes)), base })
 }

@@ -15,7 +15,7 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use crate::key::{kind_of, malformed};
-use crate::{Encoding, KeyError, KeyKind, PublicKey, SignError, ecdsa, pem};
+use crate::{Algorithm, KeyError, PublicKey, SignError, SignatureEncoding, ecdsa, pem};
 
 /// A private key. `Debug` shows only the public half.
 pub struct SigningKey {
@@ -37,7 +37,7 @@ impl fmt::Debug for SigningKey {
 
 impl SigningKey {
     /// A new key from the machine's random source.
-    pub fn generate(kind: KeyKind) -> Result<Self, KeyError> {
+    pub fn generate(kind: Algorithm) -> Result<Self, KeyError> {
         let pair = match algorithm(kind) {
             Some(algorithm) => EcdsaKeyPair::generate(algorithm).map(Pair::Ecdsa),
             None => Ed25519KeyPair::generate().map(Pair::Ed25519),
@@ -48,12 +48,12 @@ impl SigningKey {
     /// A new key from the caller's random source, which must be one for cryptography.
     ///
     /// The private scalar is drawn until it lies in the range of the curve (FIPS 186-5, A.2.2).
-    pub fn generate_from(kind: KeyKind, mut fill: impl FnMut(&mut [u8])) -> Result<Self, KeyError> {
+    pub fn generate_from(kind: Algorithm, mut fill: impl FnMut(&mut [u8])) -> Result<Self, KeyError> {
         let algorithm = match kind {
-            KeyKind::P256 => &agreement::ECDH_P256,
-            KeyKind::P384 => &agreement::ECDH_P384,
-            KeyKind::P521 => &agreement::ECDH_P521,
-            KeyKind::Ed25519 => {
+            Algorithm::P256 => &agreement::ECDH_P256,
+            Algorithm::P384 => &agreement::ECDH_P384,
+            Algorithm::P521 => &agreement::ECDH_P521,
+            Algorithm::Ed25519 => {
                 let mut seed = Zeroizing::new([0; 32]);
                 fill(seed.as_mut_slice());
                 let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
@@ -64,7 +64,7 @@ impl SigningKey {
         // More than a few in a row out of range means a source that is none.
         for _ in 0..64 {
             fill(&mut scalar);
-            if kind == KeyKind::P521 {
+            if kind == Algorithm::P521 {
                 // 521 bits are 65 bytes and one bit.
                 scalar[0] &= 1;
             }
@@ -128,7 +128,7 @@ impl SigningKey {
     }
 
     fn from_sec1_der(der: &[u8]) -> Result<Self, KeyError> {
-        for kind in [KeyKind::P256, KeyKind::P384, KeyKind::P521] {
+        for kind in [Algorithm::P256, Algorithm::P384, Algorithm::P521] {
             let pair = algorithm(kind).map(|algorithm| EcdsaKeyPair::from_private_key_der(algorithm, der));
             if let Some(Ok(pair)) = pair {
                 return Self::new(kind, Pair::Ecdsa(pair));
@@ -137,7 +137,7 @@ impl SigningKey {
         Err(malformed("it is no SEC 1 key of the curves P-256, P-384 or P-521"))
     }
 
-    fn new(kind: KeyKind, pair: Pair) -> Result<Self, KeyError> {
+    fn new(kind: Algorithm, pair: Pair) -> Result<Self, KeyError> {
         let public = match &pair {
             Pair::Ecdsa(pair) => PublicKey::from_raw(kind, pair.public_key().as_ref()),
             Pair::Ed25519(pair) => PublicKey::from_raw(kind, pair.public_key().as_ref()),
@@ -164,7 +164,7 @@ impl SigningKey {
         self.public.clone()
     }
 
-    pub fn kind(&self) -> KeyKind {
+    pub fn kind(&self) -> Algorithm {
         self.public.kind()
     }
 
@@ -173,17 +173,17 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`SignError::Key`] if the cryptographic library fails, which it has no reason to.
-    pub fn sign(&self, base: &[u8], encoding: Encoding) -> Result<Vec<u8>, SignError> {
+    pub fn sign(&self, base: &[u8], encoding: SignatureEncoding) -> Result<Vec<u8>, SignError> {
         self.signature(base, encoding).map_err(|Unspecified| SignError::Key)
     }
 
-    fn signature(&self, base: &[u8], encoding: Encoding) -> Result<Vec<u8>, Unspecified> {
+    fn signature(&self, base: &[u8], encoding: SignatureEncoding) -> Result<Vec<u8>, Unspecified> {
         let kind = self.kind();
         let pair = match &self.pair {
             Pair::Ed25519(pair) => return Ok(pair.sign(base).as_ref().to_vec()),
             Pair::Ecdsa(pair) => pair,
         };
-        if encoding == Encoding::Raw {
+        if encoding == SignatureEncoding::Raw {
             let der = pair.sign(&SystemRandom::new(), base)?;
             let (r, s) = ecdsa::parse_der(der.as_ref(), kind.size()).map_err(|_| Unspecified)?;
             return Ok(ecdsa::to_raw(r, s, kind.size()));
@@ -193,23 +193,23 @@ impl SigningKey {
         // place of the curve's hash.
         let hash = digest::digest(&digest::SHA512, base);
         let signature = match kind {
-            KeyKind::P256 => {
+            Algorithm::P256 => {
                 pair.sign_digest(&Digest::import_less_safe(&hash.as_ref()[..32], &digest::SHA256)?)
             }
-            KeyKind::P384 => {
+            Algorithm::P384 => {
                 pair.sign_digest(&Digest::import_less_safe(&hash.as_ref()[..48], &digest::SHA384)?)
             }
-            KeyKind::P521 | KeyKind::Ed25519 => pair.sign_digest(&hash),
+            Algorithm::P521 | Algorithm::Ed25519 => pair.sign_digest(&hash),
         };
         signature.map(|signature| signature.as_ref().to_vec())
     }
 }
 
-fn algorithm(kind: KeyKind) -> Option<&'static EcdsaSigningAlgorithm> {
+fn algorithm(kind: Algorithm) -> Option<&'static EcdsaSigningAlgorithm> {
     match kind {
-        KeyKind::P256 => Some(&curve::ECDSA_P256_SHA256_ASN1_SIGNING),
-        KeyKind::P384 => Some(&curve::ECDSA_P384_SHA384_ASN1_SIGNING),
-        KeyKind::P521 => Some(&curve::ECDSA_P521_SHA512_ASN1_SIGNING),
-        KeyKind::Ed25519 => None,
+        Algorithm::P256 => Some(&curve::ECDSA_P256_SHA256_ASN1_SIGNING),
+        Algorithm::P384 => Some(&curve::ECDSA_P384_SHA384_ASN1_SIGNING),
+        Algorithm::P521 => Some(&curve::ECDSA_P521_SHA512_ASN1_SIGNING),
+        Algorithm::Ed25519 => None,
     }
 }

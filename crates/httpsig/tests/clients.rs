@@ -5,7 +5,8 @@ mod common;
 
 use common::{attach, header, headers};
 use httpsig::{
-    Encoding, KeyKind, Message, Policy, Presented, Reading, Refusal, SigningKey, Version, body_digest, fields,
+    Algorithm, ComponentReader, Message, Policy, ReceivedSignature, SignatureEncoding, SigningKey,
+    VerifyError, Version, body_digest, fields,
 };
 
 const CREATED: i64 = 1_795_283_723;
@@ -15,8 +16,8 @@ const USER: &str = r#"{"first_name":"Marcel","last_name":"Müller","nationalitie
 
 struct Client {
     version: Version,
-    key: KeyKind,
-    encoding: Encoding,
+    key: Algorithm,
+    encoding: SignatureEncoding,
     label: &'static str,
     /// Everything behind the list. `{c}` is `created`, `{e5}` five seconds later.
     parameters: &'static str,
@@ -59,7 +60,7 @@ impl Client {
         let input = format!("({list}){parameters}");
         let sent = attach(&unsigned, self.label, &input, &key, self.version, self.encoding);
         let message = Message { headers: &sent, ..unsigned };
-        let presented = Presented::parse(&sent).unwrap();
+        let presented = ReceivedSignature::parse(&sent).unwrap();
         assert_eq!(presented.key_id(), Some("0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21"));
         assert_eq!(presented.label(), self.label);
         let verify = |message: &Message<'_>, now| {
@@ -71,7 +72,7 @@ impl Client {
         }
         assert!(verify(&message, CREATED + 400).is_err(), "{what}");
         assert!(verify(&Message { method: "PUT", ..message }, CREATED).is_err(), "{what}");
-        let base = presented.base(&message, self.version, &Reading::standard(&message)).unwrap();
+        let base = presented.base(&message, self.version, &ComponentReader::standard(&message)).unwrap();
         assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(self.encoding), "{what}");
     }
 }
@@ -88,8 +89,8 @@ const KEY: (&str, &str) = ("Idempotency-Key", "a3a780b6-a012-4fa8-905c-61a9d0c20
 fn python_package() {
     let client = Client {
         version: Version::Draft15,
-        key: KeyKind::P521,
-        encoding: Encoding::Der,
+        key: Algorithm::P521,
+        encoding: SignatureEncoding::Der,
         label: "sig1",
         parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";nonce="c8ce8257-345d-4913-851f-5c8dad86fc70";created={c};expires={e10}"#,
         always: &[
@@ -134,8 +135,8 @@ fn python_package() {
 fn javascript_example() {
     let client = Client {
         version: Version::Draft15,
-        key: KeyKind::P521,
-        encoding: Encoding::Der,
+        key: Algorithm::P521,
+        encoding: SignatureEncoding::Der,
         label: "sig1",
         parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};expires={e5};nonce="26d86871-1d7d-496b-8011-72623585b600""#,
         always: &[
@@ -170,8 +171,8 @@ fn javascript_example() {
 fn java_demo() {
     let client = Client {
         version: Version::Draft15,
-        key: KeyKind::P521,
-        encoding: Encoding::Der,
+        key: Algorithm::P521,
+        encoding: SignatureEncoding::Der,
         label: "sig1",
         parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};nonce="ESkl8EoYCDXVluS4";expires={e60}"#,
         always: &[ACCEPT, ("User-Agent", "Java-http-client/17.0.15"), ("Upvest-Signature-Version", "15")],
@@ -200,8 +201,8 @@ fn java_demo() {
 fn go_example_with_draft_6() {
     let client = Client {
         version: Version::Draft6,
-        key: KeyKind::Ed25519,
-        encoding: Encoding::Ed25519,
+        key: Algorithm::Ed25519,
+        encoding: SignatureEncoding::Ed25519,
         label: "sig1",
         parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};nonce="oVdTdoSc50bhOPen""#,
         always: &[
@@ -232,11 +233,11 @@ fn go_example_with_draft_6() {
 fn signing_proxy() {
     for (version, digest) in [(Version::Draft15, "content-digest"), (Version::Draft6, "digest")] {
         // Its manual makes P-256 keys, its vendor P-521: both over SHA-512 in DER.
-        for key in [KeyKind::P521, KeyKind::P256, KeyKind::P384] {
+        for key in [Algorithm::P521, Algorithm::P256, Algorithm::P384] {
             let client = Client {
                 version,
                 key,
-                encoding: Encoding::Der,
+                encoding: SignatureEncoding::Der,
                 label: "sig1",
                 parameters: r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created={c};nonce="8257007854";expires={e60}"#,
                 always: &[
@@ -293,12 +294,12 @@ fn rfc_9421_libraries() {
     // A label of one's own, spaces behind the semicolons: the text counts as it was sent.
     let spaced = r#"; created={c}; keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";  expires={e100}"#;
     for (key, encoding, label, parameters) in [
-        (KeyKind::Ed25519, Encoding::Ed25519, "sig1", python),
-        (KeyKind::Ed25519, Encoding::Ed25519, "pyhms", python),
-        (KeyKind::P256, Encoding::Raw, "sig1", npm),
-        (KeyKind::Ed25519, Encoding::Ed25519, "sig1", ed),
-        (KeyKind::P384, Encoding::Raw, "sig-b", p384),
-        (KeyKind::P521, Encoding::Raw, "sig1", spaced),
+        (Algorithm::Ed25519, SignatureEncoding::Ed25519, "sig1", python),
+        (Algorithm::Ed25519, SignatureEncoding::Ed25519, "pyhms", python),
+        (Algorithm::P256, SignatureEncoding::Raw, "sig1", npm),
+        (Algorithm::Ed25519, SignatureEncoding::Ed25519, "sig1", ed),
+        (Algorithm::P384, SignatureEncoding::Raw, "sig-b", p384),
+        (Algorithm::P521, SignatureEncoding::Raw, "sig1", spaced),
     ] {
         for version in [Version::Draft15, Version::Rfc9421] {
             let client = Client { version, key, encoding, label, parameters, always };
@@ -326,25 +327,26 @@ fn a_reading_of_ones_own() {
     let text = format!(
         "\"accept\": application/json\n\"cache-control:max-age\": 0\n\"@method\": GET\n\"@path\": /users/a b\n\"@signature-params\": {input}"
     );
-    let key = SigningKey::generate(KeyKind::P256).unwrap();
-    let signature = common::encode(&key.sign(text.as_bytes(), Encoding::Der).unwrap());
+    let key = SigningKey::generate(Algorithm::P256).unwrap();
+    let signature = common::encode(&key.sign(text.as_bytes(), SignatureEncoding::Der).unwrap());
     let mut sent = fields.clone();
     header(&mut sent, "signature-input", &format!("sig1={input}"));
     header(&mut sent, "signature", &format!("sig1=:{signature}:"));
     let message = Message { headers: &sent, ..unsigned };
-    let presented = Presented::parse(&sent).unwrap();
-    let standard = presented.base(&message, Version::Draft15, &Reading::standard(&message));
-    assert!(matches!(standard, Err(Refusal::MissingComponent { .. })));
+    let presented = ReceivedSignature::parse(&sent).unwrap();
+    let standard = presented.base(&message, Version::Draft15, &ComponentReader::standard(&message));
+    assert!(matches!(standard, Err(VerifyError::MissingComponent { .. })));
     let proxy = |headers: &http::HeaderMap, name: &str| match name.split_once(':') {
         Some((name, key)) => {
             fields::plain(headers, name)?.strip_prefix(&format!("{key}=")).map(str::to_owned)
         }
         None => Some(fields::plain(headers, name)?.split(", ").next()?.to_owned()),
     };
-    let reading = Reading { path: "/users/a b".into(), field: &proxy, params: httpsig::ParamsText::Received };
+    let reading =
+        ComponentReader { path: "/users/a b".into(), field: &proxy, params: httpsig::ParamsText::Received };
     let base = presented.base(&message, Version::Draft15, &reading).unwrap();
     assert_eq!(base, text);
-    assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(Encoding::Der));
+    assert_eq!(key.public().verify(base.as_bytes(), presented.signature()), Ok(SignatureEncoding::Der));
 }
 
 /// An `alg` that is signed like everything else, but is not that of the key.
@@ -362,17 +364,17 @@ fn a_wrong_alg_is_refused_although_it_is_signed() {
         body: b"",
         status: None,
     };
-    let key = SigningKey::generate(KeyKind::P256).unwrap();
+    let key = SigningKey::generate(Algorithm::P256).unwrap();
     for (alg, accepted) in [("ecdsa-p256-sha256", true), ("hmac-sha256", false), ("ecdsa-p384-sha384", false)]
     {
         let input = format!("(\"@method\" \"@path\");created={CREATED};alg=\"{alg}\"");
-        let sent = attach(&unsigned, "sig1", &input, &key, Version::Rfc9421, Encoding::Raw);
+        let sent = attach(&unsigned, "sig1", &input, &key, Version::Rfc9421, SignatureEncoding::Raw);
         let message = Message { headers: &sent, ..unsigned };
-        let presented = Presented::parse(&sent).unwrap();
+        let presented = ReceivedSignature::parse(&sent).unwrap();
         let policy = Policy::default();
         let verdict =
             httpsig::verify(&message, &presented, &key.public(), Version::Rfc9421, &policy, CREATED);
-        let refused = Err(Refusal::AlgorithmMismatch { alg: alg.to_owned(), key: "P-256" });
+        let refused = Err(VerifyError::AlgorithmMismatch { alg: alg.to_owned(), key: "P-256" });
         assert_eq!(verdict, if accepted { Ok(()) } else { refused });
     }
 }

@@ -4,14 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::process::{Command, Stdio};
 
-use httpsig::{Encoding, Hash, KeyError, KeyKind, PublicKey, Refusal, SigningKey};
+use httpsig::{Algorithm, Hash, KeyError, PublicKey, SignatureEncoding, SigningKey, VerifyError};
 
 const PASSPHRASE: &str = "geheim";
-const NAMES: [(KeyKind, &str); 4] = [
-    (KeyKind::P256, "p256"),
-    (KeyKind::P384, "p384"),
-    (KeyKind::P521, "p521"),
-    (KeyKind::Ed25519, "ed25519"),
+const NAMES: [(Algorithm, &str); 4] = [
+    (Algorithm::P256, "p256"),
+    (Algorithm::P384, "p384"),
+    (Algorithm::P521, "p521"),
+    (Algorithm::Ed25519, "ed25519"),
 ];
 
 fn read(name: &str) -> Vec<u8> {
@@ -28,7 +28,7 @@ fn every_private_format_gives_the_same_key() {
         let public = PublicKey::from_text(&text(&format!("{name}.pub.pem"))).unwrap();
         assert_eq!(public.kind(), kind);
         let mut forms = vec!["pkcs8", "pbkdf2", "scrypt"];
-        if kind != KeyKind::Ed25519 {
+        if kind != Algorithm::Ed25519 {
             forms.push("sec1");
         }
         for form in forms {
@@ -170,27 +170,27 @@ fn openssl_signatures() {
         let key = PublicKey::from_text(&text(&format!("{name}.pub.pem"))).unwrap();
         let sha512 = read(&format!("{name}.sha512.der"));
         let sha256 = read(&format!("{name}.sha256.der"));
-        assert_eq!(key.verify(&message, &sha512), Ok(Encoding::Der), "{name}");
-        assert_eq!(key.verify(&message, &sha256), Err(Refusal::Mismatch));
-        assert!(key.verify_as(&message, &sha256, Encoding::Der, Hash::Sha256));
-        assert!(!key.verify_as(&message, &sha256, Encoding::Der, Hash::Sha384));
-        assert!(!key.verify_as(&message, &sha256, Encoding::Raw, Hash::Sha256));
-        assert!(!key.verify_as(&message, &sha256, Encoding::Ed25519, Hash::Sha256));
+        assert_eq!(key.verify(&message, &sha512), Ok(SignatureEncoding::Der), "{name}");
+        assert_eq!(key.verify(&message, &sha256), Err(VerifyError::Mismatch));
+        assert!(key.verify_as(&message, &sha256, SignatureEncoding::Der, Hash::Sha256));
+        assert!(!key.verify_as(&message, &sha256, SignatureEncoding::Der, Hash::Sha384));
+        assert!(!key.verify_as(&message, &sha256, SignatureEncoding::Raw, Hash::Sha256));
+        assert!(!key.verify_as(&message, &sha256, SignatureEncoding::Ed25519, Hash::Sha256));
         let pair = SigningKey::from_pem(&text(&format!("{name}.pkcs8.pem")), None).unwrap();
-        let raw = pair.sign(&message, Encoding::Raw).unwrap();
-        assert_eq!(key.verify(&message, &raw), Ok(Encoding::Raw));
-        assert!(key.verify_as(&message, &raw, Encoding::Raw, kind.hash()));
-        assert!(!key.verify_as(&message, &raw, Encoding::Der, kind.hash()));
-        let der = pair.sign(&message, Encoding::Der).unwrap();
-        assert_eq!(key.verify(&message, &der), Ok(Encoding::Der));
+        let raw = pair.sign(&message, SignatureEncoding::Raw).unwrap();
+        assert_eq!(key.verify(&message, &raw), Ok(SignatureEncoding::Raw));
+        assert!(key.verify_as(&message, &raw, SignatureEncoding::Raw, kind.hash()));
+        assert!(!key.verify_as(&message, &raw, SignatureEncoding::Der, kind.hash()));
+        let der = pair.sign(&message, SignatureEncoding::Der).unwrap();
+        assert_eq!(key.verify(&message, &der), Ok(SignatureEncoding::Der));
         assert!(!format!("{pair:?}").contains("PRIVATE"));
     }
     let key = PublicKey::from_text(&text("ed25519.pub.pem")).unwrap();
     let signature = read("ed25519.sig");
-    assert_eq!(key.verify(&message, &signature), Ok(Encoding::Ed25519));
-    assert!(!key.verify_as(&message, &signature, Encoding::Raw, Hash::Sha512));
+    assert_eq!(key.verify(&message, &signature), Ok(SignatureEncoding::Ed25519));
+    assert!(!key.verify_as(&message, &signature, SignatureEncoding::Raw, Hash::Sha512));
     let pair = SigningKey::from_pem(&text("ed25519.pkcs8.pem"), None).unwrap();
-    for encoding in [Encoding::Der, Encoding::Raw, Encoding::Ed25519] {
+    for encoding in [SignatureEncoding::Der, SignatureEncoding::Raw, SignatureEncoding::Ed25519] {
         assert_eq!(
             pair.sign(&message, encoding).unwrap(),
             signature,
@@ -205,7 +205,7 @@ fn openssl_accepts_der_over_sha512_of_the_small_curves() {
     for (_, name) in &NAMES[..3] {
         let pair = SigningKey::from_pem(&text(&format!("{name}.pkcs8.pem")), None).unwrap();
         let path = std::env::temp_dir().join(format!("httpsig-{name}-{}.der", std::process::id()));
-        std::fs::write(&path, pair.sign(&read("message.txt"), Encoding::Der).unwrap()).unwrap();
+        std::fs::write(&path, pair.sign(&read("message.txt"), SignatureEncoding::Der).unwrap()).unwrap();
         let fixture = |name: &str| format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
         let status = Command::new("openssl")
             .args(["dgst", "-sha512", "-verify", &fixture(&format!("{name}.pub.pem")), "-signature"])
@@ -224,12 +224,12 @@ fn openssl_accepts_der_over_sha512_of_the_small_curves() {
 #[test]
 fn alg_must_fit_the_key() {
     let names = [
-        ("ecdsa-p256-sha256", Some(KeyKind::P256)),
-        ("ecdsa-p256-sha512", Some(KeyKind::P256)),
-        ("ecdsa-p384-sha384", Some(KeyKind::P384)),
-        ("ecdsa-p384-sha512", Some(KeyKind::P384)),
-        ("ecdsa-p521-sha512", Some(KeyKind::P521)),
-        ("ed25519", Some(KeyKind::Ed25519)),
+        ("ecdsa-p256-sha256", Some(Algorithm::P256)),
+        ("ecdsa-p256-sha512", Some(Algorithm::P256)),
+        ("ecdsa-p384-sha384", Some(Algorithm::P384)),
+        ("ecdsa-p384-sha512", Some(Algorithm::P384)),
+        ("ecdsa-p521-sha512", Some(Algorithm::P521)),
+        ("ed25519", Some(Algorithm::Ed25519)),
         ("hmac-sha256", None),
         ("rsa-pss-sha512", None),
         ("rsa-v1_5-sha256", None),
@@ -237,11 +237,11 @@ fn alg_must_fit_the_key() {
         ("", None),
         ("Ed25519", None),
     ];
-    for kind in KeyKind::ALL {
+    for kind in Algorithm::ALL {
         let key = SigningKey::generate(kind).unwrap().public();
         assert_eq!(key.check_alg(None), Ok(()));
         for (alg, fits) in names {
-            let wanted = Refusal::AlgorithmMismatch { alg: alg.to_owned(), key: kind.name() };
+            let wanted = VerifyError::AlgorithmMismatch { alg: alg.to_owned(), key: kind.name() };
             assert_eq!(key.check_alg(Some(alg)), if fits == Some(kind) { Ok(()) } else { Err(wanted) });
         }
     }
@@ -250,7 +250,7 @@ fn alg_must_fit_the_key() {
 /// The source decides the key, and a key of every kind made so signs like any other.
 #[test]
 fn keys_from_a_given_source_repeat_and_sign() {
-    for kind in KeyKind::ALL {
+    for kind in Algorithm::ALL {
         let made = |seed: u8| {
             let mut next = seed;
             SigningKey::generate_from(kind, |bytes| {
@@ -265,11 +265,11 @@ fn keys_from_a_given_source_repeat_and_sign() {
         assert_eq!(key.kind(), kind);
         assert_eq!(key.public(), made(1).public());
         assert_ne!(key.public(), made(2).public());
-        let signature = key.sign(b"base", httpsig::Encoding::Der).unwrap();
+        let signature = key.sign(b"base", httpsig::SignatureEncoding::Der).unwrap();
         assert!(key.public().verify(b"base", &signature).is_ok());
         let again = SigningKey::from_pem(&key.to_pkcs8_pem().unwrap(), None).unwrap();
         assert_eq!(again.public(), key.public());
     }
-    let dead = SigningKey::generate_from(KeyKind::P256, |bytes| bytes.fill(0));
+    let dead = SigningKey::generate_from(Algorithm::P256, |bytes| bytes.fill(0));
     assert!(dead.is_err(), "a scalar of zero is no key");
 }

@@ -3,23 +3,26 @@
 mod common;
 
 use common::headers;
-use httpsig::{Message, Parameters, ParamsText, Presented, Reading, Refusal, SignError, SigningKey, Version};
+use httpsig::{
+    ComponentReader, Message, Parameters, ParamsText, ReceivedSignature, SignError, SigningKey, VerifyError,
+    Version,
+};
 
-fn parse(input: &[&str], signature: &[&str]) -> Result<Presented, Refusal> {
+fn parse(input: &[&str], signature: &[&str]) -> Result<ReceivedSignature, VerifyError> {
     let mut fields: Vec<(&str, &str)> = input.iter().map(|value| ("signature-input", *value)).collect();
     fields.extend(signature.iter().map(|value| ("signature", *value)));
-    Presented::parse(&headers(&fields))
+    ReceivedSignature::parse(&headers(&fields))
 }
 
-fn one(input: &str) -> Result<Presented, Refusal> {
+fn one(input: &str) -> Result<ReceivedSignature, VerifyError> {
     parse(&[input], &["sig1=:AQI=:"])
 }
 
-fn refused(input: &str) -> Refusal {
+fn refused(input: &str) -> VerifyError {
     one(input).expect_err(input)
 }
 
-fn component(list: &str) -> Refusal {
+fn component(list: &str) -> VerifyError {
     refused(&format!("sig1=({list});created=1"))
 }
 
@@ -44,14 +47,14 @@ fn everything_that_is_there_is_read() {
     assert_eq!(presented.signature(), [1, 2]);
     let bare = one("sig1=()").unwrap();
     assert_eq!((bare.key_id(), bare.created(), bare.components().count()), (None, None, 0));
-    assert_eq!(bare.require_key_id(), Err(Refusal::MissingKeyId));
+    assert_eq!(bare.require_key_id(), Err(VerifyError::MissingKeyId));
 }
 
 #[test]
 fn missing_fields() {
-    assert_eq!(parse(&[], &["sig1=:AA==:"]), Err(Refusal::MissingSignatureInput));
-    assert_eq!(parse(&["sig1=()"], &[]), Err(Refusal::MissingSignature));
-    assert_eq!(parse(&[], &[]), Err(Refusal::MissingSignatureInput));
+    assert_eq!(parse(&[], &["sig1=:AA==:"]), Err(VerifyError::MissingSignatureInput));
+    assert_eq!(parse(&["sig1=()"], &[]), Err(VerifyError::MissingSignature));
+    assert_eq!(parse(&[], &[]), Err(VerifyError::MissingSignatureInput));
 }
 
 #[test]
@@ -64,22 +67,25 @@ fn labels() {
     assert_eq!(label(&["a=()"], &["b=:AA==:, a=:AA==:"]).as_deref(), Ok("a"));
     assert_eq!(label(&["a=(), b=()"], &["a=:AA==:"]).as_deref(), Ok("a"), "the one that is signed");
     assert_eq!(label(&["a=(), b=()"], &["b=:AA==:"]).as_deref(), Ok("b"));
-    assert_eq!(label(&["a=()"], &["sig1=:AA==:"]), Err(Refusal::LabelMissing { label: "a".to_owned() }));
-    let twice = |header| Err(Refusal::DuplicateLabel { header, label: "sig1".to_owned() });
+    assert_eq!(label(&["a=()"], &["sig1=:AA==:"]), Err(VerifyError::LabelMissing { label: "a".to_owned() }));
+    let twice = |header| Err(VerifyError::DuplicateLabel { header, label: "sig1".to_owned() });
     assert_eq!(label(&["sig1=(), sig1=()"], &["sig1=:AA==:"]), twice("signature-input"));
     assert_eq!(label(&["sig1=()", "sig1=()"], &["sig1=:AA==:"]), twice("signature-input"));
     assert_eq!(label(&["sig1=(), a=1, sig1;x"], &["sig1=:AA==:"]), twice("signature-input"));
     assert_eq!(label(&["sig1=()"], &["sig1=:AA==:, sig1=:AQ==:"]), twice("signature"));
     assert_eq!(label(&["sig1=()"], &["sig1=:AA==:", "sig1=:AQ==:"]), twice("signature"));
     // One that is not ours does not matter less: it could become ours somewhere else.
-    assert!(matches!(label(&["sig1=(), a=(), a=()"], &["sig1=:AA==:"]), Err(Refusal::DuplicateLabel { .. })));
+    assert!(matches!(
+        label(&["sig1=(), a=(), a=()"], &["sig1=:AA==:"]),
+        Err(VerifyError::DuplicateLabel { .. })
+    ));
 }
 
 /// The label that is chosen by a verifier who knows the keys `mine` and `also`.
-fn chosen(input: &str, signature: &str) -> Result<String, Refusal> {
+fn chosen(input: &str, signature: &str) -> Result<String, VerifyError> {
     let fields = headers(&[("signature-input", input), ("signature", signature)]);
-    let known = |presented: &Presented| matches!(presented.key_id(), Some("mine" | "also"));
-    Presented::choose(&fields, known).map(|found| found.label().to_owned())
+    let known = |presented: &ReceivedSignature| matches!(presented.key_id(), Some("mine" | "also"));
+    ReceivedSignature::choose(&fields, known).map(|found| found.label().to_owned())
 }
 
 #[test]
@@ -109,20 +115,20 @@ fn the_signature_by_a_known_key_counts() {
     // If none can be read, what is wrong with `sig1`, or else with the first.
     assert_eq!(
         chosen(r#"a=1, sig1=();keyid="mine""#, "a=:AA==:"),
-        Err(Refusal::LabelMissing { label: "sig1".into() })
+        Err(VerifyError::LabelMissing { label: "sig1".into() })
     );
-    assert_eq!(chosen("a=(), b=()", "c=:AA==:"), Err(Refusal::LabelMissing { label: "a".into() }));
+    assert_eq!(chosen("a=(), b=()", "c=:AA==:"), Err(VerifyError::LabelMissing { label: "a".into() }));
     // A field that is no dictionary is refused as a whole (RFC 8941 section 4.2), and so is a label twice.
-    assert!(matches!(chosen(r#"sig1=();keyid="mine", a=("#, all), Err(Refusal::Unparsable { .. })));
+    assert!(matches!(chosen(r#"sig1=();keyid="mine", a=("#, all), Err(VerifyError::Unparsable { .. })));
     let broken = chosen(r#"sig1=();keyid="mine""#, "sig1=:AA==:, a=:*:");
-    assert!(matches!(broken, Err(Refusal::Unparsable { .. })));
+    assert!(matches!(broken, Err(VerifyError::Unparsable { .. })));
     let twice = chosen(r#"sig1=();keyid="mine", a=(), a=()"#, all);
-    assert!(matches!(twice, Err(Refusal::DuplicateLabel { .. })));
+    assert!(matches!(twice, Err(VerifyError::DuplicateLabel { .. })));
     let list = |count: usize, value: &str| {
         (0..count).map(|at| format!("a{at}={value}")).collect::<Vec<_>>().join(", ")
     };
     assert_eq!(chosen(&list(16, "()"), &list(16, ":AA==:")).as_deref(), Ok("a0"));
-    let many = Err(Refusal::TooManySignatures { count: 17, most: 16 });
+    let many = Err(VerifyError::TooManySignatures { count: 17, most: 16 });
     assert_eq!(chosen(&list(17, "()"), &list(17, ":AA==:")), many);
 }
 
@@ -152,7 +158,7 @@ fn the_parameters_have_one_canonical_spacing() {
             status: None,
         };
         for (params, text) in [(ParamsText::Received, received), (ParamsText::Canonical, canonical)] {
-            let reading = Reading { params, ..Reading::standard(&message) };
+            let reading = ComponentReader { params, ..ComponentReader::standard(&message) };
             let base = presented.base(&message, Version::Draft15, &reading).unwrap();
             let expected = format!("\"@method\": GET\n\"x-y\";bs: :MQ==:\n\"@signature-params\": {text}");
             assert_eq!(base, expected, "{params:?}");
@@ -167,7 +173,7 @@ fn the_parameters_have_one_canonical_spacing() {
     // Blanks elsewhere are no structured field.
     for odd in ["sig1 =()", "sig1= ()", "sig1=();created =1", "sig1=();created= 1", "sig1=(\"a\" \"b\" ;sf;)"]
     {
-        assert!(matches!(refused(odd), Refusal::Unparsable { .. }), "{odd}");
+        assert!(matches!(refused(odd), VerifyError::Unparsable { .. }), "{odd}");
     }
 }
 
@@ -200,9 +206,11 @@ fn the_member_is_taken_verbatim() {
             format!("z=%\"\\\", sig1={text}, y;k=\"\\\"\""),
         ] {
             let presented = one(&field).unwrap_or_else(|error| panic!("{field}: {error}"));
-            let base = presented.base(&message, Version::Draft15, &Reading::standard(&message)).unwrap();
+            let base =
+                presented.base(&message, Version::Draft15, &ComponentReader::standard(&message)).unwrap();
             assert_eq!(base.lines().last().unwrap(), format!("\"@signature-params\": {text}"), "{field}");
-            let unquoted = presented.base(&message, Version::Draft6, &Reading::standard(&message)).unwrap();
+            let unquoted =
+                presented.base(&message, Version::Draft6, &ComponentReader::standard(&message)).unwrap();
             assert_eq!(unquoted.lines().last().unwrap(), format!("@signature-params: {text}"));
         }
     }
@@ -224,7 +232,7 @@ fn unreadable_fields() {
         "sig1=(),",
     ] {
         assert!(
-            matches!(refused(input), Refusal::Unparsable { header, .. } if header == "signature-input"),
+            matches!(refused(input), VerifyError::Unparsable { header, .. } if header == "signature-input"),
             "{input}"
         );
     }
@@ -242,7 +250,7 @@ fn unreadable_fields() {
     ] {
         let refusal = parse(&["sig1=()"], &[signature]).expect_err(signature);
         assert!(
-            matches!(refusal, Refusal::Unparsable { .. } | Refusal::LabelMissing { .. }),
+            matches!(refusal, VerifyError::Unparsable { .. } | VerifyError::LabelMissing { .. }),
             "{signature}: {refusal}"
         );
     }
@@ -261,34 +269,37 @@ fn parameters_of_the_wrong_type() {
         for value in values {
             let refusal = refused(&format!("sig1=();{parameter}={value}"));
             assert!(
-                matches!(refusal, Refusal::ParameterType { parameter: p, .. } if p == parameter),
+                matches!(refusal, VerifyError::ParameterType { parameter: p, .. } if p == parameter),
                 "{refusal}"
             );
         }
-        assert!(matches!(refused(&format!("sig1=();{parameter}")), Refusal::ParameterType { .. }));
+        assert!(matches!(refused(&format!("sig1=();{parameter}")), VerifyError::ParameterType { .. }));
     }
     assert!(
-        matches!(refused("sig1=();created=9999999999999999"), Refusal::Unparsable { .. }),
+        matches!(refused("sig1=();created=9999999999999999"), VerifyError::Unparsable { .. }),
         "sixteen digits"
     );
-    let twice = Refusal::DuplicateParameter { parameter: "nonce".to_owned() };
+    let twice = VerifyError::DuplicateParameter { parameter: "nonce".to_owned() };
     assert_eq!(refused(r#"sig1=();nonce="a";created=1;nonce="a""#), twice);
 }
 
 #[test]
 fn components_that_are_refused() {
-    let name = |text: &str| Refusal::ComponentName { component: text.to_owned() };
+    let name = |text: &str| VerifyError::ComponentName { component: text.to_owned() };
     assert_eq!(component(r#""Content-Type""#), name(r#""Content-Type""#));
     for odd in [r#""""#, r#""a b""#, r#""a\"b""#, r#""a;b""#, r#""a,b""#, r#""é""#] {
         let refusal = component(odd);
-        assert!(matches!(refusal, Refusal::ComponentName { .. } | Refusal::Unparsable { .. }), "{refusal}");
+        assert!(
+            matches!(refusal, VerifyError::ComponentName { .. } | VerifyError::Unparsable { .. }),
+            "{refusal}"
+        );
     }
     for odd in ["a", "1", "?1", ":AA==:"] {
-        assert!(matches!(component(odd), Refusal::Unparsable { .. }));
+        assert!(matches!(component(odd), VerifyError::Unparsable { .. }));
     }
     for unknown in ["@foo", "@", "@Method", "@signature-params", "@request-response", "@method "] {
         assert!(
-            matches!(component(&format!("\"{unknown}\"")), Refusal::UnsupportedComponent { .. }),
+            matches!(component(&format!("\"{unknown}\"")), VerifyError::UnsupportedComponent { .. }),
             "{unknown}"
         );
     }
@@ -312,7 +323,10 @@ fn components_that_are_refused() {
         r#""@query-param";key="a""#,
     ] {
         let refusal = component(parameter);
-        assert!(matches!(refusal, Refusal::UnsupportedComponentParameter { .. }), "{parameter}: {refusal}");
+        assert!(
+            matches!(refusal, VerifyError::UnsupportedComponentParameter { .. }),
+            "{parameter}: {refusal}"
+        );
     }
     for (list, twice) in [
         (r#""a" "b" "a""#, r#""a""#),
@@ -320,13 +334,16 @@ fn components_that_are_refused() {
         (r#""a";sf;key="b" "a";key="b";sf"#, r#""a";key="b";sf"#),
         (r#""@query-param";name="a" "@query-param";name="a""#, r#""@query-param";name="a""#),
     ] {
-        assert_eq!(component(list), Refusal::DuplicateComponent { component: twice.to_owned() });
+        assert_eq!(component(list), VerifyError::DuplicateComponent { component: twice.to_owned() });
     }
     assert!(one(r#"sig1=("a" "a";sf "a";bs "a";key="a" "a";key="b" "@query-param";name="a" "@query-param";name="b")"#).is_ok());
     let many = (0..101).map(|number| format!("\"x{number}\"")).collect::<Vec<_>>().join(" ");
-    assert_eq!(component(&many), Refusal::TooManyComponents { count: 101, most: 100, what: "components" });
+    assert_eq!(
+        component(&many),
+        VerifyError::TooManyComponents { count: 101, most: 100, what: "components" }
+    );
     let many = (0..17).map(|number| format!("\"a\";key=\"{number}\"")).collect::<Vec<_>>().join(" ");
-    assert!(matches!(component(&many), Refusal::TooManyComponents { count: 17, most: 16, .. }));
+    assert!(matches!(component(&many), VerifyError::TooManyComponents { count: 17, most: 16, .. }));
 }
 
 #[test]
@@ -337,7 +354,7 @@ fn refusals_help() {
         (component(r#""x";tr"#), vec!["`tr`", "trailers"]),
         (component(r#""x";req"#), vec!["`req`", "response"]),
         (component(r#""Accept""#), vec!["\"Accept\"", "lower-case"]),
-        (Refusal::TooManySignatures { count: 17, most: 16 }, vec!["`signature-input`", "17", "16"]),
+        (VerifyError::TooManySignatures { count: 17, most: 16 }, vec!["`signature-input`", "17", "16"]),
         (refused("sig1=(\"a\""), vec!["`signature-input`"]),
     ] {
         let text = refusal.to_string();
@@ -359,7 +376,7 @@ fn what_cannot_be_signed() {
         body: b"",
         status: None,
     };
-    let key = SigningKey::generate(httpsig::KeyKind::Ed25519).unwrap();
+    let key = SigningKey::generate(httpsig::Algorithm::Ed25519).unwrap();
     let good = Parameters { key_id: "k", created: 1, expires: None, nonce: None, alg: None, tag: None };
     let sign = |components: &[&str], parameters: &Parameters<'_>| {
         httpsig::sign(&message, components, parameters, &key, Version::Rfc9421)
@@ -388,13 +405,13 @@ fn what_cannot_be_signed() {
     assert_eq!(sign(&[], &Parameters { expires: Some(i64::MAX), ..good }), Err(SignError::Number("expires")));
     assert!(matches!(
         sign(&["x-missing"], &good),
-        Err(SignError::Component(Refusal::MissingComponent { .. }))
+        Err(SignError::Component(VerifyError::MissingComponent { .. }))
     ));
     assert!(matches!(
         sign(&["accept", "accept"], &good),
-        Err(SignError::Component(Refusal::DuplicateComponent { .. }))
+        Err(SignError::Component(VerifyError::DuplicateComponent { .. }))
     ));
-    assert!(matches!(sign(&["Accept"], &good), Err(SignError::Component(Refusal::ComponentName { .. }))));
+    assert!(matches!(sign(&["Accept"], &good), Err(SignError::Component(VerifyError::ComponentName { .. }))));
     for injected in ["accept\" \"date", "a);created=5", "a\"), sig2=(\"b", "\"accept\");x=(\"a\""] {
         assert!(matches!(sign(&[injected], &good), Err(SignError::Component(_))), "{injected}");
     }

@@ -4,17 +4,17 @@ mod common;
 
 use common::headers;
 use http::HeaderMap;
-use httpsig::{Message, Policy, Presented, Refusal, Version, body_digest};
+use httpsig::{Message, Policy, ReceivedSignature, VerifyError, Version, body_digest};
 
 const NOW: i64 = 1_700_000_000;
 const ALL: [Version; 3] = [Version::Draft6, Version::Draft15, Version::Rfc9421];
 
-fn presented(input: &str) -> Presented {
+fn presented(input: &str) -> ReceivedSignature {
     let input = format!("sig1={input}");
-    Presented::parse(&headers(&[("signature-input", &input), ("signature", "sig1=:AA==:")])).unwrap()
+    ReceivedSignature::parse(&headers(&[("signature-input", &input), ("signature", "sig1=:AA==:")])).unwrap()
 }
 
-fn at(created: i64, expires: Option<i64>) -> Presented {
+fn at(created: i64, expires: Option<i64>) -> ReceivedSignature {
     let expires = expires.map_or(String::new(), |expires| format!(";expires={expires}"));
     presented(&format!("();created={created}{expires}"))
 }
@@ -24,7 +24,7 @@ fn created_ahead() {
     let policy = Policy::default();
     for ahead in -20..=40 {
         let verdict = policy.check_time(&at(NOW + ahead, Some(NOW + 60)), NOW);
-        let refused = Err(Refusal::CreatedInFuture { seconds: ahead, most: 30 });
+        let refused = Err(VerifyError::CreatedInFuture { seconds: ahead, most: 30 });
         assert_eq!(verdict, if ahead <= 30 { Ok(()) } else { refused }, "{ahead}");
     }
 }
@@ -35,7 +35,7 @@ fn age_without_expires() {
     for age in 290..=310 {
         let signature = at(NOW - age, None);
         let verdict = policy.check_time(&signature, NOW);
-        let refused = Err(Refusal::TooOld { seconds: age, most: 300 });
+        let refused = Err(VerifyError::TooOld { seconds: age, most: 300 });
         assert_eq!(verdict, if age <= 300 { Ok(()) } else { refused }, "{age}");
         assert_eq!(policy.valid_until(&signature) >= NOW, age <= 300, "a replay memory keeps it as long");
     }
@@ -47,7 +47,7 @@ fn expiry_and_its_grace() {
     for late in -10..=10 {
         let signature = at(NOW - late - 10, Some(NOW - late));
         let verdict = policy.check_time(&signature, NOW);
-        let refused = Err(Refusal::Expired { seconds: late, most: 5 });
+        let refused = Err(VerifyError::Expired { seconds: late, most: 5 });
         assert_eq!(verdict, if late <= 5 { Ok(()) } else { refused }, "{late}");
         assert_eq!(policy.valid_until(&signature) >= NOW, late <= 5, "a replay memory keeps it as long");
     }
@@ -59,9 +59,9 @@ fn lifetime() {
     for life in -3..=310 {
         let verdict = policy.check_time(&at(NOW, Some(NOW + life)), NOW);
         let expected = match life {
-            ..0 => Err(Refusal::ExpiresBeforeCreated),
+            ..0 => Err(VerifyError::ExpiresBeforeCreated),
             0..=300 => Ok(()),
-            _ => Err(Refusal::LifetimeTooLong { seconds: life, most: 300 }),
+            _ => Err(VerifyError::LifetimeTooLong { seconds: life, most: 300 }),
         };
         assert_eq!(verdict, expected, "{life}");
     }
@@ -84,7 +84,7 @@ fn extreme_times_do_not_overflow() {
     assert!(Policy::default().check_time(&at(MOST, None), i64::MIN).is_err());
     assert!(Policy::default().check_time(&at(-MOST, None), i64::MAX).is_err());
     let none = presented("();keyid=\"k\"");
-    assert_eq!(Policy::default().check_time(&none, NOW), Err(Refusal::MissingCreated));
+    assert_eq!(Policy::default().check_time(&none, NOW), Err(VerifyError::MissingCreated));
     assert_eq!(Policy::default().valid_until(&none), i64::MIN);
 }
 
@@ -94,13 +94,13 @@ fn message<'a>(query: Option<&'a str>, headers: &'a HeaderMap, body: &'a [u8]) -
     Message { method, scheme: "https", authority: "a", path, query, headers, body, status: None }
 }
 
-fn coverage(list: &str, message: &Message<'_>, version: Version, strict: bool) -> Result<(), Refusal> {
+fn coverage(list: &str, message: &Message<'_>, version: Version, strict: bool) -> Result<(), VerifyError> {
     let input = format!("({list});keyid=\"k\";nonce=\"n\";created={NOW}");
     Policy { strict, ..Policy::default() }.check_coverage(&presented(&input), message, version)
 }
 
-fn missing(component: &'static str) -> Result<(), Refusal> {
-    Err(Refusal::NotCovered { component })
+fn missing(component: &'static str) -> Result<(), VerifyError> {
+    Err(VerifyError::NotCovered { component })
 }
 
 #[test]
@@ -147,11 +147,11 @@ fn coverage_of_authorization_and_body() {
     let one = headers(&[("digest", "SHA-256=x")]);
     let none = HeaderMap::new();
     for (version, list, fields, expected) in [
-        (Version::Draft6, line, &none, Err(Refusal::DigestMissing { header: "digest" })),
-        (Version::Draft15, line, &none, Err(Refusal::DigestMissing { header: "content-digest" })),
-        (Version::Draft6, line, &both, Err(Refusal::DigestNotCovered { header: "digest" })),
-        (Version::Draft15, line, &both, Err(Refusal::DigestNotCovered { header: "content-digest" })),
-        (Version::Rfc9421, line, &one, Err(Refusal::DigestMissing { header: "content-digest" })),
+        (Version::Draft6, line, &none, Err(VerifyError::DigestMissing { header: "digest" })),
+        (Version::Draft15, line, &none, Err(VerifyError::DigestMissing { header: "content-digest" })),
+        (Version::Draft6, line, &both, Err(VerifyError::DigestNotCovered { header: "digest" })),
+        (Version::Draft15, line, &both, Err(VerifyError::DigestNotCovered { header: "content-digest" })),
+        (Version::Rfc9421, line, &one, Err(VerifyError::DigestMissing { header: "content-digest" })),
         (Version::Draft6, r#""@method" "@path" "digest""#, &both, Ok(())),
         (Version::Draft6, r#""@method" "@path" "content-digest""#, &both, Ok(())),
         (Version::Draft15, r#""@method" "@path" "content-digest""#, &both, Ok(())),
@@ -159,13 +159,13 @@ fn coverage_of_authorization_and_body() {
             Version::Draft15,
             r#""@method" "@path" "digest""#,
             &both,
-            Err(Refusal::DigestNotCovered { header: "content-digest" }),
+            Err(VerifyError::DigestNotCovered { header: "content-digest" }),
         ),
         (
             Version::Rfc9421,
             r#""@method" "@path" "content-digest";key="sha-256""#,
             &both,
-            Err(Refusal::DigestNotCovered { header: "content-digest" }),
+            Err(VerifyError::DigestNotCovered { header: "content-digest" }),
         ),
     ] {
         assert_eq!(
@@ -177,7 +177,7 @@ fn coverage_of_authorization_and_body() {
     }
     // A body that is announced and not read yet.
     let announced = headers(&[("content-length", "5")]);
-    let refused = Err(Refusal::DigestMissing { header: "content-digest" });
+    let refused = Err(VerifyError::DigestMissing { header: "content-digest" });
     assert_eq!(coverage(line, &message(None, &announced, b""), Version::Draft15, false), refused);
     let zero = headers(&[("content-length", "0")]);
     assert_eq!(coverage(line, &message(None, &zero, b""), Version::Draft15, false), Ok(()));
@@ -210,8 +210,8 @@ fn strict_coverage() {
         strict.check_coverage(&presented(&format!("({text}){parameters}")), &post, Version::Draft15)
     };
     assert_eq!(check(";keyid=\"k\";nonce=\"n\""), Ok(()));
-    assert_eq!(check(";keyid=\"k\""), Err(Refusal::MissingNonce));
-    assert_eq!(check(";nonce=\"n\""), Err(Refusal::MissingKeyId));
+    assert_eq!(check(";keyid=\"k\""), Err(VerifyError::MissingNonce));
+    assert_eq!(check(";nonce=\"n\""), Err(VerifyError::MissingKeyId));
     let get = HeaderMap::new();
     let list = r#""@method" "@path" "accept" "upvest-client-id""#;
     assert_eq!(coverage(list, &message(None, &get, b""), Version::Draft15, true), Ok(()));
@@ -236,7 +236,7 @@ const SHA256: &str = "X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=";
 const SHA512: &str =
     "WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==";
 
-fn check_digest(field: &str, value: &str, body: &[u8]) -> Result<(), Refusal> {
+fn check_digest(field: &str, value: &str, body: &[u8]) -> Result<(), VerifyError> {
     let fields = headers(&[(field, value)]);
     let version = if field == "digest" { Version::Draft6 } else { Version::Draft15 };
     let signature = presented(&format!("(\"{field}\");created={NOW}"));
@@ -248,7 +248,7 @@ fn content_digest_forms() {
     let check = |value: &str| {
         check_digest("content-digest", &value.replace("S2", SHA256).replace("S5", SHA512), BODY)
     };
-    let mismatch = |algorithm| Err(Refusal::DigestMismatch { header: "content-digest", algorithm });
+    let mismatch = |algorithm| Err(VerifyError::DigestMismatch { header: "content-digest", algorithm });
     for good in [
         "sha-512=:S5:",
         "sha-256=:S2:",
@@ -270,12 +270,12 @@ fn content_digest_forms() {
         "nobody knows which of the two counts"
     );
     for none in ["", "md5=:AA==:", "sha=:AA==:"] {
-        assert_eq!(check(none), Err(Refusal::DigestAlgorithm { header: "content-digest" }), "{none}");
+        assert_eq!(check(none), Err(VerifyError::DigestAlgorithm { header: "content-digest" }), "{none}");
     }
     for broken in
         ["SHA-512=:S5:", "sha-512=S5", "sha-512=\"S5\"", "sha-512", "sha-512=:S5", "sha-512=(:S5:)", "ü"]
     {
-        assert!(matches!(check(broken), Err(Refusal::Unparsable { .. })), "{broken}");
+        assert!(matches!(check(broken), Err(VerifyError::Unparsable { .. })), "{broken}");
     }
 }
 
@@ -283,7 +283,7 @@ fn content_digest_forms() {
 fn plain_digest_forms() {
     let check =
         |value: &str| check_digest("digest", &value.replace("S2", SHA256).replace("S5", SHA512), BODY);
-    let mismatch = |algorithm| Err(Refusal::DigestMismatch { header: "digest", algorithm });
+    let mismatch = |algorithm| Err(VerifyError::DigestMismatch { header: "digest", algorithm });
     for good in [
         "SHA-256=S2",
         "sha-256=S2",
@@ -299,9 +299,9 @@ fn plain_digest_forms() {
     assert_eq!(check("SHA-256="), mismatch("sha-256"));
     assert_eq!(check("SHA-256=AAAA, SHA-256=S2"), mismatch("sha-256"));
     assert_eq!(check("SHA-256=S2, SHA-512=AAAA"), mismatch("sha-512"));
-    assert_eq!(check("MD5=AAAA"), Err(Refusal::DigestAlgorithm { header: "digest" }));
+    assert_eq!(check("MD5=AAAA"), Err(VerifyError::DigestAlgorithm { header: "digest" }));
     for broken in ["", "SHA-256", "SHA-256=:S2:", "SHA-256=*", "SHA-256=S2,", "ü"] {
-        assert!(matches!(check(broken), Err(Refusal::Unparsable { .. })), "{broken}");
+        assert!(matches!(check(broken), Err(VerifyError::Unparsable { .. })), "{broken}");
     }
 }
 
@@ -311,10 +311,10 @@ fn a_covered_digest_counts_also_without_a_body() {
         let (name, value) = body_digest(version, b"");
         let value = value.to_str().unwrap();
         assert_eq!(check_digest(name.as_str(), value, b""), Ok(()));
-        assert!(matches!(check_digest(name.as_str(), value, b"x"), Err(Refusal::DigestMismatch { .. })));
+        assert!(matches!(check_digest(name.as_str(), value, b"x"), Err(VerifyError::DigestMismatch { .. })));
         let (_, other) = body_digest(version, b"x");
         let verdict = check_digest(name.as_str(), other.to_str().unwrap(), b"");
-        assert!(matches!(verdict, Err(Refusal::DigestMismatch { .. })));
+        assert!(matches!(verdict, Err(VerifyError::DigestMismatch { .. })));
     }
 }
 
@@ -325,12 +325,12 @@ fn a_body_needs_a_covered_digest_also_when_only_the_digest_is_checked() {
     let check = |fields: &HeaderMap, body: &[u8]| {
         Policy::default().check_digest(&signature, &message(None, fields, body), Version::Draft15)
     };
-    assert_eq!(check(&fields, BODY), Err(Refusal::DigestNotCovered { header: "content-digest" }));
-    assert_eq!(check(&HeaderMap::new(), BODY), Err(Refusal::DigestMissing { header: "content-digest" }));
+    assert_eq!(check(&fields, BODY), Err(VerifyError::DigestNotCovered { header: "content-digest" }));
+    assert_eq!(check(&HeaderMap::new(), BODY), Err(VerifyError::DigestMissing { header: "content-digest" }));
     assert_eq!(check(&fields, b""), Ok(()), "not covered, so it says nothing");
     // In draft 15 the old field is not asked for, but once it is covered it must be true.
     let both = headers(&[("content-digest", &format!("sha-512=:{SHA512}:")), ("digest", "SHA-256=AAAA")]);
     let signature = presented("(\"content-digest\" \"digest\");created=1");
     let verdict = Policy::default().check_digest(&signature, &message(None, &both, BODY), Version::Draft15);
-    assert_eq!(verdict, Err(Refusal::DigestMismatch { header: "digest", algorithm: "sha-256" }));
+    assert_eq!(verdict, Err(VerifyError::DigestMismatch { header: "digest", algorithm: "sha-256" }));
 }

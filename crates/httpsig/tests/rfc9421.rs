@@ -8,8 +8,8 @@ use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA512, UnparsedPublicKey};
 use common::{decode, encode, header, headers};
 use http::HeaderMap;
 use httpsig::{
-    Encoding, KeyKind, Message, Policy, Presented, PublicKey, Reading, Refusal, SigningKey, Version,
-    body_digest, verify,
+    Algorithm, ComponentReader, Message, Policy, PublicKey, ReceivedSignature, SignatureEncoding, SigningKey,
+    VerifyError, Version, body_digest, verify,
 };
 
 const RSA_PSS: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr4tmm3r20Wd/PbqvP1s2+QEtvpuRaV8Yq40gjUR8y2Rjxa6d\
@@ -42,7 +42,7 @@ fn signed(mut fields: HeaderMap, label: &str, input: &str, signature: &str) -> H
 }
 
 /// The request of appendix B.2 with one of its signatures; gives the parsed signature and its base.
-fn b2(label: &str, input: &str, signature: &str) -> (Presented, String) {
+fn b2(label: &str, input: &str, signature: &str) -> (ReceivedSignature, String) {
     let fields = headers(&[
         ("host", "example.com"),
         ("date", "Tue, 20 Apr 2021 02:07:55 GMT"),
@@ -52,9 +52,9 @@ fn b2(label: &str, input: &str, signature: &str) -> (Presented, String) {
     ]);
     let fields = signed(fields, label, input, signature);
     let message = Message { body: BODY, ..request("POST", "/foo", Some("param=Value&Pet=dog"), &fields) };
-    let presented = Presented::parse(&fields).unwrap();
+    let presented = ReceivedSignature::parse(&fields).unwrap();
     assert_eq!(presented.label(), label);
-    let base = presented.base(&message, Version::Rfc9421, &Reading::standard(&message)).unwrap();
+    let base = presented.base(&message, Version::Rfc9421, &ComponentReader::standard(&message)).unwrap();
     (presented, base)
 }
 
@@ -130,17 +130,17 @@ fn b_2_4_response() {
         "wNmSUAhwb5LxtOtOpNa6W5xj067m5hFrj0XQ4fvpaCLx0NKocgPquLgyahnzDnDAUy5eCdlYUEkLIj+32oiasw==",
     );
     let message = Message { body, status: Some(200), ..request("", "", None, &fields) };
-    let presented = Presented::parse(&fields).unwrap();
-    let base = presented.base(&message, Version::Rfc9421, &Reading::standard(&message)).unwrap();
+    let presented = ReceivedSignature::parse(&fields).unwrap();
+    let base = presented.base(&message, Version::Rfc9421, &ComponentReader::standard(&message)).unwrap();
     assert!(base.starts_with("\"@status\": 200\n\"content-type\": application/json\n"));
     let key = PublicKey::from_spki_der(&decode(P256)).unwrap();
-    assert_eq!(key.verify(base.as_bytes(), presented.signature()), Ok(Encoding::Raw));
+    assert_eq!(key.verify(base.as_bytes(), presented.signature()), Ok(SignatureEncoding::Raw));
     let verify = |message: &Message<'_>| {
         httpsig::verify(message, &presented, &key, Version::Rfc9421, &Policy::default(), 1_618_884_500)
     };
     assert_eq!(verify(&message), Ok(()));
-    assert_eq!(verify(&Message { status: Some(201), ..message }), Err(Refusal::Mismatch));
-    assert!(matches!(verify(&Message { body: b"{}", ..message }), Err(Refusal::DigestMismatch { .. })));
+    assert_eq!(verify(&Message { status: Some(201), ..message }), Err(VerifyError::Mismatch));
+    assert!(matches!(verify(&Message { body: b"{}", ..message }), Err(VerifyError::DigestMismatch { .. })));
 }
 
 #[test]
@@ -162,8 +162,8 @@ fn b_2_6_ed25519() {
         "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==",
     );
     let key = PublicKey::from_spki_der(&decode(ED25519)).unwrap();
-    assert_eq!(key.verify(base.as_bytes(), presented.signature()), Ok(Encoding::Ed25519));
-    assert_eq!(key.verify(&base.as_bytes()[1..], presented.signature()), Err(Refusal::Mismatch));
+    assert_eq!(key.verify(base.as_bytes(), presented.signature()), Ok(SignatureEncoding::Ed25519));
+    assert_eq!(key.verify(&base.as_bytes()[1..], presented.signature()), Err(VerifyError::Mismatch));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn b_3_proxy_with_client_certificate() {
     );
     let message = request("POST", "/foo", Some("param=Value&Pet=dog"), &fields);
     let key = PublicKey::from_spki_der(&decode(P256)).unwrap();
-    let presented = Presented::parse(&fields).unwrap();
+    let presented = ReceivedSignature::parse(&fields).unwrap();
     let verify = |message: &Message<'_>| {
         httpsig::verify(message, &presented, &key, Version::Rfc9421, &Policy::default(), 1_618_884_500)
     };
@@ -192,9 +192,12 @@ fn b_3_proxy_with_client_certificate() {
     assert_eq!(verify(&Message { authority: "Service.Internal.Example:443", ..message }), Ok(()));
     assert_eq!(
         verify(&Message { authority: "service.internal.example:80", ..message }),
-        Err(Refusal::Mismatch)
+        Err(VerifyError::Mismatch)
     );
-    assert_eq!(verify(&Message { query: Some("param=Value&Pet=cat"), ..message }), Err(Refusal::Mismatch));
+    assert_eq!(
+        verify(&Message { query: Some("param=Value&Pet=cat"), ..message }),
+        Err(VerifyError::Mismatch)
+    );
 }
 
 #[test]
@@ -207,8 +210,8 @@ fn b_4_transformations() {
             "ZT1kooQsEHpZ0I1IjCqtQppOmIqlJPeo7DHR3SoMn0s5JZ1eRGS0A+vyYP9t/LXlh5QMFFQ6cpLt2m0pmj3NDA==",
         );
         let message = request(method, "/demo", Some(query), &fields);
-        let presented = Presented::parse(&fields).unwrap();
-        let base = presented.base(&message, Version::Rfc9421, &Reading::standard(&message)).unwrap();
+        let presented = ReceivedSignature::parse(&fields).unwrap();
+        let base = presented.base(&message, Version::Rfc9421, &ComponentReader::standard(&message)).unwrap();
         let key = PublicKey::from_spki_der(&decode(ED25519)).unwrap();
         key.verify(base.as_bytes(), presented.signature()).is_ok()
     };
@@ -234,16 +237,17 @@ fn b_4_transformations() {
 }
 
 /// The value of one component, or why there is none.
-fn value(message: &Message<'_>, component: &str, version: Version) -> Result<String, Refusal> {
+fn value(message: &Message<'_>, component: &str, version: Version) -> Result<String, VerifyError> {
     let input = format!("sig1=({component});created=1");
-    let presented = Presented::parse(&headers(&[("signature-input", &input), ("signature", "sig1=:AA==:")]))?;
-    let base = presented.base(message, version, &Reading::standard(message))?;
+    let presented =
+        ReceivedSignature::parse(&headers(&[("signature-input", &input), ("signature", "sig1=:AA==:")]))?;
+    let base = presented.base(message, version, &ComponentReader::standard(message))?;
     let line =
         base.strip_suffix(&format!("\n\"@signature-params\": ({component});created=1")).unwrap().to_owned();
     Ok(line.strip_prefix(&format!("{component}: ")).expect("the identifier stands as it was sent").to_owned())
 }
 
-fn rfc(message: &Message<'_>, component: &str) -> Result<String, Refusal> {
+fn rfc(message: &Message<'_>, component: &str) -> Result<String, VerifyError> {
     value(message, component, Version::Rfc9421)
 }
 
@@ -286,9 +290,9 @@ fn section_2_1_fields() {
         assert_eq!(rfc(&message, component).as_deref(), Ok(expected), "{component}");
     }
     for component in [r#""x-missing""#, r#""x-missing";bs"#, r#""x-missing";sf"#, r#""keys";key="z""#] {
-        assert!(matches!(rfc(&message, component), Err(Refusal::MissingComponent { .. })), "{component}");
+        assert!(matches!(rfc(&message, component), Err(VerifyError::MissingComponent { .. })), "{component}");
     }
-    assert!(matches!(rfc(&message, r#""date";sf"#), Err(Refusal::Unparsable { .. })));
+    assert!(matches!(rfc(&message, r#""date";sf"#), Err(VerifyError::Unparsable { .. })));
 }
 
 #[test]
@@ -338,11 +342,11 @@ fn section_2_2_derived_components() {
     }
     let response = Message { status: Some(200), ..message };
     assert_eq!(rfc(&response, r#""@status""#).as_deref(), Ok("200"));
-    assert!(matches!(rfc(&message, r#""@status""#), Err(Refusal::UnsupportedComponent { .. })));
-    assert!(matches!(rfc(&response, r#""@method""#), Err(Refusal::UnsupportedComponent { .. })));
+    assert!(matches!(rfc(&message, r#""@status""#), Err(VerifyError::UnsupportedComponent { .. })));
+    assert!(matches!(rfc(&response, r#""@method""#), Err(VerifyError::UnsupportedComponent { .. })));
     let nowhere = Message { authority: "", ..message };
     for component in [r#""@authority""#, r#""@target-uri""#] {
-        assert!(matches!(rfc(&nowhere, component), Err(Refusal::MissingComponent { .. })));
+        assert!(matches!(rfc(&nowhere, component), Err(VerifyError::MissingComponent { .. })));
     }
 }
 
@@ -367,10 +371,10 @@ fn section_2_2_8_query_parameters() {
     let draft = value(&message, r#""@query-param";name="bar""#, Version::Draft15);
     assert_eq!(draft.as_deref(), Ok("with plus whitespace"));
     let lines = value(&message, r#""@query-param";name="var""#, Version::Draft15);
-    assert!(matches!(lines, Err(Refusal::UnusableValue { .. })), "a line break would forge a base line");
+    assert!(matches!(lines, Err(VerifyError::UnusableValue { .. })), "a line break would forge a base line");
     let twice = Message { query: Some("a=1&b=2&a=1"), ..message };
-    assert!(matches!(rfc(&twice, r#""@query-param";name="a""#), Err(Refusal::UnusableValue { .. })));
-    assert!(matches!(rfc(&twice, r#""@query-param";name="c""#), Err(Refusal::MissingComponent { .. })));
+    assert!(matches!(rfc(&twice, r#""@query-param";name="a""#), Err(VerifyError::UnusableValue { .. })));
+    assert!(matches!(rfc(&twice, r#""@query-param";name="c""#), Err(VerifyError::MissingComponent { .. })));
     let marks = Message { query: Some("a=*-._~!'()%7e%2e/\u{e4}"), ..message };
     let expected = "*-._%7E%21%27%28%29%7E.%2F%C3%A4";
     assert_eq!(rfc(&marks, r#""@query-param";name="a""#).as_deref(), Ok(expected));
@@ -378,7 +382,7 @@ fn section_2_2_8_query_parameters() {
     assert_eq!(rfc(&broken, r#""@query-param";name="a""#).as_deref(), Ok("%FF"));
     assert_eq!(rfc(&broken, r#""@query-param";name="b""#).as_deref(), Ok("%25zz%25"));
     let draft = value(&broken, r#""@query-param";name="a""#, Version::Draft15);
-    assert!(matches!(draft, Err(Refusal::UnusableValue { .. })));
+    assert!(matches!(draft, Err(VerifyError::UnusableValue { .. })));
 }
 
 #[test]
@@ -401,15 +405,15 @@ fn section_2_5_base() {
 #[test]
 fn section_2_3_parameters_in_either_spacing() {
     let canonical = r#"("@method" "@path");created=1618884473;keyid="k""#;
-    let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+    let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
     let none = HeaderMap::new();
     let message = request("GET", "/path", None, &none);
     let verified = |received: &str, signed: &str| {
         let base = format!("\"@method\": GET\n\"@path\": /path\n\"@signature-params\": {signed}");
-        let signature = key.sign(base.as_bytes(), Encoding::Ed25519).unwrap();
+        let signature = key.sign(base.as_bytes(), SignatureEncoding::Ed25519).unwrap();
         let (input, signature) = (format!("a={received}"), format!("a=:{}:", encode(&signature)));
         let fields = headers(&[("signature-input", &input), ("signature", &signature)]);
-        let presented = Presented::parse(&fields).unwrap();
+        let presented = ReceivedSignature::parse(&fields).unwrap();
         let message = Message { headers: &fields, ..message };
         verify(&message, &presented, &key.public(), Version::Rfc9421, &Policy::default(), 1_618_884_475)
     };
@@ -430,7 +434,7 @@ fn section_2_3_parameters_in_either_spacing() {
             r#"("@method");created=1618884473;keyid="k""#,
             r#"("@method" "@path");created=01618884473;keyid="k""#,
         ] {
-            assert_eq!(verified(received, other), Err(Refusal::Mismatch), "{received} signed as {other}");
+            assert_eq!(verified(received, other), Err(VerifyError::Mismatch), "{received} signed as {other}");
         }
     }
 }

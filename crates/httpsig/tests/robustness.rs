@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httpsig::{
-    KeyKind, Message, Parameters, Policy, Presented, PublicKey, Reading, SigningKey, Version, body_digest,
-    usual_components,
+    Algorithm, ComponentReader, Message, Parameters, Policy, PublicKey, ReceivedSignature, SigningKey,
+    Version, body_digest, usual_components,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -28,12 +28,12 @@ fn exercise(
 ) {
     let authority = "a";
     let message = Message { method: "POST", scheme: "https", authority, path, query, headers, body, status };
-    let Ok(presented) = Presented::parse(headers) else { return };
+    let Ok(presented) = ReceivedSignature::parse(headers) else { return };
     for version in ALL {
         for strict in [false, true] {
             let _ = Policy { strict, ..Policy::default() }.check(&presented, &message, version, now);
         }
-        let _ = presented.base(&message, version, &Reading::standard(&message));
+        let _ = presented.base(&message, version, &ComponentReader::standard(&message));
         let _ = Policy::default().check_digest(&presented, &message, version);
     }
     let _ = presented.components().count() + usize::from(presented.covers("a") || presented.binds("a"));
@@ -64,7 +64,7 @@ fn field() -> impl Strategy<Value = String> {
 
 fn keys() -> &'static [PublicKey] {
     static KEYS: std::sync::OnceLock<Vec<PublicKey>> = std::sync::OnceLock::new();
-    KEYS.get_or_init(|| KeyKind::ALL.map(|kind| SigningKey::generate(kind).unwrap().public()).to_vec())
+    KEYS.get_or_init(|| Algorithm::ALL.map(|kind| SigningKey::generate(kind).unwrap().public()).to_vec())
 }
 
 proptest! {
@@ -140,7 +140,7 @@ proptest! {
         key_id in "[ -~]{0,20}",
         version in prop_oneof![Just(Version::Draft6), Just(Version::Draft15), Just(Version::Rfc9421)],
     ) {
-        let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+        let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
         let mut headers = HeaderMap::new();
         append(&mut headers, "accept", accept.as_bytes());
         append(&mut headers, "upvest-client-id", name.as_bytes());
@@ -159,7 +159,7 @@ proptest! {
         append(&mut sent, "signature-input", signed.signature_input.as_bytes());
         append(&mut sent, "signature", signed.signature.as_bytes());
         let received = Message { headers: &sent, ..message };
-        let presented = Presented::parse(&sent).unwrap();
+        let presented = ReceivedSignature::parse(&sent).unwrap();
         prop_assert_eq!(presented.key_id(), Some(key_id.as_str()));
         let verdict = httpsig::verify(&received, &presented, &key.public(), version, &Policy::default(), 7);
         prop_assert_eq!(verdict, Ok(()));

@@ -1,6 +1,6 @@
 //! Signatures that cannot be any: refused by their shape, before the curve is asked.
 
-use httpsig::{Encoding, KeyKind, PublicKey, Refusal, SigningKey};
+use httpsig::{Algorithm, PublicKey, SignatureEncoding, SigningKey, VerifyError};
 
 const P256_ORDER: &str = "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
 
@@ -22,7 +22,7 @@ fn pair(r: &[u8], s: &[u8]) -> Vec<u8> {
 
 fn shape(key: &PublicKey, signature: &[u8], reason: &str) {
     match key.verify(b"text", signature) {
-        Err(Refusal::SignatureShape { key: name, reason: found }) => {
+        Err(VerifyError::SignatureShape { key: name, reason: found }) => {
             assert_eq!(name, key.kind().name());
             assert!(found.contains(reason), "{found} instead of {reason}: {signature:02x?}");
         }
@@ -32,7 +32,7 @@ fn shape(key: &PublicKey, signature: &[u8], reason: &str) {
 
 #[test]
 fn der_oddities() {
-    let key = SigningKey::generate(KeyKind::P256).unwrap().public();
+    let key = SigningKey::generate(Algorithm::P256).unwrap().public();
     let one: &[u8] = &[1];
     shape(&key, &[], "neither DER nor raw");
     shape(&key, &[0x30], "neither DER nor raw");
@@ -60,16 +60,16 @@ fn der_oddities() {
 
 #[test]
 fn numbers_that_no_signature_has() {
-    let key = SigningKey::generate(KeyKind::P256).unwrap().public();
+    let key = SigningKey::generate(Algorithm::P256).unwrap().public();
     let order = hex(P256_ORDER);
     let signed = [&[0][..], &order].concat();
     for (r, s) in [(&signed[..], &[1][..]), (&[1], &signed), (&signed, &signed), (&[1], &[1])] {
-        assert_eq!(key.verify(b"text", &pair(r, s)), Err(Refusal::Mismatch));
+        assert_eq!(key.verify(b"text", &pair(r, s)), Err(VerifyError::Mismatch));
     }
     let mut one = vec![0; 32];
     one[31] = 1;
     for (r, s) in [(&order, &one), (&one, &order), (&order, &order), (&vec![0xff; 32], &one)] {
-        assert_eq!(key.verify(b"text", &[r.clone(), s.clone()].concat()), Err(Refusal::Mismatch));
+        assert_eq!(key.verify(b"text", &[r.clone(), s.clone()].concat()), Err(VerifyError::Mismatch));
     }
     let zero = vec![0; 32];
     for (r, s) in [(&zero, &one), (&one, &zero), (&zero, &zero)] {
@@ -80,15 +80,15 @@ fn numbers_that_no_signature_has() {
 #[test]
 fn lengths() {
     for (kind, right) in
-        [(KeyKind::P256, 64), (KeyKind::P384, 96), (KeyKind::P521, 132), (KeyKind::Ed25519, 64)]
+        [(Algorithm::P256, 64), (Algorithm::P384, 96), (Algorithm::P521, 132), (Algorithm::Ed25519, 64)]
     {
         let key = SigningKey::generate(kind).unwrap().public();
         for length in 0..200 {
             let verdict = key.verify(b"text", &vec![1; length]);
             let expected = length == right;
-            assert_eq!(verdict == Err(Refusal::Mismatch), expected, "{kind:?} {length}");
+            assert_eq!(verdict == Err(VerifyError::Mismatch), expected, "{kind:?} {length}");
             assert_eq!(
-                matches!(verdict, Err(Refusal::SignatureShape { .. })),
+                matches!(verdict, Err(VerifyError::SignatureShape { .. })),
                 !expected,
                 "{kind:?} {length}"
             );
@@ -99,17 +99,17 @@ fn lengths() {
 /// Small numbers get shorter DER and zeros in front of the raw form; both directions must still be right.
 #[test]
 fn many_signatures_of_both_encodings() {
-    for (kind, count) in [(KeyKind::P256, 1500), (KeyKind::P384, 100), (KeyKind::P521, 100)] {
+    for (kind, count) in [(Algorithm::P256, 1500), (Algorithm::P384, 100), (Algorithm::P521, 100)] {
         let key = SigningKey::generate(kind).unwrap();
         let public = key.public();
         let mut lengths = std::collections::BTreeSet::new();
         for number in 0..count {
             let text = format!("text {number}");
-            let der = key.sign(text.as_bytes(), Encoding::Der).unwrap();
-            let raw = key.sign(text.as_bytes(), Encoding::Raw).unwrap();
-            assert_eq!(public.verify(text.as_bytes(), &der), Ok(Encoding::Der));
-            assert_eq!(public.verify(text.as_bytes(), &raw), Ok(Encoding::Raw));
-            assert_eq!(public.verify(b"text", &der), Err(Refusal::Mismatch));
+            let der = key.sign(text.as_bytes(), SignatureEncoding::Der).unwrap();
+            let raw = key.sign(text.as_bytes(), SignatureEncoding::Raw).unwrap();
+            assert_eq!(public.verify(text.as_bytes(), &der), Ok(SignatureEncoding::Der));
+            assert_eq!(public.verify(text.as_bytes(), &raw), Ok(SignatureEncoding::Raw));
+            assert_eq!(public.verify(b"text", &der), Err(VerifyError::Mismatch));
             lengths.insert(der.len());
         }
         assert!(lengths.len() > 1, "{lengths:?}");

@@ -5,7 +5,8 @@ mod common;
 use aws_lc_rs::digest::{SHA512, digest};
 use common::{decode, header, headers, hex};
 use httpsig::{
-    Encoding, KeyKind, Message, Policy, Presented, PublicKey, Reading, Refusal, Version, body_digest,
+    Algorithm, ComponentReader, Message, Policy, PublicKey, ReceivedSignature, SignatureEncoding,
+    VerifyError, Version, body_digest,
 };
 
 const P521: &str = "MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBiUVQ0HhZMuAOqiO2lPIT+MMSH4bcl6BOWnFn205bzTcRI9RuRdtrXVNwp/\
@@ -80,7 +81,7 @@ const C: Vector = Vector {
 
 fn check(vector: &Vector) {
     for (spki, signature, encoding) in
-        [(P521, vector.p521, Encoding::Der), (ED25519, vector.ed25519, Encoding::Ed25519)]
+        [(P521, vector.p521, SignatureEncoding::Der), (ED25519, vector.ed25519, SignatureEncoding::Ed25519)]
     {
         let mut sent = headers(&[
             ("accept", "application/json"),
@@ -104,10 +105,10 @@ fn check(vector: &Vector) {
             body: vector.body,
             status: None,
         };
-        let presented = Presented::parse(&sent).unwrap();
+        let presented = ReceivedSignature::parse(&sent).unwrap();
         assert_eq!(presented.label(), "sig1");
         assert_eq!(presented.nonce(), Some("n0nce0000000001"));
-        let base = presented.base(&message, vector.version, &Reading::standard(&message)).unwrap();
+        let base = presented.base(&message, vector.version, &ComponentReader::standard(&message)).unwrap();
         assert_eq!(base.len(), vector.base_length);
         assert_eq!(hex(digest(&SHA512, base.as_bytes()).as_ref()), vector.base_sha512);
         let key = PublicKey::from_spki_der(&decode(spki)).unwrap();
@@ -120,7 +121,10 @@ fn check(vector: &Vector) {
             httpsig::verify(&message, &presented, &key, vector.version, &strict, 1_700_000_010),
             Ok(())
         );
-        assert!(matches!(verify(vector.version, 1_700_000_066), Err(Refusal::Expired { seconds: 6, .. })));
+        assert!(matches!(
+            verify(vector.version, 1_700_000_066),
+            Err(VerifyError::Expired { seconds: 6, .. })
+        ));
         let other = if vector.version == Version::Draft6 { Version::Rfc9421 } else { Version::Draft6 };
         assert!(verify(other, 1_700_000_010).is_err());
     }
@@ -144,7 +148,7 @@ fn c_draft_15_with_a_query() {
 #[test]
 fn the_p521_key_is_read_as_such() {
     let key = PublicKey::from_spki_der(&decode(P521)).unwrap();
-    assert_eq!(key.kind(), KeyKind::P521);
+    assert_eq!(key.kind(), Algorithm::P521);
     assert_eq!(PublicKey::from_jwk(&key.jwk()).unwrap(), key);
     assert_eq!(PublicKey::from_text(&key.spki_pem()).unwrap(), key);
 }

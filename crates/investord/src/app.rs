@@ -1,4 +1,4 @@
-//! What a running server consists of, built once and cloned everywhere.
+//! The parts of a running server, built once and shared by all handlers and workers.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use anyhow::Context;
 use tokio::sync::Notify;
 use url::Url;
 
-use crate::access::Access;
-use crate::api::directory::Directory;
-use crate::api::limits::Limits;
-use crate::api::replays::Replays;
-use crate::api::signature_counts::SignatureCounts;
+use crate::access::Budgets;
+use crate::access::client_cache::ClientCache;
+use crate::access::rate_limits::RateLimits;
+use crate::access::replay_guard::ReplayGuard;
+use crate::access::signature_counts::SignatureCounts;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::outbound::{self, Outbound};
 use crate::store::Store;
+use crate::store::encryption::MasterKey;
 use crate::store::readiness::Readiness;
-use crate::store::seal::MasterKey;
 
 /// Whether this is somebody's laptop or the real register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     pub store: Store,
     pub master_key: Arc<MasterKey>,
-    pub access: Access,
+    pub budgets: Budgets,
     pub readiness: Readiness,
-    pub directory: Directory,
-    pub limits: Limits,
-    pub replays: Replays,
-    pub signature_counts: SignatureCounts,
+    pub client_cache: ClientCache,
+    pub rate_limits: RateLimits,
+    pub replay_guard: ReplayGuard,
+    pub signature_counts: Arc<SignatureCounts>,
     pub origin: Origin,
     pub outbound: Outbound,
     /// Told when this process has made work for the worker.
@@ -68,10 +68,11 @@ impl App {
         store: Store,
         master_key: Arc<MasterKey>,
     ) -> anyhow::Result<Self> {
-        let (limits, origin) = (Limits::new(&config, &clock), Origin::of(&config)?);
+        let (rate_limits, origin) = (RateLimits::new(&config, &clock), Origin::of(&config)?);
         let outbound = Outbound::new(&config.webhooks)?;
-        let access = Access::new(&config);
-        let (directory, replays) = (Directory::default(), Replays::new(clock.now()));
+        let budgets = Budgets::new(&config);
+        let client_cache = ClientCache::new(store.clone(), Arc::clone(&master_key));
+        let replay_guard = ReplayGuard::new(clock.now());
         Ok(Self(Arc::new(Parts {
             config,
             mode,
@@ -79,12 +80,12 @@ impl App {
             ids,
             store,
             master_key,
-            access,
+            budgets,
             readiness: Readiness::default(),
-            directory,
-            limits,
-            replays,
-            signature_counts: SignatureCounts::default(),
+            client_cache,
+            rate_limits,
+            replay_guard,
+            signature_counts: Arc::default(),
             origin,
             outbound,
             work: Notify::new(),

@@ -1,4 +1,4 @@
-//! Time and chance, the only two things the server asks of the machine without being told.
+//! The clock and the source of random ids, the only file that asks the operating system for them.
 //!
 //! Everything else receives them as arguments, so that a test can set the clock and repeat a run.
 

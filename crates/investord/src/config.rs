@@ -1,4 +1,4 @@
-//! Configuration: built-in defaults, then a TOML file, then the environment, then the command line.
+//! The configuration: all settings, their defaults and their checks.
 //!
 //! `investord.default.toml` is the manual; a test holds it and [`Config::default`] together.
 
@@ -18,9 +18,9 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::domain::webhook::Targets;
-use crate::store::connect::Tuning;
-use crate::store::{Database, Postgres};
+use crate::domain::delivery::webhook::AddressPolicy;
+use crate::store::engine::postgres::connection_settings::Tuning;
+use crate::store::{Database, PostgresSettings};
 
 pub use address::Address;
 pub use limits::{Limits, PASSWORDS};
@@ -87,8 +87,8 @@ impl Default for Webhooks {
 }
 
 impl Webhooks {
-    pub fn targets(&self) -> Targets {
-        if self.allow_insecure_targets { Targets::Any } else { Targets::Public }
+    pub fn targets(&self) -> AddressPolicy {
+        if self.allow_insecure_targets { AddressPolicy::Any } else { AddressPolicy::Public }
     }
 }
 
@@ -286,7 +286,7 @@ impl Config {
 /// Reads `sqlite:PATH` or a PostgreSQL connection URI; errors do not quote it, it may hold a password.
 pub fn database(uri: &str, tuning: &Tuning) -> anyhow::Result<Database> {
     if uri.starts_with("postgres://") || uri.starts_with("postgresql://") {
-        return Ok(Database::Postgres(Arc::new(Postgres::parse(uri, tuning.clone())?)));
+        return Ok(Database::Postgres(Arc::new(PostgresSettings::parse(uri, tuning.clone())?)));
     }
     match uri.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() => Ok(Database::Sqlite(path.trim_start_matches("//").into())),

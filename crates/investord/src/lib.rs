@@ -5,11 +5,11 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod backoffice;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
-pub mod operator;
 pub mod outbound;
 pub mod problem;
 pub mod provision;

@@ -1,4 +1,4 @@
-//! Everything the server can refuse, and how a refusal looks on the wire (RFC 9457).
+//! Problems: every refusal of the server, and its document (RFC 9457).
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use crate::domain::schema::{Fault, Schemas};
+use crate::domain::json::schema::{FieldError, Schemas};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug)]
 pub enum Problem {
     /// Body, query, header or form do not validate: every fault.
-    InvalidRequest(Vec<Fault>),
+    InvalidRequest(Vec<FieldError>),
     MissingClientId,
     MissingIdempotencyKey,
     Unauthorised(Unauthorised),
@@ -60,7 +60,7 @@ pub const NOT_PROVEN: &str = "the client, its key, its token, its secret or the 
     the log of the server says which, under the request id";
 
 /// One kind of problem: the last segment of its `type`, its title, and a page that helps to mend it.
-pub struct Kind {
+pub struct ProblemKind {
     pub slug: &'static str,
     pub status: StatusCode,
     pub title: &'static str,
@@ -71,7 +71,7 @@ pub struct Kind {
 impl Problem {
     /// A refusal for a single fault.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Problem::InvalidRequest(vec![Fault::new(field, message)])
+        Problem::InvalidRequest(vec![FieldError::new(field, message)])
     }
 
     /// Refuses somebody who has not proved who they are; a production server keeps the detail for its log.
@@ -98,7 +98,7 @@ impl Problem {
         }
     }
 
-    pub const fn kind(&self) -> &'static Kind {
+    pub const fn kind(&self) -> &'static ProblemKind {
         match self {
             Problem::InvalidRequest(_) => &INVALID_REQUEST,
             Problem::MissingClientId => &MISSING_CLIENT_ID,
@@ -169,7 +169,7 @@ impl Problem {
 
     /// The problem document. `type_base` is the part of `type` before the slug.
     pub fn document(&self, type_base: &str, request_id: &str) -> String {
-        let Kind { slug, status, title, .. } = self.kind();
+        let ProblemKind { slug, status, title, .. } = self.kind();
         let mut document = json!({
             "type": format!("{type_base}/{slug}"),
             "status": status.as_u16(),
@@ -238,17 +238,17 @@ pub fn schema(schemas: &mut Schemas) -> Value {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full | StoreError::Unavailable(_) | StoreError::Raced(_) => {
+            StoreError::DiskFull | StoreError::Unavailable(_) | StoreError::SerializationFailure(_) => {
                 Problem::Unavailable(error.to_string())
             }
-            StoreError::Busy(_) => Problem::StillRunning,
-            StoreError::Damaged(_) => Problem::Internal(error.to_string()),
+            StoreError::LockTimeout(_) => Problem::StillRunning,
+            StoreError::Corrupt(_) => Problem::Internal(error.to_string()),
         }
     }
 }
 
-impl From<Vec<Fault>> for Problem {
-    fn from(faults: Vec<Fault>) -> Self {
+impl From<Vec<FieldError>> for Problem {
+    fn from(faults: Vec<FieldError>) -> Self {
         Problem::InvalidRequest(faults)
     }
 }
@@ -285,11 +285,11 @@ const fn kind(
     status: StatusCode,
     title: &'static str,
     help: &'static [&'static str],
-) -> Kind {
-    Kind { slug, status, title, help }
+) -> ProblemKind {
+    ProblemKind { slug, status, title, help }
 }
 
-static INVALID_REQUEST: Kind = kind(
+static INVALID_REQUEST: ProblemKind = kind(
     "invalid_request",
     StatusCode::BAD_REQUEST,
     "Invalid request",
@@ -302,14 +302,14 @@ static INVALID_REQUEST: Kind = kind(
      A JSON body needs the content type <code>application/json</code> and at most 1 MiB.",
     ],
 );
-static MISSING_CLIENT_ID: Kind = kind(
+static MISSING_CLIENT_ID: ProblemKind = kind(
     "missing_client_id",
     StatusCode::BAD_REQUEST,
     "Missing client ID",
     &["Every request names its client in the header <code>upvest-client-id</code>, a UUID. Only \
      <code>POST /auth/token</code> may leave it out, because its form has <code>client_id</code>."],
 );
-static MISSING_IDEMPOTENCY_KEY: Kind = kind(
+static MISSING_IDEMPOTENCY_KEY: ProblemKind = kind(
     "missing_idempotency_key",
     StatusCode::BAD_REQUEST,
     "Missing idempotency key",
@@ -319,7 +319,7 @@ static MISSING_IDEMPOTENCY_KEY: Kind = kind(
         "A repeat within the window gets the first answer, byte for byte, and does nothing twice.",
     ],
 );
-static UNAUTHORISED: Kind = kind(
+static UNAUTHORISED: ProblemKind = kind(
     "unauthorised",
     StatusCode::UNAUTHORIZED,
     "Unauthorised",
@@ -337,7 +337,7 @@ static UNAUTHORISED: Kind = kind(
      <code>likely_cause</code> to the answer. <code>investord call --verbose</code> shows a base that holds.",
     ],
 );
-static FORBIDDEN: Kind = kind(
+static FORBIDDEN: ProblemKind = kind(
     "forbidden",
     StatusCode::FORBIDDEN,
     "Forbidden",
@@ -347,19 +347,19 @@ static FORBIDDEN: Kind = kind(
      which this cannot be done any more, as with a user who has left; <code>detail</code> says so.",
     ],
 );
-static NOT_FOUND: Kind = kind(
+static NOT_FOUND: ProblemKind = kind(
     "not_found",
     StatusCode::NOT_FOUND,
     "Not found",
     &["There is no such path, or no such resource among those of your tenant."],
 );
-static METHOD_NOT_ALLOWED: Kind = kind(
+static METHOD_NOT_ALLOWED: ProblemKind = kind(
     "method_not_allowed",
     StatusCode::METHOD_NOT_ALLOWED,
     "Method not allowed",
     &["The path exists, but not with this method. The header <code>allow</code> names the methods it knows."],
 );
-static NOT_ACCEPTABLE: Kind = kind(
+static NOT_ACCEPTABLE: ProblemKind = kind(
     "not_acceptable",
     StatusCode::NOT_ACCEPTABLE,
     "Not acceptable",
@@ -369,7 +369,7 @@ static NOT_ACCEPTABLE: Kind = kind(
      success has no body also take <code>application/problem+json</code> alone.",
     ],
 );
-static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
+static UNSUPPORTED_MEDIA_TYPE: ProblemKind = kind(
     "unsupported_media_type",
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     "Unsupported media type",
@@ -379,13 +379,13 @@ static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
      says. A content type that is not taken is <code>invalid_request</code> instead.",
     ],
 );
-static CONFLICT: Kind = kind(
+static CONFLICT: ProblemKind = kind(
     "conflict",
     StatusCode::CONFLICT,
     "Conflict",
     &["The resource is in a state in which this cannot be done, or the same request is still running."],
 );
-static UNPROCESSABLE_ENTITY: Kind = kind(
+static UNPROCESSABLE_ENTITY: ProblemKind = kind(
     "unprocessable_entity",
     StatusCode::UNPROCESSABLE_ENTITY,
     "Unprocessable entity",
@@ -395,7 +395,7 @@ static UNPROCESSABLE_ENTITY: Kind = kind(
          anything else under a new key.",
     ],
 );
-static UPGRADE_REQUIRED: Kind = kind(
+static UPGRADE_REQUIRED: ProblemKind = kind(
     "upgrade_required",
     StatusCode::UPGRADE_REQUIRED,
     "Upgrade required",
@@ -404,7 +404,7 @@ static UPGRADE_REQUIRED: Kind = kind(
      leave it out.",
     ],
 );
-static TOO_MANY_REQUESTS: Kind = kind(
+static TOO_MANY_REQUESTS: ProblemKind = kind(
     "too_many_requests",
     StatusCode::TOO_MANY_REQUESTS,
     "Too many requests",
@@ -413,7 +413,7 @@ static TOO_MANY_REQUESTS: Kind = kind(
      seconds as <code>retry-after</code> says; then back off exponentially.",
     ],
 );
-static INTERNAL: Kind = kind(
+static INTERNAL: ProblemKind = kind(
     "internal",
     StatusCode::INTERNAL_SERVER_ERROR,
     "Internal error",
@@ -422,7 +422,7 @@ static INTERNAL: Kind = kind(
      was not answered may be sent again with the same idempotency key.",
     ],
 );
-static UNAVAILABLE: Kind = kind(
+static UNAVAILABLE: ProblemKind = kind(
     "unavailable",
     StatusCode::SERVICE_UNAVAILABLE,
     "Service unavailable",
@@ -431,7 +431,7 @@ static UNAVAILABLE: Kind = kind(
      request has been kept; send it again with the same idempotency key.",
     ],
 );
-static GATEWAY_TIMEOUT: Kind = kind(
+static GATEWAY_TIMEOUT: ProblemKind = kind(
     "gateway_timeout",
     StatusCode::GATEWAY_TIMEOUT,
     "Gateway timeout",
@@ -442,7 +442,7 @@ static GATEWAY_TIMEOUT: Kind = kind(
 );
 
 /// Every kind of problem that has a page, those that only a proxy or a later operation gives among them.
-pub static KINDS: [&Kind; 16] = [
+pub static KINDS: [&ProblemKind; 16] = [
     &INVALID_REQUEST,
     &MISSING_CLIENT_ID,
     &MISSING_IDEMPOTENCY_KEY,

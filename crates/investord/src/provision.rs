@@ -1,4 +1,4 @@
-//! Bringing tenants, clients and keys into being, one by one or from a file.
+//! Creates and changes tenants, clients, keys and operators.
 
 mod tenants_file;
 
@@ -14,17 +14,18 @@ use uuid::Uuid;
 use crate::clock::{Clock, Ids};
 use crate::config::Secret;
 use crate::domain::suggest::did_you_mean;
-use crate::domain::tenant::{SCOPES, Settings};
-use crate::store::operators::{self, Operator, Role};
-use crate::store::seal::{MasterKey, TenantKey};
+use crate::domain::tenants::{SCOPES, TenantSettings};
+use crate::store::encryption::{MasterKey, TenantKey};
+use crate::store::tenants::operators;
+use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{Store, StoreError, Tx};
 
-pub use tenants_file::Wanted;
+pub use tenants_file::DeclaredTenant;
 
 /// Why something cannot be brought into being. Nothing has been changed.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub enum ProvisionError {
     #[error("{0}")]
     Invalid(String),
     #[error(transparent)]
@@ -34,8 +35,8 @@ pub enum Refusal {
     Rehearsed,
 }
 
-fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::Invalid(message.into()))
+fn refuse<T>(message: impl Into<String>) -> Result<T, ProvisionError> {
+    Err(ProvisionError::Invalid(message.into()))
 }
 
 /// What provisioning needs of the world; cloned into units of work.
@@ -56,10 +57,14 @@ pub struct NewClient {
 }
 
 impl Provisioner {
-    pub async fn create_tenant(&self, name: String, settings: Settings) -> Result<TenantRow, Refusal> {
+    pub async fn create_tenant(
+        &self,
+        name: String,
+        settings: TenantSettings,
+    ) -> Result<TenantRow, ProvisionError> {
         let this = self.clone();
         self.store
-            .write_alone("tenants.create", move |tx| match tenants::by_name(tx, &name)? {
+            .write_serializable("tenants.create", move |tx| match tenants::by_name(tx, &name)? {
                 Some(_) => refuse(format!("there is a tenant '{name}' already")),
                 None => this.insert_tenant(tx, &name, &settings),
             })
@@ -71,12 +76,13 @@ impl Provisioner {
         &self,
         name: String,
         changes: Vec<(String, serde_json::Value)>,
-    ) -> Result<TenantRow, Refusal> {
+    ) -> Result<TenantRow, ProvisionError> {
         self.store
-            .write_alone("tenants.set", move |tx| {
+            .write_serializable("tenants.set", move |tx| {
                 let mut tenant = tenant(tx, &name)?;
                 for (key, value) in &changes {
-                    tenant.settings = tenant.settings.with(key, value.clone()).map_err(Refusal::Invalid)?;
+                    tenant.settings =
+                        tenant.settings.with(key, value.clone()).map_err(ProvisionError::Invalid)?;
                 }
                 tenants::set_settings(tx, tenant.number, &tenant.settings)?;
                 Ok(tenant)
@@ -89,10 +95,10 @@ impl Provisioner {
         &self,
         tenant_name: String,
         new: NewClient,
-    ) -> Result<(Uuid, Secret), Refusal> {
+    ) -> Result<(Uuid, Secret), ProvisionError> {
         let this = self.clone();
         self.store
-            .write_alone("clients.create", move |tx| {
+            .write_serializable("clients.create", move |tx| {
                 let tenant = tenant(tx, &tenant_name)?;
                 let id = new.id.unwrap_or_else(|| this.ids.uuid());
                 let secret = new.secret.clone().unwrap_or_else(|| this.secret());
@@ -112,10 +118,10 @@ impl Provisioner {
         role: Role,
         tenant_name: Option<String>,
         password: Option<String>,
-    ) -> Result<Operator, Refusal> {
+    ) -> Result<Operator, ProvisionError> {
         let this = self.clone();
         self.store
-            .write_alone("operators.create", move |tx| {
+            .write_serializable("operators.create", move |tx| {
                 if operators::by_name(tx, &name)?.is_some() {
                     return refuse(format!("there is an operator '{name}' already"));
                 }
@@ -132,10 +138,10 @@ impl Provisioner {
     }
 
     /// Lets an operator be known by the token of this hash.
-    pub async fn add_operator_token(&self, name: String, hash: [u8; 32]) -> Result<(), Refusal> {
+    pub async fn add_operator_token(&self, name: String, hash: [u8; 32]) -> Result<(), ProvisionError> {
         let now = self.clock.now();
         self.store
-            .write_alone("operators.token", move |tx| {
+            .write_serializable("operators.token", move |tx| {
                 let operator = operator(tx, &name)?;
                 if operator.disabled_at.is_some() {
                     return refuse(format!("the operator '{name}' is disabled"));
@@ -146,10 +152,10 @@ impl Provisioner {
     }
 
     /// Refuses an operator from now on; their tokens are gone.
-    pub async fn disable_operator(&self, name: String) -> Result<Operator, Refusal> {
+    pub async fn disable_operator(&self, name: String) -> Result<Operator, ProvisionError> {
         let now = self.clock.now();
         self.store
-            .write_alone("operators.disable", move |tx| {
+            .write_serializable("operators.disable", move |tx| {
                 operators::disable(tx, operator(tx, &name)?.id, now)?;
                 operator(tx, &name)
             })
@@ -162,27 +168,32 @@ impl Provisioner {
         id: Uuid,
         secret: Option<Secret>,
         end_tokens: bool,
-    ) -> Result<Secret, Refusal> {
+    ) -> Result<Secret, ProvisionError> {
         let this = self.clone();
         self.store
-            .write_alone("clients.rotate_secret", move |tx| {
+            .write_serializable("clients.rotate_secret", move |tx| {
                 let client = client(tx, id)?;
                 let secret = secret.clone().unwrap_or_else(|| this.secret());
                 check_secret(&secret)?;
                 let mac = this.key_of(tx, client.tenant)?.secret_mac(&id, &secret.0);
                 tenants::set_client(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
                 if end_tokens {
-                    tenants::drop_tokens(tx, id)?;
+                    tenants::delete_tokens(tx, id)?;
                 }
                 Ok(secret)
             })
             .await
     }
 
-    pub async fn add_key(&self, client_id: Uuid, id: Option<Uuid>, key: PublicKey) -> Result<Uuid, Refusal> {
+    pub async fn add_key(
+        &self,
+        client_id: Uuid,
+        id: Option<Uuid>,
+        key: PublicKey,
+    ) -> Result<Uuid, ProvisionError> {
         let this = self.clone();
         self.store
-            .write_alone("client_keys.add", move |tx| {
+            .write_serializable("client_keys.add", move |tx| {
                 client(tx, client_id)?;
                 let id = id.unwrap_or_else(|| this.ids.uuid());
                 match tenants::key_by_id(tx, id)? {
@@ -195,10 +206,10 @@ impl Provisioner {
     }
 
     /// Wraps every tenant's key with another master key; how many.
-    pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, Refusal> {
+    pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, ProvisionError> {
         let this = self.clone();
         self.store
-            .write_alone("tenants.rewrap", move |tx| {
+            .write_serializable("tenants.rewrap", move |tx| {
                 let all = tenants::all(tx)?;
                 for tenant in &all {
                     let sealed =
@@ -210,7 +221,12 @@ impl Provisioner {
             .await
     }
 
-    fn insert_tenant(&self, tx: &Tx<'_>, name: &str, settings: &Settings) -> Result<TenantRow, Refusal> {
+    fn insert_tenant(
+        &self,
+        tx: &Tx<'_>,
+        name: &str,
+        settings: &TenantSettings,
+    ) -> Result<TenantRow, ProvisionError> {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return refuse("the name of a tenant has 1 to 100 characters and no control characters");
         }
@@ -230,7 +246,7 @@ impl Provisioner {
     }
 
     /// Refuses a master key that is not the one that seals what is there.
-    pub fn check_master_key(&self, tenants: &[TenantRow]) -> Result<(), Refusal> {
+    pub fn check_master_key(&self, tenants: &[TenantRow]) -> Result<(), ProvisionError> {
         let own = self.master_key.fingerprint();
         match tenants.iter().find(|tenant| tenant.master_key != own) {
             None => Ok(()),
@@ -248,7 +264,7 @@ impl Provisioner {
         secret: &Secret,
         scopes: &[String],
         declared: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ProvisionError> {
         let scopes = checked_scopes(scopes)?;
         check_secret(secret)?;
         let secret = self.key_of(tx, tenant.number)?.secret_mac(&id, &secret.0);
@@ -257,7 +273,7 @@ impl Provisioner {
         Ok(tenants::insert_client(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
     }
 
-    fn key_of(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, Refusal> {
+    fn key_of(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, ProvisionError> {
         match tenants::by_number(tx, tenant)? {
             Some(tenant) => Ok(self.master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?),
             None => refuse(format!("there is no tenant {tenant}")),
@@ -272,9 +288,9 @@ impl Provisioner {
 }
 
 /// Revokes a key; needs no master key, so that it can be done in a hurry.
-pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), Refusal> {
+pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), ProvisionError> {
     store
-        .write_alone("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
+        .write_serializable("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
             None => refuse(format!("there is no key '{id}'")),
             Some(KeyRow { revoked_at: Some(at), .. }) => {
                 refuse(format!("the key '{id}' was revoked at {at}"))
@@ -284,7 +300,7 @@ pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), R
         .await
 }
 
-fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, Refusal> {
+fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, ProvisionError> {
     match operators::by_name(tx, name)? {
         Some(operator) => Ok(operator),
         None => {
@@ -296,7 +312,7 @@ fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, Refusal> {
 }
 
 /// Returns the tenant of this name, or refuses it and names the one that was probably meant.
-pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
+pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, ProvisionError> {
     if let Some(found) = tenants::by_name(tx, name)? {
         return Ok(found);
     }
@@ -305,11 +321,11 @@ pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, Refusal> {
     refuse(format!("there is no tenant '{name}'{meant}"))
 }
 
-fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, Refusal> {
+fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, ProvisionError> {
     tenants::client_by_id(tx, id)?.map_or_else(|| refuse(format!("there is no client '{id}'")), Ok)
 }
 
-fn checked_scopes(scopes: &[String]) -> Result<String, Refusal> {
+fn checked_scopes(scopes: &[String]) -> Result<String, ProvisionError> {
     match scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         Some(scope) => {
             let meant = did_you_mean(scope, SCOPES.iter().copied());
@@ -324,7 +340,7 @@ fn checked_scopes(scopes: &[String]) -> Result<String, Refusal> {
 const LEAST_SECRET: usize = 22;
 const MOST_SECRET: usize = 1000;
 
-fn check_secret(secret: &Secret) -> Result<(), Refusal> {
+fn check_secret(secret: &Secret) -> Result<(), ProvisionError> {
     match secret.0.chars().count() {
         LEAST_SECRET..=MOST_SECRET => Ok(()),
         _ => refuse(format!(

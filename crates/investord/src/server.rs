@@ -1,4 +1,4 @@
-//! Listeners, layers, health, and a stop that loses nothing.
+//! The HTTP server: layers, health checks, graceful stop.
 
 mod connection;
 mod linger;
@@ -26,9 +26,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::access::signature_counts;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{api, operator, telemetry, tls, worker};
+use crate::{api, backoffice, telemetry, tls, worker};
 
 use self::connection::{Announced, Limited};
 pub use listeners::Listeners;
@@ -111,7 +112,7 @@ fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Res
 async fn located(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let announced = request.extensions().get::<Announced>().map(|Announced(client)| *client);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let client = announced.or_else(|| app.access.proxies.client(peer?, request.headers()));
+    let client = announced.or_else(|| app.budgets.proxies.client(peer?, request.headers()));
     if let Some(client) = client {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, 0)));
     }
@@ -175,7 +176,7 @@ fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static 
 
 /// Refuses content that an operator's program has compressed.
 async fn uncoded(request: Request, next: Next) -> Response {
-    match api::caller::plain_content(request.headers()) {
+    match api::front::caller::plain_content(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -201,7 +202,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let Listeners { clients: listener, operators, metrics, tls } = listeners;
     let mut companions = companions(&app, worker, Some(metrics))?;
-    let courier = worker.then(|| tokio::spawn(worker::deliver::run(app.clone())));
+    let courier = worker.then(|| tokio::spawn(worker::delivery::run(app.clone())));
     companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
     listener.set_nonblocking(true)?;
@@ -211,7 +212,7 @@ pub async fn run(
     let outcome = match tls {
         None => {
             let acceptor =
-                Limited::new(DefaultAcceptor::new(), &app, app.access.connections.clone()).behind_proxies();
+                Limited::new(DefaultAcceptor::new(), &app, app.budgets.connections.clone()).behind_proxies();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
@@ -223,7 +224,7 @@ pub async fn run(
             let first = Duration::from_secs(app.config.limits.first_request_seconds);
             let inner = RustlsAcceptor::new(tls).handshake_timeout(first);
             let acceptor =
-                Limited::new(inner, &app, app.access.connections.clone()).silent().behind_proxies();
+                Limited::new(inner, &app, app.budgets.connections.clone()).silent().behind_proxies();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
             bound(server.http_builder(), head_timeout);
             server.serve(service).await
@@ -240,7 +241,7 @@ pub async fn work(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let _companions = companions(&app, true, metrics)?;
-    let courier = tokio::spawn(worker::deliver::run(app.clone()));
+    let courier = tokio::spawn(worker::delivery::run(app.clone()));
     stop.await;
     finish(&app, Some(courier)).await;
     Ok(())
@@ -255,7 +256,7 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
     {
         tracing::warn!("some receivers have not answered in time; their packages will be sent again");
     }
-    if let Err(error) = app.signature_counts.save(app).await {
+    if let Err(error) = app.signature_counts.save(&app.store).await {
         tracing::warn!(%error, "the last counts of signatures are lost");
     }
 }
@@ -265,13 +266,13 @@ fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::
     telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
     companions.spawn(telemetry::upkeep(app.clone()));
-    companions.spawn(api::signature_counts::run(app.clone()));
+    companions.spawn(signature_counts::run(Arc::clone(&app.signature_counts), app.store.clone()));
     let watching = app.clone();
     companions.spawn(async move { watching.readiness.watch(&watching.store).await });
     if worker {
-        companions.spawn(worker::sweep::run(app.clone()));
-        companions.spawn(worker::chores::run(app.clone()));
-        companions.spawn(worker::steps::run(app.clone()));
+        companions.spawn(worker::retention::run(app.clone()));
+        companions.spawn(worker::backfills::run(app.clone()));
+        companions.spawn(worker::jobs::run(app.clone()));
         companions.spawn(worker::gauges::run(app.clone()));
     }
     if let Some(listener) = metrics {
@@ -332,10 +333,10 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
 fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
-    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.access.operator_connections.clone());
+    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.budgets.operator_connections.clone());
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
     bound(server.http_builder(), head_timeout);
-    let router = layered(operator::routes().layer(middleware::from_fn(uncoded)), app);
+    let router = layered(backoffice::routes().layer(middleware::from_fn(uncoded)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
             tracing::error!(%error, "the listener for operators failed");
@@ -345,7 +346,7 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
 
 fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
-    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.access.metrics_connections.clone());
+    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.budgets.metrics_connections.clone());
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
     bound(server.http_builder(), Duration::from_secs(app.config.head_timeout_seconds));
     let router = layered(health().route("/metrics", get(telemetry::metrics)), app);

@@ -1,4 +1,4 @@
-//! What the server says about itself: one line per request, metrics, nothing about persons.
+//! Logs, metrics, request ids and problem documents.
 
 pub mod families;
 mod level;
@@ -7,23 +7,21 @@ mod refusal;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::request::Parts;
 use http::{HeaderValue, Method, Version, header};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use uuid::Uuid;
 
-use crate::api::directory::Client;
+use crate::access::trace::Trace;
 use crate::app::{App, Mode};
 use crate::config::{Log, LogFormat};
 use crate::problem::Problem;
@@ -96,26 +94,13 @@ pub async fn upkeep(app: App) {
     loop {
         ticks.tick().await;
         recorder().run_upkeep();
-        app.access.publish();
+        app.budgets.publish();
     }
 }
 
 /// Prometheus text format.
 pub async fn metrics() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], recorder().render())
-}
-
-/// What is learnt about a request on its way, for its line in the log.
-#[derive(Clone, Default)]
-pub struct Trace(Arc<OnceLock<(Uuid, String)>>);
-
-impl Trace {
-    /// Notes who sends the request (or says so: the signature is judged later).
-    pub fn client(parts: &Parts, client: &Client) {
-        if let Some(trace) = parts.extensions.get::<Trace>() {
-            let _ = trace.0.set((client.id, client.tenant.name.clone()));
-        }
-    }
 }
 
 /// The outermost layer: gives the request its id, catches panics, writes problem documents, logs and counts.
@@ -162,7 +147,7 @@ fn note(
     refusal: Option<(&Problem, Option<SocketAddr>)>,
 ) {
     let took = started.elapsed();
-    let (client, tenant) = trace.0.get().map(|(client, tenant)| (client, tenant.as_str())).unzip();
+    let (client, tenant) = trace.client().unzip();
     let client = client.map(tracing::field::display);
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     match refusal {

@@ -1,4 +1,4 @@
-//! When certificates are valid.
+//! The validity of X.509 certificates.
 
 use std::path::Path;
 

@@ -8,14 +8,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use investord::api;
-use investord::domain::account::{self, NewAccount, NewGroup};
-use investord::domain::check;
-use investord::domain::data_change::Asked;
-use investord::domain::schema::Fault;
-use investord::domain::tax_residency::TaxResidencies;
-use investord::domain::tenant::{Model, Settings};
-use investord::domain::user::{Person, Status, UserView};
-use investord::domain::webhook::{self, NewWebhook};
+use investord::domain::accounts;
+use investord::domain::accounts::{NewAccount, NewGroup};
+use investord::domain::delivery::webhook;
+use investord::domain::delivery::webhook::NewWebhook;
+use investord::domain::json::schema::FieldError;
+use investord::domain::tenants::{OperatingModel, TenantSettings};
+use investord::domain::users::check;
+use investord::domain::users::data_change::RequestedChange;
+use investord::domain::users::tax_residency::TaxResidencies;
+use investord::domain::users::{Person, UserStatus, UserView};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
@@ -144,11 +146,11 @@ fn examples_have_the_form_that_they_illustrate() {
     assert!(seen > 25, "only {seen} examples were found");
 }
 
-fn settings(model: Model) -> Settings {
-    Settings { model, ..Settings::default() }
+fn settings(model: OperatingModel) -> TenantSettings {
+    TenantSettings { model, ..TenantSettings::default() }
 }
 
-fn parse(body: &Value, model: Model) -> Result<Person, String> {
+fn parse(body: &Value, model: OperatingModel) -> Result<Person, String> {
     Person::parse(body.to_string().as_bytes(), &settings(model), NOW).map_err(|faults| format!("{faults:?}"))
 }
 
@@ -157,7 +159,7 @@ fn answer(person: &Person) -> Value {
         id: Uuid::nil(),
         created_at: NOW,
         updated_at: NOW,
-        status: Status::Active,
+        status: UserStatus::Active,
         person: &person.json,
     };
     serde_json::from_str(&view.to_string()).unwrap()
@@ -176,7 +178,7 @@ fn full_body() -> Value {
 
 #[test]
 fn example_requests_get_the_example_answers() {
-    for (model, name) in [(Model::Byol, "byol"), (Model::Tol, "tol")] {
+    for (model, name) in [(OperatingModel::Byol, "byol"), (OperatingModel::Tol, "tol")] {
         let person = parse(&example(&format!("create-user-{name}")), model).unwrap();
         let (mut answered, mut shown) = (answer(&person), example(&format!("user-{name}")));
         for own in ["id", "created_at", "updated_at"] {
@@ -196,7 +198,7 @@ fn answers_have_the_documented_form() {
     none_dead["decease_date"] = json!("");
     none_dead["postal_address"] = Value::Null;
     for body in [example("create-user-byol"), full_body(), none_dead] {
-        let answered = answer(&parse(&body, Model::Byol).unwrap());
+        let answered = answer(&parse(&body, OperatingModel::Byol).unwrap());
         assert_valid(&user, &answered, "answer");
         let names = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
         let answered = names(answered.as_object().unwrap());
@@ -206,17 +208,17 @@ fn answers_have_the_documented_form() {
 }
 
 /// How the server reads a body.
-type Parse<T> = fn(&[u8], &Settings, Timestamp) -> Result<T, Vec<Fault>>;
+type Parse<T> = fn(&[u8], &TenantSettings, Timestamp) -> Result<T, Vec<FieldError>>;
 
 /// What the server says of a body.
-type Server = Box<dyn Fn(&[u8]) -> Result<(), Vec<Fault>>>;
+type Server = Box<dyn Fn(&[u8]) -> Result<(), Vec<FieldError>>>;
 
 /// (name of the schema, a body that has everything, the server).
 fn bodies() -> Vec<(&'static str, Value, Server)> {
     fn of<T: 'static>(
         name: &'static str,
         body: Value,
-        model: Model,
+        model: OperatingModel,
         parse: Parse<T>,
     ) -> (&'static str, Value, Server) {
         (name, body, Box::new(move |body| parse(body, &settings(model), NOW).map(drop)))
@@ -255,34 +257,39 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
     let mut group = example("create-account-group");
     group["securities_account_number"] = json!("123456789");
     vec![
-        of("CreateUserByol", full.clone(), Model::Byol, Person::parse),
-        of("CreateUserTol", full.clone(), Model::Tol, Person::parse),
-        of("ChangeData", with_proof(any), Model::Byol, Asked::parse),
-        of("ChangeData", proof.clone(), Model::Byol, Asked::parse),
-        of("ChangeName", with_proof(name), Model::Tol, Asked::parse),
+        of("CreateUserByol", full.clone(), OperatingModel::Byol, Person::parse),
+        of("CreateUserTol", full.clone(), OperatingModel::Tol, Person::parse),
+        of("ChangeData", with_proof(any), OperatingModel::Byol, RequestedChange::parse),
+        of("ChangeData", proof.clone(), OperatingModel::Byol, RequestedChange::parse),
+        of("ChangeName", with_proof(name), OperatingModel::Tol, RequestedChange::parse),
         of(
             "ChangeNationality",
             with_proof(json!({ "nationalities": ["DE", "PL"] })),
-            Model::Tol,
-            Asked::parse,
+            OperatingModel::Tol,
+            RequestedChange::parse,
         ),
-        of("ChangeAddress", with_proof(json!({ "address": full["address"] })), Model::Tol, Asked::parse),
-        of("ChangeOther", other, Model::Tol, Asked::parse),
-        of("CreateKycCheck", example("create-check-kyc"), Model::Tol, check::Content::parse),
-        of("CreateKycCheck", two_plus_two, Model::Tol, check::Content::parse),
-        of("CreatePorCheck", example("create-check-por"), Model::Tol, check::Content::parse),
+        of(
+            "ChangeAddress",
+            with_proof(json!({ "address": full["address"] })),
+            OperatingModel::Tol,
+            RequestedChange::parse,
+        ),
+        of("ChangeOther", other, OperatingModel::Tol, RequestedChange::parse),
+        of("CreateKycCheck", example("create-check-kyc"), OperatingModel::Tol, check::CheckContent::parse),
+        of("CreateKycCheck", two_plus_two, OperatingModel::Tol, check::CheckContent::parse),
+        of("CreatePorCheck", example("create-check-por"), OperatingModel::Tol, check::CheckContent::parse),
         of(
             "CreateInstrumentFitCheck",
             example("create-check-instrument-fit"),
-            Model::Tol,
-            check::Content::parse,
+            OperatingModel::Tol,
+            check::CheckContent::parse,
         ),
-        of("SetTaxResidencies", example("set-tax-residencies"), Model::Tol, TaxResidencies::parse),
-        of("CreateWebhook", webhook.clone(), Model::Byol, NewWebhook::parse),
-        of("UpdateWebhook", webhook, Model::Byol, webhook::Update::parse),
-        of("CreateAccountGroup", group, Model::Byol, NewGroup::parse),
-        of("CreateAccount", example("create-account"), Model::Byol, NewAccount::parse),
-        of("UpdateAccount", example("update-account"), Model::Byol, account::parse_update),
+        of("SetTaxResidencies", example("set-tax-residencies"), OperatingModel::Tol, TaxResidencies::parse),
+        of("CreateWebhook", webhook.clone(), OperatingModel::Byol, NewWebhook::parse),
+        of("UpdateWebhook", webhook, OperatingModel::Byol, webhook::WebhookUpdate::parse),
+        of("CreateAccountGroup", group, OperatingModel::Byol, NewGroup::parse),
+        of("CreateAccount", example("create-account"), OperatingModel::Byol, NewAccount::parse),
+        of("UpdateAccount", example("update-account"), OperatingModel::Byol, accounts::parse_update),
     ]
 }
 
@@ -363,7 +370,9 @@ fn the_schema_refuses_what_the_server_refuses() {
 #[test]
 fn members_are_required_as_in_the_reference() {
     let mut check = example("create-check-kyc");
-    let parse = |body: &Value| check::Content::parse(body.to_string().as_bytes(), &settings(Model::Tol), NOW);
+    let parse = |body: &Value| {
+        check::CheckContent::parse(body.to_string().as_bytes(), &settings(OperatingModel::Tol), NOW)
+    };
     let document = check.as_object_mut().unwrap();
     document.remove("nationality");
     document.remove("document_expiration_date");
@@ -375,7 +384,7 @@ fn members_are_required_as_in_the_reference() {
     for length in [1, 6, 7, 20, 21, 50] {
         let number = "1".repeat(length);
         let body = json!({ "tax_residencies": [{ "country": "DE", "tax_identifier_number": number }] });
-        let parsed = TaxResidencies::parse(body.to_string().as_bytes(), &settings(Model::Tol), NOW);
+        let parsed = TaxResidencies::parse(body.to_string().as_bytes(), &settings(OperatingModel::Tol), NOW);
         assert!(parsed.is_ok(), "{length} characters");
     }
 }
@@ -387,17 +396,17 @@ fn further_members_of_nested_objects_are_kept() {
     for member in ["address", "postal_address", "fatca", "terms_and_conditions"] {
         let mut body = full_body();
         body[member]["further"] = odd.clone();
-        let person = answer(&parse(&body, Model::Byol).unwrap());
+        let person = answer(&parse(&body, OperatingModel::Byol).unwrap());
         assert_eq!(person[member]["further"], odd, "{member}");
         assert!(named(&document(), "User").is_valid(&person));
     }
     let body = full_body().to_string();
     let twice = body.replacen("\"city\"", "\"more\":{\"a\":1,\"a\":2},\"city\"", 1);
-    let error = Person::parse(twice.as_bytes(), &settings(Model::Byol), NOW).err().unwrap();
+    let error = Person::parse(twice.as_bytes(), &settings(OperatingModel::Byol), NOW).err().unwrap();
     assert!(error.iter().any(|fault| fault.field.ends_with("address.more.a")), "{error:?}");
     let mut large = full_body();
     large["address"]["more"] = json!("x".repeat(5000));
-    assert!(parse(&large, Model::Byol).err().unwrap().contains("4096 bytes"));
+    assert!(parse(&large, OperatingModel::Byol).err().unwrap().contains("4096 bytes"));
 }
 
 /// Names that generated clients have for the operations.

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::civil::{Date, date};
 use mifir::concat::concat;
-use mifir::{Held, Others, Person, Regime, decide, standard};
+use mifir::{HeldIdentifier, OtherIdentifiers, Person, Regime, decide, standard};
 
 use support::{country, standards};
 
@@ -27,13 +27,13 @@ fn decisions(c: &mut Criterion) {
         birth_date: BORN,
     };
     group.bench_function("concat", |b| {
-        b.iter(|| decide(black_box(person), &[], Others::Unknown, Regime::Eu));
+        b.iter(|| decide(black_box(person), &[], OtherIdentifiers::Unknown, Regime::Eu));
     });
 
     let polish = Person { nationalities: &nationalities[..1], ..person };
-    let pesel = [Held { country: nationalities[0], standard: "PESEL", value: "54010150464" }];
+    let pesel = [HeldIdentifier { country: nationalities[0], standard: "PESEL", value: "54010150464" }];
     group.bench_function("held PESEL", |b| {
-        b.iter(|| decide(black_box(polish), black_box(&pesel), Others::Unknown, Regime::Eu));
+        b.iter(|| decide(black_box(polish), black_box(&pesel), OtherIdentifiers::Unknown, Regime::Eu));
     });
     group.finish();
 }

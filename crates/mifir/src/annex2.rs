@@ -31,7 +31,7 @@ impl Scheme {
 
 /// One priority in a country's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct Priority {
     /// A short key, unique within the country: `PESEL`, `PASSPORT`, `CONCAT`.
     pub standard: &'static str,
     /// The label it is reported under.
@@ -42,7 +42,7 @@ pub struct Step {
 
 /// One country's row.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct Annex2Row {
     /// Whose nationality it is for.
     pub country: Country,
     /// The country's name in Annex II.
@@ -50,7 +50,7 @@ pub struct Row {
     /// The regime under which the row applies; `None` for every regime.
     pub only: Option<Regime>,
     /// First priority first.
-    pub steps: &'static [Step],
+    pub steps: &'static [Priority],
     /// The first day on which the row is so, `YYYY-MM-DD`.
     pub in_force_from: &'static str,
     /// Where it is written.
@@ -64,15 +64,15 @@ const REGULATION: &str =
 const ONSHORED: &str =
     "Annex II as onshored in the United Kingdom (FCA Handbook, technical standards, from 2021-01-01)";
 
-const CONCAT: Step = Step { standard: "CONCAT", scheme: Scheme::Concat, national_name: "" };
+const CONCAT: Priority = Priority { standard: "CONCAT", scheme: Scheme::Concat, national_name: "" };
 
-const fn row(code: &str, name: &'static str, steps: &'static [Step]) -> Row {
+const fn row(code: &str, name: &'static str, steps: &'static [Priority]) -> Annex2Row {
     let (in_force_from, source) = (APPLIED_FROM, REGULATION);
-    Row { country: Country::of(code), name, only: None, steps, in_force_from, source }
+    Annex2Row { country: Country::of(code), name, only: None, steps, in_force_from, source }
 }
 
-const fn step(scheme: Scheme, standard: &'static str, national_name: &'static str) -> Step {
-    Step { standard, scheme, national_name }
+const fn step(scheme: Scheme, standard: &'static str, national_name: &'static str) -> Priority {
+    Priority { standard, scheme, national_name }
 }
 
 /// The rows of Annex II that are in force, by code. What was in force before is not kept.
@@ -82,7 +82,7 @@ const fn step(scheme: Scheme, standard: &'static str, national_name: &'static st
 /// United Kingdom as references to a third country, so there it is a row of the UK regime only.
 // Laid out by hand, a line per priority, to be read next to the Annex.
 #[rustfmt::skip]
-pub const ANNEX_II: &[Row] = &[
+pub const ANNEX_II: &[Annex2Row] = &[
     row("AT", "Austria", &[CONCAT]),
     row("BE", "Belgium", &[
         step(Nidn, "NN", "Belgian National Number (Numéro de registre national / Rijksregisternummer)"),
@@ -117,7 +117,7 @@ pub const ANNEX_II: &[Row] = &[
         CONCAT,
     ]),
     row("FR", "France", &[CONCAT]),
-    Row { only: Some(Regime::Uk), in_force_from: "2021-01-01", source: ONSHORED, ..row("GB", "United Kingdom", &[
+    Annex2Row { only: Some(Regime::Uk), in_force_from: "2021-01-01", source: ONSHORED, ..row("GB", "United Kingdom", &[
         step(Nidn, "NINO", "UK National Insurance number"),
         CONCAT,
     ]) },
@@ -195,13 +195,13 @@ pub const ANNEX_II: &[Row] = &[
 ];
 
 /// The last row of Annex II, "All other countries": in force as long as the others.
-pub const ALL_OTHER_COUNTRIES: &[Step] = &[step(Ccpt, "PASSPORT", "National passport number"), CONCAT];
+pub const ALL_OTHER_COUNTRIES: &[Priority] = &[step(Ccpt, "PASSPORT", "National passport number"), CONCAT];
 
 /// The priorities of a nationality, first one first (Article 6(2) and Annex II). Never empty.
 ///
 /// Under [`Regime::Eu`] a British national falls under "All other countries": passport number, then
 /// `CONCAT`; a National Insurance number is not used.
-pub fn steps(country: Country, regime: Regime) -> &'static [Step] {
+pub fn steps(country: Country, regime: Regime) -> &'static [Priority] {
     ANNEX_II
         .iter()
         .find(|row| row.country == country && row.only.is_none_or(|only| only == regime))

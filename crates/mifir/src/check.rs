@@ -28,7 +28,7 @@ pub struct Fault<'a> {
     /// Whether the identifier is refused for it.
     pub severity: Severity,
     /// What it is.
-    pub what: What<'a>,
+    pub what: FaultKind<'a>,
     /// What may have happened to the number on its way.
     pub hint: Option<Hint>,
 }
@@ -55,7 +55,7 @@ impl fmt::Display for Hint {
 
 /// What is wrong. `found` is as it stands in the value, `expected` in plain English for the text of the fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What<'a> {
+pub enum FaultKind<'a> {
     /// The number of characters (not bytes).
     Length { found: usize, expected: &'static str },
     /// A number of a length that was given only to people who were born before a year.
@@ -76,7 +76,7 @@ pub enum What<'a> {
     /// The other digits would need a check digit of 10, and such numbers are not issued.
     Unissued,
     /// A part of the number with a value that the state does not give.
-    Part { part: Part, found: &'a str, expected: &'static str },
+    Part { part: NumberPart, found: &'a str, expected: &'static str },
     /// A good number, but of a kind that is given to other people than expected: foreigners, the unregistered.
     Holder { kind: &'static str },
     /// Not the issuing country's usual form, which may have changed since it was written down.
@@ -87,7 +87,7 @@ pub enum What<'a> {
 
 /// A part of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum NumberPart {
     /// The digit or sign that tells the century.
     Century,
     /// The number of the person within a day, a district or a register.
@@ -144,75 +144,79 @@ impl fmt::Display for Symbols {
     }
 }
 
-impl What<'_> {
+impl FaultKind<'_> {
     /// A stable name for machines, in `snake_case`: `length`, `character`, `date`, `future_date`, `check_digit`,
     /// `unissued`, `holder`, `pattern`, `country`, `invisible`, `text_marker`, or the name of the part, as `century`.
     pub const fn code(&self) -> &'static str {
         match self {
-            What::Length { .. } | What::OldLength { .. } => "length",
-            What::Invisible => "invisible",
-            What::TextMarker => "text_marker",
-            What::Character { .. } => "character",
-            What::Date { .. } => "date",
-            What::Future { .. } => "future_date",
-            What::Check { .. } => "check_digit",
-            What::Unissued => "unissued",
-            What::Part { part, .. } => match part {
-                Part::Century => "century",
-                Part::Serial => "serial",
-                Part::Prefix => "prefix",
-                Part::Suffix => "suffix",
-                Part::County => "county",
-                Part::Kind => "kind",
-                Part::Name => "name",
+            FaultKind::Length { .. } | FaultKind::OldLength { .. } => "length",
+            FaultKind::Invisible => "invisible",
+            FaultKind::TextMarker => "text_marker",
+            FaultKind::Character { .. } => "character",
+            FaultKind::Date { .. } => "date",
+            FaultKind::Future { .. } => "future_date",
+            FaultKind::Check { .. } => "check_digit",
+            FaultKind::Unissued => "unissued",
+            FaultKind::Part { part, .. } => match part {
+                NumberPart::Century => "century",
+                NumberPart::Serial => "serial",
+                NumberPart::Prefix => "prefix",
+                NumberPart::Suffix => "suffix",
+                NumberPart::County => "county",
+                NumberPart::Kind => "kind",
+                NumberPart::Name => "name",
             },
-            What::Holder { .. } => "holder",
-            What::Pattern { .. } => "pattern",
-            What::Country { .. } => "country",
+            FaultKind::Holder { .. } => "holder",
+            FaultKind::Pattern { .. } => "pattern",
+            FaultKind::Country { .. } => "country",
         }
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for NumberPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Part::Century => "the sign of the century",
-            Part::Serial => "the serial number",
-            Part::Prefix => "the prefix",
-            Part::Suffix => "the suffix",
-            Part::County => "the county",
-            Part::Kind => "the beginning",
-            Part::Name => "the name",
+            NumberPart::Century => "the sign of the century",
+            NumberPart::Serial => "the serial number",
+            NumberPart::Prefix => "the prefix",
+            NumberPart::Suffix => "the suffix",
+            NumberPart::County => "the county",
+            NumberPart::Kind => "the beginning",
+            NumberPart::Name => "the name",
         })
     }
 }
 
-impl fmt::Display for What<'_> {
+impl fmt::Display for FaultKind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::Length { found: 1, expected } => write!(f, "has 1 character, must have {expected}"),
-            What::Length { found, expected } => write!(f, "has {found} characters, must have {expected}"),
-            What::OldLength { found, before } => {
+            FaultKind::Length { found: 1, expected } => write!(f, "has 1 character, must have {expected}"),
+            FaultKind::Length { found, expected } => {
+                write!(f, "has {found} characters, must have {expected}")
+            }
+            FaultKind::OldLength { found, before } => {
                 write!(f, "has {found} characters, which only people born before {before} have")
             }
-            What::Invisible => f.write_str("had characters that cannot be seen, which are dropped"),
-            What::TextMarker => f.write_str("had an apostrophe in front, which is dropped"),
-            What::Character { found, position, expected } => {
+            FaultKind::Invisible => f.write_str("had characters that cannot be seen, which are dropped"),
+            FaultKind::TextMarker => f.write_str("had an apostrophe in front, which is dropped"),
+            FaultKind::Character { found, position, expected } => {
                 write!(f, "character {position} is '{found}', must be {expected}")
             }
-            What::Date { day, month, year } => {
+            FaultKind::Date { day, month, year } => {
                 write!(f, "there is no birth date of day {day:02}, month {month:02}, year {year:02}")
             }
-            What::Future { year } => write!(f, "its date is in the future, in {year}"),
-            What::Check { found, expected } => {
+            FaultKind::Future { year } => write!(f, "its date is in the future, in {year}"),
+            FaultKind::Check { found, expected } => {
                 let name = if found.len() > 1 { "check digits are" } else { "check digit is" };
                 write!(f, "{name} {found}, must be {expected}")
             }
-            What::Unissued => f.write_str("no number with these digits is issued"),
-            What::Part { part, found, expected } => write!(f, "{part} is {found}, must be {expected}"),
-            What::Holder { kind } => write!(f, "is {kind}"),
-            What::Pattern { expected } => write!(f, "does not look as usual: {expected}"),
-            What::Country { found, expected } => write!(f, "begins with {found}, must begin with {expected}"),
+            FaultKind::Unissued => f.write_str("no number with these digits is issued"),
+            FaultKind::Part { part, found, expected } => write!(f, "{part} is {found}, must be {expected}"),
+            FaultKind::Holder { kind } => write!(f, "is {kind}"),
+            FaultKind::Pattern { expected } => write!(f, "does not look as usual: {expected}"),
+            FaultKind::Country { found, expected } => {
+                write!(f, "begins with {found}, must begin with {expected}")
+            }
         }
     }
 }
@@ -252,14 +256,14 @@ pub enum Birth {
 
 /// What a number says about its holder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Encoded {
+pub struct EncodedFacts {
     /// When they were born.
     pub birth: Birth,
     /// `None` if the number does not tell.
     pub sex: Option<Sex>,
 }
 
-impl Encoded {
+impl EncodedFacts {
     /// Nothing.
     pub(crate) const NOTHING: Self = Self { birth: Birth::Unknown, sex: None };
 
@@ -274,7 +278,7 @@ pub struct Checked<'a> {
     /// In the order in which they were found. None means that nothing speaks against the identifier.
     pub faults: Vec<Fault<'a>>,
     /// What the number says, as far as its faults allow to read it.
-    pub encoded: Encoded,
+    pub encoded: EncodedFacts,
 }
 
 impl Checked<'_> {
@@ -289,9 +293,10 @@ impl Checked<'_> {
 /// brackets are how people write numbers, and no faults.
 pub fn writing(written: &str) -> impl Iterator<Item = Fault<'static>> {
     let fault = |what| Fault { severity: Severity::Soft, what, hint: None };
-    let invisible = written.contains(is_invisible).then_some(What::Invisible);
+    let invisible = written.contains(is_invisible).then_some(FaultKind::Invisible);
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
-    let marked = written.trim_start_matches(blank).starts_with(is_apostrophe).then_some(What::TextMarker);
+    let marked =
+        written.trim_start_matches(blank).starts_with(is_apostrophe).then_some(FaultKind::TextMarker);
     invisible.into_iter().chain(marked).map(fault)
 }
 
@@ -317,7 +322,7 @@ pub struct Crosscheck {
 }
 
 /// Compares what a number says with what the person has stated. Neither is ever to be overwritten by the other.
-pub fn crosscheck(encoded: Encoded, birth_date: Option<Date>, sex: Option<Sex>) -> Crosscheck {
+pub fn crosscheck(encoded: EncodedFacts, birth_date: Option<Date>, sex: Option<Sex>) -> Crosscheck {
     let agreement = |agrees: Option<bool>| match agrees {
         None => Agreement::Unknown,
         Some(true) => Agreement::Agrees,
@@ -337,7 +342,7 @@ pub fn crosscheck(encoded: Encoded, birth_date: Option<Date>, sex: Option<Sex>) 
 
 /// A value under examination. What it reads it has checked: methods note a fault and give `None` where nobody can
 /// go on from.
-pub(crate) struct Reader<'a> {
+pub(crate) struct DigitReader<'a> {
     pub value: &'a str,
     pub country: Country,
     /// The day of the check.
@@ -380,25 +385,25 @@ pub(crate) fn looks_like(value: &str, template: &str) -> bool {
         })
 }
 
-impl<'a> Reader<'a> {
+impl<'a> DigitReader<'a> {
     pub fn new(value: &'a str, country: Country, today: Date, stated: Option<Date>) -> Self {
         Self { value, country, today, stated, faults: Vec::new() }
     }
 
-    pub fn finish(self, encoded: Option<Encoded>) -> Checked<'a> {
+    pub fn finish(self, encoded: Option<EncodedFacts>) -> Checked<'a> {
         Checked { faults: self.faults, encoded: encoded.unwrap_or_default() }
     }
 
-    pub fn hard(&mut self, what: What<'a>) {
+    pub fn hard(&mut self, what: FaultKind<'a>) {
         self.faults.push(Fault { severity: Severity::Hard, what, hint: None });
     }
 
-    pub fn soft(&mut self, what: What<'a>) {
+    pub fn soft(&mut self, what: FaultKind<'a>) {
         self.faults.push(Fault { severity: Severity::Soft, what, hint: None });
     }
 
     pub fn wrong_length(&mut self, expected: &'static str) {
-        self.hard(What::Length { found: self.value.chars().count(), expected });
+        self.hard(FaultKind::Length { found: self.value.chars().count(), expected });
     }
 
     /// Holds every character against its place in a template.
@@ -411,7 +416,7 @@ impl<'a> Reader<'a> {
         for (at, (found, letter)) in self.value.chars().zip(template).enumerate() {
             let (is_one, expected) = class(*letter);
             if !u8::try_from(found).is_ok_and(|byte| byte.is_ascii() && is_one(byte)) {
-                self.hard(What::Character { found, position: at + 1, expected });
+                self.hard(FaultKind::Character { found, position: at + 1, expected });
                 fits = false;
             }
         }
@@ -433,9 +438,9 @@ impl<'a> Reader<'a> {
     pub fn date(&mut self, year: u16, month: u8, day: u8) -> Option<Date> {
         let date = civil(year, month, day);
         match date {
-            None => self.hard(What::Date { day, month, year }),
+            None => self.hard(FaultKind::Date { day, month, year }),
             Some(date) if date > self.today => {
-                self.hard(What::Future { year });
+                self.hard(FaultKind::Future { year });
                 return None;
             }
             Some(_) => {}
@@ -448,9 +453,9 @@ impl<'a> Reader<'a> {
         self.value.get(from..to).unwrap_or_default()
     }
 
-    pub fn bad_part(&mut self, part: Part, (from, to): (usize, usize), expected: &'static str) {
+    pub fn bad_part(&mut self, part: NumberPart, (from, to): (usize, usize), expected: &'static str) {
         let found = self.part(from, to);
-        self.hard(What::Part { part, found, expected });
+        self.hard(FaultKind::Part { part, found, expected });
     }
 
     /// Holds the last characters against what they must be.
@@ -462,7 +467,7 @@ impl<'a> Reader<'a> {
         let length = if expected.0[0] == 0 { 1 } else { 2 };
         let found = self.part(at, at + length);
         if !expected.are(found) {
-            self.faults.push(Fault { severity, what: What::Check { found, expected }, hint: None });
+            self.faults.push(Fault { severity, what: FaultKind::Check { found, expected }, hint: None });
         }
     }
 }

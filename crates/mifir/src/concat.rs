@@ -10,7 +10,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::Country;
-use crate::check::{Birth, Encoded, Part, Reader, What, figure, number, pair};
+use crate::check::{Birth, DigitReader, EncodedFacts, FaultKind, NumberPart, figure, number, pair};
 pub use crate::letters::listed;
 use crate::letters::{Unlisted, unlisted};
 use crate::text::{composed, has_letters, is_apostrophe, is_in_small_letters, split_word};
@@ -65,7 +65,7 @@ const PREFIXES: [(&str, &str); 42] = [
 
 /// Something that was done to a name. What stays as it is, or is cut or padded at the end, is no step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step<'a> {
+pub enum ConcatNote<'a> {
     /// A title in front of a name or a degree behind it was dropped; `listed` in the guidelines.
     Title { dropped: Cow<'a, str>, listed: bool },
     /// A title was kept, because there is no other first name.
@@ -94,77 +94,79 @@ pub enum Step<'a> {
     NoSurname,
 }
 
-impl Step<'_> {
+impl ConcatNote<'_> {
     /// Whether the rules leave open what was done here, so that somebody should look at it.
     pub const fn is_open(&self) -> bool {
         match self {
-            Step::Title { listed, .. } | Step::Letter { listed, .. } => !*listed,
-            Step::Prefix { .. } | Step::OtherNames { .. } => false,
-            Step::OnlyATitle { .. }
-            | Step::MayBeTitle { .. }
-            | Step::Doubtful { .. }
-            | Step::Generation { .. }
-            | Step::OnlyAPrefix { .. }
-            | Step::NoLetter { .. }
-            | Step::Digit { .. }
-            | Step::NoFirstName
-            | Step::NoSurname => true,
+            ConcatNote::Title { listed, .. } | ConcatNote::Letter { listed, .. } => !*listed,
+            ConcatNote::Prefix { .. } | ConcatNote::OtherNames { .. } => false,
+            ConcatNote::OnlyATitle { .. }
+            | ConcatNote::MayBeTitle { .. }
+            | ConcatNote::Doubtful { .. }
+            | ConcatNote::Generation { .. }
+            | ConcatNote::OnlyAPrefix { .. }
+            | ConcatNote::NoLetter { .. }
+            | ConcatNote::Digit { .. }
+            | ConcatNote::NoFirstName
+            | ConcatNote::NoSurname => true,
         }
     }
 
-    fn into_owned(self) -> Step<'static> {
+    fn into_owned(self) -> ConcatNote<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
-            Step::Title { dropped, listed } => Step::Title { dropped: own(dropped), listed },
-            Step::OnlyATitle { kept } => Step::OnlyATitle { kept: own(kept) },
-            Step::MayBeTitle { kept } => Step::MayBeTitle { kept: own(kept) },
-            Step::Doubtful { kept } => Step::Doubtful { kept: own(kept) },
-            Step::Generation { kept } => Step::Generation { kept: own(kept) },
-            Step::Prefix { dropped } => Step::Prefix { dropped: own(dropped) },
-            Step::OnlyAPrefix { kept } => Step::OnlyAPrefix { kept: own(kept) },
-            Step::OtherNames { dropped } => Step::OtherNames { dropped: own(dropped) },
-            Step::Letter { from, to, listed } => Step::Letter { from, to, listed },
-            Step::NoLetter { dropped } => Step::NoLetter { dropped },
-            Step::Digit { dropped } => Step::Digit { dropped },
-            Step::NoFirstName => Step::NoFirstName,
-            Step::NoSurname => Step::NoSurname,
+            ConcatNote::Title { dropped, listed } => ConcatNote::Title { dropped: own(dropped), listed },
+            ConcatNote::OnlyATitle { kept } => ConcatNote::OnlyATitle { kept: own(kept) },
+            ConcatNote::MayBeTitle { kept } => ConcatNote::MayBeTitle { kept: own(kept) },
+            ConcatNote::Doubtful { kept } => ConcatNote::Doubtful { kept: own(kept) },
+            ConcatNote::Generation { kept } => ConcatNote::Generation { kept: own(kept) },
+            ConcatNote::Prefix { dropped } => ConcatNote::Prefix { dropped: own(dropped) },
+            ConcatNote::OnlyAPrefix { kept } => ConcatNote::OnlyAPrefix { kept: own(kept) },
+            ConcatNote::OtherNames { dropped } => ConcatNote::OtherNames { dropped: own(dropped) },
+            ConcatNote::Letter { from, to, listed } => ConcatNote::Letter { from, to, listed },
+            ConcatNote::NoLetter { dropped } => ConcatNote::NoLetter { dropped },
+            ConcatNote::Digit { dropped } => ConcatNote::Digit { dropped },
+            ConcatNote::NoFirstName => ConcatNote::NoFirstName,
+            ConcatNote::NoSurname => ConcatNote::NoSurname,
         }
     }
 }
 
-impl fmt::Display for Step<'_> {
+impl fmt::Display for ConcatNote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Title { dropped, listed: true } => write!(f, "the title {dropped} is dropped"),
-            Step::Title { dropped, .. } => {
+            ConcatNote::Title { dropped, listed: true } => write!(f, "the title {dropped} is dropped"),
+            ConcatNote::Title { dropped, .. } => {
                 write!(f, "{dropped} is taken for a title, which is not listed, and dropped")
             }
-            Step::OnlyATitle { kept } => {
+            ConcatNote::OnlyATitle { kept } => {
                 write!(f, "{kept} is a title, but it is the whole first name and stays")
             }
-            Step::MayBeTitle { kept } => write!(f, "{kept} may be a title; it is taken for a name"),
-            Step::Doubtful { kept } => {
+            ConcatNote::MayBeTitle { kept } => write!(f, "{kept} may be a title; it is taken for a name"),
+            ConcatNote::Doubtful { kept } => {
                 write!(f, "{kept} may be an abbreviation, a title or an addition; it is taken for a name")
             }
-            Step::Generation { kept } => write!(f, "{kept} is taken for part of the surname"),
-            Step::Prefix { dropped } => write!(f, "the prefix {dropped} is dropped"),
-            Step::OnlyAPrefix { kept } => {
+            ConcatNote::Generation { kept } => write!(f, "{kept} is taken for part of the surname"),
+            ConcatNote::Prefix { dropped } => write!(f, "the prefix {dropped} is dropped"),
+            ConcatNote::OnlyAPrefix { kept } => {
                 write!(f, "{kept} is a listed prefix, but it is the whole surname and stays")
             }
-            Step::OtherNames { dropped } => {
+            ConcatNote::OtherNames { dropped } => {
                 write!(f, "only the first of the first names counts, not {dropped}")
             }
-            Step::Letter { from, to, listed: true } => write!(f, "{from} becomes {to}"),
-            Step::Letter { from, to, .. } => write!(f, "{from} becomes {to}, which the table does not say"),
-            Step::NoLetter { dropped } => {
+            ConcatNote::Letter { from, to, listed: true } => write!(f, "{from} becomes {to}"),
+            ConcatNote::Letter { from, to, .. } => {
+                write!(f, "{from} becomes {to}, which the table does not say")
+            }
+            ConcatNote::NoLetter { dropped } => {
                 write!(
                     f,
                     "{dropped} stands for no letter of A to Z and is dropped, which the table does not say"
                 )
             }
-            Step::Digit { dropped } => write!(f, "the digit {dropped} is dropped"),
-            Step::NoFirstName => f.write_str("there is no first name: ##### stands for it"),
-            Step::NoSurname => f.write_str("there is no surname: ##### stands for it"),
+            ConcatNote::Digit { dropped } => write!(f, "the digit {dropped} is dropped"),
+            ConcatNote::NoFirstName => f.write_str("there is no first name: ##### stands for it"),
+            ConcatNote::NoSurname => f.write_str("there is no surname: ##### stands for it"),
         }
     }
 }
@@ -180,9 +182,9 @@ pub struct NotLatin {
 
 /// The 20 characters of a CONCAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text([u8; 20]);
+pub struct Transliteration([u8; 20]);
 
-impl Text {
+impl Transliteration {
     /// All of them, the country in front.
     #[expect(clippy::missing_panics_doc, reason = "made of ASCII")]
     pub fn as_str(&self) -> &str {
@@ -190,7 +192,7 @@ impl Text {
     }
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for Transliteration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -200,9 +202,9 @@ impl fmt::Display for Text {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concat<'a> {
     /// The characters.
-    pub text: Text,
+    pub text: Transliteration,
     /// In the order in which they were done; empty for a plain name.
-    pub steps: Vec<Step<'a>>,
+    pub steps: Vec<ConcatNote<'a>>,
 }
 
 impl Concat<'_> {
@@ -236,14 +238,14 @@ pub fn concat<'a>(
     let mut steps =
         in_one_spelling(first_name, |name, steps| write_first_name(name, &mut text[10..15], steps))?;
     steps.extend(in_one_spelling(surname, |name, steps| write_surname(name, &mut text[15..], steps))?);
-    Ok(Concat { text: Text(text), steps })
+    Ok(Concat { text: Transliteration(text), steps })
 }
 
 /// Composes a name and does something with it; the steps of that.
 fn in_one_spelling<'a>(
     name: &'a str,
-    write: impl for<'n> FnOnce(&'n str, &mut Vec<Step<'n>>) -> Result<(), NotLatin>,
-) -> Result<Vec<Step<'a>>, NotLatin> {
+    write: impl for<'n> FnOnce(&'n str, &mut Vec<ConcatNote<'n>>) -> Result<(), NotLatin>,
+) -> Result<Vec<ConcatNote<'a>>, NotLatin> {
     match composed(name) {
         Cow::Borrowed(name) => {
             let mut steps = Vec::new();
@@ -253,29 +255,37 @@ fn in_one_spelling<'a>(
         Cow::Owned(name) => {
             let mut steps = Vec::new();
             write(&name, &mut steps)?;
-            Ok(steps.into_iter().map(Step::into_owned).collect())
+            Ok(steps.into_iter().map(ConcatNote::into_owned).collect())
         }
     }
 }
 
-fn write_first_name<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) -> Result<(), NotLatin> {
+fn write_first_name<'n>(
+    name: &'n str,
+    into: &mut [u8],
+    steps: &mut Vec<ConcatNote<'n>>,
+) -> Result<(), NotLatin> {
     let names = without_titles(name.trim(), Place::FirstNames, steps);
     let given = first_of(names, steps);
     let others = given.len() < names.trim().len();
     if titles::is_ambiguous(given) && others {
-        steps.push(Step::MayBeTitle { kept: given.into() });
+        steps.push(ConcatNote::MayBeTitle { kept: given.into() });
     } else if is_title(given) {
-        steps.push(Step::OnlyATitle { kept: given.into() });
+        steps.push(ConcatNote::OnlyATitle { kept: given.into() });
     } else if is_doubtful(given) || given.ends_with('.') || (others && is_shortened(given, name)) {
-        steps.push(Step::Doubtful { kept: given.into() });
+        steps.push(ConcatNote::Doubtful { kept: given.into() });
     }
     if letters(given, into, steps)? == 0 {
-        steps.push(Step::NoFirstName);
+        steps.push(ConcatNote::NoFirstName);
     }
     Ok(())
 }
 
-fn write_surname<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) -> Result<(), NotLatin> {
+fn write_surname<'n>(
+    name: &'n str,
+    into: &mut [u8],
+    steps: &mut Vec<ConcatNote<'n>>,
+) -> Result<(), NotLatin> {
     let name = without_titles(name.trim(), Place::Surname, steps);
     let family = without_prefix(without_degrees(name, steps), steps);
     let several = family.split_whitespace().nth(1).is_some();
@@ -286,17 +296,17 @@ fn write_surname<'n>(name: &'n str, into: &mut [u8], steps: &mut Vec<Step<'n>>) 
         let shortened =
             (word.ends_with('.') && !is_saint(word)) || (at == 0 && several && is_in_capitals(word, name));
         if at == 0 && several && titles::is_ambiguous(word) {
-            steps.push(Step::MayBeTitle { kept: word.into() });
+            steps.push(ConcatNote::MayBeTitle { kept: word.into() });
         } else if at > 0 && titles::is_generation(word) {
             if counts {
-                steps.push(Step::Generation { kept: word.into() });
+                steps.push(ConcatNote::Generation { kept: word.into() });
             }
         } else if is_doubtful(word) || (counts && shortened) {
-            steps.push(Step::Doubtful { kept: word.into() });
+            steps.push(ConcatNote::Doubtful { kept: word.into() });
         }
     }
     if letters(family, into, steps)? == 0 {
-        steps.push(Step::NoSurname);
+        steps.push(ConcatNote::NoSurname);
     }
     Ok(())
 }
@@ -350,20 +360,20 @@ pub(crate) fn untitled_surname(name: &str) -> String {
 }
 
 /// The first of several first names; a hyphen does not end it.
-fn first_of<'n>(names: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
+fn first_of<'n>(names: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     let separates = |c: char| c.is_whitespace() || c == ',';
     let names = names.trim_start_matches(separates);
     let Some((first, rest)) = names.split_once(separates) else { return names };
     let rest = rest.trim_start_matches(separates);
     if !rest.is_empty() {
-        steps.push(Step::OtherNames { dropped: rest.into() });
+        steps.push(ConcatNote::OtherNames { dropped: rest.into() });
     }
     first
 }
 
 /// Drops the longest prefix in front, once, if a name is left behind it. Words are compared as they stand in the list:
 /// Lê is no prefix, nor is Dà.
-fn without_prefix<'n>(name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
+fn without_prefix<'n>(name: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     let (first, behind_first) = split_word(name);
     let (second, behind_second) = split_word(behind_first);
     let (first, second) = (first.to_lowercase(), second.to_lowercase());
@@ -383,18 +393,18 @@ fn without_prefix<'n>(name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
     match rest {
         None => name,
         Some(rest) if has_letters(rest) => {
-            steps.push(Step::Prefix { dropped: name[..name.len() - rest.len()].trim_end().into() });
+            steps.push(ConcatNote::Prefix { dropped: name[..name.len() - rest.len()].trim_end().into() });
             rest
         }
         Some(_) => {
-            steps.push(Step::OnlyAPrefix { kept: name.into() });
+            steps.push(ConcatNote::OnlyAPrefix { kept: name.into() });
             name
         }
     }
 }
 
 /// Writes the first letters of a name as A to Z; how many.
-fn letters(name: &str, into: &mut [u8], steps: &mut Vec<Step<'_>>) -> Result<usize, NotLatin> {
+fn letters(name: &str, into: &mut [u8], steps: &mut Vec<ConcatNote<'_>>) -> Result<usize, NotLatin> {
     let mut count = 0;
     for from in name.chars() {
         if count == into.len() {
@@ -410,11 +420,11 @@ fn letters(name: &str, into: &mut [u8], steps: &mut Vec<Step<'_>>) -> Result<usi
             None => match unlisted(from) {
                 Unlisted::Letters(to) => (to, false),
                 Unlisted::Digit => {
-                    steps.push(Step::Digit { dropped: from });
+                    steps.push(ConcatNote::Digit { dropped: from });
                     continue;
                 }
                 Unlisted::NoLetter => {
-                    steps.push(Step::NoLetter { dropped: from });
+                    steps.push(ConcatNote::NoLetter { dropped: from });
                     continue;
                 }
                 Unlisted::Foreign => return Err(NotLatin { letter: from }),
@@ -425,26 +435,26 @@ fn letters(name: &str, into: &mut [u8], steps: &mut Vec<Step<'_>>) -> Result<usi
             into[count] = letter;
             count += 1;
         }
-        steps.push(Step::Letter { from, to, listed });
+        steps.push(ConcatNote::Letter { from, to, listed });
     }
     Ok(count)
 }
 
 /// Checks the form of a CONCAT: 20 characters, the country, a real date, letters padded with `#`.
-pub(crate) fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub(crate) fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AA99999999##########", "20 characters")?;
     let expected = r.country;
     if c[..2] != *expected.as_str().as_bytes() {
         let found = r.part(0, 2);
-        r.hard(What::Country { found, expected });
+        r.hard(FaultKind::Country { found, expected });
     }
     for (from, to) in [(10, 15), (15, 20)] {
         let letters = c[from..to].iter().take_while(|letter| **letter != b'#').count();
         if letters == 0 || c[from + letters..to].iter().any(|letter| *letter != b'#') {
-            r.bad_part(Part::Name, (from, to), "letters, then # up to the fifth place");
+            r.bad_part(NumberPart::Name, (from, to), "letters, then # up to the fifth place");
         }
     }
     let d: [u8; 8] = std::array::from_fn(|at| c[at + 2] - b'0');
     let birth = r.date(number(&d[..4]), pair(&d, 4), pair(&d, 6))?;
-    Some(Encoded { birth: Birth::On(birth), sex: None })
+    Some(EncodedFacts { birth: Birth::On(birth), sex: None })
 }

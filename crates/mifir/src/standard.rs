@@ -5,7 +5,9 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use crate::check::{Agreement, Checked, Encoded, Fault, Hint, Reader, Severity, What, crosscheck};
+use crate::check::{
+    Agreement, Checked, DigitReader, EncodedFacts, Fault, FaultKind, Hint, Severity, crosscheck,
+};
 use crate::numbers::{
     be, bg, cz, dk, ee, es, fi, gb, gr, hr, is, it, lv, mt, nl, no, pl, pt, ro, se, si, travel,
 };
@@ -24,7 +26,7 @@ pub struct Standard {
     /// What a valid one looks like; made up.
     pub example: &'static str,
     writing: Writing,
-    check: fn(&mut Reader<'_>) -> Option<Encoded>,
+    check: fn(&mut DigitReader<'_>) -> Option<EncodedFacts>,
 }
 
 /// What people write that does not belong to a number.
@@ -44,7 +46,7 @@ const fn national(
     code: &str,
     key: &'static str,
     example: &'static str,
-    check: fn(&mut Reader<'_>) -> Option<Encoded>,
+    check: fn(&mut DigitReader<'_>) -> Option<EncodedFacts>,
 ) -> Standard {
     let country = Some(Country::of(code));
     Standard { country, key, scheme: Scheme::Nidn, example, writing: Writing::Plain, check }
@@ -147,7 +149,7 @@ impl Standard {
     ) -> Checked<'a> {
         let mut checked = self.check_as_it_is(country, value, birth_date, today);
         let wrong = |fault: &&mut Fault<'_>| {
-            fault.severity == Severity::Hard || matches!(fault.what, What::Pattern { .. })
+            fault.severity == Severity::Hard || matches!(fault.what, FaultKind::Pattern { .. })
         };
         if let Some(fault) = checked.faults.iter_mut().find(wrong) {
             fault.hint = self.hint(country, value, birth_date, today);
@@ -162,7 +164,7 @@ impl Standard {
         birth_date: Option<Date>,
         today: Date,
     ) -> Checked<'a> {
-        let mut reader = Reader::new(value, country, today, birth_date);
+        let mut reader = DigitReader::new(value, country, today, birth_date);
         let encoded = (self.check)(&mut reader);
         reader.finish(encoded)
     }
@@ -187,7 +189,7 @@ impl Standard {
             let full = self.normalise(&full, birth_date, today);
             let checked = self.check_as_it_is(country, &full, birth_date, today);
             let fits = crosscheck(checked.encoded, birth_date, None).birth_date != Agreement::Differs;
-            let usual = checked.faults.iter().all(|fault| !matches!(fault.what, What::Pattern { .. }));
+            let usual = checked.faults.iter().all(|fault| !matches!(fault.what, FaultKind::Pattern { .. }));
             fits && usual && checked.is_possible()
         };
         let lengths = full.into_iter().chain(passports);

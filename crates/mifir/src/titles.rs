@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::concat::Step;
+use crate::concat::ConcatNote;
 use crate::text::{has_letters, is_in_small_letters, split_word};
 
 /// Titles of the guidelines, three of them written out.
@@ -321,7 +321,11 @@ fn bracketed(name: &str) -> Option<(&str, &str)> {
 }
 
 /// Drops titles in front, as long as a name is left.
-pub(crate) fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Vec<Step<'n>>) -> &'n str {
+pub(crate) fn without_titles<'n>(
+    mut name: &'n str,
+    place: Place,
+    steps: &mut Vec<ConcatNote<'n>>,
+) -> &'n str {
     let mut behind = false;
     loop {
         let (word, _) = split_word(name);
@@ -342,7 +346,7 @@ pub(crate) fn without_titles<'n>(mut name: &'n str, place: Place, steps: &mut Ve
         if !has_letters(rest) {
             return name;
         }
-        steps.push(Step::Title { dropped: dropped.into(), listed });
+        steps.push(ConcatNote::Title { dropped: dropped.into(), listed });
         name = rest;
         behind = true;
     }
@@ -354,7 +358,7 @@ fn is_behind_a_title(name: &str, place: Place) -> bool {
 }
 
 /// Drops degrees and titles behind a surname, as long as a name is left: `Lee PhD`, `Lee, Dr. med.`
-pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<Step<'n>>) -> &'n str {
+pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     'again: loop {
         let starts: Vec<usize> = word_starts(name).skip(1).collect();
         for start in &starts[starts.len().saturating_sub(3)..] {
@@ -362,7 +366,7 @@ pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<Step<'n>>) 
             if has_letters(rest)
                 && let Some(listed) = behind_name(rest, tail)
             {
-                steps.push(Step::Title { dropped: tail.trim().into(), listed });
+                steps.push(ConcatNote::Title { dropped: tail.trim().into(), listed });
                 name = rest.trim_end_matches(|c: char| c.is_whitespace() || c == ',');
                 continue 'again;
             }

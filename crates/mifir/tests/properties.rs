@@ -4,7 +4,8 @@ use jiff::civil::{Date, date};
 use mifir::auth016::Fragment;
 use mifir::concat::{NotLatin, concat};
 use mifir::{
-    Country, Held, Others, Outcome, Person, Regime, Scheme, Severity, Standard, What, decide, standard,
+    Country, DecisionOutcome, FaultKind, HeldIdentifier, OtherIdentifiers, Person, Regime, Scheme, Severity,
+    Standard, decide, standard,
 };
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
@@ -27,7 +28,8 @@ fn standards() -> Vec<(Country, &'static Standard)> {
 fn passes(country: Country, standard: &Standard, value: &str) -> bool {
     let checked = standard.check(country, value, TODAY);
     checked.faults.iter().all(|fault| {
-        fault.severity == Severity::Soft && !matches!(fault.what, What::Check { .. } | What::Unissued)
+        fault.severity == Severity::Soft
+            && !matches!(fault.what, FaultKind::Check { .. } | FaultKind::Unissued)
     })
 }
 
@@ -126,9 +128,9 @@ fn a_fragment_has_no_characters_that_xml_lacks() {
         surname: "Ko\u{1}walska\u{ffff} & S<a>",
         birth_date: date(1954, 1, 1),
     };
-    let held = [Held { country: nationalities[0], standard: "PESEL", value: "540\u{1f}1" }];
-    let decision = decide(person, &held, Others::None, Regime::Eu);
-    let Outcome::Ready(designation) = &decision.outcome else { panic!("{decision:?}") };
+    let held = [HeldIdentifier { country: nationalities[0], standard: "PESEL", value: "540\u{1f}1" }];
+    let decision = decide(person, &held, OtherIdentifiers::None, Regime::Eu);
+    let DecisionOutcome::Ready(designation) = &decision.outcome else { panic!("{decision:?}") };
     assert_eq!(
         Fragment { person, designation }.to_string(),
         "<Prsn><FrstNm>ZOFIA,MARIA</FrstNm><Nm>KOWALSKA &amp; S&lt;A&gt;</Nm><BirthDt>1954-01-01</BirthDt>\

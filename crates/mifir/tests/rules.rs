@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{Date, date};
 use mifir::check::writing;
-use mifir::concat::{Step, concat, listed};
+use mifir::concat::{ConcatNote, concat, listed};
 use mifir::{
-    Agreement, Country, Held, Others, Outcome, Person, Regime, Severity, Sex, What, crosscheck, decide,
-    standard,
+    Agreement, Country, DecisionOutcome, FaultKind, HeldIdentifier, OtherIdentifiers, Person, Regime,
+    Severity, Sex, crosscheck, decide, standard,
 };
 
 /// The day that the verdicts of the files assume.
@@ -29,7 +29,8 @@ fn none(failures: &[String]) {
 /// The verdict of a strict reader, who takes the usual form of a document and every check digit for a rule.
 fn strictly_valid(faults: &[mifir::Fault<'_>]) -> bool {
     faults.iter().all(|fault| {
-        fault.severity == Severity::Soft && !matches!(fault.what, What::Pattern { .. } | What::Check { .. })
+        fault.severity == Severity::Soft
+            && !matches!(fault.what, FaultKind::Pattern { .. } | FaultKind::Check { .. })
     })
 }
 
@@ -43,7 +44,7 @@ fn identifiers() {
         let checked = standard(country(code), key).expect("a standard").check(country(code), value, TODAY);
         let told = format!("{code} {key} {value} ({reason}): {checked:?}");
         // Iceland gave no such numbers until 2026; for Latvia and Slovenia some say 0.
-        let unissued = code == "IS" && checked.faults.iter().any(|fault| fault.what == What::Unissued);
+        let unissued = code == "IS" && checked.faults.iter().any(|fault| fault.what == FaultKind::Unissued);
         let mut good = (strictly_valid(&checked.faults) && !unissued) == (valid == "true");
         // Soft by the text, whatever the verdict.
         if reason == "pattern" || (code == "IS" && reason == "check_digit") {
@@ -113,7 +114,7 @@ fn concats() {
         let made =
             concat(country(&row["nationality"]), first, last, row["birth_date"].parse().expect("a date"));
         let (found, open) = match &made {
-            Ok(made) => (made.as_str(), made.steps.iter().any(Step::is_open)),
+            Ok(made) => (made.as_str(), made.steps.iter().any(ConcatNote::is_open)),
             Err(_) => ("not Latin", true),
         };
         let expected =
@@ -153,10 +154,10 @@ fn decisions() {
     let mut failures = Vec::new();
     for row in rows(include_str!("vectors/decision-dev.csv")) {
         let nationalities: Vec<Country> = row["nationalities"].split(' ').map(country).collect();
-        let held: Vec<Held<'_>> = row["identifiers_held"]
+        let held: Vec<HeldIdentifier<'_>> = row["identifiers_held"]
             .split(' ')
             .filter_map(|one| one.split_once('.'))
-            .map(|(code, standard)| Held { country: country(code), standard, value: "1" })
+            .map(|(code, standard)| HeldIdentifier { country: country(code), standard, value: "1" })
             .collect();
         let person = Person {
             nationalities: &nationalities,
@@ -165,18 +166,18 @@ fn decisions() {
             birth_date: date(1986, 3, 17),
         };
         let regime = if row["regime"] == "UK" { Regime::Uk } else { Regime::Eu };
-        let decision = decide(person, &held, Others::None, regime);
+        let decision = decide(person, &held, OtherIdentifiers::None, regime);
         let found = match &decision.outcome {
-            Outcome::Ready(ready) => [
+            DecisionOutcome::Ready(ready) => [
                 ready.country.to_string(),
                 ready.priority.to_string(),
                 ready.step.standard.to_owned(),
                 ready.step.scheme.as_str().to_owned(),
             ],
-            Outcome::Missing { country, .. } => {
+            DecisionOutcome::Missing { country, .. } => {
                 [country.to_string(), String::new(), String::new(), "NONE".to_owned()]
             }
-            Outcome::NeedsReview(_) => Default::default(),
+            DecisionOutcome::NeedsReview(_) => Default::default(),
         };
         let expected = ["expected_country", "expected_priority", "expected_standard", "expected_label"];
         if found.iter().zip(expected).any(|(found, name)| *found != row[name]) {
@@ -326,7 +327,7 @@ fn what_is_left_of_a_name_is_an_open_point() {
     ] {
         let made = concat(country("DE"), first, last, date(1980, 7, 15)).expect("Latin");
         let open: Vec<String> =
-            made.steps.iter().filter(|step| step.is_open()).map(Step::to_string).collect();
+            made.steps.iter().filter(|step| step.is_open()).map(ConcatNote::to_string).collect();
         if !open.iter().any(|step| step.starts_with(said)) {
             failures.push(format!("{first} {last}: {} {open:?}", made.as_str()));
         }
@@ -340,7 +341,7 @@ fn what_is_left_of_a_name_is_an_open_point() {
         ("An", "Ng"),
     ] {
         let made = concat(country("DE"), first, last, date(1980, 7, 15)).expect("Latin");
-        if made.steps.iter().any(Step::is_open) {
+        if made.steps.iter().any(ConcatNote::is_open) {
             failures.push(format!("{first} {last}: {:?}", made.steps));
         }
     }
@@ -452,7 +453,7 @@ fn norwegian_numbers_without_a_century() {
     let fnr = standard(norway, "FNR").expect("a standard");
     // The serial number would mean 2039.
     let old = fnr.check(norway, "15053980314", TODAY);
-    assert_eq!(old.faults[0].what, What::Future { year: 2039 });
+    assert_eq!(old.faults[0].what, FaultKind::Future { year: 2039 });
     assert_eq!(fnr.check(norway, "15053980314", day), mifir::Checked::default());
     assert!(!fnr.check(norway, "15138011442", day).is_possible());
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, date};
-use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II, Row};
+use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II, Annex2Row};
 use mifir::country::{EEA_EU, EEA_UK};
-use mifir::{Basis, Country, Leading, Regime, Scheme, Step, UnknownCountry, first_is_concat, leading, steps};
+use mifir::{
+    Basis, Country, Leading, Priority, Regime, Scheme, UnknownCountry, first_is_concat, leading, steps,
+};
 use proptest::prelude::*;
 
 const COUNTRIES: &str = include_str!("vectors/countries.txt");
@@ -83,8 +85,8 @@ fn annex_ii_is_the_reference_table() {
         })
         .collect();
 
-    let line = |code: &str, name: &str, eea: bool, priority: usize, step: &Step| {
-        let Step { standard, scheme, national_name } = step;
+    let line = |code: &str, name: &str, eea: bool, priority: usize, step: &Priority| {
+        let Priority { standard, scheme, national_name } = step;
         let eea = if eea { "yes" } else { "no" };
         [code, name, eea, &priority.to_string(), standard, scheme.as_str(), national_name].join(" | ")
     };
@@ -112,8 +114,9 @@ fn the_readme_has_the_priorities_of_annex_ii() {
     // Only this table has six columns; its head and the line below are not rows.
     let table = table.filter(|cells| cells.len() == 8 && !cells[1].is_empty() && !cells[1].starts_with('-'));
     let found: Vec<_> = table.map(|cells| (cells[1].clone(), cells[2].clone())).collect();
-    let standards = |steps: &[Step]| steps.iter().map(|step| step.standard).collect::<Vec<_>>().join(", ");
-    let line = |row: &Row| {
+    let standards =
+        |steps: &[Priority]| steps.iter().map(|step| step.standard).collect::<Vec<_>>().join(", ");
+    let line = |row: &Annex2Row| {
         let only = if row.only == Some(Regime::Uk) { " (UK only)" } else { "" };
         (row.country.to_string(), standards(row.steps) + only)
     };
@@ -161,7 +164,7 @@ fn concat_comes_first_in_six_countries_and_is_refused_in_six() {
         };
         assert_eq!(where_true(&|country| first_is_concat(country, regime)), "AT DE FR HU IE LU");
         let refused =
-            |country| steps(country, regime).iter().all(|step: &Step| step.scheme != Scheme::Concat);
+            |country| steps(country, regime).iter().all(|step: &Priority| step.scheme != Scheme::Concat);
         assert_eq!(where_true(&refused), "EE ES IS IT MT PL");
     }
 }

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use httpsig::{Encoding, Message, Presented, Reading, SigningKey, Version};
+use httpsig::{ComponentReader, Message, ReceivedSignature, SignatureEncoding, SigningKey, Version};
 
 pub fn decode(base64: &str) -> Vec<u8> {
     STANDARD.decode(base64).unwrap()
@@ -38,13 +38,13 @@ pub fn attach(
     input: &str,
     key: &SigningKey,
     version: Version,
-    encoding: Encoding,
+    encoding: SignatureEncoding,
 ) -> HeaderMap {
     let mut sent = message.headers.clone();
     header(&mut sent, "signature-input", &format!("{label}={input}"));
     header(&mut sent, "signature", &format!("{label}=:AA==:"));
-    let presented = Presented::parse(&sent).unwrap();
-    let base = presented.base(message, version, &Reading::standard(message)).unwrap();
+    let presented = ReceivedSignature::parse(&sent).unwrap();
+    let base = presented.base(message, version, &ComponentReader::standard(message)).unwrap();
     let signature = key.sign(base.as_bytes(), encoding).unwrap();
     sent.remove("signature");
     header(&mut sent, "signature", &format!("{label}=:{}:", encode(&signature)));

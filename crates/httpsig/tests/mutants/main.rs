@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use changes::mutants;
 use common::{attach, encode};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use httpsig::{Encoding, KeyKind, Message, PublicKey, SigningKey, Version, body_digest, usual_components};
+use httpsig::{
+    Algorithm, Message, PublicKey, SignatureEncoding, SigningKey, Version, body_digest, usual_components,
+};
 use same::{same, signature, twin};
 use wire::{NOW, Wire};
 
@@ -35,8 +37,8 @@ impl Chance {
 
 struct Case {
     version: Version,
-    kind: KeyKind,
-    encoding: Encoding,
+    kind: Algorithm,
+    encoding: SignatureEncoding,
     /// Of so many mutants, one is tried.
     one_in: usize,
 }
@@ -147,13 +149,13 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
         for (kind, encoding, one_in) in [
-            (KeyKind::Ed25519, Encoding::Ed25519, 1),
-            (KeyKind::P256, Encoding::Der, 2),
-            (KeyKind::P256, Encoding::Raw, 2),
-            (KeyKind::P384, Encoding::Der, 40),
-            (KeyKind::P384, Encoding::Raw, 40),
-            (KeyKind::P521, Encoding::Der, 15),
-            (KeyKind::P521, Encoding::Raw, 15),
+            (Algorithm::Ed25519, SignatureEncoding::Ed25519, 1),
+            (Algorithm::P256, SignatureEncoding::Der, 2),
+            (Algorithm::P256, SignatureEncoding::Raw, 2),
+            (Algorithm::P384, SignatureEncoding::Der, 40),
+            (Algorithm::P384, SignatureEncoding::Raw, 40),
+            (Algorithm::P521, SignatureEncoding::Der, 15),
+            (Algorithm::P521, SignatureEncoding::Raw, 15),
         ] {
             cases.push(Case { version, kind, encoding, one_in });
         }
@@ -186,7 +188,7 @@ fn tried(case: &Case, seed: u64) -> Tally {
             );
             tally.judge("the twin", &original, &mutant, (&own, &own), case.version);
         }
-        for kind in KeyKind::ALL {
+        for kind in Algorithm::ALL {
             let other = SigningKey::generate(kind).unwrap().public();
             tally.judge("another key", &original, &original, (&own, &other), case.version);
         }

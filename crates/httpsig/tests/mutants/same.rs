@@ -4,12 +4,12 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 
 use crate::wire::{UNCOVERED, Wire};
 
 /// Why a changed request means what the original meant; `None` when it does not.
-pub fn same(original: &Wire, mutant: &Wire, kind: KeyKind) -> Option<&'static str> {
+pub fn same(original: &Wire, mutant: &Wire, kind: Algorithm) -> Option<&'static str> {
     let line = |wire: &Wire| (wire.method.clone(), wire.path.clone(), wire.body.clone());
     if line(original) != line(mutant) {
         return None;
@@ -115,17 +115,17 @@ pub fn signature(field: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// `n - s` for the curve's order n, in the encoding the signature came in.
-pub fn twin(signature: &[u8], kind: KeyKind) -> Option<Vec<u8>> {
+pub fn twin(signature: &[u8], kind: Algorithm) -> Option<Vec<u8>> {
     let order: &str = match kind {
-        KeyKind::P256 => "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551",
-        KeyKind::P384 => {
+        Algorithm::P256 => "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551",
+        Algorithm::P384 => {
             "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973"
         }
-        KeyKind::P521 => {
+        Algorithm::P521 => {
             "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D0\
              3BB5C9B8899C47AEBB6FB71E91386409"
         }
-        KeyKind::Ed25519 => return None,
+        Algorithm::Ed25519 => return None,
     };
     let order: Vec<u8> =
         (0..order.len() / 2).map(|at| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap()).collect();

@@ -1,7 +1,7 @@
 //! A request as bytes, so that it can be damaged.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use httpsig::{Message, Policy, Presented, PublicKey, Version};
+use httpsig::{Message, Policy, PublicKey, ReceivedSignature, Version};
 
 pub const NOW: i64 = 1_795_283_725;
 pub const UNCOVERED: [&str; 2] = ["user-agent", "x-request-id"];
@@ -33,7 +33,7 @@ impl Wire {
             body: &self.body,
             status: None,
         };
-        let verdict = Presented::parse(&headers).and_then(|presented| {
+        let verdict = ReceivedSignature::parse(&headers).and_then(|presented| {
             httpsig::verify(&message, &presented, key, version, &Policy::default(), NOW)
         });
         Some(verdict.is_ok())

@@ -1,6 +1,6 @@
 //! What the figures are held against.
 
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 
 use crate::peers::PRISM;
 use crate::works::{Row, Work};
@@ -48,7 +48,7 @@ pub fn of(rows: &[Row], bulk: &[Row]) -> Vec<Aim> {
     let mut aims = lists(rows);
     aims.extend(lists(bulk));
     let mut neighbour = |contestant: &str, work, least| {
-        let own = figure(rows, &format!("{OWN}{contestant}"), Some(KeyKind::Ed25519), work);
+        let own = figure(rows, &format!("{OWN}{contestant}"), Some(Algorithm::Ed25519), work);
         if let (Some(own), Some((name, best))) = (own, best_neighbour(rows, work)) {
             let users = rows.first().map_or(0, |row| row.users);
             let name =
@@ -97,7 +97,7 @@ fn lists(rows: &[Row]) -> Vec<Aim> {
 }
 
 /// Requests per second under load.
-pub fn figure(rows: &[Row], contestant: &str, key: Option<KeyKind>, work: Work) -> Option<f64> {
+pub fn figure(rows: &[Row], contestant: &str, key: Option<Algorithm>, work: Work) -> Option<f64> {
     let wanted = |row: &&Row| {
         (row.contestant.as_str(), row.key, row.work, row.connections) == (contestant, key, work, CONNECTIONS)
     };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
-use investord::domain::user::{Person, User};
-use investord::provision::{Provisioner, Wanted};
-use investord::store::tenants::{self, Head};
+use investord::domain::users::{Person, User};
+use investord::provision::{DeclaredTenant, Provisioner};
+use investord::store::tenants::{self, Sequence};
 use investord::store::{Store, StoreError, Tx, users};
 
 use crate::aims::OWN;
@@ -55,7 +55,7 @@ pub async fn measure(
     for (register, last) in &registers {
         let service = world.serve(register, 1, Level::Warn)?;
         let token = world.token(&service).await?;
-        let senders = vec![world.signed(service.authority(), KeyKind::Ed25519, &token)?];
+        let senders = vec![world.signed(service.authority(), Algorithm::Ed25519, &token)?];
         let (name, ids) = (format!("{OWN}{}", register.engine()), Rc::new(vec![last.clone()]));
         contestants.push(Contestant { name, service, senders, ids, users });
     }
@@ -78,7 +78,7 @@ pub async fn load(
     let master_key = Arc::new(world.master_key()?);
     let provisioner =
         Provisioner { store: store.clone(), master_key: Arc::clone(&master_key), clock: clock.clone(), ids };
-    provisioner.apply(Wanted::read(&world.folder().join("tenants.toml"))?).await?;
+    provisioner.apply(DeclaredTenant::read(&world.folder().join("tenants.toml"))?).await?;
     let tenant = store.read("bench.tenant", |tx| tenants::by_name(tx, TENANT)).await?.context("no tenant")?;
     let (number, settings) = (tenant.number, tenant.settings);
     let key = Arc::new(master_key.open_tenant_key(number, &tenant.sealed_key)?);
@@ -93,11 +93,11 @@ pub async fn load(
         let unit = move |tx: &Tx<'_>| {
             let mut last = None;
             for person in &people {
-                let mut head = Head::take(tx, number, now)?;
+                let mut head = Sequence::lock(tx, number, now)?;
                 let registration = User::register(person.clone(), &settings, SystemIds.uuid(), head.now);
                 last = Some(registration.user.id);
-                users::enter(tx, &mut head, registration, &key, &SystemIds)?;
-                head.put(tx);
+                users::register(tx, &mut head, registration, &key, &SystemIds)?;
+                head.save(tx);
             }
             Ok::<_, StoreError>(last)
         };
@@ -113,7 +113,7 @@ pub async fn load(
     }
     let last = running.context("no users")?.await??.context("no users")?;
     let took = started.elapsed();
-    store.fold().await;
+    store.checkpoint().await;
     report.fact("loading through the store", figure(users) / took.as_secs_f64(), "users/s");
     report.fact("loading through the store took", took.as_secs_f64(), "s");
     Ok(last.to_string())
@@ -136,7 +136,7 @@ async fn first_answers(
         let mut took: Vec<Duration> = Vec::new();
         for _ in 0..times {
             let address = server::free_address()?;
-            let sender = world.signed(address.to_string(), KeyKind::Ed25519, &token)?;
+            let sender = world.signed(address.to_string(), Algorithm::Ed25519, &token)?;
             let question = sender.prepare(&ask).map(|prepared: Prepared| prepared.closing())?;
             let process = world.process(register, Level::Warn, address, &question)?;
             took.push(process.first_answer);

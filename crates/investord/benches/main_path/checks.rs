@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use httpsig::{KeyKind, PublicKey};
+use httpsig::{Algorithm, PublicKey};
 
 use crate::cpu;
 use crate::report::{Report, middle};
@@ -18,7 +18,7 @@ pub struct Checks {
 }
 
 struct Of {
-    kind: KeyKind,
+    kind: Algorithm,
     key: PublicKey,
     /// Texts under a signature, and the signatures.
     signed: Vec<(String, Vec<u8>)>,
@@ -43,7 +43,7 @@ impl Checks {
 
     /// Microseconds of CPU that one check takes now: on one thread when one connection leaves a core to
     /// itself, else while every core is at it.
-    pub fn measure(&mut self, kind: KeyKind, connections: usize) -> anyhow::Result<f64> {
+    pub fn measure(&mut self, kind: Algorithm, connections: usize) -> anyhow::Result<f64> {
         let of_kind = self.kinds.iter_mut().find(|own| own.kind == kind).context("no key of this kind")?;
         let (key, signed, enough) = (&of_kind.key, &of_kind.signed, self.enough);
         let one = || -> anyhow::Result<f64> {

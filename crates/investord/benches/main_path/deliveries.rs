@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
-use investord::domain::webhook::NewWebhook;
-use investord::store::tenants::{self, Head};
-use investord::store::webhooks::{self, Webhook};
-use investord::store::{Store, StoreError, Tx, signing_keys};
+use investord::domain::delivery::webhook::NewWebhook;
+use investord::store::delivery::signing_keys;
+use investord::store::delivery::webhooks;
+use investord::store::delivery::webhooks::Webhook;
+use investord::store::tenants::{self, Sequence};
+use investord::store::{Store, StoreError, Tx};
 use jiff::SignedDuration;
 use tokio::task::LocalSet;
 
@@ -167,7 +169,7 @@ async fn late(
     subscribe(world, register, &urls, None, LARGE).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
-    let sender = world.signed(service.authority(), KeyKind::Ed25519, &token)?;
+    let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
     let began = Instant::now();
     let creates = 2 + span.as_secs() * PACE / 2;
     for number in 0..creates {
@@ -207,26 +209,26 @@ async fn subscribe(
         (Arc::new(world.master_key()?), urls.to_vec(), SystemClock::default().now());
     let unit = move |tx: &Tx<'_>| {
         let tenant = tenants::by_name(tx, TENANT)?;
-        let tenant = tenant.ok_or_else(|| StoreError::Damaged("no tenant".into()))?;
+        let tenant = tenant.ok_or_else(|| StoreError::Corrupt("no tenant".into()))?;
         let key = master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?;
-        let head = Head::take(tx, tenant.number, now)?;
+        let head = Sequence::lock(tx, tenant.number, now)?;
         signing_keys::ensure(tx, tenant.number, &key, now, &SystemIds)?;
         for url in &urls {
             let config = format!(r#"{{"max_package_size":{most_bytes}}}"#);
             let body = format!(r#"{{"title":"bench","url":"{url}","config":{config}}}"#);
             let new = NewWebhook::parse(body.as_bytes(), &tenant.settings, now);
-            let new = new.map_err(|faults| StoreError::Damaged(format!("{faults:?}")))?;
+            let new = new.map_err(|faults| StoreError::Corrupt(format!("{faults:?}")))?;
             let webhook = Webhook::new(SystemIds.uuid(), &head, new.content, true, None);
             webhooks::insert(tx, &head, &webhook)?;
             if let Some(from) = from {
                 webhooks::replay(tx, &webhook, from)?;
             }
         }
-        head.put(tx);
+        head.save(tx);
         Ok::<_, StoreError>(())
     };
-    store.write_alone("bench.subscribe", unit).await?;
-    store.fold().await;
+    store.write_serializable("bench.subscribe", unit).await?;
+    store.checkpoint().await;
     Ok(())
 }
 
@@ -236,9 +238,9 @@ async fn unsubscribe(register: &Register) -> anyhow::Result<()> {
         store.read("bench.tenant", |tx| tenants::by_name(tx, TENANT)).await?.context("no tenant")?.number;
     let unit = move |tx: &Tx<'_>| {
         let all = webhooks::of_tenant(tx, number)?;
-        all.iter().try_for_each(|webhook| webhooks::drop(tx, webhook, SystemClock::default().now()))
+        all.iter().try_for_each(|webhook| webhooks::delete(tx, webhook, SystemClock::default().now()))
     };
-    store.write_alone::<_, StoreError>("bench.unsubscribe", unit).await?;
-    store.fold().await;
+    store.write_serializable::<_, StoreError>("bench.unsubscribe", unit).await?;
+    store.checkpoint().await;
     Ok(())
 }

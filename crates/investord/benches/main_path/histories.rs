@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 
 use crate::load::{self, Outcome};
 use crate::report::Report;
@@ -51,7 +51,7 @@ pub async fn measure(world: &World, report: &mut Report, quick: bool) -> anyhow:
     let register = world.sqlite()?;
     let service = world.serve(&register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
-    let sender = world.signed(service.authority(), KeyKind::Ed25519, &token)?;
+    let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
     let bench = Bench { service: &service, sender: &sender, register: &register };
     for (number, matter) in MATTERS.iter().enumerate() {
         report.section(&format!("A user with many {}, one connection", matter.name));
@@ -115,6 +115,6 @@ impl Bench<'_> {
     fn waiting(&self) -> anyhow::Result<u32> {
         let Register::Sqlite(folder) = self.register else { return Ok(0) };
         let connection = rusqlite::Connection::open(folder.join("investord.db"))?;
-        Ok(connection.query_row("SELECT count(*) FROM steps", [], |row| row.get(0))?)
+        Ok(connection.query_row("SELECT count(*) FROM jobs", [], |row| row.get(0))?)
     }
 }

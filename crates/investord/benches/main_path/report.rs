@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 use investord::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use url::Url;
@@ -122,7 +122,7 @@ impl Report {
 
     /// How many times the requests per second of the best neighbour.
     fn comparison(&self) -> Option<Table> {
-        let own: Vec<(&str, KeyKind)> = self
+        let own: Vec<(&str, Algorithm)> = self
             .contestants()
             .into_iter()
             .filter(|name| name.starts_with(OWN))
@@ -176,7 +176,7 @@ fn row_json(row: &Row) -> Value {
     json!({
         "contestant": row.contestant,
         "operation": row.work.name(row.users),
-        "key": row.key.map(KeyKind::name),
+        "key": row.key.map(Algorithm::name),
         "connections": row.connections,
         "rounds": row.rounds.len(),
         "requests_per_second": row.per_second(),

@@ -4,7 +4,7 @@ use anyhow::Context;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use httpsig::{KeyKind, Message, Parameters, SigningKey, Version};
+use httpsig::{Algorithm, Message, Parameters, SigningKey, Version};
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
 
 use crate::people::person;
@@ -58,7 +58,7 @@ const COUNTRIES: [&str; 24] = [
 #[derive(Clone, Copy)]
 pub enum Proof<'a> {
     /// A key of the client and its id.
-    Key(KeyKind, &'a str, &'a SigningKey),
+    Key(Algorithm, &'a str, &'a SigningKey),
     /// Nothing: for a service that knows no signatures.
     None,
     /// A text that only looks like a signature: for Prism, which wants to see one and does not check it.
@@ -66,7 +66,7 @@ pub enum Proof<'a> {
 }
 
 impl Proof<'_> {
-    pub fn kind(&self) -> Option<KeyKind> {
+    pub fn kind(&self) -> Option<Algorithm> {
         match self {
             Self::Key(kind, ..) => Some(*kind),
             Self::None | Self::Dummy => None,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use clap::ValueEnum;
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 use investord::clock::{Ids, SeededIds};
 
 use crate::checks::Checks;
@@ -51,7 +51,7 @@ impl Work {
     }
 
     /// Whether a service without signatures, a neighbour, does it too.
-    fn is_known_to(self, key: Option<KeyKind>) -> bool {
+    fn is_known_to(self, key: Option<Algorithm>) -> bool {
         key.is_some() || !matches!(self, Self::Identifiers | Self::Identify)
     }
 
@@ -65,7 +65,7 @@ impl Work {
 
     /// Requests of one round, each a second or less of work, with a light key, a heavy one, or none (then it is a
     /// neighbour).
-    fn requests(self, key: Option<KeyKind>, connections: usize, quick: bool) -> usize {
+    fn requests(self, key: Option<Algorithm>, connections: usize, quick: bool) -> usize {
         let (light, heavy, neighbour, one) = match self {
             Self::Token => (4_000, 1_500, 1_500, 500),
             Self::Read | Self::Identifiers => (8_000, 2_000, 3_000, 1_000),
@@ -75,7 +75,7 @@ impl Work {
         };
         let requests = match key {
             _ if connections == 1 => one,
-            Some(KeyKind::Ed25519) => light,
+            Some(Algorithm::Ed25519) => light,
             Some(_) => heavy,
             None => neighbour,
         };
@@ -118,7 +118,7 @@ pub struct Figures {
 /// One work by one contestant, with one kind of key or none, over a number of connections.
 pub struct Row {
     pub contestant: String,
-    pub key: Option<KeyKind>,
+    pub key: Option<Algorithm>,
     pub work: Work,
     pub users: usize,
     pub connections: usize,

@@ -7,12 +7,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use httpsig::{KeyKind, SigningKey};
+use httpsig::{Algorithm, SigningKey};
 use investord::clock::{Ids, SystemIds};
 use investord::config;
-use investord::store::connect::Tuning;
-use investord::store::seal::MasterKey;
-use investord::store::{Database, migrate};
+use investord::store::Database;
+use investord::store::encryption::MasterKey;
+use investord::store::engine::migrate;
+use investord::store::engine::postgres::connection_settings::Tuning;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -20,7 +21,7 @@ use crate::load;
 use crate::requests::{Ask, Proof, SCOPES, Sender};
 use crate::server::{self, Process, READY, Service};
 
-pub const KEYS: [KeyKind; 2] = [KeyKind::P521, KeyKind::Ed25519];
+pub const KEYS: [Algorithm; 2] = [Algorithm::P521, Algorithm::Ed25519];
 pub const TENANT: &str = "bench";
 
 #[derive(Clone, Copy)]
@@ -59,7 +60,7 @@ pub struct World {
     binary: PathBuf,
     pub client_id: String,
     pub client_secret: String,
-    keys: Vec<(KeyKind, String, SigningKey)>,
+    keys: Vec<(Algorithm, String, SigningKey)>,
     number: Cell<u32>,
 }
 
@@ -179,14 +180,14 @@ impl World {
     }
 
     /// The id of the client's key of this kind, and the key.
-    pub fn key(&self, kind: KeyKind) -> anyhow::Result<(&str, &SigningKey)> {
+    pub fn key(&self, kind: Algorithm) -> anyhow::Result<(&str, &SigningKey)> {
         let key = self.keys.iter().find(|(own, ..)| *own == kind);
         let (_, id, key) = key.context("no key of this kind")?;
         Ok((id, key))
     }
 
     /// The client, signing with its key of this kind.
-    pub fn signed(&self, authority: String, kind: KeyKind, token: &str) -> anyhow::Result<Sender<'_>> {
+    pub fn signed(&self, authority: String, kind: Algorithm, token: &str) -> anyhow::Result<Sender<'_>> {
         let (key_id, key) = self.key(kind)?;
         Ok(self.sender(authority, Proof::Key(kind, key_id, key), token))
     }
@@ -197,7 +198,7 @@ impl World {
     }
 
     pub async fn token(&self, service: &Service) -> anyhow::Result<String> {
-        let sender = self.signed(service.authority(), KeyKind::Ed25519, "")?;
+        let sender = self.signed(service.authority(), Algorithm::Ed25519, "")?;
         let answer = load::once(service.processes[0].address, &sender.prepare(&Ask::Token)?).await?;
         let body: serde_json::Value = serde_json::from_slice(&answer)?;
         Ok(body["access_token"].as_str().context("no access token")?.to_owned())

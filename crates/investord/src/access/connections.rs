@@ -1,4 +1,4 @@
-//! Connections, by the address they come from.
+//! Connection limits, in all and per address or network.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;

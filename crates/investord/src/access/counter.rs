@@ -1,4 +1,4 @@
-//! A count of something that is shared.
+//! A counter with a limit for one owner and one for all together.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,13 +1,18 @@
-//! Limits per tenant and per address on shared resources.
+//! Limits per tenant and per address on everything that requests share (docs/limits.md).
 //!
 //! Each budget is a [`Counter`]: so much in all, so much for one, and a clear answer beyond that. `docs/limits.md` lists
 //! them; the table `[limits]` of the configuration sets them.
 
+pub mod client_cache;
 pub mod connections;
 pub mod counter;
 pub mod polls;
 pub mod proxies;
+pub mod rate_limits;
+pub mod replay_guard;
+pub mod signature_counts;
 pub mod tenants;
+pub mod trace;
 pub mod turns;
 
 use std::net::IpAddr;
@@ -25,7 +30,7 @@ use crate::config::{Config, PASSWORDS};
 /// Connections to the listener of metrics: for collectors and supervisors, which need one or two each.
 const METRICS_CONNECTIONS: usize = 64;
 
-pub struct Access {
+pub struct Budgets {
     pub tenants: Tenants,
     pub proxies: Proxies,
     /// Requests that wait for events.
@@ -42,14 +47,14 @@ pub struct Access {
     /// Passwords that are hashed, by the same.
     pub passwords: Turns<IpAddr>,
     /// Of operators, by the tenant whose people they see.
-    pub operators_scans: Turns<Option<i64>>,
+    pub operator_scans: Turns<Option<i64>>,
     /// Webhooks that are sent to, by their tenant.
     pub deliveries: Arc<Counter<i64>>,
     /// Requests for tokens, whose client is not known before their body is there.
     pub token_requests: Arc<Counter<IpAddr>>,
 }
 
-impl Access {
+impl Budgets {
     pub fn new(config: &Config) -> Self {
         let limits = &config.limits;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -67,7 +72,7 @@ impl Access {
             metrics_connections: Connections::new("metrics", METRICS_CONNECTIONS, METRICS_CONNECTIONS),
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
             passwords: Turns::new(PASSWORDS, 1),
-            operators_scans: Turns::new(config.operators_scans(), 1),
+            operator_scans: Turns::new(config.operators_scans(), 1),
             deliveries: Counter::new("deliveries", limits.deliveries, limits.deliveries_per_tenant),
             token_requests: Counter::new(
                 "token_requests",

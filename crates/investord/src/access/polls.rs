@@ -1,4 +1,4 @@
-//! Requests that wait for events: one for each endpoint.
+//! Long polls: at most one per event endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

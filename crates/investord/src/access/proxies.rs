@@ -1,4 +1,4 @@
-//! Proxies that say for whom they ask.
+//! Trusted proxies, and the client addresses that they report.
 
 use std::net::IpAddr;
 

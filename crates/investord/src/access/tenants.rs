@@ -1,4 +1,4 @@
-//! What a tenant's clients use at the moment.
+//! Budgets of a tenant: requests, request bodies, unsent responses, scans and test calls in flight.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Limits how much of a kind of work is done at once, in all and for each asker, who take turns.
+//! A semaphore that is fair between owners: limits work of a kind in all and per owner.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,49 +1,52 @@
-//! What all writes of a client have in common, whatever they are about.
+//! The frame of a write about a tenant: lock, replay, save.
 
 use super::Reply;
-use super::caller::{Call, Signed, replayed};
+use crate::api::front::caller::{Operation, Signed, replayed_message};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::store::once::{self, Before, Nonce, Once};
-use crate::store::seal::TenantKey;
-use crate::store::tenants::Head;
-use crate::store::{First, StoreError, Tx};
+use crate::store::encryption::TenantKey;
+use crate::store::log::idempotency;
+use crate::store::log::idempotency::{IdempotencyKey, Nonce, Replay};
+use crate::store::tenants::Sequence;
+use crate::store::{Prefetch, StoreError, Tx};
 
 /// Does one unit under the lock of the tenant. What `work` refuses, it refuses by a value, before it has written
 /// anything: so the nonce stays used.
-pub async fn write<T: Call + 'static>(
+pub async fn write<T: Operation + 'static>(
     app: &App,
     name: &'static str,
     req: Signed<T>,
-    work: impl Fn(&Tx<'_>, &Signed<T>, &mut Head) -> Result<Result<Reply, Problem>, StoreError> + Send + 'static,
+    work: impl Fn(&Tx<'_>, &Signed<T>, &mut Sequence) -> Result<Result<Reply, Problem>, StoreError>
+    + Send
+    + 'static,
 ) -> Result<Reply, Problem> {
     let (number, nonce) = (req.client.tenant.number, req.nonce().copied());
-    let first = First { head: Some(number), nonce, once: None, webhook: None };
+    let first = Prefetch { sequence: Some(number), nonce, idempotency_key: None, webhook: None };
     let unit = move |tx: &Tx<'_>| {
-        let mut head = Head::take(tx, number, req.now)?;
-        if let Some(reply) = before(tx, None, nonce.as_ref(), &req.client.tenant.key)? {
+        let mut sequence = Sequence::lock(tx, number, req.now)?;
+        if let Some(reply) = find_replay(tx, None, nonce.as_ref(), &req.client.tenant.key)? {
             return Ok(reply);
         }
-        let reply = work(tx, &req, &mut head)?;
+        let reply = work(tx, &req, &mut sequence)?;
         if reply.is_ok() {
-            head.put(tx);
+            sequence.save(tx);
         }
         Ok::<_, Problem>(reply)
     };
-    app.store.write_after(name, number, first, unit).await?
+    app.store.write_prefetched(name, number, first, unit).await?
 }
 
 /// The answer to a request that has been seen before; none if it is to be done.
-pub fn before(
+pub fn find_replay(
     tx: &Tx<'_>,
-    once: Option<&Once>,
+    idempotency_key: Option<&IdempotencyKey>,
     nonce: Option<&Nonce>,
     key: &TenantKey,
 ) -> Result<Option<Result<Reply, Problem>>, StoreError> {
-    Ok(match once::before(tx, once, nonce, key)? {
-        Before::New => None,
-        Before::Done(kept) => Some(Ok(Reply::kept(&kept))),
-        Before::OtherRequest => Some(Err(Problem::OtherRequest)),
-        Before::Replayed => Some(Err(replayed())),
+    Ok(match idempotency::find_replay(tx, idempotency_key, nonce, key)? {
+        Replay::New => None,
+        Replay::Answered(kept) => Some(Ok(Reply::replay(&kept))),
+        Replay::KeyReused => Some(Err(Problem::OtherRequest)),
+        Replay::MessageReplayed => Some(Err(replayed_message())),
     })
 }

@@ -1,52 +1,37 @@
-//! The vendor's wire, and ours beside it: the route table, and one file per resource.
+//! The HTTP API: the route table, and the responses of its handlers.
 
 mod about_tenant;
 mod about_user;
-mod acceptors;
-mod account_groups;
 mod accounts;
-pub mod caller;
-mod checks;
-mod compat;
-mod custody;
-mod data_changes;
-pub mod directory;
-mod endpoint;
-mod errors;
-mod event_schemas;
-mod events;
-mod explain;
-mod identifiers;
-pub mod limits;
+pub mod delivery;
+pub mod front;
 pub mod openapi;
-mod page;
-mod query;
-pub mod replays;
-mod reporting;
-pub mod signature_counts;
-mod tax_residencies;
+mod problem_pages;
 mod token;
 mod users;
-mod verify_keys;
-mod webhooks;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use self::endpoint::{Access, Endpoint};
+use self::accounts::{account_groups, account_resource};
+use self::delivery::{event_endpoints, events, verify_keys, webhooks};
+use self::front::endpoint::{Endpoint, RequiredAccess};
+use self::front::{paging, query};
+use self::users::{checks, data_changes, identifiers, reporting, tax_residencies};
 use crate::access::tenants::{Held, Tenants};
 use crate::app::App;
-use crate::domain::account::{Group, Single};
+use crate::domain::accounts::{GroupDetails, SingleAccountDetails};
 use crate::problem::Problem;
-use crate::store::page::SortBy;
-use crate::store::{Tx, once};
+use crate::store::Tx;
+use crate::store::log::idempotency;
+use crate::store::paging::SortKey;
 
 /// The route table: paths of the vendor; ours under `/investord`, where no version of the vendor's API will ever have
 /// one; and what the server says about itself.
 fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new("POST /auth/token", Access::Signature, token::CREATE, token::create),
+        Endpoint::new("POST /auth/token", RequiredAccess::Signature, token::CREATE, token::create),
         Endpoint::signed(users::list),
         Endpoint::signed(users::create),
         Endpoint::signed(users::read),
@@ -63,35 +48,45 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(checks::read),
         Endpoint::signed(tax_residencies::read),
         Endpoint::signed(tax_residencies::set),
-        Endpoint::signed(custody::of_user::<Group>),
-        Endpoint::signed(custody::list::<Group>),
+        Endpoint::signed(account_resource::of_user::<GroupDetails>),
+        Endpoint::signed(account_resource::list::<GroupDetails>),
         Endpoint::signed(account_groups::create),
-        Endpoint::signed(custody::read::<Group>),
-        Endpoint::signed(custody::close::<Group>),
-        Endpoint::signed(custody::of_user::<Single>),
-        Endpoint::signed(custody::list::<Single>),
+        Endpoint::signed(account_resource::read::<GroupDetails>),
+        Endpoint::signed(account_resource::close::<GroupDetails>),
+        Endpoint::signed(account_resource::of_user::<SingleAccountDetails>),
+        Endpoint::signed(account_resource::list::<SingleAccountDetails>),
         Endpoint::signed(accounts::create),
-        Endpoint::signed(custody::read::<Single>),
+        Endpoint::signed(account_resource::read::<SingleAccountDetails>),
         Endpoint::signed(accounts::update),
-        Endpoint::signed(custody::close::<Single>),
+        Endpoint::signed(account_resource::close::<SingleAccountDetails>),
         Endpoint::signed(webhooks::list),
         Endpoint::signed(webhooks::create),
         Endpoint::signed(webhooks::read),
         Endpoint::signed(webhooks::update),
         Endpoint::signed(webhooks::delete),
         Endpoint::signed(webhooks::test),
-        Endpoint::signed(webhooks::try_out),
+        Endpoint::signed(webhooks::test_config),
         Endpoint::signed(verify_keys::list),
-        Endpoint::new(acceptors::HEALTH_OPERATION, Access::Anybody, acceptors::HEALTH, acceptors::health),
-        Endpoint::signed(acceptors::create),
-        Endpoint::signed(acceptors::collect),
-        Endpoint::signed(acceptors::delete),
+        Endpoint::new(
+            event_endpoints::HEALTH_OPERATION,
+            RequiredAccess::Anybody,
+            event_endpoints::HEALTH,
+            event_endpoints::health,
+        ),
+        Endpoint::signed(event_endpoints::create),
+        Endpoint::signed(event_endpoints::collect),
+        Endpoint::signed(event_endpoints::delete),
         Endpoint::signed(events::list),
         Endpoint::signed(reporting::of_user),
         Endpoint::signed(reporting::dry_run),
-        Endpoint::new("GET /errors", Access::Anybody, errors::INDEX, errors::index),
-        Endpoint::new("GET /errors/{slug}", Access::Anybody, errors::PAGE, errors::page),
-        Endpoint::new("GET /openapi.json", Access::Anybody, openapi::SERVE, openapi::serve),
+        Endpoint::new("GET /errors", RequiredAccess::Anybody, problem_pages::INDEX, problem_pages::index),
+        Endpoint::new(
+            "GET /errors/{slug}",
+            RequiredAccess::Anybody,
+            problem_pages::PAGE,
+            problem_pages::page,
+        ),
+        Endpoint::new("GET /openapi.json", RequiredAccess::Anybody, openapi::SERVE, openapi::serve),
     ]
 }
 
@@ -115,13 +110,13 @@ pub fn routes() -> Router<App> {
 #[doc(hidden)]
 pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
     [
-        page::parse_with_cursor::<SortBy>(query).map(drop),
-        page::parse_whole(query).map(drop),
-        page::parse::<webhooks::SortBy>(query).map(drop),
+        paging::parse_with_cursor::<SortKey>(query).map(drop),
+        paging::parse_whole(query).map(drop),
+        paging::parse::<webhooks::WebhookSortKey>(query).map(drop),
         query::read(query, &checks::LIST).map(drop),
-        query::read(query, &custody::CLOSE).map(drop),
+        query::read(query, &account_resource::CLOSE).map(drop),
         query::read(query, &events::QUERY).map(drop),
-        query::read(query, &acceptors::COLLECT).map(drop),
+        query::read(query, &event_endpoints::COLLECT).map(drop),
     ]
 }
 
@@ -132,7 +127,7 @@ async fn scan<T: Send + 'static>(
     name: &'static str,
     mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = app.access.tenants.scan(tenant).await?;
+    let turn = app.budgets.tenants.scan(tenant).await?;
     let counted = move |tx: &Tx<'_>| {
         // Until it ends, whether or not its client has gone.
         let _turn = &turn;
@@ -168,7 +163,7 @@ impl Reply {
     }
 
     /// 204.
-    pub fn nothing() -> Self {
+    pub fn no_content() -> Self {
         Self::new(StatusCode::NO_CONTENT, String::new())
     }
 
@@ -178,19 +173,19 @@ impl Reply {
     }
 
     /// 202 with what it will be found by.
-    pub fn accepted_as(json: String) -> Self {
+    pub fn accepted_with(json: String) -> Self {
         Self::new(StatusCode::ACCEPTED, json)
     }
 
     /// The answer of the first time, byte for byte.
-    pub fn kept(kept: &once::Reply) -> Self {
+    pub fn replay(kept: &idempotency::KeptResponse) -> Self {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
         Self { status, json: kept.body.to_string(), replayed: true, counted: None }
     }
 
     /// The same answer, counted until it is sent.
-    fn counted(self, app: &App, tenant: i64) -> Self {
-        Self { counted: Some(app.access.tenants.unsent(tenant, self.json.len())), ..self }
+    fn count_until_sent(self, app: &App, tenant: i64) -> Self {
+        Self { counted: Some(app.budgets.tenants.unsent(tenant, self.json.len())), ..self }
     }
 }
 

@@ -8,28 +8,30 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Reply;
-use super::caller::{self, Attempt};
-use super::directory::Client;
-use super::openapi::{About, Payload, TOKENS};
+use super::front::caller;
+use super::openapi::{OperationDoc, PayloadDoc, TOKENS};
+use crate::access::client_cache::Client;
+use crate::api::front::caller::PendingRequest;
 use crate::app::App;
-use crate::domain::schema::Fault;
+use crate::domain::json::schema::FieldError;
 use crate::problem::Problem;
+use crate::store::log::idempotency;
 use crate::store::tenants::{self, TokenRow};
-use crate::store::{First, Tx, once};
+use crate::store::{Prefetch, Tx};
 
 /// Four short fields.
 const MOST_FORM: usize = 16 * 1024;
 const MOST_FIELD: usize = 1000;
 
 #[derive(Default)]
-struct Form {
+struct TokenRequest {
     client_id: String,
     client_secret: String,
     grant_type: String,
     scope: String,
 }
 
-pub const CREATE: About = About {
+pub const CREATE: OperationDoc = OperationDoc {
     tag: TOKENS,
     id: "issue_token",
     summary: "Create an access token",
@@ -37,7 +39,7 @@ pub const CREATE: About = About {
         A token can be used until it expires and belongs to its client alone. A scope that the client has not \
         been given is refused with 401. Without the header upvest-client-id the field client_id counts.",
     parameters: Vec::new,
-    request: Some(Payload {
+    request: Some(PayloadDoc {
         description: "The client's credentials and the scopes wanted.",
         media: "application/x-www-form-urlencoded",
         schema: |_| {
@@ -55,7 +57,7 @@ pub const CREATE: About = About {
         },
         examples: &[("form", include_str!("../../../../api/examples/create-access-token.json"))],
     }),
-    answer: Payload {
+    answer: PayloadDoc {
         description: "The token.",
         media: "application/json",
         schema: |schemas| {
@@ -85,25 +87,26 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     // Some clients name themselves in the form alone, so here the body comes before the signature.
     let too_many =
         |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "requests for tokens at once" };
-    let _in_flight = app.access.token_requests.take(caller::address(&parts), 1).map_err(too_many)?;
+    let _in_flight = app.budgets.token_requests.take(caller::address(&parts), 1).map_err(too_many)?;
     let body = caller::read_body(&app, &parts.headers, body, MOST_FORM, |_| Ok(())).await?;
     let (form, faults) = read(&parts.headers, &body);
     let in_form = Uuid::try_parse(&form.client_id).ok();
     let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
     let address = caller::address(&parts);
-    let attempt = app.limits.stranger(address, Attempt::new(&app, &parts, id, now).await)?;
+    let attempt =
+        app.rate_limits.count_stranger(address, PendingRequest::new(&app, &parts, id, now).await)?;
     if in_form.is_none() || form.client_secret.is_empty() {
         // Nobody has shown a secret: the curve is not for strangers.
         return Err(faults.into());
     }
-    app.limits.stranger(address, credentials(&attempt.client, &form, in_form))?;
-    app.limits.attempt(attempt.suspect)?;
-    app.limits.quota(id)?;
+    app.rate_limits.count_stranger(address, credentials(&attempt.client, &form, in_form))?;
+    app.rate_limits.check_attempts(attempt.suspect)?;
+    app.rate_limits.check_quota(id)?;
     let nonce = {
-        let _turn = app.access.signature_checks.turn(attempt.client.tenant.number).await;
-        attempt.hold(&body, true)?
+        let _turn = app.budgets.signature_checks.turn(attempt.client.tenant.number).await;
+        attempt.verify(&body, true)?
     };
-    attempt.admit(CREATE.answer.media)?;
+    attempt.authorize(CREATE.answer.media)?;
     if !faults.is_empty() {
         return Err(faults.into());
     }
@@ -115,24 +118,24 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     let (hash, expires) = (caller::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
     let (row_scopes, tenant) = (scopes.clone(), attempt.client.tenant.number);
-    let first = First { nonce, ..First::default() };
+    let first = Prefetch { nonce, ..Prefetch::default() };
     let unit = move |tx: &Tx<'_>| {
         if let Some(nonce) = &nonce
-            && !once::remember(tx, nonce)?
+            && !idempotency::remember_nonce(tx, nonce)?
         {
-            return Err(caller::replayed());
+            return Err(caller::replayed_message());
         }
         let row = TokenRow { client: id, scopes: row_scopes.clone(), expires };
         Ok(tenants::insert_token(tx, &hash, &row)?)
     };
-    app.store.write_after("tokens.create", tenant, first, unit).await?;
+    app.store.write_prefetched("tokens.create", tenant, first, unit).await?;
     let answer =
         json!({ "access_token": token, "expires_in": lifetime, "token_type": "bearer", "scope": scopes });
     Ok(Reply::ok(answer.to_string()))
 }
 
 /// Whether the form's client is the one that signs, knows its secret and may have the scopes.
-fn credentials(client: &Client, form: &Form, in_form: Option<Uuid>) -> Result<(), Problem> {
+fn credentials(client: &Client, form: &TokenRequest, in_form: Option<Uuid>) -> Result<(), Problem> {
     if in_form != Some(client.id) {
         return Err(Problem::unauthorised(
             "'client_id' and the header 'upvest-client-id' name different clients",
@@ -148,13 +151,13 @@ fn credentials(client: &Client, form: &Form, in_form: Option<Uuid>) -> Result<()
 }
 
 /// All four fields, each once, and no other (API reference, "Access Tokens"), with what is wrong.
-fn read(headers: &http::HeaderMap, body: &[u8]) -> (Form, Vec<Fault>) {
+fn read(headers: &http::HeaderMap, body: &[u8]) -> (TokenRequest, Vec<FieldError>) {
     if let Err(Problem::InvalidRequest(faults)) =
         caller::content_type(headers, "application/x-www-form-urlencoded")
     {
-        return (Form::default(), faults);
+        return (TokenRequest::default(), faults);
     }
-    let (mut form, mut faults, mut seen) = (Form::default(), Vec::new(), Vec::new());
+    let (mut form, mut faults, mut seen) = (TokenRequest::default(), Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(body) {
         let field = match &*name {
             "client_id" => &mut form.client_id,
@@ -162,16 +165,16 @@ fn read(headers: &http::HeaderMap, body: &[u8]) -> (Form, Vec<Fault>) {
             "grant_type" => &mut form.grant_type,
             "scope" => &mut form.scope,
             _ => {
-                faults.push(Fault::new(name, "is not a field of this form"));
+                faults.push(FieldError::new(name, "is not a field of this form"));
                 continue;
             }
         };
         if seen.contains(&name) {
-            faults.push(Fault::new(name, "stands more than once in the form"));
+            faults.push(FieldError::new(name, "stands more than once in the form"));
             continue;
         }
         if value.chars().count() > MOST_FIELD {
-            faults.push(Fault::new(&*name, format!("must have at most {MOST_FIELD} characters")));
+            faults.push(FieldError::new(&*name, format!("must have at most {MOST_FIELD} characters")));
         }
         *field = value.into_owned();
         seen.push(name);
@@ -183,13 +186,13 @@ fn read(headers: &http::HeaderMap, body: &[u8]) -> (Form, Vec<Fault>) {
         ("scope", &form.scope),
     ];
     for (name, _) in fields.iter().filter(|(_, value)| value.trim().is_empty()) {
-        faults.push(Fault::new(*name, format!("field '{name}' was not filled")));
+        faults.push(FieldError::new(*name, format!("field '{name}' was not filled")));
     }
     if !form.client_id.is_empty() && Uuid::try_parse(&form.client_id).is_err() {
-        faults.push(Fault::new("client_id", "must be a UUID"));
+        faults.push(FieldError::new("client_id", "must be a UUID"));
     }
     if !form.grant_type.is_empty() && form.grant_type != "client_credentials" {
-        faults.push(Fault::new("grant_type", "must be client_credentials"));
+        faults.push(FieldError::new("grant_type", "must be client_credentials"));
     }
     (form, faults)
 }

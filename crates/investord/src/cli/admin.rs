@@ -1,4 +1,4 @@
-//! `tenant`, `client`, `key` and `master-key`: the register's own administration.
+//! `tenant`, `client`, `key` and `master-key`: administration of the register.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::{Location, parse, parse_master_key};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
-use crate::domain::tenant::Settings;
+use crate::domain::tenants::TenantSettings;
 use crate::provision::{self, NewClient};
-use crate::store::signature_counts::{self, SignatureCount};
+use crate::store::tenants::signature_counts;
+use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{StoreError, Tx};
 
@@ -66,7 +67,7 @@ pub fn table(value: &Value) -> String {
 }
 
 #[derive(Subcommand)]
-pub enum Tenant {
+pub enum TenantCommand {
     /// Make a tenant.
     Create {
         name: String,
@@ -144,11 +145,11 @@ fn if_strict(count: &SignatureCount) -> Value {
     })
 }
 
-impl Tenant {
+impl TenantCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Tenant::Create { name, settings, common } => {
-                let mut wanted = Settings::default();
+            TenantCommand::Create { name, settings, common } => {
+                let mut wanted = TenantSettings::default();
                 for text in &settings {
                     let (key, value) = setting(text)?;
                     wanted = wanted.with(&key, value).map_err(anyhow::Error::msg)?;
@@ -156,11 +157,11 @@ impl Tenant {
                 let tenant = common.location.provisioner()?.create_tenant(name, wanted).await?;
                 common.show(&tenant_json(&tenant));
             }
-            Tenant::List { common } => {
+            TenantCommand::List { common } => {
                 let all = common.location.store()?.read("tenants.list", tenants::all).await?;
                 common.show(&all.iter().map(tenant_json).collect());
             }
-            Tenant::Show { name, common } => {
+            TenantCommand::Show { name, common } => {
                 let read = move |tx: &Tx<'_>| {
                     let tenant = provision::tenant(tx, &name)?;
                     let clients = tenants::clients_of(tx, tenant.number)?;
@@ -176,7 +177,7 @@ impl Tenant {
                 };
                 common.show(&common.location.store()?.read("tenants.show", read).await?);
             }
-            Tenant::Set { name, settings, common } => {
+            TenantCommand::Set { name, settings, common } => {
                 let changes: anyhow::Result<Vec<_>> = settings.iter().map(|text| setting(text)).collect();
                 let tenant = common.location.provisioner()?.set(name, changes?).await?;
                 common.show(&tenant_json(&tenant));
@@ -209,7 +210,7 @@ impl GivenSecret {
 }
 
 #[derive(Subcommand)]
-pub enum Client {
+pub enum ClientCommand {
     /// Make a client; its secret is shown once.
     Create {
         #[arg(long)]
@@ -239,15 +240,15 @@ pub enum Client {
     },
 }
 
-impl Client {
+impl ClientCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Client::Create { tenant, id, secret, scopes, common } => {
+            ClientCommand::Create { tenant, id, secret, scopes, common } => {
                 let new = NewClient { id, secret: secret.read()?, scopes: scopes.clone() };
                 let (id, secret) = common.location.provisioner()?.create_client(tenant, new).await?;
                 common.show(&json!({ "id": id, "secret": secret.0, "scopes": scopes }));
             }
-            Client::RotateSecret { id, secret, end_tokens, common } => {
+            ClientCommand::RotateSecret { id, secret, end_tokens, common } => {
                 let rotated =
                     common.location.provisioner()?.rotate_secret(id, secret.read()?, end_tokens).await?;
                 common.show(&json!({ "id": id, "secret": rotated.0 }));
@@ -258,7 +259,7 @@ impl Client {
 }
 
 #[derive(Subcommand)]
-pub enum Key {
+pub enum KeyCommand {
     /// Register a public key: SPKI PEM or JWK, P-256, P-384, P-521 or Ed25519.
     Add {
         file: PathBuf,
@@ -290,7 +291,7 @@ pub enum Key {
 
 fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
     let public =
-        PublicKey::from_spki_der(&key.spki).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        PublicKey::from_spki_der(&key.spki).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     Ok(json!({
         "id": key.id,
         "client": key.client,
@@ -300,17 +301,17 @@ fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
     }))
 }
 
-impl Key {
+impl KeyCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Key::Add { file, client, id, common } => {
+            KeyCommand::Add { file, client, id, common } => {
                 let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
                 let key = PublicKey::from_text(&text).with_context(|| file.display().to_string())?;
                 let kind = key.kind().name();
                 let id = common.location.provisioner()?.add_key(client, id, key).await?;
                 common.show(&json!({ "id": id, "client": client, "kind": kind }));
             }
-            Key::List { client, tenant, common } => {
+            KeyCommand::List { client, tenant, common } => {
                 let read = move |tx: &Tx<'_>| {
                     let clients = match (client, &tenant) {
                         (Some(client), _) => vec![client],
@@ -329,7 +330,7 @@ impl Key {
                 };
                 common.show(&common.location.store()?.read("client_keys.list", read).await?);
             }
-            Key::Revoke { id, common } => {
+            KeyCommand::Revoke { id, common } => {
                 provision::revoke_key(&common.location.store()?, id, SystemClock::default().now()).await?;
                 common.show(&json!({ "id": id, "revoked": true }));
             }

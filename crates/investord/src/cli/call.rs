@@ -1,4 +1,4 @@
-//! `investord call`: a signing client for this server and for the vendor's.
+//! `investord call`: calls this server or the vendor's with a signed request.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -9,13 +9,13 @@ use http::{Method, StatusCode};
 use httpsig::Version;
 
 use super::profile::ProfileOptions;
-use super::session::{Sending, Session};
+use super::signing_client::{SignedSend, SigningClient};
 use super::target::Target;
 use crate::api;
 use crate::domain::suggest::nearest;
 
 #[derive(Args)]
-pub struct Call {
+pub struct CallCommand {
     /// GET, POST, PATCH, DELETE, …
     method: Method,
     /// Path and query, as in '/users?limit=10'.
@@ -63,12 +63,16 @@ impl From<SignatureVersion> for Version {
     }
 }
 
-impl Call {
+impl CallCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let session =
-            Session::open(&self.profile, self.key.as_deref(), self.signature_version.into(), self.verbose)?;
+        let session = SigningClient::open(
+            &self.profile,
+            self.key.as_deref(),
+            self.signature_version.into(),
+            self.verbose,
+        )?;
         let body = self.body()?;
-        let sending = Sending {
+        let sending = SignedSend {
             body: self.body.as_ref().map(|_| body.as_slice()),
             idempotency_key: self.idempotency_key.as_deref(),
             headers: &self.headers,

@@ -1,11 +1,11 @@
-//! Certificates that have expired, or soon will.
+//! Examines certificates for expiry, for `doctor` and `serve`.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::store::survey::{Finding, Level, finding};
+use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, finding};
 use crate::tls;
 
 /// Days before its end from which a certificate is worth a word.
@@ -13,16 +13,22 @@ const SOON_DAYS: i64 = 30;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Looks at all certificates that the configuration names. A file that cannot be read is left to the checks.
-pub fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let shown = config.tls.as_ref().map(|tls| ("tls.cert_file", tls.cert_file.as_path(), Level::Bad));
+pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
+    let shown =
+        config.tls.as_ref().map(|tls| ("tls.cert_file", tls.cert_file.as_path(), DiagnosisLevel::Bad));
     let trusted = config.webhooks.ca_file.as_deref();
-    let trusted = trusted.map(|file| ("webhooks.ca_file", file, Level::Doubtful));
+    let trusted = trusted.map(|file| ("webhooks.ca_file", file, DiagnosisLevel::Doubtful));
     let files = shown.into_iter().chain(trusted);
     files.filter_map(|(what, file, expired)| judge(what, file, expired, now).ok()).collect()
 }
 
 /// Judges a file by the certificate in it that is worst off.
-fn judge(what: &'static str, file: &Path, expired: Level, now: Timestamp) -> anyhow::Result<Finding> {
+fn judge(
+    what: &'static str,
+    file: &Path,
+    expired: DiagnosisLevel,
+    now: Timestamp,
+) -> anyhow::Result<Diagnosis> {
     let (begin, end) = tls::validity(file)?;
     let left = end.duration_since(now).as_secs();
     let days = left / SECONDS_PER_DAY;
@@ -33,8 +39,8 @@ fn judge(what: &'static str, file: &Path, expired: Level, now: Timestamp) -> any
         finding(expired, what, format!("{file}: is not valid before {begin}"))
     } else if days <= SOON_DAYS {
         let unit = if days == 1 { "day" } else { "days" };
-        finding(Level::Doubtful, what, format!("{file}: expires in {days} {unit}, at {end}"))
+        finding(DiagnosisLevel::Doubtful, what, format!("{file}: expires in {days} {unit}, at {end}"))
     } else {
-        finding(Level::Good, what, format!("{file}: valid until {end}"))
+        finding(DiagnosisLevel::Good, what, format!("{file}: valid until {end}"))
     })
 }

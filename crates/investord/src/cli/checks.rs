@@ -1,4 +1,4 @@
-//! What a configuration has to pass before anything is served. `serve` and `doctor` run this one list.
+//! The checks of a configuration before anything is served; `serve` and `doctor` run the same list.
 
 use std::net::TcpListener;
 
@@ -8,32 +8,32 @@ use super::{parse_master_key, risks};
 use crate::app::Mode;
 use crate::config::Config;
 use crate::outbound::Outbound;
-use crate::provision::Wanted;
+use crate::provision::DeclaredTenant;
 use crate::server::Listeners;
 use crate::server::listeners::{self, Unusable};
-use crate::store::seal::MasterKey;
+use crate::store::encryption::MasterKey;
 use crate::telemetry;
 
 /// What has passed, and what has not.
 #[derive(Default)]
-pub struct Checked {
+pub struct CheckedConfig {
     pub master_key: Option<MasterKey>,
-    pub tenants: Option<Wanted>,
+    pub tenants: Option<DeclaredTenant>,
     listeners: Option<Listeners>,
     metrics: Option<TcpListener>,
     pub unusable: Vec<Unusable>,
 }
 
 /// What a server needs of its configuration.
-pub struct Ready {
+pub struct ReadyToServe {
     pub master_key: MasterKey,
-    pub tenants: Option<Wanted>,
+    pub tenants: Option<DeclaredTenant>,
     pub listeners: Listeners,
 }
 
 /// Checks everything that a server needs. The configuration then holds the addresses that were taken.
-pub fn of_server(config: &mut Config, mode: Mode) -> Checked {
-    let mut checked = Checked::default();
+pub fn of_server(config: &mut Config, mode: Mode) -> CheckedConfig {
+    let mut checked = CheckedConfig::default();
     checked.of_every_process(config);
     for (what, risk, text) in risks::objections(config, mode) {
         if !config.allow.contains(&risk) {
@@ -41,7 +41,7 @@ pub fn of_server(config: &mut Config, mode: Mode) -> Checked {
         }
     }
     if let Some(file) = &config.tenants {
-        checked.tenants = checked.passed("tenants", Wanted::read(file));
+        checked.tenants = checked.passed("tenants", DeclaredTenant::read(file));
     }
     match Listeners::bind(config) {
         Ok(listeners) => checked.listeners = Some(listeners),
@@ -51,8 +51,8 @@ pub fn of_server(config: &mut Config, mode: Mode) -> Checked {
 }
 
 /// Checks everything that a worker needs.
-pub fn of_worker(config: &Config) -> Checked {
-    let mut checked = Checked::default();
+pub fn of_worker(config: &Config) -> CheckedConfig {
+    let mut checked = CheckedConfig::default();
     checked.of_every_process(config);
     if let Some(address) = &config.metrics_listen {
         checked.metrics = checked.passed("metrics_listen", listeners::bind(address));
@@ -60,7 +60,7 @@ pub fn of_worker(config: &Config) -> Checked {
     checked
 }
 
-impl Checked {
+impl CheckedConfig {
     fn of_every_process(&mut self, config: &Config) {
         self.passed("log.level", telemetry::filter(&config.log.level));
         self.passed("webhooks.ca_file", Outbound::new(&config.webhooks));
@@ -75,11 +75,11 @@ impl Checked {
     /// # Errors
     ///
     /// Names everything that has not passed.
-    pub fn for_server(mut self) -> anyhow::Result<Ready> {
+    pub fn for_server(mut self) -> anyhow::Result<ReadyToServe> {
         let (listeners, tenants) = (self.listeners.take(), self.tenants.take());
         let (master_key, _) = self.for_worker()?;
         match listeners {
-            Some(listeners) => Ok(Ready { master_key, tenants, listeners }),
+            Some(listeners) => Ok(ReadyToServe { master_key, tenants, listeners }),
             None => Err(anyhow!("there is no listener")),
         }
     }

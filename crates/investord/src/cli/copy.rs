@@ -1,4 +1,4 @@
-//! `investord copy`: a register moves to another database, and is verified there.
+//! `investord copy`: copies a register to another database and verifies the copy.
 
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use serde_json::json;
 
 use super::{lock, single_threaded};
 use crate::config;
-use crate::store::connect::Tuning;
-use crate::store::transfer::{self, Content, EVENTS, TABLES};
-use crate::store::{Database, Store, migrate};
+use crate::store::engine::migrate;
+use crate::store::engine::postgres::connection_settings::Tuning;
+use crate::store::tools::copy;
+use crate::store::tools::copy::{Content, EVENTS, TABLES};
+use crate::store::{Database, Store};
 
 #[derive(Args)]
-pub struct Copy {
+pub struct CopyArgs {
     /// The register to be copied: `sqlite:PATH` or `postgres://USER@HOST/NAME`. No process may serve it.
     #[arg(long, env = "INVESTORD_COPY_FROM", hide_env_values = true, value_name = "URL")]
     from: String,
@@ -29,7 +31,7 @@ pub struct Copy {
     json: bool,
 }
 
-impl Copy {
+impl CopyArgs {
     pub fn run(self) -> anyhow::Result<()> {
         // Statements over a whole table take as long as they take.
         let tuning = Tuning { statement_timeout_seconds: 3600, ..Tuning::default() };
@@ -44,7 +46,7 @@ impl Copy {
         if let (Database::Sqlite(_), []) = (&from, &held.applied[..]) {
             bail!("--from: {from} holds no register");
         }
-        if transfer::same(&from, &to)? {
+        if copy::same(&from, &to)? {
             bail!("--from and --to are the same database");
         }
         lock::stop_others(&from)?;
@@ -55,21 +57,21 @@ impl Copy {
     }
 
     async fn transfer(&self, from: &Store, to: &Store) -> anyhow::Result<()> {
-        transfer::check_target(from, to).await?;
+        copy::check_target(from, to).await?;
         if self.from_start {
-            transfer::empty(to).await?;
+            copy::empty(to).await?;
         }
         for table in TABLES.iter() {
             let bar = bar(table.name, "copied", table.count(from).await?)?;
-            transfer::copy(table, from, to, |rows| bar.inc(rows)).await?;
+            copy::copy(table, from, to, |rows| bar.inc(rows)).await?;
             bar.finish();
         }
         let (mut shown, mut different) = (Vec::new(), Vec::new());
         for table in TABLES.iter() {
             let rows = table.count(from).await? + table.count(to).await?;
             let bar = bar(table.name, "verified", rows)?;
-            let source = transfer::content(table, from, |rows| bar.inc(rows)).await?;
-            let target = transfer::content(table, to, |rows| bar.inc(rows)).await?;
+            let source = copy::content(table, from, |rows| bar.inc(rows)).await?;
+            let target = copy::content(table, to, |rows| bar.inc(rows)).await?;
             bar.finish();
             if source != target {
                 different.push(format!("{} ({} rows, {} in the copy)", table.name, source.rows, target.rows));
@@ -86,7 +88,7 @@ impl Copy {
         }
         let events = chains(to).await.context("the source is damaged, and so is its copy")?;
         // A SQLite file can be taken elsewhere without its log.
-        to.fold().await;
+        to.checkpoint().await;
         let shown = json!(shown);
         println!("{}", if self.json { shown.to_string() } else { super::admin::table(&shown) });
         if !self.json {
@@ -98,7 +100,7 @@ impl Copy {
 
 async fn chains(store: &Store) -> anyhow::Result<i64> {
     let bar = bar("chains", "verified", EVENTS.count(store).await?)?;
-    let count = transfer::check_chains(store, |rows| bar.inc(rows)).await?;
+    let count = copy::check_chains(store, |rows| bar.inc(rows)).await?;
     bar.finish();
     Ok(count)
 }

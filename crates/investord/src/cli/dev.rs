@@ -1,4 +1,4 @@
-//! `investord dev`: a faithful register on a laptop, in one command.
+//! `investord dev`: a register for development on a laptop, in one command.
 //!
 //! The only place with weak defaults: the master key lies beside the database, a client secret stands in a
 //! file, answers explain failed signatures, nothing is limited in rate, and webhooks may have any address.
@@ -6,20 +6,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use httpsig::{KeyKind, SigningKey};
+use httpsig::{Algorithm, SigningKey};
 
 use super::profile::{Profile, ProfileKey};
 use super::serve::Started;
 use super::{ServerOptions, private_file, single_threaded, variables};
 use crate::app::Mode;
+use crate::backoffice::session::new_token;
 use crate::clock::SystemIds;
 use crate::config::{CommandLine, Config, Log, LogFormat, Sources, Webhooks};
-use crate::domain::tenant::{ReviewPolicy, Settings};
-use crate::operator::session::new_token;
+use crate::domain::tenants::{ReviewPolicy, TenantSettings};
 use crate::provision::{NewClient, Provisioner};
-use crate::store::operators::{self, Role};
-use crate::store::seal::MasterKey;
-use crate::store::{Database, migrate, sqlite_file};
+use crate::store::Database;
+use crate::store::encryption::MasterKey;
+use crate::store::engine::{migrate, sqlite_file};
+use crate::store::tenants::operators;
+use crate::store::tenants::operators::Role;
 
 pub const MASTER_KEY: &str = "master.key";
 pub const PROFILE: &str = "profile.toml";
@@ -27,7 +29,8 @@ pub const PROFILE: &str = "profile.toml";
 pub const OPERATOR_TOKEN: &str = "operator.token";
 pub const FOLDER: &str = "investord-dev";
 const TENANT: &str = "demo";
-const KEYS: [(KeyKind, &str); 2] = [(KeyKind::P521, "demo-p521.pem"), (KeyKind::Ed25519, "demo-ed25519.pem")];
+const KEYS: [(Algorithm, &str); 2] =
+    [(Algorithm::P521, "demo-p521.pem"), (Algorithm::Ed25519, "demo-ed25519.pem")];
 const SCOPES: [&str; 10] = [
     "users:admin",
     "users:read",
@@ -131,7 +134,7 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
     let name =
         names.into_iter().find(|name| known.iter().all(|tenant| tenant.name != *name)).unwrap_or_default();
     // Outcomes can be ordered, and a proof whose address ends with /fail.zip is bad.
-    let settings = Settings { review_policy: ReviewPolicy::Simulate, ..Settings::default() };
+    let settings = TenantSettings { review_policy: ReviewPolicy::Simulate, ..TenantSettings::default() };
     provisioner.create_tenant(name.clone(), settings).await?;
     let scopes: Vec<String> = SCOPES.map(str::to_owned).to_vec();
     let new = NewClient { id: None, secret: None, scopes: scopes.clone() };

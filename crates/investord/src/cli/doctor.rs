@@ -1,4 +1,4 @@
-//! `investord doctor`: is this configuration fit to serve, and if not, why.
+//! `investord doctor`: reports whether a configuration is fit to serve, and if not, why.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -8,14 +8,15 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::checks::{self, Checked};
+use super::checks::{self, CheckedConfig};
 use super::{Location, certificates, lock, provisioner, risks, single_threaded, strictness};
 use crate::app::Mode;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::provision::{Provisioner, Wanted};
-use crate::store::survey::{Finding, Level, finding, survey};
-use crate::store::{Database, Store, Tx, sqlite_file, tenants};
+use crate::provision::{DeclaredTenant, Provisioner};
+use crate::store::engine::sqlite_file;
+use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, diagnose, finding};
+use crate::store::{Database, Store, Tx, tenants};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -35,34 +36,34 @@ impl Doctor {
         findings.extend(certificates::examine(&config, clock.now()));
         let mut checked = checks::of_server(&mut config, Mode::Production);
         findings.extend(refusals(&mut checked, &database));
-        let mut surveyed = survey(&database, &clock);
+        let mut surveyed = diagnose(&database, &clock);
         surveyed.extend(file(&database));
-        let is_fit = surveyed.iter().all(|finding| finding.level != Level::Bad);
+        let is_fit = surveyed.iter().all(|finding| finding.level != DiagnosisLevel::Bad);
         findings.extend(surveyed);
         if is_fit {
             findings.extend(content(checked, &database, clock.now()));
         } else if checked.master_key.is_some() {
             let text = "is a key; not tried on a database with something bad";
-            findings.push(finding(Level::Good, "master_key", text));
+            findings.push(finding(DiagnosisLevel::Good, "master_key", text));
         }
-        let bad = findings.iter().any(|finding| finding.level == Level::Bad);
+        let bad = findings.iter().any(|finding| finding.level == DiagnosisLevel::Bad);
         let shown: Vec<Value> = findings.iter().map(show).collect();
         println!("{}", if self.json { json!(shown).to_string() } else { super::admin::table(&json!(shown)) });
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 
-fn show(finding: &Finding) -> Value {
+fn show(finding: &Diagnosis) -> Value {
     let level = match finding.level {
-        Level::Good => "good",
-        Level::Doubtful => "doubtful",
-        Level::Bad => "bad",
+        DiagnosisLevel::Good => "good",
+        DiagnosisLevel::Doubtful => "doubtful",
+        DiagnosisLevel::Bad => "bad",
     };
     json!({ "level": level, "what": finding.what, "found": finding.found })
 }
 
 /// What `serve` would refuse, but for addresses that the server of this register holds itself.
-fn refusals(checked: &mut Checked, database: &Database) -> Vec<Finding> {
+fn refusals(checked: &mut CheckedConfig, database: &Database) -> Vec<Diagnosis> {
     let unusable = std::mem::take(&mut checked.unusable).into_iter();
     unusable
         .map(|(what, error)| {
@@ -70,19 +71,19 @@ fn refusals(checked: &mut Checked, database: &Database) -> Vec<Finding> {
             let is_own = cause == Some(io::ErrorKind::AddrInUse) && lock::is_served(database);
             let text = format!("{error:#}");
             if is_own {
-                finding(Level::Good, what, format!("{text}: a server of this register runs"))
+                finding(DiagnosisLevel::Good, what, format!("{text}: a server of this register runs"))
             } else {
-                finding(Level::Bad, what, text)
+                finding(DiagnosisLevel::Bad, what, text)
             }
         })
         .collect()
 }
 
 /// What is allowed, and will hurt.
-fn doubts(config: &Config) -> Vec<Finding> {
+fn doubts(config: &Config) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     let mut doubt = |what, objection: Option<String>| {
-        found.extend(objection.map(|text| finding(Level::Doubtful, what, text)));
+        found.extend(objection.map(|text| finding(DiagnosisLevel::Doubtful, what, text)));
     };
     for (what, risk, text) in risks::objections(config, Mode::Production) {
         doubt(what, Some(text).filter(|_| config.allow.contains(&risk)));
@@ -95,7 +96,7 @@ fn doubts(config: &Config) -> Vec<Finding> {
 }
 
 /// Whether a server may write to the file of a database that exists, under the one name it has.
-fn file(database: &Database) -> Vec<Finding> {
+fn file(database: &Database) -> Vec<Diagnosis> {
     let Database::Sqlite(path) = database else { return Vec::new() };
     if !path.exists() {
         return Vec::new();
@@ -103,26 +104,26 @@ fn file(database: &Database) -> Vec<Finding> {
     let opened = OpenOptions::new().append(true).open(path).map_err(anyhow::Error::from);
     let outcomes = [("writable", opened.map(|_| ())), ("links", sqlite_file::check_names(path))];
     let bad = outcomes.into_iter().filter_map(|(what, outcome)| Some((what, outcome.err()?)));
-    bad.map(|(what, error)| finding(Level::Bad, what, format!("{error:#}"))).collect()
+    bad.map(|(what, error)| finding(DiagnosisLevel::Bad, what, format!("{error:#}"))).collect()
 }
 
 /// What a server would refuse about the rows: a master key that does not open them, tenants that contradict them.
-fn content(checked: Checked, database: &Database, now: Timestamp) -> Vec<Finding> {
-    let Checked { master_key, tenants: wanted, .. } = checked;
+fn content(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<Diagnosis> {
+    let CheckedConfig { master_key, tenants: wanted, .. } = checked;
     let Some(master_key) = master_key else { return Vec::new() };
     let store = match Store::open(database) {
         Ok(store) => store,
-        Err(error) => return vec![finding(Level::Bad, "open", format!("{error:#}"))],
+        Err(error) => return vec![finding(DiagnosisLevel::Bad, "open", format!("{error:#}"))],
     };
     let provisioner = provisioner(master_key, store);
     match single_threaded(opened(&provisioner)) {
         Ok(text) => {
-            let mut found = vec![finding(Level::Good, "master_key", text)];
+            let mut found = vec![finding(DiagnosisLevel::Good, "master_key", text)];
             found.extend(wanted.map(|wanted| rehearsed(&provisioner, wanted)));
             found.push(strict_signatures(&provisioner.store, now));
             found
         }
-        Err(error) => vec![finding(Level::Bad, "master_key", format!("{error:#}"))],
+        Err(error) => vec![finding(DiagnosisLevel::Bad, "master_key", format!("{error:#}"))],
     }
 }
 
@@ -132,15 +133,15 @@ async fn opened(provisioner: &Provisioner) -> anyhow::Result<String> {
     Ok(format!("seals the {} tenants", all.len()))
 }
 
-fn strict_signatures(store: &Store, now: Timestamp) -> Finding {
+fn strict_signatures(store: &Store, now: Timestamp) -> Diagnosis {
     let unit = move |tx: &Tx<'_>| strictness::judge(tx, now);
     single_threaded(async { Ok(store.read("signature_counts.judge", unit).await?) })
-        .unwrap_or_else(|error| finding(Level::Bad, "strict_signatures", format!("{error:#}")))
+        .unwrap_or_else(|error| finding(DiagnosisLevel::Bad, "strict_signatures", format!("{error:#}")))
 }
 
-fn rehearsed(provisioner: &Provisioner, wanted: Wanted) -> Finding {
+fn rehearsed(provisioner: &Provisioner, wanted: DeclaredTenant) -> Diagnosis {
     match single_threaded(async { Ok(provisioner.rehearse(wanted).await?) }) {
-        Ok(()) => finding(Level::Good, "tenants", "the file can be applied"),
-        Err(error) => finding(Level::Bad, "tenants", format!("{error:#}")),
+        Ok(()) => finding(DiagnosisLevel::Good, "tenants", "the file can be applied"),
+        Err(error) => finding(DiagnosisLevel::Bad, "tenants", format!("{error:#}")),
     }
 }

@@ -1,4 +1,4 @@
-//! `investord listen`: a tenant's events in the terminal, as they happen, without any public address.
+//! `investord listen`: prints the events of a tenant as they happen, without a public address.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use url::Url;
 
 use super::interrupted;
 use super::profile::ProfileOptions;
-use super::session::Session;
-use crate::domain::webhook::wait_after;
+use super::signing_client::SigningClient;
+use crate::domain::delivery::webhook::wait_after;
 
 /// A receiver that does not answer within this has failed.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ struct Delivery {
 
 impl Listen {
     pub async fn run(self) -> anyhow::Result<()> {
-        let session = Session::open(&self.profile, None, Version::Draft15, false)?;
+        let session = SigningClient::open(&self.profile, None, Version::Draft15, false)?;
         let target = self.forward.as_ref().map_or("", Url::as_str);
         let path = "/events-acceptor-service/endpoints";
         let endpoint = session.ask(&Method::POST, path, Some(&json!(target))).await?;
@@ -62,7 +62,7 @@ impl Listen {
         heard
     }
 
-    async fn hear(&self, session: &Session, endpoint: &Value, own: &str) -> anyhow::Result<()> {
+    async fn hear(&self, session: &SigningClient, endpoint: &Value, own: &str) -> anyhow::Result<()> {
         let webhook = json!({
             "title": "investord listen",
             "url": endpoint["url"],

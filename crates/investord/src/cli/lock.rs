@@ -1,4 +1,4 @@
-//! The lock that keeps a second server off a register on SQLite.
+//! The lock file that keeps a second server off a register on SQLite.
 //!
 //! Two locks are held until the process ends. One is on a file beside the database, at the place to which links lead.
 //! It stays held when another database is put there. The other, on Linux, is on the database itself, so
@@ -13,7 +13,8 @@ use anyhow::{Context, bail};
 #[cfg(unix)]
 use rustix::fs::OFlags;
 
-use crate::store::{Database, sqlite_file};
+use crate::store::Database;
+use crate::store::engine::sqlite_file;
 
 /// Makes sure that no process serves the register, on SQLite until this one ends.
 pub fn stop_others(database: &Database) -> anyhow::Result<()> {

@@ -1,9 +1,10 @@
-//! `investord migrate`: the schema of the database, brought up to date before the processes that need it.
+//! `investord migrate`: applies the pending migrations.
 
 use clap::Args;
 
 use super::Location;
-use crate::store::migrate::{self, State};
+use crate::store::engine::migrate;
+use crate::store::engine::migrate::State;
 
 #[derive(Args)]
 pub struct Migrate {

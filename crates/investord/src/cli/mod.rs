@@ -1,4 +1,4 @@
-//! The commands.
+//! The commands, their common options, and how they end.
 
 /// Prints a line; unlike the standard library's it ends the command quietly when the reader has gone.
 macro_rules! println {
@@ -36,7 +36,7 @@ mod receive;
 mod reload;
 mod risks;
 mod serve;
-mod session;
+mod signing_client;
 mod strictness;
 mod summary;
 mod table;
@@ -53,7 +53,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::{Address, CommandLine, Config, Risk, Secret, Sources};
 use crate::provision::Provisioner;
-use crate::store::seal::MasterKey;
+use crate::store::encryption::MasterKey;
 use crate::store::{Database, Store};
 
 use self::mifir::Mifir;
@@ -79,27 +79,27 @@ enum Command {
     /// Say whether this configuration and its database are fit to serve.
     Doctor(doctor::Doctor),
     /// Copy a register into another database, SQLite to PostgreSQL or back, and verify the copy.
-    Copy(copy::Copy),
+    Copy(copy::CopyArgs),
     /// Print the commented default configuration.
     Config,
     /// Call a server: fetches a token, signs the request, prints the answer.
-    Call(call::Call),
+    Call(call::CallCommand),
     /// Show a tenant's events as they happen, without any public address; pass them on if wanted.
     Listen(listen::Listen),
     /// Receive webhooks: verify their signatures and show what came.
-    Receive(receive::Receive),
+    Receive(receive::ReceiveArgs),
     /// Webhooks and what was sent to them, through the operator API of a running server.
     #[command(subcommand)]
-    Webhook(webhook::Webhook),
+    Webhook(webhook::WebhookCommand),
     /// Tenants of the register.
     #[command(subcommand)]
-    Tenant(admin::Tenant),
+    Tenant(admin::TenantCommand),
     /// Clients that speak for a tenant.
     #[command(subcommand)]
-    Client(admin::Client),
+    Client(admin::ClientCommand),
     /// Public keys of a client.
     #[command(subcommand)]
-    Key(admin::Key),
+    Key(admin::KeyCommand),
     /// The key that wraps all others.
     #[command(subcommand)]
     MasterKey(admin::MasterKeyCommand),
@@ -108,13 +108,13 @@ enum Command {
     Operator(operate::OperatorCommand),
     /// Users, through the operator API of a running server.
     #[command(subcommand)]
-    User(user::User),
+    User(user::UserCommand),
     /// Data changes and checks that wait for a decision, through the operator API of a running server.
     #[command(subcommand)]
-    Review(operate::Review),
+    Review(operate::ReviewCommand),
     /// The record of all that has happened.
     #[command(subcommand)]
-    Audit(operate::Audit),
+    Audit(operate::AuditCommand),
     /// Who is reported with what, and why: without a server, for one person or a file of them.
     #[command(subcommand)]
     Mifir(Mifir),

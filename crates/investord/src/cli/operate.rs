@@ -1,4 +1,4 @@
-//! How the operator API is reached. `review`: what waits for a decision. `operator` and `audit`: on the register itself.
+//! `review`, `operator` and `audit`, and the client of the operator API.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,16 @@ use uuid::Uuid;
 use super::admin::Common;
 use super::target::{BaseUrl, segment};
 use super::{dev, parse, summary};
+use crate::backoffice::session::{hash_password, new_token, operator_view};
 use crate::domain::suggest::did_you_mean;
-use crate::operator::session::{hash_password, new_token, shown};
-use crate::store::operators::{self, Role};
 use crate::store::tenants;
-use crate::store::transfer;
+use crate::store::tenants::operators;
+use crate::store::tenants::operators::Role;
+use crate::store::tools::copy;
 
 /// How the server of operators is reached.
 #[derive(Args)]
-pub struct Server {
+pub struct OperatorServer {
     /// Address of the operator API.
     #[arg(long, env = "INVESTORD_OPERATOR_URL", default_value = "http://127.0.0.1:9080")]
     url: String,
@@ -35,7 +36,7 @@ pub struct Server {
     pub json: bool,
 }
 
-impl Server {
+impl OperatorServer {
     /// What `dev` has written serves on this machine, where nothing else is named.
     fn token(&self, server: &BaseUrl) -> anyhow::Result<String> {
         ensure!(
@@ -116,22 +117,22 @@ impl Server {
 }
 
 #[derive(Subcommand)]
-pub enum Review {
+pub enum ReviewCommand {
     /// Data changes and checks that wait for a decision: since when, of whom, what is now and what would be.
     List {
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// Say that one is good.
-    Approve(Said),
+    Approve(DecisionArgs),
     /// Say that one is not.
-    Refuse(Said),
+    Refuse(DecisionArgs),
     /// Withdraw one.
-    Cancel(Said),
+    Cancel(DecisionArgs),
 }
 
 #[derive(Args)]
-pub struct Said {
+pub struct DecisionArgs {
     #[arg(value_parser = parse::uuid)]
     user: Uuid,
     /// Id of the data change or check.
@@ -141,20 +142,20 @@ pub struct Said {
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
-    server: Server,
+    server: OperatorServer,
 }
 
-impl Review {
+impl ReviewCommand {
     pub async fn run(self) -> anyhow::Result<()> {
-        let (verdict, Said { user, subject, reason, server }) = match self {
-            Review::List { server } => {
+        let (verdict, DecisionArgs { user, subject, reason, server }) = match self {
+            ReviewCommand::List { server } => {
                 let path = format!("{}/reviews", server.tenant().await?);
                 server.show(&server.send(Method::GET, &path, None).await?, summary::reviews);
                 return Ok(());
             }
-            Review::Approve(said) => ("approve", said),
-            Review::Refuse(said) => ("refuse", said),
-            Review::Cancel(said) => ("cancel", said),
+            ReviewCommand::Approve(said) => ("approve", said),
+            ReviewCommand::Refuse(said) => ("refuse", said),
+            ReviewCommand::Cancel(said) => ("cancel", said),
         };
         let path = format!("{}/users/{user}/reviews/{subject}", server.tenant().await?);
         let body = json!({ "verdict": verdict, "reason": reason });
@@ -213,11 +214,11 @@ impl OperatorCommand {
                 });
                 let password = password.transpose()?;
                 let new = provisioner.create_operator(name, role, tenant, password).await?;
-                common.show(&shown(&new));
+                common.show(&operator_view(&new));
             }
             OperatorCommand::List { common } => {
                 let all = common.location.store()?.read("operators.list", operators::all).await?;
-                let all: Value = all.iter().map(shown).collect();
+                let all: Value = all.iter().map(operator_view).collect();
                 if common.json { println!("{all}") } else { println!("{}", summary::operators(&all)) }
             }
             OperatorCommand::Token { name, common } => {
@@ -228,7 +229,7 @@ impl OperatorCommand {
             }
             OperatorCommand::Disable { name, common } => {
                 let provisioner = common.location.provisioner()?;
-                common.show(&shown(&provisioner.disable_operator(name).await?));
+                common.show(&operator_view(&provisioner.disable_operator(name).await?));
             }
         }
         Ok(())
@@ -236,7 +237,7 @@ impl OperatorCommand {
 }
 
 #[derive(Subcommand)]
-pub enum Audit {
+pub enum AuditCommand {
     /// Check the chain of events and operators' actions of every tenant from end to end.
     Verify {
         #[command(flatten)]
@@ -244,11 +245,11 @@ pub enum Audit {
     },
 }
 
-impl Audit {
+impl AuditCommand {
     pub async fn run(self) -> anyhow::Result<()> {
-        let Audit::Verify { common } = self;
+        let AuditCommand::Verify { common } = self;
         let store = common.location.store()?;
-        let events = transfer::check_chains(&store, |_| {}).await?;
+        let events = copy::check_chains(&store, |_| {}).await?;
         let tenants = store.read("tenants.all", tenants::all).await?.len();
         let now: Timestamp = crate::clock::Clock::now(&crate::clock::SystemClock::default());
         common.show(&json!({ "verified_at": now, "tenants": tenants, "events": events, "chain": "whole" }));

@@ -1,4 +1,4 @@
-//! Standard output of every command: a reader that has gone, as in `| head -1`, ends the command quietly.
+//! Standard output of every command; a closed pipe, as in `| head -1`, ends the command quietly.
 //!
 //! The macros `print!` and `println!` of `cli/mod.rs` come here; those of the standard library panic. The signal
 //! SIGPIPE stays ignored, because it would also end a server whose peer hangs up.

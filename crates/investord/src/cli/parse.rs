@@ -1,4 +1,4 @@
-//! Parsers of arguments whose refusals are in words.
+//! Parsers of arguments with errors in words.
 
 use uuid::Uuid;
 

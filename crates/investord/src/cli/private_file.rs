@@ -1,4 +1,4 @@
-//! Files with keys, secrets and tokens: for their owner alone, whole or not there, and never through a link.
+//! Writes files with secrets: readable by their owner alone, whole or not at all, never through a link.
 
 use std::io::Write;
 use std::path::Path;

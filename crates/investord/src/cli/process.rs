@@ -1,4 +1,4 @@
-//! What a process that serves asks of the system first.
+//! Prepares the process of a server: limit of open files, core dumps.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

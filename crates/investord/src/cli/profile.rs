@@ -1,4 +1,4 @@
-//! The profile: where a server is and as whom to call it. `dev` writes one, `call` reads it.
+//! The profile of a client: address, client id, key; `dev` writes one, `call` reads it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `investord receive`: a receiver of webhooks that verifies what comes, for whoever writes one.
+//! `investord receive`: a receiver of webhooks that verifies deliveries.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use clap::Args;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use httpsig::{Message, Policy, Presented, PublicKey, Version};
+use httpsig::{Message, Policy, PublicKey, ReceivedSignature, Version};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -17,12 +17,12 @@ use tokio::sync::Mutex;
 use super::interrupted;
 use super::listen::line;
 use super::profile::ProfileOptions;
-use super::session::Session;
+use super::signing_client::SigningClient;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Address;
 
 #[derive(Args)]
-pub struct Receive {
+pub struct ReceiveArgs {
     /// Where to receive.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
     listen: Address,
@@ -38,15 +38,15 @@ pub struct Receive {
 
 /// What every request needs.
 struct Receiver {
-    session: Session,
+    session: SigningClient,
     keys: Mutex<HashMap<String, PublicKey>>,
     status: StatusCode,
     json: bool,
 }
 
-impl Receive {
+impl ReceiveArgs {
     pub async fn run(self) -> anyhow::Result<()> {
-        let session = Session::open(&self.profile, None, Version::Draft15, false)?;
+        let session = SigningClient::open(&self.profile, None, Version::Draft15, false)?;
         let status = StatusCode::from_u16(self.status).context("--status")?;
         let receiver = Receiver { session, keys: Mutex::default(), status, json: self.json };
         // A server that cannot be asked is known at once, not with the first delivery.
@@ -89,7 +89,7 @@ impl Receiver {
         headers: &HeaderMap,
         body: &[u8],
     ) -> anyhow::Result<String> {
-        let presented = Presented::parse(headers)?;
+        let presented = ReceivedSignature::parse(headers)?;
         let id = presented.require_key_id()?;
         let key = self.key(id).await?;
         let message = Message {

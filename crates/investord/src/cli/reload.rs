@@ -1,4 +1,4 @@
-//! SIGHUP: certificate, tenants file and log level are read again, and everything else goes on as it was.
+//! Reloads certificate, tenants file and log level on SIGHUP.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::certificates;
 use crate::app::App;
 use crate::config::{Config, Sources};
-use crate::provision::{Provisioner, Wanted};
+use crate::provision::{DeclaredTenant, Provisioner};
 use crate::server::listeners::server_config;
-use crate::store::survey::Level;
+use crate::store::tools::diagnostics::DiagnosisLevel;
 use crate::telemetry::{self, LogControl, filter};
 use crate::tls;
 
@@ -119,7 +119,7 @@ async fn reload_tenants(app: &App, config: &Config) {
         clock: Arc::clone(&app.clock),
         ids: Arc::clone(&app.ids),
     };
-    let applied = match Wanted::read(file) {
+    let applied = match DeclaredTenant::read(file) {
         Ok(wanted) => provisioner.apply(wanted).await.map_err(anyhow::Error::from),
         Err(error) => Err(error),
     };
@@ -136,7 +136,7 @@ fn refused(what: &str, error: impl Display) {
 /// Logs what is wrong with certificates, or soon will be.
 pub fn warn_of_certificates(app: &App, config: &Config) {
     for found in certificates::examine(config, app.clock.now()) {
-        if found.level != Level::Good {
+        if found.level != DiagnosisLevel::Good {
             tracing::warn!(what = found.what, found = found.found, "a certificate needs to be renewed");
         }
     }

@@ -1,11 +1,11 @@
-//! What is refused at start unless somebody takes the risk.
+//! Refuses to start a server that is insecure, unless `allow` names the risk.
 
 use std::path::Path;
 
 use crate::app::Mode;
 use crate::config::{Address, Config, Risk};
 use crate::store::Database;
-use crate::store::survey::readable_by_others;
+use crate::store::tools::diagnostics::readable_by_others;
 
 /// A setting that is dangerous, the risk that it is, and why.
 pub type Objection = (&'static str, Risk, String);

@@ -1,4 +1,4 @@
-//! `investord serve`, and what `dev` shares with it.
+//! `investord serve` and `investord worker`, and what `dev` shares with them.
 
 use std::net::TcpListener;
 
@@ -7,14 +7,14 @@ use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use super::checks::{self, Ready};
+use super::checks::{self, ReadyToServe};
 use super::reload::{OfServer, Reload, warn_of_certificates};
 use super::{Location, ServerOptions, lock, process, provisioner, risks};
 use crate::app::{App, Mode};
 use crate::config::{Config, PASSWORDS, Risk, Sources};
-use crate::provision::{Provisioner, Wanted};
+use crate::provision::{DeclaredTenant, Provisioner};
 use crate::server::{self, Listeners};
-use crate::store::seal::MasterKey;
+use crate::store::encryption::MasterKey;
 use crate::store::{self, Database, Store, tenants};
 use crate::telemetry::{self, LogControl};
 
@@ -87,7 +87,7 @@ pub struct Started {
     pub config: Config,
     /// With the addresses as they were written.
     written: Config,
-    tenants: Option<Wanted>,
+    tenants: Option<DeclaredTenant>,
     listeners: Listeners,
     log: LogControl,
     mode: Mode,
@@ -97,7 +97,8 @@ impl Started {
     pub fn new(mut config: Config, mode: Mode) -> anyhow::Result<Self> {
         let written = config.clone();
         // First: nothing is made for a server that does not start.
-        let Ready { master_key, tenants, listeners } = checks::of_server(&mut config, mode).for_server()?;
+        let ReadyToServe { master_key, tenants, listeners } =
+            checks::of_server(&mut config, mode).for_server()?;
         let log = telemetry::start_log(&config.log)?;
         process::prepare(&mut config.limits);
         let provisioner = open(master_key, &config)?;
@@ -124,7 +125,7 @@ impl Started {
             let outcome = server::run(app, listeners, worker, stopped()).await;
             reloads.inspect(JoinHandle::abort);
             outcome?;
-            store.fold().await;
+            store.checkpoint().await;
             Ok(())
         })
     }
@@ -174,7 +175,7 @@ fn open(master_key: MasterKey, config: &Config) -> anyhow::Result<Provisioner> {
 async fn app(
     provisioner: Provisioner,
     config: Config,
-    wanted: Option<Wanted>,
+    wanted: Option<DeclaredTenant>,
     mode: Mode,
 ) -> anyhow::Result<App> {
     let tenants = provisioner.store.read("tenants.all", tenants::all).await?;

@@ -1,10 +1,11 @@
-//! Which tenants could demand strict signatures without locking a client of theirs out.
+//! Reports which tenants could demand strict signatures without locking a client out.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::store::signature_counts::{self, SignatureCount};
-use crate::store::survey::{Finding, Level, finding};
+use crate::store::tenants::signature_counts;
+use crate::store::tenants::signature_counts::SignatureCount;
+use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, finding};
 use crate::store::{StoreError, Tx, tenants};
 
 /// How long nothing may have been refused before a tenant is thought to be ready.
@@ -14,7 +15,7 @@ const MOST_NAMED: usize = 10;
 
 /// What the counts of a tenant's clients tell.
 #[derive(Debug, PartialEq)]
-enum Verdict {
+enum StrictnessVerdict {
     Ready,
     /// A client signs as a strict tenant does not take it.
     NotReady(String),
@@ -23,7 +24,7 @@ enum Verdict {
 }
 
 /// Says of all tenants together what `strict_signatures` would do.
-pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Finding, StoreError> {
+pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
     let (mut ready, mut not_ready, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for tenant in tenants::all(tx)?.into_iter().filter(|tenant| !tenant.settings.strict_signatures) {
         let mut counts = Vec::new();
@@ -31,9 +32,9 @@ pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Finding, StoreError> {
             counts.extend(signature_counts::of_client(tx, client.id)?.map(|count| (client.id, count)));
         }
         match of_tenant(&counts, now) {
-            Verdict::Ready => ready.push(tenant.name),
-            Verdict::NotReady(why) => not_ready.push(format!("{} ({why})", tenant.name)),
-            Verdict::Unknown => unknown.push(tenant.name),
+            StrictnessVerdict::Ready => ready.push(tenant.name),
+            StrictnessVerdict::NotReady(why) => not_ready.push(format!("{} ({why})", tenant.name)),
+            StrictnessVerdict::Unknown => unknown.push(tenant.name),
         }
     }
     let found: Vec<String> = [
@@ -46,10 +47,10 @@ pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Finding, StoreError> {
     .map(|(what, tenants)| format!("{what}: {}", some(&tenants)))
     .collect();
     let found = if found.is_empty() { "demanded by all tenants".to_owned() } else { found.join("; ") };
-    Ok(finding(Level::Good, "strict_signatures", found))
+    Ok(finding(DiagnosisLevel::Good, "strict_signatures", found))
 }
 
-fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> Verdict {
+fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> StrictnessVerdict {
     let recent = |at: Timestamp| now.duration_since(at) < QUIET;
     let refused = counts.iter().find_map(|(client, count)| {
         let (at, reason) = count.last_refused.as_ref().filter(|(at, _)| recent(*at))?;
@@ -58,9 +59,9 @@ fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> Verdict {
     let counted_long = counts.iter().any(|(_, count)| !recent(count.since));
     let has_asked = counts.iter().any(|(_, count)| recent(count.last_at));
     match refused {
-        Some(why) => Verdict::NotReady(why),
-        None if counted_long && has_asked => Verdict::Ready,
-        None => Verdict::Unknown,
+        Some(why) => StrictnessVerdict::NotReady(why),
+        None if counted_long && has_asked => StrictnessVerdict::Ready,
+        None => StrictnessVerdict::Unknown,
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
     }
 
     /// Hours ago: when counting began, when a signature was last counted, when one was last refused.
-    fn verdict(clients: &[(i64, i64, Option<i64>)]) -> Verdict {
+    fn verdict(clients: &[(i64, i64, Option<i64>)]) -> StrictnessVerdict {
         let counts: Vec<_> = clients
             .iter()
             .map(|(since, last, refused)| {
@@ -98,15 +99,16 @@ mod tests {
 
     #[test]
     fn a_tenant_is_ready_after_a_week_in_which_nothing_was_refused() {
-        let not_ready = Verdict::NotReady(format!("client {}, {}: no nonce", Uuid::nil(), ago(167)));
+        let not_ready =
+            StrictnessVerdict::NotReady(format!("client {}, {}: no nonce", Uuid::nil(), ago(167)));
         for (clients, expected) in [
-            (&[][..], Verdict::Unknown),
-            (&[(167, 0, None)], Verdict::Unknown),
-            (&[(168, 0, None)], Verdict::Ready),
-            (&[(168, 168, None)], Verdict::Unknown),
-            (&[(400, 0, Some(168))], Verdict::Ready),
+            (&[][..], StrictnessVerdict::Unknown),
+            (&[(167, 0, None)], StrictnessVerdict::Unknown),
+            (&[(168, 0, None)], StrictnessVerdict::Ready),
+            (&[(168, 168, None)], StrictnessVerdict::Unknown),
+            (&[(400, 0, Some(168))], StrictnessVerdict::Ready),
             (&[(400, 0, Some(167))], not_ready),
-            (&[(400, 300, None), (1, 0, None)], Verdict::Ready),
+            (&[(400, 300, None), (1, 0, None)], StrictnessVerdict::Ready),
         ] {
             assert_eq!(verdict(clients), expected, "{clients:?}");
         }

@@ -1,9 +1,9 @@
-//! What operators read: answers of the operator API as text.
+//! Formats responses of the operator API as text.
 
 use serde_json::Value;
 
 use super::table::{self, age, cell, wrapped};
-use crate::domain::history::differences;
+use crate::domain::users::history::differences;
 
 /// Shows who a user is, how they stand and why, and what is open.
 pub fn user(shown: &Value) -> String {

@@ -1,4 +1,4 @@
-//! Tables for people: as wide as the terminal, from 80 to 120 columns, and no id is broken.
+//! Formats tables for the terminal, 80 to 120 columns wide, without breaking an id.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableStyle, Width};
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! Where a command sends credentials: to the origin that was configured, and nowhere else.
+//! Joins paths to the configured origin, so that credentials go nowhere else.
 
 use std::str::FromStr;
 

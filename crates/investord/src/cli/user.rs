@@ -1,40 +1,40 @@
-//! `user`: finding people, seeing how they stand, and acting on them, through the operator API.
+//! `user`: search, show, and act on users through the operator API.
 
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::operate::Server;
+use super::operate::OperatorServer;
 use super::{parse, summary};
-use crate::domain::search::Field;
+use crate::domain::users::search::SearchField;
 
 #[derive(Subcommand)]
-pub enum User {
+pub enum UserCommand {
     /// Find users by whole values; of several all have to be theirs.
     Find {
         #[command(flatten)]
-        wanted: Wanted,
+        wanted: SearchArgs,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// Who a user is, how they stand, and why they are not active; with --json all that is known.
     Show {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// All that has happened to a user: what has changed, who has decided it, and why.
     History {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// Order what happens to a user next; under `review_policy = "simulate"` alone.
     Order {
-        next: Next,
+        next: NextOutcome,
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         /// Why a data change or check fails; without it it is good.
@@ -44,23 +44,23 @@ pub enum User {
         #[arg(long, value_parser = parse::seconds)]
         seconds: Option<u32>,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// Do something to a user.
     Act {
-        action: Action,
+        action: ActionArgs,
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         /// Why; stays on record.
         #[arg(long)]
         reason: String,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
 }
 
 #[derive(Args)]
-pub struct Wanted {
+pub struct SearchArgs {
     #[arg(long, value_parser = parse::uuid)]
     id: Option<Uuid>,
     /// First and last name, last name, or birth name; in any spelling, and with one first name of several.
@@ -82,7 +82,7 @@ pub struct Wanted {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Next {
+pub enum NextOutcome {
     /// The next data change has this outcome.
     DataChange,
     /// The next check has this outcome.
@@ -94,7 +94,7 @@ pub enum Next {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Action {
+pub enum ActionArgs {
     /// Take out of trading.
     Deactivate,
     /// Undo that.
@@ -107,17 +107,17 @@ pub enum Action {
     FinishOffboarding,
 }
 
-impl User {
+impl UserCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            User::Find { wanted, server } => {
+            UserCommand::Find { wanted, server } => {
                 let values = [
-                    (Field::Name, wanted.name),
-                    (Field::BirthDate, wanted.birth_date),
-                    (Field::Email, wanted.email),
-                    (Field::PhoneNumber, wanted.phone_number),
-                    (Field::Identifier, wanted.identifier),
-                    (Field::SecuritiesAccountNumber, wanted.securities_account_number),
+                    (SearchField::Name, wanted.name),
+                    (SearchField::BirthDate, wanted.birth_date),
+                    (SearchField::Email, wanted.email),
+                    (SearchField::PhoneNumber, wanted.phone_number),
+                    (SearchField::Identifier, wanted.identifier),
+                    (SearchField::SecuritiesAccountNumber, wanted.securities_account_number),
                 ];
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 if let Some(id) = wanted.id {
@@ -132,22 +132,22 @@ impl User {
                 let found = server.send(Method::GET, &path, None).await?;
                 server.show(&found, |found| super::table::of(&brief(found)));
             }
-            User::Show { id, server } => {
+            UserCommand::Show { id, server } => {
                 let path = format!("{}/users/{id}", server.tenant().await?);
                 server.show(&server.send(Method::GET, &path, None).await?, summary::user);
             }
-            User::History { id, server } => {
+            UserCommand::History { id, server } => {
                 let path = format!("{}/users/{id}/history", server.tenant().await?);
                 server.show(&server.whole_history(&path).await?, summary::history);
             }
-            User::Order { next, id, refusal, seconds, server } => {
+            UserCommand::Order { next, id, refusal, seconds, server } => {
                 let path = format!("{}/users/{id}/outcomes", server.tenant().await?);
                 let next = next.to_possible_value().map(|value| value.get_name().to_owned());
                 let seconds = seconds.map(|seconds| seconds.to_string());
                 let body = json!({ "next": next, "refusal": refusal, "seconds": seconds });
                 server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
             }
-            User::Act { action, id, reason, server } => {
+            UserCommand::Act { action, id, reason, server } => {
                 let path = format!("{}/users/{id}/actions", server.tenant().await?);
                 let action = action.to_possible_value().map(|value| value.get_name().replace('-', "_"));
                 let body = json!({ "action": action, "reason": reason });

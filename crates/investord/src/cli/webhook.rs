@@ -1,26 +1,26 @@
-//! `webhook`: what webhooks are told, and mending it, through the operator API.
+//! `webhook`: show and mend webhooks through the operator API.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::operate::Server;
+use super::operate::OperatorServer;
 use super::{parse, summary, table};
 
 #[derive(Subcommand)]
-pub enum Webhook {
+pub enum WebhookCommand {
     /// All webhooks, and how they fare.
     List {
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// One webhook: what was asked for, last success, failures in a row, backlog, next attempt.
     Show {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// Packages that were sent or are to be, the newest first.
     Packages {
@@ -30,7 +30,7 @@ pub enum Webhook {
         #[arg(long, value_name = "NUMBER", value_parser = parse::number)]
         before: Option<i64>,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// A package: its body, and every attempt with status, duration and the first bytes of the answer.
     Package {
@@ -39,30 +39,30 @@ pub enum Webhook {
         #[arg(value_parser = parse::number)]
         number: i64,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// What clients and operators have done to a webhook.
     History {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
     /// Send nothing until it is resumed; what happens meanwhile waits.
-    Pause(Mend),
+    Pause(MendArgs),
     /// Send again.
-    Resume(Mend),
+    Resume(MendArgs),
     /// Try what has failed again at once.
-    Retry(Mend),
+    Retry(MendArgs),
     /// Never send the package that comes next: it is poison to its receiver.
-    Skip(Mend),
+    Skip(MendArgs),
     /// Send a package once more, behind those that are open.
     Resend {
         /// Number of the package.
         #[arg(long, value_parser = parse::number)]
         package: i64,
         #[command(flatten)]
-        mend: Mend,
+        mend: MendArgs,
     },
     /// Tell everything again from there on.
     Replay {
@@ -70,7 +70,7 @@ pub enum Webhook {
         #[arg(long)]
         from: String,
         #[command(flatten)]
-        mend: Mend,
+        mend: MendArgs,
     },
     /// Sign with a new key from now on; the old one is published for another day.
     RotateKey {
@@ -78,43 +78,43 @@ pub enum Webhook {
         #[arg(long)]
         reason: String,
         #[command(flatten)]
-        server: Server,
+        server: OperatorServer,
     },
 }
 
 #[derive(Args)]
-pub struct Mend {
+pub struct MendArgs {
     #[arg(value_parser = parse::uuid)]
     id: Uuid,
     /// Why; stays on record.
     #[arg(long)]
     reason: String,
     #[command(flatten)]
-    server: Server,
+    server: OperatorServer,
 }
 
-impl Webhook {
+impl WebhookCommand {
     pub async fn run(self) -> anyhow::Result<()> {
-        let (action, Mend { id, reason, server }, package, from) = match self {
-            Webhook::List { server } => {
+        let (action, MendArgs { id, reason, server }, package, from) = match self {
+            WebhookCommand::List { server } => {
                 let all = get(&server, "/webhooks").await?;
                 server.show(&all, |all| table::of(&brief(all)));
                 return Ok(());
             }
-            Webhook::Show { id, server } => return shown(&server, &format!("/webhooks/{id}")).await,
-            Webhook::Packages { id, before, server } => {
+            WebhookCommand::Show { id, server } => return shown(&server, &format!("/webhooks/{id}")).await,
+            WebhookCommand::Packages { id, before, server } => {
                 let before = before.map(|number| format!("?before={number}")).unwrap_or_default();
                 return shown(&server, &format!("/webhooks/{id}/packages{before}")).await;
             }
-            Webhook::Package { id, number, server } => {
+            WebhookCommand::Package { id, number, server } => {
                 return shown(&server, &format!("/webhooks/{id}/packages/{number}")).await;
             }
-            Webhook::History { id, server } => {
+            WebhookCommand::History { id, server } => {
                 let path = format!("{}/webhooks/{id}/history", server.tenant().await?);
                 server.show(&server.whole_history(&path).await?, summary::history);
                 return Ok(());
             }
-            Webhook::RotateKey { reason, server } => {
+            WebhookCommand::RotateKey { reason, server } => {
                 let path = format!("{}/signing_keys", server.tenant().await?);
                 server.show(
                     &server.send(Method::POST, &path, Some(json!({ "reason": reason }))).await?,
@@ -122,12 +122,12 @@ impl Webhook {
                 );
                 return Ok(());
             }
-            Webhook::Pause(mend) => ("pause", mend, None, None),
-            Webhook::Resume(mend) => ("resume", mend, None, None),
-            Webhook::Retry(mend) => ("retry", mend, None, None),
-            Webhook::Skip(mend) => ("skip", mend, None, None),
-            Webhook::Resend { package, mend } => ("resend", mend, Some(package.to_string()), None),
-            Webhook::Replay { from, mend } => ("replay", mend, None, Some(from)),
+            WebhookCommand::Pause(mend) => ("pause", mend, None, None),
+            WebhookCommand::Resume(mend) => ("resume", mend, None, None),
+            WebhookCommand::Retry(mend) => ("retry", mend, None, None),
+            WebhookCommand::Skip(mend) => ("skip", mend, None, None),
+            WebhookCommand::Resend { package, mend } => ("resend", mend, Some(package.to_string()), None),
+            WebhookCommand::Replay { from, mend } => ("replay", mend, None, Some(from)),
         };
         let path = format!("{}/webhooks/{id}/actions", server.tenant().await?);
         let body = json!({ "action": action, "reason": reason, "package": package, "from": from });
@@ -136,11 +136,11 @@ impl Webhook {
     }
 }
 
-async fn get(server: &Server, path: &str) -> anyhow::Result<Value> {
+async fn get(server: &OperatorServer, path: &str) -> anyhow::Result<Value> {
     server.send(Method::GET, &format!("{}{path}", server.tenant().await?), None).await
 }
 
-async fn shown(server: &Server, path: &str) -> anyhow::Result<()> {
+async fn shown(server: &OperatorServer, path: &str) -> anyhow::Result<()> {
     server.show(&get(server, path).await?, table::of);
     Ok(())
 }

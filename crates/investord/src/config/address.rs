@@ -1,4 +1,4 @@
-//! Addresses to listen on: an IP address or a name, and a port.
+//! Listening addresses: an IP address or a name, and a port.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! `[limits]`: how much of what is shared one may use, and all together.
+//! `[limits]`: budgets of what requests share.
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Servers that are asked for the addresses of names.
+//! Name servers (DNS).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

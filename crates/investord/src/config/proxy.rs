@@ -1,4 +1,4 @@
-//! `[proxy]`: whose word counts about where a request comes from.
+//! `[proxy]`: trusted proxies and the header in which they report the client's address.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! `allow`: what a server refuses unless somebody takes the risk.
+//! `allow`: the risks that an administrator accepts.
 
 use std::fmt;
 use std::str::FromStr;

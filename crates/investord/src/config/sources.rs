@@ -1,4 +1,4 @@
-//! Where settings come from: built-in defaults, then a TOML file, then the environment, then the command line.
+//! The sources of settings in their order: defaults, TOML file, environment, command line.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! "Did you mean": finds the known word that an unknown one was probably meant to be.
+//! "Did you mean": finds the known word that is nearest to an unknown one.
 
 /// Returns the known word that is nearest to this one, if one is near enough to be a slip of the pen.
 ///

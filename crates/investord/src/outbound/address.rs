@@ -1,4 +1,4 @@
-//! Which network addresses are on the public Internet.
+//! Tells public network addresses from others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;

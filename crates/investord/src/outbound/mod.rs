@@ -1,4 +1,4 @@
-//! The way out: signed requests to receivers that somebody else has named.
+//! The HTTP client for receivers: signs requests, and guards against SSRF before and after DNS resolution.
 //!
 //! Nobody is attacked through it. An address is judged twice, as text and, by the resolver that the connection itself
 //! uses, by what its name stands for; no redirect is followed, no proxy asked, TLS is verified, an answer is read up to a
@@ -26,9 +26,10 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Webhooks;
-use crate::domain::webhook::{Signature, Targets};
-use crate::store::seal::TenantKey;
-use crate::store::{StoreError, Tx, signing_keys};
+use crate::domain::delivery::webhook::{AddressPolicy, SignatureProfile};
+use crate::store::delivery::signing_keys;
+use crate::store::encryption::TenantKey;
+use crate::store::{StoreError, Tx};
 
 /// Until the status of an answer is there: name, connection, request (decision H3).
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -45,7 +46,7 @@ const MOST_KEYS: usize = 1000;
 
 pub struct Outbound {
     client: Client,
-    pub targets: Targets,
+    pub targets: AddressPolicy,
     /// Opened keys by their id: to open one costs more than to sign.
     keys: Mutex<HashMap<Uuid, Arc<SigningKey>>>,
 }
@@ -54,7 +55,7 @@ pub struct Outbound {
 pub type Lookup = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync;
 
 /// What came of a request.
-pub struct Answer {
+pub struct ReceiverResponse {
     /// `delivered`, or why not.
     pub outcome: &'static str,
     pub status: Option<StatusCode>,
@@ -63,7 +64,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl ReceiverResponse {
     pub fn is_delivered(&self) -> bool {
         self.outcome == DELIVERED
     }
@@ -85,7 +86,7 @@ impl Outbound {
     pub fn resolving_by(lookup: Arc<Lookup>, config: &Webhooks) -> anyhow::Result<Self> {
         let targets = config.targets();
         let mut client = Client::builder()
-            .dns_resolver(Arc::new(Judging { targets, lookup }))
+            .dns_resolver(Arc::new(PolicyResolver { targets, lookup }))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
@@ -118,7 +119,7 @@ impl Outbound {
     ) -> Result<(Uuid, Arc<SigningKey>), StoreError> {
         let sealed = signing_keys::current(tx, tenant)?;
         let sealed =
-            sealed.ok_or_else(|| StoreError::Damaged(format!("tenant {tenant} has no signing key")))?;
+            sealed.ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no signing key")))?;
         if let Some(key) = self.keys.lock().expect("nobody panics here").get(&sealed.id) {
             return Ok((sealed.id, Arc::clone(key)));
         }
@@ -132,21 +133,21 @@ impl Outbound {
     }
 
     /// Sends a signed request, and hears what is answered.
-    pub async fn send(&self, url: &str, headers: HeaderMap, body: Bytes) -> Answer {
+    pub async fn send(&self, url: &str, headers: HeaderMap, body: Bytes) -> ReceiverResponse {
         if self.targets.check(url).is_err() {
-            return Answer::none("forbidden_address");
+            return ReceiverResponse::none("forbidden_address");
         }
         let request = self.client.post(url).headers(headers).body(body).send();
         match tokio::time::timeout(LIMIT, request).await {
             Ok(Ok(response)) => heard(response).await,
-            Ok(Err(error)) => Answer::none(reason(&error)),
-            Err(_) => Answer::none("timeout"),
+            Ok(Err(error)) => ReceiverResponse::none(reason(&error)),
+            Err(_) => ReceiverResponse::none("timeout"),
         }
     }
 }
 
 /// Reads an answer as far as it is kept.
-async fn heard(mut response: reqwest::Response) -> Answer {
+async fn heard(mut response: reqwest::Response) -> ReceiverResponse {
     let status = response.status();
     // The status is the answer. Whether what follows it arrives changes nothing of that.
     let outcome = if status.is_success() { DELIVERED } else { "status" };
@@ -162,14 +163,14 @@ async fn heard(mut response: reqwest::Response) -> Answer {
         }
     };
     let _ = tokio::time::timeout(REST, rest).await;
-    Answer { outcome, status: Some(status), headers, body: read }
+    ReceiverResponse { outcome, status: Some(status), headers, body: read }
 }
 
 /// Why there is no answer, in a word.
 fn reason(error: &reqwest::Error) -> &'static str {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if error.is::<Forbidden>() {
+        if error.is::<ForbiddenAddress>() {
             return "forbidden_address";
         }
         if error.is::<rustls::Error>() {
@@ -191,23 +192,23 @@ fn reason(error: &reqwest::Error) -> &'static str {
 }
 
 /// Resolves names, and leaves out what must not be connected to: the connection goes to what was judged.
-struct Judging {
-    targets: Targets,
+struct PolicyResolver {
+    targets: AddressPolicy,
     lookup: Arc<Lookup>,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the name stands for no address that may be connected to")]
-struct Forbidden;
+struct ForbiddenAddress;
 
-impl Resolve for Judging {
+impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (targets, found) = (self.targets, (self.lookup)(name.as_str().to_owned()));
         Box::pin(async move {
             let mut allowed = found.await?;
-            allowed.retain(|at| targets == Targets::Any || address::is_public(at.ip()));
+            allowed.retain(|at| targets == AddressPolicy::Any || address::is_public(at.ip()));
             if allowed.is_empty() {
-                return Err(Forbidden.into());
+                return Err(ForbiddenAddress.into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -215,18 +216,18 @@ impl Resolve for Judging {
 }
 
 /// The headers of a delivery to `url`, signed.
-pub fn signed(
+pub fn sign_request(
     url: &str,
     body: &[u8],
-    signature: Signature,
+    signature: SignatureProfile,
     (id, key): (Uuid, &SigningKey),
     now: Timestamp,
     nonce: Uuid,
 ) -> anyhow::Result<HeaderMap> {
     let version = match signature {
-        Signature::Draft6 => Version::Draft6,
-        Signature::Draft15 => Version::Draft15,
-        Signature::Rfc9421 => Version::Rfc9421,
+        SignatureProfile::Draft6 => Version::Draft6,
+        SignatureProfile::Draft15 => Version::Draft15,
+        SignatureProfile::Rfc9421 => Version::Rfc9421,
     };
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -289,9 +290,13 @@ mod tests {
     async fn of_all_addresses_of_a_name_the_public_ones_are_left() {
         let all = ["10.0.0.1", "8.8.8.8", "::ffff:127.0.0.1", "2a00:1450::1", "::1", "169.254.169.254"];
         let all = all.map(|address| SocketAddr::new(address.parse().unwrap(), 0));
-        for (targets, left) in [(Targets::Public, vec![all[1], all[3]]), (Targets::Any, all.to_vec())] {
-            let judging =
-                Judging { targets, lookup: Arc::new(move |_| async move { Ok(all.to_vec()) }.boxed()) };
+        for (targets, left) in
+            [(AddressPolicy::Public, vec![all[1], all[3]]), (AddressPolicy::Any, all.to_vec())]
+        {
+            let judging = PolicyResolver {
+                targets,
+                lookup: Arc::new(move |_| async move { Ok(all.to_vec()) }.boxed()),
+            };
             let found = judging.resolve("receiver.example".parse().unwrap()).await.ok().unwrap();
             assert_eq!(found.collect::<Vec<_>>(), left);
         }

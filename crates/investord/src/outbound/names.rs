@@ -1,4 +1,4 @@
-//! The addresses that the names of receivers stand for.
+//! Resolves the names of receivers (DNS).
 //!
 //! The resolver of the system (`getaddrinfo`) holds a thread for as long as the servers of a name are silent, and tenants
 //! choose the names. This one waits without a thread, and not for long.
@@ -36,7 +36,7 @@ const MOST_ASKED: usize = 1024;
 /// Asks the servers that are named, or those of the system.
 pub fn lookup(servers: &[NameServer]) -> io::Result<Arc<Lookup>> {
     if servers.is_empty() {
-        let system = Arc::new(System::default());
+        let system = Arc::new(SystemResolver::default());
         return Ok(Arc::new(move |name| match system.resolver() {
             Ok(resolver) => ask(resolver, name),
             Err(error) => async { Err(error) }.boxed(),
@@ -57,12 +57,12 @@ fn ask(resolver: Arc<TokioResolver>, name: String) -> BoxFuture<'static, io::Res
 
 /// The servers of the system, as its files name them at the moment.
 #[derive(Default)]
-struct System(Mutex<Option<(Changed, Arc<TokioResolver>)>>);
+struct SystemResolver(Mutex<Option<(Changed, Arc<TokioResolver>)>>);
 
 /// When the files were changed.
 type Changed = [Option<SystemTime>; SOURCES.len()];
 
-impl System {
+impl SystemResolver {
     /// A network that is joined later, or changes, is found without a restart.
     fn resolver(&self) -> io::Result<Arc<TokioResolver>> {
         let changed = SOURCES.map(|file| fs::metadata(file).and_then(|file| file.modified()).ok());

@@ -1,4 +1,4 @@
-//! A file of tenants, clients and keys, and how a register is brought to hold them.
+//! Applies a file of tenants, clients and keys.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use httpsig::PublicKey;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Provisioner, Refusal, check_secret, checked_scopes, refuse};
+use super::{ProvisionError, Provisioner, check_secret, checked_scopes, refuse};
 use crate::config::{Secret, parse_toml};
 use crate::store::Tx;
 use crate::store::tenants::{self, TenantRow};
@@ -51,17 +51,17 @@ struct KeyEntry {
 
 /// The file with everything that it names read in and parsed.
 #[derive(Clone)]
-pub struct Wanted(Vec<(String, toml::Table, Vec<WantedClient>)>);
+pub struct DeclaredTenant(Vec<(String, toml::Table, Vec<DeclaredClient>)>);
 
 #[derive(Clone)]
-struct WantedClient {
+struct DeclaredClient {
     id: Uuid,
     secret: Secret,
     scopes: Vec<String>,
     keys: Vec<(Uuid, PublicKey)>,
 }
 
-impl Wanted {
+impl DeclaredTenant {
     /// Reads a tenants file; paths in it are relative to the file.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let what = || format!("tenants file {}", file.display());
@@ -79,7 +79,7 @@ impl Wanted {
 }
 
 impl ClientEntry {
-    fn read(self, folder: &Path) -> anyhow::Result<WantedClient> {
+    fn read(self, folder: &Path) -> anyhow::Result<DeclaredClient> {
         let Self { id, secret, secret_file, scopes, keys } = self;
         let secret = match (secret, secret_file) {
             (Some(secret), None) => secret,
@@ -90,7 +90,7 @@ impl ClientEntry {
             _ => bail!("client {id} needs one of secret and secret_file"),
         };
         let keys: anyhow::Result<Vec<_>> = keys.into_iter().map(|key| key.read(folder)).collect();
-        Ok(WantedClient { id, secret, scopes, keys: keys? })
+        Ok(DeclaredClient { id, secret, scopes, keys: keys? })
     }
 }
 
@@ -110,25 +110,25 @@ impl KeyEntry {
 impl Provisioner {
     /// Brings into being what the file says, in one commit. Settings that it names, scopes, and a secret that
     /// is new in the file replace what is there; a key that was revoked stays revoked.
-    pub async fn apply(&self, wanted: Wanted) -> Result<(), Refusal> {
+    pub async fn apply(&self, wanted: DeclaredTenant) -> Result<(), ProvisionError> {
         let this = self.clone();
-        self.store.write_alone("tenants.apply", move |tx| this.apply_all(tx, &wanted)).await
+        self.store.write_serializable("tenants.apply", move |tx| this.apply_all(tx, &wanted)).await
     }
 
     /// Does what [`Provisioner::apply`] does, and undoes it: what that would refuse is refused.
-    pub async fn rehearse(&self, wanted: Wanted) -> Result<(), Refusal> {
+    pub async fn rehearse(&self, wanted: DeclaredTenant) -> Result<(), ProvisionError> {
         let this = self.clone();
         let rehearsal = move |tx: &Tx<'_>| {
             this.apply_all(tx, &wanted)?;
-            Err::<(), _>(Refusal::Rehearsed)
+            Err::<(), _>(ProvisionError::Rehearsed)
         };
-        match self.store.write_alone("tenants.rehearse", rehearsal).await {
-            Err(Refusal::Rehearsed) => Ok(()),
+        match self.store.write_serializable("tenants.rehearse", rehearsal).await {
+            Err(ProvisionError::Rehearsed) => Ok(()),
             other => other,
         }
     }
 
-    fn apply_all(&self, tx: &Tx<'_>, wanted: &Wanted) -> Result<(), Refusal> {
+    fn apply_all(&self, tx: &Tx<'_>, wanted: &DeclaredTenant) -> Result<(), ProvisionError> {
         for (name, settings, clients) in &wanted.0 {
             let tenant = self.apply_tenant(tx, name, settings)?;
             for client in clients {
@@ -138,13 +138,20 @@ impl Provisioner {
         Ok(())
     }
 
-    fn apply_tenant(&self, tx: &Tx<'_>, name: &str, changes: &toml::Table) -> Result<TenantRow, Refusal> {
+    fn apply_tenant(
+        &self,
+        tx: &Tx<'_>,
+        name: &str,
+        changes: &toml::Table,
+    ) -> Result<TenantRow, ProvisionError> {
         let found = tenants::by_name(tx, name)?;
         let mut settings = found.as_ref().map(|tenant| tenant.settings.clone()).unwrap_or_default();
         for (key, value) in changes {
-            let value = serde_json::to_value(value).map_err(|error| Refusal::Invalid(error.to_string()))?;
+            let value =
+                serde_json::to_value(value).map_err(|error| ProvisionError::Invalid(error.to_string()))?;
             let next = settings.with(key, value);
-            settings = next.map_err(|reason| Refusal::Invalid(format!("tenant '{name}': {reason}")))?;
+            settings =
+                next.map_err(|reason| ProvisionError::Invalid(format!("tenant '{name}': {reason}")))?;
         }
         match found {
             None => self.insert_tenant(tx, name, &settings),
@@ -156,8 +163,13 @@ impl Provisioner {
         }
     }
 
-    fn apply_client(&self, tx: &Tx<'_>, tenant: &TenantRow, wanted: &WantedClient) -> Result<(), Refusal> {
-        let WantedClient { id, secret, scopes, keys } = wanted;
+    fn apply_client(
+        &self,
+        tx: &Tx<'_>,
+        tenant: &TenantRow,
+        wanted: &DeclaredClient,
+    ) -> Result<(), ProvisionError> {
+        let DeclaredClient { id, secret, scopes, keys } = wanted;
         match tenants::client_by_id(tx, *id)? {
             None => self.insert_client(tx, tenant, *id, secret, scopes, true)?,
             Some(client) if client.tenant != tenant.number => {

@@ -1,4 +1,4 @@
-//! What a connection is bound to: a place among all, and the time in which its peer has to ask, and to read.
+//! Limits of a connection: its place among all, and the time to send and to read.
 
 use std::io;
 use std::net::IpAddr;
@@ -109,7 +109,7 @@ where
         let this = self.clone();
         // Before anything is waited for, so that those who only connect are counted as they come.
         let placed = stream.peer_addr().and_then(|peer| {
-            let is_proxy = self.app.access.proxies.is_trusted(peer.ip());
+            let is_proxy = self.app.budgets.proxies.is_trusted(peer.ip());
             let place = self.place(&stream, peer.ip(), is_proxy)?;
             // What the system keeps of answers that are not read counts nowhere.
             SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;

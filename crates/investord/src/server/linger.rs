@@ -1,5 +1,6 @@
-//! Lets a client read the answer to a request whose body the server has not read: to close the connection while the client
-//! still sends would lose the answer (RFC 9112 section 9.6).
+//! Reads the rest of a refused request, so that the client receives the response before the connection closes.
+//!
+//! To close the connection while the client still sends would lose the response (RFC 9112 section 9.6).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! Where a server is reached: its sockets, and the certificate that it shows.
+//! Listening sockets and the TLS certificate.
 
 use std::io;
 use std::net::TcpListener;

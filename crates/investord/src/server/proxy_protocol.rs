@@ -1,5 +1,6 @@
-//! The PROXY protocol, versions 1 and 2: what a proxy that passes bytes on says of the peer before their first byte
-//! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
+//! The PROXY protocol, versions 1 and 2.
+//!
+//! Specification: <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>
 
 use std::io;
 use std::net::IpAddr;

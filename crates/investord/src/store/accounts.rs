@@ -1,14 +1,16 @@
-//! Account groups and accounts: two tables of one form.
+//! Tables `account_groups` and `accounts`, which have one form.
 
 use uuid::Uuid;
 
-use super::page::{self, Listed, Page, Pages, pages};
-use super::seal::{Place, TenantKey, UserKey};
-use super::tenants::Head;
-use super::{Row, Stmt, StoreError, Tx, Value, outbox};
+use super::encryption::{Aad, TenantKey, UserKey};
+use super::log::events;
+use super::paging::{self, ListPage, Page, PageStatements, pages};
+use super::tenants::Sequence;
+use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
-use crate::domain::account::{self, Custody, Group, Single};
-use crate::domain::event::EventType;
+use crate::domain::accounts;
+use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
+use crate::domain::delivery::event::EventType;
 
 pub const STATEMENTS: &[&Stmt] = &[
     &GROUPS.insert,
@@ -32,19 +34,19 @@ pub const STATEMENTS: &[&Stmt] = &[
 ];
 
 /// The statements of a table.
-pub struct Table {
+pub struct AccountStatements {
     insert: Stmt,
     update: Stmt,
     /// The last number of a tenant: numbers are dense, so it is the count, too.
     last: Stmt,
     by_id: Stmt,
     of_user: Stmt,
-    pages: Pages,
+    pages: PageStatements,
 }
 
 macro_rules! table {
     ($table:literal) => {
-        Table {
+        AccountStatements {
             insert: Stmt {
                 name: concat!($table, ".insert"),
                 text: concat!(
@@ -87,48 +89,48 @@ macro_rules! table {
     };
 }
 
-const GROUPS: Table = table!("account_groups");
-const ACCOUNTS: Table = table!("accounts");
+const GROUPS: AccountStatements = table!("account_groups");
+const ACCOUNTS: AccountStatements = table!("accounts");
 
 /// Where something of this kind is kept.
-pub trait Content: account::Content {
-    const TABLE: &'static Table;
+pub trait StoredAccountResource: accounts::AccountDetails {
+    const TABLE: &'static AccountStatements;
 
-    fn place(id: &Uuid) -> Place<'_>;
+    fn aad(id: &Uuid) -> Aad<'_>;
 }
 
-impl Content for Group {
-    const TABLE: &'static Table = &GROUPS;
+impl StoredAccountResource for GroupDetails {
+    const TABLE: &'static AccountStatements = &GROUPS;
 
-    fn place(id: &Uuid) -> Place<'_> {
-        Place::account_group(id)
+    fn aad(id: &Uuid) -> Aad<'_> {
+        Aad::account_group(id)
     }
 }
 
-impl Content for Single {
-    const TABLE: &'static Table = &ACCOUNTS;
+impl StoredAccountResource for SingleAccountDetails {
+    const TABLE: &'static AccountStatements = &ACCOUNTS;
 
-    fn place(id: &Uuid) -> Place<'_> {
-        Place::account(id)
+    fn aad(id: &Uuid) -> Aad<'_> {
+        Aad::account(id)
     }
 }
 
 /// Writes a new one under the next number of its tenant, and tells.
-pub fn enter<T: Content>(
+pub fn insert_and_publish<T: StoredAccountResource>(
     tx: &Tx<'_>,
-    head: &mut Head,
-    custody: &Custody<T>,
+    sequence: &mut Sequence,
+    resource: &AccountResource<T>,
     events: &[EventType],
     key: &UserKey,
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let Custody { id, user_id, created_at, updated_at, status, content } = custody;
-    let number = count(tx, T::TABLE, head.tenant)? + 1;
-    let sealed = key.seal_data(T::place(id), content, ids);
+    let AccountResource { id, user_id, created_at, updated_at, status, content } = resource;
+    let number = count(tx, T::TABLE, sequence.tenant)? + 1;
+    let sealed = key.seal_data(T::aad(id), content, ids);
     tx.execute_one(
         &T::TABLE.insert,
         &[
-            Value::Int(head.tenant),
+            Value::Int(sequence.tenant),
             Value::Int(number),
             Value::Id(*id),
             Value::Id(*user_id),
@@ -138,114 +140,122 @@ pub fn enter<T: Content>(
             Value::Bytes(&sealed),
         ],
     )?;
-    let view = T::view(custody).to_string();
-    events.iter().try_for_each(|event| outbox::publish(tx, head, *event, (*user_id, key), &view, ids))
+    let view = T::view(resource).to_string();
+    events.iter().try_for_each(|event| events::publish(tx, sequence, *event, (*user_id, key), &view, ids))
 }
 
-fn count(tx: &Tx<'_>, table: &Table, tenant: i64) -> Result<i64, StoreError> {
+fn count(tx: &Tx<'_>, table: &AccountStatements, tenant: i64) -> Result<i64, StoreError> {
     Ok(tx.one(&table.last, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
 }
 
 /// Keeps what one has become, and tells.
-pub fn update<T: Content>(
+pub fn update<T: StoredAccountResource>(
     tx: &Tx<'_>,
-    head: &mut Head,
-    custody: &Custody<T>,
+    sequence: &mut Sequence,
+    resource: &AccountResource<T>,
     event: EventType,
     key: &UserKey,
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let Custody { id, user_id, updated_at, status, content, .. } = custody;
-    let sealed = key.seal_data(T::place(id), content, ids);
+    let AccountResource { id, user_id, updated_at, status, content, .. } = resource;
+    let sealed = key.seal_data(T::aad(id), content, ids);
     let values = [
         Value::At(*updated_at),
         Value::Text(status.as_str()),
         Value::Bytes(&sealed),
-        Value::Int(head.tenant),
+        Value::Int(sequence.tenant),
         Value::Id(*id),
     ];
     tx.execute_one(&T::TABLE.update, &values)?;
-    outbox::publish(tx, head, event, (*user_id, key), &T::view(custody).to_string(), ids)
+    events::publish(tx, sequence, event, (*user_id, key), &T::view(resource).to_string(), ids)
 }
 
 /// Opens whatever of a user has waited for them to become active: groups before the accounts in them.
 pub(super) fn activate(
     tx: &Tx<'_>,
-    head: &mut Head,
+    sequence: &mut Sequence,
     subject: (Uuid, &UserKey),
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    activate_each::<Group>(tx, head, subject, ids)?;
-    activate_each::<Single>(tx, head, subject, ids)
+    activate_each::<GroupDetails>(tx, sequence, subject, ids)?;
+    activate_each::<SingleAccountDetails>(tx, sequence, subject, ids)
 }
 
-fn activate_each<T: Content>(
+fn activate_each<T: StoredAccountResource>(
     tx: &Tx<'_>,
-    head: &mut Head,
+    sequence: &mut Sequence,
     (user, key): (Uuid, &UserKey),
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    of_user::<T>(tx, head.tenant, user, key)?.into_iter().try_for_each(|mut one| {
-        match one.activate(head.now) {
-            Some(event) => update(tx, head, &one, event, key, ids),
+    of_user::<T>(tx, sequence.tenant, user, key)?.into_iter().try_for_each(|mut one| {
+        match one.activate(sequence.now) {
+            Some(event) => update(tx, sequence, &one, event, key, ids),
             None => Ok(()),
         }
     })
 }
 
 /// One of a tenant.
-pub fn by_id<T: Content>(
+pub fn by_id<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
     id: Uuid,
     key: &TenantKey,
-) -> Result<Option<Custody<T>>, StoreError> {
+) -> Result<Option<AccountResource<T>>, StoreError> {
     tx.one(&T::TABLE.by_id, &[Value::Int(tenant), Value::Id(id)], |row| open_by(row, key))
 }
 
 /// All of a user, the oldest first.
-pub fn of_user<T: Content>(
+pub fn of_user<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
     user: Uuid,
     key: &UserKey,
-) -> Result<Vec<Custody<T>>, StoreError> {
+) -> Result<Vec<AccountResource<T>>, StoreError> {
     tx.all(&T::TABLE.of_user, &[Value::Int(tenant), Value::Id(user)], |row| open(row, key))
 }
 
 /// What of a user is not closed.
-pub fn open_of<T: Content>(
+pub fn open_of<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
     user: Uuid,
     key: &UserKey,
-) -> Result<Vec<Custody<T>>, StoreError> {
+) -> Result<Vec<AccountResource<T>>, StoreError> {
     let mut all = of_user(tx, tenant, user, key)?;
-    all.retain(Custody::is_open);
+    all.retain(AccountResource::is_open);
     Ok(all)
 }
 
 /// A page of all of a tenant.
-pub fn list<T: Content>(tx: &Tx<'_>, tenant: i64, page: Page, key: &TenantKey) -> Result<Listed, StoreError> {
+pub fn list<T: StoredAccountResource>(
+    tx: &Tx<'_>,
+    tenant: i64,
+    page: Page,
+    key: &TenantKey,
+) -> Result<ListPage, StoreError> {
     let total = count(tx, T::TABLE, tenant)?;
-    page::list(tx, &T::TABLE.pages, tenant, page, total, |row, out| {
+    paging::list(tx, &T::TABLE.pages, tenant, page, total, |row, out| {
         out.push_str(&T::view(&open_by(row, key)?).to_string());
         Ok(())
     })
 }
 
-fn open_by<T: Content>(row: &Row<'_>, key: &TenantKey) -> Result<Custody<T>, StoreError> {
+fn open_by<T: StoredAccountResource>(
+    row: &Row<'_>,
+    key: &TenantKey,
+) -> Result<AccountResource<T>, StoreError> {
     open(row, &key.open_user_key(&row.id(1)?, row.bytes(6)?)?)
 }
 
-fn open<T: Content>(row: &Row<'_>, key: &UserKey) -> Result<Custody<T>, StoreError> {
+fn open<T: StoredAccountResource>(row: &Row<'_>, key: &UserKey) -> Result<AccountResource<T>, StoreError> {
     let id = row.id(0)?;
-    Ok(Custody {
+    Ok(AccountResource {
         id,
         user_id: row.id(1)?,
         created_at: row.at(2)?,
         updated_at: row.at(3)?,
-        status: row.text(4)?.parse().map_err(StoreError::Damaged)?,
-        content: key.open_data(T::place(&id), row.bytes(5)?)?,
+        status: row.text(4)?.parse().map_err(StoreError::Corrupt)?,
+        content: key.open_data(T::aad(&id), row.bytes(5)?)?,
     })
 }

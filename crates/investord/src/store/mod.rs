@@ -1,46 +1,20 @@
-//! The store: one place where units of work become durable.
+//! The store: reads, scans and units of work on either engine.
 //!
 //! A write is a plain synchronous function of a transaction. It may be run again, so it has no effect
 //! outside its `Tx`; when it returns an error it leaves nothing.
 
-pub mod acceptors;
 pub mod accounts;
-pub mod activation;
-mod batch;
-mod binary;
-pub mod checks;
-pub mod chores;
-pub mod commits;
-pub mod connect;
-pub mod data_changes;
-pub mod deliveries;
-pub mod identifiers;
-pub mod migrate;
-pub mod once;
-pub mod operators;
-pub mod outbox;
-pub mod outcomes;
-pub mod packages;
-pub mod page;
-mod postgres;
-mod queue;
+pub mod delivery;
+pub mod encryption;
+pub mod engine;
+pub mod jobs;
+pub mod log;
+pub mod paging;
 pub mod readiness;
-mod rows;
-pub mod seal;
-mod shapes;
-pub mod signature_counts;
-pub mod signing_keys;
-pub mod sql;
-mod sqlite;
-pub mod sqlite_file;
-pub mod steps;
-pub mod survey;
-pub mod tax_residencies;
+mod schema;
 pub mod tenants;
-pub mod terms;
-pub mod transfer;
+pub mod tools;
 pub mod users;
-pub mod webhooks;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -49,40 +23,43 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use commits::{Commits, Listener};
-pub use connect::Postgres;
-pub use once::First;
-pub use sql::{Row, Stmt, Tx, Value};
-pub use sqlite::SCANS;
+use self::engine::commits::{CommitListener, CommitNotifier};
+use self::engine::{batch, postgres, sqlite};
+pub use engine::postgres::connection_settings::PostgresSettings;
+pub use engine::sql::{Row, Stmt, Tx, Value};
+pub use engine::sqlite::SCANS;
+pub use log::idempotency::Prefetch;
 
 /// Why the store could not do what it was asked.
 #[derive(Clone, Debug, Error)]
 pub enum StoreError {
     /// No space left. Reads go on; writes succeed again when there is space.
     #[error("the disk is full")]
-    Full,
+    DiskFull,
     /// Locked by another process for too long, unreachable, or shutting down.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// Another process holds a row for longer than a write waits.
     #[error("another process is at work on the same rows: {0}")]
-    Busy(String),
+    LockTimeout(String),
     /// A race against another process was lost: all of the unit is to be done again.
     #[error("another process was faster: {0}")]
-    Raced(String),
+    SerializationFailure(String),
     /// Sealed data that cannot be opened, or rows that contradict the schema.
     #[error("the database holds something unexpected: {0}")]
-    Damaged(String),
+    Corrupt(String),
 }
 
 impl StoreError {
     fn in_statement(self, name: &str) -> Self {
         match self {
-            StoreError::Full => self,
+            StoreError::DiskFull => self,
             StoreError::Unavailable(text) => StoreError::Unavailable(format!("{name}: {text}")),
-            StoreError::Busy(text) => StoreError::Busy(format!("{name}: {text}")),
-            StoreError::Raced(text) => StoreError::Raced(format!("{name}: {text}")),
-            StoreError::Damaged(text) => StoreError::Damaged(format!("{name}: {text}")),
+            StoreError::LockTimeout(text) => StoreError::LockTimeout(format!("{name}: {text}")),
+            StoreError::SerializationFailure(text) => {
+                StoreError::SerializationFailure(format!("{name}: {text}"))
+            }
+            StoreError::Corrupt(text) => StoreError::Corrupt(format!("{name}: {text}")),
         }
     }
 }
@@ -92,7 +69,7 @@ impl StoreError {
 pub enum Database {
     /// The embedded one: a file.
     Sqlite(PathBuf),
-    Postgres(Arc<Postgres>),
+    Postgres(Arc<PostgresSettings>),
 }
 
 impl fmt::Display for Database {
@@ -106,7 +83,7 @@ impl fmt::Display for Database {
 
 /// A handle to the store; cloned freely.
 #[derive(Clone)]
-pub struct Store(Arc<Engine>, Arc<Commits>);
+pub struct Store(Arc<Engine>, Arc<CommitNotifier>);
 
 enum Engine {
     Sqlite(Arc<sqlite::Engine>),
@@ -166,36 +143,36 @@ impl Store {
         tenant: i64,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.write_after(name, tenant, First::default(), unit).await
+        self.write_prefetched(name, tenant, Prefetch::default(), unit).await
     }
 
     /// Like [`Store::write`], for a unit that begins by looking at `first`.
-    pub async fn write_after<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    pub async fn write_prefetched<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
         tenant: i64,
-        first: First,
+        first: Prefetch,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.queued(name, tenant, first, unit, |unit| batch::Job::Shared { tenant, unit }).await
+        self.enqueue(name, tenant, first, unit, |unit| batch::WriterTask::Batched { tenant, unit }).await
     }
 
     /// Runs a unit as if it were the only one in any process: for administration, which is rare.
-    pub async fn write_alone<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    pub async fn write_serializable<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.queued(name, 0, First::default(), unit, batch::Job::Alone).await
+        self.enqueue(name, 0, Prefetch::default(), unit, batch::WriterTask::Serializable).await
     }
 
-    async fn queued<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    async fn enqueue<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
         tenant: i64,
-        first: First,
+        first: Prefetch,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
-        job: impl FnOnce(Box<dyn batch::Unit>) -> batch::Job,
+        job: impl FnOnce(Box<dyn batch::UnitOfWork>) -> batch::WriterTask,
     ) -> Result<T, E> {
         let started = Instant::now();
         let queue = match &*self.0 {
@@ -204,14 +181,14 @@ impl Store {
         };
         let result = batch::run(queue, first, unit, job).await;
         if result.is_ok() {
-            self.1.tell(tenant);
+            self.1.notify(tenant);
         }
         metrics::histogram!("investord_store_write_seconds", "unit" => name).record(started.elapsed());
         result
     }
 
     /// The commits of a tenant from now on.
-    pub fn commits(&self, tenant: i64) -> Listener {
+    pub fn commits(&self, tenant: i64) -> CommitListener {
         self.1.listen(tenant)
     }
 
@@ -221,10 +198,10 @@ impl Store {
     }
 
     /// Leaves everything in the database file and nothing in the log beside it: for a clean stop.
-    pub async fn fold(&self) {
+    pub async fn checkpoint(&self) {
         if let Engine::Sqlite(engine) = &*self.0 {
             let (done, folded) = tokio::sync::oneshot::channel();
-            if engine.queue.send(batch::Job::Fold(done)).await.is_ok() {
+            if engine.queue.send(batch::WriterTask::Checkpoint(done)).await.is_ok() {
                 let _ = folded.await;
             }
         }

@@ -1,4 +1,4 @@
-//! Whether the store does its work in time: looked at once a second, so that to ask costs nothing.
+//! Readiness: probes the store once a second, so that `/readyz` costs nothing.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl Readiness {
     /// Looks at the store for as long as somebody may ask.
     pub async fn watch(&self, store: &Store) {
         loop {
-            let outcome = look(store).await;
+            let outcome = probe(store).await;
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), outcome));
             tokio::time::sleep(EVERY).await;
         }
@@ -29,14 +29,14 @@ impl Readiness {
     pub async fn state(&self, store: &Store) -> Result<(), StoreError> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match last {
-            None => look(store).await,
+            None => probe(store).await,
             Some((at, outcome)) if at.elapsed() < EVERY + LIMIT => outcome,
             Some(_) => Err(StoreError::Unavailable("reads, scans or writes wait for too long".into())),
         }
     }
 }
 
-async fn look(store: &Store) -> Result<(), StoreError> {
+async fn probe(store: &Store) -> Result<(), StoreError> {
     let read = |tx: &Tx<'_>| tenants::count_users(tx, 0).map(|_| ());
     store.read("ready", read).await?;
     store.scan("ready", read).await?;

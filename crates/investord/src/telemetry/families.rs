@@ -1,4 +1,4 @@
-//! The metrics: one table, from which the recorder's descriptions come and against which docs and code are tested.
+//! The table of metrics.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 

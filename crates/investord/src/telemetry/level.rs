@@ -1,4 +1,4 @@
-//! `log.level`: which lines are written.
+//! `log.level`: parses and changes the log filter.
 
 use anyhow::{anyhow, bail};
 use tracing_subscriber::filter::EnvFilter;
@@ -32,11 +32,11 @@ const MODULES: [&str; 16] = [
     "access",
     "api",
     "app",
+    "backoffice",
     "cli",
     "clock",
     "config",
     "domain",
-    "operator",
     "outbound",
     "problem",
     "provision",

@@ -1,4 +1,4 @@
-//! What the log says about a refusal: the rule that was broken, never a value.
+//! What the log says of a refusal: the rule that was broken, never a value.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -114,7 +114,7 @@ fn known_path(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::schema::Fault;
+    use crate::domain::json::schema::FieldError;
 
     #[test]
     fn names_of_the_api_are_logged_and_others_are_not() {
@@ -137,12 +137,12 @@ mod tests {
     #[test]
     fn what_repeats_a_value_is_left_out() {
         let faults = vec![
-            Fault::new("email", "must be an e-mail address"),
-            Fault::quoting("identifier", "PESEL 1 is no number"),
+            FieldError::new("email", "must be an e-mail address"),
+            FieldError::quoting("identifier", "PESEL 1 is no number"),
         ];
         let logged = detail(&Problem::InvalidRequest(faults));
         assert_eq!(logged, "email: must be an e-mail address; identifier: refused with its value");
-        let many = (0..20).map(|_| Fault::new("email", "must be an e-mail address")).collect();
+        let many = (0..20).map(|_| FieldError::new("email", "must be an e-mail address")).collect();
         assert!(detail(&Problem::InvalidRequest(many)).ends_with("; 10 more"));
     }
 }

@@ -1,9 +1,9 @@
-//! Gauges that only the database knows: what waits for people and for the worker.
+//! Gauges that only the database knows: reviews and jobs that wait.
 
 use std::time::Duration;
 
 use crate::app::App;
-use crate::store::{StoreError, steps};
+use crate::store::{StoreError, jobs};
 
 const EVERY: Duration = Duration::from_secs(15);
 
@@ -20,8 +20,8 @@ pub async fn run(app: App) {
 /// Counts and publishes once.
 pub async fn publish(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
-    let steps::Waiting { reviews, due } =
-        app.store.read("steps.waiting", move |tx| steps::waiting(tx, now)).await?;
+    let jobs::WaitingJobs { reviews, due } =
+        app.store.read("jobs.count_waiting", move |tx| jobs::count_waiting(tx, now)).await?;
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     let [reviews, due] = [reviews, due].map(|count| count as f64);
     metrics::gauge!("investord_reviews_pending").set(reviews);

@@ -1,7 +1,7 @@
-//! Work that no request waits for.
+//! Background work.
 
-pub mod chores;
-pub mod deliver;
+pub mod backfills;
+pub mod delivery;
 pub mod gauges;
-pub mod steps;
-pub mod sweep;
+pub mod jobs;
+pub mod retention;

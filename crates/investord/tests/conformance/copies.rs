@@ -3,25 +3,30 @@
 use std::collections::BTreeMap;
 
 use investord::clock::Ids as _;
-use investord::domain::account::{Custody, Group, Single};
-use investord::domain::check::{self, Check};
-use investord::domain::data_change::{Asked, DataChange};
-use investord::domain::review::Verdict;
-use investord::domain::search::{Field, Terms};
-use investord::domain::tenant::Settings;
-use investord::domain::webhook::NewWebhook;
-use investord::store::deliveries::Settled;
-use investord::store::once::{self, Nonce, Once};
-use investord::store::operators::{self, Operator, Role};
-use investord::store::outcomes::{self, Outcome};
-use investord::store::packages::Attempt;
-use investord::store::signature_counts::{self, SignatureCount};
-use investord::store::tenants::{self, ClientRow, Head, TokenRow};
-use investord::store::webhooks::Webhook;
-use investord::store::{
-    Stmt, Store, StoreError, Tx, Value, acceptors, accounts, checks, data_changes, deliveries, signing_keys,
-    steps, tax_residencies, terms, transfer, users, webhooks,
-};
+use investord::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
+use investord::domain::delivery::webhook::NewWebhook;
+use investord::domain::tenants::TenantSettings;
+use investord::domain::users::check;
+use investord::domain::users::check::Check;
+use investord::domain::users::data_change::{DataChange, RequestedChange};
+use investord::domain::users::review::Verdict;
+use investord::domain::users::search::{SearchField, SearchTerms};
+use investord::store::delivery::deliveries::LeaseOutcome;
+use investord::store::delivery::packages::Attempt;
+use investord::store::delivery::webhooks::Webhook;
+use investord::store::delivery::{deliveries, event_endpoints, signing_keys, webhooks};
+use investord::store::log::idempotency;
+use investord::store::log::idempotency::{IdempotencyKey, Nonce};
+use investord::store::tenants::operators;
+use investord::store::tenants::operators::{Operator, Role};
+use investord::store::tenants::signature_counts;
+use investord::store::tenants::signature_counts::SignatureCount;
+use investord::store::tenants::{self, ClientRow, Sequence, TokenRow};
+use investord::store::tools::copy;
+use investord::store::users::simulated_outcomes;
+use investord::store::users::simulated_outcomes::SimulatedOutcome;
+use investord::store::users::{checks, data_changes, search_index, tax_residencies};
+use investord::store::{Stmt, Store, StoreError, Tx, Value, accounts, jobs, users};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -32,8 +37,10 @@ use crate::work::{Desk, desk, now};
 /// More rows than are read at once.
 const MANY: u128 = 1_100;
 
-const CHORE: Stmt =
-    Stmt { name: "test.chore", text: "INSERT INTO chores (tenant, name, done, last) VALUES ($1, 'a', 0, 1)" };
+const CHORE: Stmt = Stmt {
+    name: "test.chore",
+    text: "INSERT INTO backfills (tenant, name, done, last) VALUES ($1, 'a', 0, 1)",
+};
 
 /// Fills every column of every table; those that may be empty are so in another row.
 async fn fill(store: &Store) -> Vec<Desk> {
@@ -49,7 +56,7 @@ async fn fill(store: &Store) -> Vec<Desk> {
     let first = desks[0].clone();
     store.write("test.fill", 1, speakers).await.unwrap();
     store.write("test.fill", 1, move |tx| requests(tx, &first)).await.unwrap();
-    store.write_alone("test.chore", |tx| tx.execute_one(&CHORE, &[Value::Int(7)])).await.unwrap();
+    store.write_serializable("test.chore", |tx| tx.execute_one(&CHORE, &[Value::Int(7)])).await.unwrap();
     let last = desks[2].clone();
     let told = last.clone();
     store.write("test.fill", 7, move |tx| changes(tx, &last)).await.unwrap();
@@ -64,11 +71,11 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         signing_keys::rotate(tx, desk.tenant, &desk.key, later, &*desk.ids)?;
     }
     let acceptor = desk.ids.uuid();
-    acceptors::insert(tx, desk.tenant, acceptor, None, now())?;
-    acceptors::insert(tx, desk.tenant, desk.ids.uuid(), Some("http://localhost/"), now())?;
+    event_endpoints::insert(tx, desk.tenant, acceptor, None, now())?;
+    event_endpoints::insert(tx, desk.tenant, desk.ids.uuid(), Some("http://localhost/"), now())?;
     let new = br#"{"title":"One","url":"https://example.com/","config":{"max_package_size":100}}"#;
-    let content = NewWebhook::parse(new, &Settings::default(), now()).unwrap().content;
-    let head = Head::take(tx, desk.tenant, now())?;
+    let content = NewWebhook::parse(new, &TenantSettings::default(), now()).unwrap().content;
+    let head = Sequence::lock(tx, desk.tenant, now())?;
     webhooks::insert(
         tx,
         &head,
@@ -82,7 +89,7 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     webhooks::update(tx, &head, &quiet, &webhook)?;
     let (of, lease, later) =
         ((desk.tenant, webhook.id), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
-    let portion = deliveries::portion(tx, of, None, &desk.key, later)?.unwrap();
+    let portion = deliveries::next_batch(tx, of, None, &desk.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, lease, now())?);
     let attempt = |package, delivered| Attempt {
         package,
@@ -95,11 +102,17 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         answer: if delivered { b"ok".to_vec() } else { Vec::new() },
     };
     let attempts = [attempt(1, true), attempt(2, false)];
-    let settled =
-        deliveries::settle(tx, (&portion.webhook, lease), &attempts, None, (&desk.key, &*desk.ids), now())?;
-    assert_eq!(settled, Settled::Free);
+    let settled = deliveries::record_results(
+        tx,
+        (&portion.webhook, lease),
+        &attempts,
+        None,
+        (&desk.key, &*desk.ids),
+        now(),
+    )?;
+    assert_eq!(settled, LeaseOutcome::Released);
     let (next, far) = (desk.ids.uuid(), now() + SignedDuration::from_hours(1));
-    let portion = deliveries::portion(tx, of, None, &desk.key, later)?.unwrap();
+    let portion = deliveries::next_batch(tx, of, None, &desk.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, next, far)?);
     Ok(())
 }
@@ -108,17 +121,24 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
 fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     let (_, user, _) = desk.register(tx)?;
     let key = users::key(tx, desk.tenant, &user, &desk.key)?;
-    let asked = Asked::parse(br#"{"email":"a@example.com"}"#, &Settings::default(), now());
+    let asked = RequestedChange::parse(br#"{"email":"a@example.com"}"#, &TenantSettings::default(), now());
     for due in [Some(now()), None] {
         let change = DataChange::new(desk.ids.uuid(), user, now(), asked.clone().unwrap());
         data_changes::insert(tx, desk.tenant, &change, &key, &*desk.ids)?;
-        steps::add(tx, (desk.tenant, user), steps::DATA_CHANGE, change.id, due)?;
+        jobs::enqueue(tx, (desk.tenant, user), jobs::DATA_CHANGE, change.id, due)?;
     }
     let all = serde_json::json!([{ "country": "DE", "tax_identifier_number": "65929970489" }]);
     tax_residencies::set(tx, (desk.tenant, user), all, now(), &key, &*desk.ids)?;
-    outcomes::put(tx, (desk.tenant, user), steps::CHECK, &Outcome::default(), &key, &*desk.ids)?;
-    let term = Terms::from([(Field::SecuritiesAccountNumber, "123456789".to_owned())]);
-    terms::add(tx, (desk.tenant, user), &term, &desk.key)?;
+    simulated_outcomes::save(
+        tx,
+        (desk.tenant, user),
+        jobs::CHECK,
+        &SimulatedOutcome::default(),
+        &key,
+        &*desk.ids,
+    )?;
+    let term = SearchTerms::from([(SearchField::SecuritiesAccountNumber, "123456789".to_owned())]);
+    search_index::add(tx, (desk.tenant, user), &term, &desk.key)?;
     for (name, tenant) in [("anna", None), ("berta", Some(desk.tenant))] {
         let (id, password) = (desk.ids.uuid(), tenant.map(|_| "$argon2id$".to_owned()));
         let (created_at, name) = (now(), name.to_owned());
@@ -140,20 +160,20 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     }
     let found = users::load(tx, desk.tenant, user, &desk.key)?.unwrap().0;
     let (kind, number) = ("PERSONAL".to_owned(), "123456789".to_owned());
-    let mut head = Head::take(tx, desk.tenant, now())?;
-    let mut check = Check::new(desk.ids.uuid(), user, head.now, check::Content::compliance(now()));
-    checks::enter(tx, &mut head, &check, &key, &*desk.ids)?;
+    let mut head = Sequence::lock(tx, desk.tenant, now())?;
+    let mut check = Check::new(desk.ids.uuid(), user, head.now, check::CheckContent::compliance(now()));
+    checks::insert_and_publish(tx, &mut head, &check, &key, &*desk.ids)?;
     let verdict = Verdict { refusal: None, by: "somebody".to_owned() };
     let event = check.decide(verdict, head.now).expect("it was open");
     checks::update(tx, &mut head, &check, event, &key, &*desk.ids)?;
-    let group = Group { kind, securities_account_number: number, closure_reason: None };
-    let (group, events) = Custody::open(desk.ids.uuid(), &found, head.now, group);
-    accounts::enter(tx, &mut head, &group, &events, &key, &*desk.ids)?;
+    let group = GroupDetails { kind, securities_account_number: number, closure_reason: None };
+    let (group, events) = AccountResource::open(desk.ids.uuid(), &found, head.now, group);
+    accounts::insert_and_publish(tx, &mut head, &group, &events, &key, &*desk.ids)?;
     let (kind, name) = ("TRADING".to_owned(), "Main".to_owned());
-    let account = Single { account_group_id: group.id, kind, account_number: 1, name };
-    let (account, events) = Custody::open(desk.ids.uuid(), &found, head.now, account);
-    accounts::enter(tx, &mut head, &account, &events, &key, &*desk.ids)?;
-    head.put(tx);
+    let account = SingleAccountDetails { account_group_id: group.id, kind, account_number: 1, name };
+    let (account, events) = AccountResource::open(desk.ids.uuid(), &found, head.now, account);
+    accounts::insert_and_publish(tx, &mut head, &account, &events, &key, &*desk.ids)?;
+    head.save(tx);
     Ok(())
 }
 
@@ -184,14 +204,15 @@ fn requests(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     for number in 0..MANY {
         let until = now() + SignedDuration::from_secs(i64::try_from(number).unwrap());
         let hash = (number << 96 | number).to_be_bytes();
-        assert!(once::remember(tx, &Nonce { hash, until, now: now() })?);
+        assert!(idempotency::remember_nonce(tx, &Nonce { hash, until, now: now() })?);
         // Names that one order of letters puts otherwise than another.
         let operation = ["POST /users", "post /users", "POST_/users", "PÖST /users"][number as usize % 4];
         let key_of_request = Uuid::from_u128(u128::MAX / (number + 1));
         let fingerprint = [u8::try_from(number % 256).unwrap(); 32];
-        let once = Once { tenant: 1, operation, key: key_of_request, fingerprint, kept_since: now() };
+        let once =
+            IdempotencyKey { tenant: 1, operation, key: key_of_request, fingerprint, kept_since: now() };
         let reply = if number < 10 { view.as_str() } else { "" };
-        once::keep(tx, &once, (200, reply), (user, &key), now(), &*desk.ids)?;
+        idempotency::keep_response(tx, &once, (200, reply), (user, &key), now(), &*desk.ids)?;
     }
     Ok(())
 }
@@ -218,16 +239,15 @@ fn dump(engine: &Engine) -> BTreeMap<String, Vec<String>> {
 }
 
 async fn copy(from: &Store, to: &Store) {
-    transfer::check_target(from, to).await.unwrap();
-    for table in transfer::TABLES.iter() {
-        transfer::copy(table, from, to, |_| {}).await.unwrap();
-        let contents =
-            [transfer::content(table, from, |_| {}).await, transfer::content(table, to, |_| {}).await];
+    copy::check_target(from, to).await.unwrap();
+    for table in copy::TABLES.iter() {
+        copy::copy(table, from, to, |_| {}).await.unwrap();
+        let contents = [copy::content(table, from, |_| {}).await, copy::content(table, to, |_| {}).await];
         let [content, copied] = contents.map(Result::unwrap);
         assert_eq!(content, copied, "{}", table.name);
         assert!(content.rows > 0, "{} is filled", table.name);
     }
-    let chains = [transfer::check_chains(from, |_| {}).await, transfer::check_chains(to, |_| {}).await];
+    let chains = [copy::check_chains(from, |_| {}).await, copy::check_chains(to, |_| {}).await];
     let [events, copied] = chains.map(Result::unwrap);
     assert!(events > 0 && events == copied);
 }
@@ -260,29 +280,29 @@ async fn copied(from: Engine, to: Engine) {
     for lost in [
         "DELETE FROM identifiers WHERE tenant >= 7",
         "DELETE FROM data_changes WHERE tenant >= 7",
-        "DELETE FROM steps WHERE tenant >= 7",
+        "DELETE FROM jobs WHERE tenant >= 7",
         "DELETE FROM account_groups",
         "DELETE FROM sessions",
-        "DELETE FROM webhooks WHERE acceptor IS NULL",
-        "DELETE FROM webhook_spans",
+        "DELETE FROM webhooks WHERE event_endpoint IS NULL",
+        "DELETE FROM webhook_event_ranges",
         "UPDATE webhook_packages SET attempts = 9",
         "DELETE FROM webhook_attempts",
-        "DELETE FROM acceptors",
+        "DELETE FROM event_endpoints",
         "DELETE FROM signing_keys",
-        "DELETE FROM outcomes",
+        "DELETE FROM simulated_outcomes",
         "UPDATE operators SET role = 'operator'",
         "DELETE FROM checks",
         "DELETE FROM check_results",
         "DELETE FROM tax_residencies",
         "DELETE FROM accounts",
-        "DELETE FROM terms",
+        "DELETE FROM search_index",
         "DELETE FROM users WHERE tenant = 7 AND number > 1 OR tenant > 7",
         "DELETE FROM events WHERE tenant > 1",
         "DELETE FROM client_keys",
         "DELETE FROM signature_counts",
         "DELETE FROM tokens",
         "UPDATE clients SET scopes = 'none'",
-        "UPDATE heads SET users = 0",
+        "UPDATE tenant_sequences SET users = 0",
         "UPDATE tenants SET settings = '{}'",
         "DELETE FROM nonces WHERE until > 0",
     ] {
@@ -291,7 +311,7 @@ async fn copied(from: Engine, to: Engine) {
     assert!(dump(&from) != dump(&to));
     copy(&source, &target).await;
     assert_same(&from, &to, "copied again");
-    transfer::empty(&target).await.unwrap();
+    copy::empty(&target).await.unwrap();
     assert!(dump(&to).values().all(Vec::is_empty), "emptied");
     copy(&source, &target).await;
     assert_same(&from, &to, "copied anew");
@@ -326,38 +346,44 @@ async fn a_digest_sees_one_changed_value() {
         ("users", "UPDATE users SET status = 'INACTIVE' WHERE tenant = 7 AND number = 5"),
         ("identifiers", "UPDATE identifiers SET updated_at = 0 WHERE tenant = 7"),
         ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
-        ("outcomes", "UPDATE outcomes SET kind = 'activation'"),
+        ("simulated_outcomes", "UPDATE simulated_outcomes SET kind = 'activation'"),
         ("operators", "UPDATE operators SET disabled_at = NULL"),
         ("sessions", "UPDATE sessions SET expires = NULL"),
         ("checks", "UPDATE checks SET status = 'FAILED'"),
         ("check_results", "UPDATE check_results SET sealed = x'00'"),
         ("signing_keys", "UPDATE signing_keys SET retired_at = NULL"),
-        ("acceptors", "UPDATE acceptors SET seen_at = 0"),
+        ("event_endpoints", "UPDATE event_endpoints SET seen_at = 0"),
         ("webhooks", "UPDATE webhooks SET settled = settled + 1"),
-        ("webhook_spans", "UPDATE webhook_spans SET next = next + 1"),
+        ("webhook_event_ranges", "UPDATE webhook_event_ranges SET next = next + 1"),
         ("webhook_packages", "UPDATE webhook_packages SET state = 'skipped'"),
         ("webhook_attempts", "UPDATE webhook_attempts SET status = 204"),
         ("tax_residencies", "UPDATE tax_residencies SET updated_at = 0"),
         ("account_groups", "UPDATE account_groups SET updated_at = 0"),
         ("accounts", "UPDATE accounts SET sealed = x'00'"),
-        ("terms", "UPDATE terms SET mac = x'00' WHERE mac = (SELECT min(mac) FROM terms WHERE tenant = 7)"),
-        ("steps", "UPDATE steps SET due = 0 WHERE due IS NULL"),
-        ("chores", "UPDATE chores SET done = 1"),
+        (
+            "search_index",
+            "UPDATE search_index SET mac = x'00' WHERE mac = (SELECT min(mac) FROM search_index WHERE tenant = 7)",
+        ),
+        ("jobs", "UPDATE jobs SET due = 0 WHERE due IS NULL"),
+        ("backfills", "UPDATE backfills SET done = 1"),
         ("events", "UPDATE events SET sealed = x'00' WHERE tenant = 7 AND number = 1"),
-        ("replies", "UPDATE replies SET status = 201 WHERE operation = 'POST_/users'"),
+        (
+            "idempotent_responses",
+            "UPDATE idempotent_responses SET status = 201 WHERE operation = 'POST_/users'",
+        ),
         ("nonces", "UPDATE nonces SET until = until + 1 WHERE until = (SELECT min(until) FROM nonces)"),
-        ("heads", "UPDATE heads SET link = zeroblob(32) WHERE tenant = 1"),
+        ("tenant_sequences", "UPDATE tenant_sequences SET chain_hash = zeroblob(32) WHERE tenant = 1"),
         ("signature_counts", "UPDATE signature_counts SET refused = 0"),
         ("clients", "UPDATE clients SET declared = x'' WHERE declared IS NULL"),
         ("client_keys", "UPDATE client_keys SET revoked_at = 0 WHERE revoked_at IS NULL"),
         ("tokens", "UPDATE tokens SET scopes = ''"),
     ] {
-        let table = transfer::TABLES.iter().find(|known| known.name == table).unwrap();
-        let before = transfer::content(table, &store, |_| {}).await.unwrap();
+        let table = copy::TABLES.iter().find(|known| known.name == table).unwrap();
+        let before = copy::content(table, &store, |_| {}).await.unwrap();
         engine.run(change);
-        let after = transfer::content(table, &store, |_| {}).await.unwrap();
+        let after = copy::content(table, &store, |_| {}).await.unwrap();
         assert_eq!(before.rows, after.rows);
         assert_ne!(before.digest, after.digest, "{change}");
     }
-    assert!(transfer::check_chains(&store, |_| {}).await.is_err(), "nor does a broken chain pass");
+    assert!(copy::check_chains(&store, |_| {}).await.is_err(), "nor does a broken chain pass");
 }

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use investord::clock::Ids as _;
-use investord::domain::tenant::Settings;
-use investord::domain::webhook::NewWebhook;
-use investord::store::deliveries::{self, LEASE, Portion, Settled, claim, settle};
-use investord::store::packages::{self, Attempt};
-use investord::store::tenants::Head;
-use investord::store::webhooks::{self, Webhook};
+use investord::domain::delivery::webhook::NewWebhook;
+use investord::domain::tenants::TenantSettings;
+use investord::store::delivery::deliveries;
+use investord::store::delivery::deliveries::{DeliveryBatch, LEASE, LeaseOutcome, claim, record_results};
+use investord::store::delivery::packages;
+use investord::store::delivery::packages::Attempt;
+use investord::store::delivery::webhooks;
+use investord::store::delivery::webhooks::Webhook;
+use investord::store::tenants::Sequence;
 use investord::store::{Stmt, Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -61,9 +64,9 @@ async fn waiting(store: &Store) -> (Desk, Webhook) {
     }
     let ids = Arc::clone(&desk.ids);
     let unit = move |tx: &Tx<'_>| {
-        let head = Head::take(tx, 1, now())?;
+        let head = Sequence::lock(tx, 1, now())?;
         let new = br#"{"title":"T","url":"https://example.com/","config":{"max_package_size":100}}"#;
-        let content = NewWebhook::parse(new, &Settings::default(), now()).unwrap().content;
+        let content = NewWebhook::parse(new, &TenantSettings::default(), now()).unwrap().content;
         let webhook = Webhook::new(ids.uuid(), &head, content, true, None);
         webhooks::insert(tx, &head, &webhook)?;
         webhooks::replay(tx, &webhook, 1)?;
@@ -77,20 +80,20 @@ fn later(seconds: i64) -> Timestamp {
     now() + SignedDuration::from_secs(seconds)
 }
 
-async fn look(store: &Store, desk: &Desk, webhook: Uuid) -> Arc<Portion> {
+async fn look(store: &Store, desk: &Desk, webhook: Uuid) -> Arc<DeliveryBatch> {
     let key = Arc::clone(&desk.key);
-    let look = move |tx: &Tx<'_>| deliveries::portion(tx, (1, webhook), None, &key, later(60));
+    let look = move |tx: &Tx<'_>| deliveries::next_batch(tx, (1, webhook), None, &key, later(60));
     Arc::new(store.read("test.look", look).await.unwrap().unwrap())
 }
 
-async fn take(store: &Store, portion: &Arc<Portion>, lease: u128, at: Timestamp) -> bool {
+async fn take(store: &Store, portion: &Arc<DeliveryBatch>, lease: u128, at: Timestamp) -> bool {
     let portion = Arc::clone(portion);
     let unit = move |tx: &Tx<'_>| claim(tx, &portion, Uuid::from_u128(lease), at);
     store.write::<_, StoreError>("test.claim", 1, unit).await.unwrap()
 }
 
 /// Keeps that the first package of a portion has been delivered.
-async fn delivered(store: &Store, desk: &Desk, portion: &Arc<Portion>, lease: u128) -> Settled {
+async fn delivered(store: &Store, desk: &Desk, portion: &Arc<DeliveryBatch>, lease: u128) -> LeaseOutcome {
     let (portion, desk) = (Arc::clone(portion), desk.clone());
     let unit = move |tx: &Tx<'_>| {
         let attempt = Attempt {
@@ -104,7 +107,7 @@ async fn delivered(store: &Store, desk: &Desk, portion: &Arc<Portion>, lease: u1
             answer: Vec::new(),
         };
         let of = (&portion.webhook, Uuid::from_u128(lease));
-        settle(tx, of, &[attempt], None, (&desk.key, &*desk.ids), later(61))
+        record_results(tx, of, &[attempt], None, (&desk.key, &*desk.ids), later(61))
     };
     store.write("test.settle", 1, unit).await.unwrap()
 }
@@ -123,8 +126,8 @@ async fn of_two_who_have_looked_one_delivers(engine: &Engine) {
     assert_ne!(left, right);
     assert_eq!(counters(engine), (8, 0));
     let (winner, loser) = if left { (1, 2) } else { (2, 1) };
-    assert_eq!(delivered(&one, &desk, &first, loser).await, Settled::Lost);
-    assert_eq!(delivered(&other, &desk, &first, winner).await, Settled::Free);
+    assert_eq!(delivered(&one, &desk, &first, loser).await, LeaseOutcome::Lost);
+    assert_eq!(delivered(&other, &desk, &first, winner).await, LeaseOutcome::Released);
     assert_eq!(counters(engine), (8, 1));
 }
 
@@ -140,11 +143,11 @@ async fn a_lease_ends_and_then_it_is_lost(engine: &Engine) {
     // Clocks that differ a little take nothing from each other; one that was set back by more does.
     assert!(!take(&other, &second, 2, now() - SignedDuration::from_secs(59)).await);
     assert!(take(&other, &second, 2, end).await);
-    assert_eq!(delivered(&one, &desk, &first, 1).await, Settled::Lost);
+    assert_eq!(delivered(&one, &desk, &first, 1).await, LeaseOutcome::Lost);
     assert_eq!(counters(engine), (8, 0));
     let third = look(&one, &desk, webhook.id).await;
     assert!(take(&one, &third, 3, now() - SignedDuration::from_hours(1)).await);
-    assert_eq!(delivered(&one, &desk, &third, 3).await, Settled::Free);
+    assert_eq!(delivered(&one, &desk, &third, 3).await, LeaseOutcome::Released);
 }
 
 /// Whoever looks and takes later may not undo what was done in between.
@@ -155,8 +158,8 @@ async fn what_was_looked_at_before_a_change_is_not_taken(engine: &Engine) {
         let portion = look(&store, &desk, webhook.id).await;
         let id = webhook.id;
         let unit = move |tx: &Tx<'_>| {
-            let head = Head::take(tx, 1, now())?;
-            let old = webhooks::locked(tx, 1, id)?.unwrap();
+            let head = Sequence::lock(tx, 1, now())?;
+            let old = webhooks::lock(tx, 1, id)?.unwrap();
             match change {
                 0 => webhooks::replay(tx, &old, 5),
                 1 => webhooks::update(tx, &head, &old, &Webhook { paused: true, ..old.clone() }),
@@ -167,18 +170,18 @@ async fn what_was_looked_at_before_a_change_is_not_taken(engine: &Engine) {
         store.write("test.change", 1, unit).await.unwrap();
         assert!(!take(&store, &portion, 1, now()).await, "change {change}");
         if change == 0 {
-            assert_eq!(engine.number("SELECT next FROM webhook_spans"), 5);
+            assert_eq!(engine.number("SELECT next FROM webhook_event_ranges"), 5);
         }
     }
     assert_eq!(counters(engine), (0, 0));
     webhooks_dropped(&store, &webhook).await;
-    assert_eq!(engine.number("SELECT count(*) FROM webhook_spans"), 0);
+    assert_eq!(engine.number("SELECT count(*) FROM webhook_event_ranges"), 0);
 }
 
 async fn webhooks_dropped(store: &Store, webhook: &Webhook) {
     let webhook = webhook.clone();
-    let unit = move |tx: &Tx<'_>| webhooks::drop(tx, &webhook, now());
-    store.write("test.drop", 1, unit).await.unwrap();
+    let unit = move |tx: &Tx<'_>| webhooks::delete(tx, &webhook, now());
+    store.write("test.delete", 1, unit).await.unwrap();
 }
 
 async fn a_package_that_is_skipped_in_flight_does_not_count_twice(engine: &Engine) {
@@ -188,11 +191,11 @@ async fn a_package_that_is_skipped_in_flight_does_not_count_twice(engine: &Engin
     assert!(take(&store, &portion, 1, now()).await);
     let id = webhook.id;
     let skip = move |tx: &Tx<'_>| {
-        let locked = webhooks::locked(tx, 1, id)?.unwrap();
+        let locked = webhooks::lock(tx, 1, id)?.unwrap();
         packages::skip(tx, &locked, now())
     };
     assert!(store.write("test.skip", 1, skip).await.unwrap());
-    assert_eq!(delivered(&store, &desk, &portion, 1).await, Settled::Lost);
+    assert_eq!(delivered(&store, &desk, &portion, 1).await, LeaseOutcome::Lost);
     assert_eq!(counters(engine), (8, 1));
     let next = look(&store, &desk, webhook.id).await;
     assert_eq!(next.packages[0].row.number, 2);

@@ -1,8 +1,9 @@
 //! The engines: a new register on each, and ways around the store to look at it.
 
 use investord::config;
-use investord::store::connect::Tuning;
-use investord::store::{Database, Store, migrate};
+use investord::store::engine::migrate;
+use investord::store::engine::postgres::connection_settings::Tuning;
+use investord::store::{Database, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

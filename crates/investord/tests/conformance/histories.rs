@@ -9,7 +9,8 @@ use investord::app::{App, Mode};
 use investord::clock::{Ids as _, SeededIds};
 use investord::config::{Address, Config};
 use investord::server::{self, Listeners};
-use investord::store::{Store, migrate};
+use investord::store::Store;
+use investord::store::engine::migrate;
 use serde_json::Value;
 use tokio::sync::oneshot;
 

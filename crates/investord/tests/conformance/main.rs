@@ -51,15 +51,15 @@ macro_rules! on_postgres {
 mod copies;
 mod deliveries;
 mod engine;
-mod heads;
 mod histories;
+mod idempotency;
 mod linear;
-mod once;
 mod plans;
 mod races;
 mod reads;
 mod schema;
 mod search;
+mod sequences;
 mod survey;
 mod units;
 mod values;

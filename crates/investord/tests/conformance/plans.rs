@@ -1,7 +1,7 @@
 //! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order. Otherwise
 //! a request costs the more the longer a register or the history of a user is.
 
-use investord::store::sql;
+use investord::store::engine::sql;
 
 use crate::engine::Engine;
 
@@ -14,22 +14,22 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "clients.of_tenant",
             "client_keys.of_client",
             "operators.all",
-            "chores.next",
-            "webhooks.plan",
+            "backfills.next_tenant",
+            "webhooks.schedule",
             "webhooks.release_all",
             "webhooks.of_tenant",
-            "webhooks.of_acceptor",
-            "webhook_attempts.sweep_old",
-            "webhook_packages.sweep_old",
-            "acceptors.stale",
-            "acceptors.count",
-            "signing_keys.sweep",
+            "webhooks.of_event_endpoint",
+            "webhook_attempts.delete_beyond",
+            "webhook_packages.delete_beyond",
+            "event_endpoints.stale",
+            "event_endpoints.count",
+            "signing_keys.delete_expired",
         ],
     ),
-    ("administration, by hand", &["tokens.drop"]),
+    ("administration, by hand", &["tokens.delete"]),
     ("identifiers of one user, which are few", &["identifiers.of_user"]),
-    ("what waits for people", &["steps.reviews"]),
-    ("rows of a part that a limit has cut off", &["steps.reviews_count", "steps.due_count"]),
+    ("what waits for people", &["jobs.reviews"]),
+    ("rows of a part that a limit has cut off", &["jobs.reviews_count", "jobs.due_count"]),
     (
         "the same: of a page, which is found by its index, and far from its beginning by a cursor",
         &[
@@ -44,7 +44,8 @@ const ALLOWED: [(&str, &[&str]); 6] = [
 ];
 
 /// Those tables, as the statements call them.
-const SMALL: [&str; 8] = ["tenants", "clients", "o", "chores", "w", "webhooks", "acceptors", "signing_keys"];
+const SMALL: [&str; 8] =
+    ["tenants", "clients", "o", "backfills", "w", "webhooks", "event_endpoints", "signing_keys"];
 
 #[tokio::test]
 async fn every_statement_finds_its_rows_by_a_key_and_in_order() {

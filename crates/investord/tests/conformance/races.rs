@@ -3,10 +3,10 @@
 use std::io::Write as _;
 
 use futures_util::future::join_all;
-use httpsig::{KeyKind, SigningKey};
+use httpsig::{Algorithm, SigningKey};
 use investord::clock::{ManualClock, SeededIds};
-use investord::provision::{Provisioner, Wanted};
-use investord::store::tenants::{self, Head};
+use investord::provision::{DeclaredTenant, Provisioner};
+use investord::store::tenants::{self, Sequence};
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 use investord::telemetry;
 use serde_json::json;
@@ -64,12 +64,12 @@ async fn changes_kept(engine: &Engine, guard: Guard) -> usize {
         tokio::spawn(async move {
             let unit = move |tx: &Tx<'_>| {
                 if matches!(guard, Guard::Head) {
-                    Head::take(tx, 1, now())?;
+                    Sequence::lock(tx, 1, now())?;
                 }
                 change(tx, 1, &mut meet)
             };
             match guard {
-                Guard::Alone => store.write_alone("test.change", unit).await,
+                Guard::Alone => store.write_serializable("test.change", unit).await,
                 _ => store.write("test.change", 1, unit).await,
             }
         })
@@ -102,7 +102,7 @@ async fn many_changes_alone_lose_nothing(engine: &Engine) {
     let tasks = stores.iter().cycle().take(8).cloned().map(|store| {
         tokio::spawn(async move {
             for _ in 0..EACH {
-                store.write_alone("test.change", |tx| change(tx, 1, &mut || ())).await.unwrap();
+                store.write_serializable("test.change", |tx| change(tx, 1, &mut || ())).await.unwrap();
             }
         })
     });
@@ -126,7 +126,7 @@ async fn a_rule_over_two_rows_holds_for_units_alone(engine: &Engine) {
                     }
                     Ok(change(tx, tenant, &mut meet)?)
                 };
-                store.write_alone("test.change", unit).await
+                store.write_serializable("test.change", unit).await
             })
         });
     let told: Vec<_> = join_all(changes).await.into_iter().map(Result::unwrap).collect();
@@ -144,7 +144,7 @@ fn provisioner(store: Store, seed: u64) -> Provisioner {
 async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     for (tenant, digit) in [("one", 1), ("two", 2), ("three", 3)] {
-        let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+        let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
         let key = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, key.public().spki_der());
         write!(
             file,
@@ -155,7 +155,7 @@ async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
         )
         .unwrap();
     }
-    let wanted = Wanted::read(file.path()).unwrap();
+    let wanted = DeclaredTenant::read(file.path()).unwrap();
     for round in 0..20 {
         // New processes have prepared nothing yet.
         let applied = engine.open_two().into_iter().zip(0..).map(|(store, process)| {
@@ -165,11 +165,11 @@ async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
         for told in join_all(applied).await {
             told.unwrap().unwrap_or_else(|error| panic!("round {round}: {error}"));
         }
-        for (table, rows) in [("tenants", 3), ("heads", 3), ("clients", 3), ("client_keys", 3)] {
+        for (table, rows) in [("tenants", 3), ("tenant_sequences", 3), ("clients", 3), ("client_keys", 3)] {
             assert_eq!(engine.number(&format!("SELECT count(*) FROM {table}")), rows, "{table}");
         }
         assert_eq!(engine.number("SELECT max(number) FROM tenants"), 3);
-        for table in ["client_keys", "clients", "heads", "tenants"] {
+        for table in ["client_keys", "clients", "tenant_sequences", "tenants"] {
             engine.run(&format!("DELETE FROM {table}"));
         }
     }
@@ -198,15 +198,17 @@ async fn a_fresh_process_that_loses_a_race_goes_on(engine: &Engine) {
             add(tx, 7)
         }
     };
-    slow.write_alone("test.slower", unit).await.unwrap();
+    slow.write_serializable("test.slower", unit).await.unwrap();
     assert_eq!(runs.count(), 2);
     assert_eq!(numbers(&fast).await, set([7]));
 }
 
 /// Changes a row in a way that is told late.
 fn touch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
-    const TOUCH: Stmt =
-        Stmt { name: "test.touch", text: "UPDATE heads SET last_at = last_at + 1 WHERE tenant = $1" };
+    const TOUCH: Stmt = Stmt {
+        name: "test.touch",
+        text: "UPDATE tenant_sequences SET last_at = last_at + 1 WHERE tenant = $1",
+    };
     tx.execute_one(&TOUCH, &[Value::Int(tenant)])
 }
 
@@ -229,14 +231,14 @@ async fn a_circle_of_locks_ends_with_everybody_done(engine: &Engine) {
             let all = all.clone();
             Box::new(move |tx| {
                 all.note();
-                let mut first = Head::take(tx, order[0], now())?;
+                let mut first = Sequence::lock(tx, order[0], now())?;
                 meet();
-                let mut second = Head::take(tx, order[1], now())?;
+                let mut second = Sequence::lock(tx, order[1], now())?;
                 for head in [&mut first, &mut second] {
                     head.users += 1;
                 }
-                first.put(tx);
-                second.put(tx);
+                first.save(tx);
+                second.save(tx);
                 Ok(add(tx, order[0])?)
             })
         });
@@ -248,7 +250,7 @@ async fn a_circle_of_locks_ends_with_everybody_done(engine: &Engine) {
     for told in told.await.into_iter().flatten() {
         told.unwrap();
     }
-    assert_eq!(engine.rows("SELECT users FROM heads"), vec![vec![Some("2".to_owned())]; 2]);
+    assert_eq!(engine.rows("SELECT users FROM tenant_sequences"), vec![vec![Some("2".to_owned())]; 2]);
     assert_eq!(numbers(&stores[0]).await, set([1, 3]));
     assert!(all.count() > 2, "one of them has run again");
     assert!(races() > before, "and that is counted");

@@ -158,7 +158,7 @@ async fn reads_do_not_wait_for_a_writer(engine: &Engine) {
     let ((release, released), mut inside) = (mpsc::channel::<()>(), Some(inside));
     let task = tokio::spawn(async move {
         let unit = move |tx: &Tx<'_>| {
-            const DROP: Stmt = Stmt { name: "test.drop", text: "DELETE FROM nonces WHERE until > $1" };
+            const DROP: Stmt = Stmt { name: "test.delete", text: "DELETE FROM nonces WHERE until > $1" };
             tx.execute(&DROP, &[Value::Int(0)])?;
             add_now(tx, 2)?;
             inside.take().map(|inside| inside.send(()));

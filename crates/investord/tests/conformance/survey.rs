@@ -2,9 +2,10 @@
 
 use investord::clock::SystemClock;
 use investord::config;
-use investord::store::connect::Tuning;
-use investord::store::survey::{Finding, Level, survey};
-use investord::store::{Database, migrate, sql};
+use investord::store::Database;
+use investord::store::engine::postgres::connection_settings::Tuning;
+use investord::store::engine::{migrate, sql};
+use investord::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, diagnose};
 use tokio_postgres::NoTls;
 
 use crate::engine::Engine;
@@ -18,27 +19,28 @@ on_every_engine!(
     a_changed_migration_is_found,
 );
 
-fn surveyed(database: &Database) -> Vec<Finding> {
-    survey(database, &SystemClock::default())
+fn surveyed(database: &Database) -> Vec<Diagnosis> {
+    diagnose(database, &SystemClock::default())
 }
 
 /// What is said to be bad.
 #[track_caller]
 fn bad(database: &Database, what: &str) -> String {
     let findings = surveyed(database);
-    let bad = findings.iter().find(|finding| finding.level == Level::Bad && finding.what == what);
+    let bad = findings.iter().find(|finding| finding.level == DiagnosisLevel::Bad && finding.what == what);
     bad.unwrap_or_else(|| panic!("{what}: {findings:#?}")).found.clone()
 }
 
 /// The server of these tests may not care for the disk, and the survey says so.
-fn is_of_the_server(finding: &Finding) -> bool {
+fn is_of_the_server(finding: &Diagnosis) -> bool {
     ["fsync", "full_page_writes", "connections"].contains(&finding.what)
 }
 
 async fn a_good_database_is_good(engine: &Engine) {
     drop(engine.open());
     let findings = surveyed(&engine.database());
-    let worse = findings.iter().filter(|finding| finding.level != Level::Good && !is_of_the_server(finding));
+    let worse =
+        findings.iter().filter(|finding| finding.level != DiagnosisLevel::Good && !is_of_the_server(finding));
     assert_eq!(worse.count(), 0, "{findings:#?}");
     let about = |what: &str| findings.iter().any(|finding| finding.what == what);
     assert!(["reachable", "schema", "statements"].into_iter().all(about), "{findings:#?}");
@@ -118,7 +120,7 @@ async fn a_careless_server_is_found() {
     let database = config::database(&cluster.url("postgres"), &Tuning::default()).unwrap();
     migrate::run(&database).unwrap();
     let findings = surveyed(&database);
-    assert!(findings.iter().all(|finding| finding.level == Level::Good), "{findings:#?}");
+    assert!(findings.iter().all(|finding| finding.level == DiagnosisLevel::Good), "{findings:#?}");
     for (setting, value) in [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")] {
         support::postgres::sql(&cluster.url("postgres"), &format!("ALTER SYSTEM SET {setting} = {value}"));
     }

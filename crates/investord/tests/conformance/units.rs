@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use investord::store::tenants::Head;
+use investord::store::tenants::Sequence;
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 
 use crate::engine::Engine;
@@ -24,11 +24,11 @@ on_every_engine!(
 );
 
 const CHANGE: Stmt = Stmt { name: "test.change", text: "UPDATE nonces SET until = $1 WHERE hash = $2" };
-const DROP: Stmt = Stmt { name: "test.drop", text: "DELETE FROM nonces WHERE until > $1" };
+const DROP: Stmt = Stmt { name: "test.delete", text: "DELETE FROM nonces WHERE until > $1" };
 const ADD: Stmt = Stmt { name: "test.add_any", text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)" };
 const HEAD: Stmt = Stmt {
     name: "test.head",
-    text: "INSERT INTO heads (tenant, users, events, last_at, link) VALUES ($1, 0, 0, 0, $2)",
+    text: "INSERT INTO tenant_sequences (tenant, users, events, last_at, link) VALUES ($1, 0, 0, 0, $2)",
 };
 const USER: Stmt = Stmt {
     name: "test.user",
@@ -164,7 +164,7 @@ fn check(fault: &Fault, told: &Result<(), Refused>) {
     let right = match (fault.told, told) {
         (ItsOwnRefusal, Err(Refused::ByRule)) => true,
         // Not one that follows from it: PostgreSQL refuses everything after the first failure (25P02).
-        (TheError, Err(Refused::ByStore(StoreError::Damaged(error)))) => !error.contains("25P02"),
+        (TheError, Err(Refused::ByStore(StoreError::Corrupt(error)))) => !error.contains("25P02"),
         _ => false,
     };
     assert!(right, "a unit that {} was told {told:?}", fault.what);
@@ -219,12 +219,12 @@ async fn a_faulty_unit_by_itself_leaves_nothing(engine: &Engine) {
     let store = with_taken(engine).await;
     for fault in FAULTS {
         check(fault, &store.write("test.fault", 1, |tx| (fault.unit)(tx, 5)).await);
-        check(fault, &store.write_alone("test.fault", |tx| (fault.unit)(tx, 5)).await);
+        check(fault, &store.write_serializable("test.fault", |tx| (fault.unit)(tx, 5)).await);
         assert_eq!(numbers(&store).await, set([TAKEN]), "after one that {}", fault.what);
     }
     // The writers are as good as ever.
     store.write("test.add", 1, |tx| add(tx, 1)).await.unwrap();
-    store.write_alone("test.add", |tx| add(tx, 2)).await.unwrap();
+    store.write_serializable("test.add", |tx| add(tx, 2)).await.unwrap();
     assert_eq!(numbers(&store).await, set([TAKEN, 1, 2]));
 }
 
@@ -261,7 +261,7 @@ async fn a_refusal_before_any_write_costs_nothing(engine: &Engine) {
                 runs.note();
                 // Neither a look nor the lock of the tenant is a write, nor is a statement that finds no row.
                 seen(tx)?;
-                Head::take(tx, 1, now())?;
+                Sequence::lock(tx, 1, now())?;
                 tx.execute(&CHANGE, &[Value::Int(0), Value::Bytes(b"nobody")])?;
                 if number == 0 { Err(Refused::ByRule) } else { Ok(add(tx, number)?) }
             }),
@@ -314,10 +314,10 @@ async fn units_of_a_tenant_keep_their_order(engine: &Engine) {
     }
     let turn = |tenant: i64, refuses: bool| {
         move |tx: &Tx<'_>| {
-            let mut head = Head::take(tx, tenant, now())?;
+            let mut head = Sequence::lock(tx, tenant, now())?;
             head.users += 1;
             let turn = head.users;
-            head.put(tx);
+            head.save(tx);
             add(tx, tenant * 10_000 + turn)?;
             if refuses { Err(Refused::ByRule) } else { Ok((tenant, turn)) }
         }
@@ -332,7 +332,7 @@ async fn units_of_a_tenant_keep_their_order(engine: &Engine) {
         let (tenant, refuses) = (at % 3 + 1, at % 50 == 7);
         let unit = turn(tenant, refuses);
         let answer: std::pin::Pin<Box<dyn Future<Output = _>>> = if tenant == 2 && at % 100 == 1 {
-            Box::pin(store.write_alone("test.turn", unit))
+            Box::pin(store.write_serializable("test.turn", unit))
         } else {
             Box::pin(store.write("test.turn", tenant, unit))
         };
@@ -368,9 +368,9 @@ async fn nobody_is_lost_and_nobody_counts_twice(engine: &Engine) {
             for number in task * UNITS..(task + 1) * UNITS {
                 let tenant = number % 4 + 1;
                 let unit = move |tx: &Tx<'_>| {
-                    let mut head = Head::take(tx, tenant, now())?;
+                    let mut head = Sequence::lock(tx, tenant, now())?;
                     head.users += 1;
-                    head.put(tx);
+                    head.save(tx);
                     add(tx, number)?;
                     if number % 7 == 0 { Err(Refused::ByRule) } else { Ok(()) }
                 };
@@ -387,7 +387,7 @@ async fn nobody_is_lost_and_nobody_counts_twice(engine: &Engine) {
     assert_eq!(done, (0..TASKS * UNITS).filter(|number| number % 7 != 0).collect());
     assert_eq!(numbers(&stores[1]).await, done);
     assert_eq!(
-        engine.number("SELECT CAST(sum(users) AS BIGINT) FROM heads"),
+        engine.number("SELECT CAST(sum(users) AS BIGINT) FROM tenant_sequences"),
         i64::try_from(done.len()).unwrap()
     );
 }

@@ -1,6 +1,6 @@
 //! Values: what goes in comes out, and what does not fit is refused.
 
-use investord::store::sql::Raw;
+use investord::store::engine::sql::ColumnValue;
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -70,13 +70,13 @@ async fn get(store: &Store, column: usize, number: i64) -> (&'static str, Vec<u8
     let read = move |tx: &Tx<'_>| {
         tx.one(&ROW, &[Value::Int(number)], |row| {
             for other in (0..4).filter(|other| *other != column) {
-                assert_eq!(row.raw(other)?, Raw::Null);
+                assert_eq!(row.raw(other)?, ColumnValue::Null);
             }
             Ok(match row.raw(column)? {
-                Raw::Null => ("null", Vec::new()),
-                Raw::Int(value) => ("int", value.to_be_bytes().to_vec()),
-                Raw::Text(text) => ("text", text.into()),
-                Raw::Bytes(bytes) => ("bytes", bytes.to_vec()),
+                ColumnValue::Null => ("null", Vec::new()),
+                ColumnValue::Int(value) => ("int", value.to_be_bytes().to_vec()),
+                ColumnValue::Text(text) => ("text", text.into()),
+                ColumnValue::Bytes(bytes) => ("bytes", bytes.to_vec()),
             })
         })
     };
@@ -118,7 +118,7 @@ async fn values_come_back_as_what_they_are_asked_for(engine: &Engine) {
         put(&store, column, i64::try_from(column).unwrap(), value, false).await.unwrap();
     }
     let read = move |tx: &Tx<'_>| {
-        let damaged = |error| matches!(error, StoreError::Damaged(_));
+        let damaged = |error| matches!(error, StoreError::Corrupt(_));
         for number in 0..4 {
             let row = tx.one(&ROW, &[Value::Int(number)], |row| {
                 let column = usize::try_from(number).unwrap();
@@ -163,7 +163,7 @@ async fn instants_are_kept_to_the_microsecond(engine: &Engine) {
         put(&store, 0, number, &Value::Int(value), true).await.unwrap();
         let read = move |tx: &Tx<'_>| tx.one(&ROW, &[Value::Int(number)], |row| row.at(0));
         let told = store.read("test.at", read).await;
-        assert!(matches!(told, Err(StoreError::Damaged(_))), "{told:?}");
+        assert!(matches!(told, Err(StoreError::Corrupt(_))), "{told:?}");
     }
 }
 
@@ -177,7 +177,7 @@ async fn a_text_with_a_zero_is_refused_or_kept(engine: &Engine) {
         for (late, number) in [(false, number), (true, number + 10)] {
             let told = put(&store, 1, number, &Value::Text(text), late).await;
             if engine.is_shared() {
-                assert!(matches!(told, Err(StoreError::Damaged(_))), "{told:?}");
+                assert!(matches!(told, Err(StoreError::Corrupt(_))), "{told:?}");
             } else {
                 told.unwrap();
                 assert_eq!(get(&store, 1, number).await, ("text", text.into()));
@@ -203,7 +203,7 @@ async fn columns_take_values_of_their_own_type(engine: &Engine) {
                 number += 1;
                 match put(&store, column, number, value, late).await {
                     Ok(()) => taken.push((column, kind)),
-                    Err(StoreError::Damaged(_)) => {}
+                    Err(StoreError::Corrupt(_)) => {}
                     Err(other) => panic!("{other}"),
                 }
             }

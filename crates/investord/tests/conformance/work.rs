@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::clock::{Ids as _, SeededIds};
-use investord::domain::tenant::Settings;
-use investord::domain::user::{Person, User};
-use investord::store::seal::{MasterKey, TenantKey};
-use investord::store::tenants::{self, Head, TenantRow};
+use investord::domain::tenants::TenantSettings;
+use investord::domain::users::{Person, User};
+use investord::store::encryption::{MasterKey, TenantKey};
+use investord::store::tenants::{self, Sequence, TenantRow};
 use investord::store::{Stmt, Store, StoreError, Tx, Value, users};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -183,26 +183,26 @@ pub struct Desk {
 /// Brings a tenant of this number into being.
 pub async fn desk(store: &Store, number: i64) -> Desk {
     let ids = Arc::new(SeededIds::new(number.unsigned_abs()));
-    let (master_key, settings) = (master_key(), Settings::default());
+    let (master_key, settings) = (master_key(), TenantSettings::default());
     let sealed_key = master_key.new_tenant_key(number, &*ids);
     let key = Arc::new(master_key.open_tenant_key(number, &sealed_key).unwrap());
     let person = Person::parse(bodies::smallest().to_string().as_bytes(), &settings, now()).ok().unwrap();
     let (name, master_key) = (format!("tenant {number}"), master_key.fingerprint().to_owned());
     let row = TenantRow { number, name, settings, sealed_key, master_key, created_at: now() };
-    store.write_alone("test.tenant", move |tx| tenants::insert(tx, &row)).await.unwrap();
+    store.write_serializable("test.tenant", move |tx| tenants::insert(tx, &row)).await.unwrap();
     Desk { tenant: number, key, ids, person }
 }
 
 impl Desk {
     /// Does what `POST /users` does; the number and id of the user, and its text.
     pub fn register(&self, tx: &Tx<'_>) -> Result<(i64, Uuid, String), StoreError> {
-        let mut head = Head::take(tx, self.tenant, now())?;
-        let settings = Settings::default();
+        let mut head = Sequence::lock(tx, self.tenant, now())?;
+        let settings = TenantSettings::default();
         let registration = User::register(self.person.clone(), &settings, self.ids.uuid(), head.now);
         let user = registration.user.id;
-        let (view, _) = users::enter(tx, &mut head, registration, &self.key, &*self.ids)?;
+        let (view, _) = users::register(tx, &mut head, registration, &self.key, &*self.ids)?;
         let number = head.users;
-        head.put(tx);
+        head.save(tx);
         Ok((number, user, view))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use investord::clock::Clock as _;
-use investord::worker::steps::run_due;
+use investord::worker::jobs::run_due;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -177,7 +177,7 @@ async fn a_group_waits_for_its_accounts_and_a_user_for_all_of_theirs() {
     ];
     close("account_groups", &other, &end).await;
     assert_eq!(app.told(1).await.len(), since + 10);
-    assert_eq!(app.number("SELECT count(*) FROM steps"), 0);
+    assert_eq!(app.number("SELECT count(*) FROM jobs"), 0);
     let accounts = get(client, &format!("/users/{}/accounts", id(&user))).await;
     assert_eq!(accounts["meta"]["total_count"], 2, "closed ones among them");
 }

@@ -9,16 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::digest::{self, SHA256, SHA512};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use httpsig::{Encoding, KeyKind, SigningKey};
+use httpsig::{Algorithm, SignatureEncoding, SigningKey};
 use investord::app::{App, Mode};
 use investord::clock::{Clock, ManualClock, SeededIds};
 use investord::config::{self, Config};
-use investord::domain::tenant::Settings;
+use investord::domain::tenants::TenantSettings;
 use investord::provision::{NewClient, Provisioner};
 use investord::server::{self, Listeners};
-use investord::store::connect::Tuning;
-use investord::store::seal::{MasterKey, Place};
-use investord::store::{Database, Store, StoreError, migrate, outbox, tenants, users};
+use investord::store::encryption::{Aad, MasterKey};
+use investord::store::engine::migrate;
+use investord::store::engine::postgres::connection_settings::Tuning;
+use investord::store::log::events;
+use investord::store::{Database, Store, StoreError, tenants, users};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -303,8 +305,9 @@ impl TestApp {
     }
 
     pub async fn new_tenant(&self, name: &str, settings: &[(&'static str, Value)]) {
-        let changed = |all: Settings, (key, value): &(&str, Value)| all.with(key, value.clone()).unwrap();
-        let settings = settings.iter().fold(Settings::default(), changed);
+        let changed =
+            |all: TenantSettings, (key, value): &(&str, Value)| all.with(key, value.clone()).unwrap();
+        let settings = settings.iter().fold(TenantSettings::default(), changed);
         self.provisioner().create_tenant(name.into(), settings).await.unwrap();
     }
 
@@ -322,14 +325,14 @@ impl TestApp {
             keys: Vec::new(),
             token: String::new(),
         };
-        self.add_key(&mut client, KeyKind::P521).await;
-        self.add_key(&mut client, KeyKind::Ed25519).await;
+        self.add_key(&mut client, Algorithm::P521).await;
+        self.add_key(&mut client, Algorithm::Ed25519).await;
         client.renew().await;
         client
     }
 
     /// Gives the client one more key, its last.
-    pub async fn add_key(&self, client: &mut Client, kind: KeyKind) {
+    pub async fn add_key(&self, client: &mut Client, kind: Algorithm) {
         let key = SigningKey::generate(kind).unwrap();
         let id = self.provisioner().add_key(client.id, None, key.public()).await.unwrap();
         client.keys.push(Arc::new(Key { id: id.to_string(), key }));
@@ -375,7 +378,7 @@ impl TestApp {
         Rows {
             users: count("users"),
             events: count("events"),
-            replies: count("replies"),
+            replies: count("idempotent_responses"),
             nonces: count("nonces"),
         }
     }
@@ -387,12 +390,12 @@ impl TestApp {
             let row = tenants::by_number(tx, tenant)?.unwrap();
             let tenant_key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
             let mut told = Vec::new();
-            outbox::each(tx, tenant, |event| {
+            events::each(tx, tenant, |event| {
                 // What was done to a webhook is the tenant's own.
                 let Some(key) = users::find_key(tx, tenant, &event.subject, &tenant_key)? else {
                     return Ok(());
                 };
-                let object = key.open(Place::event(&event.id), &event.sealed)?;
+                let object = key.open(Aad::event(&event.id), &event.sealed)?;
                 let (subject, created_at) = (event.subject, event.created_at);
                 let object = serde_json::from_str(&object).unwrap();
                 told.push(Told { kind: event.kind, subject, created_at, object });
@@ -440,12 +443,12 @@ impl Drop for TestApp {
             ),
             (
                 "a reply about nobody",
-                "SELECT count(*) FROM replies r WHERE NOT EXISTS
+                "SELECT count(*) FROM idempotent_responses r WHERE NOT EXISTS
                  (SELECT 1 FROM users u WHERE u.tenant = r.tenant AND u.id = r.subject)",
             ),
             (
                 "a head that has lost count",
-                "SELECT count(*) FROM heads h WHERE h.users <> (SELECT count(*) FROM users u WHERE u.tenant = h.tenant)
+                "SELECT count(*) FROM tenant_sequences h WHERE h.users <> (SELECT count(*) FROM users u WHERE u.tenant = h.tenant)
                  OR h.events <> (SELECT count(*) FROM events e WHERE e.tenant = h.tenant)",
             ),
         ] {
@@ -504,7 +507,7 @@ impl Client {
             key_id: key.id.clone(),
             key,
             quoted: true,
-            encoding: Encoding::Der,
+            encoding: SignatureEncoding::Der,
             digest: None,
             version: Some("15".into()),
             created: Some(now),
@@ -575,7 +578,7 @@ pub struct Request {
     key: Arc<Key>,
     key_id: String,
     quoted: bool,
-    encoding: Encoding,
+    encoding: SignatureEncoding,
     digest: Option<(String, String)>,
     version: Option<String>,
     created: Option<i64>,
@@ -628,7 +631,7 @@ impl Request {
 
     /// Signs with raw `r‖s` over the hash of the curve, as RFC 9421 has it.
     pub fn raw_ecdsa(mut self) -> Self {
-        self.encoding = Encoding::Raw;
+        self.encoding = SignatureEncoding::Raw;
         self
     }
 

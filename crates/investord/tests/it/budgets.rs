@@ -323,7 +323,7 @@ async fn one_request_waits_at_each_endpoint() {
     let endpoint = endpoint(&client).await;
     let first = tokio::spawn(client.get(&endpoint).send());
     until_async("the first request to wait", async || {
-        let waiting = app.app().access.polls.waiting();
+        let waiting = app.app().budgets.polls.waiting();
         if waiting == 1 { Ok(()) } else { Err(waiting) }
     })
     .await;

@@ -1,9 +1,10 @@
 //! Who is let in: headers, signatures, tokens, times, replays, limits, and the order of refusals.
 
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 use investord::clock::Clock as _;
 use investord::store::Tx;
-use investord::store::signature_counts::{self, SignatureCount};
+use investord::store::tenants::signature_counts;
+use investord::store::tenants::signature_counts::SignatureCount;
 use serde_json::{Value, json};
 
 use crate::app::{Client, ED25519, P521, Request, START, Sent, TestApp, digest_of, once_key};
@@ -393,7 +394,7 @@ async fn the_version_header_says_how_to_read_the_signature() {
 async fn every_curve_signs_in_der_and_raw_each_with_its_hash() {
     let app = TestApp::start().await;
     let mut client = app.client().clone();
-    for kind in [KeyKind::P256, KeyKind::P384] {
+    for kind in [Algorithm::P256, Algorithm::P384] {
         app.add_key(&mut client, kind).await;
     }
     for key in &client.keys {
@@ -415,7 +416,7 @@ async fn every_curve_signs_in_der_and_raw_each_with_its_hash() {
 async fn an_alg_parameter_must_agree_with_the_key() {
     let app = TestApp::start().await;
     let mut client = app.client().clone();
-    app.add_key(&mut client, KeyKind::P256).await;
+    app.add_key(&mut client, Algorithm::P256).await;
     for (key, alg, good) in [
         (ED25519, "ed25519", true),
         (ED25519, "ecdsa-p256-sha256", false),
@@ -751,7 +752,7 @@ async fn what_a_strict_tenant_would_refuse_is_counted() {
     let app = TestApp::start().await;
     let client = app.new_client("main", "users:read").await;
     let counted = async || {
-        app.app().signature_counts.save(app.app()).await.unwrap();
+        app.app().signature_counts.save(&app.app().store).await.unwrap();
         let id = client.id;
         let read = move |tx: &Tx<'_>| signature_counts::of_client(tx, id);
         app.app().store.read("test.counted", read).await.unwrap()

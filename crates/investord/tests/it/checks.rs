@@ -1,6 +1,6 @@
 //! Checks and tax residencies: filed, decided, told; and users whose activation waits for them.
 
-use investord::worker::steps::run_due;
+use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp, once_key};

@@ -1,6 +1,6 @@
 //! Changes of a user's data: asked for, done later, told.
 
-use investord::worker::steps::run_due;
+use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp, Told};
@@ -263,7 +263,7 @@ async fn requests_of_one_user_are_done_in_their_order() {
         assert_eq!(names, (0..10).map(|number| format!("Number {number}")).collect::<Vec<_>>());
         assert_eq!(history(app.client(), user).await.len(), 10);
     }
-    assert_eq!(app.number("SELECT count(*) FROM steps"), 0);
+    assert_eq!(app.number("SELECT count(*) FROM jobs"), 0);
 }
 
 #[tokio::test]
@@ -312,15 +312,15 @@ async fn what_cannot_be_done_does_not_keep_the_rest_from_being_done() {
     // More than are done at once, of which nothing is known.
     for number in 1..=120 {
         app.register.run(&format!(
-            "INSERT INTO steps (tenant, user_id, number, kind, subject, due)
+            "INSERT INTO jobs (tenant, user_id, number, kind, subject, due)
              SELECT tenant, id, {number}, 'check', id, 0 FROM users WHERE number = 1"
         ));
     }
     ask(app.client(), &whole, &json!({ "last_name": "Later" })).await;
     run_due(app.app()).await.unwrap();
     assert_eq!(read(app.client(), &whole).await["last_name"], "Later");
-    assert_eq!(app.number("SELECT count(*) FROM steps WHERE due > 0"), 120, "tried again in a while");
-    app.register.run("DELETE FROM steps");
+    assert_eq!(app.number("SELECT count(*) FROM jobs WHERE due > 0"), 120, "tried again in a while");
+    app.register.run("DELETE FROM jobs");
 }
 
 #[tokio::test]

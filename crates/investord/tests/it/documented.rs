@@ -1,7 +1,7 @@
 //! What is answered and sent has the form that the OpenAPI document describes.
 
 use investord::api;
-use investord::worker::steps::run_due;
+use investord::worker::jobs::run_due;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use httpsig::KeyKind;
+use httpsig::Algorithm;
 use investord::app::Mode;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::bodies;
 async fn app(mode: Mode) -> (TestApp, Client) {
     let app = TestApp::with(|options| options.mode = mode).await;
     let mut client = app.client().clone();
-    app.add_key(&mut client, KeyKind::P256).await;
+    app.add_key(&mut client, Algorithm::P256).await;
     (app, client)
 }
 
@@ -133,7 +133,7 @@ async fn a_development_server_tells_der_over_the_hash_of_the_curve() {
 #[tokio::test]
 async fn a_development_server_names_the_key_that_did_sign() {
     let (app, mut client) = app(Mode::Development).await;
-    app.add_key(&mut client, KeyKind::Ed25519).await;
+    app.add_key(&mut client, Algorithm::Ed25519).await;
     let last = client.keys.last().unwrap();
     let problem =
         client.get("/users").key(last).key_id(&client.keys[ED25519].id).send().await.refused("unauthorised");

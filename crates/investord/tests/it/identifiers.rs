@@ -501,17 +501,17 @@ async fn the_worker_makes_the_concats_that_a_migration_has_left() {
         with_own.push(user_of(app.client(), &["AT"]).await);
     }
     app.register.run("DELETE FROM identifiers");
-    app.register.run("INSERT INTO chores (tenant, name, done, last) SELECT tenant, 'make-concat', 0, users FROM heads WHERE users > 0");
+    app.register.run("INSERT INTO backfills (tenant, name, done, last) SELECT tenant, 'refresh-concats', 0, users FROM tenant_sequences WHERE users > 0");
     let own = json!({ "type": "NATIONAL_ID", "issuing_country": "AT" });
     let own = add(app.client(), &with_own[0], &own).send().await.ok();
     let later = user_of(app.client(), &["DE"]).await;
     let before = listed(app.client(), &later).await;
     let mut portions = 0;
-    while investord::worker::chores::portion(app.app()).await.unwrap() {
+    while investord::worker::backfills::run_batch(app.app()).await.unwrap() {
         portions += 1;
     }
     assert_eq!(portions, 2, "of a hundred users each");
-    assert_eq!(app.number("SELECT count(*) FROM chores"), 0);
+    assert_eq!(app.number("SELECT count(*) FROM backfills"), 0);
     let found = listed(app.client(), &german).await;
     assert_eq!(found.len(), 1);
     assert_eq!(
@@ -587,7 +587,8 @@ async fn faults_are_those_of_the_day_and_the_person() {
     let app = TestApp::start().await;
     let client = app.client();
     let officer =
-        crate::operators::officer(&app, "anna", investord::store::operators::Role::Viewer, None).await;
+        crate::operators::officer(&app, "anna", investord::store::tenants::operators::Role::Viewer, None)
+            .await;
     let mut body = bodies::with("nationalities", json!(["PL", "DE"]));
     (body["birth_date"], body["gender"]) = (json!("1983-05-30"), json!("FEMALE"));
     let user = client.created(&body).await;
@@ -622,7 +623,7 @@ async fn faults_are_those_of_the_day_and_the_person() {
         assert_eq!(codes(&would["reporting"]["after"]["identifiers"]), after, "{change}");
         assert_eq!(shown().await, before, "{change}");
         client.request("POST", &requests).json(&change).send().await;
-        investord::worker::steps::run_due(app.app()).await.unwrap();
+        investord::worker::jobs::run_due(app.app()).await.unwrap();
         assert_eq!(shown().await, after, "{change}");
         before = after;
     }
@@ -634,7 +635,8 @@ async fn a_corrected_birth_date_corrects_the_century() {
     let app = TestApp::start().await;
     let client = app.client();
     let officer =
-        crate::operators::officer(&app, "anna", investord::store::operators::Role::Viewer, None).await;
+        crate::operators::officer(&app, "anna", investord::store::tenants::operators::Role::Viewer, None)
+            .await;
     let mut body = bodies::with("nationalities", json!(["SE"]));
     body["birth_date"] = json!("1920-07-22");
     let user = client.created(&body).await;
@@ -645,7 +647,7 @@ async fn a_corrected_birth_date_corrects_the_century() {
     assert_eq!(designation().await, "SE192007224906");
     let requests = format!("/users/{}/data_change_requests", id(&user));
     client.request("POST", &requests).json(&json!({ "birth_date": "2020-07-22" })).send().await;
-    investord::worker::steps::run_due(app.app()).await.unwrap();
+    investord::worker::jobs::run_due(app.app()).await.unwrap();
     assert_eq!(designation().await, "SE202007224906");
     assert_eq!(listed(client, &user).await, [created], "the wire shows what was sent");
     for (value, found) in [("202007224906", 1), ("SE202007224906", 1), ("2007224906", 1), ("192007224906", 0)]
@@ -662,7 +664,8 @@ async fn one_number_of_two_users_is_a_soft_fault_of_both() {
     let foreign = app.new_client("other", "users:admin users:read").await;
     let client = app.client();
     let officer =
-        crate::operators::officer(&app, "anna", investord::store::operators::Role::Viewer, None).await;
+        crate::operators::officer(&app, "anna", investord::store::tenants::operators::Role::Viewer, None)
+            .await;
     let mut body = bodies::with("nationalities", json!(["SE"]));
     body["birth_date"] = json!("1974-07-22");
     let number = |value: &str| json!({ "type": "NATIONAL_ID", "issuing_country": "SE", "identifier": value });

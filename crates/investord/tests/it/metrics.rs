@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use investord::store::operators::Role;
-use investord::store::steps;
+use investord::store::jobs;
+use investord::store::tenants::operators::Role;
 use investord::telemetry::families::{FAMILIES, Kind};
 use investord::worker::gauges;
 use prometheus_parse::{Scrape, Value as Sample};
@@ -66,7 +66,7 @@ async fn what_is_published_is_described_and_can_be_parsed() {
     bad.send().await;
     gauges::publish(app.app()).await.unwrap();
     let now = app.app().clock.now();
-    let waiting = app.app().store.read("test", move |tx| steps::waiting(tx, now)).await.unwrap();
+    let waiting = app.app().store.read("test", move |tx| jobs::count_waiting(tx, now)).await.unwrap();
     assert_eq!((waiting.reviews, waiting.due), (1, 1));
 
     let metrics = app.app().config.metrics_address().resolve().unwrap();

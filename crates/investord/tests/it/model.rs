@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use investord::backoffice::session::new_token;
 use investord::clock::Clock as _;
-use investord::operator::session::new_token;
-use investord::store::operators::Role;
-use investord::worker::steps::run_due;
+use investord::store::tenants::operators::Role;
+use investord::worker::jobs::run_due;
 use serde_json::{Map, Value, json};
 
 use crate::app::{Request, TestApp, once_key};

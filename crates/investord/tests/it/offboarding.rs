@@ -1,6 +1,6 @@
 //! Leaving: a process that cannot be turned back, told step by step.
 
-use investord::worker::steps::run_due;
+use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp};

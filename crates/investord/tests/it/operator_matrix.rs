@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use investord::operator;
-use investord::store::operators::Role;
-use investord::worker::steps::run_due;
+use investord::backoffice;
+use investord::store::tenants::operators::Role;
+use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp};
@@ -346,5 +346,5 @@ fn every_route_of_operators_has_a_row() {
         let (method, target) = row.0.split_once(' ').unwrap();
         (target.split('?').next().unwrap().to_owned(), method.to_lowercase())
     });
-    assert_eq!(rows.collect::<BTreeSet<_>>(), routed(&operator::routes()));
+    assert_eq!(rows.collect::<BTreeSet<_>>(), routed(&backoffice::routes()));
 }

@@ -1,6 +1,6 @@
 //! Lists in parts: each item once, whatever happens meanwhile, and at the same cost anywhere.
 
-use investord::store::operators::Role;
+use investord::store::tenants::operators::Role;
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp};

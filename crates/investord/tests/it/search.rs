@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use investord::domain::identifier::{Content, Identifier, Sent};
-use investord::domain::search::{self, Field};
-use investord::domain::standard;
-use investord::domain::tenant::{RegimeSetting, Settings};
-use investord::domain::user::Person;
+use investord::domain::identification::identifier::{Identifier, IdentifierContent, NewIdentifier};
+use investord::domain::identification::identifier_standard;
+use investord::domain::tenants::{RegimeSetting, TenantSettings};
+use investord::domain::users::Person;
+use investord::domain::users::search;
+use investord::domain::users::search::SearchField;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use mifir::Country;
@@ -26,17 +27,17 @@ fn person(first: &str, last: &str, born: Date) -> Person {
         "first_name": first, "last_name": last, "birth_date": born, "nationalities": ["DE"],
         "address": { "address_line1": "", "postcode": "1", "city": "Wien", "country": "AT" },
     });
-    let person = Person::parse(body.to_string().as_bytes(), &Settings::default(), now());
+    let person = Person::parse(body.to_string().as_bytes(), &TenantSettings::default(), now());
     person.unwrap_or_else(|_| panic!("{first} {last} {born}"))
 }
 
 /// Whether somebody is found, as the operator API does it.
-fn finds(person: &Person, identifiers: &[Identifier], field: Field, value: &str) -> bool {
+fn finds(person: &Person, identifiers: &[Identifier], field: SearchField, value: &str) -> bool {
     let terms = search::of_user(person, identifiers);
-    let probes = search::probes(field, value, TODAY).unwrap_or_else(|why| panic!("{value}: {why}"));
+    let probes = search::to_probes(field, value, TODAY).unwrap_or_else(|why| panic!("{value}: {why}"));
     probes
         .iter()
-        .any(|probe| terms.contains(&probe.term) && (probe.decides() || probe.fits(person, identifiers)))
+        .any(|probe| terms.contains(&probe.term) && (probe.is_proof() || probe.matches(person, identifiers)))
 }
 
 /// A number of the oracle that its issuer has given, or can have.
@@ -115,14 +116,14 @@ fn swedish_short(long: &str) -> String {
     format!("{}{sign}{}", &long[2..8], &long[8..])
 }
 
-fn sent(good: &Good, written: &str) -> Result<(Person, Content), String> {
-    let settings = Settings {
+fn sent(good: &Good, written: &str) -> Result<(Person, IdentifierContent), String> {
+    let settings = TenantSettings {
         regime: if good.key == "NINO" { RegimeSetting::Uk } else { RegimeSetting::Eu },
-        ..Settings::default()
+        ..TenantSettings::default()
     };
     // A passport where the row has none, and BIS numbers, are no standards of their own on the wire.
     let key = if good.key == "BIS" { "NN" } else { &good.key };
-    let name = &standard::of_key(good.country, key).unwrap().abbreviation;
+    let name = &identifier_standard::of_key(good.country, key).unwrap().abbreviation;
     let body = json!({
         "type": if key == "PASSPORT" { "PASSPORT" } else { "NATIONAL_ID" }, "issuing_country": good.country.as_str(),
         "identifier": written, "identifier_standard": name,
@@ -131,12 +132,12 @@ fn sent(good: &Good, written: &str) -> Result<(Person, Content), String> {
     // The oracle knows people of before 1900, whom the register does not take.
     person.identity.birth_date = good.born;
     let told = |faults| format!("{written:?}: {faults:?}");
-    let sent = Sent::parse(body.to_string().as_bytes(), &settings, now()).map_err(told)?;
-    let content = sent.examined(&person.identity, &settings, TODAY).map_err(told)?;
+    let sent = NewIdentifier::parse(body.to_string().as_bytes(), &settings, now()).map_err(told)?;
+    let content = sent.examine(&person.identity, &settings, TODAY).map_err(told)?;
     Ok((person, content))
 }
 
-fn kept(content: Content) -> Identifier {
+fn kept(content: IdentifierContent) -> Identifier {
     Identifier::new(Uuid::nil(), Uuid::nil(), now(), content)
 }
 
@@ -162,7 +163,7 @@ fn every_good_number_is_taken_and_found_in_every_spelling() {
             let every = all.iter().chain([&designation]).enumerate();
             // Each by itself and by some of the others, all of them in turn: not the square of all.
             for (_, asked) in every.filter(|(other, _)| *other == at || (other + at) % 9 == 0) {
-                assert!(finds(&person, &own, Field::Identifier, asked), "{written:?} by {asked:?}");
+                assert!(finds(&person, &own, SearchField::Identifier, asked), "{written:?} by {asked:?}");
             }
         }
         assert_eq!(reported.len(), 1, "{reported:?}");
@@ -179,14 +180,18 @@ fn numbers_are_not_found_by_others() {
             let own = [kept(content)];
             for other in of_key.iter().filter(|other| other.value != one.value) {
                 assert!(
-                    !finds(&person, &own, Field::Identifier, &other.value),
+                    !finds(&person, &own, SearchField::Identifier, &other.value),
                     "{} {}",
                     one.value,
                     other.value
                 );
             }
             // The number of another country does not lend its own.
-            assert!(!finds(&person, &own, Field::Identifier, &format!("HR{}", one.value)), "{}", one.value);
+            assert!(
+                !finds(&person, &own, SearchField::Identifier, &format!("HR{}", one.value)),
+                "{}",
+                one.value
+            );
         }
     }
 }
@@ -201,7 +206,7 @@ fn a_sign_tells_two_people_apart() {
     };
     let is_found = |good: &Good, asked: &str| {
         let (person, content) = sent(good, &good.value).unwrap();
-        finds(&person, &[kept(content)], Field::Identifier, asked)
+        finds(&person, &[kept(content)], SearchField::Identifier, asked)
     };
     let signs = ["+", "-", "A"].map(|sign| format!("131052{sign}308T"));
     for value in &signs {
@@ -357,10 +362,10 @@ proptest! {
             format!("{other_last}, {other_first} {other_second}").to_uppercase(),
             format!("  {other_first}   {other_last} ").to_lowercase(),
         ] {
-            prop_assert!(finds(&person, &[], Field::Name, &asked), "{first} {second} {last} by {asked}");
+            prop_assert!(finds(&person, &[], SearchField::Name, &asked), "{first} {second} {last} by {asked}");
         }
         for asked in [format!("{other_first} X {other_last}"), format!("{other_first} {other_last}x")] {
-            prop_assert!(!finds(&person, &[], Field::Name, &asked), "{} by {}", last, asked);
+            prop_assert!(!finds(&person, &[], SearchField::Name, &asked), "{} by {}", last, asked);
         }
     }
 }
@@ -423,10 +428,10 @@ fn names_are_found_by_their_parts() {
         ("Karl", "Schmidt, Jr.", &["Karl Schmidt, Jr.", "karl schmidt jr"], &["Karl Schmidt"]),
     ] {
         for asked in by {
-            assert!(finds(&of(first, last), &[], Field::Name, asked), "{first} {last} by {asked}");
+            assert!(finds(&of(first, last), &[], SearchField::Name, asked), "{first} {last} by {asked}");
         }
         for asked in not_by {
-            assert!(!finds(&of(first, last), &[], Field::Name, asked), "{first} {last} by {asked}");
+            assert!(!finds(&of(first, last), &[], SearchField::Name, asked), "{first} {last} by {asked}");
         }
     }
     // As many rows as before for most people.
@@ -443,23 +448,23 @@ fn telephone_numbers_mails_and_concats_are_found() {
         "phone_number": "4930123456", "email": "Anna.Berg@Example.com",
         "address": { "address_line1": "", "postcode": "1", "city": "Wien", "country": "AT" },
     });
-    let settings = Settings::default();
+    let settings = TenantSettings::default();
     let person = Person::parse(body.to_string().as_bytes(), &settings, now()).ok().unwrap();
-    let concat = Content::own_concat(&person.identity, settings.regime.into()).unwrap();
+    let concat = IdentifierContent::own_concat(&person.identity, settings.regime.into()).unwrap();
     let own = [kept(concat)];
     for (field, by, not_by) in [
         (
-            Field::PhoneNumber,
+            SearchField::PhoneNumber,
             &["+49 30 123456", "0049 30 123456", "4930123456", "+49 (0)30/12 34-56", "0049(0)30.123456"][..],
             &["030 123456", "+49 30 123457"][..],
         ),
-        (Field::Email, &["ANNA.BERG@example.COM", " anna.berg@example.com"], &["annaberg@example.com"]),
+        (SearchField::Email, &["ANNA.BERG@example.COM", " anna.berg@example.com"], &["annaberg@example.com"]),
         (
-            Field::Identifier,
+            SearchField::Identifier,
             &["DE19800715GUNTEVOS##", "de19800715guntevos##"],
             &["AT19800715GUNTEVOS##", "DE19800715GUNTEVOS", "DE19800716GUNTEVOS##"],
         ),
-        (Field::BirthDate, &["1980-07-15", " 1980-07-15 "], &["1980-07-16"]),
+        (SearchField::BirthDate, &["1980-07-15", " 1980-07-15 "], &["1980-07-16"]),
     ] {
         for asked in by {
             assert!(finds(&person, &own, field, asked), "{asked}");
@@ -473,29 +478,29 @@ fn telephone_numbers_mails_and_concats_are_found() {
 #[test]
 fn what_cannot_be_is_no_question() {
     for (field, value) in [
-        (Field::Name, ""),
-        (Field::Name, "--’"),
-        (Field::Name, "\u{200b}\u{a0}"),
-        (Field::BirthDate, "30.01.1972"),
-        (Field::BirthDate, "1972-02-30"),
-        (Field::BirthDate, "2026-11-22"),
-        (Field::BirthDate, "1899-12-31"),
-        (Field::BirthDate, ""),
-        (Field::Email, "anna"),
-        (Field::Email, "anna@"),
-        (Field::Email, ""),
-        (Field::PhoneNumber, "Berlin"),
-        (Field::PhoneNumber, "+"),
-        (Field::PhoneNumber, "12345"),
-        (Field::PhoneNumber, "+49 30 CALL-ME"),
-        (Field::PhoneNumber, "123456789012345678"),
-        (Field::Identifier, "-/."),
-        (Field::Identifier, " "),
-        (Field::SecuritiesAccountNumber, "123456"),
-        (Field::SecuritiesAccountNumber, "A1234567"),
+        (SearchField::Name, ""),
+        (SearchField::Name, "--’"),
+        (SearchField::Name, "\u{200b}\u{a0}"),
+        (SearchField::BirthDate, "30.01.1972"),
+        (SearchField::BirthDate, "1972-02-30"),
+        (SearchField::BirthDate, "2026-11-22"),
+        (SearchField::BirthDate, "1899-12-31"),
+        (SearchField::BirthDate, ""),
+        (SearchField::Email, "anna"),
+        (SearchField::Email, "anna@"),
+        (SearchField::Email, ""),
+        (SearchField::PhoneNumber, "Berlin"),
+        (SearchField::PhoneNumber, "+"),
+        (SearchField::PhoneNumber, "12345"),
+        (SearchField::PhoneNumber, "+49 30 CALL-ME"),
+        (SearchField::PhoneNumber, "123456789012345678"),
+        (SearchField::Identifier, "-/."),
+        (SearchField::Identifier, " "),
+        (SearchField::SecuritiesAccountNumber, "123456"),
+        (SearchField::SecuritiesAccountNumber, "A1234567"),
     ] {
-        let why = search::probes(field, value, TODAY).expect_err(value);
+        let why = search::to_probes(field, value, TODAY).expect_err(value);
         assert!(why.starts_with("must ") || why.starts_with("is not "), "{why}");
     }
-    assert!(search::probes(Field::Name, &"a ".repeat(200), TODAY).is_err());
+    assert!(search::to_probes(SearchField::Name, &"a ".repeat(200), TODAY).is_err());
 }

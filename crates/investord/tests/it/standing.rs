@@ -1,7 +1,7 @@
 //! What operators read of a user: why they are not active, what has changed, and what a decision would lead to.
 
-use investord::store::operators::Role;
-use investord::worker::steps::run_due;
+use investord::store::tenants::operators::Role;
+use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp};

@@ -211,8 +211,10 @@ async fn a_broken_link_of_the_event_chain_is_noticed() {
     }
     assert_eq!(app.told(1).await.len(), 6);
     app.register.run("UPDATE events SET type = 'USER.UPDATED' WHERE number = 3");
-    let walk =
-        app.app().store.read("test.walk", |tx: &Tx<'_>| investord::store::outbox::each(tx, 1, |_| Ok(())));
+    let walk = app
+        .app()
+        .store
+        .read("test.walk", |tx: &Tx<'_>| investord::store::log::events::each(tx, 1, |_| Ok(())));
     assert!(walk.await.unwrap_err().to_string().contains("chain"));
     app.register.run("UPDATE events SET type = 'USER.CREATED' WHERE number = 3");
 }

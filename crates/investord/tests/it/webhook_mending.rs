@@ -1,9 +1,9 @@
 //! What operators see of webhooks, and how they mend what has gone wrong.
 
-use httpsig::Encoding;
+use httpsig::SignatureEncoding;
 use investord::clock::Clock as _;
-use investord::store::operators::Role;
-use investord::worker::sweep::sweep;
+use investord::store::tenants::operators::Role;
+use investord::worker::retention::delete_expired;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -235,18 +235,18 @@ async fn a_key_that_is_replaced_is_published_for_another_day() {
     let both = keys(&client).await;
     assert_eq!(both.len(), 2);
     assert_eq!(both[1].0, before[0].0);
-    let draft6 = |request, keys| verifies(request, keys, false, Encoding::Der);
+    let draft6 = |request, keys| verifies(request, keys, false, SignatureEncoding::Der);
     assert!(draft6(&old, &both) && draft6(&new, &both) && draft6(&old, &before));
     assert!(!draft6(&new, &before));
     place.app.pass(86_400 - 10);
-    sweep(place.app.app()).await.unwrap();
+    delete_expired(place.app.app()).await.unwrap();
     // Its token has expired.
     client.renew().await;
     assert_eq!(keys(&client).await.len(), 2);
     place.app.pass(20);
     let after = keys(&client).await;
     assert_eq!(after.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&both[0].0]);
-    sweep(place.app.app()).await.unwrap();
+    delete_expired(place.app.app()).await.unwrap();
     assert_eq!(place.app.number("SELECT count(*) FROM signing_keys"), 1);
     // An administrator's token cannot make the list of keys grow without an end.
     let replace = || chief.post("/tenants/main/signing_keys", reason());

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use httpsig::{Encoding, Hash, PublicKey};
-use investord::worker::{deliver, steps};
+use httpsig::{Hash, PublicKey, SignatureEncoding};
+use investord::worker::{delivery, jobs};
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp, digest_of};
@@ -50,7 +50,7 @@ async fn created(client: &Client, body: &Value) -> Value {
 
 /// Delivers what is due; how many packages were tried.
 pub async fn deliver(app: &TestApp) -> usize {
-    deliver::run_due(app.app()).await.unwrap()
+    delivery::run_due(app.app()).await.unwrap()
 }
 
 /// Lets the shortest delay pass. Where the clock stands still, each event is a microsecond after the one before.
@@ -327,7 +327,7 @@ async fn what_is_wanted_holds_for_what_happens_from_then_on() {
         "what was written while it was enabled, by what was wanted then"
     );
     assert_eq!(requests[1].events()[0]["object"]["id"], last["id"]);
-    assert_eq!(app.number("SELECT count(*) FROM webhook_spans"), 1);
+    assert_eq!(app.number("SELECT count(*) FROM webhook_event_ranges"), 1);
 }
 
 /// The keys by which receivers verify.
@@ -347,7 +347,12 @@ pub async fn keys(client: &Client) -> Vec<(String, PublicKey)> {
 }
 
 /// Whether a delivery is signed, by the rule that the vendor publishes: the base is rebuilt from `signature-input`.
-pub fn verifies(request: &Request, keys: &[(String, PublicKey)], quoted: bool, encoding: Encoding) -> bool {
+pub fn verifies(
+    request: &Request,
+    keys: &[(String, PublicKey)],
+    quoted: bool,
+    encoding: SignatureEncoding,
+) -> bool {
     let input = request.header("signature-input").strip_prefix("sig1=").unwrap();
     let list = &input[1..input.find(')').unwrap()];
     let mut base = String::new();
@@ -376,9 +381,9 @@ async fn deliveries_are_signed_as_asked() {
     let (app, receiver) = (app().await, Receiver::start().await);
     let client = app.client();
     for (signature, quoted, encoding) in [
-        ("draft-6", false, Encoding::Der),
-        ("draft-15", true, Encoding::Der),
-        ("rfc9421", true, Encoding::Raw),
+        ("draft-6", false, SignatureEncoding::Der),
+        ("draft-15", true, SignatureEncoding::Der),
+        ("rfc9421", true, SignatureEncoding::Raw),
     ] {
         let url = format!("{}?a=b%20c", receiver.url());
         let config = json!({ "config": { "signature": signature }, "url": url });
@@ -419,7 +424,7 @@ async fn a_test_event_shows_the_answer() {
     assert_eq!((&answer["response"]["status"], &answer["response"]["body"]), (&json!(200), &json!("oops")));
     assert_eq!(answer["response"]["headers"]["content-length"], "4");
     let request = receiver.seen().remove(0);
-    assert!(verifies(&request, &keys(client).await, false, Encoding::Der));
+    assert!(verifies(&request, &keys(client).await, false, SignatureEncoding::Der));
     assert_eq!(request.kinds(), ["WEBHOOK.TEST"]);
     receiver.does([Act::HangUp]);
     let answer = client.get(&path).send().await.ok();
@@ -490,7 +495,7 @@ async fn every_event_of_the_area_is_sent() {
         };
         client.request("DELETE", &format!("/{path}/{one}")).send().await;
     }
-    steps::run_due(app.app()).await.unwrap();
+    jobs::run_due(app.app()).await.unwrap();
     pass(&app);
     deliver(&app).await;
     let sent: Vec<Value> = receiver.seen().iter().flat_map(Request::events).collect();
@@ -528,7 +533,7 @@ async fn events_are_collected_by_who_has_no_address() {
     let (target, body) = (own.clone(), one["payload"].as_str().unwrap().as_bytes().to_vec());
     let request = Request { target, headers: headers.collect(), body };
     assert_eq!(request.kinds(), NEW);
-    assert!(verifies(&request, &keys(client).await, false, Encoding::Der));
+    assert!(verifies(&request, &keys(client).await, false, SignatureEncoding::Der));
     assert_eq!(collect().send().await.ok(), json!([]), "once");
     assert_eq!(deliver(&app).await, 0, "nothing is sent");
     // Nobody else's: not collected, and no address for their webhooks.
@@ -564,10 +569,10 @@ async fn what_was_sent_is_kept_for_a_while() {
     };
     assert_eq!(counts(), [2, 2]);
     app.pass(30 * 86_400 - 5);
-    investord::worker::sweep::sweep(app.app()).await.unwrap();
+    investord::worker::retention::delete_expired(app.app()).await.unwrap();
     assert_eq!(counts(), [2, 2]);
     app.pass(6);
-    investord::worker::sweep::sweep(app.app()).await.unwrap();
+    investord::worker::retention::delete_expired(app.app()).await.unwrap();
     assert_eq!(counts(), [1, 0]);
     receiver.seen();
     deliver(&app).await;
@@ -587,7 +592,7 @@ async fn of_each_webhook_so_many_packages_are_kept() {
     for status in [200, 200, 200, 500] {
         tell(&app, &receiver, Act::Status(status)).await;
     }
-    investord::worker::sweep::sweep(app.app()).await.unwrap();
+    investord::worker::retention::delete_expired(app.app()).await.unwrap();
     for (table, column) in [("webhook_packages", "number"), ("webhook_attempts", "package")] {
         let numbers = |what: &str| app.number(&format!("SELECT {what}({column}) FROM {table}"));
         assert_eq!((numbers("min"), numbers("count"), numbers("max")), (2, 3, 4), "{table}");
@@ -659,12 +664,12 @@ async fn what_is_not_wanted_is_no_backlog() {
     let (app, receiver) = (app().await, Receiver::start().await);
     enabled(app.client(), &receiver, json!({ "type": ["ACCOUNT"] })).await;
     app.client().created(&bodies::karl()).await;
-    let next = || app.number("SELECT next FROM webhook_spans");
+    let next = || app.number("SELECT next FROM webhook_event_ranges");
     let before = next();
     deliver(&app).await;
     assert_eq!(next(), before, "not noted each time");
     app.pass(11);
     deliver(&app).await;
-    assert_eq!(next(), app.number("SELECT events + 1 FROM heads"));
+    assert_eq!(next(), app.number("SELECT events + 1 FROM tenant_sequences"));
     assert!(receiver.seen().is_empty());
 }

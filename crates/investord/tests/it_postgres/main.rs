@@ -25,6 +25,8 @@ mod documented;
 mod explain;
 #[path = "../it/http_messages.rs"]
 mod http_messages;
+#[path = "../it/idempotency.rs"]
+mod idempotency;
 #[path = "../it/identifiers.rs"]
 mod identifiers;
 #[path = "../it/isolation.rs"]
@@ -41,8 +43,6 @@ mod mutants;
 mod name_server;
 #[path = "../it/offboarding.rs"]
 mod offboarding;
-#[path = "../it/once.rs"]
-mod once;
 #[path = "../it/operator_matrix.rs"]
 mod operator_matrix;
 #[path = "../it/operators.rs"]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use httpsig::{KeyKind, Version};
+use httpsig::{Algorithm, Version};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -46,7 +46,7 @@ impl Scene {
         let home = Home::new("");
         let names = UdpSocket::bind("127.0.0.1:0").unwrap();
         home.write("investord.toml", &config(&home.register(), names.local_addr().unwrap()));
-        let kinds = (0..CLIENTS).map(|n| if n + 1 == CLIENTS { KeyKind::P521 } else { KeyKind::Ed25519 });
+        let kinds = (0..CLIENTS).map(|n| if n + 1 == CLIENTS { Algorithm::P521 } else { Algorithm::Ed25519 });
         let keys: Vec<Key> = kinds.map(Key::new).collect();
         let identities: Vec<_> =
             keys.into_iter().map(|key| (uuid(), format!("secret-{}", uuid()), key)).collect();

@@ -100,14 +100,14 @@ async fn a_register_with_something_missing_does_not_pass() {
         "DELETE FROM users WHERE number = 6",
         "DELETE FROM events WHERE number = 4",
         "DELETE FROM events WHERE number = (SELECT max(number) FROM events)",
-        "DELETE FROM replies WHERE once_key = (SELECT once_key FROM replies ORDER BY once_key LIMIT 1)",
+        "DELETE FROM idempotent_responses WHERE idempotency_key = (SELECT idempotency_key FROM idempotent_responses ORDER BY idempotency_key LIMIT 1)",
         "UPDATE events SET sealed = {link} WHERE number = 2",
         "UPDATE users SET status = 'ACTIVE' WHERE number = 2",
         "UPDATE users SET number = 9 WHERE number = 6",
-        "UPDATE heads SET users = users + 1",
-        "UPDATE heads SET link = {link}",
-        "INSERT INTO replies SELECT tenant, operation, {id}, fingerprint, status, {id}, sealed, \
-         created_at FROM replies LIMIT 1",
+        "UPDATE tenant_sequences SET users = users + 1",
+        "UPDATE tenant_sequences SET chain_hash = {link}",
+        "INSERT INTO idempotent_responses SELECT tenant, operation, {id}, fingerprint, status, {id}, sealed, \
+         created_at FROM idempotent_responses LIMIT 1",
     ] {
         let copy = copy(&home);
         assert_eq!(check_database(&copy), 6);
@@ -155,7 +155,7 @@ fn database_name(url: &str) -> &str {
 }
 
 /// What only refers to users stands in the way of their loss.
-const NOT_JUDGED: &str = "DELETE FROM terms";
+const NOT_JUDGED: &str = "DELETE FROM search_index";
 
 /// `{link}` and `{id}` stand for as many zero bytes as these have.
 pub fn spoil(register: &Register, damage: &str) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use httpsig::{KeyKind, Message, Parameters, SigningKey, Version};
+use httpsig::{Algorithm, Message, Parameters, SigningKey, Version};
 use investord::clock::{Clock as _, Ids as _, SystemClock, SystemIds};
 use serde_json::{Value, json};
 use socket2::SockRef;
@@ -313,7 +313,7 @@ pub struct Key {
 }
 
 impl Key {
-    pub fn new(kind: KeyKind) -> Self {
+    pub fn new(kind: Algorithm) -> Self {
         Self { id: uuid(), pair: Arc::new(SigningKey::generate(kind).unwrap()) }
     }
 }
@@ -376,7 +376,7 @@ impl Home {
             _database: None,
             client: uuid(),
             secret: format!("secret-{}", uuid()),
-            key: Key::new(KeyKind::Ed25519),
+            key: Key::new(Algorithm::Ed25519),
         };
         let database = home.url.as_ref().map_or(String::new(), |url| format!("database = \"{url}\"\n"));
         home.write("master.key", &master_key());

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use investord::domain::event::{Event, Link};
+use investord::domain::delivery::event::{ChainHash, Event};
 use jiff::Timestamp;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
@@ -89,11 +89,11 @@ pub fn check_database(register: &Register) -> usize {
     let rows = ask(
         register,
         &[
-            "SELECT 'head', users, events, link FROM heads WHERE tenant = 1",
+            "SELECT 'head', users, events, chain_hash FROM tenant_sequences WHERE tenant = 1",
             "SELECT 'user', number, id, status FROM users WHERE tenant = 1 ORDER BY number",
-            "SELECT 'event', number, id, created_at, type, subject, sealed, link FROM events
+            "SELECT 'event', number, id, created_at, type, subject, sealed, chain_hash FROM events
              WHERE tenant = 1 ORDER BY number",
-            "SELECT 'reply', subject FROM replies WHERE tenant = 1",
+            "SELECT 'reply', subject FROM idempotent_responses WHERE tenant = 1",
             "SELECT 'identifier', user_id FROM identifiers WHERE tenant = 1",
         ],
     );
@@ -135,13 +135,13 @@ fn check_users(users: &[Vec<&str>], events: &[Vec<&str>], head: (i64, &[u8])) {
         expected.insert(id(user[1]), events);
     }
     let mut found: HashMap<Uuid, Vec<&str>> = HashMap::new();
-    let mut last = Link::default();
+    let mut last = ChainHash::default();
     for (row, number) in events.iter().zip(1..) {
         assert_eq!(int(row[0]), number, "events are numbered without gaps");
         let (kind, subject, sealed) = (row[3], id(row[4]), bytes(row[5]));
         let created_at = Timestamp::from_microsecond(int(row[2])).unwrap();
         let event = Event { number, id: id(row[1]), created_at, kind, subject, sealed: &sealed };
-        last = event.link(&last);
+        last = event.next_chain_hash(&last);
         assert_eq!(bytes(row[6]), last, "the chain breaks at event {number}");
         // What a client has done to a webhook is on record, too.
         if kind != "CLIENT.ACTION" {

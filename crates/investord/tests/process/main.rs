@@ -15,6 +15,7 @@ mod disk;
 #[cfg(unix)]
 mod files;
 mod harness;
+mod jobs;
 mod judge;
 mod listen;
 mod load;
@@ -26,7 +27,6 @@ mod reload;
 mod secrecy;
 mod serve;
 mod slow;
-mod steps;
 mod stop;
 mod verdict;
 

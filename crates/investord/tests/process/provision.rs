@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use httpsig::{KeyKind, SigningKey, Version};
+use httpsig::{Algorithm, SigningKey, Version};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Home, Key, Register, Server, master_key, person, run, uuid};
@@ -19,7 +19,7 @@ fn empty() -> Home {
 
 /// All rows of the tables that a tenants file speaks of.
 fn rows(home: &Home) -> Vec<String> {
-    dump(home, &["tenants", "heads", "clients", "client_keys"])
+    dump(home, &["tenants", "tenant_sequences", "clients", "client_keys"])
 }
 
 fn dump(home: &Home, tables: &[&str]) -> Vec<String> {
@@ -66,14 +66,14 @@ async fn commands_make_a_client_that_works_at_once() {
     assert!(secret.len() >= 32);
     let mut keys = Vec::new();
     for (kind, name, as_jwk) in [
-        (KeyKind::Ed25519, "Ed25519", false),
-        (KeyKind::Ed25519, "Ed25519", true),
-        (KeyKind::P256, "P-256", false),
-        (KeyKind::P256, "P-256", true),
-        (KeyKind::P384, "P-384", false),
-        (KeyKind::P384, "P-384", true),
-        (KeyKind::P521, "P-521", false),
-        (KeyKind::P521, "P-521", true),
+        (Algorithm::Ed25519, "Ed25519", false),
+        (Algorithm::Ed25519, "Ed25519", true),
+        (Algorithm::P256, "P-256", false),
+        (Algorithm::P256, "P-256", true),
+        (Algorithm::P384, "P-384", false),
+        (Algorithm::P384, "P-384", true),
+        (Algorithm::P521, "P-521", false),
+        (Algorithm::P521, "P-521", true),
     ] {
         let key = Key::new(kind);
         let public = key.pair.public();
@@ -108,7 +108,7 @@ async fn commands_make_a_client_that_works_at_once() {
 fn given_ids_and_secrets_are_taken_and_nothing_is_taken_twice() {
     let home = empty();
     let run = |words: &[&str]| run(&mut home.command(words));
-    let (client, other, key) = (uuid(), uuid(), Key::new(KeyKind::P521));
+    let (client, other, key) = (uuid(), uuid(), Key::new(Algorithm::P521));
     run(&["tenant", "create", "acme"]).ok();
     assert!(run(&["tenant", "create", "acme"]).refusal().contains("there is a tenant 'acme' already"));
     let words = [
@@ -168,7 +168,7 @@ fn without_json_the_answers_are_tables() {
     let run = |words: &[&str]| run(&mut home.command(words)).ok();
     assert!(run(&["tenant", "list"]).contains("none"));
     assert!(run(&["tenant", "create", "acme"]).contains("acme"));
-    let (id, key) = (uuid(), Key::new(KeyKind::P384));
+    let (id, key) = (uuid(), Key::new(Algorithm::P384));
     let made = run(&[
         "client",
         "create",
@@ -202,7 +202,7 @@ fn private_keys_and_other_nonsense_are_refused_with_help() {
     run(&["tenant", "create", "acme"]).ok();
     let id = uuid();
     run(&["client", "create", "--tenant", "acme", "--id", &id]).ok();
-    for kind in [KeyKind::P256, KeyKind::P521, KeyKind::Ed25519] {
+    for kind in [Algorithm::P256, Algorithm::P521, Algorithm::Ed25519] {
         let pem = SigningKey::generate(kind).unwrap().to_pkcs8_pem().unwrap();
         home.write("private.pem", &pem);
         let refusal = run(&["key", "add", "private.pem", "--client", &id]).refusal();
@@ -210,7 +210,7 @@ fn private_keys_and_other_nonsense_are_refused_with_help() {
         let secret_line = pem.lines().nth(1).unwrap();
         assert!(!refusal.contains(secret_line), "the key itself is not repeated");
     }
-    let jwk: Value = serde_json::from_str(&Key::new(KeyKind::P256).pair.public().jwk()).unwrap();
+    let jwk: Value = serde_json::from_str(&Key::new(Algorithm::P256).pair.public().jwk()).unwrap();
     let mut private = jwk.clone();
     private["d"] = json!("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE");
     home.write("private.jwk", &private.to_string());
@@ -372,7 +372,7 @@ async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
         assert_eq!(rows(&home), before, "a repeat changes nothing");
     }
     // A second tenant, settings of the first, another secret and another key.
-    let (p521, other) = (Key::new(KeyKind::P521), Home::new(""));
+    let (p521, other) = (Key::new(Algorithm::P521), Home::new(""));
     home.write("p521.jwk", &p521.pair.public().jwk());
     home.write("secret.txt", "new-secret-of-the-tenants-file\n");
     let text = home.tenants("acme", "model = \"TOL\"\nactivation_requires = [\"identifiers\", \"checks\"]");
@@ -449,7 +449,7 @@ async fn the_master_key_changes_without_a_users_row() {
     assert!(refusal.contains(running), "{refusal}");
     server.stop();
 
-    let tables = ["users", "events", "replies", "clients", "client_keys", "tokens"];
+    let tables = ["users", "events", "idempotent_responses", "clients", "client_keys", "tokens"];
     let (before, tenants) = (dump(&home, &tables), dump(&home, &["tenants"]));
     home.write("short.key", "AAAA");
     let refusal = run(&mut home.command(&["master-key", "rotate", "--to", "short.key"])).refusal();

@@ -24,8 +24,8 @@ mod secrecy;
 #[path = "../process/serve.rs"]
 mod serve;
 
-#[path = "../process/steps.rs"]
-mod steps;
+#[path = "../process/jobs.rs"]
+mod jobs;
 #[path = "../process/stop.rs"]
 mod stop;
 #[path = "../process/verdict.rs"]

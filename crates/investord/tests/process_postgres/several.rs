@@ -148,7 +148,8 @@ async fn processes_that_start_together_make_each_tenant_once() {
         for server in &servers {
             home.caller(server).await;
         }
-        for (table, rows) in [("tenants", 1), ("heads", 1), ("clients", 1), ("client_keys", 1), ("tokens", 3)]
+        for (table, rows) in
+            [("tenants", 1), ("tenant_sequences", 1), ("clients", 1), ("client_keys", 1), ("tokens", 3)]
         {
             assert_eq!(count(&home.register(), &format!("SELECT count(*) FROM {table}")), rows, "{table}");
         }
@@ -171,16 +172,16 @@ fn worker(home: &Home, log: &str) -> Server {
 /// Rows of nonces, tokens and replies whose time has passed, by [`age`].
 const AGED: &str =
     "SELECT (SELECT count(*) FROM nonces WHERE until = 1) + (SELECT count(*) FROM tokens WHERE expires = 1)
-    + (SELECT count(*) FROM replies WHERE created_at = 1)";
+    + (SELECT count(*) FROM idempotent_responses WHERE created_at = 1)";
 const YOUNG: &str =
     "SELECT (SELECT count(*) FROM nonces WHERE until > 1) + (SELECT count(*) FROM tokens WHERE expires > 1)
-    + (SELECT count(*) FROM replies WHERE created_at > 1)";
+    + (SELECT count(*) FROM idempotent_responses WHERE created_at > 1)";
 
 fn age(home: &Home) {
     let Register::Server(url) = home.register() else { unreachable!("it is on PostgreSQL") };
     postgres::sql(
         &url,
-        "UPDATE nonces SET until = 1; UPDATE tokens SET expires = 1; UPDATE replies SET created_at = 1",
+        "UPDATE nonces SET until = 1; UPDATE tokens SET expires = 1; UPDATE idempotent_responses SET created_at = 1",
     );
 }
 
@@ -316,7 +317,7 @@ async fn a_stop_of_one_of_two_answers_what_was_sent() {
 async fn a_process_that_hangs_keeps_the_others_waiting_for_so_long_only() {
     const HELD: &str = "SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid)
         WHERE datname = current_database() AND state = 'idle in transaction'
-        AND relation = 'heads'::regclass AND mode = 'RowExclusiveLock' AND granted";
+        AND relation = 'tenant_sequences'::regclass AND mode = 'RowExclusiveLock' AND granted";
     const BUSY: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state = 'active'";
     let Some(home) = home("[postgres]\nlock_timeout_seconds = 1\n") else { return };

@@ -9,17 +9,17 @@
 
 use jiff::civil::Date;
 
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, civil, number, pair};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, civil, number, pair};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     examine(r, false)
 }
 
-pub fn check_bis(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check_bis(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     examine(r, true)
 }
 
-fn examine(r: &mut Reader<'_>, only_bis: bool) -> Option<Encoded> {
+fn examine(r: &mut DigitReader<'_>, only_bis: bool) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let (yy, written, day) = (pair(&d, 0), pair(&d, 2), pair(&d, 4));
     let (nine, found): (u32, u32) = (number(&d[..9]), number(&d[9..]));
@@ -27,7 +27,7 @@ fn examine(r: &mut Reader<'_>, only_bis: bool) -> Option<Encoded> {
     let recent = found == new && i16::from(yy) + 2000 <= r.today.year();
     r.check(9, Symbols::pair(if recent { new } else { old }));
     if !(1..=998).contains(&number::<u16>(&d[6..9])) {
-        r.bad_part(Part::Serial, (6, 9), "001 to 998");
+        r.bad_part(NumberPart::Serial, (6, 9), "001 to 998");
     }
 
     let year = u16::from(yy) + if recent { 2000 } else { 1900 };
@@ -36,19 +36,19 @@ fn examine(r: &mut Reader<'_>, only_bis: bool) -> Option<Encoded> {
         20..=32 => 20,
         40..=52 => 40,
         _ => {
-            r.hard(What::Date { day, month: written, year });
+            r.hard(FaultKind::Date { day, month: written, year });
             return None;
         }
     };
     if added != 0 && !only_bis {
-        r.soft(What::Holder { kind: "a BIS number, of somebody who is not in the National Register" });
+        r.soft(FaultKind::Holder { kind: "a BIS number, of somebody who is not in the National Register" });
     }
     let sex = (added != 20).then(|| Sex::odd_is_male(d[8].into()));
     let birth = civil(year, written - added, day);
     let future = |date: Date| date > r.today;
     if birth.is_some_and(future) {
-        r.hard(What::Future { year });
+        r.hard(FaultKind::Future { year });
         return None;
     }
-    Some(Encoded::of(birth, sex))
+    Some(EncodedFacts::of(birth, sex))
 }

@@ -3,9 +3,9 @@
 //! Births in the 1800s add 20 to the month, those from 2000 add 40. The ninth digit is even for men. Foreigners
 //! have another number (`LNCh`), which is not accepted.
 
-use crate::check::{Encoded, Reader, Sex, Symbols, pair, weighted};
+use crate::check::{DigitReader, EncodedFacts, Sex, Symbols, pair, weighted};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     let sum = weighted(&d, &[2, 4, 8, 5, 10, 9, 7, 3, 6]);
     r.check(9, Symbols::digit(sum % 11 % 10));
@@ -16,5 +16,5 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     };
     let sex = if d[8] % 2 == 0 { Sex::Male } else { Sex::Female };
     let birth = r.date(century + u16::from(pair(&d, 0)), month, pair(&d, 4))?;
-    Some(Encoded::of(Some(birth), Some(sex)))
+    Some(EncodedFacts::of(Some(birth), Some(sex)))
 }

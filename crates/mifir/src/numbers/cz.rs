@@ -5,9 +5,9 @@
 //! accepted without a limit. Nine digits have no check, so there the stated birth date has to be one before 1954: a
 //! number of ten digits that has lost the zero in front would pass otherwise.
 
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, number, pair};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, number, pair};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let nine = r.value.chars().count() == 9;
     let d: [u8; 10] = if nine {
         let mut ten = [0; 10];
@@ -19,20 +19,20 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         d
     };
     if nine && r.stated.is_some_and(|stated| stated.year() >= 1954) {
-        r.hard(What::OldLength { found: 9, before: 1954 });
+        r.hard(FaultKind::OldLength { found: 9, before: 1954 });
     }
     let (yy, written) = (pair(&d, 0), pair(&d, 2));
     let year = u16::from(yy)
         + match (nine, yy) {
             (true, 54..=79) => {
-                r.bad_part(Part::Century, (0, 2), "00 to 53 or 80 to 99 in a number of nine digits");
+                r.bad_part(NumberPart::Century, (0, 2), "00 to 53 or 80 to 99 in a number of nine digits");
                 return None;
             }
             (true, 80..) => 1800,
             (true, _) | (false, 54..) => 1900,
             // Open: people born before 1954 who were given a number later are said to have ten digits.
             (false, _) if i16::from(yy) + 2000 > r.today.year() => {
-                r.soft(What::Holder { kind: "a number of ten digits for a birth before 1954" });
+                r.soft(FaultKind::Holder { kind: "a number of ten digits for a birth before 1954" });
                 1900
             }
             (false, _) => 2000,
@@ -44,13 +44,13 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         _ => (70, Sex::Female),
     };
     if matches!(added, 20 | 70) && year < 2004 && (1..=12).contains(&(written - added)) {
-        r.bad_part(Part::Century, (0, 2), "04 or later where 20 is added to the month");
+        r.bad_part(NumberPart::Century, (0, 2), "04 or later where 20 is added to the month");
         return None;
     }
     if !(1..=12).contains(&(written - added)) {
-        r.hard(What::Date { day: pair(&d, 4), month: written, year });
+        r.hard(FaultKind::Date { day: pair(&d, 4), month: written, year });
         return None;
     }
     let birth = r.date(year, written - added, pair(&d, 4))?;
-    Some(Encoded::of(Some(birth), Some(sex)))
+    Some(EncodedFacts::of(Some(birth), Some(sex)))
 }

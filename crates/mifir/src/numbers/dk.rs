@@ -4,9 +4,9 @@
 //! been guaranteed since October 2007, so nothing is refused by it. Days from 61 are replacement numbers of
 //! hospitals, which are no CPR numbers.
 
-use crate::check::{Encoded, Reader, Sex, pair};
+use crate::check::{DigitReader, EncodedFacts, Sex, pair};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     let yy = pair(&d, 4);
     let century = match (d[6], yy) {
@@ -17,5 +17,5 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         _ => 1800,
     };
     let birth = r.date(century + u16::from(yy), pair(&d, 2), pair(&d, 0))?;
-    Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[9].into()))))
+    Some(EncodedFacts::of(Some(birth), Some(Sex::odd_is_male(d[9].into()))))
 }

@@ -6,11 +6,11 @@
 //! source knows, are let pass with a note.
 
 use crate::Country;
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, pair, weighted};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, pair, weighted};
 
 const LITHUANIA: Country = Country::of("LT");
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let first = weighted(&d, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) % 11;
     let check = if first < 10 { first } else { weighted(&d, &[3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) % 11 % 10 };
@@ -20,14 +20,14 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         3 | 4 => 1900,
         5 | 6 => 2000,
         9 if r.country == LITHUANIA => {
-            r.soft(What::Holder { kind: "a code that begins with 9, which holds no date and is rare" });
-            return Some(Encoded::NOTHING);
+            r.soft(FaultKind::Holder { kind: "a code that begins with 9, which holds no date and is rare" });
+            return Some(EncodedFacts::NOTHING);
         }
         _ => {
-            r.bad_part(Part::Century, (0, 1), "1 to 6");
+            r.bad_part(NumberPart::Century, (0, 1), "1 to 6");
             return None;
         }
     };
     let birth = r.date(century + u16::from(pair(&d, 1)), pair(&d, 3), pair(&d, 5))?;
-    Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[0].into()))))
+    Some(EncodedFacts::of(Some(birth), Some(Sex::odd_is_male(d[0].into()))))
 }

@@ -4,11 +4,11 @@
 //! The letter is the number modulo 23; X, Y and Z count as 0, 1 and 2 in front of the digits, K, L and M do not
 //! count. Other first letters are companies and bodies. Leading zeros of a DNI belong to it.
 
-use crate::check::{Encoded, Part, Reader, Symbols, What, number};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Symbols, number};
 
 const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let mut d = r.read(b"X9999999X", "9 characters")?;
     let first = d[0];
     d[0] = match first {
@@ -17,7 +17,7 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         b'Y' | b'Z' => first - b'X' + b'0',
         _ => {
             r.bad_part(
-                Part::Kind,
+                NumberPart::Kind,
                 (0, 1),
                 "a digit or one of K, L, M, X, Y, Z; others are companies and bodies",
             );
@@ -27,9 +27,9 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let digits: [u8; 8] = std::array::from_fn(|at| d[at] - b'0');
     r.check(8, Symbols::one(LETTERS[number::<usize>(&digits) % 23]));
     match first {
-        b'X'..=b'Z' => r.soft(What::Holder { kind: "an NIE, which foreigners have" }),
-        b'M' => r.soft(What::Holder { kind: "an M number, which foreigners without NIE have" }),
+        b'X'..=b'Z' => r.soft(FaultKind::Holder { kind: "an NIE, which foreigners have" }),
+        b'M' => r.soft(FaultKind::Holder { kind: "an M number, which foreigners without NIE have" }),
         _ => {}
     }
-    Some(Encoded::NOTHING)
+    Some(EncodedFacts::NOTHING)
 }

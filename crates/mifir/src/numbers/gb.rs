@@ -3,21 +3,25 @@
 //! D, F, I, Q, U and V are never in the prefix, O is never second, some prefixes are not given or are
 //! administrative; the suffix is A to D. There is no check digit and no date.
 
-use crate::check::{Encoded, Part, Reader};
+use crate::check::{DigitReader, EncodedFacts, NumberPart};
 
 const NEVER: [&[u8; 2]; 7] = [b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"];
 const ADMINISTRATIVE: [&[u8; 2]; 8] = [b"OO", b"CR", b"FY", b"MW", b"NC", b"PP", b"PY", b"PZ"];
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AA999999A", "9 characters")?;
     let prefix = &[c[0], c[1]];
     if prefix.iter().any(|letter| b"DFIQUV".contains(letter)) || c[1] == b'O' || NEVER.contains(&prefix) {
-        r.bad_part(Part::Prefix, (0, 2), "one that is given");
+        r.bad_part(NumberPart::Prefix, (0, 2), "one that is given");
     } else if ADMINISTRATIVE.contains(&prefix) {
-        r.bad_part(Part::Prefix, (0, 2), "one of a National Insurance number; this one is administrative");
+        r.bad_part(
+            NumberPart::Prefix,
+            (0, 2),
+            "one of a National Insurance number; this one is administrative",
+        );
     }
     if !(b'A'..=b'D').contains(&c[8]) {
-        r.bad_part(Part::Suffix, (8, 9), "A, B, C or D");
+        r.bad_part(NumberPart::Suffix, (8, 9), "A, B, C or D");
     }
-    Some(Encoded::NOTHING)
+    Some(EncodedFacts::NOTHING)
 }

@@ -1,8 +1,8 @@
 //! Greece: investor share of the Dematerialised Securities System (DSS), 10 digits. No check digit is public. It is
 //! neither the tax number (AFM, 9 digits) nor the social security number (AMKA, 11 digits).
 
-use crate::check::{Encoded, Reader};
+use crate::check::{DigitReader, EncodedFacts};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
-    r.digits::<10>("10 digits").map(|_| Encoded::NOTHING)
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+    r.digits::<10>("10 digits").map(|_| EncodedFacts::NOTHING)
 }

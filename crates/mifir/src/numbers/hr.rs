@@ -1,13 +1,13 @@
 //! Croatia: personal identification number (OIB), 11 digits with the check of ISO 7064 MOD 11,10.
 
-use crate::check::{Encoded, Reader, Symbols};
+use crate::check::{DigitReader, EncodedFacts, Symbols};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let product = d[..10].iter().fold(10, |product, digit| {
         let sum = (product + u32::from(*digit)) % 10;
         (if sum == 0 { 10 } else { sum }) * 2 % 11
     });
     r.check(10, Symbols::digit((11 - product) % 10));
-    Some(Encoded::NOTHING)
+    Some(EncodedFacts::NOTHING)
 }

@@ -3,32 +3,32 @@
 //! `C` tells the century: 8, 9 or 0. `P` is a check, but since February 2026 codes may be issued that do not fulfil
 //! it (one source), so a wrong one is soft. Organisations add 40 to the day. `RR` begins at 20.
 
-use crate::check::{Encoded, Part, Reader, Severity, Symbols, What, pair, weighted};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Severity, Symbols, pair, weighted};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     match 11 - weighted(&d, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
-        10 => r.soft(What::Unissued),
+        10 => r.soft(FaultKind::Unissued),
         check => r.check_as(Severity::Soft, 8, Symbols::digit(check % 11)),
     }
     let day = pair(&d, 0);
     if (41..=71).contains(&day) {
-        r.bad_part(Part::Kind, (0, 2), "01 to 31; organisations add 40 to the day");
+        r.bad_part(NumberPart::Kind, (0, 2), "01 to 31; organisations add 40 to the day");
         return None;
     }
     if d[6] < 2 {
         let found = r.part(6, 8);
-        r.soft(What::Part { part: Part::Serial, found, expected: "20 or more" });
+        r.soft(FaultKind::Part { part: NumberPart::Serial, found, expected: "20 or more" });
     }
     let century = match d[9] {
         8 => 1800,
         9 => 1900,
         0 => 2000,
         _ => {
-            r.bad_part(Part::Century, (9, 10), "8, 9 or 0");
+            r.bad_part(NumberPart::Century, (9, 10), "8, 9 or 0");
             return None;
         }
     };
     let birth = r.date(century + u16::from(pair(&d, 4)), pair(&d, 2), day)?;
-    Some(Encoded::of(Some(birth), None))
+    Some(EncodedFacts::of(Some(birth), None))
 }

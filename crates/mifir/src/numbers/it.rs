@@ -4,7 +4,7 @@
 //! birth, a control letter. People who would have the same code get letters for digits (*omocodia*); the control
 //! letter is taken over the code as it is written. The century is not in it. Eleven digits are companies.
 
-use crate::check::{Birth, Encoded, Reader, Sex, Symbols, What, is_date_of_some_century};
+use crate::check::{Birth, DigitReader, EncodedFacts, FaultKind, Sex, Symbols, is_date_of_some_century};
 
 const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
 /// Values of 0 to 9, which are also those of A to J, and of K to Z, in odd positions.
@@ -20,7 +20,7 @@ fn digit(symbol: u8) -> u8 {
     place(b"LMNPQRSTUV", symbol).unwrap_or(symbol & 15)
 }
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AAAAAAoomooAoooA", "16 characters")?;
     let value = |symbol: u8| if symbol.is_ascii_digit() { symbol - b'0' } else { symbol - b'A' };
     let sum: u32 = c[..15]
@@ -38,8 +38,8 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     let written = digit(c[9]) * 10 + digit(c[10]);
     let (day, sex) = if written > 40 { (written - 40, Sex::Female) } else { (written, Sex::Male) };
     if !is_date_of_some_century(year, month, day) {
-        r.hard(What::Date { day: written, month, year: year.into() });
+        r.hard(FaultKind::Date { day: written, month, year: year.into() });
         return None;
     }
-    Some(Encoded { birth: Birth::InSomeCentury { day, month, year }, sex: Some(sex) })
+    Some(EncodedFacts { birth: Birth::InSomeCentury { day, month, year }, sex: Some(sex) })
 }

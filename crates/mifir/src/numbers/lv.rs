@@ -5,29 +5,29 @@
 //! issued; some say 0, which is let pass with a note. Anybody may exchange an old code
 //! for a new one once, so both belong to the same person.
 
-use crate::check::{Encoded, Part, Reader, Severity, Symbols, What, pair, weighted};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Severity, Symbols, pair, weighted};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let random = d[0] == 3 && d[1] >= 2;
     let severity = if random { Severity::Soft } else { Severity::Hard };
     let check = (1101 - weighted(&d, &[1, 6, 3, 7, 9, 10, 5, 8, 4, 2])) % 11;
     if check == 10 {
-        r.soft(What::Unissued);
+        r.soft(FaultKind::Unissued);
     }
     r.check_as(severity, 10, Symbols::digit(check));
     if random {
-        return Some(Encoded::NOTHING);
+        return Some(EncodedFacts::NOTHING);
     }
     let century = match d[6] {
         0 => 1800,
         1 => 1900,
         2 => 2000,
         _ => {
-            r.bad_part(Part::Century, (6, 7), "0, 1 or 2");
+            r.bad_part(NumberPart::Century, (6, 7), "0, 1 or 2");
             return None;
         }
     };
     let birth = r.date(century + u16::from(pair(&d, 4)), pair(&d, 2), pair(&d, 0))?;
-    Some(Encoded::of(Some(birth), None))
+    Some(EncodedFacts::of(Some(birth), None))
 }

@@ -1,13 +1,13 @@
 //! Malta: identity card number, 7 digits and a letter: number and year (two digits) of the birth's registration,
 //! and where and when that was. No check digit. Leading zeros are kept.
 
-use crate::check::{Encoded, Part, Reader, What, number, pair};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, number, pair};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"9999999A", "7 digits and a letter")?;
     let d: [u8; 7] = std::array::from_fn(|at| c[at] - b'0');
     if number::<u32>(&d[..5]) == 0 {
-        r.bad_part(Part::Serial, (0, 5), "00001 or more");
+        r.bad_part(NumberPart::Serial, (0, 5), "00001 or more");
     }
     match c[7] {
         // Malta and Gozo, in the 1900s and the 1800s; Maltese born abroad.
@@ -15,11 +15,11 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         b'L' | b'H' => {
             let year = 2000 + u16::from(pair(&d, 5));
             if i16::try_from(year).is_ok_and(|year| year > r.today.year()) {
-                r.hard(What::Future { year });
+                r.hard(FaultKind::Future { year });
             }
         }
-        b'A' => r.soft(What::Holder { kind: "a number of a foreigner with a residence permit" }),
-        _ => r.bad_part(Part::Suffix, (7, 8), "M, G, L, H, B, Z, P or A"),
+        b'A' => r.soft(FaultKind::Holder { kind: "a number of a foreigner with a residence permit" }),
+        _ => r.bad_part(NumberPart::Suffix, (7, 8), "M, G, L, H, B, Z, P or A"),
     }
-    Some(Encoded::NOTHING)
+    Some(EncodedFacts::NOTHING)
 }

@@ -1,8 +1,8 @@
 //! Netherlands: passport and identity card, 9 characters: two letters, six letters or digits, a digit, never an O.
 //! The number changes with every document. A citizen service number (BSN, 9 digits) is not an identifier here.
 
-use crate::check::{Encoded, Reader};
+use crate::check::{DigitReader, EncodedFacts};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
-    r.read(b"BBYYYYYY9", "9 characters").map(|_| Encoded::NOTHING)
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+    r.read(b"BBYYYYYY9", "9 characters").map(|_| EncodedFacts::NOTHING)
 }

@@ -8,35 +8,36 @@
 use jiff::civil::{Date, date};
 
 use crate::check::{
-    Encoded, Part, Reader, Severity, Sex, Symbols, What, is_date_of_some_century, number, pair, weighted,
+    DigitReader, EncodedFacts, FaultKind, NumberPart, Severity, Sex, Symbols, is_date_of_some_century,
+    number, pair, weighted,
 };
 
 const RELAXED_FROM: Date = date(2032, 1, 1);
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let relaxed = r.today >= RELAXED_FROM;
     let severity = if relaxed { Severity::Soft } else { Severity::Hard };
     match 11 - weighted(&d, &[3, 7, 6, 1, 8, 9, 4, 5, 2]) % 11 {
-        10 if relaxed => r.soft(What::Unissued),
-        10 => r.hard(What::Unissued),
+        10 if relaxed => r.soft(FaultKind::Unissued),
+        10 => r.hard(FaultKind::Unissued),
         check => r.check_as(severity, 9, Symbols::digit(check % 11)),
     }
     match 11 - weighted(&d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
-        10 => r.hard(What::Unissued),
+        10 => r.hard(FaultKind::Unissued),
         check => r.check(10, Symbols::digit(check % 11)),
     }
     let (written, yy) = (pair(&d, 0), pair(&d, 4));
     let day = if written > 40 { written - 40 } else { written };
     if day != written {
-        r.soft(What::Holder { kind: "a D-number, of somebody without a birth number" });
+        r.soft(FaultKind::Holder { kind: "a D-number, of somebody without a birth number" });
     }
     if relaxed {
         // An old number or a new one: the century is not sure, nor is the sex.
         if !is_date_of_some_century(yy, pair(&d, 2), day) {
-            r.hard(What::Date { day, month: pair(&d, 2), year: yy.into() });
+            r.hard(FaultKind::Date { day, month: pair(&d, 2), year: yy.into() });
         }
-        return Some(Encoded::NOTHING);
+        return Some(EncodedFacts::NOTHING);
     }
     let century = match (number::<u16>(&d[6..9]), yy) {
         (0..=499, _) => 1900,
@@ -44,10 +45,10 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         (500.., 0..=39) => 2000,
         (900.., 40..) => 1900,
         _ => {
-            r.bad_part(Part::Century, (6, 9), "000 to 499, or one of the others for this year");
+            r.bad_part(NumberPart::Century, (6, 9), "000 to 499, or one of the others for this year");
             return None;
         }
     };
     let birth = r.date(century + u16::from(yy), pair(&d, 2), day)?;
-    Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[8].into()))))
+    Some(EncodedFacts::of(Some(birth), Some(Sex::odd_is_male(d[8].into()))))
 }

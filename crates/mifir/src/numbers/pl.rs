@@ -3,23 +3,23 @@
 //! The month of a PESEL has 80 added in the 1800s, 20 in the 2000s, 40 and 60 in the centuries after; the tenth
 //! digit is odd for men.
 
-use crate::check::{Encoded, Reader, Sex, Symbols, What, pair, weighted};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, Sex, Symbols, pair, weighted};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let sum = weighted(&d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]);
     r.check(10, Symbols::digit((10 - sum % 10) % 10));
     let written = pair(&d, 2);
     let century = [1900, 2000, 2100, 2200, 1800][usize::from(written / 20)];
     let birth = r.date(century + u16::from(pair(&d, 0)), written % 20, pair(&d, 4))?;
-    Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[9].into()))))
+    Some(EncodedFacts::of(Some(birth), Some(Sex::odd_is_male(d[9].into()))))
 }
 
-pub fn check_nip(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check_nip(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     match weighted(&d, &[6, 5, 7, 2, 3, 4, 5, 6, 7]) % 11 {
-        10 => r.hard(What::Unissued),
+        10 => r.hard(FaultKind::Unissued),
         check => r.check(9, Symbols::digit(check)),
     }
-    Some(Encoded::NOTHING)
+    Some(EncodedFacts::NOTHING)
 }

@@ -1,16 +1,16 @@
 //! Portugal: tax number (NIF), 9 digits. Persons have 1, 2, 3 (since 2019) or 45 (non-residents) in front; 8 was
 //! sole traders and is not given any more.
 
-use crate::check::{Encoded, Part, Reader, Symbols, What, weighted};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Symbols, weighted};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<9>("9 digits")?;
     let rest = weighted(&d, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
     r.check(8, Symbols::digit(if rest < 2 { 0 } else { 11 - rest }));
     match (d[0], d[1]) {
         (1..=3, _) | (4, 5) => {}
-        (8, _) => r.soft(What::Holder { kind: "a number of a sole trader, as it is no longer given" }),
-        _ => r.bad_part(Part::Kind, (0, 2), "1, 2, 3 or 45 in front; others are not persons"),
+        (8, _) => r.soft(FaultKind::Holder { kind: "a number of a sole trader, as it is no longer given" }),
+        _ => r.bad_part(NumberPart::Kind, (0, 2), "1, 2, 3 or 45 in front; others are not persons"),
     }
-    Some(Encoded::NOTHING)
+    Some(EncodedFacts::NOTHING)
 }

@@ -3,19 +3,21 @@
 //! `S` is 1 or 2 for births in the 1900s, 3 or 4 in the 1800s, 5 or 6 in the 2000s, odd for men; 7 and 8 are foreign
 //! residents, whose century is not in it. 9 is a foreigner's tax number. `JJ` is the county.
 
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, is_date_of_some_century, pair, weighted};
+use crate::check::{
+    DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, is_date_of_some_century, pair, weighted,
+};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
     r.check(12, Symbols::digit(if rest == 10 { 1 } else { rest }));
     match pair(&d, 7) {
         1..=46 | 47 | 51 | 52 | 70 | 80..=83 => {}
-        0 | 49 | 53 | 55 => r.bad_part(Part::County, (7, 9), "a code that has been issued"),
+        0 | 49 | 53 | 55 => r.bad_part(NumberPart::County, (7, 9), "a code that has been issued"),
         _ => {
             let found = r.part(7, 9);
-            r.soft(What::Part {
-                part: Part::County,
+            r.soft(FaultKind::Part {
+                part: NumberPart::County,
                 found,
                 expected: "01 to 47, 51, 52, 70 or 80 to 83 as a rule",
             });
@@ -28,17 +30,17 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         3 | 4 => 1800,
         5 | 6 => 2000,
         7 | 8 => {
-            r.soft(What::Holder { kind: "a number of a foreign resident" });
+            r.soft(FaultKind::Holder { kind: "a number of a foreign resident" });
             if !is_date_of_some_century(yy, month, day) {
-                r.hard(What::Date { day, month, year: yy.into() });
+                r.hard(FaultKind::Date { day, month, year: yy.into() });
             }
-            return Some(Encoded { sex, ..Encoded::NOTHING });
+            return Some(EncodedFacts { sex, ..EncodedFacts::NOTHING });
         }
         _ => {
-            r.bad_part(Part::Century, (0, 1), "1 to 8; 9 is a tax number");
+            r.bad_part(NumberPart::Century, (0, 1), "1 to 8; 9 is a tax number");
             return None;
         }
     };
     let birth = r.date(century + u16::from(yy), month, day)?;
-    Some(Encoded::of(Some(birth), sex))
+    Some(EncodedFacts::of(Some(birth), sex))
 }

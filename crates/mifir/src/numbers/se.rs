@@ -9,7 +9,7 @@
 
 use jiff::civil::Date;
 
-use crate::check::{Encoded, Part, Reader, Sex, Symbols, What, pair};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, pair};
 
 /// The sum modulo 10 of the digits, every second one doubled and its digits added.
 fn luhn(digits: &[u8]) -> u32 {
@@ -28,7 +28,7 @@ pub fn year_of_short(yy: u8, hundred: bool, today: Date) -> u16 {
     if hundred { recent - 100 } else { recent }
 }
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let lengths = "12 digits, or 10 with - or + before the last four";
     let (century, d): (Option<u16>, [u8; 10]) = match r.value.chars().count() {
         12 => {
@@ -38,7 +38,7 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
         11 => {
             let c = r.read(b"999999?9999", lengths)?;
             if !matches!(c[6], b'-' | b'+') {
-                r.hard(What::Character { found: c[6].into(), position: 7, expected: "- or +" });
+                r.hard(FaultKind::Character { found: c[6].into(), position: 7, expected: "- or +" });
                 return None;
             }
             (None, std::array::from_fn(|at| c[if at < 6 { at } else { at + 1 }] - b'0'))
@@ -49,21 +49,21 @@ pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
     r.check(end - 1, Symbols::digit((10 - luhn(&d[..9])) % 10));
     if d[6..9] == [0, 0, 0] {
         let found = r.part(end - 4, end - 1);
-        r.soft(What::Part { part: Part::Serial, found, expected: "001 to 999" });
+        r.soft(FaultKind::Part { part: NumberPart::Serial, found, expected: "001 to 999" });
     }
     let (yy, written) = (pair(&d, 0), pair(&d, 4));
     let year = match century {
         Some(century @ (1800 | 1900 | 2000)) => century + u16::from(yy),
         Some(_) => {
-            r.bad_part(Part::Century, (0, 2), "18, 19 or 20");
+            r.bad_part(NumberPart::Century, (0, 2), "18, 19 or 20");
             return None;
         }
         None => year_of_short(yy, r.value.contains('+'), r.today),
     };
     let day = if written > 60 { written - 60 } else { written };
     if day != written {
-        r.soft(What::Holder { kind: "a coordination number, of somebody who was not registered" });
+        r.soft(FaultKind::Holder { kind: "a coordination number, of somebody who was not registered" });
     }
     let birth = r.date(year, pair(&d, 2), day)?;
-    Some(Encoded::of(Some(birth), Some(Sex::odd_is_male(d[8].into()))))
+    Some(EncodedFacts::of(Some(birth), Some(Sex::odd_is_male(d[8].into()))))
 }

@@ -4,18 +4,18 @@
 //! Yugoslavia. `SSS` is below 500 for men. Where the check would be 10 no number is issued; some say 0, which is let
 //! pass with a note.
 
-use crate::check::{Encoded, Reader, Sex, Symbols, What, number, pair, weighted};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, Sex, Symbols, number, pair, weighted};
 
-pub fn check(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
     if rest == 1 {
-        r.soft(What::Unissued);
+        r.soft(FaultKind::Unissued);
     }
     r.check(12, Symbols::digit(if rest < 2 { 0 } else { 11 - rest }));
     let yyy: u16 = number(&d[4..7]);
     let year = yyy + if yyy >= 800 { 1000 } else { 2000 };
     let sex = if d[9] < 5 { Sex::Male } else { Sex::Female };
     let birth = r.date(year, pair(&d, 2), pair(&d, 0))?;
-    Some(Encoded::of(Some(birth), Some(sex)))
+    Some(EncodedFacts::of(Some(birth), Some(sex)))
 }

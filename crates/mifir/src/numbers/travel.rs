@@ -3,7 +3,7 @@
 //! A number has 5 to 9 letters and digits: the machine-readable zone has nine places (ICAO Doc 9303). No check digit
 //! is printed with it. What a country's documents look like is soft: series come and go.
 
-use crate::check::{Encoded, Reader, What, looks_like};
+use crate::check::{DigitReader, EncodedFacts, FaultKind, looks_like};
 use crate::country::Country;
 
 /// Usual forms by country; 9 stands for a digit, A for a letter.
@@ -21,13 +21,13 @@ const FORMS: [(&str, &[&str], &str); 11] = [
     ("US", &["999999999", "A99999999"], "9 digits, or a letter and 8 digits"),
 ];
 
-pub fn check_passport(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check_passport(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let encoded = check_document(r)?;
     let form = FORMS.iter().find(|(code, ..)| Country::of(code) == r.country);
     if let Some((_, forms, expected)) = form
         && !forms.iter().any(|form| looks_like(r.value, form))
     {
-        r.soft(What::Pattern { expected });
+        r.soft(FaultKind::Pattern { expected });
     }
     Some(encoded)
 }
@@ -39,11 +39,11 @@ pub fn digits(country: Country) -> impl Iterator<Item = usize> {
     forms.filter(|form| form.bytes().all(|c| c == b'9')).map(|form| form.len())
 }
 
-pub fn check_document(r: &mut Reader<'_>) -> Option<Encoded> {
+pub fn check_document(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let length = r.value.chars().count();
     if !(5..=9).contains(&length) {
         r.wrong_length("5 to 9 characters");
         return None;
     }
-    r.fits(&b"XXXXXXXXX"[..length], "5 to 9 characters").map(|()| Encoded::NOTHING)
+    r.fits(&b"XXXXXXXXX"[..length], "5 to 9 characters").map(|()| EncodedFacts::NOTHING)
 }

@@ -1,4 +1,4 @@
-//! A record of the file as a person.
+//! Reads a person from a record.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use csv::StringRecord;
 use encoding_rs::WINDOWS_1252;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::domain::schema::Fault;
-use crate::domain::tree::Tree;
+use crate::domain::json::Json;
+use crate::domain::json::schema::FieldError;
 
 use super::columns::Columns;
 use super::dates::Dates;
 use super::headers::folded;
-use super::table::{Row, is_format, is_ignorable};
+use super::table::{Record, is_format, is_ignorable};
 use super::{person, without_country};
 
 /// How the cells of a file are read.
-pub struct Reading {
+pub struct CellReader {
     pub columns: Columns,
     pub dates: Dates,
     /// Whether `M` stands for women: beside `H` it does in Spanish (hombre, mujer).
@@ -25,15 +25,15 @@ pub struct Reading {
 }
 
 /// A person as a file has them.
-pub struct Found {
-    pub person: Tree,
+pub struct FoundIdentifier {
+    pub person: Json,
     /// Fields of whose cells something was left out that is not seen or marks a text.
     pub trimmed: BTreeSet<&'static str>,
 }
 
-impl Reading {
+impl CellReader {
     /// Reads a person, or names every fault of the record.
-    pub fn person(&self, row: &Row<'_>) -> Result<Found, Vec<Fault>> {
+    pub fn person(&self, row: &Record<'_>) -> Result<FoundIdentifier, Vec<FieldError>> {
         let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.count(self.columns.count)?;
         let columns = &self.columns;
@@ -56,11 +56,11 @@ impl Reading {
             nationalities.iter().map(String::as_str),
             identifiers.iter().map(String::as_str),
         );
-        Ok(Found { person, trimmed: cells.trimmed })
+        Ok(FoundIdentifier { person, trimmed: cells.trimmed })
     }
 
     /// The identifiers of a record whose other cells may have faults.
-    pub fn identifiers(&self, row: &Row<'_>) -> Vec<String> {
+    pub fn identifiers(&self, row: &Record<'_>) -> Vec<String> {
         let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.identifiers(&self.columns.identifiers)
     }
@@ -150,24 +150,24 @@ const GENDERS: &[(&str, &[&str])] = &[
 /// The cells of a record that are read.
 struct Cells<'a> {
     record: &'a StringRecord,
-    faults: Vec<Fault>,
+    faults: Vec<FieldError>,
     trimmed: BTreeSet<&'static str>,
 }
 
 impl<'a> Cells<'a> {
     fn fault<T>(&mut self, field: &str, message: impl Into<String>) -> Option<T> {
-        self.faults.push(Fault::new(field, message));
+        self.faults.push(FieldError::new(field, message));
         None
     }
 
     /// Empty cells more than the header has say nothing; any other difference may be a part of another row.
-    fn count(&self, expected: usize) -> Result<(), Vec<Fault>> {
+    fn count(&self, expected: usize) -> Result<(), Vec<FieldError>> {
         let found = self.record.len();
         if found == expected || (found > expected && self.record.iter().skip(expected).all(str::is_empty)) {
             return Ok(());
         }
         let message = format!("has {found} columns, the header has {expected}");
-        Err(vec![Fault::new("(row)", message)])
+        Err(vec![FieldError::new("(row)", message)])
     }
 
     /// A cell without what is not seen around it.
@@ -188,7 +188,7 @@ impl<'a> Cells<'a> {
         } else {
             return text;
         };
-        self.faults.push(Fault::new(field, message));
+        self.faults.push(FieldError::new(field, message));
         ""
     }
 
@@ -202,7 +202,7 @@ impl<'a> Cells<'a> {
         } else {
             return text.to_owned();
         };
-        self.faults.push(Fault::new(field, message));
+        self.faults.push(FieldError::new(field, message));
         String::new()
     }
 
@@ -231,7 +231,7 @@ impl<'a> Cells<'a> {
                 match nationality(part) {
                     Ok(code) => codes.push(code),
                     Err(message) => {
-                        self.faults.push(Fault::new(format!("nationalities[{}]", codes.len()), message));
+                        self.faults.push(FieldError::new(format!("nationalities[{}]", codes.len()), message));
                         codes.push(String::new());
                     }
                 }

@@ -1,4 +1,4 @@
-//! `investord mifir check`: a file of people.
+//! `investord mifir check`: checks a file of people in three passes.
 //!
 //! The file is read three times. First whole, without judging anybody: its structure, its encoding and the form of its
 //! dates are known before the first answer is given, so that a file that is not understood says nothing. Then for the
@@ -13,24 +13,24 @@ use encoding_rs::Encoding;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 
-use crate::domain::identifier::{Content, Finding};
-use crate::domain::reporting::DryRun;
-use crate::domain::schema::Fault;
+use crate::domain::identification::identifier::{Finding, IdentifierContent};
+use crate::domain::identification::reporting::DryRun;
+use crate::domain::json::schema::FieldError;
 
-use super::cells::Reading;
+use super::cells::CellReader;
 use super::columns::{Columns, Mapping, fitting};
 use super::csv_file::{delimiter_named, encoding_named};
-use super::dates::{DateFormat, Survey};
+use super::dates::{DateFormat, DateSurvey};
 use super::headers::folded;
 use super::interrupt::Interrupt;
-use super::output::{Answer, Dialect, Format, Output};
-use super::repeats::{Repeats, Rows};
+use super::output::{Dialect, JudgedRecord, Output, OutputFormat};
+use super::repeats::{RecordNumbers, Repeats};
 use super::summary::Summary;
-use super::table::{Form, Row, Table};
+use super::table::{Record, Table, TableForm};
 use super::{Ending, NOTE, Rules, needs_a_look, person};
 
 #[derive(Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// A CSV file, or a workbook (.xlsx, .xlsm, .xls); `-` is standard input. A header names the columns: `first_name`,
     /// `last_name`, `birth_date` and `nationalities` (codes with blanks between), and if you like `identifiers`
     /// (COUNTRY:VALUE or COUNTRY:STANDARD:VALUE, with | between) and `gender`. Usual names in English, German, French,
@@ -62,19 +62,19 @@ pub struct Check {
     output: Option<PathBuf>,
     /// The format of the answers.
     #[arg(long, value_enum, conflicts_with = "json")]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     #[command(flatten)]
     rules: Rules,
 }
 
-impl Check {
+impl CheckArgs {
     pub fn run(&self) -> anyhow::Result<Ending> {
         let format = self.format()?;
         let at_file = || self.file.display().to_string();
         let mut say = |message: String| eprintln!("{message}");
         let fits = |header: &StringRecord| fitting(header, &self.map);
         let sheet = self.sheet.as_deref();
-        let form = Form { delimiter: self.delimiter, encoding: self.encoding, sheet, fits: &fits };
+        let form = TableForm { delimiter: self.delimiter, encoding: self.encoding, sheet, fits: &fits };
         let mut table = Table::open(&self.file, &form, &mut say).with_context(at_file)?;
         let columns = Columns::find(table.header(), &self.map, &self.with).with_context(at_file)?;
         columns.describe().into_iter().for_each(&mut say);
@@ -88,12 +88,12 @@ impl Check {
         self.answer(&mut table, &surveyed, output, &interrupt)
     }
 
-    fn format(&self) -> anyhow::Result<Format> {
+    fn format(&self) -> anyhow::Result<OutputFormat> {
         match (self.format, &self.output) {
-            _ if self.rules.json => Ok(Format::Json),
+            _ if self.rules.json => Ok(OutputFormat::Json),
             (Some(format), _) => Ok(format),
-            (None, Some(path)) => Format::of_path(path),
-            (None, None) => Ok(Format::Text),
+            (None, Some(path)) => OutputFormat::of_path(path),
+            (None, None) => Ok(OutputFormat::Text),
         }
     }
 
@@ -103,8 +103,8 @@ impl Check {
         table: &mut Table,
         columns: Columns,
         say: &mut dyn FnMut(String),
-    ) -> anyhow::Result<Surveyed> {
-        let mut dates = Survey::new(table.is_workbook());
+    ) -> anyhow::Result<FirstPass> {
+        let mut dates = DateSurvey::new(table.is_workbook());
         let (mut rows, mut has_h, mut has_m) = (0, false, false);
         let bar = ProgressBar::no_length()
             .with_style(ProgressStyle::with_template("{spinner} {pos} records read")?);
@@ -135,22 +135,22 @@ impl Check {
         if let Some(form) = dates.found() {
             say(format!("birth dates are read as {form}"));
         }
-        Ok(Surveyed { reading: Reading { columns, dates, m_is_open: has_h && has_m }, rows })
+        Ok(FirstPass { reading: CellReader { columns, dates, m_is_open: has_h && has_m }, rows })
     }
 
     /// Judges everybody, once for what stands in the file more than once and once for the answers.
     fn answer(
         &self,
         table: &mut Table,
-        surveyed: &Surveyed,
+        surveyed: &FirstPass,
         mut output: Output,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Ending> {
-        let Surveyed { reading, rows } = surveyed;
+        let FirstPass { reading, rows } = surveyed;
         let bar = ProgressBar::new(2 * rows)
             .with_style(ProgressStyle::with_template("{bar:30} {percent} %, {eta} left")?);
-        let judge = Judge { rules: &self.rules, reading, day: self.rules.day() };
-        let mut numbers = Rows::default();
+        let judge = RecordJudge { rules: &self.rules, reading, day: self.rules.day() };
+        let mut numbers = RecordNumbers::default();
         let read = table.each(&mut |row| {
             step(&bar, row.record, interrupt)?;
             match judge.read(row) {
@@ -198,20 +198,20 @@ fn step(bar: &ProgressBar, position: u64, interrupt: &Interrupt) -> anyhow::Resu
 }
 
 /// What is known of the whole file.
-struct Surveyed {
-    reading: Reading,
+struct FirstPass {
+    reading: CellReader,
     rows: u64,
 }
 
-struct Judge<'a> {
+struct RecordJudge<'a> {
     rules: &'a Rules,
-    reading: &'a Reading,
+    reading: &'a CellReader,
     day: Date,
 }
 
-impl Judge<'_> {
+impl RecordJudge<'_> {
     /// Reads a person, and the note about what was left out of the cells.
-    fn read(&self, row: &Row<'_>) -> Result<(DryRun, Option<Finding>), Vec<Fault>> {
+    fn read(&self, row: &Record<'_>) -> Result<(DryRun, Option<Finding>), Vec<FieldError>> {
         let found = self.reading.person(row)?;
         let fields: Vec<&str> = found.trimmed.into_iter().collect();
         let note = (!fields.is_empty()).then(|| Finding {
@@ -226,7 +226,7 @@ impl Judge<'_> {
     }
 
     /// The numbers of a row whose person cannot be read, each for itself.
-    fn numbers(&self, row: &Row<'_>) -> Vec<Content> {
+    fn numbers(&self, row: &Record<'_>) -> Vec<IdentifierContent> {
         let identifiers = self.reading.identifiers(row);
         let alone = |identifier: &String| {
             let texts = [("first_name", "Anna"), ("last_name", "Muster"), ("birth_date", "1970-01-01")];
@@ -236,7 +236,7 @@ impl Judge<'_> {
         identifiers.iter().flat_map(alone).collect()
     }
 
-    fn answer<'b>(&'b self, row: &Row<'b>, repeats: &Repeats) -> Answer<'b> {
+    fn answer<'b>(&'b self, row: &Record<'b>, repeats: &Repeats) -> JudgedRecord<'b> {
         let (result, mut findings, note) = match self.read(row) {
             Ok((person, note)) => (Ok(person.report()), repeats.findings(row.line, &person), note),
             Err(faults) => {
@@ -249,6 +249,6 @@ impl Judge<'_> {
         let columns = self.reading.columns.with.iter();
         let with =
             columns.map(|(name, at)| (name.as_str(), row.cells.get(*at).unwrap_or_default())).collect();
-        Answer { line: row.line, record: row.record, with, result, findings, needs_a_look }
+        JudgedRecord { line: row.line, record: row.record, with, result, findings, needs_a_look }
     }
 }

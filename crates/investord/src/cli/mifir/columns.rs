@@ -1,18 +1,18 @@
-//! Which column holds what.
+//! Maps columns to fields, by header or by `--map`.
 
 use std::str::FromStr;
 
 use anyhow::bail;
 use csv::StringRecord;
 
-use super::headers::{Field, folded, is_full_name, is_name};
+use super::headers::{ColumnField, folded, is_full_name, is_name};
 use super::table::is_ignorable;
 
 /// A column whose meaning was said on the command line, as in `Nachname=last_name` or `PESEL=identifiers:PL:PESEL`.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     header: String,
-    field: Field,
+    field: ColumnField,
     /// What to put in front of each value of identifiers: country, or country and standard.
     prefix: Option<String>,
 }
@@ -27,11 +27,11 @@ impl FromStr for Mapping {
             Some((name, prefix)) => (name, Some(prefix.to_owned())),
             None => (target.trim(), None),
         };
-        let field = Field::named(name).ok_or_else(|| {
-            let names = Field::ALL.map(Field::name).join(", ");
+        let field = ColumnField::named(name).ok_or_else(|| {
+            let names = ColumnField::ALL.map(ColumnField::name).join(", ");
             format!("'{name}' is no field; the fields are {names}")
         })?;
-        if prefix.is_some() && field != Field::Identifiers {
+        if prefix.is_some() && field != ColumnField::Identifiers {
             return Err("a country in front of values belongs to identifiers alone".to_owned());
         }
         Ok(Self { header: header.trim().to_owned(), field, prefix })
@@ -60,22 +60,23 @@ pub struct Columns {
 /// Counts the columns of a header that are understood.
 pub fn fitting(header: &StringRecord, mappings: &[Mapping]) -> usize {
     let is_known = |name: &&str| {
-        mappings.iter().any(|mapping| is_named(name, &mapping.header)) || Field::of_header(name).is_some()
+        mappings.iter().any(|mapping| is_named(name, &mapping.header))
+            || ColumnField::of_header(name).is_some()
     };
     header.iter().filter(is_known).count()
 }
 
 impl Columns {
     pub fn find(header: &StringRecord, mappings: &[Mapping], with: &[String]) -> anyhow::Result<Self> {
-        let mut found = Found { header, columns: Vec::new() };
+        let mut found = MatchedColumns { header, columns: Vec::new() };
         for mapping in mappings {
             let at = found.only(&mapping.header, "--map")?;
             found.columns.push((at, mapping.field, mapping.prefix.clone()));
         }
         let mapped: Vec<usize> = found.columns.iter().map(|(at, ..)| *at).collect();
-        let asked: Vec<Field> = mappings.iter().map(|mapping| mapping.field).collect();
+        let asked: Vec<ColumnField> = mappings.iter().map(|mapping| mapping.field).collect();
         for (at, name) in header.iter().enumerate().filter(|(at, _)| !mapped.contains(at)) {
-            let field = Field::of_header(name).filter(|field| !asked.contains(field));
+            let field = ColumnField::of_header(name).filter(|field| !asked.contains(field));
             found.columns.extend(field.map(|field| (at, field, None)));
         }
         found.take_name_as_last_name()?;
@@ -86,15 +87,15 @@ impl Columns {
             |at: &usize| !header[*at].trim().is_empty() && !found.columns.iter().any(|(read, ..)| read == at);
         let unread = (0..header.len()).filter(is_unread).map(|at| printable(&header[at])).collect();
         Ok(Self {
-            first_name: found.need(Field::FirstName)?,
-            last_name: found.need(Field::LastName)?,
-            birth_date: found.need(Field::BirthDate)?,
+            first_name: found.need(ColumnField::FirstName)?,
+            last_name: found.need(ColumnField::LastName)?,
+            birth_date: found.need(ColumnField::BirthDate)?,
             nationalities: {
-                found.need(Field::Nationalities)?;
-                found.all(Field::Nationalities).map(|(at, _)| at).collect()
+                found.need(ColumnField::Nationalities)?;
+                found.all(ColumnField::Nationalities).map(|(at, _)| at).collect()
             },
-            identifiers: found.all(Field::Identifiers).collect(),
-            gender: found.all(Field::Gender).map(|(at, _)| at).next(),
+            identifiers: found.all(ColumnField::Identifiers).collect(),
+            gender: found.all(ColumnField::Gender).map(|(at, _)| at).next(),
             with: found.with(with)?,
             count: header.len(),
             renamed: renamed.map(|(name, field)| (printable(name), field)).collect(),
@@ -116,12 +117,12 @@ impl Columns {
 }
 
 /// Columns with their fields and prefixes, as they are found.
-struct Found<'a> {
+struct MatchedColumns<'a> {
     header: &'a StringRecord,
-    columns: Vec<(usize, Field, Option<String>)>,
+    columns: Vec<(usize, ColumnField, Option<String>)>,
 }
 
-impl Found<'_> {
+impl MatchedColumns<'_> {
     /// The one column of this name.
     fn only(&self, name: &str, option: &str) -> anyhow::Result<usize> {
         let exact: Vec<usize> = self.positions(|header| header.trim_matches(is_ignorable) == name);
@@ -138,20 +139,20 @@ impl Found<'_> {
         self.header.iter().enumerate().filter(|(_, header)| is_it(header)).map(|(at, _)| at).collect()
     }
 
-    fn all(&self, field: Field) -> impl Iterator<Item = (usize, Option<String>)> {
+    fn all(&self, field: ColumnField) -> impl Iterator<Item = (usize, Option<String>)> {
         let columns = self.columns.iter().filter(move |(_, found, _)| *found == field);
         columns.map(|(at, _, prefix)| (*at, prefix.clone()))
     }
 
     /// Beside first names a column `Name` holds last names.
     fn take_name_as_last_name(&mut self) -> anyhow::Result<()> {
-        let has = |field: Field| self.all(field).next().is_some();
-        if has(Field::LastName) || !has(Field::FirstName) {
+        let has = |field: ColumnField| self.all(field).next().is_some();
+        if has(ColumnField::LastName) || !has(ColumnField::FirstName) {
             return Ok(());
         }
         match self.positions(is_name)[..] {
             [] => {}
-            [at] => self.columns.push((at, Field::LastName, None)),
+            [at] => self.columns.push((at, ColumnField::LastName, None)),
             ref several => {
                 bail!("several columns could be last_name: {}; choose with --map", self.places(several))
             }
@@ -160,10 +161,10 @@ impl Found<'_> {
     }
 
     /// Refuses two columns of one field; nationalities and identifiers may have several if that was asked for.
-    fn check(&self, asked: &[Field]) -> anyhow::Result<()> {
-        for field in Field::ALL {
+    fn check(&self, asked: &[ColumnField]) -> anyhow::Result<()> {
+        for field in ColumnField::ALL {
             let found: Vec<usize> = self.all(field).map(|(at, _)| at).collect();
-            let may_be_several = matches!(field, Field::Nationalities | Field::Identifiers);
+            let may_be_several = matches!(field, ColumnField::Nationalities | ColumnField::Identifiers);
             if found.len() > 1 && !(may_be_several && asked.contains(&field)) {
                 bail!(
                     "there is more than one column for {}: {}; choose with --map \"HEADER={}\", or rename one",
@@ -181,7 +182,7 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn need(&self, field: Field) -> anyhow::Result<usize> {
+    fn need(&self, field: ColumnField) -> anyhow::Result<usize> {
         if let Some((at, _)) = self.all(field).next() {
             return Ok(at);
         }
@@ -190,9 +191,9 @@ impl Found<'_> {
     }
 
     /// The likely cause of a column that is missing.
-    fn hint(&self, field: Field) -> String {
+    fn hint(&self, field: ColumnField) -> String {
         let full = self.positions(is_full_name);
-        let is_person = matches!(field, Field::FirstName | Field::LastName);
+        let is_person = matches!(field, ColumnField::FirstName | ColumnField::LastName);
         if is_person && !full.is_empty() {
             let place = self.places(&full);
             return format!(

@@ -1,4 +1,4 @@
-//! A CSV file: its encoding, its delimiter, and its records with their lines.
+//! Reads CSV: detects encoding and delimiter, and knows the line of each record.
 
 use std::cell::RefCell;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::quotes::{Quotes, Watched};
-use super::table::{Form, Row, Source, is_blank, read_start};
+use super::table::{Record, RecordSource, TableForm, is_blank, read_start};
 
 /// What stands between columns, the most usual first.
 const DELIMITERS: &[u8] = b",;\t|";
@@ -20,7 +20,7 @@ const MOST_HEADER_BYTES: usize = 1 << 20;
 const SAMPLE_BYTES: usize = 1 << 10;
 
 pub struct CsvFile {
-    source: Box<dyn Source>,
+    source: Box<dyn RecordSource>,
     encoding: &'static Encoding,
     has_byte_order_mark: bool,
     delimiter: u8,
@@ -31,8 +31,8 @@ pub struct CsvFile {
 
 impl CsvFile {
     pub fn open(
-        mut source: Box<dyn Source>,
-        form: &Form<'_>,
+        mut source: Box<dyn RecordSource>,
+        form: &TableForm<'_>,
         say: &mut dyn FnMut(String),
     ) -> anyhow::Result<Self> {
         let (encoding, has_byte_order_mark) = encoding_of(&mut *source, form.encoding, say)?;
@@ -77,13 +77,13 @@ impl CsvFile {
         self.has_byte_order_mark
     }
 
-    pub fn each(&mut self, visit: &mut dyn FnMut(&Row<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub fn each(&mut self, visit: &mut dyn FnMut(&Record<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut records = self.records()?;
         let (mut cells, mut record) = (StringRecord::new(), 0);
         records.next(&mut cells)?;
         while let Some(line) = records.next(&mut cells)? {
             record += 1;
-            visit(&Row { line, record, cells: &cells })?;
+            visit(&Record { line, record, cells: &cells })?;
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl CsvFile {
     }
 }
 
-type Decoded<'a> = DecodeReaderBytes<BufReader<&'a mut dyn Source>, Vec<u8>>;
+type Decoded<'a> = DecodeReaderBytes<BufReader<&'a mut dyn RecordSource>, Vec<u8>>;
 
 /// The records of a file, blank ones left out.
 struct Records<'a> {
@@ -166,7 +166,7 @@ pub fn encoding_named(name: &str) -> Result<&'static Encoding, String> {
 
 /// Finds the encoding, and whether a byte order mark says it.
 fn encoding_of(
-    source: &mut dyn Source,
+    source: &mut dyn RecordSource,
     asked: Option<&'static Encoding>,
     say: &mut dyn FnMut(String),
 ) -> anyhow::Result<(&'static Encoding, bool)> {
@@ -198,7 +198,7 @@ fn encoding_of(
 }
 
 /// Reads the file from its start as UTF-8 without a byte order mark.
-fn decoded<'a>(source: &'a mut dyn Source, encoding: &'static Encoding) -> anyhow::Result<Decoded<'a>> {
+fn decoded<'a>(source: &'a mut dyn RecordSource, encoding: &'static Encoding) -> anyhow::Result<Decoded<'a>> {
     source.seek(SeekFrom::Start(0))?;
     let foreign = (encoding != UTF_8).then_some(encoding);
     let mut decoder = DecodeReaderBytesBuilder::new();

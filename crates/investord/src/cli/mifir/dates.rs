@@ -1,4 +1,4 @@
-//! How birth dates are written in a file: said on the command line, or found out from all of them.
+//! Detects how a file writes its dates, and reads them.
 
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -61,7 +61,7 @@ fn pattern_of(text: &str) -> Result<String, String> {
 
 /// How a date is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum DateShape {
     /// Four figures first.
     YearFirst(char),
     /// Four figures last.
@@ -72,18 +72,18 @@ enum Shape {
 }
 
 /// Parts of a date as they are written.
-struct Written {
-    shape: Shape,
+struct WrittenDate {
+    shape: DateShape,
     parts: [u16; 3],
 }
 
-impl Written {
+impl WrittenDate {
     fn of(text: &str) -> Option<Self> {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if text.len() == 8 && is_number(text) {
             let parts = [text[..4].parse().ok()?, text[4..6].parse().ok()?, text[6..].parse().ok()?];
             let is_day = (1800..2200).contains(&parts[0]) && parts[1] <= 12 && parts[2] <= 31;
-            return is_day.then_some(Self { shape: Shape::Compact, parts });
+            return is_day.then_some(Self { shape: DateShape::Compact, parts });
         }
         let divider = ['-', '.', '/', ' '].into_iter().find(|divider| text.contains(*divider))?;
         // In Hungarian a point stands behind the day, too.
@@ -94,9 +94,9 @@ impl Written {
             return None;
         }
         let shape = match (first.len(), third.len()) {
-            (4, 1 | 2) => Shape::YearFirst(divider),
-            (1 | 2, 4) => Shape::YearLast(divider),
-            (1 | 2, 1 | 2) => Shape::TwoDigitYear,
+            (4, 1 | 2) => DateShape::YearFirst(divider),
+            (1 | 2, 4) => DateShape::YearLast(divider),
+            (1 | 2, 1 | 2) => DateShape::TwoDigitYear,
             _ => return None,
         };
         Some(Self { shape, parts: [first.parse().ok()?, second.parse().ok()?, third.parse().ok()?] })
@@ -117,7 +117,7 @@ fn bare(text: &str) -> String {
 
 /// What stands in the order of day and month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+enum DateOrder {
     DayFirst,
     MonthFirst,
 }
@@ -126,15 +126,15 @@ enum Order {
 pub struct Dates {
     formats: Vec<DateFormat>,
     /// The form that was found, if none was said.
-    shape: Shape,
-    order: Order,
+    shape: DateShape,
+    order: DateOrder,
     /// Whether cells of the type date stand among texts.
     is_workbook: bool,
 }
 
 /// Rows of one shape.
-struct Seen {
-    shape: Shape,
+struct SeenDates {
+    shape: DateShape,
     rows: u64,
     first: u64,
     /// Lines of a date whose first part must be a day, and whose second must be.
@@ -143,23 +143,25 @@ struct Seen {
 }
 
 /// The forms of the dates of a column.
-pub struct Survey {
-    seen: Vec<Seen>,
+pub struct DateSurvey {
+    seen: Vec<SeenDates>,
     is_workbook: bool,
 }
 
-impl Survey {
+impl DateSurvey {
     pub fn new(is_workbook: bool) -> Self {
         Self { seen: Vec::new(), is_workbook }
     }
 
     pub fn see(&mut self, line: u64, text: &str) {
-        let Some(Written { shape, parts: [first, second, _] }) = Written::of(&bare(text)) else { return };
+        let Some(WrittenDate { shape, parts: [first, second, _] }) = WrittenDate::of(&bare(text)) else {
+            return;
+        };
         if self.is_workbook && shape == ISO {
             return;
         }
         let at = self.seen.iter().position(|seen| seen.shape == shape).unwrap_or_else(|| {
-            let new = Seen { shape, rows: 0, first: line, only_day_first: None, only_month_first: None };
+            let new = SeenDates { shape, rows: 0, first: line, only_day_first: None, only_month_first: None };
             self.seen.push(new);
             self.seen.len() - 1
         });
@@ -179,20 +181,22 @@ impl Survey {
         let found = |shape, order| Dates { formats: formats.clone(), shape, order, is_workbook };
         let most = self.seen.iter().reduce(|most, seen| if seen.rows > most.rows { seen } else { most });
         let Some(most) = most.filter(|_| formats.is_empty()) else {
-            return Ok(found(ISO, Order::DayFirst));
+            return Ok(found(ISO, DateOrder::DayFirst));
         };
-        let Seen { shape, first, only_day_first, only_month_first, .. } = *most;
+        let SeenDates { shape, first, only_day_first, only_month_first, .. } = *most;
         let order = match (shape, only_day_first, only_month_first) {
-            (Shape::TwoDigitYear, ..) => bail!("birth dates, as on line {first}: {TWO_DIGITS}"),
+            (DateShape::TwoDigitYear, ..) => bail!("birth dates, as on line {first}: {TWO_DIGITS}"),
             // With points between, the day stands first everywhere.
-            (Shape::YearFirst(_) | Shape::Compact | Shape::YearLast('.'), ..) => Order::DayFirst,
-            (Shape::YearLast(_), Some(_), None) => Order::DayFirst,
-            (Shape::YearLast(_), None, Some(_)) => Order::MonthFirst,
-            (Shape::YearLast(divider), Some(day), Some(month)) => bail!(
+            (DateShape::YearFirst(_) | DateShape::Compact | DateShape::YearLast('.'), ..) => {
+                DateOrder::DayFirst
+            }
+            (DateShape::YearLast(_), Some(_), None) => DateOrder::DayFirst,
+            (DateShape::YearLast(_), None, Some(_)) => DateOrder::MonthFirst,
+            (DateShape::YearLast(divider), Some(day), Some(month)) => bail!(
                 "birth dates are written in two ways: on line {day} the day stands first, on line {month} the month; \
                  which is right? Say --date-format DD{divider}MM{divider}YYYY or MM{divider}DD{divider}YYYY"
             ),
-            (Shape::YearLast(divider), None, None) => bail!(
+            (DateShape::YearLast(divider), None, None) => bail!(
                 "does the day or the month stand first in birth dates, as on line {first}? No date of the file tells; \
                  say --date-format DD{divider}MM{divider}YYYY or MM{divider}DD{divider}YYYY"
             ),
@@ -201,7 +205,7 @@ impl Survey {
     }
 }
 
-const ISO: Shape = Shape::YearFirst('-');
+const ISO: DateShape = DateShape::YearFirst('-');
 
 impl Dates {
     /// The form that was found, if it has to be said.
@@ -214,23 +218,23 @@ impl Dates {
             return self.formats.iter().map(|format| format.shown.as_str()).collect::<Vec<_>>().join(" or ");
         }
         match (self.shape, self.order) {
-            (Shape::YearLast(divider), Order::DayFirst) => format!("DD{divider}MM{divider}YYYY"),
-            (Shape::YearLast(divider), Order::MonthFirst) => format!("MM{divider}DD{divider}YYYY"),
-            (Shape::YearFirst(divider), _) => format!("YYYY{divider}MM{divider}DD"),
-            (Shape::Compact | Shape::TwoDigitYear, _) => "YYYYMMDD".to_owned(),
+            (DateShape::YearLast(divider), DateOrder::DayFirst) => format!("DD{divider}MM{divider}YYYY"),
+            (DateShape::YearLast(divider), DateOrder::MonthFirst) => format!("MM{divider}DD{divider}YYYY"),
+            (DateShape::YearFirst(divider), _) => format!("YYYY{divider}MM{divider}DD"),
+            (DateShape::Compact | DateShape::TwoDigitYear, _) => "YYYYMMDD".to_owned(),
         }
     }
 
     /// Reads a date, or says which rule it does not keep.
     pub fn read(&self, text: &str) -> Result<Date, String> {
         let text = bare(text);
-        let written = Written::of(&text);
+        let written = WrittenDate::of(&text);
         let day = |year: u16, month: u16, day: u16| {
             let parts = (i16::try_from(year), i8::try_from(month), i8::try_from(day));
             let (Ok(year), Ok(month), Ok(day)) = parts else { return Err(NO_DAY.to_owned()) };
             Date::new(year, month, day).map_err(|_| NO_DAY.to_owned())
         };
-        if let Some(Written { shape: ISO, parts }) = written
+        if let Some(WrittenDate { shape: ISO, parts }) = written
             && self.is_workbook
         {
             return day(parts[0], parts[1], parts[2]);
@@ -239,14 +243,14 @@ impl Dates {
             return self.read_as_said(&text);
         }
         match written {
-            Some(Written { shape, parts: [first, second, third] }) if shape == self.shape => {
+            Some(WrittenDate { shape, parts: [first, second, third] }) if shape == self.shape => {
                 match (shape, self.order) {
-                    (Shape::YearLast(_), Order::DayFirst) => day(third, second, first),
-                    (Shape::YearLast(_), Order::MonthFirst) => day(third, first, second),
+                    (DateShape::YearLast(_), DateOrder::DayFirst) => day(third, second, first),
+                    (DateShape::YearLast(_), DateOrder::MonthFirst) => day(third, first, second),
                     _ => day(first, second, third),
                 }
             }
-            Some(Written { shape: Shape::TwoDigitYear, .. }) => Err(TWO_DIGITS.to_owned()),
+            Some(WrittenDate { shape: DateShape::TwoDigitYear, .. }) => Err(TWO_DIGITS.to_owned()),
             _ => Err(self.other_form(&text)),
         }
     }

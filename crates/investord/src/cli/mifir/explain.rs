@@ -1,4 +1,4 @@
-//! `investord mifir explain`: one person, with the chain of reasons.
+//! `investord mifir explain`: explains the decision for one person.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
-use crate::domain::reporting::Report;
+use crate::domain::identification::reporting::Report;
 
 use super::{Ending, Rules, joined, named, needs_a_look, person, verdict, without_country};
 

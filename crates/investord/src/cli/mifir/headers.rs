@@ -1,11 +1,11 @@
-//! What columns are called in the languages of customers' lists.
+//! Names of columns in the languages of customers' lists.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// A field of a person that a column can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub enum ColumnField {
     FirstName,
     LastName,
     BirthDate,
@@ -14,24 +14,24 @@ pub enum Field {
     Gender,
 }
 
-impl Field {
-    pub const ALL: [Field; 6] = [
-        Field::FirstName,
-        Field::LastName,
-        Field::BirthDate,
-        Field::Nationalities,
-        Field::Identifiers,
-        Field::Gender,
+impl ColumnField {
+    pub const ALL: [ColumnField; 6] = [
+        ColumnField::FirstName,
+        ColumnField::LastName,
+        ColumnField::BirthDate,
+        ColumnField::Nationalities,
+        ColumnField::Identifiers,
+        ColumnField::Gender,
     ];
 
     pub const fn name(self) -> &'static str {
         match self {
-            Field::FirstName => "first_name",
-            Field::LastName => "last_name",
-            Field::BirthDate => "birth_date",
-            Field::Nationalities => "nationalities",
-            Field::Identifiers => "identifiers",
-            Field::Gender => "gender",
+            ColumnField::FirstName => "first_name",
+            ColumnField::LastName => "last_name",
+            ColumnField::BirthDate => "birth_date",
+            ColumnField::Nationalities => "nationalities",
+            ColumnField::Identifiers => "identifiers",
+            ColumnField::Gender => "gender",
         }
     }
 
@@ -42,32 +42,32 @@ impl Field {
     /// Names of the column in English, German, French, Spanish, Italian, Polish and Dutch.
     const fn synonyms(self) -> &'static str {
         match self {
-            Field::FirstName => {
+            ColumnField::FirstName => {
                 "first name, first names, forename, forenames, given name, given names, Vorname, Vornamen, prénom, \
                  prénoms, nombre, nombres, nombre de pila, nome, nomi, imię, imiona, voornaam, voornamen"
             }
-            Field::LastName => {
+            ColumnField::LastName => {
                 "last name, last names, surname, surnames, family name, Nachname, Nachnamen, Familienname, Zuname, \
                  nom, nom de famille, apellido, apellidos, cognome, cognomi, nazwisko, nazwiska, achternaam, \
                  familienaam"
             }
-            Field::BirthDate => {
+            ColumnField::BirthDate => {
                 "birth date, date of birth, DOB, birthday, Geburtsdatum, Geburtstag, Geb.-Datum, Gebdat, date de \
                  naissance, date naissance, fecha de nacimiento, fecha nacimiento, data di nascita, data nascita, \
                  data urodzenia, geboortedatum"
             }
-            Field::Nationalities => {
+            ColumnField::Nationalities => {
                 "nationalities, nationality, citizenship, citizenships, Staatsangehörigkeit, Staatsangehörigkeiten, \
                  Staatsbürgerschaft, Staatsbürgerschaften, Nationalität, Nationalitäten, nationalité, nationalités, \
                  citoyenneté, nacionalidad, nacionalidades, ciudadanía, nazionalità, cittadinanza, cittadinanze, \
                  obywatelstwo, obywatelstwa, narodowość, nationaliteit, nationaliteiten, staatsburgerschap"
             }
-            Field::Identifiers => {
+            ColumnField::Identifiers => {
                 "identifiers, identifier, national identifier, national identifiers, Kennung, Kennungen, \
                  Identifikator, Identifikatoren, identifiant, identifiants, identificador, identificadores, \
                  identificatore, identificatori, identyfikator, identyfikatory"
             }
-            Field::Gender => {
+            ColumnField::Gender => {
                 "gender, sex, Geschlecht, sexe, genre, sexo, género, sesso, genere, płeć, geslacht"
             }
         }

@@ -1,4 +1,4 @@
-//! Ctrl-C while a file is written, so that no half of one is left behind.
+//! Handles Ctrl-C while a file is written, so that no half of one is left behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

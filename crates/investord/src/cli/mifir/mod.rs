@@ -1,4 +1,4 @@
-//! `investord mifir`: who is reported with what, without a server and without a register.
+//! `investord mifir`: decides who is reported with what, without a server and without a register.
 
 mod cells;
 mod check;
@@ -21,11 +21,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use crate::clock::{Clock, SystemClock};
-use crate::domain::identifier::today;
-use crate::domain::reporting::{DryRun, Examined, Report};
-use crate::domain::schema::Fault;
-use crate::domain::tenant::{RegimeSetting, Settings};
-use crate::domain::tree::Tree;
+use crate::domain::identification::identifier::today;
+use crate::domain::identification::reporting::{DryRun, Examined, Report};
+use crate::domain::json::Json;
+use crate::domain::json::schema::FieldError;
+use crate::domain::tenants::{RegimeSetting, TenantSettings};
 
 use super::output::{READER_GONE, is_reader_gone};
 
@@ -34,7 +34,7 @@ pub enum Mifir {
     /// Check the people of a spreadsheet or CSV file: an answer for each on standard output or in a file, with its line
     /// in the input and the number of its record; counts on standard error. Exit code 0: all are ready and nothing was
     /// found; 1: somebody has to be looked at; 2: the file was not understood, and nothing of it counts as checked.
-    Check(check::Check),
+    Check(check::CheckArgs),
     /// Explain one person. Exit code 0: ready and nothing was found; 1: to be looked at; 2: not understood.
     Explain(explain::Explain),
 }
@@ -44,7 +44,7 @@ pub enum Mifir {
 struct Rules {
     /// Under which copy of RTS 22 the report is made.
     #[arg(long, value_enum, ignore_case = true, default_value = "EU")]
-    regime: Regime,
+    regime: RegimeArg,
     /// The day to decide for, as in 2026-01-31; without it today.
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
@@ -55,7 +55,7 @@ struct Rules {
 
 #[derive(Clone, Copy, ValueEnum)]
 #[value(rename_all = "UPPER")]
-enum Regime {
+enum RegimeArg {
     Eu,
     Uk,
 }
@@ -67,12 +67,12 @@ impl Rules {
     }
 
     /// Reads a person, or names every fault of what was said about them.
-    fn read(&self, person: &Tree, day: Date) -> Result<DryRun, Vec<Fault>> {
+    fn read(&self, person: &Json, day: Date) -> Result<DryRun, Vec<FieldError>> {
         let regime = match self.regime {
-            Regime::Eu => RegimeSetting::Eu,
-            Regime::Uk => RegimeSetting::Uk,
+            RegimeArg::Eu => RegimeSetting::Eu,
+            RegimeArg::Uk => RegimeSetting::Uk,
         };
-        let settings = Settings { regime, ..Settings::default() };
+        let settings = TenantSettings { regime, ..TenantSettings::default() };
         DryRun::read(person, &settings, day)
     }
 }
@@ -113,11 +113,11 @@ fn person<'a>(
     texts: impl IntoIterator<Item = (&'static str, &'a str)>,
     nationalities: impl IntoIterator<Item = &'a str>,
     identifiers: impl IntoIterator<Item = &'a str>,
-) -> Tree {
-    let text = |text: &str| Tree::Text(text.to_owned());
-    let mut members: Vec<(String, Tree)> =
+) -> Json {
+    let text = |text: &str| Json::Text(text.to_owned());
+    let mut members: Vec<(String, Json)> =
         texts.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
-    members.push(("nationalities".to_owned(), Tree::List(nationalities.into_iter().map(text).collect())));
+    members.push(("nationalities".to_owned(), Json::List(nationalities.into_iter().map(text).collect())));
     let identifier = |written: &str| {
         let parts: Vec<&str> = written.splitn(3, ':').map(str::trim).collect();
         // What accepts everything: whether it is a passport follows from the standard.
@@ -127,17 +127,17 @@ fn person<'a>(
             _ => &["issuing_country", "identifier_standard", "identifier"],
         };
         members.extend(names.iter().zip(&parts).map(|(name, part)| ((*name).to_owned(), text(part))));
-        Tree::Object(members)
+        Json::Object(members)
     };
-    members.push(("identifiers".to_owned(), Tree::List(identifiers.into_iter().map(identifier).collect())));
-    Tree::Object(members)
+    members.push(("identifiers".to_owned(), Json::List(identifiers.into_iter().map(identifier).collect())));
+    Json::Object(members)
 }
 
 /// Names every identifier without its country in front.
-fn without_country<'a>(identifiers: impl Iterator<Item = &'a str>) -> Vec<Fault> {
+fn without_country<'a>(identifiers: impl Iterator<Item = &'a str>) -> Vec<FieldError> {
     let message = "must be COUNTRY:VALUE or COUNTRY:STANDARD:VALUE, as in PL:PESEL:54010150464";
     let unnamed = identifiers.enumerate().filter(|(_, written)| !written.contains(':'));
-    unnamed.map(|(at, _)| Fault::new(format!("identifiers[{at}]"), message)).collect()
+    unnamed.map(|(at, _)| FieldError::new(format!("identifiers[{at}]"), message)).collect()
 }
 
 /// Tells whether a person needs a review: nothing can be reported yet, or an identifier has a finding, be it one

@@ -1,4 +1,4 @@
-//! Answers of a check as text, JSON lines or CSV, on standard output or in a file.
+//! Writes results as text, JSON lines or CSV, to standard output or a file.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -10,15 +10,15 @@ use csv::{Writer, WriterBuilder};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
-use crate::domain::identifier::Finding;
-use crate::domain::reporting::Report;
-use crate::domain::schema::Fault;
+use crate::domain::identification::identifier::Finding;
+use crate::domain::identification::reporting::Report;
+use crate::domain::json::schema::FieldError;
 
 use super::table::is_format;
 use super::{joined, named, verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// Line, record, columns passed through, verdict and findings, with tabs between.
     Text,
     /// An object on each line.
@@ -27,34 +27,34 @@ pub enum Format {
     Csv,
 }
 
-impl Format {
+impl OutputFormat {
     /// The format that the name of a file asks for.
     pub fn of_path(path: &Path) -> anyhow::Result<Self> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
-            Some("csv") => Ok(Format::Csv),
-            Some("json" | "jsonl" | "ndjson") => Ok(Format::Json),
+            Some("csv") => Ok(OutputFormat::Csv),
+            Some("json" | "jsonl" | "ndjson") => Ok(OutputFormat::Json),
             Some("xlsx" | "xlsm" | "xls" | "ods") => {
                 bail!("--output: workbooks are not written; a .csv file opens in a spreadsheet")
             }
-            _ => Ok(Format::Text),
+            _ => Ok(OutputFormat::Text),
         }
     }
 }
 
 /// The answer about a record.
-pub struct Answer<'a> {
+pub struct JudgedRecord<'a> {
     pub line: u64,
     pub record: u64,
     /// Columns that are passed through.
     pub with: Vec<(&'a str, &'a str)>,
-    pub result: Result<Report, Vec<Fault>>,
+    pub result: Result<Report, Vec<FieldError>>,
     /// What was found out about the record beside its identifiers.
     pub findings: Vec<Finding>,
     pub needs_a_look: bool,
 }
 
-impl Answer<'_> {
+impl JudgedRecord<'_> {
     /// Everything found, in words.
     fn findings(&self) -> String {
         let of_identifiers = self.result.iter().flat_map(|report| &report.identifiers).flat_map(|one| {
@@ -77,11 +77,11 @@ impl Answer<'_> {
 
 /// Where answers go.
 pub struct Output {
-    writer: Kind,
+    writer: OutputKind,
     file: Option<(NamedTempFile, PathBuf)>,
 }
 
-enum Kind {
+enum OutputKind {
     Text(Box<dyn Write>),
     Json(Box<dyn Write>),
     Csv(Box<Writer<Box<dyn Write>>>),
@@ -102,7 +102,7 @@ impl Output {
     pub fn open(
         path: Option<&Path>,
         input: &Path,
-        format: Format,
+        format: OutputFormat,
         dialect: Dialect,
         with: &[(String, usize)],
     ) -> anyhow::Result<Self> {
@@ -112,9 +112,9 @@ impl Output {
                 Some(path) => open(path, input).with_context(|| format!("--output {}", path.display()))?,
             };
         let writer = match format {
-            Format::Text => Kind::Text(out),
-            Format::Json => Kind::Json(out),
-            Format::Csv => {
+            OutputFormat::Text => OutputKind::Text(out),
+            OutputFormat::Json => OutputKind::Json(out),
+            OutputFormat::Csv => {
                 if dialect.has_byte_order_mark {
                     out.write_all("\u{feff}".as_bytes())?;
                 }
@@ -124,25 +124,25 @@ impl Output {
                 writer
                     .write_record(header.chain(CSV_HEADER.iter().map(|name| (*name).to_owned())))
                     .map_err(io::Error::from)?;
-                Kind::Csv(Box::new(writer))
+                OutputKind::Csv(Box::new(writer))
             }
         };
         Ok(Self { writer, file })
     }
 
-    pub fn write(&mut self, answer: &Answer<'_>) -> io::Result<()> {
+    pub fn write(&mut self, answer: &JudgedRecord<'_>) -> io::Result<()> {
         match &mut self.writer {
-            Kind::Text(out) => write_text(answer, out),
-            Kind::Json(out) => write_json(answer, out),
-            Kind::Csv(writer) => writer.write_record(csv_record(answer)).map_err(io::Error::from),
+            OutputKind::Text(out) => write_text(answer, out),
+            OutputKind::Json(out) => write_json(answer, out),
+            OutputKind::Csv(writer) => writer.write_record(csv_record(answer)).map_err(io::Error::from),
         }
     }
 
     /// Writes what is left, and gives a file its name.
     pub fn finish(self) -> anyhow::Result<()> {
         match self.writer {
-            Kind::Text(mut out) | Kind::Json(mut out) => out.flush()?,
-            Kind::Csv(mut writer) => writer.flush()?,
+            OutputKind::Text(mut out) | OutputKind::Json(mut out) => out.flush()?,
+            OutputKind::Csv(mut writer) => writer.flush()?,
         }
         if let Some((file, path)) = self.file {
             file.as_file().sync_all()?;
@@ -178,7 +178,7 @@ fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
     Ok((Box::new(out), Some((file, path))))
 }
 
-fn write_text(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_text(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{}\t{}", answer.line, answer.record)?;
     for (_, cell) in &answer.with {
         write!(out, "\t{}", visible(cell))?;
@@ -201,7 +201,7 @@ fn visible(cell: &str) -> String {
     cell.chars().flat_map(escaped).collect()
 }
 
-fn write_json(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_json(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut object = Map::new();
     object.insert("line".to_owned(), json!(answer.line));
     object.insert("record".to_owned(), json!(answer.record));
@@ -225,7 +225,7 @@ fn write_json(answer: &Answer<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", Value::Object(object))
 }
 
-fn csv_record(answer: &Answer<'_>) -> Vec<String> {
+fn csv_record(answer: &JudgedRecord<'_>) -> Vec<String> {
     let mut record = vec![answer.line.to_string(), answer.record.to_string()];
     record.extend(answer.with.iter().map(|(_, cell)| harmless(cell)));
     let report = answer.result.as_ref().ok();

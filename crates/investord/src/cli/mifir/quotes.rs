@@ -1,4 +1,4 @@
-//! Where the records of a CSV file begin, and whether its quotes do.
+//! Finds the start of CSV records, and quotes that are never closed.
 //!
 //! The crate `csv` reads leniently: a quote that is never closed makes one cell of the rest of the file, and text behind
 //! a closing quote is taken as it is. Either can swallow rows without a trace, so the bytes are watched on their way to
@@ -13,7 +13,7 @@ use std::rc::Rc;
 const MOST_RECORD_BYTES: usize = 1 << 20;
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum QuoteState {
     RecordStart,
     CellStart,
     Unquoted,
@@ -27,7 +27,7 @@ enum State {
 /// Follows the bytes of a CSV file.
 pub struct Quotes {
     delimiter: u8,
-    state: State,
+    state: QuoteState,
     /// Line of the byte that comes next, from 1.
     line: u64,
     after_return: bool,
@@ -42,7 +42,7 @@ impl Quotes {
     pub fn new(delimiter: u8) -> Self {
         Self {
             delimiter,
-            state: State::RecordStart,
+            state: QuoteState::RecordStart,
             line: 1,
             after_return: false,
             starts: VecDeque::new(),
@@ -66,28 +66,28 @@ impl Quotes {
 
     fn step(&mut self, byte: u8) -> Result<(), String> {
         let is_break = matches!(byte, b'\n' | b'\r');
-        if self.state == State::RecordStart && !is_break {
+        if self.state == QuoteState::RecordStart && !is_break {
             self.starts.push_back(self.line);
             self.record_bytes = 0;
-            self.state = State::CellStart;
+            self.state = QuoteState::CellStart;
         }
         self.record_bytes += 1;
         if self.record_bytes > MOST_RECORD_BYTES {
             return Err(self.too_long());
         }
         self.state = match (self.state, byte) {
-            (State::Quoted, b'"') => State::Closing,
-            (State::Quoted, _) => State::Quoted,
-            (State::Closing, b'"') => State::Quoted,
-            (State::CellStart, b'"') => {
+            (QuoteState::Quoted, b'"') => QuoteState::Closing,
+            (QuoteState::Quoted, _) => QuoteState::Quoted,
+            (QuoteState::Closing, b'"') => QuoteState::Quoted,
+            (QuoteState::CellStart, b'"') => {
                 self.opened = self.line;
-                State::Quoted
+                QuoteState::Quoted
             }
-            _ if is_break => State::RecordStart,
-            _ if byte == self.delimiter => State::CellStart,
-            (State::Closing | State::Closed, b' ' | b'\t') => State::Closed,
-            (State::Closing | State::Closed, _) => return Err(self.text_behind_quote()),
-            _ => State::Unquoted,
+            _ if is_break => QuoteState::RecordStart,
+            _ if byte == self.delimiter => QuoteState::CellStart,
+            (QuoteState::Closing | QuoteState::Closed, b' ' | b'\t') => QuoteState::Closed,
+            (QuoteState::Closing | QuoteState::Closed, _) => return Err(self.text_behind_quote()),
+            _ => QuoteState::Unquoted,
         };
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Quotes {
     }
 
     fn end(&self) -> Result<(), String> {
-        if self.state != State::Quoted {
+        if self.state != QuoteState::Quoted {
             return Ok(());
         }
         Err(format!("line {}: a quote opens here and is never closed", self.opened))
@@ -117,7 +117,9 @@ impl Quotes {
 
     fn too_long(&self) -> String {
         let opened = match self.state {
-            State::Quoted => format!(": a quote that opens on line {} seems never to be closed", self.opened),
+            QuoteState::Quoted => {
+                format!(": a quote that opens on line {} seems never to be closed", self.opened)
+            }
             _ => String::new(),
         };
         format!("line {}: the row is longer than {MOST_RECORD_BYTES} bytes{opened}", self.line)

@@ -1,4 +1,4 @@
-//! Numbers and people that stand on more than one row.
+//! Finds numbers and people that occur in more than one record.
 //!
 //! Only hashes are kept, so that memory stays small whatever the file holds.
 
@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::domain::identifier::{Content, Finding, SOFT};
-use crate::domain::reporting::DryRun;
+use crate::domain::identification::identifier::{Finding, IdentifierContent, SOFT};
+use crate::domain::identification::reporting::DryRun;
 
 use super::headers::folded;
 
@@ -21,7 +21,7 @@ fn key(parts: &[&str]) -> Key {
     key
 }
 
-fn number_key(content: &Content) -> Key {
+fn number_key(content: &IdentifierContent) -> Key {
     key(&[content.country.as_str(), &content.standard, &content.reported])
 }
 
@@ -32,13 +32,13 @@ fn person_key(person: &DryRun) -> Key {
     key(&[&folded(&identity.first_name), &folded(&identity.last_name), &birth_date])
 }
 
-fn numbers(contents: &[Content]) -> impl Iterator<Item = &Content> {
+fn numbers(contents: &[IdentifierContent]) -> impl Iterator<Item = &IdentifierContent> {
     contents.iter().filter(|content| !content.is_concat())
 }
 
 /// A row on which a number or a person stands.
 #[derive(Clone, Copy)]
-struct Place {
+struct RecordPosition {
     line: u64,
     person: Key,
     has_number: bool,
@@ -46,26 +46,26 @@ struct Place {
 
 /// All rows, as they are read.
 #[derive(Default)]
-pub struct Rows {
-    numbers: Vec<(Key, Place)>,
-    people: Vec<(Key, Place)>,
+pub struct RecordNumbers {
+    numbers: Vec<(Key, RecordPosition)>,
+    people: Vec<(Key, RecordPosition)>,
 }
 
-impl Rows {
+impl RecordNumbers {
     pub fn add(&mut self, line: u64, person: &DryRun) {
         let has_number = numbers(&person.contents).next().is_some();
-        let place = Place { line, person: person_key(person), has_number };
+        let place = RecordPosition { line, person: person_key(person), has_number };
         self.people.push((place.person, place));
         self.add_numbers(place, &person.contents);
     }
 
     /// Adds the numbers of a row that says nothing else.
-    pub fn add_without_person(&mut self, line: u64, contents: &[Content]) {
-        let place = Place { line, person: Key::default(), has_number: true };
+    pub fn add_without_person(&mut self, line: u64, contents: &[IdentifierContent]) {
+        let place = RecordPosition { line, person: Key::default(), has_number: true };
         self.add_numbers(place, contents);
     }
 
-    fn add_numbers(&mut self, place: Place, contents: &[Content]) {
+    fn add_numbers(&mut self, place: RecordPosition, contents: &[IdentifierContent]) {
         self.numbers.extend(numbers(contents).map(|content| (number_key(content), place)));
     }
 
@@ -79,7 +79,7 @@ impl Rows {
 }
 
 /// What stands on more than one line, each with its places in the order of the file.
-fn groups(mut places: Vec<(Key, Place)>) -> Vec<(Key, Vec<Place>)> {
+fn groups(mut places: Vec<(Key, RecordPosition)>) -> Vec<(Key, Vec<RecordPosition>)> {
     places.sort_unstable_by_key(|(key, place)| (*key, place.line));
     places.dedup_by_key(|(key, place)| (*key, place.line));
     let groups = places.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1);
@@ -89,12 +89,12 @@ fn groups(mut places: Vec<(Key, Place)>) -> Vec<(Key, Vec<Place>)> {
 /// The lines of a group: the first of them, because a message names no more, and how many there are. So a row costs the
 /// same in a group of two as in one of a million.
 #[derive(Clone, Default)]
-struct Lines {
+struct LineNumbers {
     first: Vec<u64>,
     count: usize,
 }
 
-impl Lines {
+impl LineNumbers {
     fn add(&mut self, line: u64) {
         if self.first.len() <= MOST_LINES {
             self.first.push(line);
@@ -111,13 +111,13 @@ impl Lines {
 
 /// The rows of a name and a birth date.
 struct SameName {
-    all: Lines,
-    without_number: Lines,
+    all: LineNumbers,
+    without_number: LineNumbers,
 }
 
 impl SameName {
-    fn new(places: &[Place]) -> Self {
-        let (mut all, mut without_number) = (Lines::default(), Lines::default());
+    fn new(places: &[RecordPosition]) -> Self {
+        let (mut all, mut without_number) = (LineNumbers::default(), LineNumbers::default());
         for place in places {
             all.add(place.line);
             if !place.has_number {
@@ -130,14 +130,14 @@ impl SameName {
 
 /// The rows of a number.
 struct SameNumber {
-    by_person: HashMap<Key, Lines>,
+    by_person: HashMap<Key, LineNumbers>,
     /// The first rows, so many of each person that enough are left without those of any one.
-    first: Vec<Place>,
+    first: Vec<RecordPosition>,
     count: usize,
 }
 
 impl SameNumber {
-    fn new(places: &[Place]) -> Self {
+    fn new(places: &[RecordPosition]) -> Self {
         let mut number = Self { by_person: HashMap::new(), first: Vec::new(), count: places.len() };
         for place in places {
             let lines = number.by_person.entry(place.person).or_default();
@@ -150,14 +150,14 @@ impl SameNumber {
     }
 
     /// Returns the other rows of a person, and those of others.
-    fn beside(&self, line: u64, own: Option<Key>) -> (Lines, Lines) {
+    fn beside(&self, line: u64, own: Option<Key>) -> (LineNumbers, LineNumbers) {
         let Some(same) = own.and_then(|own| self.by_person.get(&own)) else {
             let first = self.first.iter().map(|place| place.line).filter(|other| *other != line).collect();
-            return (Lines::default(), Lines { first, count: self.count.saturating_sub(1) });
+            return (LineNumbers::default(), LineNumbers { first, count: self.count.saturating_sub(1) });
         };
         let others = self.first.iter().filter(|place| Some(place.person) != own);
         let others =
-            Lines { first: others.map(|place| place.line).collect(), count: self.count - same.count };
+            LineNumbers { first: others.map(|place| place.line).collect(), count: self.count - same.count };
         (same.beside(line), others)
     }
 }
@@ -178,18 +178,18 @@ impl Repeats {
             // Two numbers are two people, who happen to have one name.
             Some(same) if has_number => same.without_number.clone(),
             Some(same) => same.all.beside(line),
-            None => Lines::default(),
+            None => LineNumbers::default(),
         };
         findings.extend(finding("repeated_person", "the same name and birth date stand", &others));
         findings
     }
 
     /// The same for a row whose person cannot be read.
-    pub fn findings_without_person(&self, line: u64, contents: &[Content]) -> Vec<Finding> {
+    pub fn findings_without_person(&self, line: u64, contents: &[IdentifierContent]) -> Vec<Finding> {
         self.of_numbers(line, contents, None)
     }
 
-    fn of_numbers(&self, line: u64, contents: &[Content], own: Option<Key>) -> Vec<Finding> {
+    fn of_numbers(&self, line: u64, contents: &[IdentifierContent], own: Option<Key>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for content in numbers(contents) {
             let Some(number) = self.numbers.get(&number_key(content)) else { continue };
@@ -211,7 +211,7 @@ impl Repeats {
 const MOST_LINES: usize = 5;
 
 /// Says what stands on other lines, if there are any.
-fn finding(code: &str, what: &str, others: &Lines) -> Option<Finding> {
+fn finding(code: &str, what: &str, others: &LineNumbers) -> Option<Finding> {
     if others.count == 0 {
         return None;
     }
@@ -234,16 +234,19 @@ mod tests {
             for assignment in 0..3_u64.pow(blocks) {
                 let person = |block: u32| [u8::try_from(assignment / 3_u64.pow(block) % 3).unwrap(); 16];
                 // Six rows each, so that lists are cut.
-                let place = |at: u32| Place { line: at.into(), person: person(at / 6), has_number: true };
-                let places: Vec<Place> = (0..6 * blocks).map(place).collect();
+                let place =
+                    |at: u32| RecordPosition { line: at.into(), person: person(at / 6), has_number: true };
+                let places: Vec<RecordPosition> = (0..6 * blocks).map(place).collect();
                 let number = SameNumber::new(&places);
                 for own in &places {
-                    let told =
-                        |lines: Lines| finding("code", "it stands", &lines).map(|finding| finding.message);
+                    let told = |lines: LineNumbers| {
+                        finding("code", "it stands", &lines).map(|finding| finding.message)
+                    };
                     let all = |same: bool| {
-                        let mut lines = Lines::default();
-                        let of =
-                            |place: &&Place| (place.person == own.person) == same && place.line != own.line;
+                        let mut lines = LineNumbers::default();
+                        let of = |place: &&RecordPosition| {
+                            (place.person == own.person) == same && place.line != own.line
+                        };
                         places.iter().filter(of).for_each(|place| lines.add(place.line));
                         told(lines)
                     };

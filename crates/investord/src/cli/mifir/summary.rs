@@ -1,10 +1,10 @@
-//! What a check counts.
+//! Counts results for the last lines of a check.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::NOTE;
-use super::output::Answer;
+use super::output::JudgedRecord;
 
 #[derive(Default)]
 pub struct Summary {
@@ -18,7 +18,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn count(&mut self, answer: &Answer<'_>) {
+    pub fn count(&mut self, answer: &JudgedRecord<'_>) {
         self.people += 1;
         self.to_be_looked_at += u64::from(answer.needs_a_look);
         let outcome = answer.result.as_ref().map_or("ERROR", |report| report.outcome);

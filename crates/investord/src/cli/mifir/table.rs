@@ -1,4 +1,4 @@
-//! A file of people as records, whatever program wrote it.
+//! Reads a file of any format as records.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,11 +16,11 @@ use super::workbook::{self, Sheet};
 const MOST_SPOOLED: usize = 16 << 20;
 
 /// Bytes that can be read again from the start.
-pub trait Source: Read + Seek {}
-impl<T: Read + Seek> Source for T {}
+pub trait RecordSource: Read + Seek {}
+impl<T: Read + Seek> RecordSource for T {}
 
 /// What was said on the command line about the form of the file.
-pub struct Form<'a> {
+pub struct TableForm<'a> {
     pub delimiter: Option<u8>,
     pub encoding: Option<&'static encoding_rs::Encoding>,
     pub sheet: Option<&'a str>,
@@ -29,7 +29,7 @@ pub struct Form<'a> {
 }
 
 /// A record of the file.
-pub struct Row<'a> {
+pub struct Record<'a> {
     /// Where it begins in the file: the line, or the row of the sheet.
     pub line: u64,
     /// Its number among the people, from 1.
@@ -44,7 +44,7 @@ pub enum Table {
 
 impl Table {
     /// Opens a file, `-` for standard input. `say` hears what was found out about its form.
-    pub fn open(path: &Path, form: &Form<'_>, say: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
+    pub fn open(path: &Path, form: &TableForm<'_>, say: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
         let mut source = open(path)?;
         let mut start = [0; 8];
         let length = read_start(&mut source, &mut start)?;
@@ -96,19 +96,19 @@ impl Table {
     }
 
     /// Visits every row behind the header that is not blank.
-    pub fn each(&mut self, visit: &mut dyn FnMut(&Row<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub fn each(&mut self, visit: &mut dyn FnMut(&Record<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
         match self {
             Table::Csv(file) => file.each(visit),
             Table::Sheet(sheet) => sheet
                 .rows
                 .iter()
                 .zip(1..)
-                .try_for_each(|((line, cells), record)| visit(&Row { line: *line, record, cells })),
+                .try_for_each(|((line, cells), record)| visit(&Record { line: *line, record, cells })),
         }
     }
 }
 
-fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
+fn open(path: &Path) -> anyhow::Result<Box<dyn RecordSource>> {
     if path.as_os_str() == "-" {
         return spooled(io::stdin().lock());
     }
@@ -121,7 +121,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
 }
 
 /// Keeps a stream, which can be read only once.
-fn spooled(mut stream: impl Read) -> anyhow::Result<Box<dyn Source>> {
+fn spooled(mut stream: impl Read) -> anyhow::Result<Box<dyn RecordSource>> {
     let mut spool = SpooledTempFile::new(MOST_SPOOLED);
     io::copy(&mut stream, &mut spool).context("cannot be kept in a temporary file")?;
     spool.rewind()?;
@@ -129,7 +129,7 @@ fn spooled(mut stream: impl Read) -> anyhow::Result<Box<dyn Source>> {
 }
 
 /// Reads as many bytes from the start as there are, and goes back.
-pub fn read_start(source: &mut dyn Source, buffer: &mut [u8]) -> io::Result<usize> {
+pub fn read_start(source: &mut dyn RecordSource, buffer: &mut [u8]) -> io::Result<usize> {
     source.seek(SeekFrom::Start(0))?;
     let mut length = 0;
     while length < buffer.len() {

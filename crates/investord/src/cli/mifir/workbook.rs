@@ -1,4 +1,4 @@
-//! A sheet of a workbook as records: `.xlsx`, `.xlsm` and the older `.xls`.
+//! Reads a sheet of a workbook (`.xlsx`, `.xlsm`, `.xls`) as records.
 
 use std::io::{self, Read, Seek};
 
@@ -7,7 +7,7 @@ use calamine::{Cell, Data, DataRef, ExcelDateTime, Reader, Xls, XlsError, Xlsx, 
 use csv::StringRecord;
 use zip::ZipArchive;
 
-use super::table::{Form, Source, is_blank};
+use super::table::{RecordSource, TableForm, is_blank};
 
 /// Bytes that a workbook may unpack to: what compresses better than any list of people is an attack on memory.
 const MOST_UNPACKED: u64 = 1 << 30;
@@ -23,12 +23,16 @@ pub struct Sheet {
 }
 
 enum Workbook {
-    Xlsx(Xlsx<Box<dyn Source>>),
-    Xls(Xls<Box<dyn Source>>),
+    Xlsx(Xlsx<Box<dyn RecordSource>>),
+    Xls(Xls<Box<dyn RecordSource>>),
 }
 
 /// Reads the sheet that was asked for, or the first one whose header is understood.
-pub fn open(source: Box<dyn Source>, form: &Form<'_>, say: &mut dyn FnMut(String)) -> anyhow::Result<Sheet> {
+pub fn open(
+    source: Box<dyn RecordSource>,
+    form: &TableForm<'_>,
+    say: &mut dyn FnMut(String),
+) -> anyhow::Result<Sheet> {
     let mut workbook = Workbook::open(source)?;
     let names = workbook.names();
     let Some(wanted) = form.sheet else { return best_sheet(&mut workbook, &names, form, say) };
@@ -43,7 +47,7 @@ pub fn open(source: Box<dyn Source>, form: &Form<'_>, say: &mut dyn FnMut(String
 fn best_sheet(
     workbook: &mut Workbook,
     names: &[String],
-    form: &Form<'_>,
+    form: &TableForm<'_>,
     say: &mut dyn FnMut(String),
 ) -> anyhow::Result<Sheet> {
     let mut best: Option<(usize, &String, Sheet)> = None;
@@ -74,7 +78,7 @@ fn quoted(name: &String) -> String {
 }
 
 impl Workbook {
-    fn open(mut source: Box<dyn Source>) -> anyhow::Result<Self> {
+    fn open(mut source: Box<dyn RecordSource>) -> anyhow::Result<Self> {
         let mut magic = [0; 2];
         source.read_exact(&mut magic)?;
         source.rewind()?;
@@ -140,7 +144,7 @@ fn of_xlsx(error: XlsxError) -> anyhow::Error {
 }
 
 /// Unpacks everything once, because the sizes that an archive states of itself prove nothing.
-fn unpackable(source: Box<dyn Source>, most: u64) -> anyhow::Result<Box<dyn Source>> {
+fn unpackable(source: Box<dyn RecordSource>, most: u64) -> anyhow::Result<Box<dyn RecordSource>> {
     let damaged = "is no whole workbook";
     let mut archive = ZipArchive::new(source).context(damaged)?;
     let mut left = most;

@@ -1,0 +1,171 @@
+//! Replay protection in memory: nonces of signed messages that this process has received (decision W5).
+//!
+//! What changes anything is remembered in the store as well, so that it holds across processes and restarts; here all
+//! are remembered, so that a repeat is refused before it costs a transaction.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::store::log::idempotency::Nonce;
+
+/// Longer than any signature can be valid: lifetime 300 s, 30 s ahead, 5 s of grace.
+const LONGEST: SignedDuration = SignedDuration::from_secs(340);
+/// Messages of all tenants, some 64 MiB. Beyond that the tenant with the most of them loses its older ones.
+const MOST: usize = 1_000_000;
+
+/// What was seen of each tenant: none can have another's forgotten.
+pub struct ReplayGuard {
+    most: usize,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    started: Timestamp,
+    /// Messages that are remembered, at most: what has become too old is taken off when the room is full.
+    count: usize,
+    tenants: HashMap<i64, Generations>,
+}
+
+/// Two generations: the older one is dropped when the younger is as old as [`LONGEST`], so every message is
+/// kept for at least that long, and the memory is bounded.
+struct Generations {
+    began: Timestamp,
+    /// What was signed before may have been forgotten.
+    known_since: Timestamp,
+    young: HashMap<[u8; 16], Timestamp>,
+    old: HashMap<[u8; 16], Timestamp>,
+}
+
+impl ReplayGuard {
+    pub fn new(started: Timestamp) -> Self {
+        Self { most: MOST, seen: Mutex::new(Seen { started, count: 0, tenants: HashMap::new() }) }
+    }
+
+    /// Remembers a message of a tenant; false if it was there already and could still be valid.
+    pub fn is_first_time(&self, tenant: i64, nonce: &Nonce) -> bool {
+        let Nonce { hash, until, now } = *nonce;
+        let Seen { started, count, tenants } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *count >= self.most {
+            make_room(tenants, self.most, now);
+            *count = tenants.values().map(Generations::len).sum();
+        }
+        let seen = tenants.entry(tenant).or_insert_with(|| Generations::since(*started, now));
+        if now < seen.began {
+            // The clock has gone back: count anew, and forget nothing that it may come back to.
+            seen.began = now;
+        } else if now.duration_since(seen.began) >= LONGEST {
+            seen.age(now);
+        }
+        let known = seen.young.get(&hash).or_else(|| seen.old.get(&hash));
+        let first = known.is_none_or(|until| *until < now);
+        if first {
+            seen.young.insert(hash, until);
+            *count += 1;
+        }
+        first
+    }
+
+    /// Whether a message of a tenant that was signed then would be known if it had been received: not what was signed
+    /// before this process was there. A signature from up to 30 s ahead is taken for one that was received then.
+    pub fn covers(&self, tenant: i64, signed: Timestamp, now: Timestamp) -> bool {
+        let Seen { started, tenants, .. } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = tenants.get_mut(&tenant).map_or(started, |seen| &mut seen.known_since);
+        // A clock that goes back shall not have everything refused until it is where it was.
+        *since = now.min(*since);
+        // Signatures count in seconds.
+        signed.as_second() >= since.as_second()
+    }
+}
+
+/// Drops what is too old, and if that is not enough the older messages of the tenant that has the most.
+fn make_room(tenants: &mut HashMap<i64, Generations>, most: usize, now: Timestamp) {
+    tenants.retain(|_, seen| !seen.is_over(now));
+    let count: usize = tenants.values().map(Generations::len).sum();
+    if count >= most
+        && let Some(largest) = tenants.values_mut().max_by_key(|seen| seen.len())
+    {
+        largest.forget(now);
+    }
+}
+
+impl Generations {
+    fn since(known_since: Timestamp, now: Timestamp) -> Self {
+        Self { began: now, known_since, young: HashMap::new(), old: HashMap::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// Whether nothing of it can be valid any more.
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.duration_since(self.began) >= LONGEST + LONGEST
+    }
+
+    fn age(&mut self, now: Timestamp) {
+        self.old = std::mem::take(&mut self.young);
+        self.began = now;
+    }
+
+    /// Makes room before the time.
+    fn forget(&mut self, now: Timestamp) {
+        self.known_since = if self.old.is_empty() { now } else { self.began };
+        self.old = HashMap::new();
+        if self.known_since == now {
+            self.young = HashMap::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_for_as_long_as_a_signature_can_live() {
+        let start = Timestamp::from_second(1_700_000_000).unwrap();
+        let replays = ReplayGuard::new(start);
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        let first = |byte, now, until| {
+            replays.is_first_time(1, &Nonce { hash: [byte; 16], until: at(until), now: at(now) })
+        };
+        assert!(first(1, 0, 60));
+        assert!(!first(1, 0, 60));
+        assert!(!first(1, 60, 120));
+        assert!(first(1, 61, 120), "the first can no longer be valid");
+        assert!(first(2, 339, 669));
+        assert!(!first(2, 341, 669), "kept although its generation has ended");
+        assert!(!first(2, 669, 700));
+        assert!(!first(2, -3600, -3500), "kept when the clock goes back");
+        assert!(first(3, -3600, -3500));
+    }
+
+    #[test]
+    fn a_tenant_that_sends_much_loses_its_own_messages_and_they_are_known_to_be_lost() {
+        let start = Timestamp::from_second(1_700_000_000).unwrap();
+        let replays = ReplayGuard { most: 100, ..ReplayGuard::new(start) };
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        let first = |tenant, byte, now| {
+            replays.is_first_time(tenant, &Nonce { hash: [byte; 16], until: at(300), now: at(now) })
+        };
+        assert!(!replays.covers(2, at(-1), at(0)), "before the process was there");
+        for byte in 0..9 {
+            assert!(first(1, byte, 0));
+        }
+        for byte in 0..250 {
+            assert!(first(2, byte, 1 + i64::from(byte) / 100));
+        }
+        for byte in 0..9 {
+            assert!(!first(1, byte, 4), "another tenant's messages stay");
+        }
+        assert!(replays.covers(1, at(0), at(4)));
+        assert!(!replays.covers(2, at(0), at(4)), "some of them have been forgotten");
+        assert!(replays.covers(2, at(4), at(4)));
+        assert!(replays.covers(2, at(-3600), at(-3600)), "the clock has gone back");
+        assert!(replays.covers(2, at(-3599), at(-3500)), "and goes on from there");
+        let kept: usize = replays.seen.lock().unwrap().tenants.values().map(Generations::len).sum();
+        assert!(kept <= 100, "{kept}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Counts the signatures that strict signatures would refuse (decision W21), and saves the counts once a minute.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use httpsig::VerifyError;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::store::tenants::signature_counts;
+use crate::store::tenants::signature_counts::SignatureCount;
+use crate::store::{Store, StoreError, Tx};
+
+const EVERY: Duration = Duration::from_mins(1);
+
+/// What has been counted since it was last added to the store: as much as there are clients, and lost with the process.
+#[derive(Default)]
+pub struct SignatureCounts(Mutex<BTreeMap<Uuid, SignatureCount>>);
+
+impl SignatureCounts {
+    /// Counts a signature that held, by whether it would have held for a strict tenant.
+    pub fn count(&self, client: Uuid, now: Timestamp, strictly: Result<(), VerifyError>) {
+        let (taken, refused) = if strictly.is_ok() { (1, 0) } else { (0, 1) };
+        let last_refused = strictly.err().map(|refusal| (now, refusal.to_string()));
+        self.add(client, SignatureCount { since: now, last_at: now, taken, refused, last_refused });
+    }
+
+    fn add(&self, client: Uuid, more: SignatureCount) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = counts.get_mut(&client) else {
+            counts.insert(client, more);
+            return;
+        };
+        count.since = count.since.min(more.since);
+        count.last_at = count.last_at.max(more.last_at);
+        count.taken += more.taken;
+        count.refused += more.refused;
+        count.last_refused = count.last_refused.take().max(more.last_refused);
+    }
+
+    /// Adds what has been counted to the store; keeps it if that fails.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
+        let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let added = counts.clone();
+        // In the order of the clients, as other processes do it: so none waits for another that waits for it.
+        let unit = move |tx: &Tx<'_>| {
+            added.iter().try_for_each(|(client, count)| signature_counts::add(tx, *client, count))
+        };
+        let outcome = store.write("signature_counts.add", 0, unit).await;
+        if outcome.is_err() {
+            for (client, count) in counts {
+                self.add(client, count);
+            }
+        }
+        outcome
+    }
+}
+
+/// Saves the counts once a minute.
+pub async fn run(counts: Arc<SignatureCounts>, store: Store) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = counts.save(&store).await {
+            tracing::warn!(%error, "could not save the counts of signatures; trying again in {} s", EVERY.as_secs());
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The operations that account groups and accounts share: list, list those of a user, read, close.
+
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::access::client_cache::Tenant;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::paging;
+use crate::api::front::query;
+use crate::api::front::query::QueryParameter;
+use crate::api::openapi::{ACCEPTED, OperationDoc, PayloadDoc, path_id};
+use crate::api::{Reply, about_user};
+use crate::app::App;
+use crate::domain::accounts::{AccountResource, CLOSURE_REASONS};
+use crate::domain::json::schema::FieldRule;
+use crate::domain::users::User;
+use crate::problem::Problem;
+use crate::store::accounts;
+use crate::store::accounts::StoredAccountResource;
+use crate::store::encryption::UserKey;
+use crate::store::paging::{Page, SortKey};
+use crate::store::tenants::Sequence;
+use crate::store::{Tx, jobs, users};
+
+pub const READ: &[&str] = &["accounts:read", "accounts:admin"];
+pub const ADMIN: &[&str] = &["accounts:admin"];
+
+/// What makes one kind differ from the other on the wire.
+pub trait AccountEndpoints: StoredAccountResource {
+    const TAG: &'static str;
+    /// Operations with their ids: list, list those of a user, read, close.
+    const LIST: (&'static str, &'static str);
+    const OF_USER: (&'static str, &'static str);
+    const READ: (&'static str, &'static str);
+    const CLOSE: (&'static str, &'static str);
+    /// Name of the id in the path.
+    const ID: &'static str;
+    /// Kind of the step that ends a closing.
+    const CLOSING: &'static str;
+    const CLOSE_DESCRIPTION: &'static str;
+    const ONE: PayloadDoc;
+    const PAGE: PayloadDoc;
+
+    /// What the client says beside the path when it closes one; kept with it.
+    fn closes(&mut self, _query: &CloseQuery) {}
+
+    /// Parameters of the query that closes one.
+    fn close_parameters() -> Vec<Value> {
+        Vec::new()
+    }
+}
+
+pub struct ListAccountResources<T>(Page, PhantomData<T>);
+
+impl<T: AccountEndpoints> Operation for ListAccountResources<T> {
+    const OPERATION: &'static str = T::LIST.0;
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: T::TAG,
+        id: T::LIST.1,
+        summary: "List all",
+        description: "Lists those of all users of the tenant, closed ones among them, page by page.",
+        parameters: paging::parameters_with_cursor::<SortKey>,
+        request: None,
+        answer: T::PAGE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        Ok(Self(paging::parse_with_cursor(received.query())?, PhantomData))
+    }
+}
+
+pub async fn list<T: AccountEndpoints>(
+    State(app): State<App>,
+    req: Signed<ListAccountResources<T>>,
+) -> Result<Reply, Problem> {
+    let (client, page) = (Arc::clone(&req.client), req.operation.0);
+    let scan = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        accounts::list::<T>(tx, *number, page, key).map_err(Problem::from)
+    };
+    let listed = crate::api::scan(&app, req.client.tenant.number, "accounts.list", scan).await?;
+    Ok(Reply::ok(paging::envelope(page, &listed)))
+}
+
+pub struct ListAccountResourcesOfUser<T>(Uuid, Page, PhantomData<T>);
+
+impl<T: AccountEndpoints> Operation for ListAccountResourcesOfUser<T> {
+    const OPERATION: &'static str = T::OF_USER.0;
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: T::TAG,
+        id: T::OF_USER.1,
+        summary: "List those of a user",
+        description: "Lists those of one user, closed ones among them, page by page.",
+        parameters: || {
+            std::iter::once(path_id("user_id", "Id of the user."))
+                .chain(paging::parameters::<SortKey>())
+                .collect()
+        },
+        request: None,
+        answer: T::PAGE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let page = paging::parse(received.query())?;
+        received.path_id(1).map(|user| Self(user, page, PhantomData)).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn of_user<T: AccountEndpoints>(
+    State(app): State<App>,
+    req: Signed<ListAccountResourcesOfUser<T>>,
+) -> Result<Reply, Problem> {
+    let (client, ListAccountResourcesOfUser(user, page, _)) = (Arc::clone(&req.client), req.operation);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(accounts::of_user::<T>(tx, *number, user, &key)?)
+    };
+    let all = app.store.read("accounts.of_user", read).await?;
+    let compare = |sort: SortKey, one: &AccountResource<T>, other: &AccountResource<T>| match sort {
+        SortKey::CreatedAt => Ordering::Equal,
+        SortKey::UpdatedAt => one.updated_at.cmp(&other.updated_at),
+    };
+    let listed = page.of(all, compare, T::view);
+    Ok(Reply::ok(paging::envelope(page, &listed)))
+}
+
+pub struct ReadAccountResource<T>(Uuid, PhantomData<T>);
+
+impl<T: AccountEndpoints> Operation for ReadAccountResource<T> {
+    const OPERATION: &'static str = T::READ.0;
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: T::TAG,
+        id: T::READ.1,
+        summary: "Get one by id",
+        description: "Answers it as it is now. What belongs to users of other tenants is not found.",
+        parameters: || vec![path_id(T::ID, "Its id.")],
+        request: None,
+        answer: T::ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(|id| Self(id, PhantomData)).ok_or(Problem::NotFound(T::NOUN))
+    }
+}
+
+pub async fn read<T: AccountEndpoints>(
+    State(app): State<App>,
+    req: Signed<ReadAccountResource<T>>,
+) -> Result<Reply, Problem> {
+    let (client, id) = (Arc::clone(&req.client), req.operation.0);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        accounts::by_id::<T>(tx, *number, id, key)?.ok_or(Problem::NotFound(T::NOUN))
+    };
+    Ok(Reply::ok(T::view(&app.store.read("accounts.read", read).await?).to_string()))
+}
+
+/// What a client says when it closes something.
+pub struct CloseQuery {
+    pub reason: Option<String>,
+    /// Nothing is to be closed: the user is only told that it will be.
+    notification_only: bool,
+}
+
+/// The query that closes a group.
+pub static CLOSE: [QueryParameter; 2] = [
+    QueryParameter {
+        name: "closure_reason",
+        rule: FieldRule::OneOf(CLOSURE_REASONS),
+        default: None,
+        description: "Why it is closed; kept with it.",
+    },
+    QueryParameter {
+        name: "notification_only",
+        rule: FieldRule::Bool,
+        default: Some("false"),
+        description: "Whether the user is only to be told; then nothing is closed.",
+    },
+];
+
+impl CloseQuery {
+    /// Reads the query.
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let values = query::read(query, &CLOSE)?;
+        let reason = values.text("closure_reason").map(str::to_owned);
+        Ok(Self { reason, notification_only: values.is_true("notification_only") })
+    }
+}
+
+pub struct CloseAccountResource<T> {
+    id: Uuid,
+    query: CloseQuery,
+    kind: PhantomData<T>,
+}
+
+impl<T: AccountEndpoints> Operation for CloseAccountResource<T> {
+    const OPERATION: &'static str = T::CLOSE.0;
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: T::TAG,
+        id: T::CLOSE.1,
+        summary: "Close one",
+        description: T::CLOSE_DESCRIPTION,
+        parameters: || std::iter::once(path_id(T::ID, "Its id.")).chain(T::close_parameters()).collect(),
+        request: None,
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let query = CloseQuery::parse(received.query())?;
+        let id = received.path_id(1).ok_or(Problem::NotFound(T::NOUN))?;
+        Ok(Self { id, query, kind: PhantomData })
+    }
+}
+
+pub async fn close<T: AccountEndpoints>(
+    State(app): State<App>,
+    req: Signed<CloseAccountResource<T>>,
+) -> Result<Reply, Problem> {
+    let (ids, id, client) = (Arc::clone(&app.ids), req.operation.id, Arc::clone(&req.client));
+    let owner = move |tx: &Tx<'_>, tenant| {
+        Ok(accounts::by_id::<T>(tx, tenant, id, &client.tenant.key)?.map(|one| one.user_id))
+    };
+    let close = move |tx: &Tx<'_>,
+                      req: &Signed<CloseAccountResource<T>>,
+                      sequence: &mut Sequence,
+                      (user, key): (User, &UserKey)| {
+        let found = accounts::by_id::<T>(tx, sequence.tenant, id, &req.client.tenant.key)?;
+        let mut found = found.ok_or(Problem::NotFound(T::NOUN))?;
+        if req.operation.query.notification_only {
+            return Ok(Ok(Reply::accepted()));
+        }
+        let Some(event) = found.close(sequence.now) else {
+            return Ok(Err(Problem::State("it is closing, closed or locked")));
+        };
+        found.content.closes(&req.operation.query);
+        accounts::update(tx, sequence, &found, event, key, &*ids)?;
+        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        jobs::enqueue(tx, (sequence.tenant, user.id), T::CLOSING, id, Some(req.now))?;
+        Ok(Ok(Reply::accepted()))
+    };
+    let reply = about_user::write_found(&app, "accounts.close", req, (T::NOUN, owner), close).await?;
+    app.work.notify_one();
+    Ok(reply)
+}
+
+/// The parameters of [`CloseQuery`].
+pub fn close_parameters() -> Vec<Value> {
+    query::described(&CLOSE)
+}

@@ -1,0 +1,192 @@
+//! `/accounts`: create and rename; the other operations are in `account_resource.rs`.
+
+pub(in crate::api) mod account_groups;
+pub(in crate::api) mod account_resource;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::front::paging;
+use super::openapi::{ACCOUNTS, OperationDoc, PayloadDoc, path_id, request};
+use super::{Reply, about_user};
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::app::App;
+use crate::domain::accounts::{
+    ACCOUNT, Account, AccountDetails, AccountResource, AccountStatus, CREATE_ACCOUNT, GroupDetails,
+    NewAccount, SingleAccountDetails, UPDATE_ACCOUNT, parse_update,
+};
+use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::users::User;
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::jobs::ACCOUNT_CLOSING;
+use crate::store::tenants::Sequence;
+use crate::store::{Tx, accounts};
+use account_resource::{ADMIN, AccountEndpoints};
+
+pub fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Account", |schemas| {
+        let mut schema = open_object(&ACCOUNT, SchemaSide::Answer, schemas);
+        schema["description"] = json!("An account in an account group.");
+        schema["properties"]["account_number"] = json!({
+            "type": "integer",
+            "minimum": 1,
+            "description": "Serial number of the account in its account group.",
+        });
+        schema["required"].as_array_mut().into_iter().for_each(|names| names.push(json!("account_number")));
+        schema
+    })
+}
+
+impl AccountEndpoints for SingleAccountDetails {
+    const TAG: &'static str = ACCOUNTS;
+    const LIST: (&'static str, &'static str) = ("GET /accounts", "list_accounts");
+    const OF_USER: (&'static str, &'static str) = ("GET /users/{user_id}/accounts", "list_user_accounts");
+    const READ: (&'static str, &'static str) = ("GET /accounts/{account_id}", "retrieve_account");
+    const CLOSE: (&'static str, &'static str) = ("DELETE /accounts/{account_id}", "account_closure");
+    const ID: &'static str = "account_id";
+    const CLOSING: &'static str = ACCOUNT_CLOSING;
+    const CLOSE_DESCRIPTION: &'static str =
+        "Begins to close an account. ACCOUNT.CLOSING_INITIATED and ACCOUNT.CLOSED tell.";
+    const ONE: PayloadDoc = PayloadDoc {
+        description: "The account.",
+        media: "application/json",
+        schema,
+        examples: &[("account", include_str!("../../../../../api/examples/account.json"))],
+    };
+    const PAGE: PayloadDoc = PayloadDoc {
+        description: "A page of the list.",
+        media: "application/json",
+        schema: |schemas| paging::named_schema("AccountList", schema, schemas),
+        examples: &[("page", include_str!("../../../../../api/examples/account-list.json"))],
+    };
+}
+
+pub struct CreateAccount(NewAccount);
+
+impl Operation for CreateAccount {
+    const OPERATION: &'static str = "POST /accounts";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const IDEMPOTENT: bool = true;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::NOT_FOUND];
+    const DOC: OperationDoc = OperationDoc {
+        tag: ACCOUNTS,
+        id: "create_account",
+        summary: "Create an account",
+        description: "Opens an account in an account group of a user. It is ACTIVE at once if the user is, else when \
+            the user becomes so.",
+        parameters: Vec::new,
+        request: Some(PayloadDoc {
+            description: "The account.",
+            media: "application/json",
+            schema: |schemas| request(&CREATE_ACCOUNT, schemas),
+            examples: &[("account", include_str!("../../../../../api/examples/create-account.json"))],
+        }),
+        answer: SingleAccountDetails::ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self(NewAccount::parse(received.json()?, settings, received.now)?))
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Result<Reply, Problem> {
+    let (ids, user, most) =
+        (Arc::clone(&app.ids), req.operation.0.user_id, app.config.limits.accounts_per_user);
+    let create = move |tx: &Tx<'_>,
+                       req: &Signed<CreateAccount>,
+                       sequence: &mut Sequence,
+                       (user, key): (User, &UserKey)| {
+        let new = &req.operation.0;
+        if let Err(refusal) = about_user::is_not_leaving(&user) {
+            return Ok(Err(refusal));
+        }
+        let group = accounts::by_id::<GroupDetails>(
+            tx,
+            sequence.tenant,
+            new.account_group_id,
+            &req.client.tenant.key,
+        )?;
+        match group.map(|group| (group.user_id == user.id, group.status)) {
+            None => return Ok(Err(Problem::NotFound("account group"))),
+            Some((false, _)) => {
+                return Ok(Err(Problem::invalid("account_group_id", "is a group of another user")));
+            }
+            Some((true, AccountStatus::Closing | AccountStatus::Closed | AccountStatus::Locked)) => {
+                return Ok(Err(Problem::Closed("the account group is closing, closed or locked")));
+            }
+            Some((true, AccountStatus::PendingApproval | AccountStatus::Active)) => {}
+        }
+        let others = accounts::of_user(tx, sequence.tenant, user.id, key)?;
+        if others.len() >= most {
+            return Ok(Err(about_user::too_many("accounts of this user")));
+        }
+        let content = new.beside(&others);
+        let (account, events) = AccountResource::open(ids.uuid(), &user, sequence.now, content);
+        accounts::insert_and_publish(tx, sequence, &account, &events, key, &*ids)?;
+        Ok(Ok(Reply::ok(SingleAccountDetails::view(&account).to_string())))
+    };
+    about_user::write(&app, "accounts.create", req, user, create).await
+}
+
+pub struct UpdateAccount {
+    id: Uuid,
+    name: Option<String>,
+}
+
+impl Operation for UpdateAccount {
+    const OPERATION: &'static str = "PATCH /accounts/{account_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const DOC: OperationDoc = OperationDoc {
+        tag: ACCOUNTS,
+        id: "update_account",
+        summary: "Update an account",
+        description: "Gives an account another name, which ACCOUNT.UPDATED tells. The same name is no change.",
+        parameters: || vec![path_id("account_id", "Its id.")],
+        request: Some(PayloadDoc {
+            description: "The new name.",
+            media: "application/json",
+            schema: |schemas| request(&UPDATE_ACCOUNT, schemas),
+            examples: &[("name", include_str!("../../../../../api/examples/update-account.json"))],
+        }),
+        answer: SingleAccountDetails::ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let id = received.path_id(1).ok_or(Problem::NotFound("account"))?;
+        let settings = &received.client.tenant.settings;
+        Ok(Self { id, name: parse_update(received.json()?, settings, received.now)? })
+    }
+}
+
+pub async fn update(State(app): State<App>, req: Signed<UpdateAccount>) -> Result<Reply, Problem> {
+    let (ids, id, client) = (Arc::clone(&app.ids), req.operation.id, Arc::clone(&req.client));
+    let owner = move |tx: &Tx<'_>, tenant| {
+        Ok(accounts::by_id::<SingleAccountDetails>(tx, tenant, id, &client.tenant.key)?
+            .map(|account| account.user_id))
+    };
+    let update = move |tx: &Tx<'_>,
+                       req: &Signed<UpdateAccount>,
+                       sequence: &mut Sequence,
+                       (_, key): (User, &UserKey)| {
+        let account: Option<Account> = accounts::by_id(tx, sequence.tenant, id, &req.client.tenant.key)?;
+        let mut account = account.ok_or(Problem::NotFound("account"))?;
+        match account.status {
+            AccountStatus::PendingApproval | AccountStatus::Active | AccountStatus::Closing => {}
+            AccountStatus::Closed | AccountStatus::Locked => {
+                return Ok(Err(Problem::Closed("the account is closed or locked")));
+            }
+        }
+        if let Some(event) = account.rename(req.operation.name.as_deref(), sequence.now) {
+            accounts::update(tx, sequence, &account, event, key, &*ids)?;
+        }
+        Ok(Ok(Reply::ok(SingleAccountDetails::view(&account).to_string())))
+    };
+    about_user::write_found(&app, "accounts.update", req, ("account", owner), update).await
+}

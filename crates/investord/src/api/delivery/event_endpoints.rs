@@ -1,0 +1,364 @@
+//! `/events-acceptor-service`: event endpoints, from which a developer without a public address collects events.
+//!
+//! What the vendor's signing proxy calls when it listens: it opens an endpoint, makes a webhook of its address, and
+//! collects what would have been sent there. Nothing is sent: packages are made and signed when they are collected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::webhooks::ADMIN;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::query;
+use crate::api::front::query::QueryParameter;
+use crate::api::openapi::{NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id};
+use crate::api::{Reply, about_tenant};
+use crate::app::App;
+use crate::domain::delivery::webhook::{AddressPolicy, HTTP_URL};
+use crate::domain::json::Json;
+use crate::domain::json::schema::{FieldRule, Schemas, parse};
+use crate::outbound;
+use crate::outbound::DELIVERED;
+use crate::problem::Problem;
+use crate::store::delivery::deliveries;
+use crate::store::delivery::deliveries::PackageWithBody;
+use crate::store::delivery::event_endpoints;
+use crate::store::delivery::packages::Attempt;
+use crate::store::tenants::Sequence;
+use crate::store::{StoreError, Tx};
+
+const PATH: &str = "/events-acceptor-service/endpoints/";
+/// Endpoints of a tenant.
+const MOST: i64 = 20;
+/// Seconds that a request waits for something to collect.
+const PATIENCE: i64 = 20;
+/// How long it is from one look to the next at least; and at most, for what another process has written.
+const SOONEST: Duration = Duration::from_millis(200);
+const LATEST: Duration = Duration::from_secs(2);
+/// Events that one look goes through, of all webhooks together.
+const MOST_EVENTS: i64 = 4096;
+/// How often it is noted that somebody asks.
+const NOTED: SignedDuration = SignedDuration::from_hours(1);
+
+pub static COLLECT: [QueryParameter; 1] = [QueryParameter {
+    name: "wait",
+    rule: FieldRule::Int { min: 0, max: PATIENCE },
+    default: Some("20"),
+    description: "Beyond the vendor's API: seconds to wait at most.",
+}];
+
+pub const HEALTH_OPERATION: &str = "GET /events-acceptor-service/health";
+pub const HEALTH: OperationDoc = OperationDoc {
+    tag: WEBHOOKS,
+    id: "events_acceptor_health",
+    summary: "Whether events can be collected",
+    description: "What the vendor's signing proxy asks before it listens.",
+    parameters: Vec::new,
+    request: None,
+    answer: PayloadDoc {
+        description: "They can.",
+        media: "application/json",
+        schema: |_| json!({ "type": "object" }),
+        examples: &[],
+    },
+};
+
+pub async fn health() -> impl IntoResponse {
+    Reply::ok("{}".to_owned())
+}
+
+pub struct CreateEventEndpoint {
+    target: Option<String>,
+}
+
+impl Operation for CreateEventEndpoint {
+    const OPERATION: &'static str = "POST /events-acceptor-service/endpoints";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::CREATED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "create_events_acceptor",
+        summary: "Open an endpoint",
+        description: "Make a webhook of its `url`, and collect there what would be sent to it. It is forgotten, with its \
+            webhooks, when nobody has asked for a day.",
+        parameters: Vec::new,
+        request: Some(PayloadDoc {
+            description: "A JSON string: empty, or, beyond the vendor's API, the address for which deliveries shall be \
+                signed, because somebody passes them on.",
+            media: "application/json",
+            schema: |_| json!({ "type": "string", "anyOf": [{ "const": "" }, { "format": "uri", "pattern": HTTP_URL }] }),
+            examples: &[("own", "\"\""), ("forwarded", "\"http://localhost:3000/hooks\"")],
+        }),
+        answer: PayloadDoc {
+            description: "The endpoint.",
+            media: "application/json",
+            schema: |schemas| {
+                schemas.named("EventsAcceptor", |_| {
+                    json!({
+                        "type": "object",
+                        "properties": {
+                            "id": { "type": "string", "format": "uuid", "description": "Its id." },
+                            "url": { "type": "string", "format": "uri", "description": "Its address." },
+                        },
+                        "required": ["id", "url"],
+                    })
+                })
+            },
+            examples: &[],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        // Clients that send nothing but "" may leave out what it is.
+        let target = match parse(received.body)? {
+            Json::Text(target) => target,
+            other => {
+                return Err(Problem::invalid("(root)", format!("must be a string, not {}", other.kind())));
+            }
+        };
+        if !target.is_empty() {
+            // Whoever collects passes it on: nothing is connected to from here.
+            AddressPolicy::Any.check(&target).map_err(|why| Problem::invalid("(root)", why))?;
+        }
+        Ok(Self { target: Some(target).filter(|target| !target.is_empty()) })
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateEventEndpoint>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let create = move |tx: &Tx<'_>, req: &Signed<CreateEventEndpoint>, sequence: &mut Sequence| {
+        if event_endpoints::count(tx, sequence.tenant)? >= MOST {
+            return Ok(Err(Problem::State("there are 20 endpoints already: delete one first")));
+        }
+        let id = own.ids.uuid();
+        event_endpoints::insert(tx, sequence.tenant, id, req.operation.target.as_deref(), req.now)?;
+        Ok(Ok(Reply::created(json!({ "id": id, "url": url(&own, id) }).to_string())))
+    };
+    about_tenant::write(&app, "acceptors.create", req, create).await
+}
+
+fn url(app: &App, id: Uuid) -> String {
+    format!("{}{PATH}{id}", app.origin.public_url)
+}
+
+/// The acceptor that a webhook's address stands for, if it is one of the tenant's.
+pub fn find(tx: &Tx<'_>, app: &App, tenant: i64, address: &str) -> Result<Option<Uuid>, StoreError> {
+    let own = address.strip_prefix(&app.origin.public_url).and_then(|path| path.strip_prefix(PATH));
+    let Some(id) = own.and_then(|id| Uuid::try_parse(id).ok()) else { return Ok(None) };
+    Ok(event_endpoints::by_id(tx, tenant, id)?.map(|event_endpoint| event_endpoint.id))
+}
+
+pub struct CollectEvents {
+    id: Uuid,
+    /// Seconds.
+    wait: u64,
+}
+
+impl Operation for CollectEvents {
+    const OPERATION: &'static str = "GET /events-acceptor-service/endpoints/{endpoint_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    // What is collected is settled as if it had been sent.
+    const ACTS: bool = true;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "collect_events",
+        summary: "Collect what would have been sent",
+        description: "Waits up to 20 seconds for something. What is answered counts as delivered.",
+        parameters: || {
+            let endpoint = path_id("endpoint_id", "Id of the endpoint.");
+            std::iter::once(endpoint).chain(query::described(&COLLECT)).collect()
+        },
+        request: None,
+        answer: PayloadDoc {
+            description: "Deliveries, in their order.",
+            media: "application/json",
+            schema: deliveries_schema,
+            examples: &[],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let id = received.path_id(2).ok_or(Problem::NotFound("endpoint"))?;
+        let wait = query::read(received.query(), &COLLECT)?.number("wait").unsigned_abs();
+        Ok(Self { id, wait })
+    }
+}
+
+fn deliveries_schema(schemas: &mut Schemas) -> Value {
+    let one = schemas.named("Delivery", |_| {
+        json!({
+            "type": "object",
+            "properties": {
+                "headers": {
+                    "type": "object",
+                    "description": "Headers of the request, each with its values.",
+                    "additionalProperties": { "type": "array", "items": { "type": "string" } },
+                },
+                "payload": { "type": "string", "description": "Its body." },
+                "created_at": { "type": "string", "format": "date-time", "description": "When it was signed." },
+            },
+            "required": ["headers", "payload", "created_at"],
+        })
+    });
+    json!({ "type": "array", "items": one })
+}
+
+pub async fn collect(State(app): State<App>, req: Signed<CollectEvents>) -> Result<Reply, Problem> {
+    let patience = Duration::from_secs(req.operation.wait);
+    let began = app.clock.uptime();
+    let mut commits = app.store.commits(req.client.tenant.number);
+    // A newer request for the same endpoint ends this one.
+    let poll = app.budgets.polls.begin(req.client.tenant.number, req.operation.id);
+    let mut next = CollectedPackage::default();
+    loop {
+        let collected = collect_once(&app, &req, &mut next).await?;
+        let waited = app.clock.uptime().saturating_sub(began);
+        if !collected.is_empty() || waited >= patience || app.stopping() || poll.is_over() {
+            return Ok(Reply::ok(Value::Array(collected).to_string()));
+        }
+        let left = patience.saturating_sub(waited);
+        tokio::time::sleep(SOONEST.min(left)).await;
+        let due = next.due.map(|due| due.duration_since(app.clock.now()));
+        let due = due.map_or(LATEST, |due| due.try_into().unwrap_or_default());
+        tokio::select! {
+            () = commits.next() => {}
+            () = tokio::time::sleep(due.min(LATEST).min(left)) => {}
+            () = poll.over() => {}
+        }
+    }
+}
+
+/// Where the next look begins.
+#[derive(Clone, Copy, Default)]
+struct CollectedPackage {
+    /// With which of the webhooks.
+    webhook: usize,
+    /// When something has waited long enough.
+    due: Option<Timestamp>,
+}
+
+/// What can be collected at the moment.
+async fn collect_once(
+    app: &App,
+    req: &Signed<CollectEvents>,
+    next: &mut CollectedPackage,
+) -> Result<Vec<Value>, Problem> {
+    let (own, client, id, now) = (app.clone(), Arc::clone(&req.client), req.operation.id, app.clock.now());
+    let (number, from) = (client.tenant.number, next.webhook);
+    let look = move |tx: &Tx<'_>| {
+        let event_endpoint = event_endpoints::by_id(tx, number, id)?.ok_or(Problem::NotFound("endpoint"))?;
+        let key = &client.tenant.key;
+        let mut webhooks = event_endpoints::webhooks_of(tx, number, id)?;
+        let (count, mut events) = (webhooks.len().max(1), 0);
+        webhooks.rotate_left(from % count);
+        let mut next = CollectedPackage { webhook: from, due: None };
+        for webhook in webhooks {
+            if events >= MOST_EVENTS {
+                break;
+            }
+            next.webhook = (next.webhook + 1) % count;
+            let batch = deliveries::next_batch(tx, (number, webhook), None, key, now)?;
+            let Some(batch) = batch.filter(|batch| batch.webhook.is_sending()) else { continue };
+            events += batch.scanned_events();
+            if batch.is_worth_claiming() {
+                let signing = own.outbound.signing_key(tx, number, key)?;
+                return Ok((event_endpoint, Some((batch, signing)), next));
+            }
+            next.due = next.due.into_iter().chain(batch.remainder.due).min();
+        }
+        Ok::<_, Problem>((event_endpoint, None, next))
+    };
+    let (event_endpoint, found, looked) = crate::api::scan(app, number, "acceptors.look", look).await?;
+    *next = looked;
+    if found.is_none() && now.duration_since(event_endpoint.seen_at) < NOTED {
+        return Ok(Vec::new());
+    }
+    let (found, own, key) = (Arc::new(found), app.clone(), Arc::clone(&req.client));
+    let claimed = Arc::clone(&found);
+    let unit = move |tx: &Tx<'_>| {
+        event_endpoints::touch(tx, id, now)?;
+        let Some((batch, _)) = &*claimed else { return Ok(false) };
+        let lease = own.ids.uuid();
+        // Somebody else may have collected it since.
+        if !deliveries::claim(tx, batch, lease, now)? {
+            return Ok(false);
+        }
+        let attempts: Vec<Attempt> = batch.packages.iter().map(|package| hand_over(package, now)).collect();
+        let (of, with) = ((&batch.webhook, lease), (&key.tenant.key, &*own.ids));
+        deliveries::record_results(tx, of, &attempts, None, with, now)?;
+        Ok::<_, Problem>(true)
+    };
+    let is_ours = app.store.write("event_endpoints.collect", number, unit).await?;
+    let Some((batch, (key_id, key))) = found.as_ref().as_ref().filter(|_| is_ours) else {
+        return Ok(Vec::new());
+    };
+    let target = event_endpoint.target.clone().unwrap_or_else(|| url(app, event_endpoint.id));
+    let signature = batch.webhook.content.config.signature;
+    let sign = |package: &PackageWithBody| {
+        let nonce = app.ids.uuid();
+        let headers =
+            outbound::sign_request(&target, package.body.as_bytes(), signature, (*key_id, key), now, nonce)
+                .map_err(|error| Problem::Internal(error.to_string()))?;
+        let headers: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), json!([String::from_utf8_lossy(value.as_bytes())])))
+            .collect();
+        Ok(json!({ "headers": headers, "payload": *package.body, "created_at": now }))
+    };
+    batch.packages.iter().map(sign).collect()
+}
+
+/// A package that counts as delivered because somebody has collected it.
+fn hand_over(package: &PackageWithBody, now: Timestamp) -> Attempt {
+    Attempt {
+        package: package.row.number,
+        number: package.row.attempts + 1,
+        created_at: now,
+        duration_us: 0,
+        outcome: DELIVERED,
+        delivered: true,
+        status: None,
+        answer: Vec::new(),
+    }
+}
+
+pub struct DeleteEventEndpoint(Uuid);
+
+impl Operation for DeleteEventEndpoint {
+    const OPERATION: &'static str = "DELETE /events-acceptor-service/endpoints/{endpoint_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::NO_CONTENT;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "delete_events_acceptor",
+        summary: "Close an endpoint",
+        description: "Its webhooks go with it.",
+        parameters: || vec![path_id("endpoint_id", "Id of the endpoint.")],
+        request: None,
+        answer: NOTHING,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(2).map(Self).ok_or(Problem::NotFound("endpoint"))
+    }
+}
+
+pub async fn delete(State(app): State<App>, req: Signed<DeleteEventEndpoint>) -> Result<Reply, Problem> {
+    let delete = move |tx: &Tx<'_>, req: &Signed<DeleteEventEndpoint>, sequence: &mut Sequence| {
+        if event_endpoints::by_id(tx, sequence.tenant, req.operation.0)?.is_none() {
+            return Ok(Err(Problem::NotFound("endpoint")));
+        }
+        event_endpoints::delete(tx, sequence.tenant, req.operation.0, req.now)?;
+        Ok(Ok(Reply::no_content()))
+    };
+    about_tenant::write(&app, "acceptors.delete", req, delete).await
+}

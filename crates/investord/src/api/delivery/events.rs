@@ -1,0 +1,135 @@
+//! `GET /investord/events`: the event log for consumers that poll; not part of the vendor's API.
+//!
+//! Numbers are given under the tenant's lock, which is held until the commit: whoever sees one sees all before it, so a
+//! cursor skips nothing.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::webhooks::ADMIN;
+use crate::api::Reply;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::query;
+use crate::api::front::query::QueryParameter;
+use crate::api::openapi::{EVENTS, OperationDoc, PayloadDoc};
+use crate::app::App;
+use crate::domain::delivery::webhook::{CATEGORIES, EventFilter, MOST_CATEGORIES};
+use crate::domain::json::schema::{FieldRule, Schemas};
+use crate::problem::Problem;
+use crate::store::delivery::packages;
+use crate::store::delivery::packages::MatchedEvent;
+use crate::store::{Tx, tenants};
+
+const MOST: i64 = 1000;
+
+pub static QUERY: [QueryParameter; 3] = [
+    QueryParameter {
+        name: "after",
+        rule: FieldRule::Int { min: 0, max: i64::MAX - MOST },
+        default: Some("0"),
+        description: "Position of the last event that is known; 0 for none.",
+    },
+    QueryParameter {
+        name: "limit",
+        rule: FieldRule::Int { min: 0, max: MOST },
+        default: Some("100"),
+        description: "How many positions to look at.",
+    },
+    QueryParameter {
+        name: "type",
+        rule: FieldRule::List {
+            item: &FieldRule::OneOf(CATEGORIES),
+            min: 1,
+            max: MOST_CATEGORIES,
+            unique: false,
+        },
+        default: Some(r#"["ALL"]"#),
+        description: "Categories, separated by commas.",
+    },
+];
+
+fn schema(schemas: &mut Schemas) -> Value {
+    let event = schemas.named("Event", |_| {
+        json!({
+            "type": "object",
+            "description": "What has happened, as webhooks are told of it.",
+            "properties": {
+                "position": { "type": "integer", "minimum": 1, "description": "Its number in the tenant's history." },
+                "id": { "type": "string", "format": "uuid", "description": "The same as in deliveries." },
+                "created_at": { "type": "string", "format": "date-time", "description": "When it happened." },
+                "type": { "type": "string", "description": "What happened, as in USER.CREATED." },
+                "object": { "type": "object", "description": "What it happened to, as it was then." },
+            },
+            "required": ["position", "id", "created_at", "type", "object"],
+        })
+    });
+    schemas.named("EventList", |_| {
+        json!({
+            "type": "object",
+            "properties": {
+                "data": { "type": "array", "items": event },
+                "next": { "type": "integer", "minimum": 0, "description": "What to send as `after` next time." },
+                "more": { "type": "boolean", "description": "Whether there is more by now." },
+            },
+            "required": ["data", "next", "more"],
+        })
+    })
+}
+
+pub struct ListEvents {
+    after: i64,
+    limit: i64,
+    wants: EventFilter,
+}
+
+impl Operation for ListEvents {
+    const OPERATION: &'static str = "GET /investord/events";
+    // Whoever can point a webhook at themselves has all of it anyway; who may only see webhooks has not.
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const DOC: OperationDoc = OperationDoc {
+        tag: EVENTS,
+        id: "list_events",
+        summary: "List events after a position",
+        description: "Beyond the vendor's API: the tenant's events in their order. Send the `next` of an answer as the \
+            `after` of the next request: none is skipped, whatever is written meanwhile.",
+        parameters: || query::described(&QUERY),
+        request: None,
+        answer: PayloadDoc {
+            description: "The events.",
+            media: "application/json",
+            schema,
+            examples: &[("events", include_str!("../../../../../api/examples/event-list.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let values = query::read(received.query(), &QUERY)?;
+        let wants = EventFilter { kinds: values.list("type"), exclude_type: None };
+        Ok(Self { after: values.number("after"), limit: values.number("limit"), wants })
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Reply, Problem> {
+    let client = Arc::clone(&req.client);
+    let ListEvents { after, limit, wants } = req.operation;
+    let list = move |tx: &Tx<'_>| {
+        let tenant = &client.tenant;
+        let end = tenants::chain_end(tx, tenant.number)?.map_or(0, |(events, _)| events);
+        if after > end {
+            // A register that was restored: what it would number so is not what the consumer has missed.
+            return Err(Problem::invalid("after", format!("lies beyond the last event, {end}")));
+        }
+        let to = end.min(after + limit);
+        let mut data = Vec::new();
+        packages::each_matching_event(tx, tenant.number, (after + 1, to), &wants, &tenant.key, |event| {
+            let MatchedEvent { number, id, created_at, kind, object } = event;
+            data.push(format!(
+                r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object}}}"#
+            ));
+        })?;
+        Ok(format!(r#"{{"data":[{}],"next":{to},"more":{}}}"#, data.join(","), to < end))
+    };
+    Ok(Reply::ok(crate::api::scan(&app, req.client.tenant.number, "events.list", list).await?))
+}

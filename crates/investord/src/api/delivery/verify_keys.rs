@@ -1,0 +1,92 @@
+//! `GET /auth/verify_keys`: the public keys that verify deliveries.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::webhooks::READ;
+use crate::api::Reply;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::openapi::{OperationDoc, PayloadDoc, WEBHOOKS};
+use crate::app::App;
+use crate::domain::json::schema::Schemas;
+use crate::problem::Problem;
+use crate::store::delivery::signing_keys;
+use crate::store::tenants::Sequence;
+use crate::store::{StoreError, Tx};
+
+fn schema(schemas: &mut Schemas) -> Value {
+    let key = schemas.named("VerifyKey", |_| {
+        let coordinate = |description| {
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{88}$", "description": description })
+        };
+        json!({
+            "type": "object",
+            "description": "A public key as a JSON Web Key (RFC 7518 section 6.2).",
+            "properties": {
+                "kid": { "type": "string", "format": "uuid", "description": "The `keyid` of signatures." },
+                "kty": { "type": "string", "enum": ["EC"], "description": "Elliptic curve." },
+                "crv": { "type": "string", "enum": ["P-521"], "description": "The curve." },
+                "x": coordinate("66 bytes in base64url."),
+                "y": coordinate("66 bytes in base64url."),
+            },
+            "required": ["kid", "kty", "crv", "x", "y"],
+        })
+    });
+    schemas.named("VerifyKeys", |_| {
+        json!({
+            "type": "object",
+            "properties": { "keys": { "type": "array", "items": key } },
+            "required": ["keys"],
+        })
+    })
+}
+
+pub struct ListVerifyKeys;
+
+impl Operation for ListVerifyKeys {
+    const OPERATION: &'static str = "GET /auth/verify_keys";
+    const SCOPES: &'static [&'static str] = READ;
+    // The first who asks makes the first key.
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "get_jwks",
+        summary: "List the keys of deliveries",
+        description: "The key that signs comes first. One that another has taken the place of is listed for 24 hours \
+            more. A receiver that meets a `keyid` which it does not know asks again.",
+        parameters: Vec::new,
+        request: None,
+        answer: PayloadDoc {
+            description: "The keys.",
+            media: "application/json",
+            schema,
+            examples: &[("keys", include_str!("../../../../../api/examples/verify-keys.json"))],
+        },
+    };
+
+    fn read(_: &Received<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListVerifyKeys>) -> Result<Reply, Problem> {
+    let (tenant, now) = (req.client.tenant.number, req.now);
+    let published = move |tx: &Tx<'_>| signing_keys::published(tx, tenant, now);
+    let mut keys = app.store.read("signing_keys.published", published).await?;
+    if keys.is_empty() {
+        let (client, ids) = (Arc::clone(&req.client), Arc::clone(&app.ids));
+        let unit = move |tx: &Tx<'_>| {
+            let sequence = Sequence::lock(tx, tenant, now)?;
+            signing_keys::ensure(tx, tenant, &client.tenant.key, sequence.now, &*ids)?;
+            sequence.save(tx);
+            signing_keys::published(tx, tenant, now)
+        };
+        keys = app.store.write::<_, StoreError>("signing_keys.ensure", tenant, unit).await?;
+    }
+    let keys: Vec<String> =
+        keys.iter().map(|(id, key)| format!(r#"{{"kid":"{id}",{}"#, &key.jwk()[1..])).collect();
+    Ok(Reply::ok(format!(r#"{{"keys":[{}]}}"#, keys.join(","))))
+}

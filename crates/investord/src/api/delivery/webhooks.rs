@@ -1,0 +1,458 @@
+//! `/webhooks`: list, create, read, update, delete, test.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use axum::extract::State;
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::event_endpoints;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::paging;
+use crate::api::openapi::{ACCEPTED, NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id, request};
+use crate::api::{Reply, about_tenant};
+use crate::app::App;
+use crate::domain::delivery::event::EventType;
+use crate::domain::delivery::webhook::{CREATE, NewWebhook, Packer, UPDATE, WEBHOOK, WebhookUpdate, render};
+use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::outbound;
+use crate::outbound::ReceiverResponse;
+use crate::problem::Problem;
+use crate::store::delivery::webhooks::Webhook;
+use crate::store::delivery::{signing_keys, webhooks};
+use crate::store::log::events;
+use crate::store::paging::Page;
+use crate::store::tenants::Sequence;
+use crate::store::{StoreError, Tx};
+
+pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
+pub const ADMIN: &[&str] = &["webhooks:admin"];
+/// Changes of what is wanted that deliveries may lag behind.
+const MOST_SPANS: usize = 100;
+/// The type of a test event.
+pub const TEST_EVENT: &str = "WEBHOOK.TEST";
+/// Webhooks of a tenant: each is looked at five times a second.
+const MOST: usize = 100;
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Webhook", |schemas| {
+        let mut schema = open_object(&WEBHOOK, SchemaSide::Answer, schemas);
+        schema["description"] = json!("Somebody who is told of events.");
+        schema
+    })
+}
+
+const ONE: PayloadDoc = PayloadDoc {
+    description: "The webhook.",
+    media: "application/json",
+    schema,
+    examples: &[("webhook", include_str!("../../../../../api/examples/webhook.json"))],
+};
+
+fn id_of(received: &Received<'_>) -> Result<Uuid, Problem> {
+    received.path_id(1).ok_or(Problem::NotFound("webhook"))
+}
+
+fn path() -> Vec<Value> {
+    vec![path_id("webhook_id", "Id of the webhook.")]
+}
+
+/// What webhooks can be sorted by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum WebhookSortKey {
+    CreatedAt,
+    UpdatedAt,
+    Title,
+    Url,
+    Enabled,
+}
+
+impl paging::SortableBy for WebhookSortKey {
+    const NAMES: &'static [&'static str] = &["created_at", "updated_at", "title", "url", "enabled"];
+    const ALL: &'static [Self] = &[
+        WebhookSortKey::CreatedAt,
+        WebhookSortKey::UpdatedAt,
+        WebhookSortKey::Title,
+        WebhookSortKey::Url,
+        WebhookSortKey::Enabled,
+    ];
+}
+
+/// Compares two webhooks; texts by their code points.
+fn compare(sort: WebhookSortKey, one: &Webhook, other: &Webhook) -> Ordering {
+    match sort {
+        WebhookSortKey::CreatedAt => Ordering::Equal,
+        WebhookSortKey::UpdatedAt => one.updated_at.cmp(&other.updated_at),
+        WebhookSortKey::Title => one.content.title.cmp(&other.content.title),
+        WebhookSortKey::Url => one.content.url.cmp(&other.content.url),
+        WebhookSortKey::Enabled => one.enabled.cmp(&other.enabled),
+    }
+}
+
+pub struct ListWebhooks(Page<WebhookSortKey>);
+
+impl Operation for ListWebhooks {
+    const OPERATION: &'static str = "GET /webhooks";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "list_webhooks",
+        summary: "List webhooks",
+        description: "Lists the webhooks of the tenant, page by page.",
+        parameters: paging::parameters::<WebhookSortKey>,
+        request: None,
+        answer: PayloadDoc {
+            description: "A page of the list.",
+            media: "application/json",
+            schema: |schemas| paging::named_schema("WebhookList", schema, schemas),
+            examples: &[("page", include_str!("../../../../../api/examples/webhook-list.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        paging::parse(received.query()).map(Self)
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListWebhooks>) -> Result<Reply, Problem> {
+    let tenant = req.client.tenant.number;
+    let all = app.store.read("webhooks.list", move |tx| webhooks::of_tenant(tx, tenant)).await?;
+    let listed = req.operation.0.of(all, compare, Webhook::view);
+    Ok(Reply::ok(paging::envelope(req.operation.0, &listed)))
+}
+
+pub struct CreateWebhook(NewWebhook);
+
+impl Operation for CreateWebhook {
+    const OPERATION: &'static str = "POST /webhooks";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::CREATED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "create_webhook",
+        summary: "Create a webhook",
+        description: "A webhook is told of nothing until it is enabled.",
+        parameters: Vec::new,
+        request: Some(PayloadDoc {
+            description: "The webhook.",
+            media: "application/json",
+            schema: |schemas| request(&CREATE, schemas),
+            examples: &[("webhook", include_str!("../../../../../api/examples/create-webhook.json"))],
+        }),
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self(NewWebhook::parse(received.json()?, settings, received.now)?))
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateWebhook>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let create = move |tx: &Tx<'_>, req: &Signed<CreateWebhook>, sequence: &mut Sequence| {
+        let NewWebhook { content, enabled } = req.operation.0.clone();
+        let event_endpoint = match target(tx, &own, sequence.tenant, &content.url)? {
+            Ok(event_endpoint) => event_endpoint,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if webhooks::of_tenant(tx, sequence.tenant)?.len() >= MOST {
+            return Ok(Err(Problem::State("there are 100 webhooks already: delete one first")));
+        }
+        signing_keys::ensure(tx, sequence.tenant, &req.client.tenant.key, sequence.now, &*own.ids)?;
+        let webhook = Webhook::new(own.ids.uuid(), sequence, content, enabled, event_endpoint);
+        webhooks::insert(tx, sequence, &webhook)?;
+        record(tx, &own, sequence, req, ("create_webhook", webhook.id), [Value::Null, webhook.view()])?;
+        Ok(Ok(Reply::created(webhook.view().to_string())))
+    };
+    about_tenant::write(&app, "webhooks.create", req, create).await
+}
+
+/// Puts on record what a client has done to a webhook: whoever can change where events go can read them.
+fn record<T>(
+    tx: &Tx<'_>,
+    app: &App,
+    sequence: &mut Sequence,
+    req: &Signed<T>,
+    (action, id): (&str, Uuid),
+    [old, new]: [Value; 2],
+) -> Result<(), StoreError> {
+    let actor = json!({ "client": req.client.id });
+    let object = json!({ "actor": actor, "action": action, "webhook_id": id, "old": old, "new": new });
+    let of = (id, req.client.tenant.key.own());
+    events::publish(tx, sequence, EventType::ClientAction, of, &object.to_string(), &*app.ids)
+}
+
+/// The acceptor that an address stands for, if it does; or why it must not be sent to.
+fn target(
+    tx: &Tx<'_>,
+    app: &App,
+    tenant: i64,
+    url: &str,
+) -> Result<Result<Option<Uuid>, Problem>, StoreError> {
+    match event_endpoints::find(tx, app, tenant, url)? {
+        Some(event_endpoint) => Ok(Ok(Some(event_endpoint))),
+        None => {
+            Ok(app.outbound.targets.check(url).map(|()| None).map_err(|why| Problem::invalid("url", why)))
+        }
+    }
+}
+
+pub struct ReadWebhook(Uuid);
+
+impl Operation for ReadWebhook {
+    const OPERATION: &'static str = "GET /webhooks/{webhook_id}";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "retrieve_webhook",
+        summary: "Get a webhook by id",
+        description: "Answers the webhook as it is now.",
+        parameters: path,
+        request: None,
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadWebhook>) -> Result<Reply, Problem> {
+    let (tenant, id) = (req.client.tenant.number, req.operation.0);
+    let found = app.store.read("webhooks.read", move |tx| webhooks::by_id(tx, tenant, id)).await?;
+    Ok(Reply::ok(found.ok_or(Problem::NotFound("webhook"))?.view().to_string()))
+}
+
+pub struct UpdateWebhook {
+    id: Uuid,
+    update: WebhookUpdate,
+}
+
+impl Operation for UpdateWebhook {
+    const OPERATION: &'static str = "PATCH /webhooks/{webhook_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "update_webhook",
+        summary: "Update a webhook",
+        description: "Changes what is sent; the rest stays. Which categories are wanted, and whether any are, holds for \
+            what happens from then on. What happens while a webhook is not enabled it is never told of.",
+        parameters: path,
+        request: Some(PayloadDoc {
+            description: "What is to be changed.",
+            media: "application/json",
+            schema: |schemas| request(&UPDATE, schemas),
+            examples: &[("enable", include_str!("../../../../../api/examples/update-webhook.json"))],
+        }),
+        answer: ONE,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let settings = &received.client.tenant.settings;
+        Ok(Self {
+            id: id_of(received)?,
+            update: WebhookUpdate::parse(received.json()?, settings, received.now)?,
+        })
+    }
+}
+
+pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let change = move |tx: &Tx<'_>, req: &Signed<UpdateWebhook>, sequence: &mut Sequence| {
+        let UpdateWebhook { id, update } = &req.operation;
+        let Some(old) = webhooks::by_id(tx, sequence.tenant, *id)? else {
+            return Ok(Err(Problem::NotFound("webhook")));
+        };
+        let (content, enabled) = match update.with_update(&old.content, old.enabled) {
+            Ok(applied) => applied,
+            Err(faults) => return Ok(Err(faults.into())),
+        };
+        let event_endpoint =
+            match update.url().map(|url| target(tx, &own, sequence.tenant, url)).transpose()? {
+                None => old.event_endpoint,
+                Some(Ok(event_endpoint)) => event_endpoint,
+                Some(Err(refusal)) => return Ok(Err(refusal)),
+            };
+        if webhooks::ranges(tx, *id)?.len() >= MOST_SPANS {
+            return Ok(Err(Problem::State("too much is still to be sent by what was wanted before")));
+        }
+        let new = Webhook {
+            content,
+            enabled,
+            event_endpoint: event_endpoint,
+            updated_at: sequence.now,
+            ..old.clone()
+        };
+        webhooks::update(tx, sequence, &old, &new)?;
+        record(tx, &own, sequence, req, ("update_webhook", *id), [old.view(), new.view()])?;
+        Ok(Ok(Reply::ok(new.view().to_string())))
+    };
+    about_tenant::write(&app, "webhooks.update", req, change).await
+}
+
+pub struct DeleteWebhook(Uuid);
+
+impl Operation for DeleteWebhook {
+    const OPERATION: &'static str = "DELETE /webhooks/{webhook_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::NO_CONTENT;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "delete_webhook",
+        summary: "Delete a webhook",
+        description: "Nothing more is sent.",
+        parameters: path,
+        request: None,
+        answer: NOTHING,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+pub async fn delete(State(app): State<App>, req: Signed<DeleteWebhook>) -> Result<Reply, Problem> {
+    let own = app.clone();
+    let delete = move |tx: &Tx<'_>, req: &Signed<DeleteWebhook>, sequence: &mut Sequence| {
+        let Some(old) = webhooks::by_id(tx, sequence.tenant, req.operation.0)? else {
+            return Ok(Err(Problem::NotFound("webhook")));
+        };
+        webhooks::delete(tx, &old, req.now)?;
+        record(tx, &own, sequence, req, ("delete_webhook", old.id), [old.view(), Value::Null])?;
+        Ok(Ok(Reply::no_content()))
+    };
+    about_tenant::write(&app, "webhooks.delete", req, delete).await
+}
+
+pub struct TestWebhook(Uuid);
+
+impl Operation for TestWebhook {
+    const OPERATION: &'static str = "POST /webhooks/{webhook_id}/test";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ACTS: bool = true;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "test_webhook",
+        summary: "Send a test event",
+        description: "Sends one event of the type WEBHOOK.TEST, signed like any other, whether or not the webhook is \
+            enabled. It is tried once.",
+        parameters: path,
+        request: None,
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+pub async fn test(State(app): State<App>, req: Signed<TestWebhook>) -> Result<Reply, Problem> {
+    let turn = app.budgets.tenants.call(req.client.tenant.number)?;
+    let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
+    tokio::spawn(async move {
+        let _turn = turn;
+        let answer = sending.await;
+        tracing::info!(webhook = %webhook.id, outcome = answer.outcome, "a test event was sent");
+    });
+    Ok(Reply::accepted())
+}
+
+pub struct TestWebhookConfig(Uuid);
+
+impl Operation for TestWebhookConfig {
+    const OPERATION: &'static str = "GET /webhooks/{webhook_id}/test";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const ACTS: bool = true;
+    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
+    const DOC: OperationDoc = OperationDoc {
+        tag: WEBHOOKS,
+        id: "try_webhook",
+        summary: "Send a test event and see the answer",
+        description: "The same as POST, with the answer of the receiver.",
+        parameters: path,
+        request: None,
+        answer: PayloadDoc {
+            description: "What the receiver has answered.",
+            media: "application/json",
+            schema: answer_schema,
+            examples: &[("answer", include_str!("../../../../../api/examples/webhook-test.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        id_of(received).map(Self)
+    }
+}
+
+fn answer_schema(schemas: &mut Schemas) -> Value {
+    schemas.named("WebhookTest", |_| {
+        json!({
+            "type": "object",
+            "properties": {
+                "url": { "type": "string", "description": "Where the event was sent." },
+                "outcome": { "type": "string", "description": "delivered, or why not." },
+                "response": {
+                    "type": ["object", "null"],
+                    "description": "The answer; null if there was none.",
+                    "properties": {
+                        "status": { "type": "integer", "description": "Its HTTP status." },
+                        "headers": { "type": "object", "additionalProperties": { "type": "string" } },
+                        "body": { "type": "string", "description": "Its first 16 KiB." },
+                    },
+                    "required": ["status", "headers", "body"],
+                },
+            },
+            "required": ["url", "outcome", "response"],
+        })
+    })
+}
+
+pub async fn test_config(State(app): State<App>, req: Signed<TestWebhookConfig>) -> Result<Reply, Problem> {
+    let _turn = app.budgets.tenants.call(req.client.tenant.number)?;
+    let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
+    let ReceiverResponse { outcome, status, headers, body } = sending.await;
+    let headers: Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
+    let response = status.map(|status| {
+        json!({ "status": status.as_u16(), "headers": headers, "body": String::from_utf8_lossy(&body) })
+    });
+    let answer = json!({ "url": webhook.content.url, "outcome": outcome, "response": response });
+    Ok(Reply::ok(answer.to_string()))
+}
+
+/// A webhook of the client's tenant, and a test event on its way to it.
+async fn prepare_test<T>(
+    app: &App,
+    req: &Signed<T>,
+    id: Uuid,
+) -> Result<(Webhook, impl Future<Output = ReceiverResponse> + Send + use<T>), Problem> {
+    let (own, client, now) = (app.clone(), Arc::clone(&req.client), req.now);
+    let find = move |tx: &Tx<'_>| {
+        let webhook = webhooks::by_id(tx, client.tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
+        if webhook.event_endpoint.is_some() {
+            return Err(Problem::State("its events are collected, not sent"));
+        }
+        let key = own.outbound.signing_key(tx, client.tenant.number, &client.tenant.key)?;
+        Ok((webhook, key))
+    };
+    let (webhook, (key_id, key)) = app.store.read("webhooks.test", find).await?;
+    let mut packer = Packer::new(i64::MAX);
+    packer.add((0, now), &render((app.ids.uuid(), now), TEST_EVENT, "{}", webhook.id));
+    let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();
+    let (url, signature) = (webhook.content.url.clone(), webhook.content.config.signature);
+    let headers = outbound::sign_request(&url, &body, signature, (key_id, &key), now, app.ids.uuid())
+        .map_err(|error| Problem::Internal(error.to_string()))?;
+    let own = app.clone();
+    Ok((webhook, async move { own.outbound.send(&url, headers, body).await }))
+}

@@ -1,0 +1,482 @@
+//! Authentication and authorization: makes a [`Signed`] request of a received one, in the order of decision W6.
+//!
+//! Inside one status the cheap check comes first, and nothing reaches the curve that can be refused
+//! without it: client, key, token and times are judged before the body is read, the digest before the curve.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
+use httpsig::{Message, Policy, PublicKey, ReceivedSignature, VerifyError, Version};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{compat, explain};
+use crate::access::client_cache::{Client, Token};
+use crate::access::connections::network;
+use crate::access::rate_limits::Suspect;
+use crate::access::tenants::{Held, Tenants};
+use crate::access::trace::Trace;
+use crate::api::openapi::OperationDoc;
+use crate::app::{App, Mode};
+use crate::problem::Problem;
+use crate::store::encryption::sha256;
+use crate::store::log::idempotency;
+use crate::store::log::idempotency::{IdempotencyKey, Nonce};
+use crate::store::{Prefetch, Tx};
+
+/// Bytes of a body. The largest request of this API is a few KiB.
+const MOST_BODY: usize = 1024 * 1024;
+/// Header fields, and bytes of all of them. Clients send 10 to 20 of some 100 bytes.
+const MOST_HEADERS: usize = 64;
+const MOST_HEADER_BYTES: usize = 32 * 1024;
+
+/// Seconds between signing and the end of a signature where a tenant is strict.
+const STRICT_LIFETIME: i64 = 60;
+
+/// Headers of which the first line would win silently.
+const DECIDING: [&str; 6] = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "upvest-api-version",
+    "upvest-client-id",
+    "upvest-signature-version",
+];
+
+/// An operation that a client can call: who may, and how its request is read.
+pub trait Operation: Sized + Send {
+    /// Method and path template: also the scope of an idempotency key.
+    const OPERATION: &'static str;
+    /// Any one of them is enough.
+    const SCOPES: &'static [&'static str];
+    /// Whether an idempotency key is needed.
+    const IDEMPOTENT: bool = false;
+    /// Whether it changes anything, so that it may find the tenant locked.
+    const WRITES: bool = Self::IDEMPOTENT;
+    /// Whether it does anything that must not happen twice, so that its message is remembered in the store.
+    const ACTS: bool = Self::WRITES;
+    /// Statuses of refusals that follow from nothing else here.
+    const REFUSALS: &'static [StatusCode] = &[];
+    /// The status of a success.
+    const SUCCESS: StatusCode = StatusCode::OK;
+    const DOC: OperationDoc;
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem>;
+}
+
+/// A request whose sender is known.
+pub struct Received<'a> {
+    pub parts: &'a Parts,
+    pub body: &'a Bytes,
+    pub client: &'a Client,
+    pub now: Timestamp,
+}
+
+impl Received<'_> {
+    /// The body, if it says that it is JSON.
+    pub fn json(&self) -> Result<&[u8], Problem> {
+        content_type(&self.parts.headers, "application/json").map(|()| &**self.body)
+    }
+
+    /// A segment of the path, from 0, as an id.
+    pub fn path_id(&self, segment: usize) -> Option<Uuid> {
+        let text = self.parts.uri.path().split('/').nth(segment + 1)?;
+        Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+    }
+
+    pub fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+}
+
+/// A request that its client has signed and may make. Only this file can build one.
+pub struct Signed<T> {
+    pub client: Arc<Client>,
+    pub now: Timestamp,
+    pub operation: T,
+    nonce: Option<Nonce>,
+    idempotency_key: Option<IdempotencyKey>,
+    in_flight: Option<Held>,
+}
+
+impl<T> Signed<T> {
+    /// What it counts as, which the caller keeps until it is answered.
+    pub fn in_flight(&mut self) -> Option<Held> {
+        self.in_flight.take()
+    }
+
+    pub fn nonce(&self) -> Option<&Nonce> {
+        self.nonce.as_ref()
+    }
+
+    /// What makes the request happen once; there for every [`Call::ONCE`].
+    pub fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
+        self.idempotency_key.ok_or(Problem::MissingIdempotencyKey)
+    }
+}
+
+impl<T: Operation> FromRequest<App> for Signed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let now = app.clock.now();
+        let id = client_id(&parts.headers)?.ok_or(Problem::MissingClientId)?;
+        api_version(&parts.headers)?;
+        if T::DOC.request.is_some() {
+            plain_content(&parts.headers)?;
+        }
+        let address = address(&parts);
+        let attempt =
+            app.rate_limits.count_stranger(address, PendingRequest::new(app, &parts, id, now).await)?;
+        let token = app.rate_limits.count_stranger(address, attempt.token().await)?;
+        app.rate_limits.check_attempts(attempt.suspect)?;
+        app.rate_limits.check_quota(id)?;
+        let tenant = attempt.client.tenant.number;
+        let in_flight = app.budgets.tenants.request(tenant)?;
+        let mut room = app.budgets.tenants.received(tenant);
+        let receive = |bytes| Tenants::receive(&mut room, bytes);
+        let body = read_body(app, &parts.headers, body, MOST_BODY, receive).await?;
+        let nonce = {
+            let _turn = app.budgets.signature_checks.turn(tenant).await;
+            attempt.verify(&body, T::ACTS)?
+        };
+        // A scope that was taken from the client is gone from its tokens too.
+        if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
+            return Err(Problem::Forbidden { any_of: T::SCOPES });
+        }
+        let client = Arc::clone(&attempt.client);
+        attempt.authorize(T::DOC.answer.media)?;
+        let idempotency_key =
+            if T::IDEMPOTENT { Some(attempt.idempotency_key(T::OPERATION, &body)?) } else { None };
+        let operation = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
+        if T::ACTS {
+            app.rate_limits.check_written(tenant, body.len())?;
+        }
+        if T::ACTS && !T::WRITES {
+            remember_nonce(app, tenant, nonce).await?;
+        }
+        Ok(Self { client, now, operation, nonce, idempotency_key, in_flight: Some(in_flight) })
+    }
+}
+
+/// The header `upvest-client-id`, if it is there.
+pub fn client_id(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
+    let Some(value) = headers.get("upvest-client-id") else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| Uuid::try_parse(text).ok());
+    id.map(Some).ok_or_else(|| Problem::invalid("upvest-client-id", "must be a UUID"))
+}
+
+/// Refuses heads that no client sends, and those that can be read in two ways.
+fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > MOST_HEADERS || size > MOST_HEADER_BYTES {
+        let most = format!("more than {MOST_HEADERS} header fields or {MOST_HEADER_BYTES} bytes of them");
+        return Err(Problem::invalid("(header)", most));
+    }
+    match DECIDING.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        Some(name) => Err(Problem::invalid(name, "stands more than once: which one would count?")),
+        None => Ok(()),
+    }
+}
+
+/// What the signatures of a strict tenant have to fulfil (decision W21).
+fn strict(app: &App) -> Policy {
+    let authority = app.origin.authority.is_some();
+    Policy { strict: true, authority, max_lifetime_seconds: STRICT_LIFETIME, ..Policy::default() }
+}
+
+/// Whether a body is what the operation takes.
+pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+    compat::content_type(headers, wanted).map_err(|fault| Problem::invalid("content-type", fault))
+}
+
+/// Refuses content that would have to be decoded first (RFC 9110 section 15.5.16).
+pub fn plain_content(headers: &HeaderMap) -> Result<(), Problem> {
+    if compat::is_plain(headers) { Ok(()) } else { Err(Problem::ContentCoding) }
+}
+
+pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get("upvest-api-version") {
+        Some(version) if version.as_bytes() != b"1" => Err(Problem::UpgradeRequired),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body of limited size in limited time. `receive` gives leave for bytes before they are kept.
+pub async fn read_body(
+    app: &App,
+    headers: &HeaderMap,
+    mut body: Body,
+    most: usize,
+    mut receive: impl FnMut(usize) -> Result<(), Problem>,
+) -> Result<Bytes, Problem> {
+    let too_long = || Problem::invalid("(root)", format!("the body has more than {most} bytes"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > most) {
+        return Err(too_long());
+    }
+    let limit = Duration::from_secs(app.config.body_timeout_seconds);
+    let reading = async {
+        let mut read = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::invalid("(root)", "the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if read.len() + data.len() > most {
+                return Err(too_long());
+            }
+            receive(data.len())?;
+            read.extend_from_slice(&data);
+        }
+        Ok(read.freeze())
+    };
+    let too_late =
+        |_| Problem::invalid("(root)", format!("the body did not arrive within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, reading).await.map_err(too_late)?
+}
+
+/// The refusal of a message that has been received before.
+pub fn replayed_message() -> Problem {
+    Problem::unauthorised_because(
+        "this signed message was received before: sign every request afresh, with a nonce",
+    )
+}
+
+/// Remembers a message in the store, for calls that write nothing else by which it would be.
+async fn remember_nonce(app: &App, tenant: i64, nonce: Option<Nonce>) -> Result<(), Problem> {
+    let Some(nonce) = nonce else { return Ok(()) };
+    let first = Prefetch { nonce: Some(nonce), ..Prefetch::default() };
+    let unit = move |tx: &Tx<'_>| {
+        if idempotency::remember_nonce(tx, &nonce)? { Ok(()) } else { Err(replayed_message()) }
+    };
+    app.store.write_prefetched("nonces.remember", tenant, first, unit).await
+}
+
+/// A request on its way to being believed: everything is known that costs little.
+pub struct PendingRequest<'a> {
+    app: &'a App,
+    parts: &'a Parts,
+    pub client: Arc<Client>,
+    key_id: Uuid,
+    key: PublicKey,
+    presented: ReceivedSignature,
+    versions: &'static [Version],
+    policy: Policy,
+    pub suspect: Suspect,
+    now: Timestamp,
+}
+
+impl<'a> PendingRequest<'a> {
+    /// Judges everything about the signature that needs neither body nor curve.
+    pub async fn new(app: &'a App, parts: &'a Parts, id: Uuid, now: Timestamp) -> Result<Self, Problem> {
+        let headers = &parts.headers;
+        check_head(headers)?;
+        let versions = compat::versions(headers)?;
+        let client = app.client_cache.client(id, now).await?;
+        let client = client.ok_or_else(|| Problem::unauthorised("there is no such client"))?;
+        Trace::note_client(parts, &client);
+        let suspect = (address(parts), id);
+        // The key id selects without any curve: one signature of the message is checked, whatever it carries.
+        let is_known =
+            |presented: &ReceivedSignature| presented.key_id().is_some_and(|id| client.key(id).is_some());
+        let presented =
+            ReceivedSignature::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
+        let policy = if client.tenant.settings.strict_signatures { strict(app) } else { Policy::default() };
+        let key_id = presented.key_id().ok_or_else(|| refused(app, &VerifyError::MissingKeyId))?;
+        let Some((key_id, key)) = client.key(key_id).map(|(id, key)| (id, key.clone())) else {
+            return Err(explain::unknown_key(app, key_id));
+        };
+        let attempt = Self {
+            app,
+            parts,
+            client: Arc::clone(&client),
+            key_id,
+            key,
+            presented,
+            versions,
+            policy,
+            suspect,
+            now,
+        };
+        let presented = &attempt.presented;
+        attempt.policy.check_time(presented, now.as_second()).map_err(|refusal| refused(app, &refusal))?;
+        attempt.key.check_alg(presented.alg()).map_err(|refusal| refused(app, &refusal))?;
+        let message = attempt.message(&[]);
+        attempt
+            .any_version(|version| attempt.policy.check_coverage(presented, &message, version))
+            .map_err(|refusal| refused(app, &refusal))?;
+        Ok(attempt)
+    }
+
+    fn message<'b>(&'b self, body: &'b [u8]) -> Message<'b> {
+        let host = || self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = self.app.origin.authority.as_deref();
+        Message {
+            method: self.parts.method.as_str(),
+            scheme: &self.app.origin.scheme,
+            authority: authority
+                .or_else(|| self.parts.uri.authority().map(Authority::as_str))
+                .or_else(host)
+                .unwrap_or_default(),
+            path: self.parts.uri.path(),
+            query: self.parts.uri.query(),
+            headers: &self.parts.headers,
+            body,
+            status: None,
+        }
+    }
+
+    /// Holds if it holds for one of the versions that the header leaves open.
+    fn any_version(&self, check: impl Fn(Version) -> Result<(), VerifyError>) -> Result<(), VerifyError> {
+        let mut outcome = Ok(());
+        for version in self.versions {
+            outcome = check(*version);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Whether the signature, which holds, would hold for a strict tenant, too.
+    fn verify_strictly(&self, body: &[u8]) -> Result<(), VerifyError> {
+        let (policy, message) = (strict(self.app), self.message(body));
+        policy.check_time(&self.presented, self.now.as_second())?;
+        self.any_version(|version| policy.check_coverage(&self.presented, &message, version))
+    }
+
+    /// The bearer token, which must be this client's.
+    async fn token(&self) -> Result<Arc<Token>, Problem> {
+        let sent = self.parts.headers.get(header::AUTHORIZATION);
+        let sent = sent.ok_or_else(|| Problem::unauthorised("the header 'authorization' is missing"))?;
+        let sent = sent.to_str().ok().and_then(|value| value.split_once(' '));
+        let Some((_, token)) = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+            return Err(Problem::unauthorised(
+                "the header 'authorization' must be 'Bearer' and an access token",
+            ));
+        };
+        let hash = token_hash(token.trim());
+        let token = self.app.client_cache.token(hash, self.client.id, self.now).await?;
+        token.ok_or_else(|| {
+            Problem::unauthorised(
+                "the access token is unknown, expired or another client's: POST /auth/token gives one",
+            )
+        })
+    }
+
+    /// Counts a refusal against whoever caused it.
+    fn count_failure<T>(&self, outcome: Result<T, Problem>) -> Result<T, Problem> {
+        if let Err(Problem::Unauthorised(_)) = outcome {
+            self.app.rate_limits.note_failure(self.suspect);
+        }
+        outcome
+    }
+
+    /// Judges the body and the signature, and remembers the message; by what the store is to remember it. A message
+    /// without a nonce is known by what was signed if it `acts` (decision W19), and not remembered otherwise.
+    pub fn verify(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
+        let base = self.count_failure(self.check_signature(body))?;
+        if !self.policy.strict {
+            self.app.signature_counts.count(self.client.id, self.now, self.verify_strictly(body));
+        }
+        let tenant = self.client.tenant.number;
+        // Neither can be taken for the other: a base has line breaks, a nonce has none (RFC 8941 section 3.3.3). The
+        // signature itself is no mark: one of ECDSA can be written in two ways.
+        let mark = match self.presented.nonce() {
+            Some(nonce) => nonce,
+            None if acts => &base,
+            None => return Ok(None),
+        };
+        if !acts && !self.app.replay_guard.covers(tenant, self.signed_at(), self.now) {
+            return Err(Problem::unauthorised_because(
+                "this message was signed before the server could remember what it receives: sign it afresh",
+            ));
+        }
+        let hash = sha256(&[self.key_id.as_bytes(), mark.as_bytes()].concat());
+        let mut nonce = Nonce { hash: [0; 16], until: self.valid_until(), now: self.now };
+        nonce.hash.copy_from_slice(&hash[..16]);
+        if self.app.replay_guard.is_first_time(tenant, &nonce) {
+            Ok(Some(nonce))
+        } else {
+            Err(replayed_message())
+        }
+    }
+
+    /// When it says that it was signed; [`Policy::check_time`] has refused those that do not say.
+    fn signed_at(&self) -> Timestamp {
+        let created = self.presented.created().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        created.unwrap_or(Timestamp::MIN)
+    }
+
+    fn valid_until(&self) -> Timestamp {
+        let seconds = self.policy.valid_until(&self.presented).max(self.now.as_second());
+        Timestamp::from_second(seconds.saturating_add(1)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Verifies digest and signature; what was signed.
+    fn check_signature(&self, body: &[u8]) -> Result<String, Problem> {
+        let message = self.message(body);
+        self.any_version(|version| {
+            self.policy.check_coverage(&self.presented, &message, version)?;
+            self.policy.check_digest(&self.presented, &message, version)
+        })
+        .map_err(|refusal| refused(self.app, &refusal))?;
+        let bases = compat::bases(&self.presented, &message, self.versions);
+        let mut bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
+        let key = &self.key;
+        let mut last = VerifyError::Mismatch;
+        for (_, base) in &mut bases {
+            match key.verify(base.as_bytes(), self.presented.signature()) {
+                Ok(_) => return Ok(std::mem::take(base)),
+                Err(refusal) => last = refusal,
+            }
+        }
+        metrics::counter!("investord_signatures_refused_total").increment(1);
+        Err(explain::mismatch(self.app, &self.client, key, &self.presented, &bases, &last))
+    }
+
+    /// What comes between a believed signature and the body: 406, then the quota. `media` is the type of a success,
+    /// empty for one without a body.
+    pub fn authorize(&self, media: &str) -> Result<(), Problem> {
+        if !compat::accepts(&self.parts.headers, media) {
+            return Err(Problem::NotAcceptable);
+        }
+        self.app.rate_limits.count_request(self.client.id)
+    }
+
+    fn idempotency_key(&self, operation: &'static str, body: &[u8]) -> Result<IdempotencyKey, Problem> {
+        let sent = self.parts.headers.get("idempotency-key").ok_or(Problem::MissingIdempotencyKey)?;
+        let key = sent.to_str().ok().and_then(compat::idempotency_key);
+        let key = key.ok_or_else(|| Problem::invalid("idempotency-key", "must be a UUID"))?;
+        let fingerprint = self.client.tenant.key.fingerprint(&[self.parts.uri.path().as_bytes(), body]);
+        let window = SignedDuration::from_hours(self.app.config.idempotency_window_hours.into());
+        let tenant = self.client.tenant.number;
+        Ok(IdempotencyKey { tenant, operation, key, fingerprint, kept_since: self.now - window })
+    }
+}
+
+/// What is stored of an access token.
+pub fn token_hash(token: &str) -> [u8; 32] {
+    sha256(token.as_bytes())
+}
+
+/// Returns the address by which the sender of a request is counted.
+pub fn address(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| network(peer.ip()))
+}
+
+fn refused(app: &App, refusal: &VerifyError) -> Problem {
+    match app.mode {
+        Mode::Production => Problem::unauthorised(refusal.to_string()),
+        Mode::Development => explain::refusal(refusal),
+    }
+}

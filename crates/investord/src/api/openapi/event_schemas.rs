@@ -1,0 +1,249 @@
+//! The section `webhooks` of the OpenAPI document: every event and its object.
+
+use serde_json::{Map, Value, json};
+
+use super::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
+use crate::api::accounts::account_groups;
+use crate::api::delivery::webhooks::TEST_EVENT;
+use crate::api::users::checks;
+use crate::api::{accounts, users};
+use crate::domain::delivery::event::EventType;
+use crate::domain::json::schema::Schemas;
+
+/// Events with an object of one kind.
+struct EventSchema {
+    schema: &'static str,
+    types: &'static [EventType],
+    object: fn(&mut Schemas) -> Value,
+}
+
+/// Events of one category.
+struct EventCategory {
+    tag: &'static str,
+    /// The vendor's name of the page about them.
+    id: &'static str,
+    summary: &'static str,
+    kinds: &'static [EventSchema],
+    examples: &'static [(&'static str, &'static str)],
+}
+
+const CATEGORIES: [EventCategory; 4] = [
+    EventCategory {
+        tag: USERS,
+        id: "user_event",
+        summary: "User events",
+        kinds: &[
+            EventSchema {
+                schema: "UserEvent",
+                types: &[
+                    EventType::UserCreated,
+                    EventType::UserActivated,
+                    EventType::UserDeactivated,
+                    EventType::UserDataChanged,
+                    EventType::UserOffboardingInitiated,
+                    EventType::UserOffboarded,
+                ],
+                object: users::user,
+            },
+            EventSchema {
+                schema: "UserDataChangeFailedEvent",
+                types: &[EventType::UserDataChangeFailed],
+                object: data_change_failure,
+            },
+        ],
+        examples: &[
+            ("created", include_str!("../../../../../api/examples/delivery-user.json")),
+            ("failed", include_str!("../../../../../api/examples/delivery-data-change-failed.json")),
+        ],
+    },
+    EventCategory {
+        tag: CHECKS,
+        id: "user_checks_event",
+        summary: "User check events",
+        kinds: &[EventSchema {
+            schema: "UserCheckEvent",
+            types: &[EventType::UserCheckCreated, EventType::UserCheckPassed, EventType::UserCheckFailed],
+            object: checks::schema,
+        }],
+        examples: &[("passed", include_str!("../../../../../api/examples/delivery-check.json"))],
+    },
+    EventCategory {
+        tag: ACCOUNT_GROUPS,
+        id: "account_group_event",
+        summary: "Account group events",
+        kinds: &[EventSchema {
+            schema: "AccountGroupEvent",
+            types: &[
+                EventType::AccountGroupCreated,
+                EventType::AccountGroupActivated,
+                EventType::AccountGroupClosingInitiated,
+                EventType::AccountGroupClosed,
+            ],
+            object: account_groups::schema,
+        }],
+        examples: &[("created", include_str!("../../../../../api/examples/delivery-account-group.json"))],
+    },
+    EventCategory {
+        tag: ACCOUNTS,
+        id: "account_event",
+        summary: "Account events",
+        kinds: &[EventSchema {
+            schema: "AccountEvent",
+            types: &[
+                EventType::AccountCreated,
+                EventType::AccountActivated,
+                EventType::AccountUpdated,
+                EventType::AccountClosingInitiated,
+                EventType::AccountClosed,
+            ],
+            object: accounts::schema,
+        }],
+        examples: &[("created", include_str!("../../../../../api/examples/delivery-account.json"))],
+    },
+];
+
+const DESCRIPTION: &str = "Sent to every webhook that asks for the category. A request holds a package: up to \
+    `max_package_size` bytes of events in the order in which they happened, of all categories that the webhook asks \
+    for. It is repeated until it is answered with a status of 2xx, and an event can come twice: compare the `id`.";
+
+/// The section, by the names of the vendor's pages.
+pub fn webhooks(schemas: &mut Schemas) -> Value {
+    let mut operations = Map::new();
+    let mut all: Vec<Value> = Vec::new();
+    let mut described: Vec<(&str, Value)> = Vec::new();
+    for EventCategory { tag, id, summary, kinds, examples } in CATEGORIES {
+        let types =
+            |kind: &EventSchema| kind.types.iter().map(|one| json!(one.as_str())).collect::<Vec<Value>>();
+        let kinds: Vec<Value> =
+            kinds.iter().map(|kind| event(kind.schema, &types(kind), kind.object, schemas)).collect();
+        all.extend(kinds.iter().cloned());
+        described.push((id, operation((tag, id, summary), &kinds, examples)));
+    }
+    let test = event("WebhookTestEvent", &[json!(TEST_EVENT)], |_| json!({ "type": "object" }), schemas);
+    all.push(test.clone());
+    let example = include_str!("../../../../../api/examples/delivery-test.json");
+    let name = (WEBHOOKS, "webhook_test_event", "Test events");
+    described.push((name.1, operation(name, &[test], &[("test", example)])));
+    let delivered = schemas.named("DeliveredEvent", |_| json!({ "oneOf": all }));
+    schemas.named("Package", |_| {
+        json!({
+            "type": "object",
+            "description": "What a request to a receiver holds.",
+            "properties": { "payload": { "type": "array", "minItems": 1, "items": delivered } },
+            "required": ["payload"],
+        })
+    });
+    operations.extend(described.into_iter().map(|(id, post)| (id.to_owned(), json!({ "post": post }))));
+    Value::Object(operations)
+}
+
+/// The schema of events of these types, under its name.
+fn event(
+    name: &'static str,
+    types: &[Value],
+    object: fn(&mut Schemas) -> Value,
+    schemas: &mut Schemas,
+) -> Value {
+    schemas.named(name, |schemas| {
+        let mut shown = object(schemas);
+        shown["description"] = json!("What it happened to, as it was then.");
+        json!({
+            "type": "object",
+            "properties": {
+                "id": { "type": "string", "format": "uuid", "description": "Id of the event, the same in every delivery." },
+                "created_at": { "type": "string", "format": "date-time", "description": "When it happened." },
+                "type": { "type": "string", "enum": types, "description": "What happened." },
+                "object": shown,
+                "webhook_id": { "type": "string", "format": "uuid", "description": "Id of the webhook." },
+            },
+            "required": ["id", "created_at", "type", "object", "webhook_id"],
+        })
+    })
+}
+
+fn data_change_failure(schemas: &mut Schemas) -> Value {
+    schemas.named("DataChangeFailure", |_| {
+        json!({
+            "type": "object",
+            "properties": {
+                "user_id": { "type": "string", "format": "uuid", "description": "Id of the user." },
+                "reason": { "type": "string", "maxLength": 100, "description": "Why nothing was changed." },
+            },
+            "required": ["user_id", "reason"],
+        })
+    })
+}
+
+fn operation(
+    (tag, id, summary): (&str, &str, &str),
+    kinds: &[Value],
+    examples: &[(&'static str, &'static str)],
+) -> Value {
+    let examples: Map<String, Value> = examples
+        .iter()
+        .map(|(name, text)| {
+            let value: Value = serde_json::from_str(text).expect("the examples are JSON");
+            ((*name).to_owned(), json!({ "value": value }))
+        })
+        .collect();
+    // A package can hold events of other categories, too.
+    let contained = match kinds {
+        [kind] => kind.clone(),
+        kinds => json!({ "anyOf": kinds }),
+    };
+    let header = |name, required, description| {
+        json!({
+            "name": name, "in": "header", "required": required, "description": description,
+            "schema": { "type": "string" },
+        })
+    };
+    json!({
+        "tags": [tag],
+        "summary": summary,
+        "description": DESCRIPTION,
+        "operationId": id,
+        "security": [],
+        "parameters": [
+            header("signature", true, "The signature, by a key of `GET /auth/verify_keys`."),
+            header("signature-input", true, "What the signature covers, when it was made and with which key."),
+            header("digest", false, "SHA-256 of the body, where `config.signature` is draft-6."),
+            header("content-digest", false, "SHA-512 of the body, where it is another."),
+        ],
+        "requestBody": {
+            "description": "The package.",
+            "required": true,
+            "content": { "application/json": {
+                "schema": { "allOf": [
+                    { "$ref": "#/components/schemas/Package" },
+                    { "properties": { "payload": { "contains": contained } } },
+                ] },
+                "examples": examples,
+            } },
+        },
+        "responses": { "2XX": {
+            "description": "The events have been received. Anything else, a redirect among it, is a failure, and the \
+                package is sent again.",
+        } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::webhook::EventFilter;
+
+    #[test]
+    fn every_event_that_is_sent_is_described_once() {
+        let described: Vec<&str> = CATEGORIES
+            .iter()
+            .flat_map(|one| one.kinds)
+            .flat_map(|kind| kind.types)
+            .map(|one| one.as_str())
+            .collect();
+        let everything = EventFilter { kinds: vec!["ALL".to_owned()], exclude_type: None };
+        for kind in EventType::ALL {
+            let times = described.iter().filter(|one| **one == kind.as_str()).count();
+            assert_eq!(times, usize::from(everything.has(kind.as_str())), "{}", kind.as_str());
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The OpenAPI document, made from the route table, the schemas and the kinds of problems.
+//!
+//! What it says of one operation stands beside the handler ([`About`]); what follows from the code
+//! (method, path, scopes, headers, refusals) is taken from the code.
+
+pub(in crate::api) mod event_schemas;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use axum::response::IntoResponse;
+use http::{StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::IDEMPOTENT_REPLAYED;
+use crate::api::front::compat::IDEMPOTENCY_KEY;
+use crate::api::front::endpoint::{Endpoint, RequiredAccess};
+use crate::domain::json::schema::{FieldError, ObjectSchema, SchemaSide, Schemas, add_keywords};
+use crate::domain::tenants::OperatingModel;
+use crate::problem::{self, KINDS, NOT_PROVEN, Problem};
+
+/// What only words can say of an operation.
+pub struct OperationDoc {
+    pub tag: &'static str,
+    /// The vendor's name of the operation, if it has one.
+    pub id: &'static str,
+    pub summary: &'static str,
+    pub description: &'static str,
+    /// Those in path and query.
+    pub parameters: fn() -> Vec<Value>,
+    pub request: Option<PayloadDoc>,
+    pub answer: PayloadDoc,
+}
+
+pub struct PayloadDoc {
+    pub description: &'static str,
+    pub media: &'static str,
+    pub schema: fn(&mut Schemas) -> Value,
+    /// Name and JSON text.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+/// The answer of what is done later: empty.
+pub const ACCEPTED: PayloadDoc =
+    PayloadDoc { description: "Accepted.", media: "", schema: |_| Value::Null, examples: &[] };
+/// The answer of what is done and has nothing to say.
+pub const NOTHING: PayloadDoc =
+    PayloadDoc { description: "Done.", media: "", schema: |_| Value::Null, examples: &[] };
+
+pub const USERS: &str = "Users";
+pub const IDENTIFIERS: &str = "User identifiers";
+pub const CHECKS: &str = "User checks";
+pub const TAXES: &str = "Tax residencies";
+pub const ACCOUNT_GROUPS: &str = "Account groups";
+pub const ACCOUNTS: &str = "Accounts";
+pub const REPORTING: &str = "Reporting";
+pub const WEBHOOKS: &str = "Webhooks";
+pub const EVENTS: &str = "Events";
+pub const TOKENS: &str = "Access tokens";
+pub const SERVER: &str = "Server";
+
+const TAGS: [(&str, &str); 11] = [
+    (USERS, "Natural persons in the register of a tenant."),
+    (IDENTIFIERS, "What users are named by in transaction reports."),
+    (CHECKS, "What has been checked of users."),
+    (TAXES, "Where users pay taxes."),
+    (ACCOUNT_GROUPS, "Securities accounts of users, each with the accounts in it."),
+    (ACCOUNTS, "Accounts of users, in which they hold assets."),
+    (REPORTING, "Beyond the vendor's API: who would be reported with what, and why."),
+    (WEBHOOKS, "Who is told of events, and how what they are told is signed."),
+    (EVENTS, "Events for those who come for them."),
+    (TOKENS, "Access for the clients of a tenant."),
+    (SERVER, "What the server says about itself, to anybody."),
+];
+
+const SCHEME: &str = "oauth-client-credentials";
+
+/// Scopes that the operations below ask for.
+const SCOPES: [(&str, &str); 10] = [
+    ("accounts:admin", "Create/update/delete accounts and account groups"),
+    ("accounts:read", "Read accounts and account groups"),
+    ("checks:admin", "Create/update/delete user checks"),
+    ("checks:read", "Read user checks"),
+    ("taxes:admin", "Create/update/delete tax residencies"),
+    ("taxes:read", "Read tax residencies"),
+    ("users:admin", "Create, update and delete users"),
+    ("users:read", "Read users"),
+    ("webhooks:admin", "Create/update/delete webhooks"),
+    ("webhooks:read", "Read webhooks"),
+];
+
+/// Of the vendor's reference, so that both can be read side by side.
+const REQUEST_ID: &str = "169ae4c7-ebd7-4041-94da-25369653eba7";
+const CLIENT_ID: &str = "ebabcf4d-61c3-4942-875c-e265a7c2d062";
+
+const INTRODUCTION: &str = "\
+Investord is an open registry of investors, wire-compatible with the Upvest Investment API: a client written \
+for that API works here unchanged. Investord is an independent project. It is not made, endorsed or \
+supported by Upvest, and \"Upvest\" stands here only for the interface it is compatible with.
+
+**Signatures.** Every request of a client is signed with HTTP message signatures: draft 15 with the header \
+`upvest-signature-version: 15`, draft 6 with `6` or without the header, RFC 9421 without the header. The \
+signature covers `@method`, `@path`, `@query` when there is a query, `authorization` when it is sent, and \
+`content-digest` (draft 6: also `digest`) when there is a body.
+
+**Refusals** are problem details (RFC 9457) whose `type` is the address of a page that helps. Every answer \
+has the header `upvest-request-id`.
+
+**Changes.** Answers may get further members; a client must ignore those it does not know.";
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(document);
+
+/// `GET /openapi.json`.
+pub async fn serve() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+}
+
+pub const SERVE: OperationDoc = OperationDoc {
+    tag: SERVER,
+    id: "openapi",
+    summary: "This document",
+    description: "Describes the operations that this server answers, in OpenAPI 3.1.",
+    parameters: Vec::new,
+    request: None,
+    answer: PayloadDoc {
+        description: "The document.",
+        media: "application/json",
+        schema: |_| json!({ "type": "object" }),
+        examples: &[],
+    },
+};
+
+/// The document as it is served and kept in `api/openapi.json`.
+pub fn document() -> String {
+    let (mut schemas, mut refusals, mut paths) = (Schemas::default(), BTreeSet::new(), json!({}));
+    for endpoint in super::endpoints() {
+        refusals.extend(endpoint.refusals());
+        let (method, path) = endpoint.method_and_path();
+        paths[path][method.to_lowercase()] = operation(&endpoint, &mut schemas);
+    }
+    let problem = problem::schema(&mut schemas);
+    let webhooks = event_schemas::webhooks(&mut schemas);
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Investord",
+            "summary": "An open registry of investors, wire-compatible with the Upvest Investment API",
+            "description": INTRODUCTION,
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "servers": [{ "url": "/" }],
+        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
+        "paths": paths,
+        "webhooks": webhooks,
+        "components": {
+            "schemas": schemas.0,
+            "parameters": signed_headers(),
+            "headers": { "RequestId": {
+                "description": "Names this answer; a problem document repeats it as `request_id`.",
+                "required": true,
+                "schema": { "type": "string", "format": "uuid" },
+                "example": REQUEST_ID,
+            } },
+            "responses": refusals
+                .into_iter()
+                .map(|status| (component(status), refusal(status, &problem)))
+                .collect::<Map<_, _>>(),
+            "securitySchemes": { SCHEME: {
+                "type": "oauth2",
+                "description": "Client credentials, in a signed form. Any one of an operation's scopes is enough.",
+                "flows": { "clientCredentials": { "tokenUrl": "/auth/token", "scopes": Map::from_iter(
+                    SCOPES.map(|(scope, description)| (scope.to_owned(), json!(description))),
+                ) } },
+            } },
+        },
+    });
+    format!("{document:#}\n")
+}
+
+fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
+    let OperationDoc { tag, id, summary, description, parameters, request, answer } = &endpoint.doc;
+    let headers = match endpoint.access {
+        RequiredAccess::Token { idempotent, .. } => {
+            let sent = |name: &&str| idempotent || *name != "IdempotencyKey";
+            HEADERS.into_iter().filter(sent).map(|name| reference("parameters", name)).collect()
+        }
+        RequiredAccess::Signature => {
+            let mut client_id = signed_headers()["ClientId"].clone();
+            client_id["required"] = json!(false);
+            let others = ["Signature", "SignatureInput", "SignatureVersion", "ApiVersion"];
+            let others = others.into_iter().map(|name| reference("parameters", name));
+            std::iter::once(client_id).chain(others).collect()
+        }
+        RequiredAccess::Anybody => Vec::new(),
+    };
+    // Alternatives: in one requirement object they would all be needed.
+    let security: Vec<Value> = match endpoint.access {
+        RequiredAccess::Token { scopes, .. } => {
+            scopes.iter().map(|scope| json!({ SCHEME: [scope] })).collect()
+        }
+        RequiredAccess::Signature | RequiredAccess::Anybody => Vec::new(),
+    };
+    let mut operation = json!({
+        "tags": [tag],
+        "summary": summary,
+        "description": description,
+        "operationId": id,
+        "security": security,
+        "parameters": headers.into_iter().chain(parameters()).collect::<Vec<Value>>(),
+    });
+    if let Some(request) = request {
+        operation["requestBody"] = json!({
+            "description": request.description,
+            "required": true,
+            "content": content(request, schemas),
+        });
+    }
+    let mut success = json!({ "description": answer.description, "headers": request_id() });
+    if !answer.media.is_empty() {
+        success["content"] = content(answer, schemas);
+    }
+    if matches!(endpoint.access, RequiredAccess::Token { idempotent: true, .. }) {
+        success["headers"][IDEMPOTENT_REPLAYED] = json!({
+            "description": "`true` on the kept answer of an earlier request with the same idempotency key; else absent.",
+            "schema": { "type": "string", "enum": ["true"] },
+        });
+    }
+    operation["responses"][endpoint.success().as_str()] = success;
+    for status in endpoint.refusals() {
+        operation["responses"][status.as_str()] = reference("responses", &component(status));
+    }
+    operation
+}
+
+fn content(payload: &PayloadDoc, schemas: &mut Schemas) -> Value {
+    let mut media = json!({ "schema": (payload.schema)(schemas) });
+    for (name, text) in payload.examples {
+        let value: Value = serde_json::from_str(text).expect("the examples are JSON");
+        media["examples"][name] = json!({ "value": value });
+    }
+    json!({ payload.media: media })
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn request_id() -> Value {
+    json!({ "upvest-request-id": reference("headers", "RequestId") })
+}
+
+/// The schema of a request in which nothing depends on the operating model, under its name.
+pub fn request(shape: &'static ObjectSchema, schemas: &mut Schemas) -> Value {
+    schemas.named(shape.name, |schemas| shape.json_schema(SchemaSide::Request(OperatingModel::Byol), schemas))
+}
+
+/// The same, with keywords for what is checked beside the table, and the operating model whose tenants send it.
+pub fn request_with(
+    shape: &'static ObjectSchema,
+    keywords: &str,
+    model: Option<OperatingModel>,
+    schemas: &mut Schemas,
+) -> Value {
+    schemas.named(shape.name, |schemas| {
+        let mut schema =
+            shape.json_schema(SchemaSide::Request(model.unwrap_or(OperatingModel::Byol)), schemas);
+        add_keywords(&mut schema, keywords);
+        if let Some(model) = model {
+            schema[OPERATING_MODEL] = json!(model);
+        }
+        schema
+    })
+}
+
+/// Extension of a schema: only tenants of this operating model send it.
+pub const OPERATING_MODEL: &str = "x-operating-model";
+
+/// The schema of a list without pages, under its name.
+pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {
+    schemas.named(name, |_| {
+        json!({
+            "type": "object",
+            "properties": { "data": { "type": "array", "items": item } },
+            "required": ["data"],
+        })
+    })
+}
+
+/// A parameter that is an id in the path.
+pub fn path_id(name: &str, description: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "path",
+        "required": true,
+        "description": description,
+        "schema": { "type": "string", "format": "uuid" },
+    })
+}
+
+const HEADERS: [&str; 7] = [
+    "ClientId",
+    "Authorization",
+    "Signature",
+    "SignatureInput",
+    "SignatureVersion",
+    "ApiVersion",
+    "IdempotencyKey",
+];
+
+/// The headers of a client's request, under the names of [`HEADERS`].
+fn signed_headers() -> Value {
+    let header = |name, required, description, schema: Value, example| {
+        json!({
+            "name": name, "in": "header", "required": required, "description": description,
+            "schema": schema, "example": example,
+        })
+    };
+    json!({
+        "ClientId": header("upvest-client-id", true, "Id of the client.",
+            json!({ "type": "string", "format": "uuid" }), CLIENT_ID),
+        "Authorization": header("authorization", true, "The access token (RFC 6750).",
+            json!({ "type": "string", "pattern": r"^Bearer [a-zA-Z0-9\-\._~+/]*=*" }), "Bearer c2VjcmV0Cg=="),
+        "Signature": header("signature", true, "The signature.",
+            json!({ "type": "string" }), "sig1=:MEUCIQDzN4sJc2d7Xb1f4cTn1i5sW0Zq0o8kXw2v3uA9yT6m5gIgS1=:"),
+        "SignatureInput": header("signature-input", true, "What the signature covers, when it was made and with which key.",
+            json!({ "type": "string" }),
+            r#"sig1=("@method" "@path" "@query" "authorization" "upvest-client-id");keyid="b5d3b1a2-7f0e-4c0e-9c55-6b8a6d2f8a11";created=1618884473;expires=1618884478;nonce="a8d1f2""#),
+        "SignatureVersion": header("upvest-signature-version", false,
+            "Draft of HTTP message signatures. Without it draft 6 is tried first, then draft 15 and RFC 9421.",
+            json!({ "type": "string", "enum": ["15", "6"] }), "15"),
+        "ApiVersion": header("upvest-api-version", false, "Major version of the API, without quotation marks.",
+            json!({ "type": "string", "enum": ["1"], "default": "1" }), "1"),
+        "IdempotencyKey": header("idempotency-key", true,
+            "A UUID of the client's own, new for each thing to create. A repeat with the same body gets the first answer.",
+            json!({ "type": "string", "pattern": IDEMPOTENCY_KEY.as_str() }), "a3a780b6-a012-4fa8-905c-61a9d0c20844"),
+    })
+}
+
+/// Name of a response among the components: `BadRequest`.
+fn component(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or_default().replace(' ', "")
+}
+
+/// The response of one status: every kind of problem that has it, with its page as description.
+fn refusal(status: StatusCode, problem: &Value) -> Value {
+    let (mut description, mut examples) = (Vec::new(), Map::new());
+    for kind in KINDS.iter().filter(|kind| kind.status == status) {
+        let help = kind.help[0].replace("<code>", "`").replace("</code>", "`");
+        description.push(format!("**{}**: {help}", kind.title));
+        let sample = samples().into_iter().find(|sample| sample.kind().slug == kind.slug);
+        let type_base = "https://investord.example/errors";
+        let value = match sample {
+            Some(sample) => serde_json::from_str(&sample.document(type_base, REQUEST_ID)).unwrap_or_default(),
+            None => {
+                let name = format!("{type_base}/{}", kind.slug);
+                json!({ "type": name, "status": status.as_u16(), "title": kind.title })
+            }
+        };
+        examples.insert(kind.slug.to_owned(), json!({ "value": value }));
+    }
+    let mut headers = request_id();
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        headers[header::ACCEPT_ENCODING.as_str()] = json!({
+            "description": "The codings that are taken.", "required": true,
+            "schema": { "type": "string", "enum": ["identity"] },
+        });
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        headers["retry-after"] = json!({
+            "description": "Seconds to wait.", "required": true, "schema": { "type": "integer", "minimum": 1 },
+        });
+    }
+    json!({
+        "description": description.join("\n\n"),
+        "headers": headers,
+        "content": { "application/problem+json": { "schema": problem, "examples": examples } },
+    })
+}
+
+/// One of each that the server answers.
+fn samples() -> Vec<Problem> {
+    vec![
+        Problem::InvalidRequest(vec![
+            FieldError::new("last_name", "field 'last_name' was not filled"),
+            FieldError::new("nationalities[1]", "must be an ISO 3166-1 alpha-2 country code in capitals"),
+        ]),
+        Problem::MissingClientId,
+        Problem::MissingIdempotencyKey,
+        Problem::unauthorised_because(NOT_PROVEN),
+        Problem::Forbidden { any_of: &["users:admin"] },
+        Problem::NotFound("user"),
+        Problem::NotAcceptable,
+        Problem::ContentCoding,
+        Problem::OtherRequest,
+        Problem::UpgradeRequired,
+        Problem::TooManyRequests { retry_after_seconds: 1, what: "requests of this client" },
+        Problem::Internal(String::new()),
+        Problem::Unavailable(String::new()),
+    ]
+}

@@ -1,0 +1,284 @@
+//! `/users/{user_id}/checks`: list, create, read.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::access::client_cache::Tenant;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::paging;
+use crate::api::front::query;
+use crate::api::front::query::QueryParameter;
+use crate::api::openapi::{CHECKS, OperationDoc, PayloadDoc, path_id, request, request_with};
+use crate::api::{Reply, about_user};
+use crate::app::App;
+use crate::domain::json::schema::{Field, FieldRule, SchemaSide, Schemas, open_object};
+use crate::domain::users::User;
+use crate::domain::users::check::{
+    COMPLIANCE, Check, CheckContent, CheckKind, CheckStatus, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, POR,
+};
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::jobs;
+use crate::store::jobs::CHECK;
+use crate::store::paging::{ListPage, Page, each_of_user, list_of_user};
+use crate::store::tenants::Sequence;
+use crate::store::users::checks;
+use crate::store::{Tx, users};
+
+const READ: &[&str] = &["checks:read", "checks:admin"];
+const ADMIN: &[&str] = &["checks:admin"];
+
+/// The schema of a check as it is answered.
+pub fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("Check", |schemas| {
+        let bodies = [("KycCheck", &KYC), ("PorCheck", &POR), ("InstrumentFitCheck", &INSTRUMENT_FIT)];
+        let mut all: Vec<Value> = bodies
+            .into_iter()
+            .map(|(name, shape)| schemas.named(name, |schemas| response_schema(shape.fields.iter(), schemas)))
+            .collect();
+        all.push(schemas.named("ComplianceCheck", |schemas| {
+            let mut schema = response_schema(COMPLIANCE.iter(), schemas);
+            schema["description"] =
+                json!("Made by the register itself when the identity of a user is known.");
+            schema
+        }));
+        json!({ "oneOf": all })
+    })
+}
+
+fn response_schema<'a>(members: impl Iterator<Item = &'a Field>, schemas: &mut Schemas) -> Value {
+    let mut schema = open_object(members, SchemaSide::Answer, schemas);
+    for name in ["id", "user_id"] {
+        schema["properties"][name] = json!({ "type": "string", "format": "uuid" });
+    }
+    schema["properties"]["status"] = json!({
+        "type": "string",
+        "enum": CheckStatus::ALL.map(CheckStatus::as_str),
+        "description": "IN_PROGRESS: to be decided. PASSED, FAILED: the outcome.",
+    });
+    let names = ["id", "user_id", "status"].map(|name| json!(name));
+    schema["required"].as_array_mut().into_iter().for_each(|required| required.extend(names.clone()));
+    schema
+}
+
+fn parameters() -> Vec<Value> {
+    vec![path_id("user_id", "Id of the user."), path_id("check_id", "Id of the check.")]
+}
+
+pub static LIST: [QueryParameter; 2] = [
+    QueryParameter {
+        name: "list_history",
+        rule: FieldRule::Bool,
+        default: Some("true"),
+        description: "Whether all are listed, or of each type the latest alone.",
+    },
+    QueryParameter {
+        name: "type",
+        rule: FieldRule::OneOf(KINDS),
+        default: None,
+        description: "Of which type; of all without it.",
+    },
+];
+const KINDS: &[&str] = &[
+    CheckKind::Kyc.as_str(),
+    CheckKind::Por.as_str(),
+    CheckKind::InstrumentFit.as_str(),
+    CheckKind::Compliance.as_str(),
+];
+
+/// Which of a user's checks are wanted.
+pub struct ListChecks {
+    user: Uuid,
+    page: Page,
+    latest: bool,
+    kind: Option<CheckKind>,
+}
+
+impl Operation for ListChecks {
+    const OPERATION: &'static str = "GET /users/{user_id}/checks";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: CHECKS,
+        id: "list_user_checks",
+        summary: "List the checks of a user",
+        description: "Lists the checks of a user, the oldest first.",
+        parameters: || {
+            let user = path_id("user_id", "Id of the user.");
+            std::iter::once(user).chain(query::described(&LIST)).chain(paging::whole_parameters()).collect()
+        },
+        request: None,
+        answer: PayloadDoc {
+            description: "A page of the list.",
+            media: "application/json",
+            schema: |schemas| paging::named_schema("CheckList", schema, schemas),
+            examples: &[("list", include_str!("../../../../../api/examples/check-list.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let values = query::read(received.query(), &LIST)?;
+        let kind =
+            values.text("type").and_then(|kind| CheckKind::ALL.into_iter().find(|one| one.as_str() == kind));
+        let page = paging::parse_whole(received.query())?;
+        Ok(Self { user, page, latest: !values.is_true("list_history"), kind })
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Reply, Problem> {
+    let (client, ListChecks { user, page, latest, kind }) = (Arc::clone(&req.client), req.operation);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        if !latest && kind.is_none() {
+            return Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, Check::view)?);
+        }
+        let (mut found, part) = (Vec::new(), page.offset..page.offset + page.limit);
+        let mut listed = ListPage::new(0);
+        each_of_user(tx, (*number, user), &key, |check: Check| {
+            if kind.is_some_and(|kind| check.content.kind != kind) {
+                return;
+            }
+            if latest {
+                // The last that comes stays.
+                found.retain(|one: &Check| one.content.kind != check.content.kind);
+                found.push(check);
+            } else {
+                if part.contains(&listed.total) {
+                    listed.add(&check.view());
+                }
+                listed.total += 1;
+            }
+        })?;
+        Ok(if latest { page.of(found, |_, _, _| Ordering::Equal, Check::view) } else { listed })
+    };
+    let listed = crate::api::scan(&app, req.client.tenant.number, "checks.list", read).await?;
+    Ok(Reply::ok(paging::envelope(page, &listed)))
+}
+
+pub struct ReadCheck(Uuid, Uuid);
+
+impl Operation for ReadCheck {
+    const OPERATION: &'static str = "GET /users/{user_id}/checks/{check_id}";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: CHECKS,
+        id: "retrieve_user_check",
+        summary: "Get a check of a user by id",
+        description: "Answers one check of a user.",
+        parameters,
+        request: None,
+        answer: PayloadDoc {
+            description: "The check.",
+            media: "application/json",
+            schema,
+            examples: &[
+                ("kyc", include_str!("../../../../../api/examples/check-kyc.json")),
+                ("compliance", include_str!("../../../../../api/examples/check-compliance.json")),
+            ],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let ids = received.path_id(1).zip(received.path_id(3));
+        ids.map(|(user, id)| Self(user, id)).ok_or(Problem::NotFound("check"))
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadCheck>) -> Result<Reply, Problem> {
+    let (client, ReadCheck(user, id)) = (Arc::clone(&req.client), req.operation);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        checks::by_id(tx, *number, user, id, &key)?.ok_or(Problem::NotFound("check"))
+    };
+    Ok(Reply::ok(app.store.read("checks.read", read).await?.view().to_string()))
+}
+
+pub struct CreateCheck {
+    user: Uuid,
+    content: CheckContent,
+}
+
+impl Operation for CreateCheck {
+    const OPERATION: &'static str = "POST /users/{user_id}/checks";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: CHECKS,
+        id: "create_user_check",
+        summary: "Create a check of a user",
+        description: "Files what was checked of a user. It is accepted at once and decided later; USER_CHECK.PASSED or \
+            USER_CHECK.FAILED tells the outcome. When a KYC check has passed, the register makes a COMPLIANCE check \
+            itself.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(PayloadDoc {
+            description: "What was checked.",
+            media: "application/json",
+            schema: |schemas| {
+                let kyc = request_with(&KYC, KYC_DOCUMENT, None, schemas);
+                json!({ "oneOf": [kyc, request(&POR, schemas), request(&INSTRUMENT_FIT, schemas)] })
+            },
+            examples: &[
+                ("kyc", include_str!("../../../../../api/examples/create-check-kyc.json")),
+                ("por", include_str!("../../../../../api/examples/create-check-por.json")),
+                (
+                    "instrument fit",
+                    include_str!("../../../../../api/examples/create-check-instrument-fit.json"),
+                ),
+            ],
+        }),
+        answer: PayloadDoc {
+            description: "Accepted.",
+            media: "application/json",
+            schema: |schemas| {
+                schemas.named("CheckId", |_| {
+                    json!({
+                        "type": "object",
+                        "properties": { "id": { "type": "string", "format": "uuid" } },
+                        "required": ["id"],
+                    })
+                })
+            },
+            examples: &[("id", include_str!("../../../../../api/examples/check-id.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let content = CheckContent::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, content })
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<Reply, Problem> {
+    let (ids, id, most_open) =
+        (Arc::clone(&app.ids), req.operation.user, app.config.limits.open_checks_per_user);
+    let create = move |tx: &Tx<'_>,
+                       req: &Signed<CreateCheck>,
+                       sequence: &mut Sequence,
+                       (user, key): (User, &UserKey)| {
+        if let Err(refusal) = about_user::is_not_leaving(&user) {
+            return Ok(Err(refusal));
+        }
+        if jobs::count_open(tx, (sequence.tenant, id), CHECK)? >= most_open {
+            return Ok(Err(about_user::too_many("undecided checks of this user")));
+        }
+        let check = Check::new(ids.uuid(), id, sequence.now, req.operation.content.clone());
+        checks::insert_and_publish(tx, sequence, &check, key, &*ids)?;
+        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        let settings = &req.client.tenant.settings;
+        let due = (!check.content.is_for_review(settings)).then_some(req.now);
+        jobs::enqueue(tx, (sequence.tenant, id), CHECK, check.id, due)?;
+        Ok(Ok(Reply::accepted_with(json!({ "id": check.id }).to_string())))
+    };
+    let reply = about_user::write(&app, "checks.create", req, id, create).await?;
+    app.work.notify_one();
+    Ok(reply)
+}

@@ -1,0 +1,260 @@
+//! `/users/{user_id}/data_change_requests`: create, list, preview.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{ADMIN, READ};
+use crate::access::client_cache::Tenant;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::paging;
+use crate::api::openapi::{ACCEPTED, OperationDoc, PayloadDoc, USERS, path_id, request_with};
+use crate::api::{Reply, about_user};
+use crate::app::App;
+use crate::domain::json::schema::Schemas;
+use crate::domain::tenants::OperatingModel;
+use crate::domain::users::User;
+use crate::domain::users::data_change;
+use crate::domain::users::data_change::{
+    ADDRESS, ANY, DataChange, NAME, NATIONALITY, OTHER, RequestedChange,
+};
+use crate::domain::users::preview::Preview;
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::jobs;
+use crate::store::jobs::DATA_CHANGE;
+use crate::store::paging::{Page, list_of_user};
+use crate::store::tenants::Sequence;
+use crate::store::users::{data_changes, identifiers};
+use crate::store::{Tx, users};
+
+/// A change changes something.
+const ANYTHING: &str = r#"{ "minProperties": 1 }"#;
+const MORE_THAN_PROOF: &str = r#"{ "minProperties": 1, "not": {
+    "propertyNames": { "enum": ["issuance_date", "data_download_link", "document_type"] }
+} }"#;
+
+pub struct RequestDataChange {
+    user: Uuid,
+    requested: RequestedChange,
+}
+
+impl Operation for RequestDataChange {
+    const OPERATION: &'static str = "POST /users/{user_id}/data_change_requests";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "user_data_change",
+        summary: "Change user data",
+        description: "Asks for a change of a user's data. It is accepted at once and done later, requests of one user \
+            in their order; USER.DATA_CHANGED or USER.DATA_CHANGE_FAILED tells the outcome. A tenant that works \
+            under the register's licence sends one thing with its proof, or what needs none.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(PayloadDoc {
+            description: "What is to be changed.",
+            media: "application/json",
+            schema: |schemas| {
+                // The operating model decides which of them is sent.
+                let any = request_with(&ANY, MORE_THAN_PROOF, Some(OperatingModel::Byol), schemas);
+                let proved = [&NAME, &NATIONALITY, &ADDRESS];
+                let proved =
+                    proved.map(|shape| request_with(shape, "{}", Some(OperatingModel::Tol), schemas));
+                let other = request_with(&OTHER, ANYTHING, Some(OperatingModel::Tol), schemas);
+                let all: Vec<Value> = std::iter::once(any).chain(proved).chain([other]).collect();
+                json!({ "anyOf": all })
+            },
+            examples: &[
+                ("name", include_str!("../../../../../api/examples/change-name.json")),
+                ("email", include_str!("../../../../../api/examples/change-email.json")),
+                ("nationality", include_str!("../../../../../api/examples/change-nationality.json")),
+                ("address", include_str!("../../../../../api/examples/change-address.json")),
+                ("byol", include_str!("../../../../../api/examples/change-byol.json")),
+            ],
+        }),
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let requested =
+            RequestedChange::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, requested })
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
+    let (ids, id) = (Arc::clone(&app.ids), req.operation.user);
+    let most_open = app.config.limits.open_data_changes_per_user;
+    let create = move |tx: &Tx<'_>,
+                       req: &Signed<RequestDataChange>,
+                       sequence: &mut Sequence,
+                       (user, key): (User, &UserKey)| {
+        if let Err(refusal) = about_user::has_not_left(&user) {
+            return Ok(Err(refusal));
+        }
+        let (requested, settings) = (&req.operation.requested, &req.client.tenant.settings);
+        if jobs::count_open(tx, (sequence.tenant, id), DATA_CHANGE)? >= most_open {
+            return Ok(Err(about_user::too_many("undecided data changes of this user")));
+        }
+        let change = DataChange::new(ids.uuid(), id, sequence.now, requested.clone());
+        data_changes::insert(tx, sequence.tenant, &change, key, &*ids)?;
+        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        let due = (!requested.is_for_review(settings)).then_some(req.now);
+        jobs::enqueue(tx, (sequence.tenant, id), DATA_CHANGE, change.id, due)?;
+        Ok(Ok(Reply::accepted()))
+    };
+    let reply = about_user::write(&app, "data_changes.create", req, id, create).await?;
+    app.work.notify_one();
+    Ok(reply)
+}
+
+pub struct PreviewDataChange {
+    user: Uuid,
+    requested: RequestedChange,
+}
+
+impl Operation for PreviewDataChange {
+    const OPERATION: &'static str = "POST /investord/users/{user_id}/data_change_requests/preview";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "preview_data_change",
+        summary: "Try a change of user data",
+        description: "Beyond the vendor's API: what a change would lead to. Nothing is stored and nothing is told.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: RequestDataChange::DOC.request,
+        answer: PayloadDoc {
+            description: "What would become of the user.",
+            media: "application/json",
+            schema: preview_schema,
+            examples: &[("polish", include_str!("../../../../../api/examples/data-change-preview.json"))],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(2).ok_or(Problem::NotFound("user"))?;
+        let requested =
+            RequestedChange::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, requested })
+    }
+}
+
+/// The schema of a [`Preview`].
+fn preview_schema(schemas: &mut Schemas) -> Value {
+    schemas.named("DataChangePreview", |schemas| {
+        let report = super::reporting::schema(schemas);
+        let members = |description: &str| json!({ "type": "object", "description": description });
+        json!({
+            "type": "object",
+            "properties": {
+                "refusal": {
+                    "type": ["string", "null"],
+                    "description": "Why the change would fail; then nothing would be different.",
+                },
+                "review": { "type": "boolean", "description": "Whether somebody would look at the proof first." },
+                "before": members("The members that would be different, as they are."),
+                "after": members("The same as they would be."),
+                "says": {
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "description": "What follows, to be read out.",
+                },
+                "reporting": {
+                    "type": "object",
+                    "properties": { "before": report, "after": report },
+                    "required": ["before", "after"],
+                },
+            },
+            "required": ["refusal", "review", "before", "after", "says", "reporting"],
+        })
+    })
+}
+
+pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> Result<Reply, Problem> {
+    let (client, id, now) = (Arc::clone(&req.client), req.operation.user, req.now);
+    let requested = req.operation.requested;
+    let read = move |tx: &Tx<'_>| {
+        let tenant = &client.tenant;
+        let (user, key) =
+            users::load(tx, tenant.number, id, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
+        let held = identifiers::of_user(tx, tenant.number, id, &key)?;
+        let contents = held.iter().map(|one| &one.content);
+        let shared = identifiers::list_sharing_users(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
+        Ok::<_, Problem>(Preview::of(&user, (&held, &shared), requested.clone(), &tenant.settings, now))
+    };
+    // The user and the identifiers of one moment.
+    let preview = crate::api::scan(&app, req.client.tenant.number, "data_changes.preview", read).await?;
+    Ok(Reply::ok(serde_json::to_string(&preview).expect("a preview is plain data")))
+}
+
+pub struct ListDataChanges(Uuid, Page);
+
+impl Operation for ListDataChanges {
+    const OPERATION: &'static str = "GET /investord/users/{user_id}/data_change_requests";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "list_data_changes",
+        summary: "Get the data changes of a user",
+        description: "Beyond the vendor's API: every request that the data of a user be changed, the oldest first, \
+            with its proof, the values before, and its outcome.",
+        parameters: || {
+            std::iter::once(path_id("user_id", "Id of the user.")).chain(paging::whole_parameters()).collect()
+        },
+        request: None,
+        answer: PayloadDoc {
+            description: "A page of the list.",
+            media: "application/json",
+            schema: |schemas| paging::named_schema("DataChangeList", schema, schemas),
+            examples: &[],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let page = paging::parse_whole(received.query())?;
+        received.path_id(2).map(|user| Self(user, page)).ok_or(Problem::NotFound("user"))
+    }
+}
+
+/// The schema of a [`DataChange`].
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("DataChange", |_| {
+        let object = || json!({ "type": "object", "description": "Members of the user." });
+        let text = |description: &str| json!({ "type": ["string", "null"], "description": description });
+        json!({
+            "type": "object",
+            "properties": {
+                "id": { "type": "string", "format": "uuid" },
+                "created_at": { "type": "string", "format": "date-time" },
+                "updated_at": { "type": "string", "format": "date-time" },
+                "user_id": { "type": "string", "format": "uuid" },
+                "state": { "enum": data_change::DataChangeState::ALL.map(data_change::DataChangeState::as_str) },
+                "asked": object(),
+                "proof": { "type": "object", "description": "Kind, day and address of the document." },
+                "before": { "type": ["object", "null"], "description": "The same members before the change." },
+                "decided_by": text("Who decided."),
+                "reason": text("Why it failed."),
+            },
+            "required": [
+                "id", "created_at", "updated_at", "user_id", "state", "asked", "proof", "before", "decided_by",
+                "reason",
+            ],
+        })
+    })
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {
+    let (client, ListDataChanges(user, page)) = (Arc::clone(&req.client), req.operation);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, DataChange::view)?)
+    };
+    let listed = crate::api::scan(&app, req.client.tenant.number, "data_changes.list", read).await?;
+    Ok(Reply::ok(paging::envelope(page, &listed)))
+}

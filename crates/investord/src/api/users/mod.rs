@@ -1,0 +1,261 @@
+//! `/users`: list, create, read, offboard.
+
+pub(in crate::api) mod checks;
+pub(in crate::api) mod data_changes;
+pub(in crate::api) mod identifiers;
+pub(in crate::api) mod reporting;
+pub(in crate::api) mod tax_residencies;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::front::paging;
+use super::openapi::{ACCEPTED, OPERATING_MODEL, OperationDoc, PayloadDoc, USERS, path_id};
+use super::{Reply, about_tenant, about_user};
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::app::App;
+use crate::domain::json::schema::{Field, FieldRule, Presence, SchemaSide, Schemas, field, open_object};
+use crate::domain::tenants::{OffboardingWaitsFor, OperatingModel};
+use crate::domain::users::{CREATE, Person, User, UserStatus};
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::jobs::{self, OFFBOARDING};
+use crate::store::log::idempotency;
+use crate::store::paging::{Page, SortKey};
+use crate::store::tenants::Sequence;
+use crate::store::{Prefetch, Tx, users};
+
+pub const READ: &[&str] = &["users:read", "users:admin"];
+pub const ADMIN: &[&str] = &["users:admin"];
+
+static REGISTERED: [Field; 3] = [
+    field("id", Presence::Always, FieldRule::Uuid, "Id of the user."),
+    field("created_at", Presence::Always, FieldRule::Instant, "When the user was created."),
+    field("updated_at", Presence::Always, FieldRule::Instant, "When the user was last changed."),
+];
+static STATUS: [Field; 1] = [field(
+    "status",
+    Presence::Always,
+    FieldRule::OneOf(&[
+        UserStatus::Active.as_str(),
+        UserStatus::Inactive.as_str(),
+        UserStatus::Offboarding.as_str(),
+        UserStatus::Offboarded.as_str(),
+    ]),
+    "ACTIVE: may trade. INACTIVE: something is missing that activation requires. OFFBOARDING: on the way out. \
+     OFFBOARDED: out, but kept for as long as the law wants.",
+)];
+
+/// The schema of a user as it is answered.
+pub fn user(schemas: &mut Schemas) -> Value {
+    schemas.named("User", |schemas| {
+        let members = REGISTERED.iter().chain(CREATE.fields).chain(&STATUS);
+        let mut schema = open_object(members, SchemaSide::Answer, schemas);
+        schema["description"] = json!("A natural person in the register.");
+        schema
+    })
+}
+
+/// The schema of a create request.
+fn create_user(name: &'static str, model: OperatingModel, schemas: &mut Schemas) -> Value {
+    schemas.named(name, |schemas| {
+        let mut schema = CREATE.json_schema(SchemaSide::Request(model), schemas);
+        schema["description"] = json!(match model {
+            OperatingModel::Byol => "What a tenant sends that is itself the regulated firm.",
+            OperatingModel::Tol => "What a tenant sends that works under the register's licence.",
+        });
+        schema[OPERATING_MODEL] = json!(model);
+        schema
+    })
+}
+
+const ONE_USER: PayloadDoc = PayloadDoc {
+    description: "The user.",
+    media: "application/json",
+    schema: user,
+    examples: &[
+        ("byol", include_str!("../../../../../api/examples/user-byol.json")),
+        ("tol", include_str!("../../../../../api/examples/user-tol.json")),
+    ],
+};
+
+pub struct CreateUser(Person);
+
+impl Operation for CreateUser {
+    const OPERATION: &'static str = "POST /users";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const IDEMPOTENT: bool = true;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "create_user",
+        summary: "Create a user",
+        description: "Takes a person into the register. Which members are required depends on the operating model \
+            of the tenant; all are allowed in both. No text has control characters. The user is ACTIVE at \
+            once if nothing is missing that activation requires.",
+        parameters: Vec::new,
+        request: Some(PayloadDoc {
+            description: "The person.",
+            media: "application/json",
+            schema: |schemas| {
+                json!({ "anyOf": [
+                    create_user("CreateUserByol", OperatingModel::Byol, schemas),
+                    create_user("CreateUserTol", OperatingModel::Tol, schemas),
+                ] })
+            },
+            examples: &[
+                ("byol", include_str!("../../../../../api/examples/create-user-byol.json")),
+                ("tol", include_str!("../../../../../api/examples/create-user-tol.json")),
+            ],
+        }),
+        answer: ONE_USER,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let body = received.json()?;
+        Ok(Self(Person::parse(body, &received.client.tenant.settings, received.now)?))
+    }
+}
+
+pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
+    let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
+    let (idempotency_key, nonce) = (req.idempotency_key()?, req.nonce().copied());
+    let most = app.config.limits.users_per_tenant;
+    let first =
+        Prefetch { sequence: Some(number), nonce, idempotency_key: Some(idempotency_key), webhook: None };
+    let unit = move |tx: &Tx<'_>| {
+        let tenant = &req.client.tenant;
+        // First the lock: what is found out under it stays true until the commit, in every process.
+        let mut sequence = Sequence::lock(tx, tenant.number, req.now)?;
+        if let Some(reply) =
+            about_tenant::find_replay(tx, Some(&idempotency_key), nonce.as_ref(), &tenant.key)?
+        {
+            return Ok(reply);
+        }
+        if usize::try_from(sequence.users).is_ok_and(|users| users >= most) {
+            return Ok(Err(about_user::too_many("users of this tenant")));
+        }
+        let registration =
+            User::register(req.operation.0.clone(), &tenant.settings, ids.uuid(), sequence.now);
+        let user = registration.user.id;
+        let (view, key) = users::register(tx, &mut sequence, registration, &tenant.key, &*ids)?;
+        idempotency::keep_response(tx, &idempotency_key, (200, &view), (user, &key), sequence.now, &*ids)?;
+        sequence.save(tx);
+        Ok::<_, Problem>(Ok(Reply::ok(view)))
+    };
+    app.store.write_prefetched("users.create", number, first, unit).await?
+}
+
+pub struct ReadUser(Uuid);
+
+impl Operation for ReadUser {
+    const OPERATION: &'static str = "GET /users/{user_id}";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "retrieve_user",
+        summary: "Get a user by id",
+        description: "Answers the user as it is now. Users of other tenants are not found.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: ONE_USER,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadUser>) -> Result<Reply, Problem> {
+    let (client, id) = (Arc::clone(&req.client), req.operation.0);
+    let read = move |tx: &Tx<'_>| {
+        users::view(tx, client.tenant.number, id, &client.tenant.key).map_err(Problem::from)
+    };
+    let user = app.store.read("users.read", read).await?;
+    user.map(Reply::ok).ok_or(Problem::NotFound("user"))
+}
+
+pub struct OffboardUser(Uuid);
+
+impl Operation for OffboardUser {
+    const OPERATION: &'static str = "DELETE /users/{user_id}";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const WRITES: bool = true;
+    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "offboard_user",
+        summary: "Offboard a user",
+        description: "Begins to offboard a user, which ends when no account group, account or data change is open any \
+            more, and not before the tenant's settings allow; USER.OFFBOARDING_INITIATED and USER.OFFBOARDED tell. \
+            Nothing is closed by it. Again is no change. The user stays readable.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: ACCEPTED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Result<Reply, Problem> {
+    let (ids, id) = (Arc::clone(&app.ids), req.operation.0);
+    let offboard =
+        move |tx: &Tx<'_>, req: &Signed<_>, sequence: &mut Sequence, (mut user, key): (User, &UserKey)| {
+            if let Some(event) = user.offboard(sequence.now) {
+                users::set_status(tx, sequence, &user, key, event, &*ids)?;
+                // By the clock that the worker asks: the tenant's instants may run ahead of it.
+                let due = req.client.tenant.settings.offboarded_not_before(req.now);
+                jobs::enqueue(tx, (sequence.tenant, id), OFFBOARDING, id, Some(due))?;
+                if req.client.tenant.settings.offboarding_waits_for.contains(&OffboardingWaitsFor::Operator) {
+                    jobs::hold_of_kind(tx, sequence.tenant, id, OFFBOARDING)?;
+                }
+            }
+            Ok(Ok(Reply::accepted()))
+        };
+    let reply = about_user::write(&app, "users.offboard", req, id, offboard).await?;
+    app.work.notify_one();
+    Ok(reply)
+}
+
+pub struct ListUsers(Page);
+
+impl Operation for ListUsers {
+    const OPERATION: &'static str = "GET /users";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: USERS,
+        id: "list_users",
+        summary: "Get all users",
+        description: "Lists the users of the tenant, offboarded ones among them, page by page.",
+        parameters: paging::parameters_with_cursor::<SortKey>,
+        request: None,
+        answer: PayloadDoc {
+            description: "A page of the list.",
+            media: "application/json",
+            schema: |schemas| paging::named_schema("UserList", user, schemas),
+            examples: &[
+                ("byol", include_str!("../../../../../api/examples/user-list-byol.json")),
+                ("tol", include_str!("../../../../../api/examples/user-list-tol.json")),
+                ("empty", include_str!("../../../../../api/examples/user-list-empty.json")),
+            ],
+        },
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        paging::parse_with_cursor(received.query()).map(Self)
+    }
+}
+
+pub async fn list(State(app): State<App>, req: Signed<ListUsers>) -> Result<Reply, Problem> {
+    let (client, page) = (Arc::clone(&req.client), req.operation.0);
+    let scan = move |tx: &Tx<'_>| {
+        users::list(tx, client.tenant.number, page, &client.tenant.key).map_err(Problem::from)
+    };
+    let listed = super::scan(&app, req.client.tenant.number, "users.list", scan).await?;
+    Ok(Reply::ok(paging::envelope(page, &listed)))
+}

@@ -1,0 +1,127 @@
+//! `/users/{user_id}/tax_residencies`: read, set.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::access::client_cache::Tenant;
+use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::openapi::{OperationDoc, PayloadDoc, TAXES, path_id, request};
+use crate::api::{Reply, about_user};
+use crate::app::App;
+use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::users::User;
+use crate::domain::users::tax_residency::{RECORD, SET, TaxResidencies};
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::tenants::Sequence;
+use crate::store::users::{activation, tax_residencies};
+use crate::store::{Tx, users};
+
+const READ: &[&str] = &["taxes:read", "taxes:admin"];
+const ADMIN: &[&str] = &["taxes:admin"];
+
+fn schema(schemas: &mut Schemas) -> Value {
+    schemas.named("TaxResidencies", |schemas| {
+        let mut schema = open_object(&RECORD, SchemaSide::Answer, schemas);
+        schema["description"] = json!("Where a user pays taxes.");
+        schema
+    })
+}
+
+const RECORDED: PayloadDoc = PayloadDoc {
+    description: "The tax residencies.",
+    media: "application/json",
+    schema,
+    examples: &[("record", include_str!("../../../../../api/examples/tax-residencies.json"))],
+};
+
+pub struct ReadTaxResidencies(Uuid);
+
+impl Operation for ReadTaxResidencies {
+    const OPERATION: &'static str = "GET /users/{user_id}/tax_residencies";
+    const SCOPES: &'static [&'static str] = READ;
+    const DOC: OperationDoc = OperationDoc {
+        tag: TAXES,
+        id: "retrieve_tax_residencies",
+        summary: "Get the tax residencies of a user",
+        description: "Answers what was set last; 404 if nothing has been set.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: None,
+        answer: RECORDED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        received.path_id(1).map(Self).ok_or(Problem::NotFound("user"))
+    }
+}
+
+pub async fn read(State(app): State<App>, req: Signed<ReadTaxResidencies>) -> Result<Reply, Problem> {
+    let (client, user) = (Arc::clone(&req.client), req.operation.0);
+    let read = move |tx: &Tx<'_>| {
+        let Tenant { number, key, .. } = &client.tenant;
+        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        let found = tax_residencies::of_user(tx, *number, user, &key)?;
+        found.ok_or(Problem::NotFound("record: no tax residency has been set"))
+    };
+    Ok(Reply::ok(app.store.read("tax_residencies.read", read).await?.view().to_string()))
+}
+
+pub struct SetTaxResidencies {
+    user: Uuid,
+    all: Value,
+}
+
+impl Operation for SetTaxResidencies {
+    const OPERATION: &'static str = "POST /users/{user_id}/tax_residencies";
+    const SCOPES: &'static [&'static str] = ADMIN;
+    const IDEMPOTENT: bool = true;
+    const DOC: OperationDoc = OperationDoc {
+        tag: TAXES,
+        id: "set_tax_residencies",
+        summary: "Set the tax residencies of a user",
+        description: "Puts these in the place of those that were set before. A user who waited for nothing else becomes \
+            ACTIVE by it.",
+        parameters: || vec![path_id("user_id", "Id of the user.")],
+        request: Some(PayloadDoc {
+            description: "All of them.",
+            media: "application/json",
+            schema: |schemas| request(&SET, schemas),
+            examples: &[("two", include_str!("../../../../../api/examples/set-tax-residencies.json"))],
+        }),
+        answer: RECORDED,
+    };
+
+    fn read(received: &Received<'_>) -> Result<Self, Problem> {
+        let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
+        let all = TaxResidencies::parse(received.json()?, &received.client.tenant.settings, received.now)?;
+        Ok(Self { user, all })
+    }
+}
+
+pub async fn set(State(app): State<App>, req: Signed<SetTaxResidencies>) -> Result<Reply, Problem> {
+    let (ids, id) = (Arc::clone(&app.ids), req.operation.user);
+    let set = move |tx: &Tx<'_>,
+                    req: &Signed<SetTaxResidencies>,
+                    sequence: &mut Sequence,
+                    (mut user, key): (User, &UserKey)| {
+        if let Err(refusal) = about_user::has_not_left(&user) {
+            return Ok(Err(refusal));
+        }
+        let all = req.operation.all.clone();
+        let record = tax_residencies::set(tx, (sequence.tenant, id), all, sequence.now, key, &*ids)?;
+        activation::activate_if_complete(
+            tx,
+            sequence,
+            &mut user,
+            None,
+            &req.client.tenant.settings,
+            key,
+            &*ids,
+        )?;
+        Ok(Ok(Reply::ok(record.view().to_string())))
+    };
+    about_user::write(&app, "tax_residencies.set", req, id, set).await
+}

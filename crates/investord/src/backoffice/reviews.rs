@@ -1,0 +1,223 @@
+//! `/reviews`: data changes and checks that wait for a decision.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use http::HeaderMap;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::users::{reviewed_change, reviewed_check};
+use super::{
+    ActionRecord, BodyResult, JsonAnswer, OperatorResult, UserChange, VisibleTenant, actor_name, authorize,
+    change, missing_record, not_one_of, parse_id, read_fields, require_text, scan, visible_tenant,
+};
+use crate::app::App;
+use crate::domain::users::User;
+use crate::domain::users::check;
+use crate::domain::users::check::Check;
+use crate::domain::users::preview::Preview;
+use crate::domain::users::review::{Review, Verdict};
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::jobs::{self, CHECK, DATA_CHANGE};
+use crate::store::tenants::operators::Role;
+use crate::store::users::{activation, checks, data_changes, identifiers};
+use crate::store::{StoreError, Tx, users};
+
+/// Letters of a reason, as an event has them at most.
+const REASON: usize = 100;
+/// Matters that one answer shows.
+const MOST: i64 = 200;
+
+/// `GET /tenants/{tenant}/reviews`: what waits, with its evidence, the oldest first.
+pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
+    let (own, now) = (app.clone(), app.clock.now());
+    let read = move |tx: &Tx<'_>| {
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let mut waiting = Vec::new();
+        for job in jobs::list_reviews(tx, tenant.number, MOST)? {
+            let found = users::load(tx, tenant.number, job.user, &tenant.key)?;
+            let (user, key) = found.ok_or_else(|| missing_record("user", job.user))?;
+            let (at, matter, preview) = if job.kind == CHECK {
+                let found = checks::by_id(tx, tenant.number, user.id, job.subject, &key)?;
+                let found = found.ok_or_else(|| missing_record("check", job.subject))?;
+                let preview = if_passed(tx, &tenant, &user, &found, &key)?;
+                (found.created_at, reviewed_check(&found), preview)
+            } else {
+                let found = data_changes::by_id(tx, tenant.number, user.id, job.subject, &key)?;
+                let found = found.ok_or_else(|| missing_record("data change", job.subject))?;
+                let held = identifiers::of_user(tx, tenant.number, user.id, &key)?;
+                let requested = found.content.requested.clone();
+                let contents = held.iter().map(|one| &one.content);
+                let shared = identifiers::list_sharing_users(
+                    tx,
+                    (tenant.number, Some(user.id)),
+                    contents,
+                    &tenant.key,
+                )?;
+                let preview = Preview::of(&user, (&held, &shared), requested, &tenant.settings, now);
+                (found.created_at, reviewed_change(&found), json!(preview))
+            };
+            let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
+            let name = format!(
+                "{} {}",
+                person["first_name"].as_str().unwrap_or_default(),
+                person["last_name"].as_str().unwrap_or_default()
+            );
+            let shown = json!({
+                "id": job.subject,
+                "kind": job.kind,
+                "waiting_since": at,
+                "age_seconds": now.duration_since(at).as_secs().max(0),
+                "user_id": user.id,
+                "user": name,
+                "preview": preview,
+                "matter": matter,
+            });
+            waiting.push((at, shown));
+        }
+        waiting.sort_by_key(|(at, _)| *at);
+        Ok::<_, Problem>(waiting.into_iter().map(|(_, one)| one).collect::<Vec<Value>>())
+    };
+    Ok(JsonAnswer(json!({ "data": scan(&app, of, "operator.reviews", read).await? })))
+}
+
+/// What follows if a check passes, in the form of a [`Preview`].
+fn if_passed(
+    tx: &Tx<'_>,
+    tenant: &VisibleTenant,
+    user: &User,
+    check: &Check,
+    key: &UserKey,
+) -> Result<Value, StoreError> {
+    let mut says = Vec::new();
+    if user.awaits_activation() {
+        let passed = Check { status: check::CheckStatus::Passed, ..check.clone() };
+        let lacks = activation::unmet(tx, tenant.number, user, Some(&passed), &tenant.settings, key)?;
+        says.extend(lacks.is_empty().then(|| "the user becomes ACTIVE".to_owned()));
+        says.extend(lacks.iter().map(ToString::to_string));
+    }
+    Ok(json!({
+        "before": { "status": check.status.as_str() },
+        "after": { "status": check::CheckStatus::Passed.as_str() },
+        "says": says,
+    }))
+}
+
+/// The decision of an operator.
+#[derive(Clone, Copy)]
+pub enum ReviewDecision {
+    Approve,
+    Refuse,
+    Cancel,
+}
+
+/// Reads the decision of an operator, and its reason.
+pub fn parse_decision(body: BodyResult) -> Result<(ReviewDecision, Option<String>), Problem> {
+    let [verdict, reason] = read_fields(body, ["verdict", "reason"])?;
+    let say = match require_text("verdict", verdict, 20)?.as_str() {
+        "approve" => ReviewDecision::Approve,
+        "refuse" => ReviewDecision::Refuse,
+        "cancel" => ReviewDecision::Cancel,
+        other => return Err(not_one_of("verdict", other, &["approve", "refuse", "cancel"])),
+    };
+    let reason = match (say, reason) {
+        (ReviewDecision::Approve, None) => None,
+        (_, reason) => Some(require_text("reason", reason, REASON)?),
+    };
+    Ok((say, reason))
+}
+
+/// `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: `verdict` and, unless it is good, `reason`. The worker does
+/// what follows, in the user's order.
+pub async fn decide(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((tenant, user, subject)): Path<(String, String, String)>,
+    body: BodyResult,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Operator).await?;
+    let (say, reason) = parse_decision(body)?;
+    let (user, subject) = (parse_id(&user, "user")?, parse_id(&subject, "data change or check")?);
+    let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
+    let work = move |work: &mut UserChange<'_>| {
+        let all = jobs::of_user(work.tx, work.sequence.tenant, work.user.id)?;
+        let job = all
+            .into_iter()
+            .find(|job| job.subject == subject && [DATA_CHANGE, CHECK].contains(&job.kind.as_str()));
+        let Some(mut job) = job else { return Err(nothing_to_decide(work, subject)) };
+        let verdict = Verdict {
+            refusal: if matches!(say, ReviewDecision::Approve) { None } else { reason.clone() },
+            by: actor_name(work.operator),
+        };
+        let (number, user) = (work.sequence.tenant, work.user.id);
+        let (old, new) = if job.kind == CHECK {
+            let found = checks::by_id(work.tx, number, user, subject, work.key)?;
+            let mut check = found.ok_or_else(|| missing_record("check", subject))?;
+            let old = json!(check.content.review);
+            apply_decision(&mut check.content.review, say, verdict, work, job.due.is_none())?;
+            checks::save(work.tx, number, &check, work.key, &*ids)?;
+            (old, check.content.review)
+        } else {
+            let found = data_changes::by_id(work.tx, number, user, subject, work.key)?;
+            let mut change = found.ok_or_else(|| missing_record("data change", subject))?;
+            let old = json!(change.content.review);
+            apply_decision(&mut change.content.review, say, verdict, work, job.due.is_none())?;
+            data_changes::update(work.tx, number, &change, work.key, &*ids)?;
+            (old, change.content.review)
+        };
+        if new.decided.is_some() {
+            // The worker does it, when it is its turn.
+            job.due = Some(now);
+            jobs::save(work.tx, &job)?;
+        }
+        let action = match say {
+            ReviewDecision::Approve => "approve",
+            ReviewDecision::Refuse => "refuse",
+            ReviewDecision::Cancel => "cancel",
+        };
+        Ok(ActionRecord { action, subject: Some(subject), reason: reason.clone(), old, new: json!(new) })
+    };
+    change(&app, operator, (tenant, user), work).await
+}
+
+fn apply_decision(
+    review: &mut Review,
+    say: ReviewDecision,
+    verdict: Verdict,
+    work: &UserChange<'_>,
+    waits: bool,
+) -> Result<(), Problem> {
+    let said = match say {
+        // What waits for its turn alone is nobody's to judge; anything else takes as many eyes as a refusal.
+        ReviewDecision::Cancel if !waits => review.cancel(verdict),
+        ReviewDecision::Approve | ReviewDecision::Refuse if !waits && review.decided.is_none() => {
+            return Err(Problem::State("nobody has to decide this"));
+        }
+        ReviewDecision::Approve | ReviewDecision::Refuse | ReviewDecision::Cancel => {
+            review.decide(verdict, work.tenant.settings.four_eyes).map(drop)
+        }
+    };
+    said.map_err(Problem::Decided)
+}
+
+/// Why there is nothing to be decided any more: somebody was faster, or there never was.
+fn nothing_to_decide(work: &UserChange<'_>, subject: Uuid) -> Problem {
+    let (tx, number, user) = (work.tx, work.sequence.tenant, work.user.id);
+    let change = data_changes::by_id(tx, number, user, subject, work.key);
+    let by = match change {
+        Err(error) => return error.into(),
+        Ok(Some(change)) => Some(change.content.decided_by),
+        Ok(None) => match checks::by_id(tx, number, user, subject, work.key) {
+            Err(error) => return error.into(),
+            Ok(check) => check.map(|check| check.content.decided_by),
+        },
+    };
+    match by {
+        None => Problem::NotFound("data change or check"),
+        Some(by) => Problem::Decided(format!("{} has decided it", by.unwrap_or_default())),
+    }
+}

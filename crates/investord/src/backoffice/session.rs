@@ -1,0 +1,184 @@
+//! Sessions of operators: sign in with a password, authenticate with a token.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use axum::extract::{ConnectInfo, State};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::{HeaderMap, header};
+use jiff::SignedDuration;
+use precis_core::profile::PrecisFastInvocation as _;
+use precis_profiles::OpaqueString;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{BodyResult, JsonAnswer, OperatorResult, read_fields, require_text};
+use crate::access::connections::network;
+use crate::app::App;
+use crate::clock::Ids;
+use crate::problem::Problem;
+use crate::store::encryption::sha256;
+use crate::store::tenants::operators;
+use crate::store::tenants::operators::Operator;
+
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
+
+/// A new token, and the hash that is kept of it.
+pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
+    let mut bytes = [0; 32];
+    ids.secret(&mut bytes);
+    let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let hash = sha256(token.as_bytes());
+    (token, hash)
+}
+
+/// Prepares a password by the profile `OpaqueString` (RFC 8265 section 4.2): other spaces become ASCII spaces, and the
+/// letters are composed (NFC), so that it is the same from every keyboard. The width of letters stays.
+pub fn normalise(password: &str) -> anyhow::Result<Cow<'_, str>> {
+    OpaqueString::enforce(password).map_err(|error| match error {
+        precis_core::Error::Invalid => anyhow::anyhow!("must not be empty"),
+        precis_core::Error::BadCodepoint(_) | precis_core::Error::Unexpected(_) => anyhow::anyhow!(
+            "must not contain control or format characters, or characters that Unicode does not know (RFC 8265)"
+        ),
+    })
+}
+
+/// What is kept of a password: Argon2id with the library's parameters (OWASP's), as a PHC string.
+pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
+    let password = normalise(password)?;
+    anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
+    let mut salt = [0; 16];
+    ids.secret(&mut salt);
+    let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+    Ok(hashed.map_err(|error| anyhow::anyhow!("{error}"))?.to_string())
+}
+
+fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = sent.and_then(|value| value.split_once(' '));
+    match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        Some((_, token)) => Ok(sha256(token.trim().as_bytes())),
+        None => Err(Problem::unauthorised_because(
+            "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
+        )),
+    }
+}
+
+/// Who asks.
+pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
+    let (hash, now) = (token(headers)?, app.clock.now());
+    let found = app.store.read("backoffice.session", move |tx| operators::by_session(tx, &hash, now)).await?;
+    found.ok_or_else(|| {
+        Problem::unauthorised_because("the token is unknown or has expired: POST /sessions gives one")
+    })
+}
+
+/// Reads who wants a token, and the password.
+pub fn credentials(body: BodyResult) -> Result<(String, String), Problem> {
+    let [name, password] = read_fields(body, ["name", "password"])?;
+    Ok((require_text("name", name, 100)?, require_text("password", password, 1000)?))
+}
+
+/// `POST /sessions`: a token for name and password.
+pub async fn begin(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    body: BodyResult,
+) -> OperatorResult {
+    let (name, password) = credentials(body)?;
+    // By the name that is sent, so that it tells nobody which names there are; and before it is judged, so that many at
+    // once count, too.
+    let mut sent = [0; 16];
+    sent.copy_from_slice(&sha256(name.as_bytes())[..16]);
+    let peer = network(peer.ip());
+    let suspect = (peer, Uuid::from_bytes(sent));
+    app.rate_limits.check_attempts(suspect)?;
+    app.rate_limits.note_failure(suspect);
+    let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
+    let _place = app.budgets.sign_ins.take(peer, 1).map_err(too_many)?;
+    let found = app.store.read("backoffice.by_name", move |tx| operators::by_name(tx, &name)).await?;
+    let found = found.filter(|operator| operator.disabled_at.is_none());
+    let kept = found.as_ref().and_then(|operator| operator.password.clone());
+    let held = verify_password(&app, peer, password, kept).await?;
+    let Some(operator) = found.filter(|_| held) else {
+        return Err(Problem::unauthorised_because("there is no such operator with this password"));
+    };
+    let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
+    let (id, expires) = (operator.id, now + SESSION);
+    let unit = move |tx: &crate::store::Tx<'_>| operators::insert_session(tx, &hash, id, now, Some(expires));
+    app.store.write("backoffice.begin", 0, unit).await?;
+    let mut answer = operator_view(&operator);
+    (answer["token"], answer["expires_at"]) = (json!(token), json!(expires));
+    Ok(JsonAnswer(answer))
+}
+
+/// Whether a password is the one that is kept, which takes the same time for nobody.
+async fn verify_password(
+    app: &App,
+    peer: IpAddr,
+    password: String,
+    kept: Option<String>,
+) -> Result<bool, Problem> {
+    /// Of no password.
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    hash_in_turn(app, peer, move || {
+        let held = |password: &str| {
+            let kept = PasswordHash::new(kept.as_deref().unwrap_or(NOBODY)).ok()?;
+            Argon2::default().verify_password(password.as_bytes(), &kept).ok()
+        };
+        // One that was set before passwords were normalised is kept as it was sent.
+        let normalised = normalise(&password).ok();
+        let other = normalised.filter(|normalised| *normalised != password);
+        let known = held(&password).is_some() | other.is_some_and(|other| held(&other).is_some());
+        known && kept.is_some()
+    })
+    .await
+}
+
+/// Hashes on a thread that serves no requests, when it is the turn of the address that asks.
+pub async fn hash_in_turn<T: Send + 'static>(
+    app: &App,
+    peer: IpAddr,
+    hash: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = app.budgets.passwords.turn(peer).await;
+    let turn = turn.ok_or_else(|| Problem::Unavailable("no turn for a password".into()))?;
+    let hashed = tokio::task::spawn_blocking(move || {
+        // Until it is done, whether or not anybody still waits for it.
+        let _turn = turn;
+        hash()
+    });
+    hashed.await.map_err(|error| Problem::Internal(error.to_string()))
+}
+
+/// `DELETE /sessions`: the token of the request ends.
+pub async fn end(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
+    let hash = token(&headers)?;
+    operator(&app, &headers).await?;
+    app.store.write("backoffice.end", 0, move |tx| operators::end_session(tx, &hash)).await?;
+    Ok(JsonAnswer(json!({ "ended": true })))
+}
+
+/// `GET /me`.
+pub async fn me(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
+    Ok(JsonAnswer(operator_view(&operator(&app, &headers).await?)))
+}
+
+/// An operator as it is answered.
+pub fn operator_view(operator: &Operator) -> Value {
+    let Operator { id, name, role, tenant_name, created_at, disabled_at, password, .. } = operator;
+    json!({
+        "id": id,
+        "name": name,
+        "role": role.as_str(),
+        "tenant": tenant_name,
+        "has_password": password.is_some(),
+        "created_at": created_at,
+        "disabled_at": disabled_at,
+    })
+}

@@ -1,0 +1,83 @@
+//! Explains why a user is not active.
+
+use jiff::Timestamp;
+
+use super::history::last_action;
+use crate::app::App;
+use crate::domain::delivery::event::EventType;
+use crate::domain::users::activation::{Obstacle, Offboarding};
+use crate::domain::users::{User, UserStatus};
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::jobs::{ACTIVATION, Job, OFFBOARDING};
+use crate::store::log::events;
+use crate::store::users::activation;
+use crate::store::{StoreError, Tx, jobs};
+
+/// What an operator sees of a user's status.
+pub struct StatusExplanation {
+    /// When the user came into the status.
+    pub since: Timestamp,
+    /// Everything that keeps the user from being active; empty for who is.
+    pub obstacles: Vec<Obstacle>,
+    /// What is still to be done to the user.
+    pub pending: Vec<Job>,
+}
+
+/// Finds out how a user stands.
+pub fn explain_status(
+    tx: &Tx<'_>,
+    app: &App,
+    tenant: &super::VisibleTenant,
+    user: &User,
+    key: &UserKey,
+) -> Result<StatusExplanation, Problem> {
+    let pending = jobs::of_user(tx, tenant.number, user.id)?;
+    let job = |kind: &str| pending.iter().find(|job| job.kind == kind);
+    let obstacles = match user.status {
+        UserStatus::Active => Vec::new(),
+        UserStatus::Inactive => {
+            let mut obstacles = Vec::new();
+            match (job(ACTIVATION), user.suspended) {
+                (Some(job), _) => obstacles.push(Obstacle::ActivationDelayed { until: job.due }),
+                (None, true) => {
+                    let by = last_action(tx, (tenant.number, user.id), key, "deactivate")?;
+                    obstacles.push(Obstacle::Deactivated { by });
+                }
+                (None, false) => {}
+            }
+            let settings = &tenant.settings;
+            obstacles.extend(activation::unmet(tx, tenant.number, user, None, settings, key)?);
+            obstacles
+        }
+        UserStatus::Offboarding => {
+            let open = activation::open_matters(tx, tenant.number, user.id, key)?;
+            let (held, due) = job(OFFBOARDING).map_or((false, None), |job| (job.held, job.due));
+            let held_by =
+                if held { last_action(tx, (tenant.number, user.id), key, "hold_offboarding")? } else { None };
+            let not_before = due.filter(|due| *due > app.clock.now());
+            vec![Obstacle::Offboarding(Offboarding { not_before, held, held_by, open })]
+        }
+        UserStatus::Offboarded => vec![Obstacle::Offboarded],
+    };
+    Ok(StatusExplanation { since: since(tx, tenant.number, user)?, obstacles, pending })
+}
+
+/// Returns when the user came into the status.
+fn since(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<Timestamp, StoreError> {
+    let moves = [
+        EventType::UserCreated,
+        EventType::UserActivated,
+        EventType::UserDeactivated,
+        EventType::UserOffboardingInitiated,
+        EventType::UserOffboarded,
+    ];
+    let mut since = user.created_at;
+    events::each_of_subject(tx, tenant, user.id, |event| {
+        if moves.iter().any(|kind| kind.as_str() == event.kind) {
+            since = event.created_at;
+        }
+        Ok(())
+    })?;
+    Ok(since)
+}

@@ -1,0 +1,218 @@
+//! Search for users, and everything that is known of one.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, RawQuery, State};
+use http::HeaderMap;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::status_explanation::explain_status;
+use super::{JsonAnswer, OperatorResult, VisibleTenant, authorize, parse_id, scan, visible_tenant};
+use crate::app::App;
+use crate::domain::accounts::{AccountDetails as _, GroupDetails, SingleAccountDetails};
+use crate::domain::identification::identifier::{Finding, today};
+use crate::domain::json::schema::FieldError;
+use crate::domain::users::User;
+use crate::domain::users::activation::Obstacle;
+use crate::domain::users::check::Check;
+use crate::domain::users::data_change::DataChange;
+use crate::domain::users::search;
+use crate::domain::users::search::{Probe, SearchField};
+use crate::problem::Problem;
+use crate::store::encryption::UserKey;
+use crate::store::paging::last_of_user;
+use crate::store::tenants::operators::Role;
+use crate::store::users::{identifiers, search_index, tax_residencies};
+use crate::store::{StoreError, Tx, accounts, tenants, users};
+
+/// People that one answer shows at most.
+const MOST: i64 = 100;
+
+/// `GET /tenants`: those whose people the operator sees.
+pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let all = app.store.read("backoffice.tenants", tenants::all).await?;
+    let own = all.iter().filter(|row| operator.tenant.is_none_or(|own| own == row.number));
+    let shown: Vec<Value> = own.map(|row| json!({ "name": row.name, "settings": row.settings })).collect();
+    Ok(JsonAnswer(json!({ "data": shown })))
+}
+
+/// Users with one value that are looked at. Of a common value many more than are shown: another one may tell them apart.
+const MOST_WITH_ONE_VALUE: i64 = 65_535;
+
+/// What is searched for: an id, and values of which all have to be somebody's.
+pub struct UserSearch {
+    id: Option<Uuid>,
+    values: Vec<Vec<Probe>>,
+}
+
+/// Values of one search: as many fields as there are, and some twice.
+const MOST_VALUES: usize = 20;
+
+/// `today` decides which birth date can be, and what a short number stands for.
+pub fn parse_search(query: Option<&str>, today: Date) -> Result<UserSearch, Problem> {
+    let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match SearchField::ALL.into_iter().find(|field| field.as_str() == name) {
+            Some(field) => match search::to_probes(field, &value, today) {
+                Ok(probes) => values.push(probes),
+                Err(why) => faults.push(FieldError::new(name, why)),
+            },
+            None if name == "id" => match value.trim().parse() {
+                Ok(uuid) => id = Some(uuid),
+                Err(_) => faults.push(FieldError::new(name, "must be a UUID")),
+            },
+            None => {
+                let names = SearchField::ALL.map(SearchField::as_str).join(", ");
+                faults.push(FieldError::new(name, format!("is not one of id, {names}")));
+            }
+        }
+    }
+    if values.len() > MOST_VALUES {
+        faults.push(FieldError::new("(query)", format!("has more than {MOST_VALUES} values to search for")));
+    }
+    if faults.is_empty() && id.is_none() && values.is_empty() {
+        faults.push(FieldError::new("(query)", "names nothing to search for"));
+    }
+    if faults.is_empty() { Ok(UserSearch { id, values }) } else { Err(faults.into()) }
+}
+
+/// `GET /tenants/{tenant}/users`: whoever has all the values.
+pub async fn find(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
+    let UserSearch { id, values } = parse_search(query.as_deref(), today(app.clock.now()))?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let mut found: Option<BTreeSet<Uuid>> = id.map(|id| BTreeSet::from([id]));
+        for probes in &values {
+            let with = find_by_value(tx, &tenant, probes)?;
+            found = Some(found.map_or_else(|| with.clone(), |before| &before & &with));
+        }
+        let found = found.unwrap_or_default();
+        let most = usize::try_from(MOST).unwrap_or_default();
+        let mut shown = Vec::new();
+        for user in found.iter().take(most) {
+            shown.extend(users::view(tx, tenant.number, *user, &tenant.key)?);
+        }
+        Ok::<_, Problem>((shown, found.len()))
+    };
+    let (shown, count) = scan(&app, of, "operator.find", read).await?;
+    let data: Vec<Value> = shown.iter().filter_map(|user| serde_json::from_str(user).ok()).collect();
+    let count = if id.is_some() { data.len() } else { count };
+    Ok(JsonAnswer(json!({ "total_count": count, "data": data })))
+}
+
+/// Users who have a value.
+fn find_by_value(
+    tx: &Tx<'_>,
+    tenant: &VisibleTenant,
+    probes: &[Probe],
+) -> Result<BTreeSet<Uuid>, StoreError> {
+    let mut with = BTreeSet::new();
+    for probe in probes {
+        for user in search_index::find(tx, tenant.number, &probe.term, &tenant.key, MOST_WITH_ONE_VALUE)? {
+            if !with.contains(&user) && (probe.is_proof() || matches_probe(tx, tenant, user, probe)?) {
+                with.insert(user);
+            }
+        }
+    }
+    Ok(with)
+}
+
+fn matches_probe(tx: &Tx<'_>, tenant: &VisibleTenant, user: Uuid, probe: &Probe) -> Result<bool, StoreError> {
+    let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(false) };
+    let identifiers = identifiers::of_user(tx, tenant.number, user.id, &key)?;
+    Ok(probe.matches(&user.person, &identifiers))
+}
+
+/// The identifiers of a user, with what speaks against each today and what did when it was filed.
+fn identifiers_with_findings(
+    tx: &Tx<'_>,
+    tenant: &VisibleTenant,
+    (user, key): (&User, &UserKey),
+    today: Date,
+) -> Result<Vec<Value>, StoreError> {
+    let own = identifiers::of_user(tx, tenant.number, user.id, key)?;
+    let contents = own.iter().map(|one| &one.content);
+    let shared = identifiers::list_sharing_users(tx, (tenant.number, Some(user.id)), contents, &tenant.key)?;
+    let shown = own.iter().zip(shared).map(|(one, others)| {
+        let mut faults =
+            one.content.current_findings(&user.person.identity, tenant.settings.regime.into(), today);
+        faults.extend(Finding::duplicate(&others));
+        let mut shown: Value = serde_json::from_str(&one.to_string()).unwrap_or_default();
+        shown["reported"] = json!(one.content.reported);
+        shown["faults"] = json!(faults);
+        shown["faults_when_filed"] = json!(one.content.faults);
+        shown["shared_with"] = json!(others);
+        shown
+    });
+    Ok(shown.collect())
+}
+
+/// `GET /tenants/{tenant}/users/{user}`: all that is known of somebody now.
+pub async fn show(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, user)): Path<(String, String)>,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
+    let (user, own) = (parse_id(&user, "user")?, app.clone());
+    let today = today(app.clock.now());
+    let read = move |tx: &Tx<'_>| {
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let number = tenant.number;
+        let (found, key) = users::load(tx, number, user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
+        let view = users::view(tx, number, user, &tenant.key)?.unwrap_or_default();
+        let groups = accounts::of_user::<GroupDetails>(tx, number, user, &key)?;
+        let all_accounts = accounts::of_user::<SingleAccountDetails>(tx, number, user, &key)?;
+        let standing = explain_status(tx, &own, &tenant, &found, &key)?;
+        let taxes = tax_residencies::of_user(tx, number, user, &key)?;
+        let (checks, last_checks) = last_of_user(tx, (number, user), &key, MOST)?;
+        let (changes, last_changes) = last_of_user(tx, (number, user), &key, MOST)?;
+        Ok::<_, Problem>(json!({
+            "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
+            "suspended": found.suspended,
+            "status_since": standing.since,
+            "not_active_because": standing.obstacles.iter().map(Obstacle::view).collect::<Vec<_>>(),
+            "identifiers": identifiers_with_findings(tx, &tenant, (&found, &key), today)?,
+            "checks": last_checks.iter().map(reviewed_check).collect::<Vec<_>>(),
+            "checks_count": checks,
+            "tax_residencies": taxes.map(|record| record.view()),
+            "account_groups": groups.iter().map(GroupDetails::view).collect::<Vec<_>>(),
+            "accounts": all_accounts.iter().map(SingleAccountDetails::view).collect::<Vec<_>>(),
+            "data_changes": last_changes.iter().map(reviewed_change).collect::<Vec<_>>(),
+            "data_changes_count": changes,
+            "pending": standing.pending.iter().map(|job| json!({
+                "kind": job.kind, "subject": job.subject, "due": job.due, "held": job.held,
+            })).collect::<Vec<_>>(),
+        }))
+    };
+    Ok(JsonAnswer(scan(&app, of, "operator.show", read).await?))
+}
+
+/// A data change with what people have said of it.
+pub fn reviewed_change(change: &DataChange) -> Value {
+    let mut view = change.view();
+    view["review"] = json!(change.content.review);
+    view
+}
+
+/// A check with what people have said of it.
+pub fn reviewed_check(check: &Check) -> Value {
+    let mut view = check.view();
+    view["created_at"] = json!(check.created_at);
+    view["decided_by"] = json!(check.content.decided_by);
+    view["reason"] = json!(check.content.reason);
+    view["review"] = json!(check.content.review);
+    view
+}

@@ -1,0 +1,411 @@
+//! Webhooks as operators see them: state, packages, attempts; pause, skip, retry, resend, replay.
+
+use axum::extract::{Path, RawQuery, State};
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::history::{Decisions, HistoryPage, HistoryRange};
+use super::{
+    ActionRecord, BodyResult, JsonAnswer, OperatorResult, VisibleTenant, authorize, not_one_of, parse_id,
+    parse_number, read_fields, require_text, scan, tenant_number, visible_tenant,
+};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::store::Tx;
+use crate::store::delivery::deliveries;
+use crate::store::delivery::deliveries::DeliveryCandidate;
+use crate::store::delivery::packages;
+use crate::store::delivery::packages::PackageRow;
+use crate::store::delivery::webhooks::Webhook;
+use crate::store::delivery::{signing_keys, webhooks};
+use crate::store::log::events;
+use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::{self, Sequence};
+
+/// Packages, and attempts, that one answer shows at most.
+const MOST: i64 = 100;
+/// Packages of a webhook that may wait when another one is sent again.
+const MOST_WAITING: i64 = 100;
+/// Keys of a tenant that are published at once.
+const MOST_PUBLISHED: usize = 10;
+/// Letters of a reason.
+const REASON: usize = 500;
+
+/// `GET /tenants/{tenant}/webhooks`: all, and how they fare.
+pub async fn list(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let own = app.clone();
+    let read = move |tx: &Tx<'_>| {
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let plan = deliveries::schedule(tx)?;
+        let all = webhooks::of_tenant(tx, tenant.number)?;
+        Ok::<_, Problem>(all.iter().map(|webhook| webhook_view(webhook, &plan)).collect::<Vec<_>>())
+    };
+    Ok(JsonAnswer(json!({ "data": app.store.read("backoffice.webhooks", read).await? })))
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}`.
+pub async fn show(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let (id, own) = (parse_id(&id, "webhook")?, app.clone());
+    let read = move |tx: &Tx<'_>| {
+        let (_, webhook) = visible_webhook(tx, &own, &operator, (&name, id))?;
+        Ok::<_, Problem>(webhook_view(&webhook, &deliveries::schedule(tx)?))
+    };
+    Ok(JsonAnswer(app.store.read("backoffice.webhook", read).await?))
+}
+
+/// A webhook of a tenant that the operator sees.
+fn visible_webhook(
+    tx: &Tx<'_>,
+    app: &App,
+    operator: &Operator,
+    (name, id): (&str, Uuid),
+) -> Result<(VisibleTenant, Webhook), Problem> {
+    let tenant = visible_tenant(tx, app, operator, name)?;
+    let webhook = webhooks::by_id(tx, tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
+    Ok((tenant, webhook))
+}
+
+/// A webhook, and how it fares.
+fn webhook_view(webhook: &Webhook, plan: &[DeliveryCandidate]) -> Value {
+    let state = match webhook {
+        Webhook { enabled: false, .. } => "disabled",
+        Webhook { paused: true, .. } => "paused",
+        Webhook { event_endpoint: Some(_), .. } => "collected",
+        Webhook { failures: 1.., .. } => "failing",
+        _ => "delivering",
+    };
+    let planned = plan.iter().find(|one| one.id == webhook.id);
+    let mut shown = webhook.view();
+    shown["delivery"] = json!({
+        "state": state,
+        "paused": webhook.paused,
+        "last_success_at": webhook.last_success_at,
+        "last_failure_at": webhook.last_failure_at,
+        "failures_in_a_row": webhook.failures,
+        "next_attempt_at": webhook.next_attempt,
+        "packages": webhook.packages,
+        "open_packages": webhook.open(),
+        "backlog_events": planned.map(DeliveryCandidate::backlog),
+        "oldest_event_at": planned.and_then(|one| one.oldest).map(|(_, at)| at),
+    });
+    shown
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}/packages`: the newest first; `before` a number, those before it.
+pub async fn packages(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let (id, own) = (parse_id(&id, "webhook")?, app.clone());
+    let mut query = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
+    let before = query.find(|(name, _)| name == "before").map(|(_, value)| parse_number("before", &value));
+    let before = before.transpose()?.unwrap_or(i64::MAX);
+    let read = move |tx: &Tx<'_>| {
+        visible_webhook(tx, &own, &operator, (&name, id))?;
+        let all = packages::list_of_webhook(tx, id, before, MOST)?;
+        Ok::<_, Problem>(all.iter().map(package_view).collect::<Vec<_>>())
+    };
+    Ok(JsonAnswer(json!({ "data": app.store.read("backoffice.packages", read).await? })))
+}
+
+fn package_view(package: &PackageRow) -> Value {
+    json!({
+        "number": package.number,
+        "state": package.state,
+        "first_event": package.first,
+        "last_event": package.last,
+        "events": package.events,
+        "bytes": package.bytes,
+        "attempts": package.attempts,
+        "created_at": package.created_at,
+        "settled_at": package.settled_at,
+    })
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}`: its body, and every attempt to send it.
+pub async fn package(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id, package)): Path<(String, String, String)>,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
+    let (id, own) = (parse_id(&id, "webhook")?, app.clone());
+    let package = parse_number("package", &package).map_err(|_| Problem::NotFound("package"))?;
+    let read = move |tx: &Tx<'_>| {
+        let (tenant, webhook) = visible_webhook(tx, &own, &operator, (&name, id))?;
+        let row = packages::by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
+        let attempts = packages::list_attempts(tx, (id, package), MOST, &tenant.key)?;
+        let body = row.body(tx, (webhook.tenant, id), &tenant.key)?;
+        let mut view = package_view(&row);
+        view["body"] = serde_json::from_str(&body).unwrap_or_default();
+        view["attempts"] = attempts
+            .iter()
+            .map(|attempt| {
+                json!({
+                    "number": attempt.number,
+                    "created_at": attempt.created_at,
+                    "duration_us": attempt.duration_us,
+                    "outcome": attempt.outcome,
+                    "status": attempt.status,
+                    "answer": attempt.answer.as_deref(),
+                })
+            })
+            .collect();
+        Ok::<_, Problem>(view)
+    };
+    Ok(JsonAnswer(scan(&app, of, "operator.package", read).await?))
+}
+
+/// `GET /tenants/{tenant}/webhooks/{webhook}/history`: what clients and operators have done to it.
+pub async fn history(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Viewer).await?;
+    let of = operator.tenant;
+    let (id, own, wanted) = (parse_id(&id, "webhook")?, app.clone(), HistoryRange::parse(query.as_deref())?);
+    let read = move |tx: &Tx<'_>| {
+        // One that has been deleted has a history, too; a user's is theirs.
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let part = HistoryPage::read(tx, (tenant.number, id), tenant.key.own(), wanted);
+        part.map(|part| part.view(&Decisions::default())).map_err(|_| Problem::NotFound("webhook"))
+    };
+    Ok(JsonAnswer(scan(&app, of, "operator.webhook_history", read).await?))
+}
+
+/// What an operator wants to be done to a webhook.
+pub enum WebhookAction {
+    Pause,
+    Resume,
+    Skip,
+    Retry,
+    Resend(i64),
+    /// From this position on.
+    Replay(i64),
+}
+
+/// The same as it was asked for.
+pub enum RequestedAction {
+    Now(WebhookAction),
+    Replay(ReplayStart),
+}
+
+/// From where everything is told again.
+pub enum ReplayStart {
+    Position(i64),
+    Event(Uuid),
+    Time(Timestamp),
+}
+
+fn parse_kind(name: &str, package: Option<String>, from: Option<String>) -> Result<RequestedAction, Problem> {
+    let only = |name: &str, value: &Option<String>| match value {
+        Some(_) => Err(Problem::invalid(name, "is not for this action")),
+        None => Ok(()),
+    };
+    if name != "resend" {
+        only("package", &package)?;
+    }
+    if name != "replay" {
+        only("from", &from)?;
+    }
+    Ok(RequestedAction::Now(match name {
+        "pause" => WebhookAction::Pause,
+        "resume" => WebhookAction::Resume,
+        "skip" => WebhookAction::Skip,
+        "retry" => WebhookAction::Retry,
+        "resend" => WebhookAction::Resend(parse_number("package", &require_text("package", package, 20)?)?),
+        "replay" => {
+            let from = require_text("from", from, 50)?;
+            return Ok(RequestedAction::Replay(
+                match (from.parse(), from.parse(), parse_number("from", &from)) {
+                    (Ok(event), _, _) => ReplayStart::Event(event),
+                    (_, Ok(time), _) => ReplayStart::Time(time),
+                    (_, _, Ok(position)) => ReplayStart::Position(position),
+                    _ => {
+                        let forms = "must be the id or position of an event, or an instant (RFC 3339)";
+                        return Err(Problem::invalid("from", forms));
+                    }
+                },
+            ));
+        }
+        other => {
+            return Err(not_one_of(
+                "action",
+                other,
+                &["pause", "resume", "skip", "retry", "resend", "replay"],
+            ));
+        }
+    }))
+}
+
+/// Reads an action on a webhook, and its reason.
+pub fn parse_action(body: BodyResult) -> Result<(RequestedAction, String), Problem> {
+    let [kind, reason, package, from] = read_fields(body, ["action", "reason", "package", "from"])?;
+    let (kind, reason) = (require_text("action", kind, 50)?, require_text("reason", reason, REASON)?);
+    Ok((parse_kind(&kind, package, from)?, reason))
+}
+
+/// `POST /tenants/{tenant}/webhooks/{webhook}/actions`: `action`, `reason`, and what it is about.
+pub async fn act(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((name, id)): Path<(String, String)>,
+    body: BodyResult,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Operator).await?;
+    let (action, reason) = parse_action(body)?;
+    let id = parse_id(&id, "webhook")?;
+    let number = tenant_number(&app, &operator, &name).await?;
+    let action = match action {
+        RequestedAction::Now(action) => action,
+        // All events may have to be looked at: not where writers wait.
+        RequestedAction::Replay(from) => {
+            let (own, of, name) = (app.clone(), operator.clone(), name.clone());
+            let find = move |tx: &Tx<'_>| {
+                visible_webhook(tx, &own, &of, (&name, id))?;
+                position(tx, number, &from)
+            };
+            WebhookAction::Replay(scan(&app, operator.tenant, "operator.position", find).await?)
+        }
+    };
+    let (own, now) = (app.clone(), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let mut sequence = Sequence::lock(tx, number, now)?;
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let old = webhooks::lock(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
+        let (action, what) = apply_action(tx, &sequence, &old, &action, now)?;
+        let new = webhooks::by_id(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
+        let [old, mut new] = [&old, &new].map(counters);
+        new["about"] = what;
+        let done = ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new };
+        let of = ("webhook_id", id, tenant.key.own());
+        let answer = done.record(tx, &mut sequence, &operator, of, &*own.ids)?;
+        sequence.save(tx);
+        Ok::<_, Problem>(answer)
+    };
+    app.store.write("backoffice.webhook_action", number, unit).await
+}
+
+/// What an action can change.
+fn counters(webhook: &Webhook) -> Value {
+    json!({
+        "paused": webhook.paused,
+        "failures_in_a_row": webhook.failures,
+        "packages": webhook.packages,
+        "open_packages": webhook.open(),
+    })
+}
+
+/// Does it; its name for the record, and what it was about.
+fn apply_action(
+    tx: &Tx<'_>,
+    sequence: &Sequence,
+    webhook: &Webhook,
+    action: &WebhookAction,
+    now: Timestamp,
+) -> Result<(&'static str, Value), Problem> {
+    let paused = |paused| webhooks::update(tx, sequence, webhook, &Webhook { paused, ..webhook.clone() });
+    Ok(match action {
+        WebhookAction::Pause => ("pause_webhook", paused(true).map(|()| Value::Null)?),
+        WebhookAction::Resume => ("resume_webhook", paused(false).map(|()| Value::Null)?),
+        WebhookAction::Retry => ("retry_webhook", webhooks::retry(tx, webhook.id).map(|()| Value::Null)?),
+        WebhookAction::Skip if packages::skip(tx, webhook, now)? => {
+            ("skip_package", json!({ "package": webhook.settled + 1 }))
+        }
+        WebhookAction::Skip => return Err(Problem::State("no package is open")),
+        WebhookAction::Resend(number) => {
+            let package = packages::by_number(tx, webhook.id, *number)?;
+            let package = package.ok_or(Problem::NotFound("package"))?;
+            if package.state == "open" {
+                return Err(Problem::State("the package is still to be sent"));
+            }
+            if webhook.packages - webhook.settled >= MOST_WAITING {
+                return Err(Problem::State("100 packages of this webhook wait to be sent already"));
+            }
+            let again = packages::resend(tx, webhook, &package, now)?;
+            ("resend_package", json!({ "package": number, "as": again }))
+        }
+        WebhookAction::Replay(from) => ("replay_events", replay(tx, sequence, webhook, *from)?),
+    })
+}
+
+fn replay(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook, from: i64) -> Result<Value, Problem> {
+    if !webhook.enabled {
+        return Err(Problem::State("the webhook is not enabled"));
+    }
+    let next = webhooks::ranges(tx, webhook.id)?.first().map_or(sequence.events + 1, |span| span.next);
+    if from >= next {
+        return Err(Problem::State("everything from there on is still to be sent"));
+    }
+    webhooks::replay(tx, webhook, from)?;
+    Ok(json!({ "from": from }))
+}
+
+/// The position that is meant.
+fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem> {
+    Ok(match from {
+        ReplayStart::Position(number) => *number,
+        ReplayStart::Event(id) => events::number_of(tx, tenant, *id)?.ok_or(Problem::NotFound("event"))?,
+        ReplayStart::Time(since) => {
+            let events = tenants::chain_end(tx, tenant)?.map_or(0, |(events, _)| events);
+            events::first_since(tx, tenant, *since, events)?
+        }
+    })
+}
+
+/// Reads the reason of an action.
+pub fn parse_reason(body: BodyResult) -> Result<String, Problem> {
+    let [reason] = read_fields(body, ["reason"])?;
+    require_text("reason", reason, REASON)
+}
+
+/// `POST /tenants/{tenant}/signing_keys`: from now on another key signs deliveries; the old one is published for a day.
+pub async fn rotate(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    body: BodyResult,
+) -> OperatorResult {
+    let operator = authorize(&app, &headers, Role::Administrator).await?;
+    let reason = parse_reason(body)?;
+    let number = tenant_number(&app, &operator, &name).await?;
+    let (own, now) = (app.clone(), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let mut sequence = Sequence::lock(tx, number, now)?;
+        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        if signing_keys::published(tx, number, sequence.now)?.len() >= MOST_PUBLISHED {
+            return Err(Problem::State(
+                "10 keys are published; each goes a day after another took its place",
+            ));
+        }
+        let old = signing_keys::current(tx, number)?.map(|key| key.id);
+        let new = signing_keys::rotate(tx, number, &tenant.key, sequence.now, &*own.ids)?;
+        let (old, changed) = (json!({ "key": old }), json!({ "key": new }));
+        let done = ActionRecord {
+            action: "rotate_signing_key",
+            subject: None,
+            reason: Some(reason.clone()),
+            old,
+            new: changed,
+        };
+        let of = ("key_id", new, tenant.key.own());
+        let answer = done.record(tx, &mut sequence, &operator, of, &*own.ids)?;
+        sequence.save(tx);
+        Ok::<_, Problem>(answer)
+    };
+    app.store.write("backoffice.rotate", number, unit).await
+}

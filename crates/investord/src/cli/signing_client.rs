@@ -1,0 +1,212 @@
+//! The signing client of the API, as `call`, `listen` and `receive` use it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use httpsig::{SigningKey, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::private_file;
+use super::profile::{Profile, ProfileOptions};
+use super::target::{BaseUrl, Target};
+use crate::clock::{Clock, Ids, SystemClock, SystemIds};
+use crate::outbound;
+
+/// Seconds before its end at which a token is no longer used.
+const TOKEN_MARGIN: i64 = 5;
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A token kept beside the profile, for as long as it is good.
+#[derive(Serialize, Deserialize)]
+struct KeptToken {
+    url: String,
+    client_id: String,
+    scopes: Vec<String>,
+    access_token: String,
+    /// Unix seconds.
+    until: i64,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    expires_in: i64,
+}
+
+/// A client with everything that does not change between two requests.
+pub struct SigningClient {
+    http: reqwest::Client,
+    server: BaseUrl,
+    profile: Profile,
+    key_id: String,
+    key: SigningKey,
+    version: Version,
+    verbose: bool,
+    /// Where the token is kept.
+    kept: PathBuf,
+}
+
+/// What is sent beside what every request has.
+#[derive(Default)]
+pub struct SignedSend<'a> {
+    /// JSON.
+    pub body: Option<&'a [u8]>,
+    pub idempotency_key: Option<&'a str>,
+    /// As in `accept: text/csv`.
+    pub headers: &'a [String],
+}
+
+impl SigningClient {
+    /// Reads a profile, and the private key in it that is named, or the first.
+    pub fn open(
+        options: &ProfileOptions,
+        key: Option<&str>,
+        version: Version,
+        verbose: bool,
+    ) -> anyhow::Result<Self> {
+        let kept = options.file.with_extension("token.json");
+        let profile = Profile::read(&options.file)?;
+        let (key_id, key) = profile.key(options, key)?;
+        let server = BaseUrl::parse(&profile.url, &format!("the url in profile {}", options.file.display()))?;
+        let http = server.client().timeout(TIMEOUT).build()?;
+        Ok(Self { http, server, key_id: key_id.to_owned(), key, version, verbose, kept, profile })
+    }
+
+    /// Sends a signed request with an access token.
+    pub async fn call(
+        &self,
+        method: &Method,
+        target: &Target,
+        sending: &SignedSend<'_>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let body = || sending.body.unwrap_or_default().to_vec();
+        let token = self.token().await?;
+        let answer = self.send(method, target, &headers(method, sending, &token)?, body()).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || std::fs::remove_file(&self.kept).is_err() {
+            return Ok(answer);
+        }
+        // The token may have been kept from a register that is no more.
+        let token = self.token().await?;
+        self.send(method, target, &headers(method, sending, &token)?, body()).await
+    }
+
+    /// Sends a signed request that must succeed; the JSON that is answered.
+    pub async fn ask(&self, method: &Method, target: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let text = body.map(Value::to_string);
+        let sending = SignedSend { body: text.as_deref().map(str::as_bytes), ..SignedSend::default() };
+        let answer = self.call(method, &target.parse()?, &sending).await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("{method} {target}: {status}\n{text}");
+        }
+        Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
+    }
+
+    /// The access token: the kept one while it is good, or a new one.
+    async fn token(&self) -> anyhow::Result<String> {
+        let Profile { url, client_id, client_secret, scopes, .. } = &self.profile;
+        let now = SystemClock::default().now().as_second();
+        let known =
+            std::fs::read(&self.kept).ok().and_then(|text| serde_json::from_slice::<KeptToken>(&text).ok());
+        if let Some(token) = known
+            && (&token.url, &token.client_id, &token.scopes) == (url, client_id, scopes)
+            && token.until - TOKEN_MARGIN > now
+        {
+            return Ok(token.access_token);
+        }
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", client_id)
+            .append_pair("client_secret", &client_secret.0)
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("scope", &scopes.join(" "))
+            .finish();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert("upvest-api-version", HeaderValue::from_static("1"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let answer = self.send(&Method::POST, &"/auth/token".parse()?, &headers, form.into_bytes()).await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("no access token: {status}\n{body}");
+        }
+        let token: TokenAnswer = serde_json::from_str(&body).context("the answer to the token request")?;
+        let keep = KeptToken {
+            url: url.clone(),
+            client_id: client_id.clone(),
+            scopes: scopes.clone(),
+            access_token: token.access_token.clone(),
+            until: now + token.expires_in,
+        };
+        // A folder that cannot be written to costs a token request per call, no more.
+        let _ = private_file::replace(&self.kept, &serde_json::to_string(&keep)?);
+        Ok(token.access_token)
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        target: &Target,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let url = self.server.join(target)?;
+        let address = url.to_string();
+        let mut headers = headers.clone();
+        headers.insert("upvest-client-id", self.profile.client_id.parse()?);
+        let (now, nonce) = (SystemClock::default().now(), SystemIds.uuid().to_string());
+        let key = (self.key_id.as_str(), &self.key);
+        let of = (method.as_str(), &url);
+        let signed = outbound::sign(of, &mut headers, &body, key, self.version, (now, &nonce))?;
+        if self.verbose {
+            eprintln!(
+                "> {method} {url}\n\nsignature base ({}):\n{}\n",
+                self.version.profile().name,
+                redacted(&signed.base)
+            );
+            eprintln!("> signature-input: {}\n> signature: {}", signed.signature_input, signed.signature);
+        }
+        let selector = match self.version {
+            Version::Draft6 => "6",
+            Version::Draft15 | Version::Rfc9421 => "15",
+        };
+        headers.insert("upvest-signature-version", HeaderValue::from_static(selector));
+        let request = self.http.request(method.clone(), url).headers(headers).body(body);
+        request.send().await.with_context(|| address)
+    }
+}
+
+/// The base without the access token, which somebody may paste into a ticket.
+fn redacted(base: &str) -> String {
+    let lines = base.lines().map(|line| match line.find("Bearer ") {
+        Some(at) if line.trim_start_matches('"').starts_with("authorization") => {
+            format!("{}Bearer …", &line[..at])
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The headers of a request, but for digest and signature.
+fn headers(method: &Method, sending: &SignedSend<'_>, token: &str) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert("upvest-api-version", HeaderValue::from_static("1"));
+    let mut authorization = HeaderValue::try_from(format!("Bearer {token}"))?;
+    authorization.set_sensitive(true);
+    headers.insert(header::AUTHORIZATION, authorization);
+    if sending.body.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if method == Method::POST {
+        let key = sending.idempotency_key.map_or_else(|| SystemIds.uuid().to_string(), str::to_owned);
+        headers.insert("idempotency-key", key.try_into()?);
+    }
+    for text in sending.headers {
+        let (name, value) = text.split_once(':').with_context(|| format!("'{text}' is not NAME: VALUE"))?;
+        headers.insert(HeaderName::try_from(name.trim())?, value.trim().try_into()?);
+    }
+    Ok(headers)
+}

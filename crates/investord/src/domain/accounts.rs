@@ -1,0 +1,376 @@
+//! Account groups and the accounts in them.
+//!
+//! Bodies, statuses and bounds follow the reference pages "Account Groups" and "Accounts"; what they leave open is in
+//! `docs/choices.md`.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::tenants::TenantSettings;
+use super::users;
+use super::users::User;
+use crate::domain::delivery::event::EventType;
+use crate::domain::identification::identifier::today;
+use crate::domain::json::schema::{
+    Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field, parse, read,
+};
+
+static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$", "7 to 12 digits");
+
+const STATUSES: &[&str] = &[
+    AccountStatus::PendingApproval.as_str(),
+    AccountStatus::Active.as_str(),
+    AccountStatus::Closing.as_str(),
+    AccountStatus::Closed.as_str(),
+    AccountStatus::Locked.as_str(),
+];
+const ID: Field = field("id", Presence::Always, FieldRule::Uuid, "Its id.");
+const CREATED_AT: Field = field("created_at", Presence::Always, FieldRule::Instant, "When it was created.");
+const UPDATED_AT: Field =
+    field("updated_at", Presence::Always, FieldRule::Instant, "When it was last changed.");
+const USER_ID: Field = field("user_id", Presence::Always, FieldRule::Uuid, "The user whose it is.");
+const GROUP_ID: Field =
+    field("account_group_id", Presence::Always, FieldRule::Uuid, "The account group that it belongs to.");
+const GROUP_TYPE: Field = field(
+    "type",
+    Presence::Always,
+    FieldRule::OneOf(&["PERSONAL", "LEGAL_ENTITY", "FRENCH_PEA", "ISA"]),
+    "PERSONAL: of a person who holds assets on their own behalf. LEGAL_ENTITY: of a legal entity that holds assets \
+     on behalf of its users. FRENCH_PEA, ISA: personal, with the tax treatment of that name.",
+);
+const SECURITIES_ACCOUNT_NUMBER: Field = field(
+    "securities_account_number",
+    Presence::Always,
+    FieldRule::Pattern(&SECURITIES_ACCOUNT),
+    "Number of the securities account; 9 digits where the register gives it.",
+);
+const ACCOUNT_TYPE: Field = field(
+    "type",
+    Presence::Always,
+    FieldRule::OneOf(&["TRADING", "PORTFOLIO"]),
+    "TRADING: orders are for an instrument. PORTFOLIO: orders are for a portfolio.",
+);
+const NAME: Field =
+    field("name", Presence::Always, FieldRule::Text { min: 0, max: 100 }, "The name of the account.");
+const STATUS: Field = field(
+    "status",
+    Presence::Always,
+    FieldRule::OneOf(STATUSES),
+    "PENDING_APPROVAL: waits for its user to become ACTIVE. ACTIVE: everything can be done. CLOSING: on the way out. \
+     CLOSED: out, but kept. LOCKED: nothing can be done.",
+);
+static OWNER: ObjectSchema = ObjectSchema {
+    name: "Owner",
+    fields: &[
+        field("id", Presence::Always, FieldRule::Uuid, "Id of the user."),
+        field("type", Presence::Always, FieldRule::OneOf(&["OWNER"]), "What the user is to it."),
+    ],
+};
+static OWNER_RULE: FieldRule = FieldRule::Object(&OWNER);
+const USERS: Field = field(
+    "users",
+    Presence::Always,
+    FieldRule::List { item: &OWNER_RULE, min: 1, max: 1, unique: true },
+    "Whose it is.",
+);
+
+/// The body of `POST /account_groups`.
+pub static CREATE_GROUP: ObjectSchema = ObjectSchema {
+    name: "CreateAccountGroup",
+    fields: &[USER_ID, GROUP_TYPE, SECURITIES_ACCOUNT_NUMBER.optional()],
+};
+/// The body of `POST /accounts`.
+pub static CREATE_ACCOUNT: ObjectSchema =
+    ObjectSchema { name: "CreateAccount", fields: &[USER_ID, GROUP_ID, ACCOUNT_TYPE, NAME.optional()] };
+/// The body of `PATCH /accounts/{account_id}`.
+pub static UPDATE_ACCOUNT: ObjectSchema = ObjectSchema { name: "UpdateAccount", fields: &[NAME.optional()] };
+/// A group as it is answered.
+pub static GROUP: [Field; 7] =
+    [ID, CREATED_AT, UPDATED_AT, USERS, STATUS, GROUP_TYPE, SECURITIES_ACCOUNT_NUMBER];
+/// An account as it is answered, but for the number.
+pub static ACCOUNT: [Field; 8] = [ID, CREATED_AT, UPDATED_AT, GROUP_ID, ACCOUNT_TYPE, USERS, NAME, STATUS];
+
+/// Why a group is closed, if the client says.
+pub const CLOSURE_REASONS: &[&str] = &[
+    "dunning",
+    "power_of_attorney",
+    "loss_of_legal_capacity",
+    "aml",
+    "risk_based",
+    "contract_breach",
+    "user_initiated",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    PendingApproval,
+    Active,
+    Closing,
+    Closed,
+    Locked,
+}
+
+impl AccountStatus {
+    pub const ALL: [AccountStatus; 5] = [
+        AccountStatus::PendingApproval,
+        AccountStatus::Active,
+        AccountStatus::Closing,
+        AccountStatus::Closed,
+        AccountStatus::Locked,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AccountStatus::PendingApproval => "PENDING_APPROVAL",
+            AccountStatus::Active => "ACTIVE",
+            AccountStatus::Closing => "CLOSING",
+            AccountStatus::Closed => "CLOSED",
+            AccountStatus::Locked => "LOCKED",
+        }
+    }
+}
+
+impl FromStr for AccountStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        known.ok_or_else(|| format!("'{text}' is not the status of an account"))
+    }
+}
+
+/// A group or an account: whatever has a life of this kind.
+#[derive(Clone, Debug)]
+pub struct AccountResource<T> {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub status: AccountStatus,
+    pub content: T,
+}
+
+pub type AccountGroup = AccountResource<GroupDetails>;
+pub type Account = AccountResource<SingleAccountDetails>;
+
+/// What is kept of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupDetails {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub securities_account_number: String,
+    pub closure_reason: Option<String>,
+}
+
+/// What is kept of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SingleAccountDetails {
+    pub account_group_id: Uuid,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Serial number in the group, from 1.
+    pub account_number: i64,
+    pub name: String,
+}
+
+/// What makes a group differ from an account.
+pub trait AccountDetails: Clone + Serialize + DeserializeOwned + Send + 'static {
+    const NOUN: &'static str;
+    const EVENTS: LifecycleEvents;
+
+    /// As it is answered.
+    fn view(resource: &AccountResource<Self>) -> Value;
+}
+
+/// The events of a life.
+pub struct LifecycleEvents {
+    pub created: EventType,
+    pub activated: EventType,
+    pub closing_initiated: EventType,
+    pub closed: EventType,
+}
+
+impl AccountDetails for GroupDetails {
+    const NOUN: &'static str = "account group";
+    const EVENTS: LifecycleEvents = LifecycleEvents {
+        created: EventType::AccountGroupCreated,
+        activated: EventType::AccountGroupActivated,
+        closing_initiated: EventType::AccountGroupClosingInitiated,
+        closed: EventType::AccountGroupClosed,
+    };
+
+    fn view(group: &AccountGroup) -> Value {
+        let AccountResource { id, user_id, created_at, updated_at, status, content } = group;
+        json!({
+            "id": id,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "users": [{ "id": user_id, "type": "OWNER" }],
+            "status": status.as_str(),
+            "type": content.kind,
+            "securities_account_number": content.securities_account_number,
+        })
+    }
+}
+
+impl AccountDetails for SingleAccountDetails {
+    const NOUN: &'static str = "account";
+    const EVENTS: LifecycleEvents = LifecycleEvents {
+        created: EventType::AccountCreated,
+        activated: EventType::AccountActivated,
+        closing_initiated: EventType::AccountClosingInitiated,
+        closed: EventType::AccountClosed,
+    };
+
+    fn view(account: &Account) -> Value {
+        let AccountResource { id, user_id, created_at, updated_at, status, content } = account;
+        json!({
+            "id": id,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "account_group_id": content.account_group_id,
+            "type": content.kind,
+            "users": [{ "id": user_id, "type": "OWNER" }],
+            "account_number": content.account_number,
+            "name": content.name,
+            "status": status.as_str(),
+        })
+    }
+}
+
+impl<T: AccountDetails> AccountResource<T> {
+    /// Opens one for a user; it can be used as soon as the user is active.
+    pub fn open(id: Uuid, user: &User, now: Timestamp, content: T) -> (Self, Vec<EventType>) {
+        let (user_id, status) = (user.id, AccountStatus::PendingApproval);
+        let mut new = Self { id, user_id, created_at: now, updated_at: now, status, content };
+        let activated = if user.status == users::UserStatus::Active { new.activate(now) } else { None };
+        (new, std::iter::once(T::EVENTS.created).chain(activated).collect())
+    }
+
+    /// Opens what has waited for its user.
+    pub fn activate(&mut self, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            AccountStatus::PendingApproval => {
+                Some(self.set_status(AccountStatus::Active, now, T::EVENTS.activated))
+            }
+            AccountStatus::Active
+            | AccountStatus::Closing
+            | AccountStatus::Closed
+            | AccountStatus::Locked => None,
+        }
+    }
+
+    /// Begins to close it; none if its status does not allow that.
+    pub fn close(&mut self, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            AccountStatus::PendingApproval | AccountStatus::Active => {
+                Some(self.set_status(AccountStatus::Closing, now, T::EVENTS.closing_initiated))
+            }
+            AccountStatus::Closing | AccountStatus::Closed | AccountStatus::Locked => None,
+        }
+    }
+
+    /// Ends the closing of what nothing is left in.
+    pub fn finish_closing(&mut self, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            AccountStatus::Closing => Some(self.set_status(AccountStatus::Closed, now, T::EVENTS.closed)),
+            AccountStatus::PendingApproval
+            | AccountStatus::Active
+            | AccountStatus::Closed
+            | AccountStatus::Locked => None,
+        }
+    }
+
+    /// Whether anything of it is left.
+    pub fn is_open(&self) -> bool {
+        self.status != AccountStatus::Closed
+    }
+
+    fn set_status(&mut self, status: AccountStatus, now: Timestamp, event: EventType) -> EventType {
+        (self.status, self.updated_at) = (status, now);
+        event
+    }
+}
+
+impl Account {
+    /// Gives it another name, if that is one.
+    pub fn rename(&mut self, name: Option<&str>, now: Timestamp) -> Option<EventType> {
+        let name = name.filter(|name| *name != self.content.name)?;
+        (self.content.name, self.updated_at) = (name.to_owned(), now);
+        Some(EventType::AccountUpdated)
+    }
+}
+
+/// A group that is asked for.
+#[derive(Clone, Debug)]
+pub struct NewGroup {
+    pub user_id: Uuid,
+    pub kind: String,
+    /// Where the client brings its own.
+    pub securities_account_number: Option<String>,
+}
+
+impl NewGroup {
+    /// Reads the body of a create request.
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let sent = read(&CREATE_GROUP, &parse(body)?, settings, today(now))?;
+        Ok(Self {
+            user_id: id(&sent, "user_id"),
+            kind: text(&sent, "type").unwrap_or_default(),
+            securities_account_number: text(&sent, "securities_account_number"),
+        })
+    }
+}
+
+/// An account that is asked for.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    pub user_id: Uuid,
+    pub account_group_id: Uuid,
+    pub kind: String,
+    pub name: String,
+}
+
+impl NewAccount {
+    /// Reads the body of a create request.
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let sent = read(&CREATE_ACCOUNT, &parse(body)?, settings, today(now))?;
+        Ok(Self {
+            user_id: id(&sent, "user_id"),
+            account_group_id: id(&sent, "account_group_id"),
+            kind: text(&sent, "type").unwrap_or_default(),
+            name: text(&sent, "name").unwrap_or_default(),
+        })
+    }
+
+    /// The account as it will be kept, beside the other ones of its user.
+    pub fn beside(&self, others: &[Account]) -> SingleAccountDetails {
+        let Self { account_group_id, kind, name, .. } = self.clone();
+        let numbers = others.iter().filter(|other| other.content.account_group_id == account_group_id);
+        let last = numbers.map(|other| other.content.account_number).max();
+        SingleAccountDetails { account_group_id, kind, account_number: last.unwrap_or(0) + 1, name }
+    }
+}
+
+/// Reads the body of an update: the new name, if there is one.
+pub fn parse_update(
+    body: &[u8],
+    settings: &TenantSettings,
+    now: Timestamp,
+) -> Result<Option<String>, Vec<FieldError>> {
+    Ok(text(&read(&UPDATE_ACCOUNT, &parse(body)?, settings, today(now))?, "name"))
+}
+
+fn text(members: &Map<String, Value>, name: &str) -> Option<String> {
+    members.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Of a member that its rule has checked.
+fn id(members: &Map<String, Value>, name: &str) -> Uuid {
+    members.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_default()
+}

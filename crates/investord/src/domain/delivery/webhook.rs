@@ -1,0 +1,567 @@
+//! Webhooks: configuration, packages and the retry schedule.
+//!
+//! Fields, bounds and the schedule are those of the vendor's pages about webhooks; what they leave open is in
+//! `docs/choices.md`.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use url::{Host, Url};
+use uuid::Uuid;
+
+use super::event::EventType;
+use crate::domain::identification::identifier::today;
+use crate::domain::json::schema::{
+    Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field, parse, read,
+};
+use crate::domain::tenants::TenantSettings;
+
+/// All categories of the described versions of the API; those that the register has no events of can be asked for, too.
+pub const CATEGORIES: &[&str] = &[
+    ALL,
+    "USER",
+    "USER_CHECK",
+    "ORDER",
+    "ORDER_CANCELLATION",
+    "EXECUTION",
+    "POSITION",
+    "CASH_BALANCE",
+    "ACCOUNT",
+    "ACCOUNT_GROUP",
+    "REPORT",
+    "TREASURY_REPORT",
+    "DIRECT_DEBIT",
+    "WITHDRAWAL",
+    "PORTFOLIO",
+    "PORTFOLIO_ALLOCATION",
+    "PORTFOLIO_ORDER",
+    "CORPORATE_ACTION",
+    "ACCOUNT_VALUATION",
+    "INTRADAY_ACCOUNT_VALUATION",
+    "CASH_TRANSACTION",
+    "SECURITY_TRANSACTION",
+    "ACCOUNT_LIQUIDATION",
+    "ACCOUNT_RETURNS",
+    "VIRTUAL_CASH_INCREASE",
+    "VIRTUAL_CASH_DECREASE",
+    "FEE_COLLECTION",
+    "ACCOUNT_TRANSFER",
+    "CREDIT_FUNDING",
+    "INSTRUMENT",
+    "TOPUP",
+    "SAVINGS_PLAN",
+    "SAVINGS_PLAN_EXECUTION",
+    "SECURITIES_TRANSFER",
+    "ROLE",
+    "BUSINESS",
+    "REBALANCING_EXECUTION_ORDER",
+    "TAX_EXEMPTION",
+    "TAX_COLLECTION",
+    "ISA_WRAPPER",
+    "ISA_WRAPPER_ALLOWANCE",
+    "VIRTUAL_BANK_ACCOUNT",
+    "ISA_TRANSFER",
+];
+const ALL: &str = "ALL";
+/// Categories that can be left out: every one, but not all.
+const SINGLE_CATEGORIES: &[&str] = CATEGORIES.split_first().expect("there are categories").1;
+/// Categories in a list, repetitions among them.
+pub const MOST_CATEGORIES: usize = 1000;
+/// Nobody is told of these.
+const FOR_THE_RECORD: [EventType; 2] = [EventType::OperatorAction, EventType::ClientAction];
+/// A package that takes what it gets in this time.
+const DEFAULT_DELAY: &str = "1s";
+const DEFAULT_PACKAGE: i64 = 10_240;
+/// The longest wait between two attempts.
+const LONGEST_WAIT: i64 = 600;
+/// Letters of a URL.
+const URL: usize = 1000;
+
+static DELAY: Pattern =
+    Pattern::new("^[1-9][0-9]?[sm]$", "a number from 1 to 99 with s for seconds or m for minutes, as in 30s");
+static CATEGORY: FieldRule = FieldRule::OneOf(CATEGORIES);
+static SINGLE_CATEGORY: FieldRule = FieldRule::OneOf(SINGLE_CATEGORIES);
+static CONFIG: ObjectSchema = ObjectSchema {
+    name: "WebhookConfig",
+    fields: &[
+        field(
+            "delay",
+            Presence::No,
+            FieldRule::Pattern(&DELAY),
+            "How long events are collected before they are sent, in seconds or minutes.",
+        ),
+        field(
+            "max_package_size",
+            Presence::No,
+            FieldRule::Int { min: 100, max: 1_048_576 },
+            "Bytes of the body of a request at most. A single event that is larger is sent alone.",
+        ),
+        field(
+            "signature",
+            Presence::No,
+            FieldRule::OneOf(&["draft-6", "draft-15", "rfc9421"]),
+            "Beyond the vendor's API: the version of HTTP message signatures by which deliveries are signed. Answered \
+             where it is not draft-6.",
+        ),
+    ],
+};
+/// The vendor's schema has neither `minItems` nor `uniqueItems`.
+const CATEGORY_LIST: FieldRule =
+    FieldRule::List { item: &CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false };
+const TITLE: Field =
+    field("title", Presence::Always, FieldRule::Text { min: 0, max: 100 }, "A name, for people.");
+/// A scheme of HTTP, and a host.
+pub const HTTP_URL: &str = "^https?://[a-zA-Z0-9]";
+static ANY_URL: FieldRule = FieldRule::Url { max: URL };
+const ADDRESS: Field = field(
+    "url",
+    Presence::Always,
+    FieldRule::Also(&ANY_URL, r#"{ "pattern": "^https?://[a-zA-Z0-9]" }"#),
+    "Where events are sent: https, and a DNS name.",
+);
+const TYPE: Field = field(
+    "type",
+    Presence::Always,
+    CATEGORY_LIST,
+    "Categories of events that are sent; ALL for every one, an empty list for none.",
+);
+const EXCLUDE_TYPE: Field = field(
+    "exclude_type",
+    Presence::No,
+    FieldRule::List { item: &SINGLE_CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false },
+    "Categories that are not sent, where `type` is ALL.",
+);
+const ENABLED: Field = field("enabled", Presence::Always, FieldRule::Bool, "Whether events are sent.");
+const CONFIG_MEMBER: Field =
+    field("config", Presence::Always, FieldRule::OpenObject(&CONFIG), "How events are sent.");
+const ID: Field = field("id", Presence::Always, FieldRule::Uuid, "Its id.");
+const CREATED_AT: Field = field("created_at", Presence::Always, FieldRule::Instant, "When it was created.");
+const UPDATED_AT: Field =
+    field("updated_at", Presence::Always, FieldRule::Instant, "When it was last changed.");
+
+/// The body of `POST /webhooks`.
+pub static CREATE: ObjectSchema = ObjectSchema {
+    name: "CreateWebhook",
+    fields: &[
+        TITLE,
+        ADDRESS,
+        TYPE.or(r#"["ALL"]"#),
+        EXCLUDE_TYPE,
+        ENABLED.or("false"),
+        CONFIG_MEMBER.or(r#"{ "delay": "1s", "max_package_size": 10240 }"#),
+    ],
+};
+/// The body of `PATCH /webhooks/{webhook_id}`. A client may send what it was answered: `id` and the instants are ignored.
+pub static UPDATE: ObjectSchema = ObjectSchema {
+    name: "UpdateWebhook",
+    fields: &[
+        ID.optional(),
+        CREATED_AT.optional(),
+        UPDATED_AT.optional(),
+        TITLE.optional(),
+        ADDRESS.optional(),
+        TYPE.optional(),
+        EXCLUDE_TYPE,
+        ENABLED.optional(),
+        CONFIG_MEMBER.optional(),
+    ],
+};
+/// A webhook as it is answered.
+pub static WEBHOOK: [Field; 9] =
+    [ID, CREATED_AT, UPDATED_AT, TITLE, ADDRESS, TYPE, EXCLUDE_TYPE, ENABLED, CONFIG_MEMBER];
+
+/// What a client says of a webhook, and what is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookContent {
+    pub title: String,
+    pub url: String,
+    #[serde(flatten)]
+    pub filter: EventFilter,
+    pub config: DeliveryConfig,
+}
+
+/// The categories that somebody wants to be told of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventFilter {
+    #[serde(rename = "type")]
+    pub kinds: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_type: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryConfig {
+    /// Seconds or minutes, as in `30s`.
+    pub delay: String,
+    /// Bytes.
+    pub max_package_size: i64,
+    #[serde(default, skip_serializing_if = "SignatureProfile::is_default")]
+    pub signature: SignatureProfile,
+    /// Members that are not described, as they were sent.
+    #[serde(flatten)]
+    pub further: Map<String, Value>,
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        let (delay, max_package_size) = (DEFAULT_DELAY.to_owned(), DEFAULT_PACKAGE);
+        Self { delay, max_package_size, signature: SignatureProfile::default(), further: Map::new() }
+    }
+}
+
+/// By which version of HTTP message signatures deliveries are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SignatureProfile {
+    #[default]
+    #[serde(rename = "draft-6")]
+    Draft6,
+    #[serde(rename = "draft-15")]
+    Draft15,
+    #[serde(rename = "rfc9421")]
+    Rfc9421,
+}
+
+impl SignatureProfile {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl DeliveryConfig {
+    pub fn delay(&self) -> SignedDuration {
+        let (number, unit) = self.delay.split_at(self.delay.len().saturating_sub(1));
+        // What is kept has been checked when it came.
+        let number = number.parse().unwrap_or(1);
+        if unit == "m" { SignedDuration::from_mins(number) } else { SignedDuration::from_secs(number) }
+    }
+}
+
+impl EventFilter {
+    /// Whether an event of this type is among them.
+    pub fn has(&self, kind: &str) -> bool {
+        let category = kind.split('.').next().unwrap_or_default();
+        let named = |list: &[String]| list.iter().any(|one| one == category);
+        if FOR_THE_RECORD.map(EventType::as_str).contains(&kind) {
+            return false;
+        }
+        if self.kinds.iter().any(|one| one == ALL) {
+            return !self.exclude_type.as_deref().is_some_and(named);
+        }
+        named(&self.kinds)
+    }
+}
+
+/// Which addresses a receiver may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressPolicy {
+    /// `https`, DNS names, and public addresses behind them.
+    Public,
+    /// Anything, for laptops and closed networks.
+    Any,
+}
+
+impl AddressPolicy {
+    /// Judges the text of an address. What its name stands for is judged when it is resolved.
+    pub fn check(self, url: &str) -> Result<(), String> {
+        let url = Url::parse(url)
+            .map_err(|_| "must be an absolute URL, as in https://example.com/events".to_owned())?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not contain a user name or password".into());
+        }
+        // What the parser has left as it is and RFC 3986 section 2 does not know: libraries that verify do not take it.
+        let known =
+            |letter: &char| letter.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(*letter);
+        if let Some(odd) = url.as_str().chars().find(|letter| !known(letter)) {
+            return Err(format!("must not contain {odd:?}: escape it with %"));
+        }
+        match (self, url.scheme(), url.host()) {
+            (_, "https", Some(Host::Domain(_))) => Ok(()),
+            (AddressPolicy::Any, "http" | "https", Some(_)) => Ok(()),
+            (AddressPolicy::Public, "https", _) => Err("must have a DNS name, not an address".into()),
+            (AddressPolicy::Public, ..) => Err("must begin with https://".into()),
+            (AddressPolicy::Any, ..) => Err("must begin with https:// or http://".into()),
+        }
+    }
+}
+
+/// What a client sends for a new webhook.
+#[derive(Clone, Debug)]
+pub struct NewWebhook {
+    pub content: WebhookContent,
+    pub enabled: bool,
+}
+
+impl NewWebhook {
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let sent = read(&CREATE, &parse(body)?, settings, today(now))?;
+        let wants = EventFilter { kinds: vec![ALL.to_owned()], exclude_type: None };
+        let empty = WebhookContent {
+            title: String::new(),
+            url: String::new(),
+            filter: wants,
+            config: DeliveryConfig::default(),
+        };
+        let (content, enabled) = WebhookUpdate(sent).with_update(&empty, false)?;
+        Ok(Self { content, enabled })
+    }
+}
+
+/// What a client wants to be changed.
+#[derive(Clone, Debug)]
+pub struct WebhookUpdate(Map<String, Value>);
+
+impl WebhookUpdate {
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        read(&UPDATE, &parse(body)?, settings, today(now)).map(Self)
+    }
+
+    /// The address, if it is to be another.
+    pub fn url(&self) -> Option<&str> {
+        self.0.get("url").and_then(Value::as_str)
+    }
+
+    /// What is kept after the change: members that were not sent stay, those of `config` too.
+    pub fn with_update(
+        &self,
+        content: &WebhookContent,
+        enabled: bool,
+    ) -> Result<(WebhookContent, bool), Vec<FieldError>> {
+        let damaged = |error: serde_json::Error| vec![FieldError::new("(root)", error.to_string())];
+        let mut all = serde_json::to_value(content).map_err(damaged)?;
+        for (name, value) in &self.0 {
+            match (name.as_str(), value) {
+                ("id" | "created_at" | "updated_at" | "enabled", _) => {}
+                ("config", Value::Object(sent)) => {
+                    sent.iter().for_each(|(name, value)| all["config"][name] = value.clone());
+                }
+                _ => all[name] = value.clone(),
+            }
+        }
+        let changed = serde_json::from_value(all).map_err(damaged)?;
+        Ok((changed, self.0.get("enabled").and_then(Value::as_bool).unwrap_or(enabled)))
+    }
+}
+
+/// A webhook as the wire shows it.
+pub fn view(
+    (id, created_at, updated_at): (Uuid, Timestamp, Timestamp),
+    content: &WebhookContent,
+    enabled: bool,
+) -> Value {
+    let mut view = json!({
+        "id": id,
+        "created_at": created_at,
+        "updated_at": updated_at,
+        "title": content.title,
+        "url": content.url,
+        "type": content.filter.kinds,
+        "enabled": enabled,
+        "config": content.config,
+    });
+    if let Some(exclude) = &content.filter.exclude_type {
+        view["exclude_type"] = json!(exclude);
+    }
+    view
+}
+
+/// How long to wait after this many failures in a row: 1, 2, 3, 5, 8 … seconds, 600 at most.
+pub fn wait_after(failures: i64) -> SignedDuration {
+    let (mut wait, mut next) = (1, 2);
+    for _ in 1..failures {
+        (wait, next) = (next, wait + next);
+        if wait >= LONGEST_WAIT {
+            break;
+        }
+    }
+    SignedDuration::from_secs(wait.min(LONGEST_WAIT))
+}
+
+/// An event as a receiver gets it. Open packages are made anew from their events: this form must stay as it is.
+pub fn render((id, created_at): (Uuid, Timestamp), kind: &str, object: &str, webhook: Uuid) -> String {
+    format!(
+        r#"{{"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object},"webhook_id":"{webhook}"}}"#
+    )
+}
+
+/// Events that go out together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Numbers of the first and the last event.
+    pub first: i64,
+    pub last: i64,
+    pub events: i64,
+    /// `{"payload":[…]}`
+    pub body: String,
+    /// When the first event happened.
+    pub since: Timestamp,
+}
+
+/// Puts events into packages, in their order.
+pub struct Packer {
+    most_bytes: usize,
+    open: Option<Package>,
+    full: Vec<Package>,
+}
+
+const HEAD: &str = r#"{"payload":["#;
+const TAIL: &str = "]}";
+
+impl Packer {
+    /// `most_bytes`: of a body.
+    pub fn new(most_bytes: i64) -> Self {
+        Self { most_bytes: usize::try_from(most_bytes).unwrap_or(usize::MAX), open: None, full: Vec::new() }
+    }
+
+    /// Takes the next event: into the open package, or into a new one if it does not fit.
+    pub fn add(&mut self, (number, created_at): (i64, Timestamp), event: &str) {
+        let fits = |open: &Package| open.body.len() + 1 + event.len() + TAIL.len() <= self.most_bytes;
+        match &mut self.open {
+            Some(open) if fits(open) => {
+                open.body.extend([",", event]);
+                (open.last, open.events) = (number, open.events + 1);
+            }
+            _ => {
+                let body = [HEAD, event].concat();
+                let new = Package { first: number, last: number, events: 1, body, since: created_at };
+                self.full.extend(self.open.replace(new).map(closed));
+            }
+        }
+    }
+
+    /// Packages that take no more, and their bytes.
+    pub fn full(&self) -> (i64, i64) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        (number(self.full.len()), self.full.iter().map(|package| number(package.body.len())).sum())
+    }
+
+    /// Packages that can go, and the one that waits for more: until its delay has passed, or an event comes that does
+    /// not fit. One that has reached its size waits for nothing.
+    pub fn finish(mut self, is_due: impl Fn(Timestamp) -> bool) -> (Vec<Package>, Option<Package>) {
+        match self.open.take() {
+            Some(open) if is_due(open.since) || open.body.len() + TAIL.len() >= self.most_bytes => {
+                self.full.push(closed(open));
+                (self.full, None)
+            }
+            open => (self.full, open),
+        }
+    }
+
+    /// All of it as packages that can go.
+    pub fn all(self) -> Vec<Package> {
+        self.finish(|_| true).0
+    }
+}
+
+fn closed(mut package: Package) -> Package {
+    package.body.push_str(TAIL);
+    package
+}
+
+/// Whether a package whose first event happened then has waited long enough. An instant in the future is from before the
+/// clock went back: nobody waits for it longer than another delay.
+pub fn has_waited_for(since: Timestamp, delay: SignedDuration, now: Timestamp) -> bool {
+    let waited = now.duration_since(since);
+    waited >= delay || waited < -delay
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn waits_are_fibonacci_numbers_up_to_ten_minutes() {
+        let waits: Vec<i64> = (1..=17).map(|failures| wait_after(failures).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 600, 600, 600, 600]);
+        assert_eq!(wait_after(i64::MAX).as_secs(), 600);
+    }
+
+    /// Events of so many bytes into packages of `most`: the events of each, and of the one that waits.
+    fn packed(most: i64, sizes: &[usize]) -> (Vec<i64>, i64) {
+        let mut packer = Packer::new(most);
+        for (number, size) in (1..).zip(sizes) {
+            packer.add((number, at(number)), &"x".repeat(*size));
+        }
+        let (full, open) = packer.finish(|_| false);
+        for package in &full {
+            let fits = package.body.len() <= usize::try_from(most).unwrap();
+            assert!(fits || package.events == 1);
+            assert!(package.body.starts_with(HEAD) && package.body.ends_with(TAIL));
+        }
+        (full.iter().map(|package| package.events).collect(), open.map_or(0, |package| package.events))
+    }
+
+    #[test]
+    fn a_package_takes_what_fits_to_the_byte() {
+        let frame = HEAD.len() + TAIL.len();
+        // Two events and the comma between them, one byte less than fits, just fitting, and one too many.
+        assert_eq!(packed(200, &[90, 200 - frame - 92]), (vec![], 2));
+        assert_eq!(packed(200, &[90, 200 - frame - 91]), (vec![2], 0));
+        assert_eq!(packed(200, &[90, 200 - frame - 90]), (vec![1], 1));
+        // A single one that fills a package, or is more than one, is sent alone, and those beside it are not held up.
+        assert_eq!(packed(200, &[200 - frame]), (vec![1], 0));
+        assert_eq!(packed(200, &[200 - frame - 1]), (vec![], 1));
+        assert_eq!(packed(200, &[10, 5000, 10, 10]), (vec![1, 1], 2));
+        assert_eq!(packed(200, &[5000]), (vec![1], 0));
+    }
+
+    #[test]
+    fn a_package_waits_for_its_delay_to_the_microsecond() {
+        let delay = SignedDuration::from_secs(5);
+        let micro = SignedDuration::from_micros(1);
+        assert!(!has_waited_for(at(100), delay, at(105) - micro));
+        assert!(has_waited_for(at(100), delay, at(105)));
+        // The clock has gone back, by less than a delay and by more.
+        assert!(!has_waited_for(at(100), delay, at(95)));
+        assert!(has_waited_for(at(100), delay, at(95) - micro));
+    }
+
+    #[test]
+    fn categories_are_told_apart() {
+        let wants = |kinds: &[&str], exclude: Option<&[&str]>| EventFilter {
+            kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            exclude_type: exclude.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect()),
+        };
+        assert!(wants(&["ALL"], None).has("USER.CREATED"));
+        assert!(!wants(&["ALL"], None).has("OPERATOR.ACTION") && !wants(&["ALL"], None).has("CLIENT.ACTION"));
+        assert!(!wants(&["ALL"], Some(&["USER"])).has("USER.CREATED"));
+        assert!(wants(&["ALL"], Some(&["USER"])).has("USER_CHECK.CREATED"));
+        assert!(wants(&["ACCOUNT"], None).has("ACCOUNT.CLOSED"));
+        assert!(!wants(&["ACCOUNT"], None).has("ACCOUNT_GROUP.CLOSED"));
+        // Only where everything is wanted something can be left out (the vendor's update of version 1.95).
+        assert!(wants(&["USER"], Some(&["USER"])).has("USER.CREATED"));
+    }
+
+    #[test]
+    fn addresses_are_judged_by_their_text() {
+        let public = ["https://example.com/hooks?a=b", "https://xn--bcher-kva.example:8443"];
+        for url in public {
+            assert_eq!(AddressPolicy::Public.check(url), Ok(()), "{url}");
+        }
+        let refused = [
+            "http://example.com/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://user:word@example.com/",
+            "ftp://example.com/",
+            "https://",
+            "https://example.com/a|b",
+            "https://example.com/?q=^",
+        ];
+        for url in refused {
+            assert!(AddressPolicy::Public.check(url).is_err(), "{url}");
+        }
+        for url in ["http://localhost:3000/hooks", "https://127.0.0.1/", "http://[::1]/"] {
+            assert_eq!(AddressPolicy::Any.check(url), Ok(()), "{url}");
+        }
+        assert!(AddressPolicy::Any.check("ftp://example.com/").is_err());
+    }
+}

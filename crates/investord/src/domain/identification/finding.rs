@@ -1,0 +1,126 @@
+//! Findings about an identifier: in itself, and compared with the person.
+
+use jiff::civil::Date;
+use mifir::{Agreement, Birth, Country, FaultKind, Severity};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::identifier_standard::IdentifierStandard;
+use super::reportable_person::ReportablePerson;
+
+/// Something found out about an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `hard`: no such identifier exists. `soft`: worth a look.
+    pub severity: String,
+    /// A name for machines.
+    pub code: String,
+    pub message: String,
+}
+
+pub const HARD: &str = "hard";
+pub const SOFT: &str = "soft";
+/// The code of a birth date in the number that is not the person's.
+pub(in crate::domain) const BIRTH_DATE: &str = "birth_date";
+/// Users that a message names at most.
+const MOST_NAMED: usize = 10;
+
+impl Finding {
+    fn new(severity: &str, code: &str, message: String) -> Self {
+        Self { severity: severity.to_owned(), code: code.to_owned(), message }
+    }
+
+    /// Of a CONCAT that is not the one that the person would have now.
+    pub(in crate::domain) fn outdated() -> Self {
+        let message = "is not made of the name and the birth date that the person has now";
+        Self::new(SOFT, "outdated", message.to_owned())
+    }
+
+    /// Names what was no part of the number as it was sent, and was dropped.
+    pub(in crate::domain) fn of_writing(sent: &str) -> impl Iterator<Item = Self> {
+        mifir::check::writing(sent).map(|fault| Self::new(SOFT, fault.what.code(), fault.to_string()))
+    }
+
+    /// Says that other users have the number, too; `None` without any.
+    pub fn duplicate(others: &[Uuid]) -> Option<Self> {
+        let named: Vec<String> = others.iter().take(MOST_NAMED).map(Uuid::to_string).collect();
+        let message = match others.len() {
+            0 => return None,
+            1 => format!("is the number of user {}, too", named[0]),
+            more if more <= MOST_NAMED => format!("is the number of the users {}, too", named.join(", ")),
+            more => {
+                format!("is the number of {more} other users, too, among them {}", named.join(", "))
+            }
+        };
+        Some(Self::new(SOFT, "duplicate", message))
+    }
+}
+
+/// Why the wire does not take a value, in words that do not repeat it; none if it does (decision I9).
+///
+/// The vendor's pattern decides, on the value as it is written or in the form that is reported. A number that the
+/// pattern does not know is taken if its issuer can have given it: nothing hard speaks against it but a check digit,
+/// which the pattern does not look at either.
+pub fn form_fault(
+    standard: &IdentifierStandard,
+    country: Country,
+    written: &str,
+    today: Date,
+) -> Option<String> {
+    let value = standard.rules.normalise(written, None, today);
+    if standard.takes(written) || standard.takes(&value) {
+        return None;
+    }
+    let checked = standard.rules.check(country, &value, today);
+    let speaks_against_form =
+        |what: &FaultKind<'_>| !matches!(what, FaultKind::Check { .. } | FaultKind::Unissued);
+    let fault = checked
+        .faults
+        .iter()
+        .find(|fault| fault.severity == Severity::Hard && speaks_against_form(&fault.what))?;
+    let rule = match fault.what {
+        FaultKind::Length { expected, .. } => format!("must have {expected}"),
+        FaultKind::Character { position, expected, .. } => format!("character {position} must be {expected}"),
+        FaultKind::Part { part, expected, .. } => format!("{part} must be {expected}"),
+        FaultKind::Date { .. } => "must hold a birth date that is a day of the calendar".to_owned(),
+        FaultKind::Future { .. } => "must hold a birth date that is not in the future".to_owned(),
+        _ => format!("must be {}", standard.form),
+    };
+    Some(format!("{rule} ({})", standard.abbreviation))
+}
+
+/// What speaks on a day against a value in its reported form, by itself and beside its holder's birth date and sex. The
+/// latter prove nothing: some states give numbers of a neighbouring day, and corrections do not always change a number.
+pub fn findings(
+    standard: &IdentifierStandard,
+    country: Country,
+    value: &str,
+    identity: &ReportablePerson,
+    today: Date,
+) -> Vec<Finding> {
+    let checked = standard.rules.check_of(country, value, Some(identity.birth_date), today);
+    let mut findings: Vec<Finding> = checked
+        .faults
+        .iter()
+        .map(|fault| {
+            let severity = if fault.severity == Severity::Hard { HARD } else { SOFT };
+            Finding::new(severity, fault.what.code(), fault.to_string())
+        })
+        .collect();
+    let compared = mifir::crosscheck(checked.encoded, Some(identity.birth_date), identity.sex);
+    if compared.birth_date == Agreement::Differs {
+        let says = match checked.encoded.birth {
+            Birth::On(date) => format!("says that the birth date is {date}"),
+            Birth::InSomeCentury { day, month, .. } => {
+                format!("says that the birth date is {day:02}.{month:02}.")
+            }
+            Birth::Unknown => "says another birth date".to_owned(),
+        };
+        let message = format!("{says}, stated is {}", identity.birth_date);
+        findings.push(Finding::new(SOFT, BIRTH_DATE, message));
+    }
+    if compared.sex == Agreement::Differs {
+        findings.push(Finding::new(SOFT, "sex", "is a number of the other sex".to_owned()));
+    }
+    findings
+}

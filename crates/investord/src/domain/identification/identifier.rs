@@ -1,0 +1,528 @@
+//! Identifiers of a user: the forms of the wire, the reported form, and their changes.
+//!
+//! The rules are those of the reference page "User Identifiers" in its versions up to 1.75 and of `docs/choices.md`;
+//! what an identifier means is the matter of the crate `mifir`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use mifir::{Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Regime};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::finding;
+use super::finding::{BIRTH_DATE, findings};
+pub use super::finding::{Finding, HARD, SOFT};
+use super::identifier_standard;
+use super::identifier_standard::{CONCAT, IdentifierStandard};
+use super::reportable_person::ReportablePerson;
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::tenants::{IdentifierChecks, TenantSettings};
+use crate::domain::users::User;
+
+/// `type` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum IdentifierKind {
+    NationalId,
+    Passport,
+}
+
+impl IdentifierKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            IdentifierKind::NationalId => "NATIONAL_ID",
+            IdentifierKind::Passport => "PASSPORT",
+        }
+    }
+}
+
+const TYPE: Field = field(
+    "type",
+    Presence::Always,
+    FieldRule::OneOf(&[IdentifierKind::NationalId.as_str(), IdentifierKind::Passport.as_str()]),
+    "Type of the identifier.",
+);
+const ISSUING_COUNTRY: Field = field(
+    "issuing_country",
+    Presence::Always,
+    FieldRule::Country,
+    "Whose identifier it is, ISO 3166-1 alpha-2.",
+);
+const STANDARD: FieldRule = FieldRule::Text { min: 2, max: 10 };
+const VALUE: FieldRule = FieldRule::Text { min: 0, max: 30 };
+
+/// The body of `POST /users/{user_id}/identifiers`.
+pub static CREATE: ObjectSchema = ObjectSchema {
+    name: "CreateIdentifier",
+    fields: &[
+        TYPE,
+        ISSUING_COUNTRY,
+        field("identifier", Presence::No, VALUE, "The identifier; left out or empty for a CONCAT."),
+        field(
+            "identifier_standard",
+            Presence::No,
+            STANDARD,
+            "Abbreviation of the standard; without it the first priority of the issuing country that can be of this \
+             type.",
+        ),
+    ],
+};
+
+/// The body of `PATCH /users/{user_id}/identifiers/{identifier_id}`.
+pub static UPDATE: ObjectSchema = ObjectSchema {
+    name: "UpdateIdentifier",
+    fields: &[field("identifier", Presence::Always, VALUE, "The identifier.")],
+};
+
+/// An identifier as it is answered.
+pub static ANSWERED: [Field; 8] = [
+    field("id", Presence::Always, FieldRule::Uuid, "Id of the identifier."),
+    field("created_at", Presence::Always, FieldRule::Instant, "When it was created."),
+    field("updated_at", Presence::Always, FieldRule::Instant, "When it was last changed."),
+    field("user_id", Presence::Always, FieldRule::Uuid, "Id of the user."),
+    TYPE,
+    ISSUING_COUNTRY,
+    field("identifier_standard", Presence::Always, STANDARD, "Abbreviation of the standard."),
+    field("identifier", Presence::Always, VALUE, "The identifier as it was sent; empty for a CONCAT."),
+];
+
+/// An identifier that was sent.
+pub struct NewIdentifier {
+    kind: IdentifierKind,
+    country: Country,
+    standard: &'static IdentifierStandard,
+    identifier: String,
+}
+
+impl NewIdentifier {
+    /// Reads the body of a create request. `now` decides what is in the future.
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let tree = parse(body)?;
+        let today = today(now);
+        let sent = Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into())?;
+        check_form(sent.standard, sent.country, &sent.identifier, today).map_err(|fault| vec![fault])?;
+        Ok(sent)
+    }
+
+    /// Takes members that have been checked by [`CREATE`], whatever the form of the value.
+    pub fn of(members: &Map<String, Value>, regime: Regime) -> Result<Self, Vec<FieldError>> {
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let fault = |field: &str, message: String| vec![FieldError::new(field, message)];
+        let kind = if text("type") == Some(IdentifierKind::Passport.as_str()) {
+            IdentifierKind::Passport
+        } else {
+            IdentifierKind::NationalId
+        };
+        let country = text("issuing_country").and_then(Country::parse);
+        let country = country.ok_or_else(|| fault("issuing_country", "must be a country".into()))?;
+        let standard = match text("identifier_standard") {
+            None => identifier_standard::default_of(country, kind, regime),
+            Some(name) => identifier_standard::of_country(country, regime)
+                .find(|standard| standard.abbreviation == name),
+        };
+        let standard = standard.ok_or_else(|| {
+            let names = identifier_standard::of_country(country, regime)
+                .map(|standard| standard.abbreviation.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            fault("identifier_standard", format!("must be one of those of {country}: {names}"))
+        })?;
+        if !standard.fits(kind) {
+            let message = format!("{} is no passport: must be NATIONAL_ID", standard.abbreviation);
+            return Err(fault("type", message));
+        }
+        let identifier = text("identifier").unwrap_or_default().to_owned();
+        match (standard.is_concat(), identifier.is_empty()) {
+            (true, true) | (false, false) => {}
+            (false, true) => return Err(fault("identifier", "field 'identifier' was not filled".into())),
+            (true, false) => {
+                let message = "must be empty or left out: the register makes a CONCAT itself";
+                return Err(fault("identifier", message.into()));
+            }
+        }
+        Ok(Self { kind, country, standard, identifier })
+    }
+
+    /// Whether it is an identifier of this country and key of Annex II.
+    pub fn is_of(&self, country: Country, key: &str) -> bool {
+        (self.country, self.standard.rules.key) == (country, key)
+    }
+
+    /// The form in which it is reported.
+    fn reported(&self, identity: &ReportablePerson, today: Date) -> String {
+        self.standard.rules.normalise(&self.identifier, Some(identity.birth_date), today).into_owned()
+    }
+
+    /// Finds out what there is to know of it, whose identifier it shall be. Strict tenants refuse what cannot be, and
+    /// what does not go with the birth date (decision I2).
+    pub fn examine(
+        &self,
+        identity: &ReportablePerson,
+        settings: &TenantSettings,
+        today: Date,
+    ) -> Result<IdentifierContent, Vec<FieldError>> {
+        let Self { kind, country, standard, identifier } = self;
+        let (kind, country) = (*kind, *country);
+        if standard.is_concat() {
+            let fault = |why: String| vec![FieldError::quoting("identifier_standard", why)];
+            return IdentifierContent::concat(country, identity, settings.regime.into()).map_err(fault);
+        }
+        let reported = self.reported(identity, today);
+        let faults = findings(standard, country, &reported, identity, today);
+        let refusable = faults.iter().filter(|found| found.severity == HARD || found.code == BIRTH_DATE);
+        let read_out = |found: &Finding| {
+            FieldError::quoting(
+                "identifier",
+                format!("{} {reported}: {}", standard.abbreviation, found.message),
+            )
+        };
+        let refused: Vec<FieldError> = refusable.map(read_out).collect();
+        if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {
+            return Err(refused);
+        }
+        let standard = standard.rules.key.to_owned();
+        Ok(IdentifierContent { kind, country, standard, identifier: identifier.clone(), reported, faults })
+    }
+}
+
+/// Whether the wire takes the value.
+fn check_form(
+    standard: &IdentifierStandard,
+    country: Country,
+    value: &str,
+    today: Date,
+) -> Result<(), FieldError> {
+    let fault = finding::form_fault(standard, country, value, today);
+    fault.map_or(Ok(()), |message| Err(FieldError::new("identifier", message)))
+}
+
+/// What is known of an identifier: all that is kept of it, sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentifierContent {
+    #[serde(rename = "type")]
+    pub kind: IdentifierKind,
+    #[serde(serialize_with = "write_country", deserialize_with = "read_country")]
+    pub country: Country,
+    /// A key of Annex II. The wire's name of it is looked up, so that a guessed one can be mended.
+    pub standard: String,
+    /// As it was sent; empty for a CONCAT.
+    pub identifier: String,
+    /// In the form in which it is reported; of a CONCAT with the country in front.
+    pub reported: String,
+    /// What spoke against it when it was filed. What speaks against it now: [`Content::judge`].
+    pub faults: Vec<Finding>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn write_country<S: Serializer>(country: &Country, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(country)
+}
+
+fn read_country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+impl IdentifierContent {
+    /// The CONCAT of a person as a national of a country, or why there is none.
+    pub fn concat(country: Country, identity: &ReportablePerson, regime: Regime) -> Result<Self, String> {
+        let person = mifir::Person { nationalities: &[country], ..identity.person() };
+        let held = [HeldIdentifier { country, standard: CONCAT, value: "" }];
+        match mifir::decide(person, &held, OtherIdentifiers::None, regime).outcome {
+            DecisionOutcome::Ready(designation) if designation.step.scheme == mifir::Scheme::Concat => {
+                Ok(Self {
+                    kind: IdentifierKind::NationalId,
+                    country,
+                    standard: CONCAT.to_owned(),
+                    identifier: String::new(),
+                    reported: designation.to_string(),
+                    faults: Vec::new(),
+                })
+            }
+            DecisionOutcome::NeedsReview(review) => Err(review.to_string()),
+            DecisionOutcome::Ready(_) | DecisionOutcome::Missing { .. } => {
+                Err(format!("{country} does not know CONCAT"))
+            }
+        }
+    }
+
+    /// The CONCAT that the register makes by itself: where it is the first priority of the leading nationality.
+    pub fn own_concat(identity: &ReportablePerson, regime: Regime) -> Option<Self> {
+        let leading = mifir::leading(&identity.nationalities, regime)?.country;
+        let first = mifir::first_is_concat(leading, regime);
+        first.then(|| Self::concat(leading, identity, regime).ok()).flatten()
+    }
+
+    pub fn is_concat(&self) -> bool {
+        self.standard == CONCAT
+    }
+
+    /// The same with another value; the faults of it as in [`NewIdentifier::examined`].
+    fn with(
+        &self,
+        value: &str,
+        identity: &ReportablePerson,
+        settings: &TenantSettings,
+        today: Date,
+    ) -> Result<Self, Vec<FieldError>> {
+        let Some(standard) = self.standard().filter(|_| !self.is_concat()) else {
+            let message = "the register makes a CONCAT itself, from the name and the birth date of the user";
+            return Err(vec![FieldError::new("identifier", message)]);
+        };
+        check_form(standard, self.country, value, today).map_err(|fault| vec![fault])?;
+        let sent =
+            NewIdentifier { kind: self.kind, country: self.country, standard, identifier: value.to_owned() };
+        sent.examine(identity, settings, today)
+    }
+
+    /// What speaks against it on a day, beside a person as they are or would be then (decision I7). Every answer
+    /// that shows faults shows these.
+    pub fn current_findings(&self, identity: &ReportablePerson, regime: Regime, today: Date) -> Vec<Finding> {
+        if self.is_concat() {
+            let now = Self::concat(self.country, identity, regime);
+            let is_current = now.is_ok_and(|now| now.reported == self.reported);
+            return if is_current { Vec::new() } else { vec![Finding::outdated()] };
+        }
+        let own = self.standard().map(|own| findings(own, self.country, &self.reported, identity, today));
+        let mut found = own.unwrap_or_else(|| self.faults.clone());
+        found.extend(Finding::of_writing(&self.identifier));
+        found
+    }
+
+    /// Whether both are one number: of one country and standard, reported in one form.
+    pub fn is_same_number(&self, other: &Self) -> bool {
+        let number = (self.country, &self.standard, &self.reported);
+        !self.is_concat() && number == (other.country, &other.standard, &other.reported)
+    }
+
+    /// The same as it is reported of a person whose data have changed: the birth date tells the century of a short
+    /// Swedish number. `filed` is the day on which it was sent; `None` if nothing is different.
+    fn with_current_form(&self, identity: &ReportablePerson, filed: Date) -> Option<Self> {
+        let standard = self.standard().filter(|_| !self.is_concat())?;
+        let reported = standard.rules.normalise(&self.identifier, Some(identity.birth_date), filed);
+        (reported != self.reported).then(|| Self { reported: reported.into_owned(), ..self.clone() })
+    }
+
+    fn standard(&self) -> Option<&'static IdentifierStandard> {
+        identifier_standard::of_key(self.country, &self.standard)
+    }
+
+    /// The name of the standard on the wire.
+    pub fn abbreviation(&self) -> &str {
+        self.standard().map_or(&self.standard, |standard| &standard.abbreviation)
+    }
+
+    pub fn as_held(&self) -> HeldIdentifier<'_> {
+        HeldIdentifier { country: self.country, standard: &self.standard, value: &self.reported }
+    }
+}
+
+/// An identifier of a user.
+#[derive(Clone, Debug)]
+pub struct Identifier {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub content: IdentifierContent,
+}
+
+impl Identifier {
+    pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, content: IdentifierContent) -> Self {
+        Self { id, user_id, created_at: now, updated_at: now, content }
+    }
+}
+
+/// As the wire shows it.
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, user_id, created_at, updated_at, content } = self;
+        write!(
+            f,
+            "{}",
+            json!({
+                "id": id,
+                "created_at": created_at,
+                "updated_at": updated_at,
+                "user_id": user_id,
+                "type": content.kind,
+                "issuing_country": content.country.as_str(),
+                "identifier_standard": content.abbreviation(),
+                "identifier": content.identifier,
+            })
+        )
+    }
+}
+
+/// What a request does to the identifiers of a user. Each holds the identifier as it is afterwards.
+pub enum IdentifierChange {
+    /// It was so before.
+    None(Identifier),
+    Add(Identifier),
+    Update(Identifier),
+}
+
+impl IdentifierChange {
+    pub fn identifier(&self) -> &Identifier {
+        let (IdentifierChange::None(identifier)
+        | IdentifierChange::Add(identifier)
+        | IdentifierChange::Update(identifier)) = self;
+        identifier
+    }
+
+    /// Has the identifiers of the user as they are afterwards.
+    pub fn apply_to(self, held: &mut Vec<Identifier>) {
+        let (IdentifierChange::None(new) | IdentifierChange::Add(new) | IdentifierChange::Update(new)) = self;
+        match held.iter_mut().find(|one| one.id == new.id) {
+            Some(one) => *one = new,
+            None => held.push(new),
+        }
+    }
+}
+
+/// Adds an identifier to those of a user. There is one of a country and standard: the same again changes nothing,
+/// another is refused (user-domain 4.8).
+pub fn add(
+    held: &[Identifier],
+    sent: &NewIdentifier,
+    user: &User,
+    settings: &TenantSettings,
+    (id, now): (Uuid, Timestamp),
+) -> Result<IdentifierChange, Vec<FieldError>> {
+    let (identity, today) = (&user.person.identity, today(now));
+    match held.iter().find(|one| sent.is_of(one.content.country, &one.content.standard)) {
+        None => {
+            let content = sent.examine(identity, settings, today)?;
+            Ok(IdentifierChange::Add(Identifier::new(id, user.id, now, content)))
+        }
+        Some(one) if one.content.is_concat() || one.content.reported == sent.reported(identity, today) => {
+            Ok(IdentifierChange::None(one.clone()))
+        }
+        Some(one) => {
+            let path = format!("/users/{}/identifiers/{}", user.id, one.id);
+            let name = one.content.abbreviation();
+            let message = format!("the user has another {name} already: change it by PATCH {path}");
+            Err(vec![FieldError::new("identifier", message)])
+        }
+    }
+}
+
+/// Gives an identifier another value.
+pub fn update(
+    one: &Identifier,
+    value: &str,
+    user: &User,
+    settings: &TenantSettings,
+    now: Timestamp,
+) -> Result<IdentifierChange, Vec<FieldError>> {
+    let content = one.content.with(value, &user.person.identity, settings, today(now))?;
+    if content == one.content {
+        return Ok(IdentifierChange::None(one.clone()));
+    }
+    Ok(IdentifierChange::Update(Identifier { updated_at: now, content, ..one.clone() }))
+}
+
+/// What has to be done to the identifiers of a user, so that they are those of the person as it is: CONCATs that are held
+/// are made anew, and the one that the register makes by itself is added; one that can no longer be made stays. A number
+/// that would be reported in another form is; the wire shows the same of it, so that its instants stay.
+pub fn refresh_concats(
+    held: &[Identifier],
+    user: &User,
+    settings: &TenantSettings,
+    (id, now): (Uuid, Timestamp),
+) -> Vec<IdentifierChange> {
+    let (identity, regime) = (&user.person.identity, settings.regime.into());
+    let concats = || held.iter().filter(|one| one.content.is_concat());
+    let mut changes: Vec<IdentifierChange> = concats()
+        .filter_map(|one| {
+            let content = IdentifierContent::concat(one.content.country, identity, regime).ok()?;
+            let changed = content != one.content;
+            changed.then(|| IdentifierChange::Update(Identifier { updated_at: now, content, ..one.clone() }))
+        })
+        .collect();
+    changes.extend(held.iter().filter_map(|one| {
+        let content = one.content.with_current_form(identity, today(one.updated_at))?;
+        Some(IdentifierChange::Update(Identifier { content, ..one.clone() }))
+    }));
+    let own = IdentifierContent::own_concat(identity, regime);
+    let missing = own.filter(|own| concats().all(|one| one.content.country != own.country));
+    changes.extend(missing.map(|content| IdentifierChange::Add(Identifier::new(id, user.id, now, content))));
+    changes
+}
+
+/// Reads the body of an update: the new value.
+pub fn parse_update(
+    body: &[u8],
+    settings: &TenantSettings,
+    now: Timestamp,
+) -> Result<String, Vec<FieldError>> {
+    let tree = parse(body)?;
+    let members = read(&UPDATE, &tree, settings, today(now))?;
+    Ok(members.get("identifier").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// The day, everywhere UTC's.
+pub fn today(now: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(now).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::users::{Person, Registration};
+
+    fn person(name: &str, nationalities: &[&str]) -> Person {
+        let body = json!({
+            "first_name": "Anna", "last_name": name, "birth_date": "1980-05-17", "nationalities": nationalities,
+            "address": { "address_line1": "", "postcode": "1", "city": "Wien", "country": "AT" },
+        });
+        Person::parse(body.to_string().as_bytes(), &TenantSettings::default(), at(1))
+            .unwrap_or_else(|_| panic!())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    /// The changes that a person's new data make necessary, by country and value.
+    fn remade(user: &mut User, held: &mut Vec<Identifier>, person: Person, second: i64) -> Vec<String> {
+        user.person = person;
+        let id = Uuid::from_u128(u128::from(second.unsigned_abs()));
+        let changes = refresh_concats(held, user, &TenantSettings::default(), (id, at(second)));
+        let told = changes.iter().map(|change| {
+            let Identifier { content, .. } = change.identifier();
+            format!(
+                "{} {}",
+                if matches!(change, IdentifierChange::Add(_)) { "add" } else { "update" },
+                content.reported
+            )
+        });
+        let told = told.collect();
+        for change in changes {
+            change.apply_to(held);
+        }
+        told
+    }
+
+    #[test]
+    fn concats_follow_the_name_and_the_leading_nationality() {
+        let settings = TenantSettings::default();
+        let Registration { mut user, concat, .. } =
+            User::register(person("Berg", &["DE"]), &settings, Uuid::nil(), at(0));
+        let mut held = vec![Identifier::new(Uuid::nil(), user.id, at(0), concat.unwrap())];
+        let mut remade = |person, second| remade(&mut user, &mut held, person, second);
+        assert_eq!(remade(person("Berg", &["DE"]), 1), Vec::<String>::new());
+        assert_eq!(remade(person("Thal", &["DE"]), 2), ["update DE19800517ANNA#THAL#"]);
+        assert_eq!(remade(person("Thal", &["DE", "AT"]), 3), ["add AT19800517ANNA#THAL#"]);
+        assert_eq!(
+            remade(person("Au", &["PL"]), 4),
+            ["update DE19800517ANNA#AU###", "update AT19800517ANNA#AU###"],
+            "what is kept is kept right, whether it leads or not"
+        );
+        assert_eq!(remade(person("Ἀθηνᾶ", &["DE"]), 5), Vec::<String>::new(), "what cannot be made stays");
+        let instants: Vec<_> = held.iter().map(|one| (one.created_at, one.updated_at)).collect();
+        assert_eq!(instants, [(at(0), at(4)), (at(3), at(4))]);
+    }
+}

@@ -1,0 +1,343 @@
+//! The vendor's identifier standards, mapped to those of Annex II of RTS 22 (decision I1).
+//!
+//! The table is data: `standards.toml` says what each cell means and which of them are guessed.
+
+use std::sync::LazyLock;
+
+use mifir::{Country, Regime, Scheme};
+use regex::Regex;
+use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
+
+use super::identifier::IdentifierKind;
+
+/// A kind of identifier as the wire names it.
+pub struct IdentifierStandard {
+    /// Whose it is; `None` for those that every country has.
+    country: Option<Country>,
+    /// `identifier_standard` on the wire.
+    pub abbreviation: String,
+    /// What it is by the rules: its key is that of Annex II.
+    pub rules: &'static mifir::Standard,
+    pattern: Regex,
+    /// What else people call it, as [`letters`] leaves it.
+    names: Vec<String>,
+    /// The form of a value in words, as they follow on "must be".
+    pub form: String,
+}
+
+#[derive(Deserialize)]
+struct File {
+    standard: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    country: Option<String>,
+    abbreviation: String,
+    standard: String,
+    pattern: String,
+    #[serde(default)]
+    names: Vec<String>,
+    form: String,
+    /// For readers of the file.
+    #[serde(default, rename = "guessed")]
+    _guessed: Vec<Cell>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Cell {
+    Abbreviation,
+    Pattern,
+}
+
+static TABLE: LazyLock<Vec<IdentifierStandard>> = LazyLock::new(|| {
+    let file: File = toml::from_str(include_str!("standards.toml")).expect("the table is TOML");
+    file.standard.into_iter().map(IdentifierStandard::of).collect()
+});
+
+/// The key in Annex II of what the register makes itself, and its name on the wire.
+pub const CONCAT: &str = "CONCAT";
+
+impl IdentifierStandard {
+    fn of(row: Row) -> Self {
+        let country = row.country.map(|code| Country::parse(&code).expect("the table has country codes"));
+        // Passports without a row of their own are checked alike, whosever they are.
+        let whose = country.or_else(|| Country::parse("US")).expect("a country");
+        let rules = mifir::standard(whose, &row.standard).expect("the table has keys of Annex II");
+        let pattern = Regex::new(&row.pattern).expect("the table has regular expressions");
+        let names = row.names.iter().map(String::as_str).chain([&row.abbreviation[..], &row.standard[..]]);
+        let names = names.map(letters).collect();
+        Self { country, abbreviation: row.abbreviation, rules, pattern, form: row.form, names }
+    }
+
+    pub fn is_concat(&self) -> bool {
+        self.rules.scheme == Scheme::Concat
+    }
+
+    /// Whether an identifier of this kind can be of this standard. Before passports had a kind of their own they were
+    /// sent as national ids, so those take everything.
+    pub fn fits(&self, kind: IdentifierKind) -> bool {
+        kind == IdentifierKind::NationalId || self.rules.scheme == Scheme::Ccpt
+    }
+
+    /// Whether the vendor takes this value: all of it, capitals and small letters apart.
+    pub fn takes(&self, value: &str) -> bool {
+        self.pattern.is_match(value)
+    }
+}
+
+/// The standard of a country under a key of Annex II.
+pub fn of_key(country: Country, key: &str) -> Option<&'static IdentifierStandard> {
+    let of = |whose: Option<Country>| TABLE.iter().find(|row| row.country == whose && row.rules.key == key);
+    of(Some(country)).or_else(|| of(None))
+}
+
+/// The standards in which a country's identifiers can be sent: those of its row of Annex II, and passports, which are
+/// kept although few rows name them.
+pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'static IdentifierStandard> {
+    let steps = mifir::steps(country, regime);
+    TABLE.iter().filter(move |row| {
+        let key = row.rules.key;
+        let own = of_key(country, key).is_some_and(|standard| std::ptr::eq(standard, *row));
+        own && (row.rules.scheme == Scheme::Ccpt || steps.iter().any(|step| step.standard == key))
+    })
+}
+
+/// The standard of a country that people call so: by the vendor's abbreviation, the key of Annex II or another name of
+/// the table, whatever the case, the accents and what stands between the letters. The wire takes abbreviations alone.
+pub fn of_name(country: Country, name: &str, regime: Regime) -> Option<&'static IdentifierStandard> {
+    let standards = || of_country(country, regime);
+    if let Some(exact) = standards().find(|standard| standard.abbreviation == name) {
+        return Some(exact);
+    }
+    let wanted = letters(name);
+    let is_called = |standard: &IdentifierStandard| standard.names.contains(&wanted);
+    standards().find(|standard| is_called(standard)).or_else(|| {
+        // Passports have the same names everywhere.
+        let every = TABLE.iter().find(|standard| standard.country.is_none() && is_called(standard))?;
+        of_key(country, every.rules.key).filter(|own| own.rules.scheme == Scheme::Ccpt)
+    })
+}
+
+/// The letters and digits of a name, small, and without accents where those can be taken off.
+fn letters(name: &str) -> String {
+    name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The standard of an identifier that was sent without one: the country's first priority if it can be of this kind,
+/// otherwise the country's passport (user-domain 4.7).
+pub fn default_of(
+    country: Country,
+    kind: IdentifierKind,
+    regime: Regime,
+) -> Option<&'static IdentifierStandard> {
+    let first = of_key(country, mifir::steps(country, regime)[0].standard);
+    first.filter(|first| first.fits(kind)).or_else(|| of_key(country, "PASSPORT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mifir::annex2::ANNEX_II;
+
+    fn country(code: &str) -> Country {
+        Country::parse(code).unwrap()
+    }
+
+    fn names(code: &str, regime: Regime) -> Vec<&'static str> {
+        of_country(country(code), regime).map(|standard| standard.abbreviation.as_str()).collect()
+    }
+
+    #[test]
+    fn every_step_of_annex_ii_has_a_name_of_its_own() {
+        for row in ANNEX_II {
+            let mut names: Vec<&str> = Vec::new();
+            for step in row.steps {
+                let standard = of_key(row.country, step.standard).unwrap();
+                assert_eq!(standard.rules.scheme, step.scheme, "{} {}", row.country, step.standard);
+                assert!((2..=10).contains(&standard.abbreviation.len()));
+                assert!(!names.contains(&standard.abbreviation.as_str()));
+                names.push(&standard.abbreviation);
+            }
+        }
+    }
+
+    #[test]
+    fn every_form_is_told_in_words() {
+        for standard in TABLE.iter() {
+            let form = &standard.form;
+            assert!(
+                form.chars().all(|letter| letter.is_alphanumeric() || " ,:/()-+".contains(letter)),
+                "{form}"
+            );
+            // A number of digits that the words name is one that the pattern takes.
+            let only_digits = form.strip_suffix(" digits").and_then(|count| count.parse().ok());
+            assert!(only_digits.is_none_or(|count| standard.takes(&"1".repeat(count))), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_a_country_lists_follows_its_row_and_regime() {
+        assert_eq!(names("PL", Regime::Eu), ["PESEL", "PLTN", "GPN"]);
+        assert_eq!(names("CZ", Regime::Eu), ["CZNI", "CZPN", "CONCAT"]);
+        assert_eq!(names("NL", Regime::Eu), ["NLPN", "NLID", "CONCAT"]);
+        assert_eq!(names("DE", Regime::Eu), ["GPN", "CONCAT"]);
+        assert_eq!(names("GB", Regime::Eu), ["GPN", "CONCAT"]);
+        assert_eq!(names("GB", Regime::Uk), ["NINO", "GPN", "CONCAT"]);
+        assert_eq!(names("US", Regime::Uk), ["GPN", "CONCAT"]);
+    }
+
+    #[test]
+    fn without_a_standard_the_first_that_fits_counts() {
+        for (code, kind, regime, expected) in [
+            ("PL", IdentifierKind::NationalId, Regime::Eu, "PESEL"),
+            ("PL", IdentifierKind::Passport, Regime::Eu, "GPN"),
+            ("CZ", IdentifierKind::Passport, Regime::Eu, "CZPN"),
+            ("CY", IdentifierKind::NationalId, Regime::Eu, "CYPN"),
+            ("CY", IdentifierKind::Passport, Regime::Eu, "CYPN"),
+            ("DE", IdentifierKind::NationalId, Regime::Eu, "CONCAT"),
+            ("DE", IdentifierKind::Passport, Regime::Eu, "GPN"),
+            ("GB", IdentifierKind::NationalId, Regime::Eu, "GPN"),
+            ("GB", IdentifierKind::NationalId, Regime::Uk, "NINO"),
+            ("GB", IdentifierKind::Passport, Regime::Uk, "GPN"),
+            ("US", IdentifierKind::NationalId, Regime::Eu, "GPN"),
+        ] {
+            let found = default_of(country(code), kind, regime).unwrap();
+            assert_eq!(found.abbreviation, expected, "{code} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_vendors_patterns_take_every_example_but_the_newer_finnish_signs() {
+        for row in TABLE.iter().filter(|row| !row.is_concat()) {
+            let example = row.rules.example;
+            let of_another = row.rules.country.is_none() && row.country.is_some();
+            let expected = row.abbreviation != "FPIN";
+            assert!(of_another || row.takes(example) == expected, "{} {example}", row.abbreviation);
+            assert!(!row.takes(&format!("{example} ")) && !row.takes(""), "{}", row.abbreviation);
+        }
+    }
+
+    #[test]
+    fn the_names_that_people_use_are_known() {
+        for (code, name, expected) in [
+            ("DK", "CPR", "DPIC"),
+            ("DK", "cpr-nummer", "DPIC"),
+            ("BG", "EGN", "BPN"),
+            ("BG", "ЕГН", "BPN"),
+            ("IT", "CF", "FSC"),
+            ("IT", "Codice fiscale", "FSC"),
+            ("FI", "HETU", "FPIN"),
+            ("FI", "henkilötunnus", "FPIN"),
+            ("FI", "Henkilo\u{308}tunnus", "FPIN"),
+            ("BE", "NRN", "BNN"),
+            ("BE", "RRN", "BNN"),
+            ("BE", "NN", "BNN"),
+            ("CZ", "RČ", "CZNI"),
+            ("CZ", "rodne cislo", "CZNI"),
+            ("CZ", "PASSPORT", "CZPN"),
+            ("CZ", "cestovní pas", "CZPN"),
+            ("SK", "RC", "RC"),
+            ("SK", "Rodné číslo", "RC"),
+            ("ES", "DNI", "STIN"),
+            ("ES", "NIE", "STIN"),
+            ("ES", "N.I.F.", "STIN"),
+            ("SE", "PNR", "PIN"),
+            ("SE", "Personnummer", "PIN"),
+            ("NO", "FNR", "NDPI"),
+            ("NO", "fødselsnummer", "NDPI"),
+            ("NO", "Fodselsnummer", "NDPI"),
+            ("IS", "KT", "IPIC"),
+            ("IS", "kennitala", "IPIC"),
+            ("EE", "IK", "EPIC"),
+            ("EE", "isikukood", "EPIC"),
+            ("LT", "AK", "LTPC"),
+            ("LT", "asmens kodas", "LTPC"),
+            ("LV", "PK", "LVPC"),
+            ("LV", "personas kods", "LVPC"),
+            ("HR", "oib", "OIB"),
+            ("SI", "EMŠO", "EMSO"),
+            ("RO", "cnp", "CNP"),
+            ("MT", "ID", "MTNI"),
+            ("PL", "Pesel", "PESEL"),
+            ("PL", "NIP", "PLTN"),
+            ("PL", "paszport", "GPN"),
+            ("PT", "contribuinte", "NIF"),
+            ("GR", "DSS", "DSS"),
+            ("NL", "Paspoort", "NLPN"),
+            ("NL", "ID card", "NLID"),
+            ("LI", "IDCARD", "LIID"),
+            ("CY", "passport", "CYPN"),
+            ("US", "Passport number", "GPN"),
+            ("DE", "concat", "CONCAT"),
+        ] {
+            let found = of_name(country(code), name, Regime::Eu).map(|found| found.abbreviation.as_str());
+            assert_eq!(found, Some(expected), "{code} {name}");
+        }
+        let found =
+            |code, name, regime| of_name(country(code), name, regime).map(|found| &found.abbreviation[..]);
+        assert_eq!(found("GB", "NI number", Regime::Uk), Some("NINO"));
+        assert_eq!(found("GB", "NINO", Regime::Eu), None, "it is of no use there");
+        assert_eq!(found("PL", "CPR", Regime::Eu), None);
+        assert_eq!(found("PL", "", Regime::Eu), None);
+        assert_eq!(found("DE", "Personalausweis", Regime::Eu), None, "no identifier of a German");
+    }
+
+    /// A name of one standard of a country is none of another.
+    #[test]
+    fn names_are_unambiguous() {
+        for row in TABLE.iter() {
+            let others = TABLE.iter().filter(|other| {
+                !std::ptr::eq(*other, row) && (other.country == row.country || other.country.is_none())
+            });
+            for other in others.filter(|other| other.rules.key != row.rules.key) {
+                let common: Vec<_> = row.names.iter().filter(|name| other.names.contains(name)).collect();
+                assert!(common.is_empty(), "{}: {common:?}", row.abbreviation);
+            }
+        }
+    }
+
+    /// The enumeration of the reference page "Create a user identifier", version 1.75.
+    #[test]
+    fn the_countries_are_those_of_the_reference() {
+        const ENUM: &str = "\
+        AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT \
+        BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH \
+        ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT \
+        HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS \
+        LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI \
+        NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG \
+        SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG \
+        UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+        let letters = || 'A'..='Z';
+        let codes = letters().flat_map(|a| letters().map(move |b| format!("{a}{b}")));
+        let known: Vec<String> = codes.filter(|code| Country::parse(code).is_some()).collect();
+        assert_eq!(known.join(" "), ENUM);
+    }
+
+    /// Samples by the vendor's patterns: one that is taken, and neighbours that are not.
+    #[test]
+    fn passports_and_others_are_taken_by_their_form() {
+        for (code, name, taken, refused) in [
+            ("CY", "CYPN", ["E123456", "K12345678"], ["K123456", "E12345678"]),
+            ("CZ", "CZPN", ["12345678", "1234567890"], ["1234567", "1234567A"]),
+            ("CZ", "CZNI", ["630328/5175", "6303285175"], ["63032/517", "630328 5175"]),
+            ("LI", "LIPB", ["R12345", "A00000"], ["12345R", "R123456"]),
+            ("LT", "LTPN", ["12345678", "00000000"], ["1234567", "A2345678"]),
+            ("LV", "LVPC", ["111159-16486", "11115916486"], ["321159-16486", "111159316486"]),
+            ("MT", "MTPN", ["1234567", "0000000"], ["123456", "123456A"]),
+            ("PT", "PTPN", ["A123456", "AB123456"], ["1234567", "ABC123456"]),
+            ("RO", "ROPN", ["AB123456", "ZZ000000"], ["A123456", "AB12345"]),
+            ("SE", "PIN", ["740722-4901", "197407224901"], ["740722_4901", "74-4901"]),
+            ("SK", "SKPS", ["AB1234567", "ZZ0000000"], ["AB123456", "A12345678"]),
+            ("US", "GPN", ["AB1", "418867337"], ["AB", "ab1"]),
+        ] {
+            let found = of_country(country(code), Regime::Eu).find(|one| one.abbreviation == name).unwrap();
+            assert!(taken.iter().all(|value| found.takes(value)), "{name}");
+            assert!(!refused.iter().any(|value| found.takes(value)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Identification of users in transaction reports (RTS 22).
+
+pub mod finding;
+pub mod identifier;
+pub mod identifier_standard;
+pub mod reportable_person;
+pub mod reporting;

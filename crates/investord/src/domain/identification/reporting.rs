@@ -1,0 +1,415 @@
+//! The reporting answer: the identifier that names a person in a transaction report, and why.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use mifir::auth016::Fragment;
+use mifir::{Country, Decision, DecisionOutcome, Designation, HeldIdentifier, OtherIdentifiers, Regime};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::identifier;
+use super::identifier::{Finding, HARD, Identifier, IdentifierContent, IdentifierKind, NewIdentifier};
+use super::identifier_standard;
+use super::identifier_standard::CONCAT;
+use super::reportable_person::{NO_NATIONALITY, ReportablePerson};
+use crate::domain::json::Json;
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::tenants::{IdentifierChecks, RegimeSetting, TenantSettings};
+use crate::domain::users;
+use crate::domain::users::activation::Obstacle;
+
+/// Says what is missing for a report, if anything is. What speaks against the identifiers that are held does not count
+/// here: under `identifier_checks = "format"` an impossible number activates a user, as the vendor's own examples need
+/// it (decision I2), and is reported of nobody ([`Report`], decision I10).
+pub fn unmet_requirements<'a>(
+    identity: &ReportablePerson,
+    identifiers: impl IntoIterator<Item = &'a IdentifierContent>,
+    regime: Regime,
+) -> Option<Obstacle> {
+    let held: Vec<HeldIdentifier<'_>> = identifiers.into_iter().map(IdentifierContent::as_held).collect();
+    match decide(identity, &held, regime).outcome {
+        DecisionOutcome::Ready(_) => None,
+        DecisionOutcome::Missing { country, wanted, next } => {
+            Some(Obstacle::IdentifierMissing { country, wanted, next })
+        }
+        DecisionOutcome::NeedsReview(review) => {
+            Some(Obstacle::IdentificationOpen { review: review.to_string() })
+        }
+    }
+}
+
+/// What a person may hold besides is not known: the register asks for the first priority.
+fn decide<'a>(identity: &'a ReportablePerson, held: &[HeldIdentifier<'a>], regime: Regime) -> Decision<'a> {
+    mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime)
+}
+
+/// The answer. Members that do not apply are `null`.
+///
+/// It is never `READY` with an identifier that cannot be right (decision I10).
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The day of the answer.
+    pub as_of: Date,
+    pub regime: &'static str,
+    pub outcome: &'static str,
+    /// The nationality that counts, whatever the outcome.
+    #[serde(skip)]
+    pub leading: Option<Country>,
+    pub designation: Option<Named>,
+    pub missing: Option<Missing>,
+    /// Why somebody has to look at it.
+    pub review: Option<String>,
+    pub reasons: Vec<ReviewReason>,
+    pub identifiers: Vec<Examined>,
+    /// The element `Prsn` of ISO 20022 auth.016.
+    pub auth016: Option<String>,
+}
+
+/// How the person is named.
+#[derive(Debug, Serialize)]
+pub struct Named {
+    pub country: String,
+    pub priority: usize,
+    #[serde(flatten)]
+    pub step: ReportedPriority,
+    /// As it is reported: country code and identifier.
+    pub identifier: String,
+}
+
+/// A priority of a row of Annex II.
+#[derive(Debug, Serialize)]
+pub struct ReportedPriority {
+    pub identifier_standard: String,
+    pub scheme: &'static str,
+    /// As Annex II calls it; empty for CONCAT.
+    pub name: &'static str,
+}
+
+impl ReportedPriority {
+    fn of(country: Country, step: &mifir::Priority) -> Self {
+        let name =
+            identifier_standard::of_key(country, step.standard).map(|standard| &standard.abbreviation[..]);
+        let identifier_standard = name.unwrap_or(step.standard).to_owned();
+        Self { identifier_standard, scheme: step.scheme.as_str(), name: step.national_name }
+    }
+}
+
+/// What to ask the person for.
+#[derive(Debug, Serialize)]
+pub struct Missing {
+    pub country: String,
+    #[serde(flatten)]
+    pub wanted: ReportedPriority,
+    /// What to ask for next if the person has none.
+    pub next: Option<ReportedPriority>,
+}
+
+/// A link of the chain that leads to the outcome.
+#[derive(Debug, Serialize)]
+pub struct ReviewReason {
+    pub text: String,
+    /// Whether the rules leave it open, so that this is a choice.
+    pub open: bool,
+}
+
+/// An identifier and what was found out about it.
+#[derive(Debug, Serialize)]
+pub struct Examined {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    pub r#type: identifier::IdentifierKind,
+    pub issuing_country: String,
+    pub identifier_standard: String,
+    pub identifier: String,
+    pub reported: String,
+    /// What speaks against it on the day of the answer.
+    pub faults: Vec<Finding>,
+    /// Other users who have the same number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<Uuid>,
+}
+
+impl Report {
+    /// Of a user of the register.
+    pub fn of_user(
+        identity: &ReportablePerson,
+        identifiers: &[Identifier],
+        regime: Regime,
+        today: Date,
+    ) -> Self {
+        let identifiers = identifiers.iter().map(|one| (Some(one.id), &one.content));
+        Self::of(identity, &identifiers.collect::<Vec<_>>(), regime, today)
+    }
+
+    /// Of anybody.
+    pub fn of_person(
+        identity: &ReportablePerson,
+        contents: &[IdentifierContent],
+        regime: Regime,
+        today: Date,
+    ) -> Self {
+        let contents = contents.iter().map(|content| (None, content));
+        Self::of(identity, &contents.collect::<Vec<_>>(), regime, today)
+    }
+
+    fn of(
+        identity: &ReportablePerson,
+        held: &[(Option<Uuid>, &IdentifierContent)],
+        regime: Regime,
+        today: Date,
+    ) -> Self {
+        let values: Vec<HeldIdentifier<'_>> = held.iter().map(|(_, content)| content.as_held()).collect();
+        let Decision { outcome, reasons } = decide(identity, &values, regime);
+        let reason = |reason: mifir::NationalityReason<'_>| ReviewReason {
+            text: reason.to_string(),
+            open: reason.is_open(),
+        };
+        let examined = |(id, content): &(Option<Uuid>, &IdentifierContent)| Examined {
+            id: *id,
+            r#type: content.kind,
+            issuing_country: content.country.to_string(),
+            identifier_standard: content.abbreviation().to_owned(),
+            identifier: content.identifier.clone(),
+            reported: content.reported.clone(),
+            faults: content.current_findings(identity, regime, today),
+            shared_with: Vec::new(),
+        };
+        let mut report = Self {
+            as_of: today,
+            regime: if regime == Regime::Uk { "UK" } else { "EU" },
+            outcome: "READY",
+            leading: mifir::leading(&identity.nationalities, regime).map(|leading| leading.country),
+            designation: None,
+            missing: None,
+            review: None,
+            reasons: reasons.into_iter().map(reason).collect(),
+            identifiers: held.iter().map(examined).collect(),
+            auth016: None,
+        };
+        match outcome {
+            DecisionOutcome::Ready(designation) => {
+                if let Some(why) = report.refusal(&designation) {
+                    (report.outcome, report.review) = ("NEEDS_REVIEW", Some(why));
+                    return report;
+                }
+                let fragment = Fragment { person: identity.person(), designation: &designation };
+                report.auth016 = Some(fragment.to_string());
+                let Designation { country, priority, step, .. } = designation;
+                let (identifier, step) = (designation.to_string(), ReportedPriority::of(country, step));
+                report.designation = Some(Named { country: country.to_string(), priority, step, identifier });
+            }
+            DecisionOutcome::Missing { country, wanted, next } => {
+                report.outcome = "MISSING";
+                let next = next.map(|next| ReportedPriority::of(country, next));
+                let wanted = ReportedPriority::of(country, wanted);
+                report.missing = Some(Missing { country: country.to_string(), wanted, next });
+            }
+            DecisionOutcome::NeedsReview(review) => {
+                report.outcome = "NEEDS_REVIEW";
+                report.review = Some(review.to_string());
+            }
+        }
+        report
+    }
+
+    /// Why an identifier cannot be reported: what is wrong with it for certain.
+    fn refusal(&self, designation: &Designation<'_>) -> Option<String> {
+        let (country, step) =
+            (designation.country.to_string(), ReportedPriority::of(designation.country, designation.step));
+        let name = step.identifier_standard;
+        let mut reported = self.identifiers.iter().filter(|one| {
+            one.issuing_country == country && one.identifier_standard == name && name != CONCAT
+        });
+        let faults = &reported.next()?.faults;
+        let fault = faults.iter().find(|fault| fault.severity == HARD)?;
+        Some(format!("the {name} of {country} cannot be reported: {}", fault.message))
+    }
+
+    /// Notes at each identifier, in their order, which other users have the same number (decision I8).
+    #[must_use]
+    pub fn shared_with(mut self, others: Vec<Vec<Uuid>>) -> Self {
+        for (identifier, others) in self.identifiers.iter_mut().zip(others) {
+            identifier.faults.extend(Finding::duplicate(&others));
+            identifier.shared_with = others;
+        }
+        self
+    }
+}
+
+/// A person of whom nothing is stored.
+pub struct DryRun {
+    pub identity: ReportablePerson,
+    pub contents: Vec<IdentifierContent>,
+    pub settings: TenantSettings,
+    pub today: Date,
+}
+
+/// Characters of a name or identifier: more than the wire takes, so that it can be said what is wrong with them.
+const LONGEST: usize = 1000;
+
+static NAME: FieldRule = FieldRule::Text { min: 0, max: LONGEST };
+static NATIONALITY: FieldRule = FieldRule::CountryOr(&NO_NATIONALITY);
+static NATIONALITIES: FieldRule =
+    FieldRule::List { item: &NATIONALITY, min: 0, max: users::MOST_NATIONALITIES, unique: false };
+static IDENTIFIER: FieldRule = FieldRule::Object(&DRY_RUN_IDENTIFIER);
+
+static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
+    name: "ReportingDryRunIdentifier",
+    fields: &[
+        field(
+            "type",
+            Presence::No,
+            FieldRule::OneOf(&[IdentifierKind::NationalId.as_str(), IdentifierKind::Passport.as_str()]),
+            "Type of the identifier; without it NATIONAL_ID, which can be of every standard.",
+        ),
+        field(
+            "issuing_country",
+            Presence::Always,
+            FieldRule::Country,
+            "Whose identifier it is, ISO 3166-1 alpha-2.",
+        ),
+        field(
+            "identifier",
+            Presence::No,
+            FieldRule::Text { min: 0, max: LONGEST },
+            "The identifier, in any spelling; left out or empty for a CONCAT.",
+        ),
+        field(
+            STANDARD,
+            Presence::No,
+            FieldRule::Text { min: 0, max: 100 },
+            "The standard: its abbreviation, or a name that people use, as in CPR, codice fiscale or passport. Without it \
+             the first priority of the issuing country that can be of this type.",
+        ),
+    ],
+};
+
+const STANDARD: &str = "identifier_standard";
+
+/// The body of a dry run: what is known of a person on which identification rests, and identifiers. Its rules are its
+/// own: who cannot become a user can be asked about.
+pub static DRY_RUN: ObjectSchema = ObjectSchema { name: "ReportingDryRun", fields: DRY_RUN_MEMBERS };
+
+const MOST_IDENTIFIERS: usize = 100;
+
+static DRY_RUN_MEMBERS: &[Field] = &[
+    field(
+        "first_name",
+        Presence::No,
+        FieldRule::OrNull(&NAME),
+        "All first and middle names; none if there is none.",
+    ),
+    field("last_name", Presence::No, FieldRule::OrNull(&NAME), "Last name; none if there is none."),
+    field(
+        "birth_date",
+        Presence::Always,
+        FieldRule::BirthDate { earliest: Date::MIN },
+        "Birth date, YYYY-MM-DD, not in the future.",
+    ),
+    field(
+        "nationalities",
+        Presence::No,
+        FieldRule::OrNull(&NATIONALITIES),
+        "Nationalities, ISO 3166-1 alpha-2; none, or XXA, for the stateless.",
+    ),
+    users::GENDER,
+    users::SALUTATION,
+    field(
+        "identifiers",
+        Presence::No,
+        FieldRule::List { item: &IDENTIFIER, min: 0, max: MOST_IDENTIFIERS, unique: true },
+        "Identifiers that the person has.",
+    ),
+    field(
+        "regime",
+        Presence::No,
+        FieldRule::OneOf(&["EU", "UK"]),
+        "Under which copy of RTS 22 the report is made; without it the tenant's.",
+    ),
+];
+
+/// The same members with the vendor's abbreviation of the standard, where it is one that people call so.
+fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<String, Value> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let name = text(STANDARD).map(str::trim).unwrap_or_default();
+    if name.is_empty() {
+        members.remove(STANDARD);
+        return members;
+    }
+    let country = text("issuing_country").and_then(Country::parse);
+    if let Some(standard) = country.and_then(|country| identifier_standard::of_name(country, name, regime)) {
+        members.insert(STANDARD.to_owned(), Value::String(standard.abbreviation.clone()));
+    }
+    members
+}
+
+/// Finds out what there is to know of an identifier. A CONCAT says that the person has nothing better, also where none
+/// can be made of their names: why, the outcome says.
+fn examine(
+    sent: &NewIdentifier,
+    identity: &ReportablePerson,
+    settings: &TenantSettings,
+    today: Date,
+) -> Result<IdentifierContent, Vec<FieldError>> {
+    let content = sent.examine(identity, settings, today);
+    let leading =
+        mifir::leading(&identity.nationalities, settings.regime.into()).map(|leading| leading.country);
+    match (content, leading) {
+        (Err(_), Some(country)) if sent.is_of(country, CONCAT) => Ok(IdentifierContent {
+            kind: IdentifierKind::NationalId,
+            country,
+            standard: CONCAT.to_owned(),
+            identifier: String::new(),
+            reported: String::new(),
+            faults: Vec::new(),
+        }),
+        (content, _) => content,
+    }
+}
+
+impl DryRun {
+    /// Reads the body of a dry run.
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let tree = parse(body)?;
+        Self::read(&tree, settings, identifier::today(now))
+    }
+
+    /// Takes a person as it stands in a body. Identifiers are taken whatever their values: to say what is wrong with
+    /// them is what it is for.
+    pub fn read(tree: &Json, settings: &TenantSettings, today: Date) -> Result<Self, Vec<FieldError>> {
+        let members = read(&DRY_RUN, tree, settings, today)?;
+        let regime = match members.get("regime").and_then(Value::as_str) {
+            Some("UK") => RegimeSetting::Uk,
+            Some(_) => RegimeSetting::Eu,
+            None => settings.regime,
+        };
+        let settings =
+            TenantSettings { regime, identifier_checks: IdentifierChecks::Format, ..settings.clone() };
+        let identity = ReportablePerson::as_known(&members).expect("the table has checked them");
+        let (mut contents, mut faults) = (Vec::new(), Vec::new());
+        let sent = members.get("identifiers").and_then(Value::as_array).into_iter().flatten();
+        for (at, members) in sent.filter_map(Value::as_object).enumerate() {
+            let members = with_abbreviation(members.clone(), settings.regime.into());
+            let sent = NewIdentifier::of(&members, settings.regime.into()).and_then(|sent| {
+                let twin =
+                    contents.iter().find(|one: &&IdentifierContent| sent.is_of(one.country, &one.standard));
+                let message =
+                    |twin: &IdentifierContent| format!("there is another {} already", twin.abbreviation());
+                twin.map_or(Ok(sent), |twin| Err(vec![FieldError::new("identifier", message(twin))]))
+            });
+            match sent.and_then(|sent| examine(&sent, &identity, &settings, today)) {
+                Ok(content) => contents.push(content),
+                Err(found) => {
+                    let path = format!("identifiers[{at}]");
+                    faults.extend(found.into_iter().map(|fault| fault.under(&path)));
+                }
+            }
+        }
+        if faults.is_empty() { Ok(Self { identity, contents, settings, today }) } else { Err(faults) }
+    }
+
+    pub fn report(&self) -> Report {
+        Report::of_person(&self.identity, &self.contents, self.settings.regime.into(), self.today)
+    }
+}

@@ -1,0 +1,187 @@
+//! JSON Schema (2020-12) made from the tables of `schema.rs`.
+
+use std::collections::BTreeMap;
+
+use mifir::Country;
+use serde_json::{Map, Value, json};
+
+use super::schema::{Field, FieldRule, ObjectSchema, Presence};
+use crate::domain::tenants::OperatingModel;
+
+/// Control characters (general category Cc), inside the brackets of a regular expression.
+const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
+/// The characters of the Basic Multilingual Plane that do not count at the ends of a text, inside the brackets of a regular
+/// expression. Those beyond cannot be written in the same way for all engines.
+const UNSEEN: &str = r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb";
+/// A scheme and a host.
+const ABSOLUTE_URL: &str = r"^[a-zA-Z][a-zA-Z0-9+.\-]*://[a-zA-Z0-9]";
+
+/// A regular expression, in what ECMA 262 and its kin have in common, for texts without control characters and of at
+/// least this length without what cannot be seen at their ends.
+fn text_pattern(min: usize) -> String {
+    let (any, seen) = (format!("[^{CONTROL}]"), format!("[^{CONTROL}{UNSEEN}]"));
+    match min {
+        0 => format!("^{any}*$"),
+        1 => format!("^{any}*{seen}{any}*$"),
+        _ => format!("^{any}*{seen}{any}{{{},}}{seen}{any}*$", min - 2),
+    }
+}
+
+/// Which side of the wire a schema describes.
+#[derive(Clone, Copy)]
+pub enum SchemaSide {
+    /// What a tenant of this model must send.
+    Request(OperatingModel),
+    Answer,
+}
+
+/// The named schemas of the OpenAPI document: whatever one of them refers to is among them.
+#[derive(Default)]
+pub struct Schemas(pub BTreeMap<&'static str, Value>);
+
+impl Schemas {
+    /// Keeps a schema under its name; the reference to it.
+    pub fn named(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> Value) -> Value {
+        let schema = make(self);
+        let kept = self.0.entry(name).or_insert_with(|| schema.clone());
+        assert_eq!(*kept, schema, "two schemas of the name {name}");
+        json!({ "$ref": format!("#/components/schemas/{name}") })
+    }
+}
+
+/// JSON Schema of an object that may have further members.
+pub fn open_object<'a>(
+    members: impl IntoIterator<Item = &'a Field>,
+    side: SchemaSide,
+    schemas: &mut Schemas,
+) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for field in members {
+        let mut schema = field.rule.json_schema(side, schemas);
+        schema["description"] = json!(field.description);
+        if let Some(default) = field.default {
+            schema["default"] = serde_json::from_str(default).expect("a default is JSON");
+        }
+        properties.insert(field.name.to_owned(), schema);
+        match (field.presence, side) {
+            (Presence::Always, _) | (Presence::Tol, SchemaSide::Request(OperatingModel::Tol)) => {
+                required.push(field.name)
+            }
+            _ => {}
+        }
+    }
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+impl ObjectSchema {
+    /// JSON Schema of an object that has no other members.
+    pub fn json_schema(&self, side: SchemaSide, schemas: &mut Schemas) -> Value {
+        let mut schema = open_object(self.fields, side, schemas);
+        schema["additionalProperties"] = json!(false);
+        schema
+    }
+}
+
+impl FieldRule {
+    pub fn json_schema(&self, side: SchemaSide, schemas: &mut Schemas) -> Value {
+        match self {
+            FieldRule::Text { min, max } => {
+                let mut schema = json!({ "type": "string", "maxLength": max, "pattern": text_pattern(*min) });
+                if *min > 0 {
+                    schema["minLength"] = json!(min);
+                }
+                schema
+            }
+            // The class for white space has line breaks, which are control characters.
+            FieldRule::Pattern(pattern) if pattern.as_str().contains(r"\s") => json!({
+                "type": "string", "pattern": pattern.as_str(), "allOf": [{ "pattern": text_pattern(0) }],
+            }),
+            FieldRule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.as_str() }),
+            FieldRule::OneOf(values) => json!({ "type": "string", "enum": values }),
+            FieldRule::Country => schemas.named("Country", |_| country()),
+            FieldRule::CountryOr(words) => {
+                json!({ "anyOf": [FieldRule::Country.json_schema(side, schemas), { "type": "string", "enum": words }] })
+            }
+            FieldRule::Email { max } => json!({ "type": "string", "format": "email", "maxLength": max }),
+            FieldRule::Uuid => json!({ "type": "string", "format": "uuid" }),
+            FieldRule::Bool => json!({ "type": "boolean" }),
+            FieldRule::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            FieldRule::Instant => json!({ "type": "string", "format": "date-time" }),
+            FieldRule::BirthDate { .. } | FieldRule::Date => json!({ "type": "string", "format": "date" }),
+            FieldRule::Url { max } => {
+                json!({ "type": "string", "format": "uri", "maxLength": max, "pattern": ABSOLUTE_URL })
+            }
+            FieldRule::DateOrEmpty => match side {
+                SchemaSide::Request(_) => {
+                    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
+                }
+                SchemaSide::Answer => json!({ "type": ["string", "null"], "format": "date" }),
+            },
+            FieldRule::List { item, min, max, unique } => {
+                let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
+                if *min > 0 {
+                    schema["minItems"] = json!(min);
+                }
+                schema["maxItems"] = json!(max);
+                if *unique {
+                    schema["uniqueItems"] = json!(true);
+                }
+                schema
+            }
+            FieldRule::Object(shape) => schemas.named(shape.name, |schemas| shape.json_schema(side, schemas)),
+            FieldRule::OpenObject(shape) => {
+                schemas.named(shape.name, |schemas| open_object(shape.fields, side, schemas))
+            }
+            FieldRule::OrNull(rule) => {
+                json!({ "anyOf": [rule.json_schema(side, schemas), { "type": "null" }] })
+            }
+            FieldRule::Also(rule, keywords) => {
+                let mut schema = rule.json_schema(side, schemas);
+                add_keywords(&mut schema, keywords);
+                schema
+            }
+        }
+    }
+}
+
+/// Adds keywords that say what is checked beside a table. `keywords`: a JSON object.
+pub fn add_keywords(schema: &mut Value, keywords: &str) {
+    let keywords: Map<String, Value> =
+        serde_json::from_str(keywords).expect("the keywords are a JSON object");
+    for (name, value) in keywords {
+        schema[name] = value;
+    }
+}
+
+/// Every country, in the order of the codes.
+fn country() -> Value {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+    let codes: Vec<String> = codes.filter(|code| Country::parse(code).is_some()).collect();
+    json!({ "type": "string", "enum": codes, "description": "ISO 3166-1 alpha-2, and XK for Kosovo." })
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::*;
+    use crate::domain::json::validation::has_length;
+
+    /// The published pattern says what the rule does.
+    #[test]
+    fn the_pattern_of_a_text_is_its_rule() {
+        for min in [1, 2, 3, 5] {
+            let pattern = Regex::new(&text_pattern(min)).unwrap();
+            for c in (' '..='\u{ffff}').filter(|c| !c.is_control()) {
+                for text in
+                    [c.to_string().repeat(min), format!("{c}a{c}"), format!("a{c}a"), format!("aa{c}aaaa{c}")]
+                {
+                    let length = text.chars().count();
+                    let taken = has_length(&text, min, 100).is_ok();
+                    assert_eq!(length >= min && pattern.is_match(&text), taken, "{min} {text:?} {c:?}");
+                }
+            }
+        }
+    }
+}

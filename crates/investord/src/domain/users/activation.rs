@@ -1,0 +1,266 @@
+//! Obstacles to activation: unmet requirements, and decisions that hold a user back.
+//!
+//! [`User::unmet`](super::User::unmet) decides activation by this list, so what an operator reads is what the
+//! register has judged.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use mifir::{Country, Priority};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::check;
+use crate::domain::identification::identifier_standard;
+
+/// A reason for which a user is not active.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Annex II asks for this identifier; `next` is the next priority if the person has none.
+    IdentifierMissing {
+        country: Country,
+        wanted: &'static Priority,
+        next: Option<&'static Priority>,
+    },
+    /// A person has to look at what identifies the user.
+    IdentificationOpen {
+        review: String,
+    },
+    Check {
+        kind: check::CheckKind,
+        state: CheckState,
+    },
+    TaxResidencyMissing,
+    /// An operator has taken the user out of trading.
+    Deactivated {
+        by: Option<OperatorDecision>,
+    },
+    /// A delay that was ordered under `review_policy = "simulate"`.
+    ActivationDelayed {
+        until: Option<Timestamp>,
+    },
+    Offboarding(Offboarding),
+    Offboarded,
+}
+
+/// What stands in the place of a check that has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckState {
+    Missing,
+    InProgress { id: Uuid, created_at: Timestamp },
+    Failed { id: Uuid, reason: Option<String> },
+}
+
+/// What an operator did, as the record has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorDecision {
+    pub operator: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+/// What an offboarding still waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offboarding {
+    /// The first instant at which it may end.
+    pub not_before: Option<Timestamp>,
+    /// Whether it goes on only when an operator releases or finishes it.
+    pub held: bool,
+    /// The operator who holds it; without one the tenant's settings do.
+    pub held_by: Option<OperatorDecision>,
+    pub open: OpenMatters,
+}
+
+/// What has to end before a user has left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenMatters {
+    pub account_groups: Vec<Uuid>,
+    pub data_changes: Vec<Uuid>,
+    pub checks: Vec<Uuid>,
+}
+
+impl OpenMatters {
+    pub fn is_empty(&self) -> bool {
+        self.account_groups.is_empty() && self.data_changes.is_empty() && self.checks.is_empty()
+    }
+}
+
+impl Obstacle {
+    /// Returns the name of the reason, for machines.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Obstacle::IdentifierMissing { .. } => "identifier_missing",
+            Obstacle::IdentificationOpen { .. } => "identification_open",
+            Obstacle::Check { state: CheckState::Missing, .. } => "check_missing",
+            Obstacle::Check { state: CheckState::InProgress { .. }, .. } => "check_in_progress",
+            Obstacle::Check { state: CheckState::Failed { .. }, .. } => "check_failed",
+            Obstacle::TaxResidencyMissing => "tax_residency_missing",
+            Obstacle::Deactivated { .. } => "deactivated",
+            Obstacle::ActivationDelayed { .. } => "activation_delayed",
+            Obstacle::Offboarding(_) => "offboarding",
+            Obstacle::Offboarded => "offboarded",
+        }
+    }
+
+    /// Returns the reason as the operator API answers it: its name, what it is about, and a sentence.
+    pub fn view(&self) -> Value {
+        let mut view = match self {
+            Obstacle::IdentifierMissing { country, wanted, next } => json!({
+                "country": country.as_str(),
+                "identifier_standard": abbreviation(*country, wanted),
+                "next": next.map(|next| abbreviation(*country, next)),
+            }),
+            Obstacle::Check { kind, state: CheckState::Missing } => json!({ "type": kind.as_str() }),
+            Obstacle::Check { kind, state: CheckState::InProgress { id, created_at } } => {
+                json!({ "type": kind.as_str(), "id": id, "created_at": created_at })
+            }
+            Obstacle::Check { kind, state: CheckState::Failed { id, reason } } => {
+                json!({ "type": kind.as_str(), "id": id, "check_reason": reason })
+            }
+            Obstacle::Deactivated { by } => decision(by.as_ref()),
+            Obstacle::ActivationDelayed { until } => json!({ "until": until }),
+            Obstacle::Offboarding(Offboarding { not_before, held, held_by, open }) => {
+                let mut view = decision(held_by.as_ref());
+                (view["not_before"], view["held"]) = (json!(not_before), json!(held));
+                view["open_account_groups"] = json!(open.account_groups);
+                view["open_data_changes"] = json!(open.data_changes);
+                view["open_checks"] = json!(open.checks);
+                view
+            }
+            Obstacle::IdentificationOpen { .. } | Obstacle::TaxResidencyMissing | Obstacle::Offboarded => {
+                json!({})
+            }
+        };
+        view["reason"] = json!(self.name());
+        view["says"] = json!(self.to_string());
+        view
+    }
+}
+
+fn decision(by: Option<&OperatorDecision>) -> Value {
+    json!({
+        "operator": by.map(|by| &by.operator),
+        "operator_reason": by.map(|by| &by.reason),
+        "at": by.map(|by| by.at),
+    })
+}
+
+/// Returns the wire's name of a priority.
+fn abbreviation(country: Country, step: &Priority) -> &'static str {
+    identifier_standard::of_key(country, step.standard)
+        .map_or(step.standard, |standard| &standard.abbreviation)
+}
+
+/// As a sentence for the person who asks why.
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::IdentifierMissing { country, wanted, next } => {
+                write!(f, "an identifier of {country} is missing: {}", abbreviation(*country, wanted))?;
+                if !wanted.national_name.is_empty() {
+                    write!(f, " ({})", wanted.national_name)?;
+                }
+                match next {
+                    Some(next) => write!(f, ", or {} if there is none", abbreviation(*country, next)),
+                    None => Ok(()),
+                }
+            }
+            Obstacle::IdentificationOpen { review } => write!(f, "the identification is open: {review}"),
+            Obstacle::Check { kind, state } => {
+                write!(f, "the check {} ", kind.as_str())?;
+                match state {
+                    CheckState::Missing => f.write_str("is missing"),
+                    CheckState::InProgress { id, created_at } => {
+                        write!(f, "{id} of {created_at} is not decided")
+                    }
+                    CheckState::Failed { id, reason } => {
+                        let reason = reason.as_deref().unwrap_or("no reason is kept");
+                        write!(f, "{id} has failed: {reason}")
+                    }
+                }
+            }
+            Obstacle::TaxResidencyMissing => f.write_str("the tax residencies are missing"),
+            Obstacle::Deactivated { by: Some(by) } => write!(f, "deactivated {by}"),
+            Obstacle::Deactivated { by: None } => f.write_str("deactivated by an operator"),
+            Obstacle::ActivationDelayed { until: Some(until) } => {
+                write!(f, "a simulated activation takes until {until}")
+            }
+            Obstacle::ActivationDelayed { until: None } => f.write_str("a simulated activation is held back"),
+            Obstacle::Offboarding(offboarding) => offboarding.fmt(f),
+            Obstacle::Offboarded => f.write_str("the user has left"),
+        }
+    }
+}
+
+impl fmt::Display for OperatorDecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {} on {}: {}", self.operator, self.at, self.reason)
+    }
+}
+
+impl fmt::Display for Offboarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut waits = Vec::new();
+        match (&self.held_by, self.held) {
+            (Some(by), true) => waits.push(format!("an operator to release it (held {by})")),
+            (None, true) => waits.push("an operator to release it (offboarding_waits_for)".to_owned()),
+            (_, false) => {}
+        }
+        waits.extend(self.not_before.map(|at| at.to_string()));
+        for (what, ids) in [
+            ("account group", &self.open.account_groups),
+            ("data change", &self.open.data_changes),
+            ("check", &self.open.checks),
+        ] {
+            waits.extend(ids.iter().map(|id| format!("the open {what} {id}")));
+        }
+        if waits.is_empty() {
+            return f.write_str("the user is leaving; nothing is waited for");
+        }
+        write!(f, "the user is leaving; waits for {}", waits.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_a_sentence() {
+        let (id, at) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
+        let country = Country::parse("PL").unwrap();
+        let steps = mifir::steps(country, mifir::Regime::Eu);
+        let by =
+            || Some(OperatorDecision { operator: "anna".into(), reason: "a court has said so".into(), at });
+        let kyc = |state| Obstacle::Check { kind: check::CheckKind::Kyc, state };
+        let open = OpenMatters { account_groups: vec![id], ..OpenMatters::default() };
+        for (obstacle, says) in [
+            (
+                Obstacle::IdentifierMissing { country, wanted: &steps[0], next: steps.get(1) },
+                "an identifier of PL is missing: PESEL (National Identification Number (PESEL)), or PLTN if there is none",
+            ),
+            (kyc(CheckState::Missing), "the check KYC is missing"),
+            (
+                kyc(CheckState::Failed { id, reason: Some("blurred".into()) }),
+                "the check KYC 00000000-0000-0000-0000-000000000000 has failed: blurred",
+            ),
+            (
+                Obstacle::Deactivated { by: by() },
+                "deactivated by anna on 1970-01-01T00:00:00Z: a court has said so",
+            ),
+            (
+                Obstacle::Offboarding(Offboarding { held: true, held_by: by(), ..Offboarding::default() }),
+                "the user is leaving; waits for an operator to release it (held by anna on 1970-01-01T00:00:00Z: a \
+                 court has said so)",
+            ),
+            (
+                Obstacle::Offboarding(Offboarding { open, not_before: Some(at), ..Offboarding::default() }),
+                "the user is leaving; waits for 1970-01-01T00:00:00Z, the open account group \
+                 00000000-0000-0000-0000-000000000000",
+            ),
+        ] {
+            let view = obstacle.view();
+            assert_eq!((&view["says"], &view["reason"]), (&json!(says), &json!(obstacle.name())));
+        }
+    }
+}

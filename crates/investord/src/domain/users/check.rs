@@ -1,0 +1,380 @@
+//! Checks of a user: what a regulated firm has to have seen before a user may trade.
+//!
+//! Bodies, bounds and validity follow the reference page "User checks"; what it leaves open is in `docs/choices.md`.
+
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::activation::{CheckState, Obstacle};
+use super::data_change::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
+use super::review::{Review, Verdict};
+use crate::domain::delivery::event::EventType;
+use crate::domain::identification::identifier::today;
+use crate::domain::json::Json;
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::tenants::{ProofValidity, TenantSettings};
+
+const CONFIRMED_AT: Field =
+    field("check_confirmed_at", Presence::Always, FieldRule::Instant, "When the check was made.");
+const CONFIRMED_ADDRESS: Field = field(
+    "confirmed_address",
+    Presence::Always,
+    FieldRule::OpenObject(&super::ADDRESS),
+    "The address that it confirms.",
+);
+
+const fn kind(name: &'static [&'static str]) -> Field {
+    field("type", Presence::Always, FieldRule::OneOf(name), "What is checked.")
+}
+
+/// A proof that is no document of one country: it compares two sources with two others.
+const TWO_PLUS_TWO: &str = "TWO_PLUS_TWO_VERIFICATION_PROOF";
+/// What every other document has.
+const OF_A_DOCUMENT: [&str; 2] = ["document_expiration_date", "nationality"];
+/// The same in JSON Schema.
+pub const KYC_DOCUMENT: &str = r#"{ "anyOf": [
+    { "required": ["document_expiration_date", "nationality"] },
+    { "properties": { "document_type": { "const": "TWO_PLUS_TWO_VERIFICATION_PROOF" } } }
+] }"#;
+
+/// Who somebody is.
+pub static KYC: ObjectSchema = ObjectSchema {
+    name: "CreateKycCheck",
+    fields: &[
+        kind(&["KYC"]),
+        CONFIRMED_AT,
+        DATA_DOWNLOAD_LINK,
+        field(
+            "document_type",
+            Presence::Always,
+            FieldRule::OneOf(&["PASSPORT", "ID_CARD", "RESIDENCE_PERMIT", "DRIVING_LICENSE", TWO_PLUS_TWO]),
+            "What kind of document was seen.",
+        ),
+        field("document_expiration_date", Presence::No, FieldRule::Date, "Last day of the document."),
+        field("nationality", Presence::No, FieldRule::Country, "Country that has issued the document."),
+        field("provider", Presence::Always, FieldRule::Text { min: 0, max: 100 }, "Who made the check."),
+        field(
+            "method",
+            Presence::Always,
+            FieldRule::OneOf(&[
+                "VIDEO_ID",
+                "IN_PERSON_ID",
+                "ELECTRONIC_ID",
+                "LIVENESS_PHOTO_ID",
+                "QUALIFIED_ELECTRONIC_SIGNATURE_WITH_TX",
+                "TWO_PLUS_TWO_VERIFICATION",
+                "ID_COLLECTION",
+            ]),
+            "How it was made.",
+        ),
+        CONFIRMED_ADDRESS.optional(),
+        field("kyc_update", Presence::No, FieldRule::Bool, "Whether it renews an earlier one."),
+    ],
+};
+/// Where somebody lives.
+pub static POR: ObjectSchema = ObjectSchema {
+    name: "CreatePorCheck",
+    fields: &[
+        kind(&["POR"]),
+        CONFIRMED_AT,
+        ISSUANCE_DATE,
+        DATA_DOWNLOAD_LINK,
+        field(
+            "document_type",
+            Presence::Always,
+            FieldRule::OneOf(RESIDENCE_DOCUMENTS),
+            "What kind of document was seen.",
+        ),
+        CONFIRMED_ADDRESS,
+    ],
+};
+static SUITABILITY: ObjectSchema = ObjectSchema {
+    name: "InstrumentSuitability",
+    fields: &[field(
+        "suitability",
+        Presence::Always,
+        FieldRule::Bool,
+        "Whether the instruments suit the user.",
+    )],
+};
+/// Whether somebody knows what they trade.
+pub static INSTRUMENT_FIT: ObjectSchema = ObjectSchema {
+    name: "CreateInstrumentFitCheck",
+    fields: &[
+        kind(&["INSTRUMENT_FIT"]),
+        CONFIRMED_AT,
+        field("instrument_suitability", Presence::Always, FieldRule::OpenObject(&SUITABILITY), "The result."),
+    ],
+};
+
+/// Whether the law is against doing business with somebody: made by the register, never sent.
+pub static COMPLIANCE: [Field; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CheckKind {
+    Kyc,
+    Por,
+    InstrumentFit,
+    /// Made by the register itself when somebody's identity is known.
+    Compliance,
+}
+
+impl CheckKind {
+    pub const ALL: [CheckKind; 4] =
+        [CheckKind::Kyc, CheckKind::Por, CheckKind::InstrumentFit, CheckKind::Compliance];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CheckKind::Kyc => "KYC",
+            CheckKind::Por => "POR",
+            CheckKind::InstrumentFit => "INSTRUMENT_FIT",
+            CheckKind::Compliance => "COMPLIANCE",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckStatus {
+    InProgress,
+    Passed,
+    Failed,
+}
+
+impl CheckStatus {
+    pub const ALL: [CheckStatus; 3] = [CheckStatus::InProgress, CheckStatus::Passed, CheckStatus::Failed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CheckStatus::InProgress => "IN_PROGRESS",
+            CheckStatus::Passed => "PASSED",
+            CheckStatus::Failed => "FAILED",
+        }
+    }
+}
+
+impl FromStr for CheckStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        known.ok_or_else(|| format!("'{text}' is not the status of a check"))
+    }
+}
+
+/// A check of a user.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub status: CheckStatus,
+    pub content: CheckContent,
+}
+
+/// What is personal of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckContent {
+    pub kind: CheckKind,
+    /// The members of the body but for the type.
+    pub members: Map<String, Value>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub review: Review,
+}
+
+impl CheckContent {
+    /// Reads the body of a create request. `now` decides what is in the future.
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let tree = parse(body)?;
+        let (kind, shape) = variant(&tree)?;
+        let mut faults = if kind == CheckKind::Kyc { missing_of_document(&tree) } else { Vec::new() };
+        let members = read(shape, &tree, settings, today(now));
+        faults.extend(members.as_ref().err().into_iter().flatten().cloned());
+        let mut members = members.ok().filter(|_| faults.is_empty()).ok_or(faults)?;
+        members.shift_remove("type");
+        Ok(Self { kind, members, decided_by: None, reason: None, review: Review::default() })
+    }
+
+    /// The check that the register makes by itself: whether the law is against doing business with somebody.
+    pub fn compliance(now: Timestamp) -> Self {
+        let members = Map::from_iter([("check_confirmed_at".to_owned(), json!(now))]);
+        Self {
+            kind: CheckKind::Compliance,
+            members,
+            decided_by: None,
+            reason: None,
+            review: Review::default(),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.members.get(name).and_then(Value::as_str)
+    }
+
+    fn date(&self, name: &str) -> Option<Date> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// Whether somebody has to look at it before it is decided.
+    pub fn is_for_review(&self, settings: &TenantSettings) -> bool {
+        settings.somebody_reviews() && self.kind != CheckKind::InstrumentFit
+    }
+
+    /// Why it fails, if nobody has to look at it.
+    fn refusal(&self, settings: &TenantSettings, now: Timestamp) -> Option<&'static str> {
+        let suits =
+            self.members.get("instrument_suitability").and_then(|result| result["suitability"].as_bool());
+        if settings.simulates_bad_proof(self.text("data_download_link")) {
+            Some("proof document is not accepted")
+        } else if suits == Some(false) {
+            Some("the instruments do not suit the user")
+        } else if settings.proof_validity == ProofValidity::Enforce {
+            self.outdated(now)
+        } else {
+            None
+        }
+    }
+
+    /// What is too old: a check of identity after 24 months, a bill or statement after 12, a certificate of
+    /// registration after 5 years, a document after its last day.
+    fn outdated(&self, now: Timestamp) -> Option<&'static str> {
+        let today = today(now);
+        let before = |months: i64| today.checked_sub(months.months()).ok();
+        let older =
+            |day: Option<Date>, months: i64| day.zip(before(months)).is_some_and(|(day, first)| day < first);
+        let most = match (self.kind, self.text("document_type")) {
+            (CheckKind::Por, Some("REGISTRATION_CERT")) => Some(60),
+            (CheckKind::Por, Some("RESIDENCE_PERMIT" | "ID_CARD")) => None,
+            (CheckKind::Por, _) => Some(12),
+            (CheckKind::Kyc | CheckKind::InstrumentFit | CheckKind::Compliance, _) => None,
+        };
+        let confirmed = self.text("check_confirmed_at").and_then(|text| text.parse().ok());
+        if self.date("document_expiration_date").is_some_and(|last| last < today) {
+            Some("document has expired")
+        } else if most.is_some_and(|months| older(self.date("issuance_date"), months)) {
+            Some("document is too old")
+        } else if self.kind == CheckKind::Kyc && older(confirmed.map(self::today), 24) {
+            Some("check is too old")
+        } else {
+            None
+        }
+    }
+}
+
+/// What the document of a KYC check lacks.
+fn missing_of_document(tree: &Json) -> Vec<FieldError> {
+    let Json::Object(members) = tree else { return Vec::new() };
+    let field = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    if matches!(field("document_type"), Some(Json::Text(kind)) if kind == TWO_PLUS_TWO) {
+        return Vec::new();
+    }
+    let missing = OF_A_DOCUMENT.into_iter().filter(|name| field(name).is_none());
+    missing.map(|name| FieldError::new(name, format!("field '{name}' was not filled"))).collect()
+}
+
+/// Which of the bodies this is.
+fn variant(tree: &Json) -> Result<(CheckKind, &'static ObjectSchema), Vec<FieldError>> {
+    let Json::Object(members) = tree else {
+        return Err(vec![FieldError::new("(root)", format!("must be an object, not {}", tree.kind()))]);
+    };
+    let kind = members.iter().find(|(name, _)| name == "type").map(|(_, value)| value);
+    match kind {
+        Some(Json::Text(kind)) if kind == "KYC" => Ok((CheckKind::Kyc, &KYC)),
+        Some(Json::Text(kind)) if kind == "POR" => Ok((CheckKind::Por, &POR)),
+        Some(Json::Text(kind)) if kind == "INSTRUMENT_FIT" => Ok((CheckKind::InstrumentFit, &INSTRUMENT_FIT)),
+        Some(_) => Err(vec![FieldError::new("type", "must be one of \"KYC\", \"POR\", \"INSTRUMENT_FIT\"")]),
+        None => Err(vec![FieldError::new("type", "field 'type' was not filled")]),
+    }
+}
+
+impl Check {
+    pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, content: CheckContent) -> Self {
+        Self { id, user_id, created_at: now, updated_at: now, status: CheckStatus::InProgress, content }
+    }
+
+    /// What somebody has said of it, or what is said where nobody has to look at it.
+    pub fn verdict(&self, settings: &TenantSettings, now: Timestamp) -> Verdict {
+        if let Some(verdict) = &self.content.review.decided {
+            return verdict.clone();
+        }
+        let refusal = self.content.refusal(settings, now).map(str::to_owned);
+        Verdict { refusal, by: crate::domain::SYSTEM.to_owned() }
+    }
+
+    /// Ends it; what has happened by that, nothing if it has ended before.
+    pub fn decide(&mut self, verdict: Verdict, now: Timestamp) -> Option<EventType> {
+        match self.status {
+            CheckStatus::InProgress => {}
+            CheckStatus::Passed | CheckStatus::Failed => return None,
+        }
+        let Verdict { refusal, by } = verdict;
+        let (status, event) = match refusal {
+            None => (CheckStatus::Passed, EventType::UserCheckPassed),
+            Some(_) => (CheckStatus::Failed, EventType::UserCheckFailed),
+        };
+        (self.status, self.updated_at) = (status, now);
+        (self.content.reason, self.content.decided_by) = (refusal, Some(by));
+        Some(event)
+    }
+
+    /// Whether the register makes its own check after this one: somebody's identity is known, and they have not
+    /// been looked at before.
+    pub fn calls_for_compliance(&self, all: &[Check]) -> bool {
+        let done = all
+            .iter()
+            .any(|one| one.content.kind == CheckKind::Compliance && one.status != CheckStatus::Failed);
+        self.content.kind == CheckKind::Kyc && self.status == CheckStatus::Passed && !done
+    }
+
+    /// As it is answered.
+    pub fn view(&self) -> Value {
+        let Self { id, user_id, status, content, .. } = self;
+        let mut view = Map::from_iter([
+            ("id".to_owned(), json!(id)),
+            ("user_id".to_owned(), json!(user_id)),
+            ("type".to_owned(), json!(content.kind.as_str())),
+        ]);
+        view.extend(content.members.clone());
+        view.insert("status".to_owned(), json!(status.as_str()));
+        Value::Object(view)
+    }
+}
+
+/// Lists the checks that activation can require and that have not passed; of each kind the last that was decided
+/// counts. A check of identity that confirms the address stands for one of residence.
+pub fn unmet_requirements(all: &[Check]) -> Vec<Obstacle> {
+    let last = |kind: CheckKind| {
+        let decided =
+            all.iter().filter(|one| one.content.kind == kind && one.status != CheckStatus::InProgress);
+        decided.max_by_key(|one| one.created_at)
+    };
+    let passed = |kind: CheckKind| last(kind).filter(|one| one.status == CheckStatus::Passed);
+    let confirms = |kyc: &Check| kyc.content.members.contains_key("confirmed_address");
+    let confirmed = passed(CheckKind::Kyc).is_some_and(confirms);
+    let lacking = CheckKind::ALL.into_iter().filter(|kind| passed(*kind).is_none());
+    let lacking = lacking.filter(|kind| *kind != CheckKind::Por || !confirmed);
+    let state = |kind: CheckKind| {
+        let mut open =
+            all.iter().filter(|one| one.content.kind == kind && one.status == CheckStatus::InProgress);
+        match (open.next(), last(kind)) {
+            (Some(Check { id, created_at, .. }), _) => {
+                CheckState::InProgress { id: *id, created_at: *created_at }
+            }
+            (None, Some(Check { id, content, .. })) => {
+                CheckState::Failed { id: *id, reason: content.reason.clone() }
+            }
+            (None, None) => CheckState::Missing,
+        }
+    };
+    lacking.map(|kind| Obstacle::Check { kind, state: state(kind) }).collect()
+}

@@ -1,0 +1,302 @@
+//! Data changes: request, proof, outcome.
+//!
+//! Bodies and bounds follow the reference pages "Users" (BYOL and TOL), "Change user data".
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::review::{Review, Verdict};
+use super::{
+    BIRTH_CITY, BIRTH_COUNTRY, BIRTH_DATE, BIRTH_NAME, BRANCH_ID, DECEASE_DATE, EMAIL, FIRST_NAME, GENDER,
+    LAST_NAME, NATIONALITIES, PHONE_NUMBER, POSTAL_ADDRESS, RESIDENCE, SALUTATION, SOCIAL_SECURITY_NUMBER,
+    TAGS, TITLE, User, UserStatus,
+};
+use crate::domain::identification::identifier::today;
+use crate::domain::json::Json;
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::tenants::{OperatingModel, TenantSettings};
+
+pub const ISSUANCE_DATE: Field =
+    field("issuance_date", Presence::Always, FieldRule::Date, "When the document was issued.");
+pub const DATA_DOWNLOAD_LINK: Field = field(
+    "data_download_link",
+    Presence::Always,
+    FieldRule::Url { max: 1000 },
+    "Where the proof can be fetched.",
+);
+const IDENTITY_DOCUMENT: Field = document(&["PASSPORT", "ID_CARD"]);
+const RESIDENCE_DOCUMENT: Field = document(RESIDENCE_DOCUMENTS);
+/// What proves where somebody lives.
+pub const RESIDENCE_DOCUMENTS: &[&str] = &[
+    "UTILITY_BILL",
+    "TELEPHONE_BILL",
+    "INTERNET_BILL",
+    "BANK_STATEMENT",
+    "REGISTRATION_CERT",
+    "RESIDENCE_PERMIT",
+    "ID_CARD",
+];
+
+const fn document(kinds: &'static [&'static str]) -> Field {
+    field("document_type", Presence::Always, FieldRule::OneOf(kinds), "What kind of document proves it.")
+}
+
+/// Of any change: what the proof of one could be.
+const ANY_DOCUMENT: Field = field(
+    "document_type",
+    Presence::No,
+    FieldRule::OneOf(&[
+        "PASSPORT",
+        "ID_CARD",
+        "UTILITY_BILL",
+        "TELEPHONE_BILL",
+        "INTERNET_BILL",
+        "BANK_STATEMENT",
+        "REGISTRATION_CERT",
+        "RESIDENCE_PERMIT",
+    ]),
+    "Kept, but not looked at: the tenant has examined it.",
+);
+
+/// Members of a body that are proof and not data.
+const PROOF: [&str; 3] = ["issuance_date", "data_download_link", "document_type"];
+
+/// What a tenant asks for that is itself the regulated firm: any mixture, with a proof or without.
+pub static ANY: ObjectSchema = ObjectSchema {
+    name: "ChangeData",
+    fields: &[
+        FIRST_NAME.optional(),
+        LAST_NAME.optional(),
+        SALUTATION,
+        TITLE,
+        GENDER,
+        BIRTH_DATE.optional(),
+        BIRTH_CITY.optional(),
+        BIRTH_COUNTRY.optional(),
+        BIRTH_NAME,
+        NATIONALITIES.optional(),
+        POSTAL_ADDRESS,
+        RESIDENCE.optional(),
+        EMAIL.optional(),
+        PHONE_NUMBER,
+        SOCIAL_SECURITY_NUMBER,
+        BRANCH_ID,
+        TAGS,
+        DECEASE_DATE,
+        ISSUANCE_DATE.optional(),
+        DATA_DOWNLOAD_LINK.optional(),
+        ANY_DOCUMENT,
+    ],
+};
+
+/// What a tenant asks for that works under the register's licence: one thing with its proof, or what needs none.
+pub static NAME: ObjectSchema = ObjectSchema {
+    name: "ChangeName",
+    fields: &[FIRST_NAME, LAST_NAME, ISSUANCE_DATE, DATA_DOWNLOAD_LINK, IDENTITY_DOCUMENT],
+};
+pub static NATIONALITY: ObjectSchema = ObjectSchema {
+    name: "ChangeNationality",
+    fields: &[NATIONALITIES, ISSUANCE_DATE, DATA_DOWNLOAD_LINK, IDENTITY_DOCUMENT],
+};
+pub static ADDRESS: ObjectSchema = ObjectSchema {
+    name: "ChangeAddress",
+    fields: &[RESIDENCE, ISSUANCE_DATE, DATA_DOWNLOAD_LINK, RESIDENCE_DOCUMENT],
+};
+pub static OTHER: ObjectSchema = ObjectSchema {
+    name: "ChangeOther",
+    fields: &[
+        EMAIL.optional(),
+        SALUTATION,
+        TITLE,
+        GENDER,
+        PHONE_NUMBER,
+        BIRTH_NAME,
+        POSTAL_ADDRESS,
+        SOCIAL_SECURITY_NUMBER,
+        BRANCH_ID,
+        TAGS,
+        DECEASE_DATE,
+    ],
+};
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedChange {
+    /// The members to be changed, as they are kept of a person.
+    pub data: Map<String, Value>,
+    /// The proof that came with them.
+    pub proof: Map<String, Value>,
+}
+
+impl RequestedChange {
+    /// Reads the body of a data change request. `now` decides what is in the future.
+    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let tree = parse(body)?;
+        let members = read(variant(&tree, settings.model)?, &tree, settings, today(now))?;
+        let (proof, data): (Map<_, _>, Map<_, _>) =
+            members.into_iter().partition(|(name, _)| PROOF.contains(&name.as_str()));
+        if data.is_empty() {
+            return Err(vec![FieldError::new("(root)", "names nothing that is to be changed")]);
+        }
+        Ok(Self { data, proof })
+    }
+
+    /// Whether somebody has to look at the proof before anything is changed.
+    pub fn is_for_review(&self, settings: &TenantSettings) -> bool {
+        settings.somebody_reviews() && !self.proof.is_empty()
+    }
+
+    /// The outcome that a tenant for tests asks for: a link whose path ends with `/fail.zip` is a bad proof.
+    fn simulates_failure(&self, settings: &TenantSettings) -> bool {
+        settings.simulates_bad_proof(self.proof.get("data_download_link").and_then(Value::as_str))
+    }
+}
+
+/// Which of the bodies this is.
+fn variant(tree: &Json, model: OperatingModel) -> Result<&'static ObjectSchema, Vec<FieldError>> {
+    let (Json::Object(members), OperatingModel::Tol) = (tree, model) else { return Ok(&ANY) };
+    let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
+    let proved: [(&str, bool, &'static ObjectSchema); 3] = [
+        ("nationalities", has("nationalities"), &NATIONALITY),
+        ("address", has("address"), &ADDRESS),
+        ("first_name", has("first_name") || has("last_name"), &NAME),
+    ];
+    let mut wanted = proved.into_iter().filter(|(_, wanted, _)| *wanted);
+    let first = wanted.next();
+    let more: Vec<FieldError> = wanted
+        .map(|(name, ..)| FieldError::new(name, "has a proof of its own: ask for it in a request of its own"))
+        .collect();
+    match first {
+        _ if !more.is_empty() => Err(more),
+        Some((.., shape)) => Ok(shape),
+        None => Ok(&OTHER),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataChangeState {
+    /// To be done, or waiting for somebody to look at its proof.
+    Pending,
+    Done,
+    Failed,
+}
+
+impl DataChangeState {
+    pub const ALL: [DataChangeState; 3] =
+        [DataChangeState::Pending, DataChangeState::Done, DataChangeState::Failed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DataChangeState::Pending => "PENDING",
+            DataChangeState::Done => "DONE",
+            DataChangeState::Failed => "FAILED",
+        }
+    }
+}
+
+impl FromStr for DataChangeState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or_else(|| format!("'{text}' is not the state of a data change"))
+    }
+}
+
+/// A request that a user's data be changed: a record from the moment it is accepted.
+#[derive(Clone, Debug)]
+pub struct DataChange {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub state: DataChangeState,
+    pub content: DataChangeContent,
+}
+
+/// What is personal of a data change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataChangeContent {
+    pub requested: RequestedChange,
+    /// The members that were changed, as they were before; those that were not there are missing.
+    pub before: Option<Map<String, Value>>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub review: Review,
+}
+
+/// Characters of a reason in an event.
+const MOST_REASON: usize = 100;
+
+impl DataChange {
+    pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, requested: RequestedChange) -> Self {
+        let content = DataChangeContent {
+            requested: requested,
+            before: None,
+            decided_by: None,
+            reason: None,
+            review: Review::default(),
+        };
+        Self { id, user_id, created_at: now, updated_at: now, state: DataChangeState::Pending, content }
+    }
+
+    /// Does what was asked for, or says why not; then nothing of the user has changed.
+    pub fn apply(&mut self, user: &mut User, settings: &TenantSettings, now: Timestamp) {
+        let decided = self.content.review.decided.as_ref();
+        let refusal = if user.status == UserStatus::Offboarded {
+            Some("user status does not allow data changes".to_owned())
+        } else if let Some(Verdict { refusal, .. }) = decided {
+            refusal.clone()
+        } else if self.content.requested.simulates_failure(settings) {
+            Some("proof document is not accepted".to_owned())
+        } else {
+            None
+        };
+        self.updated_at = now;
+        self.content.decided_by =
+            Some(decided.map_or(crate::domain::SYSTEM, |verdict| &verdict.by).to_owned());
+        let person =
+            refusal.is_none().then(|| user.person.with_changes(&self.content.requested.data)).flatten();
+        let Some(person) = person else {
+            self.state = DataChangeState::Failed;
+            self.content.reason = Some(refusal.unwrap_or_else(|| "the data do not fit together".to_owned()));
+            return;
+        };
+        let kept: Map<String, Value> = serde_json::from_str(&user.person.json).unwrap_or_default();
+        let names = self.content.requested.data.keys();
+        self.content.before =
+            Some(names.filter_map(|name| Some((name.clone(), kept.get(name)?.clone()))).collect());
+        self.state = DataChangeState::Done;
+        (user.person, user.updated_at) = (person, now);
+    }
+
+    /// The object of the event that tells of a failure.
+    pub fn failure(&self) -> Value {
+        let reason = self.content.reason.as_deref().unwrap_or_default();
+        json!({ "user_id": self.user_id, "reason": reason.chars().take(MOST_REASON).collect::<String>() })
+    }
+
+    /// As it is answered.
+    pub fn view(&self) -> Value {
+        let Self { id, user_id, created_at, updated_at, state, content } = self;
+        json!({
+            "id": id,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "user_id": user_id,
+            "state": state.as_str(),
+            "asked": content.requested.data,
+            "proof": content.requested.proof,
+            "before": content.before,
+            "decided_by": content.decided_by,
+            "reason": content.reason,
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Previews a data change without applying it.
+
+use jiff::Timestamp;
+use mifir::{Country, Regime};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::data_change::{DataChange, DataChangeState, RequestedChange};
+use super::{User, UserStatus};
+use crate::domain::identification::identifier;
+use crate::domain::identification::identifier::{Identifier, today};
+use crate::domain::identification::identifier_standard::CONCAT;
+use crate::domain::identification::reporting::Report;
+use crate::domain::tenants::TenantSettings;
+
+/// What would become of a user.
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    /// Why the change would fail; then nothing would be different.
+    pub refusal: Option<String>,
+    /// Whether somebody would have to look at the proof first.
+    pub review: bool,
+    /// The members that would be different, as they are.
+    pub before: Map<String, Value>,
+    /// And as they would be.
+    pub after: Map<String, Value>,
+    /// What follows, to be read out.
+    pub says: Vec<String>,
+    /// What the user would be reported with today, before and after.
+    pub reporting: Compared,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Compared {
+    pub before: Report,
+    pub after: Report,
+}
+
+impl Preview {
+    /// Of a change of a user who has these identifiers, and shares each with these other users.
+    pub fn of(
+        user: &User,
+        (held, shared): (&[Identifier], &[Vec<Uuid>]),
+        requested: RequestedChange,
+        settings: &TenantSettings,
+        now: Timestamp,
+    ) -> Self {
+        let regime: Regime = settings.regime.into();
+        let report = |user: &User, held: &[Identifier]| {
+            let report = Report::of_user(&user.person.identity, held, regime, today(now));
+            report.shared_with(shared.to_vec())
+        };
+        let before = report(user, held);
+        let (mut changed, mut own) = (user.clone(), held.to_vec());
+        let review = requested.is_for_review(settings);
+        let mut change = DataChange::new(Uuid::nil(), user.id, now, requested);
+        change.apply(&mut changed, settings, now);
+        if change.state == DataChangeState::Done {
+            for change in identifier::refresh_concats(held, &changed, settings, (Uuid::nil(), now)) {
+                change.apply_to(&mut own);
+            }
+        }
+        let after = report(&changed, &own);
+        let members = |user: &User| -> Map<String, Value> {
+            serde_json::from_str(&user.person.json).unwrap_or_default()
+        };
+        let (old, new) = (members(user), members(&changed));
+        let differ = |one: &Map<String, Value>, other: &Map<String, Value>| {
+            let different = one.iter().filter(|(name, value)| other.get(*name) != Some(value));
+            different.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        Self {
+            refusal: change.content.reason,
+            review,
+            says: says(user, &before, &after, regime),
+            before: differ(&old, &new),
+            after: differ(&new, &old),
+            reporting: Compared { before, after },
+        }
+    }
+}
+
+fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
+    let mut says = Vec::new();
+    let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());
+    match (before.leading, after.leading) {
+        (was, Some(is)) if was != Some(is) => says.push(format!("nationality {is} leads")),
+        _ => {}
+    }
+    if let Some(missing) = &after.missing {
+        says.push(format!("{} needed", missing.wanted.identifier_standard));
+        let steps = Country::parse(&missing.country).map(|country| mifir::steps(country, regime));
+        if steps.is_some_and(|steps| steps.iter().all(|step| step.standard != CONCAT)) {
+            says.push("CONCAT not allowed".to_owned());
+        } else if let Some(next) = &missing.next {
+            says.push(format!("without one {}", next.identifier_standard));
+        }
+        match user.status {
+            UserStatus::Active => says.push("the user stays ACTIVE and cannot be reported".to_owned()),
+            UserStatus::Inactive | UserStatus::Offboarding | UserStatus::Offboarded => {}
+        }
+    }
+    match (identifier(before), identifier(after)) {
+        (was, Some(is)) if was.as_ref() != Some(&is) => says.push(format!("reported as {is}")),
+        _ => {}
+    }
+    if user.status == UserStatus::Inactive && after.designation.is_some() && before.designation.is_none() {
+        says.push("nothing is missing of the identifiers any more".to_owned());
+    }
+    if let Some(review) = &after.review {
+        says.push(review.clone());
+        if user.status == UserStatus::Active && before.review.is_none() {
+            says.push("the user stays ACTIVE and cannot be reported".to_owned());
+        }
+    }
+    says
+}

@@ -1,0 +1,315 @@
+//! Search terms: the values by which a user is found, as they are compared.
+//!
+//! A user has few rows in the index. What is searched for is looked up in several forms instead, and where a row does not
+//! decide by itself, the data of its user do.
+
+use std::collections::BTreeSet;
+
+use garde::rules::email::Email as _;
+use jiff::civil::Date;
+use mifir::Country;
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::spelling::{key, words};
+use super::{EARLIEST_BIRTH, Person};
+use crate::domain::identification::identifier::{Identifier, IdentifierContent};
+use crate::domain::json::schema::birth_date;
+
+/// What can be searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SearchField {
+    Name,
+    BirthDate,
+    Email,
+    PhoneNumber,
+    Identifier,
+    SecuritiesAccountNumber,
+}
+
+impl SearchField {
+    pub const ALL: [SearchField; 6] = [
+        SearchField::Name,
+        SearchField::BirthDate,
+        SearchField::Email,
+        SearchField::PhoneNumber,
+        SearchField::Identifier,
+        SearchField::SecuritiesAccountNumber,
+    ];
+
+    /// Also part of what is hashed: stays for ever.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SearchField::Name => "name",
+            SearchField::BirthDate => "birth_date",
+            SearchField::Email => "email",
+            SearchField::PhoneNumber => "phone_number",
+            SearchField::Identifier => "identifier",
+            SearchField::SecuritiesAccountNumber => "securities_account_number",
+        }
+    }
+}
+
+/// A value as it is compared.
+pub type SearchTerm = (SearchField, String);
+/// Values by which somebody is found.
+pub type SearchTerms = BTreeSet<SearchTerm>;
+
+/// First names that a user has a row for; somebody with more is found by these and by all together.
+const MOST_FIRST_NAMES: usize = 8;
+
+/// Characters of a value that is searched for; nothing that is found by is longer.
+const LONGEST: usize = 250;
+
+/// What a user is found by.
+pub fn of_user(person: &Person, identifiers: &[Identifier]) -> SearchTerms {
+    let mut terms = of_person(person);
+    terms.extend(of_identifiers(identifiers));
+    terms
+}
+
+/// What a person is found by: last name, birth name, last name with each first name and with all of them, birth date,
+/// e-mail address, telephone number.
+pub fn of_person(person: &Person) -> SearchTerms {
+    let members: Value = serde_json::from_str(&person.json).unwrap_or_default();
+    let text = |name: &str| members[name].as_str().unwrap_or_default();
+    let names = names(text("first_name"), &words(text("last_name")), &words(text("birth_name")));
+    let mut terms: SearchTerms = names.into_iter().map(|name| (SearchField::Name, name)).collect();
+    terms.insert((SearchField::BirthDate, text("birth_date").to_owned()));
+    terms.insert((SearchField::Email, email(text("email"))));
+    terms.insert((SearchField::PhoneNumber, digits_of_phone(text("phone_number"))));
+    terms.retain(|(_, value)| !value.is_empty());
+    terms
+}
+
+fn names(first: &str, last: &[String], birth: &[String]) -> Vec<String> {
+    let (all, last) = (key(&words(first)), key(last));
+    let mut names = vec![key(birth)];
+    if last.is_empty() {
+        names.push(all);
+    } else if all.is_empty() {
+        names.push(last);
+    } else {
+        let each = first_names(first).into_iter().take(MOST_FIRST_NAMES).chain([all]);
+        names.extend(each.map(|one| whole_name(&one, &last)));
+        names.push(last);
+    }
+    names
+}
+
+/// First names one by one, as they are compared: Karl-Heinz is Karl, Heinz, and both.
+fn first_names(first: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in first.split_whitespace().map(words) {
+        names.extend(name.iter().map(|word| key([word])));
+        if name.len() > 1 {
+            names.push(key(&name));
+        }
+    }
+    names
+}
+
+/// First names before a last name: which is which counts.
+fn whole_name(first: &str, last: &str) -> String {
+    format!("{first} {last}")
+}
+
+/// What the user is found by who has these identifiers. A CONCAT is found by the birth date in it.
+pub fn of_identifiers(all: &[Identifier]) -> SearchTerms {
+    let own = all.iter().flat_map(|one| numbers(&one.content));
+    own.map(|number| (SearchField::Identifier, number)).collect()
+}
+
+/// The term of the form in which a number is reported, which is one for all who have the number.
+pub fn of_number(content: &IdentifierContent) -> Option<SearchTerm> {
+    (!content.is_concat()).then(|| (SearchField::Identifier, content.reported.clone()))
+}
+
+/// The forms in which a number is found: as it is reported, and as it was sent if it says less (a Swedish one without its
+/// century, which would be another one on another day).
+fn numbers(content: &IdentifierContent) -> Vec<String> {
+    let (Some((_, reported)), written) = (of_number(content), signed(&content.identifier)) else {
+        return Vec::new();
+    };
+    let short = (written.len() < reported.len()).then(|| short(&written));
+    std::iter::once(reported).chain(short).collect()
+}
+
+/// Marked, so that it is never another number in full.
+fn short(written: &str) -> String {
+    format!("short {written}")
+}
+
+/// A number as it is written, in capitals and without what stands between its characters; but with its signs, which in
+/// Finland and Sweden tell people apart.
+fn signed(written: &str) -> String {
+    in_form_of("HETU", written, Date::MIN)
+}
+
+/// A value in the form of a standard, which is named by its key.
+fn in_form_of(standard: &str, written: &str, today: Date) -> String {
+    let rules = mifir::STANDARDS.iter().find(|one| one.key == standard);
+    rules.map_or_else(|| written.to_owned(), |rules| rules.normalise(written, None, today).into_owned())
+}
+
+fn email(written: &str) -> String {
+    caseless::default_case_fold_str(&written.trim().nfc().collect::<String>()).nfc().collect()
+}
+
+/// The digits behind the sign of international numbers, `+` or `00`.
+fn digits_of_phone(written: &str) -> String {
+    // The zero that is dialled at home alone.
+    let written = if written.trim_start().starts_with(['+', '0']) {
+        written.replace("(0)", "")
+    } else {
+        written.to_owned()
+    };
+    let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+    digits.strip_prefix("00").map_or_else(|| digits.clone(), str::to_owned)
+}
+
+/// Looks up one term. A user whom it finds has the value if [`Probe::fits`] says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub term: SearchTerm,
+    fits: Fits,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fits {
+    /// The row decides.
+    Always,
+    /// These are among the first names.
+    FirstNames(Vec<String>),
+    /// The number is one of this country.
+    NumberOf(Country),
+    /// The person has this CONCAT.
+    Concat(String),
+}
+
+impl Probe {
+    fn of(field: SearchField, value: String) -> Self {
+        Self { term: (field, value), fits: Fits::Always }
+    }
+
+    pub fn is_proof(&self) -> bool {
+        self.fits == Fits::Always
+    }
+
+    /// Whether a user whom the term finds is one of those who are searched for.
+    pub fn matches(&self, person: &Person, identifiers: &[Identifier]) -> bool {
+        let mut contents = identifiers.iter().map(|one| &one.content);
+        match &self.fits {
+            Fits::Always => true,
+            Fits::FirstNames(wanted) => {
+                let own = first_names(&person.identity.first_name);
+                wanted.iter().all(|name| own.contains(&key([name])))
+            }
+            Fits::NumberOf(country) => {
+                contents.any(|one| one.country == *country && numbers(one).contains(&self.term.1))
+            }
+            Fits::Concat(concat) => contents.any(|one| one.is_concat() && one.reported == *concat),
+        }
+    }
+}
+
+/// Says what to look up for a value: a user whom one of the probes finds has it. The error says why it is no value of
+/// the field.
+pub fn to_probes(field: SearchField, value: &str, today: Date) -> Result<Vec<Probe>, String> {
+    let value = value.trim();
+    if value.chars().count() > LONGEST {
+        return Err(format!("must have at most {LONGEST} characters"));
+    }
+    let has_letters = value.chars().any(char::is_alphanumeric);
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    match field {
+        SearchField::Name | SearchField::Identifier if !has_letters => {
+            Err("must have a letter or a digit".to_owned())
+        }
+        SearchField::Name => Ok(of_name(value)),
+        SearchField::Identifier => Ok(of_number_as_written(value, today)),
+        SearchField::BirthDate => {
+            Ok(vec![Probe::of(field, birth_date(value, EARLIEST_BIRTH, today)?.to_string())])
+        }
+        SearchField::Email if value.validate_email().is_err() => Err("must be an e-mail address".to_owned()),
+        SearchField::Email => Ok(vec![Probe::of(field, email(value))]),
+        SearchField::PhoneNumber => {
+            let is_part =
+                |sign: char| sign.is_ascii_digit() || " +-./()\u{a0}\u{2010}\u{2011}\u{2013}".contains(sign);
+            // Those of the register have 8 to 15, with the 00 in front.
+            if !value.chars().all(is_part) || !(6..=17).contains(&digits) {
+                return Err("must be a telephone number of 8 to 15 digits".to_owned());
+            }
+            Ok(vec![Probe::of(field, digits_of_phone(value))])
+        }
+        SearchField::SecuritiesAccountNumber => {
+            let number: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+            if number.len() != digits || !(7..=12).contains(&digits) {
+                return Err("must have 7 to 12 digits".to_owned());
+            }
+            Ok(vec![Probe::of(field, number)])
+        }
+    }
+}
+
+/// A name may be a last or birth name, or begin with first names, of which some may be left out. With a comma the last
+/// name stands in front.
+fn of_name(value: &str) -> Vec<Probe> {
+    let mut probes = in_this_order(&words(value));
+    if let Some((last, first)) = value.split_once(',') {
+        let mut turned = words(first);
+        turned.extend(words(last));
+        probes.extend(in_this_order(&turned));
+    }
+    probes
+}
+
+fn in_this_order(words: &[String]) -> Vec<Probe> {
+    let mut probes = vec![Probe::of(SearchField::Name, key(words))];
+    for at in 1..words.len() {
+        let (first, last) = words.split_at(at);
+        let surname = key(last);
+        probes.push(Probe::of(SearchField::Name, whole_name(&key(first), &surname)));
+        if let [leading, _, ..] = first {
+            let term = (SearchField::Name, whole_name(&key([leading]), &surname));
+            probes.push(Probe { term, fits: Fits::FirstNames(first.to_vec()) });
+        }
+    }
+    probes
+}
+
+/// Looks up a number in every form in which it may be kept, because the standard is not named. It may also stand as in a
+/// report, with the country in front, and be a CONCAT.
+fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
+    let mut probes: Vec<Probe> =
+        forms(value, today).into_iter().map(|form| Probe::of(SearchField::Identifier, form)).collect();
+    let Some((country, rest)) = value.split_at_checked(2) else { return probes };
+    let Some(country) = Country::parse(&country.to_ascii_uppercase()) else { return probes };
+    let rest = rest.trim_start_matches([':', ' ']);
+    if rest.chars().any(char::is_alphanumeric) {
+        let of_country =
+            |form| Probe { term: (SearchField::Identifier, form), fits: Fits::NumberOf(country) };
+        probes.extend(forms(rest, today).into_iter().map(of_country));
+    }
+    let concat = in_form_of("CONCAT", value, today);
+    let born = concat.get(2..10).and_then(|digits| Date::strptime("%Y%m%d", digits).ok());
+    if let Some(born) = born.filter(|_| concat.len() == 20) {
+        let term = (SearchField::BirthDate, born.to_string());
+        probes.push(Probe { term, fits: Fits::Concat(concat) });
+    }
+    probes
+}
+
+/// The forms of a number by each of the standards, and as one that says less than is reported.
+fn forms(written: &str, today: Date) -> BTreeSet<String> {
+    let by_standard = mifir::STANDARDS.iter().map(|one| one.normalise(written, None, today).into_owned());
+    let (mut forms, signed) = (by_standard.collect::<BTreeSet<String>>(), signed(written));
+    // Without a sign a Swedish number does not tell the century.
+    if signed.len() == 10 && signed.bytes().all(|one| one.is_ascii_digit()) {
+        let (day, rest) = signed.split_at(6);
+        let in_century = |sign: &str| in_form_of("PNR", &format!("{day}{sign}{rest}"), today);
+        forms.extend(["-", "+"].map(in_century));
+    }
+    forms.insert(short(&signed));
+    forms
+}

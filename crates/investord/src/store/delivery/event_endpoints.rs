@@ -1,0 +1,88 @@
+//! Table `event_endpoints`: where events are collected by clients without a public address.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::webhooks;
+use crate::store::{Stmt, StoreError, Tx, Value};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &COUNT];
+
+const INSERT: Stmt = Stmt {
+    name: "event_endpoints.insert",
+    text: "INSERT INTO event_endpoints (id, tenant, target, created_at, seen_at) VALUES ($1, $2, $3, $4, $5)",
+};
+const BY_ID: Stmt = Stmt {
+    name: "event_endpoints.by_id",
+    text: "SELECT target, seen_at FROM event_endpoints WHERE tenant = $1 AND id = $2",
+};
+const SEEN: Stmt =
+    Stmt { name: "event_endpoints.touch", text: "UPDATE event_endpoints SET seen_at = $1 WHERE id = $2" };
+const DROP: Stmt = Stmt { name: "event_endpoints.delete", text: "DELETE FROM event_endpoints WHERE id = $1" };
+const WEBHOOKS: Stmt = Stmt {
+    name: "webhooks.of_event_endpoint",
+    text: "SELECT id FROM webhooks WHERE tenant = $1 AND event_endpoint = $2 ORDER BY created_at, id",
+};
+const STALE: Stmt = Stmt {
+    name: "event_endpoints.stale",
+    text: "SELECT tenant, id FROM event_endpoints WHERE seen_at < $1 ORDER BY seen_at LIMIT $2",
+};
+
+const COUNT: Stmt =
+    Stmt { name: "event_endpoints.count", text: "SELECT count(*) FROM event_endpoints WHERE tenant = $1" };
+
+pub fn insert(
+    tx: &Tx<'_>,
+    tenant: i64,
+    id: Uuid,
+    target: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let target = target.map_or(Value::Null, Value::Text);
+    tx.execute_one(&INSERT, &[Value::Id(id), Value::Int(tenant), target, Value::At(now), Value::At(now)])
+}
+
+/// Somebody who collects packages.
+pub struct EventEndpoint {
+    pub id: Uuid,
+    /// The address that deliveries are signed for, if it is not the acceptor's own.
+    pub target: Option<String>,
+    /// When somebody has asked, as far as it was noted.
+    pub seen_at: Timestamp,
+}
+
+pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<EventEndpoint>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
+        Ok(EventEndpoint { id, target: row.text_or_null(0)?.map(str::to_owned), seen_at: row.at(1)? })
+    })
+}
+
+/// Notes that somebody still asks.
+pub fn touch(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&SEEN, &[Value::At(now), Value::Id(id)])
+}
+
+/// The webhooks whose packages are collected there, in order of creation.
+pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    tx.all(&WEBHOOKS, &[Value::Int(tenant), Value::Id(id)], |row| row.id(0))
+}
+
+/// Forgets an acceptor and its webhooks; under the tenant's lock.
+pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    for webhook in webhooks_of(tx, tenant, id)? {
+        if let Some(webhook) = webhooks::by_id(tx, tenant, webhook)? {
+            webhooks::delete(tx, &webhook, now)?;
+        }
+    }
+    tx.execute_one(&DROP, &[Value::Id(id)])
+}
+
+/// Acceptors, with their tenants, for which nobody has asked since then, at most so many.
+pub fn list_stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
+    tx.all(&STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
+}
+
+/// How many a tenant has.
+pub fn count(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
+    Ok(tx.one(&COUNT, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
+}

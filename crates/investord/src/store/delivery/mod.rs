@@ -1,0 +1,7 @@
+//! Webhooks, their packages and the lease of the process that delivers.
+
+pub mod deliveries;
+pub mod event_endpoints;
+pub mod packages;
+pub mod signing_keys;
+pub mod webhooks;

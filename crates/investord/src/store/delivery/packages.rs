@@ -1,0 +1,399 @@
+//! Tables `webhook_packages` and `webhook_attempts`.
+//!
+//! A package is the range of its events. Its body is made from them for every attempt, always the same, and compared
+//! with the keyed digest that was kept when it was put together. So a delivery holds nobody's data.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::webhooks;
+use super::webhooks::{Webhook, parse_filter};
+use crate::clock::Ids;
+use crate::domain::delivery::webhook::{EventFilter, Package, Packer, render};
+use crate::store::encryption::{Aad, Plaintext, TenantKey};
+use crate::store::{Row, Stmt, StoreError, Tx, Value};
+
+pub const STATEMENTS: &[&Stmt] = &[
+    &EVENTS,
+    &INSERT,
+    &OPEN,
+    &DELIVERED,
+    &FAILED,
+    &SKIP,
+    &BY_NUMBER,
+    &OF_WEBHOOK,
+    &MORE,
+    &INSERT_ATTEMPT,
+    &ATTEMPTS,
+    &SWEEP_ATTEMPTS,
+    &SWEEP_PACKAGES,
+    &SWEEP_OLD_ATTEMPTS,
+    &SWEEP_OLD_PACKAGES,
+];
+
+const EVENTS: Stmt = Stmt {
+    name: "events.to_send",
+    text: "SELECT e.number, e.id, e.created_at, e.type, e.subject, e.sealed, u.data_key FROM events AS e
+           JOIN users AS u ON u.tenant = e.tenant AND u.id = e.subject
+           WHERE e.tenant = $1 AND e.number BETWEEN $2 AND $3 ORDER BY e.number",
+};
+const INSERT: Stmt = Stmt {
+    name: "webhook_packages.insert",
+    text: "INSERT INTO webhook_packages (webhook, number, first, last, filter, events, bytes, digest, created_at, state,
+                                         attempts)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', 0)",
+};
+const OPEN: Stmt = Stmt {
+    name: "webhook_packages.open",
+    text: "SELECT number, first, last, filter, events, bytes, digest, created_at, state, attempts, settled_at
+           FROM webhook_packages WHERE webhook = $1 AND number > $2 AND state = 'open' ORDER BY number LIMIT $3",
+};
+const DELIVERED: Stmt = Stmt {
+    name: "webhook_packages.delivered",
+    text: "UPDATE webhook_packages SET state = 'delivered', attempts = $1, settled_at = $2
+           WHERE webhook = $3 AND number = $4",
+};
+const FAILED: Stmt = Stmt {
+    name: "webhook_packages.failed",
+    text: "UPDATE webhook_packages SET attempts = $1 WHERE webhook = $2 AND number = $3",
+};
+const SKIP: Stmt = Stmt {
+    name: "webhook_packages.skip",
+    text: "UPDATE webhook_packages SET state = 'skipped', settled_at = $1
+           WHERE webhook = $2 AND number = $3 AND state = 'open'",
+};
+const BY_NUMBER: Stmt = Stmt {
+    name: "webhook_packages.by_number",
+    text: "SELECT number, first, last, filter, events, bytes, digest, created_at, state, attempts, settled_at
+           FROM webhook_packages WHERE webhook = $1 AND number = $2",
+};
+const OF_WEBHOOK: Stmt = Stmt {
+    name: "webhook_packages.of_webhook",
+    text: "SELECT number, first, last, filter, events, bytes, digest, created_at, state, attempts, settled_at
+           FROM webhook_packages WHERE webhook = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
+};
+const MORE: Stmt = Stmt {
+    name: "webhooks.add_package",
+    text: "UPDATE webhooks SET packages = packages + 1, version = version + 1 WHERE id = $1 AND packages = $2",
+};
+const INSERT_ATTEMPT: Stmt = Stmt {
+    name: "webhook_attempts.insert",
+    text:
+        "INSERT INTO webhook_attempts (webhook, package, number, created_at, duration_us, outcome, status, answer)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+};
+const ATTEMPTS: Stmt = Stmt {
+    name: "webhook_attempts.of_package",
+    text: "SELECT number, created_at, duration_us, outcome, status, answer FROM webhook_attempts
+           WHERE webhook = $1 AND package = $2 ORDER BY number DESC LIMIT $3",
+};
+const SWEEP_ATTEMPTS: Stmt = Stmt {
+    name: "webhook_attempts.delete_expired",
+    text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
+           (SELECT webhook, package, number FROM webhook_attempts WHERE created_at < $1 LIMIT $2)",
+};
+const SWEEP_PACKAGES: Stmt = Stmt {
+    name: "webhook_packages.delete_expired",
+    text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
+           (SELECT p.webhook, p.number FROM webhook_packages AS p WHERE p.settled_at < $1 AND NOT EXISTS
+             (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
+};
+
+// Packages are settled in the order of their numbers. A CROSS JOIN has SQLite begin with the webhooks, which are few.
+const SWEEP_OLD_ATTEMPTS: Stmt = Stmt {
+    name: "webhook_attempts.delete_beyond",
+    text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
+           (SELECT a.webhook, a.package, a.number FROM webhooks AS w CROSS JOIN webhook_attempts AS a
+            WHERE a.webhook = w.id AND a.package <= w.settled - $1 LIMIT $2)",
+};
+const SWEEP_OLD_PACKAGES: Stmt = Stmt {
+    name: "webhook_packages.delete_beyond",
+    text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
+           (SELECT p.webhook, p.number FROM webhooks AS w CROSS JOIN webhook_packages AS p
+            WHERE p.webhook = w.id AND p.number <= w.settled - $1 AND NOT EXISTS
+             (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
+};
+
+/// A package as it is kept.
+#[derive(Clone, Debug)]
+pub struct PackageRow {
+    pub number: i64,
+    pub first: i64,
+    pub last: i64,
+    pub filter: EventFilter,
+    pub events: i64,
+    pub bytes: i64,
+    /// Empty of a package from before digests were keyed.
+    digest: Vec<u8>,
+    pub created_at: Timestamp,
+    pub state: String,
+    pub attempts: i64,
+    pub settled_at: Option<Timestamp>,
+}
+
+impl PackageRow {
+    /// A package that has never been sent.
+    pub(in crate::store) fn new(
+        number: i64,
+        package: &Package,
+        filter: &EventFilter,
+        key: &TenantKey,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            number,
+            first: package.first,
+            last: package.last,
+            filter: filter.clone(),
+            events: package.events,
+            bytes: i64::try_from(package.body.len()).unwrap_or(i64::MAX),
+            digest: key.package_digest(&package.body).to_vec(),
+            created_at: now,
+            state: "open".to_owned(),
+            attempts: 0,
+            settled_at: None,
+        }
+    }
+
+    /// The body, the same as ever.
+    pub fn body(&self, tx: &Tx<'_>, of: (i64, Uuid), key: &TenantKey) -> Result<Plaintext, StoreError> {
+        let mut packer = Packer::new(i64::MAX);
+        render_events(tx, of, (self.first, self.last), &self.filter, key, |at, event| packer.add(at, event))?;
+        let body = packer.all().pop().map(|package| Plaintext::from(package.body));
+        let body =
+            body.filter(|body| self.digest.is_empty() || key.package_digest(body)[..] == self.digest[..]);
+        body.ok_or_else(|| {
+            StoreError::Corrupt(format!(
+                "package {} of the webhook {} is not what it was when it was put together",
+                self.number, of.1
+            ))
+        })
+    }
+}
+
+/// Keeps a new package.
+pub(in crate::store) fn insert(tx: &Tx<'_>, webhook: Uuid, package: &PackageRow) -> Result<(), StoreError> {
+    let filter = serde_json::to_string(&package.filter).expect("plain data");
+    let values = [
+        Value::Id(webhook),
+        Value::Int(package.number),
+        Value::Int(package.first),
+        Value::Int(package.last),
+        Value::Text(&filter),
+        Value::Int(package.events),
+        Value::Int(package.bytes),
+        Value::Bytes(&package.digest),
+        Value::At(package.created_at),
+    ];
+    tx.execute_one(&INSERT, &values)
+}
+
+/// The first open packages behind one.
+pub(in crate::store) fn open(
+    tx: &Tx<'_>,
+    webhook: Uuid,
+    after: i64,
+    most: i64,
+) -> Result<Vec<PackageRow>, StoreError> {
+    packages(tx, &OPEN, &[Value::Id(webhook), Value::Int(after), Value::Int(most)])
+}
+
+fn packages(tx: &Tx<'_>, stmt: &Stmt, values: &[Value<'_>]) -> Result<Vec<PackageRow>, StoreError> {
+    tx.all(stmt, values, package)
+}
+
+fn package(row: &Row<'_>) -> Result<PackageRow, StoreError> {
+    Ok(PackageRow {
+        number: row.int(0)?,
+        first: row.int(1)?,
+        last: row.int(2)?,
+        filter: parse_filter(row.text(3)?)?,
+        events: row.int(4)?,
+        bytes: row.int(5)?,
+        digest: row.bytes(6)?.to_vec(),
+        created_at: row.at(7)?,
+        state: row.text(8)?.to_owned(),
+        attempts: row.int(9)?,
+        settled_at: row.at_or_null(10)?,
+    })
+}
+
+/// Packages of a webhook, the newest first, those before `before`, at most so many.
+pub fn list_of_webhook(
+    tx: &Tx<'_>,
+    webhook: Uuid,
+    before: i64,
+    most: i64,
+) -> Result<Vec<PackageRow>, StoreError> {
+    packages(tx, &OF_WEBHOOK, &[Value::Id(webhook), Value::Int(before), Value::Int(most)])
+}
+
+pub fn by_number(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<Option<PackageRow>, StoreError> {
+    tx.one(&BY_NUMBER, &[Value::Id(webhook), Value::Int(number)], package)
+}
+
+/// Hands over events as a receiver gets them.
+pub(in crate::store) fn render_events(
+    tx: &Tx<'_>,
+    (tenant, webhook): (i64, Uuid),
+    range: (i64, i64),
+    filter: &EventFilter,
+    key: &TenantKey,
+    mut see: impl FnMut((i64, Timestamp), &str),
+) -> Result<(), StoreError> {
+    each_matching_event(tx, tenant, range, filter, key, |event| {
+        let MatchedEvent { number, id, created_at, kind, object } = event;
+        see((number, created_at), &Plaintext::from(render((id, created_at), kind, object, webhook)));
+    })
+}
+
+/// An event that somebody filter to be told of.
+pub struct MatchedEvent<'a> {
+    pub number: i64,
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    pub kind: &'a str,
+    /// JSON.
+    pub object: &'a str,
+}
+
+/// Hands over the events of a tenant from one number to another, as far as they are wanted and can be read.
+pub fn each_matching_event(
+    tx: &Tx<'_>,
+    tenant: i64,
+    (from, to): (i64, i64),
+    filter: &EventFilter,
+    key: &TenantKey,
+    mut see: impl FnMut(MatchedEvent<'_>),
+) -> Result<(), StoreError> {
+    tx.each(&EVENTS, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
+        let (number, id, created_at, kind) = (row.int(0)?, row.id(1)?, row.at(2)?, row.text(3)?);
+        if !filter.has(kind) {
+            return Ok(());
+        }
+        let user = key.open_user_key(&row.id(4)?, row.bytes(6)?);
+        let object = match user.and_then(|user| user.open(Aad::event(&id), row.bytes(5)?)) {
+            Ok(object) => object,
+            // Nobody can ever read it: it must not hold up all that come after it.
+            Err(error) => {
+                tracing::error!(%error, tenant, event = %id, "an event that cannot be told");
+                return Ok(());
+            }
+        };
+        see(MatchedEvent { number, id, created_at, kind, object: &object });
+        Ok(())
+    })
+}
+
+/// What came of an attempt to send a package.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub package: i64,
+    /// From 1.
+    pub number: i64,
+    pub created_at: Timestamp,
+    /// Microseconds.
+    pub duration_us: i64,
+    /// `delivered`, or why not.
+    pub outcome: &'static str,
+    pub delivered: bool,
+    /// HTTP status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The first bytes of the answer.
+    pub answer: Vec<u8>,
+}
+
+/// Keeps what came of an attempt.
+pub(in crate::store) fn save_attempt(
+    tx: &Tx<'_>,
+    webhook: Uuid,
+    attempt: &Attempt,
+    (key, ids): (&TenantKey, &dyn Ids),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Attempt { package, number, created_at, duration_us, outcome, status, answer, .. } = attempt;
+    let sealed = (!answer.is_empty()).then(|| key.own().seal(Aad::answer(&webhook), answer, ids));
+    let values = [
+        Value::Id(webhook),
+        Value::Int(*package),
+        Value::Int(*number),
+        Value::At(*created_at),
+        Value::Int(*duration_us),
+        Value::Text(outcome),
+        status.map_or(Value::Null, |status| Value::Int(status.into())),
+        Value::bytes_or_null(sealed.as_deref()),
+    ];
+    tx.execute_one(&INSERT_ATTEMPT, &values)?;
+    if attempt.delivered {
+        let values = [Value::Int(*number), Value::At(now), Value::Id(webhook), Value::Int(*package)];
+        return tx.execute_one(&DELIVERED, &values);
+    }
+    tx.execute_one(&FAILED, &[Value::Int(*number), Value::Id(webhook), Value::Int(*package)])
+}
+
+/// Lets the first open package be: it is never sent again. False if there is none. Under the lock of the webhook.
+pub fn skip(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<bool, StoreError> {
+    let first = webhook.settled + 1;
+    let values = [Value::At(now), Value::Id(webhook.id), Value::Int(first)];
+    if tx.execute(&SKIP, &values)? == 0 {
+        return Ok(false);
+    }
+    webhooks::skip_first_open(tx, webhook.id)?;
+    Ok(true)
+}
+
+/// Sends a package once more, behind those that are open; the number of the new one. Under the lock of the webhook.
+pub fn resend(
+    tx: &Tx<'_>,
+    webhook: &Webhook,
+    package: &PackageRow,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let number = webhook.packages + 1;
+    tx.execute_one(&MORE, &[Value::Id(webhook.id), Value::Int(webhook.packages)])?;
+    insert(tx, webhook.id, &PackageRow { number, created_at: now, ..package.clone() })?;
+    Ok(number)
+}
+
+/// An attempt as it is kept.
+pub struct AttemptRow {
+    pub number: i64,
+    pub created_at: Timestamp,
+    pub duration_us: i64,
+    pub outcome: String,
+    pub status: Option<i64>,
+    /// The first bytes of the answer, as text.
+    pub answer: Option<Plaintext>,
+}
+
+/// Attempts to send a package, the newest first, at most so many.
+pub fn list_attempts(
+    tx: &Tx<'_>,
+    (webhook, package): (Uuid, i64),
+    most: i64,
+    key: &TenantKey,
+) -> Result<Vec<AttemptRow>, StoreError> {
+    tx.all(&ATTEMPTS, &[Value::Id(webhook), Value::Int(package), Value::Int(most)], |row| {
+        let answer = row.bytes_or_null(5)?.map(|sealed| key.own().open(Aad::answer(&webhook), sealed));
+        Ok(AttemptRow {
+            number: row.int(0)?,
+            created_at: row.at(1)?,
+            duration_us: row.int(2)?,
+            outcome: row.text(3)?.to_owned(),
+            status: row.int_or_null(4)?,
+            answer: answer.transpose()?,
+        })
+    })
+}
+
+/// Forgets at most `most` attempts, and packages that are settled, from before; how many.
+pub fn delete_expired(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<[usize; 2], StoreError> {
+    let attempts = tx.execute(&SWEEP_ATTEMPTS, &[Value::At(before), Value::Int(most)])?;
+    Ok([attempts, tx.execute(&SWEEP_PACKAGES, &[Value::At(before), Value::Int(most)])?])
+}
+
+/// Forgets at most `most` attempts, and packages that are settled, beyond the last `kept` of each webhook; how many.
+pub fn delete_beyond(tx: &Tx<'_>, kept: i64, most: i64) -> Result<[usize; 2], StoreError> {
+    let attempts = tx.execute(&SWEEP_OLD_ATTEMPTS, &[Value::Int(kept), Value::Int(most)])?;
+    Ok([attempts, tx.execute(&SWEEP_OLD_PACKAGES, &[Value::Int(kept), Value::Int(most)])?])
+}

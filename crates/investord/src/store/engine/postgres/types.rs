@@ -1,0 +1,82 @@
+//! Converts values and rows to and from PostgreSQL's types.
+
+use bytes::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, WrongType};
+
+use crate::store::engine::sql::{ColumnValue, EngineRow};
+use crate::store::{StoreError, Value};
+
+/// For statements that are not prepared the types come with the values.
+pub fn typed<'a>(values: &'a [Value<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    values.iter().map(|value| (value as &(dyn ToSql + Sync), kind(value))).collect()
+}
+
+fn kind(value: &Value<'_>) -> Type {
+    match value {
+        Value::Int(_) | Value::At(_) => Type::INT8,
+        Value::Text(_) => Type::TEXT,
+        Value::Bytes(_) => Type::BYTEA,
+        Value::Id(_) => Type::UUID,
+        // The server finds out.
+        Value::Null => Type::UNKNOWN,
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Value::Int(value) => out.extend_from_slice(&value.to_be_bytes()),
+            Value::At(value) => out.extend_from_slice(&value.as_microsecond().to_be_bytes()),
+            Value::Text(value) => out.extend_from_slice(value.as_bytes()),
+            Value::Bytes(value) => out.extend_from_slice(value),
+            Value::Id(value) => out.extend_from_slice(value.as_bytes()),
+            Value::Null => return Ok(IsNull::Yes),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    /// Bytes of another type could pass for this one, so the types have to be the same.
+    fn to_sql_checked(
+        &self,
+        wanted: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        if matches!(self, Value::Null) || kind(self) == *wanted {
+            self.to_sql(wanted, out)
+        } else {
+            Err(Box::new(WrongType::new::<Self>(wanted.clone())))
+        }
+    }
+}
+
+impl<'a> FromSql<'a> for ColumnValue<'a> {
+    fn from_sql(kind: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(match *kind {
+            Type::INT8 => ColumnValue::Int(i64::from_be_bytes(bytes.try_into()?)),
+            Type::TEXT => ColumnValue::Text(std::str::from_utf8(bytes)?),
+            _ => ColumnValue::Bytes(bytes),
+        })
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(ColumnValue::Null)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::TEXT, Type::BYTEA, Type::UUID].contains(kind)
+    }
+}
+
+impl EngineRow for tokio_postgres::Row {
+    fn raw(&self, column: usize) -> Result<ColumnValue<'_>, StoreError> {
+        self.try_get(column).map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+}

@@ -1,0 +1,228 @@
+//! The writer's queue, fair between tenants.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::batch::WriterTask;
+
+/// Jobs that may wait; beyond that a request waits for room.
+const MOST_WAITING: usize = 4096;
+/// Jobs that are taken at once if they are of one tenant, which bounds how long the first of them waits for the last; and
+/// if several tenants wait, so that none waits long for the others.
+const MOST_OF_ONE_TENANT: usize = 256;
+const MOST_OF_SEVERAL_TENANTS: usize = 64;
+
+/// The end at which jobs are put in; cloned freely.
+#[derive(Clone)]
+pub struct TaskSender(Arc<CloseOnDrop>);
+
+/// The end at which the writer takes them out.
+pub struct TaskReceiver(Arc<Shared>);
+
+/// Nobody takes jobs out any more.
+pub struct QueueClosed;
+
+struct CloseOnDrop(Arc<Shared>);
+
+struct Shared {
+    room: Semaphore,
+    waiting: Mutex<WaitingTasks>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct WaitingTasks {
+    /// In the order of what runs alone; none is empty.
+    parts: VecDeque<TurnRound>,
+    is_closed: bool,
+}
+
+/// Jobs among which tenants take turns, each tenant's in its own order, and what runs alone behind all of them.
+#[derive(Default)]
+struct TurnRound {
+    /// Whose turn is next. Each stands once in it, and has jobs.
+    turns: VecDeque<i64>,
+    jobs: HashMap<i64, VecDeque<WriterTask>>,
+    last: Option<WriterTask>,
+}
+
+/// A queue for a writer to be.
+pub fn queue() -> (TaskSender, TaskReceiver) {
+    let waiting = Mutex::default();
+    let shared = Arc::new(Shared { room: Semaphore::new(MOST_WAITING), waiting, changed: Condvar::new() });
+    (TaskSender(Arc::new(CloseOnDrop(Arc::clone(&shared)))), TaskReceiver(shared))
+}
+
+impl TaskSender {
+    /// Puts a job in, when there is room.
+    pub async fn send(&self, job: WriterTask) -> Result<(), QueueClosed> {
+        let shared = &self.0.0;
+        // Without a wait where there is room: who is first is put in first.
+        match shared.room.try_acquire() {
+            Ok(room) => room.forget(),
+            Err(_) => shared.room.acquire().await.map_err(|_| QueueClosed)?.forget(),
+        }
+        shared.waiting().put(job);
+        shared.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.waiting().is_closed = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, WaitingTasks> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TaskReceiver {
+    /// Waits for jobs and takes some, one of each tenant in turn. One that is to run alone is the last, and neither overtakes
+    /// nor is overtaken. None when nobody can put any in.
+    pub fn next(&self) -> Option<Vec<WriterTask>> {
+        let waiting = self.0.waiting();
+        let is_idle = |waiting: &mut WaitingTasks| waiting.parts.is_empty() && !waiting.is_closed;
+        let waiting = self.0.changed.wait_while(waiting, is_idle);
+        let taken = waiting.unwrap_or_else(PoisonError::into_inner).take();
+        self.0.room.add_permits(taken.len());
+        Some(taken).filter(|taken| !taken.is_empty())
+    }
+}
+
+impl Drop for TaskReceiver {
+    fn drop(&mut self) {
+        self.0.room.close();
+        // Whoever waits for one of them learns that it will not be done.
+        let left = std::mem::take(&mut *self.0.waiting());
+        drop(left);
+    }
+}
+
+impl WaitingTasks {
+    fn put(&mut self, job: WriterTask) {
+        if self.parts.back().is_none_or(|part| part.last.is_some()) {
+            self.parts.push_back(TurnRound::default());
+        }
+        let part = self.parts.back_mut().expect("there is one");
+        match job {
+            WriterTask::Batched { tenant, .. } => {
+                let jobs = part.jobs.entry(tenant).or_default();
+                if jobs.is_empty() {
+                    part.turns.push_back(tenant);
+                }
+                jobs.push_back(job);
+            }
+            WriterTask::Serializable(_) | WriterTask::Checkpoint(_) => part.last = Some(job),
+        }
+    }
+
+    fn take(&mut self) -> Vec<WriterTask> {
+        let mut taken = Vec::new();
+        let Some(part) = self.parts.front_mut() else { return taken };
+        let most = if part.turns.len() > 1 { MOST_OF_SEVERAL_TENANTS } else { MOST_OF_ONE_TENANT };
+        while taken.len() < most
+            && let Some(tenant) = part.turns.pop_front()
+        {
+            let jobs = part.jobs.get_mut(&tenant);
+            taken.extend(jobs.and_then(VecDeque::pop_front));
+            if part.jobs.get(&tenant).is_some_and(|jobs| !jobs.is_empty()) {
+                part.turns.push_back(tenant);
+            } else {
+                part.jobs.remove(&tenant);
+            }
+        }
+        if part.turns.is_empty() {
+            taken.extend(part.last.take());
+            self.parts.pop_front();
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::store::engine::batch::{UnitOfWork, UnitOutcome};
+    use crate::store::{StoreError, Tx};
+
+    struct Nothing;
+
+    impl UnitOfWork for Nothing {
+        fn webhook(&self) -> Option<uuid::Uuid> {
+            None
+        }
+        fn prefetch(&self, _: &Tx<'_>) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn run(&mut self, _: &Tx<'_>, _: bool) -> UnitOutcome {
+            UnitOutcome::Committable
+        }
+        fn answer(self: Box<Self>, _: Result<(), StoreError>) {}
+    }
+
+    fn put(queue: &TaskSender, tenant: i64) {
+        let job = WriterTask::Batched { tenant, unit: Box::new(Nothing) };
+        assert!(queue.send(job).now_or_never().is_some_and(|sent| sent.is_ok()));
+    }
+
+    /// The tenants of what is taken; 0 for what runs alone.
+    fn taken(jobs: &TaskReceiver) -> Vec<i64> {
+        let tenant = |job| match job {
+            WriterTask::Batched { tenant, .. } => tenant,
+            WriterTask::Serializable(_) | WriterTask::Checkpoint(_) => 0,
+        };
+        jobs.next().unwrap().into_iter().map(tenant).collect()
+    }
+
+    #[test]
+    fn the_tenants_take_turns() {
+        let (queue, jobs) = queue();
+        (0..1000).for_each(|_| put(&queue, 1));
+        assert_eq!(taken(&jobs), [1; MOST_OF_ONE_TENANT], "as many as ever if nobody else waits");
+        put(&queue, 2);
+        put(&queue, 2);
+        put(&queue, 3);
+        let first = taken(&jobs);
+        assert_eq!(first[..6], [1, 2, 3, 1, 2, 1]);
+        assert_eq!(first.len(), MOST_OF_SEVERAL_TENANTS);
+        drop(queue);
+        let mut left = 0;
+        while let Some(more) = jobs.next() {
+            left += more.len();
+        }
+        assert_eq!(left, 1000 - MOST_OF_ONE_TENANT - (MOST_OF_SEVERAL_TENANTS - 3));
+    }
+
+    #[test]
+    fn what_runs_alone_is_not_overtaken() {
+        let (queue, jobs) = queue();
+        put(&queue, 1);
+        put(&queue, 2);
+        put(&queue, 1);
+        assert!(queue.send(WriterTask::Serializable(Box::new(Nothing))).now_or_never().is_some());
+        put(&queue, 3);
+        assert_eq!(taken(&jobs), [1, 2, 1, 0]);
+        assert_eq!(taken(&jobs), [3]);
+    }
+
+    #[test]
+    fn what_has_no_room_waits() {
+        let (queue, jobs) = queue();
+        (0..MOST_WAITING).for_each(|_| put(&queue, 1));
+        let one_more = || queue.send(WriterTask::Batched { tenant: 2, unit: Box::new(Nothing) });
+        assert!(one_more().now_or_never().is_none());
+        jobs.next();
+        assert!(one_more().now_or_never().is_some());
+        drop(jobs);
+        assert!(one_more().now_or_never().is_some_and(|sent| sent.is_err()), "nobody takes it");
+    }
+}

@@ -1,0 +1,315 @@
+//! SQLite: one writer thread that commits in groups, readers beside it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::batch;
+use super::batch::{Connection as _, Writer};
+use super::queue::{TaskSender, queue};
+use super::sql::{ColumnValue, EngineRow, Row, StatementExecutor};
+use super::{migrate, sqlite_file};
+use crate::store::{Stmt, StoreError, Tx, Value};
+
+/// How long to wait for another process (a command run beside the server) to finish its write.
+const BUSY: Duration = Duration::from_secs(5);
+/// Prepared statements kept per connection: more than there are.
+const STATEMENTS: usize = 128;
+/// Pages (of 4 KiB) that the log may hold before a commit moves them into the database. A page that many
+/// commits have touched is moved once, so more is cheaper; what it costs is room on the disk.
+const LOG_PAGES: u32 = 8_000;
+/// Memory for pages that the writer has seen: ids are random, so inserts touch pages all over an index.
+const WRITER_CACHE_KIB: i64 = 16_384;
+/// Scans at once: more would only share the processor and hold memory.
+pub const SCANS: usize = 8;
+/// Connections for reading that are kept when they rest; each may hold 2 MiB of pages.
+const RESTING: usize = 8;
+
+pub struct Engine {
+    path: PathBuf,
+    /// Connections at rest. A read takes one, or opens one, and gives it back.
+    readers: Mutex<Vec<Connection>>,
+    pub queue: TaskSender,
+    scans: Arc<Semaphore>,
+}
+
+impl Engine {
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let (connection, _) = open_to_write(path)?;
+        let path = sqlite_file::real_path(path)?;
+        let (queue, jobs) = queue();
+        std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
+        Ok(Self { path, readers: Mutex::default(), queue, scans: Arc::new(Semaphore::new(SCANS)) })
+    }
+
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        mut read: impl FnMut(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match resting {
+            Some(connection) => connection,
+            None => open_to_read(&self.path).map_err(StoreError::from)?,
+        };
+        connection.control("BEGIN")?;
+        let tx = Tx::new(&connection);
+        let result = tx.finish_read(read(&tx));
+        connection.control("COMMIT")?;
+        let mut resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if resting.len() < RESTING {
+            resting.push(connection);
+        }
+        result
+    }
+
+    /// Reads on a thread that serves no requests, when it is its turn.
+    pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        self: Arc<Self>,
+        read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let unavailable = |error: &dyn std::error::Error| StoreError::Unavailable(error.to_string());
+        let turn = Arc::clone(&self.scans).acquire_owned().await.map_err(|closed| unavailable(&closed))?;
+        let scanned = tokio::task::spawn_blocking(move || {
+            // Until it ends, whether or not its caller has gone.
+            let _turn = turn;
+            self.read(read)
+        });
+        scanned.await.unwrap_or_else(|panic| Err(unavailable(&panic).into()))
+    }
+}
+
+/// A connection that writes, to a file with the schema of this version, and what that took.
+pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)> {
+    sqlite_file::make_private(path)?;
+    // What it is reached by may change while it is open.
+    let path = &sqlite_file::real_path(path)?;
+    sqlite_file::check_names(path)?;
+    // Of several processes one makes the schema and the others wait: SQLite would refuse them.
+    let _turn = turn(path);
+    let mut connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    configure(&connection)?;
+    // WAL lets readers go on during a write; FULL makes a commit wait for the disk.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    // What is deleted is overwritten: a token that has ended, the old form of what was changed.
+    connection.pragma_update(None, "secure_delete", true)?;
+    let state = migrate::sqlite(&mut connection)?;
+    Ok((connection, state))
+}
+
+/// A lock on the folder of the database, where folders can be locked.
+fn turn(path: &Path) -> Option<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).ok().filter(|folder| folder.lock().is_ok())
+}
+
+/// A connection that cannot write.
+pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+        match error.sqlite_error_code() {
+            Some(DiskFull) => StoreError::DiskFull,
+            Some(DatabaseBusy | DatabaseLocked | SystemIoFailure | CannotOpen) => {
+                StoreError::Unavailable(error.to_string())
+            }
+            _ => StoreError::Corrupt(error.to_string()),
+        }
+    }
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Text(value) => ValueRef::Text(value.as_bytes()),
+            Value::Bytes(value) => ValueRef::Blob(value),
+            Value::Id(value) => ValueRef::Blob(value.as_bytes()),
+            Value::At(value) => ValueRef::Integer(value.as_microsecond()),
+            Value::Null => ValueRef::Null,
+        }))
+    }
+}
+
+impl EngineRow for rusqlite::Row<'_> {
+    fn raw(&self, column: usize) -> Result<ColumnValue<'_>, StoreError> {
+        Ok(match self.get_ref(column)? {
+            ValueRef::Null => ColumnValue::Null,
+            ValueRef::Integer(value) => ColumnValue::Int(value),
+            ValueRef::Blob(value) => ColumnValue::Bytes(value),
+            text => ColumnValue::Text(text.as_str().map_err(rusqlite::Error::from)?),
+        })
+    }
+}
+
+impl StatementExecutor for Connection {
+    fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
+        Ok(self.prepare_cached(stmt.text)?.execute(rusqlite::params_from_iter(values))?)
+    }
+
+    fn each(
+        &self,
+        stmt: &Stmt,
+        values: &[Value<'_>],
+        see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut prepared = self.prepare_cached(stmt.text)?;
+        let mut rows = prepared.query(rusqlite::params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            see(&Row::of(row))?;
+        }
+        Ok(())
+    }
+}
+
+impl batch::Connection for Connection {
+    /// IMMEDIATE takes the write lock at once: a lock taken at the first write can fail without waiting.
+    fn begin(&self, _alone: bool) -> Result<(), StoreError> {
+        self.control("BEGIN IMMEDIATE")
+    }
+
+    fn control(&self, text: &'static str) -> Result<(), StoreError> {
+        let run = || self.prepare_cached(text)?.execute([]);
+        run().map(|_| ()).map_err(|error| {
+            stop_if_unsynced(&error);
+            error.into()
+        })
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
+        self.control("COMMIT")
+    }
+
+    /// SQLite has rolled back by itself after some errors; then there is nothing to do.
+    fn roll_back(&self) {
+        if !self.is_autocommit()
+            && let Err(error) = self.control("ROLLBACK")
+        {
+            tracing::error!(%error, "cannot roll back; stopping");
+            std::process::abort();
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    /// Moves the log into the database and empties it, as far as readers allow.
+    fn checkpoint(&self) {
+        let run = self.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = run {
+            stop_if_unsynced(&error);
+            tracing::warn!(%error, "cannot move the log into the database");
+        }
+    }
+}
+
+/// After a failed fsync nobody knows what is on the disk, and a second one may lie. The process ends
+/// without acknowledging; the next start recovers from the log.
+fn stop_if_unsynced(error: &rusqlite::Error) {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    if matches!(extended, Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)) {
+        tracing::error!(%error, "the disk refused to sync; stopping");
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::store::Prefetch;
+
+    const ADD: Stmt = Stmt {
+        name: "test.add",
+        text: "INSERT INTO nonces (hash, until) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+    };
+
+    fn stored(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM nonces", [], |row| row.get(0)).unwrap()
+    }
+
+    /// A client that goes away does not free the thread that reads for it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_scan_counts_until_it_ends_though_its_caller_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Engine::open(&folder.path().join("register.db")).unwrap());
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, may_end) = std::sync::mpsc::channel::<()>();
+        let mut begun = Some(begun);
+        let read = move |_: &Tx<'_>| -> Result<(), StoreError> {
+            begun.take().into_iter().for_each(|begun| begun.send(()).unwrap());
+            let _ = may_end.recv();
+            Ok(())
+        };
+        let caller = tokio::spawn(Arc::clone(&engine).scan(read));
+        has_begun.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(engine.scans.available_permits(), SCANS - 1);
+        drop(end);
+        let all = u32::try_from(SCANS).unwrap();
+        drop(engine.scans.acquire_many(all).await.unwrap());
+    }
+
+    /// SQLite undoes the whole transaction by itself when it is full: whoever was in it must not be told Ok.
+    #[tokio::test]
+    async fn nothing_is_acknowledged_that_a_full_disk_has_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("register.db");
+        drop(Engine::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        configure(&connection).unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+        let writer = Writer(connection);
+        // The queue is filled before anything is written: everything is one commit.
+        let acknowledged = async |sizes: &[usize]| {
+            let (queue, jobs) = queue();
+            let units = sizes.iter().enumerate().map(|(number, size)| {
+                let bytes = vec![u8::try_from(number).unwrap(); *size];
+                let unit = move |tx: &Tx<'_>| tx.execute_one(&ADD, &[Value::Bytes(&bytes)]);
+                batch::run(&queue, Prefetch::default(), unit, |unit| batch::WriterTask::Batched {
+                    tenant: 1,
+                    unit,
+                })
+            });
+            let mut answers: Vec<_> = units.map(Box::pin).collect();
+            for answer in &mut answers {
+                assert!(answer.now_or_never().is_none());
+            }
+            let units = jobs.next().into_iter().flatten().filter_map(|job| match job {
+                batch::WriterTask::Batched { unit, .. } => Some(unit),
+                _ => None,
+            });
+            writer.commit(units.collect());
+            let answers = futures_util::future::join_all(answers).await;
+            answers.into_iter().flatten().count()
+        };
+        assert_eq!((acknowledged(&[3000; 30]).await, stored(&writer.0)), (0, 0));
+        // When there is room again the same writer goes on.
+        writer.0.pragma_update(None, "max_page_count", pages + 1000).unwrap();
+        assert_eq!((acknowledged(&[1, 3000]).await, stored(&writer.0)), (2, 2));
+    }
+}

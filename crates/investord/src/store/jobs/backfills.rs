@@ -1,0 +1,38 @@
+//! Table `backfills`: work on existing rows that a migration leaves to the worker.
+
+use crate::store::{Stmt, StoreError, Tx, Value};
+
+pub const STATEMENTS: &[&Stmt] = &[&NEXT, &OF_TENANT, &ADVANCE, &DROP];
+
+const NEXT: Stmt = Stmt {
+    name: "backfills.next_tenant",
+    text: "SELECT tenant FROM backfills WHERE name = $1 ORDER BY tenant LIMIT 1",
+};
+const OF_TENANT: Stmt = Stmt {
+    name: "backfills.progress",
+    text: "SELECT done, last FROM backfills WHERE tenant = $1 AND name = $2",
+};
+const ADVANCE: Stmt = Stmt {
+    name: "backfills.advance",
+    text: "UPDATE backfills SET done = $1 WHERE tenant = $2 AND name = $3",
+};
+const DROP: Stmt =
+    Stmt { name: "backfills.delete", text: "DELETE FROM backfills WHERE tenant = $1 AND name = $2" };
+
+/// The tenant whose turn it is.
+pub fn next_tenant(tx: &Tx<'_>, name: &str) -> Result<Option<i64>, StoreError> {
+    tx.one(&NEXT, &[Value::Text(name)], |row| row.int(0))
+}
+
+/// The numbers of the users of a tenant that have been seen to, and that are to be.
+pub fn progress(tx: &Tx<'_>, tenant: i64, name: &str) -> Result<Option<(i64, i64)>, StoreError> {
+    tx.one(&OF_TENANT, &[Value::Int(tenant), Value::Text(name)], |row| Ok((row.int(0)?, row.int(1)?)))
+}
+
+/// Notes how far it is; forgets the chore when it is done.
+pub fn advance(tx: &Tx<'_>, tenant: i64, name: &str, (done, last): (i64, i64)) -> Result<(), StoreError> {
+    if done < last {
+        return tx.execute_one(&ADVANCE, &[Value::Int(done), Value::Int(tenant), Value::Text(name)]);
+    }
+    tx.execute_one(&DROP, &[Value::Int(tenant), Value::Text(name)])
+}

@@ -1,0 +1,232 @@
+//! The job queue: work that a request has begun and the worker finishes.
+
+pub mod backfills;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Row, Stmt, StoreError, Tx, Value};
+
+pub const STATEMENTS: &[&Stmt] = &[
+    &LAST,
+    &INSERT,
+    &DUE,
+    &STILL,
+    &REVIEWS_COUNT,
+    &DUE_COUNT,
+    &DROP,
+    &WAIT,
+    &WAKE,
+    &REVIEWS,
+    &OF_USER,
+    &PUT,
+];
+
+const LAST: Stmt = Stmt {
+    name: "jobs.last",
+    text: "SELECT number FROM jobs WHERE tenant = $1 AND user_id = $2 ORDER BY number DESC LIMIT 1",
+};
+const INSERT: Stmt = Stmt {
+    name: "jobs.insert",
+    text: "INSERT INTO jobs (tenant, user_id, number, kind, subject, due) VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const DUE: Stmt = Stmt {
+    name: "jobs.due",
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs AS s WHERE due <= $1 AND held = 0
+           AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
+                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
+           ORDER BY due LIMIT $2",
+};
+const STILL: Stmt = Stmt {
+    name: "jobs.is_due",
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs AS s
+           WHERE tenant = $1 AND user_id = $2 AND number = $3 AND held = 0
+           AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
+                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)",
+};
+const REVIEWS_COUNT: Stmt = Stmt {
+    name: "jobs.reviews_count",
+    text: "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE due IS NULL AND kind IN ('data-change', 'check')
+           LIMIT $1) AS waiting",
+};
+const DUE_COUNT: Stmt = Stmt {
+    name: "jobs.due_count",
+    text: "SELECT count(*) FROM (SELECT 1 FROM jobs AS s WHERE due <= $1 AND held = 0
+           AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
+                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
+           LIMIT $2) AS waiting",
+};
+const DROP: Stmt =
+    Stmt { name: "jobs.delete", text: "DELETE FROM jobs WHERE tenant = $1 AND user_id = $2 AND number = $3" };
+const WAIT: Stmt = Stmt {
+    name: "jobs.park",
+    text: "UPDATE jobs SET due = NULL WHERE tenant = $1 AND user_id = $2 AND number = $3",
+};
+const WAKE: Stmt = Stmt {
+    name: "jobs.wake",
+    text: "UPDATE jobs SET due = $1 WHERE tenant = $2 AND user_id = $3 AND due IS NULL
+           AND kind IN ('account-group-closing', 'offboarding')",
+};
+
+const REVIEWS: Stmt = Stmt {
+    name: "jobs.reviews",
+    text: "SELECT s.tenant, s.user_id, s.number, s.kind, s.subject, s.due, s.held FROM jobs AS s
+           LEFT JOIN data_changes AS d ON d.tenant = s.tenant AND d.user_id = s.user_id AND d.id = s.subject
+           LEFT JOIN checks AS c ON c.tenant = s.tenant AND c.user_id = s.user_id AND c.id = s.subject
+           WHERE s.tenant = $1 AND s.due IS NULL AND s.kind IN ('data-change', 'check')
+           ORDER BY coalesce(d.created_at, c.created_at), s.user_id LIMIT $2",
+};
+const OF_USER: Stmt = Stmt {
+    name: "jobs.of_user",
+    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs
+           WHERE tenant = $1 AND user_id = $2 ORDER BY number",
+};
+const PUT: Stmt = Stmt {
+    name: "jobs.save",
+    text: "UPDATE jobs SET due = $1, held = $2 WHERE tenant = $3 AND user_id = $4 AND number = $5",
+};
+
+/// What is to be done to a user. Data changes of a user are done in the order of their numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    pub tenant: i64,
+    pub user: Uuid,
+    pub number: i64,
+    pub kind: String,
+    /// What it is about, by the kind.
+    pub subject: Uuid,
+    /// Not before; none while it waits: a data change or check for somebody, any other until something of the user is done.
+    pub due: Option<Timestamp>,
+    /// Held back by somebody, whatever is due.
+    pub held: bool,
+}
+
+/// The subject is the data change.
+pub const DATA_CHANGE: &str = "data-change";
+/// The subject is the check.
+pub const CHECK: &str = "check";
+/// The subject is the account.
+pub const ACCOUNT_CLOSING: &str = "account-closing";
+/// The subject is the account group.
+pub const ACCOUNT_GROUP_CLOSING: &str = "account-group-closing";
+/// The subject is the user.
+pub const OFFBOARDING: &str = "offboarding";
+
+/// The subject is the user, who has been held back until then.
+pub const ACTIVATION: &str = "activation";
+
+/// Adds a step behind those that the user has; under the tenant's lock.
+pub fn enqueue(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    kind: &str,
+    subject: Uuid,
+    due: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let last = tx.one(&LAST, &[Value::Int(tenant), Value::Id(user)], |row| row.int(0))?;
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Int(tenant),
+            Value::Id(user),
+            Value::Int(last.unwrap_or(0) + 1),
+            Value::Text(kind),
+            Value::Id(subject),
+            due.map_or(Value::Null, Value::At),
+        ],
+    )
+}
+
+/// Steps that are due, of each user's data changes the first alone, at most so many.
+pub fn list_due(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Job>, StoreError> {
+    tx.all(&DUE, &[Value::At(now), Value::Int(most)], job)
+}
+
+/// Whether a step is still there and its turn; under the tenant's lock it stays so.
+pub fn is_still_due(tx: &Tx<'_>, one: &Job) -> Result<bool, StoreError> {
+    Ok(tx.one(&STILL, &one.key_values(), job)?.as_ref() == Some(one))
+}
+
+/// How many steps wait, of all tenants.
+pub struct WaitingJobs {
+    /// For an operator's decision.
+    pub reviews: i64,
+    /// For the worker.
+    pub due: i64,
+}
+
+/// Rows that are looked at to count what waits.
+const MOST_COUNTED: i64 = 10_000;
+
+/// Counts what waits, each up to 10,000.
+pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreError> {
+    let count = |row: &Row<'_>| row.int(0);
+    let reviews = tx.one(&REVIEWS_COUNT, &[Value::Int(MOST_COUNTED)], count)?.unwrap_or_default();
+    let due = tx.one(&DUE_COUNT, &[Value::At(now), Value::Int(MOST_COUNTED)], count)?.unwrap_or_default();
+    Ok(WaitingJobs { reviews, due })
+}
+
+/// Forgets a step that is done, and looks again at what waits for something of the user to be done.
+pub fn finish(tx: &Tx<'_>, job: &Job, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&DROP, &job.key_values())?;
+    tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant), Value::Id(job.user)]).map(drop)
+}
+
+/// Lets a step wait until something else of the user is done.
+pub fn park(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
+    tx.execute_one(&WAIT, &job.key_values())
+}
+
+/// Steps of a tenant that wait for somebody to decide, at most so many, those about the oldest matters first.
+pub fn list_reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Job>, StoreError> {
+    tx.all(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], job)
+}
+
+/// Holds back what is to be done to a user of a kind.
+pub fn hold_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
+    let all = of_user(tx, tenant, user)?;
+    let mut own = all.into_iter().filter(|job| job.kind == kind);
+    own.try_for_each(|job| save(tx, &Job { held: true, ..job }))
+}
+
+/// Forgets what is to be done to a user of a kind.
+pub fn delete_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
+    let all = of_user(tx, tenant, user)?;
+    let mut own = all.into_iter().filter(|job| job.kind == kind);
+    own.try_for_each(|job| tx.execute_one(&DROP, &job.key_values()))
+}
+
+/// All that is still to be done to a user.
+pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Job>, StoreError> {
+    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], job)
+}
+
+/// Counts what of a kind has been begun for a user and is not done.
+pub fn count_open(tx: &Tx<'_>, (tenant, user): (i64, Uuid), kind: &str) -> Result<usize, StoreError> {
+    Ok(of_user(tx, tenant, user)?.iter().filter(|job| job.kind == kind).count())
+}
+
+/// Keeps when a step is due, and whether somebody holds it back.
+pub fn save(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
+    let due = job.due.map_or(Value::Null, Value::At);
+    let [tenant, user, number] = job.key_values();
+    tx.execute_one(&PUT, &[due, Value::Int(job.held.into()), tenant, user, number])
+}
+
+impl Job {
+    fn key_values(&self) -> [Value<'static>; 3] {
+        [Value::Int(self.tenant), Value::Id(self.user), Value::Int(self.number)]
+    }
+}
+
+fn job(row: &Row<'_>) -> Result<Job, StoreError> {
+    Ok(Job {
+        tenant: row.int(0)?,
+        user: row.id(1)?,
+        number: row.int(2)?,
+        kind: row.text(3)?.to_owned(),
+        subject: row.id(4)?,
+        due: row.at_or_null(5)?,
+        held: row.int(6)? != 0,
+    })
+}

@@ -1,0 +1,388 @@
+//! Pages of lists: by creation, which is a range of the dense number, or by last update.
+
+use std::cmp::Ordering;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::encryption::UserKey;
+use super::engine::sql;
+use super::{Row, Stmt, StoreError, Tx};
+
+/// Bytes of items in an answer; an item that alone has more is answered alone.
+pub const MOST_BYTES: usize = 4 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortKey {
+    CreatedAt,
+    UpdatedAt,
+}
+
+/// A part of a list, which can be sorted by `S`.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<S = SortKey> {
+    pub sort: S,
+    pub descending: bool,
+    pub offset: i64,
+    pub limit: i64,
+    /// Whether the answer says where the next page begins.
+    pub by_cursor: bool,
+    /// Begins behind this item.
+    pub after: Option<Cursor>,
+}
+
+impl<S: Copy> Page<S> {
+    /// The part of a list that is here as a whole, in order of creation, which decides between equal items.
+    pub fn of<T>(
+        self,
+        mut all: Vec<T>,
+        compare: impl Fn(S, &T, &T) -> Ordering,
+        view: impl Fn(&T) -> Value,
+    ) -> ListPage {
+        all.sort_by(|one, other| compare(self.sort, one, other));
+        if self.descending {
+            all.reverse();
+        }
+        let mut listed = ListPage::new(i64::try_from(all.len()).unwrap_or(i64::MAX));
+        let (offset, limit) = (usize::try_from(self.offset), usize::try_from(self.limit));
+        for one in all.iter().skip(offset.unwrap_or(all.len())).take(limit.unwrap_or(0)) {
+            listed.add(&view(one));
+        }
+        listed
+    }
+}
+
+/// An item of a list, behind which another page begins. Unlike an offset it costs the same anywhere in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Microseconds since 1970.
+    updated_at: i64,
+    number: i64,
+}
+
+impl Cursor {
+    const FIRST: Self = Self { updated_at: i64::MIN, number: i64::MIN };
+    const LAST: Self = Self { updated_at: i64::MAX, number: i64::MAX };
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.updated_at, self.number)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (updated_at, number) = text.split_once('.')?;
+            let cursor = Self { updated_at: updated_at.parse().ok()?, number: number.parse().ok()? };
+            // One text for each, and no number that cannot be counted on from.
+            let is_known = cursor.to_string() == text && (1..i64::MAX).contains(&cursor.number);
+            is_known.then_some(cursor)
+        };
+        parse().ok_or("must be * or the next_cursor of an answer")
+    }
+}
+
+/// A page as it is put together.
+pub struct ListPage {
+    /// The items as the wire shows them, separated by commas.
+    pub json: String,
+    pub count: i64,
+    /// All items of the list.
+    pub total: i64,
+    /// Where the next page begins, in a list that can be entered there and goes on.
+    pub next: Option<Cursor>,
+    is_full: bool,
+}
+
+impl ListPage {
+    pub fn new(total: i64) -> Self {
+        Self { json: String::new(), count: 0, total, next: None, is_full: false }
+    }
+
+    /// Adds an item behind the others, if it fits.
+    pub fn add(&mut self, item: &Value) {
+        let Ok(_) = self.write(|out| {
+            out.push_str(&item.to_string());
+            Ok::<_, Infallible>(())
+        });
+    }
+
+    /// Writes an item behind the others, if it fits; whether it did. Nothing follows one that did not.
+    pub fn write<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<bool, E> {
+        if self.is_full {
+            return Ok(false);
+        }
+        let before = self.json.len();
+        if self.count > 0 {
+            self.json.push(',');
+        }
+        write(&mut self.json)?;
+        if self.count > 0 && self.json.len() > MOST_BYTES {
+            self.json.truncate(before);
+            self.is_full = true;
+            return Ok(false);
+        }
+        self.count += 1;
+        Ok(true)
+    }
+}
+
+/// The statements of a list.
+pub struct PageStatements {
+    /// Columns before the number and the time of the last change, which come last.
+    pub width: usize,
+    pub created: Stmt,
+    pub created_backwards: Stmt,
+    pub updated: Stmt,
+    pub updated_backwards: Stmt,
+}
+
+/// The statements of a list of a table `t` with the columns `tenant`, `number` and `updated_at`.
+macro_rules! pages {
+    ($table:literal, $width:literal, $columns:literal, $join:literal) => {
+        $crate::store::paging::PageStatements {
+            width: $width,
+            created: $crate::store::Stmt {
+                name: concat!($table, ".by_creation"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    ", t.number, t.updated_at FROM ",
+                    $table,
+                    " AS t ",
+                    $join,
+                    " WHERE t.tenant = $1 AND t.number BETWEEN $2 AND $3 ORDER BY t.number"
+                ),
+            },
+            created_backwards: $crate::store::Stmt {
+                name: concat!($table, ".by_creation_backwards"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    ", t.number, t.updated_at FROM ",
+                    $table,
+                    " AS t ",
+                    $join,
+                    " WHERE t.tenant = $1 AND t.number BETWEEN $2 AND $3 ORDER BY t.number DESC"
+                ),
+            },
+            // The inner query walks the index alone, so that what the offset skips is never read.
+            updated: $crate::store::Stmt {
+                name: concat!($table, ".by_update"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    ", t.number, t.updated_at FROM (SELECT number, updated_at FROM ",
+                    $table,
+                    " WHERE tenant = $1 AND (updated_at, number) > ($2, $3) ",
+                    "ORDER BY updated_at, number LIMIT $4 OFFSET $5) AS page JOIN ",
+                    $table,
+                    " AS t ON t.tenant = $1 AND t.number = page.number ",
+                    $join,
+                    " ORDER BY page.updated_at, page.number"
+                ),
+            },
+            updated_backwards: $crate::store::Stmt {
+                name: concat!($table, ".by_update_backwards"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    ", t.number, t.updated_at FROM (SELECT number, updated_at FROM ",
+                    $table,
+                    " WHERE tenant = $1 AND (updated_at, number) < ($2, $3) ",
+                    "ORDER BY updated_at DESC, number DESC LIMIT $4 OFFSET $5) AS page JOIN ",
+                    $table,
+                    " AS t ON t.tenant = $1 AND t.number = page.number ",
+                    $join,
+                    " ORDER BY page.updated_at DESC, page.number DESC"
+                ),
+            },
+        }
+    };
+}
+pub(super) use pages;
+
+/// A page of a tenant's list of `total` items. By creation its cost does not depend on the offset.
+pub fn list(
+    tx: &Tx<'_>,
+    pages: &PageStatements,
+    tenant: i64,
+    page: Page,
+    total: i64,
+    mut write: impl FnMut(&Row<'_>, &mut String) -> Result<(), StoreError>,
+) -> Result<ListPage, StoreError> {
+    let Page { sort, descending, offset, limit, by_cursor, after } = page;
+    let (stmt, values) = match (sort, descending) {
+        (SortKey::CreatedAt, false) => {
+            let behind = after.map_or(offset, |after| after.number);
+            (&pages.created, vec![behind + 1, behind.saturating_add(limit)])
+        }
+        (SortKey::CreatedAt, true) => {
+            let last = after.map_or(total - offset, |after| after.number - 1);
+            (&pages.created_backwards, vec![last - limit + 1, last])
+        }
+        (SortKey::UpdatedAt, false) => {
+            let Cursor { updated_at, number } = after.unwrap_or(Cursor::FIRST);
+            (&pages.updated, vec![updated_at, number, limit, offset])
+        }
+        (SortKey::UpdatedAt, true) => {
+            let Cursor { updated_at, number } = after.unwrap_or(Cursor::LAST);
+            (&pages.updated_backwards, vec![updated_at, number, limit, offset])
+        }
+    };
+    let values: Vec<_> = std::iter::once(tenant).chain(values).map(sql::Value::Int).collect();
+    let (mut listed, mut last) = (ListPage::new(total), None);
+    if limit > 0 {
+        tx.each(stmt, &values, |row| {
+            if listed.write(|out| write(row, out))? {
+                last = Some(Cursor { number: row.int(pages.width)?, updated_at: row.int(pages.width + 1)? });
+            }
+            Ok(())
+        })?;
+    }
+    let is_end = !listed.is_full && listed.count < limit || after.is_none() && offset + listed.count >= total;
+    listed.next = last.filter(|_| by_cursor && !is_end);
+    Ok(listed)
+}
+
+/// A record of which a user can have many.
+pub trait UserRecord: Sized {
+    const LIST: &'static UserListStatements;
+
+    fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError>;
+}
+
+/// The statements of a list of a user's records.
+pub struct UserListStatements {
+    pub all: Stmt,
+    pub part: Stmt,
+    pub count: Stmt,
+}
+
+/// The statements of a list of a table with the columns `tenant`, `user_id`, `created_at` and `id`.
+macro_rules! user_list {
+    ($table:literal, $columns:literal) => {
+        $crate::store::paging::UserListStatements {
+            all: $crate::store::Stmt {
+                name: concat!($table, ".of_user"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    " FROM ",
+                    $table,
+                    " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id"
+                ),
+            },
+            part: $crate::store::Stmt {
+                name: concat!($table, ".part"),
+                text: concat!(
+                    "SELECT ",
+                    $columns,
+                    " FROM ",
+                    $table,
+                    " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4"
+                ),
+            },
+            count: $crate::store::Stmt {
+                name: concat!($table, ".count"),
+                text: concat!("SELECT count(*) FROM ", $table, " WHERE tenant = $1 AND user_id = $2"),
+            },
+        }
+    };
+}
+pub(super) use user_list;
+
+/// Shows the records of a user one by one, the oldest first.
+pub fn each_of_user<T: UserRecord>(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    mut see: impl FnMut(T),
+) -> Result<(), StoreError> {
+    tx.each(&T::LIST.all, &[sql::Value::Int(tenant), sql::Value::Id(user)], |row| {
+        see(T::open(row, user, key)?);
+        Ok(())
+    })
+}
+
+/// A page of the records of a user by creation, the oldest first.
+pub fn list_of_user<T: UserRecord>(
+    tx: &Tx<'_>,
+    of: (i64, Uuid),
+    key: &UserKey,
+    page: Page,
+    view: impl Fn(&T) -> Value,
+) -> Result<ListPage, StoreError> {
+    let mut listed = ListPage::new(count_of_user::<T>(tx, of)?);
+    for record in slice_of_user(tx, of, key, (page.offset, page.limit))? {
+        listed.add(&view(&record));
+    }
+    Ok(listed)
+}
+
+/// Returns how many records a user has, and the last of them, at most so many, the oldest first.
+pub fn last_of_user<T: UserRecord>(
+    tx: &Tx<'_>,
+    of: (i64, Uuid),
+    key: &UserKey,
+    most: i64,
+) -> Result<(i64, Vec<T>), StoreError> {
+    let count = count_of_user::<T>(tx, of)?;
+    Ok((count, slice_of_user(tx, of, key, (0.max(count - most), most))?))
+}
+
+fn slice_of_user<T: UserRecord>(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Uuid),
+    key: &UserKey,
+    (offset, limit): (i64, i64),
+) -> Result<Vec<T>, StoreError> {
+    let of = [sql::Value::Int(tenant), sql::Value::Id(user)];
+    let part = [sql::Value::Int(limit), sql::Value::Int(offset)];
+    tx.all(&T::LIST.part, &[of, part].concat(), |row| T::open(row, user, key))
+}
+
+fn count_of_user<T: UserRecord>(tx: &Tx<'_>, (tenant, user): (i64, Uuid)) -> Result<i64, StoreError> {
+    let count = tx.one(&T::LIST.count, &[sql::Value::Int(tenant), sql::Value::Id(user)], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_it_would_be_too_large_and_nothing_is_left_out_before() {
+        let item = Value::String("x".repeat(MOST_BYTES / 3));
+        let mut listed = ListPage::new(9);
+        for _ in 0..3 {
+            listed.add(&item);
+        }
+        listed.add(&Value::Null);
+        assert_eq!(listed.count, 2, "what would still fit must not follow what did not");
+        let items: Vec<Value> = serde_json::from_str(&format!("[{}]", listed.json)).unwrap();
+        assert_eq!(items, [item.clone(), item]);
+        let mut listed = ListPage::new(2);
+        listed.add(&Value::String("x".repeat(2 * MOST_BYTES)));
+        listed.add(&Value::Null);
+        assert_eq!(listed.count, 1, "one item is always answered");
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor = Cursor { updated_at: -5, number: 7 };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for text in
+            ["", ".", "1", "1.", "1.0", "1.-1", "01.1", "+1.1", "1.1 ", "1.9223372036854775807", "x.1"]
+        {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The catalogue of tables: columns, keys and the order of references.
+//!
+//! The copy, batched inserts and `doctor` read it; a test compares it with the migrated schema of each engine.
+
+/// The type of a column.
+#[derive(Clone, Copy, PartialEq)]
+pub enum ColumnKind {
+    Int,
+    Text,
+    Bytes,
+    Id,
+}
+use ColumnKind::{Bytes, Id, Int, Text};
+
+/// A table.
+#[derive(Clone, Copy)]
+pub struct TableSchema {
+    pub name: &'static str,
+    /// Those of the key first.
+    pub columns: &'static [(&'static str, ColumnKind)],
+    /// Number of columns of the key.
+    pub key: usize,
+    /// Whether rows are deleted and no other table refers to them: a repeated copy writes them anew.
+    pub is_short_lived: bool,
+}
+
+const fn lasting(
+    name: &'static str,
+    key: usize,
+    columns: &'static [(&'static str, ColumnKind)],
+) -> TableSchema {
+    TableSchema { name, columns, key, is_short_lived: false }
+}
+
+const fn short_lived(
+    name: &'static str,
+    key: usize,
+    columns: &'static [(&'static str, ColumnKind)],
+) -> TableSchema {
+    TableSchema { name, columns, key, is_short_lived: true }
+}
+
+/// Columns of account groups and of accounts.
+const ACCOUNTS: &[(&str, ColumnKind)] = &[
+    ("tenant", Int),
+    ("number", Int),
+    ("id", Id),
+    ("user_id", Id),
+    ("created_at", Int),
+    ("updated_at", Int),
+    ("status", Text),
+    ("sealed", Bytes),
+];
+
+/// All tables, each behind those that it refers to. Clients and operators come last: a register that was copied in part
+/// authenticates nobody.
+pub const TABLES: [TableSchema; 29] = [
+    lasting(
+        "tenants",
+        1,
+        &[
+            ("number", Int),
+            ("name", Text),
+            ("settings", Text),
+            ("sealed_key", Bytes),
+            ("master_key", Text),
+            ("created_at", Int),
+        ],
+    ),
+    lasting(
+        "users",
+        2,
+        &[
+            ("tenant", Int),
+            ("number", Int),
+            ("id", Id),
+            ("status", Text),
+            ("version", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("postal_follows_address", Int),
+            ("data_key", Bytes),
+            ("person", Bytes),
+            ("suspended", Int),
+        ],
+    ),
+    lasting(
+        "identifiers",
+        3,
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("id", Id),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("sealed", Bytes),
+        ],
+    ),
+    lasting(
+        "data_changes",
+        3,
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("id", Id),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("state", Text),
+            ("sealed", Bytes),
+        ],
+    ),
+    lasting("check_results", 2, &[("tenant", Int), ("user_id", Id), ("sealed", Bytes)]),
+    lasting(
+        "checks",
+        3,
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("id", Id),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("status", Text),
+            ("sealed", Bytes),
+        ],
+    ),
+    lasting(
+        "tax_residencies",
+        2,
+        &[("tenant", Int), ("user_id", Id), ("created_at", Int), ("updated_at", Int), ("sealed", Bytes)],
+    ),
+    lasting("account_groups", 2, ACCOUNTS),
+    lasting("accounts", 2, ACCOUNTS),
+    short_lived(
+        "simulated_outcomes",
+        3,
+        &[("tenant", Int), ("user_id", Id), ("kind", Text), ("sealed", Bytes)],
+    ),
+    short_lived("search_index", 3, &[("tenant", Int), ("mac", Bytes), ("user_id", Id)]),
+    short_lived(
+        "jobs",
+        3,
+        &[
+            ("tenant", Int),
+            ("user_id", Id),
+            ("number", Int),
+            ("kind", Text),
+            ("subject", Id),
+            ("due", Int),
+            ("held", Int),
+        ],
+    ),
+    lasting(
+        "events",
+        2,
+        &[
+            ("tenant", Int),
+            ("number", Int),
+            ("id", Id),
+            ("created_at", Int),
+            ("type", Text),
+            ("subject", Id),
+            ("sealed", Bytes),
+            ("chain_hash", Bytes),
+        ],
+    ),
+    short_lived(
+        "idempotent_responses",
+        3,
+        &[
+            ("tenant", Int),
+            ("operation", Text),
+            ("idempotency_key", Id),
+            ("fingerprint", Bytes),
+            ("status", Int),
+            ("subject", Id),
+            ("sealed", Bytes),
+            ("created_at", Int),
+        ],
+    ),
+    short_lived("backfills", 2, &[("tenant", Int), ("name", Text), ("done", Int), ("last", Int)]),
+    short_lived("nonces", 1, &[("hash", Bytes), ("until", Int)]),
+    short_lived(
+        "signing_keys",
+        1,
+        &[
+            ("id", Id),
+            ("tenant", Int),
+            ("spki", Bytes),
+            ("sealed", Bytes),
+            ("created_at", Int),
+            ("retired_at", Int),
+        ],
+    ),
+    short_lived(
+        "event_endpoints",
+        1,
+        &[("id", Id), ("tenant", Int), ("target", Text), ("created_at", Int), ("seen_at", Int)],
+    ),
+    short_lived(
+        "webhooks",
+        1,
+        &[
+            ("id", Id),
+            ("tenant", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("content", Text),
+            ("enabled", Int),
+            ("event_endpoint", Id),
+            ("paused", Int),
+            ("version", Int),
+            ("packages", Int),
+            ("settled", Int),
+            ("failures", Int),
+            ("next_attempt", Int),
+            ("last_success_at", Int),
+            ("last_failure_at", Int),
+            ("lease", Id),
+            ("lease_until", Int),
+        ],
+    ),
+    short_lived(
+        "webhook_event_ranges",
+        2,
+        &[("webhook", Id), ("number", Int), ("next", Int), ("last", Int), ("filter", Text)],
+    ),
+    short_lived(
+        "webhook_packages",
+        2,
+        &[
+            ("webhook", Id),
+            ("number", Int),
+            ("first", Int),
+            ("last", Int),
+            ("filter", Text),
+            ("events", Int),
+            ("bytes", Int),
+            ("digest", Bytes),
+            ("created_at", Int),
+            ("state", Text),
+            ("attempts", Int),
+            ("settled_at", Int),
+        ],
+    ),
+    short_lived(
+        "webhook_attempts",
+        3,
+        &[
+            ("webhook", Id),
+            ("package", Int),
+            ("number", Int),
+            ("created_at", Int),
+            ("duration_us", Int),
+            ("outcome", Text),
+            ("status", Int),
+            ("answer", Bytes),
+        ],
+    ),
+    lasting(
+        "tenant_sequences",
+        1,
+        &[("tenant", Int), ("users", Int), ("events", Int), ("last_at", Int), ("chain_hash", Bytes)],
+    ),
+    lasting(
+        "clients",
+        1,
+        &[
+            ("id", Id),
+            ("tenant", Int),
+            ("secret", Bytes),
+            ("declared", Bytes),
+            ("scopes", Text),
+            ("created_at", Int),
+        ],
+    ),
+    lasting(
+        "signature_counts",
+        1,
+        &[
+            ("client", Id),
+            ("since", Int),
+            ("last_at", Int),
+            ("taken", Int),
+            ("refused", Int),
+            ("refused_at", Int),
+            ("reason", Text),
+        ],
+    ),
+    short_lived(
+        "client_keys",
+        1,
+        &[("id", Id), ("client", Id), ("spki", Bytes), ("created_at", Int), ("revoked_at", Int)],
+    ),
+    lasting(
+        "operators",
+        1,
+        &[
+            ("id", Id),
+            ("name", Text),
+            ("role", Text),
+            ("tenant", Int),
+            ("password", Text),
+            ("created_at", Int),
+            ("disabled_at", Int),
+        ],
+    ),
+    short_lived("sessions", 1, &[("hash", Bytes), ("operator", Id), ("created_at", Int), ("expires", Int)]),
+    short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
+];

@@ -1,0 +1,410 @@
+//! Tables `tenants`, `tenant_sequences`, `clients`, `client_keys` and `tokens`.
+
+pub mod operators;
+pub mod signature_counts;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::encryption::{MasterKey, TenantKey};
+use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::domain::delivery::event::ChainHash;
+use crate::domain::tenants::TenantSettings;
+
+pub const STATEMENTS: &[&Stmt] = &[
+    &INSERT_TENANT,
+    &INSERT_HEAD,
+    &UPDATE_SETTINGS,
+    &UPDATE_TENANT_KEY,
+    &TENANT_BY_NAME,
+    &TENANT_BY_NUMBER,
+    &ALL_TENANTS,
+    &TAKE_HEAD,
+    &SAVE_HEAD,
+    &END_OF_CHAIN,
+    &USERS_OF,
+    &INSERT_CLIENT,
+    &UPDATE_CLIENT,
+    &CLIENT_BY_ID,
+    &CLIENTS_OF,
+    &INSERT_KEY,
+    &REVOKE_KEY,
+    &KEYS_OF,
+    &KEY_BY_ID,
+    &INSERT_TOKEN,
+    &TOKEN_BY_HASH,
+    &DROP_TOKENS,
+    &SWEEP_TOKENS,
+];
+
+const INSERT_TENANT: Stmt = Stmt {
+    name: "tenants.insert",
+    text: "INSERT INTO tenants (number, name, settings, sealed_key, master_key, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const INSERT_HEAD: Stmt = Stmt {
+    name: "tenant_sequences.insert",
+    text: "INSERT INTO tenant_sequences (tenant, users, events, last_at, chain_hash) VALUES ($1, 0, 0, 0, $2)",
+};
+const UPDATE_SETTINGS: Stmt =
+    Stmt { name: "tenants.settings", text: "UPDATE tenants SET settings = $1 WHERE number = $2" };
+const UPDATE_TENANT_KEY: Stmt = Stmt {
+    name: "tenants.rewrap",
+    text: "UPDATE tenants SET sealed_key = $1, master_key = $2 WHERE number = $3",
+};
+const TENANT_BY_NAME: Stmt = Stmt {
+    name: "tenants.by_name",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants WHERE name = $1",
+};
+const TENANT_BY_NUMBER: Stmt = Stmt {
+    name: "tenants.by_number",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants WHERE number = $1",
+};
+const ALL_TENANTS: Stmt = Stmt {
+    name: "tenants.all",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
+};
+// An UPDATE and not a SELECT: on an engine with several writers it takes the row's lock, in one text for all.
+const TAKE_HEAD: Stmt = Stmt {
+    name: "tenant_sequences.lock",
+    text: "UPDATE tenant_sequences SET last_at = last_at WHERE tenant = $1 RETURNING users, events, last_at, chain_hash",
+};
+const SAVE_HEAD: Stmt = Stmt {
+    name: "tenant_sequences.save",
+    text: "UPDATE tenant_sequences SET users = $1, events = $2, last_at = $3, chain_hash = $4 WHERE tenant = $5",
+};
+const END_OF_CHAIN: Stmt = Stmt {
+    name: "tenant_sequences.chain_end",
+    text: "SELECT events, chain_hash FROM tenant_sequences WHERE tenant = $1",
+};
+const USERS_OF: Stmt =
+    Stmt { name: "tenant_sequences.users", text: "SELECT users FROM tenant_sequences WHERE tenant = $1" };
+const INSERT_CLIENT: Stmt = Stmt {
+    name: "clients.insert",
+    text: "INSERT INTO clients (id, tenant, secret, declared, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const UPDATE_CLIENT: Stmt = Stmt {
+    name: "clients.update",
+    text: "UPDATE clients SET secret = $1, declared = $2, scopes = $3 WHERE id = $4",
+};
+const CLIENT_BY_ID: Stmt = Stmt {
+    name: "clients.by_id",
+    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE id = $1",
+};
+const CLIENTS_OF: Stmt = Stmt {
+    name: "clients.of_tenant",
+    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE tenant = $1 ORDER BY created_at, id",
+};
+const INSERT_KEY: Stmt = Stmt {
+    name: "client_keys.insert",
+    text: "INSERT INTO client_keys (id, client, spki, created_at) VALUES ($1, $2, $3, $4)",
+};
+const REVOKE_KEY: Stmt = Stmt {
+    name: "client_keys.revoke",
+    text: "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
+};
+const KEYS_OF: Stmt = Stmt {
+    name: "client_keys.of_client",
+    text: "SELECT id, client, spki, created_at, revoked_at FROM client_keys WHERE client = $1 ORDER BY created_at, id",
+};
+const KEY_BY_ID: Stmt = Stmt {
+    name: "client_keys.by_id",
+    text: "SELECT id, client, spki, created_at, revoked_at FROM client_keys WHERE id = $1",
+};
+const INSERT_TOKEN: Stmt = Stmt {
+    name: "tokens.insert",
+    text: "INSERT INTO tokens (hash, client, scopes, expires) VALUES ($1, $2, $3, $4)",
+};
+const TOKEN_BY_HASH: Stmt =
+    Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
+const DROP_TOKENS: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
+const SWEEP_TOKENS: Stmt = Stmt {
+    name: "tokens.delete_expired",
+    text: "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires < $1 LIMIT $2)",
+};
+
+pub struct TenantRow {
+    pub number: i64,
+    pub name: String,
+    pub settings: TenantSettings,
+    pub sealed_key: Vec<u8>,
+    /// Fingerprint of the master key that wraps `sealed_key`.
+    pub master_key: String,
+    pub created_at: Timestamp,
+}
+
+fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
+    let settings =
+        serde_json::from_str(row.text(2)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(TenantRow {
+        number: row.int(0)?,
+        name: row.text(1)?.to_owned(),
+        settings,
+        sealed_key: row.bytes(3)?.to_vec(),
+        master_key: row.text(4)?.to_owned(),
+        created_at: row.at(5)?,
+    })
+}
+
+fn json(settings: &TenantSettings) -> String {
+    serde_json::to_string(settings).expect("settings are plain data")
+}
+
+pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
+    let TenantRow { number, name, settings, sealed_key, master_key, created_at } = tenant;
+    let settings = json(settings);
+    tx.execute_one(
+        &INSERT_TENANT,
+        &[
+            Value::Int(*number),
+            Value::Text(name),
+            Value::Text(&settings),
+            Value::Bytes(sealed_key),
+            Value::Text(master_key),
+            Value::At(*created_at),
+        ],
+    )?;
+    tx.execute_one(&INSERT_HEAD, &[Value::Int(*number), Value::Bytes(&ChainHash::default())])
+}
+
+pub fn set_settings(tx: &Tx<'_>, number: i64, settings: &TenantSettings) -> Result<(), StoreError> {
+    tx.execute_one(&UPDATE_SETTINGS, &[Value::Text(&json(settings)), Value::Int(number)])
+}
+
+pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) -> Result<(), StoreError> {
+    tx.execute_one(
+        &UPDATE_TENANT_KEY,
+        &[Value::Bytes(sealed_key), Value::Text(master_key), Value::Int(number)],
+    )
+}
+
+/// A tenant that must exist, and its key.
+pub fn open(tx: &Tx<'_>, number: i64, master_key: &MasterKey) -> Result<(TenantRow, TenantKey), StoreError> {
+    let row = by_number(tx, number)?;
+    let row = row.ok_or_else(|| StoreError::Corrupt(format!("tenant {number} is gone")))?;
+    let key = master_key.open_tenant_key(number, &row.sealed_key)?;
+    Ok((row, key))
+}
+
+pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<TenantRow>, StoreError> {
+    tx.one(&TENANT_BY_NAME, &[Value::Text(name)], tenant)
+}
+
+pub fn by_number(tx: &Tx<'_>, number: i64) -> Result<Option<TenantRow>, StoreError> {
+    tx.one(&TENANT_BY_NUMBER, &[Value::Int(number)], tenant)
+}
+
+pub fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
+    tx.all(&ALL_TENANTS, &[], tenant)
+}
+
+/// What a write moves on: counters, last instant, end of the event chain.
+#[derive(Clone)]
+pub struct Sequence {
+    pub tenant: i64,
+    pub users: i64,
+    pub events: i64,
+    /// The instant of this write: the clock's, or one microsecond after the tenant's last if the clock has
+    /// gone back or stood still. So no two writes of a tenant share an instant, and order by creation is
+    /// order by number.
+    pub now: Timestamp,
+    pub chain_hash: ChainHash,
+}
+
+/// The heads that a transaction has locked, and whether they have moved: many units of one commit cost one
+/// lock and one update of a tenant's row.
+pub(super) type Sequences = BTreeMap<i64, (Sequence, bool)>;
+
+impl Sequence {
+    /// Asks for the lock before the first unit takes it.
+    pub(super) fn prefetch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
+        if tx.prefetched_sequences.borrow_mut().insert(tenant) {
+            tx.prefetch(&TAKE_HEAD, &[Value::Int(tenant)])
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Locks the tenant for the rest of the transaction: what is read from now on stays true until the commit.
+    pub fn lock(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Sequence, StoreError> {
+        let locked = tx.sequences.borrow().get(&tenant).map(|(sequence, _)| sequence.clone());
+        let mut sequence = match locked {
+            Some(sequence) => sequence,
+            None => {
+                let read = |row: &Row<'_>| {
+                    let (users, events) = (row.int(0)?, row.int(1)?);
+                    Ok(Sequence { tenant, users, events, now: row.at(2)?, chain_hash: row.array(3)? })
+                };
+                let sequence = tx.one(&TAKE_HEAD, &[Value::Int(tenant)], read)?;
+                let sequence =
+                    sequence.ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no head")))?;
+                tx.sequences.borrow_mut().insert(tenant, (sequence.clone(), false));
+                sequence
+            }
+        };
+        sequence.now = now.max(sequence.now + SignedDuration::from_micros(1));
+        Ok(sequence)
+    }
+
+    /// Keeps what the unit has moved.
+    pub fn save(self, tx: &Tx<'_>) {
+        tx.mark_written();
+        tx.sequences.borrow_mut().insert(self.tenant, (self, true));
+    }
+}
+
+/// Writes the heads that have moved: the last thing that a transaction does.
+pub(super) fn save_sequences(tx: &Tx<'_>) -> Result<(), StoreError> {
+    for (sequence, _) in tx.sequences.take().values().filter(|(_, moved)| *moved) {
+        let Sequence { tenant, users, events, now, chain_hash } = sequence;
+        let values = [
+            Value::Int(*users),
+            Value::Int(*events),
+            Value::At(*now),
+            Value::Bytes(chain_hash),
+            Value::Int(*tenant),
+        ];
+        tx.execute_one(&SAVE_HEAD, &values)?;
+    }
+    Ok(())
+}
+
+/// Number and chain_hash of a tenant's last event, as its head says.
+pub fn chain_end(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, ChainHash)>, StoreError> {
+    tx.one(&END_OF_CHAIN, &[Value::Int(tenant)], |row| Ok((row.int(0)?, row.array(1)?)))
+}
+
+pub fn count_users(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
+    Ok(tx.one(&USERS_OF, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
+}
+
+pub struct ClientRow {
+    pub id: Uuid,
+    pub tenant: i64,
+    /// [`super::seal::TenantKey::secret_mac`] of the secret.
+    pub secret: Vec<u8>,
+    /// The same of the secret that a tenants file last gave, if one did.
+    pub declared: Option<Vec<u8>>,
+    /// Separated by single spaces, in the order given.
+    pub scopes: String,
+    pub created_at: Timestamp,
+}
+
+fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
+    Ok(ClientRow {
+        id: row.id(0)?,
+        tenant: row.int(1)?,
+        secret: row.bytes(2)?.to_vec(),
+        declared: row.bytes_or_null(3)?.map(<[u8]>::to_vec),
+        scopes: row.text(4)?.to_owned(),
+        created_at: row.at(5)?,
+    })
+}
+
+pub fn insert_client(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
+    let ClientRow { id, tenant, secret, declared, scopes, created_at } = client;
+    tx.execute_one(
+        &INSERT_CLIENT,
+        &[
+            Value::Id(*id),
+            Value::Int(*tenant),
+            Value::Bytes(secret),
+            Value::bytes_or_null(declared.as_deref()),
+            Value::Text(scopes),
+            Value::At(*created_at),
+        ],
+    )
+}
+
+pub fn set_client(
+    tx: &Tx<'_>,
+    id: Uuid,
+    secret: &[u8],
+    declared: Option<&[u8]>,
+    scopes: &str,
+) -> Result<(), StoreError> {
+    let values = [Value::Bytes(secret), Value::bytes_or_null(declared), Value::Text(scopes), Value::Id(id)];
+    tx.execute_one(&UPDATE_CLIENT, &values)
+}
+
+pub fn client_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<ClientRow>, StoreError> {
+    tx.one(&CLIENT_BY_ID, &[Value::Id(id)], client)
+}
+
+pub fn clients_of(tx: &Tx<'_>, tenant: i64) -> Result<Vec<ClientRow>, StoreError> {
+    tx.all(&CLIENTS_OF, &[Value::Int(tenant)], client)
+}
+
+pub struct KeyRow {
+    pub id: Uuid,
+    pub client: Uuid,
+    /// Subject public key info, DER.
+    pub spki: Vec<u8>,
+    pub created_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+}
+
+fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
+    Ok(KeyRow {
+        id: row.id(0)?,
+        client: row.id(1)?,
+        spki: row.bytes(2)?.to_vec(),
+        created_at: row.at(3)?,
+        revoked_at: row.at_or_null(4)?,
+    })
+}
+
+pub fn insert_key(
+    tx: &Tx<'_>,
+    id: Uuid,
+    client: Uuid,
+    spki: &[u8],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute_one(&INSERT_KEY, &[Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now)])
+}
+
+/// Whether there was such a key in force.
+pub fn revoke_key(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&REVOKE_KEY, &[Value::At(now), Value::Id(id)])? == 1)
+}
+
+pub fn keys_of(tx: &Tx<'_>, client: Uuid) -> Result<Vec<KeyRow>, StoreError> {
+    tx.all(&KEYS_OF, &[Value::Id(client)], key)
+}
+
+pub fn key_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<KeyRow>, StoreError> {
+    tx.one(&KEY_BY_ID, &[Value::Id(id)], key)
+}
+
+pub struct TokenRow {
+    pub client: Uuid,
+    pub scopes: String,
+    pub expires: Timestamp,
+}
+
+/// `hash` is the SHA-256 of the token, which itself is never kept.
+pub fn insert_token(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), StoreError> {
+    let TokenRow { client, scopes, expires } = token;
+    tx.execute_one(
+        &INSERT_TOKEN,
+        &[Value::Bytes(hash), Value::Id(*client), Value::Text(scopes), Value::At(*expires)],
+    )
+}
+
+pub fn token(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+    tx.one(&TOKEN_BY_HASH, &[Value::Bytes(hash)], |row| {
+        Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?.to_owned(), expires: row.at(2)? })
+    })
+}
+
+pub fn delete_tokens(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
+    tx.execute(&DROP_TOKENS, &[Value::Id(client)])
+}
+
+/// Forgets at most `most` tokens that have expired; how many.
+pub fn delete_expired_tokens(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP_TOKENS, &[Value::At(now), Value::Int(most)])
+}

@@ -1,0 +1,164 @@
+//! Tables `operators` and `sessions`.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::domain::suggest::did_you_mean;
+use crate::store::{Row, Stmt, StoreError, Tx, Value};
+
+pub const STATEMENTS: &[&Stmt] =
+    &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &SWEEP];
+
+const INSERT: Stmt = Stmt {
+    name: "operators.insert",
+    text: "INSERT INTO operators (id, name, role, tenant, password, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const BY_NAME: Stmt = Stmt {
+    name: "operators.by_name",
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
+           FROM operators AS o LEFT JOIN tenants AS t ON t.number = o.tenant WHERE o.name = $1",
+};
+const ALL: Stmt = Stmt {
+    name: "operators.all",
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
+           FROM operators AS o LEFT JOIN tenants AS t ON t.number = o.tenant ORDER BY o.name",
+};
+const DISABLE: Stmt = Stmt {
+    name: "operators.disable",
+    text: "UPDATE operators SET disabled_at = $1 WHERE id = $2 AND disabled_at IS NULL",
+};
+const INSERT_SESSION: Stmt = Stmt {
+    name: "sessions.insert",
+    text: "INSERT INTO sessions (hash, operator, created_at, expires) VALUES ($1, $2, $3, $4)",
+};
+const BY_SESSION: Stmt = Stmt {
+    name: "sessions.operator",
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
+           FROM sessions AS s JOIN operators AS o ON o.id = s.operator
+           LEFT JOIN tenants AS t ON t.number = o.tenant
+           WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)",
+};
+const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE hash = $1" };
+const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
+const SWEEP: Stmt = Stmt {
+    name: "sessions.delete_expired",
+    text: "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires < $1 LIMIT $2)",
+};
+
+/// What somebody may do; each may what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Decides.
+    Operator,
+    /// Makes and disables operators.
+    Administrator,
+}
+
+impl Role {
+    pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Administrator];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Administrator => "administrator",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|role| role.as_str() == text);
+        let names = || Self::ALL.map(Self::as_str);
+        known.ok_or_else(|| format!("must be one of {}{}", names().join(", "), did_you_mean(text, names())))
+    }
+}
+
+#[derive(Clone)]
+pub struct Operator {
+    pub id: Uuid,
+    pub name: String,
+    pub role: Role,
+    /// Whose people they see; of all tenants without one.
+    pub tenant: Option<i64>,
+    pub tenant_name: Option<String>,
+    /// Argon2id, PHC string.
+    pub password: Option<String>,
+    pub created_at: Timestamp,
+    pub disabled_at: Option<Timestamp>,
+}
+
+fn operator(row: &Row<'_>) -> Result<Operator, StoreError> {
+    Ok(Operator {
+        id: row.id(0)?,
+        name: row.text(1)?.to_owned(),
+        role: row.text(2)?.parse().map_err(StoreError::Corrupt)?,
+        tenant: row.int_or_null(3)?,
+        tenant_name: row.text_or_null(4)?.map(str::to_owned),
+        password: row.text_or_null(5)?.map(str::to_owned),
+        created_at: row.at(6)?,
+        disabled_at: row.at_or_null(7)?,
+    })
+}
+
+pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
+    let Operator { id, name, role, tenant, password, created_at, .. } = new;
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Id(*id),
+            Value::Text(name),
+            Value::Text(role.as_str()),
+            tenant.map_or(Value::Null, Value::Int),
+            password.as_deref().map_or(Value::Null, Value::Text),
+            Value::At(*created_at),
+        ],
+    )
+}
+
+pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> {
+    tx.one(&BY_NAME, &[Value::Text(name)], operator)
+}
+
+pub fn all(tx: &Tx<'_>) -> Result<Vec<Operator>, StoreError> {
+    tx.all(&ALL, &[], operator)
+}
+
+/// Ends an operator and all that they are known by; whether there was one in force.
+pub fn disable(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    tx.execute(&END_ALL, &[Value::Id(id)])?;
+    Ok(tx.execute(&DISABLE, &[Value::At(now), Value::Id(id)])? == 1)
+}
+
+/// `hash` is the SHA-256 of the token, which itself is never kept. Without `expires` it is an access token.
+pub fn insert_session(
+    tx: &Tx<'_>,
+    hash: &[u8; 32],
+    operator: Uuid,
+    now: Timestamp,
+    expires: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let values =
+        [Value::Bytes(hash), Value::Id(operator), Value::At(now), expires.map_or(Value::Null, Value::At)];
+    tx.execute_one(&INSERT_SESSION, &values)
+}
+
+/// Who a token stands for, if it is in force.
+pub fn by_session(tx: &Tx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<Option<Operator>, StoreError> {
+    tx.one(&BY_SESSION, &[Value::Bytes(hash), Value::At(now)], operator)
+}
+
+pub fn end_session(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(&END, &[Value::Bytes(hash)]).map(drop)
+}
+
+/// Forgets at most `most` sessions that have expired; how many.
+pub fn delete_expired_sessions(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&SWEEP, &[Value::At(now), Value::Int(most)])
+}

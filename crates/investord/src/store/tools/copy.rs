@@ -1,0 +1,403 @@
+//! Copies a register row by row to another database, and compares digests.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use anyhow::{Context, bail, ensure};
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::domain::delivery::event::{ChainHash, Event};
+use crate::store::engine::sql::{ColumnValue, OwnedValue, Row};
+use crate::store::schema::{self, ColumnKind, TableSchema};
+use crate::store::tenants::TenantRow;
+use crate::store::{Database, Stmt, Store, StoreError, Tx, Value, tenants};
+
+/// Rows that are read, and written in one unit, at once.
+const PORTION: i64 = 1000;
+
+/// A table and the statements that walk it.
+pub struct Table {
+    pub name: &'static str,
+    columns: &'static [(&'static str, ColumnKind)],
+    is_short_lived: bool,
+    count: Stmt,
+    walk: TableWalk,
+    /// The way through the rows of one tenant, the last written ones at its end.
+    growth: Option<TableWalk>,
+    put: Stmt,
+    empty: Stmt,
+}
+
+/// An order of rows, and how to follow it.
+struct TableWalk {
+    /// Positions of the columns that say how far it is.
+    order: Vec<usize>,
+    first: Stmt,
+    next: Stmt,
+    last: Stmt,
+}
+
+pub static TABLES: LazyLock<Vec<Table>> =
+    LazyLock::new(|| schema::TABLES.into_iter().map(Table::of).collect());
+
+pub static EVENTS: LazyLock<&Table> =
+    LazyLock::new(|| TABLES.iter().find(|table| table.name == "events").expect("it is one of them"));
+
+impl Table {
+    fn of(schema: TableSchema) -> Self {
+        let TableSchema { name, columns, key, is_short_lived } = schema;
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let (all, keys) = (names.join(", "), names[..key].join(", "));
+        // A row that is nothing but its key is written over itself, so that it counts as written.
+        let others = if key < names.len() { &names[key..] } else { &names[..] };
+        let updates: Vec<String> = others.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let updates = updates.join(", ");
+        // What was written since a copy has the later instant, in users, or the higher number.
+        let growth: Option<&[&str]> = match name {
+            "users" => Some(&["updated_at", "number"]),
+            "events" => Some(&["number"]),
+            _ => None,
+        };
+        Self {
+            name,
+            columns,
+            is_short_lived,
+            count: stmt(name, format!("SELECT count(*) FROM {name}")),
+            walk: TableWalk::of(name, &names, &names[..key], ""),
+            growth: growth.map(|order| TableWalk::of(name, &names, order, "tenant = $1")),
+            put: stmt(
+                name,
+                format!(
+                    "INSERT INTO {name} ({all}) VALUES ({}) ON CONFLICT ({keys}) DO UPDATE SET {updates}",
+                    places(1, names.len())
+                ),
+            ),
+            empty: stmt(name, format!("DELETE FROM {name}")),
+        }
+    }
+
+    fn row(&self, row: &Row<'_>) -> Result<Vec<OwnedValue>, StoreError> {
+        let value = |(at, (_, kind)): (usize, &(&str, ColumnKind))| {
+            Ok(match row.raw(at)? {
+                ColumnValue::Null => Value::Null.into(),
+                ColumnValue::Int(value) => Value::Int(value).into(),
+                ColumnValue::Text(value) => Value::Text(value).into(),
+                ColumnValue::Bytes(_) if *kind == ColumnKind::Id => Value::Id(row.id(at)?).into(),
+                ColumnValue::Bytes(value) => Value::Bytes(value).into(),
+            })
+        };
+        self.columns.iter().enumerate().map(value).collect()
+    }
+
+    /// The next rows in the order of the key.
+    async fn after(
+        &'static self,
+        store: &Store,
+        last: Option<Vec<OwnedValue>>,
+        most: i64,
+    ) -> Result<Vec<Vec<OwnedValue>>, StoreError> {
+        self.read_chunk(store, &self.walk, None, last, most).await
+    }
+
+    /// The next rows of a walk, of one tenant if there is one.
+    async fn read_chunk(
+        &'static self,
+        store: &Store,
+        walk: &'static TableWalk,
+        tenant: Option<i64>,
+        last: Option<Vec<OwnedValue>>,
+        most: i64,
+    ) -> Result<Vec<Vec<OwnedValue>>, StoreError> {
+        let read = move |tx: &Tx<'_>| {
+            let mut rows = Vec::new();
+            let mut values: Vec<Value<'_>> = tenant.map(Value::Int).into_iter().collect();
+            values.extend(last.iter().flat_map(|last| walk.order.iter().map(|at| last[*at].as_value())));
+            values.push(Value::Int(most));
+            let stmt = if last.is_some() { &walk.next } else { &walk.first };
+            tx.each(stmt, &values, |row| {
+                rows.push(self.row(row)?);
+                Ok(())
+            })?;
+            Ok(rows)
+        };
+        store.scan("copy.read", read).await
+    }
+
+    /// The last row of a tenant in the order in which they were written.
+    async fn last_of(
+        &'static self,
+        store: &Store,
+        walk: &'static TableWalk,
+        tenant: i64,
+    ) -> Result<Option<Vec<OwnedValue>>, StoreError> {
+        let read = move |tx: &Tx<'_>| tx.one(&walk.last, &[Value::Int(tenant)], |row| self.row(row));
+        store.read("copy.last", read).await
+    }
+
+    /// How many rows there are.
+    pub async fn count(&'static self, store: &Store) -> Result<i64, StoreError> {
+        let count = store.read("copy.count", move |tx| tx.one(&self.count, &[], |row| row.int(0))).await?;
+        Ok(count.unwrap_or(0))
+    }
+}
+
+impl TableWalk {
+    /// `within` names the rows that it goes through, by parameters that come before its own.
+    fn of(name: &'static str, columns: &[&str], order: &[&str], within: &str) -> Self {
+        let (all, ordered) = (columns.join(", "), order.join(", "));
+        let backwards = order.iter().map(|name| format!("{name} DESC")).collect::<Vec<_>>().join(", ");
+        let from = 1 + within.matches('$').count();
+        let limit = from + order.len();
+        let given = if within.is_empty() { String::new() } else { format!("WHERE {within}") };
+        let and = if within.is_empty() { "WHERE".to_owned() } else { format!("{given} AND") };
+        let position = |wanted: &&str| columns.iter().position(|name| name == wanted).expect("a column");
+        Self {
+            order: order.iter().map(position).collect(),
+            first: stmt(name, format!("SELECT {all} FROM {name} {given} ORDER BY {ordered} LIMIT ${from}")),
+            next: stmt(
+                name,
+                format!(
+                    "SELECT {all} FROM {name} {and} ({ordered}) > ({}) ORDER BY {ordered} LIMIT ${limit}",
+                    places(from, order.len())
+                ),
+            ),
+            last: stmt(name, format!("SELECT {all} FROM {name} {given} ORDER BY {backwards} LIMIT 1")),
+        }
+    }
+}
+
+/// Once per table and process.
+fn stmt(name: &'static str, text: String) -> Stmt {
+    Stmt { name, text: text.leak() }
+}
+
+/// Parameters from a number on, as many as there are.
+fn places(from: usize, count: usize) -> String {
+    (from..from + count).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Empties a register: the way to begin a copy anew.
+pub async fn empty(store: &Store) -> Result<(), StoreError> {
+    let unit =
+        |tx: &Tx<'_>| TABLES.iter().rev().try_for_each(|table| tx.execute(&table.empty, &[]).map(|_| ()));
+    store.write_serializable("copy.empty", unit).await
+}
+
+/// Whether both lead to the same database, by whatever name.
+pub fn same(from: &Database, to: &Database) -> anyhow::Result<bool> {
+    Ok(match (from, to) {
+        (Database::Sqlite(from), Database::Sqlite(to)) => {
+            to.exists() && from.canonicalize()? == to.canonicalize()?
+        }
+        (Database::Postgres(from), Database::Postgres(to)) => from.identity()? == to.identity()?,
+        _ => false,
+    })
+}
+
+/// Refuses a target that holds another register than the source, a part of another, or a copy that has gone
+/// on by itself.
+pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
+    let source = from.read("tenants.all", tenants::all).await?;
+    for tenant in to.read("tenants.all", tenants::all).await? {
+        let identity = |tenant: &tenants::TenantRow| (tenant.number, tenant.name.clone(), tenant.created_at);
+        ensure!(
+            source.iter().any(|known| identity(known) == identity(&tenant)),
+            "the target holds another register: it has a tenant '{}' that the source has not",
+            tenant.name
+        );
+        let number = tenant.number;
+        let end = to.read("tenant_sequences.chain_end", move |tx| tenants::chain_end(tx, number)).await?;
+        if let Some((events, link)) = end.filter(|(events, _)| *events > 0) {
+            ensure!(
+                chain_hash_at(from, number, events).await?.as_deref() == Some(&link),
+                "the target is more than a copy: tenant '{}' has events of its own there",
+                tenant.name
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The link of a tenant's event in its chain.
+async fn chain_hash_at(store: &Store, tenant: i64, event: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    let before = [Value::Int(tenant), Value::Int(event - 1)].map(OwnedValue::from).into();
+    let rows = EVENTS.after(store, Some(before), 1).await?;
+    Ok(rows.first().and_then(|row| match (row[0].as_value(), row[1].as_value(), row.last()?.as_value()) {
+        (Value::Int(of), Value::Int(number), Value::Bytes(link)) if (of, number) == (tenant, event) => {
+            Some(link.to_vec())
+        }
+        _ => None,
+    }))
+}
+
+/// Copies a table; `progress` hears how many rows there are in the target. Safe to repeat after it broke off.
+pub async fn copy(
+    table: &'static Table,
+    from: &Store,
+    to: &Store,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<()> {
+    let mut walks = Vec::new();
+    if let Some(walk) = &table.growth {
+        progress(u64::try_from(table.count(to).await?)?);
+        for tenant in from.read("tenants.all", tenants::all).await? {
+            walks.push((walk, Some(tenant.number), table.last_of(to, walk, tenant.number).await?));
+        }
+    } else {
+        if table.is_short_lived {
+            to.write_serializable("copy.empty", |tx| tx.execute(&table.empty, &[])).await?;
+        }
+        walks.push((&table.walk, None, None));
+    }
+    for (walk, tenant, last) in walks {
+        let mut rows = table.read_chunk(from, walk, tenant, last, PORTION).await?;
+        while !rows.is_empty() {
+            let (count, last) =
+                (rows.len(), rows.last().map(|row| row.iter().map(OwnedValue::again).collect()));
+            let put = move |tx: &Tx<'_>| {
+                rows.iter().try_for_each(|row| {
+                    let values: Vec<Value<'_>> = row.iter().map(OwnedValue::as_value).collect();
+                    tx.execute_one(&table.put, &values)
+                })
+            };
+            // The next rows are read while these are written.
+            let (written, next) = tokio::join!(
+                to.write::<_, StoreError>("copy.put", 0, put),
+                table.read_chunk(from, walk, tenant, last, PORTION)
+            );
+            written.with_context(|| format!("table {}", table.name))?;
+            rows = next?;
+            progress(u64::try_from(count)?);
+        }
+    }
+    Ok(())
+}
+
+/// Number of rows and digest of a table: the same for the same rows, in whatever engine and order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub rows: u64,
+    pub digest: Digest,
+}
+
+/// The sum of the SHA-256 of all rows, modulo 2^64 in each of four parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest([u64; 4]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| write!(f, "{part:016x}"))
+    }
+}
+
+pub async fn content(
+    table: &'static Table,
+    store: &Store,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<Content> {
+    let mut content = Content { rows: 0, digest: Digest([0; 4]) };
+    let mut rows = table.after(store, None, PORTION).await?;
+    while !rows.is_empty() {
+        let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
+        let next = table.after(store, last, PORTION);
+        let (next, ()) = tokio::join!(next, async {
+            for row in &rows {
+                let text: Vec<u8> = row.iter().flat_map(OwnedValue::canonical).collect();
+                let hash = digest(&SHA256, &text);
+                for (sum, part) in content.digest.0.iter_mut().zip(hash.as_ref().chunks_exact(8)) {
+                    *sum = sum.wrapping_add(part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+                }
+            }
+        });
+        content.rows += u64::try_from(rows.len())?;
+        progress(u64::try_from(rows.len())?);
+        rows = next?;
+    }
+    Ok(content)
+}
+
+/// Walks the event chain of every tenant from end to end; how many events there are.
+///
+/// Others may write meanwhile, so a chain has to reach the end that its head had before, and none that its head does not
+/// have afterwards.
+pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
+    let before: BTreeMap<i64, (i64, ChainHash)> =
+        rebuild_sequences(store).await?.into_iter().map(|(tenant, head)| (tenant.number, head)).collect();
+    let is_end = |tenant, end: &(i64, ChainHash)| {
+        before.get(&tenant).is_none_or(|head: &(i64, ChainHash)| head.0 != end.0 || head == end)
+    };
+    let mut ends: BTreeMap<i64, (i64, ChainHash)> = BTreeMap::new();
+    let mut rows = EVENTS.after(store, None, PORTION).await?;
+    while !rows.is_empty() {
+        for row in &rows {
+            let values: Vec<Value<'_>> = row.iter().map(OwnedValue::as_value).collect();
+            let [
+                Value::Int(tenant),
+                Value::Int(number),
+                Value::Id(id),
+                Value::Int(created_at),
+                Value::Text(kind),
+                Value::Id(subject),
+                Value::Bytes(sealed),
+                Value::Bytes(link),
+            ] = values[..]
+            else {
+                bail!("an event has columns of other types");
+            };
+            let (last, end) = ends.entry(tenant).or_default();
+            let created_at = Timestamp::from_microsecond(created_at)?;
+            *end = Event { number, id, created_at, kind, subject, sealed }.next_chain_hash(end);
+            *last += 1;
+            ensure!(
+                (number, link) == (*last, &end[..]) && is_end(tenant, &(number, *end)),
+                "the event chain of tenant {tenant} breaks at {last}"
+            );
+        }
+        progress(u64::try_from(rows.len())?);
+        let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
+        rows = EVENTS.after(store, last, PORTION).await?;
+    }
+    for (TenantRow { number, name, .. }, (after, _)) in rebuild_sequences(store).await? {
+        let end = ends.get(&number).copied().unwrap_or_default();
+        let before = before.get(&number).map_or(0, |(events, _)| *events);
+        ensure!(
+            before <= end.0 && end.0 <= after && is_end(number, &end),
+            "the event chain of tenant '{name}' does not end where its head says"
+        );
+    }
+    Ok(ends.values().map(|(events, _)| events).sum())
+}
+
+/// Every tenant, with the end of its chain as its head says.
+async fn rebuild_sequences(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, ChainHash))>> {
+    let mut heads = Vec::new();
+    for tenant in store.read("tenants.all", tenants::all).await? {
+        let number = tenant.number;
+        let head = store.read("tenant_sequences.chain_end", move |tx| tenants::chain_end(tx, number)).await?;
+        heads.push((tenant, head.with_context(|| format!("tenant {number} has no head"))?));
+    }
+    Ok(heads)
+}
+
+impl OwnedValue {
+    fn again(&self) -> Self {
+        self.as_value().into()
+    }
+
+    /// A form that no other value has.
+    fn canonical(&self) -> Vec<u8> {
+        let tagged =
+            |tag: u8, bytes: &[u8]| [&[tag][..], &(bytes.len() as u64).to_be_bytes(), bytes].concat();
+        match self.as_value() {
+            Value::Null => tagged(0, &[]),
+            Value::Int(value) => tagged(1, &value.to_be_bytes()),
+            Value::At(value) => tagged(1, &value.as_microsecond().to_be_bytes()),
+            Value::Text(value) => tagged(2, value.as_bytes()),
+            Value::Bytes(value) => tagged(3, value),
+            Value::Id(value) => tagged(3, Uuid::as_bytes(&value)),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What commands do with a whole database.
+
+pub mod copy;
+pub mod diagnostics;

@@ -1,0 +1,147 @@
+//! Table `identifiers`, and who else has the same number.
+
+use uuid::Uuid;
+
+use super::search_index;
+use crate::clock::Ids;
+use crate::domain::identification::identifier::{Identifier, IdentifierChange, IdentifierContent};
+use crate::domain::users::search;
+use crate::store::encryption::{Aad, TenantKey, UserKey};
+use crate::store::{Row, Stmt, StoreError, Tx, Value, users};
+
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
+
+const INSERT: Stmt = Stmt {
+    name: "identifiers.insert",
+    text: "INSERT INTO identifiers (tenant, user_id, id, created_at, updated_at, sealed)
+           VALUES ($1, $2, $3, $4, $5, $6)",
+};
+const UPDATE: Stmt = Stmt {
+    name: "identifiers.update",
+    text: "UPDATE identifiers SET updated_at = $1, sealed = $2 WHERE tenant = $3 AND user_id = $4 AND id = $5",
+};
+const OF_USER: Stmt = Stmt {
+    name: "identifiers.of_user",
+    text: "SELECT id, created_at, updated_at, sealed FROM identifiers
+           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
+};
+const BY_ID: Stmt = Stmt {
+    name: "identifiers.by_id",
+    text: "SELECT id, created_at, updated_at, sealed FROM identifiers
+           WHERE tenant = $1 AND user_id = $2 AND id = $3",
+};
+
+/// Users with one number that are looked at.
+const MOST_HOLDERS: i64 = 100;
+
+/// Does what was decided.
+pub fn apply(
+    tx: &Tx<'_>,
+    tenant: i64,
+    change: &IdentifierChange,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    match change {
+        IdentifierChange::None(_) => Ok(()),
+        IdentifierChange::Add(identifier) => insert(tx, tenant, identifier, key, ids),
+        IdentifierChange::Update(identifier) => update(tx, tenant, identifier, key, ids),
+    }
+}
+
+/// Writes a new one, sealed with its user's key.
+pub(in crate::store) fn insert(
+    tx: &Tx<'_>,
+    tenant: i64,
+    identifier: &Identifier,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let Identifier { id, user_id, created_at, updated_at, .. } = identifier;
+    tx.execute_one(
+        &INSERT,
+        &[
+            Value::Int(tenant),
+            Value::Id(*user_id),
+            Value::Id(*id),
+            Value::At(*created_at),
+            Value::At(*updated_at),
+            Value::Bytes(&key.seal_data(Aad::identifier(id), &identifier.content, ids)),
+        ],
+    )
+}
+
+/// Keeps what an identifier has become.
+fn update(
+    tx: &Tx<'_>,
+    tenant: i64,
+    identifier: &Identifier,
+    key: &UserKey,
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let Identifier { id, user_id, updated_at, .. } = identifier;
+    let sealed = key.seal_data(Aad::identifier(id), &identifier.content, ids);
+    tx.execute_one(
+        &UPDATE,
+        &[
+            Value::At(*updated_at),
+            Value::Bytes(&sealed),
+            Value::Int(tenant),
+            Value::Id(*user_id),
+            Value::Id(*id),
+        ],
+    )
+}
+
+/// The identifiers of a user in the order of their creation.
+pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Identifier>, StoreError> {
+    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
+}
+
+/// One identifier of a user.
+pub fn by_id(
+    tx: &Tx<'_>,
+    tenant: i64,
+    user: Uuid,
+    id: Uuid,
+    key: &UserKey,
+) -> Result<Option<Identifier>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
+}
+
+/// Other users of the tenant who have the same number, for each of these; of a user or, in a dry run, of somebody who is
+/// none.
+pub fn list_sharing_users<'a>(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Option<Uuid>),
+    contents: impl IntoIterator<Item = &'a IdentifierContent>,
+    key: &TenantKey,
+) -> Result<Vec<Vec<Uuid>>, StoreError> {
+    contents.into_iter().map(|content| list_holders(tx, (tenant, user), content, key)).collect()
+}
+
+fn list_holders(
+    tx: &Tx<'_>,
+    (tenant, user): (i64, Option<Uuid>),
+    content: &IdentifierContent,
+    key: &TenantKey,
+) -> Result<Vec<Uuid>, StoreError> {
+    let Some(term) = search::of_number(content) else { return Ok(Vec::new()) };
+    let mut holders = search_index::find(tx, tenant, &term, key, MOST_HOLDERS)?;
+    holders.retain(|other| user != Some(*other));
+    let mut same = Vec::new();
+    for other in holders {
+        // A number of another country may be written alike.
+        let own = of_user(tx, tenant, other, &users::key(tx, tenant, &other, key)?)?;
+        if own.iter().any(|one| one.content.is_same_number(content)) {
+            same.push(other);
+        }
+    }
+    Ok(same)
+}
+
+fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {
+    let id = row.id(0)?;
+    let content = key.open_data(Aad::identifier(&id), row.bytes(3)?)?;
+    Ok(Identifier { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, content })
+}

@@ -1,0 +1,109 @@
+//! Runs backfills, a hundred users to a unit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::clock::Ids;
+use crate::domain::identification::identifier;
+use crate::domain::tenants::TenantSettings;
+use crate::domain::users::User;
+use crate::domain::users::search;
+use crate::store::encryption::{TenantKey, UserKey};
+use crate::store::jobs::backfills;
+use crate::store::tenants::{self, Sequence};
+use crate::store::users::{identifiers, search_index};
+use crate::store::{StoreError, Tx, users};
+
+/// Users of one unit: writes of clients come in between.
+const USERS_PER_UNIT: i64 = 100;
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(1);
+
+/// What is done to each user of before.
+type Backfill = fn(
+    &Tx<'_>,
+    &Sequence,
+    (&User, &UserKey),
+    (&TenantSettings, &TenantKey),
+    &dyn Ids,
+) -> Result<(), StoreError>;
+
+/// The backfills that a migration can leave, by their names, in the order in which they are done.
+const BACKFILLS: [(&str, Backfill); 2] =
+    [("refresh-concats", refresh_concats), ("rebuild-search-index", rebuild_search_index)];
+
+/// Runs until nothing is left to do.
+pub async fn run(app: App) {
+    loop {
+        match run_batch(&app).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "could not do what a migration has left; trying again");
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+/// Sees to some users; false if there was nothing to do.
+pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
+    let next = |tx: &Tx<'_>| {
+        for (name, backfill) in BACKFILLS {
+            if let Some(tenant) = backfills::next_tenant(tx, name)? {
+                return Ok(Some((tenant, name, backfill)));
+            }
+        }
+        Ok::<_, StoreError>(None)
+    };
+    let Some((tenant, name, backfill)) = app.store.read("backfills.next_tenant", next).await? else {
+        return Ok(false);
+    };
+    let (ids, master_key, now) = (Arc::clone(&app.ids), Arc::clone(&app.master_key), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let sequence = Sequence::lock(tx, tenant, now)?;
+        let Some((done, last)) = backfills::progress(tx, tenant, name)? else { return Ok(()) };
+        let (row, key) = tenants::open(tx, tenant, &master_key)?;
+        let to = last.min(done + USERS_PER_UNIT);
+        let mut users = Vec::new();
+        // Whoever cannot be read must not hold up the others; every read of that user tells it, too.
+        users::each_numbered(tx, tenant, (done + 1, to), &key, |read| match read {
+            Ok(user) => users.push(user),
+            Err(error) => tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to"),
+        })?;
+        for (user, user_key) in &users {
+            backfill(tx, &sequence, (user, user_key), (&row.settings, &key), &*ids)?;
+        }
+        backfills::advance(tx, tenant, name, (to, last))?;
+        sequence.save(tx);
+        Ok::<_, StoreError>(())
+    };
+    app.store.write("backfills.run_batch", tenant, unit).await?;
+    Ok(true)
+}
+
+/// Makes the CONCATs and reported forms of a user anew, for a migration that changes a rule.
+fn refresh_concats(
+    tx: &Tx<'_>,
+    sequence: &Sequence,
+    (user, key): (&User, &UserKey),
+    (settings, _): (&TenantSettings, &TenantKey),
+    ids: &dyn Ids,
+) -> Result<(), StoreError> {
+    let own = identifiers::of_user(tx, sequence.tenant, user.id, key)?;
+    let remade = identifier::refresh_concats(&own, user, settings, (ids.uuid(), sequence.now));
+    remade.iter().try_for_each(|change| identifiers::apply(tx, sequence.tenant, change, key, ids))
+}
+
+/// Adds the entries of a user to the search index, for a migration that has emptied it because values are compared otherwise.
+fn rebuild_search_index(
+    tx: &Tx<'_>,
+    sequence: &Sequence,
+    (user, key): (&User, &UserKey),
+    (_, tenant_key): (&TenantSettings, &TenantKey),
+    _: &dyn Ids,
+) -> Result<(), StoreError> {
+    let own = identifiers::of_user(tx, sequence.tenant, user.id, key)?;
+    let terms = search::of_user(&user.person, &own);
+    search_index::add_missing(tx, (sequence.tenant, user.id), terms, tenant_key)
+}

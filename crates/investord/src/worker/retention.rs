@@ -1,0 +1,77 @@
+//! Retention: deletes expired nonces, responses, tokens, sessions, packages and event endpoints.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::app::App;
+use crate::store::delivery::{event_endpoints, packages, signing_keys};
+use crate::store::log::idempotency;
+use crate::store::tenants::operators;
+use crate::store::tenants::{self, Sequence};
+use crate::store::{StoreError, Tx};
+
+const EVERY: Duration = Duration::from_mins(1);
+/// Rows of each kind that one unit deletes: writes of clients come in between.
+const ROWS_PER_UNIT: i64 = 1000;
+
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = delete_expired(&app).await {
+            tracing::warn!(%error, "could not sweep; trying again in {} s", EVERY.as_secs());
+        }
+    }
+}
+
+/// One sweep; the number of rows that went.
+pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
+    app.rate_limits.forget_idle();
+    let now = app.clock.now();
+    let kept_since = now - SignedDuration::from_hours(app.config.idempotency_window_hours.into());
+    let log_since = now - SignedDuration::from_hours(24 * i64::from(app.config.webhooks.log_days));
+    let log_packages = app.config.webhooks.log_packages.into();
+    let mut gone = delete_stale_endpoints(app).await?;
+    loop {
+        let unit = move |tx: &Tx<'_>| {
+            let nonces = idempotency::delete_expired_nonces(tx, now, ROWS_PER_UNIT)?;
+            let replies = idempotency::delete_expired_responses(tx, kept_since, ROWS_PER_UNIT)?;
+            let tokens = tenants::delete_expired_tokens(tx, now, ROWS_PER_UNIT)?;
+            let [attempts, sent] = packages::delete_expired(tx, log_since, ROWS_PER_UNIT)?;
+            let [old_attempts, old] = packages::delete_beyond(tx, log_packages, ROWS_PER_UNIT)?;
+            let keys = signing_keys::delete_expired(tx, now, ROWS_PER_UNIT)?;
+            let sessions = operators::delete_expired_sessions(tx, now, ROWS_PER_UNIT)?;
+            Ok::<_, StoreError>([nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions])
+        };
+        let counts = app.store.write("retention", 0, unit).await?;
+        gone += counts.iter().sum::<usize>();
+        if counts.iter().all(|count| i64::try_from(*count).is_ok_and(|count| count < ROWS_PER_UNIT)) {
+            return Ok(gone);
+        }
+    }
+}
+
+/// Forgets acceptors, with their webhooks, for which nobody has asked for a day.
+async fn delete_stale_endpoints(app: &App) -> Result<usize, StoreError> {
+    let now = app.clock.now();
+    let before = now - SignedDuration::from_hours(24);
+    let stale = app
+        .store
+        .read("event_endpoints.stale", move |tx| event_endpoints::list_stale(tx, before, ROWS_PER_UNIT))
+        .await?;
+    for (tenant, id) in &stale {
+        let (tenant, id) = (*tenant, *id);
+        let unit = move |tx: &Tx<'_>| {
+            let sequence = Sequence::lock(tx, tenant, now)?;
+            // Somebody may have asked meanwhile.
+            if event_endpoints::by_id(tx, tenant, id)?.is_some_and(|one| one.seen_at < before) {
+                event_endpoints::delete(tx, tenant, id, now)?;
+                sequence.save(tx);
+            }
+            Ok::<_, StoreError>(())
+        };
+        app.store.write("event_endpoints.delete_stale", tenant, unit).await?;
+    }
+    Ok(stale.len())
+}
