@@ -1,4 +1,4 @@
-//! The text that is signed (RFC 9421 section 2.5).
+//! The signature base (RFC 9421 section 2.5).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,25 +8,24 @@ use http::HeaderMap;
 use crate::component::{Component, Form, Part};
 use crate::{ParamsText, ReceivedSignature, VerifyError, Version, fields, params, query};
 
-/// A message as the wire carried it. `Debug` shows neither headers nor body, which hold tokens and personal
-/// data.
+/// An HTTP message as received. `Debug` shows neither headers nor body, because they contain tokens and personal data.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
-    /// As sent, `POST`.
+    /// Method as sent: `POST`.
     pub method: &'a str,
     /// `http` or `https`, for `@scheme` and `@target-uri`.
     pub scheme: &'a str,
-    /// `Host` or `:authority`, may be empty.
+    /// Value of `Host` or `:authority`; may be empty.
     pub authority: &'a str,
-    /// Raw, percent-encoded as received, without the query.
+    /// Path as received, percent-encoded, without the query.
     pub path: &'a str,
-    /// The raw text behind `?`; `None` when there was no `?`.
+    /// Text behind `?` as received; `None` when there was no `?`.
     pub query: Option<&'a str>,
     /// All header fields.
     pub headers: &'a HeaderMap,
     /// The content as received, before any content decoding.
     pub body: &'a [u8],
-    /// `None` for a request, the status for a response.
+    /// Status of a response; `None` for a request.
     pub status: Option<u16>,
 }
 
@@ -38,19 +37,20 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// How a verifier reads what clients read differently. [`Reading::standard`] is what the specifications say.
+/// A verifier's reading of the components that clients serialise in different ways. [`ComponentReader::standard`]
+/// follows the specifications.
 pub struct ComponentReader<'a> {
-    /// The value of `@path`.
+    /// Value of `@path`.
     pub path: Cow<'a, str>,
-    /// The value of a field without component parameters; `None` when it is not there.
+    /// Function that returns the value of a field without component parameters; `None` when the field is absent.
     pub field: &'a dyn Fn(&HeaderMap, &str) -> Option<String>,
-    /// The value of `@signature-params`.
+    /// Text to use as the value of `@signature-params`.
     pub params: ParamsText,
 }
 
 impl<'a> ComponentReader<'a> {
-    /// `@path` and the signature's parameters as received (`/` for an empty path, RFC 9421 section 2.2.6), fields as
-    /// [`fields::plain`].
+    /// Returns the reading of the specifications: `@path` (`/` for an empty path, RFC 9421 section 2.2.6) and the
+    /// signature's parameters as received, fields as in [`fields::plain`].
     pub fn standard(message: &Message<'a>) -> ComponentReader<'a> {
         ComponentReader {
             path: Cow::Borrowed(message.path_or_root()),
@@ -61,11 +61,12 @@ impl<'a> ComponentReader<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Returns the path, or `/` for an empty one (RFC 9421 section 2.2.6).
     fn path_or_root(&self) -> &'a str {
         if self.path.is_empty() { "/" } else { self.path }
     }
 
-    /// The path and, when there was one, `?` and the query.
+    /// Returns the path and, if there was one, `?` and the query.
     fn request_target(&self) -> Cow<'a, str> {
         match self.query {
             None => Cow::Borrowed(self.path_or_root()),
@@ -73,13 +74,14 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The target URI with scheme and authority normalised (RFC 9421 section 2.2.2).
+    /// Returns the target URI with scheme and authority normalised (RFC 9421 section 2.2.2).
     fn target_uri(&self) -> String {
         let scheme = self.scheme.to_ascii_lowercase();
         format!("{scheme}://{}{}", self.normal_authority(), self.request_target())
     }
 
-    /// Lower-case, without an empty or the default port (RFC 9421 section 2.2.3, RFC 9110 section 4.2.3).
+    /// Returns the authority in lower case, without an empty or the default port (RFC 9421 section 2.2.3, RFC 9110
+    /// section 4.2.3).
     fn normal_authority(&self) -> String {
         let authority = self.authority.to_ascii_lowercase();
         if let Some(host) = authority.strip_suffix(':') {
@@ -95,11 +97,11 @@ impl<'a> Message<'a> {
 }
 
 impl ReceivedSignature {
-    /// The signature base: one line per covered component in the order of the list, then `@signature-params`
-    /// with the text that `reading` chooses. Lines end in a single LF, the last one in none.
+    /// Returns the signature base: one line per covered component in the order of the list, then `@signature-params`
+    /// with the text that `reading` chooses. Lines end in a single LF, except for the last one, which has no line end.
     ///
     /// # Errors
-    /// When a covered component is not there, does not fit the message or has no value that could be signed.
+    /// Fails if a covered component is absent, does not fit the message, or has no value that could be signed.
     pub fn base(
         &self,
         message: &Message<'_>,
@@ -111,6 +113,7 @@ impl ReceivedSignature {
         let mut base = String::with_capacity(512 + params.len());
         for component in &self.components {
             let value = value(component, message, version, reading)?;
+            // With a line break inside, one value could pass for several lines of the base.
             if value.contains(['\n', '\r']) {
                 return Err(unusable(component, "it contains a line break"));
             }
@@ -121,12 +124,14 @@ impl ReceivedSignature {
     }
 }
 
+/// Returns the value of a component.
 fn value<'a>(
     component: &Component,
     message: &Message<'a>,
     version: Version,
     reading: &'a ComponentReader<'_>,
 ) -> Result<Cow<'a, str>, VerifyError> {
+    // Other components belong to the request, to which a response refers by `;req`, which is not supported.
     let own = matches!(component.part, Part::Field(_) | Part::Status);
     if message.status.is_some() && !own {
         return Err(unsupported(component, "a response has none of its own"));
@@ -166,6 +171,7 @@ fn value<'a>(
     })
 }
 
+/// Returns the value of a field in the form that the component parameters choose.
 fn field(
     component: &Component,
     form: &Form,

@@ -1,4 +1,4 @@
-//! Component identifiers: what one entry of the covered list means (RFC 9421 sections 2.1 and 2.2).
+//! Component identifiers: the entries of the list of covered components (RFC 9421 sections 2.1 and 2.2).
 
 use std::fmt;
 
@@ -7,22 +7,24 @@ use sfv::BareItemFromInput;
 use crate::VerifyError;
 use crate::sf::{self, Parameters};
 
-/// One entry of the list, with its parameters understood.
+/// One entry of the list, with its parameters parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Component {
     name: String,
+    /// The part of the message that it identifies.
     pub part: Part,
     /// The parameters in the order received, serialised: `;sf`, `;key="a"`.
     suffix: String,
 }
 
-/// Two identifiers are equal when name and set of parameters are, in whatever order (RFC 9421 section 2).
+/// Compares identifiers: they are equal when name and set of parameters are, in whatever order (RFC 9421 section 2).
 impl PartialEq for Component {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.part == other.part
     }
 }
 
+/// A part of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Part {
     Method,
@@ -37,18 +39,19 @@ pub(crate) enum Part {
     Field(Form),
 }
 
-/// How the value of a field is taken (RFC 9421 sections 2.1.1 to 2.1.3).
+/// The form in which the value of a field is taken (RFC 9421 sections 2.1.1 to 2.1.3).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Form {
-    /// `;sf`
+    /// `;sf`: parsed and serialised strictly.
     pub strict: bool,
-    /// `;bs`
+    /// `;bs`: as byte sequences.
     pub bytes: bool,
-    /// `;key="..."`
+    /// `;key="..."`: one member of a dictionary.
     pub key: Option<String>,
 }
 
 impl Component {
+    /// Parses an entry of the list.
     pub fn parse(
         bare: &BareItemFromInput<'_>,
         parameters: &Parameters<'_>,
@@ -67,19 +70,22 @@ impl Component {
         Ok(Component { name: name.to_owned(), part, suffix: suffix(parameters) })
     }
 
+    /// Returns the name without quotes and parameters.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What stands on the left of the base line, without the quotes around the name.
+    /// Returns the serialised parameters, which follow the name on the left of a line of the signature base.
     pub fn suffix(&self) -> &str {
         &self.suffix
     }
 
+    /// Returns whether the entry has no parameters.
     pub fn is_plain(&self) -> bool {
         self.suffix.is_empty()
     }
 
+    /// Returns whether the entry covers the whole value, not one member of a dictionary or one query parameter.
     pub fn is_whole(&self) -> bool {
         !matches!(self.part, Part::QueryParam(_) | Part::Field(Form { key: Some(_), .. }))
     }
@@ -91,8 +97,9 @@ impl fmt::Display for Component {
     }
 }
 
+/// Parses the name of a derived component.
 fn derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
-    // Draft 6 called it `@query-params`, draft 15 and the RFC `@query-param`.
+    // The name is `@query-params` in draft 6, and `@query-param` in draft 15 and the RFC.
     if matches!(name, "@query-param" | "@query-params") {
         return query_param(name, parameters);
     }
@@ -119,6 +126,7 @@ fn derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError>
     }
 }
 
+/// Parses the parameters of `@query-param`.
 fn query_param(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
     let mut wanted = None;
     for (key, value) in parameters {
@@ -131,8 +139,9 @@ fn query_param(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyEr
     wanted.map(Part::QueryParam).ok_or_else(|| unsupported(name, "name", "it is missing"))
 }
 
+/// Parses the name and the parameters of a field.
 fn field(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
-    // The colon is not part of a header name, but a known client writes `header:member` for dictionaries.
+    // The colon is not allowed in a header name, but a known client writes `header:member` for dictionaries.
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.:^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(allowed) {
@@ -155,7 +164,7 @@ fn field(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
     Ok(Part::Field(form))
 }
 
-/// Why a parameter that RFC 9421 knows is not taken, or else the given text.
+/// Returns the reason for which a parameter of RFC 9421 is not supported, or else the given text.
 fn reason(parameter: &str, otherwise: &'static str) -> &'static str {
     match parameter {
         "req" => "only the signature of a response can refer to its request, which is not supported",
@@ -169,8 +178,7 @@ fn unsupported(name: &str, parameter: &str, reason: &'static str) -> VerifyError
     VerifyError::UnsupportedComponentParameter { component, parameter: parameter.to_owned(), reason }
 }
 
-/// Strict serialisation (RFC 8941 section 4.1.1.2) of the parameters that [`derived`] and [`field`] let
-/// through.
+/// Serialises strictly (RFC 8941 section 4.1.1.2) the parameters that [`derived`] and [`field`] accept.
 fn suffix(parameters: &Parameters<'_>) -> String {
     let mut suffix = String::new();
     for (key, value) in parameters {
@@ -184,7 +192,7 @@ fn suffix(parameters: &Parameters<'_>) -> String {
     suffix
 }
 
-/// A string of RFC 8941 section 3.3.3; the text must be printable ASCII.
+/// Writes a string of RFC 8941 section 3.3.3; the text must be printable ASCII.
 pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {

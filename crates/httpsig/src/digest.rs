@@ -12,7 +12,7 @@ use crate::{VerifyError, Version};
 
 const CONTENT_DIGEST: &str = "content-digest";
 
-/// Field name and value of the body's digest in this version: `content-digest: sha-512=:…:` or `digest:
+/// Returns the field name and the value of the body's digest in this version: `content-digest: sha-512=:…:` or `digest:
 /// SHA-256=…`.
 pub fn body_digest(version: Version, body: &[u8]) -> (HeaderName, HeaderValue) {
     let (name, text) = if version.profile().digest_fields[0] == CONTENT_DIGEST {
@@ -22,13 +22,14 @@ pub fn body_digest(version: Version, body: &[u8]) -> (HeaderName, HeaderValue) {
         let hash = digest::digest(&digest::SHA256, body);
         (HeaderName::from_static("digest"), format!("SHA-256={}", STANDARD.encode(hash)))
     };
+    // Base64 and these prefixes always form a valid header value, so the fallback is never used.
     (name, HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("")))
 }
 
-/// Compares every digest of the field whose algorithm is known with the body; there must be at least one.
+/// Compares every digest of the field that has a known algorithm with the body; there must be at least one.
 ///
 /// # Errors
-/// Unreadable field, no known algorithm, or a digest that does not fit.
+/// Fails if the field is absent or unreadable, has no known algorithm, or has a digest that does not match.
 pub(crate) fn check(headers: &HeaderMap, field: &'static str, body: &[u8]) -> Result<(), VerifyError> {
     let text = match sf::joined(headers, field) {
         None => return Err(VerifyError::DigestMissing { header: field }),
@@ -48,13 +49,15 @@ pub(crate) fn check(headers: &HeaderMap, field: &'static str, body: &[u8]) -> Re
     Ok(())
 }
 
+/// A digest algorithm with its registered name.
 #[derive(Clone, Copy)]
 struct DigestAlgorithm {
     name: &'static str,
     hash: &'static digest::Algorithm,
 }
 
-/// The algorithms that RFC 9530 section 5 calls active; the old ones (`md5`, `sha`, sums) prove nothing.
+/// Returns the algorithm of a name that RFC 9530 section 5 lists as active; the old ones (`md5`, `sha`, sums) prove
+/// nothing.
 fn known(name: &str) -> Option<DigestAlgorithm> {
     match name {
         "sha-256" => Some(DigestAlgorithm { name: "sha-256", hash: &digest::SHA256 }),
@@ -63,9 +66,10 @@ fn known(name: &str) -> Option<DigestAlgorithm> {
     }
 }
 
+/// Parses `content-digest` and returns the digests with a known algorithm.
 fn content_digest(text: &str) -> Result<Vec<(DigestAlgorithm, Vec<u8>)>, VerifyError> {
     let members = sf::dictionary(text).map_err(|error| unparsable(CONTENT_DIGEST, &error.to_string()))?;
-    // RFC 8941 lets the last of a repeated key win; checking all of them is the safe reading.
+    // RFC 8941 uses the last of a repeated key; to check all of them is the safe reading.
     let known = members.into_iter().filter_map(|member| Some((known(member.key)?, member.value)));
     known
         .map(|(algorithm, value)| match value {
@@ -78,6 +82,7 @@ fn content_digest(text: &str) -> Result<Vec<(DigestAlgorithm, Vec<u8>)>, VerifyE
         .collect()
 }
 
+/// Parses the older `digest` and returns the digests with a known algorithm.
 fn plain_digest(field: &str, text: &str) -> Result<Vec<(DigestAlgorithm, Vec<u8>)>, VerifyError> {
     let mut found = Vec::new();
     for part in text.split(',') {

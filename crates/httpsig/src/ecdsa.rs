@@ -1,21 +1,21 @@
-//! The two ways to write an ECDSA signature: DER (RFC 3279 section 2.2.3) and `r‖s` (RFC 9421 section 3.3.4).
+//! The two encodings of an ECDSA signature: DER (RFC 3279 section 2.2.3) and `r‖s` (RFC 9421 section 3.3.4).
 
-/// How a signature is written.
+/// The encoding of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignatureEncoding {
     /// ASN.1 DER, a SEQUENCE of the INTEGERs r and s.
     Der,
-    /// r and s one after the other, each as long as the curve's field.
+    /// r and s one after the other, each as long as the field of the curve.
     Raw,
     /// The 64 bytes of RFC 8032.
     Ed25519,
 }
 
-/// The magnitudes of r and s in strict DER: nothing behind them, shortest form, positive, not longer than the
-/// field.
+/// Returns the magnitudes of r and s in strict DER: without bytes behind them, in the shortest form, positive, and not
+/// longer than the field, which has `size` bytes.
 ///
 /// # Errors
-/// What is wrong, for people.
+/// Fails with the reason, for people.
 pub(crate) fn parse_der(signature: &[u8], size: usize) -> Result<(&[u8], &[u8]), &'static str> {
     let (inside, rest) = element(signature, 0x30).ok_or("it is neither DER nor raw r‖s of this curve")?;
     let (r, inside) = element(inside, 0x02).ok_or("r is not a DER integer")?;
@@ -26,12 +26,12 @@ pub(crate) fn parse_der(signature: &[u8], size: usize) -> Result<(&[u8], &[u8]),
     Ok((magnitude(r, size)?, magnitude(s, size)?))
 }
 
-/// Both numbers of a raw signature, if the length fits.
+/// Returns r and s of a raw signature, if its length fits the field, which has `size` bytes.
 pub(crate) fn parse_raw(signature: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
     (signature.len() == 2 * size).then(|| signature.split_at(size))
 }
 
-/// Writes both numbers as DER.
+/// Encodes r and s as DER.
 pub(crate) fn to_der(r: &[u8], s: &[u8]) -> Vec<u8> {
     let mut inside = Vec::with_capacity(r.len() + s.len() + 8);
     for number in [r, s] {
@@ -48,7 +48,7 @@ pub(crate) fn to_der(r: &[u8], s: &[u8]) -> Vec<u8> {
     der
 }
 
-/// Writes both numbers in the length of the field.
+/// Encodes r and s as raw bytes, each in the length of the field, which has `size` bytes.
 pub(crate) fn to_raw(r: &[u8], s: &[u8], size: usize) -> Vec<u8> {
     let mut raw = Vec::with_capacity(2 * size);
     for number in [r, s] {
@@ -58,7 +58,9 @@ pub(crate) fn to_raw(r: &[u8], s: &[u8], size: usize) -> Vec<u8> {
     raw
 }
 
-// No element of a signature reaches 256 bytes, so one length byte behind 0x81 is all there can be.
+/// Writes the tag and the length of a DER element.
+///
+/// No element of a signature reaches 256 bytes, so one length byte behind 0x81 is enough.
 fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
     let length = u8::try_from(length).unwrap_or(u8::MAX);
@@ -68,6 +70,8 @@ fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(length);
 }
 
+/// Splits off a DER element with this tag, and returns its content and the rest. Its length must be in the shortest
+/// form.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match *bytes {
         [found, length, ref rest @ ..] if found == tag && length < 0x80 => (length, rest),
@@ -77,6 +81,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(length))
 }
 
+/// Returns the magnitude of a DER integer.
 fn magnitude(integer: &[u8], size: usize) -> Result<&[u8], &'static str> {
     let magnitude = match *integer {
         [] => return Err("an integer is empty"),

@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use sfv::{Dictionary, FieldType as _, List, Parser};
 
-/// The value of a field without component parameters: every line trimmed, the lines joined with `, `.
+/// Returns the value of a field without component parameters: every line trimmed, the lines joined with `, `.
 ///
-/// `None` when the field is not there, or holds bytes that are no UTF-8 text and so cannot stand in a base.
+/// Returns `None` when the field is absent, or has bytes that are no UTF-8 text and so cannot stand in a signature
+/// base.
 pub fn plain(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut value: Option<String> = None;
     for line in headers.get_all(name) {
@@ -23,7 +24,7 @@ pub fn plain(headers: &HeaderMap, name: &str) -> Option<String> {
     value
 }
 
-/// `;bs` (RFC 9421 section 2.1.3): every line as a byte sequence.
+/// Returns the value for `;bs` (RFC 9421 section 2.1.3): every line as a byte sequence.
 pub(crate) fn bytes(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut value: Option<String> = None;
     for line in headers.get_all(name) {
@@ -41,10 +42,10 @@ pub(crate) fn bytes(headers: &HeaderMap, name: &str) -> Option<String> {
     value
 }
 
-/// `;sf` (RFC 9421 section 2.1.1): the field parsed and serialised again.
+/// Returns the value for `;sf` (RFC 9421 section 2.1.1): the field parsed and serialised again.
 ///
-/// The type of the registered dictionaries that matter here is known; of any other field it is found by
-/// trying, list (which includes a single item) before dictionary.
+/// The type of the registered dictionaries that matter here is known. The type of any other field is found by trying,
+/// list (which includes a single item) before dictionary.
 pub(crate) fn strict(name: &str, text: &str) -> Result<String, sfv::Error> {
     let dictionary =
         || Parser::new(text).parse::<Dictionary>().map(|fields| fields.serialize().unwrap_or_default());
@@ -64,8 +65,8 @@ pub(crate) fn strict(name: &str, text: &str) -> Result<String, sfv::Error> {
     }
 }
 
-/// `;key` (RFC 9421 section 2.1.2): one member of a dictionary, serialised. `None` when there is no such
-/// member.
+/// Returns the value for `;key` (RFC 9421 section 2.1.2): one member of a dictionary, serialised. Returns `None` when
+/// there is no such member.
 pub(crate) fn member(text: &str, key: &str) -> Result<Option<String>, sfv::Error> {
     let mut fields = Parser::new(text).parse::<Dictionary>()?;
     Ok(fields.swap_remove(key).and_then(|entry| vec![entry].serialize()))

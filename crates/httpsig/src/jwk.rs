@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::key::malformed;
 use crate::{Algorithm, KeyError, PublicKey};
 
+/// Reads a public key. A private key or a set of keys is refused with an error that says so.
 pub(crate) fn read(json: &str) -> Result<PublicKey, KeyError> {
     let jwk: Map<String, Value> = serde_json::from_str(json)
         .map_err(|error| malformed(&format!("the JWK is no JSON object: {error}")))?;
@@ -27,6 +28,7 @@ pub(crate) fn read(json: &str) -> Result<PublicKey, KeyError> {
     };
     let mut raw = Vec::with_capacity(1 + 2 * kind.size());
     if kind != Algorithm::Ed25519 {
+        // 0x04 marks an uncompressed point (SEC 1, section 2.3.3).
         raw.push(4);
     }
     for name in if kind == Algorithm::Ed25519 { &["x"][..] } else { &["x", "y"] } {
@@ -41,6 +43,7 @@ pub(crate) fn read(json: &str) -> Result<PublicKey, KeyError> {
     PublicKey::from_raw(kind, &raw)
 }
 
+/// Writes a public key, without `kid`.
 pub(crate) fn write(key: &PublicKey) -> String {
     let (kind, raw) = (key.kind(), key.raw());
     let crv = kind.name();

@@ -9,7 +9,7 @@ use pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use crate::{SignatureEncoding, VerifyError, ecdsa, pem};
 
-/// The keys that can sign: the three NIST curves and Ed25519.
+/// The supported key algorithms: ECDSA on three NIST curves, and Ed25519.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     P256,
@@ -18,7 +18,7 @@ pub enum Algorithm {
     Ed25519,
 }
 
-/// The hash under ECDSA.
+/// The hash function of an ECDSA signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hash {
     Sha256,
@@ -26,59 +26,60 @@ pub enum Hash {
     Sha512,
 }
 
-/// Why a key file is not taken. The text says what to do.
+/// The error for a key that cannot be read or generated. Its text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Neither PEM nor JWK.
+    /// A text that is neither PEM nor JWK.
     #[error("this is no key: expected PEM (`-----BEGIN PUBLIC KEY-----`) or a JWK (`{{\"kty\": ...}}`)")]
     NotAKey,
-    /// Recognised, but broken inside.
+    /// A key in a known format, with damaged content.
     #[error("the key cannot be read: {0}")]
     Malformed(String),
-    /// A good key of the wrong kind.
+    /// A good key of an algorithm that is not supported.
     #[error("{0} keys are not supported: use EC P-521, P-384 or P-256, or Ed25519")]
     Unsupported(String),
-    /// Somebody is about to hand out a secret.
+    /// A private key in the place of a public one: a secret is about to be disclosed.
     #[error(
         "this is a private key: keep it secret and give only the public one, made by \
          `openssl pkey -in private.pem -pubout`"
     )]
     PrivateInsteadOfPublic,
-    /// The other way round.
+    /// A public key in the place of a private one.
     #[error("this is a public key, but signing needs the private one")]
     PublicInsteadOfPrivate,
-    /// A certificate contains the key.
+    /// A certificate, which contains the public key.
     #[error(
         "this is a certificate: take the key out of it with `openssl x509 -in certificate.pem -pubkey -noout`"
     )]
     Certificate,
-    /// The OpenSSL format before PKCS#8.
+    /// A key in the encrypted OpenSSL format that preceded PKCS#8.
     #[error(
         "the key is encrypted in the old OpenSSL format (`Proc-Type: 4,ENCRYPTED`): convert it with \
          `openssl pkcs8 -topk8 -in old.pem -out new.pem`"
     )]
     LegacyEncryption,
-    /// Encrypted, and nobody said how to open it.
+    /// An encrypted key without a passphrase.
     #[error("the key is encrypted and needs a passphrase")]
     PassphraseMissing,
-    /// Encrypted, and what was said does not open it.
+    /// An encrypted key with a passphrase that does not open it.
     #[error("the key cannot be decrypted: the passphrase is wrong")]
     PassphraseWrong,
-    /// PBES1, DES and other things of the past.
+    /// A key with an obsolete encryption scheme, such as PBES1 or DES.
     #[error(
         "the key is encrypted in a way that is not supported: convert it with \
          `openssl pkcs8 -topk8 -v2 aes-256-cbc -in old.pem -out new.pem`"
     )]
     EncryptionUnsupported,
-    /// The cryptographic library failed.
+    /// A failure of the cryptographic library.
     #[error("no key could be made")]
     Generation,
 }
 
 impl Algorithm {
+    /// All supported algorithms.
     pub const ALL: [Algorithm; 4] = [Algorithm::P256, Algorithm::P384, Algorithm::P521, Algorithm::Ed25519];
 
-    /// The name that people and JWK (RFC 7518 section 6.2.1.1, RFC 8037) use: `P-521`, `Ed25519`.
+    /// Returns the usual name, which JWK uses as well (RFC 7518 section 6.2.1.1, RFC 8037): `P-521`, `Ed25519`.
     pub const fn name(self) -> &'static str {
         match self {
             Algorithm::P256 => "P-256",
@@ -88,8 +89,8 @@ impl Algorithm {
         }
     }
 
-    /// The hash that RFC 9421 section 3.3 pairs with the curve; the one for P-521 is its natural
-    /// continuation. Ed25519 hashes inside.
+    /// Returns the hash function that RFC 9421 section 3.3 pairs with the curve; the one for P-521 is its natural
+    /// continuation. Ed25519 hashes inside, with SHA-512.
     pub const fn hash(self) -> Hash {
         match self {
             Algorithm::P256 => Hash::Sha256,
@@ -98,7 +99,7 @@ impl Algorithm {
         }
     }
 
-    /// Length of a coordinate, and of r and s, in bytes.
+    /// Returns the length in bytes of a coordinate, and of r and s.
     pub(crate) const fn size(self) -> usize {
         match self {
             Algorithm::P256 | Algorithm::Ed25519 => 32,
@@ -107,8 +108,8 @@ impl Algorithm {
         }
     }
 
-    /// The `alg` values that may stand beside a key of this kind: RFC 9421 section 6.2.2, and the same
-    /// pattern for what Upvest's profile adds.
+    /// Returns the `alg` values that fit a key of this kind: those of RFC 9421 section 6.2.2, and values of the same
+    /// pattern for the algorithms that Upvest's profile adds.
     const fn alg(self) -> &'static [&'static str] {
         match self {
             Algorithm::P256 => &["ecdsa-p256-sha256", "ecdsa-p256-sha512"],
@@ -118,7 +119,7 @@ impl Algorithm {
         }
     }
 
-    /// Everything of the `SubjectPublicKeyInfo` before the bare key (RFC 5480, RFC 8410).
+    /// Returns the bytes of the `SubjectPublicKeyInfo` in front of the bare key (RFC 5480, RFC 8410).
     pub(crate) const fn spki_prefix(self) -> &'static [u8] {
         match self {
             Algorithm::P256 => {
@@ -136,6 +137,7 @@ impl Algorithm {
         }
     }
 
+    /// Returns the verification algorithm of a curve with a hash function; `None` for Ed25519.
     fn ecdsa(self, hash: Hash) -> Option<&'static EcdsaVerificationAlgorithm> {
         Some(match (self, hash) {
             (Algorithm::P256, Hash::Sha256) => &curve::ECDSA_P256_SHA256_ASN1,
@@ -152,7 +154,7 @@ impl Algorithm {
     }
 }
 
-/// Which key the object identifiers of a `SubjectPublicKeyInfo` or a PKCS#8 file stand for.
+/// Returns the algorithm for the object identifiers of a `SubjectPublicKeyInfo` or a PKCS#8 file.
 pub(crate) fn kind_of(
     algorithm: ObjectIdentifier,
     curve: Option<ObjectIdentifier>,
@@ -175,11 +177,11 @@ pub(crate) fn kind_of(
     }
 }
 
-/// A public key on a supported curve, checked when it was read.
+/// A public key of a supported algorithm. It is checked when it is read, so that every value is a point of its curve.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     kind: Algorithm,
-    /// `SubjectPublicKeyInfo`, for EC with an uncompressed point: equal keys are equal bytes.
+    /// DER of the `SubjectPublicKeyInfo`, for EC with an uncompressed point: equal keys are equal bytes.
     spki: Box<[u8]>,
 }
 
@@ -192,15 +194,19 @@ impl fmt::Debug for PublicKey {
 }
 
 impl PublicKey {
-    /// PEM or JWK, told apart by the first character.
+    /// Reads a public key as PEM or JWK, which the first character distinguishes.
     ///
     /// # Errors
-    /// With the sentence that says what to do, if it is a private key or a certificate.
+    /// Fails if the text is no public key of a supported algorithm. For a private key or a certificate, the error says
+    /// what to do.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         if text.trim_start().starts_with('{') { Self::from_jwk(text) } else { Self::from_spki_pem(text) }
     }
 
-    /// `-----BEGIN PUBLIC KEY-----` (RFC 7468 section 13), also with other text around it.
+    /// Reads `-----BEGIN PUBLIC KEY-----` (RFC 7468 section 13), also with other text around it.
+    ///
+    /// # Errors
+    /// Fails if the text has no such block, a damaged one, or a private key beside it.
     pub fn from_spki_pem(pem: &str) -> Result<Self, KeyError> {
         let blocks = pem::blocks(pem);
         if blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
@@ -216,8 +222,11 @@ impl PublicKey {
         Self::from_spki_der(&block.decode().ok_or_else(|| malformed("its base64 is broken"))?)
     }
 
-    /// DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7, RFC 5480, RFC 8410). A compressed point is
+    /// Reads the DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7, RFC 5480, RFC 8410). A compressed point is
     /// expanded.
+    ///
+    /// # Errors
+    /// Fails if the DER is damaged, or the key is not of a supported algorithm.
     pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
         let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|error| malformed(&error.to_string()))?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
@@ -226,12 +235,15 @@ impl PublicKey {
         Self::from_raw(kind, raw)
     }
 
-    /// A JSON Web Key (RFC 7517, RFC 7518 section 6.2, RFC 8037).
+    /// Reads a JSON Web Key (RFC 7517, RFC 7518 section 6.2, RFC 8037).
+    ///
+    /// # Errors
+    /// Fails if the JSON is no public key of a supported algorithm.
     pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
         crate::jwk::read(json)
     }
 
-    /// The bare key: point or 32 bytes.
+    /// Builds a key from its bare bytes: the point of a curve, or the 32 bytes of Ed25519.
     pub(crate) fn from_raw(kind: Algorithm, raw: &[u8]) -> Result<Self, KeyError> {
         let off = || malformed(&format!("it is no point of the curve {}", kind.name()));
         let Some(algorithm) = kind.ecdsa(kind.hash()) else {
@@ -249,34 +261,36 @@ impl PublicKey {
         }
     }
 
+    /// Returns the algorithm of the key.
     pub fn kind(&self) -> Algorithm {
         self.kind
     }
 
-    /// DER of the `SubjectPublicKeyInfo`.
+    /// Returns the DER of the `SubjectPublicKeyInfo`.
     pub fn spki_der(&self) -> &[u8] {
         &self.spki
     }
 
-    /// PEM of the `SubjectPublicKeyInfo`, as `openssl pkey -pubout` writes it.
+    /// Returns the PEM of the `SubjectPublicKeyInfo`, as `openssl pkey -pubout` writes it.
     pub fn spki_pem(&self) -> String {
         pem::write("PUBLIC KEY", &self.spki)
     }
 
-    /// The key as JWK, without `kid`.
+    /// Returns the key as JWK, without `kid`.
     pub fn jwk(&self) -> String {
         crate::jwk::write(self)
     }
 
-    /// Uncompressed point or 32 bytes.
+    /// Returns the uncompressed point, or the 32 bytes of Ed25519.
     pub(crate) fn raw(&self) -> &[u8] {
         &self.spki[self.kind.spki_prefix().len()..]
     }
 
-    /// A present `alg` parameter must name an algorithm of this key (RFC 9421 section 3.2, step 6).
+    /// Checks that the `alg` parameter, if it is present, names an algorithm of this key (RFC 9421 section 3.2, step
+    /// 6).
     ///
     /// # Errors
-    /// [`Refusal::AlgorithmMismatch`].
+    /// Fails with [`VerifyError::AlgorithmMismatch`] if it names another one.
     pub fn check_alg(&self, alg: Option<&str>) -> Result<(), VerifyError> {
         match alg {
             Some(alg) if !self.kind.alg().contains(&alg) => {
@@ -286,11 +300,14 @@ impl PublicKey {
         }
     }
 
-    /// Verifies a signature; the one dear call. What parses as DER is judged over SHA-512 whatever the curve
-    /// (Upvest's profile), raw `r‖s` over the hash of RFC 9421 for the curve, Ed25519 as it is.
+    /// Verifies a signature over a signature base and returns the encoding of the signature.
+    ///
+    /// A signature that parses as DER is verified over SHA-512 whatever the curve (Upvest's profile), raw `r‖s` over
+    /// the hash of RFC 9421 for the curve, and Ed25519 as it is. This is the only expensive step of a verification.
     ///
     /// # Errors
-    /// [`Refusal::SignatureShape`] without any curve arithmetic, or [`Refusal::Mismatch`] after it.
+    /// Fails with [`VerifyError::SignatureShape`] before any curve arithmetic, or with [`VerifyError::Mismatch`] after
+    /// it.
     pub fn verify(&self, base: &[u8], signature: &[u8]) -> Result<SignatureEncoding, VerifyError> {
         let shape = |reason| VerifyError::SignatureShape { key: self.kind.name(), reason };
         let size = self.kind.size();
@@ -317,8 +334,9 @@ impl PublicKey {
         }
     }
 
-    /// Whether the signature holds when read in one given way; `hash` has no meaning for Ed25519. For the
-    /// explanations of a development server, such as "this is DER over SHA-256".
+    /// Returns whether a signature is valid if it is read in one given way; `hash` is ignored for Ed25519.
+    ///
+    /// A development server uses it for its explanations, such as "this is DER over SHA-256".
     pub fn verify_as(&self, base: &[u8], signature: &[u8], encoding: SignatureEncoding, hash: Hash) -> bool {
         let size = self.kind.size();
         let holds =
@@ -339,6 +357,7 @@ impl PublicKey {
     }
 }
 
+/// Returns the error for a key with damaged content.
 pub(crate) fn malformed(reason: &str) -> KeyError {
     KeyError::Malformed(reason.to_owned())
 }

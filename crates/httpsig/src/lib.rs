@@ -1,17 +1,16 @@
-//! HTTP message signatures, as RFC 9421 has them and as the Upvest Investment API has them.
+//! HTTP message signatures: RFC 9421, and the profile of the Upvest Investment API.
 //!
-//! Three versions of one scheme are data of the same code ([`Version::profile`]): draft 6 and draft 15 in
-//! Upvest's profile (ECDSA in DER over SHA-512) and RFC 9421 itself. Keys are P-256, P-384, P-521 and
-//! Ed25519.
+//! Three versions of the scheme are data of the same code ([`Version::profile`]): draft 6 and draft 15 in Upvest's
+//! profile (ECDSA in DER over SHA-512), and RFC 9421 itself. Keys are P-256, P-384, P-521 and Ed25519.
 //!
-//! The crate is pure: no clock, no network, no storage. The server looks up the key, remembers nonces and
-//! says what time it is.
+//! The crate is pure: no clock, no network, no storage. The caller looks up the key, remembers nonces and supplies the
+//! time.
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue};
-//! use httpsig::{KeyKind, Message, Parameters, Policy, Presented, SigningKey, Version};
+//! use httpsig::{Algorithm, Message, Parameters, Policy, ReceivedSignature, SigningKey, Version};
 //!
-//! let key = SigningKey::generate(KeyKind::P521)?;
+//! let key = SigningKey::generate(Algorithm::P521)?;
 //! let body = br#"{"title":"t"}"#;
 //! let mut headers = HeaderMap::new();
 //! headers.insert("accept", HeaderValue::from_static("application/json"));
@@ -45,7 +44,7 @@
 //!
 //! // … and the server verifies.
 //! let received = Message { headers: &sent, ..message };
-//! let presented = Presented::parse(received.headers)?;
+//! let presented = ReceivedSignature::parse(received.headers)?;
 //! assert_eq!(presented.key_id(), Some("0b8f6f0e"));
 //! let (public, policy, now) = (key.public(), Policy::default(), 1_700_000_003);
 //! httpsig::verify(&received, &presented, &public, Version::Draft15, &policy, now)?;

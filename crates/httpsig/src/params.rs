@@ -1,4 +1,4 @@
-//! What the sender says about the signature: the fields `signature-input` and `signature`.
+//! The fields `signature-input` and `signature`.
 
 use http::HeaderMap;
 use sfv::BareItemFromInput;
@@ -8,41 +8,43 @@ use crate::{Component, VerifyError};
 
 const INPUT: &str = "signature-input";
 
-/// No vendor client covers more than fifteen; the limit keeps the search for duplicates cheap.
+/// Maximum number of covered components. No vendor client covers more than fifteen; the limit keeps the search for
+/// duplicates cheap.
 const MOST_COMPONENTS: usize = 100;
-/// `;key` and `@query-param` read a whole field or query for each component, so that a few large fields would
-/// buy a stranger much work.
+/// Maximum number of components with parameters. `;key` and `@query-param` read a whole field or query for each
+/// component, so a few large fields would let a stranger cause much work.
 const MOST_WITH_PARAMETERS: usize = 16;
-/// Signatures of one message that are looked at. A message that passes gateways collects one or two.
+/// Maximum number of signatures in one message. A message that passes gateways collects one or two.
 const MOST_SIGNATURES: usize = 16;
 
-/// A parsed signature of which nothing has been verified yet.
+/// A parsed signature that has not been verified yet.
 ///
-/// Rules: RFC 9421 sections 2, 2.3, 4.1 and 4.2, on structured fields of RFC 8941.
+/// The rules are RFC 9421 sections 2, 2.3, 4.1 and 4.2, on structured fields of RFC 8941.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceivedSignature {
     label: String,
     /// Everything behind `label=`, as received: the value of the line `@signature-params`.
     text: String,
-    /// The same in the one spacing that RFC 9421 section 2.3 allows, where that is another text.
+    /// The same text in the one spacing that RFC 9421 section 2.3 allows, if it differs.
     canonical: Option<String>,
     pub(crate) components: Vec<Component>,
     parameters: KnownParameters,
     signature: Vec<u8>,
 }
 
-/// Which text of `signature-input` was signed, where it was sent in another spacing than its canonical one.
+/// The text of `signature-input` that was signed, if it was sent in another spacing than its canonical one.
 ///
-/// RFC 9421 section 2.3 has the canonical one signed; clients that build the field by hand sign what they send. They
-/// differ in blanks alone, so either may hold.
+/// RFC 9421 section 2.3 has the canonical text signed; clients that build the field by hand sign the text that they
+/// send. The two differ in blanks alone, so either may verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParamsText {
-    /// As received.
+    /// The text as received.
     Received,
-    /// Spaced as a strict serialisation (RFC 8941 section 4.1).
+    /// The text in the spacing of a strict serialisation (RFC 8941 section 4.1).
     Canonical,
 }
 
+/// The parameters of a signature that this crate reads.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct KnownParameters {
     key_id: Option<String>,
@@ -54,20 +56,22 @@ struct KnownParameters {
 }
 
 impl ReceivedSignature {
-    /// Reads the two fields. Among several signatures `sig1` is taken, or else the first that can be read.
+    /// Parses the two fields. Among several signatures it takes `sig1`, or else the first that can be read.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the field, label, component or parameter at fault.
+    /// Fails with a [`VerifyError`] that names the field, label, component or parameter at fault.
     pub fn parse(headers: &HeaderMap) -> Result<ReceivedSignature, VerifyError> {
         ReceivedSignature::choose(headers, |_| true)
     }
 
-    /// Reads the two fields and chooses among several signatures the one that `counts`, mostly by its key id:
-    /// `sig1` if it is among them, else the first. Others may be for another verifier (RFC 9421 section 7.2.5)
-    /// and are ignored, even those that cannot be read. If none counts, the first that can be read is the answer.
+    /// Parses the two fields and chooses among several signatures one for which `counts` returns true, mostly by its
+    /// key id: `sig1` if it is among them, else the first.
+    ///
+    /// Other signatures may be for another verifier (RFC 9421 section 7.2.5) and are ignored, even those that cannot be
+    /// read. If `counts` accepts none, the result is the first one that can be read.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the field, label, component or parameter at fault.
+    /// Fails with a [`VerifyError`] that names the field, label, component or parameter at fault.
     pub fn choose(
         headers: &HeaderMap,
         counts: impl Fn(&ReceivedSignature) -> bool,
@@ -85,8 +89,9 @@ impl ReceivedSignature {
             return Err(VerifyError::TooManySignatures { count: members.len(), most: MOST_SIGNATURES });
         }
         let mut candidates: Vec<_> = members.into_iter().zip(texts.into_iter().zip(canonical)).collect();
-        // Stable, so that the others stay in the order of the field.
+        // The sort is stable, so that the others stay in the order of the field.
         candidates.sort_by_key(|(member, _)| member.key != "sig1");
+        // The result if `counts` accepts none: the first readable signature, or the error of the first candidate.
         let mut other = Err(unparsable(INPUT, "it is empty"));
         for (at, (member, texts)) in candidates.into_iter().enumerate() {
             let found = signature_of(member.key, &mut signatures)
@@ -100,13 +105,14 @@ impl ReceivedSignature {
         other
     }
 
-    /// The same reading for a signature that is about to be made.
+    /// Parses the value of `signature-input` for a signature that is still to be made.
     pub(crate) fn unsigned(field: &str) -> Result<ReceivedSignature, VerifyError> {
         let member = members(INPUT, field)?.pop().ok_or(VerifyError::MissingSignatureInput)?;
         let text = sf::member_texts(field).pop().unwrap_or_default();
         ReceivedSignature::from_member(member, (text, text), Vec::new())
     }
 
+    /// Builds a signature from its member, from the two texts of that member, and from its bytes.
     fn from_member(
         member: DictionaryMember<'_>,
         texts: (&str, &str),
@@ -151,17 +157,18 @@ impl ReceivedSignature {
         })
     }
 
-    /// The dictionary key under which both fields carry this signature, `sig1` in every vendor client.
+    /// Returns the dictionary key under which both fields carry this signature, `sig1` in every vendor client.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// Whether the member of `signature-input` was sent in the spacing of its strict serialisation (RFC 8941 section
-    /// 4.1), so that both readings of [`ParamsText`] are one.
+    /// Returns whether the member of `signature-input` was sent in the spacing of its strict serialisation (RFC 8941
+    /// section 4.1), so that both variants of [`ParamsText`] are one text.
     pub fn is_canonical(&self) -> bool {
         self.canonical.is_none()
     }
 
+    /// Returns the value of `@signature-params` in one of its two spacings.
     pub(crate) fn params(&self, text: ParamsText) -> &str {
         match (text, &self.canonical) {
             (ParamsText::Canonical, Some(canonical)) => canonical,
@@ -169,64 +176,68 @@ impl ReceivedSignature {
         }
     }
 
-    /// `keyid`: which key is claimed to have signed.
+    /// Returns `keyid`, which names the key of the signer. It is not verified yet.
     pub fn key_id(&self) -> Option<&str> {
         self.parameters.key_id.as_deref()
     }
 
-    /// [`Presented::key_id`], or the refusal for want of one.
+    /// Returns [`key_id`](Self::key_id), which must be present.
+    ///
+    /// # Errors
+    /// Fails with [`VerifyError::MissingKeyId`] if it is absent.
     pub fn require_key_id(&self) -> Result<&str, VerifyError> {
         self.key_id().ok_or(VerifyError::MissingKeyId)
     }
 
-    /// `nonce`: unique per key while the signature is valid.
+    /// Returns `nonce`, which is unique per key while the signature is valid.
     pub fn nonce(&self) -> Option<&str> {
         self.parameters.nonce.as_deref()
     }
 
-    /// `created` in seconds since 1970.
+    /// Returns `created`, in seconds since 1970.
     pub fn created(&self) -> Option<i64> {
         self.parameters.created
     }
 
-    /// `expires` in seconds since 1970.
+    /// Returns `expires`, in seconds since 1970.
     pub fn expires(&self) -> Option<i64> {
         self.parameters.expires
     }
 
-    /// `alg`: the algorithm the sender claims, see [`crate::PublicKey::check_alg`].
+    /// Returns `alg`, the algorithm that the sender claims; see [`crate::PublicKey::check_alg`].
     pub fn alg(&self) -> Option<&str> {
         self.parameters.alg.as_deref()
     }
 
-    /// `tag`: what the application calls this kind of signature.
+    /// Returns `tag`, the application's name for this kind of signature.
     pub fn tag(&self) -> Option<&str> {
         self.parameters.tag.as_deref()
     }
 
-    /// Whether the component of that name is covered, without any component parameters.
+    /// Returns whether the component of that name is covered without any component parameters.
     pub fn covers(&self, name: &str) -> bool {
         self.components.iter().any(|component| component.name() == name && component.is_plain())
     }
 
-    /// Whether the whole value of the component is bound: plainly, or with `;sf` or `;bs`, but not one `;key`
+    /// Returns whether the whole value of the component is covered: plainly, or with `;sf` or `;bs`, but not one `;key`
     /// of it.
     pub fn binds(&self, name: &str) -> bool {
         self.components.iter().any(|component| component.name() == name && component.is_whole())
     }
 
-    /// The names of the covered components in their order, without their parameters.
+    /// Returns the names of the covered components in their order, without their parameters.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         self.components.iter().map(Component::name)
     }
 
-    /// The bytes of the signature, undecoded beyond base64.
+    /// Returns the bytes of the signature, undecoded beyond base64.
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }
 }
 
 impl KnownParameters {
+    /// Stores a parameter under its name.
     fn take(&mut self, key: &str, value: &BareItemFromInput<'_>) -> Result<(), VerifyError> {
         match key {
             "created" => self.created = Some(integer("created", value)?),
@@ -235,7 +246,7 @@ impl KnownParameters {
             "nonce" => self.nonce = Some(string("nonce", value)?),
             "alg" => self.alg = Some(string("alg", value)?),
             "tag" => self.tag = Some(string("tag", value)?),
-            // RFC 9421 section 2.3 leaves the list open; what is unknown is signed like the rest and has no
+            // RFC 9421 section 2.3 leaves the list open; an unknown parameter is signed like the rest and has no
             // effect.
             _ => {}
         }
@@ -243,21 +254,25 @@ impl KnownParameters {
     }
 }
 
+/// Returns the value of a parameter that must be an integer.
 fn integer(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<i64, VerifyError> {
     let expected = "a whole number of seconds since 1970 without quotes";
     value.as_integer().map(i64::from).ok_or(VerifyError::ParameterType { parameter, expected })
 }
 
+/// Returns the value of a parameter that must be a string.
 fn string(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<String, VerifyError> {
     let text = value.as_string().map(|text| text.as_str().to_owned());
     text.ok_or(VerifyError::ParameterType { parameter, expected: "a string in double quotes" })
 }
 
+/// Returns the text of a field; `None` when there is no such field.
 fn text(headers: &HeaderMap, header: &str) -> Result<Option<String>, VerifyError> {
     let not_ascii = |_| unparsable(header, "it contains characters that are not visible ASCII");
     sf::joined(headers, header).transpose().map_err(not_ascii)
 }
 
+/// Parses a dictionary and refuses a repeated label.
 fn members<'a>(header: &'static str, text: &'a str) -> Result<Vec<DictionaryMember<'a>>, VerifyError> {
     let members = sf::dictionary(text).map_err(|error| unparsable(header, &error.to_string()))?;
     match sf::repeated(&members, |member| member.key) {
@@ -276,6 +291,7 @@ fn signature_of(label: &str, signatures: &mut Vec<DictionaryMember<'_>>) -> Resu
     }
 }
 
+/// Returns the error for a field that does not follow its specification.
 pub(crate) fn unparsable(header: &str, reason: &str) -> VerifyError {
     VerifyError::Unparsable { header: header.to_owned(), reason: reason.to_owned() }
 }

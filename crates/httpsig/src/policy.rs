@@ -1,24 +1,24 @@
-//! What a signature must cover, and when it is valid.
+//! The verification policy: components that a signature must cover, and its time of validity.
 
 use crate::{
     ComponentReader, Message, ParamsText, PublicKey, ReceivedSignature, VerifyError, Version, digest,
 };
 
-/// The judgement that needs no curve. Cheap; make it before [`PublicKey::verify`].
+/// The part of the verification that needs no curve arithmetic. It is cheap, so apply it before [`PublicKey::verify`].
 ///
-/// The defaults are those of the Investord server: 30 s ahead, 300 s of life, 5 s of grace, not strict.
+/// The defaults are those of the Investord server: 30 s of clock skew, 300 s of lifetime, 5 s of grace, not strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Seconds that `created` may lie in the future.
+    /// Maximum number of seconds by which `created` may lie in the future.
     pub max_ahead_seconds: i64,
-    /// Seconds between `created` and `expires`; without `expires`, the greatest age of `created`.
+    /// Maximum number of seconds between `created` and `expires`; without `expires`, the greatest age of `created`.
     pub max_lifetime_seconds: i64,
-    /// Seconds after `expires` in which the signature is still taken.
+    /// Number of seconds after `expires` in which the signature is still accepted.
     pub expiry_grace_seconds: i64,
-    /// Also demand a nonce, a key id and the coverage of everything that Upvest's documentation lists, and of the headers
-    /// that decide what is done.
+    /// Whether a nonce, a key id and the coverage of more components are demanded: of all components in Upvest's
+    /// documentation, and of the headers that decide on the action.
     pub strict: bool,
-    /// With [`Policy::strict`], also demand that a request is bound to its host: `@authority` or `@target-uri`.
+    /// Whether, with [`Policy::strict`], a request must also be bound to its host by `@authority` or `@target-uri`.
     pub authority: bool,
 }
 
@@ -35,10 +35,10 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// [`Policy::check_time`], [`Policy::check_coverage`] and [`Policy::check_digest`].
+    /// Runs [`Policy::check_time`], [`Policy::check_coverage`] and [`Policy::check_digest`].
     ///
     /// # Errors
-    /// The first refusal in that order.
+    /// Fails with the first error in that order.
     pub fn check(
         &self,
         presented: &ReceivedSignature,
@@ -51,10 +51,10 @@ impl Policy {
         self.check_digest(presented, message, version)
     }
 
-    /// `created` and `expires` (RFC 9421 section 2.3) against the clock, in seconds since 1970.
+    /// Compares `created` and `expires` (RFC 9421 section 2.3) with the clock, in seconds since 1970.
     ///
     /// # Errors
-    /// Which of the two is wrong, and by how many seconds.
+    /// Fails with the wrong one of the two, and the number of seconds.
     pub fn check_time(&self, presented: &ReceivedSignature, now: i64) -> Result<(), VerifyError> {
         let created = presented.created().ok_or(VerifyError::MissingCreated)?;
         let ahead = created.saturating_sub(now);
@@ -83,14 +83,15 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether everything is covered that must be: `@method`; `@path`; `@query` when there is a query;
-    /// `authorization` when it is sent; the digest when there is a body. `@target-uri` and `@request-target`
-    /// stand for path and query. A response must cover `@status` instead of the request's components.
+    /// Checks the coverage of all components that must be covered: `@method`; `@path`; `@query` when there is a query;
+    /// `authorization` when it is sent; the digest when there is a body. `@target-uri` and `@request-target` replace
+    /// path and query. A response must cover `@status` instead of the request's components.
     ///
-    /// A body counts as there when it is, or when `content-length` announces one that has not been read yet.
+    /// A body counts as present when it is not empty, or when `content-length` announces one that has not been read
+    /// yet.
     ///
     /// # Errors
-    /// The first component that is not covered.
+    /// Fails with the first component that is not covered.
     pub fn check_coverage(
         &self,
         presented: &ReceivedSignature,
@@ -143,7 +144,7 @@ impl Policy {
     /// Recomputes every covered digest from the body, also from an empty one. A body needs a covered digest.
     ///
     /// # Errors
-    /// Digest missing, not covered, without a known algorithm, or not fitting the body.
+    /// Fails if the digest is missing, not covered, without a known algorithm, or not that of the body.
     pub fn check_digest(
         &self,
         presented: &ReceivedSignature,
@@ -154,7 +155,7 @@ impl Policy {
             covered_digests(presented, message, version)?;
         }
         for field in ["content-digest", "digest"] {
-            // A digest of this kind that the version does not rely on is still a promise of the signer.
+            // A covered digest on which the version does not rely is still a promise of the signer.
             if presented.components().any(|name| name == field) {
                 digest::check(message.headers, field, message.body)?;
             }
@@ -162,8 +163,8 @@ impl Policy {
         Ok(())
     }
 
-    /// The last second, since 1970, at which this signature can be accepted: how long a replay memory must
-    /// keep it. `i64::MIN` without `created` and `expires`, as such a signature is never accepted.
+    /// Returns the last second, since 1970, at which this signature can be accepted: until then a replay memory must
+    /// keep it. Returns `i64::MIN` without `created` and `expires`, as such a signature is never accepted.
     pub fn valid_until(&self, presented: &ReceivedSignature) -> i64 {
         match (presented.expires(), presented.created()) {
             (Some(expires), _) => expires.saturating_add(self.expiry_grace_seconds),
@@ -173,11 +174,11 @@ impl Policy {
     }
 }
 
-/// The whole verification with one version, for a key that has been looked up: policy, algorithm, base,
-/// curve.
+/// Verifies a signature with one version, for a key that has been looked up: policy, algorithm, signature base, curve.
+/// `now` is in seconds since 1970.
 ///
 /// # Errors
-/// The first refusal in that order.
+/// Fails with the first error in that order.
 pub fn verify(
     message: &Message<'_>,
     presented: &ReceivedSignature,
@@ -193,12 +194,14 @@ pub fn verify(
         let base = presented.base(message, version, &reading)?;
         key.verify(base.as_bytes(), presented.signature()).map(|_| ())
     };
+    // Either spacing of the parameters may be the signed one; see `ParamsText`.
     match holds(ParamsText::Received) {
         Err(_) if !presented.is_canonical() => holds(ParamsText::Canonical),
         outcome => outcome,
     }
 }
 
+/// Returns whether the message has a body, or announces one that has not been read yet.
 fn has_body(message: &Message<'_>) -> bool {
     let announced = || {
         let length = message.headers.get(http::header::CONTENT_LENGTH);
@@ -207,7 +210,7 @@ fn has_body(message: &Message<'_>) -> bool {
     !message.body.is_empty() || (message.status.is_none() && announced())
 }
 
-/// The body of a message must be bound by at least one digest field of the version.
+/// Checks that at least one digest field of the version is covered.
 fn covered_digests(
     presented: &ReceivedSignature,
     message: &Message<'_>,

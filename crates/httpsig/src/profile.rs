@@ -1,9 +1,9 @@
-//! The three ways to write the same signature, as data.
+//! The three versions of the signature scheme, as data.
 
-/// Which text of the HTTP message signatures a signature follows.
+/// The specification that a signature follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// draft-ietf-httpbis-message-signatures-06, with the unquoted names that Upvest writes into the base.
+    /// draft-ietf-httpbis-message-signatures-06, with the unquoted names that Upvest writes into the signature base.
     Draft6,
     /// draft-ietf-httpbis-message-signatures-15 in Upvest's profile: ECDSA in DER over SHA-512.
     Draft15,
@@ -11,25 +11,25 @@ pub enum Version {
     Rfc9421,
 }
 
-/// What differs between the versions. Everything else is the same code.
+/// The differences between the versions. Everything else is the same code.
 #[derive(Debug)]
 pub struct Profile {
-    /// For people: log lines, problem documents.
+    /// A name for people: log lines, problem documents.
     pub name: &'static str,
-    /// Whether component names stand in double quotes on the left of a base line. They always do inside the
-    /// `signature-input` field.
+    /// Whether component names stand in double quotes on the left of a line of the signature base. They always do
+    /// inside the `signature-input` field.
     pub quoted: bool,
-    /// Fields that may carry the body's digest, lower-case; the first one is the one that is written.
+    /// Fields that may carry the digest of the body, in lower case. A signer writes the first one.
     pub digest_fields: &'static [&'static str],
-    /// How an ECDSA signature is written when this crate signs.
+    /// The encoding of ECDSA signatures that this crate makes.
     pub ecdsa: crate::SignatureEncoding,
-    /// Whether the value of `@query-param` is percent-encoded again (RFC 9421 section 2.2.8) or stands
-    /// decoded (draft-15 section 2.2.8).
+    /// Whether the value of `@query-param` is percent-encoded again (RFC 9421 section 2.2.8) or stands decoded
+    /// (draft-15 section 2.2.8).
     pub query_param_encoded: bool,
 }
 
 impl Version {
-    /// The data of this version.
+    /// Returns the data of this version.
     pub const fn profile(self) -> &'static Profile {
         match self {
             Version::Draft6 => &Profile {

@@ -1,18 +1,17 @@
-//! One parameter out of a query (RFC 9421 section 2.2.8, `application/x-www-form-urlencoded` of the URL
-//! standard).
+//! Values of query parameters (RFC 9421 section 2.2.8, `application/x-www-form-urlencoded` of the URL standard).
 
-/// What a query says about one name.
+/// The result of the search for a query parameter.
 pub(crate) enum Found {
     None,
     One(String),
-    /// The decoded value is no text that could stand in a base.
+    /// The decoded value is not UTF-8 and so cannot stand in a signature base.
     NotText,
-    /// RFC 9421 forbids to cover a name that occurs several times.
+    /// The name occurs several times; RFC 9421 forbids to cover such a name.
     Several,
 }
 
-/// The value of the parameter `name`. With `encoded`, name and value are percent-encoded (RFC 9421), else
-/// they are taken decoded (draft 15).
+/// Returns the value of the parameter `name`. With `encoded`, name and value are percent-encoded (RFC 9421), otherwise
+/// they are decoded (draft 15).
 pub(crate) fn parameter(query: &str, name: &str, encoded: bool) -> Found {
     let shape = |text: &str| {
         if encoded { Some(encode(&decode(text))) } else { String::from_utf8(decode(text)).ok() }
@@ -30,6 +29,7 @@ pub(crate) fn parameter(query: &str, name: &str, encoded: bool) -> Found {
     found
 }
 
+/// Decodes a name or value. An incomplete escape stays as it is.
 fn decode(text: &str) -> Vec<u8> {
     let hex = |at: usize| text.as_bytes().get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let mut bytes = Vec::with_capacity(text.len());
@@ -48,6 +48,7 @@ fn decode(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// Encodes a name or value, with a blank as `%20`.
 fn encode(bytes: &[u8]) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut text = String::with_capacity(bytes.len());

@@ -1,5 +1,5 @@
-//! Structured fields (RFC 8941) without losing what the parser's own types lose: repeated members and the
-//! exact text of a member.
+//! Structured fields (RFC 8941), with repeated members and the exact text of a member, which the parser's own types do
+//! not keep.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use sfv::visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
 
+/// The parameters of an item or a list, in their order and with duplicates.
 pub(crate) type Parameters<'de> = Vec<(&'de str, BareItemFromInput<'de>)>;
 
 /// One member of a dictionary, in the order of the field. Repeated keys stay.
@@ -17,6 +18,7 @@ pub(crate) struct DictionaryMember<'de> {
     pub parameters: Parameters<'de>,
 }
 
+/// The value of a member: an item or an inner list.
 pub(crate) enum BareItem<'de> {
     Item(BareItemFromInput<'de>),
     InnerList(Vec<(BareItemFromInput<'de>, Parameters<'de>)>),
@@ -27,13 +29,13 @@ pub(crate) fn dictionary(text: &str) -> Result<Vec<DictionaryMember<'_>>, sfv::E
     Parser::new(text).parse_dictionary_with_visitor(CollectVisitor(Vec::new()))
 }
 
-/// The first key that occurs twice. A set, because a stranger chooses how long the list is.
+/// Returns the first key that occurs twice. It uses a set, because the sender chooses the length of the list.
 pub(crate) fn repeated<'de, T>(list: &[T], key: impl Fn(&T) -> &'de str) -> Option<&'de str> {
     let mut seen = BTreeSet::new();
     list.iter().map(key).find(|key| !seen.insert(*key))
 }
 
-/// All lines of a field as one text, joined as RFC 9421 section 2.1 says. `None` when there is no such field.
+/// Joins all lines of a field into one text, as RFC 9421 section 2.1 says. Returns `None` when there is no such field.
 pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, http::header::ToStrError>> {
     let mut lines = headers.get_all(name).iter();
     let first = match lines.next()?.to_str() {
@@ -48,8 +50,10 @@ pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, h
 }
 
 /// Spaces a dictionary as its strict serialisation does (RFC 8941 section 4.1): one space between the items of a list
-/// and none at parentheses and semicolons. Also where section 4.2 takes none: some clients write `) ; created=1`, or
-/// tabs. Nothing but blanks outside of strings is changed.
+/// and none at parentheses and semicolons.
+///
+/// It also removes blanks where section 4.2 allows none, because some clients write `) ; created=1`, or tabs. Only
+/// blanks outside of strings are changed.
 pub(crate) fn respaced(text: &str) -> String {
     let (mut kept, mut quote, mut previous) = (String::with_capacity(text.len()), Quote::None, 0);
     for character in text.chars() {
@@ -69,14 +73,14 @@ pub(crate) fn respaced(text: &str) -> String {
     kept
 }
 
-/// Cuts a dictionary at its top-level commas and gives the text behind `key=` of each member, as it was sent.
+/// Cuts a dictionary at its top-level commas and returns the text behind `key=` of each member, as it was sent.
 ///
-/// Only meaningful for a text that [`dictionary`] has accepted; then both see the same members.
+/// The result is meaningful only for a text that [`dictionary`] has accepted; then both find the same members.
 pub(crate) fn member_texts(text: &str) -> Vec<&str> {
     let mut members = Vec::new();
     let (mut start, mut quote, mut previous) = (0, Quote::None, 0);
     for (at, byte) in text.bytes().enumerate() {
-        // Also inside parentheses a comma can only stand in a string.
+        // Inside parentheses, too, a comma can only stand in a string.
         if matches!(quote, Quote::None) && byte == b',' {
             members.push(&text[start..at]);
             start = at + 1;
@@ -92,17 +96,18 @@ pub(crate) fn member_texts(text: &str) -> Vec<&str> {
     members
 }
 
+/// The state of a scan with respect to strings.
 #[derive(Clone, Copy)]
 enum Quote {
     None,
     String,
     Escape,
-    // RFC 9651 section 3.3.8: no backslash escapes in there.
+    // RFC 9651 section 3.3.8: a display string has no backslash escapes.
     Display,
 }
 
 impl Quote {
-    /// Where the text is after this byte, and the one before it.
+    /// Returns the state after this byte, given the one before it.
     fn after(self, byte: u8, previous: u8) -> Quote {
         match (self, byte) {
             (Quote::None, b'"') if previous == b'%' => Quote::Display,
@@ -114,6 +119,7 @@ impl Quote {
     }
 }
 
+/// A visitor that collects all members, because the parser's own dictionary keeps only the last of a repeated key.
 struct CollectVisitor<'de>(Vec<DictionaryMember<'de>>);
 
 impl<'de> DictionaryVisitor<'de> for CollectVisitor<'de> {
@@ -129,6 +135,7 @@ impl<'de> DictionaryVisitor<'de> for CollectVisitor<'de> {
     }
 }
 
+/// The entry of a member whose value is still to come.
 struct ListEntry<'a, 'de> {
     members: &'a mut Vec<DictionaryMember<'de>>,
     key: &'de str,
@@ -152,6 +159,7 @@ impl<'de> EntryVisitor<'de> for ListEntry<'_, 'de> {
     }
 }
 
+/// A visitor for the items of an inner list.
 struct InnerList<'a, 'de>(&'a mut DictionaryMember<'de>);
 
 impl<'de> InnerListVisitor<'de> for InnerList<'_, 'de> {
@@ -166,6 +174,7 @@ impl<'de> InnerListVisitor<'de> for InnerList<'_, 'de> {
     }
 }
 
+/// A visitor for one item of an inner list.
 struct Item<'a, 'de>(&'a mut DictionaryMember<'de>);
 
 impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
@@ -184,6 +193,7 @@ impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
     }
 }
 
+/// A visitor that collects parameters.
 struct Sink<'a, 'de>(&'a mut Parameters<'de>);
 
 impl<'de> ParameterVisitor<'de> for Sink<'_, 'de> {

@@ -1,4 +1,4 @@
-//! Making a signature.
+//! Signing of messages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,53 +6,59 @@ use base64::engine::general_purpose::STANDARD;
 use crate::component::push_string;
 use crate::{ComponentReader, Message, ReceivedSignature, SigningKey, VerifyError, Version};
 
-/// What a signature says about itself (RFC 9421 section 2.3), written in this order.
+/// The parameters of a signature (RFC 9421 section 2.3), written in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameters<'a> {
+    /// `keyid`: the name by which the verifier finds the key.
     pub key_id: &'a str,
-    /// Seconds since 1970.
+    /// `created`, in seconds since 1970.
     pub created: i64,
-    /// Seconds since 1970.
+    /// `expires`, in seconds since 1970.
     pub expires: Option<i64>,
+    /// `nonce`: unique per key while the signature is valid.
     pub nonce: Option<&'a str>,
+    /// `alg`: the algorithm. It may be left out, because the verifier takes it from the key.
     pub alg: Option<&'a str>,
+    /// `tag`: the application's name for this kind of signature.
     pub tag: Option<&'a str>,
 }
 
-/// The values of the two fields, and the text under the signature for those who want to explain it.
+/// The values of the two fields, and the signature base for explanations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// Value of the field `signature-input`.
     pub signature_input: String,
     /// Value of the field `signature`.
     pub signature: String,
+    /// The signature base, over which the signature is made.
     pub base: String,
 }
 
-/// Why something cannot be signed.
+/// The error for a message that cannot be signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// Strings of structured fields hold printable ASCII only (RFC 8941 section 3.3.3).
+    /// A parameter with other characters than printable ASCII, to which strings of structured fields are limited (RFC
+    /// 8941 section 3.3.3).
     #[error("the signature parameter `{0}` contains characters that are not printable ASCII")]
     Text(&'static str),
-    /// Whole numbers of structured fields have at most fifteen digits (RFC 8941 section 3.3.1).
+    /// A number of more than fifteen digits, the limit of structured fields (RFC 8941 section 3.3.1).
     #[error("the signature parameter `{0}` has more than fifteen digits")]
     Number(&'static str),
-    /// The message cannot be covered like that.
+    /// A component that the message cannot cover.
     #[error(transparent)]
     Component(#[from] VerifyError),
-    /// The cryptographic library failed.
+    /// A failure of the cryptographic library.
     #[error("the key could not sign")]
     Key,
 }
 
-/// Signs the named components, in that order, under the label `sig1`. ECDSA is written as the version's
-/// profile says: DER over SHA-512 for the drafts, raw `r‖s` over the curve's hash for RFC 9421.
+/// Signs the named components, in that order, under the label `sig1`. The profile of the version chooses the encoding
+/// of ECDSA: DER over SHA-512 for the drafts, raw `r‖s` over the curve's hash for RFC 9421.
 ///
 /// A component is a bare name such as `@method`, or a serialised identifier such as `"content-digest";sf`.
 ///
 /// # Errors
-/// A component that is unknown, listed twice or not in the message; a parameter that cannot be written.
+/// Fails if a component is unknown, listed twice or not in the message, or if a parameter cannot be written.
 pub fn sign(
     message: &Message<'_>,
     components: &[&str],
@@ -79,6 +85,7 @@ pub fn sign(
     Ok(Signed { signature_input, signature: format!("sig1=:{}:", STANDARD.encode(bytes)), base })
 }
 
+/// Writes the parameters behind the list of components.
 fn write_parameters(out: &mut String, parameters: &Parameters<'_>) -> Result<(), SignError> {
     let texts = [("nonce", parameters.nonce), ("alg", parameters.alg), ("tag", parameters.tag)];
     let numbers = [("created", Some(parameters.created)), ("expires", parameters.expires)];
@@ -95,6 +102,7 @@ fn write_parameters(out: &mut String, parameters: &Parameters<'_>) -> Result<(),
     Ok(())
 }
 
+/// Writes a parameter whose value is a string.
 fn text(out: &mut String, name: &'static str, value: &str) -> Result<(), SignError> {
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(SignError::Text(name));
@@ -104,8 +112,8 @@ fn text(out: &mut String, name: &'static str, value: &str) -> Result<(), SignErr
     Ok(())
 }
 
-/// The components that Upvest documents for this message, those that are there, plus `upvest-api-version` and
-/// `date` after draft 6.
+/// Returns the components that Upvest documents for this message, as far as they are there, plus `upvest-api-version`
+/// and `date` after draft 6.
 pub fn usual_components(message: &Message<'_>, version: Version) -> Vec<&'static str> {
     const FIELDS: [&str; 10] = [
         "accept",

@@ -1,4 +1,4 @@
-//! Private keys: making, reading, writing, signing.
+//! Private keys: generating, reading, writing, signing.
 
 use std::fmt;
 
@@ -23,8 +23,9 @@ pub struct SigningKey {
     public: PublicKey,
 }
 
+/// A key pair of the cryptographic library.
 enum Pair {
-    // Writes DER over the curve's own hash; everything else is made from that.
+    // Signs in DER over the curve's own hash; the other profiles are derived from that.
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
@@ -36,7 +37,10 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A new key from the machine's random source.
+    /// Generates a key with the random source of the machine.
+    ///
+    /// # Errors
+    /// Fails with [`KeyError::Generation`] if the cryptographic library fails.
     pub fn generate(kind: Algorithm) -> Result<Self, KeyError> {
         let pair = match algorithm(kind) {
             Some(algorithm) => EcdsaKeyPair::generate(algorithm).map(Pair::Ecdsa),
@@ -45,9 +49,13 @@ impl SigningKey {
         Self::new(kind, pair.map_err(|Unspecified| KeyError::Generation)?)
     }
 
-    /// A new key from the caller's random source, which must be one for cryptography.
+    /// Generates a key with the random source of the caller, which must be suitable for cryptography.
     ///
     /// The private scalar is drawn until it lies in the range of the curve (FIPS 186-5, A.2.2).
+    ///
+    /// # Errors
+    /// Fails with [`KeyError::Generation`] if 64 scalars in a row are out of range, or if the cryptographic library
+    /// fails.
     pub fn generate_from(kind: Algorithm, mut fill: impl FnMut(&mut [u8])) -> Result<Self, KeyError> {
         let algorithm = match kind {
             Algorithm::P256 => &agreement::ECDH_P256,
@@ -61,7 +69,7 @@ impl SigningKey {
             }
         };
         let mut scalar = Zeroizing::new(vec![0; kind.size()]);
-        // More than a few in a row out of range means a source that is none.
+        // More than a few scalars out of range in a row mean that the source is not random.
         for _ in 0..64 {
             fill(&mut scalar);
             if kind == Algorithm::P521 {
@@ -76,12 +84,15 @@ impl SigningKey {
         Err(KeyError::Generation)
     }
 
-    /// A PEM file: `EC PRIVATE KEY` (SEC 1, RFC 5915), `PRIVATE KEY` (PKCS#8, RFC 5208) or `ENCRYPTED PRIVATE
-    /// KEY` (PBES2 of RFC 8018 with PBKDF2 or scrypt and AES). Other blocks, such as `EC PARAMETERS`, may
-    /// stand around it. The passphrase is not looked at when the key is not encrypted.
+    /// Reads a PEM file: `EC PRIVATE KEY` (SEC 1, RFC 5915), `PRIVATE KEY` (PKCS#8, RFC 5208) or `ENCRYPTED PRIVATE
+    /// KEY` (PBES2 of RFC 8018 with PBKDF2 or scrypt and AES).
+    ///
+    /// Other blocks, such as `EC PARAMETERS`, may stand around it. The passphrase is ignored when the key is not
+    /// encrypted.
     ///
     /// # Errors
-    /// With the sentence that says what to do, for instance for the old encryption of `openssl ec -aes256`.
+    /// Fails if the file has no private key that can be read. The error says what to do, for instance for the old
+    /// encryption of `openssl ec -aes256`.
     pub fn from_pem(pem: &str, passphrase: Option<&str>) -> Result<Self, KeyError> {
         let blocks = pem::blocks(pem);
         let Some(block) = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) else {
@@ -100,7 +111,7 @@ impl SigningKey {
                 let passphrase = passphrase.ok_or(KeyError::PassphraseMissing)?;
                 let info = EncryptedPrivateKeyInfoRef::try_from(der.as_slice());
                 let plain = info.map_err(|_| KeyError::EncryptionUnsupported)?.decrypt(passphrase);
-                // What a wrong passphrase gives can look like anything; only the method is told for certain.
+                // A wrong passphrase can give any result, so only errors of the method are certain.
                 let plain = plain.map_err(|error| match error {
                     pkcs8::Error::EncryptedPrivateKey(
                         PkcsError::UnsupportedAlgorithm { .. }
@@ -115,18 +126,20 @@ impl SigningKey {
         }
     }
 
+    /// Reads unencrypted PKCS#8.
     fn from_pkcs8_der(der: &[u8]) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::try_from(der).map_err(|error| malformed(&error.to_string()))?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
         let kind = kind_of(info.algorithm.oid, curve)?;
         let pair = match algorithm(kind) {
             Some(algorithm) => EcdsaKeyPair::from_pkcs8(algorithm, der).map(Pair::Ecdsa),
-            // Unchecked means that a PKCS#8 file without the public half is taken; OpenSSL writes it so.
+            // "Unchecked" accepts a PKCS#8 file without the public half, as OpenSSL writes it.
             None => Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519),
         };
         Self::new(kind, pair.map_err(|rejected| malformed(&rejected.to_string()))?)
     }
 
+    /// Reads a SEC 1 key by trying the curves.
     fn from_sec1_der(der: &[u8]) -> Result<Self, KeyError> {
         for kind in [Algorithm::P256, Algorithm::P384, Algorithm::P521] {
             let pair = algorithm(kind).map(|algorithm| EcdsaKeyPair::from_private_key_der(algorithm, der));
@@ -137,6 +150,7 @@ impl SigningKey {
         Err(malformed("it is no SEC 1 key of the curves P-256, P-384 or P-521"))
     }
 
+    /// Builds the key and derives its public half.
     fn new(kind: Algorithm, pair: Pair) -> Result<Self, KeyError> {
         let public = match &pair {
             Pair::Ecdsa(pair) => PublicKey::from_raw(kind, pair.public_key().as_ref()),
@@ -145,11 +159,11 @@ impl SigningKey {
         Ok(Self { pair, public })
     }
 
-    /// Unencrypted PKCS#8, version 1, that `openssl pkey` and Python's `cryptography` read. The text is wiped
-    /// when it is dropped.
+    /// Returns the key as unencrypted PKCS#8, version 1, in PEM, which `openssl pkey` and Python's `cryptography` read.
+    /// The text is wiped when it is dropped.
     ///
     /// # Errors
-    /// [`KeyError::Generation`] if the cryptographic library fails, which it has no reason to.
+    /// Fails with [`KeyError::Generation`] if the cryptographic library fails, for which it has no reason.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         let document = match &self.pair {
             Pair::Ecdsa(pair) => pair.to_pkcs8v1(),
@@ -159,24 +173,26 @@ impl SigningKey {
         Ok(Zeroizing::new(pem::write("PRIVATE KEY", document.as_ref())))
     }
 
-    /// The other half.
+    /// Returns the public half.
     pub fn public(&self) -> PublicKey {
         self.public.clone()
     }
 
+    /// Returns the algorithm of the key.
     pub fn kind(&self) -> Algorithm {
         self.public.kind()
     }
 
-    /// Signs a base. `encoding` chooses the profile of an ECDSA key: DER over SHA-512, or raw `r‖s` over the
-    /// curve's hash; for Ed25519 it has no meaning.
+    /// Signs a signature base. `encoding` chooses the profile of an ECDSA key: DER over SHA-512, or raw `r‖s` over the
+    /// hash of the curve; it is ignored for Ed25519.
     ///
     /// # Errors
-    /// [`SignError::Key`] if the cryptographic library fails, which it has no reason to.
+    /// Fails with [`SignError::Key`] if the cryptographic library fails, for which it has no reason.
     pub fn sign(&self, base: &[u8], encoding: SignatureEncoding) -> Result<Vec<u8>, SignError> {
         self.signature(base, encoding).map_err(|Unspecified| SignError::Key)
     }
 
+    /// Signs with the errors of the cryptographic library.
     fn signature(&self, base: &[u8], encoding: SignatureEncoding) -> Result<Vec<u8>, Unspecified> {
         let kind = self.kind();
         let pair = match &self.pair {
@@ -188,9 +204,9 @@ impl SigningKey {
             let (r, s) = ecdsa::parse_der(der.as_ref(), kind.size()).map_err(|_| Unspecified)?;
             return Ok(ecdsa::to_raw(r, s, kind.size()));
         }
-        // ECDSA takes as many leading bits of the hash as the order has (FIPS 186-5 section 6.4.1). For the
-        // smaller curves that makes SHA-512 the same as its first 32 or 48 bytes, which the library takes in
-        // place of the curve's hash.
+        // ECDSA uses as many leading bits of the hash as the order has (FIPS 186-5 section 6.4.1). For the smaller
+        // curves SHA-512 is therefore the same as its first 32 or 48 bytes, which the library takes in place of the
+        // hash of the curve.
         let hash = digest::digest(&digest::SHA512, base);
         let signature = match kind {
             Algorithm::P256 => {
@@ -205,6 +221,7 @@ impl SigningKey {
     }
 }
 
+/// Returns the signing algorithm of a curve; `None` for Ed25519.
 fn algorithm(kind: Algorithm) -> Option<&'static EcdsaSigningAlgorithm> {
     match kind {
         Algorithm::P256 => Some(&curve::ECDSA_P256_SHA256_ASN1_SIGNING),

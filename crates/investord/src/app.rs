@@ -20,17 +20,20 @@ use crate::store::Store;
 use crate::store::encryption::MasterKey;
 use crate::store::readiness::Readiness;
 
-/// Whether this is somebody's laptop or the real register.
+/// The mode of a server: development on a laptop, or a register with real data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Answers explain more than a stranger should learn.
+    /// Responses explain more than a stranger should learn.
     Development,
+    /// Responses reveal nothing before authentication (decision W22).
     Production,
 }
 
+/// The shared parts of a server. A clone refers to the same parts.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
+/// The parts of a server; see the modules of their types.
 pub struct Parts {
     pub config: Config,
     pub mode: Mode,
@@ -44,10 +47,12 @@ pub struct Parts {
     pub rate_limits: RateLimits,
     pub replay_guard: ReplayGuard,
     pub signature_counts: Arc<SignatureCounts>,
+    /// The address by which clients reach the server.
     pub origin: Origin,
     pub outbound: Outbound,
-    /// Told when this process has made work for the worker.
+    /// Notified when this process has added a job for the worker.
     pub work: Notify,
+    /// Whether the server is about to stop.
     stopping: AtomicBool,
 }
 
@@ -60,6 +65,11 @@ impl Deref for App {
 }
 
 impl App {
+    /// Builds the parts of a server from its configuration and an open store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `public_url` is no URL, or the client for webhooks cannot be built.
     pub fn new(
         config: Config,
         mode: Mode,
@@ -93,11 +103,12 @@ impl App {
         })))
     }
 
-    /// From now on every answer is the last of its connection.
+    /// Makes every further response the last one of its connection.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Returns whether [`App::stop`] was called.
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
@@ -105,16 +116,18 @@ impl App {
 
 /// The address by which clients reach the server.
 pub struct Origin {
+    /// The scheme, `http` or `https`.
     pub scheme: String,
-    /// As configured; without it the `host` of each request counts.
+    /// The configured host and port. Without it, the `host` of each request counts.
     pub authority: Option<String>,
-    /// The same as a URL without a final slash.
+    /// The same as a URL, without a final slash.
     pub public_url: String,
-    /// What stands before the slug in the `type` of a problem.
+    /// The part before the slug in the `type` of a problem (decision W7).
     pub problem_type_base: String,
 }
 
 impl Origin {
+    /// Derives the origin from the configuration.
     fn of(config: &Config) -> anyhow::Result<Self> {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen));

@@ -9,24 +9,27 @@ use jiff::Timestamp;
 use rand::Rng;
 use uuid::Uuid;
 
-/// Wall-clock time in microseconds, the resolution that is stored and answered.
+/// The wall clock, in microseconds, the resolution of stored and returned instants, and a monotonic clock beside it.
 pub trait Clock: Send + Sync {
+    /// Returns the current instant.
     fn now(&self) -> Timestamp;
 
-    /// Time that has passed since some moment before; never goes back, whatever happens to the wall clock.
+    /// Returns the time since an arbitrary moment in the past. It never decreases, even if the wall clock is set back.
     fn uptime(&self) -> Duration;
 }
 
-/// Identifiers and key material.
+/// A source of random identifiers and key material.
 pub trait Ids: Send + Sync {
+    /// Fills the bytes at random.
     fn fill(&self, bytes: &mut [u8]);
 
-    /// Fills a key, a token or another secret, which only the generator of the operating system may make.
+    /// Fills the bytes of a key, a token or another secret. Only the generator of the operating system may make them.
     fn secret(&self, bytes: &mut [u8]) {
         self.fill(bytes);
     }
 
-    /// A version 4 UUID: clients of the vendor check ids against patterns that know versions 1 to 5 only.
+    /// Returns a version 4 UUID, because clients of the vendor check ids against patterns that know versions 1 to 5
+    /// only.
     fn uuid(&self) -> Uuid {
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
@@ -34,6 +37,7 @@ pub trait Ids: Send + Sync {
     }
 }
 
+/// The clocks of the machine.
 pub struct SystemClock {
     started: Instant,
 }
@@ -48,6 +52,7 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
+        // The instant is truncated, so that it is equal to its stored form.
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
@@ -56,36 +61,40 @@ impl Clock for SystemClock {
     }
 }
 
+/// The random generators of the machine.
 pub struct SystemIds;
 
 impl Ids for SystemIds {
-    /// The generator of `rand`, seeded by the operating system. That of the cryptographic library gathers
-    /// entropy from processor jitter first, which would take most of a cold start.
+    /// Uses the generator of `rand`, which the operating system seeds. The generator of the cryptographic library
+    /// gathers entropy from processor jitter first, which would take most of a cold start.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for chance")]
     fn fill(&self, bytes: &mut [u8]) {
         rand::rng().fill_bytes(bytes);
     }
 
+    /// Uses the generator of the operating system.
+    ///
     /// # Panics
     ///
-    /// When the operating system has no generator: no key is better than one that can be guessed.
+    /// Panics if the operating system has no generator: no key is better than one that can be guessed.
     fn secret(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system's generator of random numbers");
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock for tests, which stands still until it is moved.
 pub struct ManualClock {
     now_us: AtomicI64,
     uptime_us: AtomicU64,
 }
 
 impl ManualClock {
+    /// Creates a clock that stands at an instant.
     pub fn at(start: Timestamp) -> Self {
         Self { now_us: AtomicI64::new(start.as_microsecond()), uptime_us: AtomicU64::new(0) }
     }
 
-    /// Moves the wall clock, back too; time only passes when it goes forward.
+    /// Moves the wall clock, also back. The uptime increases only if the clock moves forward.
     pub fn advance_seconds(&self, seconds: i64) {
         self.now_us.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
         let passed = u64::try_from(seconds).unwrap_or(0) * 1_000_000;
@@ -104,10 +113,12 @@ impl Clock for ManualClock {
     }
 }
 
-/// Ids that repeat from run to run (`splitmix64` over a counter). For tests only: they can be guessed.
+/// A source of ids that repeat from run to run (`splitmix64` over a counter). It is for tests only, because the ids can
+/// be guessed.
 pub struct SeededIds(AtomicU64);
 
 impl SeededIds {
+    /// Creates a source. Equal seeds give equal ids.
     pub fn new(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
     }

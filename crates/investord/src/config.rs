@@ -1,6 +1,6 @@
 //! The configuration: all settings, their defaults and their checks.
 //!
-//! `investord.default.toml` is the manual; a test holds it and [`Config::default`] together.
+//! `investord.default.toml` is the manual. A test compares it with [`Config::default`].
 
 mod address;
 mod limits;
@@ -32,27 +32,47 @@ pub use sources::{CommandLine, Sources};
 /// The commented default file.
 pub const DEFAULT_FILE: &str = include_str!("../investord.default.toml");
 
+/// The settings of a process. `investord.default.toml` explains each of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Address of the API for clients.
     pub listen: Address,
+    /// Address of the operator API; see [`Config::operator_address`].
     pub operator_listen: Option<Address>,
+    /// Folder of the SQLite database, its write-ahead log and its lock file.
     pub data: PathBuf,
+    /// `sqlite:PATH` or a PostgreSQL URI. It is a secret because the URI may contain a password.
     pub database: Option<Secret>,
+    /// Address by which clients reach the server, if it differs from `listen`.
     pub public_url: Option<String>,
+    /// Base of the `type` of problems, if it is not `{public_url}/errors` (decision W7).
     pub problem_type_base: Option<String>,
+    /// File with the master key. Either this or `master_key` is set.
     pub master_key_file: Option<PathBuf>,
+    /// The master key, 32 bytes in base64.
     pub master_key: Option<Secret>,
+    /// File of the tenants, clients and keys to create at the start and after SIGHUP.
     pub tenants: Option<PathBuf>,
+    /// Address of metrics and health checks; see [`Config::metrics_address`].
     pub metrics_listen: Option<Address>,
+    /// Lifetime of an access token (decision W12).
     pub token_lifetime_seconds: u32,
+    /// Hours for which the response to an idempotency key is kept (decision W11).
     pub idempotency_window_hours: u32,
+    /// Requests of one client per second; 0 for no limit (decision W15).
     pub rate_limit_per_second: u32,
+    /// Requests of one client at once.
     pub rate_limit_burst: u32,
+    /// Failed authentications of one address per second; 0 for no limit.
     pub failed_checks_per_second: u32,
+    /// Seconds to receive the head of a request, the idle time before it included.
     pub head_timeout_seconds: u64,
+    /// Seconds to receive the body of a request.
     pub body_timeout_seconds: u64,
+    /// Seconds for requests in flight after SIGTERM.
     pub shutdown_timeout_seconds: u64,
+    /// Risks that the administrator accepts.
     pub allow: Vec<Risk>,
     pub proxy: Proxy,
     pub limits: Limits,
@@ -62,15 +82,19 @@ pub struct Config {
     pub postgres: Tuning,
 }
 
-/// How events are delivered.
+/// The settings of webhook deliveries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhooks {
+    /// Whether receivers may have http and private addresses (decision H6).
     pub allow_insecure_targets: bool,
+    /// PEM file of certificates to trust beside those of the machine.
     pub ca_file: Option<PathBuf>,
-    /// Without any those of the system are asked.
+    /// Name servers to ask; if empty, those of the system.
     pub name_servers: Vec<NameServer>,
+    /// Days for which packages and attempts are kept.
     pub log_days: u32,
+    /// Maximum number of packages that are kept for one webhook.
     pub log_packages: u32,
 }
 
@@ -87,18 +111,22 @@ impl Default for Webhooks {
 }
 
 impl Webhooks {
+    /// Returns the policy for the addresses of receivers.
     pub fn targets(&self) -> AddressPolicy {
         if self.allow_insecure_targets { AddressPolicy::Any } else { AddressPolicy::Public }
     }
 }
 
+/// The table `[log]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     pub format: LogFormat,
+    /// A level or directives, as [`crate::telemetry::filter`] parses them.
     pub level: String,
 }
 
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -106,6 +134,7 @@ pub enum LogFormat {
     Text,
 }
 
+/// The table `[tls]`: PEM files of the main listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
@@ -113,14 +142,14 @@ pub struct Tls {
     pub key_file: PathBuf,
 }
 
-/// A text that is never printed, and wiped from the memory when it is dropped.
+/// A text that is never printed, and that is wiped from memory when it is dropped.
 #[derive(Clone, PartialEq, Serialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(pub String);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// What is no text is not shown either: the usual errors of deserialisers quote the value.
+        /// A value of any type. The usual error of a deserializer would quote a value that is no text.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Given {
@@ -178,23 +207,24 @@ const OPERATOR_PORT: u16 = 1000;
 const METRICS_PORT: u16 = 2000;
 
 impl Config {
-    /// Where operators are answered: for people of this machine, unless it is said otherwise.
+    /// Returns the address of the operator API: by default one that only this machine reaches.
     pub fn operator_address(&self) -> Address {
         self.operator_listen.clone().unwrap_or_else(|| self.local_address(OPERATOR_PORT))
     }
 
-    /// Returns where a server answers those who collect metrics.
+    /// Returns the address of metrics and health checks: by default one that only this machine reaches.
     pub fn metrics_address(&self) -> Address {
         self.metrics_listen.clone().unwrap_or_else(|| self.local_address(METRICS_PORT))
     }
 
-    /// Whether clients reach this server over TLS, its own or that of a proxy.
+    /// Returns whether clients reach this server over TLS, its own or that of a proxy.
     pub fn is_https(&self) -> bool {
         self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https:"))
     }
 
-    /// Returns an address that only this machine reaches, so far above the port of clients.
+    /// Returns a loopback address whose port is by `above` greater than the port of clients.
     fn local_address(&self, above: u16) -> Address {
+        // Port 0 takes a free port, also where the sum exceeds the greatest port.
         let port = match self.listen.port() {
             0 => 0,
             port => port.checked_add(above).unwrap_or(0),
@@ -202,13 +232,18 @@ impl Config {
         ([127, 0, 0, 1], port).into()
     }
 
-    /// Reads all sources and checks what they say.
+    /// Reads all sources and checks the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a source cannot be read, a key is unknown, or a value is invalid or out of its range.
     pub fn load(sources: &Sources) -> anyhow::Result<Self> {
         let config = sources.read()?;
         config.check()?;
         Ok(config)
     }
 
+    /// Checks the ranges of numbers and the forms of addresses.
     fn check(&self) -> anyhow::Result<()> {
         let postgres = &self.postgres;
         let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 12] = [
@@ -243,7 +278,11 @@ impl Config {
         self.database().map(|_| ())
     }
 
-    /// The database that is configured; the embedded one in the data folder unless one is named.
+    /// Returns the configured database: by default a SQLite file in the data folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `database` has neither form.
     pub fn database(&self) -> anyhow::Result<Database> {
         match &self.database {
             None => Ok(Database::Sqlite(self.data.join("investord.db"))),
@@ -251,7 +290,7 @@ impl Config {
         }
     }
 
-    /// Lists and reports that may read the store at once: of the readers of PostgreSQL two are left for what is short.
+    /// Returns the maximum number of concurrent lists and reports. Two readers of PostgreSQL are left for short reads.
     pub fn scans(&self) -> usize {
         match self.database() {
             Ok(Database::Postgres(_)) => {
@@ -262,12 +301,17 @@ impl Config {
         }
     }
 
-    /// Scans of operators at once, beside those of clients: of the readers of PostgreSQL one is left for what is short.
+    /// Returns the maximum number of concurrent scans of operators, beside those of clients. One reader of PostgreSQL
+    /// is left for short reads.
     pub fn operators_scans(&self) -> usize {
         if matches!(self.database(), Ok(Database::Postgres(_))) { 1 } else { 2 }
     }
 
-    /// The master key in base64, from the file or the value.
+    /// Returns the master key in base64, from the file or the value.
+    ///
+    /// # Errors
+    ///
+    /// Fails if both or neither are set, or the file cannot be read.
     pub fn master_key(&self) -> anyhow::Result<Secret> {
         match (&self.master_key, &self.master_key_file) {
             (Some(_), Some(_)) => bail!("master_key and master_key_file are both set; keep one"),
@@ -283,18 +327,27 @@ impl Config {
     }
 }
 
-/// Reads `sqlite:PATH` or a PostgreSQL connection URI; errors do not quote it, it may hold a password.
+/// Parses `sqlite:PATH` or a PostgreSQL connection URI.
+///
+/// # Errors
+///
+/// Fails if the text has neither form. The error does not quote it, because it may contain a password.
 pub fn database(uri: &str, tuning: &Tuning) -> anyhow::Result<Database> {
     if uri.starts_with("postgres://") || uri.starts_with("postgresql://") {
         return Ok(Database::Postgres(Arc::new(PostgresSettings::parse(uri, tuning.clone())?)));
     }
     match uri.strip_prefix("sqlite:") {
+        // The form `sqlite://PATH` is accepted as well.
         Some(path) if !path.is_empty() => Ok(Database::Sqlite(path.trim_start_matches("//").into())),
         _ => bail!("database must be of the form sqlite:PATH or postgres://USER@HOST/NAME"),
     }
 }
 
-/// Parses TOML. An error names the place but does not quote it: the line may hold a secret.
+/// Parses TOML.
+///
+/// # Errors
+///
+/// Fails with line and column, but does not quote the line, which may contain a secret.
 pub fn parse_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
@@ -312,7 +365,7 @@ mod tests {
     fn the_default_file_says_what_the_defaults_are() {
         let written: Config = toml::from_str(DEFAULT_FILE).unwrap();
         assert_eq!(written, Config::default());
-        // Commented keys too must be keys: uncomment them all and let serde judge.
+        // Commented keys must be valid as well: uncomment all of them and let serde parse the file.
         let is_key = |text: &str| text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
         let uncommented = |line: &'static str| match line.strip_prefix("# ") {
             Some(rest) if rest == "[tls]" || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)) => {
@@ -354,7 +407,7 @@ mod tests {
         }
     }
 
-    /// A folder that is named by a stronger source than the database is refused, not forgotten.
+    /// A folder from a stronger source than the database is refused and not ignored.
     #[test]
     fn a_folder_beside_a_weaker_database_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();

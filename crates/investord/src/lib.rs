@@ -1,6 +1,6 @@
 //! Investord: a register of investors, wire-compatible with the Upvest Investment API.
 //!
-//! `ARCHITECTURE.md` in the repository is the map.
+//! `ARCHITECTURE.md` in the repository describes the modules and the rules between them.
 
 pub mod access;
 pub mod api;

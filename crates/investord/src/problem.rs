@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::domain::json::schema::{FieldError, Schemas};
 use crate::store::StoreError;
 
+/// A refusal or a failure, from which the response is made.
 #[derive(Clone, Debug)]
 pub enum Problem {
-    /// Body, query, header or form do not validate: every fault.
+    /// Body, query, header or form are invalid; with all field errors.
     InvalidRequest(Vec<FieldError>),
     MissingClientId,
     MissingIdempotencyKey,
@@ -20,61 +21,63 @@ pub enum Problem {
     Forbidden {
         any_of: &'static [&'static str],
     },
-    /// The resource is in a state in which nobody may do this.
+    /// The state of the resource forbids this to everyone (403).
     Closed(&'static str),
-    /// The resource is in a state in which this makes no sense.
+    /// The state of the resource makes this meaningless (409).
     State(&'static str),
-    /// Somebody has been faster.
+    /// Another operator has decided before; with a text that names them.
     Decided(String),
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
     /// The content is compressed or otherwise coded.
     ContentCoding,
-    /// The key was used with another request.
+    /// The idempotency key was used with another request (decision W11).
     OtherRequest,
-    /// Another process is at work for the same tenant, perhaps on the same request (decision W11).
+    /// Another process works for the same tenant, perhaps on the same request (decision W11).
     StillRunning,
     UpgradeRequired,
     TooManyRequests {
         retry_after_seconds: u64,
         what: &'static str,
     },
-    /// What happened stands in the log, not in the answer.
+    /// A failure whose cause is for the log and not for the response.
     Internal(String),
+    /// A temporary failure, with its cause for the log.
     Unavailable(String),
 }
 
-/// Why somebody is not who they say.
+/// The reason for a failed authentication.
 #[derive(Clone, Debug, Default)]
 pub struct Unauthorised {
     pub detail: String,
-    /// Only in development: what the server saw, and the likely cause.
+    /// In development only: the request as the server has seen it, and the likely cause.
     pub explanation: Map<String, Value>,
-    /// Whether the detail tells which clients and keys exist, so that a production server keeps it for its log.
+    /// Whether the detail reveals which clients and keys exist, so that a production server keeps it for its log
+    /// (decision W22).
     pub is_telling: bool,
 }
 
-/// What a production server answers to everybody who has not proved who they are (decision W22).
+/// The detail of every failed authentication on a production server (decision W22).
 pub const NOT_PROVEN: &str = "the client, its key, its token, its secret or the signature is unknown, wrong or expired; \
     the log of the server says which, under the request id";
 
-/// One kind of problem: the last segment of its `type`, its title, and a page that helps to mend it.
+/// A kind of problem: the last segment of its `type`, its title, and a page that helps to resolve it.
 pub struct ProblemKind {
     pub slug: &'static str,
     pub status: StatusCode,
     pub title: &'static str,
-    /// What it means and what to do, in paragraphs.
+    /// Its meaning and its remedy, in paragraphs.
     pub help: &'static [&'static str],
 }
 
 impl Problem {
-    /// A refusal for a single fault.
+    /// Returns a refusal for a single field error.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Problem::InvalidRequest(vec![FieldError::new(field, message)])
     }
 
-    /// Refuses somebody who has not proved who they are; a production server keeps the detail for its log.
+    /// Returns a failed authentication. A production server keeps the detail for its log.
     pub fn unauthorised(detail: impl Into<String>) -> Self {
         Problem::Unauthorised(Unauthorised {
             detail: detail.into(),
@@ -83,12 +86,12 @@ impl Problem {
         })
     }
 
-    /// The same with a detail that tells a stranger nothing.
+    /// Returns a failed authentication with a detail that reveals nothing to a stranger.
     pub fn unauthorised_because(detail: impl Into<String>) -> Self {
         Problem::Unauthorised(Unauthorised { detail: detail.into(), ..Unauthorised::default() })
     }
 
-    /// Returns the problem as a production server answers it.
+    /// Returns the problem in the form of a production server's response.
     pub fn in_production(&self) -> Cow<'_, Self> {
         match self {
             Problem::Unauthorised(Unauthorised { is_telling: true, .. }) => {
@@ -98,6 +101,7 @@ impl Problem {
         }
     }
 
+    /// Returns the kind of the problem.
     pub const fn kind(&self) -> &'static ProblemKind {
         match self {
             Problem::InvalidRequest(_) => &INVALID_REQUEST,
@@ -118,7 +122,7 @@ impl Problem {
         }
     }
 
-    /// What is wrong this time, in words for the sender.
+    /// Returns the description of this occurrence, for the client.
     pub fn detail(&self) -> String {
         match self {
             Problem::InvalidRequest(faults) => faults
@@ -159,7 +163,7 @@ impl Problem {
         }
     }
 
-    /// What is for the log alone.
+    /// Returns the cause, which is for the log only.
     pub fn cause(&self) -> Option<&str> {
         match self {
             Problem::Internal(cause) | Problem::Unavailable(cause) => Some(cause),
@@ -167,7 +171,7 @@ impl Problem {
         }
     }
 
-    /// The problem document. `type_base` is the part of `type` before the slug.
+    /// Returns the problem document (RFC 9457). `type_base` is the part of `type` before the slug.
     pub fn document(&self, type_base: &str, request_id: &str) -> String {
         let ProblemKind { slug, status, title, .. } = self.kind();
         let mut document = json!({
@@ -189,7 +193,7 @@ impl Problem {
     }
 }
 
-/// The schema of [`Problem::document`].
+/// Returns the schema of [`Problem::document`].
 pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Problem", |schemas| {
         let fault = schemas.named("Fault", |_| {
@@ -253,7 +257,7 @@ impl From<Vec<FieldError>> for Problem {
     }
 }
 
-/// The outermost layer (`server.rs`) writes the body: only there the request id is known.
+/// The outermost layer (`telemetry.rs`) writes the body, because only that layer knows the request id.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind().status.into_response();
@@ -441,7 +445,7 @@ static GATEWAY_TIMEOUT: ProblemKind = kind(
     ],
 );
 
-/// Every kind of problem that has a page, those that only a proxy or a later operation gives among them.
+/// All kinds of problems that have a page, including those that only a proxy or a later operation gives.
 pub static KINDS: [&ProblemKind; 16] = [
     &INVALID_REQUEST,
     &MISSING_CLIENT_ID,

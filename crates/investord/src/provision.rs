@@ -23,23 +23,25 @@ use crate::store::{Store, StoreError, Tx};
 
 pub use tenants_file::DeclaredTenant;
 
-/// Why something cannot be brought into being. Nothing has been changed.
+/// The reason why a change was refused. Nothing has been changed.
 #[derive(Debug, Error)]
 pub enum ProvisionError {
+    /// The change contradicts the rules or the stored rows; with a message for the administrator.
     #[error("{0}")]
     Invalid(String),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It could have been brought into being.
+    /// The change would have succeeded; the error only rolls it back.
     #[error("nothing was to be kept")]
     Rehearsed,
 }
 
+/// Refuses a change with a message.
 fn refuse<T>(message: impl Into<String>) -> Result<T, ProvisionError> {
     Err(ProvisionError::Invalid(message.into()))
 }
 
-/// What provisioning needs of the world; cloned into units of work.
+/// The parts that provisioning needs. It is cloned into units of work.
 #[derive(Clone)]
 pub struct Provisioner {
     pub store: Store,
@@ -48,7 +50,7 @@ pub struct Provisioner {
     pub ids: Arc<dyn Ids>,
 }
 
-/// A client to be: what is `None` is made.
+/// A client to create. An id or secret that is `None` is generated.
 #[derive(Clone)]
 pub struct NewClient {
     pub id: Option<Uuid>,
@@ -57,6 +59,11 @@ pub struct NewClient {
 }
 
 impl Provisioner {
+    /// Creates a tenant.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the name is invalid or exists, or the other tenants have another master key.
     pub async fn create_tenant(
         &self,
         name: String,
@@ -72,6 +79,10 @@ impl Provisioner {
     }
 
     /// Changes settings, all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant does not exist or a setting is invalid.
     pub async fn set(
         &self,
         name: String,
@@ -90,7 +101,11 @@ impl Provisioner {
             .await
     }
 
-    /// Makes a client; its secret is in the answer and nowhere else.
+    /// Creates a client and returns its id and secret. The database keeps only a MAC of the secret.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant does not exist, the client exists, or the secret or a scope is invalid.
     pub async fn create_client(
         &self,
         tenant_name: String,
@@ -111,7 +126,11 @@ impl Provisioner {
             .await
     }
 
-    /// Makes an operator; `password` is what is kept of one.
+    /// Creates an operator. `password` is the hash of one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the operator exists or the tenant does not.
     pub async fn create_operator(
         &self,
         name: String,
@@ -137,7 +156,11 @@ impl Provisioner {
             .await
     }
 
-    /// Lets an operator be known by the token of this hash.
+    /// Adds an access token to an operator, by its hash.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the operator does not exist or is disabled.
     pub async fn add_operator_token(&self, name: String, hash: [u8; 32]) -> Result<(), ProvisionError> {
         let now = self.clock.now();
         self.store
@@ -151,7 +174,11 @@ impl Provisioner {
             .await
     }
 
-    /// Refuses an operator from now on; their tokens are gone.
+    /// Disables an operator and deletes all their tokens.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the operator does not exist.
     pub async fn disable_operator(&self, name: String) -> Result<Operator, ProvisionError> {
         let now = self.clock.now();
         self.store
@@ -162,7 +189,11 @@ impl Provisioner {
             .await
     }
 
-    /// Replaces a client's secret; tokens given under the old one end only if asked for.
+    /// Replaces the secret of a client. Tokens issued under the old secret stay valid unless `end_tokens` is set.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the client does not exist or the secret is invalid.
     pub async fn rotate_secret(
         &self,
         id: Uuid,
@@ -185,6 +216,11 @@ impl Provisioner {
             .await
     }
 
+    /// Registers a public key of a client and returns the id of the key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the client does not exist or the key id does.
     pub async fn add_key(
         &self,
         client_id: Uuid,
@@ -205,7 +241,11 @@ impl Provisioner {
             .await
     }
 
-    /// Wraps every tenant's key with another master key; how many.
+    /// Wraps the key of every tenant with another master key, and returns the number of tenants.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the current master key does not open the key of a tenant.
     pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, ProvisionError> {
         let this = self.clone();
         self.store
@@ -221,6 +261,7 @@ impl Provisioner {
             .await
     }
 
+    /// Inserts a tenant with a key of its own.
     fn insert_tenant(
         &self,
         tx: &Tx<'_>,
@@ -245,7 +286,11 @@ impl Provisioner {
         Ok(tenant)
     }
 
-    /// Refuses a master key that is not the one that seals what is there.
+    /// Verifies that the configured master key is the one that seals the keys of all tenants.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the name of a tenant whose key is sealed by another master key.
     pub fn check_master_key(&self, tenants: &[TenantRow]) -> Result<(), ProvisionError> {
         let own = self.master_key.fingerprint();
         match tenants.iter().find(|tenant| tenant.master_key != own) {
@@ -256,6 +301,7 @@ impl Provisioner {
         }
     }
 
+    /// Inserts a client. `declared` means that the secret is from a tenants file.
     fn insert_client(
         &self,
         tx: &Tx<'_>,
@@ -273,6 +319,7 @@ impl Provisioner {
         Ok(tenants::insert_client(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
     }
 
+    /// Opens the key of a tenant.
     fn key_of(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, ProvisionError> {
         match tenants::by_number(tx, tenant)? {
             Some(tenant) => Ok(self.master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?),
@@ -280,6 +327,7 @@ impl Provisioner {
         }
     }
 
+    /// Generates a client secret of 256 bits.
     fn secret(&self) -> Secret {
         let mut bytes = [0; 32];
         self.ids.secret(&mut bytes);
@@ -287,7 +335,11 @@ impl Provisioner {
     }
 }
 
-/// Revokes a key; needs no master key, so that it can be done in a hurry.
+/// Revokes a key. It needs no master key, so that it can be done in an emergency.
+///
+/// # Errors
+///
+/// Fails if the key does not exist or is revoked already.
 pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), ProvisionError> {
     store
         .write_serializable("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
@@ -300,6 +352,7 @@ pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), P
         .await
 }
 
+/// Returns the operator of this name, or refuses it with the name that was probably meant.
 fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, ProvisionError> {
     match operators::by_name(tx, name)? {
         Some(operator) => Ok(operator),
@@ -311,7 +364,11 @@ fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, ProvisionError> {
     }
 }
 
-/// Returns the tenant of this name, or refuses it and names the one that was probably meant.
+/// Returns the tenant of this name.
+///
+/// # Errors
+///
+/// Fails with the name that was probably meant if there is no such tenant.
 pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, ProvisionError> {
     if let Some(found) = tenants::by_name(tx, name)? {
         return Ok(found);
@@ -321,10 +378,12 @@ pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, ProvisionError> {
     refuse(format!("there is no tenant '{name}'{meant}"))
 }
 
+/// Returns the client of this id.
 fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, ProvisionError> {
     tenants::client_by_id(tx, id)?.map_or_else(|| refuse(format!("there is no client '{id}'")), Ok)
 }
 
+/// Verifies scopes and joins them with spaces (RFC 6749 section 3.3).
 fn checked_scopes(scopes: &[String]) -> Result<String, ProvisionError> {
     match scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         Some(scope) => {
@@ -336,10 +395,12 @@ fn checked_scopes(scopes: &[String]) -> Result<String, ProvisionError> {
     }
 }
 
-/// Characters of a secret: 128 bits in base64 at least, so that nobody tries them.
+/// Minimum number of characters of a secret: 128 bits in base64, which cannot be guessed.
 const LEAST_SECRET: usize = 22;
+/// Maximum number of characters of a secret.
 const MOST_SECRET: usize = 1000;
 
+/// Verifies the length of a secret.
 fn check_secret(secret: &Secret) -> Result<(), ProvisionError> {
     match secret.0.chars().count() {
         LEAST_SECRET..=MOST_SECRET => Ok(()),

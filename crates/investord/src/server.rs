@@ -34,25 +34,34 @@ use crate::{api, backoffice, telemetry, tls, worker};
 use self::connection::{Announced, Limited};
 pub use listeners::Listeners;
 
-/// Bytes of a request's head that are buffered; what the API accepts is less (api/caller.rs).
+/// Maximum size in bytes of the buffer for a request's header section. The API accepts less (32 KiB,
+/// `api/front/caller.rs`), so that an oversized header is refused with a problem document, not by the HTTP library.
 const MOST_HEAD: usize = 64 * 1024;
+/// Maximum number of concurrent streams of an HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 section
+/// 6.5.2). `docs/limits.md` lists it.
 const MOST_STREAMS: u32 = 256;
-/// Bytes of bodies that a peer may send before they are read: of a stream, and of all streams of a connection.
+/// Flow control window of an HTTP/2 stream in bytes: the part of a body that a peer may send before the server reads it
+/// (RFC 9113 section 5.2).
 const STREAM_WINDOW: u32 = 64 * 1024;
+/// Flow control window of all streams of a connection in bytes. It bounds the memory that a connection occupies with
+/// bodies.
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-/// How long connections in use get to hear that they end. A client that sends nothing for as long finds its
-/// connection closed before its next request.
+/// Time during which connections in use still receive responses that announce the end of the connection. A client that
+/// is idle for this whole time finds its connection closed before its next request.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// How long the connections that the system holds for a listener may take until they are taken.
+/// Maximum time for accepting the connections that the operating system has queued for a listener (its backlog).
 const LAST_TAKEN: Duration = Duration::from_secs(2);
 
-/// Everything that the main listener answers.
+/// Returns the routes of the main listener: the API and the health checks.
 pub fn router(app: &App) -> Router {
     layered(api::routes().merge(health()), app)
 }
 
-/// What all listeners have in common: every answer has a request id, and no handler sees a request that two readers
-/// could take for two different ones.
+/// Adds the layers that all listeners share. Every response has a request id, and no handler receives a request that
+/// two parsers could read as two different requests (request smuggling).
+///
+/// The layers run from the last to the first: the address of the client is known before the request is logged, and the
+/// problem documents of `unambiguous` and `in_time` are written by `telemetry::observe`.
 fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
     let headers = Arc::<[_]>::from(browser_headers(app.config.is_https()));
@@ -72,8 +81,8 @@ fn layered(routes: Router<App>, app: &App) -> Router {
     routes.with_state(app.clone())
 }
 
-/// Gives up a request that takes too long. What it has begun to write may still happen, which a repetition with the same
-/// idempotency key tells.
+/// Ends a request that exceeds the time limit with 503. A unit of work that it has queued may still commit; the client
+/// learns the result by repeating the request with the same idempotency key.
 async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
@@ -81,7 +90,7 @@ async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
     }
 }
 
-/// Headers that keep what a browser opens from being run, framed, cached or quoted elsewhere.
+/// Returns the headers that forbid browsers to sniff, execute, frame, cache or refer to a response.
 fn browser_headers(is_https: bool) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = vec![
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -90,17 +99,18 @@ fn browser_headers(is_https: bool) -> Vec<(HeaderName, HeaderValue)> {
             HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
         ),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        // Tokens (RFC 6749 section 5.1) and personal data are nothing for a cache.
+        // Tokens (RFC 6749 section 5.1) and personal data must not remain in a cache.
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     if is_https {
+        // A year, the minimum of the browsers' preload lists (HSTS, RFC 6797).
         let year = HeaderValue::from_static("max-age=31536000");
         headers.push((header::STRICT_TRANSPORT_SECURITY, year));
     }
     headers
 }
 
-/// Adds headers to an answer that does not say otherwise.
+/// Adds the headers that the response does not set itself.
 fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Response {
     for (name, value) in headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -108,7 +118,7 @@ fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Res
     response
 }
 
-/// Puts the address for which a trusted proxy asks in the place of its own.
+/// Replaces the address of a trusted proxy by the address of its client, so that limits and logs apply to the client.
 async fn located(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let announced = request.extensions().get::<Announced>().map(|Announced(client)| *client);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
@@ -119,7 +129,8 @@ async fn located(State(app): State<App>, mut request: Request, next: Next) -> Re
     next.run(request).await
 }
 
-/// Refuses requests without one clear host, and transfer codings that are not understood.
+/// Rejects requests without exactly one valid host, and requests with an unsupported transfer coding: intermediaries
+/// could frame or route them differently from this server.
 async fn unambiguous(request: Request, next: Next) -> Response {
     let fault = host_fault(request.version(), request.uri(), request.headers());
     match fault.map(|fault| ("host", fault)).or_else(|| transfer_coding_fault(request.headers())) {
@@ -128,8 +139,8 @@ async fn unambiguous(request: Request, next: Next) -> Response {
     }
 }
 
-/// What is wrong with the host that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). The target's own
-/// authority goes before the header; HTTP/1.0 needs neither.
+/// Returns the error in the host of a request (RFC 9112 section 3.2, RFC 9113 section 8.3.1). The authority of the
+/// request target takes precedence over the header; HTTP/1.0 requires neither.
 fn host_fault(version: Version, target: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let mut lines = headers.get_all(header::HOST).iter();
     let (first, second) = (lines.next(), lines.next());
@@ -154,7 +165,8 @@ fn host_fault(version: Version, target: &Uri, headers: &HeaderMap) -> Option<&'s
     }
 }
 
-/// Whether an authority is a host with a port or without: no user information, which RFC 9110 section 4.2.4 forbids.
+/// Returns whether an authority consists of a host and an optional port, without the user information that RFC 9110
+/// section 4.2.4 forbids.
 fn is_host(authority: &Authority) -> bool {
     let behind = authority.as_str().strip_prefix(authority.host());
     let is_port = |text: &str| text.is_empty() || text.parse::<u16>().is_ok();
@@ -162,7 +174,7 @@ fn is_host(authority: &Authority) -> bool {
     !authority.host().is_empty() && has_port
 }
 
-/// A transfer coding other than `chunked` (RFC 9112 section 6.1).
+/// Returns the header name and the error if the transfer coding is not exactly one `chunked` (RFC 9112 section 6.1).
 fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static str)> {
     let is_chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     let fault = ("transfer-encoding", "must be chunked, once: no other coding is taken");
@@ -174,7 +186,7 @@ fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static 
     }
 }
 
-/// Refuses content that an operator's program has compressed.
+/// Rejects compressed content in requests of operators, because these routes do not decompress.
 async fn uncoded(request: Request, next: Next) -> Response {
     match api::front::caller::plain_content(request.headers()) {
         Ok(()) => next.run(request).await,
@@ -182,18 +194,22 @@ async fn uncoded(request: Request, next: Next) -> Response {
     }
 }
 
-/// What a supervisor asks.
+/// Returns the routes of the health checks: `/healthz` for liveness, `/readyz` for readiness.
 fn health() -> Router<App> {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
 }
 
-/// Whether the server can do its work: the store reads, scans and writes in time.
+/// Responds whether the store reads, scans and writes in time.
 async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), Problem> {
     app.readiness.state(&app.store).await?;
     Ok((StatusCode::OK, "ready\n"))
 }
 
-/// Serves until `stop` is done, then lets requests in flight finish.
+/// Serves requests until `stop` is done, then finishes the requests in flight.
+///
+/// # Errors
+///
+/// Fails if a listener cannot be used or the certificate cannot be read.
 pub async fn run(
     app: App,
     listeners: Listeners,
@@ -205,6 +221,7 @@ pub async fn run(
     let courier = worker.then(|| tokio::spawn(worker::delivery::run(app.clone())));
     companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
+    // A blocking accept would stall a thread of the runtime.
     listener.set_nonblocking(true)?;
     tokio::spawn(stop_in_order(app.clone(), listener.try_clone()?, handle.clone(), stop));
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
@@ -234,7 +251,11 @@ pub async fn run(
     outcome.context("the listener failed")
 }
 
-/// Does what no request waits for, until `stop` is done.
+/// Runs the background work without a listener for clients until `stop` is done.
+///
+/// # Errors
+///
+/// Fails if the listener for metrics cannot be used.
 pub async fn work(
     app: App,
     metrics: Option<TcpListener>,
@@ -247,7 +268,8 @@ pub async fn work(
     Ok(())
 }
 
-/// Lets deliveries that are on their way end, and keeps what was counted; what was not sent is handed back.
+/// Waits for the deliveries in flight and saves the signature counts. The dispatcher returns the unsent packages to the
+/// schedule.
 async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
     app.stop();
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
@@ -261,7 +283,7 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
     }
 }
 
-/// What runs beside the requests, as long as the answer lives.
+/// Starts the background tasks of the process. They run until the returned set is dropped.
 fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::Result<JoinSet<()>> {
     telemetry::started(app.clock.now());
     let mut companions = JoinSet::new();
@@ -281,9 +303,9 @@ fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::
     Ok(companions)
 }
 
-/// Stops in three steps, so that requests on connections in use are answered: no new connections, then every
-/// answer says that its connection ends, then what is left idle is closed. In this order: a client that hears of the end
-/// comes again at once, and has to find that there is no listener before it has sent anything.
+/// Stops in three phases, so that requests on connections in use get their responses: the listener closes, every
+/// response announces the end of its connection, and finally the idle connections close. The order matters: a client
+/// that reads the announcement reconnects at once, and must find the listener closed before it has sent a request.
 async fn stop_in_order(
     app: App,
     listener: TcpListener,
@@ -293,7 +315,7 @@ async fn stop_in_order(
     stop.await;
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
     tracing::info!("stopping: no new connections, requests in flight get {} s", patience.as_secs());
-    // The system resets the connections that a closed listener has not taken.
+    // When a listener closes, the operating system resets the connections in its backlog, so these are accepted first.
     let taken = async {
         while has_waiting(&listener) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -310,13 +332,13 @@ async fn stop_in_order(
     handle.graceful_shutdown(Some(patience));
 }
 
-/// Whether there are connections that nobody has taken yet.
+/// Returns whether the backlog of the listener contains connections that are not accepted yet.
 fn has_waiting(listener: &TcpListener) -> bool {
     let mut listener = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-/// Limits that hold before a request is one.
+/// Sets the limits of the HTTP protocol that apply before a request is complete.
 fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
     http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MOST_HEAD);
     http.http2()
@@ -329,7 +351,8 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
         .keep_alive_timeout(head_timeout);
 }
 
-/// Serves people: few, and on a listener of their own, which ends with the process.
+/// Serves the operator API on a listener of its own, with its own connection budget: clients cannot lock operators out.
+/// It has no graceful stop, because operators are few and it ends with the process.
 fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
@@ -344,6 +367,7 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
     })
 }
 
+/// Serves the metrics and the health checks on a listener of their own, so that load from clients does not hide them.
 fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let acceptor = Limited::new(DefaultAcceptor::new(), app, app.budgets.metrics_connections.clone());
@@ -364,7 +388,7 @@ mod tests {
 
     use super::*;
 
-    /// The clock of the runtime is moved by hand as soon as all wait for it.
+    /// A paused clock of the runtime advances by itself as soon as every task waits for it.
     #[tokio::test(start_paused = true)]
     async fn a_request_is_given_up_when_it_takes_too_long() {
         let limit = Duration::from_secs(5);

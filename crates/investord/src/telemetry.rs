@@ -30,12 +30,17 @@ pub use level::{LogControl, filter};
 
 /// Upper bounds of the latency histograms, in seconds.
 const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+/// Upper bounds of the histogram of units in a commit.
 const UNITS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-/// Paths that supervisors ask for every few seconds.
+/// Paths that supervisors request every few seconds. Their requests are logged at the level debug only.
 const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Starts logging to standard error and silences what a panic would print: its message may quote data.
+/// Starts logging to standard error, and replaces the message of a panic, which may quote data.
+///
+/// # Errors
+///
+/// Fails if the level is invalid.
 pub fn start_log(log: &Log) -> anyhow::Result<LogControl> {
     let (filter, control) = reload::Layer::new(filter(&log.level)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
@@ -51,13 +56,13 @@ pub fn start_log(log: &Log) -> anyhow::Result<LogControl> {
     Ok(LogControl(control))
 }
 
-/// Tells whether colours are for somebody's eyes: not in a file, and not against <https://no-color.org>.
+/// Returns whether the log has colours: on a terminal, and only without `NO_COLOR` (<https://no-color.org>).
 fn has_colours() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     std::io::stderr().is_terminal() && !is_set("NO_COLOR")
 }
 
-/// The recorder of this process, started when first asked for.
+/// Returns the metrics recorder of this process, which the first call installs.
 pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
@@ -71,24 +76,25 @@ pub fn recorder() -> &'static PrometheusHandle {
     })
 }
 
-/// Publishes what is known of a process from its start.
+/// Publishes the metrics that are constant from the start of a process.
 pub fn started(now: Timestamp) {
     recorder();
     metrics::gauge!("investord_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!("process_start_time_seconds").set(unix_seconds(now));
 }
 
-/// Publishes when the certificate of the main listener expires.
+/// Publishes the expiry of the main listener's certificate.
 pub fn certificate_expires(at: Timestamp) {
     metrics::gauge!("investord_tls_certificate_expiry_timestamp_seconds").set(unix_seconds(at));
 }
 
+/// Converts an instant to seconds of Unix time.
 fn unix_seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
 }
 
-/// Folds what the histograms have collected, for as long as nobody scrapes them, and tells how much of each budget is in
-/// use.
+/// Aggregates the samples of the histograms every five seconds, because they would fill the memory if no collector
+/// scraped them, and publishes the use of each budget.
 pub async fn upkeep(app: App) {
     let mut ticks = tokio::time::interval(Duration::from_secs(5));
     loop {
@@ -98,12 +104,13 @@ pub async fn upkeep(app: App) {
     }
 }
 
-/// Prometheus text format.
+/// Returns the metrics in the text format of Prometheus.
 pub async fn metrics() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], recorder().render())
 }
 
-/// The outermost layer: gives the request its id, catches panics, writes problem documents, logs and counts.
+/// Wraps every request as the outermost layer: assigns its id, catches panics, writes problem documents, logs and
+/// counts.
 pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (started, id, trace) = (Instant::now(), app.ids.uuid().to_string(), Trace::default());
     request.extensions_mut().insert(trace.clone());
@@ -128,7 +135,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         response.headers_mut().insert("upvest-request-id", value);
     }
     if app.stopping() && version <= Version::HTTP_11 {
-        // Whoever keeps this connection learns before it is closed (server.rs, `stop`).
+        // A client that keeps this connection learns of its end before it is closed (`stop_in_order` in server.rs).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let refusal = problem.as_ref().map(|problem| (problem, peer));
@@ -136,7 +143,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     response
 }
 
-/// Writes the line of a request and counts it. A refusal is logged with its detail and who was refused.
+/// Logs a request in one line and counts it. The line of a refusal has its detail and the address of the peer.
 fn note(
     method: &Method,
     route: &str,
@@ -172,7 +179,7 @@ fn note(
     metrics::histogram!("investord_request_seconds", &labels[..2]).record(took);
 }
 
-/// A stranger may send any word as a method; a label may not be made of it.
+/// Returns the method as a label. Any other word becomes `(other)`, because a stranger could create labels without end.
 fn label(method: &Method) -> String {
     match *method {
         Method::GET

@@ -9,7 +9,11 @@ use rustls::pki_types::pem::PemObject;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-/// Returns from when to when all certificates of a PEM file are valid (RFC 5280 section 4.1.2.5).
+/// Returns the period in which all certificates of a PEM file are valid (RFC 5280 section 4.1.2.5).
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or has no certificate.
 pub fn validity(file: &Path) -> anyhow::Result<(Timestamp, Timestamp)> {
     let (mut begin, mut end) = (Timestamp::MIN, Timestamp::MAX);
     let mut count = 0;

@@ -1,13 +1,12 @@
-//! Annex II of Commission Delegated Regulation (EU) 2017/590: which identifier a nationality is
-//! reported with, by priority.
+//! Annex II of Commission Delegated Regulation (EU) 2017/590: the identifiers of each nationality, by priority.
 //!
-//! A change of law is a change of these rows: their steps, the day from which they are so, and where it is written.
+//! A change of law is a change of these rows: of their priorities, the day from which they apply, and their source.
 
 use Scheme::{Ccpt, Nidn};
 
 use crate::{Country, Regime};
 
-/// What kind of identifier a designation holds, in the terms of the report.
+/// The kind of identifier in a designation, in the terms of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// A national number. Identity card numbers are reported under it too.
@@ -19,7 +18,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The label in the report.
+    /// Returns the label in the report.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nidn => "NIDN",
@@ -29,58 +28,63 @@ impl Scheme {
     }
 }
 
-/// One priority in a country's row.
+/// One priority in the row of a country.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Priority {
     /// A short key, unique within the country: `PESEL`, `PASSPORT`, `CONCAT`.
     pub standard: &'static str,
-    /// The label it is reported under.
+    /// The label under which it is reported.
     pub scheme: Scheme,
-    /// What Annex II calls it, with the name in use where that differs; empty for `CONCAT`.
+    /// The name in Annex II, with the name in use where that differs; empty for `CONCAT`.
     pub national_name: &'static str,
 }
 
-/// One country's row.
+/// The row of one country.
 #[derive(Clone, Copy, Debug)]
 pub struct Annex2Row {
-    /// Whose nationality it is for.
+    /// The nationality to which the row applies.
     pub country: Country,
     /// The country's name in Annex II.
     pub name: &'static str,
     /// The regime under which the row applies; `None` for every regime.
     pub only: Option<Regime>,
-    /// First priority first.
+    /// The priorities, first one first.
     pub steps: &'static [Priority],
-    /// The first day on which the row is so, `YYYY-MM-DD`.
+    /// The first day on which the row applies, `YYYY-MM-DD`.
     pub in_force_from: &'static str,
-    /// Where it is written.
+    /// The source of the row in law.
     pub source: &'static str,
 }
 
-/// The day from which Commission Delegated Regulation (EU) 2017/590 is applied.
+/// The first day on which Commission Delegated Regulation (EU) 2017/590 applies.
 const APPLIED_FROM: &str = "2018-01-03";
+/// The source of the rows that apply under the EU regime.
 const REGULATION: &str =
     "Commission Delegated Regulation (EU) 2017/590, Annex II (OJ L 87, 31.3.2017, p. 449)";
+/// The source of the row that applies under the UK regime only.
 const ONSHORED: &str =
     "Annex II as onshored in the United Kingdom (FCA Handbook, technical standards, from 2021-01-01)";
 
+/// The priority that many rows have in common.
 const CONCAT: Priority = Priority { standard: "CONCAT", scheme: Scheme::Concat, national_name: "" };
 
+/// Builds a row that applies under every regime.
 const fn row(code: &str, name: &'static str, steps: &'static [Priority]) -> Annex2Row {
     let (in_force_from, source) = (APPLIED_FROM, REGULATION);
     Annex2Row { country: Country::of(code), name, only: None, steps, in_force_from, source }
 }
 
+/// Builds a priority.
 const fn step(scheme: Scheme, standard: &'static str, national_name: &'static str) -> Priority {
     Priority { standard, scheme, national_name }
 }
 
-/// The rows of Annex II that are in force, by code. What was in force before is not kept.
+/// The rows of Annex II that are in force, by country code. Former rows are not kept.
 ///
-/// `CONCAT` is the first priority of AT, DE, FR, HU, IE and LU; EE, ES, IS, IT, MT and PL do not
-/// allow it at all. The `GB` row is still printed in the EU's text, but ESMA reads references to the
-/// United Kingdom as references to a third country, so there it is a row of the UK regime only.
-// Laid out by hand, a line per priority, to be read next to the Annex.
+/// `CONCAT` is the first priority of AT, DE, FR, HU, IE and LU; EE, ES, IS, IT, MT and PL do not allow it at all. The
+/// `GB` row is still printed in the EU's text, but ESMA reads references to the United Kingdom as references to a third
+/// country, so it applies under the UK regime only.
+// Laid out by hand, with a line for each priority, so that it can be read next to the Annex.
 #[rustfmt::skip]
 pub const ANNEX_II: &[Annex2Row] = &[
     row("AT", "Austria", &[CONCAT]),
@@ -194,13 +198,13 @@ pub const ANNEX_II: &[Annex2Row] = &[
     ]),
 ];
 
-/// The last row of Annex II, "All other countries": in force as long as the others.
+/// The last row of Annex II, "All other countries", in force as long as the others.
 pub const ALL_OTHER_COUNTRIES: &[Priority] = &[step(Ccpt, "PASSPORT", "National passport number"), CONCAT];
 
-/// The priorities of a nationality, first one first (Article 6(2) and Annex II). Never empty.
+/// Returns the priorities of a nationality, first one first (Article 6(2) and Annex II). The list is never empty.
 ///
-/// Under [`Regime::Eu`] a British national falls under "All other countries": passport number, then
-/// `CONCAT`; a National Insurance number is not used.
+/// Under [`Regime::Eu`] a British national falls under "All other countries": passport number, then `CONCAT`; a
+/// National Insurance number is not used.
 pub fn steps(country: Country, regime: Regime) -> &'static [Priority] {
     ANNEX_II
         .iter()
@@ -208,7 +212,8 @@ pub fn steps(country: Country, regime: Regime) -> &'static [Priority] {
         .map_or(ALL_OTHER_COUNTRIES, |row| row.steps)
 }
 
-/// Whether the nationality's first priority is `CONCAT`, so that nothing has to be asked of the person.
+/// Returns whether the first priority of a nationality is `CONCAT`, so that the person need not be asked for an
+/// identifier.
 pub fn first_is_concat(country: Country, regime: Regime) -> bool {
     steps(country, regime).first().is_some_and(|step| step.scheme == Scheme::Concat)
 }

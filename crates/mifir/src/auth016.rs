@@ -7,18 +7,21 @@ use quick_xml::escape::partial_escape;
 use crate::decide::{Designation, Person};
 use crate::{Scheme, concat};
 
-/// The longest name of the schema (`Max140Text`), in characters.
+/// Maximum length of a name in the schema (`Max140Text`), in characters.
 const LONGEST: usize = 140;
 
-/// The element `Prsn` of a buyer or seller (`Buyr|Sellr/AcctOwnr/Id/Prsn`), in which all is mandatory: first names and
-/// surname in capital letters, several first names separated by commas (RTS 22, Annex I, fields 9 and 10), birth
-/// date, and the designation. CONCAT is no code of the schema's list but a proprietary scheme.
+/// The element `Prsn` of a buyer or seller (`Buyr|Sellr/AcctOwnr/Id/Prsn`), as XML text.
+///
+/// All of its members are mandatory: first names and surname in capital letters, several first names separated by
+/// commas (RTS 22, Annex I, fields 9 and 10), birth date, and the designation. CONCAT is not in the code list of the
+/// schema, so it is written as a proprietary scheme.
 #[derive(Clone, Debug)]
 pub struct Fragment<'a> {
-    /// Whose names and birth date are written. A name without any letter leaves its element empty, which the schema
+    /// The person with the names and the birth date. A name without any letter gives an empty element, which the schema
     /// refuses.
     pub person: Person<'a>,
-    /// As [`decide`](crate::decide()) made it. The schema allows 35 characters; it is written whole.
+    /// The designation, as returned by [`decide`](crate::decide()). The schema allows 35 characters; it is written in
+    /// full.
     pub designation: &'a Designation<'a>,
 }
 
@@ -44,17 +47,20 @@ impl fmt::Display for Fragment<'_> {
     }
 }
 
-/// First names as the report wants them: capital letters, a comma between two, no titles, at most 140 characters.
+/// Returns first names in the form of the report: capital letters, separated by commas, without titles, at most 140
+/// characters.
 pub fn first_names(names: &str) -> String {
     let names = concat::untitled(names);
     capitals(names.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()), ",")
 }
 
-/// XML 1.0 has no control characters but tab and line ends, not even escaped ones.
+/// Returns whether XML 1.0 allows a character: control characters other than tab and line ends are forbidden, even
+/// escaped.
 fn is_in_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// Converts words to capital letters, joins them, and cuts the text at the maximum length of the schema.
 fn capitals<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
     let text = words.map(str::to_uppercase).collect::<Vec<_>>().join(between);
     text.chars().filter(|c| is_in_xml(*c)).take(LONGEST).collect()

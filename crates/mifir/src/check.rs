@@ -1,9 +1,9 @@
-//! What is wrong with an identifier, and what it says about its holder.
+//! Checks of identifiers: their faults, and the facts about the holder that they encode.
 //!
-//! A check looks at the stored form: compact, capital letters, as [`normalise`](crate::Standard::normalise)
-//! leaves it. Faults are **hard** where the state that issues the number still guarantees the rule
-//! (characters, length, dates, check digits), and **soft** where a good number may break it: patterns of
-//! passports, numbers that are typical of other holders, check digits that are no longer promised.
+//! A check takes the stored form: compact, capital letters, as [`normalise`](crate::Standard::normalise) returns it.
+//! Faults are **hard** where the state that issues the number still guarantees the rule (characters, length, dates,
+//! check digits), and **soft** where a good number may break it: patterns of passports, numbers that are typical of
+//! other holders, check digits that are no longer guaranteed.
 
 use std::fmt;
 use std::ops::{Add, Mul};
@@ -13,33 +13,33 @@ use jiff::civil::Date;
 use crate::Country;
 use crate::text::{is_apostrophe, is_invisible};
 
-/// How much a fault weighs.
+/// The weight of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth a look; the identifier may be right all the same.
+    /// The identifier may be right, but deserves a review.
     Soft,
     /// No such identifier exists.
     Hard,
 }
 
-/// Something wrong with an identifier. Its text can be read out to the person: "check digit is 7, must be 2".
+/// A fault of an identifier. Its text can be read out to the person: "check digit is 7, must be 2".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault<'a> {
-    /// Whether the identifier is refused for it.
+    /// The weight, which decides whether the identifier is refused.
     pub severity: Severity,
-    /// What it is.
+    /// The kind of fault, with its details.
     pub what: FaultKind<'a>,
-    /// What may have happened to the number on its way.
+    /// The likely cause.
     pub hint: Option<Hint>,
 }
 
-/// A guess at how a number came to be wrong.
+/// A guess at the cause of a wrong number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hint {
-    /// With as many zeros in front it would be right, and of somebody with the stated birth date: programs that take
-    /// it for a quantity leave them out.
+    /// The number of leading zeros that would make it right, for a holder with the stated birth date: programs that
+    /// treat numbers as quantities drop them.
     LeadingZeros(usize),
-    /// It is written as a quantity, in powers of ten, and most of its digits are gone.
+    /// The value is written as a quantity, in powers of ten, and most of its digits are lost.
     PowerOfTen,
 }
 
@@ -53,73 +53,73 @@ impl fmt::Display for Hint {
     }
 }
 
-/// What is wrong. `found` is as it stands in the value, `expected` in plain English for the text of the fault.
+/// The kind of a fault. `found` is the text in the value, `expected` plain English for the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind<'a> {
-    /// The number of characters (not bytes).
+    /// A wrong number of characters (not bytes).
     Length { found: usize, expected: &'static str },
-    /// A number of a length that was given only to people who were born before a year.
+    /// A length that was issued only to people who were born before a year.
     OldLength { found: usize, before: i16 },
-    /// Characters that cannot be seen stood in it; they were dropped.
+    /// Invisible characters, which were dropped.
     Invisible,
-    /// An apostrophe stood in front, by which spreadsheets mark text; it was dropped.
+    /// An apostrophe in front, by which spreadsheets mark text; it was dropped.
     TextMarker,
-    /// A character that cannot stand at this position, counted from 1.
+    /// A character that is not allowed at this position, counted from 1.
     Character { found: char, position: usize, expected: &'static str },
-    /// The birth date in the number is no date. Numbers as they are written there, so that a month can be 33; the
+    /// A birth date in the number that does not exist. Its parts are those that are written, so a month can be 33; the
     /// year has four digits, or two where the century is not known.
     Date { day: u8, month: u8, year: u16 },
-    /// The date in the number has not come yet on the day of the check. The year has four digits.
+    /// A date in the number that is after the day of the check. The year has four digits.
     Future { year: u16 },
-    /// The check digit or letter, or two of them.
+    /// A wrong check digit or check letter, or a wrong pair of them.
     Check { found: &'a str, expected: Symbols },
-    /// The other digits would need a check digit of 10, and such numbers are not issued.
+    /// Digits that would need a check digit of 10; such numbers are not issued.
     Unissued,
-    /// A part of the number with a value that the state does not give.
+    /// A part of the number with a value that the state does not issue.
     Part { part: NumberPart, found: &'a str, expected: &'static str },
-    /// A good number, but of a kind that is given to other people than expected: foreigners, the unregistered.
+    /// A good number of a kind that is issued to other people than expected: foreigners, the unregistered.
     Holder { kind: &'static str },
-    /// Not the issuing country's usual form, which may have changed since it was written down.
+    /// A form other than the issuing country's usual one, which may have changed since it was written down.
     Pattern { expected: &'static str },
-    /// The country in front of a CONCAT is not the one whose identifier it is to be.
+    /// A country in front of a CONCAT that is not the country of the identifier.
     Country { found: &'a str, expected: Country },
 }
 
 /// A part of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NumberPart {
-    /// The digit or sign that tells the century.
+    /// The digit or sign that encodes the century.
     Century,
     /// The number of the person within a day, a district or a register.
     Serial,
     /// Letters in front.
     Prefix,
-    /// A letter behind.
+    /// A letter at the end.
     Suffix,
-    /// Where the number was given.
+    /// The place where the number was issued.
     County,
-    /// Which kind of taxpayer.
+    /// The kind of taxpayer.
     Kind,
     /// A name of a CONCAT, padded with `#`.
     Name,
 }
 
-/// One or two characters of a check.
+/// One or two check characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symbols([u8; 2]);
 
 impl Symbols {
-    /// A digit or a letter.
+    /// Returns a single digit or letter.
     pub(crate) const fn one(symbol: u8) -> Self {
         Self([0, symbol])
     }
 
-    /// The last digit of a number.
+    /// Returns the last digit of a number.
     pub(crate) fn digit(value: u32) -> Self {
         Self::one(figure(value))
     }
 
-    /// The last two digits of a number.
+    /// Returns the last two digits of a number.
     pub(crate) fn pair(value: u32) -> Self {
         Self([figure(value / 10), figure(value)])
     }
@@ -130,7 +130,7 @@ impl Symbols {
     }
 }
 
-/// The last digit of a number, as it is written.
+/// Returns the last digit of a number, as an ASCII character.
 pub(crate) fn figure(value: u32) -> u8 {
     b"0123456789"[(value % 10) as usize]
 }
@@ -145,8 +145,9 @@ impl fmt::Display for Symbols {
 }
 
 impl FaultKind<'_> {
-    /// A stable name for machines, in `snake_case`: `length`, `character`, `date`, `future_date`, `check_digit`,
-    /// `unissued`, `holder`, `pattern`, `country`, `invisible`, `text_marker`, or the name of the part, as `century`.
+    /// Returns a stable name for machines, in `snake_case`: `length`, `character`, `date`, `future_date`,
+    /// `check_digit`, `unissued`, `holder`, `pattern`, `country`, `invisible`, `text_marker`, or the name of the part,
+    /// as `century`.
     pub const fn code(&self) -> &'static str {
         match self {
             FaultKind::Length { .. } | FaultKind::OldLength { .. } => "length",
@@ -236,35 +237,35 @@ pub enum Sex {
 }
 
 impl Sex {
-    /// Odd numbers are men's in most countries.
+    /// Returns the sex for a number that is odd for men, as in most countries.
     pub(crate) fn odd_is_male(number: u32) -> Self {
         if number % 2 == 1 { Self::Male } else { Self::Female }
     }
 }
 
-/// The birth date that a number holds.
+/// The birth date that a number encodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Birth {
-    /// None, or not a whole one.
+    /// No date, or an incomplete one.
     #[default]
     Unknown,
-    /// The whole date.
+    /// The complete date.
     On(Date),
-    /// Without the century: the year is the last two digits (Italy).
+    /// A date without the century: the year is the last two digits (Italy).
     InSomeCentury { day: u8, month: u8, year: u8 },
 }
 
-/// What a number says about its holder.
+/// The facts about its holder that a number encodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodedFacts {
-    /// When they were born.
+    /// The birth date.
     pub birth: Birth,
-    /// `None` if the number does not tell.
+    /// The sex; `None` if the number does not encode it.
     pub sex: Option<Sex>,
 }
 
 impl EncodedFacts {
-    /// Nothing.
+    /// The facts of a number that encodes none.
     pub(crate) const NOTHING: Self = Self { birth: Birth::Unknown, sex: None };
 
     pub(crate) fn of(birth: Option<Date>, sex: Option<Sex>) -> Self {
@@ -272,25 +273,25 @@ impl EncodedFacts {
     }
 }
 
-/// The result of a check. It holds parts of the value, so it lives as long as that.
+/// The result of a check. It borrows parts of the value, so it lives as long as that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked<'a> {
-    /// In the order in which they were found. None means that nothing speaks against the identifier.
+    /// The faults in the order in which they were found. Without any the identifier is possible.
     pub faults: Vec<Fault<'a>>,
-    /// What the number says, as far as its faults allow to read it.
+    /// The facts, as far as the faults allow them to be read.
     pub encoded: EncodedFacts,
 }
 
 impl Checked<'_> {
-    /// Whether no hard fault was found.
+    /// Returns whether there is no hard fault.
     pub fn is_possible(&self) -> bool {
         self.faults.iter().all(|fault| fault.severity == Severity::Soft)
     }
 }
 
-/// Finds what stood in a number as it was written and is no part of it, which
-/// [`normalise`](crate::Standard::normalise) drops without a word: soft faults. Blanks, dots, dashes, slashes and
-/// brackets are how people write numbers, and no faults.
+/// Returns soft faults for characters that were written with a number and are no part of it, which
+/// [`normalise`](crate::Standard::normalise) drops silently. Blanks, dots, dashes, slashes and brackets are usual in
+/// numbers, so they are no faults.
 pub fn writing(written: &str) -> impl Iterator<Item = Fault<'static>> {
     let fault = |what| Fault { severity: Severity::Soft, what, hint: None };
     let invisible = written.contains(is_invisible).then_some(FaultKind::Invisible);
@@ -300,28 +301,28 @@ pub fn writing(written: &str) -> impl Iterator<Item = Fault<'static>> {
     invisible.into_iter().chain(marked).map(fault)
 }
 
-/// Whether a number agrees with what is known of the person.
+/// The agreement between a number and the data of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Agreement {
-    /// One of the two does not say.
+    /// The number or the person gives no value.
     Unknown,
-    /// Both say the same.
+    /// Both have the same value.
     Agrees,
-    /// A warning, not a proof: some states give a number of a neighbouring day when a date is full, and
-    /// corrections do not always change a number.
+    /// Both differ, which is a warning and no proof: some states issue a number of a neighbouring day when a date is
+    /// full, and corrections do not always change a number.
     Differs,
 }
 
-/// A number beside what the person has stated.
+/// The comparison of a number with the stated data of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crosscheck {
-    /// Without the century where the number has none.
+    /// The birth date, without the century where the number has none.
     pub birth_date: Agreement,
-    /// As in the register when the number was given: a sex may have been corrected since.
+    /// The sex, as in the register when the number was issued: it may have been corrected since.
     pub sex: Agreement,
 }
 
-/// Compares what a number says with what the person has stated. Neither is ever to be overwritten by the other.
+/// Compares the facts in a number with the stated data. Neither may ever overwrite the other.
 pub fn crosscheck(encoded: EncodedFacts, birth_date: Option<Date>, sex: Option<Sex>) -> Crosscheck {
     let agreement = |agrees: Option<bool>| match agrees {
         None => Agreement::Unknown,
@@ -340,8 +341,8 @@ pub fn crosscheck(encoded: EncodedFacts, birth_date: Option<Date>, sex: Option<S
     Crosscheck { birth_date: agreement(birth_date), sex: agreement(sex) }
 }
 
-/// A value under examination. What it reads it has checked: methods note a fault and give `None` where nobody can
-/// go on from.
+/// A value under examination. Its methods return parts that they have checked; at a fault from which a check cannot go
+/// on they record it and return `None`.
 pub(crate) struct DigitReader<'a> {
     pub value: &'a str,
     pub country: Country,
@@ -352,7 +353,7 @@ pub(crate) struct DigitReader<'a> {
     faults: Vec<Fault<'a>>,
 }
 
-/// What a character of a template stands for.
+/// Returns the test for a character of a template, and its description.
 fn class(letter: u8) -> (fn(u8) -> bool, &'static str) {
     match letter {
         b'9' => (|c| c.is_ascii_digit(), "a digit"),
@@ -364,7 +365,7 @@ fn class(letter: u8) -> (fn(u8) -> bool, &'static str) {
             "a digit or a capital letter other than O",
         ),
         b'#' => (|c| c.is_ascii_uppercase() || c == b'#', "a capital letter or #"),
-        // Codice fiscale: a digit, or the letter that stands for one.
+        // Codice fiscale: a digit, or the letter that replaces one (omocodia).
         b'o' => (|c| c.is_ascii_digit() || b"LMNPQRSTUV".contains(&c), "a digit or one of LMNPQRSTUV"),
         b'm' => (|c| b"ABCDEHLMPRST".contains(&c), "one of ABCDEHLMPRST"),
         // Henkilötunnus.
@@ -376,7 +377,7 @@ fn class(letter: u8) -> (fn(u8) -> bool, &'static str) {
     }
 }
 
-/// Whether the value has the form of the template: 9 is a digit, A a letter, X one of both, other capitals themselves.
+/// Returns whether the value has the form of the template: 9 is a digit, A a letter, X either, another capital itself.
 pub(crate) fn looks_like(value: &str, template: &str) -> bool {
     value.len() == template.len()
         && value.bytes().zip(template.bytes()).all(|(c, letter)| match letter {
@@ -406,7 +407,7 @@ impl<'a> DigitReader<'a> {
         self.hard(FaultKind::Length { found: self.value.chars().count(), expected });
     }
 
-    /// Holds every character against its place in a template.
+    /// Compares every character with its place in a template and records the faults.
     pub fn fits(&mut self, template: &[u8], length: &'static str) -> Option<()> {
         if self.value.chars().count() != template.len() {
             self.wrong_length(length);
@@ -423,18 +424,18 @@ impl<'a> DigitReader<'a> {
         fits.then_some(())
     }
 
-    /// The bytes of a value that has the form of the template.
+    /// Returns the bytes of a value that has the form of the template.
     pub fn read<const N: usize>(&mut self, template: &[u8; N], length: &'static str) -> Option<[u8; N]> {
         self.fits(template, length)?;
         self.value.as_bytes().try_into().ok()
     }
 
-    /// The values of a number of digits.
+    /// Returns the digits of a value that consists of digits.
     pub fn digits<const N: usize>(&mut self, length: &'static str) -> Option<[u8; N]> {
         Some(self.read(&[b'9'; N], length)?.map(|byte| byte - b'0'))
     }
 
-    /// A birth date, unless it is none or has not come yet.
+    /// Returns a birth date, or records a fault if there is no such date or it is in the future.
     pub fn date(&mut self, year: u16, month: u8, day: u8) -> Option<Date> {
         let date = civil(year, month, day);
         match date {
@@ -448,7 +449,7 @@ impl<'a> DigitReader<'a> {
         date
     }
 
-    /// The characters of the value from one position to another, counted from 0.
+    /// Returns the characters of the value from one position to another, counted from 0.
     pub fn part(&self, from: usize, to: usize) -> &'a str {
         self.value.get(from..to).unwrap_or_default()
     }
@@ -458,7 +459,7 @@ impl<'a> DigitReader<'a> {
         self.hard(FaultKind::Part { part, found, expected });
     }
 
-    /// Holds the last characters against what they must be.
+    /// Compares the check characters at a position with the expected ones; a difference is a hard fault.
     pub fn check(&mut self, at: usize, expected: Symbols) {
         self.check_as(Severity::Hard, at, expected);
     }
@@ -476,22 +477,22 @@ pub(crate) fn civil(year: u16, month: u8, day: u8) -> Option<Date> {
     Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// Whether a date without century was one in the 1900s or will have been one in the 2000s.
+/// Returns whether a date without century exists in the 1900s or in the 2000s, future dates included.
 pub(crate) fn is_date_of_some_century(year: u8, month: u8, day: u8) -> bool {
     [1900, 2000].iter().any(|century| civil(century + u16::from(year), month, day).is_some())
 }
 
-/// Two digits as a number.
+/// Returns two digits as a number.
 pub(crate) fn pair(digits: &[u8], at: usize) -> u8 {
     digits[at] * 10 + digits[at + 1]
 }
 
-/// Digits as a number.
+/// Returns digits as a number.
 pub(crate) fn number<T: From<u8> + Mul<Output = T> + Add<Output = T>>(digits: &[u8]) -> T {
     digits.iter().fold(T::from(0), |number, digit| number * T::from(10) + T::from(*digit))
 }
 
-/// The sum of the digits times their weights, left to right.
+/// Returns the sum of the digits times their weights, left to right.
 pub(crate) fn weighted(digits: &[u8], weights: &[u8]) -> u32 {
     digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * u32::from(*weight)).sum()
 }

@@ -1,8 +1,8 @@
 //! CONCAT: country, birth date, five letters of the first name and five of the surname.
 //!
-//! Article 6(4) and (5) of Commission Delegated Regulation (EU) 2017/590, with the steps and lists of ESMA's
-//! guidelines (ESMA/2016/1452). Where those leave something open, the usual answer is taken and [`Step::is_open`]
-//! tells. A CONCAT is **not unique**: never a key of anything.
+//! The rules are Article 6(4) and (5) of Commission Delegated Regulation (EU) 2017/590, with the steps and lists of
+//! ESMA's guidelines (ESMA/2016/1452). Where those leave a point open, the usual practice is followed and
+//! [`ConcatNote::is_open`] returns true. A CONCAT is **not unique**: never use it as a key.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,8 +16,9 @@ use crate::letters::{Unlisted, unlisted};
 use crate::text::{composed, has_letters, is_apostrophe, is_in_small_letters, split_word};
 use crate::titles::{self, Place, without_degrees, without_titles};
 
-/// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them, and the two that it
-/// has only with an accent also as they are written without one. `de l'` is looked for apart.
+/// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them. The two prefixes
+/// that it has only with an accent are also listed without it. `de l'` is matched separately. Prefixes of two words
+/// come first, so that the longest one is found.
 const PREFIXES: [(&str, &str); 42] = [
     ("auf", "dem"),
     ("aus", "der"),
@@ -63,10 +64,10 @@ const PREFIXES: [(&str, &str); 42] = [
     ("von", ""),
 ];
 
-/// Something that was done to a name. What stays as it is, or is cut or padded at the end, is no step.
+/// A step in the construction of a CONCAT. Unchanged letters, and cutting or padding at the end, are no steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConcatNote<'a> {
-    /// A title in front of a name or a degree behind it was dropped; `listed` in the guidelines.
+    /// A title in front of a name or a degree behind it was dropped; `listed` if it is in the guidelines.
     Title { dropped: Cow<'a, str>, listed: bool },
     /// A title was kept, because there is no other first name.
     OnlyATitle { kept: Cow<'a, str> },
@@ -74,28 +75,28 @@ pub enum ConcatNote<'a> {
     MayBeTitle { kept: Cow<'a, str> },
     /// A word that does not look like a name was taken for one: one letter, an abbreviation, something in brackets.
     Doubtful { kept: Cow<'a, str> },
-    /// What tells a son from his father was taken for part of the surname.
+    /// A word that distinguishes a son from his father was taken for part of the surname.
     Generation { kept: Cow<'a, str> },
     /// A prefix of the surname was dropped.
     Prefix { dropped: Cow<'a, str> },
-    /// A surname that is nothing but a prefix of the list was kept.
+    /// A surname was kept although it consists of a listed prefix alone.
     OnlyAPrefix { kept: Cow<'a, str> },
-    /// Only the first of several first names counts.
+    /// Only the first of several first names was used.
     OtherNames { dropped: Cow<'a, str> },
-    /// A letter became another, or two; `listed` in the guidelines' table.
+    /// A letter was replaced by one or several others; `listed` if the replacement is in the guidelines' table.
     Letter { from: char, to: Cow<'static, str>, listed: bool },
-    /// A Latin letter that stands for none of A to Z was dropped.
+    /// A Latin letter without a counterpart in A to Z was dropped.
     NoLetter { dropped: char },
     /// A digit was dropped.
     Digit { dropped: char },
-    /// There is no letter in the first name, so `#####` stands for it.
+    /// The first name has no letter, so `#####` stands for it.
     NoFirstName,
-    /// There is no letter in the surname, so `#####` stands for it.
+    /// The surname has no letter, so `#####` stands for it.
     NoSurname,
 }
 
 impl ConcatNote<'_> {
-    /// Whether the rules leave open what was done here, so that somebody should look at it.
+    /// Returns whether the rules leave this step open, so that a person should review it.
     pub const fn is_open(&self) -> bool {
         match self {
             ConcatNote::Title { listed, .. } | ConcatNote::Letter { listed, .. } => !*listed,
@@ -112,6 +113,7 @@ impl ConcatNote<'_> {
         }
     }
 
+    /// Copies the texts, so that the step does not borrow from the name.
     fn into_owned(self) -> ConcatNote<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -171,12 +173,13 @@ impl fmt::Display for ConcatNote<'_> {
     }
 }
 
-/// A name has a letter of another script. The Latin spelling of the passport or identity card is needed: nobody
-/// transliterates silently.
+/// The error for a name with a letter of another script.
+///
+/// The Latin spelling of the passport or identity card is needed: other scripts are never transliterated silently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{letter}' is not a Latin letter: the spelling of the passport or identity card is needed")]
 pub struct NotLatin {
-    /// The first one that was met.
+    /// The first such letter.
     pub letter: char,
 }
 
@@ -185,7 +188,7 @@ pub struct NotLatin {
 pub struct Transliteration([u8; 20]);
 
 impl Transliteration {
-    /// All of them, the country in front.
+    /// Returns all 20 characters, the country code in front.
     #[expect(clippy::missing_panics_doc, reason = "made of ASCII")]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a CONCAT is ASCII")
@@ -198,28 +201,30 @@ impl fmt::Display for Transliteration {
     }
 }
 
-/// A CONCAT, and what was done to make it.
+/// A CONCAT, with the steps of its construction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concat<'a> {
     /// The characters.
     pub text: Transliteration,
-    /// In the order in which they were done; empty for a plain name.
+    /// The steps in their order; empty for a plain name.
     pub steps: Vec<ConcatNote<'a>>,
 }
 
 impl Concat<'_> {
-    /// All 20 characters, the country in front.
+    /// Returns all 20 characters, the country code in front.
     pub fn as_str(&self) -> &str {
         self.text.as_str()
     }
 }
 
-/// Makes the CONCAT of a person: Article 6(4) and (5).
+/// Builds the CONCAT of a person (Article 6(4) and (5)).
 ///
-/// Names are as the passport or identity card has them, in any case and Unicode form, with titles and prefixes. They
-/// are composed before anything is compared, and characters that cannot be seen are left out. The result has 20
-/// characters of `A` to `Z`, `0` to `9` and `#`: country, `YYYYMMDD`, five of the first name, five of the surname. It
-/// fails with [`NotLatin`] if a letter of another script is among those that would be taken.
+/// Names are those of the passport or identity card, in any case and Unicode form, with titles and prefixes. They are
+/// composed before any comparison, and invisible characters are dropped. The result has 20 characters of `A` to `Z`,
+/// `0` to `9` and `#`: country, `YYYYMMDD`, five of the first name, five of the surname.
+///
+/// # Errors
+/// Fails with [`NotLatin`] if a letter of another script is among the letters that would be used.
 pub fn concat<'a>(
     country: Country,
     first_name: &'a str,
@@ -241,7 +246,7 @@ pub fn concat<'a>(
     Ok(Concat { text: Transliteration(text), steps })
 }
 
-/// Composes a name and does something with it; the steps of that.
+/// Composes a name, passes it to `write`, and returns the steps. They borrow from the name if it was composed already.
 fn in_one_spelling<'a>(
     name: &'a str,
     write: impl for<'n> FnOnce(&'n str, &mut Vec<ConcatNote<'n>>) -> Result<(), NotLatin>,
@@ -260,6 +265,7 @@ fn in_one_spelling<'a>(
     }
 }
 
+/// Writes the letters of the first name and records the steps.
 fn write_first_name<'n>(
     name: &'n str,
     into: &mut [u8],
@@ -281,6 +287,7 @@ fn write_first_name<'n>(
     Ok(())
 }
 
+/// Writes the letters of the surname and records the steps.
 fn write_surname<'n>(
     name: &'n str,
     into: &mut [u8],
@@ -291,6 +298,7 @@ fn write_surname<'n>(
     let several = family.split_whitespace().nth(1).is_some();
     let mut before = 0;
     for (at, word) in family.split_whitespace().enumerate() {
+        // A word behind the fifth letter does not get into the CONCAT, so it needs no review.
         let counts = before < into.len();
         before += count_letters(word);
         let shortened =
@@ -311,33 +319,35 @@ fn write_surname<'n>(
     Ok(())
 }
 
+/// Counts the letters of a word.
 fn count_letters(word: &str) -> usize {
     word.chars().filter(|c| c.is_alphabetic()).count()
 }
 
-/// Whether a first name in front of others looks like initials.
+/// Returns whether a first name in front of others looks like initials.
 fn is_shortened(word: &str, name: &str) -> bool {
     count_letters(word) == 1 || is_in_capitals(word, name)
 }
 
-/// Whether a word is a few capitals in a name that is written in small letters: DI, FH.
+/// Returns whether a word is two to four capitals in a name that is written in small letters: DI, FH.
 fn is_in_capitals(word: &str, name: &str) -> bool {
     (2..=4).contains(&count_letters(word))
         && !word.contains(char::is_lowercase)
         && name.contains(char::is_lowercase)
 }
 
+/// Returns whether the whole word is a title.
 fn is_title(word: &str) -> bool {
     titles::in_front(word, false, Place::FirstNames).is_some_and(|found| found.length == word.len())
 }
 
-/// St. and Ste. are part of a name.
+/// Returns whether a word is St. or Ste., which are part of a name.
 fn is_saint(word: &str) -> bool {
     ["st.", "ste."].iter().any(|saint| is_in_small_letters(word, saint))
 }
 
-/// Whether a word does not look like a name: one letter with a full stop, a full stop inside, brackets or quotation
-/// marks.
+/// Returns whether a word does not look like a name: one letter with a full stop, a full stop inside, brackets or
+/// quotation marks.
 fn is_doubtful(word: &str) -> bool {
     let is_bracket = |c: char| {
         matches!(c, '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\u{201c}'..='\u{201f}' | '«' | '»')
@@ -346,20 +356,20 @@ fn is_doubtful(word: &str) -> bool {
     word.contains(is_bracket) || inside.contains('.') || (word.contains('.') && count_letters(word) == 1)
 }
 
-/// First names without the titles in front of them.
+/// Returns first names without the titles in front of them.
 pub(crate) fn untitled(names: &str) -> String {
     let names = composed(names);
     without_titles(names.trim(), Place::FirstNames, &mut Vec::new()).to_owned()
 }
 
-/// A surname without the titles in front of it and the degrees behind it, with its prefixes.
+/// Returns a surname with its prefixes, without the titles in front of it and the degrees behind it.
 pub(crate) fn untitled_surname(name: &str) -> String {
     let (name, steps) = (composed(name), &mut Vec::new());
     let name = without_degrees(without_titles(name.trim(), Place::Surname, steps), steps);
     name.trim_end_matches([',', ' ']).to_owned()
 }
 
-/// The first of several first names; a hyphen does not end it.
+/// Returns the first of several first names and records the others as dropped; a hyphen does not end a name.
 fn first_of<'n>(names: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     let separates = |c: char| c.is_whitespace() || c == ',';
     let names = names.trim_start_matches(separates);
@@ -371,13 +381,13 @@ fn first_of<'n>(names: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     first
 }
 
-/// Drops the longest prefix in front, once, if a name is left behind it. Words are compared as they stand in the list:
+/// Drops the longest prefix in front, once, if a name is left behind it. Accents count in the comparison with the list:
 /// Lê is no prefix, nor is Dà.
 fn without_prefix<'n>(name: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     let (first, behind_first) = split_word(name);
     let (second, behind_second) = split_word(behind_first);
     let (first, second) = (first.to_lowercase(), second.to_lowercase());
-    // Listed apart from the name, but never written so: de l'Hôpital.
+    // The list writes this prefix apart from the name, but it is never spelled so: de l'Hôpital.
     let elided = || {
         let mut letters = behind_first.chars();
         let is_it = matches!(letters.next(), Some('l' | 'L')) && letters.next().is_some_and(is_apostrophe);
@@ -403,7 +413,7 @@ fn without_prefix<'n>(name: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str
     }
 }
 
-/// Writes the first letters of a name as A to Z; how many.
+/// Writes the first letters of a name as A to Z and returns their number.
 fn letters(name: &str, into: &mut [u8], steps: &mut Vec<ConcatNote<'_>>) -> Result<usize, NotLatin> {
     let mut count = 0;
     for from in name.chars() {

@@ -1,4 +1,4 @@
-//! Countries, and which of a person's nationalities leads.
+//! Countries, and the leading one of a person's nationalities.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,33 +7,34 @@ use crate::Regime;
 
 /// An assigned ISO 3166-1 alpha-2 code, or `XK` for Kosovo.
 ///
-/// `XK` is user-assigned in ISO 3166-1 and accepted because it is in general use for a nationality; no
-/// other user-assigned, reserved or former code is (`EL`, `UK`, `EU`, `XX`). Countries are ordered
-/// alphabetically by code, which is the order Article 6(3) of Commission Delegated Regulation (EU)
-/// 2017/590 asks for: `ES` before `FR`, and Greece (`GR`) before Iceland (`IS`).
+/// `XK` is user-assigned in ISO 3166-1 and accepted because it is in general use for a nationality. Other
+/// user-assigned, reserved or former codes are refused (`EL`, `UK`, `EU`, `XX`). Countries are ordered alphabetically
+/// by code, which is the order of Article 6(3) of Commission Delegated Regulation (EU) 2017/590: `ES` before `FR`, and
+/// Greece (`GR`) before Iceland (`IS`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
 
-/// The text is not a country code this crate accepts.
+/// The error for a text that is no country code of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an ISO 3166-1 alpha-2 country code in capital letters")]
 pub struct UnknownCountry;
 
 impl Country {
-    /// The country of a code in capital letters, exactly as written: nothing is trimmed or folded.
+    /// Returns the country of a code in capital letters, or `None`. The code is taken exactly as written, without
+    /// trimming or case folding.
     pub fn parse(code: &str) -> Option<Self> {
-        // celes folds case by itself, so the letters are looked at first.
+        // celes folds case by itself, so the letters are checked first.
         let &[a @ b'A'..=b'Z', b @ b'A'..=b'Z'] = code.as_bytes() else { return None };
         celes::Country::from_alpha2(code).ok().map(|_| Self([a, b]))
     }
 
-    /// The two capital letters.
+    /// Returns the two capital letters.
     #[expect(clippy::missing_panics_doc, reason = "both bytes are ASCII letters, whoever made the value")]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a country is two ASCII letters")
     }
 
-    /// Whether a nationality of this country ranks in the EEA group of Article 6(3).
+    /// Returns whether a nationality of this country ranks in the EEA group of Article 6(3).
     pub fn ranks_as_eea(self, regime: Regime) -> bool {
         let group = match regime {
             Regime::Eu => EEA_EU,
@@ -42,7 +43,8 @@ impl Country {
         group.members.contains(&self) || group.joined_by.contains(&self)
     }
 
-    /// A code of this crate's own tables; a test holds every one of them against [`Country::parse`].
+    /// Builds a country from a code in this crate's own tables; a test checks every one of them with
+    /// [`Country::parse`].
     pub(crate) const fn of(code: &str) -> Self {
         let &[a, b] = code.as_bytes() else { panic!("a country code has two letters") };
         Self([a, b])
@@ -76,7 +78,7 @@ impl fmt::Debug for Country {
 pub struct EeaGroup {
     /// The first day of this composition, `YYYY-MM-DD`.
     pub in_force_from: &'static str,
-    /// Why it is so from that day.
+    /// The source of the composition in law, with the reason for the day.
     pub source: &'static str,
     /// The states of the European Economic Area.
     pub members: &'static [Country],
@@ -93,8 +95,8 @@ pub const EEA_EU: EeaGroup = EeaGroup {
     joined_by: &[],
 };
 
-/// The group under the UK regime: `GB` takes its place in the alphabet among the EEA states, so that
-/// `GB` and `SI` give `GB`, but `FR` and `GB` give `FR`.
+/// The group under the UK regime: `GB` takes its place in the alphabet among the EEA states, so that `GB` and `SI` give
+/// `GB`, but `FR` and `GB` give `FR`.
 pub const EEA_UK: EeaGroup = EeaGroup {
     in_force_from: "2021-01-01",
     source: "Article 6(3) as onshored in the United Kingdom, as firms and vendors read it (its text was not seen)",
@@ -102,8 +104,8 @@ pub const EEA_UK: EeaGroup = EeaGroup {
     joined_by: &[Country::of("GB")],
 };
 
-/// The 27 states of the European Union, then Iceland, Liechtenstein and Norway. Switzerland, the
-/// United Kingdom and the micro-states are not members.
+/// The 27 states of the European Union, then Iceland, Liechtenstein and Norway. Switzerland, the United Kingdom and the
+/// micro-states are not members.
 #[rustfmt::skip]
 const EEA: [Country; 30] = [
     Country::of("AT"), Country::of("BE"), Country::of("BG"), Country::of("CY"), Country::of("CZ"),
@@ -115,37 +117,37 @@ const EEA: [Country; 30] = [
     Country::of("IS"), Country::of("LI"), Country::of("NO"),
 ];
 
-/// The nationality under which a person is reported, and why it is that one.
+/// The nationality under which a person is reported, and the reason for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leading {
     /// The country whose row of Annex II applies and whose code opens the designation.
     pub country: Country,
-    /// What made it lead.
+    /// The rule that made it lead.
     pub basis: Basis,
 }
 
-/// Why a nationality leads.
+/// The rule by which a nationality leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Basis {
     /// The person has no other nationality.
     Only,
     /// It is the only one in the EEA group; the others are outside it (Article 6(3)).
     EeaFirst,
-    /// It is the first of several in the EEA group by the alphabet of the codes (Article 6(3)). There
-    /// may be others outside the group.
+    /// It is the first of several in the EEA group by the alphabet of the codes (Article 6(3)). There may be others
+    /// outside the group.
     Alphabetical,
-    /// There are several and none is in the EEA group. **The regulation gives no order for this case**;
-    /// taking the first by the alphabet is common practice, and a firm may prefer the nationality whose
-    /// passport it has seen. A decision built on this should say so.
+    /// There are several and none is in the EEA group. **The regulation gives no order for this case**; taking the
+    /// first by the alphabet is common practice, and a firm may prefer the nationality whose passport it has seen. A
+    /// decision built on this should say so.
     OpenAlphabetical,
 }
 
-/// The nationality that counts, by Article 6(3) of Commission Delegated Regulation (EU) 2017/590: one of
-/// the EEA group before any other, then the first ISO 3166-1 alpha-2 code in alphabetical order.
+/// Returns the leading nationality by Article 6(3) of Commission Delegated Regulation (EU) 2017/590: one of the EEA
+/// group before any other, then the first ISO 3166-1 alpha-2 code in alphabetical order.
 ///
-/// The order of the nationalities does not matter and duplicates count once. Residence and tax
-/// domicile play no part. `None` for a person without a nationality: the regulation is silent on
-/// stateless persons, and no code is made up for them.
+/// The order of the nationalities does not matter and duplicates count once. Residence and tax domicile play no part.
+/// Returns `None` for a person without a nationality: the regulation is silent on stateless persons, and no code is
+/// made up for them.
 pub fn leading(nationalities: &[Country], regime: Regime) -> Option<Leading> {
     // `false` sorts before `true`, so the EEA group comes first.
     let rank = |country: Country| (!country.ranks_as_eea(regime), country);

@@ -1,4 +1,4 @@
-//! Who is reported with what: Article 6 of Commission Delegated Regulation (EU) 2017/590.
+//! The decision on the identifier of a person in a report: Article 6 of Commission Delegated Regulation (EU) 2017/590.
 
 use std::fmt;
 
@@ -7,34 +7,35 @@ use jiff::civil::Date;
 use crate::concat::{self, Concat, NotLatin, concat};
 use crate::{Basis, Country, Leading, Priority, Regime, Scheme, leading, steps};
 
-/// What is known of a person.
+/// The data of a person that the decision needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Person<'a> {
-    /// All of them, in any order; residence and tax domicile play no part.
+    /// All nationalities, in any order; residence and tax domicile play no part.
     pub nationalities: &'a [Country],
-    /// First names, the leading one first, divided by blanks or commas.
+    /// First names, the leading one first, separated by blanks or commas.
     pub first_name: &'a str,
     /// Surname or surnames, with prefixes.
     pub surname: &'a str,
-    /// Taken as it is.
+    /// Birth date, which is used without a check.
     pub birth_date: Date,
 }
 
-/// An identifier that is known of a person.
+/// An identifier that the person is known to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldIdentifier<'a> {
-    /// Which country's it is.
+    /// The country that has issued it.
     pub country: Country,
-    /// As in [`Step::standard`]. `CONCAT` says that the person has nothing of a higher priority.
+    /// The key of the standard, as in [`Priority::standard`]. `CONCAT` states that the person has no identifier of a
+    /// higher priority.
     pub standard: &'a str,
-    /// In its stored form ([`Standard::normalise`](crate::Standard::normalise)); of no importance for CONCAT.
+    /// The value in its stored form ([`Standard::normalise`](crate::Standard::normalise)); ignored for CONCAT.
     pub value: &'a str,
 }
 
-/// What is known of the identifiers that are not known.
+/// The knowledge about further identifiers of the person.
 ///
-/// The person is reported with the highest identifier that **the person** has, not with the highest one that the
-/// firm holds (Article 6(2)): "we do not know it" is no reason to step down.
+/// The person is reported with the highest identifier that **the person** has, not with the highest one that the firm
+/// knows (Article 6(2)): an unknown identifier is no reason to step down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OtherIdentifiers {
     /// The person has no others.
@@ -43,59 +44,59 @@ pub enum OtherIdentifiers {
     Unknown,
 }
 
-/// How a person is named in a report.
+/// The designation of a person in a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Designation<'a> {
-    /// The nationality that leads.
+    /// The leading nationality.
     pub country: Country,
-    /// The priority of the country's row that was reached, from 1.
+    /// The number of the priority in the row of the country, from 1.
     pub priority: usize,
-    /// That priority: standard and label.
+    /// The priority: standard and label.
     pub step: &'static Priority,
-    /// What is reported behind the country's code.
+    /// The identifier that follows the country code in the report.
     pub value: IdentifierValue<'a>,
 }
 
-/// An identifier, or what stands for one.
+/// The identifier of a designation: a number, or the CONCAT that replaces one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentifierValue<'a> {
-    /// Without the country.
+    /// A number, without the country code.
     Number(&'a str),
-    /// With the country in it.
+    /// A CONCAT, which contains the country code.
     Concat(Concat<'a>),
 }
 
-/// The designation as it is reported: country code and identifier (Article 6(1)).
+/// Writes the designation in the reported form: country code and identifier (Article 6(1)).
 impl fmt::Display for Designation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             IdentifierValue::Number(number) => write!(f, "{}{number}", self.country),
-            // The country stands in it.
+            // A CONCAT contains the country code already.
             IdentifierValue::Concat(concat) => f.write_str(concat.as_str()),
         }
     }
 }
 
-/// What comes of it.
+/// The result of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecisionOutcome<'a> {
-    /// This is reported.
+    /// The person can be reported with this designation.
     Ready(Designation<'a>),
-    /// The person has to be asked for an identifier. If there is none, `next` is the next one to ask for; with
-    /// `None` no report can be made without it.
+    /// The person has to be asked for the identifier `wanted`. If there is none, `next` is the next one to ask for;
+    /// with `None` no report is possible without it.
     Missing { country: Country, wanted: &'static Priority, next: Option<&'static Priority> },
-    /// The rules do not tell, or not without an answer of the person.
+    /// The rules give no result, or none without an answer from the person.
     NeedsReview(OpenQuestion),
 }
 
-/// Why somebody has to look at it.
+/// The reason for a review by a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenQuestion {
-    /// Open: the rules say nothing of stateless persons, and no code is to be made up for them.
+    /// Open: the rules do not mention stateless persons, and no code may be made up for them.
     NoNationality,
-    /// Part of a CONCAT that cannot be made.
+    /// A name for which no CONCAT can be built.
     NotLatin(NotLatin),
-    /// Open: a first name or a surname is missing in a CONCAT, which would be this one, with `#####`; ask before.
+    /// Open: the CONCAT would be this one, with `#####` for the missing first name or surname. Ask the person first.
     NameMissing(concat::Transliteration),
 }
 
@@ -113,23 +114,23 @@ impl fmt::Display for OpenQuestion {
     }
 }
 
-/// A step on the way to the outcome.
+/// A reason in the explanation of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NationalityReason<'a> {
-    /// Which nationality leads; `others` are all that were stated.
+    /// The leading nationality; `others` are all stated nationalities.
     Nationality { leading: Leading, others: &'a [Country] },
-    /// What its row of Annex II says.
+    /// The row of Annex II of that country.
     Row { country: Country, steps: &'static [Priority] },
-    /// An identifier that is of no use here.
+    /// An identifier that the row does not contain.
     Unused { held: HeldIdentifier<'a> },
-    /// A priority that is passed over; `declared` says that the person has none, not only that none is known.
+    /// A priority that was skipped. With `declared` the person has no such identifier; otherwise none is known.
     SteppedDown { from: &'static Priority, declared: bool },
-    /// What was done to make a CONCAT.
+    /// A step in the construction of a CONCAT.
     Made(crate::concat::ConcatNote<'a>),
 }
 
 impl NationalityReason<'_> {
-    /// Whether the rules leave open what was done here.
+    /// Returns whether the rules leave this step open.
     pub fn is_open(&self) -> bool {
         match self {
             NationalityReason::Nationality { leading, .. } => leading.basis == Basis::OpenAlphabetical,
@@ -186,19 +187,20 @@ impl fmt::Display for NationalityReason<'_> {
     }
 }
 
-/// A decision and how it came about.
+/// A decision with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// What comes of it.
+    /// The result.
     pub outcome: DecisionOutcome<'a>,
-    /// In the order in which the questions were asked.
+    /// The reasons, in the order of the decision.
     pub reasons: Vec<NationalityReason<'a>>,
 }
 
-/// Decides how a person is to be named in a report under a regime.
+/// Decides on the designation of a person in a report under a regime.
 ///
-/// The country comes first (Article 6(3)), then its row of Annex II from the top: the first priority of which the
-/// identifier is held. Values are taken as they are; see [`Standard::check`](crate::Standard::check).
+/// The leading nationality comes first (Article 6(3)). Its row of Annex II is then read from the top, and the first
+/// priority with a known identifier counts. Values are used without a check; see
+/// [`Standard::check`](crate::Standard::check).
 pub fn decide<'a>(
     person: Person<'a>,
     held: &[HeldIdentifier<'a>],
@@ -224,13 +226,15 @@ pub fn decide<'a>(
             .map(|held| NationalityReason::Unused { held: *held }),
     );
 
+    // CONCAT needs no identifier. It applies where it is the first priority, or if the person has nothing of a higher
+    // one.
     let last_resort = |at: usize, step: &Priority| {
         step.scheme == Scheme::Concat && (at == 0 || others == OtherIdentifiers::None)
     };
     let reached = row.iter().enumerate().find(|(at, step)| of(step).is_some() || last_resort(*at, step));
     let Some((at, step)) = reached else {
         let outcome = match others {
-            // Nothing is left to ask for but the first.
+            // The person has no other identifier, so there is no next one to ask for.
             OtherIdentifiers::None => DecisionOutcome::Missing { country, wanted: &row[0], next: None },
             OtherIdentifiers::Unknown => {
                 DecisionOutcome::Missing { country, wanted: &row[0], next: row.get(1) }
@@ -238,6 +242,7 @@ pub fn decide<'a>(
         };
         return Decision { outcome, reasons };
     };
+    // A CONCAT states that the person has nothing of a higher priority, so the skipped ones are declared as missing.
     let declared = others == OtherIdentifiers::None || step.scheme == Scheme::Concat;
     reasons.extend(row[..at].iter().map(|from| NationalityReason::SteppedDown { from, declared }));
 

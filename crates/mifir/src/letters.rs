@@ -1,11 +1,13 @@
-//! How the letters of a name become A to Z: the table of ESMA's guidelines (ESMA/2016/1452), and what it leaves out.
+//! Transliteration of names to A to Z: the table of ESMA's guidelines (ESMA/2016/1452), and rules for the letters that
+//! it lacks.
 
 use std::borrow::Cow;
 
 use unicode_normalization::char::decompose_compatible;
 use unicode_script::{Script, UnicodeScript};
 
-/// The guidelines' table: 150 letters, each of which becomes one; `None` for every other character, `A` to `Z` too.
+/// Returns the letter of A to Z for one of the 150 letters in the table of ESMA's guidelines, and `None` for every
+/// other character, `A` to `Z` included.
 #[rustfmt::skip]
 pub const fn listed(letter: char) -> Option<&'static str> {
     Some(match letter {
@@ -33,25 +35,27 @@ pub const fn listed(letter: char) -> Option<&'static str> {
     })
 }
 
-/// What becomes of a character that is neither `A` to `Z` nor in the table.
+/// The transliteration of a character that is neither `A` to `Z` nor in the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unlisted {
-    /// These capital letters.
+    /// One or several capital letters.
     Letters(Cow<'static, str>),
-    /// A digit, which is left out.
+    /// A digit, which is dropped.
     Digit,
-    /// A letter of the Latin script without a base letter (a glottal stop), which is left out.
+    /// A letter of the Latin script without a base letter (a glottal stop), which is dropped.
     NoLetter,
-    /// A letter of another script.
+    /// A letter of another script, which cannot be transliterated.
     Foreign,
-    /// No letter at all.
+    /// A character that is no letter at all.
     Nothing,
 }
 
-/// The letter below the accents, because Article 6(5) has them removed; of ligatures and digraphs both letters, and
-/// of other Latin letters (ə, ɓ, ŋ) the one that they are written with where only A to Z can be.
+/// Transliterates a character that is not in the table.
+///
+/// A letter with accents gives the letter below them, because Article 6(5) has accents removed. A ligature or digraph
+/// gives both letters, and another Latin letter (ə, ɓ, ŋ) the letter of its usual spelling in A to Z.
 pub(crate) fn unlisted(c: char) -> Unlisted {
-    // Letters that change another one or stand for an apostrophe.
+    // Modifier letters change another letter or stand for an apostrophe.
     if !(c.is_alphabetic() || c.is_numeric()) || is_modifier(c) {
         return Unlisted::Nothing;
     }
@@ -72,7 +76,7 @@ pub(crate) fn unlisted(c: char) -> Unlisted {
     }
 }
 
-/// The capital letter of A to Z that a Latin letter without accents is written with.
+/// Returns the capital letter of A to Z that replaces a Latin letter without accents.
 fn base(part: char) -> Option<char> {
     if part.is_ascii_alphabetic() {
         return Some(part.to_ascii_uppercase());
@@ -85,15 +89,18 @@ fn base(part: char) -> Option<char> {
     letters.find(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_uppercase())
 }
 
+/// Returns whether a character is a letter of another script than Latin.
 fn is_foreign(c: char) -> bool {
     let extension = c.script_extension();
     c.is_alphabetic() && !is_modifier(c) && !extension.contains_script(Script::Latin)
 }
 
+/// Returns whether a character is a spacing modifier letter (U+02B9 to U+02FF, without the letters U+02E0 to U+02E3).
 fn is_modifier(c: char) -> bool {
     matches!(c, '\u{2b9}'..='\u{2df}' | '\u{2e4}'..='\u{2ff}')
 }
 
+/// Returns a capital letter as a static string, so that the usual transliteration does not allocate.
 fn capital(letter: u8) -> &'static str {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let at = usize::from(letter - b'A');

@@ -24,16 +24,16 @@ pub use decide::{
 pub use standard::{STANDARDS, Standard, standard};
 pub use text::is_invisible;
 
-/// Whose rules a report follows.
+/// The legal regime whose rules a report follows.
 ///
-/// It is an argument everywhere: a person dealing through an EU firm and a UK firm can need two
-/// different designations in the same week.
+/// Every function that depends on it takes it as an argument, because a person who deals through an EU firm and a UK
+/// firm can need two different designations in the same week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Regime {
-    /// Reports to an authority in the EU or EEA. ESMA reads references to the United Kingdom as
-    /// references to a third country.
+    /// Reports to an authority in the EU or EEA. ESMA reads references to the United Kingdom as references to a third
+    /// country.
     Eu,
-    /// Reports to the Financial Conduct Authority. The United Kingdom keeps its own row of Annex II and
-    /// ranks inside the EEA group.
+    /// Reports to the Financial Conduct Authority. The United Kingdom keeps its own row of Annex II and ranks inside
+    /// the EEA group.
     Uk,
 }

@@ -1,4 +1,4 @@
-//! The identifiers that Annex II knows: how each is written, checked and reported.
+//! The identifier standards of Annex II: spelling, check and reported form of each.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,34 +14,37 @@ use crate::numbers::{
 use crate::text::{is_apostrophe, is_invisible};
 use crate::{Country, Scheme, concat};
 
-/// A kind of identifier of one country.
+/// A kind of identifier, with the rules for its spelling and its check.
 #[derive(Clone, Copy)]
 pub struct Standard {
-    /// Whose it is; `None` for those that every country has.
+    /// The country that issues it; `None` for the kinds that every country has.
     pub country: Option<Country>,
-    /// As in [`Step::standard`](crate::Step::standard).
+    /// The key of the standard, as in [`Priority::standard`](crate::Priority::standard).
     pub key: &'static str,
-    /// What it is reported as.
+    /// The label under which it is reported.
     pub scheme: Scheme,
-    /// What a valid one looks like; made up.
+    /// A made-up value that passes the check.
     pub example: &'static str,
+    /// The spelling rules that [`Standard::normalise`] applies.
     writing: Writing,
+    /// The check of a value in its stored form.
     check: fn(&mut DigitReader<'_>) -> Option<EncodedFacts>,
 }
 
-/// What people write that does not belong to a number.
+/// The separators and spelling variants that people use in a number.
 #[derive(Clone, Copy)]
 enum Writing {
-    /// Blanks, dots, dashes, slashes, brackets; letters may be small.
+    /// Blanks, dots, dashes, slashes and brackets are separators; letters may be small.
     Plain,
-    /// The same, but a dash is a sign of its own.
+    /// As `Plain`, but a dash is a character of the number.
     Finnish,
-    /// The same; ten digits stand for twelve.
+    /// As `Finnish`; ten digits stand for twelve.
     Swedish,
-    /// The same; leading zeros are left out at times.
+    /// As `Plain`; leading zeros may be missing.
     Maltese,
 }
 
+/// Builds the entry of a number that is reported as NIDN.
 const fn national(
     code: &str,
     key: &'static str,
@@ -52,7 +55,7 @@ const fn national(
     Standard { country, key, scheme: Scheme::Nidn, example, writing: Writing::Plain, check }
 }
 
-/// Every standard that is one country's own, and at the end those of all countries.
+/// All standards: first those of single countries, then those of all countries. [`standard()`] takes the first match.
 pub static STANDARDS: [Standard; 29] = [
     national("BE", "NN", "68022928001", be::check),
     national("BE", "BIS", "24422923977", be::check_bis),
@@ -93,10 +96,12 @@ pub static STANDARDS: [Standard; 29] = [
     },
 ];
 
-/// The standard of a country under this key, which is written as in [`Step::standard`](crate::Step::standard), in
-/// capital letters. `None` if the country has no such standard; every country has `PASSPORT` and `CONCAT`.
+/// Returns the standard of a country with this key, which is written in capital letters as in
+/// [`Priority::standard`](crate::Priority::standard).
+///
+/// Returns `None` if the country has no such standard. Every country has `PASSPORT` and `CONCAT`.
 pub fn standard(country: Country, key: &str) -> Option<&'static Standard> {
-    // What is a country's own comes before what all have.
+    // The standards of single countries come first, so a country's own one is found before the general one.
     STANDARDS.iter().find(|one| one.key == key && one.country.is_none_or(|own| own == country))
 }
 
@@ -110,19 +115,21 @@ impl fmt::Debug for Standard {
 }
 
 impl Standard {
-    /// The form that is stored and reported: compact, in capital letters. Characters that cannot be seen and an
-    /// apostrophe in front go, too, of which [`writing`](crate::check::writing) tells. What is no separator stays, for
-    /// the check to complain about; twice changes nothing more than once.
+    /// Returns the form of a number that is stored and reported: compact, in capital letters.
     ///
-    /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date or, without
-    /// one that fits, of somebody under 100 (`-`) or over (`+`) on the day `today`.
+    /// Separators, invisible characters and an apostrophe in front are removed; [`writing`](crate::check::writing)
+    /// reports the latter two. Every other character stays, so that the check can object to it. A second call changes
+    /// nothing more.
+    ///
+    /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date. Without a birth
+    /// date that fits, the century is that of a person who is under 100 (`-`) or over 100 (`+`) on the day `today`.
     pub fn normalise<'a>(&self, written: &'a str, birth_date: Option<Date>, today: Date) -> Cow<'a, str> {
         let plain = compact(written, matches!(self.writing, Writing::Finnish | Writing::Swedish));
         match self.writing {
             Writing::Plain | Writing::Finnish => plain,
             Writing::Swedish => swedish(&plain, birth_date, today).map_or(plain, Cow::Owned),
             Writing::Maltese => match plain.len() {
-                // Eight characters with as many zeros as are missing.
+                // Zeros in front belong to the number, but people leave them out: fill up to eight characters.
                 length @ 3..=7 if plain.bytes().take(length - 1).all(|c| c.is_ascii_digit()) => {
                     Cow::Owned(format!("{plain:0>8}"))
                 }
@@ -131,15 +138,19 @@ impl Standard {
         }
     }
 
-    /// Checks a value in its stored form. `country` is whose identifier it is to be, which matters for passports and
-    /// CONCAT; `today` bounds the dates in it. Nothing found means that the number is possible, not that it was given
-    /// to this person, or to anybody.
+    /// Checks a value in its stored form and returns its faults and the facts that it encodes.
+    ///
+    /// `country` is the country of the identifier, which matters for passports and CONCAT; `today` bounds the dates in
+    /// the value. A result without faults means that the number is possible. It does not mean that the number was
+    /// issued to this person, or at all.
     pub fn check<'a>(&self, country: Country, value: &'a str, today: Date) -> Checked<'a> {
         self.check_of(country, value, None, today)
     }
 
-    /// Checks a value as [`check`](Self::check) does, as the number of somebody with this birth date: some forms were
-    /// given only to people of a certain age. That the number says another birth date is for [`crosscheck`] to tell.
+    /// Checks a value as [`check`](Self::check) does, for a holder with this birth date, because some forms were issued
+    /// only to people of a certain age.
+    ///
+    /// Another birth date in the number is no fault here; [`crosscheck`] reports it.
     pub fn check_of<'a>(
         &self,
         country: Country,
@@ -157,6 +168,8 @@ impl Standard {
         checked
     }
 
+    /// Checks a value without a hint. [`hint`](Self::hint) calls it for its own candidates, so it must not ask for
+    /// hints.
     fn check_as_it_is<'a>(
         &self,
         country: Country,
@@ -169,7 +182,7 @@ impl Standard {
         reader.finish(encoded)
     }
 
-    /// What may have happened to a number that is wrong.
+    /// Guesses the cause of a wrong number: rounded by a spreadsheet, or without its leading zeros.
     fn hint(&self, country: Country, value: &str, birth_date: Option<Date>, today: Date) -> Option<Hint> {
         if is_power_of_ten(value) {
             return Some(Hint::PowerOfTen);
@@ -193,13 +206,14 @@ impl Standard {
             fits && usual && checked.is_possible()
         };
         let lengths = full.into_iter().chain(passports);
+        // At least half of the digits must be there: a very short number would fit by chance.
         let missing =
             lengths.filter(|length| value.len() * 2 >= *length).map(|full| full.saturating_sub(value.len()));
         missing.filter(|zeros| *zeros > 0).find(restored).map(Hint::LeadingZeros)
     }
 }
 
-/// Whether a number is written as spreadsheets write large quantities: 3,80E+10.
+/// Returns whether a number is in the notation of spreadsheets for large quantities: 3,80E+10.
 fn is_power_of_ten(value: &str) -> bool {
     let is_number = |text: &str, more: &[char]| {
         text.contains(|c: char| c.is_ascii_digit())
@@ -212,12 +226,13 @@ fn is_power_of_ten(value: &str) -> bool {
     })
 }
 
+/// Returns whether a character is a hyphen, a dash or a minus sign.
 fn is_dash(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Without what people put between the characters, what cannot be seen and the apostrophe by which spreadsheets mark
-/// text, in capital letters.
+/// Removes separators, invisible characters and the apostrophe by which spreadsheets mark text, converts letters to
+/// capitals, and writes every dash as `-`.
 fn compact(written: &str, keeps_dashes: bool) -> Cow<'_, str> {
     let separates = |c: char| {
         matches!(c, '.' | '/' | '(' | ')')
@@ -234,7 +249,8 @@ fn compact(written: &str, keeps_dashes: bool) -> Cow<'_, str> {
     Cow::Owned(kept.map(|c| if is_dash(c) { '-' } else { c.to_ascii_uppercase() }).collect())
 }
 
-/// The long form of a Swedish number: twelve digits; `None` if it is none, or long already.
+/// Returns the twelve digits of a Swedish number, or `None` if the text is no Swedish number or has twelve digits
+/// already.
 fn swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String> {
     let is_sign = |c: u8| matches!(c, b'-' | b'+');
     if !plain.bytes().all(|c| c.is_ascii_digit() || is_sign(c)) {
@@ -251,7 +267,8 @@ fn swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String>
     let yy: u8 = plain[..2].parse().ok()?;
     let hundred = plain.contains('+');
     let own = se::year_of_short(yy, hundred, today);
-    // A `-` is left where a `+` should be, but nobody under 100 has a `+`: that is for the crosscheck to tell.
+    // People write `-` where `+` is due, so the stated birth date may be older than the sign says. `+` is not used
+    // under the age of 100: such a contradiction is left to the crosscheck.
     let fits = |year: &u16| year % 100 == u16::from(yy) && (!hundred || *year <= own);
     let year = birth_date.map(|date| date.year().unsigned_abs()).filter(fits).unwrap_or(own);
     let mut long = format!("{year:04}");

@@ -1,14 +1,14 @@
-//! Characters that stand in a text and cannot be seen.
+//! Helpers for the text of names and numbers: invisible characters, Unicode composition, letter case and words.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Tells whether a character leaves no mark on paper and is no blank: the format characters of Unicode (category Cf:
-/// byte order mark, marks of direction, zero width characters, soft hyphen), fillers and selectors of variants.
+/// Returns whether a character is invisible and not a blank: a format character of Unicode (category Cf: byte order
+/// mark, direction marks, zero-width characters, soft hyphen), a filler or a variation selector.
 ///
-/// They come with what is copied from web pages, documents and spreadsheets.
+/// Such characters come along when text is copied from web pages, documents and spreadsheets.
 pub fn is_invisible(c: char) -> bool {
     match c {
         ' '..='~' => false,
@@ -26,7 +26,9 @@ pub fn is_invisible(c: char) -> bool {
     }
 }
 
-/// Composes a text (Unicode NFC) and leaves out what cannot be seen, so that all spellings of one name are one text.
+/// Composes a text (Unicode NFC) and removes invisible characters, so that all spellings of one name are the same text.
+///
+/// A text that needs no change is borrowed, so that the usual name does not allocate.
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -37,7 +39,7 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).nfc().collect())
 }
 
-/// Tells whether a text in small letters is this word.
+/// Returns whether a word in any case equals `small`, a word in lower case.
 pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
     if word.is_ascii() {
         return word.eq_ignore_ascii_case(small);
@@ -45,18 +47,18 @@ pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
     word.chars().flat_map(char::to_lowercase).eq(small.chars())
 }
 
-/// Tells whether a character is an apostrophe, or used as one.
+/// Returns whether a character is an apostrophe, or a character that is used as one.
 pub(crate) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '`' | '´' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2b9}'..='\u{2bf}' | '\u{ff07}')
 }
 
-/// The first word, and what follows the blanks behind it.
+/// Splits a name into its first word and the rest behind the blanks that follow.
 pub(crate) fn split_word(name: &str) -> (&str, &str) {
     let (word, rest) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
     (word, rest.trim_start())
 }
 
-/// Tells whether anything in a text is a letter.
+/// Returns whether a text contains a letter.
 pub(crate) fn has_letters(name: &str) -> bool {
     name.chars().any(char::is_alphabetic)
 }

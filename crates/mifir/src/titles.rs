@@ -1,8 +1,8 @@
-//! Titles and salutations in front of names, and degrees behind them: the lists, and how they are recognised.
+//! Titles and salutations in front of names, and degrees behind them: the lists and their recognition.
 //!
-//! The guidelines have titles of position, profession and academic degree dropped, and say that their own list "is not
-//! limited to" its examples. The further lists here hold what is in use in the countries of the EEA and in English; what
-//! is dropped by them is an open point of the CONCAT that is made.
+//! ESMA's guidelines have titles of position, profession and academic degree dropped, and say that their own list "is
+//! not limited to" its examples. The further lists contain the titles in use in the countries of the EEA and in
+//! English. A title that is dropped because of a further list is an open point of the CONCAT.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use crate::concat::ConcatNote;
 use crate::text::{has_letters, is_in_small_letters, split_word};
 
-/// Titles of the guidelines, three of them written out.
+/// Titles in the list of the guidelines, three of them written out.
 #[rustfmt::skip]
 const LISTED: [&str; 26] = [
     "atty", "coach", "dame", "doctor", "dr", "fr", "gov", "honorable", "madam", "madame", "maid",
@@ -18,7 +18,7 @@ const LISTED: [&str; 26] = [
     "professor", "rev", "sir",
 ];
 
-/// Salutations and titles that no name is taken for, in first names and surnames.
+/// Salutations and titles that are never a name, recognised in front of first names and surnames.
 #[rustfmt::skip]
 const ANYWHERE: [&str; 189] = [
     "admiral", "avv", "avvocato", "captain", "civilingenior", "civilingeniør", "civilingenjör", "cllr",
@@ -44,8 +44,7 @@ const ANYWHERE: [&str; 189] = [
     "univprof", "weledelgeboren",
 ];
 
-/// Those that are a surname, or part of one, at times: taken for titles in front of a surname only with a full
-/// stop.
+/// Titles that can be a surname or part of one: recognised in front of a surname only with a full stop.
 #[rustfmt::skip]
 const FIRST_NAMES: [&str; 36] = [
     "adm", "arq", "bacc", "baccalaureus", "bakk", "bc", "bca", "capt", "cdr", "cmdr", "cpl", "d.or",
@@ -53,7 +52,7 @@ const FIRST_NAMES: [&str; 36] = [
     "ldo", "lic", "mag", "magister", "magistra", "mga", "mw", "padre", "pr", "sgt", "suor",
 ];
 
-/// Those that are a name at times: taken for titles only with a full stop.
+/// Titles that can be a name: recognised only with a full stop.
 #[rustfmt::skip]
 const STOPPED: [&str; 58] = [
     "a.o", "akad", "ao", "arh", "art", "as", "ass", "assoc", "asst", "av", "cand", "cav", "civ", "col",
@@ -63,7 +62,7 @@ const STOPPED: [&str; 58] = [
     "vve",
 ];
 
-/// Words that are a title or a name: what stands first stays, and is an open point.
+/// Words that are a title or a name: the first word of a name is kept, as an open point.
 #[rustfmt::skip]
 const AMBIGUOUS: [&str; 70] = [
     "baron", "barone", "baroness", "baronesse", "baronin", "bey", "brother", "comte", "comtesse", "conde",
@@ -76,8 +75,8 @@ const AMBIGUOUS: [&str; 70] = [
     "vicomtesse", "vitéz",
 ];
 
-/// What a degree is in, which stands behind it with a full stop: Dr. med. univ., Dr. rer. nat., dr n. med.
-/// Small letters, one by one, are no initials: Dr. h. c.
+/// Fields of study behind a degree, with a full stop: Dr. med. univ., Dr. rer. nat., dr n. med. Single small letters
+/// are not taken for initials: Dr. h. c.
 #[rustfmt::skip]
 const FIELDS: [&str; 73] = [
     "agr", "arch", "art", "bact", "betriebsw", "biol", "c", "can", "canonici", "comm", "cult", "dent",
@@ -88,7 +87,7 @@ const FIELDS: [&str; 73] = [
     "sportwiss", "tec", "techn", "theol", "univ", "verw", "vet", "wirt", "zoot",
 ];
 
-/// Degrees and honours behind a surname that no name is taken for.
+/// Degrees and honours behind a surname that are never a name.
 #[rustfmt::skip]
 const DEGREES: [&str; 81] = [
     "acca", "art.d", "artd", "b.a", "b.a.hons", "b.b.a", "b.com", "b.ed", "b.eng", "b.s", "b.sc",
@@ -100,7 +99,8 @@ const DEGREES: [&str; 81] = [
     "mphil", "mrcp", "mrics", "msc", "ph.d", "ph.lic", "phd", "prof", "s.j.d", "th.d", "thd",
 ];
 
-/// Degrees and honours that are a name otherwise: behind a comma, or in capitals behind a name that is not.
+/// Degrees and honours that are a name otherwise: recognised behind a comma, with a full stop, or in capitals behind a
+/// name that is not.
 #[rustfmt::skip]
 const CAPITALS: [&str; 40] = [
     "aca", "ba", "bed", "beng", "bs", "cbe", "cima", "dbe", "dd", "di", "dis", "do", "edd", "fh", "gbe",
@@ -108,21 +108,23 @@ const CAPITALS: [&str; 40] = [
     "mv", "obe", "op", "osb", "pe", "qc", "ra", "rn", "sc", "sj",
 ];
 
-/// Which name a title stands in front of.
+/// The kind of name in front of which a title is looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     FirstNames,
     Surname,
 }
 
-/// A title that was found: its length in bytes, and whether the guidelines list it.
+/// A recognised title.
 #[derive(Clone, Copy)]
 pub(crate) struct Found {
+    /// Length in bytes.
     pub length: usize,
+    /// Whether the guidelines list it.
     pub listed: bool,
 }
 
-/// The lists above. A word can be in several.
+/// The lists above. A word can be in several of them.
 #[derive(Clone, Copy)]
 enum List {
     Listed,
@@ -135,10 +137,11 @@ enum List {
     Capitals,
 }
 
-/// The lists that have a word: a bit for each.
+/// The set of lists that contain a word, with a bit for each list.
 #[derive(Clone, Copy, Default)]
 struct Lists(u8);
 
+/// An index from words to their lists: it is built once, because every name is looked up in all of them.
 static LISTS: LazyLock<HashMap<&str, Lists>> = LazyLock::new(|| {
     let mut found: HashMap<&str, Lists> = HashMap::new();
     for (list, words) in ALL_LISTS {
@@ -149,6 +152,7 @@ static LISTS: LazyLock<HashMap<&str, Lists>> = LazyLock::new(|| {
     found
 });
 
+/// All lists with their words. There may be eight at most, because [`Lists`] has eight bits.
 const ALL_LISTS: [(List, &[&str]); 8] = [
     (List::Listed, &LISTED),
     (List::Anywhere, &ANYWHERE),
@@ -161,12 +165,14 @@ const ALL_LISTS: [(List, &[&str]); 8] = [
 ];
 
 impl List {
+    /// Returns the bit of the list in [`Lists`].
     const fn bit(self) -> u8 {
         1 << self as u8
     }
 }
 
 impl Lists {
+    /// Returns the lists that contain a word, which must be in lower case.
     fn with(word: &str) -> Self {
         LISTS.get(word).copied().unwrap_or_default()
     }
@@ -175,7 +181,8 @@ impl Lists {
         self.0 & list.bit() != 0
     }
 
-    /// Whether this is a title in front of a name, and if so whether the guidelines list it.
+    /// Returns whether the guidelines list the title, or `None` if the word is no title in front of a name. `stop`
+    /// means that a full stop follows.
     fn in_front(self, stop: bool, place: Place) -> Option<bool> {
         if self.has(List::Listed) {
             return Some(true);
@@ -187,25 +194,28 @@ impl Lists {
     }
 }
 
-/// The parts of a text between full stops, hyphens and blanks: "Dr.-Ing." has two.
+/// A text, split at full stops, commas, hyphens and blanks: "Dr.-Ing." has two segments.
 struct Segments {
-    /// In small letters, with a full stop between two, as the lists have them.
+    /// The segments in lower case, with a full stop between two, as in the lists.
     small: String,
+    /// The segments in their order.
     each: Vec<Segment>,
 }
 
+/// One segment of a text.
 struct Segment {
-    /// Where it ends in the small letters.
+    /// End of the segment in the lower-case text, in bytes.
     small_end: usize,
-    /// Where the next one begins in the text.
+    /// Start of the next segment in the original text, in bytes.
     end: usize,
-    /// Whether it is written in small letters.
+    /// Whether the segment has no capital letter.
     is_small: bool,
     /// Whether a full stop follows.
     stop: bool,
 }
 
 impl Segments {
+    /// Splits a text into its segments.
     fn of(text: &str) -> Self {
         let separates = |c: char| matches!(c, '.' | ',' | '-' | '\u{2010}' | '\u{2011}') || c.is_whitespace();
         let (mut small, mut each) = (String::with_capacity(text.len()), Vec::with_capacity(1));
@@ -231,24 +241,27 @@ impl Segments {
         Self { small, each }
     }
 
-    /// The first of them, in small letters.
+    /// Returns the first `count` segments in lower case.
     fn first(&self, count: usize) -> &str {
         &self.small[..self.each[count - 1].small_end]
     }
 
+    /// Returns whether any segment has a full stop behind it.
     fn has_stop(&self) -> bool {
         self.each.iter().any(|segment| segment.stop)
     }
 }
 
-/// Finds the title with which a word begins: all of it, as in "Ph.D." and "Dott.ssa", or up to a full stop, as in
-/// "Dr.Hans". `behind` says that it stands behind another title, where what a degree is in may follow.
+/// Finds the title at the beginning of a word: the whole word, as in "Ph.D." and "Dott.ssa", or the part up to a full
+/// stop, as in "Dr.Hans". `behind` means that the word follows another title and may be its field of study.
 pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> {
     let segments = Segments::of(word);
     let all = segments.each.len();
+    // Every word that a hyphen joins to "Dipl.": Dipl.-Ing., Dipl.-Kfm.
     if all > 1 && word.contains('-') && segments.first(1) == "dipl" {
         return Some(Found { length: word.len(), listed: false });
     }
+    // The longest title counts; no title of the lists has more than four segments.
     for count in (1..=all.min(4)).rev() {
         let last = &segments.each[count - 1];
         let whole = count == all;
@@ -269,19 +282,19 @@ pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> 
         .then_some(Found { length: if whole { word.len() } else { first.end }, listed: false })
 }
 
-/// Whether a word joins what a degree is in: "Dr. med. univ. et scient. med."
+/// Returns whether a word joins two fields of study, as in "Dr. med. univ. et scient. med."
 fn joins(word: &str) -> bool {
     ["&", "and", "et", "i", "und", "u.", "y"].iter().any(|one| is_in_small_letters(word, one))
 }
 
-/// Whether a word is a title or a name.
+/// Returns whether a word is a title or a name.
 pub(crate) fn is_ambiguous(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ',']);
     Lists::with(&word.to_lowercase()).has(List::Ambiguous)
 }
 
-/// Whether what stands behind a surname, in one word or several, is a degree or a title, and if so whether the
-/// guidelines list it.
+/// Returns whether the guidelines list the degree or title behind a surname, in one word or several, or `None` if the
+/// text is neither.
 fn behind_name(name: &str, tail: &str) -> Option<bool> {
     let comma = name.trim_end().ends_with(',');
     let segments = Segments::of(tail);
@@ -293,7 +306,7 @@ fn behind_name(name: &str, tail: &str) -> Option<bool> {
     if lists.has(List::Degrees) || (lists.has(List::Capitals) && (comma || stop || in_capitals())) {
         return Some(lists.has(List::Listed));
     }
-    // A title with what it is in: "Dr. med.", "Mag. phil.".
+    // A title with its field of study: "Dr. med.", "Mag. phil.".
     let mut all_listed = true;
     for (at, word) in tail.split_whitespace().enumerate() {
         let mut rest = word;
@@ -306,21 +319,21 @@ fn behind_name(name: &str, tail: &str) -> Option<bool> {
     (comma || stop).then_some(all_listed)
 }
 
-/// What tells a son from his father. It is no title.
+/// Returns whether a word distinguishes a son from his father (Jr., III). It is no title.
 pub(crate) fn is_generation(word: &str) -> bool {
     const GENERATIONS: [&str; 9] = ["jr", "jnr", "jun", "sr", "snr", "sen", "ii", "iii", "iv"];
     let word = word.trim_matches(['.', ',', '(', ')']);
     GENERATIONS.iter().any(|one| is_in_small_letters(word, one))
 }
 
-/// What stands in brackets behind a title, as in "Dipl.-Ing. (FH)", and what follows.
+/// Splits off the brackets behind a title, as in "Dipl.-Ing. (FH)", and returns them and the rest.
 fn bracketed(name: &str) -> Option<(&str, &str)> {
     let close = if name.starts_with('(') { ')' } else { ']' };
     let end = name.strip_prefix(['(', '['])?.find(close)? + 2;
     Some(name.split_at(end))
 }
 
-/// Drops titles in front, as long as a name is left.
+/// Drops the titles in front of a name, as long as a name is left, and records each of them in `steps`.
 pub(crate) fn without_titles<'n>(
     mut name: &'n str,
     place: Place,
@@ -352,7 +365,7 @@ pub(crate) fn without_titles<'n>(
     }
 }
 
-/// Whether what follows begins with a title or what one is in.
+/// Returns whether a text begins with a title or with the field of study of one.
 fn is_behind_a_title(name: &str, place: Place) -> bool {
     in_front(split_word(name).0, true, place).is_some()
 }
@@ -361,6 +374,7 @@ fn is_behind_a_title(name: &str, place: Place) -> bool {
 pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<ConcatNote<'n>>) -> &'n str {
     'again: loop {
         let starts: Vec<usize> = word_starts(name).skip(1).collect();
+        // Up to three words are tried as one degree, and the longest candidate comes first.
         for start in &starts[starts.len().saturating_sub(3)..] {
             let (rest, tail) = name.split_at(*start);
             if has_letters(rest)
@@ -375,6 +389,7 @@ pub(crate) fn without_degrees<'n>(mut name: &'n str, steps: &mut Vec<ConcatNote<
     }
 }
 
+/// Returns the positions at which words begin, in bytes.
 fn word_starts(name: &str) -> impl Iterator<Item = usize> {
     let starts = name.char_indices().scan(true, |behind_a_blank, (at, c)| {
         let separates = c.is_whitespace() || c == ',';
@@ -389,7 +404,7 @@ fn word_starts(name: &str) -> impl Iterator<Item = usize> {
 mod tests {
     use super::*;
 
-    /// In order, so that a reader finds a word; none twice.
+    /// Checks that the lists are in order, so that a reader finds a word, and that no word stands in a list twice.
     #[test]
     fn the_lists_are_in_order_and_in_small_letters() {
         for (_, list) in ALL_LISTS {

@@ -124,7 +124,7 @@ impl World {
     /// A register in a database that is empty.
     pub fn postgres(url: String, server: Option<u32>) -> anyhow::Result<Register> {
         let register = Register::Postgres(url, server);
-        migrate::run(&register.database()?)?;
+        migrate::run(&register.database()?, &investord::store::CATALOGUE)?;
         Ok(register)
     }
 

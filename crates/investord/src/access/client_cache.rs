@@ -1,7 +1,7 @@
 //! The client cache: clients, their keys and access tokens, kept in memory for half a second.
 //!
-//! So a revocation made by any process holds everywhere within a second, and a busy client costs two
-//! reads a second instead of thousands.
+//! A revocation by any process takes effect everywhere within a second, and a busy client costs two queries a second
+//! instead of thousands.
 
 use std::sync::Arc;
 
@@ -17,19 +17,28 @@ use crate::store::tenants;
 use crate::store::tenants::TokenRow;
 use crate::store::{Store, StoreError, Tx};
 
+/// Lifetime of a cache entry. Together with the commit of the revocation it stays below the second that the header
+/// promises.
 const FRESH: SignedDuration = SignedDuration::from_millis(500);
-/// Clients and tokens kept in memory; beyond that the least used are read again.
+/// Maximum number of clients in memory; beyond it the least used ones are evicted and loaded again on demand.
 const MOST_CLIENTS: u64 = 10_000;
+/// Maximum number of tokens in memory. A client can have several tokens at a time, in several processes.
 const MOST_TOKENS: u64 = 100_000;
 
+/// The tenant of an authenticated client, with its opened key.
 pub struct Tenant {
+    /// Primary key of the tenant.
     pub number: i64,
+    /// Name of the tenant, as it appears in the log.
     pub name: String,
     pub settings: TenantSettings,
+    /// Key that encrypts the data of the tenant.
     pub key: TenantKey,
 }
 
+/// An API client: its scopes, the MAC of its secret and its public keys in force.
 pub struct Client {
+    /// Id of the client, as in the header `upvest-client-id`.
     pub id: Uuid,
     pub tenant: Tenant,
     scopes: Vec<String>,
@@ -38,27 +47,29 @@ pub struct Client {
 }
 
 impl Client {
+    /// Returns whether this is the secret of the client. The comparison takes constant time.
     pub fn secret_matches(&self, secret: &str) -> bool {
         self.tenant.key.secret_matches(&self.id, secret, &self.secret_mac)
     }
 
-    /// Whether the client may ask for this scope.
+    /// Returns whether the client is authorized for this scope.
     pub fn has(&self, scope: &str) -> bool {
         self.scopes.iter().any(|held| held == scope)
     }
 
-    /// The key of this id, if it is the client's and in force.
+    /// Returns the key with this id if it belongs to the client and is not revoked.
     pub fn key(&self, id: &str) -> Option<(Uuid, &PublicKey)> {
         let id = Uuid::try_parse(id).ok()?;
         self.keys.iter().find(|(own, _)| *own == id).map(|(id, key)| (*id, key))
     }
 
+    /// Returns the keys of the client that are not revoked, with their ids.
     pub fn keys(&self) -> impl Iterator<Item = &(Uuid, PublicKey)> {
         self.keys.iter()
     }
 }
 
-/// What an access token stands for.
+/// An access token: its client, expiry and scopes.
 pub struct Token {
     client: Uuid,
     expires: Timestamp,
@@ -66,23 +77,27 @@ pub struct Token {
 }
 
 impl Token {
+    /// Returns whether the token grants this scope.
     pub fn has(&self, scope: &str) -> bool {
         self.scopes.iter().any(|held| held == scope)
     }
 }
 
+/// A cache entry: the value and the time at which it was read.
 struct Seen<T> {
     at: Timestamp,
     value: Option<T>,
 }
 
 impl<T> Seen<T> {
-    /// A clock that has gone back makes everything stale rather than fresh for ever.
+    /// Returns whether the entry may still be used. The absolute difference counts: after a clock has gone back every
+    /// entry is stale, instead of fresh until the clock has caught up.
     fn is_fresh(&self, now: Timestamp) -> bool {
         now.duration_since(self.at).abs() < FRESH
     }
 }
 
+/// Cache of clients and tokens in front of the store.
 pub struct ClientCache {
     store: Store,
     master_key: Arc<MasterKey>,
@@ -91,17 +106,23 @@ pub struct ClientCache {
 }
 
 impl ClientCache {
+    /// Creates an empty cache.
     pub fn new(store: Store, master_key: Arc<MasterKey>) -> Self {
         Self { store, master_key, clients: Cache::new(MOST_CLIENTS), tokens: Cache::new(MOST_TOKENS) }
     }
 
+    /// Returns the client with this id.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn client(&self, id: Uuid, now: Timestamp) -> Result<Option<Arc<Client>>, Problem> {
         if let Some(seen) = self.clients.get(&id).filter(|seen| seen.is_fresh(now)) {
             return Ok(seen.value.clone());
         }
         let master_key = Arc::clone(&self.master_key);
         let loaded = self.store.read("clients.load", move |tx| load(tx, &master_key, id)).await?;
-        // Unknown ids are not kept: a stranger could fill the memory with them.
+        // Unknown ids are not cached: an unauthenticated sender could evict the known clients with them.
         if loaded.is_some() {
             self.clients.insert(id, Arc::new(Seen { at: now, value: loaded.clone() }));
         } else {
@@ -110,7 +131,11 @@ impl ClientCache {
         Ok(loaded)
     }
 
-    /// The token of this hash, if it belongs to the client and has not expired.
+    /// Returns the token with this hash if it belongs to the client and has not expired.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn token(
         &self,
         hash: [u8; 32],
@@ -137,6 +162,7 @@ impl ClientCache {
     }
 }
 
+/// Loads a client with its tenant and its keys that are not revoked.
 fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
     let Some(client) = tenants::client_by_id(tx, id)? else { return Ok(None) };
     let (tenant, key) = tenants::open(tx, client.tenant, master_key)?;

@@ -7,29 +7,33 @@ use std::time::Duration;
 
 use super::counter::{Counter, Spent, Taken};
 
-/// How often the log says that connections are refused.
+/// Minimum time between two warnings about refused connections, so that an attack does not fill the log.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
-/// A connection that is counted.
+/// A counted connection; dropping it frees the place.
 pub type Place = Taken<IpAddr>;
 
+/// The connection budget of one listener.
 #[derive(Clone)]
 pub struct Connections(Arc<Inner>);
 
 struct Inner {
+    /// Label of the listener in logs and metrics.
     listener: &'static str,
     counter: Arc<Counter<IpAddr>>,
-    /// Uptime in seconds from which on the log may say so again.
+    /// Uptime in seconds after which the next warning may be logged.
     told_again: AtomicU64,
 }
 
 impl Connections {
+    /// Creates the budget: `all` connections in total, `each` from one address or IPv6 network.
     pub fn new(listener: &'static str, all: usize, each: usize) -> Self {
         let counter = Counter::new(listener, all, each);
         Self(Arc::new(Inner { listener, counter, told_again: AtomicU64::new(0) }))
     }
 
-    /// Takes a place for a connection, if there is one. A proxy asks for many, so it counts against the limit of all alone.
+    /// Acquires a place for a connection, if there is one. A proxy opens connections for many clients, so only the
+    /// total limit applies to it.
     pub fn admit(&self, peer: IpAddr, is_proxy: bool, uptime: Duration) -> Option<Place> {
         let taken = if is_proxy {
             self.0.counter.take_of_all(network(peer), 1)
@@ -52,13 +56,14 @@ impl Connections {
         None
     }
 
+    /// Publishes the number of open connections as a gauge.
     pub fn publish(&self) {
         self.0.counter.publish();
     }
 }
 
-/// Returns the address by which a peer is counted: one of IPv6 is reduced to its /64, because a subscriber has a whole /64
-/// at least (RFC 6177).
+/// Returns the address by which a peer is counted. An IPv6 address is reduced to its /64, because a subscriber has at
+/// least a whole /64 (RFC 6177) and could otherwise use a new address for every connection.
 pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {

@@ -4,42 +4,56 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts what is in use, in all and by each user of it; neither goes beyond its limit.
+/// Counter of the amounts in use, in total and per owner, with a limit for both.
 pub struct Counter<K: Hash + Eq + Copy> {
-    /// The label of its metrics.
+    /// Label of the counter in the metrics.
     name: &'static str,
+    /// Limit of the total.
     all: usize,
+    /// Limit of one owner.
     each: usize,
     used: Mutex<Used<K>>,
 }
 
+/// The amounts in use.
 struct Used<K> {
     all: usize,
-    /// Who uses nothing is not in it.
+    /// Amount per owner, without entries for owners that use nothing: the map stays bounded by the limit of the total.
     by: HashMap<K, usize>,
 }
 
-/// Whose limit it was.
+/// The exhausted limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spent {
+    /// The limit of the owner (responded to with 429).
     Own,
+    /// The limit of all owners together (responded to with 503).
     Everybodys,
 }
 
 impl<K: Hash + Eq + Copy> Counter<K> {
+    /// Creates a counter with a limit of the total and a limit per owner.
     pub fn new(name: &'static str, all: usize, each: usize) -> Arc<Self> {
         let used = Mutex::new(Used { all: 0, by: HashMap::new() });
         Arc::new(Self { name, all, each, used })
     }
 
-    /// Takes an amount, which is given back when [`Taken`] is dropped.
+    /// Acquires an amount, which is released when [`Taken`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the exhausted limit.
     pub fn take(self: &Arc<Self>, by: K, amount: usize) -> Result<Taken<K>, Spent> {
         let mut taken = Taken { counter: Arc::clone(self), by, amount: 0 };
         taken.more(amount)?;
         Ok(taken)
     }
 
-    /// Takes an amount within the limit of all, whatever that of one is.
+    /// Acquires an amount within the limit of the total, without regard to the limit of the owner.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the limit of the total is exhausted.
     pub fn take_of_all(self: &Arc<Self>, by: K, amount: usize) -> Result<Taken<K>, Spent> {
         let mut used = self.used();
         if used.all.saturating_add(amount) > self.all {
@@ -49,18 +63,23 @@ impl<K: Hash + Eq + Copy> Counter<K> {
         Ok(Taken { counter: Arc::clone(self), by, amount })
     }
 
-    /// Takes an amount of what is there already, whatever the limits say.
+    /// Counts an amount that is already in use, without regard to the limits.
     pub fn note(self: &Arc<Self>, by: K, amount: usize) -> Taken<K> {
         self.used().add(by, amount);
         Taken { counter: Arc::clone(self), by, amount }
     }
 
-    /// Whether so much could be taken.
+    /// Checks whether an amount could be acquired now.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the exhausted limit.
     pub fn has_room(&self, by: K, amount: usize) -> Result<(), Spent> {
         let spent = self.used().beyond(self, by, amount);
         spent.map_or(Ok(()), |spent| Err(self.refused(spent)))
     }
 
+    /// Counts a refusal in the metrics and returns its limit.
     fn refused(&self, spent: Spent) -> Spent {
         let whose = if spent == Spent::Own { "own" } else { "all" };
         metrics::counter!("investord_budget_refusals_total", "budget" => self.name, "limit" => whose)
@@ -68,18 +87,21 @@ impl<K: Hash + Eq + Copy> Counter<K> {
         spent
     }
 
-    /// Publishes how much is in use.
+    /// Publishes the amount in use as a gauge.
     pub fn publish(&self) {
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         metrics::gauge!("investord_budget_used", "budget" => self.name).set(self.used().all as f64);
     }
 
+    /// Locks the amounts. A poisoned lock is used on, because every update leaves the amounts consistent.
     fn used(&self) -> MutexGuard<'_, Used<K>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Hash + Eq + Copy> Used<K> {
+    /// Returns the limit that another amount of this owner would exceed. The owner's own limit takes precedence, so
+    /// that the client learns that its own load is the cause.
     fn beyond(&self, limits: &Counter<K>, by: K, amount: usize) -> Option<Spent> {
         let own = self.by.get(&by).copied().unwrap_or(0);
         if own.saturating_add(amount) > limits.each {
@@ -97,7 +119,7 @@ impl<K: Hash + Eq + Copy> Used<K> {
     }
 }
 
-/// An amount in use.
+/// An acquired amount, released when it is dropped.
 pub struct Taken<K: Hash + Eq + Copy> {
     counter: Arc<Counter<K>>,
     by: K,
@@ -105,6 +127,11 @@ pub struct Taken<K: Hash + Eq + Copy> {
 }
 
 impl<K: Hash + Eq + Copy> Taken<K> {
+    /// Acquires an additional amount for the same owner.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the exhausted limit; the earlier amount stays acquired.
     pub fn more(&mut self, amount: usize) -> Result<(), Spent> {
         let mut used = self.counter.used();
         if let Some(spent) = used.beyond(&self.counter, self.by, amount) {

@@ -1,7 +1,7 @@
 //! Limits per tenant and per address on everything that requests share (docs/limits.md).
 //!
-//! Each budget is a [`Counter`]: so much in all, so much for one, and a clear answer beyond that. `docs/limits.md` lists
-//! them; the table `[limits]` of the configuration sets them.
+//! Each budget is a [`Counter`] with a limit in total and a limit per owner, and the caller gets a definite response
+//! beyond them. `docs/limits.md` lists the budgets; the table `[limits]` of the configuration sets them.
 
 pub mod client_cache;
 pub mod connections;
@@ -27,34 +27,40 @@ use self::tenants::Tenants;
 use self::turns::Turns;
 use crate::config::{Config, PASSWORDS};
 
-/// Connections to the listener of metrics: for collectors and supervisors, which need one or two each.
+/// Connections to the listener of metrics. Collectors and supervisors need one or two each.
 const METRICS_CONNECTIONS: usize = 64;
 
+/// All budgets of a process.
 pub struct Budgets {
+    /// Requests, bodies, responses, scans and test calls, by tenant.
     pub tenants: Tenants,
+    /// Trusted proxies: they decide whose budget a connection uses.
     pub proxies: Proxies,
-    /// Requests that wait for events.
+    /// Long polls for events.
     pub polls: Polls,
-    /// Of clients, by their address.
+    /// Connections of clients, by address.
     pub connections: Connections,
+    /// Connections of operators, by address.
     pub operator_connections: Connections,
-    /// Of supervisors and of those who collect metrics.
+    /// Connections of supervisors and metrics collectors.
     pub metrics_connections: Connections,
-    /// Signatures that are checked, by the tenant: on all cores, the tenants in turn.
+    /// Signature verifications, by tenant. They use all cores, and the tenants take turns.
     pub signature_checks: Turns<i64>,
-    /// Passwords that wait to be judged, by the address they came from.
+    /// Sign-ins that wait for the verification of a password, by address.
     pub sign_ins: Arc<Counter<IpAddr>>,
-    /// Passwords that are hashed, by the same.
+    /// Passwords that are hashed at the moment, by address. Argon2 takes much memory and time, hence a budget of its
+    /// own.
     pub passwords: Turns<IpAddr>,
-    /// Of operators, by the tenant whose people they see.
+    /// Searches and histories of operators, by the tenant to which the operator is restricted.
     pub operator_scans: Turns<Option<i64>>,
-    /// Webhooks that are sent to, by their tenant.
+    /// Webhooks with a delivery in flight, by tenant.
     pub deliveries: Arc<Counter<i64>>,
-    /// Requests for tokens, whose client is not known before their body is there.
+    /// Requests for tokens, by address: the client is unknown until the body has been read.
     pub token_requests: Arc<Counter<IpAddr>>,
 }
 
 impl Budgets {
+    /// Creates the budgets from the limits of the configuration.
     pub fn new(config: &Config) -> Self {
         let limits = &config.limits;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -82,7 +88,7 @@ impl Budgets {
         }
     }
 
-    /// Publishes how much of each budget is in use.
+    /// Publishes the use of every budget as gauges.
     pub fn publish(&self) {
         self.tenants.publish();
         self.connections.publish();

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The request that waits at each endpoint.
+/// Registry of the long poll that waits at each endpoint.
 #[derive(Default)]
 pub struct Polls(Arc<Waiting>);
 
-/// By tenant and endpoint: no tenant ends the request of another.
+/// Long polls by tenant and endpoint. The tenant is part of the key, so that no tenant can end a poll of another.
 type Waiting = Mutex<HashMap<(i64, Uuid), watch::Sender<bool>>>;
 
-/// A request that waits, until another one does so at the same endpoint.
+/// A long poll that waits until a newer one replaces it at the same endpoint.
 pub struct Poll {
     endpoint: (i64, Uuid),
     is_over: watch::Receiver<bool>,
@@ -21,16 +21,17 @@ pub struct Poll {
 }
 
 impl Polls {
-    /// How many requests wait.
+    /// Returns the number of waiting long polls.
     pub fn waiting(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Begins to wait, and ends the request that has waited at the same endpoint.
+    /// Registers a long poll and ends the previous one at the same endpoint.
     pub fn begin(&self, tenant: i64, endpoint: Uuid) -> Poll {
         let endpoint = (tenant, endpoint);
         let (own, is_over) = watch::channel(false);
-        // Ended under the lock: a request that does not know yet that it is over would remove the new one.
+        // The previous poll ends under the lock. Otherwise its destructor could run before it knows of its replacement,
+        // and would remove the new poll.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = all.insert(endpoint, own) {
             before.send_replace(true);
@@ -40,11 +41,12 @@ impl Polls {
 }
 
 impl Poll {
+    /// Returns whether a newer poll has replaced this one.
     pub fn is_over(&self) -> bool {
         *self.is_over.borrow()
     }
 
-    /// Waits until another request waits at the same endpoint.
+    /// Waits until a newer poll replaces this one.
     pub async fn over(&self) {
         let _ = self.is_over.clone().wait_for(|over| *over).await;
     }

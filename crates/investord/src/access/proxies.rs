@@ -7,21 +7,23 @@ use ipnet::IpNet;
 
 use crate::config::{Proxy, ProxyHeader};
 
-/// Whose word counts about where a request comes from.
+/// The trusted proxies, whose reports of client addresses are accepted.
 pub struct Proxies(Proxy);
 
 impl Proxies {
+    /// Copies the trusted networks and the name of the header from the configuration.
     pub fn new(config: &Proxy) -> Self {
         Self(config.clone())
     }
 
+    /// Returns whether a peer belongs to a trusted network. An IPv4-mapped IPv6 address counts as its IPv4 address.
     pub fn is_trusted(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.0.trusted.iter().any(|network: &IpNet| network.contains(&peer))
     }
 
-    /// The address for which a trusted peer asks: the last one that the header names, which the proxy itself has added.
-    /// Whatever stands before it, a client may have sent.
+    /// Returns the client's address as a trusted peer reports it: the last address of the header, which the proxy
+    /// itself has added. The addresses before it can be forged by the client.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         if !self.is_trusted(peer) {
             return None;
@@ -29,7 +31,7 @@ impl Proxies {
         match self.0.header {
             ProxyHeader::XForwardedFor => client_ip::rightmost_x_forwarded_for(headers).ok(),
             ProxyHeader::Forwarded => client_ip::rightmost_forwarded(headers).ok(),
-            // The proxy has named the client when it connected; no header counts.
+            // The PROXY protocol names the client once per connection; a header could only come from the client.
             ProxyHeader::ProxyProtocol => None,
         }
     }

@@ -17,19 +17,21 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::problem::Problem;
 
-/// Addresses, and clients, that may be held back at once; beyond that the least recent is forgotten.
+/// Maximum number of suspects, and of clients with an exhausted quota, in memory; beyond it the least recent is
+/// evicted.
 const MOST_HELD: u64 = 10_000;
 
-/// What a client has sent too many of.
+/// Description of the quota of requests in the problem document.
 const REQUESTS: &str = "requests of this client";
 
+/// Period of the limit of written bytes.
 const DAY: Duration = Duration::from_hours(24);
-/// How often a body is kept: in the row, in the event, in the answer for repeats, and in what is indexed.
+/// Number of copies of a body in the store: the row, the event, the idempotent response and the search index.
 const COPIES: usize = 4;
 const KIB: usize = 1024;
 
-/// The injected clock, as the algorithm reads it: time that passes, so that a wall clock that goes back
-/// holds nobody back.
+/// The injected clock as a monotonic clock for the rate limiter: it reads the uptime, so that no client waits longer
+/// after the wall clock has gone back.
 #[derive(Clone)]
 struct Passing(Arc<dyn Clock>);
 
@@ -43,22 +45,29 @@ impl GovernorClock for Passing {
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Passing, StateInformationMiddleware>;
 
-/// Who fails with good credentials: an address speaking for a client. Neither alone: a stranger shall not lock a client
-/// out, nor one client behind a shared address another.
+/// The owner of a failure after a valid token or secret: an address with a client. The pair, so that an outsider cannot
+/// lock a client out, and one client behind a shared address cannot lock out another.
 pub type Suspect = (IpAddr, Uuid);
 
+/// Rate limits of a process, as GCRA (decision W15). A limit is `None` if the configuration switches it off.
 pub struct RateLimits {
     clock: Passing,
+    /// Requests of a client with a valid signature.
     requests: Option<Keyed<Uuid>>,
+    /// Failed signatures of an address for a client with a valid token.
     failures: Option<Keyed<Suspect>>,
+    /// Failed authentications of an address before a token or a secret has proved the client.
     strangers: Option<Keyed<IpAddr>>,
-    /// KiB that a tenant may have the store keep.
+    /// KiB that a tenant may write to the store.
     written: Keyed<i64>,
+    /// Uptime until which the attempts of a suspect are refused without verification.
     held_until: Cache<Suspect, Duration>,
+    /// Uptime until which the quota of a client is exhausted.
     spent_until: Cache<Uuid, Duration>,
 }
 
 impl RateLimits {
+    /// Creates the rate limits of the configuration.
     pub fn new(config: &Config, clock: &Arc<dyn Clock>) -> Self {
         let clock = Passing(Arc::clone(clock));
         let per_second = |rate: u32, burst: u32| {
@@ -80,15 +89,23 @@ impl RateLimits {
         }
     }
 
-    /// Refuses a client that has used up its quota, before its signature costs anything (decision W20).
+    /// Refuses a client with an exhausted quota before the verification of its signature costs time (decision W20).
+    ///
+    /// # Errors
+    ///
+    /// Fails with 429 while the quota is exhausted.
     pub fn check_quota(&self, client: Uuid) -> Result<(), Problem> {
         self.refuse_until(self.spent_until.get(&client), REQUESTS)
     }
 
-    /// Counts a request whose signature held (decisions W6, W15).
+    /// Counts a request with a valid signature (decisions W6, W15).
+    ///
+    /// # Errors
+    ///
+    /// Fails with 429 if the quota is exhausted.
     pub fn count_request(&self, client: Uuid) -> Result<(), Problem> {
         let Some(requests) = &self.requests else { return Ok(()) };
-        // The next request waits so long.
+        // Remembers the time of the next accepted request, so that `check_quota` can refuse without counting.
         let spent = |wait: NotUntil<Nanos>| {
             let wait = wait.wait_time_from(self.clock.now());
             self.spent_until.insert(client, self.clock.0.uptime() + wait);
@@ -96,27 +113,37 @@ impl RateLimits {
         };
         let state = requests.check_key(&client).map_err(spent)?;
         if state.remaining_burst_capacity() == 0 {
-            // After the last one this takes nothing.
+            // The request was the last one of the quota. This second check consumes nothing, and finds the waiting
+            // time.
             requests.check_key(&client).err().map(spent);
         }
         Ok(())
     }
 
-    /// Counts what a request with a body of so many bytes has the store keep, and refuses what is too much for a day: a
-    /// tenant shall not fill the disk of all.
+    /// Counts the bytes that a request with a body of this many bytes writes to the store. The daily limit keeps one
+    /// tenant from filling the disk that all tenants share.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 429 if the daily limit of the tenant is exhausted.
     pub fn check_written(&self, tenant: i64, body: usize) -> Result<(), Problem> {
         let kib = u32::try_from(1 + COPIES * body / KIB).ok().and_then(NonZeroU32::new);
         let wait = match self.written.check_key_n(&tenant, kib.unwrap_or(NonZeroU32::MAX)) {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(wait)) => wait.wait_time_from(self.clock.now()),
-            // More than a whole day's, which the configuration leaves no body to be.
+            // The body exceeds the limit of a whole day; the checks of the configuration exclude that.
             Err(_) => DAY,
         };
         Err(too_many(wait.as_secs_f64(), "bytes written for this tenant within a day"))
     }
 
-    /// Counts the refusal of somebody who has proved nothing, by their address, and says so in its place when there are
-    /// too many. Others at the address are not held up by it; and which clients there are it does not tell.
+    /// Counts a failed authentication of an unproved client by its address, and replaces the 401 by a 429 when there
+    /// are too many. Only failures are counted, so that other clients at the address are not delayed, and the response
+    /// does not disclose which clients exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the given problem, or with 429 beyond the limit.
     pub fn count_stranger<T>(&self, address: IpAddr, outcome: Result<T, Problem>) -> Result<T, Problem> {
         let (Err(Problem::Unauthorised(_)), Some(strangers)) = (&outcome, &self.strangers) else {
             return outcome;
@@ -130,7 +157,11 @@ impl RateLimits {
         }
     }
 
-    /// Refuses to look at yet another attempt of somebody who keeps failing.
+    /// Refuses a further attempt of a suspect with too many failures, before it costs a verification.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 429 while the suspect is held back.
     pub fn check_attempts(&self, suspect: Suspect) -> Result<(), Problem> {
         self.refuse_until(
             self.held_until.get(&suspect),
@@ -138,6 +169,7 @@ impl RateLimits {
         )
     }
 
+    /// Refuses with 429 until the given uptime.
     fn refuse_until(&self, until: Option<Duration>, what: &'static str) -> Result<(), Problem> {
         let now = self.clock.0.uptime();
         match until {
@@ -146,7 +178,7 @@ impl RateLimits {
         }
     }
 
-    /// Counts a failed attempt.
+    /// Counts a failed attempt of a suspect.
     pub fn note_failure(&self, suspect: Suspect) {
         let Some(failures) = &self.failures else { return };
         if let Err(wait) = failures.check_key(&suspect) {
@@ -155,7 +187,7 @@ impl RateLimits {
         }
     }
 
-    /// Forgets those who have been quiet.
+    /// Removes the owners whose quota is full again, so that the memory does not grow with every owner ever seen.
     pub fn forget_idle(&self) {
         self.requests.iter().for_each(RateLimiter::retain_recent);
         self.failures.iter().for_each(RateLimiter::retain_recent);
@@ -168,6 +200,7 @@ fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota, clock: &Passing) -> Keye
     RateLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware()
 }
 
+/// Returns a 429 whose `retry-after` is the waiting time rounded up to whole seconds, at least one.
 fn too_many(wait_seconds: f64, what: &'static str) -> Problem {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds, rounded up")]
     Problem::TooManyRequests { retry_after_seconds: wait_seconds.ceil().max(1.0) as u64, what }
@@ -200,7 +233,7 @@ mod tests {
         assert_eq!(wait(1, 512 * KIB), 0);
     }
 
-    /// The memory of those who have used up their quota is bounded; the quota is not to depend on it.
+    /// The cache of exhausted quotas is bounded, and the quota must not depend on it.
     #[test]
     fn a_quota_holds_for_clients_that_are_not_remembered() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));

@@ -1,7 +1,7 @@
 //! Replay protection in memory: nonces of signed messages that this process has received (decision W5).
 //!
-//! What changes anything is remembered in the store as well, so that it holds across processes and restarts; here all
-//! are remembered, so that a repeat is refused before it costs a transaction.
+//! The nonces of writes are stored in the database as well, so that the protection spans processes and restarts. This
+//! cache contains the nonces of all requests, so that a replay is refused before it costs a transaction.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,40 +10,48 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::store::log::idempotency::Nonce;
 
-/// Longer than any signature can be valid: lifetime 300 s, 30 s ahead, 5 s of grace.
+/// Upper bound of the validity of a signature (decision W4): a lifetime of 300 s, `created` up to 30 s in the future, 5
+/// s of grace, rounded up.
 const LONGEST: SignedDuration = SignedDuration::from_secs(340);
-/// Messages of all tenants, some 64 MiB. Beyond that the tenant with the most of them loses its older ones.
+/// Maximum number of nonces of all tenants, about 64 MiB. Beyond it the tenant with the most nonces loses its older
+/// ones.
 const MOST: usize = 1_000_000;
 
-/// What was seen of each tenant: none can have another's forgotten.
+/// The nonces of each tenant. A tenant that exceeds the memory only evicts its own nonces.
 pub struct ReplayGuard {
+    /// Maximum number of nonces; a field, so that tests can lower it.
     most: usize,
     seen: Mutex<Seen>,
 }
 
+/// State under the lock.
 struct Seen {
+    /// Start of the process; earlier messages are unknown here.
     started: Timestamp,
-    /// Messages that are remembered, at most: what has become too old is taken off when the room is full.
+    /// Upper bound of the number of nonces. Expired nonces still count until the next eviction.
     count: usize,
     tenants: HashMap<i64, Generations>,
 }
 
-/// Two generations: the older one is dropped when the younger is as old as [`LONGEST`], so every message is
-/// kept for at least that long, and the memory is bounded.
+/// Two generations of nonces. The older one is dropped when the younger one reaches the age [`LONGEST`], so that every
+/// nonce is kept for at least that time and the memory is bounded without an expiry per entry.
 struct Generations {
+    /// Start of the younger generation.
     began: Timestamp,
-    /// What was signed before may have been forgotten.
+    /// Nonces of messages that were signed earlier may have been evicted.
     known_since: Timestamp,
+    /// Nonce hashes with the end of their validity.
     young: HashMap<[u8; 16], Timestamp>,
     old: HashMap<[u8; 16], Timestamp>,
 }
 
 impl ReplayGuard {
+    /// Creates an empty cache at the start of the process.
     pub fn new(started: Timestamp) -> Self {
         Self { most: MOST, seen: Mutex::new(Seen { started, count: 0, tenants: HashMap::new() }) }
     }
 
-    /// Remembers a message of a tenant; false if it was there already and could still be valid.
+    /// Stores the nonce of a message. Returns false if it is already known and its message could still be valid.
     pub fn is_first_time(&self, tenant: i64, nonce: &Nonce) -> bool {
         let Nonce { hash, until, now } = *nonce;
         let Seen { started, count, tenants } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +61,7 @@ impl ReplayGuard {
         }
         let seen = tenants.entry(tenant).or_insert_with(|| Generations::since(*started, now));
         if now < seen.began {
-            // The clock has gone back: count anew, and forget nothing that it may come back to.
+            // The clock has gone back. The generation starts anew and keeps its nonces, which become valid again.
             seen.began = now;
         } else if now.duration_since(seen.began) >= LONGEST {
             seen.age(now);
@@ -67,19 +75,20 @@ impl ReplayGuard {
         first
     }
 
-    /// Whether a message of a tenant that was signed then would be known if it had been received: not what was signed
-    /// before this process was there. A signature from up to 30 s ahead is taken for one that was received then.
+    /// Returns whether the cache would know a message with this signing time if it had been received. That is false for
+    /// messages signed before the start of the process. A message signed up to 30 s in the future counts as received at
+    /// its signing time.
     pub fn covers(&self, tenant: i64, signed: Timestamp, now: Timestamp) -> bool {
         let Seen { started, tenants, .. } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let since = tenants.get_mut(&tenant).map_or(started, |seen| &mut seen.known_since);
-        // A clock that goes back shall not have everything refused until it is where it was.
+        // After the clock has gone back, requests must not be refused until it has caught up.
         *since = now.min(*since);
-        // Signatures count in seconds.
+        // `created` has a resolution of seconds.
         signed.as_second() >= since.as_second()
     }
 }
 
-/// Drops what is too old, and if that is not enough the older messages of the tenant that has the most.
+/// Evicts the expired nonces, and if that does not suffice the older nonces of the tenant with the most.
 fn make_room(tenants: &mut HashMap<i64, Generations>, most: usize, now: Timestamp) {
     tenants.retain(|_, seen| !seen.is_over(now));
     let count: usize = tenants.values().map(Generations::len).sum();
@@ -99,17 +108,18 @@ impl Generations {
         self.young.len() + self.old.len()
     }
 
-    /// Whether nothing of it can be valid any more.
+    /// Returns whether all nonces of both generations have expired.
     fn is_over(&self, now: Timestamp) -> bool {
         now.duration_since(self.began) >= LONGEST + LONGEST
     }
 
+    /// Turns the younger generation into the older one.
     fn age(&mut self, now: Timestamp) {
         self.old = std::mem::take(&mut self.young);
         self.began = now;
     }
 
-    /// Makes room before the time.
+    /// Evicts a generation early, and moves `known_since` so that [`ReplayGuard::covers`] reports the gap.
     fn forget(&mut self, now: Timestamp) {
         self.known_since = if self.old.is_empty() { now } else { self.began };
         self.old = HashMap::new();

@@ -12,20 +12,23 @@ use crate::store::tenants::signature_counts;
 use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::{Store, StoreError, Tx};
 
+/// Interval between two writes of the counts.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// What has been counted since it was last added to the store: as much as there are clients, and lost with the process.
+/// Counts since the last write to the store. The memory is bounded by the number of clients; an unclean end of the
+/// process loses the counts of at most a minute.
 #[derive(Default)]
 pub struct SignatureCounts(Mutex<BTreeMap<Uuid, SignatureCount>>);
 
 impl SignatureCounts {
-    /// Counts a signature that held, by whether it would have held for a strict tenant.
+    /// Counts an accepted signature, by the result of its strict verification.
     pub fn count(&self, client: Uuid, now: Timestamp, strictly: Result<(), VerifyError>) {
         let (taken, refused) = if strictly.is_ok() { (1, 0) } else { (0, 1) };
         let last_refused = strictly.err().map(|refusal| (now, refusal.to_string()));
         self.add(client, SignatureCount { since: now, last_at: now, taken, refused, last_refused });
     }
 
+    /// Adds a count to the count of the client in memory.
     fn add(&self, client: Uuid, more: SignatureCount) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(count) = counts.get_mut(&client) else {
@@ -39,18 +42,18 @@ impl SignatureCounts {
         count.last_refused = count.last_refused.take().max(more.last_refused);
     }
 
-    /// Adds what has been counted to the store; keeps it if that fails.
+    /// Writes the counts to the store, and keeps them in memory if that fails.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// Fails if the store cannot be written.
     pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if counts.is_empty() {
             return Ok(());
         }
         let added = counts.clone();
-        // In the order of the clients, as other processes do it: so none waits for another that waits for it.
+        // In the order of the client ids in every process, so that concurrent transactions cannot deadlock on the rows.
         let unit = move |tx: &Tx<'_>| {
             added.iter().try_for_each(|(client, count)| signature_counts::add(tx, *client, count))
         };
@@ -64,7 +67,7 @@ impl SignatureCounts {
     }
 }
 
-/// Saves the counts once a minute.
+/// Saves the counts once a minute, for ever.
 pub async fn run(counts: Arc<SignatureCounts>, store: Store) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {

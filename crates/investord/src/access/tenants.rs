@@ -9,22 +9,30 @@ use super::turns::{Turn, Turns};
 use crate::config::Limits;
 use crate::problem::Problem;
 
-/// Seconds after which a refused client may try again (`retry-after`).
+/// Seconds after which a refused client may retry (`retry-after`). The budgets free up as requests in flight end, which
+/// is a matter of seconds at most.
 const AGAIN: u64 = 1;
 const MIB: usize = 1024 * 1024;
 
-/// An amount that a tenant uses.
+/// An amount acquired by a tenant, released when it is dropped.
 pub type Held = Taken<i64>;
 
+/// The budgets per tenant; `docs/limits.md` lists their limits.
 pub struct Tenants {
+    /// Requests in flight.
     requests: Arc<Counter<i64>>,
+    /// Bytes of request bodies that are being received.
     received: Arc<Counter<i64>>,
+    /// Bytes of responses that are not sent yet.
     unsent: Arc<Counter<i64>>,
+    /// Test events on their way to a receiver.
     calls: Arc<Counter<i64>>,
+    /// Lists and reports that read the store.
     scans: Turns<i64>,
 }
 
 impl Tenants {
+    /// Creates the budgets from the configured limits, with room for `scans` concurrent scans.
     pub fn new(limits: &Limits, scans: usize) -> Self {
         Self {
             requests: Counter::new("requests", limits.requests, limits.requests_per_tenant),
@@ -39,28 +47,36 @@ impl Tenants {
         }
     }
 
-    /// Begins a request, unless there are too many, or too much that was answered has not been read.
+    /// Acquires a place for a request.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are too many requests in flight, or too many bytes of responses that the clients have not read.
     pub fn request(&self, tenant: i64) -> Result<Held, Problem> {
         self.has_been_read(tenant)?;
         self.requests.take(tenant, 1).map_err(|spent| refusal(spent, "requests at once"))
     }
 
-    /// Room for bytes of a body, which the caller takes as they arrive.
+    /// Returns an empty amount for a request body, which the caller increases as bytes arrive.
     pub fn received(&self, tenant: i64) -> Held {
         self.received.note(tenant, 0)
     }
 
-    /// Takes room for more bytes of a body.
+    /// Acquires room for more bytes of a request body.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the budget of the tenant or of all tenants is exhausted.
     pub fn receive(held: &mut Held, bytes: usize) -> Result<(), Problem> {
         held.more(bytes).map_err(|spent| refusal(spent, "bytes of bodies at once"))
     }
 
-    /// Counts bytes of an answer.
+    /// Counts the bytes of a response without a limit: the work for it is done. The next request is refused instead.
     pub fn unsent(&self, tenant: i64, bytes: usize) -> Held {
         self.unsent.note(tenant, bytes)
     }
 
-    /// Gives the bytes of an answer that counts until they are sent or thrown away.
+    /// Turns a response into bytes that are counted until they are sent or discarded.
     pub fn counted(answer: String, held: Held) -> Bytes {
         struct Counted(String, #[expect(dead_code, reason = "counts until it is dropped")] Held);
         impl AsRef<[u8]> for Counted {
@@ -71,24 +87,33 @@ impl Tenants {
         Bytes::from_owner(Counted(answer, held))
     }
 
-    /// Publishes how much is in use.
+    /// Publishes the use of the budgets as gauges.
     pub fn publish(&self) {
         for counter in [&self.requests, &self.received, &self.unsent, &self.calls] {
             counter.publish();
         }
     }
 
+    /// Fails if the clients of the tenant have too many bytes of responses unread.
     fn has_been_read(&self, tenant: i64) -> Result<(), Problem> {
         let unread = |spent| refusal(spent, "bytes of answers that are not read");
         self.unsent.has_room(tenant, 1).map_err(unread)
     }
 
-    /// Leave to call a receiver for a test.
+    /// Acquires a place for a test event to a receiver.
+    ///
+    /// # Errors
+    ///
+    /// Fails if too many test events are in flight.
     pub fn call(&self, tenant: i64) -> Result<Held, Problem> {
         self.calls.take(tenant, 1).map_err(|spent| refusal(spent, "test events at once"))
     }
 
-    /// Waits for the tenant's turn to scan the store: the tenants in turn, and none with more than its share.
+    /// Waits for a permit to scan the store. The tenants take turns, and none exceeds its share.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no permit in time, or too many bytes of responses are unread: the response of a scan is large.
     pub async fn scan(&self, tenant: i64) -> Result<Turn, Problem> {
         let turn = self.scans.soon(tenant).await?;
         self.has_been_read(tenant)?;
@@ -96,6 +121,7 @@ impl Tenants {
     }
 }
 
+/// Returns 429 for the limit of the tenant and 503 for the limit of all tenants, which the client cannot influence.
 fn refusal(spent: Spent, what: &'static str) -> Problem {
     match spent {
         Spent::Own => Problem::TooManyRequests { retry_after_seconds: AGAIN, what },

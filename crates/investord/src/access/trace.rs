@@ -7,19 +7,20 @@ use uuid::Uuid;
 
 use super::client_cache::Client;
 
-/// Carries the client of a request from where it is found to where the request is logged.
+/// Slot for the client of a request, filled during authentication and read when the request is logged.
 #[derive(Clone, Default)]
 pub struct Trace(Arc<OnceLock<(Uuid, String)>>);
 
 impl Trace {
-    /// Notes the client that a request names; its signature is verified later.
+    /// Stores the client that a request names. Its signature is verified later, so that failed requests are logged with
+    /// their client, too.
     pub fn note_client(parts: &Parts, client: &Client) {
         if let Some(trace) = parts.extensions.get::<Trace>() {
             let _ = trace.0.set((client.id, client.tenant.name.clone()));
         }
     }
 
-    /// Returns the id of the client and the name of its tenant, as far as they are known.
+    /// Returns the id of the client and the name of its tenant, if they are known.
     pub fn client(&self) -> Option<(Uuid, &str)> {
         self.0.get().map(|(client, tenant)| (*client, tenant.as_str()))
     }

@@ -9,35 +9,37 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
 
-/// How long a scan may wait for its turn.
+/// Maximum time that a scan waits for a permit.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Askers that are remembered before those who ask for nothing are forgotten.
+/// Number of owners in memory above which idle owners are removed.
 const REMEMBERED: usize = 1024;
 
-/// Permits for work: so many at once in all, and for each asker.
+/// Permits for work: at most `all` at once in total, and at most `each` per owner.
 pub struct Turns<K: Hash + Eq + Copy> {
     each: usize,
     all: Arc<Semaphore>,
     by: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-/// A permit, given back when it is dropped.
+/// A permit, released when it is dropped.
 pub struct Turn {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
 impl<K: Hash + Eq + Copy> Turns<K> {
+    /// Creates the permits.
     pub fn new(all: usize, each: usize) -> Self {
         Self { each, all: Arc::new(Semaphore::new(all)), by: Mutex::default() }
     }
 
-    /// Waits for a permit: first for one of the asker's own, so that no asker has more than its share in the queue of all.
+    /// Waits for a permit. The owner's own permit comes first, so that no owner occupies more than its share of the
+    /// common queue. Returns `None` only if the semaphore is closed.
     pub async fn turn(&self, by: K) -> Option<Turn> {
         let own = {
             let mut askers = self.by.lock().unwrap_or_else(PoisonError::into_inner);
             if askers.len() >= REMEMBERED {
-                // A permit, or the wait for one, shares the semaphore.
+                // A permit and a waiting task share the semaphore, so a count of one means an idle owner.
                 askers.retain(|_, own| Arc::strong_count(own) > 1);
             }
             Arc::clone(askers.entry(by).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
@@ -48,6 +50,10 @@ impl<K: Hash + Eq + Copy> Turns<K> {
     }
 
     /// Waits for a permit to scan the store, for 10 s at most.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 503 if there is no permit in time.
     pub async fn soon(&self, by: K) -> Result<Turn, Problem> {
         let turn = tokio::time::timeout(PATIENCE, self.turn(by)).await.ok().flatten();
         turn.ok_or_else(|| Problem::Unavailable("no turn for a scan of the store".into()))
@@ -60,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// However much one asks for, another one is next.
+    /// Another owner is next, even if one owner requests many permits.
     #[test]
     fn what_one_asks_for_waits_for_one_another() {
         let turns = Turns::new(2, 1);
@@ -74,7 +80,7 @@ mod tests {
         assert!(turns.turn(3).now_or_never().flatten().is_some());
     }
 
-    /// One who may use all of it uses it alone, and is behind others as soon as there are any.
+    /// An owner that may use all permits uses them alone, and queues behind other owners as soon as there are any.
     #[test]
     fn another_is_next_where_one_may_use_all() {
         let turns = Turns::new(2, 2);

@@ -40,7 +40,7 @@ pub async fn write_found<T: Operation + 'static>(
 ) -> Result<Reply, Problem> {
     let (number, nonce, ids) = (req.client.tenant.number, req.nonce().copied(), Arc::clone(&app.ids));
     let idempotency_key = if T::IDEMPOTENT { Some(req.idempotency_key()?) } else { None };
-    let first = Prefetch { sequence: Some(number), nonce, idempotency_key: idempotency_key, webhook: None };
+    let first = Prefetch { sequence: Some(number), nonce, idempotency_key, webhook: None };
     let unit = move |tx: &Tx<'_>| {
         let key = &req.client.tenant.key;
         let mut sequence = Sequence::lock(tx, number, req.now)?;

@@ -27,8 +27,8 @@ use crate::store::Tx;
 use crate::store::log::idempotency;
 use crate::store::paging::SortKey;
 
-/// The route table: paths of the vendor; ours under `/investord`, where no version of the vendor's API will ever have
-/// one; and what the server says about itself.
+/// Returns the route table: the paths of the vendor; our own paths under `/investord`, which no version of the vendor's
+/// API will ever use; and the documentation of the server itself.
 fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("POST /auth/token", RequiredAccess::Signature, token::CREATE, token::create),
@@ -95,6 +95,7 @@ pub fn paths() -> Vec<&'static str> {
     endpoints().iter().map(|endpoint| endpoint.method_and_path().1).collect()
 }
 
+/// Returns the router of the API with problem documents for unknown paths and methods.
 pub fn routes() -> Router<App> {
     let add = |router: Router<App>, endpoint: Endpoint| {
         let (_, path) = endpoint.method_and_path();
@@ -106,7 +107,7 @@ pub fn routes() -> Router<App> {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
 }
 
-/// Reads a query as each operation does that takes parameters; for the fuzz target `queries`.
+/// Parses a query as each operation with query parameters does; for the fuzz target `queries`.
 #[doc(hidden)]
 pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
     [
@@ -120,7 +121,7 @@ pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
     ]
 }
 
-/// Scans the store for a client, when it is its tenant's turn.
+/// Scans the store for a client when it is the turn of its tenant.
 async fn scan<T: Send + 'static>(
     app: &App,
     tenant: i64,
@@ -129,24 +130,25 @@ async fn scan<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let turn = app.budgets.tenants.scan(tenant).await?;
     let counted = move |tx: &Tx<'_>| {
-        // Until it ends, whether or not its client has gone.
+        // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
         let _turn = &turn;
         read(tx)
     };
     app.store.scan(name, counted).await
 }
 
-/// An answer: a JSON text that is ready to go out.
+/// A successful response with a serialised JSON body.
 pub struct Reply {
     status: StatusCode,
+    /// Empty for a response without a body.
     json: String,
-    /// Whether this is the kept answer of an earlier request.
+    /// Whether this is the kept response of an earlier request with the same idempotency key.
     replayed: bool,
-    /// Its bytes, as they count against its tenant.
+    /// The bytes of the response in the budget of its tenant.
     counted: Option<Held>,
 }
 
-/// Says that nothing was done anew (decision W23).
+/// Name of the header that marks the kept response of an earlier request (decision W23).
 pub const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
 
 impl Reply {
@@ -154,36 +156,38 @@ impl Reply {
         Self { status, json, replayed: false, counted: None }
     }
 
+    /// Returns a response with status 200.
     pub fn ok(json: String) -> Self {
         Self::new(StatusCode::OK, json)
     }
 
+    /// Returns a response with status 201.
     pub fn created(json: String) -> Self {
         Self::new(StatusCode::CREATED, json)
     }
 
-    /// 204.
+    /// Returns an empty response with status 204.
     pub fn no_content() -> Self {
         Self::new(StatusCode::NO_CONTENT, String::new())
     }
 
-    /// 202 and nothing else: what was asked for is done later.
+    /// Returns an empty response with status 202: the worker will finish the request.
     pub fn accepted() -> Self {
         Self::new(StatusCode::ACCEPTED, String::new())
     }
 
-    /// 202 with what it will be found by.
+    /// Returns a response with status 202 and the id of the new resource, by which the client finds it later.
     pub fn accepted_with(json: String) -> Self {
         Self::new(StatusCode::ACCEPTED, json)
     }
 
-    /// The answer of the first time, byte for byte.
+    /// Returns the kept response of the first request, byte for byte (decision W11).
     pub fn replay(kept: &idempotency::KeptResponse) -> Self {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
         Self { status, json: kept.body.to_string(), replayed: true, counted: None }
     }
 
-    /// The same answer, counted until it is sent.
+    /// Counts the bytes of the response until they are sent.
     fn count_until_sent(self, app: &App, tenant: i64) -> Self {
         Self { counted: Some(app.budgets.tenants.unsent(tenant, self.json.len())), ..self }
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::openapi::{OperationDoc, PayloadDoc, SERVER};
 use crate::problem::{KINDS, Problem, ProblemKind};
 
+/// The response of both operations.
 const HTML: PayloadDoc = PayloadDoc {
     description: "A page.",
     media: "text/html",
@@ -17,6 +18,7 @@ const HTML: PayloadDoc = PayloadDoc {
     examples: &[],
 };
 
+/// Documentation of [`index`] for the OpenAPI document.
 pub const INDEX: OperationDoc = OperationDoc {
     tag: SERVER,
     id: "list_problems",
@@ -27,6 +29,7 @@ pub const INDEX: OperationDoc = OperationDoc {
     answer: HTML,
 };
 
+/// Handles `GET /errors`: returns the list of all kinds of problems.
 pub async fn index() -> Html<String> {
     let mut list = String::from("<ul>");
     for ProblemKind { slug, status, title, .. } in KINDS {
@@ -35,6 +38,7 @@ pub async fn index() -> Html<String> {
     html("Problems", &(list + "</ul>"))
 }
 
+/// Documentation of [`page`] for the OpenAPI document.
 pub const PAGE: OperationDoc = OperationDoc {
     tag: SERVER,
     id: "explain_problem",
@@ -51,6 +55,11 @@ pub const PAGE: OperationDoc = OperationDoc {
     answer: HTML,
 };
 
+/// Handles `GET /errors/{slug}`: returns the page of one kind of problem.
+///
+/// # Errors
+///
+/// Fails with 404 for an unknown slug.
 pub async fn page(path: Result<Path<String>, PathRejection>) -> Result<Html<String>, Problem> {
     let Ok(Path(slug)) = path else { return Err(Problem::NotFound("page")) };
     let kind = KINDS.into_iter().find(|kind| kind.slug == slug).ok_or(Problem::NotFound("page"))?;
@@ -60,6 +69,7 @@ pub async fn page(path: Result<Path<String>, PathRejection>) -> Result<Html<Stri
     Ok(html(kind.title, &(head + &paragraphs + r#"<p><a href="/errors">All problems</a></p>"#)))
 }
 
+/// Returns a complete page. Title and content come from constants, so that nothing has to be escaped.
 fn html(title: &str, content: &str) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\

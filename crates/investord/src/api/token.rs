@@ -19,10 +19,12 @@ use crate::store::log::idempotency;
 use crate::store::tenants::{self, TokenRow};
 use crate::store::{Prefetch, Tx};
 
-/// Four short fields.
+/// Maximum size of the form in bytes: four short fields.
 const MOST_FORM: usize = 16 * 1024;
+/// Maximum length of a field in characters. Real secrets and lists of scopes are much shorter.
 const MOST_FIELD: usize = 1000;
 
+/// The fields of the form; a missing one is empty.
 #[derive(Default)]
 struct TokenRequest {
     client_id: String,
@@ -31,6 +33,7 @@ struct TokenRequest {
     scope: String,
 }
 
+/// Documentation of the operation for the OpenAPI document.
 pub const CREATE: OperationDoc = OperationDoc {
     tag: TOKENS,
     id: "issue_token",
@@ -78,13 +81,19 @@ pub const CREATE: OperationDoc = OperationDoc {
     },
 };
 
+/// Handles `POST /auth/token`: returns a new access token.
+///
+/// # Errors
+///
+/// Fails if the form is invalid, the client is not authenticated, or a limit is exceeded.
 pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, Problem> {
     let (parts, body) = request.into_parts();
     let now = app.clock.now();
     let in_header = caller::client_id(&parts.headers)?;
     caller::api_version(&parts.headers)?;
     caller::plain_content(&parts.headers)?;
-    // Some clients name themselves in the form alone, so here the body comes before the signature.
+    // Some clients name themselves only in the form, so here the body is read before the signature is checked, within a
+    // budget per address.
     let too_many =
         |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "requests for tokens at once" };
     let _in_flight = app.budgets.token_requests.take(caller::address(&parts), 1).map_err(too_many)?;
@@ -96,7 +105,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     let attempt =
         app.rate_limits.count_stranger(address, PendingRequest::new(&app, &parts, id, now).await)?;
     if in_form.is_none() || form.client_secret.is_empty() {
-        // Nobody has shown a secret: the curve is not for strangers.
+        // Without a client id and a secret no signature is verified: an unauthenticated sender must not cause that
+        // cost.
         return Err(faults.into());
     }
     app.rate_limits.count_stranger(address, credentials(&attempt.client, &form, in_form))?;
@@ -111,6 +121,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         return Err(faults.into());
     }
 
+    // The token is random, and the store contains only its hash (decision W12).
     let mut secret = [0; 32];
     app.ids.secret(&mut secret);
     let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
@@ -134,7 +145,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     Ok(Reply::ok(answer.to_string()))
 }
 
-/// Whether the form's client is the one that signs, knows its secret and may have the scopes.
+/// Checks that the form names the signing client, contains its secret, and requests only scopes of the client.
 fn credentials(client: &Client, form: &TokenRequest, in_form: Option<Uuid>) -> Result<(), Problem> {
     if in_form != Some(client.id) {
         return Err(Problem::unauthorised(
@@ -150,7 +161,8 @@ fn credentials(client: &Client, form: &TokenRequest, in_form: Option<Uuid>) -> R
     }
 }
 
-/// All four fields, each once, and no other (API reference, "Access Tokens"), with what is wrong.
+/// Parses the form, which must contain all four fields once and no other (API reference, "Access Tokens"). Returns the
+/// fields with the list of errors.
 fn read(headers: &http::HeaderMap, body: &[u8]) -> (TokenRequest, Vec<FieldError>) {
     if let Err(Problem::InvalidRequest(faults)) =
         caller::content_type(headers, "application/x-www-form-urlencoded")

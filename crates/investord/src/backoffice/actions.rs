@@ -23,11 +23,12 @@ use crate::store::users::simulated_outcomes;
 use crate::store::users::simulated_outcomes::SimulatedOutcome;
 use crate::store::{accounts, users};
 
-/// Letters of a reason.
+/// Maximum length of a reason in characters. Only operators read it, so there is room for a sentence or two.
 const REASON: usize = 500;
-/// The same where an event tells it.
+/// Maximum length of a refusal in characters. It becomes part of an event for the client, as in a review.
 const REFUSAL: usize = 100;
 
+/// The actions on a user, as they are named in requests and in the error for an unknown one.
 const ACTIONS: &[&str] =
     &["deactivate", "reactivate", "hold_offboarding", "release_offboarding", "finish_offboarding"];
 
@@ -37,13 +38,22 @@ impl From<UserIsLeaving> for Problem {
     }
 }
 
-/// Reads an action on a user, and its reason.
+/// Parses an action on a user and its reason.
+///
+/// # Errors
+///
+/// Fails if a member is missing, unknown or invalid.
 pub fn parse_action(body: BodyResult) -> Result<(String, String), Problem> {
     let [action, reason] = read_fields(body, ["action", "reason"])?;
     Ok((require_text("action", action, 50)?, require_text("reason", reason, REASON)?))
 }
 
-/// `POST /tenants/{tenant}/users/{user}/actions`: `action` and `reason`.
+/// Handles `POST /tenants/{tenant}/users/{user}/actions`: performs the action `action` for the given `reason`.
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Operator`, the user does not exist, or the action does not fit the
+/// user's state.
 pub async fn act(
     State(app): State<App>,
     headers: HeaderMap,
@@ -70,7 +80,7 @@ pub async fn act(
     change(&app, operator, (tenant, parse_id(&user, "user")?), work).await
 }
 
-/// What an action can change.
+/// Returns the part of the user's state that an action can change, for the difference in the event log.
 fn state_view(work: &UserChange<'_>) -> Result<Value, Problem> {
     let all = jobs::of_user(work.tx, work.sequence.tenant, work.user.id)?;
     let leaves = all.iter().find(|job| job.kind == OFFBOARDING);
@@ -81,9 +91,10 @@ fn state_view(work: &UserChange<'_>) -> Result<Value, Problem> {
     }))
 }
 
+/// Deactivates a user and publishes the event of the new status, if the status has changed.
 fn deactivate(work: &mut UserChange<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {
     let event = work.user.deactivate(work.sequence.now)?;
-    // What somebody has ordered to activate the user does not any more.
+    // A simulated activation that is still queued would undo the deactivation.
     jobs::delete_of_kind(work.tx, work.sequence.tenant, work.user.id, ACTIVATION)?;
     users::set_suspended(work.tx, work.sequence.tenant, &work.user)?;
     if let Some(event) = event {
@@ -92,6 +103,7 @@ fn deactivate(work: &mut UserChange<'_>, ids: &dyn Ids) -> Result<&'static str, 
     Ok("deactivate")
 }
 
+/// Ends the suspension of a user and activates the user if all requirements are met.
 fn reactivate(work: &mut UserChange<'_>, ids: &dyn Ids) -> Result<&'static str, Problem> {
     work.user.reactivate()?;
     jobs::delete_of_kind(work.tx, work.sequence.tenant, work.user.id, ACTIVATION)?;
@@ -108,7 +120,7 @@ fn reactivate(work: &mut UserChange<'_>, ids: &dyn Ids) -> Result<&'static str, 
     Ok("reactivate")
 }
 
-/// Changes when an offboarding ends.
+/// Changes the job that completes an offboarding.
 fn change_offboarding(
     work: &mut UserChange<'_>,
     action: &'static str,
@@ -122,9 +134,9 @@ fn change_offboarding(
     Ok(action)
 }
 
-/// Lets an offboarding end now, whatever else the tenant's settings wait for.
+/// Makes an offboarding due now, before the waiting time of the tenant's settings is over.
 fn finish_offboarding(work: &mut UserChange<'_>, now: Timestamp) -> Result<&'static str, Problem> {
-    // A group is open for as long as an account in it is.
+    // An account group stays open while one of its accounts is open, so that this check covers the accounts.
     let groups = accounts::open_of::<GroupDetails>(work.tx, work.sequence.tenant, work.user.id, work.key)?;
     if !groups.is_empty() {
         return Err(Problem::State("the user has open account groups"));
@@ -132,7 +144,11 @@ fn finish_offboarding(work: &mut UserChange<'_>, now: Timestamp) -> Result<&'sta
     change_offboarding(work, "finish_offboarding", |job| (job.held, job.due) = (false, Some(now)))
 }
 
-/// Reads an order: the kind of step that it is for, and how that is to end.
+/// Parses a simulated outcome and the kind of job to which it applies.
+///
+/// # Errors
+///
+/// Fails if a member is missing, unknown or invalid.
 pub fn parse_outcome(body: BodyResult) -> Result<(String, SimulatedOutcome), Problem> {
     let [next, refusal, seconds] = read_fields(body, ["next", "refusal", "seconds"])?;
     let next = require_text("next", next, 50)?;
@@ -151,7 +167,11 @@ pub fn parse_outcome(body: BodyResult) -> Result<(String, SimulatedOutcome), Pro
     Ok((next, SimulatedOutcome { refusal, seconds }))
 }
 
-/// `POST /tenants/{tenant}/users/{user}/outcomes`: what is to happen next, under the review policy `simulate` alone.
+/// Handles `POST /tenants/{tenant}/users/{user}/outcomes`: sets the simulated outcome of the next job of a kind.
+///
+/// # Errors
+///
+/// Fails unless the review policy of the tenant is `simulate`: in production a test must not decide about a user.
 pub async fn set_outcome(
     State(app): State<App>,
     headers: HeaderMap,

@@ -23,11 +23,15 @@ use crate::store::paging::{MOST_BYTES, each_of_user};
 use crate::store::tenants::operators::Role;
 use crate::store::{StoreError, Tx, users};
 
-/// Events of an answer, if it is not asked for fewer.
+/// Maximum and default number of events in one response.
 const MOST: i64 = 1000;
 
-/// `GET /tenants/{tenant}/users/{user}/history`: what has happened, and who did it. `after` is the number of an
-/// event, behind which the answer begins; `limit` how many it has at most.
+/// Handles `GET /tenants/{tenant}/users/{user}/history`: returns the events of a user, with the actor of each. `after`
+/// is the number of the event behind which the page begins, `limit` its maximum number of events.
+///
+/// # Errors
+///
+/// Fails if the caller is not an operator, the user does not exist, or a parameter is not a positive number.
 pub async fn history(
     State(app): State<App>,
     headers: HeaderMap,
@@ -47,15 +51,21 @@ pub async fn history(
     Ok(JsonAnswer(scan(&app, of, "operator.history", read).await?))
 }
 
-/// Which events of a history are wanted.
+/// The part of a history that a request asks for.
 #[derive(Clone, Copy)]
 pub struct HistoryRange {
+    /// Number of the event behind which the page begins.
     after: i64,
+    /// Maximum number of events.
     limit: i64,
 }
 
 impl HistoryRange {
-    /// Reads the query.
+    /// Parses the query parameters. Unknown ones are ignored.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a parameter is not a positive number.
     pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
         let mut wanted = Self { after: 0, limit: MOST };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -69,13 +79,14 @@ impl HistoryRange {
     }
 }
 
-/// A part of a history: as many events and bytes as an answer may have.
+/// A page of a history, bounded in events and bytes.
 pub struct HistoryPage {
     events: Vec<HistoryEntry>,
-    /// The last of its events, if there are more behind.
+    /// Number of the last event of the page, if more events follow.
     next: Option<i64>,
 }
 
+/// An event with its decrypted object and the differences from the previous event about the same object.
 struct HistoryEntry {
     event: StoredEvent,
     object: Value,
@@ -83,7 +94,12 @@ struct HistoryEntry {
 }
 
 impl HistoryPage {
-    /// Reads the history from its beginning, because an event is compared with the one before.
+    /// Reads a page. The reader starts at the first event, because the differences need the previous state of each
+    /// object.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be read or an event cannot be decrypted.
     pub fn read(
         tx: &Tx<'_>,
         (tenant, subject): (i64, Uuid),
@@ -109,6 +125,7 @@ impl HistoryPage {
         Ok(part)
     }
 
+    /// Returns the page as JSON.
     pub fn view(&self, decided: &Decisions) -> Value {
         let view = |HistoryEntry { event, object, changes }: &HistoryEntry| {
             let (actor, reason) = decided.of(event, object);
@@ -127,7 +144,7 @@ impl HistoryPage {
     }
 }
 
-/// Records that say who has decided what an event tells.
+/// The data changes and checks that name the actor of an event.
 #[derive(Default)]
 pub struct Decisions {
     changes: Vec<DataChange>,
@@ -135,7 +152,7 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// Reads the records of which a part tells.
+    /// Reads the data changes and checks that were last changed at the time of an event of the page.
     fn read(tx: &Tx<'_>, of: (i64, Uuid), key: &UserKey, part: &HistoryPage) -> Result<Self, StoreError> {
         let mut decided = Self::default();
         let instants: BTreeSet<Timestamp> = part.events.iter().map(|told| told.event.created_at).collect();
@@ -152,7 +169,7 @@ impl Decisions {
         Ok(decided)
     }
 
-    /// Returns who has decided, and why, as far as it is on record.
+    /// Returns the actor and the reason of an event, as far as they are recorded.
     fn of(&self, event: &StoredEvent, object: &Value) -> (Option<String>, Option<String>) {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         if let Some(actor) = object.get("actor") {
@@ -160,7 +177,8 @@ impl Decisions {
             return (by("operator", "name").or_else(|| by("client", "client")), text(&object["reason"]));
         }
         if event.kind.starts_with("USER.DATA_CHANGE") {
-            // A change is done in the commit of its event, and no two commits of a tenant have the same instant.
+            // A data change ends in the commit of its event, and the sequence gives every commit of a tenant another
+            // instant, so that the instant identifies the data change.
             let change = self.changes.iter().find(|one| one.updated_at == event.created_at);
             let content = change.map(|change| &change.content);
             return content.map(|one| (one.decided_by.clone(), one.reason.clone())).unwrap_or_default();
@@ -176,12 +194,17 @@ impl Decisions {
     }
 }
 
+/// Decrypts the object of an event; the id of the event is the associated data.
 fn decrypt_object(event: &StoredEvent, key: &UserKey) -> Result<Value, StoreError> {
     let object = key.open(Aad::event(&event.id), &event.sealed)?;
     Ok(serde_json::from_str(&object).unwrap_or_default())
 }
 
-/// Returns the last action of this name that an operator has done to a user.
+/// Returns the last operator action of this name on a user.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read or an event cannot be decrypted.
 pub fn last_action(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),

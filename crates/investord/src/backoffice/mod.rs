@@ -1,7 +1,8 @@
 //! The operator API, on a listener of its own: its routes, and the frame of every change.
 //!
-//! JSON in and out; a bearer token; problems as everywhere. Whatever somebody does to a user is an event
-//! `OPERATOR.ACTION` of that user, in the commit of what was done and in the same chain.
+//! Requests and responses are JSON, authentication is a bearer token, and problems have the same form as in the API for
+//! clients. Every action on a user is an event `OPERATOR.ACTION` of that user, in the commit of the action and in the
+//! same hash chain, so that no action can miss its record.
 
 mod actions;
 mod history;
@@ -39,9 +40,10 @@ use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::{self, Sequence};
 use crate::store::{StoreError, Tx, users as stored_users};
 
-/// Bytes of a body.
+/// Maximum size of a request body in bytes. The longest valid body is a few KiB.
 const MOST_BODY: usize = 64 * 1024;
 
+/// Returns the routes of the operator API.
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/sessions", post(session::begin).delete(session::end))
@@ -68,7 +70,7 @@ pub fn routes() -> Router<App> {
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
 }
 
-/// Reads a body as each operation does that takes one; for the fuzz target `operator_bodies`.
+/// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
 pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 7] {
     let sent = || Ok(body.clone());
@@ -84,13 +86,17 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 7] {
     ]
 }
 
-/// Reads the query of a search; for the fuzz target `queries`.
+/// Parses the query of a search; for the fuzz target `queries`.
+///
+/// # Errors
+///
+/// Fails if the query is invalid.
 #[doc(hidden)]
 pub fn read_search(query: &str, today: Date) -> Result<(), Problem> {
     users::parse_search(Some(query), today).map(drop)
 }
 
-/// An answer.
+/// A successful JSON response with status 200.
 pub struct JsonAnswer(Value);
 
 impl IntoResponse for JsonAnswer {
@@ -100,17 +106,19 @@ impl IntoResponse for JsonAnswer {
     }
 }
 
-/// A body, or why there is none.
+/// A request body, or the reason why it could not be read.
 type BodyResult = Result<Bytes, BytesRejection>;
+/// The response of a handler.
 type OperatorResult = Result<JsonAnswer, Problem>;
 
-/// Reads a number of the query.
+/// Parses a positive number from the query or the path.
 fn parse_number(name: &str, text: &str) -> Result<i64, Problem> {
     let number = text.parse().ok().filter(|number: &i64| *number > 0);
     number.ok_or_else(|| Problem::invalid(name, "must be a whole number from 1"))
 }
 
-/// Who asks, if they may do as much as `role` may.
+/// Authenticates the caller and checks that the role is sufficient. Roles are ordered: each may do what the lower ones
+/// may.
 async fn authorize(app: &App, headers: &HeaderMap, role: Role) -> Result<Operator, Problem> {
     let operator = session::operator(app, headers).await?;
     if operator.role < role {
@@ -122,7 +130,8 @@ async fn authorize(app: &App, headers: &HeaderMap, role: Role) -> Result<Operato
     Ok(operator)
 }
 
-/// The members of a JSON body: those that are named, each a text; other ones are refused.
+/// Parses a JSON object with these members, all of them strings. Other members are refused, so that a misspelled one
+/// does not go unnoticed.
 fn read_fields<const N: usize>(body: BodyResult, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
     let sent = match parse(&body)? {
@@ -131,6 +140,7 @@ fn read_fields<const N: usize>(body: BodyResult, names: [&str; N]) -> Result<[Op
             return Err(Problem::invalid("(root)", format!("must be an object, not {}", other.kind())));
         }
     };
+    // All errors are collected, because the response lists every one of them (decision W7).
     let (mut found, mut faults) = (names.map(|_| None), Vec::new());
     let mut seen = BTreeSet::new();
     for (name, value) in sent {
@@ -150,23 +160,23 @@ fn read_fields<const N: usize>(body: BodyResult, names: [&str; N]) -> Result<[Op
     if faults.is_empty() { Ok(found) } else { Err(faults.into()) }
 }
 
-/// Refuses a word that is none of these.
+/// Returns the problem of a word that is not among the known ones, with a suggestion.
 fn not_one_of(name: &str, sent: &str, known: &[&str]) -> Problem {
     let meant = did_you_mean(sent, known.iter().copied());
     Problem::invalid(name, format!("must be one of {}{meant}", known.join(", ")))
 }
 
-/// A part of the path that is an id.
+/// Parses an id in the path. An invalid id is a resource that does not exist.
 fn parse_id(text: &str, noun: &'static str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::NotFound(noun))
 }
 
-/// A part of the path that is a name; no name has control characters, and not every database takes them.
+/// Parses a name in the path. Control characters are never part of a name, and PostgreSQL rejects the character NUL.
 fn parse_name(text: &str, noun: &'static str) -> Result<String, Problem> {
     if text.chars().any(char::is_control) { Err(Problem::NotFound(noun)) } else { Ok(text.to_owned()) }
 }
 
-/// A text of one to this many letters, which has to be there.
+/// Returns a required text of 1 to `most` characters.
 fn require_text(name: &str, text: Option<String>, most: usize) -> Result<String, Problem> {
     match text {
         None => Err(Problem::invalid(name, format!("field '{name}' was not filled"))),
@@ -180,14 +190,15 @@ fn require_text(name: &str, text: Option<String>, most: usize) -> Result<String,
     }
 }
 
-/// A tenant that somebody works with.
+/// A tenant to which the operator has access, with its opened key.
 struct VisibleTenant {
     number: i64,
     settings: TenantSettings,
     key: TenantKey,
 }
 
-/// The tenant of this name, if the operator sees its people.
+/// Returns the tenant of this name if the operator has access to it. A forbidden tenant and a missing one get the same
+/// response, so that names are not disclosed.
 fn visible_tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<VisibleTenant, Problem> {
     let row = tenants::by_name(tx, &parse_name(name, "tenant")?)?.ok_or(Problem::NotFound("tenant"))?;
     if operator.tenant.is_some_and(|own| own != row.number) {
@@ -197,29 +208,33 @@ fn visible_tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Re
     Ok(VisibleTenant { number: row.number, settings: row.settings, key })
 }
 
-/// What a unit that changes something of a user works with.
+/// The context of a unit of work that changes a user.
 struct UserChange<'a> {
     tx: &'a Tx<'a>,
     sequence: &'a mut Sequence,
     tenant: &'a VisibleTenant,
+    /// The user as loaded under the lock of the tenant.
     user: User,
     key: &'a UserKey,
     operator: &'a Operator,
 }
 
-/// What was done, for the record.
+/// The record of an action for the event log.
 struct ActionRecord {
     action: &'static str,
-    /// What it was done to, if that is not the user or webhook itself.
+    /// Id of the object of the action, if it is not the user or webhook itself.
     subject: Option<Uuid>,
+    /// The operator's reason, if the action requires one.
     reason: Option<String>,
+    /// State before the action.
     old: Value,
+    /// State after it.
     new: Value,
 }
 
 impl ActionRecord {
-    /// Puts it on record, in the commit of what was done; the record. It is about what has this id under that name, and
-    /// sealed with its key.
+    /// Publishes the record as an event in the commit of the action, and returns it as the response. `name` is the
+    /// member for `id`, the id of the event's subject; `key` encrypts the event.
     fn record(
         self,
         tx: &Tx<'_>,
@@ -243,14 +258,15 @@ impl ActionRecord {
     }
 }
 
-/// The number of a tenant that the operator sees: by it a process chooses its writer.
+/// Returns the number of a tenant to which the operator has access. The writer queue needs it before the unit runs,
+/// because it is fair between tenants.
 async fn tenant_number(app: &App, operator: &Operator, name: &str) -> Result<i64, Problem> {
     let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
     let find = move |tx: &Tx<'_>| Ok::<_, Problem>(visible_tenant(tx, &own, &of, &name)?.number);
     app.store.read("backoffice.tenant", find).await
 }
 
-/// Reads more than a little of the store, when it is the turn of those who see the same people. `of` is their tenant.
+/// Runs a longer read when it is the turn of the operators of this tenant (`of`; `None` for operators of all tenants).
 async fn scan<T: Send + 'static>(
     app: &App,
     of: Option<i64>,
@@ -259,14 +275,14 @@ async fn scan<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let turn = app.budgets.operator_scans.soon(of).await?;
     let counted = move |tx: &Tx<'_>| {
-        // Until it ends, whether or not its caller has gone.
+        // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
         let _turn = &turn;
         read(tx)
     };
     app.store.scan(name, counted).await
 }
 
-/// Does something to a user and puts it on record, in one commit.
+/// Changes a user and publishes the record of the action in one commit.
 async fn change(
     app: &App,
     operator: Operator,
@@ -289,16 +305,17 @@ async fn change(
         Ok::<_, Problem>(answer)
     };
     let answer = app.store.write("backoffice.change", number, unit).await?;
+    // The action can have made a job due.
     app.work.notify_one();
     Ok(answer)
 }
 
-/// How an operator is named where something is kept of what they did.
+/// Returns the name of an operator as the actor of a decision.
 fn actor_name(operator: &Operator) -> String {
     format!("operator:{}", operator.name)
 }
 
-/// What went wrong in a unit that knows nothing of problems.
+/// Returns the problem of a job whose subject does not exist, which is damage of the database.
 fn missing_record(what: &str, id: Uuid) -> Problem {
     StoreError::Corrupt(format!("{what} {id} is gone")).into()
 }

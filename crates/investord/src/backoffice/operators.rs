@@ -16,7 +16,11 @@ use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 use crate::store::{Tx, tenants};
 
-/// `GET /operators`.
+/// Handles `GET /operators`: returns the operators of the caller's tenant, or all operators.
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Administrator`.
 pub async fn list(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
     let by = authorize(&app, &headers, Role::Administrator).await?;
     let all = app.store.read("operators.list", operators::all).await?;
@@ -24,7 +28,7 @@ pub async fn list(State(app): State<App>, headers: HeaderMap) -> OperatorResult 
     Ok(JsonAnswer(json!({ "data": own.map(operator_view).collect::<Vec<Value>>() })))
 }
 
-/// An operator to be.
+/// The parsed request for a new operator.
 pub struct NewOperator {
     name: String,
     role: Role,
@@ -33,6 +37,11 @@ pub struct NewOperator {
 }
 
 impl NewOperator {
+    /// Parses the body.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a member is missing, unknown or invalid.
     pub fn read(body: BodyResult) -> Result<Self, Problem> {
         let [name, role, password, tenant] = read_fields(body, ["name", "role", "password", "tenant"])?;
         let (name, role) = (require_text("name", name, 100)?, require_text("role", role, 20)?);
@@ -41,7 +50,12 @@ impl NewOperator {
     }
 }
 
-/// `POST /operators`: name, role, password, and the tenant whose people they see.
+/// Handles `POST /operators`: creates an operator with name, role and password, perhaps restricted to a tenant.
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Administrator` for that tenant, the name is taken or the password too
+/// short.
 pub async fn create(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -51,6 +65,7 @@ pub async fn create(
     let by = authorize(&app, &headers, Role::Administrator).await?;
     let NewOperator { name, role, password, tenant } = NewOperator::read(body)?;
     let ids = Arc::clone(&app.ids);
+    // The password is hashed before the unit of work: it takes long, and a unit may run again.
     let hashed = hash_in_turn(&app, network(peer.ip()), {
         let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)
@@ -81,7 +96,13 @@ pub async fn create(
     app.store.write_serializable("operators.create", unit).await
 }
 
-/// `DELETE /operators/{name}`: they are refused from now on.
+/// Handles `DELETE /operators/{name}`: disables an operator from now on. The record stays, because events name the
+/// operator.
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Administrator` for that operator, or is that operator, so that the last
+/// one with the role remains.
 pub async fn disable(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
     let by = authorize(&app, &headers, Role::Administrator).await?;
     let (name, now) = (parse_name(&name, "operator")?, app.clock.now());

@@ -25,12 +25,16 @@ use crate::store::tenants::operators::Role;
 use crate::store::users::{activation, checks, data_changes, identifiers};
 use crate::store::{StoreError, Tx, users};
 
-/// Letters of a reason, as an event has them at most.
+/// Maximum length of a reason in characters. It becomes part of an event for the client.
 const REASON: usize = 100;
-/// Matters that one answer shows.
+/// Maximum number of reviews in one response.
 const MOST: i64 = 200;
 
-/// `GET /tenants/{tenant}/reviews`: what waits, with its evidence, the oldest first.
+/// Handles `GET /tenants/{tenant}/reviews`: returns the waiting reviews with their evidence, the oldest first.
+///
+/// # Errors
+///
+/// Fails if the caller has no access to the tenant.
 pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
     let operator = authorize(&app, &headers, Role::Viewer).await?;
     let of = operator.tenant;
@@ -85,7 +89,7 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
     Ok(JsonAnswer(json!({ "data": scan(&app, of, "operator.reviews", read).await? })))
 }
 
-/// What follows if a check passes, in the form of a [`Preview`].
+/// Returns the consequences of a passed check, in the form of a [`Preview`].
 fn if_passed(
     tx: &Tx<'_>,
     tenant: &VisibleTenant,
@@ -107,15 +111,22 @@ fn if_passed(
     }))
 }
 
-/// The decision of an operator.
+/// An operator's decision in a review.
 #[derive(Clone, Copy)]
 pub enum ReviewDecision {
+    /// The data change is applied, or the check passes.
     Approve,
+    /// The data change or check fails for a reason.
     Refuse,
+    /// The data change or check is withdrawn, which means that it fails.
     Cancel,
 }
 
-/// Reads the decision of an operator, and its reason.
+/// Parses a decision and its reason. Only an approval needs no reason.
+///
+/// # Errors
+///
+/// Fails if a member is missing, unknown or invalid.
 pub fn parse_decision(body: BodyResult) -> Result<(ReviewDecision, Option<String>), Problem> {
     let [verdict, reason] = read_fields(body, ["verdict", "reason"])?;
     let say = match require_text("verdict", verdict, 20)?.as_str() {
@@ -131,8 +142,12 @@ pub fn parse_decision(body: BodyResult) -> Result<(ReviewDecision, Option<String
     Ok((say, reason))
 }
 
-/// `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: `verdict` and, unless it is good, `reason`. The worker does
-/// what follows, in the user's order.
+/// Handles `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: records the decision `verdict`, with a `reason`
+/// unless it is an approval. The worker applies the decision, in the order of the user's jobs.
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Operator`, or the data change or check does not wait for a decision.
 pub async fn decide(
     State(app): State<App>,
     headers: HeaderMap,
@@ -170,7 +185,7 @@ pub async fn decide(
             (old, change.content.review)
         };
         if new.decided.is_some() {
-            // The worker does it, when it is its turn.
+            // The worker applies it when it is its turn: an earlier data change of the user may still be open.
             job.due = Some(now);
             jobs::save(work.tx, &job)?;
         }
@@ -184,6 +199,7 @@ pub async fn decide(
     change(&app, operator, (tenant, user), work).await
 }
 
+/// Records the decision in the review. `waits` says whether the job waits for a decision, not only for its turn.
 fn apply_decision(
     review: &mut Review,
     say: ReviewDecision,
@@ -192,7 +208,8 @@ fn apply_decision(
     waits: bool,
 ) -> Result<(), Problem> {
     let said = match say {
-        // What waits for its turn alone is nobody's to judge; anything else takes as many eyes as a refusal.
+        // A job that only waits for its turn needs no review, so that one operator can cancel it; the cancellation of a
+        // reviewed one requires as many operators as a refusal.
         ReviewDecision::Cancel if !waits => review.cancel(verdict),
         ReviewDecision::Approve | ReviewDecision::Refuse if !waits && review.decided.is_none() => {
             return Err(Problem::State("nobody has to decide this"));
@@ -204,7 +221,7 @@ fn apply_decision(
     said.map_err(Problem::Decided)
 }
 
-/// Why there is nothing to be decided any more: somebody was faster, or there never was.
+/// Returns the reason why a decision is not possible: another operator was faster, or the subject does not exist.
 fn nothing_to_decide(work: &UserChange<'_>, subject: Uuid) -> Problem {
     let (tx, number, user) = (work.tx, work.sequence.tenant, work.user.id);
     let change = data_changes::by_id(tx, number, user, subject, work.key);

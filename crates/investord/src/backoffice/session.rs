@@ -25,9 +25,10 @@ use crate::store::encryption::sha256;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::Operator;
 
+/// Lifetime of a session: a working day with a reserve.
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
 
-/// A new token, and the hash that is kept of it.
+/// Creates a random token of 256 bits. Returns it with its hash, which is stored instead of the token.
 pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
     let mut bytes = [0; 32];
     ids.secret(&mut bytes);
@@ -37,7 +38,11 @@ pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
 }
 
 /// Prepares a password by the profile `OpaqueString` (RFC 8265 section 4.2): other spaces become ASCII spaces, and the
-/// letters are composed (NFC), so that it is the same from every keyboard. The width of letters stays.
+/// characters are composed (NFC), so that every keyboard produces the same password. The width of characters stays.
+///
+/// # Errors
+///
+/// Fails if the password is empty or contains characters that the profile forbids.
 pub fn normalise(password: &str) -> anyhow::Result<Cow<'_, str>> {
     OpaqueString::enforce(password).map_err(|error| match error {
         precis_core::Error::Invalid => anyhow::anyhow!("must not be empty"),
@@ -47,7 +52,11 @@ pub fn normalise(password: &str) -> anyhow::Result<Cow<'_, str>> {
     })
 }
 
-/// What is kept of a password: Argon2id with the library's parameters (OWASP's), as a PHC string.
+/// Hashes a password for storage: Argon2id with the library's parameters (those of OWASP), as a PHC string.
+///
+/// # Errors
+///
+/// Fails if the password is shorter than 12 characters or contains forbidden characters.
 pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
     let password = normalise(password)?;
     anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
@@ -57,6 +66,7 @@ pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
     Ok(hashed.map_err(|error| anyhow::anyhow!("{error}"))?.to_string())
 }
 
+/// Returns the hash of the bearer token (RFC 6750 section 2.1).
 fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = sent.and_then(|value| value.split_once(' '));
@@ -68,7 +78,11 @@ fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
     }
 }
 
-/// Who asks.
+/// Returns the operator who is authenticated by the token of the request.
+///
+/// # Errors
+///
+/// Fails with 401 if there is no valid session for the token.
 pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
     let (hash, now) = (token(headers)?, app.clock.now());
     let found = app.store.read("backoffice.session", move |tx| operators::by_session(tx, &hash, now)).await?;
@@ -77,21 +91,29 @@ pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Proble
     })
 }
 
-/// Reads who wants a token, and the password.
+/// Parses name and password of a sign-in.
+///
+/// # Errors
+///
+/// Fails if a member is missing, unknown or invalid.
 pub fn credentials(body: BodyResult) -> Result<(String, String), Problem> {
     let [name, password] = read_fields(body, ["name", "password"])?;
     Ok((require_text("name", name, 100)?, require_text("password", password, 1000)?))
 }
 
-/// `POST /sessions`: a token for name and password.
+/// Handles `POST /sessions`: returns a token for name and password.
+///
+/// # Errors
+///
+/// Fails with 401 for a wrong name or password, and with 429 after too many attempts.
 pub async fn begin(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: BodyResult,
 ) -> OperatorResult {
     let (name, password) = credentials(body)?;
-    // By the name that is sent, so that it tells nobody which names there are; and before it is judged, so that many at
-    // once count, too.
+    // The rate limit uses the sent name, known or not, so that its behaviour does not disclose the existing names. The
+    // attempt counts before the password is verified, so that concurrent attempts count as well.
     let mut sent = [0; 16];
     sent.copy_from_slice(&sha256(name.as_bytes())[..16]);
     let peer = network(peer.ip());
@@ -116,14 +138,15 @@ pub async fn begin(
     Ok(JsonAnswer(answer))
 }
 
-/// Whether a password is the one that is kept, which takes the same time for nobody.
+/// Returns whether the password matches the stored hash. An unknown name takes the same time, because a dummy hash is
+/// verified: the time does not disclose the existing names.
 async fn verify_password(
     app: &App,
     peer: IpAddr,
     password: String,
     kept: Option<String>,
 ) -> Result<bool, Problem> {
-    /// Of no password.
+    /// A hash that no password has, with the same cost parameters.
     const NOBODY: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     hash_in_turn(app, peer, move || {
@@ -131,7 +154,7 @@ async fn verify_password(
             let kept = PasswordHash::new(kept.as_deref().unwrap_or(NOBODY)).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &kept).ok()
         };
-        // One that was set before passwords were normalised is kept as it was sent.
+        // A password that was set before the normalisation was introduced is stored as it was sent.
         let normalised = normalise(&password).ok();
         let other = normalised.filter(|normalised| *normalised != password);
         let known = held(&password).is_some() | other.is_some_and(|other| held(&other).is_some());
@@ -140,7 +163,11 @@ async fn verify_password(
     .await
 }
 
-/// Hashes on a thread that serves no requests, when it is the turn of the address that asks.
+/// Runs a hash function on a blocking thread, when it is the turn of the caller's address.
+///
+/// # Errors
+///
+/// Fails if the hash function panics.
 pub async fn hash_in_turn<T: Send + 'static>(
     app: &App,
     peer: IpAddr,
@@ -149,14 +176,18 @@ pub async fn hash_in_turn<T: Send + 'static>(
     let turn = app.budgets.passwords.turn(peer).await;
     let turn = turn.ok_or_else(|| Problem::Unavailable("no turn for a password".into()))?;
     let hashed = tokio::task::spawn_blocking(move || {
-        // Until it is done, whether or not anybody still waits for it.
+        // The permit lasts until the hash is done, even if the client has disconnected.
         let _turn = turn;
         hash()
     });
     hashed.await.map_err(|error| Problem::Internal(error.to_string()))
 }
 
-/// `DELETE /sessions`: the token of the request ends.
+/// Handles `DELETE /sessions`: ends the session of the request's token.
+///
+/// # Errors
+///
+/// Fails with 401 if there is no such session.
 pub async fn end(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
     let hash = token(&headers)?;
     operator(&app, &headers).await?;
@@ -164,12 +195,16 @@ pub async fn end(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
     Ok(JsonAnswer(json!({ "ended": true })))
 }
 
-/// `GET /me`.
+/// Handles `GET /me`: returns the authenticated operator.
+///
+/// # Errors
+///
+/// Fails with 401 if there is no valid session for the token.
 pub async fn me(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
     Ok(JsonAnswer(operator_view(&operator(&app, &headers).await?)))
 }
 
-/// An operator as it is answered.
+/// Returns an operator as JSON, without the hash of the password.
 pub fn operator_view(operator: &Operator) -> Value {
     let Operator { id, name, role, tenant_name, created_at, disabled_at, password, .. } = operator;
     json!({

@@ -14,17 +14,21 @@ use crate::store::log::events;
 use crate::store::users::activation;
 use crate::store::{StoreError, Tx, jobs};
 
-/// What an operator sees of a user's status.
+/// The explanation of a user's status for operators.
 pub struct StatusExplanation {
-    /// When the user came into the status.
+    /// Time at which the user entered the status.
     pub since: Timestamp,
-    /// Everything that keeps the user from being active; empty for who is.
+    /// All obstacles to the status `ACTIVE`; empty for an active user.
     pub obstacles: Vec<Obstacle>,
-    /// What is still to be done to the user.
+    /// The queued jobs of the user.
     pub pending: Vec<Job>,
 }
 
-/// Finds out how a user stands.
+/// Determines the obstacles and the queued jobs of a user.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read or a value cannot be decrypted.
 pub fn explain_status(
     tx: &Tx<'_>,
     app: &App,
@@ -63,7 +67,7 @@ pub fn explain_status(
     Ok(StatusExplanation { since: since(tx, tenant.number, user)?, obstacles, pending })
 }
 
-/// Returns when the user came into the status.
+/// Returns the time of the last change of the status.
 fn since(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<Timestamp, StoreError> {
     let moves = [
         EventType::UserCreated,

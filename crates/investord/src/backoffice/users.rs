@@ -27,10 +27,14 @@ use crate::store::tenants::operators::Role;
 use crate::store::users::{identifiers, search_index, tax_residencies};
 use crate::store::{StoreError, Tx, accounts, tenants, users};
 
-/// People that one answer shows at most.
+/// Maximum number of users, checks or data changes in one response.
 const MOST: i64 = 100;
 
-/// `GET /tenants`: those whose people the operator sees.
+/// Handles `GET /tenants`: returns the tenants to which the operator has access.
+///
+/// # Errors
+///
+/// Fails if the caller is not an operator.
 pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
     let operator = authorize(&app, &headers, Role::Viewer).await?;
     let all = app.store.read("backoffice.tenants", tenants::all).await?;
@@ -39,19 +43,25 @@ pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> OperatorResu
     Ok(JsonAnswer(json!({ "data": shown })))
 }
 
-/// Users with one value that are looked at. Of a common value many more than are shown: another one may tell them apart.
+/// Maximum number of users per search value that are considered. A common value matches many more users than are shown,
+/// and the other values of the search narrow them down.
 const MOST_WITH_ONE_VALUE: i64 = 65_535;
 
-/// What is searched for: an id, and values of which all have to be somebody's.
+/// A parsed search: an id, and values that a user must all have.
 pub struct UserSearch {
     id: Option<Uuid>,
+    /// The probes of each value; a user must match one of them.
     values: Vec<Vec<Probe>>,
 }
 
-/// Values of one search: as many fields as there are, and some twice.
+/// Maximum number of values in one search: room for every field, and for some of them twice.
 const MOST_VALUES: usize = 20;
 
-/// `today` decides which birth date can be, and what a short number stands for.
+/// Parses the query of a search. `today` decides which birth dates are possible, and the century of a short number.
+///
+/// # Errors
+///
+/// Fails if a value is invalid or there is none.
 pub fn parse_search(query: Option<&str>, today: Date) -> Result<UserSearch, Problem> {
     let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -79,7 +89,11 @@ pub fn parse_search(query: Option<&str>, today: Date) -> Result<UserSearch, Prob
     if faults.is_empty() { Ok(UserSearch { id, values }) } else { Err(faults.into()) }
 }
 
-/// `GET /tenants/{tenant}/users`: whoever has all the values.
+/// Handles `GET /tenants/{tenant}/users`: returns the users who have all the given values.
+///
+/// # Errors
+///
+/// Fails if the caller has no access to the tenant or the query is invalid.
 pub async fn find(
     State(app): State<App>,
     headers: HeaderMap,
@@ -111,7 +125,8 @@ pub async fn find(
     Ok(JsonAnswer(json!({ "total_count": count, "data": data })))
 }
 
-/// Users who have a value.
+/// Returns the users who have one of the values. A match of a term alone is not always proof, so the decrypted user is
+/// compared as well where it is not.
 fn find_by_value(
     tx: &Tx<'_>,
     tenant: &VisibleTenant,
@@ -128,13 +143,15 @@ fn find_by_value(
     Ok(with)
 }
 
+/// Compares a probe with the decrypted data of a user.
 fn matches_probe(tx: &Tx<'_>, tenant: &VisibleTenant, user: Uuid, probe: &Probe) -> Result<bool, StoreError> {
     let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(false) };
     let identifiers = identifiers::of_user(tx, tenant.number, user.id, &key)?;
     Ok(probe.matches(&user.person, &identifiers))
 }
 
-/// The identifiers of a user, with what speaks against each today and what did when it was filed.
+/// Returns the identifiers of a user, with the present findings about each and those at the time of filing (decision
+/// I7).
 fn identifiers_with_findings(
     tx: &Tx<'_>,
     tenant: &VisibleTenant,
@@ -158,7 +175,11 @@ fn identifiers_with_findings(
     Ok(shown.collect())
 }
 
-/// `GET /tenants/{tenant}/users/{user}`: all that is known of somebody now.
+/// Handles `GET /tenants/{tenant}/users/{user}`: returns the complete present state of a user.
+///
+/// # Errors
+///
+/// Fails if the caller has no access to the tenant or the user does not exist.
 pub async fn show(
     State(app): State<App>,
     headers: HeaderMap,
@@ -200,14 +221,14 @@ pub async fn show(
     Ok(JsonAnswer(scan(&app, of, "operator.show", read).await?))
 }
 
-/// A data change with what people have said of it.
+/// Returns a data change as JSON with its review.
 pub fn reviewed_change(change: &DataChange) -> Value {
     let mut view = change.view();
     view["review"] = json!(change.content.review);
     view
 }
 
-/// A check with what people have said of it.
+/// Returns a check as JSON with its review.
 pub fn reviewed_check(check: &Check) -> Value {
     let mut view = check.view();
     view["created_at"] = json!(check.created_at);

@@ -24,16 +24,21 @@ use crate::store::log::events;
 use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::{self, Sequence};
 
-/// Packages, and attempts, that one answer shows at most.
+/// Maximum number of packages, or of attempts, in one response.
 const MOST: i64 = 100;
-/// Packages of a webhook that may wait when another one is sent again.
+/// Maximum number of open packages of a webhook when another one is sent again: repeats must not delay new events for
+/// long.
 const MOST_WAITING: i64 = 100;
-/// Keys of a tenant that are published at once.
+/// Maximum number of published keys of a tenant. Receivers fetch the whole list.
 const MOST_PUBLISHED: usize = 10;
-/// Letters of a reason.
+/// Maximum length of a reason in characters.
 const REASON: usize = 500;
 
-/// `GET /tenants/{tenant}/webhooks`: all, and how they fare.
+/// Handles `GET /tenants/{tenant}/webhooks`: returns all webhooks with their delivery state.
+///
+/// # Errors
+///
+/// Fails if the caller has no access to the tenant.
 pub async fn list(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
     let operator = authorize(&app, &headers, Role::Viewer).await?;
     let own = app.clone();
@@ -46,7 +51,11 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, Path(name): Path<S
     Ok(JsonAnswer(json!({ "data": app.store.read("backoffice.webhooks", read).await? })))
 }
 
-/// `GET /tenants/{tenant}/webhooks/{webhook}`.
+/// Handles `GET /tenants/{tenant}/webhooks/{webhook}`: returns a webhook with its delivery state.
+///
+/// # Errors
+///
+/// Fails if the caller has no access to the tenant or the webhook does not exist.
 pub async fn show(
     State(app): State<App>,
     headers: HeaderMap,
@@ -61,7 +70,7 @@ pub async fn show(
     Ok(JsonAnswer(app.store.read("backoffice.webhook", read).await?))
 }
 
-/// A webhook of a tenant that the operator sees.
+/// Returns a webhook of a tenant to which the operator has access.
 fn visible_webhook(
     tx: &Tx<'_>,
     app: &App,
@@ -73,7 +82,7 @@ fn visible_webhook(
     Ok((tenant, webhook))
 }
 
-/// A webhook, and how it fares.
+/// Returns a webhook as JSON with its delivery state.
 fn webhook_view(webhook: &Webhook, plan: &[DeliveryCandidate]) -> Value {
     let state = match webhook {
         Webhook { enabled: false, .. } => "disabled",
@@ -99,7 +108,12 @@ fn webhook_view(webhook: &Webhook, plan: &[DeliveryCandidate]) -> Value {
     shown
 }
 
-/// `GET /tenants/{tenant}/webhooks/{webhook}/packages`: the newest first; `before` a number, those before it.
+/// Handles `GET /tenants/{tenant}/webhooks/{webhook}/packages`: returns packages, the newest first. `before` is the
+/// number of the package before which the page begins.
+///
+/// # Errors
+///
+/// Fails if the webhook is not visible or `before` is not a positive number.
 pub async fn packages(
     State(app): State<App>,
     headers: HeaderMap,
@@ -119,6 +133,7 @@ pub async fn packages(
     Ok(JsonAnswer(json!({ "data": app.store.read("backoffice.packages", read).await? })))
 }
 
+/// Returns a package as JSON without its body.
 fn package_view(package: &PackageRow) -> Value {
     json!({
         "number": package.number,
@@ -133,7 +148,12 @@ fn package_view(package: &PackageRow) -> Value {
     })
 }
 
-/// `GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}`: its body, and every attempt to send it.
+/// Handles `GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}`: returns a package with its body and its
+/// attempts.
+///
+/// # Errors
+///
+/// Fails if the package does not exist or is not visible.
 pub async fn package(
     State(app): State<App>,
     headers: HeaderMap,
@@ -168,7 +188,11 @@ pub async fn package(
     Ok(JsonAnswer(scan(&app, of, "operator.package", read).await?))
 }
 
-/// `GET /tenants/{tenant}/webhooks/{webhook}/history`: what clients and operators have done to it.
+/// Handles `GET /tenants/{tenant}/webhooks/{webhook}/history`: returns the changes by clients and operators.
+///
+/// # Errors
+///
+/// Fails if the history cannot be decrypted with the key of the tenant, because it is not that of a webhook.
 pub async fn history(
     State(app): State<App>,
     headers: HeaderMap,
@@ -179,7 +203,8 @@ pub async fn history(
     let of = operator.tenant;
     let (id, own, wanted) = (parse_id(&id, "webhook")?, app.clone(), HistoryRange::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
-        // One that has been deleted has a history, too; a user's is theirs.
+        // The webhook itself is not looked up: a deleted one has a history, too. The id of a user fails at the
+        // decryption.
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let part = HistoryPage::read(tx, (tenant.number, id), tenant.key.own(), wanted);
         part.map(|part| part.view(&Decisions::default())).map_err(|_| Problem::NotFound("webhook"))
@@ -187,30 +212,36 @@ pub async fn history(
     Ok(JsonAnswer(scan(&app, of, "operator.webhook_history", read).await?))
 }
 
-/// What an operator wants to be done to a webhook.
+/// An action on a webhook.
 pub enum WebhookAction {
+    /// Stops the delivery until the webhook is resumed.
     Pause,
+    /// Continues the delivery.
     Resume,
+    /// Gives up the first open package; it is never sent again.
     Skip,
+    /// Resets the failures, so that the next attempt is due at once.
     Retry,
+    /// Sends the finished package of this number again, behind the open ones.
     Resend(i64),
-    /// From this position on.
+    /// Sends all events from this position on again.
     Replay(i64),
 }
 
-/// The same as it was asked for.
+/// A parsed action. A replay still lacks its position, which has to be searched for.
 pub enum RequestedAction {
     Now(WebhookAction),
     Replay(ReplayStart),
 }
 
-/// From where everything is told again.
+/// The start of a replay.
 pub enum ReplayStart {
     Position(i64),
     Event(Uuid),
     Time(Timestamp),
 }
 
+/// Parses the name of an action and its parameters; a parameter of another action is refused.
 fn parse_kind(name: &str, package: Option<String>, from: Option<String>) -> Result<RequestedAction, Problem> {
     let only = |name: &str, value: &Option<String>| match value {
         Some(_) => Err(Problem::invalid(name, "is not for this action")),
@@ -252,14 +283,22 @@ fn parse_kind(name: &str, package: Option<String>, from: Option<String>) -> Resu
     }))
 }
 
-/// Reads an action on a webhook, and its reason.
+/// Parses an action on a webhook and its reason.
+///
+/// # Errors
+///
+/// Fails if a member is missing, unknown or invalid.
 pub fn parse_action(body: BodyResult) -> Result<(RequestedAction, String), Problem> {
     let [kind, reason, package, from] = read_fields(body, ["action", "reason", "package", "from"])?;
     let (kind, reason) = (require_text("action", kind, 50)?, require_text("reason", reason, REASON)?);
     Ok((parse_kind(&kind, package, from)?, reason))
 }
 
-/// `POST /tenants/{tenant}/webhooks/{webhook}/actions`: `action`, `reason`, and what it is about.
+/// Handles `POST /tenants/{tenant}/webhooks/{webhook}/actions`: performs `action` for the given `reason`.
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Operator`, or the action does not fit the state of the webhook.
 pub async fn act(
     State(app): State<App>,
     headers: HeaderMap,
@@ -272,7 +311,7 @@ pub async fn act(
     let number = tenant_number(&app, &operator, &name).await?;
     let action = match action {
         RequestedAction::Now(action) => action,
-        // All events may have to be looked at: not where writers wait.
+        // The search can read all events of the tenant, so it runs as a scan and not in the writer.
         RequestedAction::Replay(from) => {
             let (own, of, name) = (app.clone(), operator.clone(), name.clone());
             let find = move |tx: &Tx<'_>| {
@@ -300,7 +339,7 @@ pub async fn act(
     app.store.write("backoffice.webhook_action", number, unit).await
 }
 
-/// What an action can change.
+/// Returns the part of the webhook's state that an action can change.
 fn counters(webhook: &Webhook) -> Value {
     json!({
         "paused": webhook.paused,
@@ -310,7 +349,7 @@ fn counters(webhook: &Webhook) -> Value {
     })
 }
 
-/// Does it; its name for the record, and what it was about.
+/// Performs an action. Returns its name for the record, and its object.
 fn apply_action(
     tx: &Tx<'_>,
     sequence: &Sequence,
@@ -343,6 +382,7 @@ fn apply_action(
     })
 }
 
+/// Sends the events from a position on again. Events that are still to be sent anyway are refused.
 fn replay(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook, from: i64) -> Result<Value, Problem> {
     if !webhook.enabled {
         return Err(Problem::State("the webhook is not enabled"));
@@ -355,7 +395,7 @@ fn replay(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook, from: i64) -> Res
     Ok(json!({ "from": from }))
 }
 
-/// The position that is meant.
+/// Returns the position of the event at which a replay starts.
 fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem> {
     Ok(match from {
         ReplayStart::Position(number) => *number,
@@ -367,13 +407,22 @@ fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem
     })
 }
 
-/// Reads the reason of an action.
+/// Parses the reason of an action.
+///
+/// # Errors
+///
+/// Fails if the reason is missing or invalid.
 pub fn parse_reason(body: BodyResult) -> Result<String, Problem> {
     let [reason] = read_fields(body, ["reason"])?;
     require_text("reason", reason, REASON)
 }
 
-/// `POST /tenants/{tenant}/signing_keys`: from now on another key signs deliveries; the old one is published for a day.
+/// Handles `POST /tenants/{tenant}/signing_keys`: replaces the key that signs deliveries. The old key stays published
+/// for a day, because receivers may have cached the list of keys (decision H5).
+///
+/// # Errors
+///
+/// Fails if the caller does not have the role `Administrator`, or too many keys are published.
 pub async fn rotate(
     State(app): State<App>,
     headers: HeaderMap,

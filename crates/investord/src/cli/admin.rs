@@ -19,6 +19,7 @@ use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{StoreError, Tx};
 
+// The options that all administration commands share.
 #[derive(Args)]
 pub struct Common {
     #[command(flatten)]
@@ -29,12 +30,14 @@ pub struct Common {
 }
 
 impl Common {
+    /// Prints a value, as JSON or as a table.
     pub fn show(&self, value: &Value) {
         if self.json { println!("{value}") } else { println!("{}", table(value)) }
     }
 }
 
-/// An object as lines of name and value, an array of objects as a table.
+/// Formats an object as lines of name and value, and an array of objects as a table with the columns of its first
+/// object.
 pub fn table(value: &Value) -> String {
     let cell = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -99,7 +102,7 @@ pub enum TenantCommand {
     },
 }
 
-/// `key=value`; the value is TOML, or a bare word.
+/// Parses `key=value`. The value is TOML or, if it does not parse as TOML, a bare word.
 fn setting(text: &str) -> anyhow::Result<(String, Value)> {
     let (key, value) =
         text.split_once('=').with_context(|| format!("'{text}' is not of the form KEY=VALUE"))?;
@@ -111,6 +114,7 @@ fn setting(text: &str) -> anyhow::Result<(String, Value)> {
     Ok((key.trim().to_owned(), value))
 }
 
+/// Formats a tenant with its settings, without its sealed key.
 fn tenant_json(tenant: &TenantRow) -> Value {
     let mut shown = json!({ "name": tenant.name, "created_at": tenant.created_at.to_string() });
     if let (Some(shown), Ok(Value::Object(settings))) =
@@ -121,6 +125,8 @@ fn tenant_json(tenant: &TenantRow) -> Value {
     shown
 }
 
+/// Formats a client, without its secret. `if_strict` is `null` until a signature of the client has been counted
+/// (decision W21).
 fn client_json(client: &ClientRow, count: Option<&SignatureCount>) -> Value {
     let scopes: Vec<&str> = client.scopes.split(' ').collect();
     json!({
@@ -131,7 +137,7 @@ fn client_json(client: &ClientRow, count: Option<&SignatureCount>) -> Value {
     })
 }
 
-/// What would have come of a client's signatures if its tenant were strict.
+/// Formats the numbers of signatures that strict signatures would have accepted and refused (decision W21).
 fn if_strict(count: &SignatureCount) -> Value {
     let (refused_at, reason) =
         count.last_refused.as_ref().map(|(at, reason)| (at.to_string(), reason)).unzip();
@@ -146,6 +152,11 @@ fn if_strict(count: &SignatureCount) -> Value {
 }
 
 impl TenantCommand {
+    /// Runs the command and prints the tenants.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be opened, a setting is invalid, or the tenant exists already or does not exist.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             TenantCommand::Create { name, settings, common } => {
@@ -198,10 +209,12 @@ pub struct GivenSecret {
 }
 
 impl GivenSecret {
+    /// Returns the secret of the file or of the option, or `None` if the command has to generate one.
     fn read(self) -> anyhow::Result<Option<Secret>> {
         match self.secret_file {
             Some(file) => {
                 let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+                // Editors end a file with a line break, which is not part of the secret.
                 Ok(Some(Secret(text.trim_end().to_owned())))
             }
             None => Ok(self.secret.map(Secret)),
@@ -241,6 +254,11 @@ pub enum ClientCommand {
 }
 
 impl ClientCommand {
+    /// Runs the command and prints the secret, which cannot be read from the database later.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant or the client does not exist, or the secret or a scope is invalid.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             ClientCommand::Create { tenant, id, secret, scopes, common } => {
@@ -289,6 +307,7 @@ pub enum KeyCommand {
     },
 }
 
+/// Formats the metadata of a public key.
 fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
     let public =
         PublicKey::from_spki_der(&key.spki).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -302,6 +321,11 @@ fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
 }
 
 impl KeyCommand {
+    /// Runs the command and prints the keys.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is no public key, or the client, tenant or key does not exist.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             KeyCommand::Add { file, client, id, common } => {
@@ -353,11 +377,17 @@ pub enum MasterKeyCommand {
 }
 
 impl MasterKeyCommand {
+    /// Wraps the tenants' keys with another master key and prints the number of tenants.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the new key is invalid, or a server uses the database.
     pub async fn run(self) -> anyhow::Result<()> {
         let MasterKeyCommand::Rotate { to, common } = self;
         let text = std::fs::read_to_string(&to).with_context(|| to.display().to_string())?;
         let next = parse_master_key(&Secret(text))?;
         let fingerprint = next.fingerprint().to_owned();
+        // A running server keeps the old master key in memory, with which it could not open the rewrapped keys.
         super::lock::stop_others(&common.location.config()?.database()?)?;
         let tenants = common.location.provisioner()?.rotate_master_key(next).await?;
         common.show(&json!({ "tenants": tenants, "master_key": fingerprint }));

@@ -64,6 +64,11 @@ impl From<SignatureVersion> for Version {
 }
 
 impl CallCommand {
+    /// Sends the request and prints the response. The exit code is a failure unless the status is 2xx.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the profile, the key or the body cannot be read, or the server cannot be reached.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let session = SigningClient::open(
             &self.profile,
@@ -83,6 +88,7 @@ impl CallCommand {
         Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
+    /// Reads the request body from the argument, a file (`@FILE`) or standard input (`@-`).
     fn body(&self) -> anyhow::Result<Vec<u8>> {
         match self.body.as_deref() {
             None => Ok(Vec::new()),
@@ -98,6 +104,8 @@ impl CallCommand {
         }
     }
 
+    /// Prints the body to standard output and everything else to standard error, so that the output can be piped into a
+    /// JSON tool.
     async fn show(&self, answer: reqwest::Response) -> anyhow::Result<()> {
         let status = answer.status();
         let request_id =
@@ -129,12 +137,13 @@ impl CallCommand {
     }
 }
 
-/// Finds the path of the API that was probably meant by one that is none.
+/// Suggests the path of the API that is nearest to a path that does not exist.
 fn path_meant(target: &str) -> Option<String> {
     let path = target.split('?').next().unwrap_or_default();
     let sent: Vec<&str> = path.split('/').collect();
     let as_template = |template: &str| -> Option<String> {
         let parts: Vec<&str> = template.split('/').collect();
+        // A parameter of the template, as in `{user_id}`, keeps the value of the request.
         let fits = |(sent, part): (&&str, &&str)| {
             let stays = part.starts_with('{') || sent == part;
             if stays { Some((*sent).to_owned()) } else { nearest(sent, [*part]).map(str::to_owned) }

@@ -8,12 +8,15 @@ use crate::config::Config;
 use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, finding};
 use crate::tls;
 
-/// Days before its end from which a certificate is worth a word.
+/// Days before its expiry from which a certificate is reported as doubtful.
 const SOON_DAYS: i64 = 30;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Looks at all certificates that the configuration names. A file that cannot be read is left to the checks.
+/// Examines all certificates that the configuration names. Omits files that cannot be read, because the checks of the
+/// configuration report those.
 pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
+    // All clients refuse an expired certificate of the server, whereas an expired one in `ca_file` affects its
+    // receivers alone.
     let shown =
         config.tls.as_ref().map(|tls| ("tls.cert_file", tls.cert_file.as_path(), DiagnosisLevel::Bad));
     let trusted = config.webhooks.ca_file.as_deref();
@@ -22,7 +25,8 @@ pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
     files.filter_map(|(what, file, expired)| judge(what, file, expired, now).ok()).collect()
 }
 
-/// Judges a file by the certificate in it that is worst off.
+/// Diagnoses a file by its first certificate to expire and its last to become valid. `expired` is the level of a
+/// certificate outside of its validity.
 fn judge(
     what: &'static str,
     file: &Path,

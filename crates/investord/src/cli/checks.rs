@@ -14,24 +14,28 @@ use crate::server::listeners::{self, Unusable};
 use crate::store::encryption::MasterKey;
 use crate::telemetry;
 
-/// What has passed, and what has not.
+/// The parts of a configuration that passed their checks, and the settings that failed.
 #[derive(Default)]
 pub struct CheckedConfig {
     pub master_key: Option<MasterKey>,
     pub tenants: Option<DeclaredTenant>,
+    /// The sockets of a server, which remain bound after the check.
     listeners: Option<Listeners>,
+    /// The socket of a worker for metrics.
     metrics: Option<TcpListener>,
+    /// Settings that cannot be used, with their errors.
     pub unusable: Vec<Unusable>,
 }
 
-/// What a server needs of its configuration.
+/// The checked parts of a configuration that a server needs.
 pub struct ReadyToServe {
     pub master_key: MasterKey,
     pub tenants: Option<DeclaredTenant>,
     pub listeners: Listeners,
 }
 
-/// Checks everything that a server needs. The configuration then holds the addresses that were taken.
+/// Checks everything that a server needs. Replaces the addresses of the configuration by the bound ones, so that a port
+/// of 0 becomes the real port.
 pub fn of_server(config: &mut Config, mode: Mode) -> CheckedConfig {
     let mut checked = CheckedConfig::default();
     checked.of_every_process(config);
@@ -50,7 +54,7 @@ pub fn of_server(config: &mut Config, mode: Mode) -> CheckedConfig {
     checked
 }
 
-/// Checks everything that a worker needs.
+/// Checks everything that a worker needs. A worker has no listener unless `metrics_listen` is set.
 pub fn of_worker(config: &Config) -> CheckedConfig {
     let mut checked = CheckedConfig::default();
     checked.of_every_process(config);
@@ -61,6 +65,7 @@ pub fn of_worker(config: &Config) -> CheckedConfig {
 }
 
 impl CheckedConfig {
+    /// Checks the settings that servers and workers share.
     fn of_every_process(&mut self, config: &Config) {
         self.passed("log.level", telemetry::filter(&config.log.level));
         self.passed("webhooks.ca_file", Outbound::new(&config.webhooks));
@@ -68,25 +73,31 @@ impl CheckedConfig {
         self.master_key = self.passed("master_key", master_key);
     }
 
+    /// Returns the value of a check that passed, and records the error of one that failed.
     fn passed<T>(&mut self, what: &'static str, outcome: anyhow::Result<T>) -> Option<T> {
         outcome.map_err(|error| self.unusable.push((what, error))).ok()
     }
 
+    /// Returns the parts for a server.
+    ///
     /// # Errors
     ///
-    /// Names everything that has not passed.
+    /// Fails with one message about all settings that cannot be used.
     pub fn for_server(mut self) -> anyhow::Result<ReadyToServe> {
         let (listeners, tenants) = (self.listeners.take(), self.tenants.take());
         let (master_key, _) = self.for_worker()?;
         match listeners {
             Some(listeners) => Ok(ReadyToServe { master_key, tenants, listeners }),
+            // This happens only after `of_worker`, because `unusable` contains every socket that cannot be bound.
             None => Err(anyhow!("there is no listener")),
         }
     }
 
+    /// Returns the master key, and the socket for metrics if one is configured.
+    ///
     /// # Errors
     ///
-    /// Names everything that has not passed.
+    /// Fails with one message about all settings that cannot be used.
     pub fn for_worker(self) -> anyhow::Result<(MasterKey, Option<TcpListener>)> {
         match self.master_key {
             Some(master_key) if self.unusable.is_empty() => Ok((master_key, self.metrics)),
@@ -95,7 +106,7 @@ impl CheckedConfig {
     }
 }
 
-/// The setting and what is wrong with it, named once.
+/// Formats an error with the name of its setting, unless the error contains the name already.
 fn sentence((what, error): &Unusable) -> String {
     let text = format!("{error:#}");
     if text.contains(what) { text } else { format!("{what}: {text}") }

@@ -23,7 +23,7 @@ pub struct CopyArgs {
     /// Where to; an empty database, or one into which a copy of the same register broke off.
     #[arg(long, env = "INVESTORD_COPY_TO", hide_env_values = true, value_name = "URL")]
     to: String,
-    /// Delete what an earlier copy has brought, instead of going on where it broke off.
+    /// Delete the rows of an earlier copy, instead of continuing where it broke off.
     #[arg(long)]
     from_start: bool,
     /// Answer in JSON.
@@ -32,8 +32,13 @@ pub struct CopyArgs {
 }
 
 impl CopyArgs {
+    /// Copies the register, verifies the copy, and prints the number of rows and the digest of each table.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a database cannot be opened or is in use, or the copy differs from the source.
     pub fn run(self) -> anyhow::Result<()> {
-        // Statements over a whole table take as long as they take.
+        // Statements over a whole table exceed the usual timeout. One hour, in seconds, is the maximum of the setting.
         let tuning = Tuning { statement_timeout_seconds: 3600, ..Tuning::default() };
         let database = |what, url| config::database(url, &tuning).with_context(|| format!("--{what}"));
         let (from, to) = (database("from", &self.from)?, database("to", &self.to)?);
@@ -42,20 +47,23 @@ impl CopyArgs {
         {
             bail!("--from: there is no database {}", file.display());
         }
-        let held = migrate::state(&from).context("--from")?;
+        let held = migrate::state(&from, &crate::store::CATALOGUE).context("--from")?;
         if let (Database::Sqlite(_), []) = (&from, &held.applied[..]) {
             bail!("--from: {from} holds no register");
         }
+        // With --from-start, a copy onto itself would delete the register.
         if copy::same(&from, &to)? {
             bail!("--from and --to are the same database");
         }
+        // A server that writes to either database during the copy would make the two differ.
         lock::stop_others(&from)?;
         lock::stop_others(&to)?;
         let source = Store::open(&from).context("--from")?;
-        migrate::run(&to).context("--to")?;
+        migrate::run(&to, &crate::store::CATALOGUE).context("--to")?;
         single_threaded(self.transfer(&source, &Store::open(&to).context("--to")?))
     }
 
+    /// Copies table by table, compares the digests of source and copy, and verifies the hash chains of the copy.
     async fn transfer(&self, from: &Store, to: &Store) -> anyhow::Result<()> {
         copy::check_target(from, to).await?;
         if self.from_start {
@@ -86,8 +94,9 @@ impl CopyArgs {
                 different.join(", ")
             );
         }
+        // Source and copy are equal at this point, so a broken chain was broken in the source already.
         let events = chains(to).await.context("the source is damaged, and so is its copy")?;
-        // A SQLite file can be taken elsewhere without its log.
+        // After the checkpoint, a SQLite file can be moved to another machine without its write-ahead log.
         to.checkpoint().await;
         let shown = json!(shown);
         println!("{}", if self.json { shown.to_string() } else { super::admin::table(&shown) });
@@ -98,6 +107,7 @@ impl CopyArgs {
     }
 }
 
+/// Verifies the hash chains of all tenants and returns the number of events.
 async fn chains(store: &Store) -> anyhow::Result<i64> {
     let bar = bar("chains", "verified", EVENTS.count(store).await?)?;
     let count = copy::check_chains(store, |rows| bar.inc(rows)).await?;
@@ -105,7 +115,7 @@ async fn chains(store: &Store) -> anyhow::Result<i64> {
     Ok(count)
 }
 
-/// On standard error, and only for a terminal.
+/// Creates a progress bar on standard error, which is visible on a terminal only.
 fn bar(table: &'static str, what: &str, rows: i64) -> anyhow::Result<ProgressBar> {
     let style = ProgressStyle::with_template(&format!(
         "{{msg:12}} {{bar:30}} {{human_pos}} of {{human_len}} rows {what}, {{eta}} left"

@@ -1,7 +1,7 @@
 //! `investord dev`: a register for development on a laptop, in one command.
 //!
-//! The only place with weak defaults: the master key lies beside the database, a client secret stands in a
-//! file, answers explain failed signatures, nothing is limited in rate, and webhooks may have any address.
+//! This is the only command with weak defaults: the master key lies beside the database, a client secret is stored in a
+//! file, responses explain failed signatures, there is no rate limit, and webhooks may have any address.
 
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,20 @@ use crate::store::engine::{migrate, sqlite_file};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::Role;
 
+/// Name of the file with the master key, in the data folder.
 pub const MASTER_KEY: &str = "master.key";
+/// Name of the file with the profile of the demo client.
 pub const PROFILE: &str = "profile.toml";
-/// An access token of an operator who may do everything.
+/// Name of the file with an access token of an operator who is an administrator of the register.
 pub const OPERATOR_TOKEN: &str = "operator.token";
+/// Default data folder, relative to the working folder.
 pub const FOLDER: &str = "investord-dev";
+/// Name of the demo tenant, and of the demo operator.
 const TENANT: &str = "demo";
+/// Algorithms of the demo client's keys, and the names of their files.
 const KEYS: [(Algorithm, &str); 2] =
     [(Algorithm::P521, "demo-p521.pem"), (Algorithm::Ed25519, "demo-ed25519.pem")];
+/// Scopes of the demo client.
 const SCOPES: [&str; 10] = [
     "users:admin",
     "users:read",
@@ -60,6 +66,11 @@ pub struct Dev {
 }
 
 impl Dev {
+    /// Starts the server. The first start creates the master key, the demo tenant and the demo operator.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be written, the database cannot be opened, or an address cannot be bound.
     pub fn run(self) -> anyhow::Result<()> {
         let mut config = self.config()?;
         let data = config.data.clone();
@@ -71,8 +82,9 @@ impl Dev {
             }
             config.master_key_file = Some(master_key);
         }
+        // A SQLite file is migrated when it is opened, but a PostgreSQL database must be migrated before.
         if let database @ Database::Postgres(_) = config.database()? {
-            migrate::run(&database)?;
+            migrate::run(&database, &crate::store::CATALOGUE)?;
         }
         let started = Started::new(config, Mode::Development)?;
         let operators = format!("http://{}", started.config.operator_address());
@@ -92,7 +104,7 @@ impl Dev {
         started.serve(true, None, |_| introduce(&profile, [&operators, &metrics], &data))
     }
 
-    /// Weak defaults, which the environment and the command line override.
+    /// Loads the configuration: weak defaults, which the environment and the command line override.
     fn config(&self) -> anyhow::Result<Config> {
         let defaults = Config::default();
         let defaults = Config {
@@ -116,7 +128,7 @@ impl Dev {
     }
 }
 
-/// The profile of an earlier start, with the address of this one.
+/// Returns the profile of an earlier start, with the address of this one.
 fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
     let mut profile = Profile::read(path)?;
     if profile.url != url {
@@ -126,14 +138,14 @@ fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
     Ok(profile)
 }
 
-/// A tenant with a client and two keys, and the profile to call it with. The profile is written last: a
-/// start that was cut short begins anew, under another tenant name if the first is there already.
+/// Creates a tenant with a client and two keys, and returns the profile of the client. The profile is written last:
+/// after an interrupted start the next one begins anew, under another tenant name if the first one exists already.
 async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Result<Profile> {
     let known = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
     let names = std::iter::once(TENANT.to_owned()).chain((2..).map(|number| format!("{TENANT}-{number}")));
     let name =
         names.into_iter().find(|name| known.iter().all(|tenant| tenant.name != *name)).unwrap_or_default();
-    // Outcomes can be ordered, and a proof whose address ends with /fail.zip is bad.
+    // Under this policy, operators can order outcomes, and a proof whose address ends with /fail.zip fails.
     let settings = TenantSettings { review_policy: ReviewPolicy::Simulate, ..TenantSettings::default() };
     provisioner.create_tenant(name.clone(), settings).await?;
     let scopes: Vec<String> = SCOPES.map(str::to_owned).to_vec();
@@ -141,7 +153,7 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
     let (client_id, client_secret) = provisioner.create_client(name, new).await?;
     let mut keys = Vec::new();
     for (kind, file) in KEYS {
-        // The library's own source gathers entropy first, which takes longer than all the rest.
+        // The library's own generator gathers entropy first, which takes longer than the rest of the start.
         let key = SigningKey::generate_from(kind, |bytes| provisioner.ids.secret(bytes))?;
         let path = data.join(file);
         private_file::replace(&path, &key.to_pkcs8_pem()?)?;
@@ -153,7 +165,7 @@ async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Re
     Ok(profile)
 }
 
-/// An operator, and a file with a token of theirs.
+/// Creates the demo operator unless it exists, and a file with an access token of it.
 async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result<()> {
     let known = provisioner.store.read("operators.list", operators::all).await?;
     if known.iter().all(|operator| operator.name != TENANT) {
@@ -165,6 +177,7 @@ async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result
     private_file::create(file, &token)
 }
 
+/// Prints the addresses, the credentials and the first commands to try.
 fn introduce(profile: &Profile, [operators, metrics]: [&str; 2], data: &Path) {
     let Profile { url, client_id, client_secret, keys, .. } = profile;
     println!(
@@ -193,7 +206,7 @@ fn introduce(profile: &Profile, [operators, metrics]: [&str; 2], data: &Path) {
     println!("                          investord listen {}", option.trim_end());
 }
 
-/// The text as one word for a shell.
+/// Quotes a text as one word for a shell.
 fn shell_word(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -28,7 +28,12 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// Fails if anything is bad; what is doubtful does not.
+    /// Runs all diagnoses and prints them. The exit code is a failure if one of them is bad; doubtful ones do not
+    /// count.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the configuration cannot be read.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let mut config = self.location.config()?;
         let (database, clock) = (config.database()?, SystemClock::default());
@@ -38,6 +43,7 @@ impl Doctor {
         findings.extend(refusals(&mut checked, &database));
         let mut surveyed = diagnose(&database, &clock);
         surveyed.extend(file(&database));
+        // The rows are read only without a bad finding, because opening an outdated SQLite file would migrate it.
         let is_fit = surveyed.iter().all(|finding| finding.level != DiagnosisLevel::Bad);
         findings.extend(surveyed);
         if is_fit {
@@ -53,6 +59,7 @@ impl Doctor {
     }
 }
 
+/// Formats a diagnosis as JSON.
 fn show(finding: &Diagnosis) -> Value {
     let level = match finding.level {
         DiagnosisLevel::Good => "good",
@@ -62,7 +69,8 @@ fn show(finding: &Diagnosis) -> Value {
     json!({ "level": level, "what": finding.what, "found": finding.found })
 }
 
-/// What `serve` would refuse, but for addresses that the server of this register holds itself.
+/// Diagnoses the settings for which `serve` would refuse to start. An address that is taken by the running server of
+/// the same register counts as good.
 fn refusals(checked: &mut CheckedConfig, database: &Database) -> Vec<Diagnosis> {
     let unusable = std::mem::take(&mut checked.unusable).into_iter();
     unusable
@@ -79,7 +87,7 @@ fn refusals(checked: &mut CheckedConfig, database: &Database) -> Vec<Diagnosis> 
         .collect()
 }
 
-/// What is allowed, and will hurt.
+/// Diagnoses settings that are permitted but risky.
 fn doubts(config: &Config) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     let mut doubt = |what, objection: Option<String>| {
@@ -95,7 +103,7 @@ fn doubts(config: &Config) -> Vec<Diagnosis> {
     found
 }
 
-/// Whether a server may write to the file of a database that exists, under the one name it has.
+/// Checks that a server can write to an existing SQLite file, and that the file has a single name.
 fn file(database: &Database) -> Vec<Diagnosis> {
     let Database::Sqlite(path) = database else { return Vec::new() };
     if !path.exists() {
@@ -107,7 +115,8 @@ fn file(database: &Database) -> Vec<Diagnosis> {
     bad.map(|(what, error)| finding(DiagnosisLevel::Bad, what, format!("{error:#}"))).collect()
 }
 
-/// What a server would refuse about the rows: a master key that does not open them, tenants that contradict them.
+/// Diagnoses the stored rows against the configuration: a server would refuse a master key that does not open them, and
+/// a tenants file that contradicts them.
 fn content(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<Diagnosis> {
     let CheckedConfig { master_key, tenants: wanted, .. } = checked;
     let Some(master_key) = master_key else { return Vec::new() };
@@ -127,18 +136,21 @@ fn content(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<D
     }
 }
 
+/// Verifies that the master key is the one of all tenants, and returns the text of the diagnosis.
 async fn opened(provisioner: &Provisioner) -> anyhow::Result<String> {
     let all = provisioner.store.read("tenants.all", tenants::all).await?;
     provisioner.check_master_key(&all)?;
     Ok(format!("seals the {} tenants", all.len()))
 }
 
+/// Diagnoses the effect of strict signatures on the tenants that do not demand them (decision W21).
 fn strict_signatures(store: &Store, now: Timestamp) -> Diagnosis {
     let unit = move |tx: &Tx<'_>| strictness::judge(tx, now);
     single_threaded(async { Ok(store.read("signature_counts.judge", unit).await?) })
         .unwrap_or_else(|error| finding(DiagnosisLevel::Bad, "strict_signatures", format!("{error:#}")))
 }
 
+/// Diagnoses the tenants file by applying it in a transaction that is rolled back.
 fn rehearsed(provisioner: &Provisioner, wanted: DeclaredTenant) -> Diagnosis {
     match single_threaded(async { Ok(provisioner.rehearse(wanted).await?) }) {
         Ok(()) => finding(DiagnosisLevel::Good, "tenants", "the file can be applied"),

@@ -16,9 +16,10 @@ use super::profile::ProfileOptions;
 use super::signing_client::SigningClient;
 use crate::domain::delivery::webhook::wait_after;
 
-/// A receiver that does not answer within this has failed.
+/// Timeout of a receiver's response, after which the attempt has failed (decision H3).
 const LIMIT: Duration = Duration::from_secs(10);
-/// Attempts to pass a package on: its signature is good for a minute.
+/// Maximum number of attempts to forward a package. More would be useless, because its signature is valid for one
+/// minute only.
 const ATTEMPTS: i64 = 5;
 
 #[derive(Args)]
@@ -39,7 +40,7 @@ pub struct Listen {
     json: bool,
 }
 
-/// What would have been sent.
+/// A request as the server would have sent it to the receiver.
 #[derive(Deserialize)]
 struct Delivery {
     headers: std::collections::BTreeMap<String, Vec<String>>,
@@ -47,6 +48,11 @@ struct Delivery {
 }
 
 impl Listen {
+    /// Prints the events of a tenant until Ctrl-C, and forwards them if requested.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the profile cannot be read, the server refuses a request, or a package cannot be forwarded.
     pub async fn run(self) -> anyhow::Result<()> {
         let session = SigningClient::open(&self.profile, None, Version::Draft15, false)?;
         let target = self.forward.as_ref().map_or("", Url::as_str);
@@ -57,11 +63,13 @@ impl Listen {
             heard = self.hear(&session, &endpoint, &own) => heard,
             () = interrupted() => Ok(()),
         };
-        // What was made for this is taken down again, whatever has happened.
+        // The endpoint is deleted with its webhook even after an error: it would count against the tenant's limit for
+        // another day.
         session.ask(&Method::DELETE, &own, None).await?;
         heard
     }
 
+    /// Creates a webhook with the address of the endpoint, then polls the endpoint for deliveries without end.
     async fn hear(&self, session: &SigningClient, endpoint: &Value, own: &str) -> anyhow::Result<()> {
         let webhook = json!({
             "title": "investord listen",
@@ -84,6 +92,7 @@ impl Listen {
         }
     }
 
+    /// Prints the events of a delivery.
     fn show(&self, delivery: &Delivery) -> anyhow::Result<()> {
         let package: Value = serde_json::from_str(&delivery.payload).context("the body of a delivery")?;
         for event in package["payload"].as_array().into_iter().flatten() {
@@ -93,7 +102,7 @@ impl Listen {
     }
 }
 
-/// An event at a glance.
+/// Formats an event as one line: instant, type, subject, status and reason.
 pub fn line(event: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let object = &event["object"];
@@ -108,7 +117,7 @@ pub fn line(event: &Value) -> String {
     )
 }
 
-/// Passes a package on, some times if it has to be.
+/// Forwards a package. Failed attempts are repeated after the waits of the server's retry schedule (decision H4).
 async fn pass_on(forward: &Url, delivery: &Delivery) -> anyhow::Result<()> {
     let mut headers = HeaderMap::new();
     for (name, values) in &delivery.headers {

@@ -1,9 +1,9 @@
 //! The lock file that keeps a second server off a register on SQLite.
 //!
-//! Two locks are held until the process ends. One is on a file beside the database, at the place to which links lead.
-//! It stays held when another database is put there. The other, on Linux, is on the database itself, so
-//! that another link or mount of it makes no difference. It is one of flock(2), which Linux keeps apart from the locks
-//! of fcntl(2) that SQLite takes; other systems do not.
+//! A process keeps two locks until it ends. The first is on a file beside the database, in the folder to which symbolic
+//! links lead, and it remains when another database file is put there. The second, on Linux only, is on the database
+//! file itself, so that another link or mount of the file makes no difference. It is a lock of flock(2), which Linux
+//! keeps apart from the locks of fcntl(2) that SQLite takes; other systems do not.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,11 @@ use rustix::fs::OFlags;
 use crate::store::Database;
 use crate::store::engine::sqlite_file;
 
-/// Makes sure that no process serves the register, on SQLite until this one ends.
+/// Ensures that no other process serves the register; on SQLite this remains so until the process ends.
+///
+/// # Errors
+///
+/// Fails if another process serves the register, or the lock file cannot be written.
 pub fn stop_others(database: &Database) -> anyhow::Result<()> {
     match database {
         Database::Sqlite(path) => {
@@ -24,7 +28,8 @@ pub fn stop_others(database: &Database) -> anyhow::Result<()> {
             hold(path)
         }
         Database::Postgres(server) => {
-            // The server may still be busy with what a process that was killed has left it.
+            // PostgreSQL may still be closing the connections of a killed process, so the check is repeated for five
+            // seconds.
             let mut others = server.others()?;
             for _ in 0..20 {
                 if others == 0 {
@@ -38,14 +43,19 @@ pub fn stop_others(database: &Database) -> anyhow::Result<()> {
     }
 }
 
-/// Makes this the one process that serves the file, which is made if it does not exist.
+/// Locks a database file for this process, and creates the file if it does not exist.
+///
+/// # Errors
+///
+/// Fails if another process serves the file, or a file cannot be created.
 pub fn serve_alone(database: &Path) -> anyhow::Result<()> {
     make_folder(database)?;
     sqlite_file::make_private(database)?;
     hold(database)
 }
 
-/// Tells whether a process serves the register, as far as that can be seen. Makes nothing.
+/// Returns whether a process serves the register, as far as the lock file or the list of connections shows it. Creates
+/// no file.
 pub fn is_served(database: &Database) -> bool {
     match database {
         Database::Sqlite(path) => {
@@ -57,10 +67,12 @@ pub fn is_served(database: &Database) -> bool {
     }
 }
 
+/// Creates the folder of the database.
 fn make_folder(database: &Path) -> anyhow::Result<()> {
     database.parent().map_or(Ok(()), sqlite_file::make_folder)
 }
 
+/// Takes both locks of a database.
 fn hold(database: &Path) -> anyhow::Result<()> {
     let real = sqlite_file::real_path(database)?;
     let path = beside(&real);
@@ -69,7 +81,8 @@ fn hold(database: &Path) -> anyhow::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // The name can be guessed, and a link under it would make this process create or lock a file elsewhere.
+        // The name is predictable, and a symbolic link of that name would make this process create or lock another
+        // file.
         options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     }
     let file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -80,14 +93,15 @@ fn hold(database: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns the path of the lock file beside the database.
 fn beside(real: &Path) -> PathBuf {
     let mut name = real.as_os_str().to_owned();
     name.push(".lock");
     name.into()
 }
 
-/// Locks the file until the process ends. It is never closed: a process that closes one of its descriptors of a
-/// database loses the locks of SQLite on it (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+/// Locks a file until the process ends. The file is never closed, because a process that closes one of its descriptors
+/// of a database loses the locks of SQLite on it (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 fn take(file: File, database: &Path) -> anyhow::Result<()> {
     match file.try_lock() {
         Ok(()) => {

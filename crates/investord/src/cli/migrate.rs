@@ -4,22 +4,30 @@ use clap::Args;
 
 use super::Location;
 use crate::store::engine::migrate;
-use crate::store::engine::migrate::State;
+use crate::store::engine::migrations::State;
 
 #[derive(Args)]
 pub struct Migrate {
     #[command(flatten)]
     location: Location,
-    /// Say what there is to do, and change nothing.
+    /// List the pending migrations, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
 impl Migrate {
+    /// Applies the pending migrations, or lists them with `--dry-run`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be reached, or has a migration that this version does not know.
     pub fn run(self) -> anyhow::Result<()> {
         let database = self.location.config()?.database()?;
-        let State { applied, pending } =
-            if self.dry_run { migrate::state(&database)? } else { migrate::run(&database)? };
+        let State { applied, pending } = if self.dry_run {
+            migrate::state(&database, &crate::store::CATALOGUE)?
+        } else {
+            migrate::run(&database, &crate::store::CATALOGUE)?
+        };
         for name in &applied {
             println!("{name}: there");
         }

@@ -1,15 +1,17 @@
 //! The commands, their common options, and how they end.
 
-/// Prints a line; unlike the standard library's it ends the command quietly when the reader has gone.
+/// Prints a line. Unlike the macro of the standard library, it ends the command quietly when the reader has closed the
+/// pipe.
 macro_rules! println {
     () => { $crate::cli::output::write(format_args!("\n")) };
     ($($text:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($text)*))) };
 }
-/// The same without the end of the line.
+/// Prints a text without a line break, and also ends the command quietly when the reader has closed the pipe.
 macro_rules! print {
     ($($text:tt)*) => { $crate::cli::output::write(format_args!($($text)*)) };
 }
-/// Prints a line to standard error; unlike the standard library's it does not panic when the reader has gone.
+/// Prints a line to standard error. Unlike the macro of the standard library, it does not panic when the reader has
+/// closed the pipe.
 macro_rules! eprintln {
     () => { $crate::cli::output::write_note(format_args!("\n")) };
     ($($text:tt)*) => { $crate::cli::output::write_note(format_args!("{}\n", format_args!($($text)*))) };
@@ -86,9 +88,9 @@ enum Command {
     Call(call::CallCommand),
     /// Show a tenant's events as they happen, without any public address; pass them on if wanted.
     Listen(listen::Listen),
-    /// Receive webhooks: verify their signatures and show what came.
+    /// Receive webhooks: verify their signatures and show their events.
     Receive(receive::ReceiveArgs),
-    /// Webhooks and what was sent to them, through the operator API of a running server.
+    /// Webhooks and their packages, through the operator API of a running server.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
     /// Tenants of the register.
@@ -115,14 +117,15 @@ enum Command {
     /// The record of all that has happened.
     #[command(subcommand)]
     Audit(operate::AuditCommand),
-    /// Who is reported with what, and why: without a server, for one person or a file of them.
+    /// The identifiers of people in transaction reports, and the reasons: without a server, for one person or a file of
+    /// them.
     #[command(subcommand)]
     Mifir(Mifir),
     /// Print the OpenAPI document.
     Openapi,
 }
 
-/// Where the register is, for `serve` and for the commands that work on it.
+/// The location of the register, for `serve` and for the commands that work on it.
 #[derive(Args, Clone, Default)]
 pub struct Location {
     /// Configuration file.
@@ -136,7 +139,7 @@ pub struct Location {
     database: Option<String>,
 }
 
-/// What `dev` and `serve` have in common.
+/// The options that `dev` and `serve` have in common.
 #[derive(Args, Clone)]
 struct ServerOptions {
     /// Address or name, and port; port 0 takes a free one.
@@ -154,6 +157,7 @@ struct ServerOptions {
 }
 
 impl ServerOptions {
+    /// Adds the options to the settings of the command line.
     fn add_to(self, command_line: &mut CommandLine) {
         let Self { listen, operator_listen, tenants, allow } = self;
         *command_line = CommandLine { listen, operator_listen, tenants, allow, ..command_line.clone() };
@@ -161,6 +165,7 @@ impl ServerOptions {
 }
 
 impl Location {
+    /// Returns the sources of the configuration.
     fn sources(&self) -> Sources {
         Sources {
             defaults: Config::default(),
@@ -174,13 +179,15 @@ impl Location {
         }
     }
 
+    /// Loads the configuration.
     fn config(&self) -> anyhow::Result<Config> {
         Config::load(&self.sources())
     }
 
-    /// The register itself, for commands that need no key: beside running servers or without one.
+    /// Opens the register for commands that need no key, beside running servers or without one.
     fn store(&self) -> anyhow::Result<Store> {
         let database = self.config()?.database()?;
+        // Opening a missing file would create an empty register, most likely in the wrong folder.
         if let Database::Sqlite(file) = &database {
             anyhow::ensure!(
                 file.exists(),
@@ -191,13 +198,13 @@ impl Location {
         Store::open(&database)
     }
 
-    /// The register and the master key, for commands that make or change something sealed.
+    /// Opens the register with the master key, for commands that create or change encrypted data.
     fn provisioner(&self) -> anyhow::Result<Provisioner> {
         let (store, config) = (self.store()?, self.config()?);
         Ok(provisioner(parse_master_key(&Self::master_key(config)?)?, store))
     }
 
-    /// The configured master key; a development folder holds its own.
+    /// Returns the configured master key, by default the one in a development folder.
     fn master_key(mut config: Config) -> anyhow::Result<Secret> {
         let beside = match config.database()? {
             Database::Sqlite(file) => file.with_file_name(dev::MASTER_KEY),
@@ -210,16 +217,18 @@ impl Location {
     }
 }
 
+/// Combines a master key and a register with the clock and the random generators of the machine.
 fn provisioner(master_key: MasterKey, store: Store) -> Provisioner {
     let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds));
     Provisioner { store, master_key: Arc::new(master_key), clock, ids }
 }
 
+/// Parses a master key of 32 bytes in base64.
 fn parse_master_key(text: &Secret) -> anyhow::Result<MasterKey> {
     MasterKey::from_base64(&text.0).map_err(anyhow::Error::msg)
 }
 
-/// The variables of the environment that options of commands name, as [`Sources`] takes them.
+/// Returns the environment variables of command options, in the form of [`Sources`].
 fn variables() -> Vec<String> {
     fn collect(command: &clap::Command, found: &mut Vec<String>) {
         let named = command.get_arguments().filter_map(|option| option.get_env()?.to_str());
@@ -233,6 +242,7 @@ fn variables() -> Vec<String> {
     found
 }
 
+/// Runs the command of the command line and returns its exit code.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
@@ -244,6 +254,7 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command. Only servers and workers need several threads, and build a runtime of their own.
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => dev.run().map(|()| ExitCode::SUCCESS),
@@ -270,18 +281,21 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Prints a document.
 fn print(text: &str) -> ExitCode {
     print!("{text}");
     ExitCode::SUCCESS
 }
 
+/// Waits for Ctrl-C.
 async fn interrupted() {
-    // Where there is no signal nothing interrupts.
+    // Without a signal handler the command cannot be interrupted, so this waits forever.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
+/// Runs a future on the current thread.
 fn single_threaded<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

@@ -19,7 +19,7 @@ use crate::store::tenants::operators;
 use crate::store::tenants::operators::Role;
 use crate::store::tools::copy;
 
-/// How the server of operators is reached.
+/// The address and the credentials of the operator API.
 #[derive(Args)]
 pub struct OperatorServer {
     /// Address of the operator API.
@@ -37,8 +37,9 @@ pub struct OperatorServer {
 }
 
 impl OperatorServer {
-    /// What `dev` has written serves on this machine, where nothing else is named.
+    /// Returns the access token. Without an option, a server on this machine gets the token that `dev` has written.
     fn token(&self, server: &BaseUrl) -> anyhow::Result<String> {
+        // The token of `dev` must not be sent to another machine.
         ensure!(
             self.token_file.is_some() || server.is_local(),
             "name a file with a token for {} (`investord operator token`) with --token-file",
@@ -58,6 +59,11 @@ impl OperatorServer {
         Ok(token.to_owned())
     }
 
+    /// Sends a request to the operator API and returns the JSON of the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let server = BaseUrl::parse(&self.url, "--url")?;
         let url = server.join(&path.parse()?)?;
@@ -78,7 +84,11 @@ impl OperatorServer {
         }
     }
 
-    /// Gets a history with all its parts.
+    /// Requests a history page by page and returns all of its events.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
     pub async fn whole_history(&self, path: &str) -> anyhow::Result<Value> {
         let mut history = self.send(Method::GET, path, None).await?;
         while let Some(after) = history["next"].as_i64() {
@@ -91,7 +101,11 @@ impl OperatorServer {
         Ok(history)
     }
 
-    /// The path of the tenant, which is asked for if it is not named.
+    /// Returns the path of the named tenant, or of the only one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant does not exist, or several exist and none is named.
     pub async fn tenant(&self) -> anyhow::Result<String> {
         let all = self.send(Method::GET, "/tenants", None).await?;
         let names: Vec<&str> =
@@ -109,7 +123,7 @@ impl OperatorServer {
         }
     }
 
-    /// Prints an answer: as it came with `--json`, otherwise in the form for people.
+    /// Prints a response: as JSON with `--json`, otherwise by the function `form`.
     pub fn show(&self, answer: &Value, form: impl Fn(&Value) -> String) {
         let inner = answer.get("data").unwrap_or(answer);
         if self.json { println!("{inner}") } else { println!("{}", form(inner)) }
@@ -118,7 +132,7 @@ impl OperatorServer {
 
 #[derive(Subcommand)]
 pub enum ReviewCommand {
-    /// Data changes and checks that wait for a decision: since when, of whom, what is now and what would be.
+    /// Data changes and checks that wait for a decision: age, user, current and proposed values.
     List {
         #[command(flatten)]
         server: OperatorServer,
@@ -146,6 +160,11 @@ pub struct DecisionArgs {
 }
 
 impl ReviewCommand {
+    /// Lists the pending reviews, or decides one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
     pub async fn run(self) -> anyhow::Result<()> {
         let (verdict, DecisionArgs { user, subject, reason, server }) = match self {
             ReviewCommand::List { server } => {
@@ -202,6 +221,12 @@ pub enum OperatorCommand {
 }
 
 impl OperatorCommand {
+    /// Runs the command on the database and prints the operators.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be opened, the operator exists already or does not exist, or the password is too
+    /// short.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             OperatorCommand::Create { name, role, tenant, password_file, common } => {
@@ -246,6 +271,11 @@ pub enum AuditCommand {
 }
 
 impl AuditCommand {
+    /// Verifies the hash chains of all tenants and prints the number of events.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be opened, or a chain is broken.
     pub async fn run(self) -> anyhow::Result<()> {
         let AuditCommand::Verify { common } = self;
         let store = common.location.store()?;

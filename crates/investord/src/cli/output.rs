@@ -1,13 +1,13 @@
 //! Standard output of every command; a closed pipe, as in `| head -1`, ends the command quietly.
 //!
-//! The macros `print!` and `println!` of `cli/mod.rs` come here; those of the standard library panic. The signal
-//! SIGPIPE stays ignored, because it would also end a server whose peer hangs up.
+//! The macros `print!` and `println!` of `cli/mod.rs` call this file, because those of the standard library panic. The
+//! signal SIGPIPE stays ignored, because it would also end a server whose peer hangs up.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 
-/// The exit code of a command whose reader has gone: what a shell reports of a process that SIGPIPE has ended (128 and
-/// 13), so that a script does not take a cut answer for a whole one.
+/// Exit code of a command whose reader has closed the pipe. A shell reports it for a process that SIGPIPE has ended
+/// (128 and 13), so that a script does not mistake a truncated output for a complete one.
 pub const READER_GONE: u8 = 141;
 
 /// Writes to standard output, or ends the process.
@@ -21,12 +21,13 @@ pub fn write(text: Arguments<'_>) {
     std::process::exit(1);
 }
 
-/// Writes to standard error, where it can: what goes there is beside the answer.
+/// Writes to standard error and ignores a failure, because messages there are not part of the result.
 pub fn write_note(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Whether an error is that the reader of standard output has gone, and not a peer on the network.
+/// Returns whether an error means that the reader of standard output, and not a peer on the network, has closed the
+/// pipe.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     let broken = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)

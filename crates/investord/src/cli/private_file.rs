@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tempfile::{Builder, NamedTempFile};
 
-/// Makes a file. What lies in its place already stays as it is.
+/// Creates a file for its owner alone. An existing file stays as it is.
 ///
 /// # Errors
 ///
-/// Fails if anything has that name, a link to nowhere included.
+/// Fails if the name exists, even as a link to nowhere, or the file cannot be written.
 pub fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     match draft(path, text)?.persist_noclobber(path) {
         Ok(_) => settle(path),
@@ -26,14 +26,18 @@ pub fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Puts a file into the place of another, whose mode and whose target, if it is a link, do not matter.
+/// Replaces a file, whatever its mode. A link is replaced itself, not its target.
+///
+/// # Errors
+///
+/// Fails if the file cannot be written.
 pub fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let written = draft(path, text)?.persist(path).map_err(|error| error.error);
     written.with_context(|| format!("cannot write {}", path.display()))?;
     settle(path)
 }
 
-/// A new file in the same folder, with an unpredictable name.
+/// Writes a new file with an unpredictable name in the same folder, from which it can be renamed in one step.
 fn draft(path: &Path, text: &str) -> anyhow::Result<NamedTempFile> {
     let write = || {
         let mut options = Builder::new();
@@ -41,7 +45,7 @@ fn draft(path: &Path, text: &str) -> anyhow::Result<NamedTempFile> {
         #[cfg(unix)]
         options.permissions(for_owner());
         let mut file = options.tempfile_in(folder(path))?;
-        // The mode at its making is subject to the umask, which may take the owner's rights as well.
+        // The mode at the creation is subject to the umask, which may remove the rights of the owner as well.
         #[cfg(unix)]
         file.as_file().set_permissions(for_owner())?;
         file.write_all(text.as_bytes())?;
@@ -51,12 +55,14 @@ fn draft(path: &Path, text: &str) -> anyhow::Result<NamedTempFile> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Returns the permissions to read and write for the owner alone.
 #[cfg(unix)]
 fn for_owner() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o600)
 }
 
-/// Has the folder remember the name when the machine fails, where folders can be synced.
+/// Syncs the folder, so that the name survives a failure of the machine. File systems that cannot sync folders are
+/// accepted.
 fn settle(path: &Path) -> anyhow::Result<()> {
     if let Ok(folder) = std::fs::File::open(folder(path)) {
         folder.sync_all().or_else(|error| match error.kind() {
@@ -67,6 +73,7 @@ fn settle(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns the folder of a path, which is the working folder for a bare name.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

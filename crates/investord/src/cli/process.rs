@@ -4,11 +4,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Limits;
 
-/// Descriptors for all but connections that come in: the database, deliveries, logs.
+/// Number of file descriptors reserved for everything except the connections of clients: the database, deliveries,
+/// logs.
 const OTHER_FILES: usize = 512;
 
-/// Raises the limit of open files as far as it may be, and leaves no image of the memory, which holds keys, when the process
-/// ends badly.
+/// Raises the limit of open files to the hard limit, and forbids core dumps, because the memory contains keys. Lowers
+/// `limits.connections` to the number of available file descriptors.
 pub fn prepare(limits: &mut Limits) {
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: files.maximum, maximum: files.maximum };
@@ -27,6 +28,7 @@ pub fn prepare(limits: &mut Limits) {
     }
     let files =
         getrlimit(Resource::Nofile).current.map_or(usize::MAX, |most| most.try_into().unwrap_or(usize::MAX));
+    // At least 16 connections remain, so that a server with a low limit can still be reached.
     let room = files.saturating_sub(OTHER_FILES + limits.operator_connections).max(16);
     if room < limits.connections {
         tracing::warn!(

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Secret, parse_toml};
 
-/// Where to call and as whom.
+/// The profile of the client, and the passphrase of its key.
 #[derive(Args)]
 pub struct ProfileOptions {
-    /// Where to call and as whom.
+    /// The profile of the client: address, client id and keys.
     #[arg(
         long = "profile",
         env = "INVESTORD_PROFILE",
@@ -25,6 +25,7 @@ pub struct ProfileOptions {
     pub key_passphrase: Option<String>,
 }
 
+/// A profile file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -32,29 +33,41 @@ pub struct Profile {
     pub url: String,
     pub client_id: String,
     pub client_secret: Secret,
-    /// What to ask the token for.
+    /// Scopes of the token request.
     pub scopes: Vec<String>,
-    /// The first is used unless another is named.
+    /// Signing keys. The first one is used unless another is named.
     #[serde(rename = "key")]
     pub keys: Vec<ProfileKey>,
 }
 
+/// A signing key of the client.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileKey {
+    /// The key id under which the public key is registered.
     pub id: String,
-    /// PEM; relative to the profile.
+    /// Path of the PEM file, relative to the profile.
     pub private_key_file: PathBuf,
 }
 
 impl Profile {
+    /// Reads a profile.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or is invalid.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let what = || format!("profile {}", path.display());
         let text = std::fs::read_to_string(path).with_context(what)?;
         parse_toml(&text).with_context(what)
     }
 
-    /// The private key whose id or file name begins as `name` does, or the first.
+    /// Returns the id and the private key of the first key whose id begins with `name` or whose file name contains it;
+    /// without a name, of the first key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such key, or its file cannot be read with the passphrase.
     pub fn key(&self, options: &ProfileOptions, name: Option<&str>) -> anyhow::Result<(&str, SigningKey)> {
         let named = |key: &&ProfileKey| {
             let file = key.private_key_file.to_string_lossy();

@@ -28,7 +28,7 @@ pub struct ReceiveArgs {
     listen: Address,
     #[command(flatten)]
     profile: ProfileOptions,
-    /// Answer this to what verifies, to see what the sender makes of it.
+    /// The status of the response to a verified delivery, to test the reaction of the sender.
     #[arg(long, value_name = "STATUS", default_value = "200")]
     status: u16,
     /// Print events as they are, one JSON object a line.
@@ -36,20 +36,27 @@ pub struct ReceiveArgs {
     json: bool,
 }
 
-/// What every request needs.
+/// The state that all requests share.
 struct Receiver {
     session: SigningClient,
+    /// The published keys of the server by key id.
     keys: Mutex<HashMap<String, PublicKey>>,
+    /// The status of the response to a verified delivery.
     status: StatusCode,
     json: bool,
 }
 
 impl ReceiveArgs {
+    /// Receives webhooks until Ctrl-C.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the keys of the server cannot be fetched, or the address cannot be bound.
     pub async fn run(self) -> anyhow::Result<()> {
         let session = SigningClient::open(&self.profile, None, Version::Draft15, false)?;
         let status = StatusCode::from_u16(self.status).context("--status")?;
         let receiver = Receiver { session, keys: Mutex::default(), status, json: self.json };
-        // A server that cannot be asked is known at once, not with the first delivery.
+        // The keys are fetched at once, so that an unreachable server is reported before the first delivery.
         *receiver.keys.lock().await = receiver.published().await?;
         let address = self.listen.resolve().with_context(|| format!("cannot resolve {}", self.listen))?;
         let listener =
@@ -60,6 +67,7 @@ impl ReceiveArgs {
     }
 }
 
+/// Verifies a delivery and prints its events.
 async fn receive(
     State(receiver): State<Arc<Receiver>>,
     method: Method,
@@ -81,7 +89,7 @@ async fn receive(
 }
 
 impl Receiver {
-    /// Verifies signature and digest; by which version and key.
+    /// Verifies signature and digest, and returns a text with the key and the version.
     async fn verify(
         &self,
         method: &Method,
@@ -104,7 +112,7 @@ impl Receiver {
         };
         let now = SystemClock::default().now().as_second();
         let mut refusal = None;
-        // The base of draft 15 is that of RFC 9421.
+        // Draft 15 and RFC 9421 have the same signature base.
         for (version, name) in [(Version::Draft6, "draft 6"), (Version::Draft15, "draft 15 or RFC 9421")] {
             match httpsig::verify(&message, &presented, &key, version, &Policy::default(), now) {
                 Ok(()) => return Ok(format!("signed by {id} ({name})")),
@@ -114,7 +122,7 @@ impl Receiver {
         Err(refusal.map_or_else(|| anyhow::anyhow!("no version"), Into::into))
     }
 
-    /// The key of this id; one that is not known may be new.
+    /// Returns the key of this id. An unknown key may be new, so the published keys are fetched again.
     async fn key(&self, id: &str) -> anyhow::Result<PublicKey> {
         let mut keys = self.keys.lock().await;
         if !keys.contains_key(id) {
@@ -123,6 +131,7 @@ impl Receiver {
         keys.get(id).cloned().with_context(|| format!("the key {id} is not among those of /auth/verify_keys"))
     }
 
+    /// Fetches the keys that the server publishes for its deliveries.
     async fn published(&self) -> anyhow::Result<HashMap<String, PublicKey>> {
         let answer = self.session.ask(&Method::GET, "/auth/verify_keys", None).await?;
         let keys = answer["keys"].as_array().into_iter().flatten();
@@ -133,6 +142,7 @@ impl Receiver {
         .collect()
     }
 
+    /// Prints the events of a package.
     fn show(&self, body: &[u8]) {
         let package: Value = serde_json::from_slice(body).unwrap_or_default();
         for event in package["payload"].as_array().into_iter().flatten() {

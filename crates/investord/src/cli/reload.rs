@@ -15,22 +15,25 @@ use crate::store::tools::diagnostics::DiagnosisLevel;
 use crate::telemetry::{self, LogControl, filter};
 use crate::tls;
 
-/// What a process has been started with, and the handles to change it.
+/// The configuration of a running process, and the handles to change it.
 pub struct Reload {
+    /// The sources of the configuration, which are read again.
     pub sources: Sources,
-    /// As it was read at the start, with the addresses as they were written.
+    /// The configuration at the start, with the addresses in their configured form.
     pub started: Config,
     pub log: LogControl,
-    /// Of a process that answers clients.
+    /// The handles of a server; `None` for a worker.
     pub server: Option<OfServer>,
 }
 
+/// The handles to change a running server.
 pub struct OfServer {
+    /// The certificate of the main listener, if it has TLS.
     pub tls: Option<RustlsConfig>,
 }
 
 impl Reload {
-    /// Reads everything again for every SIGHUP, for as long as it is polled.
+    /// Reloads the configuration at every SIGHUP, for as long as the future is polled.
     #[cfg(unix)]
     pub async fn run(mut self, app: App, mut hangups: tokio::signal::unix::Signal) {
         while hangups.recv().await.is_some() {
@@ -38,11 +41,13 @@ impl Reload {
         }
     }
 
+    /// Reloads everything that can change without a restart.
     async fn once(&mut self, app: &App) {
         let config = match Config::load(&self.sources) {
             Ok(config) => config,
             Err(error) => {
                 refused("configuration", format_args!("{error:#}"));
+                // The files named at the start are reloaded even if the configuration is invalid.
                 self.started.clone()
             }
         };
@@ -54,11 +59,12 @@ impl Reload {
         self.reload_level(&config);
     }
 
-    /// Names settings that differ from those of the start and stay as they are.
+    /// Logs the settings that differ from those at the start and need a restart.
     fn name_the_others(&self, config: &Config) {
         let settings = |config: &Config| serde_json::to_value(config).unwrap_or_default();
         let (mut before, mut now) = (settings(&self.started), settings(config));
         for settings in [&mut before, &mut now] {
+            // These settings are reloaded, so they are not compared.
             settings["tenants"] = Value::Null;
             settings["log"]["level"] = Value::Null;
             if let Some(files) = settings["tls"].as_object_mut() {
@@ -73,9 +79,10 @@ impl Reload {
         }
     }
 
+    /// Changes the log level.
     fn reload_level(&self, config: &Config) {
         let level = config.log.level.as_str();
-        // Said before if the new level is the quieter one, and after if it is not.
+        // The message is logged before the change if the new level may suppress it, otherwise after it.
         let is_heard = tracing::enabled!(tracing::Level::INFO);
         let say = || tracing::info!(what = "log.level", level, "reloaded");
         if is_heard && filter(level).is_ok() {
@@ -90,6 +97,7 @@ impl Reload {
 }
 
 impl OfServer {
+    /// Replaces the certificate and its key. The old ones stay if the new ones cannot be used.
     fn reload_certificate(&self, app: &App, config: &Config) {
         let (Some(handle), Some(files)) = (&self.tls, &config.tls) else { return };
         match server_config(files) {
@@ -111,6 +119,7 @@ impl OfServer {
     }
 }
 
+/// Applies the tenants file again.
 async fn reload_tenants(app: &App, config: &Config) {
     let Some(file) = &config.tenants else { return };
     let provisioner = Provisioner {
@@ -129,11 +138,12 @@ async fn reload_tenants(app: &App, config: &Config) {
     }
 }
 
+/// Logs that a part was not reloaded.
 fn refused(what: &str, error: impl Display) {
     tracing::error!(what, %error, "not reloaded: what was loaded before stays");
 }
 
-/// Logs what is wrong with certificates, or soon will be.
+/// Logs the certificates that have expired or will expire soon.
 pub fn warn_of_certificates(app: &App, config: &Config) {
     for found in certificates::examine(config, app.clock.now()) {
         if found.level != DiagnosisLevel::Good {

@@ -7,10 +7,10 @@ use crate::config::{Address, Config, Risk};
 use crate::store::Database;
 use crate::store::tools::diagnostics::readable_by_others;
 
-/// A setting that is dangerous, the risk that it is, and why.
+/// A dangerous setting, its risk, and the explanation.
 pub type Objection = (&'static str, Risk, String);
 
-/// Everything about a configuration that is dangerous.
+/// Returns all dangerous settings of a configuration, whether or not their risk is accepted.
 pub fn objections(config: &Config, mode: Mode) -> Vec<Objection> {
     let mut found = Vec::new();
     let mut object = |what, risk, objection: Option<String>| {
@@ -27,6 +27,7 @@ pub fn objections(config: &Config, mode: Mode) -> Vec<Objection> {
     let operators = config.operator_address();
     let addresses = [
         ("listen", &config.listen, config.tls.is_some() || has_tls_in_front),
+        // The operator API has no TLS of its own.
         ("operator_listen", &operators, false),
     ];
     for (what, address, is_encrypted) in addresses.into_iter().filter(|(_, address, _)| !is_local(address)) {
@@ -54,12 +55,13 @@ pub fn objections(config: &Config, mode: Mode) -> Vec<Objection> {
     found
 }
 
-/// Whether only this machine reaches an address. One that cannot be resolved is another's complaint.
+/// Returns whether an address is reachable from this machine only. An address that cannot be resolved counts as remote;
+/// its listener reports the cause.
 fn is_local(address: &Address) -> bool {
     address.resolve().is_ok_and(|address| address.ip().is_loopback())
 }
 
-/// Says how to take a risk.
+/// Returns the instruction for accepting a risk.
 pub fn how_to_allow(risk: Risk) -> String {
     format!("to take the risk, start with `--allow {risk}`")
 }

@@ -18,8 +18,8 @@ use crate::store::encryption::MasterKey;
 use crate::store::{self, Database, Store, tenants};
 use crate::telemetry::{self, LogControl};
 
-/// Threads for what waits for the processor or the disk: scans and passwords, which have budgets of their own, so that
-/// neither waits for the other, and some for the system's names at start.
+/// Number of threads for blocking work: scans and passwords, which have budgets of their own, so that neither waits for
+/// the other, and four for the resolution of names at the start.
 const BLOCKING: usize = store::SCANS + PASSWORDS + 4;
 
 #[derive(Args)]
@@ -34,6 +34,11 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// Starts a server, with its worker unless `--no-worker` is given.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the configuration cannot be used, or a listener fails.
     pub fn run(self) -> anyhow::Result<()> {
         let mut sources = self.location.sources();
         self.listen.add_to(&mut sources.command_line);
@@ -54,6 +59,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Runs the background work until SIGTERM or Ctrl-C.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the configuration cannot be used.
     pub fn run(self) -> anyhow::Result<()> {
         let sources = self.location.sources();
         let mut config = Config::load(&sources)?;
@@ -81,11 +91,11 @@ impl Worker {
     }
 }
 
-/// A server that holds its database and its addresses, and does not answer yet.
+/// A server that has opened its database and bound its addresses, but does not serve yet.
 pub struct Started {
     pub provisioner: Provisioner,
     pub config: Config,
-    /// With the addresses as they were written.
+    /// The configuration with the addresses in their configured form, to be compared after SIGHUP.
     written: Config,
     tenants: Option<DeclaredTenant>,
     listeners: Listeners,
@@ -94,9 +104,14 @@ pub struct Started {
 }
 
 impl Started {
+    /// Checks the configuration, starts the log and opens the database.
+    ///
+    /// # Errors
+    ///
+    /// Fails with one message about all settings that cannot be used.
     pub fn new(mut config: Config, mode: Mode) -> anyhow::Result<Self> {
         let written = config.clone();
-        // First: nothing is made for a server that does not start.
+        // The checks come first, so that a refused start creates no files.
         let ReadyToServe { master_key, tenants, listeners } =
             checks::of_server(&mut config, mode).for_server()?;
         let log = telemetry::start_log(&config.log)?;
@@ -105,8 +120,12 @@ impl Started {
         Ok(Self { provisioner, config, written, tenants, listeners, log, mode })
     }
 
-    /// Applies the tenants file, says that it is ready, and serves until SIGTERM or ctrl-c. What is read from
-    /// `sources` is read again after SIGHUP.
+    /// Applies the tenants file, calls `ready`, and serves until SIGTERM or Ctrl-C. The settings in `sources` are read
+    /// again after SIGHUP.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenants file is refused, or a listener fails.
     pub fn serve(
         self,
         worker: bool,
@@ -131,7 +150,7 @@ impl Started {
     }
 }
 
-/// Says in one line what runs where. Listeners are taken and the database is open.
+/// Logs version, addresses and database in one line. The listeners are bound and the database is open by then.
 async fn say_what_is_served(app: &App, worker: bool) -> anyhow::Result<()> {
     let config = &app.config;
     tracing::info!(
@@ -149,7 +168,7 @@ async fn say_what_is_served(app: &App, worker: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The models of all tenants, each once.
+/// Returns the operating models of all tenants, each once.
 async fn models(store: &Store) -> anyhow::Result<String> {
     let all = store.read("tenants.all", tenants::all).await?;
     let mut models = Vec::new();
@@ -163,7 +182,7 @@ async fn models(store: &Store) -> anyhow::Result<String> {
     Ok(models.join(" "))
 }
 
-/// Opens the register for a process that serves it, with the lock that keeps a second one off SQLite.
+/// Opens the register for a process that serves it, with the lock against a second process on SQLite.
 fn open(master_key: MasterKey, config: &Config) -> anyhow::Result<Provisioner> {
     let database = config.database()?;
     if let Database::Sqlite(file) = &database {
@@ -172,6 +191,7 @@ fn open(master_key: MasterKey, config: &Config) -> anyhow::Result<Provisioner> {
     Ok(provisioner(master_key, Store::open(&database)?))
 }
 
+/// Verifies the master key, applies the tenants file, and builds the application.
 async fn app(
     provisioner: Provisioner,
     config: Config,
@@ -183,6 +203,7 @@ async fn app(
     if let Some(wanted) = wanted {
         provisioner.apply(wanted).await.context("tenants file")?;
     }
+    // This is checked after the tenants file, because that file can set the policy.
     if mode == Mode::Production && !config.allow.contains(&Risk::Simulation) {
         let tenants = provisioner.store.read("tenants.all", tenants::all).await?;
         if let Some(tenant) = tenants.iter().find(|tenant| tenant.settings.simulates()) {
@@ -194,12 +215,13 @@ async fn app(
     App::new(config, mode, clock, ids, store, master_key)
 }
 
+/// Builds the runtime of a server or worker.
 fn runtime() -> std::io::Result<Runtime> {
     let mut runtime = Builder::new_multi_thread();
     runtime.max_blocking_threads(BLOCKING).enable_all().build()
 }
 
-/// Begins to listen for SIGHUP, where there are signals.
+/// Starts to reload at SIGHUP, on systems that have signals.
 #[cfg(unix)]
 fn reload_on_hangup(app: &App, reload: Reload) -> anyhow::Result<Option<JoinHandle<()>>> {
     let hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
@@ -211,6 +233,7 @@ fn reload_on_hangup(_: &App, _: Reload) -> anyhow::Result<Option<JoinHandle<()>>
     Ok(None)
 }
 
+/// Waits for Ctrl-C or SIGTERM.
 async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

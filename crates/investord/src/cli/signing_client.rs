@@ -15,28 +15,30 @@ use super::target::{BaseUrl, Target};
 use crate::clock::{Clock, Ids, SystemClock, SystemIds};
 use crate::outbound;
 
-/// Seconds before its end at which a token is no longer used.
+/// Seconds before its expiry from which a token is no longer used, because it could expire on the way.
 const TOKEN_MARGIN: i64 = 5;
+/// Timeout of a request, which must exceed the 20 seconds of a long poll for events.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A token kept beside the profile, for as long as it is good.
+/// A token that is stored beside the profile until it expires.
 #[derive(Serialize, Deserialize)]
 struct KeptToken {
     url: String,
     client_id: String,
     scopes: Vec<String>,
     access_token: String,
-    /// Unix seconds.
+    /// Expiry in Unix seconds.
     until: i64,
 }
 
+/// The response to a token request (RFC 6749 section 5.1).
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
     expires_in: i64,
 }
 
-/// A client with everything that does not change between two requests.
+/// A client with the state that its requests share.
 pub struct SigningClient {
     http: reqwest::Client,
     server: BaseUrl,
@@ -45,22 +47,27 @@ pub struct SigningClient {
     key: SigningKey,
     version: Version,
     verbose: bool,
-    /// Where the token is kept.
+    /// Path of the file with the stored token.
     kept: PathBuf,
 }
 
-/// What is sent beside what every request has.
+/// The variable parts of a request.
 #[derive(Default)]
 pub struct SignedSend<'a> {
-    /// JSON.
+    /// The body in JSON.
     pub body: Option<&'a [u8]>,
+    /// The idempotency key of a `POST`; a random one by default.
     pub idempotency_key: Option<&'a str>,
-    /// As in `accept: text/csv`.
+    /// Further headers, as in `accept: text/csv`.
     pub headers: &'a [String],
 }
 
 impl SigningClient {
-    /// Reads a profile, and the private key in it that is named, or the first.
+    /// Reads a profile, and the private key in it that `key` names, by default the first one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the profile or the key cannot be read.
     pub fn open(
         options: &ProfileOptions,
         key: Option<&str>,
@@ -75,7 +82,12 @@ impl SigningClient {
         Ok(Self { http, server, key_id: key_id.to_owned(), key, version, verbose, kept, profile })
     }
 
-    /// Sends a signed request with an access token.
+    /// Sends a signed request with an access token. A request that is refused with a stored token is repeated once with
+    /// a new one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or issues no token.
     pub async fn call(
         &self,
         method: &Method,
@@ -88,12 +100,16 @@ impl SigningClient {
         if answer.status() != StatusCode::UNAUTHORIZED || std::fs::remove_file(&self.kept).is_err() {
             return Ok(answer);
         }
-        // The token may have been kept from a register that is no more.
+        // The stored token may be from a register that no longer exists.
         let token = self.token().await?;
         self.send(method, target, &headers(method, sending, &token)?, body()).await
     }
 
-    /// Sends a signed request that must succeed; the JSON that is answered.
+    /// Sends a signed request that must succeed, and returns the JSON of the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
     pub async fn ask(&self, method: &Method, target: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let text = body.map(Value::to_string);
         let sending = SignedSend { body: text.as_deref().map(str::as_bytes), ..SignedSend::default() };
@@ -105,7 +121,7 @@ impl SigningClient {
         Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
     }
 
-    /// The access token: the kept one while it is good, or a new one.
+    /// Returns the stored access token while it is valid, otherwise a new one.
     async fn token(&self) -> anyhow::Result<String> {
         let Profile { url, client_id, client_secret, scopes, .. } = &self.profile;
         let now = SystemClock::default().now().as_second();
@@ -140,11 +156,12 @@ impl SigningClient {
             access_token: token.access_token.clone(),
             until: now + token.expires_in,
         };
-        // A folder that cannot be written to costs a token request per call, no more.
+        // A token that cannot be stored costs one token request per call, nothing more.
         let _ = private_file::replace(&self.kept, &serde_json::to_string(&keep)?);
         Ok(token.access_token)
     }
 
+    /// Signs and sends a request.
     async fn send(
         &self,
         method: &Method,
@@ -178,7 +195,7 @@ impl SigningClient {
     }
 }
 
-/// The base without the access token, which somebody may paste into a ticket.
+/// Removes the access token from a signature base, because users paste the output into tickets.
 fn redacted(base: &str) -> String {
     let lines = base.lines().map(|line| match line.find("Bearer ") {
         Some(at) if line.trim_start_matches('"').starts_with("authorization") => {
@@ -189,7 +206,7 @@ fn redacted(base: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The headers of a request, but for digest and signature.
+/// Returns the headers of a request, except digest and signature.
 fn headers(method: &Method, sending: &SignedSend<'_>, token: &str) -> anyhow::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -8,22 +8,27 @@ use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, finding};
 use crate::store::{StoreError, Tx, tenants};
 
-/// How long nothing may have been refused before a tenant is thought to be ready.
+/// Period without a refused signature after which a tenant is considered ready: seven days.
 const QUIET: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Tenants of each kind that are named.
+/// Maximum number of tenants of each kind that the diagnosis names.
 const MOST_NAMED: usize = 10;
 
-/// What the counts of a tenant's clients tell.
+/// The conclusion from the counts of a tenant's clients.
 #[derive(Debug, PartialEq)]
 enum StrictnessVerdict {
+    /// Strict signatures would have refused no signature within [`QUIET`].
     Ready,
-    /// A client signs as a strict tenant does not take it.
+    /// A client sends signatures that a strict tenant refuses.
     NotReady(String),
-    /// Signatures were counted for less than [`QUIET`], or there was none in it.
+    /// Signatures were counted for less than [`QUIET`], or none was received within it.
     Unknown,
 }
 
-/// Says of all tenants together what `strict_signatures` would do.
+/// Diagnoses the effect of `strict_signatures` on all tenants that do not demand them (decision W21).
+///
+/// # Errors
+///
+/// Fails if the counts cannot be read.
 pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
     let (mut ready, mut not_ready, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for tenant in tenants::all(tx)?.into_iter().filter(|tenant| !tenant.settings.strict_signatures) {
@@ -50,6 +55,7 @@ pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
     Ok(finding(DiagnosisLevel::Good, "strict_signatures", found))
 }
 
+/// Decides from the counts of its clients whether a tenant is ready.
 fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> StrictnessVerdict {
     let recent = |at: Timestamp| now.duration_since(at) < QUIET;
     let refused = counts.iter().find_map(|(client, count)| {
@@ -65,6 +71,7 @@ fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> StrictnessVer
     }
 }
 
+/// Lists the first names, and the number of the others.
 fn some(names: &[String]) -> String {
     let first = names[..names.len().min(MOST_NAMED)].join(", ");
     match names.len().saturating_sub(MOST_NAMED) {
@@ -84,7 +91,8 @@ mod tests {
         Timestamp::from_second(NOW - hours * HOUR).unwrap()
     }
 
-    /// Hours ago: when counting began, when a signature was last counted, when one was last refused.
+    /// Decides about clients, each given by hours: since counting began, since the last counted signature, and since
+    /// the last refused one.
     fn verdict(clients: &[(i64, i64, Option<i64>)]) -> StrictnessVerdict {
         let counts: Vec<_> = clients
             .iter()

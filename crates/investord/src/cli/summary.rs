@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::table::{self, age, cell, wrapped};
 use crate::domain::users::history::differences;
 
-/// Shows who a user is, how they stand and why, and what is open.
+/// Formats a user: person, status, the reasons for an inactive status, and open work.
 pub fn user(shown: &Value) -> String {
     let user = &shown["user"];
     let mut text = format!(
@@ -30,7 +30,7 @@ pub fn user(shown: &Value) -> String {
     text.trim_end().to_owned()
 }
 
-/// Shows what identifies a user and what is asked of their data.
+/// Formats the identifiers, checks, open data changes and tax residencies of a user.
 fn identification(shown: &Value) -> String {
     let mut text = section(
         "Identifiers",
@@ -76,7 +76,7 @@ fn identification(shown: &Value) -> String {
     text
 }
 
-/// Shows what a user has, and what is still to be done.
+/// Formats the account groups, accounts and pending jobs of a user.
 fn possessions(shown: &Value) -> String {
     let accounts: &[Column] = &[
         ("id", |one| cell(&one["id"])),
@@ -101,14 +101,15 @@ fn possessions(shown: &Value) -> String {
     text
 }
 
-/// A column of a section: its title, and what it shows of an item.
+/// A column of a section: its title, and the function that formats its cells.
 type Column = (&'static str, fn(&Value) -> String);
 
+/// Returns the items of a list, or none if the value is no list.
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-/// A table under a title; nothing for an empty list.
+/// Formats a table under a title; an empty list results in an empty text.
 fn section(title: &str, list: &Value, columns: &[Column]) -> String {
     let rows: Vec<Vec<String>> =
         items(list).map(|item| columns.iter().map(|(_, of)| of(item)).collect()).collect();
@@ -119,6 +120,7 @@ fn section(title: &str, list: &Value, columns: &[Column]) -> String {
     format!("\n{title}\n{}\n", table::rows(&header, rows))
 }
 
+/// Formats the postal address, email address and telephone number of a user on one line.
 fn address(user: &Value) -> String {
     let address = &user["address"];
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -134,6 +136,7 @@ fn address(user: &Value) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// Formats the findings of an identifier, one per line.
 fn findings(identifier: &Value) -> String {
     let told = items(&identifier["faults"])
         .map(|fault| format!("{}: {}", cell(&fault["severity"]), cell(&fault["message"])));
@@ -141,6 +144,7 @@ fn findings(identifier: &Value) -> String {
     if told.is_empty() { "none".to_owned() } else { told.join("\n") }
 }
 
+/// Formats the author and the reason of a decision about a check.
 fn decided(check: &Value) -> String {
     match (check["decided_by"].as_str(), check["reason"].as_str()) {
         (Some(by), Some(reason)) => format!("{by}: {reason}"),
@@ -149,7 +153,7 @@ fn decided(check: &Value) -> String {
     }
 }
 
-/// Shows a history: when, what, by whom, and what has changed, old and new.
+/// Formats a history: instant, type, actor, and the changed members with old and new values.
 pub fn history(events: &Value) -> String {
     let rows = items(events).map(|event| {
         let object = &event["object"];
@@ -164,11 +168,12 @@ pub fn history(events: &Value) -> String {
     if rows.is_empty() { "none".to_owned() } else { table::rows(&["when", "what", "by", "details"], rows) }
 }
 
+/// Formats a changed member.
 fn changed(member: &Value, old: &Value, new: &Value) -> String {
     format!("{}: {} → {}", cell(member), cell(old), cell(new))
 }
 
-/// Shows what an operator has just done, as it is on record.
+/// Formats the record of an operator's action.
 pub fn action(done: &Value) -> String {
     let by = format!("{} is on record, by {}", cell(&done["action"]), cell(&done["actor"]["name"]));
     let why = done["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -178,12 +183,13 @@ pub fn action(done: &Value) -> String {
     lines.join("\n")
 }
 
-/// Shows what waits for a decision: each with its id, age, user, what is now and what would be.
+/// Formats the pending reviews: id, age, user, and the current and proposed values of each.
 pub fn reviews(waiting: &Value) -> String {
     let all: Vec<String> = items(waiting).map(review).collect();
     if all.is_empty() { "nothing waits for a decision".to_owned() } else { all.join("\n\n") }
 }
 
+/// Formats a pending review.
 fn review(one: &Value) -> String {
     let (matter, preview) = (&one["matter"], &one["preview"]);
     let kind = match matter["type"].as_str() {
@@ -218,7 +224,7 @@ fn review(one: &Value) -> String {
     blocks.join("\n")
 }
 
-/// Shows operators: who they are, whose users they see, since when.
+/// Formats operators: name, role, the tenant whose users they see, and the instants of creation and deactivation.
 pub fn operators(all: &Value) -> String {
     let rows = items(all).map(|one| {
         let tenant = one["tenant"].as_str().unwrap_or("(all)").to_owned();

@@ -4,12 +4,14 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableStyle, Width
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// Minimum width of a table, in columns of the terminal.
 const NARROWEST: u16 = 80;
+/// Maximum width of a table, and its width without a terminal.
 const WIDEST: u16 = 120;
-/// Letters of a word that is not broken: those of a UUID.
+/// Maximum number of characters of a word that is not broken: those of a UUID.
 const WHOLE: usize = 36;
 
-/// Lays out rows under a header; cells may have several lines.
+/// Formats rows under a header. Cells may have several lines.
 pub fn rows(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = fitting();
     let whole: Vec<usize> = (0..header.len()).map(|at| longest_word(header[at], &rows, at)).collect();
@@ -18,21 +20,21 @@ pub fn rows(header: &[&str], rows: Vec<Vec<String>>) -> String {
     for (at, longest) in whole.into_iter().enumerate() {
         let longest = u16::try_from(longest.min(WHOLE)).unwrap_or_default();
         if let Some(column) = table.column_mut(at) {
-            // With the blanks on both sides.
+            // The padding on both sides is a part of the width.
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(longest + 2)));
         }
     }
     table.trim_fmt()
 }
 
-/// The longest word of a column, or as much of it as must not be broken.
+/// Returns the length of the longest word of a column that must not be broken.
 fn longest_word(title: &str, rows: &[Vec<String>], at: usize) -> usize {
     let cells = rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
     let words = cells.chain([title]).flat_map(str::split_whitespace);
     words.map(|word| word.chars().count()).filter(|length| *length <= WHOLE).max().unwrap_or_default()
 }
 
-/// Lays out an object as lines of name and value, an array of objects as a table.
+/// Formats an object as lines of name and value, and an array of objects as a table.
 pub fn of(value: &Value) -> String {
     match value {
         Value::Array(items) => {
@@ -52,7 +54,7 @@ pub fn of(value: &Value) -> String {
     }
 }
 
-/// Breaks a line that is too long between its words.
+/// Breaks a long line between its words.
 pub fn wrapped(line: &str) -> String {
     let mut table = fitting();
     table.add_row([line]);
@@ -62,6 +64,7 @@ pub fn wrapped(line: &str) -> String {
     table.trim_fmt()
 }
 
+/// Creates a table with the width of the terminal, within the limits.
 fn fitting() -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
@@ -70,7 +73,7 @@ fn fitting() -> Table {
     table
 }
 
-/// Puts a value into a cell: an instant without its seconds, nothing as a hyphen.
+/// Formats a value: an instant without its seconds, `null` as a hyphen.
 pub fn cell(value: &Value) -> String {
     match value {
         Value::String(text) => instant(text).unwrap_or_else(|| text.clone()),
@@ -85,13 +88,13 @@ pub fn cell(value: &Value) -> String {
     }
 }
 
-/// An instant as people write it, in UTC.
+/// Formats an instant of RFC 3339 in UTC without its seconds, or returns `None` for any other text.
 fn instant(text: &str) -> Option<String> {
     let at: Timestamp = text.parse().ok().filter(|_| text.ends_with('Z'))?;
     Some(at.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
-/// How long ago, in the two largest units.
+/// Formats a duration in its two largest units.
 pub fn age(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

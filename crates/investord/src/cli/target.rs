@@ -6,17 +6,17 @@ use anyhow::{Context, bail, ensure};
 use reqwest::{Client, ClientBuilder};
 use url::{Host, Url};
 
-/// The server that a command speaks to.
+/// The base address of the server that a command calls.
 pub struct BaseUrl {
     url: Url,
 }
 
 impl BaseUrl {
-    /// Reads the address of a server; `what` names where it was configured.
+    /// Parses the address of a server. `what` names its setting in errors.
     ///
     /// # Errors
     ///
-    /// Fails if the text is no http or https address, or has parts that a base address has not.
+    /// Fails if the text is no http or https address, or has parts that a base address must not have.
     pub fn parse(text: &str, what: &str) -> anyhow::Result<Self> {
         let base =
             Url::parse(text).with_context(|| format!("{what} is no address of the form https://HOST"))?;
@@ -29,22 +29,22 @@ impl BaseUrl {
         Ok(Self { url: base })
     }
 
-    /// The address of a target on this server.
+    /// Returns the address of a target on this server.
     ///
     /// # Errors
     ///
-    /// Fails if the target is no path, or leads elsewhere.
+    /// Fails if the address is invalid or leads to another server.
     pub fn join(&self, target: &Target) -> anyhow::Result<Url> {
         let base = self.url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{base}{}", target.0)).context("the target makes no address")?;
-        // Nothing of a path changes the origin; credentials go with this address, so it is looked at once more.
+        // A parsed target cannot change the origin. It is checked again because credentials are sent to this address.
         let is_own =
             url.origin() == self.url.origin() && url.username().is_empty() && url.password().is_none();
         ensure!(is_own, "the target leads to another server");
         Ok(url)
     }
 
-    /// Tells whether the server is on this machine.
+    /// Returns whether the server is on this machine.
     pub fn is_local(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -54,7 +54,8 @@ impl BaseUrl {
         }
     }
 
-    /// A client that follows no redirect, and shows a proxy nothing that TLS would not hide from it.
+    /// Returns a client that follows no redirects, and uses a proxy for https only, where TLS hides the request from
+    /// it.
     pub fn client(&self) -> ClientBuilder {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -63,11 +64,12 @@ impl BaseUrl {
     }
 }
 
-/// A path with its query, which begins at the root of a server.
+/// A path with its query, beginning at the root of a server.
 #[derive(Clone, Debug)]
 pub struct Target(String);
 
 impl Target {
+    /// Returns the path with its query.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -105,7 +107,7 @@ impl FromStr for Target {
     }
 }
 
-/// A text as one segment of a path.
+/// Percent-encodes a text as one segment of a path (RFC 3986 section 2.1).
 pub fn segment(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
@@ -165,7 +167,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is joined stays at home.
+        /// Joins arbitrary texts, none of which may change the origin.
         #[test]
         fn no_target_leads_elsewhere(text in "[/@:.\\\\?#a-z\\[\\]% \t]{0,20}|\\PC{0,20}") {
             for base in ["http://127.0.0.1:8080", "https://register.example/v1/", "http://[::1]:1"] {

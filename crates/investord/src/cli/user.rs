@@ -11,28 +11,28 @@ use crate::domain::users::search::SearchField;
 
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// Find users by whole values; of several all have to be theirs.
+    /// Find users by whole values, all of which have to match.
     Find {
         #[command(flatten)]
         wanted: SearchArgs,
         #[command(flatten)]
         server: OperatorServer,
     },
-    /// Who a user is, how they stand, and why they are not active; with --json all that is known.
+    /// Show person and status of a user, and why they are not active; with --json everything in the register.
     Show {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         server: OperatorServer,
     },
-    /// All that has happened to a user: what has changed, who has decided it, and why.
+    /// Show the history of a user: changes, decisions and reasons.
     History {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         server: OperatorServer,
     },
-    /// Order what happens to a user next; under `review_policy = "simulate"` alone.
+    /// Order the next outcome of a user; under `review_policy = "simulate"` alone.
     Order {
         next: NextOutcome,
         #[arg(value_parser = parse::uuid)]
@@ -87,7 +87,7 @@ pub enum NextOutcome {
     DataChange,
     /// The next check has this outcome.
     Check,
-    /// The next offboarding is held until somebody releases it.
+    /// The next offboarding is held until an operator releases it.
     Offboarding,
     /// The next activation takes so many seconds.
     Activation,
@@ -108,6 +108,11 @@ pub enum ActionArgs {
 }
 
 impl UserCommand {
+    /// Sends the request of the command and prints the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             UserCommand::Find { wanted, server } => {
@@ -158,7 +163,7 @@ impl UserCommand {
     }
 }
 
-/// What tells people apart at a glance.
+/// Reduces users to the members by which an operator distinguishes them.
 fn brief(found: &Value) -> Value {
     let names = ["id", "first_name", "last_name", "birth_date", "status", "created_at"];
     let rows = found.as_array().into_iter().flatten();

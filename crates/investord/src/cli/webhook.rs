@@ -10,12 +10,12 @@ use super::{parse, summary, table};
 
 #[derive(Subcommand)]
 pub enum WebhookCommand {
-    /// All webhooks, and how they fare.
+    /// All webhooks, with the state of their delivery.
     List {
         #[command(flatten)]
         server: OperatorServer,
     },
-    /// One webhook: what was asked for, last success, failures in a row, backlog, next attempt.
+    /// One webhook: configuration, last success, failures in a row, backlog, next attempt.
     Show {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
@@ -41,20 +41,20 @@ pub enum WebhookCommand {
         #[command(flatten)]
         server: OperatorServer,
     },
-    /// What clients and operators have done to a webhook.
+    /// The actions of clients and operators on a webhook.
     History {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
         #[command(flatten)]
         server: OperatorServer,
     },
-    /// Send nothing until it is resumed; what happens meanwhile waits.
+    /// Send nothing until it is resumed; events wait meanwhile.
     Pause(MendArgs),
     /// Send again.
     Resume(MendArgs),
-    /// Try what has failed again at once.
+    /// Retry a failed package at once.
     Retry(MendArgs),
-    /// Never send the package that comes next: it is poison to its receiver.
+    /// Never send the next package, because its receiver cannot process it.
     Skip(MendArgs),
     /// Send a package once more, behind those that are open.
     Resend {
@@ -64,7 +64,7 @@ pub enum WebhookCommand {
         #[command(flatten)]
         mend: MendArgs,
     },
-    /// Tell everything again from there on.
+    /// Send all events again from a position on.
     Replay {
         /// Id or position of an event, or an instant as in 2026-03-02T08:30:00Z.
         #[arg(long)]
@@ -94,6 +94,11 @@ pub struct MendArgs {
 }
 
 impl WebhookCommand {
+    /// Sends the request of the command and prints the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
     pub async fn run(self) -> anyhow::Result<()> {
         let (action, MendArgs { id, reason, server }, package, from) = match self {
             WebhookCommand::List { server } => {
@@ -136,16 +141,18 @@ impl WebhookCommand {
     }
 }
 
+/// Requests a resource of the tenant.
 async fn get(server: &OperatorServer, path: &str) -> anyhow::Result<Value> {
     server.send(Method::GET, &format!("{}{path}", server.tenant().await?), None).await
 }
 
+/// Requests a resource of the tenant and prints it.
 async fn shown(server: &OperatorServer, path: &str) -> anyhow::Result<()> {
     server.show(&get(server, path).await?, table::of);
     Ok(())
 }
 
-/// What tells webhooks apart at a glance.
+/// Reduces webhooks to the members by which an operator distinguishes them.
 fn brief(all: &Value) -> Value {
     let rows = all.as_array().into_iter().flatten();
     rows.map(|webhook| {

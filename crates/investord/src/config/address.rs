@@ -8,31 +8,34 @@ use std::str::FromStr;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// `HOST:PORT` as it was configured. A name is resolved when the address is needed.
+/// `HOST:PORT` as configured. A name is resolved when the address is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// An IPv6 address stands here without brackets.
+    /// A name or an IP address; an IPv6 address has no brackets here.
     host: String,
     port: u16,
 }
 
+/// The form of an address, for error messages.
 const FORM: &str = "HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or localhost:8080";
 
+/// The error for a text of another form.
 #[derive(Debug, thiserror::Error)]
 #[error("must be {FORM}")]
 pub struct NotAnAddress;
 
 impl Address {
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Looks the address up. Of several IPv4 comes first, so that `localhost` is 127.0.0.1, the address that clients
-    /// try as well.
+    /// Resolves the address. Among several, an IPv4 address takes precedence, so that `localhost` is 127.0.0.1, the
+    /// address that clients try as well.
     ///
     /// # Errors
     ///
-    /// Fails if the system does not know the name.
+    /// Fails if the system cannot resolve the name.
     pub fn resolve(&self) -> io::Result<SocketAddr> {
         let found: Vec<SocketAddr> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
         let preferred = found.iter().find(|address| address.is_ipv4()).or(found.first());
@@ -60,6 +63,7 @@ impl FromStr for Address {
             return Ok(address.into());
         }
         let (host, port) = text.rsplit_once(':').ok_or(NotAnAddress)?;
+        // `u16` also parses a sign, as in `+80`.
         let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         match port.parse() {
             Ok(port) if is_port && is_name(host) => Ok(Self { host: host.to_owned(), port }),
@@ -68,9 +72,10 @@ impl FromStr for Address {
     }
 }
 
-/// Tells whether the text is a host name (RFC 1123 section 2.1). The last label of one is no number, so an incomplete
-/// IPv4 address, which the resolver would complete in its own way, is no name.
+/// Returns whether the text is a host name (RFC 1123 section 2.1). The last label of a name is not a number, so an
+/// incomplete IPv4 address, which the resolver would complete in its own way, is no name.
 fn is_name(host: &str) -> bool {
+    // At most 63 bytes for a label and 255 for a name on the wire, which are 253 characters (RFC 1035 section 2.3.4).
     let is_label = |label: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         !label.is_empty() && label.len() <= 63 && label.bytes().all(allowed)
@@ -99,7 +104,7 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// Takes an address as it is written, and says of anything else what it must be.
+/// The deserializer of an address in its text form. Its error contains the expected form.
 struct Written;
 
 impl Visitor<'_> for Written {

@@ -3,38 +3,66 @@
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
-/// Passwords of operators that are hashed at once: each takes 19 MiB and a core.
+/// Maximum number of operator passwords that are hashed at the same time: each takes 19 MiB and a core.
 pub const PASSWORDS: usize = 2;
 
+/// The table `[limits]`. Each process counts on its own; `docs/limits.md` lists the responses beyond each limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
+    /// Open connections of clients.
     pub connections: usize,
+    /// Open connections of clients from one address (of IPv6: one /64).
     pub connections_per_address: usize,
+    /// Open connections of operators.
     pub operator_connections: usize,
+    /// Open connections of operators from one address.
     pub operator_connections_per_address: usize,
+    /// Seconds in which a new connection has to send its first request.
     pub first_request_seconds: u64,
+    /// Seconds for which a client may read nothing of a response before the connection is closed.
     pub unread_seconds: u64,
+    /// Seconds in which a request has to be answered, the transfer of its body included.
     pub answer_seconds: u64,
+    /// Requests in progress.
     pub requests: usize,
+    /// Requests in progress of one tenant.
     pub requests_per_tenant: usize,
+    /// Token requests in progress from one address, because their client is known only from the body.
     pub token_requests_per_address: usize,
+    /// MiB of request bodies in transfer.
     pub received_mib: usize,
+    /// MiB of request bodies in transfer of one tenant.
     pub received_mib_per_tenant: usize,
+    /// MiB of responses that have not been sent yet.
     pub unsent_mib: usize,
+    /// MiB of responses to one tenant that have not been sent yet.
     pub unsent_mib_per_tenant: usize,
+    /// Lists and reports that read the store at the same time; others wait.
     pub scans: usize,
+    /// Lists and reports of one tenant that read the store at the same time.
     pub scans_per_tenant: usize,
+    /// Webhooks with a delivery in progress; others wait.
     pub deliveries: usize,
+    /// Webhooks of one tenant with a delivery in progress.
     pub deliveries_per_tenant: usize,
+    /// Test events in flight to receivers.
     pub test_calls: usize,
+    /// Test events of one tenant in flight to receivers.
     pub test_calls_per_tenant: usize,
+    /// Users of one tenant, offboarded ones included, because they stay readable (decision U10).
     pub users_per_tenant: usize,
+    /// MiB that the requests of one tenant may store in 24 hours: four times each body, and 1 KiB.
     pub written_mib_per_day: u32,
+    /// Undecided checks of one user.
     pub open_checks_per_user: usize,
+    /// Undecided data changes of one user.
     pub open_data_changes_per_user: usize,
+    /// Accounts and account groups of one user, closed ones included.
     pub accounts_per_user: usize,
+    /// Passwords of operators that wait to be verified.
     pub sign_ins: usize,
+    /// Passwords of operators from one address that wait to be verified.
     pub sign_ins_per_address: usize,
 }
 
@@ -73,9 +101,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Checks the range of every limit. A limit of 0 would refuse everything.
+    ///
     /// # Errors
     ///
-    /// Names a limit that nothing could pass.
+    /// Fails with the first limit that is out of its range.
     pub fn check(&self) -> anyhow::Result<()> {
         let limits = [
             ("connections", self.connections),
@@ -104,7 +134,8 @@ impl Limits {
         if !(1..=1_000_000_000).contains(&self.users_per_tenant) {
             bail!("limits.users_per_tenant must be between 1 and 1000000000, is {}", self.users_per_tenant);
         }
-        // Not less than the largest body takes, nor more than is counted in KiB.
+        // The minimum has room for the largest body (1 MiB counts as 4 MiB and 1 KiB), and the maximum fits the counter
+        // in KiB.
         if !(8..=1_000_000).contains(&self.written_mib_per_day) {
             bail!(
                 "limits.written_mib_per_day must be between 8 and 1000000, is {}",

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The port of DNS (RFC 1035 section 4.2).
+/// The port of DNS (RFC 1035 section 4.2), used by default.
 const PORT: u16 = 53;
 
-/// `IP` or `IP:PORT`.
+/// The address of a name server: `IP` or `IP:PORT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameServer(pub SocketAddr);
 
+/// The error for a text of another form.
 #[derive(Debug, thiserror::Error)]
 #[error("must be an IP address, with a port unless that is 53, as in 9.9.9.9 or [::1]:5353")]
 pub struct NotANameServer;

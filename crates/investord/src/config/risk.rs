@@ -5,26 +5,28 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A risk that can be taken, by the name that stands for it.
+/// A risk that an administrator can accept by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
-    /// Clients or operators are answered at a public address without TLS.
+    /// A public address for clients or operators without TLS.
     PlainHttp,
-    /// The database is reached over a network without TLS.
+    /// A database that is reached over a network without TLS.
     PlainPostgres,
-    /// Other users of the machine can read a key.
+    /// A key file that other users of the machine can read.
     ReadableKeys,
-    /// Outcomes can be ordered for a tenant, as for trying out.
+    /// A tenant whose outcomes can be ordered, as in tests.
     Simulation,
-    /// A server for development is reached from other machines.
+    /// A development server that other machines can reach.
     RemoteDevelopment,
 }
 
 impl Risk {
+    /// All risks, in the order in which messages list them.
     const ALL: [Risk; 5] =
         [Risk::PlainHttp, Risk::PlainPostgres, Risk::ReadableKeys, Risk::Simulation, Risk::RemoteDevelopment];
 
+    /// Returns the name of the risk in `allow` and `--allow`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Risk::PlainHttp => "plain-http",

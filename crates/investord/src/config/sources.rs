@@ -11,21 +11,25 @@ use serde::Serialize;
 use super::{Address, Config, Risk, parse_toml};
 use crate::domain::suggest::did_you_mean;
 
+/// Prefix of the environment variables of Investord.
 const PREFIX: &str = "INVESTORD_";
-/// Beginnings of variables of the tests, which may stand in the environment of a developer.
+/// Prefixes of the variables of the tests, which may be set in the environment of a developer.
 const OF_TESTS: [&str; 2] = ["test_", "model_"];
 
-/// Everything that a configuration is read from. It can be read again.
+/// The sources of a configuration, which can be read again.
 #[derive(Clone)]
 pub struct Sources {
+    /// The weakest source.
     pub defaults: Config,
+    /// The path of the TOML file.
     pub file: Option<PathBuf>,
-    /// Variables that belong to commands and are no settings, without the prefix and in lower case.
+    /// Variables of command options, which are no settings: without the prefix, in lower case.
     pub of_commands: Vec<String>,
+    /// The strongest source.
     pub command_line: CommandLine,
 }
 
-/// Settings that have options of their own.
+/// Settings with options of their own.
 #[derive(Clone, Default, Serialize)]
 pub struct CommandLine {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,13 +47,15 @@ pub struct CommandLine {
 }
 
 impl Sources {
-    /// Reads all of them.
+    /// Reads and merges all sources.
     pub(super) fn read(&self) -> anyhow::Result<Config> {
         let file = match &self.file {
             None => Figment::new(),
             Some(file) => {
                 let what = || format!("configuration file {}", file.display());
                 let text = std::fs::read_to_string(file).with_context(what)?;
+                // The text is parsed here first, because the error of the parser below would quote the line, which may
+                // contain a secret.
                 parse_toml::<toml::Table>(&text).with_context(what)?;
                 Figment::from(Toml::string(&text))
             }
@@ -67,7 +73,8 @@ impl Sources {
         all.extract().map_err(|error| self.without_values(&error))
     }
 
-    /// Refuses a folder that a weaker `database` would override: it is not clear which register is meant.
+    /// Refuses a data folder from a stronger source than `database`, because it is unclear which of the two registers
+    /// is meant.
     fn check_register(&self, layers: &[Figment; 3]) -> anyhow::Result<()> {
         let strongest = |key: &str| layers.iter().rposition(|layer| layer.contains(key));
         let (Some(data), Some(database)) = (strongest("data"), strongest("database")) else { return Ok(()) };
@@ -81,7 +88,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Names a setting as it is written in a layer.
+    /// Formats a setting as it is written in a layer.
     fn place(&self, layer: usize, key: &str) -> String {
         match (layer, &self.file) {
             (0, Some(file)) => format!("'{key}' in {}", file.display()),
@@ -90,7 +97,7 @@ impl Sources {
         }
     }
 
-    /// Says what is wrong with the configuration, by key. Values are left out: they may be secrets.
+    /// Formats the errors of a configuration by key. Values are left out, because they may be secrets.
     fn without_values(&self, error: &figment::Error) -> anyhow::Error {
         let faults = error.clone().into_iter().map(|fault| {
             let key = fault.path.join(".");
@@ -105,6 +112,7 @@ impl Sources {
         anyhow!("configuration: {}", faults.collect::<Vec<_>>().join("; "))
     }
 
+    /// Formats the error for an unknown key, with the key that was probably meant.
     fn unknown(&self, path: &[String], field: &str, known: &[&str]) -> String {
         let table: Vec<&str> = path.iter().map(String::as_str).filter(|part| *part != field).collect();
         let name = variable(&[&table[..], &[field]].concat().join("."));
@@ -122,7 +130,7 @@ impl Sources {
     }
 }
 
-/// The variable of the environment that sets a key.
+/// Returns the environment variable that sets a key.
 fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }

@@ -8,5 +8,5 @@ pub mod suggest;
 pub mod tenants;
 pub mod users;
 
-/// Who decides when nobody has to.
+/// The name of the author of automatic decisions, in the place of an operator's name.
 pub const SYSTEM: &str = "system";

@@ -18,9 +18,10 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     nearest(word, known).map(|found| format!("; did you mean '{found}'?")).unwrap_or_default()
 }
 
-/// A word of any length costs no more than one of this many letters.
+/// Maximum number of letters that are compared, so that a long word costs no more time than one of this length.
 const LONGEST_WORD: usize = 100;
 
+/// Returns a word in lower case and without separators, as it is compared.
 fn plain(word: &str) -> String {
     let letters = word.chars().take(LONGEST_WORD).filter(|letter| !['_', '-', ' '].contains(letter));
     letters.flat_map(char::to_lowercase).collect()

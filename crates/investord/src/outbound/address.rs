@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// IANA IPv4 Special-Purpose Address Registry (RFC 6890), multicast (RFC 5771) and class E (RFC 1112): nothing in them
-/// is somebody's public server.
+/// Networks without public servers: the IANA IPv4 Special-Purpose Address Registry (RFC 6890), multicast (RFC 5771) and
+/// class E (RFC 1112).
 const NOT_PUBLIC_V4: [&str; 16] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -26,20 +26,25 @@ const NOT_PUBLIC_V4: [&str; 16] = [
     "224.0.0.0/3",
 ];
 
-/// What global unicast addresses are (RFC 4291 section 2.4, IANA IPv6 Global Unicast Address Space): all others are
+/// The global unicast addresses (RFC 4291 section 2.4, IANA IPv6 Global Unicast Address Space). All others are
 /// loopback, mapped, local or multicast.
 const PUBLIC_V6: &str = "2000::/3";
-/// IANA IPv6 Special-Purpose Address Registry inside of it; Teredo and 6to4 hold IPv4 addresses that nobody has looked at.
+/// Networks of the IANA IPv6 Special-Purpose Address Registry inside of [`PUBLIC_V6`]. Teredo and 6to4 embed IPv4
+/// addresses, which this check would not examine.
 const NOT_PUBLIC_V6: [&str; 5] =
     ["2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"];
 
+/// [`NOT_PUBLIC_V4`], parsed once.
 static V4: LazyLock<Vec<Ipv4Net>> =
     LazyLock::new(|| NOT_PUBLIC_V4.map(|net| net.parse().expect("a network")).into());
+/// [`NOT_PUBLIC_V6`], parsed once.
 static V6: LazyLock<Vec<Ipv6Net>> =
     LazyLock::new(|| NOT_PUBLIC_V6.map(|net| net.parse().expect("a network")).into());
+/// [`PUBLIC_V6`], parsed once.
 static GLOBAL: LazyLock<Ipv6Net> = LazyLock::new(|| PUBLIC_V6.parse().expect("a network"));
 
-/// Whether an address can be that of a server on the public Internet.
+/// Returns whether an address can belong to a server on the public Internet. An IPv4-mapped IPv6 address is checked as
+/// its IPv4 address, because the operating system connects to that one.
 pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),

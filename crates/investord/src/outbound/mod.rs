@@ -1,8 +1,8 @@
 //! The HTTP client for receivers: signs requests, and guards against SSRF before and after DNS resolution.
 //!
-//! Nobody is attacked through it. An address is judged twice, as text and, by the resolver that the connection itself
-//! uses, by what its name stands for; no redirect is followed, no proxy asked, TLS is verified, an answer is read up to a
-//! limit of bytes and time.
+//! The SSRF guard checks every address as text and again after DNS resolution, in the resolver that the connection
+//! itself uses, so that no second resolution can return another address. Redirects and proxies are off, TLS
+//! certificates are verified, and a response is read up to a limit of bytes and time.
 
 mod address;
 mod names;
@@ -31,58 +31,76 @@ use crate::store::delivery::signing_keys;
 use crate::store::encryption::TenantKey;
 use crate::store::{StoreError, Tx};
 
-/// Until the status of an answer is there: name, connection, request (decision H3).
+/// Time limit until the status of a response: DNS resolution, connection and request (decision H3).
 pub const LIMIT: Duration = Duration::from_secs(10);
-/// For what follows the status.
+/// Time limit for the rest of a response after its status.
 const REST: Duration = Duration::from_secs(1);
-/// Of an answer nobody reads more.
+/// Maximum number of bytes of a response that are read. Only operators and developers read them, to find an error.
 const MOST_ANSWER: usize = 16 * 1024;
-/// Connections that nobody uses are closed before receivers do so.
+/// Time after which an idle connection is closed. It is shorter than the usual time limits of receivers: a request on a
+/// connection that the receiver is closing would fail.
 const IDLE: Duration = Duration::from_secs(15);
-/// Seconds for which a signature is good.
+/// Lifetime of a signature in seconds. It covers the time limit of the delivery and some difference of the clocks.
 const LIFETIME: i64 = 60;
-/// Keys that are held open; more tenants than that sign more slowly.
+/// Maximum number of opened keys in memory. With more tenants than that, keys are opened more often and signing is
+/// slower.
 const MOST_KEYS: usize = 1000;
 
+/// HTTP client for receivers.
 pub struct Outbound {
     client: Client,
+    /// The addresses to which requests are allowed.
     pub targets: AddressPolicy,
-    /// Opened keys by their id: to open one costs more than to sign.
+    /// Opened signing keys by id: the decryption of a key costs more than a signature.
     keys: Mutex<HashMap<Uuid, Arc<SigningKey>>>,
 }
 
-/// Tells for which addresses a name stands at the moment; ports do not count.
+/// Resolver function: returns the addresses of a host name. The ports are ignored.
 pub type Lookup = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync;
 
-/// What came of a request.
+/// The result of a request to a receiver.
 pub struct ReceiverResponse {
-    /// `delivered`, or why not.
+    /// `delivered`, or the reason of the failure in one word.
     pub outcome: &'static str,
+    /// Status of the response; none if there was no response.
     pub status: Option<StatusCode>,
+    /// Headers of the response, empty without one.
     pub headers: HeaderMap,
-    /// The first bytes.
+    /// The first bytes of the body, at most 16 KiB.
     pub body: Vec<u8>,
 }
 
 impl ReceiverResponse {
+    /// Returns whether the receiver responded with a 2xx status (decision H3).
     pub fn is_delivered(&self) -> bool {
         self.outcome == DELIVERED
     }
 
+    /// Returns the result of a request without a response.
     fn none(outcome: &'static str) -> Self {
         Self { outcome, status: None, headers: HeaderMap::new(), body: Vec::new() }
     }
 }
 
+/// Outcome of a successful request.
 pub const DELIVERED: &str = "delivered";
 
 impl Outbound {
+    /// Creates the client with the configured name servers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the name servers or the file of CA certificates are unusable.
     pub fn new(config: &Webhooks) -> anyhow::Result<Self> {
         let lookup = names::lookup(&config.name_servers).context("webhooks.name_servers")?;
         Self::resolving_by(lookup, config)
     }
 
-    /// The same with names of somebody else's making.
+    /// Creates the client with another resolver function, as tests do.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file of CA certificates is unusable.
     pub fn resolving_by(lookup: Arc<Lookup>, config: &Webhooks) -> anyhow::Result<Self> {
         let targets = config.targets();
         let mut client = Client::builder()
@@ -102,7 +120,7 @@ impl Outbound {
             }
             client = client.tls_certs_merge(trusted);
         }
-        // What is wrong with a certificate of the file is found here.
+        // An invalid certificate of the file is detected here.
         let client = client.build().with_context(|| match &config.ca_file {
             Some(file) => format!("webhooks.ca_file {}", file.display()),
             None => "the client for webhooks".to_owned(),
@@ -110,7 +128,11 @@ impl Outbound {
         Ok(Self { client, targets, keys: Mutex::default() })
     }
 
-    /// The key that signs for a tenant now, and its id.
+    /// Returns the current signing key of a tenant and its id.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant has no signing key, or the key cannot be decrypted.
     pub fn signing_key(
         &self,
         tx: &Tx<'_>,
@@ -125,6 +147,7 @@ impl Outbound {
         }
         let key = Arc::new(sealed.open(tenant_key)?);
         let mut keys = self.keys.lock().expect("nobody panics here");
+        // No eviction order: the keys are opened again on demand.
         if keys.len() >= MOST_KEYS {
             keys.clear();
         }
@@ -132,7 +155,7 @@ impl Outbound {
         Ok((sealed.id, key))
     }
 
-    /// Sends a signed request, and hears what is answered.
+    /// Sends a signed request and reads the response. Failures are part of the result, because the caller records them.
     pub async fn send(&self, url: &str, headers: HeaderMap, body: Bytes) -> ReceiverResponse {
         if self.targets.check(url).is_err() {
             return ReceiverResponse::none("forbidden_address");
@@ -146,10 +169,10 @@ impl Outbound {
     }
 }
 
-/// Reads an answer as far as it is kept.
+/// Reads a response up to the limits of time and size.
 async fn heard(mut response: reqwest::Response) -> ReceiverResponse {
     let status = response.status();
-    // The status is the answer. Whether what follows it arrives changes nothing of that.
+    // The status alone decides about the delivery; a truncated body does not change it.
     let outcome = if status.is_success() { DELIVERED } else { "status" };
     let headers = std::mem::take(response.headers_mut());
     let mut read = Vec::new();
@@ -166,7 +189,7 @@ async fn heard(mut response: reqwest::Response) -> ReceiverResponse {
     ReceiverResponse { outcome, status: Some(status), headers, body: read }
 }
 
-/// Why there is no answer, in a word.
+/// Returns the reason of a missing response in one word, as it is stored with the attempt.
 fn reason(error: &reqwest::Error) -> &'static str {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -176,7 +199,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
         if error.is::<rustls::Error>() {
             return "tls";
         }
-        // What an error of the system wraps, itself maybe another of them, is not among its sources.
+        // The sources of an IO error omit the error that it wraps, which can itself be an IO error.
         cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -191,12 +214,14 @@ fn reason(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// Resolves names, and leaves out what must not be connected to: the connection goes to what was judged.
+/// Resolver that removes the forbidden addresses. The connection uses exactly the addresses that it returns, so that a
+/// name cannot change its address between check and connection (DNS rebinding).
 struct PolicyResolver {
     targets: AddressPolicy,
     lookup: Arc<Lookup>,
 }
 
+/// A name without an address to which a connection is allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("the name stands for no address that may be connected to")]
 struct ForbiddenAddress;
@@ -215,7 +240,11 @@ impl Resolve for PolicyResolver {
     }
 }
 
-/// The headers of a delivery to `url`, signed.
+/// Returns the signed headers of a delivery to `url`.
+///
+/// # Errors
+///
+/// Fails if the URL is invalid or the message cannot be signed.
 pub fn sign_request(
     url: &str,
     body: &[u8],
@@ -237,8 +266,12 @@ pub fn sign_request(
     Ok(headers)
 }
 
-/// Adds to the headers of a request what says how long its body is, the digest, and a signature over all that is usual,
-/// good for a minute.
+/// Adds `content-length`, the digest of the body and a signature over the usual components to the headers of a request.
+/// The signature is valid for a minute.
+///
+/// # Errors
+///
+/// Fails if a component is missing, or the key cannot sign.
 pub fn sign(
     (method, url): (&str, &Url),
     headers: &mut HeaderMap,
@@ -272,7 +305,7 @@ pub fn sign(
     Ok(signed)
 }
 
-/// Host, and port unless it is that of the scheme.
+/// Returns the host, with the port unless it is the default port of the scheme (RFC 9421 section 2.2.3).
 pub fn authority(url: &Url) -> Option<String> {
     url.host_str().map(|host| match url.port() {
         Some(port) => format!("{host}:{port}"),

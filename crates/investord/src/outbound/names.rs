@@ -1,7 +1,7 @@
 //! Resolves the names of receivers (DNS).
 //!
-//! The resolver of the system (`getaddrinfo`) holds a thread for as long as the servers of a name are silent, and tenants
-//! choose the names. This one waits without a thread, and not for long.
+//! The resolver of the operating system (`getaddrinfo`) blocks a thread for as long as the servers of a name are
+//! silent, and tenants choose the names. This resolver is asynchronous and has short time limits.
 
 use std::fs;
 use std::io;
@@ -21,19 +21,26 @@ use hickory_resolver::system_conf::read_system_conf;
 use super::Lookup;
 use crate::config::NameServer;
 
-/// The files that say whom to ask, and what needs no question.
+/// Files with the name servers and the static host names of the operating system.
 const SOURCES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
-/// How long a server may take, and how often it is asked: an answer is there well before [`super::LIMIT`].
+/// Time limit of a query to a name server. With [`TRIES`] queries a resolution ends well before [`super::LIMIT`].
 const TRY: Duration = Duration::from_secs(2);
+/// Maximum number of queries to a name server.
 const TRIES: usize = 2;
-/// Answers that are kept, and for how long at most: one that says that there is no address is asked for again sooner.
+/// Maximum number of cached names.
 const MOST_KEPT: u64 = 4096;
+/// Maximum time for which an address is cached, whatever its TTL is.
 const KEPT: Duration = Duration::from_mins(5);
+/// Maximum time for which the absence of an address is cached: a name that is set up for a webhook should work soon.
 const NOTHING_KEPT: Duration = Duration::from_secs(30);
-/// Questions on their way to one server.
+/// Maximum number of concurrent queries to one name server.
 const MOST_ASKED: usize = 1024;
 
-/// Asks the servers that are named, or those of the system.
+/// Creates a resolver function that queries the given name servers, or those of the operating system if there are none.
+///
+/// # Errors
+///
+/// Fails if the resolver cannot be created.
 pub fn lookup(servers: &[NameServer]) -> io::Result<Arc<Lookup>> {
     if servers.is_empty() {
         let system = Arc::new(SystemResolver::default());
@@ -55,22 +62,23 @@ fn ask(resolver: Arc<TokioResolver>, name: String) -> BoxFuture<'static, io::Res
     .boxed()
 }
 
-/// The servers of the system, as its files name them at the moment.
+/// Resolver with the name servers of the operating system, created again when its files change.
 #[derive(Default)]
 struct SystemResolver(Mutex<Option<(Changed, Arc<TokioResolver>)>>);
 
-/// When the files were changed.
+/// Modification times of [`SOURCES`].
 type Changed = [Option<SystemTime>; SOURCES.len()];
 
 impl SystemResolver {
-    /// A network that is joined later, or changes, is found without a restart.
+    /// Returns the resolver for the present content of the files, so that a network that is joined later, or changes,
+    /// is found without a restart.
     fn resolver(&self) -> io::Result<Arc<TokioResolver>> {
         let changed = SOURCES.map(|file| fs::metadata(file).and_then(|file| file.modified()).ok());
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, resolver)) = made.as_ref().filter(|(at, _)| *at == changed) {
             return Ok(Arc::clone(resolver));
         }
-        // Without the file the server is this machine (resolv.conf(5)).
+        // Without `/etc/resolv.conf` the name server is the local machine (resolv.conf(5)).
         let (config, options) = read_system_conf().unwrap_or_else(|_| {
             let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
             (ResolverConfig::from_name_servers(vec![local]), ResolverOpts::default())
@@ -81,6 +89,8 @@ impl SystemResolver {
     }
 }
 
+/// Creates a resolver whose time limits and cache do not exceed the constants of this file, even if the options of the
+/// system say so.
 fn resolver(config: ResolverConfig, mut options: ResolverOpts) -> io::Result<TokioResolver> {
     options.timeout = options.timeout.min(TRY);
     options.attempts = options.attempts.min(TRIES);
@@ -94,6 +104,7 @@ fn resolver(config: ResolverConfig, mut options: ResolverOpts) -> io::Result<Tok
     builder.with_options(options).build().map_err(io::Error::other)
 }
 
+/// Converts a configured name server, with UDP first and TCP for truncated responses.
 fn server(at: &NameServer) -> NameServerConfig {
     let port = |mut connection: ConnectionConfig| {
         connection.port = at.0.port();

@@ -12,7 +12,7 @@ use crate::config::{Secret, parse_toml};
 use crate::store::Tx;
 use crate::store::tenants::{self, TenantRow};
 
-/// A file that says which tenants, clients and keys there are to be.
+/// The contents of a tenants file: the tenants, clients and keys that have to exist.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TenantsFile {
@@ -20,16 +20,18 @@ struct TenantsFile {
     tenants: Vec<TenantEntry>,
 }
 
+/// A tenant in the file.
 #[derive(Deserialize)]
 struct TenantEntry {
     name: String,
     #[serde(default, rename = "client")]
     clients: Vec<ClientEntry>,
-    /// Settings by their names; [`Settings::with`] refuses what is none.
+    /// Settings by name. [`TenantSettings::with`](crate::domain::tenants::TenantSettings::with) refuses unknown names.
     #[serde(flatten)]
     settings: toml::Table,
 }
 
+/// A client in the file, with either `secret` or `secret_file`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClientEntry {
@@ -41,6 +43,7 @@ struct ClientEntry {
     keys: Vec<KeyEntry>,
 }
 
+/// A public key in the file, with either `public_key` or `public_key_file`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyEntry {
@@ -49,10 +52,11 @@ struct KeyEntry {
     public_key_file: Option<PathBuf>,
 }
 
-/// The file with everything that it names read in and parsed.
+/// A tenants file, with all the files that it names read and parsed.
 #[derive(Clone)]
 pub struct DeclaredTenant(Vec<(String, toml::Table, Vec<DeclaredClient>)>);
 
+/// A client of the file, with its secret and its keys.
 #[derive(Clone)]
 struct DeclaredClient {
     id: Uuid,
@@ -62,7 +66,11 @@ struct DeclaredClient {
 }
 
 impl DeclaredTenant {
-    /// Reads a tenants file; paths in it are relative to the file.
+    /// Reads a tenants file. Paths in it are relative to the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file, or a file that it names, cannot be read or is invalid.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let what = || format!("tenants file {}", file.display());
         let text = std::fs::read_to_string(file).with_context(what)?;
@@ -79,6 +87,7 @@ impl DeclaredTenant {
 }
 
 impl ClientEntry {
+    /// Reads the secret and the keys of a client.
     fn read(self, folder: &Path) -> anyhow::Result<DeclaredClient> {
         let Self { id, secret, secret_file, scopes, keys } = self;
         let secret = match (secret, secret_file) {
@@ -95,6 +104,7 @@ impl ClientEntry {
 }
 
 impl KeyEntry {
+    /// Reads a public key.
     fn read(self, folder: &Path) -> anyhow::Result<(Uuid, PublicKey)> {
         let Self { id, public_key, public_key_file } = self;
         let text = match (public_key, public_key_file) {
@@ -108,18 +118,27 @@ impl KeyEntry {
 }
 
 impl Provisioner {
-    /// Brings into being what the file says, in one commit. Settings that it names, scopes, and a secret that
-    /// is new in the file replace what is there; a key that was revoked stays revoked.
+    /// Creates and changes the tenants, clients and keys of the file in one commit. Settings and scopes in the file,
+    /// and a secret that is new in the file, replace the stored ones; a revoked key stays revoked.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, if a value is invalid or an id belongs to another tenant, client or key.
     pub async fn apply(&self, wanted: DeclaredTenant) -> Result<(), ProvisionError> {
         let this = self.clone();
         self.store.write_serializable("tenants.apply", move |tx| this.apply_all(tx, &wanted)).await
     }
 
-    /// Does what [`Provisioner::apply`] does, and undoes it: what that would refuse is refused.
+    /// Applies the file in a transaction that is rolled back.
+    ///
+    /// # Errors
+    ///
+    /// Fails if [`Provisioner::apply`] would fail.
     pub async fn rehearse(&self, wanted: DeclaredTenant) -> Result<(), ProvisionError> {
         let this = self.clone();
         let rehearsal = move |tx: &Tx<'_>| {
             this.apply_all(tx, &wanted)?;
+            // The error makes the store roll the transaction back.
             Err::<(), _>(ProvisionError::Rehearsed)
         };
         match self.store.write_serializable("tenants.rehearse", rehearsal).await {
@@ -128,6 +147,7 @@ impl Provisioner {
         }
     }
 
+    /// Applies the file within a transaction.
     fn apply_all(&self, tx: &Tx<'_>, wanted: &DeclaredTenant) -> Result<(), ProvisionError> {
         for (name, settings, clients) in &wanted.0 {
             let tenant = self.apply_tenant(tx, name, settings)?;
@@ -138,6 +158,7 @@ impl Provisioner {
         Ok(())
     }
 
+    /// Creates a tenant, or changes the settings that the file names.
     fn apply_tenant(
         &self,
         tx: &Tx<'_>,
@@ -163,6 +184,7 @@ impl Provisioner {
         }
     }
 
+    /// Creates a client, or changes its scopes and its secret; then adds its missing keys.
     fn apply_client(
         &self,
         tx: &Tx<'_>,
@@ -180,7 +202,7 @@ impl Provisioner {
                 check_secret(secret)?;
                 let mac = key.secret_mac(id, &secret.0);
                 let changed = client.declared.as_ref() != Some(&mac);
-                // A file that says what it said before does not bring a rotated secret back.
+                // An unchanged file does not restore a secret that was rotated meanwhile.
                 let current = if changed { &mac } else { &client.secret };
                 if changed || client.scopes != scopes {
                     tenants::set_client(tx, *id, current, Some(&mac), &scopes)?;
@@ -190,6 +212,7 @@ impl Provisioner {
         for (key_id, key) in keys {
             match tenants::key_by_id(tx, *key_id)? {
                 None => tenants::insert_key(tx, *key_id, *id, key.spki_der(), self.clock.now())?,
+                // This includes a revoked key, which stays revoked.
                 Some(known) if known.client == *id && known.spki == key.spki_der() => {}
                 Some(_) => {
                     return refuse(format!(

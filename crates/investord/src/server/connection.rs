@@ -23,51 +23,56 @@ use crate::access::connections::{Connections, Place};
 use crate::app::App;
 use crate::config::ProxyHeader;
 
-/// Bytes of answers that the system keeps for a peer that does not read; enough for 2 MB/s over 60 ms.
+/// Send buffer of a socket in bytes: it holds response data for a peer that does not read. 128 KiB suffice for 2 MB/s
+/// over a round trip of 60 ms.
 const SEND_BUFFER: usize = 128 * 1024;
-/// Units that a read costs of the 128 after which Tokio has a task yield: a few KiB can hold hundreds of frames of HTTP/2,
-/// and a peer that sends them without a pause must not keep a thread from the other connections.
+/// Cost of a read, in units of the 128 after which Tokio makes a task yield. A few KiB can contain hundreds of HTTP/2
+/// frames, and a peer that sends them without a pause must not keep a thread from the other connections. At this cost a
+/// task yields after four reads.
 const READ_COSTS: usize = 32;
-/// What a client hears for whose connection there is no place.
+/// Response to a client beyond the connection limit. It is written without the HTTP stack, which has not seen the
+/// connection yet.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 43\r\n\r\ntoo many connections are open; close some.\n";
 
-/// Accepts connections as far as there are places.
+/// Acceptor that enforces the connection limits and the time limits of a connection.
 #[derive(Clone)]
 pub struct Limited<A> {
+    /// Acceptor of the next layer: TLS, or none.
     inner: A,
     app: App,
     connections: Connections,
-    /// Whether somebody who is refused can read it.
+    /// Whether the acceptor sends a response to a refused connection.
     says_why: bool,
-    /// Whether a trusted proxy names the peer before its first byte.
+    /// Whether trusted proxies announce the client's address by the PROXY protocol.
     announced: bool,
 }
 
 impl<A> Limited<A> {
+    /// Creates an acceptor that sends a 503 to refused connections and ignores the PROXY protocol.
     pub fn new(inner: A, app: &App, connections: Connections) -> Self {
         Self { inner, app: app.clone(), connections, says_why: true, announced: false }
     }
 
-    /// Has trusted proxies speak the PROXY protocol, if that is configured.
+    /// Expects the PROXY protocol from trusted proxies if the configuration says so.
     pub fn behind_proxies(self) -> Self {
         let announced = self.app.config.proxy.header == ProxyHeader::ProxyProtocol;
         Self { announced, ..self }
     }
 
-    /// Refuses by closing alone: before TLS nothing can be said.
+    /// Refuses connections by closing them without a response: no HTTP response can be sent before the TLS handshake.
     pub fn silent(self) -> Self {
         Self { says_why: false, ..self }
     }
 
-    /// Returns the place of a connection from this address, or refuses it.
+    /// Acquires a place for a connection from this address, or refuses the connection.
     fn place(&self, stream: &TcpStream, peer: IpAddr, is_proxy: bool) -> io::Result<Place> {
         if let Some(place) = self.connections.admit(peer, is_proxy, self.app.clock.uptime()) {
             return Ok(place);
         }
         if self.says_why {
-            // Past the runtime, which refuses to write before the system has told it that the socket is writable. The
-            // buffer of the socket is empty, so this does not block.
+            // This bypasses the runtime, which does not write before the operating system has reported the socket as
+            // writable. The buffer of a new socket is empty, so the call does not block.
             let socket = SockRef::from(stream);
             let _ = socket.send(REFUSAL);
             let _ = socket.shutdown(std::net::Shutdown::Write);
@@ -75,7 +80,8 @@ impl<A> Limited<A> {
         Err(io::Error::other("no place"))
     }
 
-    /// Reads for whom a proxy asks, and returns the place of that address instead of the proxy's.
+    /// Reads the header of the PROXY protocol. Exchanges the place of the proxy for a place of the announced address,
+    /// so that the limit per address applies to clients and not to the proxy.
     async fn announced(&self, stream: &mut TcpStream, place: Place) -> io::Result<(Place, Option<IpAddr>)> {
         let limit = Duration::from_secs(self.app.config.limits.first_request_seconds);
         let read = tokio::time::timeout(limit, proxy_protocol::read(stream)).await?;
@@ -104,14 +110,14 @@ where
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, mut stream: TcpStream, service: S) -> Self::Future {
-        // TLS has its own limit; what follows it counts from here, too.
+        // The TLS handshake has its own time limit; the time for the first request starts here nevertheless.
         let first = tokio::time::sleep(Duration::from_secs(self.app.config.limits.first_request_seconds));
         let this = self.clone();
-        // Before anything is waited for, so that those who only connect are counted as they come.
+        // Before the first await, so that a peer that only connects is counted when the connection arrives.
         let placed = stream.peer_addr().and_then(|peer| {
             let is_proxy = self.app.budgets.proxies.is_trusted(peer.ip());
             let place = self.place(&stream, peer.ip(), is_proxy)?;
-            // What the system keeps of answers that are not read counts nowhere.
+            // No budget counts the unread responses in the buffer of the operating system, so the buffer is bounded.
             SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
             Ok((place, is_proxy))
         });
@@ -135,15 +141,17 @@ where
     }
 }
 
-/// The address for which a proxy has said that it asks, before the first byte of the connection.
+/// The client's address as a trusted proxy announced it before the first byte of the connection.
 #[derive(Clone, Copy)]
 pub struct Announced(pub IpAddr);
 
-/// A service that notices its first request, and tells each for whom it is.
+/// Service that records the arrival of the first request and attaches the announced client address to every request.
 #[derive(Clone)]
 pub struct Noticed<S> {
     inner: S,
+    /// Whether the first request has arrived; shared with the [`Bound`] connection.
     asked: Arc<AtomicBool>,
+    /// Address from the PROXY protocol.
     client: Option<IpAddr>,
 }
 
@@ -165,12 +173,13 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
     }
 }
 
-/// A connection that ends when its peer is silent: the time limits of HTTP begin with the first bytes of a request, and say
-/// nothing of a peer that does not read its answer.
+/// Connection that ends when its peer is silent. The time limits of the HTTP layer start with the first bytes of a
+/// request, and do not cover a peer that does not read its response.
 pub struct Bound<S> {
     stream: Pin<Box<TimeoutStream<S>>>,
-    /// When the first request has to be there, and whether it is; none when it was.
+    /// Deadline of the first request and whether it has arrived; `None` after its arrival.
     first: Option<(Pin<Box<Sleep>>, Arc<AtomicBool>)>,
+    /// Counts the connection until it is dropped.
     _place: Place,
 }
 
@@ -187,6 +196,7 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Bound<S> {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
+        // The read itself consumes one unit, so the loop consumes one less.
         for _ in 1..READ_COSTS {
             ready!(coop::poll_proceed(cx)).made_progress();
         }

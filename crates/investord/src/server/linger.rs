@@ -1,6 +1,7 @@
 //! Reads the rest of a refused request, so that the client receives the response before the connection closes.
 //!
-//! To close the connection while the client still sends would lose the response (RFC 9112 section 9.6).
+//! A connection that closes while the client still sends is reset, and the reset can destroy the response before the
+//! client reads it (RFC 9112 section 9.6).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,13 +15,14 @@ use http::{Version, header};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot::{Sender, channel};
 
-/// Bytes of a body that are read and thrown away, and the time for it. More than any body that is taken.
+/// Maximum number of bytes of a body that are read and discarded. It exceeds the largest body that the API accepts.
 const MOST: usize = 4 * 1024 * 1024;
+/// Maximum time for reading and discarding the rest of a body.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Answers a request, and before that throws away what is left of its body, so that its sender hears the answer.
+/// Runs the handler, then reads and discards the rest of the request body, so that the client receives the response.
 pub async fn linger(request: Request, next: Next) -> Response {
-    // HTTP/2 ends a stream without its connection; a client that waits for `100 Continue` has not sent the body.
+    // HTTP/2 can end a stream without its connection, and a client that waits for `100 Continue` has not sent the body.
     let waits = request.headers().contains_key(header::EXPECT);
     if request.version() == Version::HTTP_2 || waits || request.body().is_end_stream() {
         return next.run(request).await;
@@ -29,12 +31,13 @@ pub async fn linger(request: Request, next: Next) -> Response {
     let lend = |body| Body::new(Lent { body: Some(body), returns: Some(returns) });
     let response = next.run(request.map(lend)).await;
     if let Ok(body) = returned.try_recv() {
-        // Too late or too much: then it is cut after all.
+        // Beyond the limit of time or size the connection is cut nevertheless.
         let _ = tokio::time::timeout(PATIENCE, throw_away(body)).await;
     }
     response
 }
 
+/// Reads and discards a body of at most [`MOST`] bytes.
 async fn throw_away(mut body: Body) {
     if body.size_hint().lower() > MOST as u64 {
         return;
@@ -48,7 +51,7 @@ async fn throw_away(mut body: Body) {
     }
 }
 
-/// A body that comes back when it is dropped before its end.
+/// Request body that returns to [`linger`] if the handler drops it before its end.
 struct Lent {
     body: Option<Body>,
     returns: Option<Sender<Body>>,

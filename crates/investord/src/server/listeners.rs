@@ -14,26 +14,31 @@ use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use crate::config::{Address, Config, Tls};
 
-/// Protocols over TLS, the preferred first (RFC 7301).
+/// Protocols offered over TLS (ALPN, RFC 7301), in order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// A setting that cannot be used, and why.
+/// An unusable setting and the reason.
 pub type Unusable = (&'static str, anyhow::Error);
 
+/// The bound sockets of a server. They are bound before anything is served, so that all errors appear at once.
 pub struct Listeners {
+    /// Socket of the API for clients.
     pub clients: TcpListener,
+    /// Socket of the operator API.
     pub operators: TcpListener,
+    /// Socket of the metrics and the health checks.
     pub metrics: TcpListener,
-    /// Of the listener for clients. It can be exchanged while the server runs.
+    /// TLS configuration of the listener for clients; a reload replaces it while the server runs.
     pub tls: Option<RustlsConfig>,
 }
 
 impl Listeners {
-    /// Takes the addresses of the configuration, which holds the real ones afterwards.
+    /// Binds the configured addresses, and replaces them in the configuration by the actual ones: port 0 becomes the
+    /// port that the operating system chose.
     ///
     /// # Errors
     ///
-    /// Gives every setting that cannot be used.
+    /// Fails with the list of all unusable settings.
     pub fn bind(config: &mut Config) -> Result<Self, Vec<Unusable>> {
         let mut unusable = Vec::new();
         let mut keep = |bound: anyhow::Result<TcpListener>, what| {
@@ -42,7 +47,7 @@ impl Listeners {
         let clients = keep(bind(&config.listen), "listen");
         let operators = keep(bind(&config.operator_address()), "operator_listen");
         let metrics = keep(bind(&config.metrics_address()), "metrics_listen");
-        // Nothing where nothing is wanted, `None` where it fails.
+        // `Some(None)` without TLS in the configuration, `None` after an error.
         let tls = match config.tls.as_ref().map(server_config) {
             Some(Ok(made)) => Some(Some(RustlsConfig::from_config(made))),
             Some(Err(faults)) => {
@@ -68,13 +73,21 @@ impl Listeners {
     }
 }
 
-/// Listens on an address of the configuration.
+/// Binds an address of the configuration.
+///
+/// # Errors
+///
+/// Fails if the name does not resolve or the address is not available.
 pub fn bind(address: &Address) -> anyhow::Result<TcpListener> {
     let resolved = address.resolve().with_context(|| format!("cannot resolve {address}"))?;
     TcpListener::bind(resolved).with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Reads certificate and key of a server, which have to belong together.
+/// Reads the certificate and the key of a server and checks that they belong together.
+///
+/// # Errors
+///
+/// Fails with the settings whose file is unreadable, or whose key does not match the certificate.
 pub fn server_config(files: &Tls) -> Result<Arc<ServerConfig>, Vec<Unusable>> {
     let certificates = certificates(files);
     let key = PrivateKeyDer::from_pem_file(&files.key_file)
@@ -96,7 +109,11 @@ pub fn server_config(files: &Tls) -> Result<Arc<ServerConfig>, Vec<Unusable>> {
     Ok(Arc::new(config))
 }
 
-/// Reads the certificates that the server shows, its own first.
+/// Reads the certificate chain of the server, the end-entity certificate first.
+///
+/// # Errors
+///
+/// Fails if the file is unreadable or contains no certificate.
 pub fn certificates(files: &Tls) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let what = || format!("cannot read certificates from {}", files.cert_file.display());
     let read = || CertificateDer::pem_file_iter(&files.cert_file)?.collect::<Result<Vec<_>, _>>();
@@ -107,6 +124,7 @@ pub fn certificates(files: &Tls) -> anyhow::Result<Vec<CertificateDer<'static>>>
     Ok(found)
 }
 
+/// Combines the chain with its key and compares the public keys.
 fn certified(
     certificates: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -122,6 +140,7 @@ fn certified(
     })?;
     let certified = CertifiedKey::new(certificates, key);
     match certified.keys_match() {
+        // `Unknown`: the private key cannot produce its public key, so that no comparison is possible.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(Error::InconsistentKeys(_)) => {
             let fault = anyhow!("the key in {key_file} does not fit the first certificate in {cert_file}");

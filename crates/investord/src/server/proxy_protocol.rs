@@ -9,22 +9,23 @@ use ppp::HeaderResult;
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Bytes of version 1 with its line break, by the specification.
+/// Maximum length of a version 1 header in bytes, including its line break (section 2.1 of the specification).
 const MOST_TEXT: usize = 107;
-/// Bytes of version 2. Addresses take 216 at most; proxies add a few fields of their own.
+/// Maximum length of a version 2 header in bytes. Addresses take at most 216; the rest is room for the additional
+/// fields (TLV) of proxies.
 const MOST_BINARY: usize = 2048;
 
-/// Reads the header, and nothing of what follows it. Returns the address for which the proxy asks; none if it asks for itself,
-/// as its health checks do.
+/// Reads the header and no byte beyond it. Returns the client's address; `None` if the proxy connects on its own
+/// behalf, as for its health checks, or if the address family is not IP.
 ///
 /// # Errors
 ///
-/// `InvalidData` if the first bytes are no such header; otherwise those of the connection.
+/// Fails with `InvalidData` if the first bytes are not a valid header, otherwise with the error of the connection.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     let mut header = vec![0; v2::PROTOCOL_PREFIX.len()];
     stream.read_exact(&mut header).await?;
     if header == v2::PROTOCOL_PREFIX {
-        // Version, family, and the length of the rest in two bytes.
+        // The fixed part: version and command, address family, and the length of the rest in two bytes.
         let mut fixed = [0; 4];
         stream.read_exact(&mut fixed).await?;
         header.extend(fixed);
@@ -36,6 +37,7 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Ip
         header.resize(fixed + length, 0);
         stream.read_exact(&mut header[fixed..]).await?;
     } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
+        // Byte by byte: version 1 has no length, and the bytes after its line break belong to HTTP.
         while !header.ends_with(v1::PROTOCOL_SUFFIX.as_bytes()) {
             if header.len() == MOST_TEXT {
                 return Err(invalid("the header is too long"));
@@ -68,13 +70,13 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 mod tests {
     use super::*;
 
-    /// What is read of these bytes, and what is left of them.
+    /// Returns the result of the parser and the bytes that it has not consumed.
     async fn read_of(mut sent: &[u8]) -> (Result<Option<IpAddr>, io::ErrorKind>, &[u8]) {
         let outcome = read(&mut sent).await.map_err(|error| error.kind());
         (outcome, sent)
     }
 
-    /// A header of version 2 with this command and family, and these bytes after its length.
+    /// Returns a version 2 header with this command and address family, and these bytes after its length.
     fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
         [v2::PROTOCOL_PREFIX, &[0x20 | command, family], &length, rest].concat()

@@ -6,11 +6,12 @@ use super::encryption::{Aad, TenantKey, UserKey};
 use super::log::events;
 use super::paging::{self, ListPage, Page, PageStatements, pages};
 use super::tenants::Sequence;
-use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::clock::Ids;
 use crate::domain::accounts;
 use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use crate::domain::delivery::event::EventType;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[
     &GROUPS.insert,

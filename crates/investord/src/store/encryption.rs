@@ -19,8 +19,8 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::StoreError;
 use crate::clock::Ids;
+use crate::store::engine::error::StoreError;
 
 const KEY: usize = 32;
 const NONCE: usize = 12;

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::encryption::UserKey;
 use super::engine::sql;
-use super::{Row, Stmt, StoreError, Tx};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx};
 
 /// Bytes of items in an answer; an item that alone has more is answered alone.
 pub const MOST_BYTES: usize = 4 << 20;
@@ -149,7 +150,7 @@ macro_rules! pages {
     ($table:literal, $width:literal, $columns:literal, $join:literal) => {
         $crate::store::paging::PageStatements {
             width: $width,
-            created: $crate::store::Stmt {
+            created: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".by_creation"),
                 text: concat!(
                     "SELECT ",
@@ -161,7 +162,7 @@ macro_rules! pages {
                     " WHERE t.tenant = $1 AND t.number BETWEEN $2 AND $3 ORDER BY t.number"
                 ),
             },
-            created_backwards: $crate::store::Stmt {
+            created_backwards: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".by_creation_backwards"),
                 text: concat!(
                     "SELECT ",
@@ -174,7 +175,7 @@ macro_rules! pages {
                 ),
             },
             // The inner query walks the index alone, so that what the offset skips is never read.
-            updated: $crate::store::Stmt {
+            updated: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".by_update"),
                 text: concat!(
                     "SELECT ",
@@ -189,7 +190,7 @@ macro_rules! pages {
                     " ORDER BY page.updated_at, page.number"
                 ),
             },
-            updated_backwards: $crate::store::Stmt {
+            updated_backwards: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".by_update_backwards"),
                 text: concat!(
                     "SELECT ",
@@ -270,7 +271,7 @@ pub struct UserListStatements {
 macro_rules! user_list {
     ($table:literal, $columns:literal) => {
         $crate::store::paging::UserListStatements {
-            all: $crate::store::Stmt {
+            all: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".of_user"),
                 text: concat!(
                     "SELECT ",
@@ -280,7 +281,7 @@ macro_rules! user_list {
                     " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id"
                 ),
             },
-            part: $crate::store::Stmt {
+            part: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".part"),
                 text: concat!(
                     "SELECT ",
@@ -290,7 +291,7 @@ macro_rules! user_list {
                     " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4"
                 ),
             },
-            count: $crate::store::Stmt {
+            count: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".count"),
                 text: concat!("SELECT count(*) FROM ", $table, " WHERE tenant = $1 AND user_id = $2"),
             },

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Store, StoreError, Tx, tenants};
+use super::engine::Store;
+use super::tenants;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::Tx;
 
 /// How long it is from one look to the next, and how long one may take.
 const EVERY: Duration = Duration::from_secs(1);

@@ -2,6 +2,8 @@
 //!
 //! The copy, batched inserts and `doctor` read it; a test compares it with the migrated schema of each engine.
 
+use crate::store::engine::catalogue::Catalogue;
+
 /// The type of a column.
 #[derive(Clone, Copy, PartialEq)]
 pub enum ColumnKind {
@@ -307,3 +309,25 @@ pub const TABLES: [TableSchema; 29] = [
     short_lived("sessions", 1, &[("hash", Bytes), ("operator", Id), ("created_at", Int), ("expires", Int)]),
     short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
 ];
+
+/// The number of tables.
+const TABLE_COUNT: usize = TABLES.len();
+
+const NAMES: [&str; TABLE_COUNT] = {
+    let mut names = [""; TABLE_COUNT];
+    let mut at = 0;
+    while at < TABLE_COUNT {
+        names[at] = TABLES[at].name;
+        at += 1;
+    }
+    names
+};
+
+/// What the engines know of the register.
+pub static CATALOGUE: Catalogue = Catalogue {
+    migrations: &[("V1__register", include_str!("../../../../migrations/V1__register.sql"))],
+    tables: &NAMES,
+    // The lock comes before the first look at the database, so a unit that waits for it sees what the other has done.
+    // Users are written all the same: that takes a lesser lock.
+    serializable_lock: "LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE",
+};

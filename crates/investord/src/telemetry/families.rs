@@ -2,6 +2,7 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
+/// The type of a metric in Prometheus.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Counter,
@@ -10,6 +11,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns the type in the words of Prometheus.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
@@ -19,11 +21,14 @@ impl Kind {
     }
 }
 
-/// A family of metrics. Names follow the conventions of Prometheus: a counter ends in `_total`, a unit is spelled out.
+/// A family of metrics. Names follow the conventions of Prometheus: a counter ends in `_total`, and a unit is spelled
+/// out.
 pub struct Family {
     pub name: &'static str,
     pub kind: Kind,
+    /// Names of the labels; their values must be bounded in number, because each combination is a time series.
     pub labels: &'static [&'static str],
+    /// Description of the metric in the response of `/metrics`.
     pub help: &'static str,
 }
 
@@ -36,6 +41,7 @@ const fn family(
     Family { name, kind, labels, help }
 }
 
+/// All metrics of a process.
 pub const FAMILIES: &[Family] = &[
     family(
         Kind::Counter,
@@ -139,7 +145,7 @@ pub const FAMILIES: &[Family] = &[
     family(Kind::Gauge, "process_start_time_seconds", &[], "When the process started, in Unix time."),
 ];
 
-/// Gives the recorder what it writes as `# HELP`.
+/// Registers the help texts of all families with the recorder.
 pub fn describe() {
     for Family { name, kind, help, .. } in FAMILIES {
         match kind {

@@ -6,10 +6,11 @@ use tracing_subscriber::{Registry, reload};
 
 use crate::domain::suggest::did_you_mean;
 
+/// The levels, from the fewest to the most lines.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-/// The level of what no directive names.
+/// The level of targets that no directive names.
 const OTHERWISE: &str = "info";
-/// The crates that write lines.
+/// The crates that log; the first one is this crate.
 const CRATES: [&str; 15] = [
     "investord",
     "axum",
@@ -27,7 +28,7 @@ const CRATES: [&str; 15] = [
     "tokio_postgres",
     "tower",
 ];
-/// The modules of this crate.
+/// The modules of this crate. A test compares them with `lib.rs`.
 const MODULES: [&str; 16] = [
     "access",
     "api",
@@ -47,11 +48,13 @@ const MODULES: [&str; 16] = [
     "worker",
 ];
 
-/// Changes the level of a process that runs.
+/// A handle to change the log level of a running process.
 #[derive(Clone)]
 pub struct LogControl(pub(super) reload::Handle<EnvFilter, Registry>);
 
 impl LogControl {
+    /// Replaces the log filter.
+    ///
     /// # Errors
     ///
     /// Fails, and changes nothing, if the text names an unknown level or target.
@@ -60,11 +63,12 @@ impl LogControl {
     }
 }
 
-/// Makes a filter of a level (`info`) or of directives (`info,investord::store=debug`).
+/// Parses a filter: a level (`info`) or directives (`info,investord::store=debug`).
 ///
 /// # Errors
 ///
-/// Fails if a level or a target is unknown: the filter itself would take the word for a target, and be silent.
+/// Fails if a level or a target is unknown, because the filter of the library would take the word for a target and log
+/// nothing.
 pub fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     let mut directives = Vec::new();
     let mut general = None;
@@ -81,10 +85,11 @@ pub fn filter(text: &str) -> anyhow::Result<EnvFilter> {
         }
     }
     let general = general.unwrap_or(OTHERWISE);
-    // The migration runner would report every start.
+    // The migration runner would log lines at every start.
     Ok(EnvFilter::try_new(format!("{general},refinery_core=warn,{}", directives.join(",")))?)
 }
 
+/// Returns the level of this name, in capitals or not.
 fn known_level(word: &str) -> anyhow::Result<&'static str> {
     let known = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(word));
     known.ok_or_else(|| {
@@ -93,6 +98,7 @@ fn known_level(word: &str) -> anyhow::Result<&'static str> {
     })
 }
 
+/// Verifies that a target begins with a known crate and, in this crate, a known module.
 fn known_target(target: &str) -> anyhow::Result<&str> {
     let mut path = target.split("::");
     let (krate, module) = (path.next().unwrap_or_default(), path.next());

@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::api::openapi;
 use crate::problem::Problem;
 
-/// Faults of one request that are logged.
+/// Maximum number of field errors of one request in the log.
 const MOST_FAULTS: usize = 10;
-/// Characters of a detail that are logged.
+/// Maximum number of characters of a detail in the log.
 const MOST_DETAIL: usize = 1000;
-/// Names of members and parameters of the operator API, and of what is no member.
+/// Names of members and parameters of the operator API, which the OpenAPI document does not contain, and names of other
+/// parts of a request.
 const FURTHER_NAMES: [&str; 24] = [
     "(root)",
     "(query)",
@@ -40,8 +41,8 @@ const FURTHER_NAMES: [&str; 24] = [
     "verdict",
 ];
 
-/// The names that the API gives to members, parameters and headers. Any other name was made up by the sender, who may
-/// have put a person into it.
+/// The names of members, parameters and headers of the API. Any other name was invented by the sender, who may have
+/// written personal data into it.
 static KNOWN_NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let mut names = FURTHER_NAMES.map(str::to_owned).into();
     if let Ok(document) = serde_json::from_str(&openapi::document()) {
@@ -67,7 +68,7 @@ fn collect_names(value: &Value, names: &mut HashSet<String>) {
     }
 }
 
-/// Returns the detail of a refusal as far as it is fit for the log.
+/// Returns the detail of a refusal in a form that is fit for the log.
 pub fn detail(problem: &Problem) -> String {
     let text = match problem {
         Problem::InvalidRequest(faults) => {
@@ -79,7 +80,7 @@ pub fn detail(problem: &Problem) -> String {
             let further = (further > 0).then(|| format!("{further} more"));
             shown.chain(further).collect::<Vec<_>>().join("; ")
         }
-        // Names the operator.
+        // The detail names the operator.
         Problem::Decided(_) => "somebody has decided it".to_owned(),
         Problem::MissingClientId
         | Problem::MissingIdempotencyKey
@@ -101,7 +102,7 @@ pub fn detail(problem: &Problem) -> String {
     text.chars().take(MOST_DETAIL).collect()
 }
 
-/// The path of a fault, with `(unknown)` for every name that is none of the API's.
+/// Returns the path of a field error, with `(unknown)` for every name that is not one of the API's.
 fn known_path(path: &str) -> String {
     let parts = path.split('.').map(|part| {
         let (name, index) = part.split_at(part.find('[').unwrap_or(part.len()));

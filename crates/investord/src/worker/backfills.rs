@@ -15,11 +15,12 @@ use crate::store::tenants::{self, Sequence};
 use crate::store::users::{identifiers, search_index};
 use crate::store::{StoreError, Tx, users};
 
-/// Users of one unit: writes of clients come in between.
+/// Users per unit of work: small enough that the writes of clients run in between.
 const USERS_PER_UNIT: i64 = 100;
+/// Pause after a failure, so that a database that is down is not queried in a loop.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(1);
 
-/// What is done to each user of before.
+/// A function that updates one existing user.
 type Backfill = fn(
     &Tx<'_>,
     &Sequence,
@@ -28,11 +29,12 @@ type Backfill = fn(
     &dyn Ids,
 ) -> Result<(), StoreError>;
 
-/// The backfills that a migration can leave, by their names, in the order in which they are done.
+/// The backfills that a migration can request, by name, in the order of their execution. The CONCATs come first,
+/// because the search terms are computed from the identifiers.
 const BACKFILLS: [(&str, Backfill); 2] =
     [("refresh-concats", refresh_concats), ("rebuild-search-index", rebuild_search_index)];
 
-/// Runs until nothing is left to do.
+/// Runs the pending backfills and returns when none is left.
 pub async fn run(app: App) {
     loop {
         match run_batch(&app).await {
@@ -46,7 +48,11 @@ pub async fn run(app: App) {
     }
 }
 
-/// Sees to some users; false if there was nothing to do.
+/// Runs the next unit of the next pending backfill. Returns false if no backfill is pending.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read or written.
 pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
     let next = |tx: &Tx<'_>| {
         for (name, backfill) in BACKFILLS {
@@ -62,11 +68,12 @@ pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
     let (ids, master_key, now) = (Arc::clone(&app.ids), Arc::clone(&app.master_key), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
         let sequence = Sequence::lock(tx, tenant, now)?;
+        // The progress is read under the lock: another process may have done this unit meanwhile.
         let Some((done, last)) = backfills::progress(tx, tenant, name)? else { return Ok(()) };
         let (row, key) = tenants::open(tx, tenant, &master_key)?;
         let to = last.min(done + USERS_PER_UNIT);
         let mut users = Vec::new();
-        // Whoever cannot be read must not hold up the others; every read of that user tells it, too.
+        // An unreadable user must not stop the backfill of the others. Every read of that user reports the damage, too.
         users::each_numbered(tx, tenant, (done + 1, to), &key, |read| match read {
             Ok(user) => users.push(user),
             Err(error) => tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to"),
@@ -82,7 +89,7 @@ pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Makes the CONCATs and reported forms of a user anew, for a migration that changes a rule.
+/// Computes the CONCATs and the reported forms of a user again, after a migration that changes a rule.
 fn refresh_concats(
     tx: &Tx<'_>,
     sequence: &Sequence,
@@ -95,7 +102,8 @@ fn refresh_concats(
     remade.iter().try_for_each(|change| identifiers::apply(tx, sequence.tenant, change, key, ids))
 }
 
-/// Adds the entries of a user to the search index, for a migration that has emptied it because values are compared otherwise.
+/// Adds the missing entries of a user to the search index, after a migration that has emptied it because values are
+/// compared in another way.
 fn rebuild_search_index(
     tx: &Tx<'_>,
     sequence: &Sequence,

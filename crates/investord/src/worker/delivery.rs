@@ -1,7 +1,7 @@
 //! The dispatcher of webhooks: sends each webhook's packages in order, different webhooks side by side.
 //!
-//! Any number of processes look at the same plan; whoever gets the lease of a webhook sends to it. Nothing is held in
-//! memory but what is on its way: what waits, waits in the store.
+//! Any number of processes read the same delivery schedule, and the lease of a webhook decides which of them sends to
+//! it. Memory contains only the packages in flight; the pending ones stay in the store.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,17 +24,19 @@ use crate::store::delivery::deliveries::{
 use crate::store::delivery::packages::Attempt;
 use crate::store::{Prefetch, StoreError, Tx, tenants};
 
-/// How often the plan is looked at. Events wait for a second at least, so whoever wrote them need not say so.
+/// Interval between two reads of the schedule. Every webhook delays its events by a second or more, so that a
+/// notification by the writer would gain nothing.
 const EVERY: Duration = Duration::from_millis(200);
-/// Bytes that are kept of an answer.
+/// Bytes of a response that are stored with the attempt.
 const KEPT: usize = 1024;
-/// When a webhook is tried again that cannot be read, and when the database could not be.
+/// Time until the next check of a webhook whose data is corrupt: an operator has to repair it.
 const LATER: Duration = Duration::from_mins(1);
+/// Time until the next check of a webhook after an error of the database, which may be short.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Delivers until the server stops; then what is on its way is finished, and the rest handed back.
+/// Delivers until the server stops, then finishes the packages in flight and gives the leases back.
 pub async fn run(app: App) {
-    // What the last process has held, if there can be no other.
+    // A database of one process: leases that are still in it belong to a process that was killed.
     if !app.store.is_shared() {
         let released = app.store.write("webhooks.release", 0, deliveries::release_all).await;
         if let Err(error) = released {
@@ -55,7 +57,11 @@ pub async fn run(app: App) {
     while dispatcher.finish_one().await {}
 }
 
-/// Delivers everything that can be delivered now; how many packages were tried.
+/// Delivers everything that is due now and returns the number of attempted packages. Tests drive the dispatcher by it.
+///
+/// # Errors
+///
+/// Fails if the schedule cannot be read.
 pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     let mut dispatcher = Dispatcher::new(app.clone());
     loop {
@@ -67,59 +73,66 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     }
 }
 
-/// What a webhook waited for when it was looked at last.
+/// The condition under which a webhook without work is checked again.
 struct NextCheck {
-    /// At this version; none if looking has failed.
+    /// Version of the webhook at the last check; a change voids the condition. `None` after a failed check.
     version: Option<i64>,
-    /// Until then, in uptime: whatever the wall clock does meanwhile.
+    /// Uptime of the next check. The uptime is immune to changes of the wall clock.
     until: Duration,
-    /// Or until the tenant has so many events.
+    /// Number of the tenant's event at which the package is full and due earlier.
     full_at: i64,
 }
 
 impl NextCheck {
+    /// Returns the condition after a check that has found nothing to send.
     fn at(app: &App, version: i64, rest: Remainder) -> Self {
         let wait = rest.due.map_or(Duration::MAX, |due| until(due, app.clock.now()));
         Self { version: Some(version), until: app.clock.uptime().saturating_add(wait), full_at: rest.full_at }
     }
 
+    /// Returns the condition after a failed check.
     fn failed(app: &App, error: &StoreError) -> Self {
         let wait = if matches!(error, StoreError::Corrupt(_)) { LATER } else { SOON };
         Self { version: None, until: app.clock.uptime() + wait, full_at: i64::MAX }
     }
 }
 
-/// How long it is to an instant; nothing if it has passed.
+/// Returns the duration until an instant, zero if it has passed.
 fn until(instant: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(instant.duration_since(now)).unwrap_or_default()
 }
 
-/// Sends to those webhooks that have something.
+/// The state of the dispatcher: the webhooks in delivery, and the conditions of the others.
 struct Dispatcher {
     app: App,
+    /// Condition of the next check per webhook; webhooks without one are checked at once.
     looks: HashMap<Uuid, NextCheck>,
+    /// Webhooks in delivery by this process.
     busy: HashSet<Uuid>,
     tasks: JoinSet<DeliveryResult>,
+    /// Shared with the deliveries, which give up their turn for a waiting webhook.
     waiting: Arc<Mutex<WaitingWebhooks>>,
-    /// Who was started last: whoever comes behind it is next.
+    /// The webhook started last. The next round begins behind it, so that every webhook gets its turn.
     last: Uuid,
-    /// Packages so far.
+    /// Number of attempted packages so far.
     tried: usize,
 }
 
-/// Whose webhooks wait for deliveries to end.
+/// The webhooks that wait for a running delivery to end, because a budget is exhausted.
 #[derive(Default)]
 struct WaitingWebhooks {
-    /// All places are taken.
+    /// Whether the budget of all tenants is exhausted.
     all: bool,
-    /// Tenants that use as many as one may.
+    /// Tenants with an exhausted budget of their own.
     tenants: HashSet<i64>,
 }
 
-/// What came of the delivery to a webhook.
+/// The result of a delivery task.
 struct DeliveryResult {
     id: Uuid,
+    /// Number of attempted packages.
     tried: usize,
+    /// Condition of the next check; `None` if the webhook is to be checked at once.
     look: Option<NextCheck>,
 }
 
@@ -136,13 +149,15 @@ impl Dispatcher {
         }
     }
 
-    /// Starts what can be started; how long it is until the next one can, as far as is known.
+    /// Starts the deliveries that are due, within the budgets, and returns the time until the next one as far as it is
+    /// known.
     async fn start(&mut self) -> Result<Duration, StoreError> {
         let mut plan = self.app.store.read("webhooks.schedule", deliveries::schedule).await?;
         let now = self.app.clock.now();
         self.looks.retain(|id, _| plan.binary_search_by_key(id, |one| one.id).is_ok());
         gauge(&plan, now);
         let (mut wait, mut waiting) = (Duration::MAX, WaitingWebhooks::default());
+        // Behind the webhook that was started last.
         let turn = plan.iter().position(|one| one.id > self.last).unwrap_or(0);
         plan.rotate_left(turn);
         for one in plan {
@@ -171,16 +186,18 @@ impl Dispatcher {
         Ok(wait)
     }
 
-    /// How long there is nothing to do for a webhook; none if there is.
+    /// Returns the time until a webhook may have work, or `None` if it has work now.
     fn wait(&self, one: &DeliveryCandidate, now: Timestamp) -> Option<Duration> {
         let left = |look: &&NextCheck| look.until.saturating_sub(self.app.clock.uptime());
         let look = self.looks.get(&one.id).filter(|look| !left(look).is_zero());
+        // A failure blocks the webhook whatever its version is.
         if let Some(failed) = look.filter(|look| look.version.is_none()) {
             return Some(left(&failed));
         }
         if let Some(at) = one.not_before(now) {
             return Some(until(at, now));
         }
+        // Packages of an earlier round are open, so that there is work without a look at the events.
         if one.open > 0 {
             return None;
         }
@@ -190,7 +207,7 @@ impl Dispatcher {
         look.filter(|look| look.version == Some(one.version) && one.events < look.full_at).as_ref().map(left)
     }
 
-    /// Waits, and takes note of what is done meanwhile.
+    /// Waits for the given time and records the deliveries that end meanwhile.
     async fn wait_for_work(&mut self, wait: Duration) {
         let end = tokio::time::sleep(wait);
         tokio::pin!(end);
@@ -202,7 +219,7 @@ impl Dispatcher {
         }
     }
 
-    /// Waits for one that is done; false if nothing is on its way.
+    /// Waits for the next delivery to end and records its result. Returns false if there is none in flight.
     async fn finish_one(&mut self) -> bool {
         match self.tasks.join_next().await {
             None => return false,
@@ -216,7 +233,8 @@ impl Dispatcher {
             }
             Some(Err(error)) => {
                 tracing::error!(%error, "a delivery broke down");
-                // Whose it was is not known; those that are still on their way hold their leases.
+                // The panicked task does not reveal its webhook. All webhooks are checked again; those in flight are
+                // protected by their leases.
                 self.busy.clear();
             }
         }
@@ -224,7 +242,7 @@ impl Dispatcher {
     }
 }
 
-/// What waits, for those who watch: events, and the age of the oldest in seconds.
+/// Publishes the backlog: the number of undelivered events, and the age of the oldest one in seconds.
 fn gauge(plan: &[DeliveryCandidate], now: Timestamp) {
     let waiting: i64 = plan.iter().map(DeliveryCandidate::backlog).sum();
     let oldest = plan.iter().filter_map(|one| one.oldest).map(|(_, at)| at).min();
@@ -234,7 +252,7 @@ fn gauge(plan: &[DeliveryCandidate], now: Timestamp) {
     metrics::gauge!("investord_webhook_oldest_event_seconds").set(age);
 }
 
-/// Delivers to one webhook until it has nothing, fails, or is somebody else's.
+/// Delivers to one webhook until its packages are sent, an attempt fails, or another process has its lease.
 async fn deliver(app: App, one: DeliveryCandidate, waiting: Arc<Mutex<WaitingWebhooks>>) -> DeliveryResult {
     let (tenant, id, lease) = (one.tenant, one.id, app.ids.uuid());
     let mut delivery = Delivery { app: &app, tenant, id, lease, waiting: &waiting, tried: 0 };
@@ -245,48 +263,50 @@ async fn deliver(app: App, one: DeliveryCandidate, waiting: Arc<Mutex<WaitingWeb
     DeliveryResult { id: one.id, tried: delivery.tried, look }
 }
 
-/// One webhook in the hands of this process.
+/// The delivery to one webhook by this process, under one lease.
 struct Delivery<'a> {
     app: &'a App,
     tenant: i64,
     id: Uuid,
+    /// Id of the lease; new for every delivery, so that a late result of an earlier one is recognised.
     lease: Uuid,
     waiting: &'a Mutex<WaitingWebhooks>,
-    /// Packages so far.
+    /// Number of attempted packages so far.
     tried: usize,
 }
 
-/// A portion, and the key that signs it.
+/// A batch of packages, and the key that signs them.
 struct SignedBatch {
     batch: DeliveryBatch,
     key: (Uuid, Arc<SigningKey>),
 }
 
 impl Delivery<'_> {
+    /// Sends batch after batch under the lease. Returns the condition of the next check, or `None` for a check at once.
     async fn run(&mut self) -> Result<Option<NextCheck>, StoreError> {
         let Some(batch) = self.read_batch(None).await? else { return Ok(None) };
         if !batch.batch.is_worth_claiming() {
             return Ok(Some(NextCheck::at(self.app, batch.batch.webhook.version, batch.batch.remainder)));
         }
         let mut batch = Arc::new(batch);
-        // The lease counts from before the unit that takes it, which may have to wait.
+        // The lease is counted from before the unit that claims it, because that unit may wait in the queue.
         let mut held_since = self.app.clock.uptime();
         if !self.claim(&batch).await? {
             return Ok(None);
         }
         loop {
-            // Where others wait for a turn, a portion is one.
+            // If other webhooks wait for a budget, this one ends after its batch.
             let goes_on = !self.is_waited_for();
             let ahead = async { if goes_on { self.read_batch(batch.batch.last()).await } else { Ok(None) } };
-            // While receivers take their time, the next portion is looked up.
+            // The next batch is read while receivers take their time to respond.
             let ((attempts, all), looked) = tokio::join!(biased; self.send(&batch, held_since), ahead);
-            // What was sent is settled, whatever comes behind it.
+            // The results of the sent packages are recorded, even if the next batch cannot be read.
             let (mut next, mut broken) = match looked {
                 Ok(next) => (next.filter(|_| all), None),
                 Err(error) => (None, Some(error)),
             };
             if let Some(next) = next.as_mut().filter(|_| !attempts.is_empty()) {
-                // It was read before it is written that all went well.
+                // The batch was read before the success is recorded, which resets the failures in the same commit.
                 next.batch.webhook.failures = 0;
             }
             let idle = next.as_ref().filter(|next| !next.batch.is_worth_claiming()).map(|next| {
@@ -298,6 +318,7 @@ impl Delivery<'_> {
             self.tried += attempts.len();
             let attempts = Arc::new(attempts);
             let settled = match self.record_results(&batch, &attempts, next.clone()).await {
+                // The next batch is damaged: the results are recorded without it, so that they are not lost.
                 Err(error @ StoreError::Corrupt(_)) if next.is_some() => {
                     broken = Some(error);
                     self.record_results(&batch, &attempts, None).await?
@@ -312,13 +333,13 @@ impl Delivery<'_> {
         }
     }
 
-    /// Whether another webhook could be sent to in the place of this one.
+    /// Returns whether another webhook waits for the budget that this one uses.
     fn is_waited_for(&self) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.all || waiting.tenants.contains(&self.tenant)
     }
 
-    /// What can be sent now, behind the package that is in hand.
+    /// Reads the packages that can be sent now, after the package number `after` if a batch is in flight.
     async fn read_batch(&self, after: Option<i64>) -> Result<Option<SignedBatch>, StoreError> {
         let (app, tenant, id, now) = (self.app.clone(), self.tenant, self.id, self.app.clock.now());
         let look = move |tx: &Tx<'_>| {
@@ -331,30 +352,34 @@ impl Delivery<'_> {
         self.app.store.read("webhooks.read_batch", look).await
     }
 
-    /// What its units lock.
+    /// Returns the rows that the units of this delivery lock.
     fn prefetch(&self) -> Prefetch {
         Prefetch { webhook: Some(self.id), ..Prefetch::default() }
     }
 
+    /// Claims the lease for a batch. Returns false if another process has the lease, or the webhook has changed.
     async fn claim(&self, batch: &Arc<SignedBatch>) -> Result<bool, StoreError> {
         let (batch, lease, now) = (Arc::clone(batch), self.lease, self.app.clock.now());
         let unit = move |tx: &Tx<'_>| deliveries::claim(tx, &batch.batch, lease, now);
         self.app.store.write_prefetched("webhooks.claim", self.tenant, self.prefetch(), unit).await
     }
 
-    /// Sends package by package; what came of it, and whether that was all of them and all went well.
+    /// Sends the packages of a batch in order. Returns the attempts, and whether all packages were delivered and the
+    /// server is not stopping.
     async fn send(&self, batch: &SignedBatch, held_since: Duration) -> (Vec<Attempt>, bool) {
         let packages = &batch.batch.packages;
         let (mut attempts, mut signed) = (Vec::new(), packages.first().map(|first| self.sign(batch, first)));
         for (package, next) in packages.iter().zip(packages.iter().skip(1).map(Some).chain([None])) {
-            // A lease that could end before the answer is renewed first; whoever stops hands back what is left.
+            // A package is sent only if the lease lasts until its response or time-out, with 2 s in reserve for the
+            // commit. Otherwise the attempts are recorded first, which renews the lease. When the server stops, the
+            // remaining packages go back to the schedule.
             let held = self.app.clock.uptime().saturating_sub(held_since);
             let lasts = held + LIMIT + Duration::from_secs(2) < LEASE.unsigned_abs();
             if !attempts.is_empty() && (!lasts || self.app.stopping()) {
                 return (attempts, false);
             }
             let Some(headers) = signed.take() else { break };
-            // A signature takes as long as many a receiver: the next one is made meanwhile.
+            // A P-521 signature can take as long as a response, so the next one is computed during the request.
             let ahead = async { next.map(|next| self.sign(batch, next)) };
             let (attempt, next) = tokio::join!(biased; self.attempt(batch, package, headers), ahead);
             let delivered = attempt.delivered;
@@ -367,6 +392,7 @@ impl Delivery<'_> {
         (attempts, !self.app.stopping())
     }
 
+    /// Returns the signed headers of a package.
     fn sign(&self, batch: &SignedBatch, package: &PackageWithBody) -> anyhow::Result<HeaderMap> {
         let (content, now) = (&batch.batch.webhook.content, self.app.clock.now());
         let key = (batch.key.0, &*batch.key.1);
@@ -374,6 +400,7 @@ impl Delivery<'_> {
         outbound::sign_request(&content.url, body, content.config.signature, key, now, self.app.ids.uuid())
     }
 
+    /// Sends one package and returns the record of the attempt.
     async fn attempt(
         &self,
         batch: &SignedBatch,
@@ -404,10 +431,12 @@ impl Delivery<'_> {
             outcome,
             delivered,
             status: status.map(|status| status.as_u16()),
+            // Operators see it as text, and the truncation can have split a character.
             answer: String::from_utf8_lossy(&answer).into_owned().into_bytes(),
         }
     }
 
+    /// Records the attempts, and keeps the lease for the next batch if there is one.
     async fn record_results(
         &self,
         batch: &Arc<SignedBatch>,

@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::app::App;
 use crate::store::{StoreError, jobs};
 
+/// Interval between two counts, about that of a metrics collector: the counts scan rows.
 const EVERY: Duration = Duration::from_secs(15);
 
+/// Publishes the gauges until the process ends.
 pub async fn run(app: App) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
@@ -17,7 +19,11 @@ pub async fn run(app: App) {
     }
 }
 
-/// Counts and publishes once.
+/// Counts the waiting reviews and the due jobs, and publishes both.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read.
 pub async fn publish(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     let jobs::WaitingJobs { reviews, due } =

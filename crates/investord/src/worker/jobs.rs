@@ -29,24 +29,30 @@ use crate::store::tenants::{self, Sequence};
 use crate::store::users::{activation, checks, data_changes, identifiers, search_index, simulated_outcomes};
 use crate::store::{StoreError, Tx, accounts, users};
 
-/// What other processes have added is found at the latest after this.
+/// Interval between two reads of the job queue: the maximum delay of a job that another process has added.
 const EVERY: Duration = Duration::from_secs(1);
-/// When a step is tried again that has failed.
+/// Delay before a failed job runs again.
 const LATER: SignedDuration = SignedDuration::from_mins(1);
-/// Steps that are done at once; of one user there is one at most.
+/// Number of jobs that run at once. The queue returns at most one data change of each user, because these run in order
+/// (decision U8).
 const JOBS_AT_ONCE: i64 = 100;
 
+/// Runs due jobs until the process ends.
 pub async fn run(app: App) {
     loop {
         if let Err(error) = run_due(&app).await {
             tracing::warn!(%error, "could not do what is due; trying again");
         }
-        // Woken by a request of this process, or by the clock.
+        // A request of this process, or the interval, ends the wait.
         let _ = tokio::time::timeout(EVERY, app.work.notified()).await;
     }
 }
 
-/// Does everything that is due; how many steps that were.
+/// Runs all due jobs and returns their number.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read or written. Corrupt data only postpones its own job.
 pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     let mut count = 0;
     loop {
@@ -56,7 +62,7 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
             return Ok(count);
         }
         count += due.len();
-        // One that fails does not keep the others from being done, now or the next time.
+        // All jobs of the round finish, whatever the result of one of them is.
         let done = join_all(due.iter().map(|job| run_one(app, job.clone()))).await;
         for (job, outcome) in due.into_iter().zip(done) {
             match outcome {
@@ -70,7 +76,7 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     }
 }
 
-/// Lets a step that cannot be done wait before it is tried again.
+/// Postpones a failed job, so that it does not run again in a loop.
 async fn postpone(app: &App, job: Job) -> Result<(), StoreError> {
     let (tenant, now) = (job.tenant, app.clock.now());
     let unit = move |tx: &Tx<'_>| {
@@ -83,12 +89,13 @@ async fn postpone(app: &App, job: Job) -> Result<(), StoreError> {
     app.store.write("jobs.postpone", tenant, unit).await
 }
 
+/// Runs one job in one unit of work.
 async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
     let (ids, master_key, now) = (Arc::clone(&app.ids), Arc::clone(&app.master_key), app.clock.now());
     let tenant = job.tenant;
     let unit = move |tx: &Tx<'_>| {
         let mut sequence = Sequence::lock(tx, tenant, now)?;
-        // Another process may have been here first.
+        // Another process may have run the job meanwhile.
         if !jobs::is_still_due(tx, &job)? {
             return Ok(());
         }
@@ -103,7 +110,8 @@ async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
             other => return Err(StoreError::Corrupt(format!("a step of the kind '{other}'"))),
         };
         match done {
-            // By the clock that the worker asks: the tenant's instants may run ahead of it.
+            // `now` is the time of the worker's clock, by which it reads due jobs: the instants of the tenant's
+            // sequence may be ahead of it.
             JobOutcome::Done => jobs::finish(tx, &job, now)?,
             JobOutcome::Waits => jobs::park(tx, &job)?,
         }
@@ -113,14 +121,15 @@ async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
     app.store.write("jobs.run", tenant, unit).await
 }
 
-/// What becomes of a step.
+/// The state of a job after its run.
 enum JobOutcome {
+    /// The job leaves the queue.
     Done,
-    /// Something else of the user has to be done first.
+    /// The job waits until another matter of the user is finished.
     Waits,
 }
 
-/// Ends the closing of an account. The register keeps no positions that could be left in it.
+/// Completes the closing of an account. The register has no positions that could prevent it.
 fn account_closing(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -132,7 +141,7 @@ fn account_closing(
     finish_closing(tx, sequence, account.ok_or_else(|| missing("account", job.subject))?, key, ids)
 }
 
-/// Ends the closing of a group in which no account is open.
+/// Completes the closing of an account group; the job waits while an account of the group is open.
 fn account_group_closing(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -149,6 +158,7 @@ fn account_group_closing(
     finish_closing(tx, sequence, group.ok_or_else(|| missing("account group", job.subject))?, key, ids)
 }
 
+/// Closes an account resource and publishes its event. A resource that is closed already stays as it is.
 fn finish_closing<T: StoredAccountResource>(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -163,7 +173,7 @@ fn finish_closing<T: StoredAccountResource>(
     Ok(JobOutcome::Done)
 }
 
-/// Activates a user for whom somebody has ordered a delay, unless something is missing meanwhile.
+/// Activates a user at the end of a simulated delay, if all requirements are met at that time.
 fn activation(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -180,7 +190,7 @@ fn activation(
     Ok(JobOutcome::Done)
 }
 
-/// What somebody who tries out the register wants to be said of this step.
+/// Takes the simulated outcome that a tester has ordered for this job; none for tenants that do not simulate.
 fn simulated_verdict(
     tx: &Tx<'_>,
     job: &Job,
@@ -194,7 +204,7 @@ fn simulated_verdict(
     Ok(wanted.map(|wanted| Verdict { refusal: wanted.refusal, by: "simulation".to_owned() }))
 }
 
-/// Ends the offboarding of a user of whom nothing is open and nothing is still to be changed.
+/// Completes the offboarding of a user without open account groups, accounts and data changes (decision U9).
 fn offboarding(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -204,6 +214,7 @@ fn offboarding(
     ids: &dyn Ids,
 ) -> Result<JobOutcome, StoreError> {
     let (mut user, user_key) = user(tx, job, key)?;
+    // For an offboarding a simulated outcome is a hold, like that of an operator.
     if simulated_verdict(tx, job, settings, &user_key)?.is_some() {
         jobs::hold_of_kind(tx, job.tenant, job.user, OFFBOARDING)?;
         return Ok(JobOutcome::Waits);
@@ -217,16 +228,18 @@ fn offboarding(
     Ok(JobOutcome::Done)
 }
 
-/// The user of a step.
+/// Loads the user of a job.
 fn user(tx: &Tx<'_>, job: &Job, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
     users::load(tx, job.tenant, job.user, key)?.ok_or_else(|| missing("user", job.user))
 }
 
+/// Returns the error of a job whose subject does not exist. That is damage, because nothing is deleted (decision U10).
 fn missing(what: &str, id: Uuid) -> StoreError {
     StoreError::Corrupt(format!("{what} {id} is gone"))
 }
 
-/// Applies a data change, or notes why not, and tells; CONCATs and activation follow what has changed.
+/// Applies a data change or records its failure, and publishes the event. The CONCATs and the activation follow from
+/// the changed data.
 fn data_change(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -258,15 +271,15 @@ fn data_change(
     }
     search_index::replace(tx, (tenant, user.id), (&before, &search::of_user(&user.person, &own)), key)?;
     users::update(tx, tenant, &user, &user_key, ids)?;
-    // The change first, as the user was left by it; then what follows.
+    // The event of the change comes first, with the user as the change has left it; the activation follows.
     let view = UserView::from(&user).to_string();
     events::publish(tx, sequence, EventType::UserDataChanged, subject, &view, ids)?;
     activation::activate_if_complete(tx, sequence, &mut user, Some(&own), settings, &user_key, ids)?;
     Ok(JobOutcome::Done)
 }
 
-/// Decides a check that nobody has to look at. Once somebody's identity is known, the register makes a check of its
-/// own.
+/// Decides a check without a review by an operator. After a passed identity check (KYC) the register adds a compliance
+/// check of its own, unless there is one.
 fn check(
     tx: &Tx<'_>,
     sequence: &mut Sequence,

@@ -11,10 +11,12 @@ use crate::store::tenants::operators;
 use crate::store::tenants::{self, Sequence};
 use crate::store::{StoreError, Tx};
 
+/// Interval between two runs.
 const EVERY: Duration = Duration::from_mins(1);
-/// Rows of each kind that one unit deletes: writes of clients come in between.
+/// Maximum number of rows of each table that one unit deletes, so that the writes of clients run in between.
 const ROWS_PER_UNIT: i64 = 1000;
 
+/// Deletes expired rows once a minute, until the process ends.
 pub async fn run(app: App) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
@@ -25,7 +27,11 @@ pub async fn run(app: App) {
     }
 }
 
-/// One sweep; the number of rows that went.
+/// Deletes the expired rows of all tables and returns their number.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read or written.
 pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
     app.rate_limits.forget_idle();
     let now = app.clock.now();
@@ -46,13 +52,15 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
         };
         let counts = app.store.write("retention", 0, unit).await?;
         gone += counts.iter().sum::<usize>();
+        // A full unit of any table means that more rows may be left.
         if counts.iter().all(|count| i64::try_from(*count).is_ok_and(|count| count < ROWS_PER_UNIT)) {
             return Ok(gone);
         }
     }
 }
 
-/// Forgets acceptors, with their webhooks, for which nobody has asked for a day.
+/// Deletes the event endpoints, with their webhooks, that have not been polled for a day. Developers stop polling
+/// without deleting their endpoint.
 async fn delete_stale_endpoints(app: &App) -> Result<usize, StoreError> {
     let now = app.clock.now();
     let before = now - SignedDuration::from_hours(24);
@@ -64,7 +72,7 @@ async fn delete_stale_endpoints(app: &App) -> Result<usize, StoreError> {
         let (tenant, id) = (*tenant, *id);
         let unit = move |tx: &Tx<'_>| {
             let sequence = Sequence::lock(tx, tenant, now)?;
-            // Somebody may have asked meanwhile.
+            // A client may have polled the endpoint meanwhile.
             if event_endpoints::by_id(tx, tenant, id)?.is_some_and(|one| one.seen_at < before) {
                 event_endpoints::delete(tx, tenant, id, now)?;
                 sequence.save(tx);

@@ -256,7 +256,7 @@ fn a_table_that_may_not_be_used_is_bad() {
     postgres::sql(&admin, &format!("CREATE ROLE clerk LOGIN; GRANT SELECT ON {tables} TO clerk"));
     let clerk = Place::at(&admin.replace("postgres@", "clerk@"), "");
     let findings = examine(&clerk);
-    findings.object("bad", "rights", "may not DELETE on event_endpoints, INSERT on event_endpoints");
+    findings.object("bad", "rights", "may not DELETE on account_groups, INSERT on account_groups");
     findings.object("bad", "rights", "UPDATE on users");
     // With the rights that it asks for a server does everything that it has to.
     postgres::sql(&admin, &format!("GRANT INSERT, UPDATE, DELETE ON {tables} TO clerk"));

@@ -41,7 +41,8 @@ impl Engine {
     fn on_server(pooler: bool) -> Option<Self> {
         // Not through a pooler, which locks nobody out.
         let migrate = |url: &str| {
-            migrate::run(&config::database(url, &Tuning::default()).unwrap()).unwrap();
+            migrate::run(&config::database(url, &Tuning::default()).unwrap(), &investord::store::CATALOGUE)
+                .unwrap();
         };
         Some(Self::Postgres { database: postgres::shared()?.migrated(migrate), pooler })
     }

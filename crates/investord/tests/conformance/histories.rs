@@ -188,7 +188,7 @@ async fn two_servers_on_postgres_could_have_done_one_thing_at_a_time() {
     let Some(server) = support::postgres::shared() else { return };
     let mut app = TestApp::start().await;
     let folder = std::mem::replace(&mut app.register, Register::Server(server.database()));
-    migrate::run(&app.register.database()).unwrap();
+    migrate::run(&app.register.database(), &investord::store::CATALOGUE).unwrap();
     app.restart().await;
     drop(folder);
     app.new_tenant("main", &[]).await;

@@ -1,7 +1,6 @@
 //! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order. Otherwise
 //! a request costs the more the longer a register or the history of a user is.
 
-use investord::store::engine::sql;
 
 use crate::engine::Engine;
 
@@ -52,7 +51,7 @@ async fn every_statement_finds_its_rows_by_a_key_and_in_order() {
     let Some(sqlite) = Engine::sqlite() else { return };
     drop(sqlite.open());
     let mut faults = Vec::new();
-    for stmt in sql::all() {
+    for stmt in investord::store::statements() {
         let plan = sqlite.rows(&format!("EXPLAIN QUERY PLAN {}", stmt.text));
         let steps = plan.iter().filter_map(|row| row.last()?.clone());
         let is_costly = |step: &String| step.starts_with("SCAN ") || step.contains("TEMP B-TREE");

@@ -4,7 +4,7 @@ use investord::clock::SystemClock;
 use investord::config;
 use investord::store::Database;
 use investord::store::engine::postgres::connection_settings::Tuning;
-use investord::store::engine::{migrate, sql};
+use investord::store::engine::migrate;
 use investord::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, diagnose};
 use tokio_postgres::NoTls;
 
@@ -66,7 +66,7 @@ async fn a_missing_migration_is_found(engine: &Engine) {
     engine.run("DELETE FROM refinery_schema_history");
     let found = bad(&engine.database(), "schema");
     assert!(found.contains("V1__register"), "{found}");
-    let state = migrate::state(&engine.database()).unwrap();
+    let state = migrate::state(&engine.database(), &investord::store::CATALOGUE).unwrap();
     assert!(state.applied.is_empty() && state.pending.contains(&"V1__register".to_owned()), "{state:?}");
     let opened = investord::store::Store::open(&engine.database());
     assert!(opened.is_err(), "the tables are there, but nobody knows of which version");
@@ -118,7 +118,7 @@ async fn a_careless_server_is_found() {
     let started = support::postgres::Cluster::start(&[]);
     let Some(cluster) = support::postgres::or_skip(started) else { return };
     let database = config::database(&cluster.url("postgres"), &Tuning::default()).unwrap();
-    migrate::run(&database).unwrap();
+    migrate::run(&database, &investord::store::CATALOGUE).unwrap();
     let findings = surveyed(&database);
     assert!(findings.iter().all(|finding| finding.level == DiagnosisLevel::Good), "{findings:#?}");
     for (setting, value) in [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")] {
@@ -137,7 +137,7 @@ async fn every_statement_fits_postgres() {
     let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     let mut faults = Vec::new();
-    for stmt in sql::all() {
+    for stmt in investord::store::statements() {
         match client.prepare(stmt.text).await {
             Err(error) => faults.push(format!("{}: {error}", stmt.name)),
             Ok(prepared) => {
@@ -150,5 +150,5 @@ async fn every_statement_fits_postgres() {
         }
     }
     assert!(faults.is_empty(), "{faults:#?}");
-    assert!(sql::all().count() > 30);
+    assert!(investord::store::statements().count() > 30);
 }

@@ -60,7 +60,11 @@ impl Register {
         let server = if crate::ON_POSTGRES { postgres::shared() } else { None };
         match server {
             Some(server) => Self::Server(server.migrated(|url| {
-                migrate::run(&config::database(url, &Tuning::default()).unwrap()).unwrap();
+                migrate::run(
+                    &config::database(url, &Tuning::default()).unwrap(),
+                    &investord::store::CATALOGUE,
+                )
+                .unwrap();
             })),
             None => Self::File(tempfile::tempdir().unwrap()),
         }

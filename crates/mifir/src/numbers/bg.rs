@@ -1,10 +1,11 @@
 //! Bulgaria: personal number (EGN), 10 digits `YYMMDD SSS C`.
 //!
-//! Births in the 1800s add 20 to the month, those from 2000 add 40. The ninth digit is even for men. Foreigners
-//! have another number (`LNCh`), which is not accepted.
+//! For births in the 1800s 20 is added to the month, for those from 2000 it is 40. The ninth digit is even for men.
+//! Foreigners have another number (`LNCh`), which is not accepted.
 
 use crate::check::{DigitReader, EncodedFacts, Sex, Symbols, pair, weighted};
 
+/// Checks an EGN.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     let sum = weighted(&d, &[2, 4, 8, 5, 10, 9, 7, 3, 6]);

@@ -1,12 +1,13 @@
 //! Czech Republic and Slovakia: birth number (rodné číslo), `YYMMDD SSS C`, or without `C` for births before 1954.
 //!
-//! Women add 50 to the month; since 2004 a full day adds 20 more (Czech law 53/2004; not confirmed for Slovakia).
-//! Ten digits are divisible by 11; where the first nine leave 10, `C` is 0, which was done until 1985 mostly and is
-//! accepted without a limit. Nine digits have no check, so there the stated birth date has to be one before 1954: a
-//! number of ten digits that has lost the zero in front would pass otherwise.
+//! For women 50 is added to the month; since 2004, when all numbers of a day are used, 20 more (Czech law 53/2004; not
+//! confirmed for Slovakia). Ten digits are divisible by 11. Where the first nine leave 10, `C` is 0; such numbers were
+//! issued mostly until 1985 and are accepted without a limit. Nine digits have no check, so the stated birth date must
+//! be before 1954: a number of ten digits without its leading zero would pass otherwise.
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, number, pair};
 
+/// Checks a birth number of nine or ten digits.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let nine = r.value.chars().count() == 9;
     let d: [u8; 10] = if nine {

@@ -1,11 +1,12 @@
 //! Denmark: CPR number, 10 digits `DDMMYY CSSS`.
 //!
-//! The seventh digit and the year tell the century; the last digit is odd for men. The old check modulo 11 has not
-//! been guaranteed since October 2007, so nothing is refused by it. Days from 61 are replacement numbers of
+//! The seventh digit and the year encode the century; the last digit is odd for men. The old check modulo 11 has not
+//! been guaranteed since October 2007, so no number is refused by it. Days from 61 are replacement numbers of
 //! hospitals, which are no CPR numbers.
 
 use crate::check::{DigitReader, EncodedFacts, Sex, pair};
 
+/// Checks a CPR number.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     let yy = pair(&d, 4);

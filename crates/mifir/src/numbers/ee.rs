@@ -1,15 +1,16 @@
 //! Estonia (isikukood) and Lithuania (asmens kodas): personal code, 11 digits `G YYMMDD SSS C`.
 //!
 //! `G` is 1 or 2 for births in the 1800s, 3 or 4 in the 1900s, 5 or 6 in the 2000s, odd for men. The check is taken
-//! modulo 11 with one row of weights, then with a second one where the first leaves 10; then it is 0. Estonia mixed
-//! the century digits of some births in 2000. Open: Lithuanian codes that begin with 9 and hold no date, which one
-//! source knows, are let pass with a note.
+//! modulo 11 with one row of weights, and with a second row where the first leaves 10; if that leaves 10 as well, it is
+//! 0. Estonia mixed the century digits of some births in 2000. Open: one source knows Lithuanian codes that begin with
+//! 9 and contain no date; they pass with a soft fault.
 
 use crate::Country;
 use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, pair, weighted};
 
 const LITHUANIA: Country = Country::of("LT");
 
+/// Checks a personal code of either country.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let first = weighted(&d, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) % 11;

@@ -1,13 +1,15 @@
 //! Spain: tax number of persons (NIF), 9 characters: a DNI of eight digits and a letter, `K`, `L` or `M` with seven
 //! digits and a letter, or a foreigner's NIE, `X`, `Y` or `Z` with seven digits and a letter.
 //!
-//! The letter is the number modulo 23; X, Y and Z count as 0, 1 and 2 in front of the digits, K, L and M do not
-//! count. Other first letters are companies and bodies. Leading zeros of a DNI belong to it.
+//! The letter is the number modulo 23. X, Y and Z count as 0, 1 and 2 in front of the digits; K, L and M do not count.
+//! Other first letters belong to companies and bodies. Leading zeros of a DNI belong to it.
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Symbols, number};
 
+/// The check letters for the remainders 0 to 22.
 const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 
+/// Checks a NIF. The kinds that foreigners have pass with a soft fault.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let mut d = r.read(b"X9999999X", "9 characters")?;
     let first = d[0];

@@ -1,13 +1,15 @@
 //! Finland: personal identity code (henkilötunnus), 11 characters `DDMMYY s ZZZ k`.
 //!
-//! The sign `s` tells the century, and is part of the code: two people may differ in nothing else. Since 19
-//! December 2023 five more letters stand beside each of `-` and `A`. `ZZZ` is 002 to 899 (from 900 the code is a
-//! temporary one of a hospital), odd for men; `k` is `DDMMYYZZZ` modulo 31.
+//! The sign `s` encodes the century and is part of the code: two people may differ in nothing else. Since 19 December
+//! 2023 five more letters stand beside each of `-` and `A`. `ZZZ` is 002 to 899 (from 900 the code is a temporary one
+//! of a hospital), odd for men; `k` is `DDMMYYZZZ` modulo 31.
 
 use crate::check::{DigitReader, EncodedFacts, NumberPart, Sex, Symbols, number, pair};
 
+/// The check characters for the remainders 0 to 30.
 const CHECKS: &[u8; 31] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
 
+/// Checks a personal identity code.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"999999?999k", "11 characters")?;
     let at = [0, 1, 2, 3, 4, 5, 7, 8, 9];

@@ -1,13 +1,16 @@
 //! United Kingdom: National Insurance number, `AA999999A` (HMRC manual NIM39110).
 //!
-//! D, F, I, Q, U and V are never in the prefix, O is never second, some prefixes are not given or are
+//! D, F, I, Q, U and V are never in the prefix, O is never second, and some prefixes are not issued or are
 //! administrative; the suffix is A to D. There is no check digit and no date.
 
 use crate::check::{DigitReader, EncodedFacts, NumberPart};
 
+/// Prefixes that are not issued.
 const NEVER: [&[u8; 2]; 7] = [b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"];
+/// Prefixes of administrative numbers.
 const ADMINISTRATIVE: [&[u8; 2]; 8] = [b"OO", b"CR", b"FY", b"MW", b"NC", b"PP", b"PY", b"PZ"];
 
+/// Checks a National Insurance number.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AA999999A", "9 characters")?;
     let prefix = &[c[0], c[1]];

@@ -3,6 +3,7 @@
 
 use crate::check::{DigitReader, EncodedFacts};
 
+/// Checks the form of a DSS investor share.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     r.digits::<10>("10 digits").map(|_| EncodedFacts::NOTHING)
 }

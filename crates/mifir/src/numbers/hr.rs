@@ -2,6 +2,7 @@
 
 use crate::check::{DigitReader, EncodedFacts, Symbols};
 
+/// Checks an OIB.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let product = d[..10].iter().fold(10, |product, digit| {

@@ -1,25 +1,29 @@
 //! Italy: fiscal code (codice fiscale), 16 characters (ministerial decree of 23 December 1976).
 //!
-//! Three letters each of surname and first name, year, a letter for the month, the day (women add 40), the place of
-//! birth, a control letter. People who would have the same code get letters for digits (*omocodia*); the control
-//! letter is taken over the code as it is written. The century is not in it. Eleven digits are companies.
+//! Three letters each of surname and first name, year, a letter for the month, the day (40 is added for women), the
+//! place of birth, a control letter. People who would have the same code get letters in place of digits (*omocodia*);
+//! the control letter is taken over the code as it is written. The century is not encoded. Eleven digits belong to
+//! companies.
 
 use crate::check::{Birth, DigitReader, EncodedFacts, FaultKind, Sex, Symbols, is_date_of_some_century};
 
+/// The letters for January to December.
 const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
 /// Values of 0 to 9, which are also those of A to J, and of K to Z, in odd positions.
 const ODD: [u32; 26] =
     [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
 
+/// Returns the position of a symbol in a list of letters.
 fn place(letters: &[u8], symbol: u8) -> Option<u8> {
     (0..).zip(letters).find(|(_, letter)| **letter == symbol).map(|(at, _)| at)
 }
 
-/// The digit, or the one that a letter of an omocodia stands for.
+/// Returns the digit, or the one that a letter of an omocodia replaces.
 fn digit(symbol: u8) -> u8 {
     place(b"LMNPQRSTUV", symbol).unwrap_or(symbol & 15)
 }
 
+/// Checks a fiscal code.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AAAAAAoomooAoooA", "16 characters")?;
     let value = |symbol: u8| if symbol.is_ascii_digit() { symbol - b'0' } else { symbol - b'A' };

@@ -1,4 +1,4 @@
-//! The checks, a file per country; countries that share a number share a file.
+//! The checks of national numbers: one file for each country; countries with the same number share a file.
 
 pub mod be;
 pub mod bg;

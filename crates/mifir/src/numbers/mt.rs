@@ -1,8 +1,9 @@
-//! Malta: identity card number, 7 digits and a letter: number and year (two digits) of the birth's registration,
-//! and where and when that was. No check digit. Leading zeros are kept.
+//! Malta: identity card number, 7 digits and a letter. The digits are number and year (two digits) of the registration
+//! of the birth, the letter its place and century. There is no check digit. Leading zeros are kept.
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, number, pair};
 
+/// Checks an identity card number.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"9999999A", "7 digits and a letter")?;
     let d: [u8; 7] = std::array::from_fn(|at| c[at] - b'0');

@@ -3,6 +3,7 @@
 
 use crate::check::{DigitReader, EncodedFacts};
 
+/// Checks the form of a passport or identity card number.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     r.read(b"BBYYYYYY9", "9 characters").map(|_| EncodedFacts::NOTHING)
 }

@@ -1,9 +1,10 @@
 //! Norway: birth number (fødselsnummer), 11 digits `DDMMYY III K1 K2`.
 //!
-//! `III` and the year tell the century; the third digit of `III` is odd for men. A D-number, of people without a
-//! birth number, adds 40 to the day. 40, 65 and 80 added to the month are help numbers and synthetic persons.
+//! `III` and the year encode the century; the third digit of `III` is odd for men. In a D-number, for people without a
+//! birth number, 40 is added to the day. Numbers with 40, 65 or 80 added to the month are help numbers and numbers of
+//! synthetic persons.
 //!
-//! From 1 January 2032 numbers are given that hold neither sex nor century, and `K1` is relaxed.
+//! From 1 January 2032 numbers are issued that contain neither sex nor century, and `K1` is relaxed.
 
 use jiff::civil::{Date, date};
 
@@ -12,8 +13,10 @@ use crate::check::{
     number, pair, weighted,
 };
 
+/// The first day on which a number may have a different `K1`, and no sex or century.
 const RELAXED_FROM: Date = date(2032, 1, 1);
 
+/// Checks a birth number. A D-number passes with a soft fault.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let relaxed = r.today >= RELAXED_FROM;
@@ -33,7 +36,7 @@ pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
         r.soft(FaultKind::Holder { kind: "a D-number, of somebody without a birth number" });
     }
     if relaxed {
-        // An old number or a new one: the century is not sure, nor is the sex.
+        // The number may be an old or a new one, so neither century nor sex is certain.
         if !is_date_of_some_century(yy, pair(&d, 2), day) {
             r.hard(FaultKind::Date { day, month: pair(&d, 2), year: yy.into() });
         }

@@ -1,10 +1,11 @@
 //! Poland: PESEL, 11 digits `YYMMDD SSSS C`, and, for people without one, the tax number (NIP), 10 digits.
 //!
-//! The month of a PESEL has 80 added in the 1800s, 20 in the 2000s, 40 and 60 in the centuries after; the tenth
-//! digit is odd for men.
+//! In a PESEL 80 is added to the month in the 1800s, 20 in the 2000s, 40 and 60 in the centuries after; the tenth digit
+//! is odd for men.
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, Sex, Symbols, pair, weighted};
 
+/// Checks a PESEL.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let sum = weighted(&d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]);
@@ -15,6 +16,7 @@ pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     Some(EncodedFacts::of(Some(birth), Some(Sex::odd_is_male(d[9].into()))))
 }
 
+/// Checks a NIP.
 pub fn check_nip(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     match weighted(&d, &[6, 5, 7, 2, 3, 4, 5, 6, 7]) % 11 {

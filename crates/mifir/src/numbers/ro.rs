@@ -1,12 +1,13 @@
 //! Romania: personal numeric code (CNP), 13 digits `S YYMMDD JJ NNN C`.
 //!
-//! `S` is 1 or 2 for births in the 1900s, 3 or 4 in the 1800s, 5 or 6 in the 2000s, odd for men; 7 and 8 are foreign
-//! residents, whose century is not in it. 9 is a foreigner's tax number. `JJ` is the county.
+//! `S` is 1 or 2 for births in the 1900s, 3 or 4 in the 1800s, 5 or 6 in the 2000s, odd for men; 7 and 8 are for
+//! foreign residents and do not encode the century. 9 begins a foreigner's tax number. `JJ` is the county.
 
 use crate::check::{
     DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, is_date_of_some_century, pair, weighted,
 };
 
+/// Checks a CNP.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;

@@ -1,17 +1,17 @@
 //! Sweden: personal identity number (personnummer), `YYYYMMDDNNNC` or `YYMMDD-NNNC`.
 //!
-//! The check (Luhn) is over ten digits; `NNN` is 001 to 999, odd for men. In the short form `-` stands for an age
-//! under 100 and `+` from the year in which the person turns 100. A coordination number adds 60 to the day; it may
-//! be all that a Swedish national abroad has. Organisation numbers have a third digit of 2 or more.
+//! The check (Luhn) is over ten digits; `NNN` is 001 to 999, odd for men. In the short form `-` stands for an age under
+//! 100 and `+` from the year in which the person turns 100. In a coordination number 60 is added to the day; a Swedish
+//! national abroad may have no other number. Organisation numbers have a third digit of 2 or more.
 //!
-//! Annex II does not say which form is reported: twelve digits are recommended here, because the Swedish Tax Agency
+//! Annex II does not say which form is reported. Twelve digits are recommended here, because the Swedish Tax Agency
 //! stores those.
 
 use jiff::civil::Date;
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, pair};
 
-/// The sum modulo 10 of the digits, every second one doubled and its digits added.
+/// Returns the Luhn sum modulo 10: of the digits, with every second one doubled and its digits added.
 fn luhn(digits: &[u8]) -> u32 {
     let value = |(at, digit): (usize, &u8)| {
         let doubled = u32::from(*digit) * if at % 2 == 0 { 2 } else { 1 };
@@ -20,14 +20,16 @@ fn luhn(digits: &[u8]) -> u32 {
     digits.iter().enumerate().map(value).sum::<u32>() % 10
 }
 
-/// The year of a short number: the last one with these two digits that has begun, or the one a hundred years before.
+/// Returns the year of a short number: the last year with these two digits that has begun, or with `hundred` the one a
+/// hundred years before.
 pub fn year_of_short(yy: u8, hundred: bool, today: Date) -> u16 {
-    // Before the year 200 there is nothing to go back to; such a day is a mistake that must not panic.
+    // Before the year 200 the subtractions would underflow; such a day is a mistake that must not cause a panic.
     let now = today.year().max(200).unsigned_abs();
     let recent = now - (now + 100 - u16::from(yy)) % 100;
     if hundred { recent - 100 } else { recent }
 }
 
+/// Checks a personnummer in the long or short form. A coordination number passes with a soft fault.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let lengths = "12 digits, or 10 with - or + before the last four";
     let (century, d): (Option<u16>, [u8; 10]) = match r.value.chars().count() {

@@ -1,11 +1,12 @@
 //! Slovenia: personal identification number (EMŠO), 13 digits `DDMMYYY RR SSS K`.
 //!
-//! `YYY` are the last three digits of the year. `RR` is 50 for Slovenia; others were registered elsewhere in former
-//! Yugoslavia. `SSS` is below 500 for men. Where the check would be 10 no number is issued; some say 0, which is let
-//! pass with a note.
+//! `YYY` are the last three digits of the year. `RR` is 50 for Slovenia; other values were registered elsewhere in
+//! former Yugoslavia. `SSS` is below 500 for men. Where the check would be 10 no number is issued; some sources say 0,
+//! which passes with a soft fault.
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, Sex, Symbols, number, pair, weighted};
 
+/// Checks an EMŠO.
 pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;

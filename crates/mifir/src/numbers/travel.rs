@@ -1,12 +1,12 @@
 //! Passports and identity cards.
 //!
-//! A number has 5 to 9 letters and digits: the machine-readable zone has nine places (ICAO Doc 9303). No check digit
-//! is printed with it. What a country's documents look like is soft: series come and go.
+//! A number has 5 to 9 letters and digits: the machine-readable zone has nine places (ICAO Doc 9303). No check digit is
+//! printed with it. The form of a country's documents is checked softly, because series come and go.
 
 use crate::check::{DigitReader, EncodedFacts, FaultKind, looks_like};
 use crate::country::Country;
 
-/// Usual forms by country; 9 stands for a digit, A for a letter.
+/// The usual forms of passport numbers by country, with a description; 9 stands for a digit, A for a letter.
 const FORMS: [(&str, &[&str], &str); 11] = [
     ("CY", &["E999999", "K99999999"], "E and 6 digits, or K and 8 digits"),
     ("CZ", &["99999999"], "8 digits"),
@@ -21,6 +21,7 @@ const FORMS: [(&str, &[&str], &str); 11] = [
     ("US", &["999999999", "A99999999"], "9 digits, or a letter and 8 digits"),
 ];
 
+/// Checks a passport number, softly also the usual form of the country.
 pub fn check_passport(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let encoded = check_document(r)?;
     let form = FORMS.iter().find(|(code, ..)| Country::of(code) == r.country);
@@ -32,13 +33,14 @@ pub fn check_passport(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     Some(encoded)
 }
 
-/// How many digits the passports of a country have, where they have nothing else.
+/// Returns the numbers of digits in the passport numbers of a country, of those forms that consist of digits alone.
 pub fn digits(country: Country) -> impl Iterator<Item = usize> {
     let forms =
         FORMS.iter().filter(move |(code, ..)| Country::of(code) == country).flat_map(|(_, forms, _)| *forms);
     forms.filter(|form| form.bytes().all(|c| c == b'9')).map(|form| form.len())
 }
 
+/// Checks the number of a passport or an identity card of any country.
 pub fn check_document(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
     let length = r.value.chars().count();
     if !(5..=9).contains(&length) {

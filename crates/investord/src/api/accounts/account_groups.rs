@@ -24,6 +24,7 @@ use crate::store::tenants::Sequence;
 use crate::store::users::search_index;
 use crate::store::{StoreError, Tx, accounts};
 
+/// Returns the schema of an account group in responses and events.
 pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("AccountGroup", |schemas| {
         let mut schema = open_object(&GROUP, SchemaSide::Answer, schemas);
@@ -68,6 +69,7 @@ impl AccountEndpoints for GroupDetails {
     }
 }
 
+/// A request to create an account group.
 pub struct CreateGroup(NewGroup);
 
 impl Operation for CreateGroup {
@@ -97,6 +99,11 @@ impl Operation for CreateGroup {
     }
 }
 
+/// Handles `POST /account_groups`: opens an account group for a user.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or is leaving, has too many account groups, or the number is taken.
 pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<Reply, Problem> {
     let (ids, user, most) =
         (Arc::clone(&app.ids), req.operation.0.user_id, app.config.limits.accounts_per_user);
@@ -125,7 +132,8 @@ pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<
     about_user::write(&app, "account_groups.create", req, user, create).await
 }
 
-/// The number that the client brings, if no other group of the tenant has it, or one that none has.
+/// Returns the securities account number of the client, if no other group of the tenant has it, or else `None`. Without
+/// a number of the client it returns a free random one.
 fn free_number(
     tx: &Tx<'_>,
     tenant: i64,
@@ -144,7 +152,7 @@ fn free_number(
     loop {
         let mut random = [0; 8];
         ids.fill(&mut random);
-        // By chance, so that it tells nothing; nine digits, as all versions of the API take them.
+        // A random number discloses nothing about other groups. It has nine digits, as all versions of the API accept.
         let number = (100_000_000 + u64::from_be_bytes(random) % 900_000_000).to_string();
         if is_free(&number)? {
             return Ok(Some(number));

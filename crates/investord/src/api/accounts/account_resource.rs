@@ -28,34 +28,44 @@ use crate::store::paging::{Page, SortKey};
 use crate::store::tenants::Sequence;
 use crate::store::{Tx, jobs, users};
 
+/// Scopes of which one allows reading account groups and accounts.
 pub const READ: &[&str] = &["accounts:read", "accounts:admin"];
+/// Scope that allows changing account groups and accounts.
 pub const ADMIN: &[&str] = &["accounts:admin"];
 
-/// What makes one kind differ from the other on the wire.
+/// The differences between account groups and accounts in the API.
 pub trait AccountEndpoints: StoredAccountResource {
+    /// Section of the OpenAPI document.
     const TAG: &'static str;
-    /// Operations with their ids: list, list those of a user, read, close.
+    /// Operation and operation id of the list of all users' resources.
     const LIST: (&'static str, &'static str);
+    /// Operation and operation id of the list of one user's resources.
     const OF_USER: (&'static str, &'static str);
+    /// Operation and operation id of the read.
     const READ: (&'static str, &'static str);
+    /// Operation and operation id of the closing.
     const CLOSE: (&'static str, &'static str);
     /// Name of the id in the path.
     const ID: &'static str;
-    /// Kind of the step that ends a closing.
+    /// Kind of the job that completes a closing.
     const CLOSING: &'static str;
+    /// Description of the closing for the OpenAPI document.
     const CLOSE_DESCRIPTION: &'static str;
+    /// The response with one resource.
     const ONE: PayloadDoc;
+    /// The response with a page of resources.
     const PAGE: PayloadDoc;
 
-    /// What the client says beside the path when it closes one; kept with it.
+    /// Stores the data of the closing request with the resource. An account has none.
     fn closes(&mut self, _query: &CloseQuery) {}
 
-    /// Parameters of the query that closes one.
+    /// Returns the query parameters of the closing request.
     fn close_parameters() -> Vec<Value> {
         Vec::new()
     }
 }
 
+/// A request for a page of the resources of all users.
 pub struct ListAccountResources<T>(Page, PhantomData<T>);
 
 impl<T: AccountEndpoints> Operation for ListAccountResources<T> {
@@ -76,6 +86,11 @@ impl<T: AccountEndpoints> Operation for ListAccountResources<T> {
     }
 }
 
+/// Handles `GET /account_groups` and `GET /accounts`: returns a page of the resources of all users.
+///
+/// # Errors
+///
+/// Fails if the tenant's budget of scans is exhausted.
 pub async fn list<T: AccountEndpoints>(
     State(app): State<App>,
     req: Signed<ListAccountResources<T>>,
@@ -89,6 +104,7 @@ pub async fn list<T: AccountEndpoints>(
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }
 
+/// A request for a page of the resources of one user.
 pub struct ListAccountResourcesOfUser<T>(Uuid, Page, PhantomData<T>);
 
 impl<T: AccountEndpoints> Operation for ListAccountResourcesOfUser<T> {
@@ -114,6 +130,12 @@ impl<T: AccountEndpoints> Operation for ListAccountResourcesOfUser<T> {
     }
 }
 
+/// Handles `GET /users/{user_id}/account_groups` and `GET /users/{user_id}/accounts`: returns a page of the resources
+/// of one user.
+///
+/// # Errors
+///
+/// Fails if the user does not exist.
 pub async fn of_user<T: AccountEndpoints>(
     State(app): State<App>,
     req: Signed<ListAccountResourcesOfUser<T>>,
@@ -133,6 +155,7 @@ pub async fn of_user<T: AccountEndpoints>(
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }
 
+/// A request for one resource.
 pub struct ReadAccountResource<T>(Uuid, PhantomData<T>);
 
 impl<T: AccountEndpoints> Operation for ReadAccountResource<T> {
@@ -153,6 +176,11 @@ impl<T: AccountEndpoints> Operation for ReadAccountResource<T> {
     }
 }
 
+/// Handles `GET /account_groups/{account_group_id}` and `GET /accounts/{account_id}`: returns one resource.
+///
+/// # Errors
+///
+/// Fails if the resource does not exist.
 pub async fn read<T: AccountEndpoints>(
     State(app): State<App>,
     req: Signed<ReadAccountResource<T>>,
@@ -165,14 +193,15 @@ pub async fn read<T: AccountEndpoints>(
     Ok(Reply::ok(T::view(&app.store.read("accounts.read", read).await?).to_string()))
 }
 
-/// What a client says when it closes something.
+/// The query parameters of a closing request.
 pub struct CloseQuery {
+    /// Reason for the closing, stored with the resource.
     pub reason: Option<String>,
-    /// Nothing is to be closed: the user is only told that it will be.
+    /// Whether the user is only to be notified of a later closing, so that nothing is closed yet.
     notification_only: bool,
 }
 
-/// The query that closes a group.
+/// Query parameters of the request that closes an account group.
 pub static CLOSE: [QueryParameter; 2] = [
     QueryParameter {
         name: "closure_reason",
@@ -189,7 +218,7 @@ pub static CLOSE: [QueryParameter; 2] = [
 ];
 
 impl CloseQuery {
-    /// Reads the query.
+    /// Parses the query parameters.
     fn parse(query: &str) -> Result<Self, Problem> {
         let values = query::read(query, &CLOSE)?;
         let reason = values.text("closure_reason").map(str::to_owned);
@@ -197,6 +226,7 @@ impl CloseQuery {
     }
 }
 
+/// A request to close one resource.
 pub struct CloseAccountResource<T> {
     id: Uuid,
     query: CloseQuery,
@@ -225,6 +255,12 @@ impl<T: AccountEndpoints> Operation for CloseAccountResource<T> {
     }
 }
 
+/// Handles `DELETE /account_groups/{account_group_id}` and `DELETE /accounts/{account_id}`: begins a closing, which the
+/// worker completes.
+///
+/// # Errors
+///
+/// Fails if the resource does not exist, or is closing, closed or locked.
 pub async fn close<T: AccountEndpoints>(
     State(app): State<App>,
     req: Signed<CloseAccountResource<T>>,
@@ -247,7 +283,7 @@ pub async fn close<T: AccountEndpoints>(
         };
         found.content.closes(&req.operation.query);
         accounts::update(tx, sequence, &found, event, key, &*ids)?;
-        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
         jobs::enqueue(tx, (sequence.tenant, user.id), T::CLOSING, id, Some(req.now))?;
         Ok(Ok(Reply::accepted()))
     };
@@ -256,7 +292,7 @@ pub async fn close<T: AccountEndpoints>(
     Ok(reply)
 }
 
-/// The parameters of [`CloseQuery`].
+/// Returns the parameters of a [`CloseQuery`] for the OpenAPI document.
 pub fn close_parameters() -> Vec<Value> {
     query::described(&CLOSE)
 }

@@ -28,6 +28,7 @@ use crate::store::tenants::Sequence;
 use crate::store::{Tx, accounts};
 use account_resource::{ADMIN, AccountEndpoints};
 
+/// Returns the schema of an account in responses and events.
 pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Account", |schemas| {
         let mut schema = open_object(&ACCOUNT, SchemaSide::Answer, schemas);
@@ -66,6 +67,7 @@ impl AccountEndpoints for SingleAccountDetails {
     };
 }
 
+/// A request to create an account.
 pub struct CreateAccount(NewAccount);
 
 impl Operation for CreateAccount {
@@ -95,6 +97,11 @@ impl Operation for CreateAccount {
     }
 }
 
+/// Handles `POST /accounts`: opens an account in an account group of a user.
+///
+/// # Errors
+///
+/// Fails if the user or the group does not exist or is leaving or closing, or the user has too many accounts.
 pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Result<Reply, Problem> {
     let (ids, user, most) =
         (Arc::clone(&app.ids), req.operation.0.user_id, app.config.limits.accounts_per_user);
@@ -134,6 +141,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Resul
     about_user::write(&app, "accounts.create", req, user, create).await
 }
 
+/// A request to rename an account.
 pub struct UpdateAccount {
     id: Uuid,
     name: Option<String>,
@@ -165,6 +173,11 @@ impl Operation for UpdateAccount {
     }
 }
 
+/// Handles `PATCH /accounts/{account_id}`: renames an account.
+///
+/// # Errors
+///
+/// Fails if the account does not exist, or is closed or locked.
 pub async fn update(State(app): State<App>, req: Signed<UpdateAccount>) -> Result<Reply, Problem> {
     let (ids, id, client) = (Arc::clone(&app.ids), req.operation.id, Arc::clone(&req.client));
     let owner = move |tx: &Tx<'_>, tenant| {

@@ -1,7 +1,8 @@
 //! `/events-acceptor-service`: event endpoints, from which a developer without a public address collects events.
 //!
-//! What the vendor's signing proxy calls when it listens: it opens an endpoint, makes a webhook of its address, and
-//! collects what would have been sent there. Nothing is sent: packages are made and signed when they are collected.
+//! The vendor's signing proxy uses these operations when it listens: it creates an endpoint, creates a webhook with the
+//! address of the endpoint, and collects the packages for that webhook. The server sends nothing to such a webhook:
+//! packages are built and signed when they are collected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,19 +34,23 @@ use crate::store::delivery::packages::Attempt;
 use crate::store::tenants::Sequence;
 use crate::store::{StoreError, Tx};
 
+/// Path of an endpoint's address, without its id.
 const PATH: &str = "/events-acceptor-service/endpoints/";
-/// Endpoints of a tenant.
+/// Maximum number of endpoints of a tenant.
 const MOST: i64 = 20;
-/// Seconds that a request waits for something to collect.
+/// Maximum time in seconds that a long poll waits for events.
 const PATIENCE: i64 = 20;
-/// How long it is from one look to the next at least; and at most, for what another process has written.
+/// Minimum interval between two reads of a poll, so that a busy tenant does not cause a read per commit.
 const SOONEST: Duration = Duration::from_millis(200);
+/// Maximum interval between two reads of a poll: the commits of other processes do not wake it.
 const LATEST: Duration = Duration::from_secs(2);
-/// Events that one look goes through, of all webhooks together.
+/// Maximum number of events that one read examines, of all webhooks together.
 const MOST_EVENTS: i64 = 4096;
-/// How often it is noted that somebody asks.
+/// Interval at which the time of the last poll is stored: every poll would otherwise be a write. It is far below the
+/// day after which retention deletes an endpoint.
 const NOTED: SignedDuration = SignedDuration::from_hours(1);
 
+/// Query parameters of a poll.
 pub static COLLECT: [QueryParameter; 1] = [QueryParameter {
     name: "wait",
     rule: FieldRule::Int { min: 0, max: PATIENCE },
@@ -53,7 +58,9 @@ pub static COLLECT: [QueryParameter; 1] = [QueryParameter {
     description: "Beyond the vendor's API: seconds to wait at most.",
 }];
 
+/// Method and path of the health check.
 pub const HEALTH_OPERATION: &str = "GET /events-acceptor-service/health";
+/// Documentation of [`health`] for the OpenAPI document.
 pub const HEALTH: OperationDoc = OperationDoc {
     tag: WEBHOOKS,
     id: "events_acceptor_health",
@@ -69,11 +76,14 @@ pub const HEALTH: OperationDoc = OperationDoc {
     },
 };
 
+/// Handles `GET /events-acceptor-service/health`: responds that the service exists.
 pub async fn health() -> impl IntoResponse {
     Reply::ok("{}".to_owned())
 }
 
+/// A request to create an endpoint.
 pub struct CreateEventEndpoint {
+    /// Address for which deliveries are signed, if it is not the endpoint's own.
     target: Option<String>,
 }
 
@@ -116,7 +126,7 @@ impl Operation for CreateEventEndpoint {
     };
 
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        // Clients that send nothing but "" may leave out what it is.
+        // The content type is not checked, because clients that send only `""` may omit it.
         let target = match parse(received.body)? {
             Json::Text(target) => target,
             other => {
@@ -124,13 +134,19 @@ impl Operation for CreateEventEndpoint {
             }
         };
         if !target.is_empty() {
-            // Whoever collects passes it on: nothing is connected to from here.
+            // The client forwards the packages to the target. The server does not connect to it, so any address is
+            // allowed.
             AddressPolicy::Any.check(&target).map_err(|why| Problem::invalid("(root)", why))?;
         }
         Ok(Self { target: Some(target).filter(|target| !target.is_empty()) })
     }
 }
 
+/// Handles `POST /events-acceptor-service/endpoints`: creates an endpoint.
+///
+/// # Errors
+///
+/// Fails if the tenant has too many endpoints.
 pub async fn create(State(app): State<App>, req: Signed<CreateEventEndpoint>) -> Result<Reply, Problem> {
     let own = app.clone();
     let create = move |tx: &Tx<'_>, req: &Signed<CreateEventEndpoint>, sequence: &mut Sequence| {
@@ -144,27 +160,33 @@ pub async fn create(State(app): State<App>, req: Signed<CreateEventEndpoint>) ->
     about_tenant::write(&app, "acceptors.create", req, create).await
 }
 
+/// Returns the address of an endpoint.
 fn url(app: &App, id: Uuid) -> String {
     format!("{}{PATH}{id}", app.origin.public_url)
 }
 
-/// The acceptor that a webhook's address stands for, if it is one of the tenant's.
+/// Returns the event endpoint to which a webhook's address belongs, if it is an endpoint of the tenant.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
 pub fn find(tx: &Tx<'_>, app: &App, tenant: i64, address: &str) -> Result<Option<Uuid>, StoreError> {
     let own = address.strip_prefix(&app.origin.public_url).and_then(|path| path.strip_prefix(PATH));
     let Some(id) = own.and_then(|id| Uuid::try_parse(id).ok()) else { return Ok(None) };
     Ok(event_endpoints::by_id(tx, tenant, id)?.map(|event_endpoint| event_endpoint.id))
 }
 
+/// A long poll for the events of an endpoint.
 pub struct CollectEvents {
     id: Uuid,
-    /// Seconds.
+    /// Maximum waiting time in seconds.
     wait: u64,
 }
 
 impl Operation for CollectEvents {
     const OPERATION: &'static str = "GET /events-acceptor-service/endpoints/{endpoint_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
-    // What is collected is settled as if it had been sent.
+    // Collected packages are recorded as delivered, so that a replay must not collect any.
     const ACTS: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const DOC: OperationDoc = OperationDoc {
@@ -192,6 +214,7 @@ impl Operation for CollectEvents {
     }
 }
 
+/// Returns the schema of the collected deliveries.
 fn deliveries_schema(schemas: &mut Schemas) -> Value {
     let one = schemas.named("Delivery", |_| {
         json!({
@@ -211,11 +234,16 @@ fn deliveries_schema(schemas: &mut Schemas) -> Value {
     json!({ "type": "array", "items": one })
 }
 
+/// Handles `GET /events-acceptor-service/endpoints/{endpoint_id}`: waits for events and returns their signed packages.
+///
+/// # Errors
+///
+/// Fails if the endpoint does not exist or the store cannot be read or written.
 pub async fn collect(State(app): State<App>, req: Signed<CollectEvents>) -> Result<Reply, Problem> {
     let patience = Duration::from_secs(req.operation.wait);
     let began = app.clock.uptime();
     let mut commits = app.store.commits(req.client.tenant.number);
-    // A newer request for the same endpoint ends this one.
+    // A newer poll of the same endpoint ends this one.
     let poll = app.budgets.polls.begin(req.client.tenant.number, req.operation.id);
     let mut next = CollectedPackage::default();
     loop {
@@ -236,16 +264,16 @@ pub async fn collect(State(app): State<App>, req: Signed<CollectEvents>) -> Resu
     }
 }
 
-/// Where the next look begins.
+/// The start of the next read within one poll.
 #[derive(Clone, Copy, Default)]
 struct CollectedPackage {
-    /// With which of the webhooks.
+    /// Index of the webhook with which the next read begins, so that no webhook is left out.
     webhook: usize,
-    /// When something has waited long enough.
+    /// Time at which the oldest waiting event has reached the delay of its webhook.
     due: Option<Timestamp>,
 }
 
-/// What can be collected at the moment.
+/// Returns the packages that can be collected now, recorded as delivered.
 async fn collect_once(
     app: &App,
     req: &Signed<CollectEvents>,
@@ -278,6 +306,7 @@ async fn collect_once(
     };
     let (event_endpoint, found, looked) = crate::api::scan(app, number, "acceptors.look", look).await?;
     *next = looked;
+    // An idle poll usually ends here without a write.
     if found.is_none() && now.duration_since(event_endpoint.seen_at) < NOTED {
         return Ok(Vec::new());
     }
@@ -287,7 +316,7 @@ async fn collect_once(
         event_endpoints::touch(tx, id, now)?;
         let Some((batch, _)) = &*claimed else { return Ok(false) };
         let lease = own.ids.uuid();
-        // Somebody else may have collected it since.
+        // Another poll may have collected the package since the read.
         if !deliveries::claim(tx, batch, lease, now)? {
             return Ok(false);
         }
@@ -316,7 +345,7 @@ async fn collect_once(
     batch.packages.iter().map(sign).collect()
 }
 
-/// A package that counts as delivered because somebody has collected it.
+/// Returns the attempt of a package that counts as delivered because a client has collected it.
 fn hand_over(package: &PackageWithBody, now: Timestamp) -> Attempt {
     Attempt {
         package: package.row.number,
@@ -330,6 +359,7 @@ fn hand_over(package: &PackageWithBody, now: Timestamp) -> Attempt {
     }
 }
 
+/// A request to delete an endpoint.
 pub struct DeleteEventEndpoint(Uuid);
 
 impl Operation for DeleteEventEndpoint {
@@ -352,6 +382,11 @@ impl Operation for DeleteEventEndpoint {
     }
 }
 
+/// Handles `DELETE /events-acceptor-service/endpoints/{endpoint_id}`: deletes an endpoint and its webhooks.
+///
+/// # Errors
+///
+/// Fails if the endpoint does not exist.
 pub async fn delete(State(app): State<App>, req: Signed<DeleteEventEndpoint>) -> Result<Reply, Problem> {
     let delete = move |tx: &Tx<'_>, req: &Signed<DeleteEventEndpoint>, sequence: &mut Sequence| {
         if event_endpoints::by_id(tx, sequence.tenant, req.operation.0)?.is_none() {

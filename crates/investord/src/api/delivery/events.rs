@@ -1,7 +1,7 @@
 //! `GET /investord/events`: the event log for consumers that poll; not part of the vendor's API.
 //!
-//! Numbers are given under the tenant's lock, which is held until the commit: whoever sees one sees all before it, so a
-//! cursor skips nothing.
+//! Numbers are assigned under the lock of the tenant, which lasts until the commit. A reader that sees one number
+//! therefore sees all smaller ones, so that a cursor skips no event.
 
 use std::sync::Arc;
 
@@ -22,8 +22,10 @@ use crate::store::delivery::packages;
 use crate::store::delivery::packages::MatchedEvent;
 use crate::store::{Tx, tenants};
 
+/// Maximum number of positions in one request.
 const MOST: i64 = 1000;
 
+/// Query parameters of the list.
 pub static QUERY: [QueryParameter; 3] = [
     QueryParameter {
         name: "after",
@@ -50,6 +52,7 @@ pub static QUERY: [QueryParameter; 3] = [
     },
 ];
 
+/// Returns the schema of the list.
 fn schema(schemas: &mut Schemas) -> Value {
     let event = schemas.named("Event", |_| {
         json!({
@@ -78,15 +81,18 @@ fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// A request for the events after a position.
 pub struct ListEvents {
     after: i64,
     limit: i64,
+    /// Categories of the events to return.
     wants: EventFilter,
 }
 
 impl Operation for ListEvents {
     const OPERATION: &'static str = "GET /investord/events";
-    // Whoever can point a webhook at themselves has all of it anyway; who may only see webhooks has not.
+    // A client with this scope can point a webhook at itself and receive all events anyway; one that can only read
+    // webhooks cannot.
     const SCOPES: &'static [&'static str] = ADMIN;
     const DOC: OperationDoc = OperationDoc {
         tag: EVENTS,
@@ -111,6 +117,11 @@ impl Operation for ListEvents {
     }
 }
 
+/// Handles `GET /investord/events`: returns the matching events after a position.
+///
+/// # Errors
+///
+/// Fails if the position lies beyond the last event, or the tenant's budget of scans is exhausted.
 pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Reply, Problem> {
     let client = Arc::clone(&req.client);
     let ListEvents { after, limit, wants } = req.operation;
@@ -118,7 +129,8 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
         let tenant = &client.tenant;
         let end = tenants::chain_end(tx, tenant.number)?.map_or(0, |(events, _)| events);
         if after > end {
-            // A register that was restored: what it would number so is not what the consumer has missed.
+            // The register was restored from a backup. The numbers that follow will belong to other events than those
+            // that the consumer expects.
             return Err(Problem::invalid("after", format!("lies beyond the last event, {end}")));
         }
         let to = end.min(after + limit);

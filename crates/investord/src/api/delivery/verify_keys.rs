@@ -17,6 +17,7 @@ use crate::store::delivery::signing_keys;
 use crate::store::tenants::Sequence;
 use crate::store::{StoreError, Tx};
 
+/// Returns the schema of the list of keys, a JWK Set (RFC 7517 section 5).
 fn schema(schemas: &mut Schemas) -> Value {
     let key = schemas.named("VerifyKey", |_| {
         let coordinate = |description| {
@@ -44,12 +45,13 @@ fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// A request for the public keys of the tenant.
 pub struct ListVerifyKeys;
 
 impl Operation for ListVerifyKeys {
     const OPERATION: &'static str = "GET /auth/verify_keys";
     const SCOPES: &'static [&'static str] = READ;
-    // The first who asks makes the first key.
+    // The first request creates the first key, so that it can find the tenant locked.
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const DOC: OperationDoc = OperationDoc {
         tag: WEBHOOKS,
@@ -72,6 +74,11 @@ impl Operation for ListVerifyKeys {
     }
 }
 
+/// Handles `GET /auth/verify_keys`: returns the published keys, the current one first (decision H5).
+///
+/// # Errors
+///
+/// Fails if the store cannot be read or written.
 pub async fn list(State(app): State<App>, req: Signed<ListVerifyKeys>) -> Result<Reply, Problem> {
     let (tenant, now) = (req.client.tenant.number, req.now);
     let published = move |tx: &Tx<'_>| signing_keys::published(tx, tenant, now);

@@ -28,13 +28,15 @@ use crate::store::paging::Page;
 use crate::store::tenants::Sequence;
 use crate::store::{StoreError, Tx};
 
+/// Scopes of which one allows reading webhooks.
 pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
+/// Scope that allows changing webhooks.
 pub const ADMIN: &[&str] = &["webhooks:admin"];
-/// Changes of what is wanted that deliveries may lag behind.
+/// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.
 const MOST_SPANS: usize = 100;
-/// The type of a test event.
+/// Type of a test event.
 pub const TEST_EVENT: &str = "WEBHOOK.TEST";
-/// Webhooks of a tenant: each is looked at five times a second.
+/// Maximum number of webhooks of a tenant. The dispatcher examines each of them five times a second.
 const MOST: usize = 100;
 
 fn schema(schemas: &mut Schemas) -> Value {
@@ -52,6 +54,7 @@ const ONE: PayloadDoc = PayloadDoc {
     examples: &[("webhook", include_str!("../../../../../api/examples/webhook.json"))],
 };
 
+/// Returns the id of the webhook from the path.
 fn id_of(received: &Received<'_>) -> Result<Uuid, Problem> {
     received.path_id(1).ok_or(Problem::NotFound("webhook"))
 }
@@ -60,7 +63,7 @@ fn path() -> Vec<Value> {
     vec![path_id("webhook_id", "Id of the webhook.")]
 }
 
-/// What webhooks can be sorted by.
+/// The fields by which webhooks can be sorted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum WebhookSortKey {
     CreatedAt,
@@ -81,7 +84,7 @@ impl paging::SortableBy for WebhookSortKey {
     ];
 }
 
-/// Compares two webhooks; texts by their code points.
+/// Compares two webhooks by a field, texts by their code points.
 fn compare(sort: WebhookSortKey, one: &Webhook, other: &Webhook) -> Ordering {
     match sort {
         WebhookSortKey::CreatedAt => Ordering::Equal,
@@ -92,6 +95,7 @@ fn compare(sort: WebhookSortKey, one: &Webhook, other: &Webhook) -> Ordering {
     }
 }
 
+/// A request for a page of the webhooks.
 pub struct ListWebhooks(Page<WebhookSortKey>);
 
 impl Operation for ListWebhooks {
@@ -117,6 +121,7 @@ impl Operation for ListWebhooks {
     }
 }
 
+/// Handles `GET /webhooks`: returns a page of the tenant's webhooks. Fails if the store cannot be read.
 pub async fn list(State(app): State<App>, req: Signed<ListWebhooks>) -> Result<Reply, Problem> {
     let tenant = req.client.tenant.number;
     let all = app.store.read("webhooks.list", move |tx| webhooks::of_tenant(tx, tenant)).await?;
@@ -124,6 +129,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListWebhooks>) -> Result<R
     Ok(Reply::ok(paging::envelope(req.operation.0, &listed)))
 }
 
+/// A request to create a webhook.
 pub struct CreateWebhook(NewWebhook);
 
 impl Operation for CreateWebhook {
@@ -152,6 +158,11 @@ impl Operation for CreateWebhook {
     }
 }
 
+/// Handles `POST /webhooks`: creates a webhook.
+///
+/// # Errors
+///
+/// Fails if the address is forbidden (decision H6) or the tenant has too many webhooks.
 pub async fn create(State(app): State<App>, req: Signed<CreateWebhook>) -> Result<Reply, Problem> {
     let own = app.clone();
     let create = move |tx: &Tx<'_>, req: &Signed<CreateWebhook>, sequence: &mut Sequence| {
@@ -172,7 +183,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateWebhook>) -> Resul
     about_tenant::write(&app, "webhooks.create", req, create).await
 }
 
-/// Puts on record what a client has done to a webhook: whoever can change where events go can read them.
+/// Records the action of a client on a webhook in the event log: its address decides where personal data goes.
 fn record<T>(
     tx: &Tx<'_>,
     app: &App,
@@ -187,7 +198,7 @@ fn record<T>(
     events::publish(tx, sequence, EventType::ClientAction, of, &object.to_string(), &*app.ids)
 }
 
-/// The acceptor that an address stands for, if it does; or why it must not be sent to.
+/// Returns the event endpoint to which an address belongs, if any, or the reason why the address is forbidden.
 fn target(
     tx: &Tx<'_>,
     app: &App,
@@ -202,6 +213,7 @@ fn target(
     }
 }
 
+/// A request for a webhook.
 pub struct ReadWebhook(Uuid);
 
 impl Operation for ReadWebhook {
@@ -222,12 +234,18 @@ impl Operation for ReadWebhook {
     }
 }
 
+/// Handles `GET /webhooks/{webhook_id}`: returns a webhook.
+///
+/// # Errors
+///
+/// Fails with 404 if the webhook does not exist.
 pub async fn read(State(app): State<App>, req: Signed<ReadWebhook>) -> Result<Reply, Problem> {
     let (tenant, id) = (req.client.tenant.number, req.operation.0);
     let found = app.store.read("webhooks.read", move |tx| webhooks::by_id(tx, tenant, id)).await?;
     Ok(Reply::ok(found.ok_or(Problem::NotFound("webhook"))?.view().to_string()))
 }
 
+/// A request to update a webhook.
 pub struct UpdateWebhook {
     id: Uuid,
     update: WebhookUpdate,
@@ -262,6 +280,11 @@ impl Operation for UpdateWebhook {
     }
 }
 
+/// Handles `PATCH /webhooks/{webhook_id}`: updates a webhook. Another filter applies to the events from now on.
+///
+/// # Errors
+///
+/// Fails if the webhook does not exist, the address is forbidden, or too many event ranges are undelivered.
 pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Result<Reply, Problem> {
     let own = app.clone();
     let change = move |tx: &Tx<'_>, req: &Signed<UpdateWebhook>, sequence: &mut Sequence| {
@@ -282,13 +305,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Resul
         if webhooks::ranges(tx, *id)?.len() >= MOST_SPANS {
             return Ok(Err(Problem::State("too much is still to be sent by what was wanted before")));
         }
-        let new = Webhook {
-            content,
-            enabled,
-            event_endpoint: event_endpoint,
-            updated_at: sequence.now,
-            ..old.clone()
-        };
+        let new = Webhook { content, enabled, event_endpoint, updated_at: sequence.now, ..old.clone() };
         webhooks::update(tx, sequence, &old, &new)?;
         record(tx, &own, sequence, req, ("update_webhook", *id), [old.view(), new.view()])?;
         Ok(Ok(Reply::ok(new.view().to_string())))
@@ -296,6 +313,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Resul
     about_tenant::write(&app, "webhooks.update", req, change).await
 }
 
+/// A request to delete a webhook.
 pub struct DeleteWebhook(Uuid);
 
 impl Operation for DeleteWebhook {
@@ -318,6 +336,11 @@ impl Operation for DeleteWebhook {
     }
 }
 
+/// Handles `DELETE /webhooks/{webhook_id}`: deletes a webhook.
+///
+/// # Errors
+///
+/// Fails with 404 if the webhook does not exist.
 pub async fn delete(State(app): State<App>, req: Signed<DeleteWebhook>) -> Result<Reply, Problem> {
     let own = app.clone();
     let delete = move |tx: &Tx<'_>, req: &Signed<DeleteWebhook>, sequence: &mut Sequence| {
@@ -331,6 +354,7 @@ pub async fn delete(State(app): State<App>, req: Signed<DeleteWebhook>) -> Resul
     about_tenant::write(&app, "webhooks.delete", req, delete).await
 }
 
+/// A request for a test event without the receiver's response (decision W24).
 pub struct TestWebhook(Uuid);
 
 impl Operation for TestWebhook {
@@ -355,6 +379,11 @@ impl Operation for TestWebhook {
     }
 }
 
+/// Handles `POST /webhooks/{webhook_id}/test`: sends a test event in the background.
+///
+/// # Errors
+///
+/// Fails if the webhook does not exist or is collected, or too many test events are in flight.
 pub async fn test(State(app): State<App>, req: Signed<TestWebhook>) -> Result<Reply, Problem> {
     let turn = app.budgets.tenants.call(req.client.tenant.number)?;
     let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
@@ -366,6 +395,7 @@ pub async fn test(State(app): State<App>, req: Signed<TestWebhook>) -> Result<Re
     Ok(Reply::accepted())
 }
 
+/// A request for a test event with the receiver's response (decision W24).
 pub struct TestWebhookConfig(Uuid);
 
 impl Operation for TestWebhookConfig {
@@ -416,6 +446,11 @@ fn answer_schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// Handles `GET /webhooks/{webhook_id}/test`: sends a test event and returns the receiver's response.
+///
+/// # Errors
+///
+/// Fails if the webhook does not exist or is collected, or too many test events are in flight.
 pub async fn test_config(State(app): State<App>, req: Signed<TestWebhookConfig>) -> Result<Reply, Problem> {
     let _turn = app.budgets.tenants.call(req.client.tenant.number)?;
     let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
@@ -431,7 +466,7 @@ pub async fn test_config(State(app): State<App>, req: Signed<TestWebhookConfig>)
     Ok(Reply::ok(answer.to_string()))
 }
 
-/// A webhook of the client's tenant, and a test event on its way to it.
+/// Returns a webhook of the client's tenant, and the future that sends a signed test event to it.
 async fn prepare_test<T>(
     app: &App,
     req: &Signed<T>,

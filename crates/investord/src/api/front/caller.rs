@@ -1,7 +1,7 @@
 //! Authentication and authorization: makes a [`Signed`] request of a received one, in the order of decision W6.
 //!
-//! Inside one status the cheap check comes first, and nothing reaches the curve that can be refused
-//! without it: client, key, token and times are judged before the body is read, the digest before the curve.
+//! Within one status the cheapest check comes first, and no request costs a signature verification if another check can
+//! refuse it: client, key, token and times are checked before the body is read, the digest before the signature.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -32,16 +32,16 @@ use crate::store::log::idempotency;
 use crate::store::log::idempotency::{IdempotencyKey, Nonce};
 use crate::store::{Prefetch, Tx};
 
-/// Bytes of a body. The largest request of this API is a few KiB.
+/// Maximum size of a body in bytes. The largest request of this API has a few KiB.
 const MOST_BODY: usize = 1024 * 1024;
-/// Header fields, and bytes of all of them. Clients send 10 to 20 of some 100 bytes.
+/// Maximum number of header fields, and of their bytes. Clients send 10 to 20 fields of about 100 bytes.
 const MOST_HEADERS: usize = 64;
 const MOST_HEADER_BYTES: usize = 32 * 1024;
 
-/// Seconds between signing and the end of a signature where a tenant is strict.
+/// Maximum lifetime of a signature in seconds for tenants with strict signatures (decision W21).
 const STRICT_LIFETIME: i64 = 60;
 
-/// Headers of which the first line would win silently.
+/// Headers that must not be repeated: only the first value would take effect, without an error.
 const DECIDING: [&str; 6] = [
     "authorization",
     "content-type",
@@ -51,28 +51,30 @@ const DECIDING: [&str; 6] = [
     "upvest-signature-version",
 ];
 
-/// An operation that a client can call: who may, and how its request is read.
+/// An operation of the API for clients: its required access, and the parser of its request.
 pub trait Operation: Sized + Send {
-    /// Method and path template: also the scope of an idempotency key.
+    /// Method and path template; also the scope of an idempotency key (decision W11).
     const OPERATION: &'static str;
-    /// Any one of them is enough.
+    /// Scopes of which the client needs at least one.
     const SCOPES: &'static [&'static str];
-    /// Whether an idempotency key is needed.
+    /// Whether the operation requires an idempotency key.
     const IDEMPOTENT: bool = false;
-    /// Whether it changes anything, so that it may find the tenant locked.
+    /// Whether the operation changes data, so that it can find the tenant locked.
     const WRITES: bool = Self::IDEMPOTENT;
-    /// Whether it does anything that must not happen twice, so that its message is remembered in the store.
+    /// Whether the operation has an effect that a replay must not repeat, so that its nonce is stored.
     const ACTS: bool = Self::WRITES;
-    /// Statuses of refusals that follow from nothing else here.
+    /// Additional statuses of refusals, which do not follow from the other constants.
     const REFUSALS: &'static [StatusCode] = &[];
-    /// The status of a success.
+    /// Status of a successful response.
     const SUCCESS: StatusCode = StatusCode::OK;
+    /// Documentation of the operation for the OpenAPI document.
     const DOC: OperationDoc;
 
+    /// Parses the request. Fails if path, query or body is invalid.
     fn read(received: &Received<'_>) -> Result<Self, Problem>;
 }
 
-/// A request whose sender is known.
+/// An authenticated and authorized request, as the parser of its operation receives it.
 pub struct Received<'a> {
     pub parts: &'a Parts,
     pub body: &'a Bytes,
@@ -81,23 +83,24 @@ pub struct Received<'a> {
 }
 
 impl Received<'_> {
-    /// The body, if it says that it is JSON.
+    /// Returns the body. Fails with 400 if its content type is not JSON.
     pub fn json(&self) -> Result<&[u8], Problem> {
         content_type(&self.parts.headers, "application/json").map(|()| &**self.body)
     }
 
-    /// A segment of the path, from 0, as an id.
+    /// Returns a segment of the path, counted from 0, as an id.
     pub fn path_id(&self, segment: usize) -> Option<Uuid> {
         let text = self.parts.uri.path().split('/').nth(segment + 1)?;
         Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
     }
 
+    /// Returns the query string, empty if there is none.
     pub fn query(&self) -> &str {
         self.parts.uri.query().unwrap_or_default()
     }
 }
 
-/// A request that its client has signed and may make. Only this file can build one.
+/// A request with a verified signature and an authorized client. Only this file can create one.
 pub struct Signed<T> {
     pub client: Arc<Client>,
     pub now: Timestamp,
@@ -108,16 +111,17 @@ pub struct Signed<T> {
 }
 
 impl<T> Signed<T> {
-    /// What it counts as, which the caller keeps until it is answered.
+    /// Takes the request's place in the budget, which must be kept until the response.
     pub fn in_flight(&mut self) -> Option<Held> {
         self.in_flight.take()
     }
 
+    /// Returns the nonce, which the unit of work of a write stores.
     pub fn nonce(&self) -> Option<&Nonce> {
         self.nonce.as_ref()
     }
 
-    /// What makes the request happen once; there for every [`Call::ONCE`].
+    /// Returns the idempotency key, which every operation with [`Operation::IDEMPOTENT`] has. Fails otherwise.
     pub fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
         self.idempotency_key.ok_or(Problem::MissingIdempotencyKey)
     }
@@ -149,7 +153,7 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
             let _turn = app.budgets.signature_checks.turn(tenant).await;
             attempt.verify(&body, T::ACTS)?
         };
-        // A scope that was taken from the client is gone from its tokens too.
+        // A scope that was withdrawn from the client is withdrawn from its earlier tokens, too.
         if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
             return Err(Problem::Forbidden { any_of: T::SCOPES });
         }
@@ -168,14 +172,14 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
     }
 }
 
-/// The header `upvest-client-id`, if it is there.
+/// Returns the header `upvest-client-id`, if it is present. Fails with 400 if it is not a UUID.
 pub fn client_id(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
     let Some(value) = headers.get("upvest-client-id") else { return Ok(None) };
     let id = value.to_str().ok().and_then(|text| Uuid::try_parse(text).ok());
     id.map(Some).ok_or_else(|| Problem::invalid("upvest-client-id", "must be a UUID"))
 }
 
-/// Refuses heads that no client sends, and those that can be read in two ways.
+/// Refuses headers beyond the limits, and repeated headers that are ambiguous.
 fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > MOST_HEADERS || size > MOST_HEADER_BYTES {
@@ -188,22 +192,23 @@ fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// What the signatures of a strict tenant have to fulfil (decision W21).
+/// Returns the policy for the signatures of a strict tenant (decision W21).
 fn strict(app: &App) -> Policy {
     let authority = app.origin.authority.is_some();
     Policy { strict: true, authority, max_lifetime_seconds: STRICT_LIFETIME, ..Policy::default() }
 }
 
-/// Whether a body is what the operation takes.
+/// Checks the content type of a body. Fails with 400 if it is another one.
 pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     compat::content_type(headers, wanted).map_err(|fault| Problem::invalid("content-type", fault))
 }
 
-/// Refuses content that would have to be decoded first (RFC 9110 section 15.5.16).
+/// Refuses compressed content with 415 (RFC 9110 section 15.5.16).
 pub fn plain_content(headers: &HeaderMap) -> Result<(), Problem> {
     if compat::is_plain(headers) { Ok(()) } else { Err(Problem::ContentCoding) }
 }
 
+/// Checks the header `upvest-api-version`. Fails with 426 for a version other than 1.
 pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get("upvest-api-version") {
         Some(version) if version.as_bytes() != b"1" => Err(Problem::UpgradeRequired),
@@ -211,7 +216,8 @@ pub fn api_version(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body of limited size in limited time. `receive` gives leave for bytes before they are kept.
+/// Reads a body of limited size in limited time. `receive` acquires the budget of bytes before they are stored. Fails
+/// with 400 beyond these limits or if the body breaks off.
 pub async fn read_body(
     app: &App,
     headers: &HeaderMap,
@@ -243,14 +249,14 @@ pub async fn read_body(
     tokio::time::timeout(limit, reading).await.map_err(too_late)?
 }
 
-/// The refusal of a message that has been received before.
+/// Returns the refusal of a replayed message (decision W5).
 pub fn replayed_message() -> Problem {
     Problem::unauthorised_because(
         "this signed message was received before: sign every request afresh, with a nonce",
     )
 }
 
-/// Remembers a message in the store, for calls that write nothing else by which it would be.
+/// Stores the nonce of an operation that has no write of its own, with which it could be stored.
 async fn remember_nonce(app: &App, tenant: i64, nonce: Option<Nonce>) -> Result<(), Problem> {
     let Some(nonce) = nonce else { return Ok(()) };
     let first = Prefetch { nonce: Some(nonce), ..Prefetch::default() };
@@ -260,7 +266,7 @@ async fn remember_nonce(app: &App, tenant: i64, nonce: Option<Nonce>) -> Result<
     app.store.write_prefetched("nonces.remember", tenant, first, unit).await
 }
 
-/// A request on its way to being believed: everything is known that costs little.
+/// A request during authentication: the cheap checks have passed, the signature is not verified yet.
 pub struct PendingRequest<'a> {
     app: &'a App,
     parts: &'a Parts,
@@ -275,7 +281,7 @@ pub struct PendingRequest<'a> {
 }
 
 impl<'a> PendingRequest<'a> {
-    /// Judges everything about the signature that needs neither body nor curve.
+    /// Performs the checks that need neither the body nor a signature verification. Fails with 400 or 401.
     pub async fn new(app: &'a App, parts: &'a Parts, id: Uuid, now: Timestamp) -> Result<Self, Problem> {
         let headers = &parts.headers;
         check_head(headers)?;
@@ -284,7 +290,7 @@ impl<'a> PendingRequest<'a> {
         let client = client.ok_or_else(|| Problem::unauthorised("there is no such client"))?;
         Trace::note_client(parts, &client);
         let suspect = (address(parts), id);
-        // The key id selects without any curve: one signature of the message is checked, whatever it carries.
+        // The key id selects one signature: a message with many signatures costs one verification only.
         let is_known =
             |presented: &ReceivedSignature| presented.key_id().is_some_and(|id| client.key(id).is_some());
         let presented =
@@ -316,6 +322,7 @@ impl<'a> PendingRequest<'a> {
         Ok(attempt)
     }
 
+    /// Returns the message to verify. The configured origin takes precedence over the host in the request.
     fn message<'b>(&'b self, body: &'b [u8]) -> Message<'b> {
         let host = || self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let authority = self.app.origin.authority.as_deref();
@@ -334,7 +341,7 @@ impl<'a> PendingRequest<'a> {
         }
     }
 
-    /// Holds if it holds for one of the versions that the header leaves open.
+    /// Succeeds if the check succeeds for one of the versions that the request header allows.
     fn any_version(&self, check: impl Fn(Version) -> Result<(), VerifyError>) -> Result<(), VerifyError> {
         let mut outcome = Ok(());
         for version in self.versions {
@@ -346,14 +353,14 @@ impl<'a> PendingRequest<'a> {
         outcome
     }
 
-    /// Whether the signature, which holds, would hold for a strict tenant, too.
+    /// Checks whether the valid signature would be valid for a strict tenant, too (decision W21).
     fn verify_strictly(&self, body: &[u8]) -> Result<(), VerifyError> {
         let (policy, message) = (strict(self.app), self.message(body));
         policy.check_time(&self.presented, self.now.as_second())?;
         self.any_version(|version| policy.check_coverage(&self.presented, &message, version))
     }
 
-    /// The bearer token, which must be this client's.
+    /// Returns the access token (RFC 6750), which must belong to this client.
     async fn token(&self) -> Result<Arc<Token>, Problem> {
         let sent = self.parts.headers.get(header::AUTHORIZATION);
         let sent = sent.ok_or_else(|| Problem::unauthorised("the header 'authorization' is missing"))?;
@@ -372,7 +379,7 @@ impl<'a> PendingRequest<'a> {
         })
     }
 
-    /// Counts a refusal against whoever caused it.
+    /// Counts a failed verification against its sender.
     fn count_failure<T>(&self, outcome: Result<T, Problem>) -> Result<T, Problem> {
         if let Err(Problem::Unauthorised(_)) = outcome {
             self.app.rate_limits.note_failure(self.suspect);
@@ -380,21 +387,22 @@ impl<'a> PendingRequest<'a> {
         outcome
     }
 
-    /// Judges the body and the signature, and remembers the message; by what the store is to remember it. A message
-    /// without a nonce is known by what was signed if it `acts` (decision W19), and not remembered otherwise.
+    /// Verifies body and signature, and returns the nonce that the store has to remember. A message without a nonce is
+    /// identified by its signature base if it `acts` (decision W19), and is not remembered otherwise. Fails with 401.
     pub fn verify(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
         let base = self.count_failure(self.check_signature(body))?;
         if !self.policy.strict {
             self.app.signature_counts.count(self.client.id, self.now, self.verify_strictly(body));
         }
         let tenant = self.client.tenant.number;
-        // Neither can be taken for the other: a base has line breaks, a nonce has none (RFC 8941 section 3.3.3). The
-        // signature itself is no mark: one of ECDSA can be written in two ways.
+        // A nonce never equals a signature base: the base contains line breaks, a nonce cannot (RFC 8941 section
+        // 3.3.3). The signature itself cannot be the mark, because ECDSA signatures are malleable.
         let mark = match self.presented.nonce() {
             Some(nonce) => nonce,
             None if acts => &base,
             None => return Ok(None),
         };
+        // Nonces of reads are kept in memory alone, so that a restart loses them.
         if !acts && !self.app.replay_guard.covers(tenant, self.signed_at(), self.now) {
             return Err(Problem::unauthorised_because(
                 "this message was signed before the server could remember what it receives: sign it afresh",
@@ -410,18 +418,19 @@ impl<'a> PendingRequest<'a> {
         }
     }
 
-    /// When it says that it was signed; [`Policy::check_time`] has refused those that do not say.
+    /// Returns the time of signing; [`Policy::check_time`] has refused a signature without one.
     fn signed_at(&self) -> Timestamp {
         let created = self.presented.created().and_then(|seconds| Timestamp::from_second(seconds).ok());
         created.unwrap_or(Timestamp::MIN)
     }
 
+    /// Returns the time until which the nonce must be remembered. `expires` counts in whole seconds, so one is added.
     fn valid_until(&self) -> Timestamp {
         let seconds = self.policy.valid_until(&self.presented).max(self.now.as_second());
         Timestamp::from_second(seconds.saturating_add(1)).unwrap_or(Timestamp::MAX)
     }
 
-    /// Verifies digest and signature; what was signed.
+    /// Verifies digest and signature, and returns the signature base.
     fn check_signature(&self, body: &[u8]) -> Result<String, Problem> {
         let message = self.message(body);
         self.any_version(|version| {
@@ -443,8 +452,8 @@ impl<'a> PendingRequest<'a> {
         Err(explain::mismatch(self.app, &self.client, key, &self.presented, &bases, &last))
     }
 
-    /// What comes between a believed signature and the body: 406, then the quota. `media` is the type of a success,
-    /// empty for one without a body.
+    /// Performs the checks after the signature (decision W6): `accept` (406), then the quota (429). `media` is the
+    /// media type of a success, empty for one without a body.
     pub fn authorize(&self, media: &str) -> Result<(), Problem> {
         if !compat::accepts(&self.parts.headers, media) {
             return Err(Problem::NotAcceptable);
@@ -452,6 +461,8 @@ impl<'a> PendingRequest<'a> {
         self.app.rate_limits.count_request(self.client.id)
     }
 
+    /// Returns the idempotency key with the fingerprint of the request, which detects another request with the same
+    /// key.
     fn idempotency_key(&self, operation: &'static str, body: &[u8]) -> Result<IdempotencyKey, Problem> {
         let sent = self.parts.headers.get("idempotency-key").ok_or(Problem::MissingIdempotencyKey)?;
         let key = sent.to_str().ok().and_then(compat::idempotency_key);
@@ -463,7 +474,7 @@ impl<'a> PendingRequest<'a> {
     }
 }
 
-/// What is stored of an access token.
+/// Returns the hash of an access token, which is stored in its place (decision W12).
 pub fn token_hash(token: &str) -> [u8; 32] {
     sha256(token.as_bytes())
 }
@@ -474,6 +485,7 @@ pub fn address(parts: &Parts) -> IpAddr {
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| network(peer.ip()))
 }
 
+/// Returns the refusal of a signature, explained in development mode only (decision W22).
 fn refused(app: &App, refusal: &VerifyError) -> Problem {
     match app.mode {
         Mode::Production => Problem::unauthorised(refusal.to_string()),

@@ -9,9 +9,14 @@ use uuid::Uuid;
 use crate::domain::json::schema::Pattern;
 use crate::problem::Problem;
 
-/// Which versions `upvest-signature-version` leaves open, in the order in which they are tried (W1).
+/// Returns the versions that `upvest-signature-version` allows, in the order in which they are tried (decision W1).
 ///
-/// The vendor's default without the header is draft 6; generic RFC 9421 libraries do not know the header.
+/// Without the header the vendor's default is draft 6. Generic RFC 9421 libraries do not know the header, so draft 15
+/// follows.
+///
+/// # Errors
+///
+/// Fails with 401 for any other value of the header.
 pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
     match headers.get("upvest-signature-version").map(HeaderValue::as_bytes) {
         Some(b"15") => Ok(&[Version::Draft15]),
@@ -23,12 +28,16 @@ pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
     }
 }
 
-/// The texts that the client may have signed, most likely first, none twice.
+/// Returns the signature bases that the client may have signed, the most likely first, without duplicates.
 ///
-/// Clients differ in what they take for `@path` when it has percent-escapes (the raw text; Java and Go the
-/// decoded one), in whether they sign the parameters as they send them or in their canonical form, and the Go
-/// signing proxy signs header values as it has normalised them. A signature is checked against each: one for
-/// everything ordinary, at most 24.
+/// Clients differ in three points. For a `@path` with percent-escapes most sign the raw text, Java and Go the decoded
+/// one. Some sign the parameters as they send them, others their canonical form. The Go signing proxy signs header
+/// values as it has normalised them. The signature is verified against each base: one base for ordinary requests, at
+/// most 24.
+///
+/// # Errors
+///
+/// Fails if no base can be built, because a covered component is missing.
 pub fn bases(
     presented: &ReceivedSignature,
     message: &Message<'_>,
@@ -43,7 +52,7 @@ pub fn bases(
     } else {
         &[ParamsText::Received, ParamsText::Canonical]
     };
-    // RFC 9421 writes the base as draft 15 does, but for the value of `@query-param`.
+    // RFC 9421 has the same signature base as draft 15, except for the value of `@query-param`.
     let by_parameter = presented.components().any(|name| name == "@query-param");
     let rfc: &[Version] =
         if by_parameter && versions.contains(&Version::Draft15) { &[Version::Rfc9421] } else { &[] };
@@ -67,6 +76,7 @@ pub fn bases(
     }
 }
 
+/// Returns the path as it was received and, if that is another text, with its percent-escapes decoded.
 fn paths(raw: &str) -> Vec<Cow<'_, str>> {
     let raw_path = Cow::Borrowed(if raw.is_empty() { "/" } else { raw });
     match percent_encoding::percent_decode_str(raw).decode_utf8() {
@@ -75,17 +85,19 @@ fn paths(raw: &str) -> Vec<Cow<'_, str>> {
     }
 }
 
+/// A function that reads the value of a header field as one kind of client signs it.
 type FieldReading = fn(&HeaderMap, &str) -> Option<String>;
 
-/// The vendor's signing proxy names itself, after signing. Only then is its reading tried: it does not
-/// cover a list behind the first comma, so for anybody else it would let an altered header through.
+/// Returns whether the vendor's signing proxy has sent the request, which adds its name after signing. Only its
+/// requests are read in its way: that reading ignores a list after its first comma, and would accept an altered header
+/// of any other client.
 fn is_go_proxy(headers: &HeaderMap) -> bool {
     headers
         .get(header::USER_AGENT)
         .is_some_and(|agent| agent.as_bytes().starts_with(b"upvest-httpsignature-proxy"))
 }
 
-/// Headers that decide what a request does and as whom: never taken in part.
+/// Headers that decide the effect or the client of a request. They are always covered as a whole.
 const WHOLE: [&str; 7] = [
     "authorization",
     "content-digest",
@@ -96,7 +108,7 @@ const WHOLE: [&str; 7] = [
     "upvest-client-id",
 ];
 
-/// A header value as the vendor's signing proxy signs it: a list cut at its first `, `, and for a component
+/// Returns a header value as the vendor's signing proxy signs it: a list up to its first `, `, and for a component
 /// `h:k` the member `k` of the dictionary in header `h`.
 fn go_proxy_value(headers: &HeaderMap, name: &str) -> Option<String> {
     if WHOLE.contains(&name) {
@@ -111,20 +123,20 @@ fn go_proxy_value(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(value.split(", ").next().unwrap_or_default().to_owned())
 }
 
-/// A UUID of any version and variant, nil and max among them: hyphens optional, any case (decision W18). The vendor's
-/// older pattern knew the versions 0 to 5 only.
+/// Pattern of an idempotency key: a UUID of any version and variant, nil and max included, with optional hyphens in any
+/// case (decision W18). The vendor's older pattern allowed only the versions 0 to 5.
 pub static IDEMPOTENCY_KEY: Pattern = Pattern::new(
     "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$",
     "a UUID",
 );
 
-/// Spellings of one UUID are one key.
+/// Parses an idempotency key. All spellings of a UUID are the same key.
 pub fn idempotency_key(text: &str) -> Option<Uuid> {
     IDEMPOTENCY_KEY.is_match(text).then(|| Uuid::try_parse(&text.replace('-', "")).ok()).flatten()
 }
 
-/// Whether `accept` leaves anything of what an operation can answer (decisions W13, W17). An answer has the media
-/// type `media`; an operation that answers without a body on success is left with problem documents.
+/// Returns whether `accept` allows one of the possible responses of an operation (decisions W13, W17). `media` is the
+/// media type of a success; if it is empty, only problem documents have a body.
 pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter();
     let text = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(",");
@@ -134,18 +146,18 @@ pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
     ranges.is_empty() || media.iter().any(|media| weight(&ranges, media) > 0.0)
 }
 
-/// The weight that the most specific range gives a media type (RFC 9110 section 12.5.1); 0 excludes it.
+/// Returns the weight of a media type by the most specific matching range (RFC 9110 section 12.5.1); 0 excludes it.
 fn weight(ranges: &[(&str, f32)], media: &str) -> f32 {
     let of = |wanted: &str| {
         let fitting = ranges.iter().filter(|(range, _)| range.eq_ignore_ascii_case(wanted));
         fitting.map(|(_, weight)| *weight).reduce(f32::max)
     };
     let any_subtype = media.split_once('/').map(|(kind, _)| format!("{kind}/*")).unwrap_or_default();
-    // A lone `*` is how the Java runtime writes `*/*`.
+    // The Java runtime writes `*` instead of `*/*`.
     of(media).or_else(|| of(&any_subtype)).or_else(|| of("*/*")).or_else(|| of("*")).unwrap_or(0.0)
 }
 
-/// A media range without its parameters, and its weight.
+/// Parses a media range. Returns it without its parameters, and its weight.
 fn media_range(text: &str) -> Option<(&str, f32)> {
     let mut parts = split_outside_quotes(text, ';').map(str::trim);
     let range = parts.next().filter(|range| !range.is_empty())?;
@@ -156,7 +168,7 @@ fn media_range(text: &str) -> Option<(&str, f32)> {
     Some((range, weight.unwrap_or(1.0)))
 }
 
-/// Cuts a header value where the separator does not stand in a quoted string (RFC 9110 section 5.6.4).
+/// Splits a header value at the separators outside of quoted strings (RFC 9110 section 5.6.4).
 fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |character| {
@@ -167,8 +179,8 @@ fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &st
     })
 }
 
-/// Whether the content was sent as it is. An intermediary or client that compresses says so in `content-encoding`
-/// (RFC 9110 section 8.4); `identity` says that it did not.
+/// Returns whether the content has no coding. A client or intermediary that compresses it declares that in
+/// `content-encoding` (RFC 9110 section 8.4); `identity` means no coding.
 pub fn is_plain(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().all(|line| {
         line.to_str().is_ok_and(|codings| {
@@ -178,8 +190,12 @@ pub fn is_plain(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a content type is the one that is wanted, with parameters allowed (decision W14), or what is wrong with it.
-/// A `charset` must be UTF-8: taking other bytes for UTF-8 would change names silently.
+/// Checks the media type of a body; parameters are allowed (decision W14). A `charset` must be UTF-8, because other
+/// bytes read as UTF-8 would change names silently.
+///
+/// # Errors
+///
+/// Fails with the reason for the refusal.
 pub fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), String> {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = split_outside_quotes(sent, ';').map(str::trim);
@@ -239,7 +255,7 @@ mod tests {
 
     #[test]
     fn only_an_accept_that_excludes_every_answer_is_refused() {
-        // Whether it leaves a JSON answer, and whether it leaves an answer of an operation without one.
+        // Whether a JSON response is acceptable, and whether a response of an operation without a body is.
         for (accept, json, nothing) in [
             (&["application/json"][..], true, true),
             (&["*/*"], true, true),

@@ -15,30 +15,38 @@ use crate::problem::Problem;
 
 /// A row of the route table.
 pub struct Endpoint {
-    /// Method and path template.
+    /// Method and path template, separated by a space.
     pub operation: &'static str,
+    /// Required access, from which the refusals and the security section follow.
     pub access: RequiredAccess,
+    /// Documentation for the OpenAPI document.
     pub doc: OperationDoc,
+    /// Handler, with its method filter.
     pub handler: MethodRouter<App>,
 }
 
-/// Who may call an operation.
+/// The access that an operation requires.
 pub enum RequiredAccess {
-    /// A client with a token of any of these scopes, in a signed request.
+    /// A signed request of a client with a token of one of these scopes.
     Token {
         scopes: &'static [&'static str],
+        /// Whether an idempotency key is required.
         idempotent: bool,
+        /// Whether the operation changes data, so that it can find the tenant locked (409).
         writes: bool,
-        /// What nothing else here says.
+        /// Additional statuses of refusals, which do not follow from the other fields.
         refusals: &'static [StatusCode],
+        /// Status of a successful response.
         success: StatusCode,
     },
-    /// A client, in a signed request.
+    /// A signed request of a client without a token.
     Signature,
+    /// No authentication.
     Anybody,
 }
 
 impl Endpoint {
+    /// Creates a row of the route table.
     pub fn new<M: 'static>(
         operation: &'static str,
         access: RequiredAccess,
@@ -51,7 +59,7 @@ impl Endpoint {
         Self { operation, access, doc, handler }
     }
 
-    /// An operation for clients: the type of the handler's argument says all about it.
+    /// Creates the row of an operation for clients. The type of the handler's argument defines everything else.
     pub fn signed<T, F, R>(handler: F) -> Self
     where
         T: Operation + 'static,
@@ -65,7 +73,7 @@ impl Endpoint {
             refusals: T::REFUSALS,
             success: T::SUCCESS,
         };
-        // What a request uses is counted until it is answered, and the answer until it is sent.
+        // The request counts in its budget until the handler is done, the response until it is sent.
         let counted = move |State(app): State<App>, mut request: Signed<T>| {
             let (tenant, in_flight) = (request.client.tenant.number, request.in_flight());
             let answered = handler(State(app.clone()), request);
@@ -78,22 +86,23 @@ impl Endpoint {
         Self::new(T::OPERATION, access, T::DOC, counted)
     }
 
+    /// Returns the method and the path template.
     pub fn method_and_path(&self) -> (&'static str, &'static str) {
         self.operation.split_once(' ').expect("an operation is a method and a path")
     }
 
-    /// What may be answered instead of a success.
+    /// Returns the possible statuses of refusals.
     pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
         let (client, token, idempotent, writes, named) = match self.access {
             RequiredAccess::Token { idempotent, writes, refusals, .. } => {
                 (true, true, idempotent, writes, refusals)
             }
-            // A token is a row.
+            // A token is written to the store, so that the operation can find the tenant locked.
             RequiredAccess::Signature => (true, false, false, true, [].as_slice()),
             RequiredAccess::Anybody => (false, false, false, false, [].as_slice()),
         };
         let refusals = [
-            // A request without one clear host is refused everywhere (server.rs).
+            // A request without exactly one valid host is refused for every operation (server.rs).
             (StatusCode::BAD_REQUEST, true),
             (StatusCode::UNAUTHORIZED, client),
             (StatusCode::FORBIDDEN, token),
@@ -104,7 +113,7 @@ impl Endpoint {
             (StatusCode::UNPROCESSABLE_ENTITY, idempotent),
             (StatusCode::UPGRADE_REQUIRED, client),
             (StatusCode::TOO_MANY_REQUESTS, client),
-            // A panic is caught for everybody.
+            // A panic of any handler becomes a 500.
             (StatusCode::INTERNAL_SERVER_ERROR, true),
             (StatusCode::SERVICE_UNAVAILABLE, client),
             (StatusCode::GATEWAY_TIMEOUT, client),
@@ -115,7 +124,7 @@ impl Endpoint {
         refusals.into_iter().filter_map(is_possible)
     }
 
-    /// The status of a success.
+    /// Returns the status of a successful response.
     pub fn success(&self) -> StatusCode {
         match self.access {
             RequiredAccess::Token { success, .. } => success,
@@ -123,8 +132,8 @@ impl Endpoint {
         }
     }
 
-    /// The handler. In a build for tests it panics when it answers with a status that the OpenAPI document does not
-    /// declare for the operation: so whatever any test is answered is declared.
+    /// Returns the handler. In a debug build it panics if a response has a status that the OpenAPI document does not
+    /// declare for the operation, so that every test also checks the document.
     pub fn into_handler(self) -> MethodRouter<App> {
         if !cfg!(debug_assertions) {
             return self.handler;

@@ -1,7 +1,7 @@
 //! Explains to a developer why a signature does not verify; for `investord dev` alone.
 //!
-//! A production server keeps the reason for its log (decision W22); here it is answered, with the base that was built, and
-//! the usual mistakes are tried.
+//! A production server keeps the reason for its log (decision W22). Here it is part of the response, together with the
+//! signature base that the server has built, and the usual mistakes are tried.
 
 use httpsig::{Hash, PublicKey, ReceivedSignature, SignatureEncoding, VerifyError, Version};
 use serde_json::{Map, Value, json};
@@ -10,6 +10,7 @@ use crate::access::client_cache::Client;
 use crate::app::{App, Mode};
 use crate::problem::{Problem, Unauthorised};
 
+/// Returns the refusal of an unknown or revoked key.
 pub fn unknown_key(app: &App, key_id: &str) -> Problem {
     let detail = format!("the client has no key '{key_id}', or it was revoked");
     match app.mode {
@@ -23,6 +24,7 @@ pub fn unknown_key(app: &App, key_id: &str) -> Problem {
     }
 }
 
+/// Returns the explained refusal of a signature that was rejected before its verification.
 pub fn refusal(refusal: &VerifyError) -> Problem {
     let cause = match refusal {
         VerifyError::MissingSignatureInput | VerifyError::MissingSignature => {
@@ -52,6 +54,7 @@ pub fn refusal(refusal: &VerifyError) -> Problem {
     explain(refusal.to_string(), cause, &[])
 }
 
+/// Returns the refusal of a signature that matches none of the signature bases.
 pub fn mismatch(
     app: &App,
     client: &Client,
@@ -68,6 +71,8 @@ pub fn mismatch(
     }
 }
 
+/// Returns the likely mistake, found by verifying the signature under the usual wrong assumptions: other quoting, a
+/// final line feed, another hash or encoding, another key of the client.
 fn likely_cause(
     client: &Client,
     key: &PublicKey,
@@ -111,7 +116,7 @@ fn likely_cause(
         .into()
 }
 
-/// The same base with the names on the left in quotes, or without.
+/// Returns the signature base with quoted component names, as draft 15 has them.
 fn quoted(base: &str, presented: &ReceivedSignature) -> String {
     let names = presented.components().chain(["@signature-params"]);
     let lines = base
@@ -121,6 +126,7 @@ fn quoted(base: &str, presented: &ReceivedSignature) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Returns the signature base with bare component names, as draft 6 has them.
 fn bare(base: &str) -> String {
     let lines = base.lines().map(|line| match line.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
         Some((name, value)) => format!("{name}{value}"),
@@ -129,6 +135,7 @@ fn bare(base: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Returns a 401 whose document contains the likely cause and the signature bases.
 fn explain(detail: String, cause: &str, bases: &[(Version, String)]) -> Problem {
     let mut explanation = Map::new();
     explanation.insert("likely_cause".into(), json!(cause));

@@ -8,14 +8,16 @@ use crate::domain::json::schema::{FieldError, FieldRule, Pattern, Schemas};
 use crate::problem::Problem;
 use crate::store::paging::{ListPage, Page, SortKey};
 
+/// Maximum `limit` of a page (decision W9).
 const MOST: i64 = 1000;
+/// Default `limit` of a page, as JSON (decision W9).
 const DEFAULT_LIMIT: &str = "100";
 
-/// What a list can be sorted by.
+/// The fields by which a list can be sorted.
 pub trait SortableBy: Copy + PartialEq + 'static {
-    /// As in the query, the default first.
+    /// Names of the fields in the query, the default first.
     const NAMES: &'static [&'static str];
-    /// The same, in the same order.
+    /// The fields in the order of [`SortableBy::NAMES`].
     const ALL: &'static [Self];
 }
 
@@ -24,6 +26,7 @@ impl SortableBy for SortKey {
     const ALL: &'static [Self] = &[SortKey::CreatedAt, SortKey::UpdatedAt];
 }
 
+/// Returns the paging parameters of a list.
 fn table<S: SortableBy>() -> [QueryParameter; 4] {
     let parameter =
         |name, rule, default, description| QueryParameter { name, rule, default: Some(default), description };
@@ -50,10 +53,10 @@ fn table<S: SortableBy>() -> [QueryParameter; 4] {
     ]
 }
 
-/// The form of a cursor: the beginning, or a [`Cursor`](crate::store::page::Cursor).
+/// Pattern of a cursor: `*` for the beginning, or a [`Cursor`](crate::store::paging::Cursor).
 static CURSORS: Pattern =
     Pattern::new(r"^(\*|(0|-?[1-9][0-9]{0,18})\.[1-9][0-9]{0,18})$", "* or the next_cursor of an answer");
-/// The place where a list is entered, for lists that can be long.
+/// The parameter for the position at which a long list continues. Unlike an offset it costs the same at any position.
 const CURSOR: QueryParameter = QueryParameter {
     name: "cursor",
     rule: FieldRule::Pattern(&CURSORS),
@@ -63,7 +66,11 @@ const CURSOR: QueryParameter = QueryParameter {
         added meanwhile move no others from page to page.",
 };
 
-/// Reads the query of a list that can be entered by a cursor.
+/// Parses the query of a list with a cursor.
+///
+/// # Errors
+///
+/// Fails if a parameter is invalid, or both cursor and offset are present.
 pub fn parse_with_cursor<S: SortableBy>(query: &str) -> Result<Page<S>, Problem> {
     let [sort, order, offset, limit] = table::<S>();
     let values = query::read(query, &[sort, order, offset, limit, CURSOR])?;
@@ -78,32 +85,41 @@ pub fn parse_with_cursor<S: SortableBy>(query: &str) -> Result<Page<S>, Problem>
     Ok(Page { by_cursor: true, after, ..page })
 }
 
-/// The query of a list that can be entered by a cursor, as the OpenAPI document says it.
+/// Returns the parameters of a list with a cursor for the OpenAPI document.
 pub fn parameters_with_cursor<S: SortableBy>() -> Vec<Value> {
     parameters::<S>().into_iter().chain(query::described(&[CURSOR])).collect()
 }
 
-/// The query of a list that is short as a rule, and is answered as a whole then.
+/// Returns the parameters of a list that is usually short, so that the default `limit` returns all of it.
 fn whole_table() -> [QueryParameter; 2] {
     let [.., offset, limit] = table::<SortKey>();
     [offset, QueryParameter { default: Some("1000"), ..limit }]
 }
 
-/// Reads the query of such a list.
+/// Parses the query of a short list.
+///
+/// # Errors
+///
+/// Fails if a parameter is invalid.
 pub fn parse_whole(query: &str) -> Result<Page, Problem> {
     query::read(query, &whole_table()).map(|values| page(&values))
 }
 
-/// The same, as the OpenAPI document says it.
+/// Returns the parameters of a short list for the OpenAPI document.
 pub fn whole_parameters() -> Vec<Value> {
     query::described(&whole_table())
 }
 
-/// Reads the query.
+/// Parses the query of a list without a cursor.
+///
+/// # Errors
+///
+/// Fails if a parameter is invalid.
 pub fn parse<S: SortableBy>(query: &str) -> Result<Page<S>, Problem> {
     query::read(query, &table::<S>()).map(|values| page(&values))
 }
 
+/// Converts the values of the query to a page. The table has ensured that they are valid.
 fn page<S: SortableBy>(values: &QueryValues) -> Page<S> {
     let named = S::NAMES.iter().zip(S::ALL).find(|(name, _)| values.text("sort") == Some(name));
     Page {
@@ -116,12 +132,12 @@ fn page<S: SortableBy>(values: &QueryValues) -> Page<S> {
     }
 }
 
-/// The query, as the OpenAPI document says it.
+/// Returns the parameters of a list without a cursor for the OpenAPI document.
 pub fn parameters<S: SortableBy>() -> Vec<Value> {
     query::described(&table::<S>())
 }
 
-/// The schema of [`envelope`] around a list of such items, under its name.
+/// Returns the named schema of an [`envelope`] of such items.
 pub fn named_schema(name: &'static str, item: fn(&mut Schemas) -> Value, schemas: &mut Schemas) -> Value {
     schemas.named(name, |schemas| {
         let item = item(schemas);
@@ -129,6 +145,7 @@ pub fn named_schema(name: &'static str, item: fn(&mut Schemas) -> Value, schemas
     })
 }
 
+/// Returns the schema of an envelope around items of this schema.
 fn schema(item: &Value, schemas: &mut Schemas) -> Value {
     let meta = schemas.named("Meta", |_| {
         json!({
@@ -161,7 +178,7 @@ fn schema(item: &Value, schemas: &mut Schemas) -> Value {
     })
 }
 
-/// The envelope of a list.
+/// Returns the envelope of a page: `meta`, which repeats the parameters (decision W10), and the items in `data`.
 pub fn envelope<S: SortableBy>(page: Page<S>, listed: &ListPage) -> String {
     let Page { sort, descending, offset, limit, .. } = page;
     let ListPage { json, count, total, next, .. } = listed;

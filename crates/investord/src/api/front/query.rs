@@ -6,39 +6,50 @@ use crate::domain::json::schema::{FieldError, FieldRule, SchemaSide, Schemas, qu
 use crate::domain::tenants::OperatingModel;
 use crate::problem::Problem;
 
-/// A parameter of a query. It can always be left out or be empty; either means the default.
+/// A query parameter. Every parameter may be absent or empty; both mean the default.
 pub struct QueryParameter {
+    /// Name in the query.
     pub name: &'static str,
-    /// A whole number, a boolean, a word of an enumeration, a text of a pattern, or a list of these, separated by commas.
+    /// Rule for the value: a whole number, a boolean, an enumeration, a pattern, or a comma-separated list of these.
     pub rule: FieldRule,
-    /// As JSON.
+    /// Default value as JSON text.
     pub default: Option<&'static str>,
+    /// Description for the OpenAPI document.
     pub description: &'static str,
 }
 
-/// The values of a query: those that were sent, and the defaults of the others.
+/// The values of a query: the received ones, and the defaults of the others.
 pub struct QueryValues(Map<String, Value>);
 
 impl QueryValues {
+    /// Returns the value of a text parameter, if there is one.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
     }
 
+    /// Returns the value of a number parameter, 0 without value and default.
     pub fn number(&self, name: &str) -> i64 {
         self.0.get(name).and_then(Value::as_i64).unwrap_or_default()
     }
 
+    /// Returns the value of a boolean parameter, false without value and default.
     pub fn is_true(&self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// Returns the values of a list parameter.
     pub fn list(&self, name: &str) -> Vec<String> {
         let items = self.0.get(name).and_then(Value::as_array).into_iter().flatten();
         items.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 }
 
-/// Reads a query. Parameters of other names are ignored; repeated ones of the table are not: which one would count?
+/// Parses a query. Unknown parameters are ignored. A repeated parameter of the table is refused, because its meaning
+/// would be ambiguous.
+///
+/// # Errors
+///
+/// Fails with all errors of the query.
 pub fn read(query: &str, table: &[QueryParameter]) -> Result<QueryValues, Problem> {
     let (mut values, mut faults, mut seen) = (Map::new(), Vec::new(), Vec::new());
     for (name, text) in form_urlencoded::parse(query.as_bytes()) {
@@ -64,11 +75,12 @@ pub fn read(query: &str, table: &[QueryParameter]) -> Result<QueryValues, Proble
     if faults.is_empty() { Ok(QueryValues(values)) } else { Err(faults.into()) }
 }
 
+/// Parses a JSON text of a table.
 fn json_text(text: &str) -> Value {
     serde_json::from_str(text).expect("a table holds JSON")
 }
 
-/// The value of a text, which stands in a query as it would in JSON, but without quotation marks.
+/// Parses the text of a value. It has the form of a JSON value without quotation marks.
 fn value(rule: &FieldRule, text: &str) -> Result<Value, String> {
     match rule {
         FieldRule::Int { min, max } => {
@@ -88,7 +100,7 @@ fn value(rule: &FieldRule, text: &str) -> Result<Value, String> {
     }
 }
 
-/// The parameters as the OpenAPI document says them.
+/// Returns the parameters for the OpenAPI document.
 pub fn described(table: &[QueryParameter]) -> Vec<Value> {
     let describe = |QueryParameter { name, rule, default, description }: &QueryParameter| {
         let mut schema = rule.json_schema(SchemaSide::Request(OperatingModel::Byol), &mut Schemas::default());

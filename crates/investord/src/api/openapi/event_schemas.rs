@@ -10,23 +10,31 @@ use crate::api::{accounts, users};
 use crate::domain::delivery::event::EventType;
 use crate::domain::json::schema::Schemas;
 
-/// Events with an object of one kind.
+/// Event types with objects of the same schema.
 struct EventSchema {
+    /// Name of the event schema among the components.
     schema: &'static str,
+    /// Event types of the schema.
     types: &'static [EventType],
+    /// Function that returns the schema of the object.
     object: fn(&mut Schemas) -> Value,
 }
 
-/// Events of one category.
+/// A category of events, by which a webhook filters.
 struct EventCategory {
+    /// Section of the document.
     tag: &'static str,
-    /// The vendor's name of the page about them.
+    /// The vendor's name of the page about the category.
     id: &'static str,
+    /// Title in a few words.
     summary: &'static str,
+    /// Event schemas of the category.
     kinds: &'static [EventSchema],
+    /// Names and JSON texts of example packages.
     examples: &'static [(&'static str, &'static str)],
 }
 
+/// All categories. The test below checks that every delivered event type occurs once.
 const CATEGORIES: [EventCategory; 4] = [
     EventCategory {
         tag: USERS,
@@ -102,11 +110,12 @@ const CATEGORIES: [EventCategory; 4] = [
     },
 ];
 
+/// Description of every operation in the section.
 const DESCRIPTION: &str = "Sent to every webhook that asks for the category. A request holds a package: up to \
     `max_package_size` bytes of events in the order in which they happened, of all categories that the webhook asks \
     for. It is repeated until it is answered with a status of 2xx, and an event can come twice: compare the `id`.";
 
-/// The section, by the names of the vendor's pages.
+/// Returns the section `webhooks`, whose members have the names of the vendor's pages.
 pub fn webhooks(schemas: &mut Schemas) -> Value {
     let mut operations = Map::new();
     let mut all: Vec<Value> = Vec::new();
@@ -137,7 +146,7 @@ pub fn webhooks(schemas: &mut Schemas) -> Value {
     Value::Object(operations)
 }
 
-/// The schema of events of these types, under its name.
+/// Returns the named schema of events of these types.
 fn event(
     name: &'static str,
     types: &[Value],
@@ -161,6 +170,7 @@ fn event(
     })
 }
 
+/// Returns the schema of the object of `USER.DATA_CHANGE_FAILED`.
 fn data_change_failure(schemas: &mut Schemas) -> Value {
     schemas.named("DataChangeFailure", |_| {
         json!({
@@ -174,6 +184,7 @@ fn data_change_failure(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// Returns the operation object for the deliveries of a category.
 fn operation(
     (tag, id, summary): (&str, &str, &str),
     kinds: &[Value],
@@ -186,7 +197,7 @@ fn operation(
             ((*name).to_owned(), json!({ "value": value }))
         })
         .collect();
-    // A package can hold events of other categories, too.
+    // A package can contain events of other categories as well, so the schema requires only one of this category.
     let contained = match kinds {
         [kind] => kind.clone(),
         kinds => json!({ "anyOf": kinds }),

@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the route table, the schemas and the kinds of problems.
 //!
-//! What it says of one operation stands beside the handler ([`About`]); what follows from the code
-//! (method, path, scopes, headers, refusals) is taken from the code.
+//! The words about an operation stand beside its handler ([`OperationDoc`]). Everything that follows from the code
+//! (method, path, scopes, headers, refusals) is derived from the code, so that the document cannot contradict it.
 
 pub(in crate::api) mod event_schemas;
 
@@ -19,34 +19,44 @@ use crate::domain::json::schema::{FieldError, ObjectSchema, SchemaSide, Schemas,
 use crate::domain::tenants::OperatingModel;
 use crate::problem::{self, KINDS, NOT_PROVEN, Problem};
 
-/// What only words can say of an operation.
+/// The part of an operation's documentation that the code does not imply.
 pub struct OperationDoc {
+    /// Section of the document, one of the constants below.
     pub tag: &'static str,
-    /// The vendor's name of the operation, if it has one.
+    /// Operation id: the vendor's name of the operation, if it has one.
     pub id: &'static str,
+    /// Title in a few words.
     pub summary: &'static str,
+    /// Description in whole sentences.
     pub description: &'static str,
-    /// Those in path and query.
+    /// Parameters in path and query; the headers are derived.
     pub parameters: fn() -> Vec<Value>,
+    /// Request body, if the operation has one.
     pub request: Option<PayloadDoc>,
+    /// Body of a successful response.
     pub answer: PayloadDoc,
 }
 
+/// The body of a request or response.
 pub struct PayloadDoc {
+    /// Description in one sentence.
     pub description: &'static str,
+    /// Media type, empty for no body.
     pub media: &'static str,
+    /// Function that returns the schema and registers the named schemas that it uses.
     pub schema: fn(&mut Schemas) -> Value,
-    /// Name and JSON text.
+    /// Names and JSON texts of the examples.
     pub examples: &'static [(&'static str, &'static str)],
 }
 
-/// The answer of what is done later: empty.
+/// The empty response of an operation that the worker will finish.
 pub const ACCEPTED: PayloadDoc =
     PayloadDoc { description: "Accepted.", media: "", schema: |_| Value::Null, examples: &[] };
-/// The answer of what is done and has nothing to say.
+/// The empty response of a finished operation.
 pub const NOTHING: PayloadDoc =
     PayloadDoc { description: "Done.", media: "", schema: |_| Value::Null, examples: &[] };
 
+// Sections of the document, to which the operations belong.
 pub const USERS: &str = "Users";
 pub const IDENTIFIERS: &str = "User identifiers";
 pub const CHECKS: &str = "User checks";
@@ -59,6 +69,7 @@ pub const EVENTS: &str = "Events";
 pub const TOKENS: &str = "Access tokens";
 pub const SERVER: &str = "Server";
 
+/// Sections of the document with their descriptions.
 const TAGS: [(&str, &str); 11] = [
     (USERS, "Natural persons in the register of a tenant."),
     (IDENTIFIERS, "What users are named by in transaction reports."),
@@ -73,9 +84,10 @@ const TAGS: [(&str, &str); 11] = [
     (SERVER, "What the server says about itself, to anybody."),
 ];
 
+/// Name of the security scheme among the components.
 const SCHEME: &str = "oauth-client-credentials";
 
-/// Scopes that the operations below ask for.
+/// All scopes that the operations require, with their descriptions.
 const SCOPES: [(&str, &str); 10] = [
     ("accounts:admin", "Create/update/delete accounts and account groups"),
     ("accounts:read", "Read accounts and account groups"),
@@ -89,10 +101,12 @@ const SCOPES: [(&str, &str); 10] = [
     ("webhooks:read", "Read webhooks"),
 ];
 
-/// Of the vendor's reference, so that both can be read side by side.
+/// Example id from the vendor's reference, so that both documents can be read side by side.
 const REQUEST_ID: &str = "169ae4c7-ebd7-4041-94da-25369653eba7";
+/// Example id from the vendor's reference.
 const CLIENT_ID: &str = "ebabcf4d-61c3-4942-875c-e265a7c2d062";
 
+/// General part of the document, as Markdown.
 const INTRODUCTION: &str = "\
 Investord is an open registry of investors, wire-compatible with the Upvest Investment API: a client written \
 for that API works here unchanged. Investord is an independent project. It is not made, endorsed or \
@@ -108,13 +122,15 @@ has the header `upvest-request-id`.
 
 **Changes.** Answers may get further members; a client must ignore those it does not know.";
 
+/// The serialised document, built at the first request.
 static DOCUMENT: LazyLock<String> = LazyLock::new(document);
 
-/// `GET /openapi.json`.
+/// Handles `GET /openapi.json`: returns the document.
 pub async fn serve() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }
 
+/// Documentation of [`serve`] for the OpenAPI document.
 pub const SERVE: OperationDoc = OperationDoc {
     tag: SERVER,
     id: "openapi",
@@ -130,7 +146,7 @@ pub const SERVE: OperationDoc = OperationDoc {
     },
 };
 
-/// The document as it is served and kept in `api/openapi.json`.
+/// Returns the serialised document, as it is served and as it is stored in `api/openapi.json`.
 pub fn document() -> String {
     let (mut schemas, mut refusals, mut paths) = (Schemas::default(), BTreeSet::new(), json!({}));
     for endpoint in super::endpoints() {
@@ -178,6 +194,7 @@ pub fn document() -> String {
     format!("{document:#}\n")
 }
 
+/// Returns the operation object of a row of the route table.
 fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     let OperationDoc { tag, id, summary, description, parameters, request, answer } = &endpoint.doc;
     let headers = match endpoint.access {
@@ -194,7 +211,7 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
         }
         RequiredAccess::Anybody => Vec::new(),
     };
-    // Alternatives: in one requirement object they would all be needed.
+    // One requirement object per scope: these are alternatives, while the scopes of one object are all required.
     let security: Vec<Value> = match endpoint.access {
         RequiredAccess::Token { scopes, .. } => {
             scopes.iter().map(|scope| json!({ SCHEME: [scope] })).collect()
@@ -233,6 +250,7 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     operation
 }
 
+/// Returns the content object of a body with its schema and its examples.
 fn content(payload: &PayloadDoc, schemas: &mut Schemas) -> Value {
     let mut media = json!({ "schema": (payload.schema)(schemas) });
     for (name, text) in payload.examples {
@@ -242,20 +260,23 @@ fn content(payload: &PayloadDoc, schemas: &mut Schemas) -> Value {
     json!({ payload.media: media })
 }
 
+/// Returns a reference to a component.
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
+/// Returns the headers object that every response has.
 fn request_id() -> Value {
     json!({ "upvest-request-id": reference("headers", "RequestId") })
 }
 
-/// The schema of a request in which nothing depends on the operating model, under its name.
+/// Returns the named schema of a request body that does not depend on the operating model.
 pub fn request(shape: &'static ObjectSchema, schemas: &mut Schemas) -> Value {
     schemas.named(shape.name, |schemas| shape.json_schema(SchemaSide::Request(OperatingModel::Byol), schemas))
 }
 
-/// The same, with keywords for what is checked beside the table, and the operating model whose tenants send it.
+/// Returns the named schema of a request body with additional JSON Schema keywords for rules outside of the table, and
+/// the operating model whose tenants send it.
 pub fn request_with(
     shape: &'static ObjectSchema,
     keywords: &str,
@@ -273,10 +294,10 @@ pub fn request_with(
     })
 }
 
-/// Extension of a schema: only tenants of this operating model send it.
+/// Extension of a schema: the operating model whose tenants send it.
 pub const OPERATING_MODEL: &str = "x-operating-model";
 
-/// The schema of a list without pages, under its name.
+/// Returns the named schema of a list without pages.
 pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {
     schemas.named(name, |_| {
         json!({
@@ -287,7 +308,7 @@ pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Va
     })
 }
 
-/// A parameter that is an id in the path.
+/// Returns a path parameter with a UUID.
 pub fn path_id(name: &str, description: &str) -> Value {
     json!({
         "name": name,
@@ -298,6 +319,7 @@ pub fn path_id(name: &str, description: &str) -> Value {
     })
 }
 
+/// Names of the header parameters of a signed request among the components.
 const HEADERS: [&str; 7] = [
     "ClientId",
     "Authorization",
@@ -308,7 +330,7 @@ const HEADERS: [&str; 7] = [
     "IdempotencyKey",
 ];
 
-/// The headers of a client's request, under the names of [`HEADERS`].
+/// Returns the header parameters of a signed request under the names of [`HEADERS`].
 fn signed_headers() -> Value {
     let header = |name, required, description, schema: Value, example| {
         json!({
@@ -337,12 +359,12 @@ fn signed_headers() -> Value {
     })
 }
 
-/// Name of a response among the components: `BadRequest`.
+/// Returns the name of a response among the components, as in `BadRequest`.
 fn component(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or_default().replace(' ', "")
 }
 
-/// The response of one status: every kind of problem that has it, with its page as description.
+/// Returns the response of one status with the description and an example of every kind of problem that has it.
 fn refusal(status: StatusCode, problem: &Value) -> Value {
     let (mut description, mut examples) = (Vec::new(), Map::new());
     for kind in KINDS.iter().filter(|kind| kind.status == status) {
@@ -378,7 +400,7 @@ fn refusal(status: StatusCode, problem: &Value) -> Value {
     })
 }
 
-/// One of each that the server answers.
+/// Returns the problems that serve as examples of the refusals.
 fn samples() -> Vec<Problem> {
     vec![
         Problem::InvalidRequest(vec![

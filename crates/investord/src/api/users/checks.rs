@@ -30,10 +30,12 @@ use crate::store::tenants::Sequence;
 use crate::store::users::checks;
 use crate::store::{Tx, users};
 
+/// Scopes of which one allows reading checks.
 const READ: &[&str] = &["checks:read", "checks:admin"];
+/// Scope that allows creating checks.
 const ADMIN: &[&str] = &["checks:admin"];
 
-/// The schema of a check as it is answered.
+/// Returns the schema of a check in responses and events.
 pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Check", |schemas| {
         let bodies = [("KycCheck", &KYC), ("PorCheck", &POR), ("InstrumentFitCheck", &INSTRUMENT_FIT)];
@@ -51,6 +53,7 @@ pub fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// Returns the schema of one type of check: the members of the request and those that the register adds.
 fn response_schema<'a>(members: impl Iterator<Item = &'a Field>, schemas: &mut Schemas) -> Value {
     let mut schema = open_object(members, SchemaSide::Answer, schemas);
     for name in ["id", "user_id"] {
@@ -66,10 +69,12 @@ fn response_schema<'a>(members: impl Iterator<Item = &'a Field>, schemas: &mut S
     schema
 }
 
+/// Returns the path parameters of one check.
 fn parameters() -> Vec<Value> {
     vec![path_id("user_id", "Id of the user."), path_id("check_id", "Id of the check.")]
 }
 
+/// Query parameters of the list. All checks are the default (decision W25).
 pub static LIST: [QueryParameter; 2] = [
     QueryParameter {
         name: "list_history",
@@ -84,6 +89,7 @@ pub static LIST: [QueryParameter; 2] = [
         description: "Of which type; of all without it.",
     },
 ];
+/// Types of checks, as they are named in the query.
 const KINDS: &[&str] = &[
     CheckKind::Kyc.as_str(),
     CheckKind::Por.as_str(),
@@ -91,10 +97,11 @@ const KINDS: &[&str] = &[
     CheckKind::Compliance.as_str(),
 ];
 
-/// Which of a user's checks are wanted.
+/// A request for the checks of a user.
 pub struct ListChecks {
     user: Uuid,
     page: Page,
+    /// Whether only the latest check of each type is listed.
     latest: bool,
     kind: Option<CheckKind>,
 }
@@ -130,11 +137,17 @@ impl Operation for ListChecks {
     }
 }
 
+/// Handles `GET /users/{user_id}/checks`: returns a page of the user's checks.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or the tenant's budget of scans is exhausted.
 pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Reply, Problem> {
     let (client, ListChecks { user, page, latest, kind }) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
         let Tenant { number, key, .. } = &client.tenant;
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        // Only the unfiltered list can read its page alone; the filters need every check of the user.
         if !latest && kind.is_none() {
             return Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, Check::view)?);
         }
@@ -145,7 +158,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Rep
                 return;
             }
             if latest {
-                // The last that comes stays.
+                // The checks come in the order of their creation, so the latest one remains.
                 found.retain(|one: &Check| one.content.kind != check.content.kind);
                 found.push(check);
             } else {
@@ -161,6 +174,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Rep
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }
 
+/// A request for a check, with the ids of the user and the check.
 pub struct ReadCheck(Uuid, Uuid);
 
 impl Operation for ReadCheck {
@@ -190,6 +204,11 @@ impl Operation for ReadCheck {
     }
 }
 
+/// Handles `GET /users/{user_id}/checks/{check_id}`: returns a check.
+///
+/// # Errors
+///
+/// Fails if the user or the check does not exist.
 pub async fn read(State(app): State<App>, req: Signed<ReadCheck>) -> Result<Reply, Problem> {
     let (client, ReadCheck(user, id)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
@@ -200,6 +219,7 @@ pub async fn read(State(app): State<App>, req: Signed<ReadCheck>) -> Result<Repl
     Ok(Reply::ok(app.store.read("checks.read", read).await?.view().to_string()))
 }
 
+/// A request to create a check.
 pub struct CreateCheck {
     user: Uuid,
     content: CheckContent,
@@ -257,6 +277,11 @@ impl Operation for CreateCheck {
     }
 }
 
+/// Handles `POST /users/{user_id}/checks`: files a check, which the worker or an operator decides.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or is leaving, or has too many undecided checks.
 pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<Reply, Problem> {
     let (ids, id, most_open) =
         (Arc::clone(&app.ids), req.operation.user, app.config.limits.open_checks_per_user);
@@ -272,7 +297,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<
         }
         let check = Check::new(ids.uuid(), id, sequence.now, req.operation.content.clone());
         checks::insert_and_publish(tx, sequence, &check, key, &*ids)?;
-        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
         let settings = &req.client.tenant.settings;
         let due = (!check.content.is_for_review(settings)).then_some(req.now);
         jobs::enqueue(tx, (sequence.tenant, id), CHECK, check.id, due)?;

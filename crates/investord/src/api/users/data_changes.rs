@@ -31,12 +31,14 @@ use crate::store::tenants::Sequence;
 use crate::store::users::{data_changes, identifiers};
 use crate::store::{Tx, users};
 
-/// A change changes something.
+/// JSON Schema keywords for a change without proof: at least one member.
 const ANYTHING: &str = r#"{ "minProperties": 1 }"#;
+/// JSON Schema keywords for a change that may have a proof: at least one member beside the proof.
 const MORE_THAN_PROOF: &str = r#"{ "minProperties": 1, "not": {
     "propertyNames": { "enum": ["issuance_date", "data_download_link", "document_type"] }
 } }"#;
 
+/// A request to change data of a user.
 pub struct RequestDataChange {
     user: Uuid,
     requested: RequestedChange,
@@ -59,7 +61,7 @@ impl Operation for RequestDataChange {
             description: "What is to be changed.",
             media: "application/json",
             schema: |schemas| {
-                // The operating model decides which of them is sent.
+                // The operating model of the tenant decides which of these bodies is valid (decision U8).
                 let any = request_with(&ANY, MORE_THAN_PROOF, Some(OperatingModel::Byol), schemas);
                 let proved = [&NAME, &NATIONALITY, &ADDRESS];
                 let proved =
@@ -87,6 +89,11 @@ impl Operation for RequestDataChange {
     }
 }
 
+/// Handles `POST /users/{user_id}/data_change_requests`: files a data change, which the worker applies.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or has left, or has too many undecided data changes.
 pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
     let (ids, id) = (Arc::clone(&app.ids), req.operation.user);
     let most_open = app.config.limits.open_data_changes_per_user;
@@ -103,7 +110,7 @@ pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> R
         }
         let change = DataChange::new(ids.uuid(), id, sequence.now, requested.clone());
         data_changes::insert(tx, sequence.tenant, &change, key, &*ids)?;
-        // By the clock that the worker asks: the tenant's instants may run ahead of it.
+        // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
         let due = (!requested.is_for_review(settings)).then_some(req.now);
         jobs::enqueue(tx, (sequence.tenant, id), DATA_CHANGE, change.id, due)?;
         Ok(Ok(Reply::accepted()))
@@ -113,6 +120,7 @@ pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> R
     Ok(reply)
 }
 
+/// A request to preview a data change.
 pub struct PreviewDataChange {
     user: Uuid,
     requested: RequestedChange,
@@ -144,7 +152,7 @@ impl Operation for PreviewDataChange {
     }
 }
 
-/// The schema of a [`Preview`].
+/// Returns the schema of a [`Preview`].
 fn preview_schema(schemas: &mut Schemas) -> Value {
     schemas.named("DataChangePreview", |schemas| {
         let report = super::reporting::schema(schemas);
@@ -175,6 +183,12 @@ fn preview_schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// Handles `POST /investord/users/{user_id}/data_change_requests/preview`: returns the consequences of a data change
+/// without storing it.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or the tenant's budget of scans is exhausted.
 pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> Result<Reply, Problem> {
     let (client, id, now) = (Arc::clone(&req.client), req.operation.user, req.now);
     let requested = req.operation.requested;
@@ -187,11 +201,12 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
         let shared = identifiers::list_sharing_users(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
         Ok::<_, Problem>(Preview::of(&user, (&held, &shared), requested.clone(), &tenant.settings, now))
     };
-    // The user and the identifiers of one moment.
+    // A scan reads one snapshot, so that the user and the identifiers are consistent.
     let preview = crate::api::scan(&app, req.client.tenant.number, "data_changes.preview", read).await?;
     Ok(Reply::ok(serde_json::to_string(&preview).expect("a preview is plain data")))
 }
 
+/// A request for the data changes of a user.
 pub struct ListDataChanges(Uuid, Page);
 
 impl Operation for ListDataChanges {
@@ -221,7 +236,7 @@ impl Operation for ListDataChanges {
     }
 }
 
-/// The schema of a [`DataChange`].
+/// Returns the schema of a [`DataChange`].
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("DataChange", |_| {
         let object = || json!({ "type": "object", "description": "Members of the user." });
@@ -248,6 +263,11 @@ fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// Handles `GET /investord/users/{user_id}/data_change_requests`: returns a page of the user's data changes.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or the tenant's budget of scans is exhausted.
 pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {
     let (client, ListDataChanges(user, page)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {

@@ -27,6 +27,7 @@ use crate::store::tenants::Sequence;
 use crate::store::users::{activation, identifiers, search_index};
 use crate::store::{Tx, users};
 
+/// Returns the schema of an identifier.
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Identifier", |schemas| {
         let mut schema = open_object(&ANSWERED, SchemaSide::Answer, schemas);
@@ -35,10 +36,12 @@ fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// Returns the path parameters of one identifier.
 fn parameters() -> Vec<Value> {
     vec![path_id("user_id", "Id of the user."), path_id("identifier_id", "Id of the identifier.")]
 }
 
+/// The response with one identifier.
 const ONE: PayloadDoc = PayloadDoc {
     description: "The identifier.",
     media: "application/json",
@@ -49,6 +52,7 @@ const ONE: PayloadDoc = PayloadDoc {
     ],
 };
 
+/// A request for the identifiers of a user.
 pub struct ListIdentifiers(Uuid);
 
 impl Operation for ListIdentifiers {
@@ -78,6 +82,11 @@ impl Operation for ListIdentifiers {
     }
 }
 
+/// Handles `GET /users/{user_id}/identifiers`: returns all identifiers of a user.
+///
+/// # Errors
+///
+/// Fails if the user does not exist.
 pub async fn list(State(app): State<App>, req: Signed<ListIdentifiers>) -> Result<Reply, Problem> {
     let (client, user) = (Arc::clone(&req.client), req.operation.0);
     let read = move |tx: &Tx<'_>| {
@@ -90,6 +99,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListIdentifiers>) -> Resul
     Ok(Reply::ok(format!(r#"{{"data":[{items}]}}"#)))
 }
 
+/// A request for an identifier, with the ids of the user and the identifier.
 pub struct ReadIdentifier(Uuid, Uuid);
 
 impl Operation for ReadIdentifier {
@@ -111,11 +121,16 @@ impl Operation for ReadIdentifier {
     }
 }
 
-/// The two ids of the path.
+/// Returns the ids of the user and the identifier from the path.
 fn path(received: &Received<'_>) -> Result<(Uuid, Uuid), Problem> {
     received.path_id(1).zip(received.path_id(3)).ok_or(Problem::NotFound("identifier"))
 }
 
+/// Handles `GET /users/{user_id}/identifiers/{identifier_id}`: returns an identifier.
+///
+/// # Errors
+///
+/// Fails if the user or the identifier does not exist.
 pub async fn read(State(app): State<App>, req: Signed<ReadIdentifier>) -> Result<Reply, Problem> {
     let (client, ReadIdentifier(user, id)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
@@ -127,6 +142,7 @@ pub async fn read(State(app): State<App>, req: Signed<ReadIdentifier>) -> Result
     Ok(Reply::ok(app.store.read("identifiers.read", read).await?.to_string()))
 }
 
+/// A request to add an identifier to a user.
 pub struct CreateIdentifier {
     user: Uuid,
     sent: NewIdentifier,
@@ -163,6 +179,11 @@ impl Operation for CreateIdentifier {
     }
 }
 
+/// Handles `POST /users/{user_id}/identifiers`: adds an identifier, or returns the equal one that exists (decision I3).
+///
+/// # Errors
+///
+/// Fails if the user does not exist or has left, or the identifier is refused.
 pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Result<Reply, Problem> {
     let (ids, user) = (Arc::clone(&app.ids), req.operation.user);
     let add =
@@ -172,6 +193,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Re
     change(app, "identifiers.create", req, user, add).await
 }
 
+/// A request to change the value of an identifier.
 pub struct UpdateIdentifier {
     user: Uuid,
     id: Uuid,
@@ -206,6 +228,11 @@ impl Operation for UpdateIdentifier {
     }
 }
 
+/// Handles `PATCH /users/{user_id}/identifiers/{identifier_id}`: changes the value of an identifier.
+///
+/// # Errors
+///
+/// Fails if the user or the identifier does not exist, or the new value is refused.
 pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Result<Reply, Problem> {
     let user = req.operation.user;
     let update = |call: &UpdateIdentifier,
@@ -220,7 +247,8 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Re
     change(app, "identifiers.update", req, user, update).await
 }
 
-/// What `decide` says is done to the identifiers of a user, and the user is activated if nothing is missing any more.
+/// Applies the change that `decide` returns, updates the search index, and activates the user if all requirements are
+/// met.
 async fn change<T: Operation + 'static>(
     app: App,
     name: &'static str,

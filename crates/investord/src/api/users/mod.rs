@@ -29,14 +29,18 @@ use crate::store::paging::{Page, SortKey};
 use crate::store::tenants::Sequence;
 use crate::store::{Prefetch, Tx, users};
 
+/// Scopes of which one allows reading users.
 pub const READ: &[&str] = &["users:read", "users:admin"];
+/// Scope that allows changing users.
 pub const ADMIN: &[&str] = &["users:admin"];
 
+/// Members that the register adds to a user.
 static REGISTERED: [Field; 3] = [
     field("id", Presence::Always, FieldRule::Uuid, "Id of the user."),
     field("created_at", Presence::Always, FieldRule::Instant, "When the user was created."),
     field("updated_at", Presence::Always, FieldRule::Instant, "When the user was last changed."),
 ];
+/// The member for the status of a user.
 static STATUS: [Field; 1] = [field(
     "status",
     Presence::Always,
@@ -50,7 +54,7 @@ static STATUS: [Field; 1] = [field(
      OFFBOARDED: out, but kept for as long as the law wants.",
 )];
 
-/// The schema of a user as it is answered.
+/// Returns the schema of a user in responses and events.
 pub fn user(schemas: &mut Schemas) -> Value {
     schemas.named("User", |schemas| {
         let members = REGISTERED.iter().chain(CREATE.fields).chain(&STATUS);
@@ -60,7 +64,7 @@ pub fn user(schemas: &mut Schemas) -> Value {
     })
 }
 
-/// The schema of a create request.
+/// Returns the named schema of the body that creates a user, for tenants of an operating model (decision U1).
 fn create_user(name: &'static str, model: OperatingModel, schemas: &mut Schemas) -> Value {
     schemas.named(name, |schemas| {
         let mut schema = CREATE.json_schema(SchemaSide::Request(model), schemas);
@@ -73,6 +77,7 @@ fn create_user(name: &'static str, model: OperatingModel, schemas: &mut Schemas)
     })
 }
 
+/// The response with one user.
 const ONE_USER: PayloadDoc = PayloadDoc {
     description: "The user.",
     media: "application/json",
@@ -83,6 +88,7 @@ const ONE_USER: PayloadDoc = PayloadDoc {
     ],
 };
 
+/// A request to create a user.
 pub struct CreateUser(Person);
 
 impl Operation for CreateUser {
@@ -120,6 +126,11 @@ impl Operation for CreateUser {
     }
 }
 
+/// Handles `POST /users`: registers a user, who is active at once if all requirements are met (decision U2).
+///
+/// # Errors
+///
+/// Fails if the tenant has too many users, or the idempotency key belongs to another request.
 pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
     let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
     let (idempotency_key, nonce) = (req.idempotency_key()?, req.nonce().copied());
@@ -128,7 +139,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
         Prefetch { sequence: Some(number), nonce, idempotency_key: Some(idempotency_key), webhook: None };
     let unit = move |tx: &Tx<'_>| {
         let tenant = &req.client.tenant;
-        // First the lock: what is found out under it stays true until the commit, in every process.
+        // The lock comes first: everything that the unit reads under it stays valid until the commit, in every process.
         let mut sequence = Sequence::lock(tx, tenant.number, req.now)?;
         if let Some(reply) =
             about_tenant::find_replay(tx, Some(&idempotency_key), nonce.as_ref(), &tenant.key)?
@@ -149,6 +160,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<R
     app.store.write_prefetched("users.create", number, first, unit).await?
 }
 
+/// A request for a user.
 pub struct ReadUser(Uuid);
 
 impl Operation for ReadUser {
@@ -169,6 +181,11 @@ impl Operation for ReadUser {
     }
 }
 
+/// Handles `GET /users/{user_id}`: returns a user.
+///
+/// # Errors
+///
+/// Fails if the user does not exist.
 pub async fn read(State(app): State<App>, req: Signed<ReadUser>) -> Result<Reply, Problem> {
     let (client, id) = (Arc::clone(&req.client), req.operation.0);
     let read = move |tx: &Tx<'_>| {
@@ -178,6 +195,7 @@ pub async fn read(State(app): State<App>, req: Signed<ReadUser>) -> Result<Reply
     user.map(Reply::ok).ok_or(Problem::NotFound("user"))
 }
 
+/// A request to offboard a user.
 pub struct OffboardUser(Uuid);
 
 impl Operation for OffboardUser {
@@ -202,13 +220,18 @@ impl Operation for OffboardUser {
     }
 }
 
+/// Handles `DELETE /users/{user_id}`: begins the offboarding of a user, which the worker completes (decision U9).
+///
+/// # Errors
+///
+/// Fails if the user does not exist.
 pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Result<Reply, Problem> {
     let (ids, id) = (Arc::clone(&app.ids), req.operation.0);
     let offboard =
         move |tx: &Tx<'_>, req: &Signed<_>, sequence: &mut Sequence, (mut user, key): (User, &UserKey)| {
             if let Some(event) = user.offboard(sequence.now) {
                 users::set_status(tx, sequence, &user, key, event, &*ids)?;
-                // By the clock that the worker asks: the tenant's instants may run ahead of it.
+                // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
                 let due = req.client.tenant.settings.offboarded_not_before(req.now);
                 jobs::enqueue(tx, (sequence.tenant, id), OFFBOARDING, id, Some(due))?;
                 if req.client.tenant.settings.offboarding_waits_for.contains(&OffboardingWaitsFor::Operator) {
@@ -222,6 +245,7 @@ pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Resu
     Ok(reply)
 }
 
+/// A request for a page of the users.
 pub struct ListUsers(Page);
 
 impl Operation for ListUsers {
@@ -251,6 +275,11 @@ impl Operation for ListUsers {
     }
 }
 
+/// Handles `GET /users`: returns a page of the tenant's users.
+///
+/// # Errors
+///
+/// Fails if the tenant's budget of scans is exhausted.
 pub async fn list(State(app): State<App>, req: Signed<ListUsers>) -> Result<Reply, Problem> {
     let (client, page) = (Arc::clone(&req.client), req.operation.0);
     let scan = move |tx: &Tx<'_>| {

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::store::users::identifiers;
 use crate::store::{Tx, users};
 
-/// The schema of [`Report`].
+/// Returns the schema of a [`Report`].
 pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Reporting", |_| {
         let text = |description: &str| json!({ "type": "string", "description": description });
@@ -88,6 +88,7 @@ pub fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// The response of both operations.
 const ANSWER: PayloadDoc = PayloadDoc {
     description: "What would be reported today.",
     media: "application/json",
@@ -98,10 +99,12 @@ const ANSWER: PayloadDoc = PayloadDoc {
     ],
 };
 
+/// Serialises a report.
 fn reply(report: &Report) -> Reply {
     Reply::ok(serde_json::to_string(report).expect("a report is plain data"))
 }
 
+/// A request for the report about a user.
 pub struct ReadReporting(Uuid);
 
 impl Operation for ReadReporting {
@@ -123,6 +126,12 @@ impl Operation for ReadReporting {
     }
 }
 
+/// Handles `GET /investord/users/{user_id}/reporting`: returns the identification of a user in a transaction report of
+/// today (RTS 22, Article 6 and Annex II).
+///
+/// # Errors
+///
+/// Fails if the user does not exist or the tenant's budget of scans is exhausted.
 pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Result<Reply, Problem> {
     let (client, id, now) = (Arc::clone(&req.client), req.operation.0, req.now);
     let read = move |tx: &Tx<'_>| {
@@ -135,10 +144,11 @@ pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Resu
         let (identity, regime) = (&user.person.identity, tenant.settings.regime.into());
         Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)).shared_with(shared))
     };
-    // The user and the identifiers of one moment.
+    // A scan reads one snapshot, so that the user and the identifiers are consistent.
     Ok(reply(&crate::api::scan(&app, req.client.tenant.number, "reporting.read", read).await?))
 }
 
+/// A request for the report about a person who is not in the register.
 pub struct DryRunReporting(DryRun);
 
 impl Operation for DryRunReporting {
@@ -165,6 +175,11 @@ impl Operation for DryRunReporting {
     }
 }
 
+/// Handles `POST /investord/reporting`: returns the identification of a person who is not in the register.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
 pub async fn dry_run(State(app): State<App>, req: Signed<DryRunReporting>) -> Result<Reply, Problem> {
     let (client, DryRunReporting(person)) = (Arc::clone(&req.client), req.operation);
     let report = person.report();

@@ -20,9 +20,12 @@ use crate::store::tenants::Sequence;
 use crate::store::users::{activation, tax_residencies};
 use crate::store::{Tx, users};
 
+/// Scopes of which one allows reading tax residencies.
 const READ: &[&str] = &["taxes:read", "taxes:admin"];
+/// Scope that allows setting tax residencies.
 const ADMIN: &[&str] = &["taxes:admin"];
 
+/// Returns the schema of the tax residencies of a user.
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("TaxResidencies", |schemas| {
         let mut schema = open_object(&RECORD, SchemaSide::Answer, schemas);
@@ -31,6 +34,7 @@ fn schema(schemas: &mut Schemas) -> Value {
     })
 }
 
+/// The response of both operations.
 const RECORDED: PayloadDoc = PayloadDoc {
     description: "The tax residencies.",
     media: "application/json",
@@ -38,6 +42,7 @@ const RECORDED: PayloadDoc = PayloadDoc {
     examples: &[("record", include_str!("../../../../../api/examples/tax-residencies.json"))],
 };
 
+/// A request for the tax residencies of a user.
 pub struct ReadTaxResidencies(Uuid);
 
 impl Operation for ReadTaxResidencies {
@@ -58,6 +63,11 @@ impl Operation for ReadTaxResidencies {
     }
 }
 
+/// Handles `GET /users/{user_id}/tax_residencies`: returns the tax residencies of a user.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or has no record of tax residencies.
 pub async fn read(State(app): State<App>, req: Signed<ReadTaxResidencies>) -> Result<Reply, Problem> {
     let (client, user) = (Arc::clone(&req.client), req.operation.0);
     let read = move |tx: &Tx<'_>| {
@@ -69,6 +79,7 @@ pub async fn read(State(app): State<App>, req: Signed<ReadTaxResidencies>) -> Re
     Ok(Reply::ok(app.store.read("tax_residencies.read", read).await?.view().to_string()))
 }
 
+/// A request to replace the tax residencies of a user.
 pub struct SetTaxResidencies {
     user: Uuid,
     all: Value,
@@ -101,6 +112,12 @@ impl Operation for SetTaxResidencies {
     }
 }
 
+/// Handles `POST /users/{user_id}/tax_residencies`: replaces the tax residencies, and activates the user if all
+/// requirements are met.
+///
+/// # Errors
+///
+/// Fails if the user does not exist or has left.
 pub async fn set(State(app): State<App>, req: Signed<SetTaxResidencies>) -> Result<Reply, Problem> {
     let (ids, id) = (Arc::clone(&app.ids), req.operation.user);
     let set = move |tx: &Tx<'_>,

@@ -16,23 +16,28 @@ use super::headers::folded;
 use super::table::{Record, is_format, is_ignorable};
 use super::{person, without_country};
 
-/// How the cells of a file are read.
+/// The columns of a file and the formats of their cells.
 pub struct CellReader {
     pub columns: Columns,
     pub dates: Dates,
-    /// Whether `M` stands for women: beside `H` it does in Spanish (hombre, mujer).
+    /// Whether `M` is ambiguous: beside `H` it stands for women in Spanish (hombre, mujer).
     pub m_is_open: bool,
 }
 
-/// A person as a file has them.
+/// A person as read from a record.
 pub struct FoundIdentifier {
+    /// The body of a dry run.
     pub person: Json,
-    /// Fields of whose cells something was left out that is not seen or marks a text.
+    /// Fields from whose cells invisible characters, or the characters that mark a text, were removed.
     pub trimmed: BTreeSet<&'static str>,
 }
 
 impl CellReader {
-    /// Reads a person, or names every fault of the record.
+    /// Reads a person from a record.
+    ///
+    /// # Errors
+    ///
+    /// Fails with all field errors of the record.
     pub fn person(&self, row: &Record<'_>) -> Result<FoundIdentifier, Vec<FieldError>> {
         let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.count(self.columns.count)?;
@@ -59,12 +64,13 @@ impl CellReader {
         Ok(FoundIdentifier { person, trimmed: cells.trimmed })
     }
 
-    /// The identifiers of a record whose other cells may have faults.
+    /// Returns the identifiers of a record whose other cells may be invalid.
     pub fn identifiers(&self, row: &Record<'_>) -> Vec<String> {
         let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.identifiers(&self.columns.identifiers)
     }
 
+    /// Reads the birth date; an empty cell is none.
     fn birth_date(&self, cells: &mut Cells<'_>) -> Option<String> {
         let text = cells.value("birth_date", self.columns.birth_date);
         if text.is_empty() {
@@ -76,6 +82,7 @@ impl CellReader {
         }
     }
 
+    /// Translates a gender to its value in the API; an empty cell is none.
     fn gender(&self, text: &str, cells: &mut Cells<'_>) -> Option<String> {
         if text.is_empty() {
             return None;
@@ -85,12 +92,12 @@ impl CellReader {
             return cells.fault("gender", "M beside H can be a man or a woman (mujer): write MALE or FEMALE");
         }
         let known = GENDERS.iter().find(|(_, words)| words.contains(&word.as_str()));
-        // What is not known is refused by the rule for the field.
+        // The schema of the body refuses an unknown word.
         Some(known.map_or_else(|| text.to_uppercase(), |(gender, _)| (*gender).to_owned()))
     }
 }
 
-/// Words for a gender in the languages of [`super::headers`], as [`folded`] leaves them.
+/// Words for a gender in the languages of [`super::headers`], in the form that [`folded`] returns.
 const GENDERS: &[(&str, &[&str])] = &[
     (
         "MALE",
@@ -147,7 +154,7 @@ const GENDERS: &[(&str, &[&str])] = &[
     ("DIVERSE", &["d", "x", "divers", "diverse"]),
 ];
 
-/// The cells of a record that are read.
+/// The cells of a record, the field errors found so far, and the trimmed fields.
 struct Cells<'a> {
     record: &'a StringRecord,
     faults: Vec<FieldError>,
@@ -155,12 +162,14 @@ struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
+    /// Records a field error, and returns `None` in the place of the value.
     fn fault<T>(&mut self, field: &str, message: impl Into<String>) -> Option<T> {
         self.faults.push(FieldError::new(field, message));
         None
     }
 
-    /// Empty cells more than the header has say nothing; any other difference may be a part of another row.
+    /// Verifies the number of cells. Empty cells beyond the header are harmless; any other difference may be a part of
+    /// another row.
     fn count(&self, expected: usize) -> Result<(), Vec<FieldError>> {
         let found = self.record.len();
         if found == expected || (found > expected && self.record.iter().skip(expected).all(str::is_empty)) {
@@ -170,11 +179,11 @@ impl<'a> Cells<'a> {
         Err(vec![FieldError::new("(row)", message)])
     }
 
-    /// A cell without what is not seen around it.
+    /// Returns a cell without the invisible characters around it. Records a field error for a damaged cell.
     fn text(&mut self, field: &'static str, at: usize) -> &'a str {
         let cell = self.record.get(at).unwrap_or_default();
         let text = cell.trim_matches(is_ignorable);
-        // A formula that is nothing but a text keeps spreadsheets from taking away zeros.
+        // Exports write the formula `="0123"` so that a spreadsheet keeps the leading zeros; it stands for its text.
         let text = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         if cell.trim() != text {
             self.trimmed.insert(field);
@@ -192,6 +201,7 @@ impl<'a> Cells<'a> {
         ""
     }
 
+    /// Returns a cell with a name. Records a field error for characters that result from a wrong encoding.
     fn name(&mut self, field: &'static str, at: usize) -> String {
         let text = self.text(field, at);
         let text = if has_dutch_article(text) { text } else { self.without_apostrophe(field, text) };
@@ -206,13 +216,13 @@ impl<'a> Cells<'a> {
         String::new()
     }
 
-    /// A cell that is no name.
+    /// Returns a cell other than a name.
     fn value(&mut self, field: &'static str, at: usize) -> &'a str {
         let text = self.text(field, at);
         self.without_apostrophe(field, text)
     }
 
-    /// An apostrophe in front tells a spreadsheet that it is a text.
+    /// Removes the apostrophe in front, by which spreadsheets mark a cell as text.
     fn without_apostrophe<'b>(&mut self, field: &'static str, text: &'b str) -> &'b str {
         let bare = text.trim_matches(is_ignorable);
         let bare = bare.strip_prefix('\'').map_or(bare, |bare| bare.trim_start_matches(is_ignorable));
@@ -222,6 +232,7 @@ impl<'a> Cells<'a> {
         bare
     }
 
+    /// Reads the country codes of all nationality columns, separated by white space or one of `,;|/+&`.
     fn nationalities(&mut self, columns: &[usize]) -> Vec<String> {
         let mut codes = Vec::new();
         for at in columns {
@@ -232,6 +243,7 @@ impl<'a> Cells<'a> {
                     Ok(code) => codes.push(code),
                     Err(message) => {
                         self.faults.push(FieldError::new(format!("nationalities[{}]", codes.len()), message));
+                        // An empty code in the place of the invalid one keeps the index in the next field error right.
                         codes.push(String::new());
                     }
                 }
@@ -240,6 +252,7 @@ impl<'a> Cells<'a> {
         codes
     }
 
+    /// Reads the identifiers of all columns, separated by `|`, each with the prefix of its column.
     fn identifiers(&mut self, columns: &[(usize, Option<String>)]) -> Vec<String> {
         let mut identifiers = Vec::new();
         for (at, prefix) in columns {
@@ -260,7 +273,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// Writes the country in front of an identifier in capitals.
+/// Converts the country code in front of an identifier to capitals.
 fn with_capitals(identifier: &str) -> String {
     match identifier.split_once(':') {
         Some((country, rest)) => format!("{}:{rest}", country.to_ascii_uppercase()),
@@ -268,7 +281,7 @@ fn with_capitals(identifier: &str) -> String {
     }
 }
 
-/// Reads the code of a country, of two letters or of three.
+/// Parses a country code of two or three letters (ISO 3166-1) and returns the code of two letters.
 fn nationality(text: &str) -> Result<String, &'static str> {
     let code = text.to_ascii_uppercase();
     match (code.as_str(), code.len()) {
@@ -285,16 +298,16 @@ fn nationality(text: &str) -> Result<String, &'static str> {
 const NO_CODE: &str =
     "must be a code of ISO 3166-1, as in DE or DEU, not the name of a country or of its people";
 
-/// Whether an apostrophe in front is part of a name, as in 't Hooft and 's-Gravesande.
+/// Returns whether an apostrophe in front is part of the name, as in 't Hooft and 's-Gravesande.
 fn has_dutch_article(name: &str) -> bool {
     let mut letters = name.chars();
     let start = [letters.next(), letters.next(), letters.next()];
     matches!(start, [Some('\''), Some('a'..='z' | 'A'..='Z'), Some(' ' | '-')])
 }
 
-/// Whether a sign is of a kind that names have not: of currency or mathematics, raised figures, inverted marks. Such
-/// signs are what letters become in the wrong encoding (`Łukasz` gives `£ukasz`). Accents by themselves are not meant:
-/// they are written for apostrophes.
+/// Returns whether a character is of a kind that does not occur in names: currency and mathematical symbols,
+/// superscript figures, inverted punctuation marks. Letters turn into such characters in the wrong encoding (`Łukasz`
+/// gives `£ukasz`). Accents by themselves are accepted, because they are written for apostrophes.
 fn is_in_no_name(sign: char) -> bool {
     use GeneralCategory::{CurrencySymbol, MathSymbol, OtherNumber, OtherSymbol};
     let kind = || sign.general_category();
@@ -303,7 +316,7 @@ fn is_in_no_name(sign: char) -> bool {
             && matches!(kind(), CurrencySymbol | MathSymbol | OtherNumber | OtherSymbol))
 }
 
-/// Whether a text is UTF-8 whose bytes were taken for letters of Windows-1252, so that `ü` has become `Ã¼`.
+/// Returns whether a text is UTF-8 whose bytes were decoded as Windows-1252, so that `ü` became `Ã¼`.
 fn is_misread(text: &str) -> bool {
     if text.is_ascii() {
         return false;

@@ -1,8 +1,8 @@
 //! `investord mifir check`: checks a file of people in three passes.
 //!
-//! The file is read three times. First whole, without judging anybody: its structure, its encoding and the form of its
-//! dates are known before the first answer is given, so that a file that is not understood says nothing. Then for the
-//! numbers and people that stand in it more than once. Last for the answers.
+//! The file is read three times. The first pass detects structure, encoding and date format without deciding about any
+//! person, so that a file that is not understood gives no results at all. The second pass finds the numbers and people
+//! that occur more than once. The third pass writes the results.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ pub struct CheckArgs {
     /// Spanish, Italian, Polish and Dutch are understood, too. Other columns are not read.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What stands between the columns, one character or `tab`; without it the header tells.
+    /// The delimiter of the columns, one character or `tab`; detected from the header if it is not given.
     #[arg(long, value_parser = delimiter_named, value_name = "CHARACTER")]
     delimiter: Option<u8>,
     /// The encoding of a text that is neither UTF-8 nor UTF-16, as in `windows-1252`.
@@ -46,12 +46,12 @@ pub struct CheckArgs {
     /// The sheet of a workbook; without it the first one with a header that is understood.
     #[arg(long, value_name = "NAME")]
     sheet: Option<String>,
-    /// What a column of another name holds, as in `Nachname=last_name`. Several columns can be `nationalities` or
+    /// The field of a column with another name, as in `Nachname=last_name`. Several columns can be `nationalities` or
     /// `identifiers`, the latter with a country in front of each value, as in `PESEL=identifiers:PL`.
     #[arg(long, value_name = "HEADER=FIELD")]
     map: Vec<Mapping>,
-    /// How birth dates are written, as in `DD.MM.YYYY` or `%d.%m.%Y`; without it all of them tell. May be given several
-    /// times.
+    /// The format of birth dates, as in `DD.MM.YYYY` or `%d.%m.%Y`; detected from all of them if it is not given. May
+    /// be given several times.
     #[arg(long, value_name = "FORM")]
     date_format: Vec<DateFormat>,
     /// A column to pass through into the answers, or `*` for all. May be given several times.
@@ -68,6 +68,11 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
+    /// Checks the file and writes the results.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is not understood or changes during the check, or the output cannot be written.
     pub fn run(&self) -> anyhow::Result<Ending> {
         let format = self.format()?;
         let at_file = || self.file.display().to_string();
@@ -82,12 +87,13 @@ impl CheckArgs {
         let dialect =
             Dialect { delimiter: table.delimiter(), has_byte_order_mark: table.has_byte_order_mark() };
         let with = &surveyed.reading.columns.with;
-        // The signals are taken before there is a file that would be left behind.
+        // The signal handlers are installed before the output file exists, so that no signal can leave it behind.
         let interrupt = if self.output.is_some() { Interrupt::watch()? } else { Interrupt::default() };
         let output = Output::open(self.output.as_deref(), &self.file, format, dialect, with)?;
         self.answer(&mut table, &surveyed, output, &interrupt)
     }
 
+    /// Returns the output format: of an option, otherwise of the extension of the output file, otherwise text.
     fn format(&self) -> anyhow::Result<OutputFormat> {
         match (self.format, &self.output) {
             _ if self.rules.json => Ok(OutputFormat::Json),
@@ -97,7 +103,7 @@ impl CheckArgs {
         }
     }
 
-    /// Reads the whole file, and decides on no person yet.
+    /// Reads the whole file to detect the formats of its cells, without deciding about any person.
     fn survey(
         &self,
         table: &mut Table,
@@ -110,8 +116,8 @@ impl CheckArgs {
             .with_style(ProgressStyle::with_template("{spinner} {pos} records read")?);
         table.each(&mut |row| {
             rows += 1;
-            if row.record.is_multiple_of(BAR_STEP) {
-                bar.set_position(row.record);
+            if row.number.is_multiple_of(BAR_STEP) {
+                bar.set_position(row.number);
             }
             dates.see(row.line, row.cells.get(columns.birth_date).unwrap_or_default());
             let gender = columns.gender.and_then(|at| row.cells.get(at)).unwrap_or_default();
@@ -138,7 +144,7 @@ impl CheckArgs {
         Ok(FirstPass { reading: CellReader { columns, dates, m_is_open: has_h && has_m }, rows })
     }
 
-    /// Judges everybody, once for what stands in the file more than once and once for the answers.
+    /// Reads every person twice: once for the numbers and people that occur more than once, and once for the results.
     fn answer(
         &self,
         table: &mut Table,
@@ -152,20 +158,21 @@ impl CheckArgs {
         let judge = RecordJudge { rules: &self.rules, reading, day: self.rules.day() };
         let mut numbers = RecordNumbers::default();
         let read = table.each(&mut |row| {
-            step(&bar, row.record, interrupt)?;
+            step(&bar, row.number, interrupt)?;
             match judge.read(row) {
                 Ok((person, _)) => numbers.add(row.line, &person),
                 Err(_) => numbers.add_without_person(row.line, &judge.numbers(row)),
             }
             Ok(())
         });
+        // An interrupt also ends the pass with an error, so it is checked before that error.
         if interrupt.has_come() {
             return Ok(Ending::Interrupted);
         }
         read?;
         let (repeats, mut summary) = (numbers.repeats(), Summary::default());
         let answered = table.each(&mut |row| {
-            step(&bar, rows + row.record, interrupt)?;
+            step(&bar, rows + row.number, interrupt)?;
             let answer = judge.answer(row, &repeats);
             summary.count(&answer);
             Ok(output.write(&answer)?)
@@ -175,6 +182,7 @@ impl CheckArgs {
             return Ok(Ending::Interrupted);
         }
         answered?;
+        // The passes would have seen different files, and the findings about repetitions would be wrong.
         if summary.people() != *rows {
             bail!("{}: the file has been changed while it was read", self.file.display());
         }
@@ -184,9 +192,10 @@ impl CheckArgs {
     }
 }
 
-/// Records between two looks at the progress.
+/// Number of records between two updates of the progress bar.
 const BAR_STEP: u64 = 1000;
 
+/// Updates the progress bar. Fails after an interrupt, which ends the pass.
 fn step(bar: &ProgressBar, position: u64, interrupt: &Interrupt) -> anyhow::Result<()> {
     if interrupt.has_come() {
         bail!("interrupted");
@@ -197,12 +206,14 @@ fn step(bar: &ProgressBar, position: u64, interrupt: &Interrupt) -> anyhow::Resu
     Ok(())
 }
 
-/// What is known of the whole file.
+/// The results of the first pass.
 struct FirstPass {
     reading: CellReader,
+    /// Number of records below the header.
     rows: u64,
 }
 
+/// The rules, the formats and the day by which the program decides about a record.
 struct RecordJudge<'a> {
     rules: &'a Rules,
     reading: &'a CellReader,
@@ -210,7 +221,7 @@ struct RecordJudge<'a> {
 }
 
 impl RecordJudge<'_> {
-    /// Reads a person, and the note about what was left out of the cells.
+    /// Reads a person, and returns a note if characters were removed from the cells.
     fn read(&self, row: &Record<'_>) -> Result<(DryRun, Option<Finding>), Vec<FieldError>> {
         let found = self.reading.person(row)?;
         let fields: Vec<&str> = found.trimmed.into_iter().collect();
@@ -225,10 +236,11 @@ impl RecordJudge<'_> {
         Ok((self.rules.read(&found.person, self.day)?, note))
     }
 
-    /// The numbers of a row whose person cannot be read, each for itself.
+    /// Returns the numbers of a row whose person cannot be read, each parsed on its own.
     fn numbers(&self, row: &Record<'_>) -> Vec<IdentifierContent> {
         let identifiers = self.reading.identifiers(row);
         let alone = |identifier: &String| {
+            // The rules read identifiers of a person only, so each is given to a person without errors.
             let texts = [("first_name", "Anna"), ("last_name", "Muster"), ("birth_date", "1970-01-01")];
             let person = person(texts, ["DE"], [identifier.as_str()]);
             self.rules.read(&person, self.day).map(|person| person.contents).unwrap_or_default()
@@ -236,6 +248,7 @@ impl RecordJudge<'_> {
         identifiers.iter().flat_map(alone).collect()
     }
 
+    /// Decides about a record, and adds the findings about repetitions.
     fn answer<'b>(&'b self, row: &Record<'b>, repeats: &Repeats) -> JudgedRecord<'b> {
         let (result, mut findings, note) = match self.read(row) {
             Ok((person, note)) => (Ok(person.report()), repeats.findings(row.line, &person), note),
@@ -245,10 +258,11 @@ impl RecordJudge<'_> {
             }
         };
         let needs_a_look = result.as_ref().map_or(true, needs_a_look) || !findings.is_empty();
+        // A note requires no review, so it is added after the decision about one.
         findings.extend(note);
         let columns = self.reading.columns.with.iter();
         let with =
             columns.map(|(name, at)| (name.as_str(), row.cells.get(*at).unwrap_or_default())).collect();
-        JudgedRecord { line: row.line, record: row.record, with, result, findings, needs_a_look }
+        JudgedRecord { line: row.line, record: row.number, with, result, findings, needs_a_look }
     }
 }

@@ -8,12 +8,12 @@ use csv::StringRecord;
 use super::headers::{ColumnField, folded, is_full_name, is_name};
 use super::table::is_ignorable;
 
-/// A column whose meaning was said on the command line, as in `Nachname=last_name` or `PESEL=identifiers:PL:PESEL`.
+/// A column whose field is given on the command line, as in `Nachname=last_name` or `PESEL=identifiers:PL:PESEL`.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     header: String,
     field: ColumnField,
-    /// What to put in front of each value of identifiers: country, or country and standard.
+    /// Prefix of each value of identifiers: country, or country and standard.
     prefix: Option<String>,
 }
 
@@ -38,26 +38,27 @@ impl FromStr for Mapping {
     }
 }
 
-/// Where each field stands in a record.
+/// The position of each field in a record.
 #[derive(Default)]
 pub struct Columns {
     pub first_name: usize,
     pub last_name: usize,
     pub birth_date: usize,
     pub nationalities: Vec<usize>,
-    /// With what is put in front of each value.
+    /// Positions of the identifiers, with the prefix of their values.
     pub identifiers: Vec<(usize, Option<String>)>,
     pub gender: Option<usize>,
     /// Columns that are passed through, with their names in the output.
     pub with: Vec<(String, usize)>,
+    /// Number of columns of the header.
     pub count: usize,
-    /// Columns that are read under another name than their own.
+    /// Columns whose header differs from the name of their field.
     renamed: Vec<(String, &'static str)>,
     /// Columns that are not read.
     unread: Vec<String>,
 }
 
-/// Counts the columns of a header that are understood.
+/// Counts the columns of a header whose field is known.
 pub fn fitting(header: &StringRecord, mappings: &[Mapping]) -> usize {
     let is_known = |name: &&str| {
         mappings.iter().any(|mapping| is_named(name, &mapping.header))
@@ -67,6 +68,11 @@ pub fn fitting(header: &StringRecord, mappings: &[Mapping]) -> usize {
 }
 
 impl Columns {
+    /// Maps the columns of a header to fields. `--map` takes precedence over the names of columns.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a mandatory field has no column, a field has too many, or an option names an unknown column.
     pub fn find(header: &StringRecord, mappings: &[Mapping], with: &[String]) -> anyhow::Result<Self> {
         let mut found = MatchedColumns { header, columns: Vec::new() };
         for mapping in mappings {
@@ -105,7 +111,7 @@ impl Columns {
 }
 
 impl Columns {
-    /// Says which columns are read under another name than their own, and which are not read.
+    /// Returns messages about the columns that are read under another name, and about those that are not read.
     pub fn describe(&self) -> Vec<String> {
         let renamed: Vec<String> =
             self.renamed.iter().map(|(name, field)| format!("{name} is read as {field}")).collect();
@@ -116,14 +122,15 @@ impl Columns {
     }
 }
 
-/// Columns with their fields and prefixes, as they are found.
+/// The columns that are matched so far, with their fields and prefixes.
 struct MatchedColumns<'a> {
     header: &'a StringRecord,
     columns: Vec<(usize, ColumnField, Option<String>)>,
 }
 
 impl MatchedColumns<'_> {
-    /// The one column of this name.
+    /// Returns the position of the only column of this name. An exact match takes precedence over one that differs in
+    /// case, diacritics or punctuation.
     fn only(&self, name: &str, option: &str) -> anyhow::Result<usize> {
         let exact: Vec<usize> = self.positions(|header| header.trim_matches(is_ignorable) == name);
         let near = || self.positions(|header| is_named(header, name));
@@ -135,16 +142,18 @@ impl MatchedColumns<'_> {
         }
     }
 
+    /// Returns the positions of the headers that satisfy a condition.
     fn positions(&self, is_it: impl Fn(&str) -> bool) -> Vec<usize> {
         self.header.iter().enumerate().filter(|(_, header)| is_it(header)).map(|(at, _)| at).collect()
     }
 
+    /// Returns the columns of a field.
     fn all(&self, field: ColumnField) -> impl Iterator<Item = (usize, Option<String>)> {
         let columns = self.columns.iter().filter(move |(_, found, _)| *found == field);
         columns.map(|(at, _, prefix)| (*at, prefix.clone()))
     }
 
-    /// Beside first names a column `Name` holds last names.
+    /// Maps a column `Name` to last names if there is a column of first names.
     fn take_name_as_last_name(&mut self) -> anyhow::Result<()> {
         let has = |field: ColumnField| self.all(field).next().is_some();
         if has(ColumnField::LastName) || !has(ColumnField::FirstName) {
@@ -160,7 +169,7 @@ impl MatchedColumns<'_> {
         Ok(())
     }
 
-    /// Refuses two columns of one field; nationalities and identifiers may have several if that was asked for.
+    /// Refuses two columns for one field. Nationalities and identifiers may have several if `--map` asks for them.
     fn check(&self, asked: &[ColumnField]) -> anyhow::Result<()> {
         for field in ColumnField::ALL {
             let found: Vec<usize> = self.all(field).map(|(at, _)| at).collect();
@@ -182,6 +191,7 @@ impl MatchedColumns<'_> {
         Ok(())
     }
 
+    /// Returns the position of a mandatory field.
     fn need(&self, field: ColumnField) -> anyhow::Result<usize> {
         if let Some((at, _)) = self.all(field).next() {
             return Ok(at);
@@ -190,7 +200,7 @@ impl MatchedColumns<'_> {
         bail!("there is no column '{}' in the header, which has: {}{hint}", field.name(), self.names())
     }
 
-    /// The likely cause of a column that is missing.
+    /// Suggests the likely cause of a missing column.
     fn hint(&self, field: ColumnField) -> String {
         let full = self.positions(is_full_name);
         let is_person = matches!(field, ColumnField::FirstName | ColumnField::LastName);
@@ -212,7 +222,7 @@ impl MatchedColumns<'_> {
         }
     }
 
-    /// The columns to pass through.
+    /// Returns the columns to pass through, each once and under a unique name.
     fn with(&self, names: &[String]) -> anyhow::Result<Vec<(String, usize)>> {
         let mut with: Vec<(String, usize)> = Vec::new();
         for name in names {
@@ -236,27 +246,31 @@ impl MatchedColumns<'_> {
         Ok(with)
     }
 
+    /// Lists the columns of the header for a message.
     fn names(&self) -> String {
         let names: Vec<String> = self.header.iter().take(MOST_NAMES).map(printable).collect();
         let more = if self.header.len() > MOST_NAMES { ", …" } else { "" };
         names.join(", ") + more
     }
 
+    /// Lists columns by number and name for a message.
     fn places(&self, columns: &[usize]) -> String {
         let place = |at: &usize| format!("column {} ('{}')", at + 1, printable(&self.header[*at]));
         columns.iter().map(place).collect::<Vec<_>>().join(" and ")
     }
 }
 
-/// Names of columns that a message lists, and letters of each.
+/// Maximum number of columns in a message: a file without a header would fill the terminal.
 const MOST_NAMES: usize = 50;
+/// Maximum number of characters of a column name in a message, for the same reason.
 const MOST_LETTERS: usize = 60;
 
+/// Compares a header with a name, ignoring case, diacritics and punctuation.
 fn is_named(header: &str, name: &str) -> bool {
     !name.is_empty() && folded(header) == folded(name)
 }
 
-/// A name from the file that can be shown in a terminal.
+/// Shortens a name from the file for a message, and removes control characters, which could manipulate a terminal.
 fn printable(name: &str) -> String {
     let name = name.trim_matches(is_ignorable);
     name.chars().take(MOST_LETTERS).filter(|letter| !letter.is_control()).collect()

@@ -12,13 +12,14 @@ use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use super::quotes::{Quotes, Watched};
 use super::table::{Record, RecordSource, TableForm, is_blank, read_start};
 
-/// What stands between columns, the most usual first.
+/// Delimiters that are detected, the most usual first.
 const DELIMITERS: &[u8] = b",;\t|";
-/// Bytes in which the header has to end.
+/// Maximum size of the header, in bytes (1 MiB).
 const MOST_HEADER_BYTES: usize = 1 << 20;
-/// Bytes in which UTF-16 without a byte order mark shows.
+/// Number of bytes from which UTF-16 without a byte order mark is detected (1 KiB).
 const SAMPLE_BYTES: usize = 1 << 10;
 
+/// A CSV file whose form is known.
 pub struct CsvFile {
     source: Box<dyn RecordSource>,
     encoding: &'static Encoding,
@@ -30,6 +31,12 @@ pub struct CsvFile {
 }
 
 impl CsvFile {
+    /// Opens a CSV file, detects its encoding and delimiter, and reads the header. `say` receives messages about the
+    /// detected form.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is empty, is no text, or is not of the encoding.
     pub fn open(
         mut source: Box<dyn RecordSource>,
         form: &TableForm<'_>,
@@ -65,30 +72,43 @@ impl CsvFile {
         Ok(file)
     }
 
+    /// Returns the first record.
     pub fn header(&self) -> &StringRecord {
         &self.header
     }
 
+    /// Returns the delimiter, given or detected.
     pub fn delimiter(&self) -> u8 {
         self.delimiter
     }
 
+    /// Returns whether the file begins with a byte order mark.
     pub fn has_byte_order_mark(&self) -> bool {
         self.has_byte_order_mark
     }
 
+    /// Calls `visit` for each record below the header.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or decoded, or `visit` fails.
     pub fn each(&mut self, visit: &mut dyn FnMut(&Record<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut records = self.records()?;
         let (mut cells, mut record) = (StringRecord::new(), 0);
         records.next(&mut cells)?;
         while let Some(line) = records.next(&mut cells)? {
             record += 1;
-            visit(&Record { line, record, cells: &cells })?;
+            visit(&Record { line, number: record, cells: &cells })?;
         }
         Ok(())
     }
 
-    /// Whether the last line ends with a line break; known when all has been read.
+    /// Returns whether the last line ends with a line break. It is called between two passes, because it moves the
+    /// position in the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
     pub fn ends_whole(&mut self) -> anyhow::Result<bool> {
         let mut last = [0; 4];
         let length = self.source.seek(SeekFrom::End(0))?;
@@ -100,9 +120,11 @@ impl CsvFile {
                 more => count += more,
             }
         }
+        // In UTF-16 a zero byte precedes or follows the line break, so the last two bytes are examined.
         Ok(last[..count].iter().rev().take(2).any(|byte| matches!(byte, b'\n' | b'\r')))
     }
 
+    /// Reads the records from the start of the file, without the line `sep=`.
     fn records(&mut self) -> anyhow::Result<Records<'_>> {
         let quotes = Rc::new(RefCell::new(Quotes::new(self.delimiter)));
         let bytes = decoded(&mut *self.source, self.encoding)?;
@@ -118,7 +140,7 @@ impl CsvFile {
 
 type Decoded<'a> = DecodeReaderBytes<BufReader<&'a mut dyn RecordSource>, Vec<u8>>;
 
-/// The records of a file, blank ones left out.
+/// The records of a file, without the blank ones.
 struct Records<'a> {
     reader: Reader<Watched<Decoded<'a>>>,
     quotes: Rc<RefCell<Quotes>>,
@@ -126,7 +148,7 @@ struct Records<'a> {
 }
 
 impl Records<'_> {
-    /// Reads the next record and gives the line on which it begins.
+    /// Reads the next record into `cells` and returns the line on which it begins.
     fn next(&mut self, cells: &mut StringRecord) -> anyhow::Result<Option<u64>> {
         loop {
             let read = self.reader.read_record(cells);
@@ -138,7 +160,7 @@ impl Records<'_> {
                 read => read.is_ok(),
             };
             let line = self.quotes.borrow_mut().next_start().context("a record without a beginning")?;
-            // What cannot be decoded has become the replacement character.
+            // The decoder writes the replacement character for bytes that it cannot decode.
             let is_foreign = self.encoding != UTF_8 && cells.iter().any(|cell| cell.contains('\u{fffd}'));
             if !read || is_foreign {
                 bail!("line {line} is not {}; {ENCODING_HINT}", self.encoding.name());
@@ -154,7 +176,11 @@ const ENCODING_HINT: &str = "Excel's plain CSV is likely --encoding windows-1252
                              Europe), windows-1257 (the Baltic states) or windows-1253 (Greece); or save it as 'CSV \
                              UTF-8' or as a workbook";
 
-/// Reads an encoding's name as it is used in the web and in Windows.
+/// Parses the name of an encoding as used in the web and in Windows (<https://encoding.spec.whatwg.org>).
+///
+/// # Errors
+///
+/// Fails if the encoding is unknown.
 pub fn encoding_named(name: &str) -> Result<&'static Encoding, String> {
     let known = Encoding::for_label_no_replacement(name.trim().as_bytes());
     known.ok_or_else(|| {
@@ -164,7 +190,7 @@ pub fn encoding_named(name: &str) -> Result<&'static Encoding, String> {
     })
 }
 
-/// Finds the encoding, and whether a byte order mark says it.
+/// Detects the encoding, and returns it with whether there is a byte order mark.
 fn encoding_of(
     source: &mut dyn RecordSource,
     asked: Option<&'static Encoding>,
@@ -186,6 +212,7 @@ fn encoding_of(
     if let Some(asked) = asked {
         return Ok((asked, false));
     }
+    // Each ASCII letter in UTF-16 has one zero byte: the first of two in big-endian, the second in little-endian.
     let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let found = match (even > length / 4, odd > length / 4) {
@@ -197,23 +224,24 @@ fn encoding_of(
     Ok((found, false))
 }
 
-/// Reads the file from its start as UTF-8 without a byte order mark.
+/// Decodes the file from its start to UTF-8 without a byte order mark.
 fn decoded<'a>(source: &'a mut dyn RecordSource, encoding: &'static Encoding) -> anyhow::Result<Decoded<'a>> {
     source.seek(SeekFrom::Start(0))?;
     let foreign = (encoding != UTF_8).then_some(encoding);
     let mut decoder = DecodeReaderBytesBuilder::new();
-    // Bytes that should be UTF-8 pass as they are, so that a fault in them is found.
+    // UTF-8 passes undecoded, so that the CSV reader detects invalid bytes.
     decoder.encoding(foreign).bom_sniffing(false).strip_bom(true);
     Ok(decoder.build(BufReader::with_capacity(1 << 16, source)))
 }
 
+/// Configures a CSV reader that accepts records of different lengths, which are errors of their rows only.
 fn csv_reader(delimiter: u8) -> ReaderBuilder {
     let mut builder = ReaderBuilder::new();
     builder.delimiter(delimiter).has_headers(false).flexible(true);
     builder
 }
 
-/// Reads a first line such as `sep=;`.
+/// Parses a first line such as `sep=;`.
 fn named_delimiter(start: &[u8]) -> Option<u8> {
     let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
     let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
@@ -225,7 +253,8 @@ fn named_delimiter(start: &[u8]) -> Option<u8> {
     }
 }
 
-/// Finds the delimiter with which most columns of the header are understood; of equal ones that which gives more.
+/// Returns the delimiter with which most columns of the header are known; among equals, the one that gives more
+/// columns.
 fn best_delimiter(start: &[u8], fits: &dyn Fn(&StringRecord) -> usize) -> u8 {
     let marks = |delimiter: u8| {
         let mut records = csv_reader(delimiter).from_reader(start).into_byte_records();
@@ -235,11 +264,15 @@ fn best_delimiter(start: &[u8], fits: &dyn Fn(&StringRecord) -> usize) -> u8 {
         });
         header.map_or((0, 0), |header| (fits(&header), header.len()))
     };
-    // Of equals the last is taken, and the most usual is to be.
+    // `max_by_key` returns the last of equals, so the most usual delimiter is compared last.
     DELIMITERS.iter().rev().copied().max_by_key(|delimiter| marks(*delimiter)).unwrap_or(b',')
 }
 
-/// Reads a delimiter as it is written on a command line.
+/// Parses a delimiter from the command line.
+///
+/// # Errors
+///
+/// Fails if the text is not one ASCII character, or is a quote, a line break or a zero byte.
 pub fn delimiter_named(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" | "TAB" => return Ok(b'\t'),
@@ -252,6 +285,7 @@ pub fn delimiter_named(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Formats a delimiter for a message.
 fn shown(delimiter: u8) -> String {
     if delimiter == b'\t' { "tabs".to_owned() } else { format!("'{}'", char::from(delimiter)) }
 }

@@ -9,11 +9,12 @@ use regex::Regex;
 
 use super::table::is_format;
 
-/// A form that was said, as in `DD.MM.YYYY` or `%d.%m.%Y`.
+/// A date format from the command line, as in `DD.MM.YYYY` or `%d.%m.%Y`.
 #[derive(Clone, Debug)]
 pub struct DateFormat {
-    /// As `strftime` has it.
+    /// The format in the notation of `strftime`.
     pattern: String,
+    /// The format as it was given, for messages.
     shown: String,
 }
 
@@ -25,7 +26,7 @@ impl FromStr for DateFormat {
         if pattern.contains("%y") {
             return Err(TWO_DIGITS.to_owned());
         }
-        // A day on which no part can be taken for another.
+        // In this date no part can be mistaken for another, so reading it back proves that the format is complete.
         let sample = date(1972, 9, 30);
         let written = jiff::fmt::strtime::format(&pattern, sample).map_err(|error| error.to_string())?;
         match Date::strptime(&pattern, &written) {
@@ -37,8 +38,8 @@ impl FromStr for DateFormat {
 
 const TWO_DIGITS: &str = "the year must have four digits: two leave the century open";
 
-/// Translates letters in the languages of spreadsheets: D, T, G or J for the day, M for the month, Y, J, A or R for the
-/// year (DD.MM.YYYY, TT.MM.JJJJ, JJ/MM/AAAA, GG/MM/AAAA, DD-MM-JJJJ, DD.MM.RRRR).
+/// Translates the letters of spreadsheets in several languages to `strftime`: D, T, G or J for the day, M for the
+/// month, Y, J, A or R for the year (DD.MM.YYYY, TT.MM.JJJJ, JJ/MM/AAAA, GG/MM/AAAA, DD-MM-JJJJ, DD.MM.RRRR).
 fn pattern_of(text: &str) -> Result<String, String> {
     let mut pattern = String::new();
     let letters: Vec<char> = text.to_uppercase().chars().collect();
@@ -59,34 +60,37 @@ fn pattern_of(text: &str) -> Result<String, String> {
     Ok(pattern)
 }
 
-/// How a date is divided.
+/// The order and the separator of the parts of a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DateShape {
-    /// Four figures first.
+    /// Four digits first, and the separator.
     YearFirst(char),
-    /// Four figures last.
+    /// Four digits last, and the separator.
     YearLast(char),
-    /// Eight figures, of which the first four are the year.
+    /// Eight digits, of which the first four are the year.
     Compact,
+    /// A year of two digits, which leaves the century open.
     TwoDigitYear,
 }
 
-/// Parts of a date as they are written.
+/// The parts of a date in the order in which they are written.
 struct WrittenDate {
     shape: DateShape,
     parts: [u16; 3],
 }
 
 impl WrittenDate {
+    /// Splits a date into its parts, or returns `None` for any other text.
     fn of(text: &str) -> Option<Self> {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if text.len() == 8 && is_number(text) {
             let parts = [text[..4].parse().ok()?, text[4..6].parse().ok()?, text[6..].parse().ok()?];
+            // Eight digits may be any other number, so they have to be a plausible date.
             let is_day = (1800..2200).contains(&parts[0]) && parts[1] <= 12 && parts[2] <= 31;
             return is_day.then_some(Self { shape: DateShape::Compact, parts });
         }
         let divider = ['-', '.', '/', ' '].into_iter().find(|divider| text.contains(*divider))?;
-        // In Hungarian a point stands behind the day, too.
+        // Hungarian dates end with a point.
         let text = if divider == '.' { text.strip_suffix('.').unwrap_or(text) } else { text };
         let parts: Vec<&str> = text.split(divider).map(str::trim).collect();
         let [first, second, third] = parts[..] else { return None };
@@ -103,8 +107,7 @@ impl WrittenDate {
     }
 }
 
-/// Leaves out a midnight behind a date, which exports of databases and spreadsheets put there, and characters that are
-/// not seen.
+/// Removes a midnight behind a date, which exports of databases and spreadsheets append, and invisible characters.
 fn bare(text: &str) -> String {
     static MIDNIGHT: OnceLock<Regex> = OnceLock::new();
     let midnight = MIDNIGHT.get_or_init(|| {
@@ -115,48 +118,53 @@ fn bare(text: &str) -> String {
     midnight.replace(seen.trim(), "").into_owned()
 }
 
-/// What stands in the order of day and month.
+/// The order of day and month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DateOrder {
     DayFirst,
     MonthFirst,
 }
 
-/// How the dates of a column are read.
+/// The date formats of a column.
 pub struct Dates {
     formats: Vec<DateFormat>,
-    /// The form that was found, if none was said.
+    /// The detected shape, if no format was given.
     shape: DateShape,
     order: DateOrder,
-    /// Whether cells of the type date stand among texts.
+    /// Whether cells of the type date occur among texts.
     is_workbook: bool,
 }
 
-/// Rows of one shape.
+/// The dates of one shape.
 struct SeenDates {
     shape: DateShape,
     rows: u64,
+    /// Line of the first date, for messages.
     first: u64,
-    /// Lines of a date whose first part must be a day, and whose second must be.
+    /// Line of a date whose first part must be the day, because it exceeds 12.
     only_day_first: Option<u64>,
+    /// Line of a date whose second part must be the day.
     only_month_first: Option<u64>,
 }
 
-/// The forms of the dates of a column.
+/// The shapes of the dates of a column, collected in the first pass.
 pub struct DateSurvey {
     seen: Vec<SeenDates>,
     is_workbook: bool,
 }
 
 impl DateSurvey {
+    /// Creates a survey without dates.
     pub fn new(is_workbook: bool) -> Self {
         Self { seen: Vec::new(), is_workbook }
     }
 
+    /// Counts the date of a line; ignores any other text, which is an error of its row later.
     pub fn see(&mut self, line: u64, text: &str) {
         let Some(WrittenDate { shape, parts: [first, second, _] }) = WrittenDate::of(&bare(text)) else {
             return;
         };
+        // The reader of workbooks formats cells of the type date like this, so they do not show how texts are written.
         if self.is_workbook && shape == ISO {
             return;
         }
@@ -174,8 +182,11 @@ impl DateSurvey {
         }
     }
 
-    /// Decides for the form of most rows. What has another form is a fault of its row, so that nothing is guessed; two
-    /// orders of day and month, or none that can be told, are refused.
+    /// Decides for the shape of most rows. A date of another shape is an error of its row, so that nothing is guessed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the years have two digits, or the order of day and month is contradictory or cannot be determined.
     pub fn decide(&self, formats: &[DateFormat]) -> anyhow::Result<Dates> {
         let (formats, is_workbook) = (formats.to_vec(), self.is_workbook);
         let found = |shape, order| Dates { formats: formats.clone(), shape, order, is_workbook };
@@ -186,7 +197,7 @@ impl DateSurvey {
         let SeenDates { shape, first, only_day_first, only_month_first, .. } = *most;
         let order = match (shape, only_day_first, only_month_first) {
             (DateShape::TwoDigitYear, ..) => bail!("birth dates, as on line {first}: {TWO_DIGITS}"),
-            // With points between, the day stands first everywhere.
+            // With points as separators, the day is first in every country.
             (DateShape::YearFirst(_) | DateShape::Compact | DateShape::YearLast('.'), ..) => {
                 DateOrder::DayFirst
             }
@@ -205,14 +216,16 @@ impl DateSurvey {
     }
 }
 
+/// The shape of ISO 8601, which is unambiguous.
 const ISO: DateShape = DateShape::YearFirst('-');
 
 impl Dates {
-    /// The form that was found, if it has to be said.
+    /// Returns the detected format for a message, unless it is that of ISO 8601 or was given.
     pub fn found(&self) -> Option<String> {
         (self.formats.is_empty() && self.shape != ISO).then(|| self.shown())
     }
 
+    /// Formats the expected date format for a message.
     fn shown(&self) -> String {
         if !self.formats.is_empty() {
             return self.formats.iter().map(|format| format.shown.as_str()).collect::<Vec<_>>().join(" or ");
@@ -225,7 +238,11 @@ impl Dates {
         }
     }
 
-    /// Reads a date, or says which rule it does not keep.
+    /// Parses a date in the format of the column.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the rule that the text breaks.
     pub fn read(&self, text: &str) -> Result<Date, String> {
         let text = bare(text);
         let written = WrittenDate::of(&text);
@@ -255,6 +272,7 @@ impl Dates {
         }
     }
 
+    /// Parses a date in the formats of the command line. Fails if two of them give different days.
     fn read_as_said(&self, text: &str) -> Result<Date, String> {
         let mut read: Vec<Date> =
             self.formats.iter().filter_map(|format| Date::strptime(&format.pattern, text).ok()).collect();
@@ -266,7 +284,9 @@ impl Dates {
         }
     }
 
+    /// Formats the error for a date of another shape.
     fn other_form(&self, text: &str) -> String {
+        // Spreadsheets store a date as the number of days since 1900, which has four or five digits for birth dates.
         let is_count = (4..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         let hint = if is_count {
             "; a number such as this is how spreadsheets count days: format the column as a date"

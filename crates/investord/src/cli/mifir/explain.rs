@@ -26,7 +26,7 @@ pub struct Explain {
     /// COUNTRY:VALUE or COUNTRY:STANDARD:VALUE; may be given several times.
     #[arg(long, value_name = "IDENTIFIER")]
     identifier: Vec<String>,
-    /// MALE or FEMALE, to be compared with what a number says.
+    /// MALE or FEMALE, to be compared with the sex in a number.
     #[arg(long)]
     gender: Option<String>,
     #[command(flatten)]
@@ -34,6 +34,11 @@ pub struct Explain {
 }
 
 impl Explain {
+    /// Explains the decision for one person on standard output.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a field is invalid, or standard output cannot be written.
     pub fn run(self) -> anyhow::Result<Ending> {
         let Self { first_name, last_name, birth_date, nationality, identifier, gender, rules } = self;
         let mut texts =
@@ -60,6 +65,7 @@ impl Explain {
     }
 }
 
+/// Writes a report as lines of name and text.
 fn explain(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut row = |name: &str, text: &str| writeln!(out, "{name:<12} {text}");
     row("as of", &format!("{}, {} rules", report.as_of, report.regime))?;

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// A field of a person that a column can hold.
+/// A field of a person that a column can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnField {
     FirstName,
@@ -15,6 +15,7 @@ pub enum ColumnField {
 }
 
 impl ColumnField {
+    /// All fields, in the order in which messages list them.
     pub const ALL: [ColumnField; 6] = [
         ColumnField::FirstName,
         ColumnField::LastName,
@@ -24,6 +25,7 @@ impl ColumnField {
         ColumnField::Gender,
     ];
 
+    /// Returns the name of the field, which is that of the member in the API.
     pub const fn name(self) -> &'static str {
         match self {
             ColumnField::FirstName => "first_name",
@@ -35,11 +37,12 @@ impl ColumnField {
         }
     }
 
+    /// Returns the field of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
 
-    /// Names of the column in English, German, French, Spanish, Italian, Polish and Dutch.
+    /// Returns the names of the column in English, German, French, Spanish, Italian, Polish and Dutch.
     const fn synonyms(self) -> &'static str {
         match self {
             ColumnField::FirstName => {
@@ -73,42 +76,44 @@ impl ColumnField {
         }
     }
 
-    /// The field that a header names by itself.
+    /// Returns the field that a header names by itself.
     pub fn of_header(header: &str) -> Option<Self> {
         let folded = folded(header);
         Self::ALL.into_iter().find(|field| is_one_of(&folded, field.synonyms()))
     }
 }
 
-/// Names of a whole name or, beside a column of first names, of a last name.
+/// Headers of full names or, beside a column of first names, of last names.
 const NAMES: &str = "name, names, naam";
-/// Names of columns that hold more than one field.
+/// Headers of columns with more than one field.
 const FULL_NAMES: &str = "full name, customer name, client name, customer, client, Kundenname, Kunde, voller Name, \
                           vollständiger Name, Vor- und Nachname, Vorname Nachname, Name Vorname, Nachname Vorname, nom \
                           complet, nom et prénom, nom prénom, prénom nom, nombre completo, nombre y apellidos, apellidos y \
                           nombre, nome completo, nome cognome, nome e cognome, cognome nome, imię i nazwisko, nazwisko i \
                           imię, volledige naam";
 
+/// Returns whether a folded name occurs in a list.
 fn is_one_of(name: &str, names: &str) -> bool {
     names.split(',').any(|one| folded(one) == name)
 }
 
-/// Whether a header names a last name only if there is a column of first names.
+/// Returns whether a header names last names only beside a column of first names.
 pub fn is_name(header: &str) -> bool {
     is_one_of(&folded(header), NAMES)
 }
 
-/// Whether a header seems to name first and last name at once.
+/// Returns whether a header seems to name first and last names in one column.
 pub fn is_full_name(header: &str) -> bool {
     is_name(header) || is_one_of(&folded(header), FULL_NAMES)
 }
 
-/// What is left of a text without case, diacritics and all that is no letter or figure; an umlaut that is written with
-/// an e is one without dots.
+/// Reduces a text to its letters and digits, without case and diacritics, for comparison. An umlaut that is written
+/// with an e is equal to the letter without dots.
 pub fn folded(text: &str) -> String {
     let base = text.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
     let letters: String = base
         .filter(|letter| letter.is_alphanumeric())
+        // Unicode has no decomposition for these two letters.
         .map(|letter| match letter {
             'ł' => 'l',
             'ø' => 'o',

@@ -7,15 +7,20 @@ use std::thread;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether SIGINT or SIGTERM has come.
+/// A flag that SIGINT or SIGTERM sets.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes the signals from now on instead of ending the process.
+    /// Handles the signals from now on, instead of ending the process.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the signal handlers or their thread cannot be created.
     pub fn watch() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // Before this returns: what comes before the thread below runs counts, too.
+        // The handlers are registered before this function returns, so that a signal before the start of the thread
+        // counts.
         let (mut interrupt_signal, mut terminate) = {
             let _guard = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
@@ -35,6 +40,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Returns whether a signal was received.
     pub fn has_come(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -33,13 +33,14 @@ use super::output::{READER_GONE, is_reader_gone};
 pub enum Mifir {
     /// Check the people of a spreadsheet or CSV file: an answer for each on standard output or in a file, with its line
     /// in the input and the number of its record; counts on standard error. Exit code 0: all are ready and nothing was
-    /// found; 1: somebody has to be looked at; 2: the file was not understood, and nothing of it counts as checked.
+    /// found; 1: at least one person has to be looked at; 2: the file was not understood, and nothing of it counts as
+    /// checked.
     Check(check::CheckArgs),
     /// Explain one person. Exit code 0: ready and nothing was found; 1: to be looked at; 2: not understood.
     Explain(explain::Explain),
 }
 
-/// What decides besides the person.
+/// The regime, the day and the format of the answer.
 #[derive(Args)]
 struct Rules {
     /// Under which copy of RTS 22 the report is made.
@@ -61,12 +62,12 @@ enum RegimeArg {
 }
 
 impl Rules {
-    /// The day to decide for.
+    /// Returns the day for which to decide.
     fn day(&self) -> Date {
         self.as_of.unwrap_or_else(|| today(SystemClock::default().now()))
     }
 
-    /// Reads a person, or names every fault of what was said about them.
+    /// Reads a person for a dry run. Fails with all field errors.
     fn read(&self, person: &Json, day: Date) -> Result<DryRun, Vec<FieldError>> {
         let regime = match self.regime {
             RegimeArg::Eu => RegimeSetting::Eu,
@@ -77,18 +78,21 @@ impl Rules {
     }
 }
 
-/// The severity of what is said without asking for anything.
+/// The severity of a finding that requires no review.
 const NOTE: &str = "note";
 
-/// How a run ended.
+/// The end of a run, from which the exit code follows.
 pub enum Ending {
+    /// All people are ready, and nothing was found.
     Good,
+    /// At least one person needs a review.
     ToBeLookedAt,
     /// Stopped by a signal before anything was written.
     Interrupted,
 }
 
 impl Mifir {
+    /// Runs the command and returns its exit code.
     pub fn run(self) -> ExitCode {
         let ending = match self {
             Mifir::Check(check) => check.run(),
@@ -97,7 +101,7 @@ impl Mifir {
         match ending {
             Ok(Ending::Good) => ExitCode::SUCCESS,
             Ok(Ending::ToBeLookedAt) => ExitCode::FAILURE,
-            // As a shell counts a command that SIGINT ended.
+            // The exit code that a shell reports for a command ended by SIGINT (128 and 2).
             Ok(Ending::Interrupted) => ExitCode::from(130),
             Err(error) if is_reader_gone(&error) => ExitCode::from(READER_GONE),
             Err(error) => {
@@ -108,7 +112,7 @@ impl Mifir {
     }
 }
 
-/// Makes the body of a dry run from texts.
+/// Builds the body of a dry run from texts.
 fn person<'a>(
     texts: impl IntoIterator<Item = (&'static str, &'a str)>,
     nationalities: impl IntoIterator<Item = &'a str>,
@@ -120,7 +124,7 @@ fn person<'a>(
     members.push(("nationalities".to_owned(), Json::List(nationalities.into_iter().map(text).collect())));
     let identifier = |written: &str| {
         let parts: Vec<&str> = written.splitn(3, ':').map(str::trim).collect();
-        // What accepts everything: whether it is a passport follows from the standard.
+        // This type accepts every standard; the standard determines whether the identifier is a passport.
         let mut members = vec![("type".to_owned(), text("NATIONAL_ID"))];
         let names: &[&str] = match parts.len() {
             1 | 2 => &["issuing_country", "identifier"],
@@ -133,20 +137,20 @@ fn person<'a>(
     Json::Object(members)
 }
 
-/// Names every identifier without its country in front.
+/// Returns a field error for every identifier without a country in front.
 fn without_country<'a>(identifiers: impl Iterator<Item = &'a str>) -> Vec<FieldError> {
     let message = "must be COUNTRY:VALUE or COUNTRY:STANDARD:VALUE, as in PL:PESEL:54010150464";
     let unnamed = identifiers.enumerate().filter(|(_, written)| !written.contains(':'));
     unnamed.map(|(at, _)| FieldError::new(format!("identifiers[{at}]"), message)).collect()
 }
 
-/// Tells whether a person needs a review: nothing can be reported yet, or an identifier has a finding, be it one
-/// that proves nothing (another birth date or sex than stated).
+/// Returns whether a person needs a review: nothing can be reported yet, or an identifier has a finding, even one that
+/// proves nothing (another birth date or sex than stated).
 fn needs_a_look(report: &Report) -> bool {
     report.designation.is_none() || report.identifiers.iter().any(|one| !one.faults.is_empty())
 }
 
-/// Puts outcome and designation into a few words.
+/// Formats outcome and designation in a few words.
 fn verdict(report: &Report) -> String {
     let Report { outcome, designation, missing, review, .. } = report;
     let named = designation.iter().map(|named| format!(" {} ({})", named.identifier, named.step.scheme));
@@ -159,11 +163,12 @@ fn verdict(report: &Report) -> String {
     named.chain(missing).chain(review).fold((*outcome).to_owned(), |text, more| text + &more)
 }
 
-/// Names an identifier as it is reported.
+/// Formats an identifier as it is reported.
 fn named(one: &Examined) -> String {
     format!("{} {} {}", one.issuing_country, one.identifier_standard, one.reported)
 }
 
+/// Joins texts with semicolons.
 fn joined(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join("; ")
 }

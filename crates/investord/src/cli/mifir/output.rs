@@ -28,7 +28,11 @@ pub enum OutputFormat {
 }
 
 impl OutputFormat {
-    /// The format that the name of a file asks for.
+    /// Returns the format for the extension of a file name.
+    ///
+    /// # Errors
+    ///
+    /// Fails for the extension of a workbook, because only text formats can be written.
     pub fn of_path(path: &Path) -> anyhow::Result<Self> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
@@ -42,20 +46,24 @@ impl OutputFormat {
     }
 }
 
-/// The answer about a record.
+/// The result for a record.
 pub struct JudgedRecord<'a> {
+    /// Line of the file, or row of the sheet, on which the record begins.
     pub line: u64,
+    /// Number of the record, from 1.
     pub record: u64,
-    /// Columns that are passed through.
+    /// Columns that are passed through: name and cell.
     pub with: Vec<(&'a str, &'a str)>,
+    /// The report, or all field errors of the record.
     pub result: Result<Report, Vec<FieldError>>,
-    /// What was found out about the record beside its identifiers.
+    /// Findings about the record as a whole, such as repetitions.
     pub findings: Vec<Finding>,
+    /// Whether a person has to review the record.
     pub needs_a_look: bool,
 }
 
 impl JudgedRecord<'_> {
-    /// Everything found, in words.
+    /// Formats all findings as one text.
     fn findings(&self) -> String {
         let of_identifiers = self.result.iter().flat_map(|report| &report.identifiers).flat_map(|one| {
             let of_one =
@@ -68,37 +76,44 @@ impl JudgedRecord<'_> {
         joined(faults.chain(of_identifiers).chain(others))
     }
 
-    /// What the rules leave open, in words.
+    /// Formats the points that the rules leave open as one text.
     fn open_points(&self) -> String {
         let reasons = self.result.iter().flat_map(|report| &report.reasons);
         joined(reasons.filter(|reason| reason.open).map(|reason| reason.text.clone()))
     }
 }
 
-/// Where answers go.
+/// The destination of the results.
 pub struct Output {
     writer: OutputKind,
+    /// The temporary file and its final path, if the destination is a file.
     file: Option<(NamedTempFile, PathBuf)>,
 }
 
+/// The writer of a format.
 enum OutputKind {
     Text(Box<dyn Write>),
     Json(Box<dyn Write>),
     Csv(Box<Writer<Box<dyn Write>>>),
 }
 
-/// What a CSV file is to look like: like the one that was read.
+/// The dialect of CSV output, which is that of the input.
 #[derive(Clone, Copy)]
 pub struct Dialect {
     pub delimiter: u8,
     pub has_byte_order_mark: bool,
 }
 
+/// Names of the columns of CSV output, behind line, record and the columns that are passed through.
 const CSV_HEADER: &[&str] =
     &["outcome", "to_be_looked_at", "identifier", "scheme", "missing", "review", "findings", "open_points"];
 
 impl Output {
-    /// Begins to write. A file appears under its name when it is complete.
+    /// Opens the output. A file appears under its name only when it is complete.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be created, is a directory, or is the input.
     pub fn open(
         path: Option<&Path>,
         input: &Path,
@@ -130,6 +145,11 @@ impl Output {
         Ok(Self { writer, file })
     }
 
+    /// Writes the result for a record.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the output cannot be written.
     pub fn write(&mut self, answer: &JudgedRecord<'_>) -> io::Result<()> {
         match &mut self.writer {
             OutputKind::Text(out) => write_text(answer, out),
@@ -138,13 +158,19 @@ impl Output {
         }
     }
 
-    /// Writes what is left, and gives a file its name.
+    /// Writes the buffered rest, and moves a temporary file to its final path.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the output cannot be written, or the file cannot be renamed.
     pub fn finish(self) -> anyhow::Result<()> {
         match self.writer {
             OutputKind::Text(mut out) | OutputKind::Json(mut out) => out.flush()?,
             OutputKind::Csv(mut writer) => writer.flush()?,
         }
         if let Some((file, path)) = self.file {
+            // The contents are synced before the rename, so that a crash leaves no incomplete file under the final
+            // name.
             file.as_file().sync_all()?;
             file.persist(&path).with_context(|| format!("--output {}", path.display()))?;
         }
@@ -152,20 +178,22 @@ impl Output {
     }
 }
 
-/// Names of standard output, which may be a file that is not to be replaced.
+/// Names of standard output, which may be redirected to a file that must not be replaced.
 const STDOUT: &[&str] = &["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
+/// A writer, and the temporary file behind it with its final path.
 type Opened = (Box<dyn Write>, Option<(NamedTempFile, PathBuf)>);
 
+/// Creates a temporary file beside the output file, or opens a device.
 fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
-    // Through links, so that neither the input nor a link is replaced.
+    // Links are resolved, so that neither the input nor a link is replaced.
     let path = match fs::canonicalize(path) {
         Ok(there) if fs::canonicalize(input).is_ok_and(|input| input == there) => {
             bail!("is the file that is checked")
         }
         Ok(there) if there.is_dir() => bail!("is a directory"),
         Ok(there) if !there.is_file() || path.starts_with("/dev") || path.starts_with("/proc") => {
-            // A device, a pipe or an open file has nothing to replace.
+            // A device, a pipe or an open descriptor cannot be replaced by a file.
             let device = fs::OpenOptions::new().write(true).open(there)?;
             return Ok((Box::new(BufWriter::new(device)), None));
         }
@@ -178,6 +206,7 @@ fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
     Ok((Box::new(out), Some((file, path))))
 }
 
+/// Writes a result as one line with tabs.
 fn write_text(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{}\t{}", answer.line, answer.record)?;
     for (_, cell) in &answer.with {
@@ -189,7 +218,7 @@ fn write_text(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "\t{verdict}\t{}{open}", answer.findings())
 }
 
-/// A cell of the input as it can be shown in a terminal, in one column.
+/// Escapes the control and format characters of a cell, so that it stays in one column of a terminal.
 fn visible(cell: &str) -> String {
     let escaped = |letter: char| -> Vec<char> {
         if letter.is_control() || is_format(letter) {
@@ -201,6 +230,7 @@ fn visible(cell: &str) -> String {
     cell.chars().flat_map(escaped).collect()
 }
 
+/// Writes a result as one JSON object on a line.
 fn write_json(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut object = Map::new();
     object.insert("line".to_owned(), json!(answer.line));
@@ -225,6 +255,7 @@ fn write_json(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "{}", Value::Object(object))
 }
 
+/// Returns the cells of a CSV record.
 fn csv_record(answer: &JudgedRecord<'_>) -> Vec<String> {
     let mut record = vec![answer.line.to_string(), answer.record.to_string()];
     record.extend(answer.with.iter().map(|(_, cell)| harmless(cell)));
@@ -246,7 +277,7 @@ fn csv_record(answer: &JudgedRecord<'_>) -> Vec<String> {
     record
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe stands in front of what could be one. Signed numbers
+/// Puts an apostrophe in front of a cell that a spreadsheet would execute as a formula (CSV injection). Signed numbers
 /// and telephone numbers stay as they are.
 fn harmless(cell: &str) -> String {
     let is_number = |rest: &str| rest.chars().all(|letter| letter.is_ascii_digit() || " .,".contains(letter));
@@ -258,7 +289,7 @@ fn harmless(cell: &str) -> String {
     if is_formula { format!("'{cell}") } else { cell.to_owned() }
 }
 
-/// The name of a column that is passed through, other than those of the answer.
+/// Renames a column that is passed through if the results have a column of that name.
 fn unclashing(name: &str) -> String {
     let clashes = ["line", "record"].contains(&name) || CSV_HEADER.contains(&name);
     if clashes { format!("input {name}") } else { harmless(name) }

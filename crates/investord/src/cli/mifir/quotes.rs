@@ -1,44 +1,49 @@
 //! Finds the start of CSV records, and quotes that are never closed.
 //!
-//! The crate `csv` reads leniently: a quote that is never closed makes one cell of the rest of the file, and text behind
-//! a closing quote is taken as it is. Either can swallow rows without a trace, so the bytes are watched on their way to
-//! it, with the rules of RFC 4180 section 2.
+//! The crate `csv` is lenient: a quote that is never closed turns the rest of the file into one cell, and text behind a
+//! closing quote is accepted. Either can swallow rows without an error, so the bytes are checked on their way to the
+//! crate by the rules of RFC 4180 section 2.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// Bytes of a record. More is a quote that swallows rows; keeps memory flat, too.
+/// Maximum size of a record, in bytes (1 MiB). A longer one has a quote that swallows rows; the limit bounds the memory
+/// as well.
 const MOST_RECORD_BYTES: usize = 1 << 20;
 
+/// The state of the parser behind a byte.
 #[derive(Clone, Copy, PartialEq)]
 enum QuoteState {
     RecordStart,
     CellStart,
     Unquoted,
     Quoted,
-    /// Behind a quote in a quoted cell: its end, or the first half of a quote in it.
+    /// Behind a quote in a quoted cell: the end of the cell, or the first half of an escaped quote.
     Closing,
     /// Behind the end of a quoted cell.
     Closed,
 }
 
-/// Follows the bytes of a CSV file.
+/// A parser that follows the bytes of a CSV file.
 pub struct Quotes {
     delimiter: u8,
     state: QuoteState,
-    /// Line of the byte that comes next, from 1.
+    /// Line of the next byte, from 1.
     line: u64,
+    /// Whether the last byte was a carriage return, behind which a line feed begins no further line.
     after_return: bool,
-    /// Lines on which the records begin that have not been asked for.
+    /// Lines of the records that the reader has not yet requested.
     starts: VecDeque<u64>,
+    /// Size of the current record so far.
     record_bytes: usize,
-    /// Line on which the last quote opened.
+    /// Line of the last opening quote.
     opened: u64,
 }
 
 impl Quotes {
+    /// Creates a parser at the start of a file.
     pub fn new(delimiter: u8) -> Self {
         Self {
             delimiter,
@@ -51,11 +56,12 @@ impl Quotes {
         }
     }
 
-    /// Takes the line on which the next record begins.
+    /// Returns the line on which the next record begins, once per record.
     pub fn next_start(&mut self) -> Option<u64> {
         self.starts.pop_front()
     }
 
+    /// Follows bytes up to the first violation.
     fn feed(&mut self, bytes: &[u8]) -> Result<(), String> {
         for byte in bytes {
             self.step(*byte)?;
@@ -64,6 +70,7 @@ impl Quotes {
         Ok(())
     }
 
+    /// Follows one byte.
     fn step(&mut self, byte: u8) -> Result<(), String> {
         let is_break = matches!(byte, b'\n' | b'\r');
         if self.state == QuoteState::RecordStart && !is_break {
@@ -92,7 +99,7 @@ impl Quotes {
         Ok(())
     }
 
-    /// Counts a line break in each of its three spellings once.
+    /// Counts a line break once in each of its three forms (CR, LF, CR LF).
     fn count_line(&mut self, byte: u8) {
         if byte == b'\r' || (byte == b'\n' && !self.after_return) {
             self.line += 1;
@@ -100,6 +107,7 @@ impl Quotes {
         self.after_return = byte == b'\r';
     }
 
+    /// Fails if the file ends inside of a quoted cell.
     fn end(&self) -> Result<(), String> {
         if self.state != QuoteState::Quoted {
             return Ok(());
@@ -107,6 +115,7 @@ impl Quotes {
         Err(format!("line {}: a quote opens here and is never closed", self.opened))
     }
 
+    /// Formats the error for text behind a closing quote.
     fn text_behind_quote(&self) -> String {
         let Self { line, opened, .. } = self;
         format!(
@@ -115,6 +124,7 @@ impl Quotes {
         )
     }
 
+    /// Formats the error for a record that exceeds the maximum size.
     fn too_long(&self) -> String {
         let opened = match self.state {
             QuoteState::Quoted => {
@@ -126,7 +136,7 @@ impl Quotes {
     }
 }
 
-/// Reads on, and fails where the quotes do.
+/// A reader that fails where the quotes are invalid.
 pub struct Watched<R> {
     pub bytes: R,
     pub quotes: Rc<RefCell<Quotes>>,

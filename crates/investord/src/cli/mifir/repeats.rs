@@ -1,6 +1,6 @@
 //! Finds numbers and people that occur in more than one record.
 //!
-//! Only hashes are kept, so that memory stays small whatever the file holds.
+//! Only hashes are kept, so that memory stays small for any file.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,10 @@ use crate::domain::identification::reporting::DryRun;
 
 use super::headers::folded;
 
+/// The hash of a number or of a person.
 type Key = [u8; 16];
 
-/// Half of a SHA-256: no two of a billion values meet by chance.
+/// Returns the first half of a SHA-256: among a billion values, no two such halves are equal by chance.
 fn key(parts: &[&str]) -> Key {
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let mut key = Key::default();
@@ -21,30 +22,34 @@ fn key(parts: &[&str]) -> Key {
     key
 }
 
+/// Returns the key of a number in its reported form.
 fn number_key(content: &IdentifierContent) -> Key {
     key(&[content.country.as_str(), &content.standard, &content.reported])
 }
 
-/// The key of a name and a birth date, however the name is written.
+/// Returns the key of a name and a birth date, independent of the spelling of the name.
 fn person_key(person: &DryRun) -> Key {
     let identity = &person.identity;
     let birth_date = identity.birth_date.to_string();
     key(&[&folded(&identity.first_name), &folded(&identity.last_name), &birth_date])
 }
 
+/// Returns the identifiers except CONCAT, which is made of name and birth date and would only repeat the person.
 fn numbers(contents: &[IdentifierContent]) -> impl Iterator<Item = &IdentifierContent> {
     contents.iter().filter(|content| !content.is_concat())
 }
 
-/// A row on which a number or a person stands.
+/// The row of a number or a person.
 #[derive(Clone, Copy)]
 struct RecordPosition {
     line: u64,
+    /// The key of the person, or zeros if the person could not be read.
     person: Key,
+    /// Whether the row has a number, which distinguishes people of the same name.
     has_number: bool,
 }
 
-/// All rows, as they are read.
+/// The numbers and people of all rows, collected in the second pass.
 #[derive(Default)]
 pub struct RecordNumbers {
     numbers: Vec<(Key, RecordPosition)>,
@@ -52,6 +57,7 @@ pub struct RecordNumbers {
 }
 
 impl RecordNumbers {
+    /// Adds the numbers and the person of a row.
     pub fn add(&mut self, line: u64, person: &DryRun) {
         let has_number = numbers(&person.contents).next().is_some();
         let place = RecordPosition { line, person: person_key(person), has_number };
@@ -59,16 +65,18 @@ impl RecordNumbers {
         self.add_numbers(place, &person.contents);
     }
 
-    /// Adds the numbers of a row that says nothing else.
+    /// Adds the numbers of a row whose person cannot be read.
     pub fn add_without_person(&mut self, line: u64, contents: &[IdentifierContent]) {
         let place = RecordPosition { line, person: Key::default(), has_number: true };
         self.add_numbers(place, contents);
     }
 
+    /// Adds the numbers of a row.
     fn add_numbers(&mut self, place: RecordPosition, contents: &[IdentifierContent]) {
         self.numbers.extend(numbers(contents).map(|content| (number_key(content), place)));
     }
 
+    /// Returns the numbers and people that occur on more than one row.
     pub fn repeats(self) -> Repeats {
         let numbers =
             groups(self.numbers).into_iter().map(|(key, places)| (key, SameNumber::new(&places))).collect();
@@ -78,7 +86,7 @@ impl RecordNumbers {
     }
 }
 
-/// What stands on more than one line, each with its places in the order of the file.
+/// Groups the keys that occur on more than one line, each with its positions in the order of the file.
 fn groups(mut places: Vec<(Key, RecordPosition)>) -> Vec<(Key, Vec<RecordPosition>)> {
     places.sort_unstable_by_key(|(key, place)| (*key, place.line));
     places.dedup_by_key(|(key, place)| (*key, place.line));
@@ -86,8 +94,8 @@ fn groups(mut places: Vec<(Key, RecordPosition)>) -> Vec<(Key, Vec<RecordPositio
     groups.map(|group| (group[0].0, group.iter().map(|(_, place)| *place).collect())).collect()
 }
 
-/// The lines of a group: the first of them, because a message names no more, and how many there are. So a row costs the
-/// same in a group of two as in one of a million.
+/// The lines of a group: the first of them, because a message names no more, and their total. So a row costs the same
+/// in a group of two as in one of a million.
 #[derive(Clone, Default)]
 struct LineNumbers {
     first: Vec<u64>,
@@ -95,6 +103,7 @@ struct LineNumbers {
 }
 
 impl LineNumbers {
+    /// Adds a line, which is kept if a message could name it.
     fn add(&mut self, line: u64) {
         if self.first.len() <= MOST_LINES {
             self.first.push(line);
@@ -102,20 +111,21 @@ impl LineNumbers {
         self.count += 1;
     }
 
-    /// Returns those beside a line of the group.
+    /// Returns the group without one of its lines.
     fn beside(&self, line: u64) -> Self {
         let first = self.first.iter().copied().filter(|other| *other != line).collect();
         Self { first, count: self.count.saturating_sub(1) }
     }
 }
 
-/// The rows of a name and a birth date.
+/// The rows with the same name and birth date.
 struct SameName {
     all: LineNumbers,
     without_number: LineNumbers,
 }
 
 impl SameName {
+    /// Collects the rows of a group.
     fn new(places: &[RecordPosition]) -> Self {
         let (mut all, mut without_number) = (LineNumbers::default(), LineNumbers::default());
         for place in places {
@@ -128,15 +138,16 @@ impl SameName {
     }
 }
 
-/// The rows of a number.
+/// The rows with the same number.
 struct SameNumber {
     by_person: HashMap<Key, LineNumbers>,
-    /// The first rows, so many of each person that enough are left without those of any one.
+    /// The first rows: so many of each person that enough are left without those of any one person.
     first: Vec<RecordPosition>,
     count: usize,
 }
 
 impl SameNumber {
+    /// Collects the rows of a group.
     fn new(places: &[RecordPosition]) -> Self {
         let mut number = Self { by_person: HashMap::new(), first: Vec::new(), count: places.len() };
         for place in places {
@@ -149,7 +160,7 @@ impl SameNumber {
         number
     }
 
-    /// Returns the other rows of a person, and those of others.
+    /// Returns the other rows of the same person, and the rows of other people.
     fn beside(&self, line: u64, own: Option<Key>) -> (LineNumbers, LineNumbers) {
         let Some(same) = own.and_then(|own| self.by_person.get(&own)) else {
             let first = self.first.iter().map(|place| place.line).filter(|other| *other != line).collect();
@@ -162,20 +173,21 @@ impl SameNumber {
     }
 }
 
-/// What stands on more than one row.
+/// The numbers and people that occur on more than one row.
 pub struct Repeats {
     numbers: HashMap<Key, SameNumber>,
     people: HashMap<Key, SameName>,
 }
 
 impl Repeats {
-    /// Names the other rows of the numbers of a row, and of its person.
+    /// Returns findings that name the other rows of the numbers and of the person of a row.
     pub fn findings(&self, line: u64, person: &DryRun) -> Vec<Finding> {
         let own = person_key(person);
         let mut findings = self.of_numbers(line, &person.contents, Some(own));
         let has_number = numbers(&person.contents).next().is_some();
         let others = match self.people.get(&own) {
-            // Two numbers are two people, who happen to have one name.
+            // Rows of the same name with different numbers are different people, so only rows without a number are
+            // named.
             Some(same) if has_number => same.without_number.clone(),
             Some(same) => same.all.beside(line),
             None => LineNumbers::default(),
@@ -184,11 +196,12 @@ impl Repeats {
         findings
     }
 
-    /// The same for a row whose person cannot be read.
+    /// Returns the same findings for a row whose person cannot be read.
     pub fn findings_without_person(&self, line: u64, contents: &[IdentifierContent]) -> Vec<Finding> {
         self.of_numbers(line, contents, None)
     }
 
+    /// Returns the findings about the numbers of a row. `own` is the key of its person.
     fn of_numbers(&self, line: u64, contents: &[IdentifierContent], own: Option<Key>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for content in numbers(contents) {
@@ -207,10 +220,10 @@ impl Repeats {
     }
 }
 
-/// Lines that a message names.
+/// Maximum number of lines that a message names.
 const MOST_LINES: usize = 5;
 
-/// Says what stands on other lines, if there are any.
+/// Returns a finding that names the other lines, or `None` if there are none.
 fn finding(code: &str, what: &str, others: &LineNumbers) -> Option<Finding> {
     if others.count == 0 {
         return None;
@@ -227,13 +240,14 @@ fn finding(code: &str, what: &str, others: &LineNumbers) -> Option<Finding> {
 mod tests {
     use super::*;
 
-    /// Every way in which up to five blocks of rows of one number belong to three people, told as if all were listed.
+    /// Assigns up to five blocks of rows with one number to three people in every way, and compares the messages with
+    /// those of complete lists.
     #[test]
     fn a_short_list_names_what_a_whole_one_would() {
         for blocks in 2..=5_u32 {
             for assignment in 0..3_u64.pow(blocks) {
                 let person = |block: u32| [u8::try_from(assignment / 3_u64.pow(block) % 3).unwrap(); 16];
-                // Six rows each, so that lists are cut.
+                // Six rows per block exceed the lines of a message, so that lists are shortened.
                 let place =
                     |at: u32| RecordPosition { line: at.into(), person: person(at / 6), has_number: true };
                 let places: Vec<RecordPosition> = (0..6 * blocks).map(place).collect();

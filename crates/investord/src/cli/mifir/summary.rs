@@ -6,18 +6,24 @@ use std::fmt;
 use super::NOTE;
 use super::output::JudgedRecord;
 
+/// The counts that a check prints at its end.
 #[derive(Default)]
 pub struct Summary {
+    /// Number of records.
     people: u64,
+    /// Number of records that need a review.
     to_be_looked_at: u64,
     outcomes: BTreeMap<&'static str, u64>,
-    /// By code, or by field for what could not be read.
+    /// Number of findings by code, and of unreadable cells by field.
     findings: BTreeMap<String, u64>,
+    /// Number of points that the rules leave open.
     open_points: u64,
+    /// Number of records from whose cells characters were removed.
     trimmed: u64,
 }
 
 impl Summary {
+    /// Adds the result for a record.
     pub fn count(&mut self, answer: &JudgedRecord<'_>) {
         self.people += 1;
         self.to_be_looked_at += u64::from(answer.needs_a_look);
@@ -33,7 +39,7 @@ impl Summary {
             }
             Err(faults) => {
                 for fault in faults {
-                    // Of a list all members are one kind.
+                    // The index is cut off, so that all members of a list count as one kind.
                     let field = fault.field.split(['[', '.']).next().unwrap_or_default();
                     find(format!("{field} not understood"));
                 }
@@ -45,10 +51,12 @@ impl Summary {
         self.trimmed += answer.findings.iter().filter(|finding| finding.severity == NOTE).count() as u64;
     }
 
+    /// Returns the number of records.
     pub fn people(&self) -> u64 {
         self.people
     }
 
+    /// Returns whether no record needs a review.
     pub fn is_good(&self) -> bool {
         self.to_be_looked_at == 0
     }
@@ -77,6 +85,7 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Lists counts with their names.
 fn listed<K: fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
     counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
 }

@@ -9,25 +9,32 @@ use zip::ZipArchive;
 
 use super::table::{RecordSource, TableForm, is_blank};
 
-/// Bytes that a workbook may unpack to: what compresses better than any list of people is an attack on memory.
+/// Maximum unpacked size of a workbook, in bytes (1 GiB). A file that compresses better than any list of people is an
+/// attack on memory.
 const MOST_UNPACKED: u64 = 1 << 30;
-/// Cells of the rows that are kept, and columns of the header.
+/// Maximum number of cells of the rows, which are kept in memory.
 const MOST_CELLS: usize = 20_000_000;
+/// Maximum number of columns: a row is filled with empty cells up to its last one.
 const MOST_COLUMNS: usize = 1_000;
 
-/// A sheet that has been read.
+/// A sheet in memory.
 pub struct Sheet {
     pub header: StringRecord,
     /// Rows that are not blank, with their row numbers in the sheet.
     pub rows: Vec<(u64, StringRecord)>,
 }
 
+/// The reader of a workbook of either format.
 enum Workbook {
     Xlsx(Xlsx<Box<dyn RecordSource>>),
     Xls(Xls<Box<dyn RecordSource>>),
 }
 
-/// Reads the sheet that was asked for, or the first one whose header is understood.
+/// Reads the requested sheet, or the sheet whose header is understood best.
+///
+/// # Errors
+///
+/// Fails if the workbook is damaged, protected or too large, or has no such sheet.
 pub fn open(
     source: Box<dyn RecordSource>,
     form: &TableForm<'_>,
@@ -43,7 +50,7 @@ pub fn open(
     workbook.sheet(wanted)
 }
 
-/// Reads the sheet with the header of which most columns are understood, the first of equals.
+/// Reads the sheet with the most columns whose field is known, the first among equals.
 fn best_sheet(
     workbook: &mut Workbook,
     names: &[String],
@@ -73,11 +80,13 @@ fn best_sheet(
     Ok(sheet)
 }
 
+/// Quotes the name of a sheet for a message.
 fn quoted(name: &String) -> String {
     format!("'{name}'")
 }
 
 impl Workbook {
+    /// Opens a workbook by the first bytes of the file.
     fn open(mut source: Box<dyn RecordSource>) -> anyhow::Result<Self> {
         let mut magic = [0; 2];
         source.read_exact(&mut magic)?;
@@ -86,7 +95,7 @@ impl Workbook {
             let source = unpackable(source, MOST_UNPACKED)?;
             return Ok(Workbook::Xlsx(Xlsx::new(source).map_err(of_xlsx)?));
         }
-        // A workbook with a password has the envelope of an old one.
+        // An .xlsx file with a password is a compound file, like an .xls file.
         match Xlsx::new(&mut source) {
             Err(XlsxError::Password) => bail!(PROTECTED),
             _ => source.rewind()?,
@@ -98,6 +107,7 @@ impl Workbook {
         }
     }
 
+    /// Returns the names of the sheets.
     fn names(&self) -> Vec<String> {
         match self {
             Workbook::Xlsx(workbook) => workbook.sheet_names(),
@@ -105,12 +115,13 @@ impl Workbook {
         }
     }
 
+    /// Reads a sheet.
     fn sheet(&mut self, name: &str) -> anyhow::Result<Sheet> {
         let mut rows = Rows::default();
         match self {
             Workbook::Xlsx(workbook) => {
                 let mut cells = match workbook.worksheet_cells_reader(name) {
-                    // A sheet that is a chart.
+                    // A sheet that is a chart has no cells.
                     Err(XlsxError::NotAWorksheet(_)) => return rows.sheet(),
                     cells => cells.map_err(of_xlsx)?,
                 };
@@ -134,6 +145,7 @@ impl Workbook {
 
 const PROTECTED: &str = "is protected by a password; save a copy without it";
 
+/// Translates an error of the reader into a message with a remedy.
 fn of_xlsx(error: XlsxError) -> anyhow::Error {
     match error {
         XlsxError::Password => anyhow::Error::msg(PROTECTED),
@@ -143,7 +155,7 @@ fn of_xlsx(error: XlsxError) -> anyhow::Error {
     }
 }
 
-/// Unpacks everything once, because the sizes that an archive states of itself prove nothing.
+/// Unpacks all parts once and counts their bytes, because the sizes that an archive states prove nothing.
 fn unpackable(source: Box<dyn RecordSource>, most: u64) -> anyhow::Result<Box<dyn RecordSource>> {
     let damaged = "is no whole workbook";
     let mut archive = ZipArchive::new(source).context(damaged)?;
@@ -160,17 +172,21 @@ fn unpackable(source: Box<dyn RecordSource>, most: u64) -> anyhow::Result<Box<dy
     Ok(source)
 }
 
-/// Rows that are put together out of cells.
+/// The rows of a sheet, assembled from its cells.
 #[derive(Default)]
 struct Rows {
+    /// The first row that is not blank.
     header: Option<StringRecord>,
+    /// The complete rows, with their row numbers from 1.
     complete: Vec<(u64, StringRecord)>,
-    /// The row that is not complete: its number from 0, and its cells.
+    /// The incomplete row: its number from 0, and its cells.
     current: Option<(u32, Vec<String>)>,
+    /// Number of cells of the complete rows.
     cells: usize,
 }
 
 impl Rows {
+    /// Adds a cell. A cell of another row completes the current one.
     fn push<T: calamine::CellType>(&mut self, cell: &Cell<T>, text: fn(&T) -> String) -> anyhow::Result<()> {
         let (row, column) = cell.get_position();
         let text = text(cell.get_value());
@@ -196,6 +212,7 @@ impl Rows {
         Ok(())
     }
 
+    /// Completes the current row.
     fn finish(&mut self) -> anyhow::Result<()> {
         let Some((row, cells)) = self.current.take() else { return Ok(()) };
         let mut cells = StringRecord::from(cells);
@@ -206,7 +223,7 @@ impl Rows {
             self.header = Some(cells);
             return Ok(());
         };
-        // A sheet does not keep empty cells at the end of a row.
+        // A sheet does not store empty cells at the end of a row.
         while cells.len() < header.len() {
             cells.push_field("");
         }
@@ -218,12 +235,14 @@ impl Rows {
         Ok(())
     }
 
+    /// Completes the last row and returns the sheet.
     fn sheet(mut self) -> anyhow::Result<Sheet> {
         self.finish()?;
         Ok(Sheet { header: self.header.unwrap_or_default(), rows: self.complete })
     }
 }
 
+/// Returns the text of a cell of an .xlsx file.
 fn text_of(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),
@@ -237,6 +256,7 @@ fn text_of(value: &DataRef<'_>) -> String {
     }
 }
 
+/// Returns the text of a cell of an .xls file.
 fn text_of_data(value: &Data) -> String {
     match value {
         Data::Int(number) => number.to_string(),
@@ -249,7 +269,7 @@ fn text_of_data(value: &Data) -> String {
     }
 }
 
-/// Writes a date as ISO 8601 does, without a time of day if it is midnight.
+/// Formats a date by ISO 8601, without the time of day if it is midnight.
 fn time_of(time: ExcelDateTime) -> String {
     if time.is_duration() {
         return time.as_f64().to_string();
@@ -270,7 +290,7 @@ mod tests {
 
     use super::*;
 
-    /// What an archive says of itself is not asked: its parts are unpacked and counted.
+    /// The parts are unpacked and counted; the sizes that the archive states are not used.
     #[test]
     fn a_workbook_that_unpacks_to_too_much_is_refused() {
         let mut workbook = Workbook::new();

@@ -10,14 +10,14 @@ use crate::domain::tenants::OperatingModel;
 
 /// Control characters (general category Cc), inside the brackets of a regular expression.
 const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
-/// The characters of the Basic Multilingual Plane that do not count at the ends of a text, inside the brackets of a regular
-/// expression. Those beyond cannot be written in the same way for all engines.
+/// Invisible characters of the Basic Multilingual Plane, which do not count at the ends of a text, for the inside of
+/// the brackets of a regular expression. Those beyond the plane cannot be written in the same way for all engines.
 const UNSEEN: &str = r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb";
-/// A scheme and a host.
+/// A pattern for a URL with a scheme and a host.
 const ABSOLUTE_URL: &str = r"^[a-zA-Z][a-zA-Z0-9+.\-]*://[a-zA-Z0-9]";
 
-/// A regular expression, in what ECMA 262 and its kin have in common, for texts without control characters and of at
-/// least this length without what cannot be seen at their ends.
+/// Builds a regular expression for texts without control characters, and with at least `min` characters when the
+/// invisible ones at their ends are not counted. It uses only syntax that ECMA 262 and its relatives have in common.
 fn text_pattern(min: usize) -> String {
     let (any, seen) = (format!("[^{CONTROL}]"), format!("[^{CONTROL}{UNSEEN}]"));
     match min {
@@ -27,20 +27,21 @@ fn text_pattern(min: usize) -> String {
     }
 }
 
-/// Which side of the wire a schema describes.
+/// The direction of the messages that a schema describes.
 #[derive(Clone, Copy)]
 pub enum SchemaSide {
-    /// What a tenant of this model must send.
+    /// Requests of a tenant with this operating model.
     Request(OperatingModel),
+    /// Responses.
     Answer,
 }
 
-/// The named schemas of the OpenAPI document: whatever one of them refers to is among them.
+/// The named schemas of the OpenAPI document. Every schema that one of them refers to is among them.
 #[derive(Default)]
 pub struct Schemas(pub BTreeMap<&'static str, Value>);
 
 impl Schemas {
-    /// Keeps a schema under its name; the reference to it.
+    /// Stores a schema under its name and returns a reference to it. Two different schemas must not have one name.
     pub fn named(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> Value) -> Value {
         let schema = make(self);
         let kept = self.0.entry(name).or_insert_with(|| schema.clone());
@@ -49,7 +50,7 @@ impl Schemas {
     }
 }
 
-/// JSON Schema of an object that may have further members.
+/// Returns the JSON Schema of an object that may have further members.
 pub fn open_object<'a>(
     members: impl IntoIterator<Item = &'a Field>,
     side: SchemaSide,
@@ -65,7 +66,7 @@ pub fn open_object<'a>(
         properties.insert(field.name.to_owned(), schema);
         match (field.presence, side) {
             (Presence::Always, _) | (Presence::Tol, SchemaSide::Request(OperatingModel::Tol)) => {
-                required.push(field.name)
+                required.push(field.name);
             }
             _ => {}
         }
@@ -74,7 +75,7 @@ pub fn open_object<'a>(
 }
 
 impl ObjectSchema {
-    /// JSON Schema of an object that has no other members.
+    /// Returns the JSON Schema of an object that has no other members.
     pub fn json_schema(&self, side: SchemaSide, schemas: &mut Schemas) -> Value {
         let mut schema = open_object(self.fields, side, schemas);
         schema["additionalProperties"] = json!(false);
@@ -83,6 +84,7 @@ impl ObjectSchema {
 }
 
 impl FieldRule {
+    /// Returns the JSON Schema of a value under this rule.
     pub fn json_schema(&self, side: SchemaSide, schemas: &mut Schemas) -> Value {
         match self {
             FieldRule::Text { min, max } => {
@@ -92,7 +94,7 @@ impl FieldRule {
                 }
                 schema
             }
-            // The class for white space has line breaks, which are control characters.
+            // `\s` includes line breaks, which are control characters, so a second pattern excludes those.
             FieldRule::Pattern(pattern) if pattern.as_str().contains(r"\s") => json!({
                 "type": "string", "pattern": pattern.as_str(), "allOf": [{ "pattern": text_pattern(0) }],
             }),
@@ -144,7 +146,7 @@ impl FieldRule {
     }
 }
 
-/// Adds keywords that say what is checked beside a table. `keywords`: a JSON object.
+/// Adds keywords for rules that are checked beside a table. `keywords` is a JSON object.
 pub fn add_keywords(schema: &mut Value, keywords: &str) {
     let keywords: Map<String, Value> =
         serde_json::from_str(keywords).expect("the keywords are a JSON object");
@@ -153,7 +155,7 @@ pub fn add_keywords(schema: &mut Value, keywords: &str) {
     }
 }
 
-/// Every country, in the order of the codes.
+/// Returns the JSON Schema of a country code, with all codes in alphabetical order.
 fn country() -> Value {
     let letters = || 'A'..='Z';
     let codes = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
@@ -168,7 +170,7 @@ mod tests {
     use super::*;
     use crate::domain::json::validation::has_length;
 
-    /// The published pattern says what the rule does.
+    /// Checks that the published pattern accepts the same texts as the rule.
     #[test]
     fn the_pattern_of_a_text_is_its_rule() {
         for min in [1, 2, 3, 5] {

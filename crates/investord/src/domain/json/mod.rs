@@ -1,7 +1,7 @@
 //! JSON as it was written: order and duplicates of members are kept.
 //!
-//! `serde_json::Value` keeps the last of two members of the same name; a request in which two systems
-//! may read two different people has to be refused instead (RFC 8259 section 4 leaves it open).
+//! `serde_json::Value` keeps the last of two members of the same name. A request in which two systems may read two
+//! different people has to be refused instead (RFC 8259 section 4 leaves it open).
 
 pub(in crate::domain) mod json_schema;
 pub mod schema;
@@ -12,14 +12,17 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// More values than any request of this API can need; keeps memory flat when a body is all brackets.
+/// Maximum number of values in a body. No request of this API needs more; the limit keeps memory flat when a body
+/// consists of brackets.
 const MOST_VALUES: usize = 10_000;
 
+/// A JSON value, with the members of objects in their order and with duplicates.
 #[derive(Clone, PartialEq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Json {
     Null,
     Bool(bool),
+    /// A number, as text: an integer in full, any other as the nearest 64-bit floating-point number.
     Number(String),
     Text(String),
     List(Vec<Json>),
@@ -27,8 +30,10 @@ pub enum Json {
 }
 
 impl Json {
-    /// Parses UTF-8 JSON, with a byte order mark or without (RFC 8259 section 8.1). The error says what is wrong and
-    /// where (line and column).
+    /// Parses UTF-8 JSON, with a byte order mark or without (RFC 8259 section 8.1).
+    ///
+    /// # Errors
+    /// Fails with the defect and its place (line and column), or if the text has too many values.
     pub fn parse(text: &[u8]) -> Result<Json, String> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if is_wide(text) {
@@ -43,7 +48,7 @@ impl Json {
         tree.map_err(|error| format!("the body is not JSON: {error}"))
     }
 
-    /// What a message calls a value of this kind.
+    /// Returns the name of this kind of value in messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Json::Null => "null",
@@ -56,18 +61,19 @@ impl Json {
     }
 }
 
-/// Whether a text is UTF-16 or UTF-32, by its byte order mark or by the zero bytes among the first letters, which are
-/// ASCII in any JSON (RFC 4627 section 3).
+/// Returns whether a text is UTF-16 or UTF-32. It is recognised by its byte order mark, or by a zero byte among the
+/// first four: the first characters of any JSON are ASCII (RFC 4627 section 3).
 fn is_wide(text: &[u8]) -> bool {
     text.starts_with(b"\xff\xfe")
         || text.starts_with(b"\xfe\xff")
         || text.iter().take(4).any(|&byte| byte == 0)
 }
 
-/// Counts values down while it builds the tree.
+/// A deserializer that counts down the number of values while it builds the tree, so that it can stop early.
 struct JsonSeed<'a>(&'a Cell<usize>);
 
 impl JsonSeed<'_> {
+    /// Counts one value, and fails if none is left.
     fn count<E: Error>(&self) -> Result<(), E> {
         let left = self.0.get().checked_sub(1);
         self.0.set(left.ok_or_else(|| E::custom(format!("more than {MOST_VALUES} values")))?);

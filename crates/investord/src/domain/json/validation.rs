@@ -15,12 +15,18 @@ use super::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presenc
 use crate::domain::suggest::did_you_mean;
 use crate::domain::tenants::{OperatingModel, TenantSettings, UnknownMembers};
 
-/// Parses a body, which must be JSON.
+/// Parses a body as JSON.
+///
+/// # Errors
+/// Fails with a single field error if the body is not JSON.
 pub fn parse(body: &[u8]) -> Result<Json, Vec<FieldError>> {
     Json::parse(body).map_err(|message| vec![FieldError::new("(root)", message)])
 }
 
-/// Checks a body and gives its canonical form: members in the table's order, every fault if there is any.
+/// Validates a body against its schema and returns its canonical form, with the members in the order of the table.
+///
+/// # Errors
+/// Fails with all field errors of the body, up to a limit of 100.
 pub fn read(
     shape: &ObjectSchema,
     tree: &Json,
@@ -32,22 +38,27 @@ pub fn read(
     if check.faults.is_empty() { Ok(object.unwrap_or_default()) } else { Err(check.faults) }
 }
 
-/// Faults that one answer lists, and letters of each path: an answer shall not outgrow its request.
+/// Maximum number of field errors in one response: together with the limit of a path it keeps a response from
+/// outgrowing its request.
 const MOST_FAULTS: usize = 100;
+/// Maximum number of characters of a path in a field error.
 const MOST_PATH: usize = 200;
-/// Bytes of all further members of one object, as JSON.
+/// Maximum size of all further members of one object, in bytes of JSON.
 const MOST_FURTHER: usize = 4096;
 
-/// What becomes of members that are not in the table.
+/// The treatment of members that are not in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UnknownFieldPolicy {
-    /// A typing error would lose data silently.
+    /// They are refused, because a typing error would lose data silently.
     Refused,
+    /// They are stored as received.
     Kept,
 }
 
+/// The message for a repeated member.
 const TWICE: &str = "stands more than once in the same object";
 
+/// The state of the validation of one body.
 struct FieldChecker<'a> {
     settings: &'a TenantSettings,
     today: Date,
@@ -55,7 +66,7 @@ struct FieldChecker<'a> {
 }
 
 impl FieldChecker<'_> {
-    /// Notes the fault; `None` so that a rule can end with it.
+    /// Records a field error and returns `None`, so that a rule can end with it.
     fn fault<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
         if self.faults.len() < MOST_FAULTS {
             let path: String = path.chars().take(MOST_PATH).collect();
@@ -64,6 +75,7 @@ impl FieldChecker<'_> {
         None
     }
 
+    /// Validates an object and returns its members in the order of the table.
     fn object(
         &mut self,
         shape: &ObjectSchema,
@@ -96,7 +108,7 @@ impl FieldChecker<'_> {
         Some(object)
     }
 
-    /// Members that the table does not know, as they were sent.
+    /// Returns the members that the table does not know, as received.
     fn further(
         &mut self,
         shape: &ObjectSchema,
@@ -114,7 +126,8 @@ impl FieldChecker<'_> {
         further
     }
 
-    /// Any JSON value. Of two members of one name it is open which one counts (RFC 8259 section 4).
+    /// Returns any JSON value as received. A repeated member is a field error, because it is open which one counts (RFC
+    /// 8259 section 4).
     fn path_as_sent(&mut self, tree: &Json, path: &str) -> Option<Value> {
         Some(match tree {
             Json::Null => Value::Null,
@@ -139,6 +152,7 @@ impl FieldChecker<'_> {
         })
     }
 
+    /// Returns whether a member must be present under the operating model of the tenant.
     fn is_required(&self, field: &Field) -> bool {
         match field.presence {
             Presence::Always => true,
@@ -147,7 +161,7 @@ impl FieldChecker<'_> {
         }
     }
 
-    /// Unknown and repeated member names.
+    /// Checks for unknown and repeated member names.
     fn names(
         &mut self,
         shape: &ObjectSchema,
@@ -168,6 +182,7 @@ impl FieldChecker<'_> {
         }
     }
 
+    /// Validates a value against its rule.
     fn value(&mut self, rule: &FieldRule, tree: &Json, path: &str) -> Option<Value> {
         match (rule, tree) {
             (FieldRule::OrNull(_), Json::Null) => Some(Value::Null),
@@ -200,6 +215,7 @@ impl FieldChecker<'_> {
         }
     }
 
+    /// Validates a list and each of its items.
     fn list(
         &mut self,
         item: &FieldRule,
@@ -226,7 +242,7 @@ impl FieldChecker<'_> {
         Some(Value::Array(list))
     }
 
-    /// Rules over strings. A message never repeats the value: it may be personal data.
+    /// Validates a string against its rule. A message never repeats the value, because it may be personal data.
     fn text(&self, rule: &FieldRule, text: &str) -> Result<Value, String> {
         if text.chars().any(char::is_control) {
             return Err("must not contain control characters".into());
@@ -280,7 +296,10 @@ impl FieldChecker<'_> {
     }
 }
 
-/// A birth date that can be somebody's on this day (decision U5).
+/// Parses a birth date from `earliest` to `today` (decision U5).
+///
+/// # Errors
+/// Fails if the text is no date of the form YYYY-MM-DD, or lies outside of this range.
 pub fn birth_date(text: &str, earliest: Date, today: Date) -> Result<Date, String> {
     match full_date(text)? {
         day if day > today => Err("must not be in the future".into()),
@@ -289,6 +308,11 @@ pub fn birth_date(text: &str, earliest: Date, today: Date) -> Result<Date, Strin
     }
 }
 
+/// Checks the length of a text in characters. White space and invisible characters at its ends do not count for the
+/// minimum (decision U11).
+///
+/// # Errors
+/// Fails with the rule and the present length, in words.
 pub(in crate::domain) fn has_length(text: &str, min: usize, max: usize) -> Result<(), String> {
     let (length, visible) = (text.chars().count(), visible(text).chars().count());
     match length {
@@ -301,12 +325,12 @@ pub(in crate::domain) fn has_length(text: &str, min: usize, max: usize) -> Resul
     }
 }
 
-/// A text without white space and characters that cannot be seen at its ends.
+/// Returns a text without white space and invisible characters at its ends.
 fn visible(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
-/// `YYYY-MM-DD` (RFC 3339 section 5.6) and a day that exists.
+/// Parses `YYYY-MM-DD` (RFC 3339 section 5.6), which must be a day that exists.
 fn full_date(text: &str) -> Result<Date, String> {
     let shaped = text.len() == 10
         && text
@@ -320,7 +344,8 @@ fn full_date(text: &str) -> Result<Date, String> {
     }
 }
 
-/// RFC 3339 date-time. `jiff` alone would also take what only ISO 8601 or RFC 9557 knows.
+/// Parses an RFC 3339 date-time and cuts it to microseconds (decision W16). The pattern comes first, because `jiff`
+/// alone would also accept forms of ISO 8601 and RFC 9557.
 fn instant(text: &str) -> Result<Timestamp, String> {
     static RFC_3339: Pattern = Pattern::new(
         r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",

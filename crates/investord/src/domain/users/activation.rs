@@ -1,7 +1,7 @@
 //! Obstacles to activation: unmet requirements, and decisions that hold a user back.
 //!
-//! [`User::unmet`](super::User::unmet) decides activation by this list, so what an operator reads is what the
-//! register has judged.
+//! [`User::unmet_requirements`](super::User::unmet_requirements) decides on activation by this list, so an operator
+//! reads the same reasons by which the register decides.
 
 use std::fmt;
 
@@ -16,34 +16,38 @@ use crate::domain::identification::identifier_standard;
 /// A reason for which a user is not active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Annex II asks for this identifier; `next` is the next priority if the person has none.
+    /// Annex II requires this identifier; `next` is the next priority if the person has none.
     IdentifierMissing {
         country: Country,
         wanted: &'static Priority,
         next: Option<&'static Priority>,
     },
-    /// A person has to look at what identifies the user.
+    /// A person has to review the identification of the user.
     IdentificationOpen {
         review: String,
     },
+    /// A required check has not passed.
     Check {
         kind: check::CheckKind,
         state: CheckState,
     },
+    /// The tax residencies are required and not set.
     TaxResidencyMissing,
-    /// An operator has taken the user out of trading.
+    /// An operator has taken the user out of trading. `by` is `None` if the event of the action is not found.
     Deactivated {
         by: Option<OperatorDecision>,
     },
-    /// A delay that was ordered under `review_policy = "simulate"`.
+    /// A simulated delay, ordered under `review_policy = "simulate"`.
     ActivationDelayed {
         until: Option<Timestamp>,
     },
+    /// The user is leaving.
     Offboarding(Offboarding),
+    /// The user has left.
     Offboarded,
 }
 
-/// What stands in the place of a check that has passed.
+/// The state of a required check that has not passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckState {
     Missing,
@@ -51,7 +55,7 @@ pub enum CheckState {
     Failed { id: Uuid, reason: Option<String> },
 }
 
-/// What an operator did, as the record has it.
+/// An action of an operator, as recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorDecision {
     pub operator: String,
@@ -59,19 +63,20 @@ pub struct OperatorDecision {
     pub at: Timestamp,
 }
 
-/// What an offboarding still waits for.
+/// The conditions for which an offboarding still waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offboarding {
     /// The first instant at which it may end.
     pub not_before: Option<Timestamp>,
-    /// Whether it goes on only when an operator releases or finishes it.
+    /// Whether it continues only when an operator releases or finishes it.
     pub held: bool,
-    /// The operator who holds it; without one the tenant's settings do.
+    /// The operator who keeps it waiting; `None` if the tenant's settings do.
     pub held_by: Option<OperatorDecision>,
+    /// The open matters of the user.
     pub open: OpenMatters,
 }
 
-/// What has to end before a user has left.
+/// The matters that have to end before a user has left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenMatters {
     pub account_groups: Vec<Uuid>,
@@ -80,6 +85,7 @@ pub struct OpenMatters {
 }
 
 impl OpenMatters {
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.account_groups.is_empty() && self.data_changes.is_empty() && self.checks.is_empty()
     }
@@ -102,7 +108,7 @@ impl Obstacle {
         }
     }
 
-    /// Returns the reason as the operator API answers it: its name, what it is about, and a sentence.
+    /// Returns the reason for a response of the operator API: its name, its details, and a sentence.
     pub fn view(&self) -> Value {
         let mut view = match self {
             Obstacle::IdentifierMissing { country, wanted, next } => json!({
@@ -137,6 +143,7 @@ impl Obstacle {
     }
 }
 
+/// Returns the members about the action of an operator.
 fn decision(by: Option<&OperatorDecision>) -> Value {
     json!({
         "operator": by.map(|by| &by.operator),
@@ -145,13 +152,13 @@ fn decision(by: Option<&OperatorDecision>) -> Value {
     })
 }
 
-/// Returns the wire's name of a priority.
+/// Returns the vendor's abbreviation of a priority.
 fn abbreviation(country: Country, step: &Priority) -> &'static str {
     identifier_standard::of_key(country, step.standard)
         .map_or(step.standard, |standard| &standard.abbreviation)
 }
 
-/// As a sentence for the person who asks why.
+/// Writes the reason as a sentence, for an operator.
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,7 @@
 //! Checks of a user: what a regulated firm has to have seen before a user may trade.
 //!
-//! Bodies, bounds and validity follow the reference page "User checks"; what it leaves open is in `docs/choices.md`.
+//! Bodies, bounds and validity follow the reference page "User checks"; the points that it leaves open are in
+//! `docs/choices.md`.
 
 use std::str::FromStr;
 
@@ -28,21 +29,22 @@ const CONFIRMED_ADDRESS: Field = field(
     "The address that it confirms.",
 );
 
+/// Makes the member for the type from the allowed values.
 const fn kind(name: &'static [&'static str]) -> Field {
     field("type", Presence::Always, FieldRule::OneOf(name), "What is checked.")
 }
 
-/// A proof that is no document of one country: it compares two sources with two others.
+/// The document type of a proof that is no document of one country: it compares two sources with two others.
 const TWO_PLUS_TWO: &str = "TWO_PLUS_TWO_VERIFICATION_PROOF";
-/// What every other document has.
+/// The members that every other document must have.
 const OF_A_DOCUMENT: [&str; 2] = ["document_expiration_date", "nationality"];
-/// The same in JSON Schema.
+/// The same rule in JSON Schema.
 pub const KYC_DOCUMENT: &str = r#"{ "anyOf": [
     { "required": ["document_expiration_date", "nationality"] },
     { "properties": { "document_type": { "const": "TWO_PLUS_TWO_VERIFICATION_PROOF" } } }
 ] }"#;
 
-/// Who somebody is.
+/// The body of a KYC check: proof of the identity of a user.
 pub static KYC: ObjectSchema = ObjectSchema {
     name: "CreateKycCheck",
     fields: &[
@@ -76,7 +78,7 @@ pub static KYC: ObjectSchema = ObjectSchema {
         field("kyc_update", Presence::No, FieldRule::Bool, "Whether it renews an earlier one."),
     ],
 };
-/// Where somebody lives.
+/// The body of a POR check: proof of the residence of a user.
 pub static POR: ObjectSchema = ObjectSchema {
     name: "CreatePorCheck",
     fields: &[
@@ -102,7 +104,7 @@ static SUITABILITY: ObjectSchema = ObjectSchema {
         "Whether the instruments suit the user.",
     )],
 };
-/// Whether somebody knows what they trade.
+/// The body of an INSTRUMENT_FIT check: the user's understanding of the instruments.
 pub static INSTRUMENT_FIT: ObjectSchema = ObjectSchema {
     name: "CreateInstrumentFitCheck",
     fields: &[
@@ -112,16 +114,17 @@ pub static INSTRUMENT_FIT: ObjectSchema = ObjectSchema {
     ],
 };
 
-/// Whether the law is against doing business with somebody: made by the register, never sent.
+/// A COMPLIANCE check: the absence of legal obstacles to business with a user. The register makes it; it is never sent.
 pub static COMPLIANCE: [Field; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
 
+/// The kind of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CheckKind {
     Kyc,
     Por,
     InstrumentFit,
-    /// Made by the register itself when somebody's identity is known.
+    /// Made by the register itself when the identity of the user is known.
     Compliance,
 }
 
@@ -139,6 +142,7 @@ impl CheckKind {
     }
 }
 
+/// The status of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckStatus {
     InProgress,
@@ -178,22 +182,26 @@ pub struct Check {
     pub content: CheckContent,
 }
 
-/// What is personal of a check.
+/// The part of a check that is personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckContent {
     pub kind: CheckKind,
-    /// The members of the body but for the type.
+    /// The members of the body except for the type.
     pub members: Map<String, Value>,
-    /// Who decided.
+    /// The operator who decided, or [`SYSTEM`](crate::domain::SYSTEM).
     pub decided_by: Option<String>,
-    /// Why it failed.
+    /// The reason for a failure.
     pub reason: Option<String>,
+    /// The verdicts of operators.
     #[serde(default)]
     pub review: Review,
 }
 
 impl CheckContent {
-    /// Reads the body of a create request. `now` decides what is in the future.
+    /// Parses the body of a create request. Dates must not be after `now`.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let tree = parse(body)?;
         let (kind, shape) = variant(&tree)?;
@@ -205,7 +213,7 @@ impl CheckContent {
         Ok(Self { kind, members, decided_by: None, reason: None, review: Review::default() })
     }
 
-    /// The check that the register makes by itself: whether the law is against doing business with somebody.
+    /// Returns the check that the register makes by itself: for legal obstacles to business with a user.
     pub fn compliance(now: Timestamp) -> Self {
         let members = Map::from_iter([("check_confirmed_at".to_owned(), json!(now))]);
         Self {
@@ -217,20 +225,22 @@ impl CheckContent {
         }
     }
 
+    /// Returns a member that is a string.
     fn text(&self, name: &str) -> Option<&str> {
         self.members.get(name).and_then(Value::as_str)
     }
 
+    /// Returns a member that is a date.
     fn date(&self, name: &str) -> Option<Date> {
         self.text(name)?.parse().ok()
     }
 
-    /// Whether somebody has to look at it before it is decided.
+    /// Returns whether an operator has to review the check before it is decided.
     pub fn is_for_review(&self, settings: &TenantSettings) -> bool {
         settings.somebody_reviews() && self.kind != CheckKind::InstrumentFit
     }
 
-    /// Why it fails, if nobody has to look at it.
+    /// Returns the reason for an automatic refusal, or `None` if the check passes.
     fn refusal(&self, settings: &TenantSettings, now: Timestamp) -> Option<&'static str> {
         let suits =
             self.members.get("instrument_suitability").and_then(|result| result["suitability"].as_bool());
@@ -245,13 +255,14 @@ impl CheckContent {
         }
     }
 
-    /// What is too old: a check of identity after 24 months, a bill or statement after 12, a certificate of
-    /// registration after 5 years, a document after its last day.
+    /// Returns the reason if a proof is too old: a check of identity after 24 months, a bill or statement after 12, a
+    /// certificate of registration after 5 years, a document after its last day.
     fn outdated(&self, now: Timestamp) -> Option<&'static str> {
         let today = today(now);
         let before = |months: i64| today.checked_sub(months.months()).ok();
         let older =
             |day: Option<Date>, months: i64| day.zip(before(months)).is_some_and(|(day, first)| day < first);
+        // A permit or identity card has no age limit of its own: its last day counts.
         let most = match (self.kind, self.text("document_type")) {
             (CheckKind::Por, Some("REGISTRATION_CERT")) => Some(60),
             (CheckKind::Por, Some("RESIDENCE_PERMIT" | "ID_CARD")) => None,
@@ -271,7 +282,7 @@ impl CheckContent {
     }
 }
 
-/// What the document of a KYC check lacks.
+/// Returns a field error for each member that the document of a KYC check lacks.
 fn missing_of_document(tree: &Json) -> Vec<FieldError> {
     let Json::Object(members) = tree else { return Vec::new() };
     let field = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
@@ -282,7 +293,7 @@ fn missing_of_document(tree: &Json) -> Vec<FieldError> {
     missing.map(|name| FieldError::new(name, format!("field '{name}' was not filled"))).collect()
 }
 
-/// Which of the bodies this is.
+/// Chooses the kind and the schema by the member `type`.
 fn variant(tree: &Json) -> Result<(CheckKind, &'static ObjectSchema), Vec<FieldError>> {
     let Json::Object(members) = tree else {
         return Err(vec![FieldError::new("(root)", format!("must be an object, not {}", tree.kind()))]);
@@ -298,11 +309,12 @@ fn variant(tree: &Json) -> Result<(CheckKind, &'static ObjectSchema), Vec<FieldE
 }
 
 impl Check {
+    /// Makes a check in progress.
     pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, content: CheckContent) -> Self {
         Self { id, user_id, created_at: now, updated_at: now, status: CheckStatus::InProgress, content }
     }
 
-    /// What somebody has said of it, or what is said where nobody has to look at it.
+    /// Returns the final verdict of the operators, or the automatic one if no operator has decided.
     pub fn verdict(&self, settings: &TenantSettings, now: Timestamp) -> Verdict {
         if let Some(verdict) = &self.content.review.decided {
             return verdict.clone();
@@ -311,7 +323,7 @@ impl Check {
         Verdict { refusal, by: crate::domain::SYSTEM.to_owned() }
     }
 
-    /// Ends it; what has happened by that, nothing if it has ended before.
+    /// Records the final verdict and returns the event, or `None` if the check had ended before.
     pub fn decide(&mut self, verdict: Verdict, now: Timestamp) -> Option<EventType> {
         match self.status {
             CheckStatus::InProgress => {}
@@ -327,8 +339,8 @@ impl Check {
         Some(event)
     }
 
-    /// Whether the register makes its own check after this one: somebody's identity is known, and they have not
-    /// been looked at before.
+    /// Returns whether the register makes its own check after this one: the identity of the user is known, and there is
+    /// no compliance check that is in progress or has passed.
     pub fn calls_for_compliance(&self, all: &[Check]) -> bool {
         let done = all
             .iter()
@@ -336,7 +348,7 @@ impl Check {
         self.content.kind == CheckKind::Kyc && self.status == CheckStatus::Passed && !done
     }
 
-    /// As it is answered.
+    /// Returns the check for a response.
     pub fn view(&self) -> Value {
         let Self { id, user_id, status, content, .. } = self;
         let mut view = Map::from_iter([
@@ -350,8 +362,8 @@ impl Check {
     }
 }
 
-/// Lists the checks that activation can require and that have not passed; of each kind the last that was decided
-/// counts. A check of identity that confirms the address stands for one of residence.
+/// Lists the checks required for activation that have not passed; of each kind the last decided one counts. A check of
+/// identity that confirms the address replaces one of residence.
 pub fn unmet_requirements(all: &[Check]) -> Vec<Obstacle> {
     let last = |kind: CheckKind| {
         let decided =
@@ -363,6 +375,7 @@ pub fn unmet_requirements(all: &[Check]) -> Vec<Obstacle> {
     let confirmed = passed(CheckKind::Kyc).is_some_and(confirms);
     let lacking = CheckKind::ALL.into_iter().filter(|kind| passed(*kind).is_none());
     let lacking = lacking.filter(|kind| *kind != CheckKind::Por || !confirmed);
+    // An open check comes before a failed one, because it is the one that can still pass.
     let state = |kind: CheckKind| {
         let mut open =
             all.iter().filter(|one| one.content.kind == kind && one.status == CheckStatus::InProgress);

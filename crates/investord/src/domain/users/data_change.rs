@@ -30,7 +30,7 @@ pub const DATA_DOWNLOAD_LINK: Field = field(
 );
 const IDENTITY_DOCUMENT: Field = document(&["PASSPORT", "ID_CARD"]);
 const RESIDENCE_DOCUMENT: Field = document(RESIDENCE_DOCUMENTS);
-/// What proves where somebody lives.
+/// The types of documents that prove a residential address.
 pub const RESIDENCE_DOCUMENTS: &[&str] = &[
     "UTILITY_BILL",
     "TELEPHONE_BILL",
@@ -41,11 +41,12 @@ pub const RESIDENCE_DOCUMENTS: &[&str] = &[
     "ID_CARD",
 ];
 
+/// Makes the member for the document type from the allowed types.
 const fn document(kinds: &'static [&'static str]) -> Field {
     field("document_type", Presence::Always, FieldRule::OneOf(kinds), "What kind of document proves it.")
 }
 
-/// Of any change: what the proof of one could be.
+/// The document type of any change: all types of documents are allowed, because the tenant has examined them.
 const ANY_DOCUMENT: Field = field(
     "document_type",
     Presence::No,
@@ -62,10 +63,10 @@ const ANY_DOCUMENT: Field = field(
     "Kept, but not looked at: the tenant has examined it.",
 );
 
-/// Members of a body that are proof and not data.
+/// The members of a body that are proof and not data.
 const PROOF: [&str; 3] = ["issuance_date", "data_download_link", "document_type"];
 
-/// What a tenant asks for that is itself the regulated firm: any mixture, with a proof or without.
+/// The body for a tenant that is itself the regulated firm (BYOL): any mixture of members, with or without a proof.
 pub static ANY: ObjectSchema = ObjectSchema {
     name: "ChangeData",
     fields: &[
@@ -93,19 +94,23 @@ pub static ANY: ObjectSchema = ObjectSchema {
     ],
 };
 
-/// What a tenant asks for that works under the register's licence: one thing with its proof, or what needs none.
+/// A change of names with its proof, for a tenant that works under the register's licence (TOL). Such a tenant requests
+/// one proved kind of change at a time.
 pub static NAME: ObjectSchema = ObjectSchema {
     name: "ChangeName",
     fields: &[FIRST_NAME, LAST_NAME, ISSUANCE_DATE, DATA_DOWNLOAD_LINK, IDENTITY_DOCUMENT],
 };
+/// A change of nationalities with its proof (TOL).
 pub static NATIONALITY: ObjectSchema = ObjectSchema {
     name: "ChangeNationality",
     fields: &[NATIONALITIES, ISSUANCE_DATE, DATA_DOWNLOAD_LINK, IDENTITY_DOCUMENT],
 };
+/// A change of the address with its proof (TOL).
 pub static ADDRESS: ObjectSchema = ObjectSchema {
     name: "ChangeAddress",
     fields: &[RESIDENCE, ISSUANCE_DATE, DATA_DOWNLOAD_LINK, RESIDENCE_DOCUMENT],
 };
+/// A change of members that need no proof (TOL).
 pub static OTHER: ObjectSchema = ObjectSchema {
     name: "ChangeOther",
     fields: &[
@@ -123,17 +128,20 @@ pub static OTHER: ObjectSchema = ObjectSchema {
     ],
 };
 
-/// What was asked for.
+/// A requested change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestedChange {
-    /// The members to be changed, as they are kept of a person.
+    /// The members to be changed, in the form in which they are stored.
     pub data: Map<String, Value>,
-    /// The proof that came with them.
+    /// The proof that was sent with them.
     pub proof: Map<String, Value>,
 }
 
 impl RequestedChange {
-    /// Reads the body of a data change request. `now` decides what is in the future.
+    /// Parses the body of a data change request. Dates must not be after `now`.
+    ///
+    /// # Errors
+    /// Fails with all field errors, or if the body has no member to be changed.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let tree = parse(body)?;
         let members = read(variant(&tree, settings.model)?, &tree, settings, today(now))?;
@@ -145,18 +153,19 @@ impl RequestedChange {
         Ok(Self { data, proof })
     }
 
-    /// Whether somebody has to look at the proof before anything is changed.
+    /// Returns whether an operator has to review the proof before the change is applied.
     pub fn is_for_review(&self, settings: &TenantSettings) -> bool {
         settings.somebody_reviews() && !self.proof.is_empty()
     }
 
-    /// The outcome that a tenant for tests asks for: a link whose path ends with `/fail.zip` is a bad proof.
+    /// Returns whether the simulated outcome is a failure: for a test tenant, a link whose path ends with `/fail.zip`
+    /// is a bad proof.
     fn simulates_failure(&self, settings: &TenantSettings) -> bool {
         settings.simulates_bad_proof(self.proof.get("data_download_link").and_then(Value::as_str))
     }
 }
 
-/// Which of the bodies this is.
+/// Chooses the schema of a body. Under TOL the changed members decide, and fails if two of them need different proofs.
 fn variant(tree: &Json, model: OperatingModel) -> Result<&'static ObjectSchema, Vec<FieldError>> {
     let (Json::Object(members), OperatingModel::Tol) = (tree, model) else { return Ok(&ANY) };
     let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
@@ -177,9 +186,10 @@ fn variant(tree: &Json, model: OperatingModel) -> Result<&'static ObjectSchema, 
     }
 }
 
+/// The state of a data change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataChangeState {
-    /// To be done, or waiting for somebody to look at its proof.
+    /// The change is to be applied, or waits for the review of its proof.
     Pending,
     Done,
     Failed,
@@ -218,27 +228,29 @@ pub struct DataChange {
     pub content: DataChangeContent,
 }
 
-/// What is personal of a data change.
+/// The part of a data change that is personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataChangeContent {
     pub requested: RequestedChange,
-    /// The members that were changed, as they were before; those that were not there are missing.
+    /// The changed members with their former values; members that did not exist are missing.
     pub before: Option<Map<String, Value>>,
-    /// Who decided.
+    /// The operator who decided, or [`SYSTEM`](crate::domain::SYSTEM).
     pub decided_by: Option<String>,
-    /// Why it failed.
+    /// The reason for a failure.
     pub reason: Option<String>,
+    /// The verdicts of operators.
     #[serde(default)]
     pub review: Review,
 }
 
-/// Characters of a reason in an event.
+/// Maximum number of characters of a reason in an event.
 const MOST_REASON: usize = 100;
 
 impl DataChange {
+    /// Makes a pending data change.
     pub fn new(id: Uuid, user_id: Uuid, now: Timestamp, requested: RequestedChange) -> Self {
         let content = DataChangeContent {
-            requested: requested,
+            requested,
             before: None,
             decided_by: None,
             reason: None,
@@ -247,8 +259,10 @@ impl DataChange {
         Self { id, user_id, created_at: now, updated_at: now, state: DataChangeState::Pending, content }
     }
 
-    /// Does what was asked for, or says why not; then nothing of the user has changed.
+    /// Applies the change to the user, or records the reason for its failure; then the user stays as they were.
     pub fn apply(&mut self, user: &mut User, settings: &TenantSettings, now: Timestamp) {
+        // A user who has left comes first, then the verdict of an operator: a simulated outcome must not override
+        // either.
         let decided = self.content.review.decided.as_ref();
         let refusal = if user.status == UserStatus::Offboarded {
             Some("user status does not allow data changes".to_owned())
@@ -277,13 +291,13 @@ impl DataChange {
         (user.person, user.updated_at) = (person, now);
     }
 
-    /// The object of the event that tells of a failure.
+    /// Returns the object of the event about a failure.
     pub fn failure(&self) -> Value {
         let reason = self.content.reason.as_deref().unwrap_or_default();
         json!({ "user_id": self.user_id, "reason": reason.chars().take(MOST_REASON).collect::<String>() })
     }
 
-    /// As it is answered.
+    /// Returns the data change for a response.
     pub fn view(&self) -> Value {
         let Self { id, user_id, created_at, updated_at, state, content } = self;
         json!({

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A member that is different.
+/// A member whose value differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// Path of the member, as in `address.city`.
     pub member: String,
-    /// `null` where there was none.
+    /// The former value; `null` if there was none.
     pub old: Value,
-    /// `null` where there is none any more.
+    /// The new value; `null` if the member was removed.
     pub new: Value,
 }
 
-/// Moves with every change and says nothing of its own.
+/// A member that changes with every event and carries no information of its own, so it is left out.
 const UNTOLD: &str = "updated_at";
 
-/// Lists the members that are different, in the order of the new state, then those that have gone.
+/// Lists the members that differ, in the order of the new state, followed by the removed ones.
 ///
 /// Objects are compared member by member, an absent or `null` one like an empty one; lists are compared as a whole.
 pub fn differences(old: &Value, new: &Value) -> Vec<Difference> {
@@ -28,6 +28,7 @@ pub fn differences(old: &Value, new: &Value) -> Vec<Difference> {
     found
 }
 
+/// Adds the differences below a path.
 fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<Difference>) {
     let none = Map::new();
     let (before, after) = match (old, new) {
@@ -48,15 +49,16 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<Difference>) {
     }
 }
 
-/// Compares each event of a history with the last one about the same resource.
+/// A comparison of each event of a history with the last event about the same resource.
 #[derive(Default)]
 pub struct Changes {
+    /// The last known state of each resource, by resource type and id.
     last: BTreeMap<String, Value>,
 }
 
 impl Changes {
-    /// Returns what an event has changed. Of the first event about a resource that is nothing: it is the whole resource.
-    /// The record of an action has its old and new state with it.
+    /// Returns the changes that an event has made. The first event about a resource has none, because it contains the
+    /// whole resource. The event of an action contains the old and the new state itself.
     pub fn of(&mut self, kind: &str, object: &Value) -> Vec<Difference> {
         if let (Some(old), Some(new)) = (object.get("old"), object.get("new")) {
             return differences(old, new);

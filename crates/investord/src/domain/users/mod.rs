@@ -1,7 +1,6 @@
 //! Users: natural persons in the register of a tenant, and their life cycle.
 //!
-//! Fields, bounds and presence rules follow the API reference pages "Users" (BYOL and TOL) of the
-//! versions named in the README.
+//! Fields, bounds and presence rules follow the API reference pages "Users" (BYOL, TOL) in the versions of the README.
 
 pub mod activation;
 pub mod check;
@@ -85,9 +84,9 @@ static FATCA: ObjectSchema = ObjectSchema {
     ],
 };
 
-/// Birth dates before it are refused as typing errors (decision U5).
+/// Earliest birth date: earlier ones are refused as typing errors (decision U5).
 pub const EARLIEST_BIRTH: Date = date(1900, 1, 1);
-/// As many as there are countries; duplicates count.
+/// Maximum number of nationalities: as many as there are countries; duplicates count.
 pub const MOST_NATIONALITIES: usize = 250;
 
 const SALUTATIONS: &[&str] =
@@ -159,7 +158,7 @@ pub const DECEASE_DATE: Field = field(
     "Date of death; empty for none. Left out of answers until it is set, null once it is taken back.",
 );
 
-/// The body of `POST /users`, both operating models and the newest additions in one (decision W8).
+/// The body of `POST /users` for both operating models, with the newest additions (decision W8).
 pub static CREATE: ObjectSchema = ObjectSchema { name: "CreateUser", fields: CREATE_MEMBERS };
 
 static CREATE_MEMBERS: &[Field] = &[
@@ -196,32 +195,34 @@ static CREATE_MEMBERS: &[Field] = &[
     DECEASE_DATE,
 ];
 
-/// What a person has told the register: members as they are answered, checked and with their defaults.
+/// The data of a person in the register: validated members in the form of a response, with their defaults.
 #[derive(Clone, PartialEq)]
 pub struct Person {
-    /// A JSON object, the part of the answer that is personal data.
+    /// A JSON object, the part of a response that is personal data.
     pub json: String,
     pub identity: ReportablePerson,
-    /// The postal address is a copy and moves with the address (decision U4).
+    /// Whether the postal address is a copy and moves with the address (decision U4).
     pub postal_follows_address: bool,
 }
 
 impl Person {
-    /// Reads the body of a create request. `now` decides what is in the future.
+    /// Parses the body of a create request. Dates must not be after `now`.
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let tree = parse(body)?;
         let sent = read(&CREATE, &tree, settings, today(now))?;
         Self::from_fields(sent).ok_or_else(|| vec![FieldError::new("(root)", "is no person")])
     }
 
-    /// Takes what has been kept of a person. Whether the postal address was a copy is kept beside it.
+    /// Restores a person from its stored form. Beside it is stored whether the postal address was a copy.
     pub fn from_stored(json: &str, postal_follows_address: bool) -> Option<Self> {
         let identity = ReportablePerson::of(&serde_json::from_str(json).ok()?)?;
         Some(Self { json: json.to_owned(), identity, postal_follows_address })
     }
 
-    /// The same person with other members: what is not named stays. A postal address that was a copy of the address
-    /// moves with it (decision U4); `tags` of none are left out, a date of death is `null` once it is taken back.
+    /// Returns the same person with changed members. A postal address that was a copy of the address moves with it
+    /// (decision U4); empty `tags` are left out, a date of death is `null` once it is taken back. Other members stay.
     pub fn with_changes(&self, members: &Map<String, Value>) -> Option<Self> {
         let mut all: Map<String, Value> = serde_json::from_str(&self.json).ok()?;
         let mut follows = self.postal_follows_address;
@@ -235,7 +236,7 @@ impl Person {
         if !was_set {
             leave_out_unset(&mut all);
         }
-        // In the order of the reference, like what a create gives.
+        // In the order of the reference, like the result of a create request.
         let mut ordered = Map::new();
         for Field { name, .. } in CREATE_MEMBERS {
             match all.remove(*name) {
@@ -265,7 +266,7 @@ impl Person {
     }
 }
 
-/// Removes an empty date of death: no date was ever set (decision W26).
+/// Removes an empty date of death, because no date was ever set (decision W26).
 fn leave_out_unset(members: &mut Map<String, Value>) {
     if members.get(DECEASE_DATE.name).is_some_and(Value::is_null) {
         members.remove(DECEASE_DATE.name);
@@ -309,24 +310,24 @@ pub struct User {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub status: UserStatus,
-    /// Deactivated by somebody: stays inactive until somebody undoes it.
+    /// Whether an operator has deactivated the user, who then stays inactive until an operator undoes it.
     pub suspended: bool,
     pub person: Person,
 }
 
-/// A user who has just come into the register.
+/// A new user, with the CONCAT and the events of the registration.
 pub struct Registration {
     pub user: User,
-    /// The CONCAT that the register has made, where that is the first priority of the leading nationality.
+    /// The CONCAT that the register has built, if that is the first priority of the leading nationality.
     pub concat: Option<IdentifierContent>,
     pub events: Vec<EventType>,
 }
 
-/// The user is leaving or has left, from where there is no way back.
+/// The error for a user who is leaving or has left, from where there is no way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserIsLeaving;
 
-/// What speaks for the activation of a user; of what the tenant does not require nothing needs to be told.
+/// The evidence for the activation of a user; evidence for requirements that the tenant does not set may be absent.
 #[derive(Default)]
 pub struct ActivationEvidence<'a> {
     pub identifiers: Vec<&'a IdentifierContent>,
@@ -335,11 +336,11 @@ pub struct ActivationEvidence<'a> {
 }
 
 impl User {
-    /// Takes a person into the register and says what has happened by that.
+    /// Takes a person into the register and returns the user with the events.
     ///
-    /// A user whose requirements are met is active at once (decision U2). The only requirement that can be
-    /// met without a further call is the identifier, when Annex II of RTS 22 names CONCAT first for the
-    /// leading nationality: the register makes that one itself.
+    /// A user whose requirements are met is active at once (decision U2). Without a further request only the identifier
+    /// can be there: a CONCAT, which the register builds if Annex II of RTS 22 names it first for the leading
+    /// nationality.
     pub fn register(person: Person, settings: &TenantSettings, id: Uuid, now: Timestamp) -> Registration {
         let concat = IdentifierContent::own_concat(&person.identity, settings.regime.into());
         let (status, suspended) = (UserStatus::Inactive, false);
@@ -351,7 +352,7 @@ impl User {
         Registration { user, concat, events }
     }
 
-    /// Activates a user who waits for nothing any more; what has happened by that.
+    /// Activates a user whose requirements are met and returns the event.
     pub fn activate_if_complete(
         &mut self,
         standing: &ActivationEvidence<'_>,
@@ -365,7 +366,7 @@ impl User {
         met.then(|| self.set_status(UserStatus::Active, now, EventType::UserActivated))
     }
 
-    /// Lists what activation requires under these settings and the user lacks.
+    /// Lists the requirements for activation under these settings that the user does not meet.
     pub fn unmet_requirements(
         &self,
         standing: &ActivationEvidence<'_>,
@@ -390,7 +391,7 @@ impl User {
         unmet
     }
 
-    /// Whether the user waits to be activated.
+    /// Returns whether the user waits for activation.
     pub fn awaits_activation(&self) -> bool {
         match self.status {
             UserStatus::Inactive => !self.suspended,
@@ -398,7 +399,7 @@ impl User {
         }
     }
 
-    /// Whether the user is on the way out, or gone.
+    /// Returns whether the user is leaving or has left.
     pub fn is_leaving(&self) -> bool {
         match self.status {
             UserStatus::Offboarding | UserStatus::Offboarded => true,
@@ -406,8 +407,10 @@ impl User {
         }
     }
 
-    /// Takes a user out of trading until somebody undoes it; what has happened by that. Whoever is not active yet does
-    /// not become so. Again is no change.
+    /// Takes a user out of trading until an operator undoes it, and returns the event. An inactive user stays inactive.
+    /// A repetition changes nothing.
+    /// # Errors
+    /// Fails with [`UserIsLeaving`] if the user is leaving or has left.
     pub fn deactivate(&mut self, now: Timestamp) -> Result<Option<EventType>, UserIsLeaving> {
         match self.status {
             UserStatus::Active => {
@@ -422,7 +425,9 @@ impl User {
         }
     }
 
-    /// Undoes a deactivation: the user waits for what activation requires, which may be nothing any more.
+    /// Undoes a deactivation: the user waits for the requirements of activation, which may all be met.
+    /// # Errors
+    /// Fails with [`UserIsLeaving`] if the user is leaving or has left.
     pub fn reactivate(&mut self) -> Result<(), UserIsLeaving> {
         match self.status {
             UserStatus::Inactive | UserStatus::Active => {
@@ -433,7 +438,7 @@ impl User {
         }
     }
 
-    /// Begins to offboard a user; again is no change, and there is no way back.
+    /// Begins to offboard a user and returns the event. A repetition changes nothing, and there is no way back.
     pub fn offboard(&mut self, now: Timestamp) -> Option<EventType> {
         match self.status {
             UserStatus::Inactive | UserStatus::Active => {
@@ -443,7 +448,7 @@ impl User {
         }
     }
 
-    /// Ends the offboarding of a user of whom nothing is open any more.
+    /// Ends the offboarding of a user without open matters and returns the event.
     pub fn finish_offboarding(&mut self, now: Timestamp) -> Option<EventType> {
         match self.status {
             UserStatus::Offboarding => {
@@ -459,7 +464,7 @@ impl User {
     }
 }
 
-/// A user as the wire shows it; the person's members are spliced in as they were kept.
+/// A user as in a response. The members of the person are spliced in as stored, without being parsed.
 pub struct UserView<'a> {
     pub id: Uuid,
     pub created_at: Timestamp,
@@ -495,10 +500,10 @@ impl fmt::Display for UserView<'_> {
 mod tests {
     use super::*;
 
-    /// Everything that can be done to a user.
+    /// All commands on a user.
     #[derive(Clone, Copy, Debug)]
     enum UserCommand {
-        /// Judged, with nothing or everything there that activation requires.
+        /// A decision on activation, with none or all of the required evidence.
         Judge(bool),
         Deactivate,
         Reactivate,
@@ -506,7 +511,7 @@ mod tests {
         FinishOffboarding,
     }
 
-    /// What becomes of a user: status, suspension and event.
+    /// The result for a user: status, suspension and event.
     type Become = (UserStatus, bool, Option<EventType>);
 
     fn user(status: UserStatus, suspended: bool) -> User {
@@ -540,7 +545,7 @@ mod tests {
         Ok((user, event))
     }
 
-    /// What the table of states and commands says; no arm for the rest.
+    /// Returns the expected result for each state and command, without an arm for the rest.
     fn expected(status: UserStatus, suspended: bool, command: UserCommand) -> Result<Become, UserIsLeaving> {
         use UserCommand::{Deactivate, FinishOffboarding, Judge, Offboard, Reactivate};
         use UserStatus::{Active, Inactive, Offboarded, Offboarding};
@@ -581,11 +586,11 @@ mod tests {
                         "{status:?} {suspended} {command:?}"
                     );
                     let Ok((user, event)) = after else { continue };
-                    // The instant moves with the status, and the status is told.
+                    // The instant moves with the status, and there is an event of it.
                     assert_eq!(user.updated_at == now, event.is_some());
                     assert_eq!(user.status == status, event.is_none());
                     assert!(user.person == before.person);
-                    // What is true already is not done again.
+                    // A command whose effect is there already has none.
                     let again = done(user, command, now);
                     assert!(again.is_ok_and(|(_, event)| event.is_none()), "{status:?} {command:?} twice");
                 }

@@ -14,23 +14,24 @@ use crate::domain::identification::identifier_standard::CONCAT;
 use crate::domain::identification::reporting::Report;
 use crate::domain::tenants::TenantSettings;
 
-/// What would become of a user.
+/// The effects that a data change would have on a user.
 #[derive(Debug, Serialize)]
 pub struct Preview {
-    /// Why the change would fail; then nothing would be different.
+    /// The reason for which the change would fail; then no member would differ.
     pub refusal: Option<String>,
-    /// Whether somebody would have to look at the proof first.
+    /// Whether an operator would have to review the proof first.
     pub review: bool,
-    /// The members that would be different, as they are.
+    /// The members that would differ, with their present values.
     pub before: Map<String, Value>,
-    /// And as they would be.
+    /// The same members with their new values.
     pub after: Map<String, Value>,
-    /// What follows, to be read out.
+    /// The consequences, as sentences to be read out.
     pub says: Vec<String>,
-    /// What the user would be reported with today, before and after.
+    /// The reporting responses of today, before and after the change.
     pub reporting: Compared,
 }
 
+/// The reporting responses before and after a change.
 #[derive(Debug, Serialize)]
 pub struct Compared {
     pub before: Report,
@@ -38,7 +39,8 @@ pub struct Compared {
 }
 
 impl Preview {
-    /// Of a change of a user who has these identifiers, and shares each with these other users.
+    /// Previews a change of a user with the identifiers `held`; `shared` lists for each of them the other users with
+    /// the same number.
     pub fn of(
         user: &User,
         (held, shared): (&[Identifier], &[Vec<Uuid>]),
@@ -52,6 +54,7 @@ impl Preview {
             report.shared_with(shared.to_vec())
         };
         let before = report(user, held);
+        // The change is applied to copies by the same functions as a real one, so that both have the same result.
         let (mut changed, mut own) = (user.clone(), held.to_vec());
         let review = requested.is_for_review(settings);
         let mut change = DataChange::new(Uuid::nil(), user.id, now, requested);
@@ -81,6 +84,7 @@ impl Preview {
     }
 }
 
+/// Describes the consequences of a change in short sentences.
 fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
     let mut says = Vec::new();
     let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());

@@ -2,33 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is said of something in the end, and by whom.
+/// An approval or a refusal, and its author.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Why not; none if it is good.
+    /// The reason for a refusal; `None` for an approval.
     pub refusal: Option<String>,
+    /// The operator, or [`SYSTEM`](crate::domain::SYSTEM).
     pub by: String,
 }
 
-/// What people have said so far.
+/// The verdicts so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
-    /// Of the first of two people, where a second one has to say the same.
+    /// The verdict of the first of two operators, which a second one has to confirm.
     pub proposed: Option<Verdict>,
+    /// The final verdict.
     pub decided: Option<Verdict>,
 }
 
-/// What a verdict has led to.
+/// The effect of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
+    /// The verdict is final.
     Decided,
-    /// A second person has to say the same.
+    /// A second operator has to confirm it.
     Proposed,
 }
 
 impl Review {
-    /// Takes what somebody says. With `four_eyes` it counts when somebody else says the same; who says otherwise
-    /// begins anew.
+    /// Records the verdict of an operator. With `four_eyes` it becomes final when another operator gives the same one;
+    /// a different verdict replaces the proposed one.
+    ///
+    /// # Errors
+    /// Fails if the matter is decided already, or if the operator would confirm their own verdict.
     pub fn decide(&mut self, verdict: Verdict, four_eyes: bool) -> Result<Progress, String> {
         if let Some(Verdict { by, .. }) = &self.decided {
             return Err(format!("{by} has decided it"));
@@ -49,7 +55,10 @@ impl Review {
         }
     }
 
-    /// Withdraws the matter, whoever has said what: it fails.
+    /// Withdraws the matter, whatever the verdicts so far: it fails.
+    ///
+    /// # Errors
+    /// Fails if the matter is decided already.
     pub fn cancel(&mut self, verdict: Verdict) -> Result<(), String> {
         match &self.decided {
             Some(Verdict { by, .. }) => Err(format!("{by} has decided it")),

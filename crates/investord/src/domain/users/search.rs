@@ -1,7 +1,7 @@
 //! Search terms: the values by which a user is found, as they are compared.
 //!
-//! A user has few rows in the index. What is searched for is looked up in several forms instead, and where a row does not
-//! decide by itself, the data of its user do.
+//! The search index has few rows for a user. A search value is looked up in several forms instead, and where a row does
+//! not decide by itself, the data of its user do.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use super::{EARLIEST_BIRTH, Person};
 use crate::domain::identification::identifier::{Identifier, IdentifierContent};
 use crate::domain::json::schema::birth_date;
 
-/// What can be searched for.
+/// A field by which users can be searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SearchField {
     Name,
@@ -37,7 +37,7 @@ impl SearchField {
         SearchField::SecuritiesAccountNumber,
     ];
 
-    /// Also part of what is hashed: stays for ever.
+    /// Returns the name of the field. It is part of the hashed input of the blind index, so it must never change.
     pub const fn as_str(self) -> &'static str {
         match self {
             SearchField::Name => "name",
@@ -50,26 +50,27 @@ impl SearchField {
     }
 }
 
-/// A value as it is compared.
+/// A field with a value in the form that is compared.
 pub type SearchTerm = (SearchField, String);
-/// Values by which somebody is found.
+/// The search terms of a user or of a part of their data.
 pub type SearchTerms = BTreeSet<SearchTerm>;
 
-/// First names that a user has a row for; somebody with more is found by these and by all together.
+/// Maximum number of first names with a row of their own. A user with more is found by these and by all of them
+/// together.
 const MOST_FIRST_NAMES: usize = 8;
 
-/// Characters of a value that is searched for; nothing that is found by is longer.
+/// Maximum number of characters of a search value: no indexed value is longer.
 const LONGEST: usize = 250;
 
-/// What a user is found by.
+/// Returns the search terms of a user.
 pub fn of_user(person: &Person, identifiers: &[Identifier]) -> SearchTerms {
     let mut terms = of_person(person);
     terms.extend(of_identifiers(identifiers));
     terms
 }
 
-/// What a person is found by: last name, birth name, last name with each first name and with all of them, birth date,
-/// e-mail address, telephone number.
+/// Returns the search terms of a person: last name, birth name, last name with each first name and with all of them,
+/// birth date, e-mail address, telephone number.
 pub fn of_person(person: &Person) -> SearchTerms {
     let members: Value = serde_json::from_str(&person.json).unwrap_or_default();
     let text = |name: &str| members[name].as_str().unwrap_or_default();
@@ -82,6 +83,8 @@ pub fn of_person(person: &Person) -> SearchTerms {
     terms
 }
 
+/// Returns the search terms of the names. Without a last name the first names are indexed alone, so that the user can
+/// be found.
 fn names(first: &str, last: &[String], birth: &[String]) -> Vec<String> {
     let (all, last) = (key(&words(first)), key(last));
     let mut names = vec![key(birth)];
@@ -97,7 +100,7 @@ fn names(first: &str, last: &[String], birth: &[String]) -> Vec<String> {
     names
 }
 
-/// First names one by one, as they are compared: Karl-Heinz is Karl, Heinz, and both.
+/// Splits first names into the forms that are compared: Karl-Heinz gives Karl, Heinz, and both together.
 fn first_names(first: &str) -> Vec<String> {
     let mut names = Vec::new();
     for name in first.split_whitespace().map(words) {
@@ -109,24 +112,25 @@ fn first_names(first: &str) -> Vec<String> {
     names
 }
 
-/// First names before a last name: which is which counts.
+/// Joins first names and a last name. The blank keeps them apart, because their roles count in the comparison.
 fn whole_name(first: &str, last: &str) -> String {
     format!("{first} {last}")
 }
 
-/// What the user is found by who has these identifiers. A CONCAT is found by the birth date in it.
+/// Returns the search terms of identifiers. A CONCAT has none: it is found by the birth date in it.
 pub fn of_identifiers(all: &[Identifier]) -> SearchTerms {
     let own = all.iter().flat_map(|one| numbers(&one.content));
     own.map(|number| (SearchField::Identifier, number)).collect()
 }
 
-/// The term of the form in which a number is reported, which is one for all who have the number.
+/// Returns the search term of a number in the form in which it is reported, which is the same for all users with the
+/// number.
 pub fn of_number(content: &IdentifierContent) -> Option<SearchTerm> {
     (!content.is_concat()).then(|| (SearchField::Identifier, content.reported.clone()))
 }
 
-/// The forms in which a number is found: as it is reported, and as it was sent if it says less (a Swedish one without its
-/// century, which would be another one on another day).
+/// Returns the forms in which a number is found: as it is reported, and as it was sent if that says less (a Swedish
+/// number without its century, which would be another number on another day).
 fn numbers(content: &IdentifierContent) -> Vec<String> {
     let (Some((_, reported)), written) = (of_number(content), signed(&content.identifier)) else {
         return Vec::new();
@@ -135,30 +139,31 @@ fn numbers(content: &IdentifierContent) -> Vec<String> {
     std::iter::once(reported).chain(short).collect()
 }
 
-/// Marked, so that it is never another number in full.
+/// Marks a short form, so that it never equals another number in full.
 fn short(written: &str) -> String {
     format!("short {written}")
 }
 
-/// A number as it is written, in capitals and without what stands between its characters; but with its signs, which in
-/// Finland and Sweden tell people apart.
+/// Returns a number as it is written, in capitals and without separators, but with its signs, which distinguish people
+/// in Finland and Sweden.
 fn signed(written: &str) -> String {
     in_form_of("HETU", written, Date::MIN)
 }
 
-/// A value in the form of a standard, which is named by its key.
+/// Returns a value in the form of the standard with this key.
 fn in_form_of(standard: &str, written: &str, today: Date) -> String {
     let rules = mifir::STANDARDS.iter().find(|one| one.key == standard);
     rules.map_or_else(|| written.to_owned(), |rules| rules.normalise(written, None, today).into_owned())
 }
 
+/// Returns an e-mail address in the form that is compared: composed and without case.
 fn email(written: &str) -> String {
     caseless::default_case_fold_str(&written.trim().nfc().collect::<String>()).nfc().collect()
 }
 
-/// The digits behind the sign of international numbers, `+` or `00`.
+/// Returns the digits of a telephone number behind the international prefix, `+` or `00`.
 fn digits_of_phone(written: &str) -> String {
-    // The zero that is dialled at home alone.
+    // "(0)" is dialled within the country alone, so it is no part of an international number.
     let written = if written.trim_start().starts_with(['+', '0']) {
         written.replace("(0)", "")
     } else {
@@ -168,35 +173,39 @@ fn digits_of_phone(written: &str) -> String {
     digits.strip_prefix("00").map_or_else(|| digits.clone(), str::to_owned)
 }
 
-/// Looks up one term. A user whom it finds has the value if [`Probe::fits`] says so.
+/// A lookup of one term. A user whom it finds matches the search if [`Probe::matches`] returns true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
+    /// The term to look up in the index.
     pub term: SearchTerm,
     fits: Fits,
 }
 
+/// The condition that a found user must fulfil beside the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fits {
-    /// The row decides.
+    /// None: the row decides.
     Always,
-    /// These are among the first names.
+    /// These names are among the first names.
     FirstNames(Vec<String>),
-    /// The number is one of this country.
+    /// The number was issued by this country.
     NumberOf(Country),
     /// The person has this CONCAT.
     Concat(String),
 }
 
 impl Probe {
+    /// Makes a lookup whose row decides by itself.
     fn of(field: SearchField, value: String) -> Self {
         Self { term: (field, value), fits: Fits::Always }
     }
 
+    /// Returns whether a row is sufficient proof, so that the data of its user need not be read.
     pub fn is_proof(&self) -> bool {
         self.fits == Fits::Always
     }
 
-    /// Whether a user whom the term finds is one of those who are searched for.
+    /// Returns whether a user whom the term finds matches the search.
     pub fn matches(&self, person: &Person, identifiers: &[Identifier]) -> bool {
         let mut contents = identifiers.iter().map(|one| &one.content);
         match &self.fits {
@@ -213,8 +222,10 @@ impl Probe {
     }
 }
 
-/// Says what to look up for a value: a user whom one of the probes finds has it. The error says why it is no value of
-/// the field.
+/// Returns the lookups for a search value. A user whom one of them finds has the value.
+///
+/// # Errors
+/// Fails with the reason if the text is no value of the field.
 pub fn to_probes(field: SearchField, value: &str, today: Date) -> Result<Vec<Probe>, String> {
     let value = value.trim();
     if value.chars().count() > LONGEST {
@@ -236,7 +247,8 @@ pub fn to_probes(field: SearchField, value: &str, today: Date) -> Result<Vec<Pro
         SearchField::PhoneNumber => {
             let is_part =
                 |sign: char| sign.is_ascii_digit() || " +-./()\u{a0}\u{2010}\u{2011}\u{2013}".contains(sign);
-            // Those of the register have 8 to 15, with the 00 in front.
+            // Numbers of the register have 8 to 15 digits, which may include the prefix 00; a search may leave it out
+            // or add it.
             if !value.chars().all(is_part) || !(6..=17).contains(&digits) {
                 return Err("must be a telephone number of 8 to 15 digits".to_owned());
             }
@@ -252,8 +264,8 @@ pub fn to_probes(field: SearchField, value: &str, today: Date) -> Result<Vec<Pro
     }
 }
 
-/// A name may be a last or birth name, or begin with first names, of which some may be left out. With a comma the last
-/// name stands in front.
+/// Returns the lookups for a name. It may be a last or birth name, or begin with first names, of which some may be left
+/// out. With a comma the last name comes first.
 fn of_name(value: &str) -> Vec<Probe> {
     let mut probes = in_this_order(&words(value));
     if let Some((last, first)) = value.split_once(',') {
@@ -264,6 +276,7 @@ fn of_name(value: &str) -> Vec<Probe> {
     probes
 }
 
+/// Returns the lookups for words in this order, for each split into first names and last name.
 fn in_this_order(words: &[String]) -> Vec<Probe> {
     let mut probes = vec![Probe::of(SearchField::Name, key(words))];
     for at in 1..words.len() {
@@ -278,8 +291,8 @@ fn in_this_order(words: &[String]) -> Vec<Probe> {
     probes
 }
 
-/// Looks up a number in every form in which it may be kept, because the standard is not named. It may also stand as in a
-/// report, with the country in front, and be a CONCAT.
+/// Returns the lookups for a number in every form in which it may be stored, because a search does not name the
+/// standard. The number may also be written as in a report, with the country in front, and may be a CONCAT.
 fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
     let mut probes: Vec<Probe> =
         forms(value, today).into_iter().map(|form| Probe::of(SearchField::Identifier, form)).collect();
@@ -300,11 +313,11 @@ fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
     probes
 }
 
-/// The forms of a number by each of the standards, and as one that says less than is reported.
+/// Returns the forms of a number under each of the standards, and its short form.
 fn forms(written: &str, today: Date) -> BTreeSet<String> {
     let by_standard = mifir::STANDARDS.iter().map(|one| one.normalise(written, None, today).into_owned());
     let (mut forms, signed) = (by_standard.collect::<BTreeSet<String>>(), signed(written));
-    // Without a sign a Swedish number does not tell the century.
+    // A Swedish number without a sign does not encode the century, so both centuries are tried.
     if signed.len() == 10 && signed.bytes().all(|one| one.is_ascii_digit()) {
         let (day, rest) = signed.split_at(6);
         let in_century = |sign: &str| in_form_of("PNR", &format!("{day}{sign}{rest}"), today);

@@ -1,14 +1,14 @@
 //! Normalises names for comparison (decisions U6 and I11).
 //!
-//! Case, diacritics, apostrophes, hyphens and blanks do not count, and the usual substitutes are the letters that they
-//! stand for: Müller, MULLER and Mueller are one name, and so are Łódź and Lodz, Aagaard and Ågård, Đoković and
-//! Djokovic. The price is that Bauer is found with Baur.
+//! Case, diacritics, apostrophes, hyphens and blanks do not count, and the usual substitutes count as the letters that
+//! they replace: Müller, MULLER and Mueller are one name, and so are Łódź and Lodz, Aagaard and Ågård, Đoković and
+//! Djokovic. The price is that a search for Bauer also finds Baur.
 
 use caseless::default_case_fold_str;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::canonical_combining_class;
 
-/// The words of a name, in plain small letters.
+/// Splits a name into its words, in plain small letters.
 pub fn words(name: &str) -> Vec<String> {
     let folded = default_case_fold_str(&name.nfkd().collect::<String>());
     let (mut words, mut word) = (Vec::new(), String::new());
@@ -29,7 +29,8 @@ pub fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// What words are compared by, one after the other: a letter with its substitute is the letter alone.
+/// Returns the key by which words are compared, one after the other: a letter with its substitute counts as the letter
+/// alone.
 pub fn key<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
     let mut key = String::new();
     for letter in words.into_iter().flat_map(|word| word.chars()) {
@@ -49,13 +50,13 @@ pub fn key<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
     key
 }
 
-/// Apostrophes, whatever is typed for them, and the letters and primes that look like them.
+/// Returns whether a letter is an apostrophe, is typed in place of one, or is a letter or prime that looks like one.
 fn is_apostrophe(letter: char) -> bool {
     matches!(letter, '\'' | '`' | '\u{2b9}'..='\u{2c1}' | '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2035}'
         | '\u{5f3}' | '\u{a78b}' | '\u{a78c}')
 }
 
-/// The plain letters for a letter that is no other letter with a sign (those are decomposed).
+/// Returns the plain letters for a letter that Unicode does not decompose into another letter and a sign.
 const fn plain(letter: char) -> Option<&'static str> {
     Some(match letter {
         'æ' => "ae",

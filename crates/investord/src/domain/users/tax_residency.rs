@@ -50,7 +50,7 @@ const RESIDENCIES: Field = field(
 /// The body of `POST /users/{user_id}/tax_residencies`.
 pub static SET: ObjectSchema = ObjectSchema { name: "SetTaxResidencies", fields: &[RESIDENCIES] };
 
-/// The record as it is answered.
+/// The record in responses.
 pub static RECORD: [Field; 4] = [
     field("created_at", Presence::Always, FieldRule::Instant, "When the first were set."),
     field("updated_at", Presence::Always, FieldRule::Instant, "When these were set."),
@@ -67,12 +67,15 @@ pub static RECORD: [Field; 4] = [
 pub struct TaxResidencies {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// As they were sent.
+    /// The residencies, as received.
     pub all: Value,
 }
 
 impl TaxResidencies {
-    /// Reads the body of a request that sets them.
+    /// Parses the body of a request that sets the tax residencies.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Value, Vec<FieldError>> {
         let mut sent = read(&SET, &parse(body)?, settings, today(now))?;
         let all = sent.remove("tax_residencies").unwrap_or_default();
@@ -80,13 +83,14 @@ impl TaxResidencies {
         if faults.is_empty() { Ok(all) } else { Err(faults) }
     }
 
-    /// As they are answered.
+    /// Returns the record for a response.
     pub fn view(&self) -> Value {
         let Self { created_at, updated_at, all } = self;
         json!({ "created_at": created_at, "updated_at": updated_at, "tax_residencies": all, "status": "ACTIVE" })
     }
 }
 
+/// Checks the rules that span several members: either a number or a reason, and each country once.
 fn faults(all: &[Value]) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (at, one) in all.iter().enumerate() {

@@ -13,9 +13,11 @@ use super::webhooks::{EventRange, Webhook, advance_range, ranges};
 use crate::clock::Ids;
 use crate::domain::delivery::webhook::{Packer, has_waited_for, wait_after};
 use crate::store::encryption::{Plaintext, TenantKey};
+use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::ColumnValue;
+use crate::store::engine::sql::{Stmt, Tx, Value};
 use crate::store::log::events;
-use crate::store::{Stmt, StoreError, Tx, Value, tenants};
+use crate::store::tenants;
 
 pub const STATEMENTS: &[&Stmt] = &[&PLAN, &CLAIM, &SETTLE, &RELEASE, &RELEASE_ALL];
 
@@ -126,7 +128,7 @@ pub fn schedule(tx: &Tx<'_>) -> Result<Vec<DeliveryCandidate>, StoreError> {
             next_attempt: row.at_or_null(4)?,
             lease_until: row.at_or_null(5)?,
             events,
-            range: range,
+            range,
             oldest: row.int_or_null(9)?.zip(row.at_or_null(10)?),
             is_sent_to: row.int(11)? != 0 && row.int(12)? == 0 && row.raw(13)? == ColumnValue::Null,
         })

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::webhooks;
-use crate::store::{Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &COUNT];
 

@@ -11,7 +11,8 @@ use super::webhooks::{Webhook, parse_filter};
 use crate::clock::Ids;
 use crate::domain::delivery::webhook::{EventFilter, Package, Packer, render};
 use crate::store::encryption::{Aad, Plaintext, TenantKey};
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[
     &EVENTS,

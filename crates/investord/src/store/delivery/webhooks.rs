@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::delivery::webhook::{EventFilter, WebhookContent, view};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::tenants::Sequence;
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,

@@ -3,29 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
+use super::error::StoreError;
 use super::queue::{TaskReceiver, TaskSender};
-use super::sql::StatementExecutor;
-use crate::store::log::idempotency::Prefetch;
-use crate::store::{StoreError, Tx, tenants};
+use super::sql::{StatementExecutor, Tx};
+use super::unit::{FirstQueries, LockOrder, UnitOfWork, UnitOutcome, WriterTask};
 
 /// How often a unit that lost a race against another process is tried by itself.
 const TRIES: usize = 8;
 
-pub enum WriterTask {
-    /// A unit that shares its commit with others of its tenant's writer.
-    Batched { tenant: i64, unit: Box<dyn UnitOfWork> },
-    /// A unit in a transaction of its own, as if nobody else were there.
-    Serializable(Box<dyn UnitOfWork>),
-    /// Leave everything in the database and nothing in a log beside it.
-    Checkpoint(oneshot::Sender<()>),
-}
-
 /// Hands a unit over, as the job that `job` makes of it, and waits for its result.
 pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     queue: &TaskSender,
-    first: Prefetch,
+    first: impl FirstQueries + 'static,
     unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     job: impl FnOnce(Box<dyn UnitOfWork>) -> WriterTask,
 ) -> Result<T, E> {
@@ -35,56 +25,36 @@ pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     answered.await.map_err(|_| gone())?
 }
 
-/// A unit of work in the queue, its types hidden.
-pub trait UnitOfWork: Send {
-    /// The webhook that it locks, if that is what it does.
-    fn webhook(&self) -> Option<Uuid>;
-    /// Asks for what the unit looks at first.
-    fn prefetch(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
-    /// `surely` waits for the result of every statement, so that a failure is known to be this unit's.
-    fn run(&mut self, tx: &Tx<'_>, surely: bool) -> UnitOutcome;
-    /// Sends the result of the last run, or the error that undid it.
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-pub enum UnitOutcome {
-    /// Done, or refused without having written: nothing to undo.
-    Committable,
-    /// Refused after having written, or failed in a way that is its own: must be undone.
-    MustRollBack,
-    /// Failed for a reason that is not its own (disk, locks, connection): no use in going on.
-    Aborted(StoreError),
-}
-
-struct PendingUnit<F, T, E> {
-    first: Prefetch,
+struct PendingUnit<P, F, T, E> {
+    first: P,
     unit: F,
     result: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
 
-impl<F, T, E> UnitOfWork for PendingUnit<F, T, E>
+impl<P, F, T, E> UnitOfWork for PendingUnit<P, F, T, E>
 where
+    P: FirstQueries,
     F: FnMut(&Tx<'_>) -> Result<T, E> + Send,
     T: Send,
     E: From<StoreError> + Send,
 {
-    fn webhook(&self) -> Option<Uuid> {
-        self.first.webhook
+    fn lock_order(&self) -> LockOrder {
+        self.first.lock_order()
     }
 
     fn prefetch(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         self.first.send(tx)
     }
 
-    fn run(&mut self, tx: &Tx<'_>, surely: bool) -> UnitOutcome {
+    fn run(&mut self, tx: &Tx<'_>, wait_for_results: bool) -> UnitOutcome {
         tx.begin_unit();
         let run = catch_unwind(AssertUnwindSafe(|| (self.unit)(tx)));
         let panicked = || StoreError::Corrupt("a unit of work panicked".into());
         let result = run.unwrap_or_else(|_| Err(panicked().into()));
-        if surely {
+        if wait_for_results {
             // What it tells is in `failure` too.
-            let _ = tx.settle();
+            let _ = tx.wait_for_results();
         }
         let failure = tx.failure();
         let spoilt = failure.is_some() || (result.is_err() && tx.has_written());
@@ -151,9 +121,10 @@ impl<C: Connection> Writer<C> {
                     other => last = Some(other),
                 }
             }
-            // Every process locks the heads of its tenants in the same order, and webhooks behind them, so none waits in
-            // a circle.
-            batch.sort_by_key(|(tenant, unit)| (unit.webhook().is_some(), *tenant, unit.webhook()));
+            batch.sort_by_key(|(tenant, unit)| {
+                let LockOrder { rank, id } = unit.lock_order();
+                (rank, *tenant, id)
+            });
             self.commit(batch.into_iter().map(|(_, unit)| unit).collect());
             match last {
                 Some(WriterTask::Serializable(unit)) => self.commit_alone(unit, true),
@@ -240,7 +211,7 @@ impl<C: Connection> Writer<C> {
                 UnitOutcome::Aborted(error) => return Err(self.classify(error)),
             }
         }
-        match tenants::save_sequences(&tx).and_then(|()| tx.settle()) {
+        match tx.save_shared().and_then(|()| tx.wait_for_results()) {
             Ok(()) => {}
             // Told late, so nobody knows yet whose fault it was.
             Err(StoreError::Corrupt(_)) if care == BatchMode::Together => {
@@ -257,12 +228,12 @@ impl<C: Connection> Writer<C> {
 
     /// Runs a unit so that it can be undone without the others.
     fn run_in_savepoint(&self, unit: &mut dyn UnitOfWork, tx: &Tx<'_>) -> Result<UnitOutcome, StoreError> {
-        let heads = tx.sequences.borrow().clone();
+        let shared = tx.snapshot_shared();
         self.0.control("SAVEPOINT unit")?;
         let mut outcome = unit.run(tx, true);
         if matches!(outcome, UnitOutcome::MustRollBack) {
             self.0.control("ROLLBACK TO unit")?;
-            tx.sequences.replace(heads);
+            tx.restore_shared(shared);
             outcome = UnitOutcome::Committable;
         }
         self.0.control("RELEASE unit")?;

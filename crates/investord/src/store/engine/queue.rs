@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::batch::WriterTask;
+use super::unit::WriterTask;
 
 /// Jobs that may wait; beyond that a request waits for room.
 const MOST_WAITING: usize = 4096;
@@ -150,15 +150,17 @@ impl WaitingTasks {
 mod tests {
     use futures_util::FutureExt as _;
 
+    use super::super::error::StoreError;
+    use super::super::sql::Tx;
+    use super::super::unit::LockOrder;
+    use super::super::unit::{UnitOfWork, UnitOutcome};
     use super::*;
-    use crate::store::engine::batch::{UnitOfWork, UnitOutcome};
-    use crate::store::{StoreError, Tx};
 
     struct Nothing;
 
     impl UnitOfWork for Nothing {
-        fn webhook(&self) -> Option<uuid::Uuid> {
-            None
+        fn lock_order(&self) -> LockOrder {
+            LockOrder::default()
         }
         fn prefetch(&self, _: &Tx<'_>) -> Result<(), StoreError> {
             Ok(())

@@ -4,56 +4,18 @@
 //! numbers them), no engine's own functions or types. All statements stand in [`all`] and are prepared
 //! against the migrated schema of each engine by a test, and by `investord doctor`.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::any::Any;
+use std::cell::{Cell, RefCell, RefMut};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::store::StoreError;
-use crate::store::tenants::Sequences;
+use super::error::StoreError;
 
 /// A named statement.
 pub struct Stmt {
     pub name: &'static str,
     pub text: &'static str,
-}
-
-/// Every statement of the server.
-pub fn all() -> impl Iterator<Item = &'static Stmt> {
-    use crate::store::delivery::{deliveries, event_endpoints, packages, signing_keys, webhooks};
-    use crate::store::jobs::backfills;
-    use crate::store::log::{events, idempotency};
-    use crate::store::tenants::{operators, signature_counts};
-    use crate::store::users::{
-        checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies,
-    };
-    use crate::store::{accounts, jobs, tenants, users};
-    [
-        event_endpoints::STATEMENTS,
-        accounts::STATEMENTS,
-        checks::STATEMENTS,
-        backfills::STATEMENTS,
-        data_changes::STATEMENTS,
-        deliveries::STATEMENTS,
-        identifiers::STATEMENTS,
-        idempotency::STATEMENTS,
-        operators::STATEMENTS,
-        events::STATEMENTS,
-        simulated_outcomes::STATEMENTS,
-        packages::STATEMENTS,
-        signature_counts::STATEMENTS,
-        signing_keys::STATEMENTS,
-        jobs::STATEMENTS,
-        tax_residencies::STATEMENTS,
-        tenants::STATEMENTS,
-        search_index::STATEMENTS,
-        users::STATEMENTS,
-        webhooks::STATEMENTS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
 }
 
 /// A parameter.
@@ -247,26 +209,49 @@ pub(in crate::store) fn check_row_count(rows: usize, expected: usize) -> Result<
     Err(StoreError::Corrupt(format!("{rows} rows touched instead of {expected}")))
 }
 
+/// State that the units of one transaction share: rows that are locked by the first unit which needs them, and saved once
+/// for all.
+pub(in crate::store) trait SharedState: Any {
+    /// Writes what the units have changed.
+    fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
+
+    fn snapshot(&self) -> Box<dyn SharedState>;
+}
+
 /// A transaction. Whoever holds it reads its own writes; nothing is kept until the engine commits.
 pub struct Tx<'a> {
     session: &'a dyn StatementExecutor,
     wrote: Cell<bool>,
     failure: RefCell<Option<StoreError>>,
-    /// Heads of tenants that this transaction has locked.
-    pub(in crate::store) sequences: RefCell<Sequences>,
-    /// Tenants whose heads have been asked for ahead.
-    pub(in crate::store) prefetched_sequences: RefCell<BTreeSet<i64>>,
+    shared: RefCell<Option<Box<dyn SharedState>>>,
 }
 
 impl<'a> Tx<'a> {
     pub(in crate::store) fn new(session: &'a dyn StatementExecutor) -> Self {
-        Self {
-            session,
-            wrote: Cell::new(false),
-            failure: RefCell::default(),
-            sequences: RefCell::default(),
-            prefetched_sequences: RefCell::default(),
-        }
+        Self { session, wrote: Cell::new(false), failure: RefCell::default(), shared: RefCell::default() }
+    }
+
+    /// Returns the state that the units of this transaction share, which begins with its default.
+    pub(in crate::store) fn shared<T: SharedState + Default>(&self) -> RefMut<'_, T> {
+        RefMut::map(self.shared.borrow_mut(), |shared| {
+            let state: &mut dyn Any = &mut **shared.get_or_insert_with(|| Box::<T>::default());
+            state.downcast_mut().expect("a transaction has shared state of one type")
+        })
+    }
+
+    /// Copies the shared state, to be restored if a unit rolls back.
+    pub(super) fn snapshot_shared(&self) -> Option<Box<dyn SharedState>> {
+        self.shared.borrow().as_ref().map(|state| state.snapshot())
+    }
+
+    pub(super) fn restore_shared(&self, state: Option<Box<dyn SharedState>>) {
+        self.shared.replace(state);
+    }
+
+    /// Writes the shared state, which is the last thing that a transaction does before it commits.
+    pub(super) fn save_shared(&self) -> Result<(), StoreError> {
+        let state = self.shared.take();
+        state.map_or(Ok(()), |state| state.save(self))
     }
 
     /// Begins the account of another unit of the same transaction.
@@ -293,7 +278,7 @@ impl<'a> Tx<'a> {
     /// The result of a read, or the failure that it has not told.
     pub(in crate::store) fn finish_read<T, E: From<StoreError>>(&self, result: Result<T, E>) -> Result<T, E> {
         // What it tells is in `failure` too.
-        let _ = self.settle();
+        let _ = self.wait_for_results();
         match self.failure() {
             // A read waits for no row: what it waits for has locked a whole table, as a migration by hand does.
             Some(StoreError::LockTimeout(text)) => Err(StoreError::Unavailable(text).into()),
@@ -303,7 +288,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Makes failures known that an engine has not told yet.
-    pub(in crate::store) fn settle(&self) -> Result<(), StoreError> {
+    pub(in crate::store) fn wait_for_results(&self) -> Result<(), StoreError> {
         self.note_failure(|| self.session.wait_for_results())
     }
 

@@ -12,10 +12,11 @@ use tokio::sync::Semaphore;
 
 use super::batch;
 use super::batch::{Connection as _, Writer};
+use super::catalogue::Catalogue;
+use super::error::StoreError;
 use super::queue::{TaskSender, queue};
-use super::sql::{ColumnValue, EngineRow, Row, StatementExecutor};
-use super::{migrate, sqlite_file};
-use crate::store::{Stmt, StoreError, Tx, Value};
+use super::sql::{ColumnValue, EngineRow, Row, StatementExecutor, Stmt, Tx, Value};
+use super::{migrations, sqlite_file};
 
 /// How long to wait for another process (a command run beside the server) to finish its write.
 const BUSY: Duration = Duration::from_secs(5);
@@ -40,8 +41,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let (connection, _) = open_to_write(path)?;
+    pub fn open(path: &Path, catalogue: &Catalogue) -> anyhow::Result<Self> {
+        let (connection, _) = open_to_write(path, catalogue)?;
         let path = sqlite_file::real_path(path)?;
         let (queue, jobs) = queue();
         std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
@@ -85,7 +86,7 @@ impl Engine {
 }
 
 /// A connection that writes, to a file with the schema of this version, and what that took.
-pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)> {
+pub fn open_to_write(path: &Path, catalogue: &Catalogue) -> anyhow::Result<(Connection, migrations::State)> {
     sqlite_file::make_private(path)?;
     // What it is reached by may change while it is open.
     let path = &sqlite_file::real_path(path)?;
@@ -101,7 +102,7 @@ pub fn open_to_write(path: &Path) -> anyhow::Result<(Connection, migrate::State)
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // What is deleted is overwritten: a token that has ended, the old form of what was changed.
     connection.pragma_update(None, "secure_delete", true)?;
-    let state = migrate::sqlite(&mut connection)?;
+    let state = migrations::sqlite(&mut connection, catalogue)?;
     Ok((connection, state))
 }
 
@@ -238,23 +239,27 @@ fn stop_if_unsynced(error: &rusqlite::Error) {
 mod tests {
     use futures_util::FutureExt;
 
+    use super::super::unit::WriterTask;
     use super::*;
-    use crate::store::Prefetch;
 
-    const ADD: Stmt = Stmt {
-        name: "test.add",
-        text: "INSERT INTO nonces (hash, until) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+    const ADD: Stmt =
+        Stmt { name: "test.add", text: "INSERT INTO toys (name) VALUES ($1) ON CONFLICT DO NOTHING" };
+
+    static TOYS: Catalogue = Catalogue {
+        migrations: &[("V1__toys", "CREATE TABLE toys (name {bytes} NOT NULL PRIMARY KEY) {strict};")],
+        tables: &["toys"],
+        serializable_lock: "LOCK TABLE toys IN SHARE ROW EXCLUSIVE MODE",
     };
 
     fn stored(connection: &Connection) -> i64 {
-        connection.query_row("SELECT count(*) FROM nonces", [], |row| row.get(0)).unwrap()
+        connection.query_row("SELECT count(*) FROM toys", [], |row| row.get(0)).unwrap()
     }
 
     /// A client that goes away does not free the thread that reads for it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_scan_counts_until_it_ends_though_its_caller_has_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Arc::new(Engine::open(&folder.path().join("register.db")).unwrap());
+        let engine = Arc::new(Engine::open(&folder.path().join("toys.db"), &TOYS).unwrap());
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, may_end) = std::sync::mpsc::channel::<()>();
         let mut begun = Some(begun);
@@ -277,8 +282,8 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_acknowledged_that_a_full_disk_has_undone() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("register.db");
-        drop(Engine::open(&path).unwrap());
+        let path = folder.path().join("toys.db");
+        drop(Engine::open(&path, &TOYS).unwrap());
         let connection = Connection::open(&path).unwrap();
         configure(&connection).unwrap();
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
@@ -290,17 +295,14 @@ mod tests {
             let units = sizes.iter().enumerate().map(|(number, size)| {
                 let bytes = vec![u8::try_from(number).unwrap(); *size];
                 let unit = move |tx: &Tx<'_>| tx.execute_one(&ADD, &[Value::Bytes(&bytes)]);
-                batch::run(&queue, Prefetch::default(), unit, |unit| batch::WriterTask::Batched {
-                    tenant: 1,
-                    unit,
-                })
+                batch::run(&queue, (), unit, |unit| WriterTask::Batched { tenant: 1, unit })
             });
             let mut answers: Vec<_> = units.map(Box::pin).collect();
             for answer in &mut answers {
                 assert!(answer.now_or_never().is_none());
             }
             let units = jobs.next().into_iter().flatten().filter_map(|job| match job {
-                batch::WriterTask::Batched { unit, .. } => Some(unit),
+                WriterTask::Batched { unit, .. } => Some(unit),
                 _ => None,
             });
             writer.commit(units.collect());

@@ -1,6 +1,7 @@
 //! Table `backfills`: work on existing rows that a migration leaves to the worker.
 
-use crate::store::{Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&NEXT, &OF_TENANT, &ADVANCE, &DROP];
 

@@ -5,7 +5,8 @@ pub mod backfills;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Row, Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[
     &LAST,

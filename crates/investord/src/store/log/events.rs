@@ -6,8 +6,9 @@ use uuid::Uuid;
 use crate::clock::Ids;
 use crate::domain::delivery::event::{ChainHash, Event, EventType};
 use crate::store::encryption::{Aad, UserKey};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::tenants::Sequence;
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT, &NUMBER, &TIME];
 

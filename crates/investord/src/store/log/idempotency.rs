@@ -5,8 +5,11 @@ use uuid::Uuid;
 
 use crate::clock::Ids;
 use crate::store::encryption::{Aad, Plaintext, TenantKey, UserKey};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::unit::{FirstQueries, LockOrder};
 use crate::store::tenants::Sequence;
-use crate::store::{Stmt, StoreError, Tx, Value, users};
+use crate::store::users;
 
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT_NONCE, &SWEEP_NONCES, &REPLY, &INSERT_REPLY, &DROP_REPLY, &SWEEP_REPLIES];
@@ -137,13 +140,17 @@ pub struct Prefetch {
     pub webhook: Option<Uuid>,
 }
 
-impl Prefetch {
-    pub(in crate::store) fn send(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+impl FirstQueries for Prefetch {
+    fn send(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         // The lock comes first here, too: two processes that hold each other's nonces would wait in a circle.
         self.sequence.map_or(Ok(()), |tenant| Sequence::prefetch(tx, tenant))?;
         self.nonce.map_or(Ok(()), |nonce| tx.prefetch(&INSERT_NONCE, &nonce.values()))?;
-        self.idempotency_key
-            .map_or(Ok(()), |idempotency_key| tx.prefetch(&REPLY, &idempotency_key.key_values()))
+        self.idempotency_key.map_or(Ok(()), |key| tx.prefetch(&REPLY, &key.key_values()))
+    }
+
+    /// Orders units that lock a webhook behind those that lock a sequence.
+    fn lock_order(&self) -> LockOrder {
+        LockOrder { rank: self.webhook.is_some().into(), id: self.webhook.unwrap_or_default() }
     }
 }
 

@@ -3,26 +3,28 @@
 pub mod operators;
 pub mod signature_counts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::encryption::{MasterKey, TenantKey};
-use super::{Row, Stmt, StoreError, Tx, Value};
 use crate::domain::delivery::event::ChainHash;
 use crate::domain::tenants::TenantSettings;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::SharedState;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT_TENANT,
-    &INSERT_HEAD,
+    &INSERT_SEQUENCE,
     &UPDATE_SETTINGS,
     &UPDATE_TENANT_KEY,
     &TENANT_BY_NAME,
     &TENANT_BY_NUMBER,
     &ALL_TENANTS,
-    &TAKE_HEAD,
-    &SAVE_HEAD,
+    &LOCK,
+    &SAVE,
     &END_OF_CHAIN,
     &USERS_OF,
     &INSERT_CLIENT,
@@ -44,7 +46,7 @@ const INSERT_TENANT: Stmt = Stmt {
     text: "INSERT INTO tenants (number, name, settings, sealed_key, master_key, created_at)
            VALUES ($1, $2, $3, $4, $5, $6)",
 };
-const INSERT_HEAD: Stmt = Stmt {
+const INSERT_SEQUENCE: Stmt = Stmt {
     name: "tenant_sequences.insert",
     text: "INSERT INTO tenant_sequences (tenant, users, events, last_at, chain_hash) VALUES ($1, 0, 0, 0, $2)",
 };
@@ -67,11 +69,11 @@ const ALL_TENANTS: Stmt = Stmt {
     text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
 };
 // An UPDATE and not a SELECT: on an engine with several writers it takes the row's lock, in one text for all.
-const TAKE_HEAD: Stmt = Stmt {
+const LOCK: Stmt = Stmt {
     name: "tenant_sequences.lock",
     text: "UPDATE tenant_sequences SET last_at = last_at WHERE tenant = $1 RETURNING users, events, last_at, chain_hash",
 };
-const SAVE_HEAD: Stmt = Stmt {
+const SAVE: Stmt = Stmt {
     name: "tenant_sequences.save",
     text: "UPDATE tenant_sequences SET users = $1, events = $2, last_at = $3, chain_hash = $4 WHERE tenant = $5",
 };
@@ -166,7 +168,7 @@ pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
             Value::At(*created_at),
         ],
     )?;
-    tx.execute_one(&INSERT_HEAD, &[Value::Int(*number), Value::Bytes(&ChainHash::default())])
+    tx.execute_one(&INSERT_SEQUENCE, &[Value::Int(*number), Value::Bytes(&ChainHash::default())])
 }
 
 pub fn set_settings(tx: &Tx<'_>, number: i64, settings: &TenantSettings) -> Result<(), StoreError> {
@@ -213,15 +215,41 @@ pub struct Sequence {
     pub chain_hash: ChainHash,
 }
 
-/// The heads that a transaction has locked, and whether they have moved: many units of one commit cost one
-/// lock and one update of a tenant's row.
-pub(super) type Sequences = BTreeMap<i64, (Sequence, bool)>;
+/// The sequences that a transaction has locked. Many units of one commit share one lock and one update of the row.
+#[derive(Clone, Default)]
+struct LockedSequences {
+    /// By tenant, and whether a unit has changed it.
+    rows: BTreeMap<i64, (Sequence, bool)>,
+    /// Tenants whose lock was prefetched.
+    prefetched: BTreeSet<i64>,
+}
+
+impl SharedState for LockedSequences {
+    fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for (sequence, _) in self.rows.values().filter(|(_, changed)| *changed) {
+            let Sequence { tenant, users, events, now, chain_hash } = sequence;
+            let values = [
+                Value::Int(*users),
+                Value::Int(*events),
+                Value::At(*now),
+                Value::Bytes(chain_hash),
+                Value::Int(*tenant),
+            ];
+            tx.execute_one(&SAVE, &values)?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Box<dyn SharedState> {
+        Box::new(self.clone())
+    }
+}
 
 impl Sequence {
     /// Asks for the lock before the first unit takes it.
     pub(super) fn prefetch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
-        if tx.prefetched_sequences.borrow_mut().insert(tenant) {
-            tx.prefetch(&TAKE_HEAD, &[Value::Int(tenant)])
+        if tx.shared::<LockedSequences>().prefetched.insert(tenant) {
+            tx.prefetch(&LOCK, &[Value::Int(tenant)])
         } else {
             Ok(())
         }
@@ -229,7 +257,7 @@ impl Sequence {
 
     /// Locks the tenant for the rest of the transaction: what is read from now on stays true until the commit.
     pub fn lock(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Sequence, StoreError> {
-        let locked = tx.sequences.borrow().get(&tenant).map(|(sequence, _)| sequence.clone());
+        let locked = tx.shared::<LockedSequences>().rows.get(&tenant).map(|(sequence, _)| sequence.clone());
         let mut sequence = match locked {
             Some(sequence) => sequence,
             None => {
@@ -237,10 +265,10 @@ impl Sequence {
                     let (users, events) = (row.int(0)?, row.int(1)?);
                     Ok(Sequence { tenant, users, events, now: row.at(2)?, chain_hash: row.array(3)? })
                 };
-                let sequence = tx.one(&TAKE_HEAD, &[Value::Int(tenant)], read)?;
-                let sequence =
-                    sequence.ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no head")))?;
-                tx.sequences.borrow_mut().insert(tenant, (sequence.clone(), false));
+                let sequence = tx.one(&LOCK, &[Value::Int(tenant)], read)?;
+                let sequence = sequence
+                    .ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no sequence")))?;
+                tx.shared::<LockedSequences>().rows.insert(tenant, (sequence.clone(), false));
                 sequence
             }
         };
@@ -251,27 +279,11 @@ impl Sequence {
     /// Keeps what the unit has moved.
     pub fn save(self, tx: &Tx<'_>) {
         tx.mark_written();
-        tx.sequences.borrow_mut().insert(self.tenant, (self, true));
+        tx.shared::<LockedSequences>().rows.insert(self.tenant, (self, true));
     }
 }
 
-/// Writes the heads that have moved: the last thing that a transaction does.
-pub(super) fn save_sequences(tx: &Tx<'_>) -> Result<(), StoreError> {
-    for (sequence, _) in tx.sequences.take().values().filter(|(_, moved)| *moved) {
-        let Sequence { tenant, users, events, now, chain_hash } = sequence;
-        let values = [
-            Value::Int(*users),
-            Value::Int(*events),
-            Value::At(*now),
-            Value::Bytes(chain_hash),
-            Value::Int(*tenant),
-        ];
-        tx.execute_one(&SAVE_HEAD, &values)?;
-    }
-    Ok(())
-}
-
-/// Number and chain_hash of a tenant's last event, as its head says.
+/// Number and chain hash of a tenant's last event, as its head says.
 pub fn chain_end(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, ChainHash)>, StoreError> {
     tx.one(&END_OF_CHAIN, &[Value::Int(tenant)], |row| Ok((row.int(0)?, row.array(1)?)))
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::suggest::did_you_mean;
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &SWEEP];

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&ADD, &ADD_REFUSED, &BY_CLIENT];
 

@@ -10,10 +10,14 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::delivery::event::{ChainHash, Event};
+use crate::store::engine::Store;
+use crate::store::engine::catalogue::Database;
+use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{ColumnValue, OwnedValue, Row};
+use crate::store::engine::sql::{Stmt, Tx, Value};
 use crate::store::schema::{self, ColumnKind, TableSchema};
+use crate::store::tenants;
 use crate::store::tenants::TenantRow;
-use crate::store::{Database, Stmt, Store, StoreError, Tx, Value, tenants};
 
 /// Rows that are read, and written in one unit, at once.
 const PORTION: i64 = 1000;

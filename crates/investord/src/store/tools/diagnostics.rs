@@ -8,8 +8,9 @@ use tokio_postgres::types::Type;
 
 use super::copy::TABLES;
 use crate::clock::Clock;
+use crate::store::engine::catalogue::Database;
+use crate::store::engine::postgres::connection_settings::PostgresSettings;
 use crate::store::engine::{migrate, sql, sqlite};
-use crate::store::{Database, PostgresSettings};
 
 /// Clocks of processes and database that differ by more make instants hard to compare.
 const SKEW: SignedDuration = SignedDuration::from_millis(500);
@@ -50,7 +51,7 @@ pub fn diagnose(database: &Database, clock: &dyn Clock) -> Vec<Diagnosis> {
     if found.iter().any(|finding| finding.level == DiagnosisLevel::Bad) {
         return found;
     }
-    match migrate::state(database) {
+    match migrate::state(database, &crate::store::CATALOGUE) {
         Ok(state) => {
             let lacking = (!state.pending.is_empty())
                 .then(|| format!("lacks {}: run `investord migrate`", state.pending.join(", ")));
@@ -132,13 +133,15 @@ fn statements(database: &Database) -> Diagnosis {
             let prepare = |stmt: &sql::Stmt| {
                 connection.prepare(stmt.text).map(|_| ()).map_err(|error| error.to_string())
             };
-            sql::all().filter_map(|stmt| Some(format!("{}: {}", stmt.name, prepare(stmt).err()?))).collect()
+            crate::store::statements()
+                .filter_map(|stmt| Some(format!("{}: {}", stmt.name, prepare(stmt).err()?)))
+                .collect()
         }),
         Database::Postgres(server) => {
             server.ask(async |client| Ok(unfit(client, server.tuning.pooler).await))
         }
     };
-    let good = format!("all {} can be prepared", sql::all().count());
+    let good = format!("all {} can be prepared", crate::store::statements().count());
     let objection = match outcome {
         Ok(faults) => (!faults.is_empty()).then(|| faults.join("; ")),
         Err(error) => Some(format!("{error:#}")),
@@ -151,7 +154,7 @@ fn statements(database: &Database) -> Diagnosis {
 async fn unfit(client: &Client, first: bool) -> Vec<String> {
     let known = [Type::INT8, Type::TEXT, Type::BYTEA, Type::UUID];
     let mut faults = Vec::new();
-    for stmt in sql::all() {
+    for stmt in crate::store::statements() {
         match client.prepare(stmt.text).await {
             Ok(prepared) => {
                 let strange = prepared.columns().iter().find(|column| !known.contains(column.type_()));

@@ -14,10 +14,12 @@ use crate::domain::users::activation::{Obstacle, OpenMatters};
 use crate::domain::users::check::Check;
 use crate::domain::users::{ActivationEvidence, User, UserStatus};
 use crate::store::encryption::UserKey;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::Tx;
 use crate::store::jobs;
 use crate::store::jobs::{ACTIVATION, CHECK, DATA_CHANGE};
 use crate::store::tenants::Sequence;
-use crate::store::{StoreError, Tx, accounts, users};
+use crate::store::{accounts, users};
 
 /// Activates a user who waits for nothing any more, and tells. Reads no more than the tenant requires, and of the
 /// user's `own` identifiers nothing if they are known.

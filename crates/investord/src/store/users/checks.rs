@@ -9,10 +9,11 @@ use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
 use crate::domain::users::check::{Check, CheckKind, CheckStatus};
 use crate::store::encryption::{Aad, UserKey};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::log::events;
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
 use crate::store::tenants::Sequence;
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];

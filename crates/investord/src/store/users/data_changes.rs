@@ -5,8 +5,9 @@ use uuid::Uuid;
 use crate::clock::Ids;
 use crate::domain::users::data_change::DataChange;
 use crate::store::encryption::{Aad, UserKey};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
-use crate::store::{Row, Stmt, StoreError, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID];
 

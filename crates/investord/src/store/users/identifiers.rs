@@ -7,7 +7,9 @@ use crate::clock::Ids;
 use crate::domain::identification::identifier::{Identifier, IdentifierChange, IdentifierContent};
 use crate::domain::users::search;
 use crate::store::encryption::{Aad, TenantKey, UserKey};
-use crate::store::{Row, Stmt, StoreError, Tx, Value, users};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::users;
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 

@@ -11,16 +11,18 @@ pub mod tax_residencies;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::accounts;
 use super::encryption::{Aad, TenantKey, UserKey};
 use super::log::events;
 use super::paging::{self, ListPage, Page, PageStatements, pages};
 use super::tenants::{Sequence, count_users};
-use super::{Row, Stmt, StoreError, Tx, Value, accounts};
 use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::Identifier;
 use crate::domain::users::search;
 use crate::domain::users::{Person, Registration, User, UserStatus, UserView};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::domain::users::search::{SearchTerm, SearchTerms};
 use crate::store::encryption::TenantKey;
-use crate::store::{Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &DROP, &KNOWN, &FIND];
 

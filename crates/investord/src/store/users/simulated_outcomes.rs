@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::clock::Ids;
 use crate::store::encryption::{Aad, UserKey};
-use crate::store::{Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&PUT, &OF_KIND, &DROP];
 

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use crate::clock::Ids;
 use crate::domain::users::tax_residency::TaxResidencies;
 use crate::store::encryption::{Aad, UserKey};
-use crate::store::{Stmt, StoreError, Tx, Value};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
 
 pub const STATEMENTS: &[&Stmt] = &[&SET, &OF_USER];
 

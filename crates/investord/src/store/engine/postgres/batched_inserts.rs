@@ -5,7 +5,6 @@
 use std::fmt::Write;
 
 use crate::store::engine::sql::{OwnedValue, Stmt, Value, to_owned_values};
-use crate::store::schema;
 
 /// Rows that one statement inserts at most. Statements are made for powers of two alone, so there are few of them.
 const MOST_ROWS: usize = 64;
@@ -40,8 +39,8 @@ impl Deferred {
     }
 
     /// The rows in portions of powers of two. Whatever the order they came in, every row finds those that it refers to.
-    pub fn statements(mut self) -> impl Iterator<Item = DeferredRows> {
-        self.0.sort_by_key(|rows| table_rank(rows.text));
+    pub fn statements(mut self, tables: &[&str]) -> impl Iterator<Item = DeferredRows> + use<> {
+        self.0.sort_by_key(|rows| table_rank(rows.text, tables));
         self.0.into_iter().flat_map(|mut rows| {
             let columns = rows.values.len() / rows.count;
             let (mut left, mut portions) = (rows.count, Vec::new());
@@ -64,9 +63,9 @@ fn split_at_values(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The place of an insert's table in the order of references.
-fn table_rank(text: &str) -> usize {
+fn table_rank(text: &str, tables: &[&str]) -> usize {
     let table = text.split_whitespace().nth(2);
-    let known = schema::TABLES.iter().position(|known| Some(known.name) == table);
+    let known = tables.iter().position(|known| Some(*known) == table);
     known.unwrap_or(usize::MAX)
 }
 
@@ -95,6 +94,7 @@ pub fn multi_row_insert(text: &str, rows: usize) -> String {
 mod tests {
     use super::*;
 
+    const TABLES: [&str; 2] = ["clients", "tokens"];
     const ONE: &str = "INSERT INTO t (a, b, c)\n VALUES ($1, 7, $2)";
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
         for text in others {
             assert!(!put_off.defer(&Stmt { name: "test", text }, &[Value::Int(1)]), "{text}");
         }
-        assert_eq!(put_off.statements().count(), 0);
+        assert_eq!(put_off.statements(&TABLES).count(), 0);
     }
 
     #[test]
@@ -127,7 +127,8 @@ mod tests {
         for text in [tables[0], tables[1], tables[0]] {
             assert!(put_off.defer(&Stmt { name: "test", text }, &[Value::Int(1)]));
         }
-        let order: Vec<(&str, usize)> = put_off.statements().map(|rows| (rows.text, rows.count)).collect();
+        let order: Vec<(&str, usize)> =
+            put_off.statements(&TABLES).map(|rows| (rows.text, rows.count)).collect();
         assert_eq!(order, [(tables[1], 1), (tables[0], 2)]);
     }
 
@@ -137,7 +138,7 @@ mod tests {
         for number in 0..75 {
             assert!(put_off.defer(&Stmt { name: "one", text: ONE }, &[Value::Int(number), Value::Null]));
         }
-        let portions: Vec<DeferredRows> = put_off.statements().collect();
+        let portions: Vec<DeferredRows> = put_off.statements(&TABLES).collect();
         assert_eq!(portions.iter().map(|rows| rows.count).collect::<Vec<_>>(), [64, 8, 2, 1]);
         let numbers = portions.iter().flat_map(|rows| rows.values.iter().step_by(2));
         assert!(numbers.map(OwnedValue::as_value).eq((0..75).map(Value::Int)));

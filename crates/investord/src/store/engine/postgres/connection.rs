@@ -19,8 +19,10 @@ use super::batched_inserts::{self, Deferred, DeferredRows};
 use super::connection_settings::{PostgresSettings, classify, ends_connection};
 use super::types::typed;
 use crate::store::engine::batch::Connection;
+use crate::store::engine::catalogue::Catalogue;
+use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{OwnedValue, Row, StatementExecutor, check_row_count, to_owned_values};
-use crate::store::{Stmt, StoreError, Tx, Value};
+use crate::store::engine::sql::{Stmt, Tx, Value};
 
 /// For how long a failed attempt to connect answers for the next ones.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
@@ -29,9 +31,6 @@ const NETWORK_GRACE: Duration = Duration::from_secs(2);
 /// Every statement sees what others have committed by then; what must not change is locked.
 const BEGIN_SHARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const BEGIN_SERIALIZABLE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
-/// The lock comes before the first look at the database, so whoever waits for it sees what the other has done.
-/// Users are written all the same: that takes a lesser lock.
-const LOCK_TENANTS: &str = "LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE";
 /// Without it each statement of a read sees the newest commit.
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Through a pooler every read has a transaction: there is no other place for its limits.
@@ -58,6 +57,7 @@ type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 /// A connection, or the lack of one.
 pub struct PgConnection {
     server: Arc<PostgresSettings>,
+    catalogue: &'static Catalogue,
     runtime: Runtime,
     read_only: bool,
     open: RefCell<Option<Rc<OpenConnection>>>,
@@ -76,9 +76,15 @@ struct OpenConnection {
 }
 
 impl PgConnection {
-    pub fn new(server: Arc<PostgresSettings>, runtime: Runtime, read_only: bool) -> Self {
+    pub fn new(
+        server: Arc<PostgresSettings>,
+        catalogue: &'static Catalogue,
+        runtime: Runtime,
+        read_only: bool,
+    ) -> Self {
         Self {
             server,
+            catalogue,
             runtime,
             read_only,
             open: RefCell::default(),
@@ -260,9 +266,11 @@ impl PgConnection {
 
     /// Sends what was put off: it comes before whatever else is sent.
     fn flush(&self) -> Result<(), StoreError> {
-        self.put_off.take().statements().try_for_each(|DeferredRows { name, text, count, values }| {
-            self.post(name, Some(count), self.command(text, count, values)?)
-        })
+        self.put_off.take().statements(self.catalogue.tables).try_for_each(
+            |DeferredRows { name, text, count, values }| {
+                self.post(name, Some(count), self.command(text, count, values)?)
+            },
+        )
     }
 
     fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
@@ -399,7 +407,7 @@ impl Connection for PgConnection {
     fn begin(&self, alone: bool) -> Result<(), StoreError> {
         self.connect()?;
         self.post_begin_and_limits(if alone { BEGIN_SERIALIZABLE } else { BEGIN_SHARED })?;
-        if alone { self.post_control(LOCK_TENANTS) } else { Ok(()) }
+        if alone { self.post_control(self.catalogue.serializable_lock) } else { Ok(()) }
     }
 
     fn control(&self, text: &'static str) -> Result<(), StoreError> {

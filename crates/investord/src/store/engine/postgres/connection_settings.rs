@@ -16,7 +16,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::store::StoreError;
+use crate::store::engine::error::StoreError;
 
 /// What a process may use of a server; the table `postgres` of the configuration, where the keys are explained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

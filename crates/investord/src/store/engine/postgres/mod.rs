@@ -12,9 +12,11 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use super::batch::Writer;
+use super::catalogue::Catalogue;
+use super::error::StoreError;
 use super::migrate;
 use super::queue::{TaskSender, queue};
-use crate::store::{StoreError, Tx};
+use super::sql::Tx;
 use connection::PgConnection;
 use connection_settings::PostgresSettings;
 
@@ -30,18 +32,20 @@ pub struct Engine {
 
 impl Engine {
     /// Refuses a database that cannot be reached, or whose schema is not that of this version.
-    pub fn open(server: &Arc<PostgresSettings>) -> anyhow::Result<Self> {
-        migrate::check_postgres(server)?;
+    pub fn open(server: &Arc<PostgresSettings>, catalogue: &'static Catalogue) -> anyhow::Result<Self> {
+        migrate::check_postgres(server, catalogue)?;
         let mut writers = Vec::new();
         for _ in 0..server.tuning.writers {
             let (queue, jobs) = queue();
-            spawn_thread("writer", server, false, move |link| Writer(link).run(&jobs))?;
+            spawn_thread("writer", server, catalogue, false, move |link| Writer(link).run(&jobs))?;
             writers.push(queue);
         }
         let (readers, reads) = flume::bounded::<Read>(MOST_WAITING_READS);
         for _ in 0..server.tuning.readers {
             let reads = reads.clone();
-            spawn_thread("reader", server, true, move |link| reads.iter().for_each(|read| read(&link)))?;
+            spawn_thread("reader", server, catalogue, true, move |link| {
+                reads.iter().for_each(|read| read(&link));
+            })?;
         }
         Ok(Self { writers, readers })
     }
@@ -78,12 +82,13 @@ impl Engine {
 fn spawn_thread(
     name: &str,
     server: &Arc<PostgresSettings>,
+    catalogue: &'static Catalogue,
     read_only: bool,
     work: impl FnOnce(PgConnection) + Send + 'static,
 ) -> anyhow::Result<()> {
     let (server, runtime) = (Arc::clone(server), Builder::new_current_thread().enable_all().build()?);
     std::thread::Builder::new()
         .name(name.into())
-        .spawn(move || work(PgConnection::new(server, runtime, read_only)))?;
+        .spawn(move || work(PgConnection::new(server, catalogue, runtime, read_only)))?;
     Ok(())
 }

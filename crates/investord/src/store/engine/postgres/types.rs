@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, WrongType};
 
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::Value;
 use crate::store::engine::sql::{ColumnValue, EngineRow};
-use crate::store::{StoreError, Value};
 
 /// For statements that are not prepared the types come with the values.
 pub fn typed<'a>(values: &'a [Value<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
