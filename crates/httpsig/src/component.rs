@@ -52,6 +52,9 @@ pub(crate) struct Form {
 
 impl Component {
     /// Parses an entry of the list.
+    ///
+    /// # Errors
+    /// Fails if the name or a parameter is unknown, repeated or of the wrong type.
     pub fn parse(
         bare: &BareItemFromInput<'_>,
         parameters: &Parameters<'_>,

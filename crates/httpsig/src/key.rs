@@ -26,7 +26,7 @@ pub enum Hash {
     Sha512,
 }
 
-/// The error for a key that cannot be read or generated. Its text says what to do.
+/// The error for a key that cannot be read or generated. Its text names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// A text that is neither PEM nor JWK.
@@ -197,8 +197,8 @@ impl PublicKey {
     /// Reads a public key as PEM or JWK, which the first character distinguishes.
     ///
     /// # Errors
-    /// Fails if the text is no public key of a supported algorithm. For a private key or a certificate, the error says
-    /// what to do.
+    /// Fails if the text is no public key of a supported algorithm. For a private key or a certificate, the error names
+    /// the remedy.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         if text.trim_start().starts_with('{') { Self::from_jwk(text) } else { Self::from_spki_pem(text) }
     }

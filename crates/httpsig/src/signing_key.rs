@@ -91,7 +91,7 @@ impl SigningKey {
     /// encrypted.
     ///
     /// # Errors
-    /// Fails if the file has no private key that can be read. The error says what to do, for instance for the old
+    /// Fails if the file has no private key that can be read. The error names the remedy, for instance for the old
     /// encryption of `openssl ec -aes256`.
     pub fn from_pem(pem: &str, passphrase: Option<&str>) -> Result<Self, KeyError> {
         let blocks = pem::blocks(pem);

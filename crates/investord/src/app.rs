@@ -31,10 +31,10 @@ pub enum Mode {
 
 /// The shared parts of a server. A clone refers to the same parts.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<AppState>);
 
 /// The parts of a server; see the modules of their types.
-pub struct Parts {
+pub struct AppState {
     pub config: Config,
     pub mode: Mode,
     pub clock: Arc<dyn Clock>,
@@ -57,9 +57,9 @@ pub struct Parts {
 }
 
 impl Deref for App {
-    type Target = Parts;
+    type Target = AppState;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &AppState {
         &self.0
     }
 }
@@ -83,7 +83,7 @@ impl App {
         let budgets = Budgets::new(&config);
         let client_cache = ClientCache::new(store.clone(), Arc::clone(&master_key));
         let replay_guard = ReplayGuard::new(clock.now());
-        Ok(Self(Arc::new(Parts {
+        Ok(Self(Arc::new(AppState {
             config,
             mode,
             clock,
@@ -109,7 +109,7 @@ impl App {
     }
 
     /// Returns whether [`App::stop`] was called.
-    pub fn stopping(&self) -> bool {
+    pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 }

@@ -87,7 +87,7 @@ impl Problem {
     }
 
     /// Returns a failed authentication with a detail that reveals nothing to a stranger.
-    pub fn unauthorised_because(detail: impl Into<String>) -> Self {
+    pub fn unauthorised_public(detail: impl Into<String>) -> Self {
         Problem::Unauthorised(Unauthorised { detail: detail.into(), ..Unauthorised::default() })
     }
 
@@ -95,7 +95,7 @@ impl Problem {
     pub fn in_production(&self) -> Cow<'_, Self> {
         match self {
             Problem::Unauthorised(Unauthorised { is_telling: true, .. }) => {
-                Cow::Owned(Problem::unauthorised_because(NOT_PROVEN))
+                Cow::Owned(Problem::unauthorised_public(NOT_PROVEN))
             }
             other => Cow::Borrowed(other),
         }

@@ -21,7 +21,7 @@ use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
 use crate::store::{Store, StoreError, Tx};
 
-pub use tenants_file::DeclaredTenant;
+pub use tenants_file::DeclaredTenants;
 
 /// The reason why a change was refused. Nothing has been changed.
 #[derive(Debug, Error)]
@@ -116,7 +116,7 @@ impl Provisioner {
             .write_serializable("clients.create", move |tx| {
                 let tenant = tenant(tx, &tenant_name)?;
                 let id = new.id.unwrap_or_else(|| this.ids.uuid());
-                let secret = new.secret.clone().unwrap_or_else(|| this.secret());
+                let secret = new.secret.clone().unwrap_or_else(|| this.generate_secret());
                 if tenants::client_by_id(tx, id)?.is_some() {
                     return refuse(format!("there is a client '{id}' already"));
                 }
@@ -204,9 +204,9 @@ impl Provisioner {
         self.store
             .write_serializable("clients.rotate_secret", move |tx| {
                 let client = client(tx, id)?;
-                let secret = secret.clone().unwrap_or_else(|| this.secret());
+                let secret = secret.clone().unwrap_or_else(|| this.generate_secret());
                 check_secret(&secret)?;
-                let mac = this.key_of(tx, client.tenant)?.secret_mac(&id, &secret.0);
+                let mac = this.open_tenant_key(tx, client.tenant)?.secret_mac(&id, &secret.0);
                 tenants::set_client(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
                 if end_tokens {
                     tenants::delete_tokens(tx, id)?;
@@ -311,16 +311,16 @@ impl Provisioner {
         scopes: &[String],
         declared: bool,
     ) -> Result<(), ProvisionError> {
-        let scopes = checked_scopes(scopes)?;
+        let scopes = check_scopes(scopes)?;
         check_secret(secret)?;
-        let secret = self.key_of(tx, tenant.number)?.secret_mac(&id, &secret.0);
+        let secret = self.open_tenant_key(tx, tenant.number)?.secret_mac(&id, &secret.0);
         let (tenant, declared, created_at) =
             (tenant.number, declared.then(|| secret.clone()), self.clock.now());
         Ok(tenants::insert_client(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
     }
 
     /// Opens the key of a tenant.
-    fn key_of(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, ProvisionError> {
+    fn open_tenant_key(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, ProvisionError> {
         match tenants::by_number(tx, tenant)? {
             Some(tenant) => Ok(self.master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?),
             None => refuse(format!("there is no tenant {tenant}")),
@@ -328,7 +328,7 @@ impl Provisioner {
     }
 
     /// Generates a client secret of 256 bits.
-    fn secret(&self) -> Secret {
+    fn generate_secret(&self) -> Secret {
         let mut bytes = [0; 32];
         self.ids.secret(&mut bytes);
         Secret(BASE64_URL_SAFE_NO_PAD.encode(bytes))
@@ -384,7 +384,7 @@ fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, ProvisionError> {
 }
 
 /// Verifies scopes and joins them with spaces (RFC 6749 section 3.3).
-fn checked_scopes(scopes: &[String]) -> Result<String, ProvisionError> {
+fn check_scopes(scopes: &[String]) -> Result<String, ProvisionError> {
     match scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         Some(scope) => {
             let meant = did_you_mean(scope, SCOPES.iter().copied());

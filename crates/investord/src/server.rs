@@ -31,7 +31,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::{api, backoffice, telemetry, tls, worker};
 
-use self::connection::{Announced, Limited};
+use self::connection::{AnnouncedClient, LimitedAcceptor};
 pub use listeners::Listeners;
 
 /// Maximum size in bytes of the buffer for a request's header section. The API accepts less (32 KiB,
@@ -48,9 +48,9 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Time during which connections in use still receive responses that announce the end of the connection. A client that
 /// is idle for this whole time finds its connection closed before its next request.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+const CLOSE_NOTICE: Duration = Duration::from_millis(300);
 /// Maximum time for accepting the connections that the operating system has queued for a listener (its backlog).
-const LAST_TAKEN: Duration = Duration::from_secs(2);
+const BACKLOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the routes of the main listener: the API and the health checks.
 pub fn router(app: &App) -> Router {
@@ -67,23 +67,23 @@ fn layered(routes: Router<App>, app: &App) -> Router {
     let headers = Arc::<[_]>::from(browser_headers(app.config.is_https()));
     let guarded = middleware::map_response(move |response: Response| {
         let headers = Arc::clone(&headers);
-        async move { guarded(&headers, response) }
+        async move { add_browser_headers(&headers, response) }
     });
     let limit = Duration::from_secs(app.config.limits.answer_seconds);
-    let timely = middleware::from_fn(move |request, next| in_time(limit, request, next));
-    let routes = routes.layer(timely).layer(middleware::from_fn(unambiguous));
+    let timely = middleware::from_fn(move |request, next| limit_time(limit, request, next));
+    let routes = routes.layer(timely).layer(middleware::from_fn(reject_ambiguous));
     let routes = routes.layer(observed).layer(guarded).layer(middleware::from_fn(linger::linger));
     let routes = if app.config.proxy.trusted.is_empty() {
         routes
     } else {
-        routes.layer(middleware::from_fn_with_state(app.clone(), located))
+        routes.layer(middleware::from_fn_with_state(app.clone(), replace_proxy_address))
     };
     routes.with_state(app.clone())
 }
 
 /// Ends a request that exceeds the time limit with 503. A unit of work that it has queued may still commit; the client
 /// learns the result by repeating the request with the same idempotency key.
-async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
+async fn limit_time(limit: Duration, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::Unavailable("no answer in time".into()).into_response(),
@@ -111,7 +111,7 @@ fn browser_headers(is_https: bool) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 /// Adds the headers that the response does not set itself.
-fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Response {
+fn add_browser_headers(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Response {
     for (name, value) in headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
@@ -119,8 +119,8 @@ fn guarded(headers: &[(HeaderName, HeaderValue)], mut response: Response) -> Res
 }
 
 /// Replaces the address of a trusted proxy by the address of its client, so that limits and logs apply to the client.
-async fn located(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let announced = request.extensions().get::<Announced>().map(|Announced(client)| *client);
+async fn replace_proxy_address(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let announced = request.extensions().get::<AnnouncedClient>().map(|AnnouncedClient(client)| *client);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let client = announced.or_else(|| app.budgets.proxies.client(peer?, request.headers()));
     if let Some(client) = client {
@@ -131,9 +131,9 @@ async fn located(State(app): State<App>, mut request: Request, next: Next) -> Re
 
 /// Rejects requests without exactly one valid host, and requests with an unsupported transfer coding: intermediaries
 /// could frame or route them differently from this server.
-async fn unambiguous(request: Request, next: Next) -> Response {
-    let fault = host_fault(request.version(), request.uri(), request.headers());
-    match fault.map(|fault| ("host", fault)).or_else(|| transfer_coding_fault(request.headers())) {
+async fn reject_ambiguous(request: Request, next: Next) -> Response {
+    let fault = host_error(request.version(), request.uri(), request.headers());
+    match fault.map(|fault| ("host", fault)).or_else(|| transfer_coding_error(request.headers())) {
         Some((header, fault)) => Problem::invalid(header, fault).into_response(),
         None => next.run(request).await,
     }
@@ -141,7 +141,7 @@ async fn unambiguous(request: Request, next: Next) -> Response {
 
 /// Returns the error in the host of a request (RFC 9112 section 3.2, RFC 9113 section 8.3.1). The authority of the
 /// request target takes precedence over the header; HTTP/1.0 requires neither.
-fn host_fault(version: Version, target: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+fn host_error(version: Version, target: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let mut lines = headers.get_all(header::HOST).iter();
     let (first, second) = (lines.next(), lines.next());
     let authority = target.authority();
@@ -175,7 +175,7 @@ fn is_host(authority: &Authority) -> bool {
 }
 
 /// Returns the header name and the error if the transfer coding is not exactly one `chunked` (RFC 9112 section 6.1).
-fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static str)> {
+fn transfer_coding_error(headers: &HeaderMap) -> Option<(&'static str, &'static str)> {
     let is_chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     let fault = ("transfer-encoding", "must be chunked, once: no other coding is taken");
     let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -187,7 +187,7 @@ fn transfer_coding_fault(headers: &HeaderMap) -> Option<(&'static str, &'static 
 }
 
 /// Rejects compressed content in requests of operators, because these routes do not decompress.
-async fn uncoded(request: Request, next: Next) -> Response {
+async fn reject_compressed(request: Request, next: Next) -> Response {
     match api::front::caller::plain_content(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -217,7 +217,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let Listeners { clients: listener, operators, metrics, tls } = listeners;
-    let mut companions = companions(&app, worker, Some(metrics))?;
+    let mut companions = spawn_background_tasks(&app, worker, Some(metrics))?;
     let courier = worker.then(|| tokio::spawn(worker::delivery::run(app.clone())));
     companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
@@ -229,21 +229,22 @@ pub async fn run(
     let outcome = match tls {
         None => {
             let acceptor =
-                Limited::new(DefaultAcceptor::new(), &app, app.budgets.connections.clone()).behind_proxies();
+                LimitedAcceptor::new(DefaultAcceptor::new(), &app, app.budgets.connections.clone())
+                    .behind_proxies();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
-            bound(server.http_builder(), head_timeout);
+            set_http_limits(server.http_builder(), head_timeout);
             server.serve(service).await
         }
         Some(tls) => {
             if let Some(files) = &app.config.tls {
-                telemetry::certificate_expires(tls::validity(&files.cert_file)?.1);
+                telemetry::publish_certificate_expiry(tls::validity(&files.cert_file)?.1);
             }
             let first = Duration::from_secs(app.config.limits.first_request_seconds);
             let inner = RustlsAcceptor::new(tls).handshake_timeout(first);
             let acceptor =
-                Limited::new(inner, &app, app.budgets.connections.clone()).silent().behind_proxies();
+                LimitedAcceptor::new(inner, &app, app.budgets.connections.clone()).silent().behind_proxies();
             let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
-            bound(server.http_builder(), head_timeout);
+            set_http_limits(server.http_builder(), head_timeout);
             server.serve(service).await
         }
     };
@@ -261,7 +262,7 @@ pub async fn work(
     metrics: Option<TcpListener>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let _companions = companions(&app, true, metrics)?;
+    let _companions = spawn_background_tasks(&app, true, metrics)?;
     let courier = tokio::spawn(worker::delivery::run(app.clone()));
     stop.await;
     finish(&app, Some(courier)).await;
@@ -284,10 +285,14 @@ async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
 }
 
 /// Starts the background tasks of the process. They run until the returned set is dropped.
-fn companions(app: &App, worker: bool, metrics: Option<TcpListener>) -> anyhow::Result<JoinSet<()>> {
-    telemetry::started(app.clock.now());
+fn spawn_background_tasks(
+    app: &App,
+    worker: bool,
+    metrics: Option<TcpListener>,
+) -> anyhow::Result<JoinSet<()>> {
+    telemetry::publish_start(app.clock.now());
     let mut companions = JoinSet::new();
-    companions.spawn(telemetry::upkeep(app.clone()));
+    companions.spawn(telemetry::run_upkeep(app.clone()));
     companions.spawn(signature_counts::run(Arc::clone(&app.signature_counts), app.store.clone()));
     let watching = app.clone();
     companions.spawn(async move { watching.readiness.watch(&watching.store).await });
@@ -321,14 +326,14 @@ async fn stop_in_order(
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    if tokio::time::timeout(LAST_TAKEN, taken).await.is_err() {
+    if tokio::time::timeout(BACKLOG_TIMEOUT, taken).await.is_err() {
         tracing::warn!("there are always more connections; the last ones will be reset");
     }
     if let Err(error) = SockRef::from(&listener).shutdown(Shutdown::Both) {
         tracing::warn!(%error, "cannot close the listener early");
     }
     app.stop();
-    tokio::time::sleep(LAST_WORDS).await;
+    tokio::time::sleep(CLOSE_NOTICE).await;
     handle.graceful_shutdown(Some(patience));
 }
 
@@ -339,7 +344,7 @@ fn has_waiting(listener: &TcpListener) -> bool {
 }
 
 /// Sets the limits of the HTTP protocol that apply before a request is complete.
-fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
+fn set_http_limits(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
     http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MOST_HEAD);
     http.http2()
         .timer(TokioTimer::new())
@@ -356,10 +361,11 @@ fn bound(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
 fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
     let head_timeout = Duration::from_secs(app.config.head_timeout_seconds);
-    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.budgets.operator_connections.clone());
+    let acceptor =
+        LimitedAcceptor::new(DefaultAcceptor::new(), app, app.budgets.operator_connections.clone());
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
-    bound(server.http_builder(), head_timeout);
-    let router = layered(backoffice::routes().layer(middleware::from_fn(uncoded)), app);
+    set_http_limits(server.http_builder(), head_timeout);
+    let router = layered(backoffice::routes().layer(middleware::from_fn(reject_compressed)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
             tracing::error!(%error, "the listener for operators failed");
@@ -370,9 +376,9 @@ fn serve_operators(app: &App, listener: TcpListener) -> anyhow::Result<impl Futu
 /// Serves the metrics and the health checks on a listener of their own, so that load from clients does not hide them.
 fn serve_metrics(app: &App, listener: TcpListener) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     listener.set_nonblocking(true)?;
-    let acceptor = Limited::new(DefaultAcceptor::new(), app, app.budgets.metrics_connections.clone());
+    let acceptor = LimitedAcceptor::new(DefaultAcceptor::new(), app, app.budgets.metrics_connections.clone());
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
-    bound(server.http_builder(), Duration::from_secs(app.config.head_timeout_seconds));
+    set_http_limits(server.http_builder(), Duration::from_secs(app.config.head_timeout_seconds));
     let router = layered(health().route("/metrics", get(telemetry::metrics)), app);
     Ok(async move {
         if let Err(error) = server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await {
@@ -393,7 +399,7 @@ mod tests {
     async fn a_request_is_given_up_when_it_takes_too_long() {
         let limit = Duration::from_secs(5);
         let slow = |seconds| get(move || tokio::time::sleep(Duration::from_secs(seconds)));
-        let timely = middleware::from_fn(move |request, next| in_time(limit, request, next));
+        let timely = middleware::from_fn(move |request, next| limit_time(limit, request, next));
         let mut routes: Router = Router::new().route("/slow", slow(6)).route("/fast", slow(4)).layer(timely);
         for (path, status) in [("/slow", StatusCode::SERVICE_UNAVAILABLE), ("/fast", StatusCode::OK)] {
             let request = Request::get(path).body(Body::empty()).unwrap();
@@ -442,7 +448,7 @@ mod tests {
             for host in hosts {
                 headers.append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
             }
-            let fault = host_fault(version, &target.parse().unwrap(), &headers);
+            let fault = host_error(version, &target.parse().unwrap(), &headers);
             assert_eq!(fault.is_none(), good, "{version:?} {target} {hosts:?}: {fault:?}");
         }
     }

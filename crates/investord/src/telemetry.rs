@@ -77,14 +77,14 @@ pub fn recorder() -> &'static PrometheusHandle {
 }
 
 /// Publishes the metrics that are constant from the start of a process.
-pub fn started(now: Timestamp) {
+pub fn publish_start(now: Timestamp) {
     recorder();
     metrics::gauge!("investord_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!("process_start_time_seconds").set(unix_seconds(now));
 }
 
 /// Publishes the expiry of the main listener's certificate.
-pub fn certificate_expires(at: Timestamp) {
+pub fn publish_certificate_expiry(at: Timestamp) {
     metrics::gauge!("investord_tls_certificate_expiry_timestamp_seconds").set(unix_seconds(at));
 }
 
@@ -95,7 +95,7 @@ fn unix_seconds(at: Timestamp) -> f64 {
 
 /// Aggregates the samples of the histograms every five seconds, because they would fill the memory if no collector
 /// scraped them, and publishes the use of each budget.
-pub async fn upkeep(app: App) {
+pub async fn run_upkeep(app: App) {
     let mut ticks = tokio::time::interval(Duration::from_secs(5));
     loop {
         ticks.tick().await;
@@ -134,17 +134,17 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("upvest-request-id", value);
     }
-    if app.stopping() && version <= Version::HTTP_11 {
+    if app.is_stopping() && version <= Version::HTTP_11 {
         // A client that keeps this connection learns of its end before it is closed (`stop_in_order` in server.rs).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let refusal = problem.as_ref().map(|problem| (problem, peer));
-    note(&method, route, &id, &trace, started, response.status().as_u16(), refusal);
+    log_request(&method, route, &id, &trace, started, response.status().as_u16(), refusal);
     response
 }
 
 /// Logs a request in one line and counts it. The line of a refusal has its detail and the address of the peer.
-fn note(
+fn log_request(
     method: &Method,
     route: &str,
     id: &str,

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use httpsig::Algorithm;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
 use investord::domain::users::{Person, User};
-use investord::provision::{DeclaredTenant, Provisioner};
+use investord::provision::{DeclaredTenants, Provisioner};
 use investord::store::tenants::{self, Sequence};
 use investord::store::{Store, StoreError, Tx, users};
 
@@ -78,7 +78,7 @@ pub async fn load(
     let master_key = Arc::new(world.master_key()?);
     let provisioner =
         Provisioner { store: store.clone(), master_key: Arc::clone(&master_key), clock: clock.clone(), ids };
-    provisioner.apply(DeclaredTenant::read(&world.folder().join("tenants.toml"))?).await?;
+    provisioner.apply(DeclaredTenants::read(&world.folder().join("tenants.toml"))?).await?;
     let tenant = store.read("bench.tenant", |tx| tenants::by_name(tx, TENANT)).await?.context("no tenant")?;
     let (number, settings) = (tenant.number, tenant.settings);
     let key = Arc::new(master_key.open_tenant_key(number, &tenant.sealed_key)?);

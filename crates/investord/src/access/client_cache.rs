@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError, Tx};
 
 /// Lifetime of a cache entry. Together with the commit of the revocation it stays below the second that the header
 /// promises.
-const FRESH: SignedDuration = SignedDuration::from_millis(500);
+const TTL: SignedDuration = SignedDuration::from_millis(500);
 /// Maximum number of clients in memory; beyond it the least used ones are evicted and loaded again on demand.
 const MOST_CLIENTS: u64 = 10_000;
 /// Maximum number of tokens in memory. A client can have several tokens at a time, in several processes.
@@ -84,16 +84,16 @@ impl Token {
 }
 
 /// A cache entry: the value and the time at which it was read.
-struct Seen<T> {
+struct CacheEntry<T> {
     at: Timestamp,
     value: Option<T>,
 }
 
-impl<T> Seen<T> {
+impl<T> CacheEntry<T> {
     /// Returns whether the entry may still be used. The absolute difference counts: after a clock has gone back every
     /// entry is stale, instead of fresh until the clock has caught up.
     fn is_fresh(&self, now: Timestamp) -> bool {
-        now.duration_since(self.at).abs() < FRESH
+        now.duration_since(self.at).abs() < TTL
     }
 }
 
@@ -101,8 +101,8 @@ impl<T> Seen<T> {
 pub struct ClientCache {
     store: Store,
     master_key: Arc<MasterKey>,
-    clients: Cache<Uuid, Arc<Seen<Arc<Client>>>>,
-    tokens: Cache<[u8; 32], Arc<Seen<Arc<Token>>>>,
+    clients: Cache<Uuid, Arc<CacheEntry<Arc<Client>>>>,
+    tokens: Cache<[u8; 32], Arc<CacheEntry<Arc<Token>>>>,
 }
 
 impl ClientCache {
@@ -124,7 +124,7 @@ impl ClientCache {
         let loaded = self.store.read("clients.load", move |tx| load(tx, &master_key, id)).await?;
         // Unknown ids are not cached: an unauthenticated sender could evict the known clients with them.
         if loaded.is_some() {
-            self.clients.insert(id, Arc::new(Seen { at: now, value: loaded.clone() }));
+            self.clients.insert(id, Arc::new(CacheEntry { at: now, value: loaded.clone() }));
         } else {
             self.clients.invalidate(&id);
         }
@@ -152,7 +152,9 @@ impl ClientCache {
                     Arc::new(Token { client, expires, scopes })
                 });
                 match token {
-                    Some(_) => self.tokens.insert(hash, Arc::new(Seen { at: now, value: token.clone() })),
+                    Some(_) => {
+                        self.tokens.insert(hash, Arc::new(CacheEntry { at: now, value: token.clone() }))
+                    }
                     None => self.tokens.invalidate(&hash),
                 }
                 token

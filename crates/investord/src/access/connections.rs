@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::counter::{Counter, Spent, Taken};
+use super::counter::{Counter, Exhausted, Permit};
 
 /// Minimum time between two warnings about refused connections, so that an attack does not fill the log.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 /// A counted connection; dropping it frees the place.
-pub type Place = Taken<IpAddr>;
+pub type Place = Permit<IpAddr>;
 
 /// The connection budget of one listener.
 #[derive(Clone)]
@@ -36,9 +36,9 @@ impl Connections {
     /// total limit applies to it.
     pub fn admit(&self, peer: IpAddr, is_proxy: bool, uptime: Duration) -> Option<Place> {
         let taken = if is_proxy {
-            self.0.counter.take_of_all(network(peer), 1)
+            self.0.counter.acquire_total(network(peer), 1)
         } else {
-            self.0.counter.take(network(peer), 1)
+            self.0.counter.acquire(network(peer), 1)
         };
         let refused = match taken {
             Ok(place) => return Some(place),
@@ -48,8 +48,8 @@ impl Connections {
         if now >= again {
             self.0.told_again.store(now + TOLD_EVERY.as_secs(), Ordering::Relaxed);
             let limit = match refused {
-                Spent::Own => "of one address",
-                Spent::Everybodys => "of all",
+                Exhausted::Own => "of one address",
+                Exhausted::Everybodys => "of all",
             };
             tracing::warn!(listener = self.0.listener, %peer, limit, "connections are refused");
         }

@@ -24,7 +24,7 @@ struct Used<K> {
 
 /// The exhausted limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum Exhausted {
     /// The limit of the owner (responded to with 429).
     Own,
     /// The limit of all owners together (responded to with 503).
@@ -43,9 +43,9 @@ impl<K: Hash + Eq + Copy> Counter<K> {
     /// # Errors
     ///
     /// Fails with the exhausted limit.
-    pub fn take(self: &Arc<Self>, by: K, amount: usize) -> Result<Taken<K>, Spent> {
-        let mut taken = Taken { counter: Arc::clone(self), by, amount: 0 };
-        taken.more(amount)?;
+    pub fn acquire(self: &Arc<Self>, by: K, amount: usize) -> Result<Permit<K>, Exhausted> {
+        let mut taken = Permit { counter: Arc::clone(self), by, amount: 0 };
+        taken.acquire_more(amount)?;
         Ok(taken)
     }
 
@@ -54,19 +54,19 @@ impl<K: Hash + Eq + Copy> Counter<K> {
     /// # Errors
     ///
     /// Fails if the limit of the total is exhausted.
-    pub fn take_of_all(self: &Arc<Self>, by: K, amount: usize) -> Result<Taken<K>, Spent> {
+    pub fn acquire_total(self: &Arc<Self>, by: K, amount: usize) -> Result<Permit<K>, Exhausted> {
         let mut used = self.used();
         if used.all.saturating_add(amount) > self.all {
-            return Err(self.refused(Spent::Everybodys));
+            return Err(self.refused(Exhausted::Everybodys));
         }
         used.add(by, amount);
-        Ok(Taken { counter: Arc::clone(self), by, amount })
+        Ok(Permit { counter: Arc::clone(self), by, amount })
     }
 
     /// Counts an amount that is already in use, without regard to the limits.
-    pub fn note(self: &Arc<Self>, by: K, amount: usize) -> Taken<K> {
+    pub fn record(self: &Arc<Self>, by: K, amount: usize) -> Permit<K> {
         self.used().add(by, amount);
-        Taken { counter: Arc::clone(self), by, amount }
+        Permit { counter: Arc::clone(self), by, amount }
     }
 
     /// Checks whether an amount could be acquired now.
@@ -74,14 +74,14 @@ impl<K: Hash + Eq + Copy> Counter<K> {
     /// # Errors
     ///
     /// Fails with the exhausted limit.
-    pub fn has_room(&self, by: K, amount: usize) -> Result<(), Spent> {
+    pub fn has_room(&self, by: K, amount: usize) -> Result<(), Exhausted> {
         let spent = self.used().beyond(self, by, amount);
         spent.map_or(Ok(()), |spent| Err(self.refused(spent)))
     }
 
     /// Counts a refusal in the metrics and returns its limit.
-    fn refused(&self, spent: Spent) -> Spent {
-        let whose = if spent == Spent::Own { "own" } else { "all" };
+    fn refused(&self, spent: Exhausted) -> Exhausted {
+        let whose = if spent == Exhausted::Own { "own" } else { "all" };
         metrics::counter!("investord_budget_refusals_total", "budget" => self.name, "limit" => whose)
             .increment(1);
         spent
@@ -102,12 +102,12 @@ impl<K: Hash + Eq + Copy> Counter<K> {
 impl<K: Hash + Eq + Copy> Used<K> {
     /// Returns the limit that another amount of this owner would exceed. The owner's own limit takes precedence, so
     /// that the client learns that its own load is the cause.
-    fn beyond(&self, limits: &Counter<K>, by: K, amount: usize) -> Option<Spent> {
+    fn beyond(&self, limits: &Counter<K>, by: K, amount: usize) -> Option<Exhausted> {
         let own = self.by.get(&by).copied().unwrap_or(0);
         if own.saturating_add(amount) > limits.each {
-            Some(Spent::Own)
+            Some(Exhausted::Own)
         } else if self.all.saturating_add(amount) > limits.all {
-            Some(Spent::Everybodys)
+            Some(Exhausted::Everybodys)
         } else {
             None
         }
@@ -120,19 +120,19 @@ impl<K: Hash + Eq + Copy> Used<K> {
 }
 
 /// An acquired amount, released when it is dropped.
-pub struct Taken<K: Hash + Eq + Copy> {
+pub struct Permit<K: Hash + Eq + Copy> {
     counter: Arc<Counter<K>>,
     by: K,
     amount: usize,
 }
 
-impl<K: Hash + Eq + Copy> Taken<K> {
+impl<K: Hash + Eq + Copy> Permit<K> {
     /// Acquires an additional amount for the same owner.
     ///
     /// # Errors
     ///
     /// Fails with the exhausted limit; the earlier amount stays acquired.
-    pub fn more(&mut self, amount: usize) -> Result<(), Spent> {
+    pub fn acquire_more(&mut self, amount: usize) -> Result<(), Exhausted> {
         let mut used = self.counter.used();
         if let Some(spent) = used.beyond(&self.counter, self.by, amount) {
             return Err(self.counter.refused(spent));
@@ -144,7 +144,7 @@ impl<K: Hash + Eq + Copy> Taken<K> {
     }
 }
 
-impl<K: Hash + Eq + Copy> Drop for Taken<K> {
+impl<K: Hash + Eq + Copy> Drop for Permit<K> {
     fn drop(&mut self) {
         let mut used = self.counter.used();
         used.all -= self.amount;
@@ -164,16 +164,16 @@ mod tests {
     #[test]
     fn neither_one_nor_all_take_more_than_there_is() {
         let counter = Counter::new("test", 5, 3);
-        let mut first = counter.take(1, 2).unwrap();
-        assert_eq!(first.more(2), Err(Spent::Own));
-        assert_eq!(first.more(1), Ok(()));
-        let second = counter.take(2, 2).unwrap();
-        assert_eq!(counter.take(3, 1).err(), Some(Spent::Everybodys));
-        assert_eq!(counter.has_room(1, 1), Err(Spent::Own));
+        let mut first = counter.acquire(1, 2).unwrap();
+        assert_eq!(first.acquire_more(2), Err(Exhausted::Own));
+        assert_eq!(first.acquire_more(1), Ok(()));
+        let second = counter.acquire(2, 2).unwrap();
+        assert_eq!(counter.acquire(3, 1).err(), Some(Exhausted::Everybodys));
+        assert_eq!(counter.has_room(1, 1), Err(Exhausted::Own));
         drop(first);
         assert_eq!(counter.has_room(1, 3), Ok(()));
-        let beyond = counter.note(3, 9);
-        assert_eq!(counter.has_room(1, 1), Err(Spent::Everybodys));
+        let beyond = counter.record(3, 9);
+        assert_eq!(counter.has_room(1, 1), Err(Exhausted::Everybodys));
         drop((second, beyond));
         let used = counter.used();
         assert!(used.all == 0 && used.by.is_empty(), "nothing is left of those who use nothing");

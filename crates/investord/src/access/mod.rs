@@ -24,7 +24,7 @@ use self::counter::Counter;
 use self::polls::Polls;
 use self::proxies::Proxies;
 use self::tenants::Tenants;
-use self::turns::Turns;
+use self::turns::FairSemaphore;
 use crate::config::{Config, PASSWORDS};
 
 /// Connections to the listener of metrics. Collectors and supervisors need one or two each.
@@ -45,14 +45,14 @@ pub struct Budgets {
     /// Connections of supervisors and metrics collectors.
     pub metrics_connections: Connections,
     /// Signature verifications, by tenant. They use all cores, and the tenants take turns.
-    pub signature_checks: Turns<i64>,
+    pub signature_checks: FairSemaphore<i64>,
     /// Sign-ins that wait for the verification of a password, by address.
     pub sign_ins: Arc<Counter<IpAddr>>,
     /// Passwords that are hashed at the moment, by address. Argon2 takes much memory and time, hence a budget of its
     /// own.
-    pub passwords: Turns<IpAddr>,
+    pub passwords: FairSemaphore<IpAddr>,
     /// Searches and histories of operators, by the tenant to which the operator is restricted.
-    pub operator_scans: Turns<Option<i64>>,
+    pub operator_scans: FairSemaphore<Option<i64>>,
     /// Webhooks with a delivery in flight, by tenant.
     pub deliveries: Arc<Counter<i64>>,
     /// Requests for tokens, by address: the client is unknown until the body has been read.
@@ -65,7 +65,7 @@ impl Budgets {
         let limits = &config.limits;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
-            signature_checks: Turns::new(cores, cores),
+            signature_checks: FairSemaphore::new(cores, cores),
             tenants: Tenants::new(limits, config.scans()),
             polls: Polls::default(),
             proxies: Proxies::new(&config.proxy),
@@ -77,8 +77,8 @@ impl Budgets {
             ),
             metrics_connections: Connections::new("metrics", METRICS_CONNECTIONS, METRICS_CONNECTIONS),
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
-            passwords: Turns::new(PASSWORDS, 1),
-            operator_scans: Turns::new(config.operators_scans(), 1),
+            passwords: FairSemaphore::new(PASSWORDS, 1),
+            operator_scans: FairSemaphore::new(config.operators_scans(), 1),
             deliveries: Counter::new("deliveries", limits.deliveries, limits.deliveries_per_tenant),
             token_requests: Counter::new(
                 "token_requests",

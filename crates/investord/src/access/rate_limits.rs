@@ -33,9 +33,9 @@ const KIB: usize = 1024;
 /// The injected clock as a monotonic clock for the rate limiter: it reads the uptime, so that no client waits longer
 /// after the wall clock has gone back.
 #[derive(Clone)]
-struct Passing(Arc<dyn Clock>);
+struct MonotonicClock(Arc<dyn Clock>);
 
-impl GovernorClock for Passing {
+impl GovernorClock for MonotonicClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
@@ -43,7 +43,7 @@ impl GovernorClock for Passing {
     }
 }
 
-type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Passing, StateInformationMiddleware>;
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, MonotonicClock, StateInformationMiddleware>;
 
 /// The owner of a failure after a valid token or secret: an address with a client. The pair, so that an outsider cannot
 /// lock a client out, and one client behind a shared address cannot lock out another.
@@ -51,7 +51,7 @@ pub type Suspect = (IpAddr, Uuid);
 
 /// Rate limits of a process, as GCRA (decision W15). A limit is `None` if the configuration switches it off.
 pub struct RateLimits {
-    clock: Passing,
+    clock: MonotonicClock,
     /// Requests of a client with a valid signature.
     requests: Option<Keyed<Uuid>>,
     /// Failed signatures of an address for a client with a valid token.
@@ -69,7 +69,7 @@ pub struct RateLimits {
 impl RateLimits {
     /// Creates the rate limits of the configuration.
     pub fn new(config: &Config, clock: &Arc<dyn Clock>) -> Self {
-        let clock = Passing(Arc::clone(clock));
+        let clock = MonotonicClock(Arc::clone(clock));
         let per_second = |rate: u32, burst: u32| {
             let (rate, burst) = (NonZeroU32::new(rate)?, NonZeroU32::new(burst.max(1))?);
             Some(Quota::per_second(rate).allow_burst(burst))
@@ -144,7 +144,11 @@ impl RateLimits {
     /// # Errors
     ///
     /// Fails with the given problem, or with 429 beyond the limit.
-    pub fn count_stranger<T>(&self, address: IpAddr, outcome: Result<T, Problem>) -> Result<T, Problem> {
+    pub fn count_unauthenticated<T>(
+        &self,
+        address: IpAddr,
+        outcome: Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let (Err(Problem::Unauthorised(_)), Some(strangers)) = (&outcome, &self.strangers) else {
             return outcome;
         };
@@ -196,7 +200,7 @@ impl RateLimits {
     }
 }
 
-fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota, clock: &Passing) -> Keyed<K> {
+fn keyed<K: std::hash::Hash + Eq + Clone>(quota: Quota, clock: &MonotonicClock) -> Keyed<K> {
     RateLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware()
 }
 

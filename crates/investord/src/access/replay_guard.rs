@@ -56,7 +56,7 @@ impl ReplayGuard {
         let Nonce { hash, until, now } = *nonce;
         let Seen { started, count, tenants } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *count >= self.most {
-            make_room(tenants, self.most, now);
+            evict(tenants, self.most, now);
             *count = tenants.values().map(Generations::len).sum();
         }
         let seen = tenants.entry(tenant).or_insert_with(|| Generations::since(*started, now));
@@ -89,13 +89,13 @@ impl ReplayGuard {
 }
 
 /// Evicts the expired nonces, and if that does not suffice the older nonces of the tenant with the most.
-fn make_room(tenants: &mut HashMap<i64, Generations>, most: usize, now: Timestamp) {
+fn evict(tenants: &mut HashMap<i64, Generations>, most: usize, now: Timestamp) {
     tenants.retain(|_, seen| !seen.is_over(now));
     let count: usize = tenants.values().map(Generations::len).sum();
     if count >= most
         && let Some(largest) = tenants.values_mut().max_by_key(|seen| seen.len())
     {
-        largest.forget(now);
+        largest.evict_early(now);
     }
 }
 
@@ -120,7 +120,7 @@ impl Generations {
     }
 
     /// Evicts a generation early, and moves `known_since` so that [`ReplayGuard::covers`] reports the gap.
-    fn forget(&mut self, now: Timestamp) {
+    fn evict_early(&mut self, now: Timestamp) {
         self.known_since = if self.old.is_empty() { now } else { self.began };
         self.old = HashMap::new();
         if self.known_since == now {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::counter::{Counter, Spent, Taken};
-use super::turns::{Turn, Turns};
+use super::counter::{Counter, Exhausted, Permit};
+use super::turns::{FairPermit, FairSemaphore};
 use crate::config::Limits;
 use crate::problem::Problem;
 
@@ -15,7 +15,7 @@ const AGAIN: u64 = 1;
 const MIB: usize = 1024 * 1024;
 
 /// An amount acquired by a tenant, released when it is dropped.
-pub type Held = Taken<i64>;
+pub type TenantPermit = Permit<i64>;
 
 /// The budgets per tenant; `docs/limits.md` lists their limits.
 pub struct Tenants {
@@ -28,7 +28,7 @@ pub struct Tenants {
     /// Test events on their way to a receiver.
     calls: Arc<Counter<i64>>,
     /// Lists and reports that read the store.
-    scans: Turns<i64>,
+    scans: FairSemaphore<i64>,
 }
 
 impl Tenants {
@@ -43,7 +43,7 @@ impl Tenants {
             ),
             unsent: Counter::new("unsent_bytes", limits.unsent_mib * MIB, limits.unsent_mib_per_tenant * MIB),
             calls: Counter::new("test_calls", limits.test_calls, limits.test_calls_per_tenant),
-            scans: Turns::new(scans, limits.scans_per_tenant),
+            scans: FairSemaphore::new(scans, limits.scans_per_tenant),
         }
     }
 
@@ -52,14 +52,14 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if there are too many requests in flight, or too many bytes of responses that the clients have not read.
-    pub fn request(&self, tenant: i64) -> Result<Held, Problem> {
-        self.has_been_read(tenant)?;
-        self.requests.take(tenant, 1).map_err(|spent| refusal(spent, "requests at once"))
+    pub fn request(&self, tenant: i64) -> Result<TenantPermit, Problem> {
+        self.check_unread(tenant)?;
+        self.requests.acquire(tenant, 1).map_err(|spent| refusal(spent, "requests at once"))
     }
 
     /// Returns an empty amount for a request body, which the caller increases as bytes arrive.
-    pub fn received(&self, tenant: i64) -> Held {
-        self.received.note(tenant, 0)
+    pub fn received(&self, tenant: i64) -> TenantPermit {
+        self.received.record(tenant, 0)
     }
 
     /// Acquires room for more bytes of a request body.
@@ -67,18 +67,18 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if the budget of the tenant or of all tenants is exhausted.
-    pub fn receive(held: &mut Held, bytes: usize) -> Result<(), Problem> {
-        held.more(bytes).map_err(|spent| refusal(spent, "bytes of bodies at once"))
+    pub fn receive(held: &mut TenantPermit, bytes: usize) -> Result<(), Problem> {
+        held.acquire_more(bytes).map_err(|spent| refusal(spent, "bytes of bodies at once"))
     }
 
     /// Counts the bytes of a response without a limit: the work for it is done. The next request is refused instead.
-    pub fn unsent(&self, tenant: i64, bytes: usize) -> Held {
-        self.unsent.note(tenant, bytes)
+    pub fn unsent(&self, tenant: i64, bytes: usize) -> TenantPermit {
+        self.unsent.record(tenant, bytes)
     }
 
     /// Turns a response into bytes that are counted until they are sent or discarded.
-    pub fn counted(answer: String, held: Held) -> Bytes {
-        struct Counted(String, #[expect(dead_code, reason = "counts until it is dropped")] Held);
+    pub fn counted(answer: String, held: TenantPermit) -> Bytes {
+        struct Counted(String, #[expect(dead_code, reason = "counts until it is dropped")] TenantPermit);
         impl AsRef<[u8]> for Counted {
             fn as_ref(&self) -> &[u8] {
                 self.0.as_bytes()
@@ -95,7 +95,7 @@ impl Tenants {
     }
 
     /// Fails if the clients of the tenant have too many bytes of responses unread.
-    fn has_been_read(&self, tenant: i64) -> Result<(), Problem> {
+    fn check_unread(&self, tenant: i64) -> Result<(), Problem> {
         let unread = |spent| refusal(spent, "bytes of answers that are not read");
         self.unsent.has_room(tenant, 1).map_err(unread)
     }
@@ -105,8 +105,8 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if too many test events are in flight.
-    pub fn call(&self, tenant: i64) -> Result<Held, Problem> {
-        self.calls.take(tenant, 1).map_err(|spent| refusal(spent, "test events at once"))
+    pub fn acquire_test_call(&self, tenant: i64) -> Result<TenantPermit, Problem> {
+        self.calls.acquire(tenant, 1).map_err(|spent| refusal(spent, "test events at once"))
     }
 
     /// Waits for a permit to scan the store. The tenants take turns, and none exceeds its share.
@@ -114,18 +114,18 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if there is no permit in time, or too many bytes of responses are unread: the response of a scan is large.
-    pub async fn scan(&self, tenant: i64) -> Result<Turn, Problem> {
-        let turn = self.scans.soon(tenant).await?;
-        self.has_been_read(tenant)?;
+    pub async fn scan(&self, tenant: i64) -> Result<FairPermit, Problem> {
+        let turn = self.scans.acquire_for_scan(tenant).await?;
+        self.check_unread(tenant)?;
         Ok(turn)
     }
 }
 
 /// Returns 429 for the limit of the tenant and 503 for the limit of all tenants, which the client cannot influence.
-fn refusal(spent: Spent, what: &'static str) -> Problem {
+fn refusal(spent: Exhausted, what: &'static str) -> Problem {
     match spent {
-        Spent::Own => Problem::TooManyRequests { retry_after_seconds: AGAIN, what },
-        Spent::Everybodys => Problem::Unavailable(format!("too many {what}, of all tenants")),
+        Exhausted::Own => Problem::TooManyRequests { retry_after_seconds: AGAIN, what },
+        Exhausted::Everybodys => Problem::Unavailable(format!("too many {what}, of all tenants")),
     }
 }
 

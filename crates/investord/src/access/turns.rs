@@ -15,19 +15,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REMEMBERED: usize = 1024;
 
 /// Permits for work: at most `all` at once in total, and at most `each` per owner.
-pub struct Turns<K: Hash + Eq + Copy> {
+pub struct FairSemaphore<K: Hash + Eq + Copy> {
     each: usize,
     all: Arc<Semaphore>,
     by: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
 /// A permit, released when it is dropped.
-pub struct Turn {
+pub struct FairPermit {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
-impl<K: Hash + Eq + Copy> Turns<K> {
+impl<K: Hash + Eq + Copy> FairSemaphore<K> {
     /// Creates the permits.
     pub fn new(all: usize, each: usize) -> Self {
         Self { each, all: Arc::new(Semaphore::new(all)), by: Mutex::default() }
@@ -35,7 +35,7 @@ impl<K: Hash + Eq + Copy> Turns<K> {
 
     /// Waits for a permit. The owner's own permit comes first, so that no owner occupies more than its share of the
     /// common queue. Returns `None` only if the semaphore is closed.
-    pub async fn turn(&self, by: K) -> Option<Turn> {
+    pub async fn acquire(&self, by: K) -> Option<FairPermit> {
         let own = {
             let mut askers = self.by.lock().unwrap_or_else(PoisonError::into_inner);
             if askers.len() >= REMEMBERED {
@@ -46,7 +46,7 @@ impl<K: Hash + Eq + Copy> Turns<K> {
         };
         let own = own.acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Turn { _own: own, _all: all })
+        Some(FairPermit { _own: own, _all: all })
     }
 
     /// Waits for a permit to scan the store, for 10 s at most.
@@ -54,8 +54,8 @@ impl<K: Hash + Eq + Copy> Turns<K> {
     /// # Errors
     ///
     /// Fails with 503 if there is no permit in time.
-    pub async fn soon(&self, by: K) -> Result<Turn, Problem> {
-        let turn = tokio::time::timeout(PATIENCE, self.turn(by)).await.ok().flatten();
+    pub async fn acquire_for_scan(&self, by: K) -> Result<FairPermit, Problem> {
+        let turn = tokio::time::timeout(PATIENCE, self.acquire(by)).await.ok().flatten();
         turn.ok_or_else(|| Problem::Unavailable("no turn for a scan of the store".into()))
     }
 }
@@ -69,24 +69,24 @@ mod tests {
     /// Another owner is next, even if one owner requests many permits.
     #[test]
     fn what_one_asks_for_waits_for_one_another() {
-        let turns = Turns::new(2, 1);
-        let first = turns.turn(1).now_or_never().flatten();
+        let turns = FairSemaphore::new(2, 1);
+        let first = turns.acquire(1).now_or_never().flatten();
         assert!(first.is_some());
-        assert!(turns.turn(1).now_or_never().is_none(), "its own share is used up");
-        let other = turns.turn(2).now_or_never().flatten();
+        assert!(turns.acquire(1).now_or_never().is_none(), "its own share is used up");
+        let other = turns.acquire(2).now_or_never().flatten();
         assert!(other.is_some());
-        assert!(turns.turn(3).now_or_never().is_none(), "that of all, too");
+        assert!(turns.acquire(3).now_or_never().is_none(), "that of all, too");
         drop(first);
-        assert!(turns.turn(3).now_or_never().flatten().is_some());
+        assert!(turns.acquire(3).now_or_never().flatten().is_some());
     }
 
     /// An owner that may use all permits uses them alone, and queues behind other owners as soon as there are any.
     #[test]
     fn another_is_next_where_one_may_use_all() {
-        let turns = Turns::new(2, 2);
-        let mut held: Vec<_> = (0..2).map(|_| turns.turn(1).now_or_never().flatten()).collect();
+        let turns = FairSemaphore::new(2, 2);
+        let mut held: Vec<_> = (0..2).map(|_| turns.acquire(1).now_or_never().flatten()).collect();
         assert!(held.iter().all(Option::is_some));
-        let (mut own, mut other) = (Box::pin(turns.turn(1)), Box::pin(turns.turn(2)));
+        let (mut own, mut other) = (Box::pin(turns.acquire(1)), Box::pin(turns.acquire(2)));
         assert!((&mut own).now_or_never().is_none() && (&mut other).now_or_never().is_none());
         held.pop();
         assert!((&mut own).now_or_never().is_none(), "it came first, and is not next");
@@ -95,12 +95,12 @@ mod tests {
 
     #[test]
     fn those_who_ask_for_nothing_are_forgotten() {
-        let turns = Turns::new(1, 1);
-        let held = turns.turn(0).now_or_never().flatten();
+        let turns = FairSemaphore::new(1, 1);
+        let held = turns.acquire(0).now_or_never().flatten();
         for asker in 1..=2 * REMEMBERED {
-            assert!(turns.turn(asker).now_or_never().is_none(), "all is in use");
+            assert!(turns.acquire(asker).now_or_never().is_none(), "all is in use");
         }
         assert!(turns.by.lock().unwrap().len() <= REMEMBERED);
-        assert!(held.is_some() && turns.turn(0).now_or_never().is_none(), "who works is remembered");
+        assert!(held.is_some() && turns.acquire(0).now_or_never().is_none(), "who works is remembered");
     }
 }

@@ -19,7 +19,7 @@ use self::delivery::{event_endpoints, events, verify_keys, webhooks};
 use self::front::endpoint::{Endpoint, RequiredAccess};
 use self::front::{paging, query};
 use self::users::{checks, data_changes, identifiers, reporting, tax_residencies};
-use crate::access::tenants::{Held, Tenants};
+use crate::access::tenants::{TenantPermit, Tenants};
 use crate::app::App;
 use crate::domain::accounts::{GroupDetails, SingleAccountDetails};
 use crate::problem::Problem;
@@ -145,7 +145,7 @@ pub struct Reply {
     /// Whether this is the kept response of an earlier request with the same idempotency key.
     replayed: bool,
     /// The bytes of the response in the budget of its tenant.
-    counted: Option<Held>,
+    counted: Option<TenantPermit>,
 }
 
 /// Name of the header that marks the kept response of an earlier request (decision W23).

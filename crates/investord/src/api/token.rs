@@ -96,24 +96,24 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     // budget per address.
     let too_many =
         |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "requests for tokens at once" };
-    let _in_flight = app.budgets.token_requests.take(caller::address(&parts), 1).map_err(too_many)?;
+    let _in_flight = app.budgets.token_requests.acquire(caller::address(&parts), 1).map_err(too_many)?;
     let body = caller::read_body(&app, &parts.headers, body, MOST_FORM, |_| Ok(())).await?;
     let (form, faults) = read(&parts.headers, &body);
     let in_form = Uuid::try_parse(&form.client_id).ok();
     let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
     let address = caller::address(&parts);
     let attempt =
-        app.rate_limits.count_stranger(address, PendingRequest::new(&app, &parts, id, now).await)?;
+        app.rate_limits.count_unauthenticated(address, PendingRequest::new(&app, &parts, id, now).await)?;
     if in_form.is_none() || form.client_secret.is_empty() {
         // Without a client id and a secret no signature is verified: an unauthenticated sender must not cause that
         // cost.
         return Err(faults.into());
     }
-    app.rate_limits.count_stranger(address, credentials(&attempt.client, &form, in_form))?;
+    app.rate_limits.count_unauthenticated(address, credentials(&attempt.client, &form, in_form))?;
     app.rate_limits.check_attempts(attempt.suspect)?;
     app.rate_limits.check_quota(id)?;
     let nonce = {
-        let _turn = app.budgets.signature_checks.turn(attempt.client.tenant.number).await;
+        let _turn = app.budgets.signature_checks.acquire(attempt.client.tenant.number).await;
         attempt.verify(&body, true)?
     };
     attempt.authorize(CREATE.answer.media)?;

@@ -46,7 +46,7 @@ const MOST_BODY: usize = 64 * 1024;
 /// Returns the routes of the operator API.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/sessions", post(session::begin).delete(session::end))
+        .route("/sessions", post(session::sign_in).delete(session::sign_out))
         .route("/me", get(session::me))
         .route("/operators", get(operators::list).post(operators::create))
         .route("/operators/{name}", delete(operators::disable))
@@ -273,7 +273,7 @@ async fn scan<T: Send + 'static>(
     name: &'static str,
     mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = app.budgets.operator_scans.soon(of).await?;
+    let turn = app.budgets.operator_scans.acquire_for_scan(of).await?;
     let counted = move |tx: &Tx<'_>| {
         // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
         let _turn = &turn;

@@ -48,7 +48,7 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
             let (at, matter, preview) = if job.kind == CHECK {
                 let found = checks::by_id(tx, tenant.number, user.id, job.subject, &key)?;
                 let found = found.ok_or_else(|| missing_record("check", job.subject))?;
-                let preview = if_passed(tx, &tenant, &user, &found, &key)?;
+                let preview = preview_passed_check(tx, &tenant, &user, &found, &key)?;
                 (found.created_at, reviewed_check(&found), preview)
             } else {
                 let found = data_changes::by_id(tx, tenant.number, user.id, job.subject, &key)?;
@@ -90,7 +90,7 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
 }
 
 /// Returns the consequences of a passed check, in the form of a [`Preview`].
-fn if_passed(
+fn preview_passed_check(
     tx: &Tx<'_>,
     tenant: &VisibleTenant,
     user: &User,

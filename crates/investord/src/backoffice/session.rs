@@ -72,7 +72,7 @@ fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
     let bearer = sent.and_then(|value| value.split_once(' '));
     match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
         Some((_, token)) => Ok(sha256(token.trim().as_bytes())),
-        None => Err(Problem::unauthorised_because(
+        None => Err(Problem::unauthorised_public(
             "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
         )),
     }
@@ -87,7 +87,7 @@ pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Proble
     let (hash, now) = (token(headers)?, app.clock.now());
     let found = app.store.read("backoffice.session", move |tx| operators::by_session(tx, &hash, now)).await?;
     found.ok_or_else(|| {
-        Problem::unauthorised_because("the token is unknown or has expired: POST /sessions gives one")
+        Problem::unauthorised_public("the token is unknown or has expired: POST /sessions gives one")
     })
 }
 
@@ -106,7 +106,7 @@ pub fn credentials(body: BodyResult) -> Result<(String, String), Problem> {
 /// # Errors
 ///
 /// Fails with 401 for a wrong name or password, and with 429 after too many attempts.
-pub async fn begin(
+pub async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: BodyResult,
@@ -121,13 +121,13 @@ pub async fn begin(
     app.rate_limits.check_attempts(suspect)?;
     app.rate_limits.note_failure(suspect);
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
-    let _place = app.budgets.sign_ins.take(peer, 1).map_err(too_many)?;
+    let _place = app.budgets.sign_ins.acquire(peer, 1).map_err(too_many)?;
     let found = app.store.read("backoffice.by_name", move |tx| operators::by_name(tx, &name)).await?;
     let found = found.filter(|operator| operator.disabled_at.is_none());
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
     let held = verify_password(&app, peer, password, kept).await?;
     let Some(operator) = found.filter(|_| held) else {
-        return Err(Problem::unauthorised_because("there is no such operator with this password"));
+        return Err(Problem::unauthorised_public("there is no such operator with this password"));
     };
     let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
     let (id, expires) = (operator.id, now + SESSION);
@@ -147,11 +147,11 @@ async fn verify_password(
     kept: Option<String>,
 ) -> Result<bool, Problem> {
     /// A hash that no password has, with the same cost parameters.
-    const NOBODY: &str =
+    const DUMMY_HASH: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     hash_in_turn(app, peer, move || {
         let held = |password: &str| {
-            let kept = PasswordHash::new(kept.as_deref().unwrap_or(NOBODY)).ok()?;
+            let kept = PasswordHash::new(kept.as_deref().unwrap_or(DUMMY_HASH)).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &kept).ok()
         };
         // A password that was set before the normalisation was introduced is stored as it was sent.
@@ -173,7 +173,7 @@ pub async fn hash_in_turn<T: Send + 'static>(
     peer: IpAddr,
     hash: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = app.budgets.passwords.turn(peer).await;
+    let turn = app.budgets.passwords.acquire(peer).await;
     let turn = turn.ok_or_else(|| Problem::Unavailable("no turn for a password".into()))?;
     let hashed = tokio::task::spawn_blocking(move || {
         // The permit lasts until the hash is done, even if the client has disconnected.
@@ -188,7 +188,7 @@ pub async fn hash_in_turn<T: Send + 'static>(
 /// # Errors
 ///
 /// Fails with 401 if there is no such session.
-pub async fn end(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
+pub async fn sign_out(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
     let hash = token(&headers)?;
     operator(&app, &headers).await?;
     app.store.write("backoffice.end", 0, move |tx| operators::end_session(tx, &hash)).await?;

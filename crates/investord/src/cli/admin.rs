@@ -388,7 +388,7 @@ impl MasterKeyCommand {
         let next = parse_master_key(&Secret(text))?;
         let fingerprint = next.fingerprint().to_owned();
         // A running server keeps the old master key in memory, with which it could not open the rewrapped keys.
-        super::lock::stop_others(&common.location.config()?.database()?)?;
+        super::lock::ensure_not_served(&common.location.config()?.database()?)?;
         let tenants = common.location.provisioner()?.rotate_master_key(next).await?;
         common.show(&json!({ "tenants": tenants, "master_key": fingerprint }));
         Ok(())

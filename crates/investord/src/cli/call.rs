@@ -129,7 +129,7 @@ impl CallCommand {
             eprintln!("{status}, request {}", request_id.as_deref().unwrap_or("without id"));
         }
         if status == StatusCode::NOT_FOUND
-            && let Some(path) = path_meant(self.target.as_str())
+            && let Some(path) = nearest_path(self.target.as_str())
         {
             eprintln!("did you mean '{path}'?");
         }
@@ -138,7 +138,7 @@ impl CallCommand {
 }
 
 /// Suggests the path of the API that is nearest to a path that does not exist.
-fn path_meant(target: &str) -> Option<String> {
+fn nearest_path(target: &str) -> Option<String> {
     let path = target.split('?').next().unwrap_or_default();
     let sent: Vec<&str> = path.split('/').collect();
     let as_template = |template: &str| -> Option<String> {
@@ -175,7 +175,7 @@ mod tests {
             ("/weather", None),
             ("", None),
         ] {
-            assert_eq!(path_meant(target), meant, "{target}");
+            assert_eq!(nearest_path(target), meant, "{target}");
         }
     }
 }

@@ -22,12 +22,12 @@ pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
     let trusted = config.webhooks.ca_file.as_deref();
     let trusted = trusted.map(|file| ("webhooks.ca_file", file, DiagnosisLevel::Doubtful));
     let files = shown.into_iter().chain(trusted);
-    files.filter_map(|(what, file, expired)| judge(what, file, expired, now).ok()).collect()
+    files.filter_map(|(what, file, expired)| diagnose_certificate(what, file, expired, now).ok()).collect()
 }
 
 /// Diagnoses a file by its first certificate to expire and its last to become valid. `expired` is the level of a
 /// certificate outside of its validity.
-fn judge(
+fn diagnose_certificate(
     what: &'static str,
     file: &Path,
     expired: DiagnosisLevel,

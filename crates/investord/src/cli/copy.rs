@@ -56,8 +56,8 @@ impl CopyArgs {
             bail!("--from and --to are the same database");
         }
         // A server that writes to either database during the copy would make the two differ.
-        lock::stop_others(&from)?;
-        lock::stop_others(&to)?;
+        lock::ensure_not_served(&from)?;
+        lock::ensure_not_served(&to)?;
         let source = Store::open(&from).context("--from")?;
         migrate::run(&to, &crate::store::CATALOGUE).context("--to")?;
         single_threaded(self.transfer(&source, &Store::open(&to).context("--to")?))
@@ -95,7 +95,7 @@ impl CopyArgs {
             );
         }
         // Source and copy are equal at this point, so a broken chain was broken in the source already.
-        let events = chains(to).await.context("the source is damaged, and so is its copy")?;
+        let events = verify_chains(to).await.context("the source is damaged, and so is its copy")?;
         // After the checkpoint, a SQLite file can be moved to another machine without its write-ahead log.
         to.checkpoint().await;
         let shown = json!(shown);
@@ -108,7 +108,7 @@ impl CopyArgs {
 }
 
 /// Verifies the hash chains of all tenants and returns the number of events.
-async fn chains(store: &Store) -> anyhow::Result<i64> {
+async fn verify_chains(store: &Store) -> anyhow::Result<i64> {
     let bar = bar("chains", "verified", EVENTS.count(store).await?)?;
     let count = copy::check_chains(store, |rows| bar.inc(rows)).await?;
     bar.finish();

@@ -9,7 +9,7 @@ use clap::Args;
 use httpsig::{Algorithm, SigningKey};
 
 use super::profile::{Profile, ProfileKey};
-use super::serve::Started;
+use super::serve::PreparedServer;
 use super::{ServerOptions, private_file, single_threaded, variables};
 use crate::app::Mode;
 use crate::backoffice::session::new_token;
@@ -86,7 +86,7 @@ impl Dev {
         if let database @ Database::Postgres(_) = config.database()? {
             migrate::run(&database, &crate::store::CATALOGUE)?;
         }
-        let started = Started::new(config, Mode::Development)?;
+        let started = PreparedServer::new(config, Mode::Development)?;
         let operators = format!("http://{}", started.config.operator_address());
         let metrics = format!("http://{}/metrics", started.config.metrics_address());
         let token = data.join(OPERATOR_TOKEN);
@@ -97,11 +97,11 @@ impl Dev {
         let url = format!("{scheme}://{}", started.config.listen);
         let path = data.join(PROFILE);
         let profile = if path.exists() {
-            known(&path, url)?
+            update_profile(&path, url)?
         } else {
-            single_threaded(demo(&started.provisioner, &data, url))?
+            single_threaded(create_demo_tenant(&started.provisioner, &data, url))?
         };
-        started.serve(true, None, |_| introduce(&profile, [&operators, &metrics], &data))
+        started.serve(true, None, |_| print_instructions(&profile, [&operators, &metrics], &data))
     }
 
     /// Loads the configuration: weak defaults, which the environment and the command line override.
@@ -129,7 +129,7 @@ impl Dev {
 }
 
 /// Returns the profile of an earlier start, with the address of this one.
-fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
+fn update_profile(path: &Path, url: String) -> anyhow::Result<Profile> {
     let mut profile = Profile::read(path)?;
     if profile.url != url {
         profile.url = url;
@@ -140,7 +140,7 @@ fn known(path: &Path, url: String) -> anyhow::Result<Profile> {
 
 /// Creates a tenant with a client and two keys, and returns the profile of the client. The profile is written last:
 /// after an interrupted start the next one begins anew, under another tenant name if the first one exists already.
-async fn demo(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Result<Profile> {
+async fn create_demo_tenant(provisioner: &Provisioner, data: &Path, url: String) -> anyhow::Result<Profile> {
     let known = provisioner.store.read("tenants.all", crate::store::tenants::all).await?;
     let names = std::iter::once(TENANT.to_owned()).chain((2..).map(|number| format!("{TENANT}-{number}")));
     let name =
@@ -178,7 +178,7 @@ async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result
 }
 
 /// Prints the addresses, the credentials and the first commands to try.
-fn introduce(profile: &Profile, [operators, metrics]: [&str; 2], data: &Path) {
+fn print_instructions(profile: &Profile, [operators, metrics]: [&str; 2], data: &Path) {
     let Profile { url, client_id, client_secret, keys, .. } = profile;
     println!(
         "Investord for development. Weak by intent: the master key and a client secret lie in the data folder,"

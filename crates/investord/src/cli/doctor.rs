@@ -13,7 +13,7 @@ use super::{Location, certificates, lock, provisioner, risks, single_threaded, s
 use crate::app::Mode;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::provision::{DeclaredTenant, Provisioner};
+use crate::provision::{DeclaredTenants, Provisioner};
 use crate::store::engine::sqlite_file;
 use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, diagnose, finding};
 use crate::store::{Database, Store, Tx, tenants};
@@ -37,17 +37,17 @@ impl Doctor {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let mut config = self.location.config()?;
         let (database, clock) = (config.database()?, SystemClock::default());
-        let mut findings = doubts(&config);
+        let mut findings = diagnose_risks(&config);
         findings.extend(certificates::examine(&config, clock.now()));
-        let mut checked = checks::of_server(&mut config, Mode::Production);
-        findings.extend(refusals(&mut checked, &database));
+        let mut checked = checks::check_server(&mut config, Mode::Production);
+        findings.extend(diagnose_settings(&mut checked, &database));
         let mut surveyed = diagnose(&database, &clock);
         surveyed.extend(file(&database));
         // The rows are read only without a bad finding, because opening an outdated SQLite file would migrate it.
         let is_fit = surveyed.iter().all(|finding| finding.level != DiagnosisLevel::Bad);
         findings.extend(surveyed);
         if is_fit {
-            findings.extend(content(checked, &database, clock.now()));
+            findings.extend(diagnose_rows(checked, &database, clock.now()));
         } else if checked.master_key.is_some() {
             let text = "is a key; not tried on a database with something bad";
             findings.push(finding(DiagnosisLevel::Good, "master_key", text));
@@ -71,7 +71,7 @@ fn show(finding: &Diagnosis) -> Value {
 
 /// Diagnoses the settings for which `serve` would refuse to start. An address that is taken by the running server of
 /// the same register counts as good.
-fn refusals(checked: &mut CheckedConfig, database: &Database) -> Vec<Diagnosis> {
+fn diagnose_settings(checked: &mut CheckedConfig, database: &Database) -> Vec<Diagnosis> {
     let unusable = std::mem::take(&mut checked.unusable).into_iter();
     unusable
         .map(|(what, error)| {
@@ -88,7 +88,7 @@ fn refusals(checked: &mut CheckedConfig, database: &Database) -> Vec<Diagnosis> 
 }
 
 /// Diagnoses settings that are permitted but risky.
-fn doubts(config: &Config) -> Vec<Diagnosis> {
+fn diagnose_risks(config: &Config) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     let mut doubt = |what, objection: Option<String>| {
         found.extend(objection.map(|text| finding(DiagnosisLevel::Doubtful, what, text)));
@@ -117,7 +117,7 @@ fn file(database: &Database) -> Vec<Diagnosis> {
 
 /// Diagnoses the stored rows against the configuration: a server would refuse a master key that does not open them, and
 /// a tenants file that contradicts them.
-fn content(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<Diagnosis> {
+fn diagnose_rows(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<Diagnosis> {
     let CheckedConfig { master_key, tenants: wanted, .. } = checked;
     let Some(master_key) = master_key else { return Vec::new() };
     let store = match Store::open(database) {
@@ -125,10 +125,10 @@ fn content(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<D
         Err(error) => return vec![finding(DiagnosisLevel::Bad, "open", format!("{error:#}"))],
     };
     let provisioner = provisioner(master_key, store);
-    match single_threaded(opened(&provisioner)) {
+    match single_threaded(verify_master_key(&provisioner)) {
         Ok(text) => {
             let mut found = vec![finding(DiagnosisLevel::Good, "master_key", text)];
-            found.extend(wanted.map(|wanted| rehearsed(&provisioner, wanted)));
+            found.extend(wanted.map(|wanted| diagnose_tenants_file(&provisioner, wanted)));
             found.push(strict_signatures(&provisioner.store, now));
             found
         }
@@ -137,7 +137,7 @@ fn content(checked: CheckedConfig, database: &Database, now: Timestamp) -> Vec<D
 }
 
 /// Verifies that the master key is the one of all tenants, and returns the text of the diagnosis.
-async fn opened(provisioner: &Provisioner) -> anyhow::Result<String> {
+async fn verify_master_key(provisioner: &Provisioner) -> anyhow::Result<String> {
     let all = provisioner.store.read("tenants.all", tenants::all).await?;
     provisioner.check_master_key(&all)?;
     Ok(format!("seals the {} tenants", all.len()))
@@ -145,14 +145,14 @@ async fn opened(provisioner: &Provisioner) -> anyhow::Result<String> {
 
 /// Diagnoses the effect of strict signatures on the tenants that do not demand them (decision W21).
 fn strict_signatures(store: &Store, now: Timestamp) -> Diagnosis {
-    let unit = move |tx: &Tx<'_>| strictness::judge(tx, now);
+    let unit = move |tx: &Tx<'_>| strictness::diagnose(tx, now);
     single_threaded(async { Ok(store.read("signature_counts.judge", unit).await?) })
         .unwrap_or_else(|error| finding(DiagnosisLevel::Bad, "strict_signatures", format!("{error:#}")))
 }
 
 /// Diagnoses the tenants file by applying it in a transaction that is rolled back.
-fn rehearsed(provisioner: &Provisioner, wanted: DeclaredTenant) -> Diagnosis {
-    match single_threaded(async { Ok(provisioner.rehearse(wanted).await?) }) {
+fn diagnose_tenants_file(provisioner: &Provisioner, wanted: DeclaredTenants) -> Diagnosis {
+    match single_threaded(async { Ok(provisioner.dry_run(wanted).await?) }) {
         Ok(()) => finding(DiagnosisLevel::Good, "tenants", "the file can be applied"),
         Err(error) => finding(DiagnosisLevel::Bad, "tenants", format!("{error:#}")),
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::interrupted;
 use super::profile::ProfileOptions;
 use super::signing_client::SigningClient;
+use super::wait_for_interrupt;
 use crate::domain::delivery::webhook::wait_after;
 
 /// Timeout of a receiver's response, after which the attempt has failed (decision H3).
@@ -60,8 +60,8 @@ impl Listen {
         let endpoint = session.ask(&Method::POST, path, Some(&json!(target))).await?;
         let own = format!("{path}/{}", endpoint["id"].as_str().context("an endpoint without id")?);
         let heard = tokio::select! {
-            heard = self.hear(&session, &endpoint, &own) => heard,
-            () = interrupted() => Ok(()),
+            heard = self.poll(&session, &endpoint, &own) => heard,
+            () = wait_for_interrupt() => Ok(()),
         };
         // The endpoint is deleted with its webhook even after an error: it would count against the tenant's limit for
         // another day.
@@ -70,7 +70,7 @@ impl Listen {
     }
 
     /// Creates a webhook with the address of the endpoint, then polls the endpoint for deliveries without end.
-    async fn hear(&self, session: &SigningClient, endpoint: &Value, own: &str) -> anyhow::Result<()> {
+    async fn poll(&self, session: &SigningClient, endpoint: &Value, own: &str) -> anyhow::Result<()> {
         let webhook = json!({
             "title": "investord listen",
             "url": endpoint["url"],
@@ -85,8 +85,8 @@ impl Listen {
             let deliveries: Vec<Delivery> = serde_json::from_value(answer).context("deliveries")?;
             for delivery in deliveries {
                 self.show(&delivery)?;
-                if let Some(forward) = &self.forward {
-                    pass_on(forward, &delivery).await?;
+                if let Some(target) = &self.forward {
+                    forward(target, &delivery).await?;
                 }
             }
         }
@@ -118,7 +118,7 @@ pub fn line(event: &Value) -> String {
 }
 
 /// Forwards a package. Failed attempts are repeated after the waits of the server's retry schedule (decision H4).
-async fn pass_on(forward: &Url, delivery: &Delivery) -> anyhow::Result<()> {
+async fn forward(forward: &Url, delivery: &Delivery) -> anyhow::Result<()> {
     let mut headers = HeaderMap::new();
     for (name, values) in &delivery.headers {
         for value in values {

@@ -21,11 +21,11 @@ use crate::store::engine::sqlite_file;
 /// # Errors
 ///
 /// Fails if another process serves the register, or the lock file cannot be written.
-pub fn stop_others(database: &Database) -> anyhow::Result<()> {
+pub fn ensure_not_served(database: &Database) -> anyhow::Result<()> {
     match database {
         Database::Sqlite(path) => {
             make_folder(path)?;
-            hold(path)
+            take_locks(path)
         }
         Database::Postgres(server) => {
             // PostgreSQL may still be closing the connections of a killed process, so the check is repeated for five
@@ -48,10 +48,10 @@ pub fn stop_others(database: &Database) -> anyhow::Result<()> {
 /// # Errors
 ///
 /// Fails if another process serves the file, or a file cannot be created.
-pub fn serve_alone(database: &Path) -> anyhow::Result<()> {
+pub fn lock_for_serving(database: &Path) -> anyhow::Result<()> {
     make_folder(database)?;
     sqlite_file::make_private(database)?;
-    hold(database)
+    take_locks(database)
 }
 
 /// Returns whether a process serves the register, as far as the lock file or the list of connections shows it. Creates
@@ -59,7 +59,7 @@ pub fn serve_alone(database: &Path) -> anyhow::Result<()> {
 pub fn is_served(database: &Database) -> bool {
     match database {
         Database::Sqlite(path) => {
-            let beside = sqlite_file::real_path(path).ok().map(|real| beside(&real));
+            let beside = sqlite_file::real_path(path).ok().map(|real| lock_path(&real));
             let file = beside.and_then(|path| File::open(path).ok());
             file.is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
         }
@@ -73,9 +73,9 @@ fn make_folder(database: &Path) -> anyhow::Result<()> {
 }
 
 /// Takes both locks of a database.
-fn hold(database: &Path) -> anyhow::Result<()> {
+fn take_locks(database: &Path) -> anyhow::Result<()> {
     let real = sqlite_file::real_path(database)?;
-    let path = beside(&real);
+    let path = lock_path(&real);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -86,15 +86,18 @@ fn hold(database: &Path) -> anyhow::Result<()> {
         options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     }
     let file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    take(file, &real)?;
+    lock_until_exit(file, &real)?;
     if cfg!(target_os = "linux") && real.exists() {
-        take(File::open(&real).with_context(|| format!("cannot open {}", real.display()))?, &real)?;
+        lock_until_exit(
+            File::open(&real).with_context(|| format!("cannot open {}", real.display()))?,
+            &real,
+        )?;
     }
     Ok(())
 }
 
 /// Returns the path of the lock file beside the database.
-fn beside(real: &Path) -> PathBuf {
+fn lock_path(real: &Path) -> PathBuf {
     let mut name = real.as_os_str().to_owned();
     name.push(".lock");
     name.into()
@@ -102,7 +105,7 @@ fn beside(real: &Path) -> PathBuf {
 
 /// Locks a file until the process ends. The file is never closed, because a process that closes one of its descriptors
 /// of a database loses the locks of SQLite on it (<https://sqlite.org/howtocorrupt.html>, section 2.2).
-fn take(file: File, database: &Path) -> anyhow::Result<()> {
+fn lock_until_exit(file: File, database: &Path) -> anyhow::Result<()> {
     match file.try_lock() {
         Ok(()) => {
             std::mem::forget(file);

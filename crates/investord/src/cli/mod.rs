@@ -288,7 +288,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Waits for Ctrl-C.
-async fn interrupted() {
+async fn wait_for_interrupt() {
     // Without a signal handler the command cannot be interrupted, so this waits forever.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

@@ -12,8 +12,8 @@ use tempfile::{Builder, NamedTempFile};
 ///
 /// Fails if the name exists, even as a link to nowhere, or the file cannot be written.
 pub fn create(path: &Path, text: &str) -> anyhow::Result<()> {
-    match draft(path, text)?.persist_noclobber(path) {
-        Ok(_) => settle(path),
+    match write_temporary(path, text)?.persist_noclobber(path) {
+        Ok(_) => sync_folder(path),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
             let what = if path.is_symlink() {
                 "is a link, which no secret is written through"
@@ -32,13 +32,13 @@ pub fn create(path: &Path, text: &str) -> anyhow::Result<()> {
 ///
 /// Fails if the file cannot be written.
 pub fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let written = draft(path, text)?.persist(path).map_err(|error| error.error);
+    let written = write_temporary(path, text)?.persist(path).map_err(|error| error.error);
     written.with_context(|| format!("cannot write {}", path.display()))?;
-    settle(path)
+    sync_folder(path)
 }
 
 /// Writes a new file with an unpredictable name in the same folder, from which it can be renamed in one step.
-fn draft(path: &Path, text: &str) -> anyhow::Result<NamedTempFile> {
+fn write_temporary(path: &Path, text: &str) -> anyhow::Result<NamedTempFile> {
     let write = || {
         let mut options = Builder::new();
         options.prefix(".investord-");
@@ -63,7 +63,7 @@ fn for_owner() -> std::fs::Permissions {
 
 /// Syncs the folder, so that the name survives a failure of the machine. File systems that cannot sync folders are
 /// accepted.
-fn settle(path: &Path) -> anyhow::Result<()> {
+fn sync_folder(path: &Path) -> anyhow::Result<()> {
     if let Ok(folder) = std::fs::File::open(folder(path)) {
         folder.sync_all().or_else(|error| match error.kind() {
             std::io::ErrorKind::InvalidInput | std::io::ErrorKind::Unsupported => Ok(()),

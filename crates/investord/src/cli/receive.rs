@@ -14,10 +14,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use super::interrupted;
 use super::listen::line;
 use super::profile::ProfileOptions;
 use super::signing_client::SigningClient;
+use super::wait_for_interrupt;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Address;
 
@@ -57,13 +57,13 @@ impl ReceiveArgs {
         let status = StatusCode::from_u16(self.status).context("--status")?;
         let receiver = Receiver { session, keys: Mutex::default(), status, json: self.json };
         // The keys are fetched at once, so that an unreachable server is reported before the first delivery.
-        *receiver.keys.lock().await = receiver.published().await?;
+        *receiver.keys.lock().await = receiver.fetch_keys().await?;
         let address = self.listen.resolve().with_context(|| format!("cannot resolve {}", self.listen))?;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         eprintln!("receiving on http://{}; ctrl-c ends", listener.local_addr()?);
         let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
-        Ok(axum::serve(listener, router).with_graceful_shutdown(interrupted()).await?)
+        Ok(axum::serve(listener, router).with_graceful_shutdown(wait_for_interrupt()).await?)
     }
 }
 
@@ -126,13 +126,13 @@ impl Receiver {
     async fn key(&self, id: &str) -> anyhow::Result<PublicKey> {
         let mut keys = self.keys.lock().await;
         if !keys.contains_key(id) {
-            *keys = self.published().await?;
+            *keys = self.fetch_keys().await?;
         }
         keys.get(id).cloned().with_context(|| format!("the key {id} is not among those of /auth/verify_keys"))
     }
 
     /// Fetches the keys that the server publishes for its deliveries.
-    async fn published(&self) -> anyhow::Result<HashMap<String, PublicKey>> {
+    async fn fetch_keys(&self) -> anyhow::Result<HashMap<String, PublicKey>> {
         let answer = self.session.ask(&Method::GET, "/auth/verify_keys", None).await?;
         let keys = answer["keys"].as_array().into_iter().flatten();
         keys.map(|key| {

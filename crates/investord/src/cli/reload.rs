@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::certificates;
 use crate::app::App;
 use crate::config::{Config, Sources};
-use crate::provision::{DeclaredTenant, Provisioner};
+use crate::provision::{DeclaredTenants, Provisioner};
 use crate::server::listeners::server_config;
 use crate::store::tools::diagnostics::DiagnosisLevel;
 use crate::telemetry::{self, LogControl, filter};
@@ -23,11 +23,11 @@ pub struct Reload {
     pub started: Config,
     pub log: LogControl,
     /// The handles of a server; `None` for a worker.
-    pub server: Option<OfServer>,
+    pub server: Option<ServerHandles>,
 }
 
 /// The handles to change a running server.
-pub struct OfServer {
+pub struct ServerHandles {
     /// The certificate of the main listener, if it has TLS.
     pub tls: Option<RustlsConfig>,
 }
@@ -37,21 +37,21 @@ impl Reload {
     #[cfg(unix)]
     pub async fn run(mut self, app: App, mut hangups: tokio::signal::unix::Signal) {
         while hangups.recv().await.is_some() {
-            self.once(&app).await;
+            self.reload(&app).await;
         }
     }
 
     /// Reloads everything that can change without a restart.
-    async fn once(&mut self, app: &App) {
+    async fn reload(&mut self, app: &App) {
         let config = match Config::load(&self.sources) {
             Ok(config) => config,
             Err(error) => {
-                refused("configuration", format_args!("{error:#}"));
+                log_failure("configuration", format_args!("{error:#}"));
                 // The files named at the start are reloaded even if the configuration is invalid.
                 self.started.clone()
             }
         };
-        self.name_the_others(&config);
+        self.log_restart_settings(&config);
         if let Some(server) = &self.server {
             server.reload_certificate(app, &config);
             reload_tenants(app, &config).await;
@@ -60,7 +60,7 @@ impl Reload {
     }
 
     /// Logs the settings that differ from those at the start and need a restart.
-    fn name_the_others(&self, config: &Config) {
+    fn log_restart_settings(&self, config: &Config) {
         let settings = |config: &Config| serde_json::to_value(config).unwrap_or_default();
         let (mut before, mut now) = (settings(&self.started), settings(config));
         for settings in [&mut before, &mut now] {
@@ -91,12 +91,12 @@ impl Reload {
         match self.log.set_level(level) {
             Ok(()) if !is_heard => say(),
             Ok(()) => {}
-            Err(error) => refused("log.level", error),
+            Err(error) => log_failure("log.level", error),
         }
     }
 }
 
-impl OfServer {
+impl ServerHandles {
     /// Replaces the certificate and its key. The old ones stay if the new ones cannot be used.
     fn reload_certificate(&self, app: &App, config: &Config) {
         let (Some(handle), Some(files)) = (&self.tls, &config.tls) else { return };
@@ -105,14 +105,14 @@ impl OfServer {
                 handle.reload_from_config(made);
                 tracing::info!(what = "tls", file = %files.cert_file.display(), "reloaded");
                 match tls::validity(&files.cert_file) {
-                    Ok((_, end)) => telemetry::certificate_expires(end),
-                    Err(error) => refused("tls.cert_file", format_args!("{error:#}")),
+                    Ok((_, end)) => telemetry::publish_certificate_expiry(end),
+                    Err(error) => log_failure("tls.cert_file", format_args!("{error:#}")),
                 }
                 warn_of_certificates(app, config);
             }
             Err(unusable) => {
                 for (what, error) in &unusable {
-                    refused(what, format_args!("{error:#}"));
+                    log_failure(what, format_args!("{error:#}"));
                 }
             }
         }
@@ -128,18 +128,18 @@ async fn reload_tenants(app: &App, config: &Config) {
         clock: Arc::clone(&app.clock),
         ids: Arc::clone(&app.ids),
     };
-    let applied = match DeclaredTenant::read(file) {
+    let applied = match DeclaredTenants::read(file) {
         Ok(wanted) => provisioner.apply(wanted).await.map_err(anyhow::Error::from),
         Err(error) => Err(error),
     };
     match applied {
         Ok(()) => tracing::info!(what = "tenants", file = %file.display(), "reloaded"),
-        Err(error) => refused("tenants", format_args!("{error:#}")),
+        Err(error) => log_failure("tenants", format_args!("{error:#}")),
     }
 }
 
 /// Logs that a part was not reloaded.
-fn refused(what: &str, error: impl Display) {
+fn log_failure(what: &str, error: impl Display) {
     tracing::error!(what, %error, "not reloaded: what was loaded before stays");
 }
 

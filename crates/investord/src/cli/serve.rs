@@ -8,11 +8,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use super::checks::{self, ReadyToServe};
-use super::reload::{OfServer, Reload, warn_of_certificates};
+use super::reload::{Reload, ServerHandles, warn_of_certificates};
 use super::{Location, ServerOptions, lock, process, provisioner, risks};
 use crate::app::{App, Mode};
 use crate::config::{Config, PASSWORDS, Risk, Sources};
-use crate::provision::{DeclaredTenant, Provisioner};
+use crate::provision::{DeclaredTenants, Provisioner};
 use crate::server::{self, Listeners};
 use crate::store::encryption::MasterKey;
 use crate::store::{self, Database, Store, tenants};
@@ -43,7 +43,7 @@ impl Serve {
         let mut sources = self.location.sources();
         self.listen.add_to(&mut sources.command_line);
         let config = Config::load(&sources)?;
-        let started = Started::new(config, Mode::Production)?;
+        let started = PreparedServer::new(config, Mode::Production)?;
         started.serve(!self.no_worker, Some(sources), |config| {
             println!("investord serves on {}", config.listen);
             println!("operators are answered on {}", config.operator_address());
@@ -67,7 +67,7 @@ impl Worker {
     pub fn run(self) -> anyhow::Result<()> {
         let sources = self.location.sources();
         let mut config = Config::load(&sources)?;
-        let (master_key, metrics) = checks::of_worker(&config).for_worker()?;
+        let (master_key, metrics) = checks::check_worker(&config).for_worker()?;
         let log = telemetry::start_log(&config.log)?;
         process::prepare(&mut config.limits);
         let provisioner = open(master_key, &config)?;
@@ -84,7 +84,7 @@ impl Worker {
                 "working"
             );
             println!("investord works on {}", app.config.database()?);
-            let outcome = server::work(app, metrics, stopped()).await;
+            let outcome = server::work(app, metrics, wait_for_stop()).await;
             reloads.inspect(JoinHandle::abort);
             outcome
         })
@@ -92,18 +92,18 @@ impl Worker {
 }
 
 /// A server that has opened its database and bound its addresses, but does not serve yet.
-pub struct Started {
+pub struct PreparedServer {
     pub provisioner: Provisioner,
     pub config: Config,
     /// The configuration with the addresses in their configured form, to be compared after SIGHUP.
     written: Config,
-    tenants: Option<DeclaredTenant>,
+    tenants: Option<DeclaredTenants>,
     listeners: Listeners,
     log: LogControl,
     mode: Mode,
 }
 
-impl Started {
+impl PreparedServer {
     /// Checks the configuration, starts the log and opens the database.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Started {
         let written = config.clone();
         // The checks come first, so that a refused start creates no files.
         let ReadyToServe { master_key, tenants, listeners } =
-            checks::of_server(&mut config, mode).for_server()?;
+            checks::check_server(&mut config, mode).for_server()?;
         let log = telemetry::start_log(&config.log)?;
         process::prepare(&mut config.limits);
         let provisioner = open(master_key, &config)?;
@@ -135,13 +135,13 @@ impl Started {
         let Self { provisioner, config, written, tenants, listeners, log, mode } = self;
         runtime()?.block_on(async {
             let app = app(provisioner, config, tenants, mode).await?;
-            let server = Some(OfServer { tls: listeners.tls.clone() });
+            let server = Some(ServerHandles { tls: listeners.tls.clone() });
             let reload = sources.map(|sources| Reload { sources, started: written, log, server });
             let reloads = reload.map(|reload| reload_on_hangup(&app, reload)).transpose()?.flatten();
-            say_what_is_served(&app, worker).await?;
+            log_start(&app, worker).await?;
             ready(&app.config);
             let store = app.store.clone();
-            let outcome = server::run(app, listeners, worker, stopped()).await;
+            let outcome = server::run(app, listeners, worker, wait_for_stop()).await;
             reloads.inspect(JoinHandle::abort);
             outcome?;
             store.checkpoint().await;
@@ -151,7 +151,7 @@ impl Started {
 }
 
 /// Logs version, addresses and database in one line. The listeners are bound and the database is open by then.
-async fn say_what_is_served(app: &App, worker: bool) -> anyhow::Result<()> {
+async fn log_start(app: &App, worker: bool) -> anyhow::Result<()> {
     let config = &app.config;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -186,7 +186,7 @@ async fn models(store: &Store) -> anyhow::Result<String> {
 fn open(master_key: MasterKey, config: &Config) -> anyhow::Result<Provisioner> {
     let database = config.database()?;
     if let Database::Sqlite(file) = &database {
-        lock::serve_alone(file)?;
+        lock::lock_for_serving(file)?;
     }
     Ok(provisioner(master_key, Store::open(&database)?))
 }
@@ -195,7 +195,7 @@ fn open(master_key: MasterKey, config: &Config) -> anyhow::Result<Provisioner> {
 async fn app(
     provisioner: Provisioner,
     config: Config,
-    wanted: Option<DeclaredTenant>,
+    wanted: Option<DeclaredTenants>,
     mode: Mode,
 ) -> anyhow::Result<App> {
     let tenants = provisioner.store.read("tenants.all", tenants::all).await?;
@@ -234,7 +234,7 @@ fn reload_on_hangup(_: &App, _: Reload) -> anyhow::Result<Option<JoinHandle<()>>
 }
 
 /// Waits for Ctrl-C or SIGTERM.
-async fn stopped() {
+async fn wait_for_stop() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

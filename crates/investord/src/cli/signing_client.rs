@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A token that is stored beside the profile until it expires.
 #[derive(Serialize, Deserialize)]
-struct KeptToken {
+struct StoredToken {
     url: String,
     client_id: String,
     scopes: Vec<String>,
@@ -33,7 +33,7 @@ struct KeptToken {
 
 /// The response to a token request (RFC 6749 section 5.1).
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenResponse {
     access_token: String,
     expires_in: i64,
 }
@@ -126,7 +126,7 @@ impl SigningClient {
         let Profile { url, client_id, client_secret, scopes, .. } = &self.profile;
         let now = SystemClock::default().now().as_second();
         let known =
-            std::fs::read(&self.kept).ok().and_then(|text| serde_json::from_slice::<KeptToken>(&text).ok());
+            std::fs::read(&self.kept).ok().and_then(|text| serde_json::from_slice::<StoredToken>(&text).ok());
         if let Some(token) = known
             && (&token.url, &token.client_id, &token.scopes) == (url, client_id, scopes)
             && token.until - TOKEN_MARGIN > now
@@ -148,8 +148,8 @@ impl SigningClient {
         if !status.is_success() {
             bail!("no access token: {status}\n{body}");
         }
-        let token: TokenAnswer = serde_json::from_str(&body).context("the answer to the token request")?;
-        let keep = KeptToken {
+        let token: TokenResponse = serde_json::from_str(&body).context("the answer to the token request")?;
+        let keep = StoredToken {
             url: url.clone(),
             client_id: client_id.clone(),
             scopes: scopes.clone(),
@@ -181,7 +181,7 @@ impl SigningClient {
             eprintln!(
                 "> {method} {url}\n\nsignature base ({}):\n{}\n",
                 self.version.profile().name,
-                redacted(&signed.base)
+                redact(&signed.base)
             );
             eprintln!("> signature-input: {}\n> signature: {}", signed.signature_input, signed.signature);
         }
@@ -196,7 +196,7 @@ impl SigningClient {
 }
 
 /// Removes the access token from a signature base, because users paste the output into tickets.
-fn redacted(base: &str) -> String {
+fn redact(base: &str) -> String {
     let lines = base.lines().map(|line| match line.find("Bearer ") {
         Some(at) if line.trim_start_matches('"').starts_with("authorization") => {
             format!("{}Bearer …", &line[..at])

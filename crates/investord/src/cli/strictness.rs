@@ -29,14 +29,14 @@ enum StrictnessVerdict {
 /// # Errors
 ///
 /// Fails if the counts cannot be read.
-pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
+pub fn diagnose(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
     let (mut ready, mut not_ready, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for tenant in tenants::all(tx)?.into_iter().filter(|tenant| !tenant.settings.strict_signatures) {
         let mut counts = Vec::new();
         for client in tenants::clients_of(tx, tenant.number)? {
             counts.extend(signature_counts::of_client(tx, client.id)?.map(|count| (client.id, count)));
         }
-        match of_tenant(&counts, now) {
+        match verdict_of_tenant(&counts, now) {
             StrictnessVerdict::Ready => ready.push(tenant.name),
             StrictnessVerdict::NotReady(why) => not_ready.push(format!("{} ({why})", tenant.name)),
             StrictnessVerdict::Unknown => unknown.push(tenant.name),
@@ -49,14 +49,14 @@ pub fn judge(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
     ]
     .into_iter()
     .filter(|(_, tenants)| !tenants.is_empty())
-    .map(|(what, tenants)| format!("{what}: {}", some(&tenants)))
+    .map(|(what, tenants)| format!("{what}: {}", list_shortened(&tenants)))
     .collect();
     let found = if found.is_empty() { "demanded by all tenants".to_owned() } else { found.join("; ") };
     Ok(finding(DiagnosisLevel::Good, "strict_signatures", found))
 }
 
 /// Decides from the counts of its clients whether a tenant is ready.
-fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> StrictnessVerdict {
+fn verdict_of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> StrictnessVerdict {
     let recent = |at: Timestamp| now.duration_since(at) < QUIET;
     let refused = counts.iter().find_map(|(client, count)| {
         let (at, reason) = count.last_refused.as_ref().filter(|(at, _)| recent(*at))?;
@@ -72,7 +72,7 @@ fn of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> StrictnessVer
 }
 
 /// Lists the first names, and the number of the others.
-fn some(names: &[String]) -> String {
+fn list_shortened(names: &[String]) -> String {
     let first = names[..names.len().min(MOST_NAMED)].join(", ");
     match names.len().saturating_sub(MOST_NAMED) {
         0 => first,
@@ -102,7 +102,7 @@ mod tests {
                 (Uuid::nil(), SignatureCount { since, last_at, taken: 1, refused: 1, last_refused })
             })
             .collect();
-        of_tenant(&counts, ago(0))
+        verdict_of_tenant(&counts, ago(0))
     }
 
     #[test]

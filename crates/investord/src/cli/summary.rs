@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::table::{self, age, cell, wrapped};
+use super::table::{self, age, cell, wrap};
 use crate::domain::users::history::differences;
 
 /// Formats a user: person, status, the reasons for an inactive status, and open work.
@@ -14,19 +14,19 @@ pub fn user(shown: &Value) -> String {
         cell(&user["last_name"]),
         cell(&user["birth_date"]),
         cell(&user["nationalities"]),
-        wrapped(&address(user)),
+        wrap(&address(user)),
         cell(&user["id"]),
         cell(&user["status"]),
         cell(&shown["status_since"]),
     );
     let reasons: Vec<String> = items(&shown["not_active_because"])
-        .map(|reason| wrapped(&format!("- {}", cell(&reason["says"]))))
+        .map(|reason| wrap(&format!("- {}", cell(&reason["says"]))))
         .collect();
     if !reasons.is_empty() {
         text += &["\nNot active because\n", &reasons.join("\n"), "\n"].concat();
     }
     text += &identification(shown);
-    text += &possessions(shown);
+    text += &accounts_and_jobs(shown);
     text.trim_end().to_owned()
 }
 
@@ -50,7 +50,7 @@ fn identification(shown: &Value) -> String {
             ("type", |one| cell(&one["type"])),
             ("status", |one| cell(&one["status"])),
             ("since", |one| cell(&one["created_at"])),
-            ("decided by", decided),
+            ("decided by", format_decision),
         ],
     );
     let open: Value =
@@ -77,7 +77,7 @@ fn identification(shown: &Value) -> String {
 }
 
 /// Formats the account groups, accounts and pending jobs of a user.
-fn possessions(shown: &Value) -> String {
+fn accounts_and_jobs(shown: &Value) -> String {
     let accounts: &[Column] = &[
         ("id", |one| cell(&one["id"])),
         ("type", |one| cell(&one["type"])),
@@ -145,7 +145,7 @@ fn findings(identifier: &Value) -> String {
 }
 
 /// Formats the author and the reason of a decision about a check.
-fn decided(check: &Value) -> String {
+fn format_decision(check: &Value) -> String {
     match (check["decided_by"].as_str(), check["reason"].as_str()) {
         (Some(by), Some(reason)) => format!("{by}: {reason}"),
         (Some(by), None) => by.to_owned(),
@@ -160,7 +160,8 @@ pub fn history(events: &Value) -> String {
         let what = object["action"].as_str().map_or_else(|| cell(&event["type"]), str::to_owned);
         let reason =
             event["reason"].as_str().or(object["reason"].as_str()).map(|text| format!("reason: {text}"));
-        let changes = items(&event["changes"]).map(|one| changed(&one["member"], &one["old"], &one["new"]));
+        let changes =
+            items(&event["changes"]).map(|one| format_change(&one["member"], &one["old"], &one["new"]));
         let details: Vec<String> = reason.into_iter().chain(changes).collect();
         vec![cell(&event["created_at"]), what, cell(&event["actor"]), details.join("\n")]
     });
@@ -169,7 +170,7 @@ pub fn history(events: &Value) -> String {
 }
 
 /// Formats a changed member.
-fn changed(member: &Value, old: &Value, new: &Value) -> String {
+fn format_change(member: &Value, old: &Value, new: &Value) -> String {
     format!("{}: {} → {}", cell(member), cell(old), cell(new))
 }
 
@@ -179,7 +180,7 @@ pub fn action(done: &Value) -> String {
     let why = done["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
     let changes = differences(&done["old"], &done["new"]).into_iter();
     let changes = changes.map(|one| format!("  {}: {} → {}", one.member, cell(&one.old), cell(&one.new)));
-    let lines: Vec<String> = [by + &why].into_iter().chain(changes).map(|line| wrapped(&line)).collect();
+    let lines: Vec<String> = [by + &why].into_iter().chain(changes).map(|line| wrap(&line)).collect();
     lines.join("\n")
 }
 
@@ -220,7 +221,7 @@ fn review(one: &Value) -> String {
             .as_object()
             .map(|_| format!("first of two: {}", cell(&matter["review"]["proposed"]))),
     );
-    blocks.extend(lines.iter().map(|line| wrapped(line)));
+    blocks.extend(lines.iter().map(|line| wrap(line)));
     blocks.join("\n")
 }
 

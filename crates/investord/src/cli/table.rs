@@ -13,7 +13,7 @@ const WHOLE: usize = 36;
 
 /// Formats rows under a header. Cells may have several lines.
 pub fn rows(header: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = fitting();
+    let mut table = new_table();
     let whole: Vec<usize> = (0..header.len()).map(|at| longest_word(header[at], &rows, at)).collect();
     table.set_header(header.iter().copied());
     table.add_rows(rows);
@@ -44,7 +44,7 @@ pub fn of(value: &Value) -> String {
             rows(&header, objects.map(|object| object.values().map(cell).collect()).collect())
         }
         Value::Object(object) => {
-            let mut table = fitting();
+            let mut table = new_table();
             for (name, value) in object {
                 table.add_row([name.clone(), cell(value)]);
             }
@@ -55,8 +55,8 @@ pub fn of(value: &Value) -> String {
 }
 
 /// Breaks a long line between its words.
-pub fn wrapped(line: &str) -> String {
-    let mut table = fitting();
+pub fn wrap(line: &str) -> String {
+    let mut table = new_table();
     table.add_row([line]);
     if let Some(column) = table.column_mut(0) {
         column.set_padding((0, 0));
@@ -65,7 +65,7 @@ pub fn wrapped(line: &str) -> String {
 }
 
 /// Creates a table with the width of the terminal, within the limits.
-fn fitting() -> Table {
+fn new_table() -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
     let width = table.width().unwrap_or(WIDEST).clamp(NARROWEST, WIDEST);
@@ -120,7 +120,7 @@ mod tests {
         let object = of(&json!({ "id": id, "what": sentence, "nothing": null }));
         assert!(object.lines().all(|line| line.chars().count() <= usize::from(WIDEST)), "{object}");
         assert_eq!(of(&json!([])), "none");
-        let wrapped = wrapped(&format!("- {sentence}"));
+        let wrapped = wrap(&format!("- {sentence}"));
         assert!(wrapped.starts_with("- a sentence of"), "{wrapped}");
         assert!(wrapped.lines().all(|line| line.chars().count() <= usize::from(WIDEST)), "{wrapped}");
     }

@@ -135,7 +135,7 @@ impl UserCommand {
                 }
                 let path = format!("{}/users?{}", server.tenant().await?, query.finish());
                 let found = server.send(Method::GET, &path, None).await?;
-                server.show(&found, |found| super::table::of(&brief(found)));
+                server.show(&found, |found| super::table::of(&list_columns(found)));
             }
             UserCommand::Show { id, server } => {
                 let path = format!("{}/users/{id}", server.tenant().await?);
@@ -164,7 +164,7 @@ impl UserCommand {
 }
 
 /// Reduces users to the members by which an operator distinguishes them.
-fn brief(found: &Value) -> Value {
+fn list_columns(found: &Value) -> Value {
     let names = ["id", "first_name", "last_name", "birth_date", "status", "created_at"];
     let rows = found.as_array().into_iter().flatten();
     rows.map(|user| names.iter().map(|name| ((*name).to_owned(), user[*name].clone())).collect::<Value>())

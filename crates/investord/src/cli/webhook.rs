@@ -103,16 +103,18 @@ impl WebhookCommand {
         let (action, MendArgs { id, reason, server }, package, from) = match self {
             WebhookCommand::List { server } => {
                 let all = get(&server, "/webhooks").await?;
-                server.show(&all, |all| table::of(&brief(all)));
+                server.show(&all, |all| table::of(&list_columns(all)));
                 return Ok(());
             }
-            WebhookCommand::Show { id, server } => return shown(&server, &format!("/webhooks/{id}")).await,
+            WebhookCommand::Show { id, server } => {
+                return print_resource(&server, &format!("/webhooks/{id}")).await;
+            }
             WebhookCommand::Packages { id, before, server } => {
                 let before = before.map(|number| format!("?before={number}")).unwrap_or_default();
-                return shown(&server, &format!("/webhooks/{id}/packages{before}")).await;
+                return print_resource(&server, &format!("/webhooks/{id}/packages{before}")).await;
             }
             WebhookCommand::Package { id, number, server } => {
-                return shown(&server, &format!("/webhooks/{id}/packages/{number}")).await;
+                return print_resource(&server, &format!("/webhooks/{id}/packages/{number}")).await;
             }
             WebhookCommand::History { id, server } => {
                 let path = format!("{}/webhooks/{id}/history", server.tenant().await?);
@@ -147,13 +149,13 @@ async fn get(server: &OperatorServer, path: &str) -> anyhow::Result<Value> {
 }
 
 /// Requests a resource of the tenant and prints it.
-async fn shown(server: &OperatorServer, path: &str) -> anyhow::Result<()> {
+async fn print_resource(server: &OperatorServer, path: &str) -> anyhow::Result<()> {
     server.show(&get(server, path).await?, table::of);
     Ok(())
 }
 
 /// Reduces webhooks to the members by which an operator distinguishes them.
-fn brief(all: &Value) -> Value {
+fn list_columns(all: &Value) -> Value {
     let rows = all.as_array().into_iter().flatten();
     rows.map(|webhook| {
         let delivery = &webhook["delivery"];

@@ -1,7 +1,7 @@
 //! Account groups and the accounts in them.
 //!
-//! Bodies, statuses and bounds follow the reference pages "Account Groups" and "Accounts"; what they leave open is in
-//! `docs/choices.md`.
+//! Bodies, statuses and bounds follow the reference pages "Account Groups" and "Accounts"; the points that they leave
+//! open are in `docs/choices.md`.
 
 use std::str::FromStr;
 
@@ -89,13 +89,13 @@ pub static CREATE_ACCOUNT: ObjectSchema =
     ObjectSchema { name: "CreateAccount", fields: &[USER_ID, GROUP_ID, ACCOUNT_TYPE, NAME.optional()] };
 /// The body of `PATCH /accounts/{account_id}`.
 pub static UPDATE_ACCOUNT: ObjectSchema = ObjectSchema { name: "UpdateAccount", fields: &[NAME.optional()] };
-/// A group as it is answered.
+/// A group in responses.
 pub static GROUP: [Field; 7] =
     [ID, CREATED_AT, UPDATED_AT, USERS, STATUS, GROUP_TYPE, SECURITIES_ACCOUNT_NUMBER];
-/// An account as it is answered, but for the number.
+/// An account in responses, without the number.
 pub static ACCOUNT: [Field; 8] = [ID, CREATED_AT, UPDATED_AT, GROUP_ID, ACCOUNT_TYPE, USERS, NAME, STATUS];
 
-/// Why a group is closed, if the client says.
+/// The reasons that a client may give for the closure of a group.
 pub const CLOSURE_REASONS: &[&str] = &[
     "dunning",
     "power_of_attorney",
@@ -106,6 +106,7 @@ pub const CLOSURE_REASONS: &[&str] = &[
     "user_initiated",
 ];
 
+/// The status of an account resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountStatus {
     PendingApproval,
@@ -116,6 +117,7 @@ pub enum AccountStatus {
 }
 
 impl AccountStatus {
+    /// All statuses.
     pub const ALL: [AccountStatus; 5] = [
         AccountStatus::PendingApproval,
         AccountStatus::Active,
@@ -124,6 +126,7 @@ impl AccountStatus {
         AccountStatus::Locked,
     ];
 
+    /// Returns the name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             AccountStatus::PendingApproval => "PENDING_APPROVAL",
@@ -144,7 +147,7 @@ impl FromStr for AccountStatus {
     }
 }
 
-/// A group or an account: whatever has a life of this kind.
+/// An account resource: a group or an account, which have the same life cycle.
 #[derive(Clone, Debug)]
 pub struct AccountResource<T> {
     pub id: Uuid,
@@ -155,10 +158,12 @@ pub struct AccountResource<T> {
     pub content: T,
 }
 
+/// An account group of a user.
 pub type AccountGroup = AccountResource<GroupDetails>;
+/// An account in a group.
 pub type Account = AccountResource<SingleAccountDetails>;
 
-/// What is kept of a group.
+/// The stored details of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupDetails {
     #[serde(rename = "type")]
@@ -167,7 +172,7 @@ pub struct GroupDetails {
     pub closure_reason: Option<String>,
 }
 
-/// What is kept of an account.
+/// The stored details of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SingleAccountDetails {
     pub account_group_id: Uuid,
@@ -178,16 +183,18 @@ pub struct SingleAccountDetails {
     pub name: String,
 }
 
-/// What makes a group differ from an account.
+/// The differences between groups and accounts.
 pub trait AccountDetails: Clone + Serialize + DeserializeOwned + Send + 'static {
+    /// The name in messages.
     const NOUN: &'static str;
+    /// The events of the life cycle.
     const EVENTS: LifecycleEvents;
 
-    /// As it is answered.
+    /// Returns the resource for a response.
     fn view(resource: &AccountResource<Self>) -> Value;
 }
 
-/// The events of a life.
+/// The events of a life cycle.
 pub struct LifecycleEvents {
     pub created: EventType,
     pub activated: EventType,
@@ -244,7 +251,7 @@ impl AccountDetails for SingleAccountDetails {
 }
 
 impl<T: AccountDetails> AccountResource<T> {
-    /// Opens one for a user; it can be used as soon as the user is active.
+    /// Opens a resource for a user and returns it with the events. It can be used as soon as the user is active.
     pub fn open(id: Uuid, user: &User, now: Timestamp, content: T) -> (Self, Vec<EventType>) {
         let (user_id, status) = (user.id, AccountStatus::PendingApproval);
         let mut new = Self { id, user_id, created_at: now, updated_at: now, status, content };
@@ -252,7 +259,7 @@ impl<T: AccountDetails> AccountResource<T> {
         (new, std::iter::once(T::EVENTS.created).chain(activated).collect())
     }
 
-    /// Opens what has waited for its user.
+    /// Activates a resource that waits for its user, and returns the event.
     pub fn activate(&mut self, now: Timestamp) -> Option<EventType> {
         match self.status {
             AccountStatus::PendingApproval => {
@@ -265,7 +272,7 @@ impl<T: AccountDetails> AccountResource<T> {
         }
     }
 
-    /// Begins to close it; none if its status does not allow that.
+    /// Begins to close the resource and returns the event, or `None` if its status does not allow that.
     pub fn close(&mut self, now: Timestamp) -> Option<EventType> {
         match self.status {
             AccountStatus::PendingApproval | AccountStatus::Active => {
@@ -275,7 +282,7 @@ impl<T: AccountDetails> AccountResource<T> {
         }
     }
 
-    /// Ends the closing of what nothing is left in.
+    /// Ends the closing of an empty resource and returns the event.
     pub fn finish_closing(&mut self, now: Timestamp) -> Option<EventType> {
         match self.status {
             AccountStatus::Closing => Some(self.set_status(AccountStatus::Closed, now, T::EVENTS.closed)),
@@ -286,7 +293,7 @@ impl<T: AccountDetails> AccountResource<T> {
         }
     }
 
-    /// Whether anything of it is left.
+    /// Returns whether the resource is not closed.
     pub fn is_open(&self) -> bool {
         self.status != AccountStatus::Closed
     }
@@ -298,7 +305,7 @@ impl<T: AccountDetails> AccountResource<T> {
 }
 
 impl Account {
-    /// Gives it another name, if that is one.
+    /// Changes the name and returns the event, or `None` if the name stays.
     pub fn rename(&mut self, name: Option<&str>, now: Timestamp) -> Option<EventType> {
         let name = name.filter(|name| *name != self.content.name)?;
         (self.content.name, self.updated_at) = (name.to_owned(), now);
@@ -306,17 +313,20 @@ impl Account {
     }
 }
 
-/// A group that is asked for.
+/// A requested group.
 #[derive(Clone, Debug)]
 pub struct NewGroup {
     pub user_id: Uuid,
     pub kind: String,
-    /// Where the client brings its own.
+    /// The client's own number, if it has one.
     pub securities_account_number: Option<String>,
 }
 
 impl NewGroup {
-    /// Reads the body of a create request.
+    /// Parses the body of a create request.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let sent = read(&CREATE_GROUP, &parse(body)?, settings, today(now))?;
         Ok(Self {
@@ -327,7 +337,7 @@ impl NewGroup {
     }
 }
 
-/// An account that is asked for.
+/// A requested account.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
     pub user_id: Uuid,
@@ -337,7 +347,10 @@ pub struct NewAccount {
 }
 
 impl NewAccount {
-    /// Reads the body of a create request.
+    /// Parses the body of a create request.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let sent = read(&CREATE_ACCOUNT, &parse(body)?, settings, today(now))?;
         Ok(Self {
@@ -348,7 +361,8 @@ impl NewAccount {
         })
     }
 
-    /// The account as it will be kept, beside the other ones of its user.
+    /// Returns the account as it will be stored. Its number follows the last one in its group, so `others` must be all
+    /// accounts of its user, closed ones among them.
     pub fn beside(&self, others: &[Account]) -> SingleAccountDetails {
         let Self { account_group_id, kind, name, .. } = self.clone();
         let numbers = others.iter().filter(|other| other.content.account_group_id == account_group_id);
@@ -357,7 +371,10 @@ impl NewAccount {
     }
 }
 
-/// Reads the body of an update: the new name, if there is one.
+/// Parses the body of an update and returns the new name, if there is one.
+///
+/// # Errors
+/// Fails with all field errors.
 pub fn parse_update(
     body: &[u8],
     settings: &TenantSettings,
@@ -366,11 +383,12 @@ pub fn parse_update(
     Ok(text(&read(&UPDATE_ACCOUNT, &parse(body)?, settings, today(now))?, "name"))
 }
 
+/// Returns a member that is a string.
 fn text(members: &Map<String, Value>, name: &str) -> Option<String> {
     members.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// Of a member that its rule has checked.
+/// Returns a member that its rule has validated as a UUID.
 fn id(members: &Map<String, Value>, name: &str) -> Uuid {
     members.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_default()
 }

@@ -9,29 +9,37 @@ use serde_json::Value;
 
 use super::suggest::did_you_mean;
 
-/// Settings of one tenant, as they stand in a tenants file, in `investord tenant set` and in the store.
+/// The settings of one tenant, in the form of a tenants file, of `investord tenant set` and of the store.
 ///
 /// An unknown key is refused everywhere; a missing one has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantSettings {
+    /// BYOL or TOL.
     pub model: OperatingModel,
-    /// Refuse signatures without nonce or with less than the documented components.
+    /// Whether signatures without nonce or with less than the documented components are refused (decision W21).
     pub strict_signatures: bool,
+    /// The treatment of unknown members of a request.
     pub unknown_members: UnknownMembers,
+    /// The requirements for activation.
     pub activation_requires: ActivationRequires,
+    /// The extent of the checks of identifiers (decision I2).
     pub identifier_checks: IdentifierChecks,
+    /// The copy of RTS 22 under which the tenant reports.
     pub regime: RegimeSetting,
+    /// The way in which data changes and checks with proof are decided.
     pub review_policy: ReviewPolicy,
+    /// The treatment of proofs that are too old or have expired.
     pub proof_validity: ProofValidity,
-    /// Whether a decision counts when a second operator confirms it.
+    /// Whether a decision counts only when a second operator confirms it.
     pub four_eyes: bool,
-    /// How long an offboarding takes at least.
+    /// Minimum duration of an offboarding, in seconds.
     pub offboarding_delay_seconds: u32,
+    /// Further conditions for the end of an offboarding.
     pub offboarding_waits_for: Vec<OffboardingWaitsFor>,
 }
 
-/// Who holds the licence: decides which members a create request must have.
+/// The holder of the licence, who decides on the required members of a create request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum OperatingModel {
@@ -42,6 +50,7 @@ pub enum OperatingModel {
     Tol,
 }
 
+/// The treatment of members that a schema does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownMembers {
@@ -50,16 +59,20 @@ pub enum UnknownMembers {
     Ignore,
 }
 
-/// What has to be there before a user may trade.
+/// The requirements that a user has to meet before trading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActivationRequires(Vec<Requirement>);
 
+/// A requirement for activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
+    /// The identifier that Annex II of RTS 22 asks for.
     Identifiers,
+    /// Passed checks of each kind.
     Checks,
+    /// Tax residencies.
     TaxResidency,
 }
 
@@ -70,27 +83,29 @@ impl Default for ActivationRequires {
 }
 
 impl ActivationRequires {
-    /// Whether this is among what is required.
+    /// Returns whether a requirement is among them.
     pub fn has(&self, requirement: Requirement) -> bool {
         self.0.contains(&requirement)
     }
 
-    /// Returns what is required, in the order of the setting.
+    /// Returns the requirements, in the order of the setting.
     pub fn iter(&self) -> impl Iterator<Item = Requirement> {
         self.0.iter().copied()
     }
 }
 
-/// How much of an identifier is checked before it is taken.
+/// The extent of the checks of an identifier before it is accepted (decision I2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IdentifierChecks {
+    /// Only a wrong form is refused; other faults become findings.
     #[default]
     Format,
+    /// Hard faults and another birth date are refused as well.
     Strict,
 }
 
-/// `EU` or `UK`: under which copy of RTS 22 the tenant reports.
+/// The copy of RTS 22 under which the tenant reports: `EU` or `UK`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RegimeSetting {
@@ -108,26 +123,31 @@ impl From<RegimeSetting> for Regime {
     }
 }
 
-/// Who decides a data change or a check that comes with proof (TOL).
+/// The way in which a data change or a check with proof is decided (TOL).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReviewPolicy {
+    /// The register decides automatically.
     #[default]
     Auto,
+    /// An operator reviews it.
     Review,
+    /// The client orders simulated outcomes, for test tenants.
     Simulate,
 }
 
-/// Whether a check fails whose proof is too old or has expired.
+/// The treatment of a check whose proof is too old or has expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProofValidity {
+    /// The check can pass.
     #[default]
     Ignore,
+    /// The check fails.
     Enforce,
 }
 
-/// What has to come before a user has left, beside the closing of all that is theirs.
+/// A condition for the end of an offboarding, beside the closing of all accounts of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OffboardingWaitsFor {
@@ -138,22 +158,22 @@ pub enum OffboardingWaitsFor {
 }
 
 impl TenantSettings {
-    /// Whether somebody looks at what comes with proof.
+    /// Returns whether an operator reviews data changes and checks with proof.
     pub fn somebody_reviews(&self) -> bool {
         self.model == OperatingModel::Tol && self.review_policy == ReviewPolicy::Review
     }
 
-    /// Whether what happens can be ordered beforehand.
+    /// Returns whether a client can order simulated outcomes.
     pub fn simulates(&self) -> bool {
         self.review_policy == ReviewPolicy::Simulate
     }
 
-    /// Whether a proof is bad because a tenant for tests has asked for that: its address ends with `/fail.zip`.
+    /// Returns whether a proof is bad by a simulated outcome: its address ends with `/fail.zip`.
     pub fn simulates_bad_proof(&self, data_download_link: Option<&str>) -> bool {
         self.simulates() && data_download_link.is_some_and(|link| link.ends_with("/fail.zip"))
     }
 
-    /// The first instant at which an offboarding that begins now may end.
+    /// Returns the first instant at which an offboarding that begins now may end.
     pub fn offboarded_not_before(&self, now: Timestamp) -> Timestamp {
         let delay = SignedDuration::from_secs(self.offboarding_delay_seconds.into());
         let delayed = now.saturating_add(delay).unwrap_or(Timestamp::MAX);
@@ -165,9 +185,10 @@ impl TenantSettings {
         delayed.max(waits_for_year.then(year_end).flatten().unwrap_or(delayed))
     }
 
-    /// These settings with one of them changed; `value` as it would stand in a tenants file.
+    /// Returns these settings with one of them changed; `value` has the form of a tenants file.
     ///
-    /// The error names the key or the values it can have.
+    /// # Errors
+    /// Fails with a message that names the key or its possible values.
     pub fn with(&self, key: &str, value: Value) -> Result<Self, String> {
         let Some((_, form)) = FORMS.iter().find(|(known, _)| *known == key) else {
             let known = || FORMS.iter().map(|(known, _)| *known);
@@ -181,7 +202,7 @@ impl TenantSettings {
     }
 }
 
-/// What the value of a setting looks like.
+/// The form of the value of a setting.
 enum Form {
     Flag,
     Seconds,
@@ -189,7 +210,7 @@ enum Form {
     Words(&'static [&'static str]),
 }
 
-/// The form of every setting.
+/// The form of every setting, so that a wrong value gets a better message than that of the deserializer.
 const FORMS: &[(&str, Form)] = &[
     ("model", Form::Word(&["BYOL", "TOL"])),
     ("strict_signatures", Form::Flag),
@@ -205,7 +226,7 @@ const FORMS: &[(&str, Form)] = &[
 ];
 
 impl Form {
-    /// Says what is wrong with a value, in words.
+    /// Checks the form of a value. Fails with the defect, in words.
     fn check(&self, value: &Value) -> Result<(), String> {
         match (self, value) {
             (Form::Flag, Value::Bool(_)) => Ok(()),
@@ -230,6 +251,7 @@ impl Form {
     }
 }
 
+/// Checks that a value is one of the known words.
 fn one_of(known: &[&str], value: &Value) -> Result<(), String> {
     let word = value.as_str();
     if word.is_some_and(|word| known.contains(&word)) {
@@ -239,7 +261,7 @@ fn one_of(known: &[&str], value: &Value) -> Result<(), String> {
     Err(format!("must be one of {}{}", known.join(", "), told.unwrap_or_default()))
 }
 
-/// Scopes that a client can be given: the union of all described versions of the API.
+/// The scopes that a client can have: the union of all described versions of the API.
 pub const SCOPES: &[&str] = &[
     "account_liquidations:admin",
     "account_liquidations:read",

@@ -32,9 +32,9 @@ use crate::store::encryption::TenantKey;
 use crate::store::{StoreError, Tx};
 
 /// Time limit until the status of a response: DNS resolution, connection and request (decision H3).
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit for the rest of a response after its status.
-const REST: Duration = Duration::from_secs(1);
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of bytes of a response that are read. Only operators and developers read them, to find an error.
 const MOST_ANSWER: usize = 16 * 1024;
 /// Time after which an idle connection is closed. It is shorter than the usual time limits of receivers: a request on a
@@ -93,7 +93,7 @@ impl Outbound {
     /// Fails if the name servers or the file of CA certificates are unusable.
     pub fn new(config: &Webhooks) -> anyhow::Result<Self> {
         let lookup = names::lookup(&config.name_servers).context("webhooks.name_servers")?;
-        Self::resolving_by(lookup, config)
+        Self::with_lookup(lookup, config)
     }
 
     /// Creates the client with another resolver function, as tests do.
@@ -101,7 +101,7 @@ impl Outbound {
     /// # Errors
     ///
     /// Fails if the file of CA certificates is unusable.
-    pub fn resolving_by(lookup: Arc<Lookup>, config: &Webhooks) -> anyhow::Result<Self> {
+    pub fn with_lookup(lookup: Arc<Lookup>, config: &Webhooks) -> anyhow::Result<Self> {
         let targets = config.targets();
         let mut client = Client::builder()
             .dns_resolver(Arc::new(PolicyResolver { targets, lookup }))
@@ -161,16 +161,16 @@ impl Outbound {
             return ReceiverResponse::none("forbidden_address");
         }
         let request = self.client.post(url).headers(headers).body(body).send();
-        match tokio::time::timeout(LIMIT, request).await {
-            Ok(Ok(response)) => heard(response).await,
-            Ok(Err(error)) => ReceiverResponse::none(reason(&error)),
+        match tokio::time::timeout(RESPONSE_TIMEOUT, request).await {
+            Ok(Ok(response)) => read_response(response).await,
+            Ok(Err(error)) => ReceiverResponse::none(failure_reason(&error)),
             Err(_) => ReceiverResponse::none("timeout"),
         }
     }
 }
 
 /// Reads a response up to the limits of time and size.
-async fn heard(mut response: reqwest::Response) -> ReceiverResponse {
+async fn read_response(mut response: reqwest::Response) -> ReceiverResponse {
     let status = response.status();
     // The status alone decides about the delivery; a truncated body does not change it.
     let outcome = if status.is_success() { DELIVERED } else { "status" };
@@ -185,12 +185,12 @@ async fn heard(mut response: reqwest::Response) -> ReceiverResponse {
             }
         }
     };
-    let _ = tokio::time::timeout(REST, rest).await;
+    let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
     ReceiverResponse { outcome, status: Some(status), headers, body: read }
 }
 
 /// Returns the reason of a missing response in one word, as it is stored with the attempt.
-fn reason(error: &reqwest::Error) -> &'static str {
+fn failure_reason(error: &reqwest::Error) -> &'static str {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<ForbiddenAddress>() {

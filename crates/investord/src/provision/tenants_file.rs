@@ -7,7 +7,7 @@ use httpsig::PublicKey;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ProvisionError, Provisioner, check_secret, checked_scopes, refuse};
+use super::{ProvisionError, Provisioner, check_scopes, check_secret, refuse};
 use crate::config::{Secret, parse_toml};
 use crate::store::Tx;
 use crate::store::tenants::{self, TenantRow};
@@ -54,7 +54,7 @@ struct KeyEntry {
 
 /// A tenants file, with all the files that it names read and parsed.
 #[derive(Clone)]
-pub struct DeclaredTenant(Vec<(String, toml::Table, Vec<DeclaredClient>)>);
+pub struct DeclaredTenants(Vec<(String, toml::Table, Vec<DeclaredClient>)>);
 
 /// A client of the file, with its secret and its keys.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ struct DeclaredClient {
     keys: Vec<(Uuid, PublicKey)>,
 }
 
-impl DeclaredTenant {
+impl DeclaredTenants {
     /// Reads a tenants file. Paths in it are relative to the file.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Provisioner {
     /// # Errors
     ///
     /// Fails, and changes nothing, if a value is invalid or an id belongs to another tenant, client or key.
-    pub async fn apply(&self, wanted: DeclaredTenant) -> Result<(), ProvisionError> {
+    pub async fn apply(&self, wanted: DeclaredTenants) -> Result<(), ProvisionError> {
         let this = self.clone();
         self.store.write_serializable("tenants.apply", move |tx| this.apply_all(tx, &wanted)).await
     }
@@ -134,7 +134,7 @@ impl Provisioner {
     /// # Errors
     ///
     /// Fails if [`Provisioner::apply`] would fail.
-    pub async fn rehearse(&self, wanted: DeclaredTenant) -> Result<(), ProvisionError> {
+    pub async fn dry_run(&self, wanted: DeclaredTenants) -> Result<(), ProvisionError> {
         let this = self.clone();
         let rehearsal = move |tx: &Tx<'_>| {
             this.apply_all(tx, &wanted)?;
@@ -148,7 +148,7 @@ impl Provisioner {
     }
 
     /// Applies the file within a transaction.
-    fn apply_all(&self, tx: &Tx<'_>, wanted: &DeclaredTenant) -> Result<(), ProvisionError> {
+    fn apply_all(&self, tx: &Tx<'_>, wanted: &DeclaredTenants) -> Result<(), ProvisionError> {
         for (name, settings, clients) in &wanted.0 {
             let tenant = self.apply_tenant(tx, name, settings)?;
             for client in clients {
@@ -198,7 +198,7 @@ impl Provisioner {
                 return refuse(format!("client {id} belongs to another tenant than '{}'", tenant.name));
             }
             Some(client) => {
-                let (scopes, key) = (checked_scopes(scopes)?, self.key_of(tx, tenant.number)?);
+                let (scopes, key) = (check_scopes(scopes)?, self.open_tenant_key(tx, tenant.number)?);
                 check_secret(secret)?;
                 let mac = key.secret_mac(id, &secret.0);
                 let changed = client.declared.as_ref() != Some(&mac);

@@ -37,7 +37,7 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nc
 
 /// Acceptor that enforces the connection limits and the time limits of a connection.
 #[derive(Clone)]
-pub struct Limited<A> {
+pub struct LimitedAcceptor<A> {
     /// Acceptor of the next layer: TLS, or none.
     inner: A,
     app: App,
@@ -48,7 +48,7 @@ pub struct Limited<A> {
     announced: bool,
 }
 
-impl<A> Limited<A> {
+impl<A> LimitedAcceptor<A> {
     /// Creates an acceptor that sends a 503 to refused connections and ignores the PROXY protocol.
     pub fn new(inner: A, app: &App, connections: Connections) -> Self {
         Self { inner, app: app.clone(), connections, says_why: true, announced: false }
@@ -82,7 +82,11 @@ impl<A> Limited<A> {
 
     /// Reads the header of the PROXY protocol. Exchanges the place of the proxy for a place of the announced address,
     /// so that the limit per address applies to clients and not to the proxy.
-    async fn announced(&self, stream: &mut TcpStream, place: Place) -> io::Result<(Place, Option<IpAddr>)> {
+    async fn read_proxy_header(
+        &self,
+        stream: &mut TcpStream,
+        place: Place,
+    ) -> io::Result<(Place, Option<IpAddr>)> {
         let limit = Duration::from_secs(self.app.config.limits.first_request_seconds);
         let read = tokio::time::timeout(limit, proxy_protocol::read(stream)).await?;
         let client = read.inspect_err(|error| {
@@ -97,15 +101,15 @@ impl<A> Limited<A> {
     }
 }
 
-impl<A, S> Accept<TcpStream, S> for Limited<A>
+impl<A, S> Accept<TcpStream, S> for LimitedAcceptor<A>
 where
-    A: Accept<TcpStream, Noticed<S>> + Clone + Send + Sync + 'static,
+    A: Accept<TcpStream, FirstRequestService<S>> + Clone + Send + Sync + 'static,
     A::Future: Send + 'static,
     A::Stream: AsyncRead + AsyncWrite + Send,
     A::Service: Send,
     S: Send + 'static,
 {
-    type Stream = Bound<A::Stream>;
+    type Stream = TimedConnection<A::Stream>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
@@ -125,10 +129,10 @@ where
             let (mut place, is_proxy) = placed?;
             let mut client = None;
             if this.announced && is_proxy {
-                (place, client) = this.announced(&mut stream, place).await?;
+                (place, client) = this.read_proxy_header(&mut stream, place).await?;
             }
             let asked = Arc::new(AtomicBool::new(false));
-            let service = Noticed { inner: service, asked: Arc::clone(&asked), client };
+            let service = FirstRequestService { inner: service, asked: Arc::clone(&asked), client };
             let (stream, service) = this.inner.accept(stream, service).await?;
             let mut stream = Box::pin(TimeoutStream::new(stream));
             let config = &this.app.config;
@@ -136,18 +140,18 @@ where
             let unread = Duration::from_secs(config.limits.unread_seconds);
             stream.as_mut().set_read_timeout_pinned(Some(idle));
             stream.as_mut().set_write_timeout_pinned(Some(unread));
-            Ok((Bound { stream, first: Some((Box::pin(first), asked)), _place: place }, service))
+            Ok((TimedConnection { stream, first: Some((Box::pin(first), asked)), _place: place }, service))
         })
     }
 }
 
 /// The client's address as a trusted proxy announced it before the first byte of the connection.
 #[derive(Clone, Copy)]
-pub struct Announced(pub IpAddr);
+pub struct AnnouncedClient(pub IpAddr);
 
 /// Service that records the arrival of the first request and attaches the announced client address to every request.
 #[derive(Clone)]
-pub struct Noticed<S> {
+pub struct FirstRequestService<S> {
     inner: S,
     /// Whether the first request has arrived; shared with the [`Bound`] connection.
     asked: Arc<AtomicBool>,
@@ -155,7 +159,7 @@ pub struct Noticed<S> {
     client: Option<IpAddr>,
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
+impl<S: Service<Request<B>>, B> Service<Request<B>> for FirstRequestService<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -167,7 +171,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         self.asked.store(true, Ordering::Relaxed);
         if let Some(client) = self.client {
-            request.extensions_mut().insert(Announced(client));
+            request.extensions_mut().insert(AnnouncedClient(client));
         }
         self.inner.call(request)
     }
@@ -175,7 +179,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Noticed<S> {
 
 /// Connection that ends when its peer is silent. The time limits of the HTTP layer start with the first bytes of a
 /// request, and do not cover a peer that does not read its response.
-pub struct Bound<S> {
+pub struct TimedConnection<S> {
     stream: Pin<Box<TimeoutStream<S>>>,
     /// Deadline of the first request and whether it has arrived; `None` after its arrival.
     first: Option<(Pin<Box<Sleep>>, Arc<AtomicBool>)>,
@@ -183,7 +187,7 @@ pub struct Bound<S> {
     _place: Place,
 }
 
-impl<S: AsyncRead + AsyncWrite> AsyncRead for Bound<S> {
+impl<S: AsyncRead + AsyncWrite> AsyncRead for TimedConnection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -204,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Bound<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite> AsyncWrite for Bound<S> {
+impl<S: AsyncRead + AsyncWrite> AsyncWrite for TimedConnection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.stream.as_mut().poll_write(cx, buf)
     }

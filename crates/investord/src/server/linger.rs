@@ -28,17 +28,17 @@ pub async fn linger(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (returns, mut returned) = channel();
-    let lend = |body| Body::new(Lent { body: Some(body), returns: Some(returns) });
+    let lend = |body| Body::new(ReturnedBody { body: Some(body), returns: Some(returns) });
     let response = next.run(request.map(lend)).await;
     if let Ok(body) = returned.try_recv() {
         // Beyond the limit of time or size the connection is cut nevertheless.
-        let _ = tokio::time::timeout(PATIENCE, throw_away(body)).await;
+        let _ = tokio::time::timeout(PATIENCE, discard(body)).await;
     }
     response
 }
 
 /// Reads and discards a body of at most [`MOST`] bytes.
-async fn throw_away(mut body: Body) {
+async fn discard(mut body: Body) {
     if body.size_hint().lower() > MOST as u64 {
         return;
     }
@@ -52,12 +52,12 @@ async fn throw_away(mut body: Body) {
 }
 
 /// Request body that returns to [`linger`] if the handler drops it before its end.
-struct Lent {
+struct ReturnedBody {
     body: Option<Body>,
     returns: Option<Sender<Body>>,
 }
 
-impl Drop for Lent {
+impl Drop for ReturnedBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream())
             && let Some(returns) = self.returns.take()
@@ -67,7 +67,7 @@ impl Drop for Lent {
     }
 }
 
-impl HttpBody for Lent {
+impl HttpBody for ReturnedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

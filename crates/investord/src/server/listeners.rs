@@ -61,11 +61,11 @@ impl Listeners {
             return Err(unusable);
         };
         let listeners = Self { clients, operators, metrics, tls };
-        listeners.note_addresses(config).map_err(|error| vec![("listen", error.into())])?;
+        listeners.store_addresses(config).map_err(|error| vec![("listen", error.into())])?;
         Ok(listeners)
     }
 
-    fn note_addresses(&self, config: &mut Config) -> io::Result<()> {
+    fn store_addresses(&self, config: &mut Config) -> io::Result<()> {
         config.listen = self.clients.local_addr()?.into();
         config.operator_listen = Some(self.operators.local_addr()?.into());
         config.metrics_listen = Some(self.metrics.local_addr()?.into());
@@ -99,7 +99,7 @@ pub fn server_config(files: &Tls) -> Result<Arc<ServerConfig>, Vec<Unusable>> {
             return Err(faults.into_iter().filter_map(|(what, error)| Some((what, error?))).collect());
         }
     };
-    let certified = certified(certificates, key, files)?;
+    let certified = match_key(certificates, key, files)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| vec![("tls", anyhow::Error::from(error))])?;
@@ -125,7 +125,7 @@ pub fn certificates(files: &Tls) -> anyhow::Result<Vec<CertificateDer<'static>>>
 }
 
 /// Combines the chain with its key and compares the public keys.
-fn certified(
+fn match_key(
     certificates: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     files: &Tls,

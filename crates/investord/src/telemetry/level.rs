@@ -9,7 +9,7 @@ use crate::domain::suggest::did_you_mean;
 /// The levels, from the fewest to the most lines.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// The level of targets that no directive names.
-const OTHERWISE: &str = "info";
+const DEFAULT_LEVEL: &str = "info";
 /// The crates that log; the first one is this crate.
 const CRATES: [&str; 15] = [
     "investord",
@@ -84,7 +84,7 @@ pub fn filter(text: &str) -> anyhow::Result<EnvFilter> {
             }
         }
     }
-    let general = general.unwrap_or(OTHERWISE);
+    let general = general.unwrap_or(DEFAULT_LEVEL);
     // The migration runner would log lines at every start.
     Ok(EnvFilter::try_new(format!("{general},refinery_core=warn,{}", directives.join(",")))?)
 }

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::access::counter::Spent;
+use crate::access::counter::Exhausted;
 use crate::app::App;
-use crate::outbound::{self, LIMIT};
+use crate::outbound::{self, RESPONSE_TIMEOUT};
 use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::{
     DeliveryBatch, DeliveryCandidate, LEASE, LeaseOutcome, PackageWithBody, Remainder,
@@ -26,13 +26,13 @@ use crate::store::{Prefetch, StoreError, Tx, tenants};
 
 /// Interval between two reads of the schedule. Every webhook delays its events by a second or more, so that a
 /// notification by the writer would gain nothing.
-const EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Bytes of a response that are stored with the attempt.
-const KEPT: usize = 1024;
+const STORED_BODY_BYTES: usize = 1024;
 /// Time until the next check of a webhook whose data is corrupt: an operator has to repair it.
-const LATER: Duration = Duration::from_mins(1);
+const RETRY_AFTER_CORRUPTION: Duration = Duration::from_mins(1);
 /// Time until the next check of a webhook after an error of the database, which may be short.
-const SOON: Duration = Duration::from_secs(1);
+const RETRY_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Delivers until the server stops, then finishes the packages in flight and gives the leases back.
 pub async fn run(app: App) {
@@ -44,12 +44,12 @@ pub async fn run(app: App) {
         }
     }
     let mut dispatcher = Dispatcher::new(app);
-    while !dispatcher.app.stopping() {
+    while !dispatcher.app.is_stopping() {
         let wait = match dispatcher.start().await {
-            Ok(wait) => wait.min(EVERY),
+            Ok(wait) => wait.min(POLL_INTERVAL),
             Err(error) => {
                 tracing::warn!(%error, "cannot look which events are to be delivered; trying again");
-                EVERY
+                POLL_INTERVAL
             }
         };
         dispatcher.wait_for_work(wait).await;
@@ -92,7 +92,8 @@ impl NextCheck {
 
     /// Returns the condition after a failed check.
     fn failed(app: &App, error: &StoreError) -> Self {
-        let wait = if matches!(error, StoreError::Corrupt(_)) { LATER } else { SOON };
+        let wait =
+            if matches!(error, StoreError::Corrupt(_)) { RETRY_AFTER_CORRUPTION } else { RETRY_AFTER_ERROR };
         Self { version: None, until: app.clock.uptime() + wait, full_at: i64::MAX }
     }
 }
@@ -168,7 +169,7 @@ impl Dispatcher {
                 wait = wait.min(own);
                 continue;
             }
-            match self.app.budgets.deliveries.take(one.tenant, 1) {
+            match self.app.budgets.deliveries.acquire(one.tenant, 1) {
                 Ok(taken) => {
                     self.busy.insert(one.id);
                     self.last = one.id;
@@ -178,8 +179,8 @@ impl Dispatcher {
                         delivery.await
                     });
                 }
-                Err(Spent::Own) => drop(waiting.tenants.insert(one.tenant)),
-                Err(Spent::Everybodys) => waiting.all = true,
+                Err(Exhausted::Own) => drop(waiting.tenants.insert(one.tenant)),
+                Err(Exhausted::Everybodys) => waiting.all = true,
             }
         }
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
@@ -374,8 +375,8 @@ impl Delivery<'_> {
             // commit. Otherwise the attempts are recorded first, which renews the lease. When the server stops, the
             // remaining packages go back to the schedule.
             let held = self.app.clock.uptime().saturating_sub(held_since);
-            let lasts = held + LIMIT + Duration::from_secs(2) < LEASE.unsigned_abs();
-            if !attempts.is_empty() && (!lasts || self.app.stopping()) {
+            let lasts = held + RESPONSE_TIMEOUT + Duration::from_secs(2) < LEASE.unsigned_abs();
+            if !attempts.is_empty() && (!lasts || self.app.is_stopping()) {
                 return (attempts, false);
             }
             let Some(headers) = signed.take() else { break };
@@ -389,7 +390,7 @@ impl Delivery<'_> {
             }
             signed = next;
         }
-        (attempts, !self.app.stopping())
+        (attempts, !self.app.is_stopping())
     }
 
     /// Returns the signed headers of a package.
@@ -422,7 +423,7 @@ impl Delivery<'_> {
         let took = self.app.clock.uptime().saturating_sub(began);
         metrics::counter!("investord_webhook_attempts_total", "outcome" => outcome).increment(1);
         metrics::histogram!("investord_webhook_attempt_seconds").record(took);
-        answer.truncate(KEPT);
+        answer.truncate(STORED_BODY_BYTES);
         Attempt {
             package: package.row.number,
             number: package.row.attempts + 1,

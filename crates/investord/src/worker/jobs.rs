@@ -30,9 +30,9 @@ use crate::store::users::{activation, checks, data_changes, identifiers, search_
 use crate::store::{StoreError, Tx, accounts, users};
 
 /// Interval between two reads of the job queue: the maximum delay of a job that another process has added.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Delay before a failed job runs again.
-const LATER: SignedDuration = SignedDuration::from_mins(1);
+const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// Number of jobs that run at once. The queue returns at most one data change of each user, because these run in order
 /// (decision U8).
 const JOBS_AT_ONCE: i64 = 100;
@@ -44,7 +44,7 @@ pub async fn run(app: App) {
             tracing::warn!(%error, "could not do what is due; trying again");
         }
         // A request of this process, or the interval, ends the wait.
-        let _ = tokio::time::timeout(EVERY, app.work.notified()).await;
+        let _ = tokio::time::timeout(POLL_INTERVAL, app.work.notified()).await;
     }
 }
 
@@ -82,7 +82,7 @@ async fn postpone(app: &App, job: Job) -> Result<(), StoreError> {
     let unit = move |tx: &Tx<'_>| {
         Sequence::lock(tx, tenant, now)?;
         if jobs::is_still_due(tx, &job)? {
-            jobs::save(tx, &Job { due: Some(now + LATER), ..job.clone() })?;
+            jobs::save(tx, &Job { due: Some(now + RETRY_AFTER), ..job.clone() })?;
         }
         Ok::<_, StoreError>(())
     };

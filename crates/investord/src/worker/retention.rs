@@ -12,17 +12,17 @@ use crate::store::tenants::{self, Sequence};
 use crate::store::{StoreError, Tx};
 
 /// Interval between two runs.
-const EVERY: Duration = Duration::from_mins(1);
+const INTERVAL: Duration = Duration::from_mins(1);
 /// Maximum number of rows of each table that one unit deletes, so that the writes of clients run in between.
 const ROWS_PER_UNIT: i64 = 1000;
 
 /// Deletes expired rows once a minute, until the process ends.
 pub async fn run(app: App) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = delete_expired(&app).await {
-            tracing::warn!(%error, "could not sweep; trying again in {} s", EVERY.as_secs());
+            tracing::warn!(%error, "could not sweep; trying again in {} s", INTERVAL.as_secs());
         }
     }
 }

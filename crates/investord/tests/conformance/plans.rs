@@ -1,7 +1,6 @@
 //! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order. Otherwise
 //! a request costs the more the longer a register or the history of a user is.
 
-
 use crate::engine::Engine;
 
 /// Statements that look at every row, or sort, by why they may.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use futures_util::future::join_all;
 use httpsig::{Algorithm, SigningKey};
 use investord::clock::{ManualClock, SeededIds};
-use investord::provision::{DeclaredTenant, Provisioner};
+use investord::provision::{DeclaredTenants, Provisioner};
 use investord::store::tenants::{self, Sequence};
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 use investord::telemetry;
@@ -155,7 +155,7 @@ async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
         )
         .unwrap();
     }
-    let wanted = DeclaredTenant::read(file.path()).unwrap();
+    let wanted = DeclaredTenants::read(file.path()).unwrap();
     for round in 0..20 {
         // New processes have prepared nothing yet.
         let applied = engine.open_two().into_iter().zip(0..).map(|(store, process)| {

@@ -3,8 +3,8 @@
 use investord::clock::SystemClock;
 use investord::config;
 use investord::store::Database;
-use investord::store::engine::postgres::connection_settings::Tuning;
 use investord::store::engine::migrate;
+use investord::store::engine::postgres::connection_settings::Tuning;
 use investord::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, diagnose};
 use tokio_postgres::NoTls;
 

@@ -209,7 +209,7 @@ fn naming(names: &[&[&str]], config: &Webhooks) -> (Outbound, Arc<AtomicUsize>) 
         let answer = if names.len() > 1 { names.pop_front().unwrap() } else { names[0].clone() };
         async { Ok(answer) }.boxed()
     };
-    (Outbound::resolving_by(Arc::new(lookup), config).unwrap(), asked)
+    (Outbound::with_lookup(Arc::new(lookup), config).unwrap(), asked)
 }
 
 #[tokio::test]

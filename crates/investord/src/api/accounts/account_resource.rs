@@ -294,5 +294,5 @@ pub async fn close<T: AccountEndpoints>(
 
 /// Returns the parameters of a [`CloseQuery`] for the OpenAPI document.
 pub fn close_parameters() -> Vec<Value> {
-    query::described(&CLOSE)
+    query::to_openapi(&CLOSE)
 }

@@ -187,7 +187,7 @@ impl Operation for CollectEvents {
     const OPERATION: &'static str = "GET /events-acceptor-service/endpoints/{endpoint_id}";
     const SCOPES: &'static [&'static str] = ADMIN;
     // Collected packages are recorded as delivered, so that a replay must not collect any.
-    const ACTS: bool = true;
+    const REPLAY_PROTECTED: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const DOC: OperationDoc = OperationDoc {
         tag: WEBHOOKS,
@@ -196,7 +196,7 @@ impl Operation for CollectEvents {
         description: "Waits up to 20 seconds for something. What is answered counts as delivered.",
         parameters: || {
             let endpoint = path_id("endpoint_id", "Id of the endpoint.");
-            std::iter::once(endpoint).chain(query::described(&COLLECT)).collect()
+            std::iter::once(endpoint).chain(query::to_openapi(&COLLECT)).collect()
         },
         request: None,
         answer: PayloadDoc {
@@ -245,11 +245,11 @@ pub async fn collect(State(app): State<App>, req: Signed<CollectEvents>) -> Resu
     let mut commits = app.store.commits(req.client.tenant.number);
     // A newer poll of the same endpoint ends this one.
     let poll = app.budgets.polls.begin(req.client.tenant.number, req.operation.id);
-    let mut next = CollectedPackage::default();
+    let mut next = PollCursor::default();
     loop {
         let collected = collect_once(&app, &req, &mut next).await?;
         let waited = app.clock.uptime().saturating_sub(began);
-        if !collected.is_empty() || waited >= patience || app.stopping() || poll.is_over() {
+        if !collected.is_empty() || waited >= patience || app.is_stopping() || poll.is_over() {
             return Ok(Reply::ok(Value::Array(collected).to_string()));
         }
         let left = patience.saturating_sub(waited);
@@ -266,7 +266,7 @@ pub async fn collect(State(app): State<App>, req: Signed<CollectEvents>) -> Resu
 
 /// The start of the next read within one poll.
 #[derive(Clone, Copy, Default)]
-struct CollectedPackage {
+struct PollCursor {
     /// Index of the webhook with which the next read begins, so that no webhook is left out.
     webhook: usize,
     /// Time at which the oldest waiting event has reached the delay of its webhook.
@@ -277,7 +277,7 @@ struct CollectedPackage {
 async fn collect_once(
     app: &App,
     req: &Signed<CollectEvents>,
-    next: &mut CollectedPackage,
+    next: &mut PollCursor,
 ) -> Result<Vec<Value>, Problem> {
     let (own, client, id, now) = (app.clone(), Arc::clone(&req.client), req.operation.id, app.clock.now());
     let (number, from) = (client.tenant.number, next.webhook);
@@ -287,7 +287,7 @@ async fn collect_once(
         let mut webhooks = event_endpoints::webhooks_of(tx, number, id)?;
         let (count, mut events) = (webhooks.len().max(1), 0);
         webhooks.rotate_left(from % count);
-        let mut next = CollectedPackage { webhook: from, due: None };
+        let mut next = PollCursor { webhook: from, due: None };
         for webhook in webhooks {
             if events >= MOST_EVENTS {
                 break;
@@ -320,7 +320,8 @@ async fn collect_once(
         if !deliveries::claim(tx, batch, lease, now)? {
             return Ok(false);
         }
-        let attempts: Vec<Attempt> = batch.packages.iter().map(|package| hand_over(package, now)).collect();
+        let attempts: Vec<Attempt> =
+            batch.packages.iter().map(|package| delivered_attempt(package, now)).collect();
         let (of, with) = ((&batch.webhook, lease), (&key.tenant.key, &*own.ids));
         deliveries::record_results(tx, of, &attempts, None, with, now)?;
         Ok::<_, Problem>(true)
@@ -346,7 +347,7 @@ async fn collect_once(
 }
 
 /// Returns the attempt of a package that counts as delivered because a client has collected it.
-fn hand_over(package: &PackageWithBody, now: Timestamp) -> Attempt {
+fn delivered_attempt(package: &PackageWithBody, now: Timestamp) -> Attempt {
     Attempt {
         package: package.row.number,
         number: package.row.attempts + 1,

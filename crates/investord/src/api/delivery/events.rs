@@ -100,7 +100,7 @@ impl Operation for ListEvents {
         summary: "List events after a position",
         description: "Beyond the vendor's API: the tenant's events in their order. Send the `next` of an answer as the \
             `after` of the next request: none is skipped, whatever is written meanwhile.",
-        parameters: || query::described(&QUERY),
+        parameters: || query::to_openapi(&QUERY),
         request: None,
         answer: PayloadDoc {
             description: "The events.",

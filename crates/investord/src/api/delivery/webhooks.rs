@@ -33,7 +33,7 @@ pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
 /// Scope that allows changing webhooks.
 pub const ADMIN: &[&str] = &["webhooks:admin"];
 /// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.
-const MOST_SPANS: usize = 100;
+const MOST_EVENT_RANGES: usize = 100;
 /// Type of a test event.
 pub const TEST_EVENT: &str = "WEBHOOK.TEST";
 /// Maximum number of webhooks of a tenant. The dispatcher examines each of them five times a second.
@@ -302,7 +302,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Resul
                 Some(Ok(event_endpoint)) => event_endpoint,
                 Some(Err(refusal)) => return Ok(Err(refusal)),
             };
-        if webhooks::ranges(tx, *id)?.len() >= MOST_SPANS {
+        if webhooks::ranges(tx, *id)?.len() >= MOST_EVENT_RANGES {
             return Ok(Err(Problem::State("too much is still to be sent by what was wanted before")));
         }
         let new = Webhook { content, enabled, event_endpoint, updated_at: sequence.now, ..old.clone() };
@@ -360,7 +360,7 @@ pub struct TestWebhook(Uuid);
 impl Operation for TestWebhook {
     const OPERATION: &'static str = "POST /webhooks/{webhook_id}/test";
     const SCOPES: &'static [&'static str] = ADMIN;
-    const ACTS: bool = true;
+    const REPLAY_PROTECTED: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const SUCCESS: StatusCode = StatusCode::ACCEPTED;
     const DOC: OperationDoc = OperationDoc {
@@ -385,7 +385,7 @@ impl Operation for TestWebhook {
 ///
 /// Fails if the webhook does not exist or is collected, or too many test events are in flight.
 pub async fn test(State(app): State<App>, req: Signed<TestWebhook>) -> Result<Reply, Problem> {
-    let turn = app.budgets.tenants.call(req.client.tenant.number)?;
+    let turn = app.budgets.tenants.acquire_test_call(req.client.tenant.number)?;
     let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
     tokio::spawn(async move {
         let _turn = turn;
@@ -401,7 +401,7 @@ pub struct TestWebhookConfig(Uuid);
 impl Operation for TestWebhookConfig {
     const OPERATION: &'static str = "GET /webhooks/{webhook_id}/test";
     const SCOPES: &'static [&'static str] = ADMIN;
-    const ACTS: bool = true;
+    const REPLAY_PROTECTED: bool = true;
     const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
     const DOC: OperationDoc = OperationDoc {
         tag: WEBHOOKS,
@@ -452,7 +452,7 @@ fn answer_schema(schemas: &mut Schemas) -> Value {
 ///
 /// Fails if the webhook does not exist or is collected, or too many test events are in flight.
 pub async fn test_config(State(app): State<App>, req: Signed<TestWebhookConfig>) -> Result<Reply, Problem> {
-    let _turn = app.budgets.tenants.call(req.client.tenant.number)?;
+    let _turn = app.budgets.tenants.acquire_test_call(req.client.tenant.number)?;
     let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
     let ReceiverResponse { outcome, status, headers, body } = sending.await;
     let headers: Map<String, Value> = headers

@@ -22,7 +22,7 @@ use super::{compat, explain};
 use crate::access::client_cache::{Client, Token};
 use crate::access::connections::network;
 use crate::access::rate_limits::Suspect;
-use crate::access::tenants::{Held, Tenants};
+use crate::access::tenants::{TenantPermit, Tenants};
 use crate::access::trace::Trace;
 use crate::api::openapi::OperationDoc;
 use crate::app::{App, Mode};
@@ -42,7 +42,7 @@ const MOST_HEADER_BYTES: usize = 32 * 1024;
 const STRICT_LIFETIME: i64 = 60;
 
 /// Headers that must not be repeated: only the first value would take effect, without an error.
-const DECIDING: [&str; 6] = [
+const UNREPEATABLE_HEADERS: [&str; 6] = [
     "authorization",
     "content-type",
     "idempotency-key",
@@ -62,7 +62,7 @@ pub trait Operation: Sized + Send {
     /// Whether the operation changes data, so that it can find the tenant locked.
     const WRITES: bool = Self::IDEMPOTENT;
     /// Whether the operation has an effect that a replay must not repeat, so that its nonce is stored.
-    const ACTS: bool = Self::WRITES;
+    const REPLAY_PROTECTED: bool = Self::WRITES;
     /// Additional statuses of refusals, which do not follow from the other constants.
     const REFUSALS: &'static [StatusCode] = &[];
     /// Status of a successful response.
@@ -107,12 +107,12 @@ pub struct Signed<T> {
     pub operation: T,
     nonce: Option<Nonce>,
     idempotency_key: Option<IdempotencyKey>,
-    in_flight: Option<Held>,
+    in_flight: Option<TenantPermit>,
 }
 
 impl<T> Signed<T> {
     /// Takes the request's place in the budget, which must be kept until the response.
-    pub fn in_flight(&mut self) -> Option<Held> {
+    pub fn in_flight(&mut self) -> Option<TenantPermit> {
         self.in_flight.take()
     }
 
@@ -139,9 +139,10 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
             plain_content(&parts.headers)?;
         }
         let address = address(&parts);
-        let attempt =
-            app.rate_limits.count_stranger(address, PendingRequest::new(app, &parts, id, now).await)?;
-        let token = app.rate_limits.count_stranger(address, attempt.token().await)?;
+        let attempt = app
+            .rate_limits
+            .count_unauthenticated(address, PendingRequest::new(app, &parts, id, now).await)?;
+        let token = app.rate_limits.count_unauthenticated(address, attempt.token().await)?;
         app.rate_limits.check_attempts(attempt.suspect)?;
         app.rate_limits.check_quota(id)?;
         let tenant = attempt.client.tenant.number;
@@ -150,8 +151,8 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
         let receive = |bytes| Tenants::receive(&mut room, bytes);
         let body = read_body(app, &parts.headers, body, MOST_BODY, receive).await?;
         let nonce = {
-            let _turn = app.budgets.signature_checks.turn(tenant).await;
-            attempt.verify(&body, T::ACTS)?
+            let _turn = app.budgets.signature_checks.acquire(tenant).await;
+            attempt.verify(&body, T::REPLAY_PROTECTED)?
         };
         // A scope that was withdrawn from the client is withdrawn from its earlier tokens, too.
         if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
@@ -162,10 +163,10 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
         let idempotency_key =
             if T::IDEMPOTENT { Some(attempt.idempotency_key(T::OPERATION, &body)?) } else { None };
         let operation = T::read(&Received { parts: &parts, body: &body, client: &client, now })?;
-        if T::ACTS {
+        if T::REPLAY_PROTECTED {
             app.rate_limits.check_written(tenant, body.len())?;
         }
-        if T::ACTS && !T::WRITES {
+        if T::REPLAY_PROTECTED && !T::WRITES {
             remember_nonce(app, tenant, nonce).await?;
         }
         Ok(Self { client, now, operation, nonce, idempotency_key, in_flight: Some(in_flight) })
@@ -186,7 +187,7 @@ fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
         let most = format!("more than {MOST_HEADERS} header fields or {MOST_HEADER_BYTES} bytes of them");
         return Err(Problem::invalid("(header)", most));
     }
-    match DECIDING.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+    match UNREPEATABLE_HEADERS.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
         Some(name) => Err(Problem::invalid(name, "stands more than once: which one would count?")),
         None => Ok(()),
     }
@@ -251,7 +252,7 @@ pub async fn read_body(
 
 /// Returns the refusal of a replayed message (decision W5).
 pub fn replayed_message() -> Problem {
-    Problem::unauthorised_because(
+    Problem::unauthorised_public(
         "this signed message was received before: sign every request afresh, with a nonce",
     )
 }
@@ -293,10 +294,9 @@ impl<'a> PendingRequest<'a> {
         // The key id selects one signature: a message with many signatures costs one verification only.
         let is_known =
             |presented: &ReceivedSignature| presented.key_id().is_some_and(|id| client.key(id).is_some());
-        let presented =
-            ReceivedSignature::choose(headers, is_known).map_err(|refusal| refused(app, &refusal))?;
+        let presented = ReceivedSignature::choose(headers, is_known).map_err(|error| refusal(app, &error))?;
         let policy = if client.tenant.settings.strict_signatures { strict(app) } else { Policy::default() };
-        let key_id = presented.key_id().ok_or_else(|| refused(app, &VerifyError::MissingKeyId))?;
+        let key_id = presented.key_id().ok_or_else(|| refusal(app, &VerifyError::MissingKeyId))?;
         let Some((key_id, key)) = client.key(key_id).map(|(id, key)| (id, key.clone())) else {
             return Err(explain::unknown_key(app, key_id));
         };
@@ -313,12 +313,12 @@ impl<'a> PendingRequest<'a> {
             now,
         };
         let presented = &attempt.presented;
-        attempt.policy.check_time(presented, now.as_second()).map_err(|refusal| refused(app, &refusal))?;
-        attempt.key.check_alg(presented.alg()).map_err(|refusal| refused(app, &refusal))?;
+        attempt.policy.check_time(presented, now.as_second()).map_err(|error| refusal(app, &error))?;
+        attempt.key.check_alg(presented.alg()).map_err(|error| refusal(app, &error))?;
         let message = attempt.message(&[]);
         attempt
             .any_version(|version| attempt.policy.check_coverage(presented, &message, version))
-            .map_err(|refusal| refused(app, &refusal))?;
+            .map_err(|error| refusal(app, &error))?;
         Ok(attempt)
     }
 
@@ -404,7 +404,7 @@ impl<'a> PendingRequest<'a> {
         };
         // Nonces of reads are kept in memory alone, so that a restart loses them.
         if !acts && !self.app.replay_guard.covers(tenant, self.signed_at(), self.now) {
-            return Err(Problem::unauthorised_because(
+            return Err(Problem::unauthorised_public(
                 "this message was signed before the server could remember what it receives: sign it afresh",
             ));
         }
@@ -437,9 +437,9 @@ impl<'a> PendingRequest<'a> {
             self.policy.check_coverage(&self.presented, &message, version)?;
             self.policy.check_digest(&self.presented, &message, version)
         })
-        .map_err(|refusal| refused(self.app, &refusal))?;
+        .map_err(|error| refusal(self.app, &error))?;
         let bases = compat::bases(&self.presented, &message, self.versions);
-        let mut bases = bases.map_err(|refusal| refused(self.app, &refusal))?;
+        let mut bases = bases.map_err(|error| refusal(self.app, &error))?;
         let key = &self.key;
         let mut last = VerifyError::Mismatch;
         for (_, base) in &mut bases {
@@ -486,7 +486,7 @@ pub fn address(parts: &Parts) -> IpAddr {
 }
 
 /// Returns the refusal of a signature, explained in development mode only (decision W22).
-fn refused(app: &App, refusal: &VerifyError) -> Problem {
+fn refusal(app: &App, refusal: &VerifyError) -> Problem {
     match app.mode {
         Mode::Production => Problem::unauthorised(refusal.to_string()),
         Mode::Development => explain::refusal(refusal),

@@ -22,9 +22,7 @@ pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
         Some(b"15") => Ok(&[Version::Draft15]),
         Some(b"6") => Ok(&[Version::Draft6]),
         None => Ok(&[Version::Draft6, Version::Draft15]),
-        Some(_) => {
-            Err(Problem::unauthorised_because("the header 'upvest-signature-version' must be 15 or 6"))
-        }
+        Some(_) => Err(Problem::unauthorised_public("the header 'upvest-signature-version' must be 15 or 6")),
     }
 }
 

@@ -87,7 +87,7 @@ pub fn parse_with_cursor<S: SortableBy>(query: &str) -> Result<Page<S>, Problem>
 
 /// Returns the parameters of a list with a cursor for the OpenAPI document.
 pub fn parameters_with_cursor<S: SortableBy>() -> Vec<Value> {
-    parameters::<S>().into_iter().chain(query::described(&[CURSOR])).collect()
+    parameters::<S>().into_iter().chain(query::to_openapi(&[CURSOR])).collect()
 }
 
 /// Returns the parameters of a list that is usually short, so that the default `limit` returns all of it.
@@ -107,7 +107,7 @@ pub fn parse_whole(query: &str) -> Result<Page, Problem> {
 
 /// Returns the parameters of a short list for the OpenAPI document.
 pub fn whole_parameters() -> Vec<Value> {
-    query::described(&whole_table())
+    query::to_openapi(&whole_table())
 }
 
 /// Parses the query of a list without a cursor.
@@ -134,7 +134,7 @@ fn page<S: SortableBy>(values: &QueryValues) -> Page<S> {
 
 /// Returns the parameters of a list without a cursor for the OpenAPI document.
 pub fn parameters<S: SortableBy>() -> Vec<Value> {
-    query::described(&table::<S>())
+    query::to_openapi(&table::<S>())
 }
 
 /// Returns the named schema of an [`envelope`] of such items.

@@ -101,7 +101,7 @@ fn value(rule: &FieldRule, text: &str) -> Result<Value, String> {
 }
 
 /// Returns the parameters for the OpenAPI document.
-pub fn described(table: &[QueryParameter]) -> Vec<Value> {
+pub fn to_openapi(table: &[QueryParameter]) -> Vec<Value> {
     let describe = |QueryParameter { name, rule, default, description }: &QueryParameter| {
         let mut schema = rule.json_schema(SchemaSide::Request(OperatingModel::Byol), &mut Schemas::default());
         if let Some(default) = default {

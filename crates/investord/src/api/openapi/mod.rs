@@ -409,7 +409,7 @@ fn samples() -> Vec<Problem> {
         ]),
         Problem::MissingClientId,
         Problem::MissingIdempotencyKey,
-        Problem::unauthorised_because(NOT_PROVEN),
+        Problem::unauthorised_public(NOT_PROVEN),
         Problem::Forbidden { any_of: &["users:admin"] },
         Problem::NotFound("user"),
         Problem::NotAcceptable,

@@ -116,7 +116,7 @@ impl Operation for ListChecks {
         description: "Lists the checks of a user, the oldest first.",
         parameters: || {
             let user = path_id("user_id", "Id of the user.");
-            std::iter::once(user).chain(query::described(&LIST)).chain(paging::whole_parameters()).collect()
+            std::iter::once(user).chain(query::to_openapi(&LIST)).chain(paging::whole_parameters()).collect()
         },
         request: None,
         answer: PayloadDoc {

@@ -12,7 +12,7 @@ use crate::domain::json::schema::FieldError;
 
 use super::columns::Columns;
 use super::dates::Dates;
-use super::headers::folded;
+use super::headers::fold;
 use super::table::{Record, is_format, is_ignorable};
 use super::{person, without_country};
 
@@ -25,7 +25,7 @@ pub struct CellReader {
 }
 
 /// A person as read from a record.
-pub struct FoundIdentifier {
+pub struct PersonRecord {
     /// The body of a dry run.
     pub person: Json,
     /// Fields from whose cells invisible characters, or the characters that mark a text, were removed.
@@ -38,7 +38,7 @@ impl CellReader {
     /// # Errors
     ///
     /// Fails with all field errors of the record.
-    pub fn person(&self, row: &Record<'_>) -> Result<FoundIdentifier, Vec<FieldError>> {
+    pub fn person(&self, row: &Record<'_>) -> Result<PersonRecord, Vec<FieldError>> {
         let mut cells = Cells { record: row.cells, faults: Vec::new(), trimmed: BTreeSet::new() };
         cells.count(self.columns.count)?;
         let columns = &self.columns;
@@ -61,7 +61,7 @@ impl CellReader {
             nationalities.iter().map(String::as_str),
             identifiers.iter().map(String::as_str),
         );
-        Ok(FoundIdentifier { person, trimmed: cells.trimmed })
+        Ok(PersonRecord { person, trimmed: cells.trimmed })
     }
 
     /// Returns the identifiers of a record whose other cells may be invalid.
@@ -87,7 +87,7 @@ impl CellReader {
         if text.is_empty() {
             return None;
         }
-        let word = folded(text);
+        let word = fold(text);
         if word == "m" && self.m_is_open {
             return cells.fault("gender", "M beside H can be a man or a woman (mujer): write MALE or FEMALE");
         }

@@ -18,16 +18,16 @@ use crate::domain::identification::reporting::DryRun;
 use crate::domain::json::schema::FieldError;
 
 use super::cells::CellReader;
-use super::columns::{Columns, Mapping, fitting};
+use super::columns::{Columns, Mapping, count_known};
 use super::csv_file::{delimiter_named, encoding_named};
 use super::dates::{DateFormat, DateSurvey};
-use super::headers::folded;
+use super::headers::fold;
 use super::interrupt::Interrupt;
-use super::output::{Dialect, JudgedRecord, Output, OutputFormat};
+use super::output::{Dialect, Output, OutputFormat, RecordResult};
 use super::repeats::{RecordNumbers, Repeats};
 use super::summary::Summary;
 use super::table::{Record, Table, TableForm};
-use super::{Ending, NOTE, Rules, needs_a_look, person};
+use super::{CheckOutcome, NOTE, Rules, needs_review, person};
 
 #[derive(Args)]
 pub struct CheckArgs {
@@ -73,11 +73,11 @@ impl CheckArgs {
     /// # Errors
     ///
     /// Fails if the file is not understood or changes during the check, or the output cannot be written.
-    pub fn run(&self) -> anyhow::Result<Ending> {
+    pub fn run(&self) -> anyhow::Result<CheckOutcome> {
         let format = self.format()?;
         let at_file = || self.file.display().to_string();
         let mut say = |message: String| eprintln!("{message}");
-        let fits = |header: &StringRecord| fitting(header, &self.map);
+        let fits = |header: &StringRecord| count_known(header, &self.map);
         let sheet = self.sheet.as_deref();
         let form = TableForm { delimiter: self.delimiter, encoding: self.encoding, sheet, fits: &fits };
         let mut table = Table::open(&self.file, &form, &mut say).with_context(at_file)?;
@@ -119,9 +119,9 @@ impl CheckArgs {
             if row.number.is_multiple_of(BAR_STEP) {
                 bar.set_position(row.number);
             }
-            dates.see(row.line, row.cells.get(columns.birth_date).unwrap_or_default());
+            dates.add(row.line, row.cells.get(columns.birth_date).unwrap_or_default());
             let gender = columns.gender.and_then(|at| row.cells.get(at)).unwrap_or_default();
-            match folded(gender).as_str() {
+            match fold(gender).as_str() {
                 "h" => has_h = true,
                 "m" => has_m = true,
                 _ => {}
@@ -133,7 +133,7 @@ impl CheckArgs {
             bail!("there is nobody in it: no row stands below the header");
         }
         if let Table::Csv(file) = table
-            && !file.ends_whole()?
+            && !file.ends_with_line_break()?
         {
             say("the last line does not end with a line break: was the file cut off?".to_owned());
         }
@@ -151,14 +151,14 @@ impl CheckArgs {
         surveyed: &FirstPass,
         mut output: Output,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Ending> {
+    ) -> anyhow::Result<CheckOutcome> {
         let FirstPass { reading, rows } = surveyed;
         let bar = ProgressBar::new(2 * rows)
             .with_style(ProgressStyle::with_template("{bar:30} {percent} %, {eta} left")?);
-        let judge = RecordJudge { rules: &self.rules, reading, day: self.rules.day() };
+        let judge = RecordChecker { rules: &self.rules, reading, day: self.rules.day() };
         let mut numbers = RecordNumbers::default();
         let read = table.each(&mut |row| {
-            step(&bar, row.number, interrupt)?;
+            update_progress(&bar, row.number, interrupt)?;
             match judge.read(row) {
                 Ok((person, _)) => numbers.add(row.line, &person),
                 Err(_) => numbers.add_without_person(row.line, &judge.numbers(row)),
@@ -166,20 +166,20 @@ impl CheckArgs {
             Ok(())
         });
         // An interrupt also ends the pass with an error, so it is checked before that error.
-        if interrupt.has_come() {
-            return Ok(Ending::Interrupted);
+        if interrupt.is_set() {
+            return Ok(CheckOutcome::Interrupted);
         }
         read?;
         let (repeats, mut summary) = (numbers.repeats(), Summary::default());
         let answered = table.each(&mut |row| {
-            step(&bar, rows + row.number, interrupt)?;
+            update_progress(&bar, rows + row.number, interrupt)?;
             let answer = judge.answer(row, &repeats);
             summary.count(&answer);
             Ok(output.write(&answer)?)
         });
         bar.finish_and_clear();
-        if interrupt.has_come() {
-            return Ok(Ending::Interrupted);
+        if interrupt.is_set() {
+            return Ok(CheckOutcome::Interrupted);
         }
         answered?;
         // The passes would have seen different files, and the findings about repetitions would be wrong.
@@ -188,7 +188,7 @@ impl CheckArgs {
         }
         output.finish()?;
         eprintln!("{summary}");
-        Ok(if summary.is_good() { Ending::Good } else { Ending::ToBeLookedAt })
+        Ok(if summary.is_good() { CheckOutcome::Good } else { CheckOutcome::ToBeLookedAt })
     }
 }
 
@@ -196,8 +196,8 @@ impl CheckArgs {
 const BAR_STEP: u64 = 1000;
 
 /// Updates the progress bar. Fails after an interrupt, which ends the pass.
-fn step(bar: &ProgressBar, position: u64, interrupt: &Interrupt) -> anyhow::Result<()> {
-    if interrupt.has_come() {
+fn update_progress(bar: &ProgressBar, position: u64, interrupt: &Interrupt) -> anyhow::Result<()> {
+    if interrupt.is_set() {
         bail!("interrupted");
     }
     if position.is_multiple_of(BAR_STEP) {
@@ -214,13 +214,13 @@ struct FirstPass {
 }
 
 /// The rules, the formats and the day by which the program decides about a record.
-struct RecordJudge<'a> {
+struct RecordChecker<'a> {
     rules: &'a Rules,
     reading: &'a CellReader,
     day: Date,
 }
 
-impl RecordJudge<'_> {
+impl RecordChecker<'_> {
     /// Reads a person, and returns a note if characters were removed from the cells.
     fn read(&self, row: &Record<'_>) -> Result<(DryRun, Option<Finding>), Vec<FieldError>> {
         let found = self.reading.person(row)?;
@@ -249,7 +249,7 @@ impl RecordJudge<'_> {
     }
 
     /// Decides about a record, and adds the findings about repetitions.
-    fn answer<'b>(&'b self, row: &Record<'b>, repeats: &Repeats) -> JudgedRecord<'b> {
+    fn answer<'b>(&'b self, row: &Record<'b>, repeats: &Repeats) -> RecordResult<'b> {
         let (result, mut findings, note) = match self.read(row) {
             Ok((person, note)) => (Ok(person.report()), repeats.findings(row.line, &person), note),
             Err(faults) => {
@@ -257,12 +257,12 @@ impl RecordJudge<'_> {
                 (Err(faults), findings, None)
             }
         };
-        let needs_a_look = result.as_ref().map_or(true, needs_a_look) || !findings.is_empty();
+        let needs_a_look = result.as_ref().map_or(true, needs_review) || !findings.is_empty();
         // A note requires no review, so it is added after the decision about one.
         findings.extend(note);
         let columns = self.reading.columns.with.iter();
         let with =
             columns.map(|(name, at)| (name.as_str(), row.cells.get(*at).unwrap_or_default())).collect();
-        JudgedRecord { line: row.line, record: row.number, with, result, findings, needs_a_look }
+        RecordResult { line: row.line, record: row.number, with, result, findings, needs_a_look }
     }
 }

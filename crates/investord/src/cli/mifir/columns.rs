@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::bail;
 use csv::StringRecord;
 
-use super::headers::{ColumnField, folded, is_full_name, is_name};
+use super::headers::{ColumnField, fold, is_full_name, is_name};
 use super::table::is_ignorable;
 
 /// A column whose field is given on the command line, as in `Nachname=last_name` or `PESEL=identifiers:PL:PESEL`.
@@ -59,7 +59,7 @@ pub struct Columns {
 }
 
 /// Counts the columns of a header whose field is known.
-pub fn fitting(header: &StringRecord, mappings: &[Mapping]) -> usize {
+pub fn count_known(header: &StringRecord, mappings: &[Mapping]) -> usize {
     let is_known = |name: &&str| {
         mappings.iter().any(|mapping| is_named(name, &mapping.header))
             || ColumnField::of_header(name).is_some()
@@ -138,7 +138,7 @@ impl MatchedColumns<'_> {
         match found[..] {
             [at] => Ok(at),
             [] => bail!("{option}: there is no column '{name}' in the header, which has: {}", self.names()),
-            _ => bail!("{option}: '{name}' is the name of several columns: {}", self.places(&found)),
+            _ => bail!("{option}: '{name}' is the name of several columns: {}", self.list_columns(&found)),
         }
     }
 
@@ -163,7 +163,7 @@ impl MatchedColumns<'_> {
             [] => {}
             [at] => self.columns.push((at, ColumnField::LastName, None)),
             ref several => {
-                bail!("several columns could be last_name: {}; choose with --map", self.places(several))
+                bail!("several columns could be last_name: {}; choose with --map", self.list_columns(several))
             }
         }
         Ok(())
@@ -178,7 +178,7 @@ impl MatchedColumns<'_> {
                 bail!(
                     "there is more than one column for {}: {}; choose with --map \"HEADER={}\", or rename one",
                     field.name(),
-                    self.places(&found),
+                    self.list_columns(&found),
                     field.name()
                 );
             }
@@ -186,7 +186,7 @@ impl MatchedColumns<'_> {
         let mut mapped: Vec<usize> = self.columns.iter().map(|(at, ..)| *at).collect();
         mapped.sort_unstable();
         if let Some(twice) = mapped.windows(2).find(|pair| pair[0] == pair[1]) {
-            bail!("--map: {} is given to two fields", self.places(&twice[..1]));
+            bail!("--map: {} is given to two fields", self.list_columns(&twice[..1]));
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl MatchedColumns<'_> {
         let full = self.positions(is_full_name);
         let is_person = matches!(field, ColumnField::FirstName | ColumnField::LastName);
         if is_person && !full.is_empty() {
-            let place = self.places(&full);
+            let place = self.list_columns(&full);
             return format!(
                 "; {place} seems to hold full names, but first and last names are needed in columns of their own, \
                  because CONCAT takes five letters of each"
@@ -254,7 +254,7 @@ impl MatchedColumns<'_> {
     }
 
     /// Lists columns by number and name for a message.
-    fn places(&self, columns: &[usize]) -> String {
+    fn list_columns(&self, columns: &[usize]) -> String {
         let place = |at: &usize| format!("column {} ('{}')", at + 1, printable(&self.header[*at]));
         columns.iter().map(place).collect::<Vec<_>>().join(" and ")
     }
@@ -267,7 +267,7 @@ const MOST_LETTERS: usize = 60;
 
 /// Compares a header with a name, ignoring case, diacritics and punctuation.
 fn is_named(header: &str, name: &str) -> bool {
-    !name.is_empty() && folded(header) == folded(name)
+    !name.is_empty() && fold(header) == fold(name)
 }
 
 /// Shortens a name from the file for a message, and removes control characters, which could manipulate a terminal.

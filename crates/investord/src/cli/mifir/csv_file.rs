@@ -9,7 +9,7 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, StringRecord};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
-use super::quotes::{Quotes, Watched};
+use super::quotes::{CheckedReader, QuoteParser};
 use super::table::{Record, RecordSource, TableForm, is_blank, read_start};
 
 /// Delimiters that are detected, the most usual first.
@@ -44,7 +44,7 @@ impl CsvFile {
     ) -> anyhow::Result<Self> {
         let (encoding, has_byte_order_mark) = encoding_of(&mut *source, form.encoding, say)?;
         let mut start = Vec::new();
-        decoded(&mut *source, encoding)?.take(MOST_HEADER_BYTES as u64).read_to_end(&mut start)?;
+        decode(&mut *source, encoding)?.take(MOST_HEADER_BYTES as u64).read_to_end(&mut start)?;
         if start.contains(&0) {
             bail!(
                 "holds zero bytes, so it is no text in {}; save it as 'CSV UTF-8' or as a workbook",
@@ -62,7 +62,7 @@ impl CsvFile {
             header: StringRecord::new(),
         };
         if form.delimiter.is_none() && delimiter != b',' {
-            say(format!("columns are divided by {}", shown(delimiter)));
+            say(format!("columns are divided by {}", format_delimiter(delimiter)));
         }
         let mut header = StringRecord::new();
         if file.records()?.next(&mut header)?.is_none() {
@@ -109,7 +109,7 @@ impl CsvFile {
     /// # Errors
     ///
     /// Fails if the file cannot be read.
-    pub fn ends_whole(&mut self) -> anyhow::Result<bool> {
+    pub fn ends_with_line_break(&mut self) -> anyhow::Result<bool> {
         let mut last = [0; 4];
         let length = self.source.seek(SeekFrom::End(0))?;
         self.source.seek(SeekFrom::Start(length.saturating_sub(4)))?;
@@ -126,9 +126,9 @@ impl CsvFile {
 
     /// Reads the records from the start of the file, without the line `sep=`.
     fn records(&mut self) -> anyhow::Result<Records<'_>> {
-        let quotes = Rc::new(RefCell::new(Quotes::new(self.delimiter)));
-        let bytes = decoded(&mut *self.source, self.encoding)?;
-        let watched = Watched { bytes, quotes: Rc::clone(&quotes) };
+        let quotes = Rc::new(RefCell::new(QuoteParser::new(self.delimiter)));
+        let bytes = decode(&mut *self.source, self.encoding)?;
+        let watched = CheckedReader { bytes, quotes: Rc::clone(&quotes) };
         let reader = csv_reader(self.delimiter).from_reader(watched);
         let mut records = Records { reader, quotes, encoding: self.encoding };
         if self.names_delimiter {
@@ -142,8 +142,8 @@ type Decoded<'a> = DecodeReaderBytes<BufReader<&'a mut dyn RecordSource>, Vec<u8
 
 /// The records of a file, without the blank ones.
 struct Records<'a> {
-    reader: Reader<Watched<Decoded<'a>>>,
-    quotes: Rc<RefCell<Quotes>>,
+    reader: Reader<CheckedReader<Decoded<'a>>>,
+    quotes: Rc<RefCell<QuoteParser>>,
     encoding: &'static Encoding,
 }
 
@@ -225,7 +225,7 @@ fn encoding_of(
 }
 
 /// Decodes the file from its start to UTF-8 without a byte order mark.
-fn decoded<'a>(source: &'a mut dyn RecordSource, encoding: &'static Encoding) -> anyhow::Result<Decoded<'a>> {
+fn decode<'a>(source: &'a mut dyn RecordSource, encoding: &'static Encoding) -> anyhow::Result<Decoded<'a>> {
     source.seek(SeekFrom::Start(0))?;
     let foreign = (encoding != UTF_8).then_some(encoding);
     let mut decoder = DecodeReaderBytesBuilder::new();
@@ -286,6 +286,6 @@ pub fn delimiter_named(text: &str) -> Result<u8, String> {
 }
 
 /// Formats a delimiter for a message.
-fn shown(delimiter: u8) -> String {
+fn format_delimiter(delimiter: u8) -> String {
     if delimiter == b'\t' { "tabs".to_owned() } else { format!("'{}'", char::from(delimiter)) }
 }

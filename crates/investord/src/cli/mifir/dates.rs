@@ -108,7 +108,7 @@ impl WrittenDate {
 }
 
 /// Removes a midnight behind a date, which exports of databases and spreadsheets append, and invisible characters.
-fn bare(text: &str) -> String {
+fn strip_midnight(text: &str) -> String {
     static MIDNIGHT: OnceLock<Regex> = OnceLock::new();
     let midnight = MIDNIGHT.get_or_init(|| {
         Regex::new(r"(?:T|\s+)(?:00?:00(?::00(?:[.,]0+)?)?|12:00(?::00)? ?[Aa][Mm])(?:Z|[+]00:?00)?$")
@@ -160,8 +160,9 @@ impl DateSurvey {
     }
 
     /// Counts the date of a line; ignores any other text, which is an error of its row later.
-    pub fn see(&mut self, line: u64, text: &str) {
-        let Some(WrittenDate { shape, parts: [first, second, _] }) = WrittenDate::of(&bare(text)) else {
+    pub fn add(&mut self, line: u64, text: &str) {
+        let Some(WrittenDate { shape, parts: [first, second, _] }) = WrittenDate::of(&strip_midnight(text))
+        else {
             return;
         };
         // The reader of workbooks formats cells of the type date like this, so they do not show how texts are written.
@@ -244,7 +245,7 @@ impl Dates {
     ///
     /// Fails with the rule that the text breaks.
     pub fn read(&self, text: &str) -> Result<Date, String> {
-        let text = bare(text);
+        let text = strip_midnight(text);
         let written = WrittenDate::of(&text);
         let day = |year: u16, month: u16, day: u16| {
             let parts = (i16::try_from(year), i8::try_from(month), i8::try_from(day));
@@ -257,7 +258,7 @@ impl Dates {
             return day(parts[0], parts[1], parts[2]);
         }
         if !self.formats.is_empty() {
-            return self.read_as_said(&text);
+            return self.read_given(&text);
         }
         match written {
             Some(WrittenDate { shape, parts: [first, second, third] }) if shape == self.shape => {
@@ -273,7 +274,7 @@ impl Dates {
     }
 
     /// Parses a date in the formats of the command line. Fails if two of them give different days.
-    fn read_as_said(&self, text: &str) -> Result<Date, String> {
+    fn read_given(&self, text: &str) -> Result<Date, String> {
         let mut read: Vec<Date> =
             self.formats.iter().filter_map(|format| Date::strptime(&format.pattern, text).ok()).collect();
         read.dedup();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::domain::identification::reporting::Report;
 
-use super::{Ending, Rules, joined, named, needs_a_look, person, verdict, without_country};
+use super::{CheckOutcome, Rules, format_identifier, join, needs_review, person, verdict, without_country};
 
 #[derive(Args)]
 pub struct Explain {
@@ -39,7 +39,7 @@ impl Explain {
     /// # Errors
     ///
     /// Fails if a field is invalid, or standard output cannot be written.
-    pub fn run(self) -> anyhow::Result<Ending> {
+    pub fn run(self) -> anyhow::Result<CheckOutcome> {
         let Self { first_name, last_name, birth_date, nationality, identifier, gender, rules } = self;
         let mut texts =
             vec![("first_name", &*first_name), ("last_name", &*last_name), ("birth_date", &*birth_date)];
@@ -55,13 +55,13 @@ impl Explain {
         let person = match read {
             Ok(person) => person,
             Err(faults) => {
-                bail!(joined(faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message))))
+                bail!(join(faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message))))
             }
         };
         let report = person.report();
         let mut out = io::stdout().lock();
         if rules.json { writeln!(out, "{:#}", json!(report)) } else { explain(&report, &mut out) }?;
-        Ok(if needs_a_look(&report) { Ending::ToBeLookedAt } else { Ending::Good })
+        Ok(if needs_review(&report) { CheckOutcome::ToBeLookedAt } else { CheckOutcome::Good })
     }
 }
 
@@ -75,7 +75,7 @@ fn explain(report: &Report, out: &mut impl Write) -> io::Result<()> {
         row(if at == 0 { "because" } else { "" }, &format!("{}{open}", reason.text))?;
     }
     for one in &report.identifiers {
-        row("identifier", &named(one))?;
+        row("identifier", &format_identifier(one))?;
         for fault in &one.faults {
             row("", &format!("{}: {}", fault.severity, fault.message))?;
         }

@@ -78,7 +78,7 @@ impl ColumnField {
 
     /// Returns the field that a header names by itself.
     pub fn of_header(header: &str) -> Option<Self> {
-        let folded = folded(header);
+        let folded = fold(header);
         Self::ALL.into_iter().find(|field| is_one_of(&folded, field.synonyms()))
     }
 }
@@ -94,22 +94,22 @@ const FULL_NAMES: &str = "full name, customer name, client name, customer, clien
 
 /// Returns whether a folded name occurs in a list.
 fn is_one_of(name: &str, names: &str) -> bool {
-    names.split(',').any(|one| folded(one) == name)
+    names.split(',').any(|one| fold(one) == name)
 }
 
 /// Returns whether a header names last names only beside a column of first names.
 pub fn is_name(header: &str) -> bool {
-    is_one_of(&folded(header), NAMES)
+    is_one_of(&fold(header), NAMES)
 }
 
 /// Returns whether a header seems to name first and last names in one column.
 pub fn is_full_name(header: &str) -> bool {
-    is_name(header) || is_one_of(&folded(header), FULL_NAMES)
+    is_name(header) || is_one_of(&fold(header), FULL_NAMES)
 }
 
 /// Reduces a text to its letters and digits, without case and diacritics, for comparison. An umlaut that is written
 /// with an e is equal to the letter without dots.
-pub fn folded(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     let base = text.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
     let letters: String = base
         .filter(|letter| letter.is_alphanumeric())

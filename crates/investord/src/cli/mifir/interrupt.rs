@@ -41,7 +41,7 @@ impl Interrupt {
     }
 
     /// Returns whether a signal was received.
-    pub fn has_come(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -82,7 +82,7 @@ impl Rules {
 const NOTE: &str = "note";
 
 /// The end of a run, from which the exit code follows.
-pub enum Ending {
+pub enum CheckOutcome {
     /// All people are ready, and nothing was found.
     Good,
     /// At least one person needs a review.
@@ -99,10 +99,10 @@ impl Mifir {
             Mifir::Explain(explain) => explain.run(),
         };
         match ending {
-            Ok(Ending::Good) => ExitCode::SUCCESS,
-            Ok(Ending::ToBeLookedAt) => ExitCode::FAILURE,
+            Ok(CheckOutcome::Good) => ExitCode::SUCCESS,
+            Ok(CheckOutcome::ToBeLookedAt) => ExitCode::FAILURE,
             // The exit code that a shell reports for a command ended by SIGINT (128 and 2).
-            Ok(Ending::Interrupted) => ExitCode::from(130),
+            Ok(CheckOutcome::Interrupted) => ExitCode::from(130),
             Err(error) if is_reader_gone(&error) => ExitCode::from(READER_GONE),
             Err(error) => {
                 eprintln!("investord: {error:#}");
@@ -146,7 +146,7 @@ fn without_country<'a>(identifiers: impl Iterator<Item = &'a str>) -> Vec<FieldE
 
 /// Returns whether a person needs a review: nothing can be reported yet, or an identifier has a finding, even one that
 /// proves nothing (another birth date or sex than stated).
-fn needs_a_look(report: &Report) -> bool {
+fn needs_review(report: &Report) -> bool {
     report.designation.is_none() || report.identifiers.iter().any(|one| !one.faults.is_empty())
 }
 
@@ -164,11 +164,11 @@ fn verdict(report: &Report) -> String {
 }
 
 /// Formats an identifier as it is reported.
-fn named(one: &Examined) -> String {
+fn format_identifier(one: &Examined) -> String {
     format!("{} {} {}", one.issuing_country, one.identifier_standard, one.reported)
 }
 
 /// Joins texts with semicolons.
-fn joined(texts: impl Iterator<Item = String>) -> String {
+fn join(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join("; ")
 }

@@ -15,7 +15,7 @@ use crate::domain::identification::reporting::Report;
 use crate::domain::json::schema::FieldError;
 
 use super::table::is_format;
-use super::{joined, named, verdict};
+use super::{format_identifier, join, verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
@@ -47,7 +47,7 @@ impl OutputFormat {
 }
 
 /// The result for a record.
-pub struct JudgedRecord<'a> {
+pub struct RecordResult<'a> {
     /// Line of the file, or row of the sheet, on which the record begins.
     pub line: u64,
     /// Number of the record, from 1.
@@ -62,24 +62,25 @@ pub struct JudgedRecord<'a> {
     pub needs_a_look: bool,
 }
 
-impl JudgedRecord<'_> {
+impl RecordResult<'_> {
     /// Formats all findings as one text.
     fn findings(&self) -> String {
         let of_identifiers = self.result.iter().flat_map(|report| &report.identifiers).flat_map(|one| {
-            let of_one =
-                move |fault: &Finding| format!("{}: {} ({})", named(one), fault.message, fault.severity);
+            let of_one = move |fault: &Finding| {
+                format!("{}: {} ({})", format_identifier(one), fault.message, fault.severity)
+            };
             one.faults.iter().map(of_one)
         });
         let faults = self.result.as_ref().err().into_iter().flatten();
         let faults = faults.map(|fault| format!("{}: {}", fault.field, fault.message));
         let others = self.findings.iter().map(|found| format!("{} ({})", found.message, found.severity));
-        joined(faults.chain(of_identifiers).chain(others))
+        join(faults.chain(of_identifiers).chain(others))
     }
 
     /// Formats the points that the rules leave open as one text.
     fn open_points(&self) -> String {
         let reasons = self.result.iter().flat_map(|report| &report.reasons);
-        joined(reasons.filter(|reason| reason.open).map(|reason| reason.text.clone()))
+        join(reasons.filter(|reason| reason.open).map(|reason| reason.text.clone()))
     }
 }
 
@@ -134,7 +135,7 @@ impl Output {
                     out.write_all("\u{feff}".as_bytes())?;
                 }
                 let mut writer = WriterBuilder::new().delimiter(dialect.delimiter).from_writer(out);
-                let names = with.iter().map(|(name, _)| unclashing(name));
+                let names = with.iter().map(|(name, _)| unique_name(name));
                 let header = ["line", "record"].map(str::to_owned).into_iter().chain(names);
                 writer
                     .write_record(header.chain(CSV_HEADER.iter().map(|name| (*name).to_owned())))
@@ -150,7 +151,7 @@ impl Output {
     /// # Errors
     ///
     /// Fails if the output cannot be written.
-    pub fn write(&mut self, answer: &JudgedRecord<'_>) -> io::Result<()> {
+    pub fn write(&mut self, answer: &RecordResult<'_>) -> io::Result<()> {
         match &mut self.writer {
             OutputKind::Text(out) => write_text(answer, out),
             OutputKind::Json(out) => write_json(answer, out),
@@ -207,10 +208,10 @@ fn open(path: &Path, input: &Path) -> anyhow::Result<Opened> {
 }
 
 /// Writes a result as one line with tabs.
-fn write_text(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_text(answer: &RecordResult<'_>, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{}\t{}", answer.line, answer.record)?;
     for (_, cell) in &answer.with {
-        write!(out, "\t{}", visible(cell))?;
+        write!(out, "\t{}", escape(cell))?;
     }
     let verdict = answer.result.as_ref().map_or("ERROR".to_owned(), verdict);
     let open = answer.open_points();
@@ -219,7 +220,7 @@ fn write_text(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()>
 }
 
 /// Escapes the control and format characters of a cell, so that it stays in one column of a terminal.
-fn visible(cell: &str) -> String {
+fn escape(cell: &str) -> String {
     let escaped = |letter: char| -> Vec<char> {
         if letter.is_control() || is_format(letter) {
             letter.escape_default().collect()
@@ -231,7 +232,7 @@ fn visible(cell: &str) -> String {
 }
 
 /// Writes a result as one JSON object on a line.
-fn write_json(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_json(answer: &RecordResult<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut object = Map::new();
     object.insert("line".to_owned(), json!(answer.line));
     object.insert("record".to_owned(), json!(answer.record));
@@ -256,9 +257,9 @@ fn write_json(answer: &JudgedRecord<'_>, out: &mut impl Write) -> io::Result<()>
 }
 
 /// Returns the cells of a CSV record.
-fn csv_record(answer: &JudgedRecord<'_>) -> Vec<String> {
+fn csv_record(answer: &RecordResult<'_>) -> Vec<String> {
     let mut record = vec![answer.line.to_string(), answer.record.to_string()];
-    record.extend(answer.with.iter().map(|(_, cell)| harmless(cell)));
+    record.extend(answer.with.iter().map(|(_, cell)| escape_formula(cell)));
     let report = answer.result.as_ref().ok();
     let designation = report.and_then(|report| report.designation.as_ref());
     let missing = report.and_then(|report| report.missing.as_ref());
@@ -271,15 +272,15 @@ fn csv_record(answer: &JudgedRecord<'_>) -> Vec<String> {
         designation.map(|named| named.step.scheme.to_owned()).unwrap_or_default(),
         missing.unwrap_or_default(),
         report.and_then(|report| report.review.clone()).unwrap_or_default(),
-        harmless(&answer.findings()),
-        harmless(&answer.open_points()),
+        escape_formula(&answer.findings()),
+        escape_formula(&answer.open_points()),
     ]);
     record
 }
 
 /// Puts an apostrophe in front of a cell that a spreadsheet would execute as a formula (CSV injection). Signed numbers
 /// and telephone numbers stay as they are.
-fn harmless(cell: &str) -> String {
+fn escape_formula(cell: &str) -> String {
     let is_number = |rest: &str| rest.chars().all(|letter| letter.is_ascii_digit() || " .,".contains(letter));
     let is_formula = match cell.chars().next() {
         Some('=' | '@' | '\t' | '\r' | '\n') => true,
@@ -290,7 +291,7 @@ fn harmless(cell: &str) -> String {
 }
 
 /// Renames a column that is passed through if the results have a column of that name.
-fn unclashing(name: &str) -> String {
+fn unique_name(name: &str) -> String {
     let clashes = ["line", "record"].contains(&name) || CSV_HEADER.contains(&name);
-    if clashes { format!("input {name}") } else { harmless(name) }
+    if clashes { format!("input {name}") } else { escape_formula(name) }
 }

@@ -27,7 +27,7 @@ enum QuoteState {
 }
 
 /// A parser that follows the bytes of a CSV file.
-pub struct Quotes {
+pub struct QuoteParser {
     delimiter: u8,
     state: QuoteState,
     /// Line of the next byte, from 1.
@@ -42,7 +42,7 @@ pub struct Quotes {
     opened: u64,
 }
 
-impl Quotes {
+impl QuoteParser {
     /// Creates a parser at the start of a file.
     pub fn new(delimiter: u8) -> Self {
         Self {
@@ -137,12 +137,12 @@ impl Quotes {
 }
 
 /// A reader that fails where the quotes are invalid.
-pub struct Watched<R> {
+pub struct CheckedReader<R> {
     pub bytes: R,
-    pub quotes: Rc<RefCell<Quotes>>,
+    pub quotes: Rc<RefCell<QuoteParser>>,
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for CheckedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.bytes.read(buffer)?;
         let mut quotes = self.quotes.borrow_mut();

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::domain::identification::identifier::{Finding, IdentifierContent, SOFT};
 use crate::domain::identification::reporting::DryRun;
 
-use super::headers::folded;
+use super::headers::fold;
 
 /// The hash of a number or of a person.
 type Key = [u8; 16];
@@ -31,7 +31,7 @@ fn number_key(content: &IdentifierContent) -> Key {
 fn person_key(person: &DryRun) -> Key {
     let identity = &person.identity;
     let birth_date = identity.birth_date.to_string();
-    key(&[&folded(&identity.first_name), &folded(&identity.last_name), &birth_date])
+    key(&[&fold(&identity.first_name), &fold(&identity.last_name), &birth_date])
 }
 
 /// Returns the identifiers except CONCAT, which is made of name and birth date and would only repeat the person.

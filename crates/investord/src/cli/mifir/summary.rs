@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::NOTE;
-use super::output::JudgedRecord;
+use super::output::RecordResult;
 
 /// The counts that a check prints at its end.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub struct Summary {
 
 impl Summary {
     /// Adds the result for a record.
-    pub fn count(&mut self, answer: &JudgedRecord<'_>) {
+    pub fn count(&mut self, answer: &RecordResult<'_>) {
         self.people += 1;
         self.to_be_looked_at += u64::from(answer.needs_a_look);
         let outcome = answer.result.as_ref().map_or("ERROR", |report| report.outcome);

@@ -92,8 +92,8 @@ impl Workbook {
         source.read_exact(&mut magic)?;
         source.rewind()?;
         if magic == *b"PK" {
-            let source = unpackable(source, MOST_UNPACKED)?;
-            return Ok(Workbook::Xlsx(Xlsx::new(source).map_err(of_xlsx)?));
+            let source = check_unpacked_size(source, MOST_UNPACKED)?;
+            return Ok(Workbook::Xlsx(Xlsx::new(source).map_err(translate_error)?));
         }
         // An .xlsx file with a password is a compound file, like an .xls file.
         match Xlsx::new(&mut source) {
@@ -123,9 +123,9 @@ impl Workbook {
                 let mut cells = match workbook.worksheet_cells_reader(name) {
                     // A sheet that is a chart has no cells.
                     Err(XlsxError::NotAWorksheet(_)) => return rows.sheet(),
-                    cells => cells.map_err(of_xlsx)?,
+                    cells => cells.map_err(translate_error)?,
                 };
-                while let Some(cell) = cells.next_cell().map_err(of_xlsx)? {
+                while let Some(cell) = cells.next_cell().map_err(translate_error)? {
                     rows.push(&cell, text_of)?;
                 }
             }
@@ -146,7 +146,7 @@ impl Workbook {
 const PROTECTED: &str = "is protected by a password; save a copy without it";
 
 /// Translates an error of the reader into a message with a remedy.
-fn of_xlsx(error: XlsxError) -> anyhow::Error {
+fn translate_error(error: XlsxError) -> anyhow::Error {
     match error {
         XlsxError::Password => anyhow::Error::msg(PROTECTED),
         error => anyhow::anyhow!(
@@ -156,7 +156,7 @@ fn of_xlsx(error: XlsxError) -> anyhow::Error {
 }
 
 /// Unpacks all parts once and counts their bytes, because the sizes that an archive states prove nothing.
-fn unpackable(source: Box<dyn RecordSource>, most: u64) -> anyhow::Result<Box<dyn RecordSource>> {
+fn check_unpacked_size(source: Box<dyn RecordSource>, most: u64) -> anyhow::Result<Box<dyn RecordSource>> {
     let damaged = "is no whole workbook";
     let mut archive = ZipArchive::new(source).context(damaged)?;
     let mut left = most;
@@ -297,7 +297,7 @@ mod tests {
         workbook.add_worksheet().write_string(0, 0, "a".repeat(30_000)).unwrap();
         let bytes = workbook.save_to_buffer().unwrap();
         assert!(bytes.len() < 10_000);
-        let of = |most| unpackable(Box::new(Cursor::new(bytes.clone())), most);
+        let of = |most| check_unpacked_size(Box::new(Cursor::new(bytes.clone())), most);
         assert!(of(MOST_UNPACKED).is_ok());
         assert_eq!(of(30_000).err().unwrap().to_string(), "unpacks to more than 30000 bytes; save it as CSV");
     }

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// Event types as they stand on the wire.
+/// The type of an event, with its name in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
     UserCreated,
@@ -26,13 +26,14 @@ pub enum EventType {
     AccountUpdated,
     AccountClosingInitiated,
     AccountClosed,
-    /// What an operator has done: for the record, not for the wire.
+    /// An action of an operator: recorded in the event log, but not delivered.
     OperatorAction,
-    /// What a client has done to a webhook: for the record, too.
+    /// A change to a webhook by a client: recorded in the event log, but not delivered.
     ClientAction,
 }
 
 impl EventType {
+    /// All types, for the OpenAPI document.
     pub const ALL: [EventType; 21] = [
         EventType::UserCreated,
         EventType::UserActivated,
@@ -57,6 +58,7 @@ impl EventType {
         EventType::ClientAction,
     ];
 
+    /// Returns the name in the API and in the event log. It is part of the chain hash, so it must never change.
     pub const fn as_str(self) -> &'static str {
         match self {
             EventType::UserCreated => "USER.CREATED",
@@ -84,26 +86,28 @@ impl EventType {
     }
 }
 
-/// SHA-256 link of the chain. The first event of a tenant follows on 32 zero bytes.
+/// A SHA-256 hash of the hash chain. The first event of a tenant follows on 32 zero bytes.
 pub type ChainHash = [u8; 32];
 
-/// An event as it is written, its object sealed.
+/// An event as it is stored, with its object encrypted.
 pub struct Event<'a> {
-    /// Position in the tenant's history, from 1, without gaps.
+    /// Position in the event log of the tenant, from 1, without gaps.
     pub number: i64,
     pub id: Uuid,
     pub created_at: Timestamp,
+    /// The name of its [`EventType`].
     pub kind: &'a str,
-    /// The user whom it concerns, or the webhook.
+    /// The user or the webhook that it is about.
     pub subject: Uuid,
+    /// The encrypted object.
     pub sealed: &'a [u8],
 }
 
 impl Event<'_> {
-    /// The link that follows on `previous`.
+    /// Returns the chain hash that follows on `previous`.
     ///
-    /// It covers the sealed object, not the readable one: the chain stays verifiable after a person's key
-    /// has been destroyed. Variable parts carry their length, so no two events share an encoding.
+    /// It covers the encrypted object, not the readable one, so that the chain stays verifiable after the key of a
+    /// person has been destroyed. Variable parts carry their length, so that no two events share an encoding.
     pub fn next_chain_hash(&self, previous: &ChainHash) -> ChainHash {
         let mut hash = Context::new(&SHA256);
         hash.update(previous);

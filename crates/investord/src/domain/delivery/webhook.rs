@@ -1,7 +1,7 @@
 //! Webhooks: configuration, packages and the retry schedule.
 //!
-//! Fields, bounds and the schedule are those of the vendor's pages about webhooks; what they leave open is in
-//! `docs/choices.md`.
+//! Fields, bounds and the retry schedule are those of the vendor's pages about webhooks; the points that they leave
+//! open are in `docs/choices.md`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,8 @@ use crate::domain::json::schema::{
 };
 use crate::domain::tenants::TenantSettings;
 
-/// All categories of the described versions of the API; those that the register has no events of can be asked for, too.
+/// All categories in the described versions of the API. A filter may also name those of which the register has no
+/// events.
 pub const CATEGORIES: &[&str] = &[
     ALL,
     "USER",
@@ -62,19 +63,21 @@ pub const CATEGORIES: &[&str] = &[
     "VIRTUAL_BANK_ACCOUNT",
     "ISA_TRANSFER",
 ];
+/// The category that stands for all others.
 const ALL: &str = "ALL";
-/// Categories that can be left out: every one, but not all.
+/// The categories that a filter can exclude: every one, but not `ALL`.
 const SINGLE_CATEGORIES: &[&str] = CATEGORIES.split_first().expect("there are categories").1;
-/// Categories in a list, repetitions among them.
+/// Maximum length of a list of categories, repetitions included: far above the number of categories.
 pub const MOST_CATEGORIES: usize = 1000;
-/// Nobody is told of these.
+/// The events that are recorded, but never delivered.
 const FOR_THE_RECORD: [EventType; 2] = [EventType::OperatorAction, EventType::ClientAction];
-/// A package that takes what it gets in this time.
+/// Default delay, which is the time in which events are collected for one package (decision H2).
 const DEFAULT_DELAY: &str = "1s";
+/// Default maximum size of the body of a package, in bytes (decision H2).
 const DEFAULT_PACKAGE: i64 = 10_240;
-/// The longest wait between two attempts.
+/// Longest wait between two attempts, in seconds (decision H4).
 const LONGEST_WAIT: i64 = 600;
-/// Letters of a URL.
+/// Maximum number of characters in a URL.
 const URL: usize = 1000;
 
 static DELAY: Pattern =
@@ -105,12 +108,13 @@ static CONFIG: ObjectSchema = ObjectSchema {
         ),
     ],
 };
-/// The vendor's schema has neither `minItems` nor `uniqueItems`.
+/// A list of categories that may be empty and have repetitions: the vendor's schema has neither `minItems` nor
+/// `uniqueItems`.
 const CATEGORY_LIST: FieldRule =
     FieldRule::List { item: &CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false };
 const TITLE: Field =
     field("title", Presence::Always, FieldRule::Text { min: 0, max: 100 }, "A name, for people.");
-/// A scheme of HTTP, and a host.
+/// A pattern for a URL with a scheme of HTTP and a host.
 pub const HTTP_URL: &str = "^https?://[a-zA-Z0-9]";
 static ANY_URL: FieldRule = FieldRule::Url { max: URL };
 const ADDRESS: Field = field(
@@ -151,7 +155,7 @@ pub static CREATE: ObjectSchema = ObjectSchema {
         CONFIG_MEMBER.or(r#"{ "delay": "1s", "max_package_size": 10240 }"#),
     ],
 };
-/// The body of `PATCH /webhooks/{webhook_id}`. A client may send what it was answered: `id` and the instants are ignored.
+/// The body of `PATCH /webhooks/{webhook_id}`. A client may send back a response: `id` and the instants are ignored.
 pub static UPDATE: ObjectSchema = ObjectSchema {
     name: "UpdateWebhook",
     fields: &[
@@ -166,11 +170,11 @@ pub static UPDATE: ObjectSchema = ObjectSchema {
         CONFIG_MEMBER.optional(),
     ],
 };
-/// A webhook as it is answered.
+/// A webhook in responses.
 pub static WEBHOOK: [Field; 9] =
     [ID, CREATED_AT, UPDATED_AT, TITLE, ADDRESS, TYPE, EXCLUDE_TYPE, ENABLED, CONFIG_MEMBER];
 
-/// What a client says of a webhook, and what is kept of it.
+/// The configuration of a webhook, as the client sets it and as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookContent {
     pub title: String,
@@ -180,24 +184,27 @@ pub struct WebhookContent {
     pub config: DeliveryConfig,
 }
 
-/// The categories that somebody wants to be told of.
+/// The filter for the events of a webhook, by category.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventFilter {
+    /// The categories to deliver.
     #[serde(rename = "type")]
     pub kinds: Vec<String>,
+    /// The categories not to deliver; it counts only beside `ALL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_type: Option<Vec<String>>,
 }
 
+/// The settings of deliveries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryConfig {
-    /// Seconds or minutes, as in `30s`.
+    /// The delay in seconds or minutes, as in `30s`.
     pub delay: String,
-    /// Bytes.
+    /// Maximum size of the body of a package, in bytes.
     pub max_package_size: i64,
     #[serde(default, skip_serializing_if = "SignatureProfile::is_default")]
     pub signature: SignatureProfile,
-    /// Members that are not described, as they were sent.
+    /// Members that the API does not describe, as received.
     #[serde(flatten)]
     pub further: Map<String, Value>,
 }
@@ -209,7 +216,7 @@ impl Default for DeliveryConfig {
     }
 }
 
-/// By which version of HTTP message signatures deliveries are signed.
+/// The version of HTTP message signatures by which deliveries are signed (decision H5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignatureProfile {
     #[default]
@@ -229,16 +236,17 @@ impl SignatureProfile {
 }
 
 impl DeliveryConfig {
+    /// Returns the delay as a duration.
     pub fn delay(&self) -> SignedDuration {
         let (number, unit) = self.delay.split_at(self.delay.len().saturating_sub(1));
-        // What is kept has been checked when it came.
+        // The text was validated before it was stored, so the fallback is never used.
         let number = number.parse().unwrap_or(1);
         if unit == "m" { SignedDuration::from_mins(number) } else { SignedDuration::from_secs(number) }
     }
 }
 
 impl EventFilter {
-    /// Whether an event of this type is among them.
+    /// Returns whether an event of this type passes the filter.
     pub fn has(&self, kind: &str) -> bool {
         let category = kind.split('.').next().unwrap_or_default();
         let named = |list: &[String]| list.iter().any(|one| one == category);
@@ -252,24 +260,29 @@ impl EventFilter {
     }
 }
 
-/// Which addresses a receiver may have.
+/// The addresses that a receiver may have (decision H6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressPolicy {
     /// `https`, DNS names, and public addresses behind them.
     Public,
-    /// Anything, for laptops and closed networks.
+    /// Any address, for laptops and closed networks.
     Any,
 }
 
 impl AddressPolicy {
-    /// Judges the text of an address. What its name stands for is judged when it is resolved.
+    /// Checks the text of a URL, as the first part of the SSRF guard: the addresses of its name are checked again after
+    /// DNS resolution.
+    ///
+    /// # Errors
+    /// Fails with the broken rule, in words.
     pub fn check(self, url: &str) -> Result<(), String> {
         let url = Url::parse(url)
             .map_err(|_| "must be an absolute URL, as in https://example.com/events".to_owned())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not contain a user name or password".into());
         }
-        // What the parser has left as it is and RFC 3986 section 2 does not know: libraries that verify do not take it.
+        // The parser leaves some characters as they are that RFC 3986 section 2 does not allow, and libraries that
+        // verify signatures refuse such a URL.
         let known =
             |letter: &char| letter.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(*letter);
         if let Some(odd) = url.as_str().chars().find(|letter| !known(letter)) {
@@ -285,7 +298,7 @@ impl AddressPolicy {
     }
 }
 
-/// What a client sends for a new webhook.
+/// The data of a webhook to be created.
 #[derive(Clone, Debug)]
 pub struct NewWebhook {
     pub content: WebhookContent,
@@ -293,6 +306,10 @@ pub struct NewWebhook {
 }
 
 impl NewWebhook {
+    /// Parses the body of a create request.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let sent = read(&CREATE, &parse(body)?, settings, today(now))?;
         let wants = EventFilter { kinds: vec![ALL.to_owned()], exclude_type: None };
@@ -307,21 +324,28 @@ impl NewWebhook {
     }
 }
 
-/// What a client wants to be changed.
+/// The changes that a client requests of a webhook.
 #[derive(Clone, Debug)]
 pub struct WebhookUpdate(Map<String, Value>);
 
 impl WebhookUpdate {
+    /// Parses the body of an update.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         read(&UPDATE, &parse(body)?, settings, today(now)).map(Self)
     }
 
-    /// The address, if it is to be another.
+    /// Returns the new URL, if the request has one.
     pub fn url(&self) -> Option<&str> {
         self.0.get("url").and_then(Value::as_str)
     }
 
-    /// What is kept after the change: members that were not sent stay, those of `config` too.
+    /// Returns content and `enabled` after the change. Members that were not sent stay, those of `config` too.
+    ///
+    /// # Errors
+    /// Fails if the result is not a valid content, which means that the stored one is damaged.
     pub fn with_update(
         &self,
         content: &WebhookContent,
@@ -343,7 +367,7 @@ impl WebhookUpdate {
     }
 }
 
-/// A webhook as the wire shows it.
+/// Returns a webhook for a response.
 pub fn view(
     (id, created_at, updated_at): (Uuid, Timestamp, Timestamp),
     content: &WebhookContent,
@@ -365,7 +389,7 @@ pub fn view(
     view
 }
 
-/// How long to wait after this many failures in a row: 1, 2, 3, 5, 8 … seconds, 600 at most.
+/// Returns the wait after this many failures in a row, by the retry schedule: 1, 2, 3, 5, 8 … seconds, 600 at most.
 pub fn wait_after(failures: i64) -> SignedDuration {
     let (mut wait, mut next) = (1, 2);
     for _ in 1..failures {
@@ -377,30 +401,36 @@ pub fn wait_after(failures: i64) -> SignedDuration {
     SignedDuration::from_secs(wait.min(LONGEST_WAIT))
 }
 
-/// An event as a receiver gets it. Open packages are made anew from their events: this form must stay as it is.
+/// Returns an event in the form of a delivery. Open packages are rebuilt from their events, so this form must stay as
+/// it is.
 pub fn render((id, created_at): (Uuid, Timestamp), kind: &str, object: &str, webhook: Uuid) -> String {
     format!(
         r#"{{"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object},"webhook_id":"{webhook}"}}"#
     )
 }
 
-/// Events that go out together.
+/// A package: events that are delivered in one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// Numbers of the first and the last event.
+    /// Number of the first event.
     pub first: i64,
+    /// Number of the last event.
     pub last: i64,
+    /// Number of events.
     pub events: i64,
-    /// `{"payload":[…]}`
+    /// The body of the request: `{"payload":[…]}`.
     pub body: String,
-    /// When the first event happened.
+    /// The time of the first event, from which the delay counts.
     pub since: Timestamp,
 }
 
-/// Puts events into packages, in their order.
+/// A builder of packages from events in their order.
 pub struct Packer {
+    /// Maximum size of a body, in bytes.
     most_bytes: usize,
+    /// The package that the next event may join.
     open: Option<Package>,
+    /// The packages to which no event is added any more.
     full: Vec<Package>,
 }
 
@@ -408,12 +438,12 @@ const HEAD: &str = r#"{"payload":["#;
 const TAIL: &str = "]}";
 
 impl Packer {
-    /// `most_bytes`: of a body.
+    /// Makes an empty packer for bodies of at most `most_bytes` bytes.
     pub fn new(most_bytes: i64) -> Self {
         Self { most_bytes: usize::try_from(most_bytes).unwrap_or(usize::MAX), open: None, full: Vec::new() }
     }
 
-    /// Takes the next event: into the open package, or into a new one if it does not fit.
+    /// Adds the next event to the open package, or to a new one if it does not fit.
     pub fn add(&mut self, (number, created_at): (i64, Timestamp), event: &str) {
         let fits = |open: &Package| open.body.len() + 1 + event.len() + TAIL.len() <= self.most_bytes;
         match &mut self.open {
@@ -429,14 +459,14 @@ impl Packer {
         }
     }
 
-    /// Packages that take no more, and their bytes.
+    /// Returns the number of full packages and the sum of their sizes in bytes.
     pub fn full(&self) -> (i64, i64) {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         (number(self.full.len()), self.full.iter().map(|package| number(package.body.len())).sum())
     }
 
-    /// Packages that can go, and the one that waits for more: until its delay has passed, or an event comes that does
-    /// not fit. One that has reached its size waits for nothing.
+    /// Returns the packages that can be sent, and the open one if it has to wait: until its delay has passed, or an
+    /// event comes that does not fit. A package that has reached its size does not wait.
     pub fn finish(mut self, is_due: impl Fn(Timestamp) -> bool) -> (Vec<Package>, Option<Package>) {
         match self.open.take() {
             Some(open) if is_due(open.since) || open.body.len() + TAIL.len() >= self.most_bytes => {
@@ -447,19 +477,20 @@ impl Packer {
         }
     }
 
-    /// All of it as packages that can go.
+    /// Returns all events as packages that can be sent.
     pub fn all(self) -> Vec<Package> {
         self.finish(|_| true).0
     }
 }
 
+/// Completes the body of a package.
 fn closed(mut package: Package) -> Package {
     package.body.push_str(TAIL);
     package
 }
 
-/// Whether a package whose first event happened then has waited long enough. An instant in the future is from before the
-/// clock went back: nobody waits for it longer than another delay.
+/// Returns whether a package has waited for the delay since the time of its first event. A time in the future is from
+/// before the clock was set back; such a package waits for one more delay at most.
 pub fn has_waited_for(since: Timestamp, delay: SignedDuration, now: Timestamp) -> bool {
     let waited = now.duration_since(since);
     waited >= delay || waited < -delay
@@ -480,7 +511,8 @@ mod tests {
         assert_eq!(wait_after(i64::MAX).as_secs(), 600);
     }
 
-    /// Events of so many bytes into packages of `most`: the events of each, and of the one that waits.
+    /// Packs events of these sizes into packages of at most `most` bytes, and returns the number of events in each full
+    /// package and in the open one.
     fn packed(most: i64, sizes: &[usize]) -> (Vec<i64>, i64) {
         let mut packer = Packer::new(most);
         for (number, size) in (1..).zip(sizes) {
@@ -498,11 +530,12 @@ mod tests {
     #[test]
     fn a_package_takes_what_fits_to_the_byte() {
         let frame = HEAD.len() + TAIL.len();
-        // Two events and the comma between them, one byte less than fits, just fitting, and one too many.
+        // Two events and the comma between them: one byte less than fits, a perfect fit, and one byte too many.
         assert_eq!(packed(200, &[90, 200 - frame - 92]), (vec![], 2));
         assert_eq!(packed(200, &[90, 200 - frame - 91]), (vec![2], 0));
         assert_eq!(packed(200, &[90, 200 - frame - 90]), (vec![1], 1));
-        // A single one that fills a package, or is more than one, is sent alone, and those beside it are not held up.
+        // A single event that fills a package, or is larger than one, is sent alone, and does not delay the events
+        // beside it.
         assert_eq!(packed(200, &[200 - frame]), (vec![1], 0));
         assert_eq!(packed(200, &[200 - frame - 1]), (vec![], 1));
         assert_eq!(packed(200, &[10, 5000, 10, 10]), (vec![1, 1], 2));
@@ -532,7 +565,7 @@ mod tests {
         assert!(wants(&["ALL"], Some(&["USER"])).has("USER_CHECK.CREATED"));
         assert!(wants(&["ACCOUNT"], None).has("ACCOUNT.CLOSED"));
         assert!(!wants(&["ACCOUNT"], None).has("ACCOUNT_GROUP.CLOSED"));
-        // Only where everything is wanted something can be left out (the vendor's update of version 1.95).
+        // A category can be excluded only beside `ALL` (the vendor's update of version 1.95).
         assert!(wants(&["USER"], Some(&["USER"])).has("USER.CREATED"));
     }
 

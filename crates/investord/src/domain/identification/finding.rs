@@ -8,21 +8,24 @@ use uuid::Uuid;
 use super::identifier_standard::IdentifierStandard;
 use super::reportable_person::ReportablePerson;
 
-/// Something found out about an identifier.
+/// A finding about an identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `hard`: no such identifier exists. `soft`: worth a look.
+    /// `hard`: no such identifier exists. `soft`: the identifier deserves a review.
     pub severity: String,
     /// A name for machines.
     pub code: String,
+    /// The finding in words, to follow the identifier.
     pub message: String,
 }
 
+/// Severity of a finding that no valid identifier can have.
 pub const HARD: &str = "hard";
+/// Severity of a finding that a valid identifier may have.
 pub const SOFT: &str = "soft";
-/// The code of a birth date in the number that is not the person's.
+/// Code of the finding that the number encodes another birth date than the person's.
 pub(in crate::domain) const BIRTH_DATE: &str = "birth_date";
-/// Users that a message names at most.
+/// Maximum number of users that a message names.
 const MOST_NAMED: usize = 10;
 
 impl Finding {
@@ -30,18 +33,18 @@ impl Finding {
         Self { severity: severity.to_owned(), code: code.to_owned(), message }
     }
 
-    /// Of a CONCAT that is not the one that the person would have now.
+    /// Makes the finding about a CONCAT that differs from the one that the person would have now.
     pub(in crate::domain) fn outdated() -> Self {
         let message = "is not made of the name and the birth date that the person has now";
         Self::new(SOFT, "outdated", message.to_owned())
     }
 
-    /// Names what was no part of the number as it was sent, and was dropped.
+    /// Returns findings about characters that were sent with the number, are no part of it, and were dropped.
     pub(in crate::domain) fn of_writing(sent: &str) -> impl Iterator<Item = Self> {
         mifir::check::writing(sent).map(|fault| Self::new(SOFT, fault.what.code(), fault.to_string()))
     }
 
-    /// Says that other users have the number, too; `None` without any.
+    /// Makes the finding that other users have the same number; `None` if there are none.
     pub fn duplicate(others: &[Uuid]) -> Option<Self> {
         let named: Vec<String> = others.iter().take(MOST_NAMED).map(Uuid::to_string).collect();
         let message = match others.len() {
@@ -56,11 +59,12 @@ impl Finding {
     }
 }
 
-/// Why the wire does not take a value, in words that do not repeat it; none if it does (decision I9).
+/// Returns the reason for which the API refuses a value, in words that do not repeat it, or `None` if it accepts the
+/// value (decision I9).
 ///
-/// The vendor's pattern decides, on the value as it is written or in the form that is reported. A number that the
-/// pattern does not know is taken if its issuer can have given it: nothing hard speaks against it but a check digit,
-/// which the pattern does not look at either.
+/// The vendor's pattern decides, on the value as it is written or in the reported form. A number that does not match
+/// the pattern is accepted if its issuer can have issued it: there is no hard fault except for a check digit, which the
+/// pattern does not cover either.
 pub fn form_fault(
     standard: &IdentifierStandard,
     country: Country,
@@ -89,8 +93,9 @@ pub fn form_fault(
     Some(format!("{rule} ({})", standard.abbreviation))
 }
 
-/// What speaks on a day against a value in its reported form, by itself and beside its holder's birth date and sex. The
-/// latter prove nothing: some states give numbers of a neighbouring day, and corrections do not always change a number.
+/// Returns the findings on a day about a value in its reported form, by itself and compared with its holder's birth
+/// date and sex. A difference in the latter proves nothing: some states issue numbers of a neighbouring day, and
+/// corrections do not always change a number.
 pub fn findings(
     standard: &IdentifierStandard,
     country: Country,

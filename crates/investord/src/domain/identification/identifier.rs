@@ -1,7 +1,7 @@
 //! Identifiers of a user: the forms of the wire, the reported form, and their changes.
 //!
 //! The rules are those of the reference page "User Identifiers" in its versions up to 1.75 and of `docs/choices.md`;
-//! what an identifier means is the matter of the crate `mifir`.
+//! the meaning of an identifier is the matter of the crate `mifir`.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Pr
 use crate::domain::tenants::{IdentifierChecks, TenantSettings};
 use crate::domain::users::User;
 
-/// `type` on the wire.
+/// The kind of an identifier: its `type` in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum IdentifierKind {
@@ -32,6 +32,7 @@ pub enum IdentifierKind {
 }
 
 impl IdentifierKind {
+    /// Returns the name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             IdentifierKind::NationalId => "NATIONAL_ID",
@@ -78,7 +79,7 @@ pub static UPDATE: ObjectSchema = ObjectSchema {
     fields: &[field("identifier", Presence::Always, VALUE, "The identifier.")],
 };
 
-/// An identifier as it is answered.
+/// An identifier in responses.
 pub static ANSWERED: [Field; 8] = [
     field("id", Presence::Always, FieldRule::Uuid, "Id of the identifier."),
     field("created_at", Presence::Always, FieldRule::Instant, "When it was created."),
@@ -90,7 +91,7 @@ pub static ANSWERED: [Field; 8] = [
     field("identifier", Presence::Always, VALUE, "The identifier as it was sent; empty for a CONCAT."),
 ];
 
-/// An identifier that was sent.
+/// An identifier in a request.
 pub struct NewIdentifier {
     kind: IdentifierKind,
     country: Country,
@@ -99,7 +100,10 @@ pub struct NewIdentifier {
 }
 
 impl NewIdentifier {
-    /// Reads the body of a create request. `now` decides what is in the future.
+    /// Parses the body of a create request. Dates are compared with `now`.
+    ///
+    /// # Errors
+    /// Fails with all field errors, also if the API does not accept the form of the value.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let tree = parse(body)?;
         let today = today(now);
@@ -108,7 +112,10 @@ impl NewIdentifier {
         Ok(sent)
     }
 
-    /// Takes members that have been checked by [`CREATE`], whatever the form of the value.
+    /// Builds an identifier from members that [`CREATE`] has validated, whatever the form of the value.
+    ///
+    /// # Errors
+    /// Fails if country, standard, kind and value do not go together.
     pub fn of(members: &Map<String, Value>, regime: Regime) -> Result<Self, Vec<FieldError>> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let fault = |field: &str, message: String| vec![FieldError::new(field, message)];
@@ -146,18 +153,21 @@ impl NewIdentifier {
         Ok(Self { kind, country, standard, identifier })
     }
 
-    /// Whether it is an identifier of this country and key of Annex II.
+    /// Returns whether the identifier is of this country and this key of Annex II.
     pub fn is_of(&self, country: Country, key: &str) -> bool {
         (self.country, self.standard.rules.key) == (country, key)
     }
 
-    /// The form in which it is reported.
+    /// Returns the form in which the identifier is reported.
     fn reported(&self, identity: &ReportablePerson, today: Date) -> String {
         self.standard.rules.normalise(&self.identifier, Some(identity.birth_date), today).into_owned()
     }
 
-    /// Finds out what there is to know of it, whose identifier it shall be. Strict tenants refuse what cannot be, and
-    /// what does not go with the birth date (decision I2).
+    /// Examines the identifier for its holder and returns it with its findings.
+    ///
+    /// # Errors
+    /// Fails for a tenant with strict checks if the identifier has a hard fault or another birth date (decision I2),
+    /// and for every tenant if a CONCAT cannot be built.
     pub fn examine(
         &self,
         identity: &ReportablePerson,
@@ -188,7 +198,7 @@ impl NewIdentifier {
     }
 }
 
-/// Whether the wire takes the value.
+/// Checks whether the API accepts the form of the value.
 fn check_form(
     standard: &IdentifierStandard,
     country: Country,
@@ -199,20 +209,20 @@ fn check_form(
     fault.map_or(Ok(()), |message| Err(FieldError::new("identifier", message)))
 }
 
-/// What is known of an identifier: all that is kept of it, sealed.
+/// The content of an identifier: all stored data of it, encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentifierContent {
     #[serde(rename = "type")]
     pub kind: IdentifierKind,
     #[serde(serialize_with = "write_country", deserialize_with = "read_country")]
     pub country: Country,
-    /// A key of Annex II. The wire's name of it is looked up, so that a guessed one can be mended.
+    /// A key of Annex II. The vendor's abbreviation is looked up, so that a guessed one can be corrected.
     pub standard: String,
-    /// As it was sent; empty for a CONCAT.
+    /// The value as it was sent; empty for a CONCAT.
     pub identifier: String,
-    /// In the form in which it is reported; of a CONCAT with the country in front.
+    /// The value in the form in which it is reported; of a CONCAT with the country in front.
     pub reported: String,
-    /// What spoke against it when it was filed. What speaks against it now: [`Content::judge`].
+    /// The findings of the day on which it was filed. For those of today see [`IdentifierContent::current_findings`].
     pub faults: Vec<Finding>,
 }
 
@@ -226,7 +236,10 @@ fn read_country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Country, D
 }
 
 impl IdentifierContent {
-    /// The CONCAT of a person as a national of a country, or why there is none.
+    /// Builds the CONCAT of a person as a national of a country.
+    ///
+    /// # Errors
+    /// Fails with the reason if the names allow none, or the country does not know CONCAT.
     pub fn concat(country: Country, identity: &ReportablePerson, regime: Regime) -> Result<Self, String> {
         let person = mifir::Person { nationalities: &[country], ..identity.person() };
         let held = [HeldIdentifier { country, standard: CONCAT, value: "" }];
@@ -248,18 +261,19 @@ impl IdentifierContent {
         }
     }
 
-    /// The CONCAT that the register makes by itself: where it is the first priority of the leading nationality.
+    /// Builds the CONCAT that the register adds by itself: where it is the first priority of the leading nationality.
     pub fn own_concat(identity: &ReportablePerson, regime: Regime) -> Option<Self> {
         let leading = mifir::leading(&identity.nationalities, regime)?.country;
         let first = mifir::first_is_concat(leading, regime);
         first.then(|| Self::concat(leading, identity, regime).ok()).flatten()
     }
 
+    /// Returns whether this is a CONCAT.
     pub fn is_concat(&self) -> bool {
         self.standard == CONCAT
     }
 
-    /// The same with another value; the faults of it as in [`NewIdentifier::examined`].
+    /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
     fn with(
         &self,
         value: &str,
@@ -277,8 +291,8 @@ impl IdentifierContent {
         sent.examine(identity, settings, today)
     }
 
-    /// What speaks against it on a day, beside a person as they are or would be then (decision I7). Every answer
-    /// that shows faults shows these.
+    /// Returns the findings on a day, for a person as they are or would be then (decision I7). Every response that
+    /// shows findings shows these.
     pub fn current_findings(&self, identity: &ReportablePerson, regime: Regime, today: Date) -> Vec<Finding> {
         if self.is_concat() {
             let now = Self::concat(self.country, identity, regime);
@@ -291,29 +305,32 @@ impl IdentifierContent {
         found
     }
 
-    /// Whether both are one number: of one country and standard, reported in one form.
+    /// Returns whether both are one number: of one country and standard, reported in one form.
     pub fn is_same_number(&self, other: &Self) -> bool {
         let number = (self.country, &self.standard, &self.reported);
         !self.is_concat() && number == (other.country, &other.standard, &other.reported)
     }
 
-    /// The same as it is reported of a person whose data have changed: the birth date tells the century of a short
-    /// Swedish number. `filed` is the day on which it was sent; `None` if nothing is different.
+    /// Returns the identifier as it is reported of a person whose data have changed: the birth date decides on the
+    /// century of a short Swedish number. `filed` is the day on which it was sent. Returns `None` if the reported form
+    /// stays.
     fn with_current_form(&self, identity: &ReportablePerson, filed: Date) -> Option<Self> {
         let standard = self.standard().filter(|_| !self.is_concat())?;
         let reported = standard.rules.normalise(&self.identifier, Some(identity.birth_date), filed);
         (reported != self.reported).then(|| Self { reported: reported.into_owned(), ..self.clone() })
     }
 
+    /// Returns the standard, by country and key.
     fn standard(&self) -> Option<&'static IdentifierStandard> {
         identifier_standard::of_key(self.country, &self.standard)
     }
 
-    /// The name of the standard on the wire.
+    /// Returns the vendor's abbreviation of the standard.
     pub fn abbreviation(&self) -> &str {
         self.standard().map_or(&self.standard, |standard| &standard.abbreviation)
     }
 
+    /// Returns the identifier in the form of the crate `mifir`.
     pub fn as_held(&self) -> HeldIdentifier<'_> {
         HeldIdentifier { country: self.country, standard: &self.standard, value: &self.reported }
     }
@@ -335,7 +352,7 @@ impl Identifier {
     }
 }
 
-/// As the wire shows it.
+/// Writes the identifier as JSON for a response.
 impl fmt::Display for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, user_id, created_at, updated_at, content } = self;
@@ -356,15 +373,16 @@ impl fmt::Display for Identifier {
     }
 }
 
-/// What a request does to the identifiers of a user. Each holds the identifier as it is afterwards.
+/// The effect of a request on the identifiers of a user. Each variant contains the identifier as it is afterwards.
 pub enum IdentifierChange {
-    /// It was so before.
+    /// No effect: the identifier was there already.
     None(Identifier),
     Add(Identifier),
     Update(Identifier),
 }
 
 impl IdentifierChange {
+    /// Returns the identifier as it is afterwards.
     pub fn identifier(&self) -> &Identifier {
         let (IdentifierChange::None(identifier)
         | IdentifierChange::Add(identifier)
@@ -372,7 +390,7 @@ impl IdentifierChange {
         identifier
     }
 
-    /// Has the identifiers of the user as they are afterwards.
+    /// Applies the change to a list of the user's identifiers.
     pub fn apply_to(self, held: &mut Vec<Identifier>) {
         let (IdentifierChange::None(new) | IdentifierChange::Add(new) | IdentifierChange::Update(new)) = self;
         match held.iter_mut().find(|one| one.id == new.id) {
@@ -382,8 +400,11 @@ impl IdentifierChange {
     }
 }
 
-/// Adds an identifier to those of a user. There is one of a country and standard: the same again changes nothing,
-/// another is refused (user-domain 4.8).
+/// Adds an identifier to those of a user. A user has one identifier of a country and standard: the same one again
+/// changes nothing, another one is refused (user-domain 4.8).
+///
+/// # Errors
+/// Fails as [`NewIdentifier::examine`] does, or if the user has another identifier of this country and standard.
 pub fn add(
     held: &[Identifier],
     sent: &NewIdentifier,
@@ -409,7 +430,10 @@ pub fn add(
     }
 }
 
-/// Gives an identifier another value.
+/// Changes the value of an identifier.
+///
+/// # Errors
+/// Fails if the value is not accepted, or if the identifier is a CONCAT.
 pub fn update(
     one: &Identifier,
     value: &str,
@@ -424,9 +448,9 @@ pub fn update(
     Ok(IdentifierChange::Update(Identifier { updated_at: now, content, ..one.clone() }))
 }
 
-/// What has to be done to the identifiers of a user, so that they are those of the person as it is: CONCATs that are held
-/// are made anew, and the one that the register makes by itself is added; one that can no longer be made stays. A number
-/// that would be reported in another form is; the wire shows the same of it, so that its instants stay.
+/// Returns the changes by which the identifiers of a user fit the data of the person: CONCATs are built anew, and the
+/// one that the register adds by itself is added; a CONCAT that can no longer be built stays. A number whose reported
+/// form changes is updated; responses show the same of it, so its instants stay.
 pub fn refresh_concats(
     held: &[Identifier],
     user: &User,
@@ -452,7 +476,10 @@ pub fn refresh_concats(
     changes
 }
 
-/// Reads the body of an update: the new value.
+/// Parses the body of an update and returns the new value.
+///
+/// # Errors
+/// Fails with all field errors.
 pub fn parse_update(
     body: &[u8],
     settings: &TenantSettings,
@@ -463,7 +490,7 @@ pub fn parse_update(
     Ok(members.get("identifier").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
-/// The day, everywhere UTC's.
+/// Returns the day of an instant in UTC, which is the register's time zone.
 pub fn today(now: Timestamp) -> Date {
     TimeZone::UTC.to_datetime(now).date()
 }
@@ -486,7 +513,7 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    /// The changes that a person's new data make necessary, by country and value.
+    /// Applies new data of a person and returns the changes of the identifiers, by effect and value.
     fn remade(user: &mut User, held: &mut Vec<Identifier>, person: Person, second: i64) -> Vec<String> {
         user.person = person;
         let id = Uuid::from_u128(u128::from(second.unsigned_abs()));

@@ -1,6 +1,6 @@
 //! The vendor's identifier standards, mapped to those of Annex II of RTS 22 (decision I1).
 //!
-//! The table is data: `standards.toml` says what each cell means and which of them are guessed.
+//! The table is data: `standards.toml` explains each cell and marks the guessed ones.
 
 use std::sync::LazyLock;
 
@@ -11,26 +11,29 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::identifier::IdentifierKind;
 
-/// A kind of identifier as the wire names it.
+/// A standard of identifiers, with its name in the API.
 pub struct IdentifierStandard {
-    /// Whose it is; `None` for those that every country has.
+    /// The issuing country; `None` for the standards that every country has.
     country: Option<Country>,
-    /// `identifier_standard` on the wire.
+    /// The value of `identifier_standard` in the API.
     pub abbreviation: String,
-    /// What it is by the rules: its key is that of Annex II.
+    /// The rules of the standard; their key is that of Annex II.
     pub rules: &'static mifir::Standard,
+    /// The vendor's pattern of a value.
     pattern: Regex,
-    /// What else people call it, as [`letters`] leaves it.
+    /// Other names in use, in the form that [`letters`] returns.
     names: Vec<String>,
-    /// The form of a value in words, as they follow on "must be".
+    /// The description of a value, to follow "must be".
     pub form: String,
 }
 
+/// The file `standards.toml`.
 #[derive(Deserialize)]
 struct File {
     standard: Vec<Row>,
 }
 
+/// A row of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -41,11 +44,12 @@ struct Row {
     #[serde(default)]
     names: Vec<String>,
     form: String,
-    /// For readers of the file.
+    /// The guessed cells, for readers of the file.
     #[serde(default, rename = "guessed")]
     _guessed: Vec<Cell>,
 }
 
+/// A cell that can be marked as guessed.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Cell {
@@ -53,18 +57,21 @@ enum Cell {
     Pattern,
 }
 
+/// The table, parsed on its first use. It is compiled in, so a defect is a mistake in this crate.
 static TABLE: LazyLock<Vec<IdentifierStandard>> = LazyLock::new(|| {
     let file: File = toml::from_str(include_str!("standards.toml")).expect("the table is TOML");
     file.standard.into_iter().map(IdentifierStandard::of).collect()
 });
 
-/// The key in Annex II of what the register makes itself, and its name on the wire.
+/// The key of CONCAT in Annex II, which is also its name in the API. The register builds CONCATs itself.
 pub const CONCAT: &str = "CONCAT";
 
 impl IdentifierStandard {
+    /// Builds a standard from its row.
     fn of(row: Row) -> Self {
         let country = row.country.map(|code| Country::parse(&code).expect("the table has country codes"));
-        // Passports without a row of their own are checked alike, whosever they are.
+        // Passports without a row of their own have the same rules in every country, so one country serves for the
+        // lookup.
         let whose = country.or_else(|| Country::parse("US")).expect("a country");
         let rules = mifir::standard(whose, &row.standard).expect("the table has keys of Annex II");
         let pattern = Regex::new(&row.pattern).expect("the table has regular expressions");
@@ -73,30 +80,31 @@ impl IdentifierStandard {
         Self { country, abbreviation: row.abbreviation, rules, pattern, form: row.form, names }
     }
 
+    /// Returns whether this is the standard of CONCATs.
     pub fn is_concat(&self) -> bool {
         self.rules.scheme == Scheme::Concat
     }
 
-    /// Whether an identifier of this kind can be of this standard. Before passports had a kind of their own they were
-    /// sent as national ids, so those take everything.
+    /// Returns whether an identifier of this kind can have this standard. Before passports had a kind of their own they
+    /// were sent as national ids, so that kind goes with every standard.
     pub fn fits(&self, kind: IdentifierKind) -> bool {
         kind == IdentifierKind::NationalId || self.rules.scheme == Scheme::Ccpt
     }
 
-    /// Whether the vendor takes this value: all of it, capitals and small letters apart.
+    /// Returns whether the vendor accepts this value: the pattern must match all of it, and case counts.
     pub fn takes(&self, value: &str) -> bool {
         self.pattern.is_match(value)
     }
 }
 
-/// The standard of a country under a key of Annex II.
+/// Returns the standard of a country with this key of Annex II.
 pub fn of_key(country: Country, key: &str) -> Option<&'static IdentifierStandard> {
     let of = |whose: Option<Country>| TABLE.iter().find(|row| row.country == whose && row.rules.key == key);
     of(Some(country)).or_else(|| of(None))
 }
 
-/// The standards in which a country's identifiers can be sent: those of its row of Annex II, and passports, which are
-/// kept although few rows name them.
+/// Returns the standards in which identifiers of a country can be sent: those of its row of Annex II, and passports,
+/// which are stored although few rows name them.
 pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'static IdentifierStandard> {
     let steps = mifir::steps(country, regime);
     TABLE.iter().filter(move |row| {
@@ -106,8 +114,8 @@ pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'st
     })
 }
 
-/// The standard of a country that people call so: by the vendor's abbreviation, the key of Annex II or another name of
-/// the table, whatever the case, the accents and what stands between the letters. The wire takes abbreviations alone.
+/// Returns the standard of a country by a name in use: the vendor's abbreviation, the key of Annex II or another name
+/// of the table. Case, accents and separators do not count. The vendor's API accepts abbreviations alone.
 pub fn of_name(country: Country, name: &str, regime: Regime) -> Option<&'static IdentifierStandard> {
     let standards = || of_country(country, regime);
     if let Some(exact) = standards().find(|standard| standard.abbreviation == name) {
@@ -116,19 +124,19 @@ pub fn of_name(country: Country, name: &str, regime: Regime) -> Option<&'static 
     let wanted = letters(name);
     let is_called = |standard: &IdentifierStandard| standard.names.contains(&wanted);
     standards().find(|standard| is_called(standard)).or_else(|| {
-        // Passports have the same names everywhere.
+        // Passports have the same names in every country.
         let every = TABLE.iter().find(|standard| standard.country.is_none() && is_called(standard))?;
         of_key(country, every.rules.key).filter(|own| own.rules.scheme == Scheme::Ccpt)
     })
 }
 
-/// The letters and digits of a name, small, and without accents where those can be taken off.
+/// Returns the letters and digits of a name in lower case, without the accents that Unicode can decompose.
 fn letters(name: &str) -> String {
     name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The standard of an identifier that was sent without one: the country's first priority if it can be of this kind,
-/// otherwise the country's passport (user-domain 4.7).
+/// Returns the standard of an identifier that was sent without one: the country's first priority if it goes with this
+/// kind, otherwise the country's passport (user-domain 4.7).
 pub fn default_of(
     country: Country,
     kind: IdentifierKind,
@@ -173,7 +181,7 @@ mod tests {
                 form.chars().all(|letter| letter.is_alphanumeric() || " ,:/()-+".contains(letter)),
                 "{form}"
             );
-            // A number of digits that the words name is one that the pattern takes.
+            // The description must be true: a number with the described count of digits must match the pattern.
             let only_digits = form.strip_suffix(" digits").and_then(|count| count.parse().ok());
             assert!(only_digits.is_none_or(|count| standard.takes(&"1".repeat(count))), "{form}");
         }
@@ -286,7 +294,7 @@ mod tests {
         assert_eq!(found("DE", "Personalausweis", Regime::Eu), None, "no identifier of a German");
     }
 
-    /// A name of one standard of a country is none of another.
+    /// Checks that a name of one standard of a country is not a name of another.
     #[test]
     fn names_are_unambiguous() {
         for row in TABLE.iter() {
@@ -318,7 +326,7 @@ mod tests {
         assert_eq!(known.join(" "), ENUM);
     }
 
-    /// Samples by the vendor's patterns: one that is taken, and neighbours that are not.
+    /// Samples for the vendor's patterns: accepted values, and similar ones that are refused.
     #[test]
     fn passports_and_others_are_taken_by_their_form() {
         for (code, name, taken, refused) in [

@@ -12,16 +12,16 @@ pub struct ReportablePerson {
     pub last_name: String,
     pub birth_date: Date,
     pub nationalities: Vec<Country>,
-    /// As the gender says or, without one, the salutation.
+    /// The sex by the gender or, without one, by the salutation.
     pub sex: Option<Sex>,
 }
 
-/// What stands in travel documents for a nationality where there is none (ICAO Doc 9303-3, section 5: stateless, the
-/// two kinds of refugees, unspecified), and how it is written out.
+/// Entries in place of a nationality: the codes of travel documents (ICAO Doc 9303-3, section 5: stateless, the two
+/// kinds of refugees, unspecified), and the word in full.
 pub const NO_NATIONALITY: [&str; 6] = ["XXA", "XXB", "XXC", "XXX", "XX", "STATELESS"];
 
 impl ReportablePerson {
-    /// Takes it out of a person's members; `None` if they have not been checked.
+    /// Reads the data from a person's members, or returns `None` if those have not been validated.
     pub fn of(members: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let codes = members.get("nationalities")?.as_array()?.iter();
@@ -34,8 +34,8 @@ impl ReportablePerson {
         })
     }
 
-    /// Takes what is known of a person, of whom names and nationalities may be missing; `None` if the members have not
-    /// been checked.
+    /// Reads the known data of a person whose names and nationalities may be missing, or returns `None` if the members
+    /// have not been validated.
     pub fn as_known(members: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
         let codes = members.get("nationalities").and_then(Value::as_array).into_iter().flatten();
@@ -43,12 +43,13 @@ impl ReportablePerson {
             first_name: text("first_name").to_owned(),
             last_name: text("last_name").to_owned(),
             birth_date: text("birth_date").parse().ok()?,
-            // What stands for no nationality is none.
+            // An entry in place of a nationality is none.
             nationalities: codes.filter_map(|code| Country::parse(code.as_str()?)).collect(),
             sex: sex(members),
         })
     }
 
+    /// Returns the person in the form of the crate `mifir`.
     pub fn person(&self) -> mifir::Person<'_> {
         mifir::Person {
             nationalities: &self.nationalities,
@@ -59,7 +60,7 @@ impl ReportablePerson {
     }
 }
 
-/// As the gender says or, without one, the salutation.
+/// Returns the sex by the gender or, without one, by the salutation.
 fn sex(members: &Map<String, Value>) -> Option<Sex> {
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     match (text("gender"), text("salutation")) {

@@ -19,9 +19,9 @@ use crate::domain::tenants::{IdentifierChecks, RegimeSetting, TenantSettings};
 use crate::domain::users;
 use crate::domain::users::activation::Obstacle;
 
-/// Says what is missing for a report, if anything is. What speaks against the identifiers that are held does not count
-/// here: under `identifier_checks = "format"` an impossible number activates a user, as the vendor's own examples need
-/// it (decision I2), and is reported of nobody ([`Report`], decision I10).
+/// Returns the obstacle to a report, if there is one. Findings about the identifiers do not count here: under
+/// `identifier_checks = "format"` an impossible number activates a user, because the vendor's own examples need it
+/// (decision I2), but it is not reported for any user ([`Report`], decision I10).
 pub fn unmet_requirements<'a>(
     identity: &ReportablePerson,
     identifiers: impl IntoIterator<Item = &'a IdentifierContent>,
@@ -39,41 +39,47 @@ pub fn unmet_requirements<'a>(
     }
 }
 
-/// What a person may hold besides is not known: the register asks for the first priority.
+/// Decides on the designation of a person. Further identifiers of the person are unknown, so the register asks for the
+/// first priority.
 fn decide<'a>(identity: &'a ReportablePerson, held: &[HeldIdentifier<'a>], regime: Regime) -> Decision<'a> {
     mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime)
 }
 
-/// The answer. Members that do not apply are `null`.
+/// The reporting response. Members that do not apply are `null`.
 ///
 /// It is never `READY` with an identifier that cannot be right (decision I10).
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The day of the answer.
+    /// The day of the response.
     pub as_of: Date,
+    /// `EU` or `UK`: the copy of RTS 22.
     pub regime: &'static str,
+    /// `READY`, `MISSING` or `NEEDS_REVIEW`.
     pub outcome: &'static str,
-    /// The nationality that counts, whatever the outcome.
+    /// The leading nationality, whatever the outcome.
     #[serde(skip)]
     pub leading: Option<Country>,
     pub designation: Option<Named>,
     pub missing: Option<Missing>,
-    /// Why somebody has to look at it.
+    /// The reason for a review by a person.
     pub review: Option<String>,
+    /// The explanation of the outcome, in the order of the decision.
     pub reasons: Vec<ReviewReason>,
+    /// All identifiers of the person, with their findings.
     pub identifiers: Vec<Examined>,
     /// The element `Prsn` of ISO 20022 auth.016.
     pub auth016: Option<String>,
 }
 
-/// How the person is named.
+/// The designation of the person.
 #[derive(Debug, Serialize)]
 pub struct Named {
     pub country: String,
+    /// The number of the priority in the row of Annex II, from 1.
     pub priority: usize,
     #[serde(flatten)]
     pub step: ReportedPriority,
-    /// As it is reported: country code and identifier.
+    /// The reported form: country code and identifier.
     pub identifier: String,
 }
 
@@ -81,12 +87,14 @@ pub struct Named {
 #[derive(Debug, Serialize)]
 pub struct ReportedPriority {
     pub identifier_standard: String,
+    /// The label in the report.
     pub scheme: &'static str,
-    /// As Annex II calls it; empty for CONCAT.
+    /// The name in Annex II; empty for CONCAT.
     pub name: &'static str,
 }
 
 impl ReportedPriority {
+    /// Makes it from a priority, with the vendor's abbreviation of the standard.
     fn of(country: Country, step: &mifir::Priority) -> Self {
         let name =
             identifier_standard::of_key(country, step.standard).map(|standard| &standard.abbreviation[..]);
@@ -95,25 +103,25 @@ impl ReportedPriority {
     }
 }
 
-/// What to ask the person for.
+/// The identifier to ask the person for.
 #[derive(Debug, Serialize)]
 pub struct Missing {
     pub country: String,
     #[serde(flatten)]
     pub wanted: ReportedPriority,
-    /// What to ask for next if the person has none.
+    /// The identifier to ask for next if the person has none.
     pub next: Option<ReportedPriority>,
 }
 
-/// A link of the chain that leads to the outcome.
+/// A reason in the explanation of the outcome.
 #[derive(Debug, Serialize)]
 pub struct ReviewReason {
     pub text: String,
-    /// Whether the rules leave it open, so that this is a choice.
+    /// Whether the rules leave the point open, so that this reason is a choice.
     pub open: bool,
 }
 
-/// An identifier and what was found out about it.
+/// An identifier and its findings.
 #[derive(Debug, Serialize)]
 pub struct Examined {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +131,7 @@ pub struct Examined {
     pub identifier_standard: String,
     pub identifier: String,
     pub reported: String,
-    /// What speaks against it on the day of the answer.
+    /// The findings on the day of the response.
     pub faults: Vec<Finding>,
     /// Other users who have the same number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -131,7 +139,7 @@ pub struct Examined {
 }
 
 impl Report {
-    /// Of a user of the register.
+    /// Makes the response for a user of the register.
     pub fn of_user(
         identity: &ReportablePerson,
         identifiers: &[Identifier],
@@ -142,7 +150,7 @@ impl Report {
         Self::of(identity, &identifiers.collect::<Vec<_>>(), regime, today)
     }
 
-    /// Of anybody.
+    /// Makes the response for any person.
     pub fn of_person(
         identity: &ReportablePerson,
         contents: &[IdentifierContent],
@@ -153,6 +161,7 @@ impl Report {
         Self::of(identity, &contents.collect::<Vec<_>>(), regime, today)
     }
 
+    /// Makes the response; the id of an identifier is present if it is stored.
     fn of(
         identity: &ReportablePerson,
         held: &[(Option<Uuid>, &IdentifierContent)],
@@ -213,7 +222,7 @@ impl Report {
         report
     }
 
-    /// Why an identifier cannot be reported: what is wrong with it for certain.
+    /// Returns the reason for which an identifier cannot be reported: its hard fault.
     fn refusal(&self, designation: &Designation<'_>) -> Option<String> {
         let (country, step) =
             (designation.country.to_string(), ReportedPriority::of(designation.country, designation.step));
@@ -226,7 +235,7 @@ impl Report {
         Some(format!("the {name} of {country} cannot be reported: {}", fault.message))
     }
 
-    /// Notes at each identifier, in their order, which other users have the same number (decision I8).
+    /// Adds to each identifier, in their order, the other users with the same number (decision I8).
     #[must_use]
     pub fn shared_with(mut self, others: Vec<Vec<Uuid>>) -> Self {
         for (identifier, others) in self.identifiers.iter_mut().zip(others) {
@@ -237,7 +246,7 @@ impl Report {
     }
 }
 
-/// A person of whom nothing is stored.
+/// A dry run: a report about a person of whom no data are stored.
 pub struct DryRun {
     pub identity: ReportablePerson,
     pub contents: Vec<IdentifierContent>,
@@ -245,7 +254,8 @@ pub struct DryRun {
     pub today: Date,
 }
 
-/// Characters of a name or identifier: more than the wire takes, so that it can be said what is wrong with them.
+/// Maximum number of characters of a name or identifier. It is higher than in other requests, so that the response can
+/// describe the faults of longer values.
 const LONGEST: usize = 1000;
 
 static NAME: FieldRule = FieldRule::Text { min: 0, max: LONGEST };
@@ -287,10 +297,11 @@ static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
 
 const STANDARD: &str = "identifier_standard";
 
-/// The body of a dry run: what is known of a person on which identification rests, and identifiers. Its rules are its
-/// own: who cannot become a user can be asked about.
+/// The body of a dry run: the known data on which identification rests, and identifiers. Its rules are its own, because
+/// it also serves for persons who cannot become users.
 pub static DRY_RUN: ObjectSchema = ObjectSchema { name: "ReportingDryRun", fields: DRY_RUN_MEMBERS };
 
+/// Maximum number of identifiers: far more than a person has.
 const MOST_IDENTIFIERS: usize = 100;
 
 static DRY_RUN_MEMBERS: &[Field] = &[
@@ -329,7 +340,7 @@ static DRY_RUN_MEMBERS: &[Field] = &[
     ),
 ];
 
-/// The same members with the vendor's abbreviation of the standard, where it is one that people call so.
+/// Replaces the name of the standard by the vendor's abbreviation, if it is a name in use.
 fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<String, Value> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let name = text(STANDARD).map(str::trim).unwrap_or_default();
@@ -344,8 +355,8 @@ fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<Str
     members
 }
 
-/// Finds out what there is to know of an identifier. A CONCAT says that the person has nothing better, also where none
-/// can be made of their names: why, the outcome says.
+/// Examines an identifier. A CONCAT states that the person has nothing of a higher priority, also where none can be
+/// built from the names; the outcome contains the reason.
 fn examine(
     sent: &NewIdentifier,
     identity: &ReportablePerson,
@@ -369,14 +380,20 @@ fn examine(
 }
 
 impl DryRun {
-    /// Reads the body of a dry run.
+    /// Parses the body of a dry run.
+    ///
+    /// # Errors
+    /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let tree = parse(body)?;
         Self::read(&tree, settings, identifier::today(now))
     }
 
-    /// Takes a person as it stands in a body. Identifiers are taken whatever their values: to say what is wrong with
-    /// them is what it is for.
+    /// Reads a person from a parsed body. Identifiers are accepted whatever their values, because the purpose is to
+    /// describe their faults.
+    ///
+    /// # Errors
+    /// Fails with all field errors, also for two identifiers of one country and standard.
     pub fn read(tree: &Json, settings: &TenantSettings, today: Date) -> Result<Self, Vec<FieldError>> {
         let members = read(&DRY_RUN, tree, settings, today)?;
         let regime = match members.get("regime").and_then(Value::as_str) {
@@ -409,6 +426,7 @@ impl DryRun {
         if faults.is_empty() { Ok(Self { identity, contents, settings, today }) } else { Err(faults) }
     }
 
+    /// Makes the reporting response.
     pub fn report(&self) -> Report {
         Report::of_person(&self.identity, &self.contents, self.settings.regime.into(), self.today)
     }

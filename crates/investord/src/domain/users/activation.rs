@@ -41,9 +41,7 @@ pub enum Obstacle {
     ActivationDelayed {
         until: Option<Timestamp>,
     },
-    /// The user is leaving.
     Offboarding(Offboarding),
-    /// The user has left.
     Offboarded,
 }
 

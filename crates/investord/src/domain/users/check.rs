@@ -129,9 +129,11 @@ pub enum CheckKind {
 }
 
 impl CheckKind {
+    /// All kinds.
     pub const ALL: [CheckKind; 4] =
         [CheckKind::Kyc, CheckKind::Por, CheckKind::InstrumentFit, CheckKind::Compliance];
 
+    /// Returns the name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             CheckKind::Kyc => "KYC",
@@ -151,8 +153,10 @@ pub enum CheckStatus {
 }
 
 impl CheckStatus {
+    /// All statuses.
     pub const ALL: [CheckStatus; 3] = [CheckStatus::InProgress, CheckStatus::Passed, CheckStatus::Failed];
 
+    /// Returns the name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             CheckStatus::InProgress => "IN_PROGRESS",
@@ -198,7 +202,7 @@ pub struct CheckContent {
 }
 
 impl CheckContent {
-    /// Parses the body of a create request. Dates must not be after `now`.
+    /// Parses the body of a create request. Dates are compared with `now`.
     ///
     /// # Errors
     /// Fails with all field errors.

@@ -20,8 +20,10 @@ use crate::domain::json::Json;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
 use crate::domain::tenants::{OperatingModel, TenantSettings};
 
+/// The member for the date of a proof, which checks have as well.
 pub const ISSUANCE_DATE: Field =
     field("issuance_date", Presence::Always, FieldRule::Date, "When the document was issued.");
+/// The member for the link to a proof, which checks have as well.
 pub const DATA_DOWNLOAD_LINK: Field = field(
     "data_download_link",
     Presence::Always,
@@ -138,7 +140,7 @@ pub struct RequestedChange {
 }
 
 impl RequestedChange {
-    /// Parses the body of a data change request. Dates must not be after `now`.
+    /// Parses the body of a data change request. Dates are compared with `now`.
     ///
     /// # Errors
     /// Fails with all field errors, or if the body has no member to be changed.
@@ -165,7 +167,7 @@ impl RequestedChange {
     }
 }
 
-/// Chooses the schema of a body. Under TOL the changed members decide, and fails if two of them need different proofs.
+/// Chooses the schema of a body; under TOL the changed members decide. Fails if two of them need proofs of their own.
 fn variant(tree: &Json, model: OperatingModel) -> Result<&'static ObjectSchema, Vec<FieldError>> {
     let (Json::Object(members), OperatingModel::Tol) = (tree, model) else { return Ok(&ANY) };
     let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
@@ -196,9 +198,11 @@ pub enum DataChangeState {
 }
 
 impl DataChangeState {
+    /// All states.
     pub const ALL: [DataChangeState; 3] =
         [DataChangeState::Pending, DataChangeState::Done, DataChangeState::Failed];
 
+    /// Returns the name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             DataChangeState::Pending => "PENDING",

@@ -206,7 +206,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Parses the body of a create request. Dates must not be after `now`.
+    /// Parses the body of a create request. Dates are compared with `now`.
     /// # Errors
     /// Fails with all field errors.
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
@@ -221,8 +221,8 @@ impl Person {
         Some(Self { json: json.to_owned(), identity, postal_follows_address })
     }
 
-    /// Returns the same person with changed members. A postal address that was a copy of the address moves with it
-    /// (decision U4); empty `tags` are left out, a date of death is `null` once it is taken back. Other members stay.
+    /// Returns the same person with only these members changed. A postal address that was a copy of the address moves
+    /// with it (decision U4); empty `tags` are left out, a date of death is `null` once it is taken back.
     pub fn with_changes(&self, members: &Map<String, Value>) -> Option<Self> {
         let mut all: Map<String, Value> = serde_json::from_str(&self.json).ok()?;
         let mut follows = self.postal_follows_address;
@@ -273,6 +273,7 @@ fn leave_out_unset(members: &mut Map<String, Value>) {
     }
 }
 
+/// The status of a user in the life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserStatus {
     Active,
@@ -304,6 +305,7 @@ impl FromStr for UserStatus {
     }
 }
 
+/// A user of a tenant.
 #[derive(Clone)]
 pub struct User {
     pub id: Uuid,

@@ -28,6 +28,7 @@ pub enum SearchField {
 }
 
 impl SearchField {
+    /// All fields.
     pub const ALL: [SearchField; 6] = [
         SearchField::Name,
         SearchField::BirthDate,
