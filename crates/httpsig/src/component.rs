@@ -66,10 +66,11 @@ impl Component {
             ));
         };
         let name = name.as_str();
-        if let Some(parameter) = sf::repeated(parameters, |(key, _)| key) {
+        if let Some(parameter) = sf::first_duplicate(parameters, |(key, _)| key) {
             return Err(unsupported(name, parameter, "it occurs twice"));
         }
-        let part = if name.starts_with('@') { derived(name, parameters)? } else { field(name, parameters)? };
+        let part =
+            if name.starts_with('@') { parse_derived(name, parameters)? } else { field(name, parameters)? };
         Ok(Component { name: name.to_owned(), part, suffix: suffix(parameters) })
     }
 
@@ -101,7 +102,7 @@ impl fmt::Display for Component {
 }
 
 /// Parses the name of a derived component.
-fn derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
+fn parse_derived(name: &str, parameters: &Parameters<'_>) -> Result<Part, VerifyError> {
     // The name is `@query-params` in draft 6, and `@query-param` in draft 15 and the RFC.
     if matches!(name, "@query-param" | "@query-params") {
         return query_param(name, parameters);

@@ -31,7 +31,7 @@ pub fn body_digest(version: Version, body: &[u8]) -> (HeaderName, HeaderValue) {
 /// # Errors
 /// Fails if the field is absent or unreadable, has no known algorithm, or has a digest that does not match.
 pub(crate) fn check(headers: &HeaderMap, field: &'static str, body: &[u8]) -> Result<(), VerifyError> {
-    let text = match sf::joined(headers, field) {
+    let text = match sf::join_lines(headers, field) {
         None => return Err(VerifyError::DigestMissing { header: field }),
         Some(text) => {
             text.map_err(|_| unparsable(field, "it contains characters that are not visible ASCII"))?

@@ -155,7 +155,7 @@ impl Algorithm {
 }
 
 /// Returns the algorithm for the object identifiers of a `SubjectPublicKeyInfo` or a PKCS#8 file.
-pub(crate) fn kind_of(
+pub(crate) fn algorithm_of(
     algorithm: ObjectIdentifier,
     curve: Option<ObjectIdentifier>,
 ) -> Result<Algorithm, KeyError> {
@@ -230,7 +230,7 @@ impl PublicKey {
     pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
         let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|error| malformed(&error.to_string()))?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
-        let kind = kind_of(info.algorithm.oid, curve)?;
+        let kind = algorithm_of(info.algorithm.oid, curve)?;
         let raw = info.subject_public_key.as_bytes().ok_or_else(|| malformed("the key has odd bits"))?;
         Self::from_raw(kind, raw)
     }

@@ -10,12 +10,12 @@ const INPUT: &str = "signature-input";
 
 /// Maximum number of covered components. No vendor client covers more than fifteen; the limit keeps the search for
 /// duplicates cheap.
-const MOST_COMPONENTS: usize = 100;
+const MAX_COMPONENTS: usize = 100;
 /// Maximum number of components with parameters. `;key` and `@query-param` read a whole field or query for each
 /// component, so a few large fields would let a stranger cause much work.
-const MOST_WITH_PARAMETERS: usize = 16;
+const MAX_WITH_PARAMETERS: usize = 16;
 /// Maximum number of signatures in one message. A message that passes gateways collects one or two.
-const MOST_SIGNATURES: usize = 16;
+const MAX_SIGNATURES: usize = 16;
 
 /// A parsed signature that has not been verified yet.
 ///
@@ -79,14 +79,14 @@ impl ReceivedSignature {
         const SIGNATURE: &str = "signature";
         let input = text(headers, INPUT)?.ok_or(VerifyError::MissingSignatureInput)?;
         let signature = text(headers, SIGNATURE)?.ok_or(VerifyError::MissingSignature)?;
-        let respaced = sf::respaced(&input);
+        let respaced = sf::normalize_spacing(&input);
         let (members, mut signatures) = (members(INPUT, &respaced)?, self::members(SIGNATURE, &signature)?);
         let (texts, canonical) = (sf::member_texts(&input), sf::member_texts(&respaced));
         if texts.len() != members.len() || canonical.len() != members.len() {
             return Err(unparsable(INPUT, "its members cannot be told apart"));
         }
-        if members.len() > MOST_SIGNATURES {
-            return Err(VerifyError::TooManySignatures { count: members.len(), most: MOST_SIGNATURES });
+        if members.len() > MAX_SIGNATURES {
+            return Err(VerifyError::TooManySignatures { count: members.len(), most: MAX_SIGNATURES });
         }
         let mut candidates: Vec<_> = members.into_iter().zip(texts.into_iter().zip(canonical)).collect();
         // The sort is stable, so that the others stay in the order of the field.
@@ -123,8 +123,8 @@ impl ReceivedSignature {
         };
         let with_parameters = items.iter().filter(|(_, parameters)| !parameters.is_empty()).count();
         for (count, most, what) in [
-            (items.len(), MOST_COMPONENTS, "components"),
-            (with_parameters, MOST_WITH_PARAMETERS, "components with parameters"),
+            (items.len(), MAX_COMPONENTS, "components"),
+            (with_parameters, MAX_WITH_PARAMETERS, "components with parameters"),
         ] {
             if count > most {
                 return Err(VerifyError::TooManyComponents { count, most, what });
@@ -139,7 +139,7 @@ impl ReceivedSignature {
                 return Err(VerifyError::DuplicateComponent { component: component.to_string() });
             }
         }
-        if let Some(parameter) = sf::repeated(&member.parameters, |(key, _)| key) {
+        if let Some(parameter) = sf::first_duplicate(&member.parameters, |(key, _)| key) {
             return Err(VerifyError::DuplicateParameter { parameter: parameter.to_owned() });
         }
         let mut parameters = KnownParameters::default();
@@ -269,13 +269,13 @@ fn string(parameter: &'static str, value: &BareItemFromInput<'_>) -> Result<Stri
 /// Returns the text of a field; `None` when there is no such field.
 fn text(headers: &HeaderMap, header: &str) -> Result<Option<String>, VerifyError> {
     let not_ascii = |_| unparsable(header, "it contains characters that are not visible ASCII");
-    sf::joined(headers, header).transpose().map_err(not_ascii)
+    sf::join_lines(headers, header).transpose().map_err(not_ascii)
 }
 
 /// Parses a dictionary and refuses a repeated label.
 fn members<'a>(header: &'static str, text: &'a str) -> Result<Vec<DictionaryMember<'a>>, VerifyError> {
     let members = sf::dictionary(text).map_err(|error| unparsable(header, &error.to_string()))?;
-    match sf::repeated(&members, |member| member.key) {
+    match sf::first_duplicate(&members, |member| member.key) {
         Some(label) => Err(VerifyError::DuplicateLabel { header, label: label.to_owned() }),
         None => Ok(members),
     }

@@ -26,17 +26,20 @@ pub(crate) enum BareItem<'de> {
 
 /// Parses a dictionary and keeps every member.
 pub(crate) fn dictionary(text: &str) -> Result<Vec<DictionaryMember<'_>>, sfv::Error> {
-    Parser::new(text).parse_dictionary_with_visitor(CollectVisitor(Vec::new()))
+    Parser::new(text).parse_dictionary_with_visitor(DictionaryCollector(Vec::new()))
 }
 
 /// Returns the first key that occurs twice. It uses a set, because the sender chooses the length of the list.
-pub(crate) fn repeated<'de, T>(list: &[T], key: impl Fn(&T) -> &'de str) -> Option<&'de str> {
+pub(crate) fn first_duplicate<'de, T>(list: &[T], key: impl Fn(&T) -> &'de str) -> Option<&'de str> {
     let mut seen = BTreeSet::new();
     list.iter().map(key).find(|key| !seen.insert(*key))
 }
 
 /// Joins all lines of a field into one text, as RFC 9421 section 2.1 says. Returns `None` when there is no such field.
-pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, http::header::ToStrError>> {
+pub(crate) fn join_lines(
+    headers: &HeaderMap,
+    name: &str,
+) -> Option<Result<String, http::header::ToStrError>> {
     let mut lines = headers.get_all(name).iter();
     let first = match lines.next()?.to_str() {
         Ok(text) => text.trim(),
@@ -54,7 +57,7 @@ pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<Result<String, h
 ///
 /// It also removes blanks where section 4.2 allows none, because some clients write `) ; created=1`, or tabs. Only
 /// blanks outside of strings are changed.
-pub(crate) fn respaced(text: &str) -> String {
+pub(crate) fn normalize_spacing(text: &str) -> String {
     let (mut kept, mut quote, mut previous) = (String::with_capacity(text.len()), Quote::None, 0);
     for character in text.chars() {
         let byte = u8::try_from(character).unwrap_or_default();
@@ -120,9 +123,9 @@ impl Quote {
 }
 
 /// A visitor that collects all members, because the parser's own dictionary keeps only the last of a repeated key.
-struct CollectVisitor<'de>(Vec<DictionaryMember<'de>>);
+struct DictionaryCollector<'de>(Vec<DictionaryMember<'de>>);
 
-impl<'de> DictionaryVisitor<'de> for CollectVisitor<'de> {
+impl<'de> DictionaryVisitor<'de> for DictionaryCollector<'de> {
     type Out = Vec<DictionaryMember<'de>>;
     type Error = Infallible;
 
@@ -151,7 +154,9 @@ impl<'de> EntryVisitor<'de> for ListEntry<'_, 'de> {
     type Error = Infallible;
 
     fn item(self) -> Result<impl ItemVisitor<'de>, Infallible> {
-        Ok(move |bare| Ok::<_, Infallible>(Sink(&mut self.push(BareItem::Item(bare)).parameters)))
+        Ok(move |bare| {
+            Ok::<_, Infallible>(ParameterCollector(&mut self.push(BareItem::Item(bare)).parameters))
+        })
     }
 
     fn inner_list(self) -> Result<impl InnerListVisitor<'de>, Infallible> {
@@ -170,7 +175,7 @@ impl<'de> InnerListVisitor<'de> for InnerList<'_, 'de> {
     }
 
     fn finish(self) -> Result<impl ParameterVisitor<'de>, Infallible> {
-        Ok(Sink(&mut self.0.parameters))
+        Ok(ParameterCollector(&mut self.0.parameters))
     }
 }
 
@@ -186,7 +191,7 @@ impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
         bare: BareItemFromInput<'de>,
     ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         let DictionaryMember { value, parameters, .. } = self.0;
-        Ok(Sink(match value {
+        Ok(ParameterCollector(match value {
             BareItem::InnerList(items) => &mut items.push_mut((bare, Vec::new())).1,
             BareItem::Item(_) => parameters,
         }))
@@ -194,9 +199,9 @@ impl<'de> ItemVisitor<'de> for Item<'_, 'de> {
 }
 
 /// A visitor that collects parameters.
-struct Sink<'a, 'de>(&'a mut Parameters<'de>);
+struct ParameterCollector<'a, 'de>(&'a mut Parameters<'de>);
 
-impl<'de> ParameterVisitor<'de> for Sink<'_, 'de> {
+impl<'de> ParameterVisitor<'de> for ParameterCollector<'_, 'de> {
     type Out = ();
     type Error = Infallible;
 

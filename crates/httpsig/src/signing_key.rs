@@ -14,7 +14,7 @@ use pkcs8::pkcs5::Error as PkcsError;
 use pkcs8::{EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use crate::key::{kind_of, malformed};
+use crate::key::{algorithm_of, malformed};
 use crate::{Algorithm, KeyError, PublicKey, SignError, SignatureEncoding, ecdsa, pem};
 
 /// A private key. `Debug` shows only the public half.
@@ -130,7 +130,7 @@ impl SigningKey {
     fn from_pkcs8_der(der: &[u8]) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::try_from(der).map_err(|error| malformed(&error.to_string()))?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
-        let kind = kind_of(info.algorithm.oid, curve)?;
+        let kind = algorithm_of(info.algorithm.oid, curve)?;
         let pair = match algorithm(kind) {
             Some(algorithm) => EcdsaKeyPair::from_pkcs8(algorithm, der).map(Pair::Ecdsa),
             // "Unchecked" accepts a PKCS#8 file without the public half, as OpenSSL writes it.

@@ -398,14 +398,14 @@ fn check_scopes(scopes: &[String]) -> Result<String, ProvisionError> {
 /// Minimum number of characters of a secret: 128 bits in base64, which cannot be guessed.
 const LEAST_SECRET: usize = 22;
 /// Maximum number of characters of a secret.
-const MOST_SECRET: usize = 1000;
+const MAX_SECRET: usize = 1000;
 
 /// Verifies the length of a secret.
 fn check_secret(secret: &Secret) -> Result<(), ProvisionError> {
     match secret.0.chars().count() {
-        LEAST_SECRET..=MOST_SECRET => Ok(()),
+        LEAST_SECRET..=MAX_SECRET => Ok(()),
         _ => refuse(format!(
-            "a secret has {LEAST_SECRET} to {MOST_SECRET} characters, as `openssl rand -base64 32` makes it"
+            "a secret has {LEAST_SECRET} to {MAX_SECRET} characters, as `openssl rand -base64 32` makes it"
         )),
     }
 }

@@ -36,10 +36,10 @@ pub use listeners::Listeners;
 
 /// Maximum size in bytes of the buffer for a request's header section. The API accepts less (32 KiB,
 /// `api/front/caller.rs`), so that an oversized header is refused with a problem document, not by the HTTP library.
-const MOST_HEAD: usize = 64 * 1024;
+const MAX_HEAD: usize = 64 * 1024;
 /// Maximum number of concurrent streams of an HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 section
 /// 6.5.2). `docs/limits.md` lists it.
-const MOST_STREAMS: u32 = 256;
+const MAX_STREAMS: u32 = 256;
 /// Flow control window of an HTTP/2 stream in bytes: the part of a body that a peer may send before the server reads it
 /// (RFC 9113 section 5.2).
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -345,11 +345,11 @@ fn has_waiting(listener: &TcpListener) -> bool {
 
 /// Sets the limits of the HTTP protocol that apply before a request is complete.
 fn set_http_limits(http: &mut Builder<TokioExecutor>, head_timeout: Duration) {
-    http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MOST_HEAD);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MAX_HEAD);
     http.http2()
         .timer(TokioTimer::new())
         .max_header_list_size(64 * 1024)
-        .max_concurrent_streams(MOST_STREAMS)
+        .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_mins(1))

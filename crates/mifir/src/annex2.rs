@@ -205,7 +205,7 @@ pub const ALL_OTHER_COUNTRIES: &[Priority] = &[step(Ccpt, "PASSPORT", "National 
 ///
 /// Under [`Regime::Eu`] a British national falls under "All other countries": passport number, then `CONCAT`; a
 /// National Insurance number is not used.
-pub fn steps(country: Country, regime: Regime) -> &'static [Priority] {
+pub fn priorities(country: Country, regime: Regime) -> &'static [Priority] {
     ANNEX_II
         .iter()
         .find(|row| row.country == country && row.only.is_none_or(|only| only == regime))
@@ -215,5 +215,5 @@ pub fn steps(country: Country, regime: Regime) -> &'static [Priority] {
 /// Returns whether the first priority of a nationality is `CONCAT`, so that the person need not be asked for an
 /// identifier.
 pub fn first_is_concat(country: Country, regime: Regime) -> bool {
-    steps(country, regime).first().is_some_and(|step| step.scheme == Scheme::Concat)
+    priorities(country, regime).first().is_some_and(|step| step.scheme == Scheme::Concat)
 }

@@ -29,7 +29,7 @@ impl fmt::Display for Fragment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { person, designation } = self;
         let first_names = first_names(person.first_name);
-        let surname = concat::untitled_surname(person.surname);
+        let surname = concat::strip_titles_and_degrees(person.surname);
         let surname = capitals(surname.split_whitespace(), " ");
         let (first_names, surname) = (partial_escape(&first_names), partial_escape(&surname));
         let birth_date = person.birth_date;
@@ -50,7 +50,7 @@ impl fmt::Display for Fragment<'_> {
 /// Returns first names in the form of the report: capital letters, separated by commas, without titles, at most 140
 /// characters.
 pub fn first_names(names: &str) -> String {
-    let names = concat::untitled(names);
+    let names = concat::strip_titles(names);
     capitals(names.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()), ",")
 }
 

@@ -116,12 +116,12 @@ impl Symbols {
 
     /// Returns the last digit of a number.
     pub(crate) fn digit(value: u32) -> Self {
-        Self::one(figure(value))
+        Self::one(last_digit(value))
     }
 
     /// Returns the last two digits of a number.
     pub(crate) fn pair(value: u32) -> Self {
-        Self([figure(value / 10), figure(value)])
+        Self([last_digit(value / 10), last_digit(value)])
     }
 
     fn are(self, text: &str) -> bool {
@@ -131,7 +131,7 @@ impl Symbols {
 }
 
 /// Returns the last digit of a number, as an ASCII character.
-pub(crate) fn figure(value: u32) -> u8 {
+pub(crate) fn last_digit(value: u32) -> u8 {
     b"0123456789"[(value % 10) as usize]
 }
 
@@ -292,7 +292,7 @@ impl Checked<'_> {
 /// Returns soft faults for characters that were written with a number and are no part of it, which
 /// [`normalise`](crate::Standard::normalise) drops silently. Blanks, dots, dashes, slashes and brackets are usual in
 /// numbers, so they are no faults.
-pub fn writing(written: &str) -> impl Iterator<Item = Fault<'static>> {
+pub fn spelling_faults(written: &str) -> impl Iterator<Item = Fault<'static>> {
     let fault = |what| Fault { severity: Severity::Soft, what, hint: None };
     let invisible = written.contains(is_invisible).then_some(FaultKind::Invisible);
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
@@ -343,7 +343,7 @@ pub fn crosscheck(encoded: EncodedFacts, birth_date: Option<Date>, sex: Option<S
 
 /// A value under examination. Its methods return parts that they have checked; at a fault from which a check cannot go
 /// on they record it and return `None`.
-pub(crate) struct DigitReader<'a> {
+pub(crate) struct ValueReader<'a> {
     pub value: &'a str,
     pub country: Country,
     /// The day of the check.
@@ -386,7 +386,7 @@ pub(crate) fn looks_like(value: &str, template: &str) -> bool {
         })
 }
 
-impl<'a> DigitReader<'a> {
+impl<'a> ValueReader<'a> {
     pub fn new(value: &'a str, country: Country, today: Date, stated: Option<Date>) -> Self {
         Self { value, country, today, stated, faults: Vec::new() }
     }

@@ -10,11 +10,11 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::Country;
-use crate::check::{Birth, DigitReader, EncodedFacts, FaultKind, NumberPart, figure, number, pair};
-pub use crate::letters::listed;
-use crate::letters::{Unlisted, unlisted};
-use crate::text::{composed, has_letters, is_apostrophe, is_in_small_letters, split_word};
-use crate::titles::{self, Place, without_degrees, without_titles};
+use crate::check::{Birth, EncodedFacts, FaultKind, NumberPart, ValueReader, last_digit, number, pair};
+pub use crate::letters::table_letter;
+use crate::letters::{Unlisted, transliterate};
+use crate::text::{compose_nfc, equals_lowercase, has_letters, is_apostrophe, split_word};
+use crate::titles::{self, NameKind, without_degrees, without_titles};
 
 /// Prefixes of surnames: the guidelines' list, which is exhaustive, with accents where it has them. The two prefixes
 /// that it has only with an accent are also listed without it. `de l'` is matched separately. Prefixes of two words
@@ -237,21 +237,21 @@ pub fn concat<'a>(
     let mut rest =
         u32::from(year) * 10_000 + u32::from(month.unsigned_abs()) * 100 + u32::from(day.unsigned_abs());
     for place in text[2..10].iter_mut().rev() {
-        *place = figure(rest);
+        *place = last_digit(rest);
         rest /= 10;
     }
     let mut steps =
-        in_one_spelling(first_name, |name, steps| write_first_name(name, &mut text[10..15], steps))?;
-    steps.extend(in_one_spelling(surname, |name, steps| write_surname(name, &mut text[15..], steps))?);
+        with_composed_name(first_name, |name, steps| write_first_name(name, &mut text[10..15], steps))?;
+    steps.extend(with_composed_name(surname, |name, steps| write_surname(name, &mut text[15..], steps))?);
     Ok(Concat { text: Transliteration(text), steps })
 }
 
 /// Composes a name, passes it to `write`, and returns the steps. They borrow from the name if it was composed already.
-fn in_one_spelling<'a>(
+fn with_composed_name<'a>(
     name: &'a str,
     write: impl for<'n> FnOnce(&'n str, &mut Vec<ConcatNote<'n>>) -> Result<(), NotLatin>,
 ) -> Result<Vec<ConcatNote<'a>>, NotLatin> {
-    match composed(name) {
+    match compose_nfc(name) {
         Cow::Borrowed(name) => {
             let mut steps = Vec::new();
             write(name, &mut steps)?;
@@ -271,7 +271,7 @@ fn write_first_name<'n>(
     into: &mut [u8],
     steps: &mut Vec<ConcatNote<'n>>,
 ) -> Result<(), NotLatin> {
-    let names = without_titles(name.trim(), Place::FirstNames, steps);
+    let names = without_titles(name.trim(), NameKind::FirstNames, steps);
     let given = first_of(names, steps);
     let others = given.len() < names.trim().len();
     if titles::is_ambiguous(given) && others {
@@ -293,7 +293,7 @@ fn write_surname<'n>(
     into: &mut [u8],
     steps: &mut Vec<ConcatNote<'n>>,
 ) -> Result<(), NotLatin> {
-    let name = without_titles(name.trim(), Place::Surname, steps);
+    let name = without_titles(name.trim(), NameKind::Surname, steps);
     let family = without_prefix(without_degrees(name, steps), steps);
     let several = family.split_whitespace().nth(1).is_some();
     let mut before = 0;
@@ -338,12 +338,12 @@ fn is_in_capitals(word: &str, name: &str) -> bool {
 
 /// Returns whether the whole word is a title.
 fn is_title(word: &str) -> bool {
-    titles::in_front(word, false, Place::FirstNames).is_some_and(|found| found.length == word.len())
+    titles::in_front(word, false, NameKind::FirstNames).is_some_and(|found| found.length == word.len())
 }
 
 /// Returns whether a word is St. or Ste., which are part of a name.
 fn is_saint(word: &str) -> bool {
-    ["st.", "ste."].iter().any(|saint| is_in_small_letters(word, saint))
+    ["st.", "ste."].iter().any(|saint| equals_lowercase(word, saint))
 }
 
 /// Returns whether a word does not look like a name: one letter with a full stop, a full stop inside, brackets or
@@ -357,15 +357,15 @@ fn is_doubtful(word: &str) -> bool {
 }
 
 /// Returns first names without the titles in front of them.
-pub(crate) fn untitled(names: &str) -> String {
-    let names = composed(names);
-    without_titles(names.trim(), Place::FirstNames, &mut Vec::new()).to_owned()
+pub(crate) fn strip_titles(names: &str) -> String {
+    let names = compose_nfc(names);
+    without_titles(names.trim(), NameKind::FirstNames, &mut Vec::new()).to_owned()
 }
 
 /// Returns a surname with its prefixes, without the titles in front of it and the degrees behind it.
-pub(crate) fn untitled_surname(name: &str) -> String {
-    let (name, steps) = (composed(name), &mut Vec::new());
-    let name = without_degrees(without_titles(name.trim(), Place::Surname, steps), steps);
+pub(crate) fn strip_titles_and_degrees(name: &str) -> String {
+    let (name, steps) = (compose_nfc(name), &mut Vec::new());
+    let name = without_degrees(without_titles(name.trim(), NameKind::Surname, steps), steps);
     name.trim_end_matches([',', ' ']).to_owned()
 }
 
@@ -425,9 +425,9 @@ fn letters(name: &str, into: &mut [u8], steps: &mut Vec<ConcatNote<'_>>) -> Resu
             count += 1;
             continue;
         }
-        let (to, listed) = match listed(from) {
+        let (to, listed) = match table_letter(from) {
             Some(to) => (Cow::Borrowed(to), true),
-            None => match unlisted(from) {
+            None => match transliterate(from) {
                 Unlisted::Letters(to) => (to, false),
                 Unlisted::Digit => {
                     steps.push(ConcatNote::Digit { dropped: from });
@@ -451,7 +451,7 @@ fn letters(name: &str, into: &mut [u8], steps: &mut Vec<ConcatNote<'_>>) -> Resu
 }
 
 /// Checks the form of a CONCAT: 20 characters, the country, a real date, letters padded with `#`.
-pub(crate) fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub(crate) fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AA99999999##########", "20 characters")?;
     let expected = r.country;
     if c[..2] != *expected.as_str().as_bytes() {

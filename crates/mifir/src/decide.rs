@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::concat::{self, Concat, NotLatin, concat};
-use crate::{Basis, Country, Leading, Priority, Regime, Scheme, leading, steps};
+use crate::{Basis, Country, Leading, Priority, Regime, Scheme, leading, priorities};
 
 /// The data of a person that the decision needs.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +116,7 @@ impl fmt::Display for OpenQuestion {
 
 /// A reason in the explanation of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NationalityReason<'a> {
+pub enum DecisionReason<'a> {
     /// The leading nationality; `others` are all stated nationalities.
     Nationality { leading: Leading, others: &'a [Country] },
     /// The row of Annex II of that country.
@@ -129,23 +129,23 @@ pub enum NationalityReason<'a> {
     Made(crate::concat::ConcatNote<'a>),
 }
 
-impl NationalityReason<'_> {
+impl DecisionReason<'_> {
     /// Returns whether the rules leave this step open.
     pub fn is_open(&self) -> bool {
         match self {
-            NationalityReason::Nationality { leading, .. } => leading.basis == Basis::OpenAlphabetical,
-            NationalityReason::Made(step) => step.is_open(),
-            NationalityReason::Row { .. }
-            | NationalityReason::Unused { .. }
-            | NationalityReason::SteppedDown { .. } => false,
+            DecisionReason::Nationality { leading, .. } => leading.basis == Basis::OpenAlphabetical,
+            DecisionReason::Made(step) => step.is_open(),
+            DecisionReason::Row { .. }
+            | DecisionReason::Unused { .. }
+            | DecisionReason::SteppedDown { .. } => false,
         }
     }
 }
 
-impl fmt::Display for NationalityReason<'_> {
+impl fmt::Display for DecisionReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NationalityReason::Nationality { leading: Leading { country, basis }, others } => {
+            DecisionReason::Nationality { leading: Leading { country, basis }, others } => {
                 let before = |f: &mut fmt::Formatter<'_>| {
                     let mut others = others.iter().filter(|other| *other != country);
                     others.next().map_or(Ok(()), |first| write!(f, "{country} before {first}"))?;
@@ -163,26 +163,26 @@ impl fmt::Display for NationalityReason<'_> {
                 }
                 before(f)
             }
-            NationalityReason::Row { country, steps: [only] } => {
+            DecisionReason::Row { country, steps: [only] } => {
                 write!(f, "{country}: {} is the only identifier", only.standard)
             }
-            NationalityReason::Row { country, steps } => {
+            DecisionReason::Row { country, steps } => {
                 write!(f, "{country}: ")?;
                 for (at, step) in steps.iter().enumerate() {
                     write!(f, "{}{}", if at == 0 { "" } else { ", then " }, step.standard)?;
                 }
                 Ok(())
             }
-            NationalityReason::Unused { held } => {
+            DecisionReason::Unused { held } => {
                 write!(f, "{} {} is no identifier of this row", held.country, held.standard)
             }
-            NationalityReason::SteppedDown { from, declared: true } => {
+            DecisionReason::SteppedDown { from, declared: true } => {
                 write!(f, "the person has no {}", from.standard)
             }
-            NationalityReason::SteppedDown { from, .. } => {
+            DecisionReason::SteppedDown { from, .. } => {
                 write!(f, "no {} is known; what follows is right only if the person has none", from.standard)
             }
-            NationalityReason::Made(step) => write!(f, "CONCAT: {step}"),
+            DecisionReason::Made(step) => write!(f, "CONCAT: {step}"),
         }
     }
 }
@@ -193,7 +193,7 @@ pub struct Decision<'a> {
     /// The result.
     pub outcome: DecisionOutcome<'a>,
     /// The reasons, in the order of the decision.
-    pub reasons: Vec<NationalityReason<'a>>,
+    pub reasons: Vec<DecisionReason<'a>>,
 }
 
 /// Decides on the designation of a person in a report under a regime.
@@ -214,16 +214,16 @@ pub fn decide<'a>(
         };
     };
     let country = leading.country;
-    let row = steps(country, regime);
+    let row = priorities(country, regime);
     let mut reasons = Vec::with_capacity(row.len() + held.len() + 2);
-    reasons.push(NationalityReason::Nationality { leading, others: person.nationalities });
-    reasons.push(NationalityReason::Row { country, steps: row });
+    reasons.push(DecisionReason::Nationality { leading, others: person.nationalities });
+    reasons.push(DecisionReason::Row { country, steps: row });
     let of =
         |step: &Priority| held.iter().find(|held| held.country == country && held.standard == step.standard);
     reasons.extend(
         held.iter()
             .filter(|held| held.country != country || row.iter().all(|step| step.standard != held.standard))
-            .map(|held| NationalityReason::Unused { held: *held }),
+            .map(|held| DecisionReason::Unused { held: *held }),
     );
 
     // CONCAT needs no identifier. It applies where it is the first priority, or if the person has nothing of a higher
@@ -244,7 +244,7 @@ pub fn decide<'a>(
     };
     // A CONCAT states that the person has nothing of a higher priority, so the skipped ones are declared as missing.
     let declared = others == OtherIdentifiers::None || step.scheme == Scheme::Concat;
-    reasons.extend(row[..at].iter().map(|from| NationalityReason::SteppedDown { from, declared }));
+    reasons.extend(row[..at].iter().map(|from| DecisionReason::SteppedDown { from, declared }));
 
     let designation = |value| DecisionOutcome::Ready(Designation { country, priority: at + 1, step, value });
     let outcome = match of(step) {
@@ -253,7 +253,7 @@ pub fn decide<'a>(
             Err(letter) => DecisionOutcome::NeedsReview(OpenQuestion::NotLatin(letter)),
             Ok(concat) => {
                 use crate::concat::ConcatNote::{NoFirstName, NoSurname};
-                reasons.extend(concat.steps.iter().cloned().map(NationalityReason::Made));
+                reasons.extend(concat.steps.iter().cloned().map(DecisionReason::Made));
                 if concat.steps.iter().any(|step| matches!(step, NoFirstName | NoSurname)) {
                     DecisionOutcome::NeedsReview(OpenQuestion::NameMissing(concat.text))
                 } else {

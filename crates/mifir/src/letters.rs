@@ -9,7 +9,7 @@ use unicode_script::{Script, UnicodeScript};
 /// Returns the letter of A to Z for one of the 150 letters in the table of ESMA's guidelines, and `None` for every
 /// other character, `A` to `Z` included.
 #[rustfmt::skip]
-pub const fn listed(letter: char) -> Option<&'static str> {
+pub const fn table_letter(letter: char) -> Option<&'static str> {
     Some(match letter {
         'Ä' | 'ä' | 'À' | 'à' | 'Á' | 'á' | 'Â' | 'â' | 'Ã' | 'ã' | 'Å' | 'å' | 'Ǎ' | 'ǎ' | 'Ą' | 'ą' | 'Ă' | 'ă'
             | 'Æ' | 'æ' => "A",
@@ -54,7 +54,7 @@ pub(crate) enum Unlisted {
 ///
 /// A letter with accents gives the letter below them, because Article 6(5) has accents removed. A ligature or digraph
 /// gives both letters, and another Latin letter (ə, ɓ, ŋ) the letter of its usual spelling in A to Z.
-pub(crate) fn unlisted(c: char) -> Unlisted {
+pub(crate) fn transliterate(c: char) -> Unlisted {
     // Modifier letters change another letter or stand for an apostrophe.
     if !(c.is_alphabetic() || c.is_numeric()) || is_modifier(c) {
         return Unlisted::Nothing;
@@ -81,7 +81,7 @@ fn base(part: char) -> Option<char> {
     if part.is_ascii_alphabetic() {
         return Some(part.to_ascii_uppercase());
     }
-    if let Some(letter) = listed(part) {
+    if let Some(letter) = table_letter(part) {
         return letter.chars().next();
     }
     let is_latin = part.is_alphabetic() && part.script() == Script::Latin;

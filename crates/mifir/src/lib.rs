@@ -12,14 +12,14 @@ pub mod standard;
 mod text;
 mod titles;
 
-pub use annex2::{Priority, Scheme, first_is_concat, steps};
+pub use annex2::{Priority, Scheme, first_is_concat, priorities};
 pub use check::{
     Agreement, Birth, Checked, Crosscheck, EncodedFacts, Fault, FaultKind, Hint, Severity, Sex, crosscheck,
 };
 pub use country::{Basis, Country, Leading, UnknownCountry, leading};
 pub use decide::{
-    Decision, DecisionOutcome, Designation, HeldIdentifier, NationalityReason, OpenQuestion,
-    OtherIdentifiers, Person, decide,
+    Decision, DecisionOutcome, DecisionReason, Designation, HeldIdentifier, OpenQuestion, OtherIdentifiers,
+    Person, decide,
 };
 pub use standard::{STANDARDS, Standard, standard};
 pub use text::is_invisible;

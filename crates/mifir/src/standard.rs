@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::check::{
-    Agreement, Checked, DigitReader, EncodedFacts, Fault, FaultKind, Hint, Severity, crosscheck,
+    Agreement, Checked, EncodedFacts, Fault, FaultKind, Hint, Severity, ValueReader, crosscheck,
 };
 use crate::numbers::{
     be, bg, cz, dk, ee, es, fi, gb, gr, hr, is, it, lv, mt, nl, no, pl, pt, ro, se, si, travel,
@@ -26,14 +26,14 @@ pub struct Standard {
     /// A made-up value that passes the check.
     pub example: &'static str,
     /// The spelling rules that [`Standard::normalise`] applies.
-    writing: Writing,
+    writing: SpellingRules,
     /// The check of a value in its stored form.
-    check: fn(&mut DigitReader<'_>) -> Option<EncodedFacts>,
+    check: fn(&mut ValueReader<'_>) -> Option<EncodedFacts>,
 }
 
 /// The separators and spelling variants that people use in a number.
 #[derive(Clone, Copy)]
-enum Writing {
+enum SpellingRules {
     /// Blanks, dots, dashes, slashes and brackets are separators; letters may be small.
     Plain,
     /// As `Plain`, but a dash is a character of the number.
@@ -49,10 +49,10 @@ const fn national(
     code: &str,
     key: &'static str,
     example: &'static str,
-    check: fn(&mut DigitReader<'_>) -> Option<EncodedFacts>,
+    check: fn(&mut ValueReader<'_>) -> Option<EncodedFacts>,
 ) -> Standard {
     let country = Some(Country::of(code));
-    Standard { country, key, scheme: Scheme::Nidn, example, writing: Writing::Plain, check }
+    Standard { country, key, scheme: Scheme::Nidn, example, writing: SpellingRules::Plain, check }
 }
 
 /// All standards: first those of single countries, then those of all countries. [`standard()`] takes the first match.
@@ -64,7 +64,7 @@ pub static STANDARDS: [Standard; 29] = [
     national("DK", "CPR", "1705010540", dk::check),
     national("EE", "IK", "40810021729", ee::check),
     national("ES", "NIF", "50607080L", es::check),
-    Standard { writing: Writing::Finnish, ..national("FI", "HETU", "190944Y647R", fi::check) },
+    Standard { writing: SpellingRules::Finnish, ..national("FI", "HETU", "190944Y647R", fi::check) },
     national("GB", "NINO", "PK030030B", gb::check),
     national("GR", "DSS", "9155098368", gr::check),
     national("HR", "OIB", "51267868081", hr::check),
@@ -73,7 +73,7 @@ pub static STANDARDS: [Standard; 29] = [
     national("LI", "IDCARD", "ID12714", travel::check_document),
     national("LT", "AK", "40810020395", ee::check),
     national("LV", "PK", "11115916486", lv::check),
-    Standard { writing: Writing::Maltese, ..national("MT", "ID", "0695961G", mt::check) },
+    Standard { writing: SpellingRules::Maltese, ..national("MT", "ID", "0695961G", mt::check) },
     Standard { scheme: Scheme::Ccpt, ..national("NL", "PASSPORT", "SNE2EHKP1", nl::check) },
     national("NL", "IDCARD", "ESX8HT5I2", nl::check),
     national("NO", "FNR", "17050144917", no::check),
@@ -81,7 +81,7 @@ pub static STANDARDS: [Standard; 29] = [
     national("PL", "NIP", "6720304990", pl::check_nip),
     national("PT", "NIF", "263745830", pt::check),
     national("RO", "CNP", "1991231041976", ro::check),
-    Standard { writing: Writing::Swedish, ..national("SE", "PNR", "197407224901", se::check) },
+    Standard { writing: SpellingRules::Swedish, ..national("SE", "PNR", "197407224901", se::check) },
     national("SI", "EMSO", "1306931506728", si::check),
     national("SK", "RC", "0002298197", cz::check),
     Standard {
@@ -124,11 +124,11 @@ impl Standard {
     /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date. Without a birth
     /// date that fits, the century is that of a person who is under 100 (`-`) or over 100 (`+`) on the day `today`.
     pub fn normalise<'a>(&self, written: &'a str, birth_date: Option<Date>, today: Date) -> Cow<'a, str> {
-        let plain = compact(written, matches!(self.writing, Writing::Finnish | Writing::Swedish));
+        let plain = compact(written, matches!(self.writing, SpellingRules::Finnish | SpellingRules::Swedish));
         match self.writing {
-            Writing::Plain | Writing::Finnish => plain,
-            Writing::Swedish => swedish(&plain, birth_date, today).map_or(plain, Cow::Owned),
-            Writing::Maltese => match plain.len() {
+            SpellingRules::Plain | SpellingRules::Finnish => plain,
+            SpellingRules::Swedish => expand_swedish(&plain, birth_date, today).map_or(plain, Cow::Owned),
+            SpellingRules::Maltese => match plain.len() {
                 // Zeros in front belong to the number, but people leave them out: fill up to eight characters.
                 length @ 3..=7 if plain.bytes().take(length - 1).all(|c| c.is_ascii_digit()) => {
                     Cow::Owned(format!("{plain:0>8}"))
@@ -158,7 +158,7 @@ impl Standard {
         birth_date: Option<Date>,
         today: Date,
     ) -> Checked<'a> {
-        let mut checked = self.check_as_it_is(country, value, birth_date, today);
+        let mut checked = self.check_without_hint(country, value, birth_date, today);
         let wrong = |fault: &&mut Fault<'_>| {
             fault.severity == Severity::Hard || matches!(fault.what, FaultKind::Pattern { .. })
         };
@@ -170,14 +170,14 @@ impl Standard {
 
     /// Checks a value without a hint. [`hint`](Self::hint) calls it for its own candidates, so it must not ask for
     /// hints.
-    fn check_as_it_is<'a>(
+    fn check_without_hint<'a>(
         &self,
         country: Country,
         value: &'a str,
         birth_date: Option<Date>,
         today: Date,
     ) -> Checked<'a> {
-        let mut reader = DigitReader::new(value, country, today, birth_date);
+        let mut reader = ValueReader::new(value, country, today, birth_date);
         let encoded = (self.check)(&mut reader);
         reader.finish(encoded)
     }
@@ -191,7 +191,7 @@ impl Standard {
             return None;
         }
         let full = match (self.writing, self.scheme) {
-            (Writing::Swedish, _) => Some(10),
+            (SpellingRules::Swedish, _) => Some(10),
             (_, Scheme::Nidn) => Some(self.example.len()),
             (_, Scheme::Ccpt | Scheme::Concat) => None,
         };
@@ -200,7 +200,7 @@ impl Standard {
         let restored = |zeros: &usize| {
             let full = format!("{}{value}", "0".repeat(*zeros));
             let full = self.normalise(&full, birth_date, today);
-            let checked = self.check_as_it_is(country, &full, birth_date, today);
+            let checked = self.check_without_hint(country, &full, birth_date, today);
             let fits = crosscheck(checked.encoded, birth_date, None).birth_date != Agreement::Differs;
             let usual = checked.faults.iter().all(|fault| !matches!(fault.what, FaultKind::Pattern { .. }));
             fits && usual && checked.is_possible()
@@ -251,7 +251,7 @@ fn compact(written: &str, keeps_dashes: bool) -> Cow<'_, str> {
 
 /// Returns the twelve digits of a Swedish number, or `None` if the text is no Swedish number or has twelve digits
 /// already.
-fn swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String> {
+fn expand_swedish(plain: &str, birth_date: Option<Date>, today: Date) -> Option<String> {
     let is_sign = |c: u8| matches!(c, b'-' | b'+');
     if !plain.bytes().all(|c| c.is_ascii_digit() || is_sign(c)) {
         return None;

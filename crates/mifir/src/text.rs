@@ -29,7 +29,7 @@ pub fn is_invisible(c: char) -> bool {
 /// Composes a text (Unicode NFC) and removes invisible characters, so that all spellings of one name are the same text.
 ///
 /// A text that needs no change is borrowed, so that the usual name does not allocate.
-pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+pub(crate) fn compose_nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -40,7 +40,7 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns whether a word in any case equals `small`, a word in lower case.
-pub(crate) fn is_in_small_letters(word: &str, small: &str) -> bool {
+pub(crate) fn equals_lowercase(word: &str, small: &str) -> bool {
     if word.is_ascii() {
         return word.eq_ignore_ascii_case(small);
     }

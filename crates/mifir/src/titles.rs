@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::concat::ConcatNote;
-use crate::text::{has_letters, is_in_small_letters, split_word};
+use crate::text::{equals_lowercase, has_letters, split_word};
 
 /// Titles in the list of the guidelines, three of them written out.
 #[rustfmt::skip]
@@ -54,7 +54,7 @@ const FIRST_NAMES: [&str; 36] = [
 
 /// Titles that can be a name: recognised only with a full stop.
 #[rustfmt::skip]
-const STOPPED: [&str; 58] = [
+const WITH_FULL_STOP: [&str; 58] = [
     "a.o", "akad", "ao", "arh", "art", "as", "ass", "assoc", "asst", "av", "cand", "cav", "civ", "col",
     "comm", "conf", "cpt", "ec", "egr", "ekon", "em", "emer", "eng", "fil", "ft", "ga", "gen", "gent",
     "gr.uff", "hon", "hptm", "ilma", "ilmo", "ks", "lect", "lek", "lt", "maj", "me", "mec", "mgr.art", "mons", "on",
@@ -110,14 +110,14 @@ const CAPITALS: [&str; 40] = [
 
 /// The kind of name in front of which a title is looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum NameKind {
     FirstNames,
     Surname,
 }
 
 /// A recognised title.
 #[derive(Clone, Copy)]
-pub(crate) struct Found {
+pub(crate) struct TitleMatch {
     /// Length in bytes.
     pub length: usize,
     /// Whether the guidelines list it.
@@ -157,7 +157,7 @@ const ALL_LISTS: [(List, &[&str]); 8] = [
     (List::Listed, &LISTED),
     (List::Anywhere, &ANYWHERE),
     (List::FirstNames, &FIRST_NAMES),
-    (List::Stopped, &STOPPED),
+    (List::Stopped, &WITH_FULL_STOP),
     (List::Ambiguous, &AMBIGUOUS),
     (List::Fields, &FIELDS),
     (List::Degrees, &DEGREES),
@@ -183,12 +183,12 @@ impl Lists {
 
     /// Returns whether the guidelines list the title, or `None` if the word is no title in front of a name. `stop`
     /// means that a full stop follows.
-    fn in_front(self, stop: bool, place: Place) -> Option<bool> {
+    fn in_front(self, stop: bool, place: NameKind) -> Option<bool> {
         if self.has(List::Listed) {
             return Some(true);
         }
         let of_first_names = self.has(List::FirstNames);
-        let unstopped = self.has(List::Anywhere) || (place == Place::FirstNames && of_first_names);
+        let unstopped = self.has(List::Anywhere) || (place == NameKind::FirstNames && of_first_names);
         let stopped = stop && (self.has(List::Stopped) || of_first_names);
         (unstopped || stopped).then_some(false)
     }
@@ -254,12 +254,12 @@ impl Segments {
 
 /// Finds the title at the beginning of a word: the whole word, as in "Ph.D." and "Dott.ssa", or the part up to a full
 /// stop, as in "Dr.Hans". `behind` means that the word follows another title and may be its field of study.
-pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> {
+pub(crate) fn in_front(word: &str, behind: bool, place: NameKind) -> Option<TitleMatch> {
     let segments = Segments::of(word);
     let all = segments.each.len();
     // Every word that a hyphen joins to "Dipl.": Dipl.-Ing., Dipl.-Kfm.
     if all > 1 && word.contains('-') && segments.first(1) == "dipl" {
-        return Some(Found { length: word.len(), listed: false });
+        return Some(TitleMatch { length: word.len(), listed: false });
     }
     // The longest title counts; no title of the lists has more than four segments.
     for count in (1..=all.min(4)).rev() {
@@ -270,7 +270,7 @@ pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> 
         }
         let stop = if whole { segments.has_stop() } else { last.stop };
         if let Some(listed) = Lists::with(segments.first(count)).in_front(stop, place) {
-            return Some(Found { length: if whole { word.len() } else { last.end }, listed });
+            return Some(TitleMatch { length: if whole { word.len() } else { last.end }, listed });
         }
     }
     let first = segments.each.first().filter(|_| behind)?;
@@ -279,12 +279,12 @@ pub(crate) fn in_front(word: &str, behind: bool, place: Place) -> Option<Found> 
     let is_field = Lists::with(small).has(List::Fields) && (small.len() > 1 || first.is_small);
     let counts = first.stop || (whole && matches!(small, "fh" | "hab" | "habil" | "htl"));
     (is_field && counts)
-        .then_some(Found { length: if whole { word.len() } else { first.end }, listed: false })
+        .then_some(TitleMatch { length: if whole { word.len() } else { first.end }, listed: false })
 }
 
 /// Returns whether a word joins two fields of study, as in "Dr. med. univ. et scient. med."
-fn joins(word: &str) -> bool {
-    ["&", "and", "et", "i", "und", "u.", "y"].iter().any(|one| is_in_small_letters(word, one))
+fn is_conjunction(word: &str) -> bool {
+    ["&", "and", "et", "i", "und", "u.", "y"].iter().any(|one| equals_lowercase(word, one))
 }
 
 /// Returns whether a word is a title or a name.
@@ -311,7 +311,7 @@ fn behind_name(name: &str, tail: &str) -> Option<bool> {
     for (at, word) in tail.split_whitespace().enumerate() {
         let mut rest = word;
         while !rest.is_empty() {
-            let found = in_front(rest, at > 0 || rest.len() < word.len(), Place::Surname)?;
+            let found = in_front(rest, at > 0 || rest.len() < word.len(), NameKind::Surname)?;
             all_listed &= found.listed;
             rest = rest[found.length..].trim_start_matches(['-', ',']);
         }
@@ -323,11 +323,11 @@ fn behind_name(name: &str, tail: &str) -> Option<bool> {
 pub(crate) fn is_generation(word: &str) -> bool {
     const GENERATIONS: [&str; 9] = ["jr", "jnr", "jun", "sr", "snr", "sen", "ii", "iii", "iv"];
     let word = word.trim_matches(['.', ',', '(', ')']);
-    GENERATIONS.iter().any(|one| is_in_small_letters(word, one))
+    GENERATIONS.iter().any(|one| equals_lowercase(word, one))
 }
 
 /// Splits off the brackets behind a title, as in "Dipl.-Ing. (FH)", and returns them and the rest.
-fn bracketed(name: &str) -> Option<(&str, &str)> {
+fn split_brackets(name: &str) -> Option<(&str, &str)> {
     let close = if name.starts_with('(') { ')' } else { ']' };
     let end = name.strip_prefix(['(', '['])?.find(close)? + 2;
     Some(name.split_at(end))
@@ -336,20 +336,20 @@ fn bracketed(name: &str) -> Option<(&str, &str)> {
 /// Drops the titles in front of a name, as long as a name is left, and records each of them in `steps`.
 pub(crate) fn without_titles<'n>(
     mut name: &'n str,
-    place: Place,
+    place: NameKind,
     steps: &mut Vec<ConcatNote<'n>>,
 ) -> &'n str {
     let mut behind = false;
     loop {
         let (word, _) = split_word(name);
         let word = word.find(['(', '[', '/', ',']).filter(|at| *at > 0).map_or(word, |at| &word[..at]);
-        let found = match bracketed(name).filter(|_| behind) {
+        let found = match split_brackets(name).filter(|_| behind) {
             Some((dropped, _)) => Some((dropped.len(), false)),
             None => in_front(word, behind, place).map(|found| (found.length, found.listed)),
         };
         let (length, listed) = match found {
             Some(found) => found,
-            None if behind && joins(word) && is_behind_a_title(split_word(name).1, place) => {
+            None if behind && is_conjunction(word) && is_behind_a_title(split_word(name).1, place) => {
                 (word.len(), false)
             }
             None => return name,
@@ -366,7 +366,7 @@ pub(crate) fn without_titles<'n>(
 }
 
 /// Returns whether a text begins with a title or with the field of study of one.
-fn is_behind_a_title(name: &str, place: Place) -> bool {
+fn is_behind_a_title(name: &str, place: NameKind) -> bool {
     in_front(split_word(name).0, true, place).is_some()
 }
 
@@ -410,7 +410,8 @@ mod tests {
         for (_, list) in ALL_LISTS {
             assert!(list.is_sorted_by(|one, other| one < other), "{list:?}");
             assert!(
-                list.iter().all(|word| word.to_lowercase() == *word && crate::text::composed(word) == *word)
+                list.iter()
+                    .all(|word| word.to_lowercase() == *word && crate::text::compose_nfc(word) == *word)
             );
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, date};
-use mifir::check::writing;
-use mifir::concat::{ConcatNote, concat, listed};
+use mifir::check::spelling_faults;
+use mifir::concat::{ConcatNote, concat, table_letter};
 use mifir::{
     Agreement, Country, DecisionOutcome, FaultKind, HeldIdentifier, OtherIdentifiers, Person, Regime,
     Severity, Sex, crosscheck, decide, standard,
@@ -141,7 +141,7 @@ fn transliteration() {
         let expected = format!("{:#<5}", row["maps_to"]);
         let name = format!("{letter}");
         let made = concat(country("DE"), "A", &name, date(1980, 1, 1)).expect("Latin");
-        if listed(letter).is_some() != in_table || made.as_str()[15..] != expected {
+        if table_letter(letter).is_some() != in_table || made.as_str()[15..] != expected {
             failures.push(format!("{letter}: {}", made.as_str()));
         }
     }
@@ -426,7 +426,7 @@ fn what_is_no_part_of_a_number_is_dropped() {
     ] {
         let standard = standard(country(code), key).expect("a standard");
         let found = standard.normalise(written, None, TODAY);
-        let said: Vec<&str> = writing(written).map(|fault| fault.what.code()).collect();
+        let said: Vec<&str> = spelling_faults(written).map(|fault| fault.what.code()).collect();
         if found != stored || said.join(" ") != codes {
             failures.push(format!("{code} {key} {written:?}: {found} {said:?}"));
         }

@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II, Annex2Row};
 use mifir::country::{EEA_EU, EEA_UK};
 use mifir::{
-    Basis, Country, Leading, Priority, Regime, Scheme, UnknownCountry, first_is_concat, leading, steps,
+    Basis, Country, Leading, Priority, Regime, Scheme, UnknownCountry, first_is_concat, leading, priorities,
 };
 use proptest::prelude::*;
 
@@ -94,7 +94,7 @@ fn annex_ii_is_the_reference_table() {
     for row in ANNEX_II {
         let eea = row.country.ranks_as_eea(Regime::Eu);
         // Under the UK regime every row applies, so this also shows that no row hides another one.
-        for (at, step) in steps(row.country, Regime::Uk).iter().enumerate() {
+        for (at, step) in priorities(row.country, Regime::Uk).iter().enumerate() {
             found.insert(line(row.country.as_str(), row.name, eea, at + 1, step));
         }
     }
@@ -141,7 +141,7 @@ fn other_countries_have_the_general_steps() {
     let mut failures = Vec::new();
     for code in COUNTRIES.lines() {
         for regime in [Regime::Eu, Regime::Uk] {
-            let steps = steps(country(code), regime);
+            let steps = priorities(country(code), regime);
             let row = ANNEX_II.iter().find(|row| row.country.as_str() == code);
             let expected = match row {
                 Some(row) if (code, regime) != ("GB", Regime::Eu) => row.steps,
@@ -164,7 +164,7 @@ fn concat_comes_first_in_six_countries_and_is_refused_in_six() {
         };
         assert_eq!(where_true(&|country| first_is_concat(country, regime)), "AT DE FR HU IE LU");
         let refused =
-            |country| steps(country, regime).iter().all(|step: &Priority| step.scheme != Scheme::Concat);
+            |country| priorities(country, regime).iter().all(|step: &Priority| step.scheme != Scheme::Concat);
         assert_eq!(where_true(&refused), "EE ES IS IT MT PL");
     }
 }
@@ -204,7 +204,7 @@ fn decisions_follow_the_leading_country() {
         }
 
         // The first step that can be taken: one the person holds a number for, or CONCAT.
-        let steps = steps(country, regime);
+        let steps = priorities(country, regime);
         let reached = steps.iter().position(|step| {
             step.scheme == Scheme::Concat || held.contains(&format!("{country}.{}", step.standard).as_str())
         });

@@ -21,9 +21,9 @@ use crate::store::{Store, StoreError, Tx};
 /// promises.
 const TTL: SignedDuration = SignedDuration::from_millis(500);
 /// Maximum number of clients in memory; beyond it the least used ones are evicted and loaded again on demand.
-const MOST_CLIENTS: u64 = 10_000;
+const MAX_CLIENTS: u64 = 10_000;
 /// Maximum number of tokens in memory. A client can have several tokens at a time, in several processes.
-const MOST_TOKENS: u64 = 100_000;
+const MAX_TOKENS: u64 = 100_000;
 
 /// The tenant of an authenticated client, with its opened key.
 pub struct Tenant {
@@ -108,7 +108,7 @@ pub struct ClientCache {
 impl ClientCache {
     /// Creates an empty cache.
     pub fn new(store: Store, master_key: Arc<MasterKey>) -> Self {
-        Self { store, master_key, clients: Cache::new(MOST_CLIENTS), tokens: Cache::new(MOST_TOKENS) }
+        Self { store, master_key, clients: Cache::new(MAX_CLIENTS), tokens: Cache::new(MAX_TOKENS) }
     }
 
     /// Returns the client with this id.

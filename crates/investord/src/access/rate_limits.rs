@@ -19,7 +19,7 @@ use crate::problem::Problem;
 
 /// Maximum number of suspects, and of clients with an exhausted quota, in memory; beyond it the least recent is
 /// evicted.
-const MOST_HELD: u64 = 10_000;
+const MAX_HELD: u64 = 10_000;
 
 /// Description of the quota of requests in the problem document.
 const REQUESTS: &str = "requests of this client";
@@ -83,8 +83,8 @@ impl RateLimits {
             failures: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
             strangers: per_second(failed, failed).map(|quota| keyed(quota, &clock)),
             written: keyed(written, &clock),
-            held_until: Cache::new(MOST_HELD),
-            spent_until: Cache::new(MOST_HELD),
+            held_until: Cache::new(MAX_HELD),
+            spent_until: Cache::new(MAX_HELD),
             clock,
         }
     }
@@ -242,7 +242,7 @@ mod tests {
     fn a_quota_holds_for_clients_that_are_not_remembered() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));
         let config = Config { rate_limit_per_second: 1, rate_limit_burst: 2, ..Config::default() };
-        for room in [0, MOST_HELD] {
+        for room in [0, MAX_HELD] {
             let limits = RateLimits { spent_until: Cache::new(room), ..RateLimits::new(&config, &clock) };
             let client = Uuid::nil();
             let counted: Vec<bool> = (0..4).map(|_| limits.count_request(client).is_ok()).collect();

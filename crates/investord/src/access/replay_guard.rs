@@ -15,7 +15,7 @@ use crate::store::log::idempotency::Nonce;
 const LONGEST: SignedDuration = SignedDuration::from_secs(340);
 /// Maximum number of nonces of all tenants, about 64 MiB. Beyond it the tenant with the most nonces loses its older
 /// ones.
-const MOST: usize = 1_000_000;
+const MAX_MESSAGES: usize = 1_000_000;
 
 /// The nonces of each tenant. A tenant that exceeds the memory only evicts its own nonces.
 pub struct ReplayGuard {
@@ -48,7 +48,7 @@ struct Generations {
 impl ReplayGuard {
     /// Creates an empty cache at the start of the process.
     pub fn new(started: Timestamp) -> Self {
-        Self { most: MOST, seen: Mutex::new(Seen { started, count: 0, tenants: HashMap::new() }) }
+        Self { most: MAX_MESSAGES, seen: Mutex::new(Seen { started, count: 0, tenants: HashMap::new() }) }
     }
 
     /// Stores the nonce of a message. Returns false if it is already known and its message could still be valid.

@@ -13,7 +13,7 @@ use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::{Store, StoreError, Tx};
 
 /// Interval between two writes of the counts.
-const EVERY: Duration = Duration::from_mins(1);
+const SAVE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Counts since the last write to the store. The memory is bounded by the number of clients; an unclean end of the
 /// process loses the counts of at most a minute.
@@ -69,11 +69,11 @@ impl SignatureCounts {
 
 /// Saves the counts once a minute, for ever.
 pub async fn run(counts: Arc<SignatureCounts>, store: Store) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(SAVE_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = counts.save(&store).await {
-            tracing::warn!(%error, "could not save the counts of signatures; trying again in {} s", EVERY.as_secs());
+            tracing::warn!(%error, "could not save the counts of signatures; trying again in {} s", SAVE_INTERVAL.as_secs());
         }
     }
 }

@@ -20,9 +20,9 @@ use crate::store::tenants::{self, TokenRow};
 use crate::store::{Prefetch, Tx};
 
 /// Maximum size of the form in bytes: four short fields.
-const MOST_FORM: usize = 16 * 1024;
+const MAX_FORM: usize = 16 * 1024;
 /// Maximum length of a field in characters. Real secrets and lists of scopes are much shorter.
-const MOST_FIELD: usize = 1000;
+const MAX_FIELD: usize = 1000;
 
 /// The fields of the form; a missing one is empty.
 #[derive(Default)]
@@ -50,9 +50,9 @@ pub const CREATE: OperationDoc = OperationDoc {
                 "type": "object",
                 "properties": {
                     "client_id": { "type": "string", "format": "uuid", "description": "Id of the client." },
-                    "client_secret": { "type": "string", "minLength": 1, "maxLength": MOST_FIELD, "description": "Secret of the client." },
+                    "client_secret": { "type": "string", "minLength": 1, "maxLength": MAX_FIELD, "description": "Secret of the client." },
                     "grant_type": { "type": "string", "enum": ["client_credentials"], "description": "The OAuth 2 grant." },
-                    "scope": { "type": "string", "minLength": 1, "maxLength": MOST_FIELD, "description": "Scopes, separated by spaces." },
+                    "scope": { "type": "string", "minLength": 1, "maxLength": MAX_FIELD, "description": "Scopes, separated by spaces." },
                 },
                 "required": ["client_id", "client_secret", "grant_type", "scope"],
                 "additionalProperties": false,
@@ -97,7 +97,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     let too_many =
         |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "requests for tokens at once" };
     let _in_flight = app.budgets.token_requests.acquire(caller::address(&parts), 1).map_err(too_many)?;
-    let body = caller::read_body(&app, &parts.headers, body, MOST_FORM, |_| Ok(())).await?;
+    let body = caller::read_body(&app, &parts.headers, body, MAX_FORM, |_| Ok(())).await?;
     let (form, faults) = read(&parts.headers, &body);
     let in_form = Uuid::try_parse(&form.client_id).ok();
     let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
@@ -185,8 +185,8 @@ fn read(headers: &http::HeaderMap, body: &[u8]) -> (TokenRequest, Vec<FieldError
             faults.push(FieldError::new(name, "stands more than once in the form"));
             continue;
         }
-        if value.chars().count() > MOST_FIELD {
-            faults.push(FieldError::new(&*name, format!("must have at most {MOST_FIELD} characters")));
+        if value.chars().count() > MAX_FIELD {
+            faults.push(FieldError::new(&*name, format!("must have at most {MAX_FIELD} characters")));
         }
         *field = value.into_owned();
         seen.push(name);

@@ -24,7 +24,7 @@ use crate::store::users::simulated_outcomes::SimulatedOutcome;
 use crate::store::{accounts, users};
 
 /// Maximum length of a reason in characters. Only operators read it, so there is room for a sentence or two.
-const REASON: usize = 500;
+const MAX_REASON: usize = 500;
 /// Maximum length of a refusal in characters. It becomes part of an event for the client, as in a review.
 const REFUSAL: usize = 100;
 
@@ -45,7 +45,7 @@ impl From<UserIsLeaving> for Problem {
 /// Fails if a member is missing, unknown or invalid.
 pub fn parse_action(body: BodyResult) -> Result<(String, String), Problem> {
     let [action, reason] = read_fields(body, ["action", "reason"])?;
-    Ok((require_text("action", action, 50)?, require_text("reason", reason, REASON)?))
+    Ok((require_text("action", action, 50)?, require_text("reason", reason, MAX_REASON)?))
 }
 
 /// Handles `POST /tenants/{tenant}/users/{user}/actions`: performs the action `action` for the given `reason`.

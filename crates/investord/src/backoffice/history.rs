@@ -19,12 +19,12 @@ use crate::problem::Problem;
 use crate::store::encryption::{Aad, UserKey};
 use crate::store::log::events;
 use crate::store::log::events::StoredEvent;
-use crate::store::paging::{MOST_BYTES, each_of_user};
+use crate::store::paging::{MAX_BYTES, each_of_user};
 use crate::store::tenants::operators::Role;
 use crate::store::{StoreError, Tx, users};
 
 /// Maximum and default number of events in one response.
-const MOST: i64 = 1000;
+const MAX_HISTORY_EVENTS: i64 = 1000;
 
 /// Handles `GET /tenants/{tenant}/users/{user}/history`: returns the events of a user, with the actor of each. `after`
 /// is the number of the event behind which the page begins, `limit` its maximum number of events.
@@ -67,11 +67,11 @@ impl HistoryRange {
     ///
     /// Fails if a parameter is not a positive number.
     pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let mut wanted = Self { after: 0, limit: MOST };
+        let mut wanted = Self { after: 0, limit: MAX_HISTORY_EVENTS };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
                 "after" => wanted.after = parse_number("after", &value)?,
-                "limit" => wanted.limit = parse_number("limit", &value)?.min(MOST),
+                "limit" => wanted.limit = parse_number("limit", &value)?.min(MAX_HISTORY_EVENTS),
                 _ => {}
             }
         }
@@ -109,7 +109,7 @@ impl HistoryPage {
         let (mut changes, mut left, mut bytes) = (Changes::default(), wanted.limit, 0);
         let mut part = Self { events: Vec::new(), next: None };
         events::each_of_subject(tx, tenant, subject, |event| {
-            if left == 0 || bytes > MOST_BYTES {
+            if left == 0 || bytes > MAX_BYTES {
                 part.next = part.events.last().map(|last| last.event.number);
                 return Ok(());
             }

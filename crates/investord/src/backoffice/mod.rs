@@ -41,7 +41,7 @@ use crate::store::tenants::{self, Sequence};
 use crate::store::{StoreError, Tx, users as stored_users};
 
 /// Maximum size of a request body in bytes. The longest valid body is a few KiB.
-const MOST_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 /// Returns the routes of the operator API.
 pub fn routes() -> Router<App> {
@@ -67,7 +67,7 @@ pub fn routes() -> Router<App> {
         .route("/tenants/{tenant}/signing_keys", post(webhooks::rotate))
         .fallback(async || Problem::NotFound("path"))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
-        .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
 }
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.

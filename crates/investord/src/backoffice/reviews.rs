@@ -26,9 +26,9 @@ use crate::store::users::{activation, checks, data_changes, identifiers};
 use crate::store::{StoreError, Tx, users};
 
 /// Maximum length of a reason in characters. It becomes part of an event for the client.
-const REASON: usize = 100;
+const MAX_REASON: usize = 100;
 /// Maximum number of reviews in one response.
-const MOST: i64 = 200;
+const MAX_REVIEWS: i64 = 200;
 
 /// Handles `GET /tenants/{tenant}/reviews`: returns the waiting reviews with their evidence, the oldest first.
 ///
@@ -42,7 +42,7 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let mut waiting = Vec::new();
-        for job in jobs::list_reviews(tx, tenant.number, MOST)? {
+        for job in jobs::list_reviews(tx, tenant.number, MAX_REVIEWS)? {
             let found = users::load(tx, tenant.number, job.user, &tenant.key)?;
             let (user, key) = found.ok_or_else(|| missing_record("user", job.user))?;
             let (at, matter, preview) = if job.kind == CHECK {
@@ -137,7 +137,7 @@ pub fn parse_decision(body: BodyResult) -> Result<(ReviewDecision, Option<String
     };
     let reason = match (say, reason) {
         (ReviewDecision::Approve, None) => None,
-        (_, reason) => Some(require_text("reason", reason, REASON)?),
+        (_, reason) => Some(require_text("reason", reason, MAX_REASON)?),
     };
     Ok((say, reason))
 }

@@ -28,7 +28,7 @@ use crate::store::users::{identifiers, search_index, tax_residencies};
 use crate::store::{StoreError, Tx, accounts, tenants, users};
 
 /// Maximum number of users, checks or data changes in one response.
-const MOST: i64 = 100;
+const MAX_LISTED: i64 = 100;
 
 /// Handles `GET /tenants`: returns the tenants to which the operator has access.
 ///
@@ -45,7 +45,7 @@ pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> OperatorResu
 
 /// Maximum number of users per search value that are considered. A common value matches many more users than are shown,
 /// and the other values of the search narrow them down.
-const MOST_WITH_ONE_VALUE: i64 = 65_535;
+const MAX_WITH_ONE_VALUE: i64 = 65_535;
 
 /// A parsed search: an id, and values that a user must all have.
 pub struct UserSearch {
@@ -55,7 +55,7 @@ pub struct UserSearch {
 }
 
 /// Maximum number of values in one search: room for every field, and for some of them twice.
-const MOST_VALUES: usize = 20;
+const MAX_VALUES: usize = 20;
 
 /// Parses the query of a search. `today` decides which birth dates are possible, and the century of a short number.
 ///
@@ -80,8 +80,8 @@ pub fn parse_search(query: Option<&str>, today: Date) -> Result<UserSearch, Prob
             }
         }
     }
-    if values.len() > MOST_VALUES {
-        faults.push(FieldError::new("(query)", format!("has more than {MOST_VALUES} values to search for")));
+    if values.len() > MAX_VALUES {
+        faults.push(FieldError::new("(query)", format!("has more than {MAX_VALUES} values to search for")));
     }
     if faults.is_empty() && id.is_none() && values.is_empty() {
         faults.push(FieldError::new("(query)", "names nothing to search for"));
@@ -112,7 +112,7 @@ pub async fn find(
             found = Some(found.map_or_else(|| with.clone(), |before| &before & &with));
         }
         let found = found.unwrap_or_default();
-        let most = usize::try_from(MOST).unwrap_or_default();
+        let most = usize::try_from(MAX_LISTED).unwrap_or_default();
         let mut shown = Vec::new();
         for user in found.iter().take(most) {
             shown.extend(users::view(tx, tenant.number, *user, &tenant.key)?);
@@ -134,7 +134,7 @@ fn find_by_value(
 ) -> Result<BTreeSet<Uuid>, StoreError> {
     let mut with = BTreeSet::new();
     for probe in probes {
-        for user in search_index::find(tx, tenant.number, &probe.term, &tenant.key, MOST_WITH_ONE_VALUE)? {
+        for user in search_index::find(tx, tenant.number, &probe.term, &tenant.key, MAX_WITH_ONE_VALUE)? {
             if !with.contains(&user) && (probe.is_proof() || matches_probe(tx, tenant, user, probe)?) {
                 with.insert(user);
             }
@@ -198,8 +198,8 @@ pub async fn show(
         let all_accounts = accounts::of_user::<SingleAccountDetails>(tx, number, user, &key)?;
         let standing = explain_status(tx, &own, &tenant, &found, &key)?;
         let taxes = tax_residencies::of_user(tx, number, user, &key)?;
-        let (checks, last_checks) = last_of_user(tx, (number, user), &key, MOST)?;
-        let (changes, last_changes) = last_of_user(tx, (number, user), &key, MOST)?;
+        let (checks, last_checks) = last_of_user(tx, (number, user), &key, MAX_LISTED)?;
+        let (changes, last_changes) = last_of_user(tx, (number, user), &key, MAX_LISTED)?;
         Ok::<_, Problem>(json!({
             "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
             "suspended": found.suspended,

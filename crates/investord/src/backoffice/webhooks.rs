@@ -25,14 +25,14 @@ use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::{self, Sequence};
 
 /// Maximum number of packages, or of attempts, in one response.
-const MOST: i64 = 100;
+const MAX_LISTED: i64 = 100;
 /// Maximum number of open packages of a webhook when another one is sent again: repeats must not delay new events for
 /// long.
-const MOST_WAITING: i64 = 100;
+const MAX_WAITING: i64 = 100;
 /// Maximum number of published keys of a tenant. Receivers fetch the whole list.
-const MOST_PUBLISHED: usize = 10;
+const MAX_PUBLISHED: usize = 10;
 /// Maximum length of a reason in characters.
-const REASON: usize = 500;
+const MAX_REASON: usize = 500;
 
 /// Handles `GET /tenants/{tenant}/webhooks`: returns all webhooks with their delivery state.
 ///
@@ -127,7 +127,7 @@ pub async fn packages(
     let before = before.transpose()?.unwrap_or(i64::MAX);
     let read = move |tx: &Tx<'_>| {
         visible_webhook(tx, &own, &operator, (&name, id))?;
-        let all = packages::list_of_webhook(tx, id, before, MOST)?;
+        let all = packages::list_of_webhook(tx, id, before, MAX_LISTED)?;
         Ok::<_, Problem>(all.iter().map(package_view).collect::<Vec<_>>())
     };
     Ok(JsonAnswer(json!({ "data": app.store.read("backoffice.packages", read).await? })))
@@ -166,7 +166,7 @@ pub async fn package(
     let read = move |tx: &Tx<'_>| {
         let (tenant, webhook) = visible_webhook(tx, &own, &operator, (&name, id))?;
         let row = packages::by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
-        let attempts = packages::list_attempts(tx, (id, package), MOST, &tenant.key)?;
+        let attempts = packages::list_attempts(tx, (id, package), MAX_LISTED, &tenant.key)?;
         let body = row.body(tx, (webhook.tenant, id), &tenant.key)?;
         let mut view = package_view(&row);
         view["body"] = serde_json::from_str(&body).unwrap_or_default();
@@ -290,7 +290,7 @@ fn parse_kind(name: &str, package: Option<String>, from: Option<String>) -> Resu
 /// Fails if a member is missing, unknown or invalid.
 pub fn parse_action(body: BodyResult) -> Result<(RequestedAction, String), Problem> {
     let [kind, reason, package, from] = read_fields(body, ["action", "reason", "package", "from"])?;
-    let (kind, reason) = (require_text("action", kind, 50)?, require_text("reason", reason, REASON)?);
+    let (kind, reason) = (require_text("action", kind, 50)?, require_text("reason", reason, MAX_REASON)?);
     Ok((parse_kind(&kind, package, from)?, reason))
 }
 
@@ -372,7 +372,7 @@ fn apply_action(
             if package.state == "open" {
                 return Err(Problem::State("the package is still to be sent"));
             }
-            if webhook.packages - webhook.settled >= MOST_WAITING {
+            if webhook.packages - webhook.settled >= MAX_WAITING {
                 return Err(Problem::State("100 packages of this webhook wait to be sent already"));
             }
             let again = packages::resend(tx, webhook, &package, now)?;
@@ -414,7 +414,7 @@ fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem
 /// Fails if the reason is missing or invalid.
 pub fn parse_reason(body: BodyResult) -> Result<String, Problem> {
     let [reason] = read_fields(body, ["reason"])?;
-    require_text("reason", reason, REASON)
+    require_text("reason", reason, MAX_REASON)
 }
 
 /// Handles `POST /tenants/{tenant}/signing_keys`: replaces the key that signs deliveries. The old key stays published
@@ -436,7 +436,7 @@ pub async fn rotate(
     let unit = move |tx: &Tx<'_>| {
         let mut sequence = Sequence::lock(tx, number, now)?;
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        if signing_keys::published(tx, number, sequence.now)?.len() >= MOST_PUBLISHED {
+        if signing_keys::published(tx, number, sequence.now)?.len() >= MAX_PUBLISHED {
             return Err(Problem::State(
                 "10 keys are published; each goes a day after another took its place",
             ));

@@ -17,7 +17,7 @@ use super::wait_for_interrupt;
 use crate::domain::delivery::webhook::wait_after;
 
 /// Timeout of a receiver's response, after which the attempt has failed (decision H3).
-const LIMIT: Duration = Duration::from_secs(10);
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of attempts to forward a package. More would be useless, because its signature is valid for one
 /// minute only.
 const ATTEMPTS: i64 = 5;
@@ -125,7 +125,8 @@ async fn forward(forward: &Url, delivery: &Delivery) -> anyhow::Result<()> {
             headers.append(HeaderName::try_from(name.as_str())?, HeaderValue::try_from(value)?);
         }
     }
-    let client = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none());
+    let client =
+        reqwest::Client::builder().timeout(RECEIVER_TIMEOUT).redirect(reqwest::redirect::Policy::none());
     let (client, body) = (client.build()?, Bytes::from(delivery.payload.clone()));
     for attempt in 1..=ATTEMPTS {
         let request = client.post(forward.clone()).headers(headers.clone()).body(body.clone());

@@ -11,7 +11,7 @@ use crate::store::{StoreError, Tx, tenants};
 /// Period without a refused signature after which a tenant is considered ready: seven days.
 const QUIET: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Maximum number of tenants of each kind that the diagnosis names.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// The conclusion from the counts of a tenant's clients.
 #[derive(Debug, PartialEq)]
@@ -73,8 +73,8 @@ fn verdict_of_tenant(counts: &[(Uuid, SignatureCount)], now: Timestamp) -> Stric
 
 /// Lists the first names, and the number of the others.
 fn list_shortened(names: &[String]) -> String {
-    let first = names[..names.len().min(MOST_NAMED)].join(", ");
-    match names.len().saturating_sub(MOST_NAMED) {
+    let first = names[..names.len().min(MAX_NAMED)].join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
         0 => first,
         more => format!("{first} and {more} more"),
     }

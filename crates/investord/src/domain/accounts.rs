@@ -363,7 +363,7 @@ impl NewAccount {
 
     /// Returns the account as it will be stored. Its number follows the last one in its group, so `others` must be all
     /// accounts of its user, closed ones among them.
-    pub fn beside(&self, others: &[Account]) -> SingleAccountDetails {
+    pub fn with_next_number(&self, others: &[Account]) -> SingleAccountDetails {
         let Self { account_group_id, kind, name, .. } = self.clone();
         let numbers = others.iter().filter(|other| other.content.account_group_id == account_group_id);
         let last = numbers.map(|other| other.content.account_number).max();

@@ -159,7 +159,7 @@ pub enum OffboardingWaitsFor {
 
 impl TenantSettings {
     /// Returns whether an operator reviews data changes and checks with proof.
-    pub fn somebody_reviews(&self) -> bool {
+    pub fn requires_review(&self) -> bool {
         self.model == OperatingModel::Tol && self.review_policy == ReviewPolicy::Review
     }
 
@@ -174,7 +174,7 @@ impl TenantSettings {
     }
 
     /// Returns the first instant at which an offboarding that begins now may end.
-    pub fn offboarded_not_before(&self, now: Timestamp) -> Timestamp {
+    pub fn earliest_offboarding(&self, now: Timestamp) -> Timestamp {
         let delay = SignedDuration::from_secs(self.offboarding_delay_seconds.into());
         let delayed = now.saturating_add(delay).unwrap_or(Timestamp::MAX);
         let waits_for_year = self.offboarding_waits_for.contains(&OffboardingWaitsFor::YearEnd);

@@ -36,7 +36,7 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit for the rest of a response after its status.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of bytes of a response that are read. Only operators and developers read them, to find an error.
-const MOST_ANSWER: usize = 16 * 1024;
+const MAX_ANSWER: usize = 16 * 1024;
 /// Time after which an idle connection is closed. It is shorter than the usual time limits of receivers: a request on a
 /// connection that the receiver is closing would fail.
 const IDLE: Duration = Duration::from_secs(15);
@@ -44,7 +44,7 @@ const IDLE: Duration = Duration::from_secs(15);
 const LIFETIME: i64 = 60;
 /// Maximum number of opened keys in memory. With more tenants than that, keys are opened more often and signing is
 /// slower.
-const MOST_KEYS: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// HTTP client for receivers.
 pub struct Outbound {
@@ -148,7 +148,7 @@ impl Outbound {
         let key = Arc::new(sealed.open(tenant_key)?);
         let mut keys = self.keys.lock().expect("nobody panics here");
         // No eviction order: the keys are opened again on demand.
-        if keys.len() >= MOST_KEYS {
+        if keys.len() >= MAX_KEYS {
             keys.clear();
         }
         keys.insert(sealed.id, Arc::clone(&key));
@@ -178,7 +178,7 @@ async fn read_response(mut response: reqwest::Response) -> ReceiverResponse {
     let mut read = Vec::new();
     let rest = async {
         while let Ok(Some(chunk)) = response.chunk().await {
-            let room = MOST_ANSWER - read.len();
+            let room = MAX_ANSWER - read.len();
             read.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if chunk.len() >= room {
                 break;

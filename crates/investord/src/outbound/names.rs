@@ -28,13 +28,13 @@ const TRY: Duration = Duration::from_secs(2);
 /// Maximum number of queries to a name server.
 const TRIES: usize = 2;
 /// Maximum number of cached names.
-const MOST_KEPT: u64 = 4096;
+const MAX_KEPT: u64 = 4096;
 /// Maximum time for which an address is cached, whatever its TTL is.
-const KEPT: Duration = Duration::from_mins(5);
+const MAX_CACHE_TTL: Duration = Duration::from_mins(5);
 /// Maximum time for which the absence of an address is cached: a name that is set up for a webhook should work soon.
 const NOTHING_KEPT: Duration = Duration::from_secs(30);
 /// Maximum number of concurrent queries to one name server.
-const MOST_ASKED: usize = 1024;
+const MAX_ASKED: usize = 1024;
 
 /// Creates a resolver function that queries the given name servers, or those of the operating system if there are none.
 ///
@@ -96,10 +96,10 @@ fn resolver(config: ResolverConfig, mut options: ResolverOpts) -> io::Result<Tok
     options.attempts = options.attempts.min(TRIES);
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Always;
-    options.cache_size = MOST_KEPT;
-    options.positive_max_ttl = Some(KEPT);
+    options.cache_size = MAX_KEPT;
+    options.positive_max_ttl = Some(MAX_CACHE_TTL);
     options.negative_max_ttl = Some(NOTHING_KEPT);
-    options.max_active_requests = MOST_ASKED;
+    options.max_active_requests = MAX_ASKED;
     let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     builder.with_options(options).build().map_err(io::Error::other)
 }

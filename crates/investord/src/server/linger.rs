@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::oneshot::{Sender, channel};
 
 /// Maximum number of bytes of a body that are read and discarded. It exceeds the largest body that the API accepts.
-const MOST: usize = 4 * 1024 * 1024;
+const MAX_DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum time for reading and discarding the rest of a body.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -37,12 +37,12 @@ pub async fn linger(request: Request, next: Next) -> Response {
     response
 }
 
-/// Reads and discards a body of at most [`MOST`] bytes.
+/// Reads and discards a body of at most [`MAX_DISCARDED_BYTES`] bytes.
 async fn discard(mut body: Body) {
-    if body.size_hint().lower() > MOST as u64 {
+    if body.size_hint().lower() > MAX_DISCARDED_BYTES as u64 {
         return;
     }
-    let mut left = MOST;
+    let mut left = MAX_DISCARDED_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
         match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(less) => left = less,

@@ -10,10 +10,10 @@ use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Maximum length of a version 1 header in bytes, including its line break (section 2.1 of the specification).
-const MOST_TEXT: usize = 107;
+const MAX_TEXT: usize = 107;
 /// Maximum length of a version 2 header in bytes. Addresses take at most 216; the rest is room for the additional
 /// fields (TLV) of proxies.
-const MOST_BINARY: usize = 2048;
+const MAX_BINARY: usize = 2048;
 
 /// Reads the header and no byte beyond it. Returns the client's address; `None` if the proxy connects on its own
 /// behalf, as for its health checks, or if the address family is not IP.
@@ -30,7 +30,7 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Ip
         stream.read_exact(&mut fixed).await?;
         header.extend(fixed);
         let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-        if header.len() + length > MOST_BINARY {
+        if header.len() + length > MAX_BINARY {
             return Err(invalid("the header is too long"));
         }
         let fixed = header.len();
@@ -39,7 +39,7 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Ip
     } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
         // Byte by byte: version 1 has no length, and the bytes after its line break belong to HTTP.
         while !header.ends_with(v1::PROTOCOL_SUFFIX.as_bytes()) {
-            if header.len() == MOST_TEXT {
+            if header.len() == MAX_TEXT {
                 return Err(invalid("the header is too long"));
             }
             header.push(stream.read_u8().await?);
@@ -116,7 +116,7 @@ mod tests {
             long,
             binary(1, 0x11, &[1, 2, 3]),
             binary(2, 0x11, &[0; 12]),
-            binary(1, 0x11, &[0; MOST_BINARY]),
+            binary(1, 0x11, &[0; MAX_BINARY]),
         ] {
             assert_eq!(read_of(&sent).await.0, Err(io::ErrorKind::InvalidData), "{sent:?}");
         }

@@ -14,7 +14,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx};
 
 /// Bytes of items in an answer; an item that alone has more is answered alone.
-pub const MOST_BYTES: usize = 4 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortKey {
@@ -125,7 +125,7 @@ impl ListPage {
             self.json.push(',');
         }
         write(&mut self.json)?;
-        if self.count > 0 && self.json.len() > MOST_BYTES {
+        if self.count > 0 && self.json.len() > MAX_BYTES {
             self.json.truncate(before);
             self.is_full = true;
             return Ok(false);
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_page_ends_where_it_would_be_too_large_and_nothing_is_left_out_before() {
-        let item = Value::String("x".repeat(MOST_BYTES / 3));
+        let item = Value::String("x".repeat(MAX_BYTES / 3));
         let mut listed = ListPage::new(9);
         for _ in 0..3 {
             listed.add(&item);
@@ -371,7 +371,7 @@ mod tests {
         let items: Vec<Value> = serde_json::from_str(&format!("[{}]", listed.json)).unwrap();
         assert_eq!(items, [item.clone(), item]);
         let mut listed = ListPage::new(2);
-        listed.add(&Value::String("x".repeat(2 * MOST_BYTES)));
+        listed.add(&Value::String("x".repeat(2 * MAX_BYTES)));
         listed.add(&Value::Null);
         assert_eq!(listed.count, 1, "one item is always answered");
     }

@@ -11,8 +11,8 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::Tx;
 
 /// How long it is from one look to the next, and how long one may take.
-const EVERY: Duration = Duration::from_secs(1);
-const LIMIT: Duration = Duration::from_secs(3);
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// When the store was looked at last, and what came of it.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Readiness {
         loop {
             let outcome = probe(store).await;
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), outcome));
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(PROBE_INTERVAL).await;
         }
     }
 
@@ -33,7 +33,7 @@ impl Readiness {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match last {
             None => probe(store).await,
-            Some((at, outcome)) if at.elapsed() < EVERY + LIMIT => outcome,
+            Some((at, outcome)) if at.elapsed() < PROBE_INTERVAL + PROBE_TIMEOUT => outcome,
             Some(_) => Err(StoreError::Unavailable("reads, scans or writes wait for too long".into())),
         }
     }

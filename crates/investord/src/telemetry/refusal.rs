@@ -9,9 +9,9 @@ use crate::api::openapi;
 use crate::problem::Problem;
 
 /// Maximum number of field errors of one request in the log.
-const MOST_FAULTS: usize = 10;
+const MAX_FAULTS: usize = 10;
 /// Maximum number of characters of a detail in the log.
-const MOST_DETAIL: usize = 1000;
+const MAX_DETAIL: usize = 1000;
 /// Names of members and parameters of the operator API, which the OpenAPI document does not contain, and names of other
 /// parts of a request.
 const FURTHER_NAMES: [&str; 24] = [
@@ -72,11 +72,11 @@ fn collect_names(value: &Value, names: &mut HashSet<String>) {
 pub fn detail(problem: &Problem) -> String {
     let text = match problem {
         Problem::InvalidRequest(faults) => {
-            let shown = faults.iter().take(MOST_FAULTS).map(|fault| {
+            let shown = faults.iter().take(MAX_FAULTS).map(|fault| {
                 let message = if fault.is_quoting { "refused with its value" } else { &fault.message };
                 format!("{}: {message}", known_path(&fault.field))
             });
-            let further = faults.len().saturating_sub(MOST_FAULTS);
+            let further = faults.len().saturating_sub(MAX_FAULTS);
             let further = (further > 0).then(|| format!("{further} more"));
             shown.chain(further).collect::<Vec<_>>().join("; ")
         }
@@ -99,7 +99,7 @@ pub fn detail(problem: &Problem) -> String {
         | Problem::Internal(_)
         | Problem::Unavailable(_) => problem.detail(),
     };
-    text.chars().take(MOST_DETAIL).collect()
+    text.chars().take(MAX_DETAIL).collect()
 }
 
 /// Returns the path of a field error, with `(unknown)` for every name that is not one of the API's.
@@ -139,7 +139,7 @@ mod tests {
     fn what_repeats_a_value_is_left_out() {
         let faults = vec![
             FieldError::new("email", "must be an e-mail address"),
-            FieldError::quoting("identifier", "PESEL 1 is no number"),
+            FieldError::new_quoting("identifier", "PESEL 1 is no number"),
         ];
         let logged = detail(&Problem::InvalidRequest(faults));
         assert_eq!(logged, "email: must be an e-mail address; identifier: refused with its value");

@@ -6,15 +6,15 @@ use crate::app::App;
 use crate::store::{StoreError, jobs};
 
 /// Interval between two counts, about that of a metrics collector: the counts scan rows.
-const EVERY: Duration = Duration::from_secs(15);
+const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Publishes the gauges until the process ends.
 pub async fn run(app: App) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = publish(&app).await {
-            tracing::warn!(%error, "could not count what waits; trying again in {} s", EVERY.as_secs());
+            tracing::warn!(%error, "could not count what waits; trying again in {} s", INTERVAL.as_secs());
         }
     }
 }

@@ -298,7 +298,7 @@ fn check(
     if let Some(event) = check.decide(check.verdict(settings, sequence.now), sequence.now) {
         checks::update(tx, sequence, &check, event, &user_key, ids)?;
     }
-    if check.calls_for_compliance(&all) && !user.is_leaving() {
+    if check.needs_compliance_check(&all) && !user.is_leaving() {
         let compliance =
             Check::new(ids.uuid(), user.id, sequence.now, check::CheckContent::compliance(sequence.now));
         checks::insert_and_publish(tx, sequence, &compliance, &user_key, ids)?;

@@ -17,10 +17,10 @@ const CHOICE: &str = "INVESTORD_TEST_ATTACK";
 /// Chooses every tenth attack or so: `3/10` those at the places 3, 13, 23 of the table, so that ten runs try each once.
 const PART: &str = "INVESTORD_TEST_ATTACK_PART";
 /// What the server may take, in MiB.
-const MOST_MEMORY: u64 = 200;
+const MAX_MEMORY: u64 = 200;
 /// Connections of the attacker's address and of operators, and everything that the server opens by itself: receivers that
 /// are sent to, files, connections to the database.
-const MOST_DESCRIPTORS: usize = 1024 + 64 + 256 + 64 + 100;
+const MAX_DESCRIPTORS: usize = 1024 + 64 + 256 + 64 + 100;
 /// How many times as long as in a quiet time a request may take.
 const SLOWER: u32 = 2;
 /// What is never too long for a median and for the slowest of a hundred: a process that waits for its turn on one of two
@@ -129,10 +129,10 @@ impl Row {
     /// What must not be, whatever the machine; and, in a long run, what takes too long.
     fn faults(&self, attack: &Attack) -> Vec<String> {
         let mut faults = Vec::new();
-        if long() && self.memory > MOST_MEMORY {
+        if long() && self.memory > MAX_MEMORY {
             faults.push(format!("{} MiB of memory", self.memory));
         }
-        if self.descriptors > MOST_DESCRIPTORS {
+        if self.descriptors > MAX_DESCRIPTORS {
             faults.push(format!("{} descriptors", self.descriptors));
         }
         let heard = |what: &str| self.counts.get(what).copied().unwrap_or(0);

@@ -26,7 +26,7 @@ const ORDER: &str = "INVESTORD_TEST_RECEIVER";
 /// Every tenth webhook is one by https.
 const SECURE: usize = 10;
 /// Failures in a row at one webhook: each makes the next wait longer.
-const MOST_FAILURES: u64 = 3;
+const MAX_FAILURES: u64 = 3;
 /// Longer than a sender waits for an answer, and nothing that is waited for: it ends when the sender hangs up.
 const GONE: Duration = PATIENCE;
 const SECOND: Duration = Duration::from_secs(1);
@@ -194,7 +194,7 @@ impl Shared {
                 drawn -= share;
             }
         }
-        if !any || !act.is_good() && *failures == MOST_FAILURES {
+        if !any || !act.is_good() && *failures == MAX_FAILURES {
             act = Act::Good;
         }
         if !act.is_good() {

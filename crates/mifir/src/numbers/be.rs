@@ -9,20 +9,20 @@
 
 use jiff::civil::Date;
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, civil, number, pair};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, civil, number, pair};
 
 /// Checks a national number. A BIS number passes with a soft fault.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     examine(r, false)
 }
 
 /// Checks a BIS number.
-pub fn check_bis(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check_bis(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     examine(r, true)
 }
 
 /// Checks a number of either kind; with `only_bis` the month must be one of a BIS number.
-fn examine(r: &mut DigitReader<'_>, only_bis: bool) -> Option<EncodedFacts> {
+fn examine(r: &mut ValueReader<'_>, only_bis: bool) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let (yy, written, day) = (pair(&d, 0), pair(&d, 2), pair(&d, 4));
     let (nine, found): (u32, u32) = (number(&d[..9]), number(&d[9..]));

@@ -3,10 +3,10 @@
 //! For births in the 1800s 20 is added to the month, for those from 2000 it is 40. The ninth digit is even for men.
 //! Foreigners have another number (`LNCh`), which is not accepted.
 
-use crate::check::{DigitReader, EncodedFacts, Sex, Symbols, pair, weighted};
+use crate::check::{EncodedFacts, Sex, Symbols, ValueReader, pair, weighted};
 
 /// Checks an EGN.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     let sum = weighted(&d, &[2, 4, 8, 5, 10, 9, 7, 3, 6]);
     r.check(9, Symbols::digit(sum % 11 % 10));

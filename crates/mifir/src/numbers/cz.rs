@@ -5,10 +5,10 @@
 //! issued mostly until 1985 and are accepted without a limit. Nine digits have no check, so the stated birth date must
 //! be before 1954: a number of ten digits without its leading zero would pass otherwise.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, number, pair};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, number, pair};
 
 /// Checks a birth number of nine or ten digits.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let nine = r.value.chars().count() == 9;
     let d: [u8; 10] = if nine {
         let mut ten = [0; 10];

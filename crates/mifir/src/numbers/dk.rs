@@ -4,10 +4,10 @@
 //! been guaranteed since October 2007, so no number is refused by it. Days from 61 are replacement numbers of
 //! hospitals, which are no CPR numbers.
 
-use crate::check::{DigitReader, EncodedFacts, Sex, pair};
+use crate::check::{EncodedFacts, Sex, ValueReader, pair};
 
 /// Checks a CPR number.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     let yy = pair(&d, 4);
     let century = match (d[6], yy) {

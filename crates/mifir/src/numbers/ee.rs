@@ -6,12 +6,12 @@
 //! 9 and contain no date; they pass with a soft fault.
 
 use crate::Country;
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, pair, weighted};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, pair, weighted};
 
 const LITHUANIA: Country = Country::of("LT");
 
 /// Checks a personal code of either country.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let first = weighted(&d, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) % 11;
     let check = if first < 10 { first } else { weighted(&d, &[3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) % 11 % 10 };

@@ -4,13 +4,13 @@
 //! The letter is the number modulo 23. X, Y and Z count as 0, 1 and 2 in front of the digits; K, L and M do not count.
 //! Other first letters belong to companies and bodies. Leading zeros of a DNI belong to it.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Symbols, number};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, Symbols, ValueReader, number};
 
 /// The check letters for the remainders 0 to 22.
 const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 
 /// Checks a NIF. The kinds that foreigners have pass with a soft fault.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let mut d = r.read(b"X9999999X", "9 characters")?;
     let first = d[0];
     d[0] = match first {

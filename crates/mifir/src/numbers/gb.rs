@@ -3,7 +3,7 @@
 //! D, F, I, Q, U and V are never in the prefix, O is never second, and some prefixes are not issued or are
 //! administrative; the suffix is A to D. There is no check digit and no date.
 
-use crate::check::{DigitReader, EncodedFacts, NumberPart};
+use crate::check::{EncodedFacts, NumberPart, ValueReader};
 
 /// Prefixes that are not issued.
 const NEVER: [&[u8; 2]; 7] = [b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"];
@@ -11,7 +11,7 @@ const NEVER: [&[u8; 2]; 7] = [b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"];
 const ADMINISTRATIVE: [&[u8; 2]; 8] = [b"OO", b"CR", b"FY", b"MW", b"NC", b"PP", b"PY", b"PZ"];
 
 /// Checks a National Insurance number.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AA999999A", "9 characters")?;
     let prefix = &[c[0], c[1]];
     if prefix.iter().any(|letter| b"DFIQUV".contains(letter)) || c[1] == b'O' || NEVER.contains(&prefix) {

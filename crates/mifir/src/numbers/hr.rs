@@ -1,9 +1,9 @@
 //! Croatia: personal identification number (OIB), 11 digits with the check of ISO 7064 MOD 11,10.
 
-use crate::check::{DigitReader, EncodedFacts, Symbols};
+use crate::check::{EncodedFacts, Symbols, ValueReader};
 
 /// Checks an OIB.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let product = d[..10].iter().fold(10, |product, digit| {
         let sum = (product + u32::from(*digit)) % 10;

@@ -5,7 +5,7 @@
 //! the control letter is taken over the code as it is written. The century is not encoded. Eleven digits belong to
 //! companies.
 
-use crate::check::{Birth, DigitReader, EncodedFacts, FaultKind, Sex, Symbols, is_date_of_some_century};
+use crate::check::{Birth, EncodedFacts, FaultKind, Sex, Symbols, ValueReader, is_date_of_some_century};
 
 /// The letters for January to December.
 const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
@@ -24,7 +24,7 @@ fn digit(symbol: u8) -> u8 {
 }
 
 /// Checks a fiscal code.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"AAAAAAoomooAoooA", "16 characters")?;
     let value = |symbol: u8| if symbol.is_ascii_digit() { symbol - b'0' } else { symbol - b'A' };
     let sum: u32 = c[..15]

@@ -5,10 +5,10 @@
 //! would be 10 no code is issued; some sources say 0, which passes with a soft fault. An old code may be exchanged for
 //! a new one once, so both belong to the same person.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Severity, Symbols, pair, weighted};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, Severity, Symbols, ValueReader, pair, weighted};
 
 /// Checks a personal code, old or random.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let random = d[0] == 3 && d[1] >= 2;
     let severity = if random { Severity::Soft } else { Severity::Hard };

@@ -1,10 +1,10 @@
 //! Malta: identity card number, 7 digits and a letter. The digits are number and year (two digits) of the registration
 //! of the birth, the letter its place and century. There is no check digit. Leading zeros are kept.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, number, pair};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, ValueReader, number, pair};
 
 /// Checks an identity card number.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"9999999A", "7 digits and a letter")?;
     let d: [u8; 7] = std::array::from_fn(|at| c[at] - b'0');
     if number::<u32>(&d[..5]) == 0 {

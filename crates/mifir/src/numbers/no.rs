@@ -9,7 +9,7 @@
 use jiff::civil::{Date, date};
 
 use crate::check::{
-    DigitReader, EncodedFacts, FaultKind, NumberPart, Severity, Sex, Symbols, is_date_of_some_century,
+    EncodedFacts, FaultKind, NumberPart, Severity, Sex, Symbols, ValueReader, is_date_of_some_century,
     number, pair, weighted,
 };
 
@@ -17,7 +17,7 @@ use crate::check::{
 const RELAXED_FROM: Date = date(2032, 1, 1);
 
 /// Checks a birth number. A D-number passes with a soft fault.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let relaxed = r.today >= RELAXED_FROM;
     let severity = if relaxed { Severity::Soft } else { Severity::Hard };

@@ -3,10 +3,10 @@
 //! In a PESEL 80 is added to the month in the 1800s, 20 in the 2000s, 40 and 60 in the centuries after; the tenth digit
 //! is odd for men.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, Sex, Symbols, pair, weighted};
+use crate::check::{EncodedFacts, FaultKind, Sex, Symbols, ValueReader, pair, weighted};
 
 /// Checks a PESEL.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let sum = weighted(&d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]);
     r.check(10, Symbols::digit((10 - sum % 10) % 10));
@@ -17,7 +17,7 @@ pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
 }
 
 /// Checks a NIP.
-pub fn check_nip(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check_nip(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     match weighted(&d, &[6, 5, 7, 2, 3, 4, 5, 6, 7]) % 11 {
         10 => r.hard(FaultKind::Unissued),

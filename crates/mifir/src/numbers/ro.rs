@@ -4,11 +4,11 @@
 //! foreign residents and do not encode the century. 9 begins a foreigner's tax number. `JJ` is the county.
 
 use crate::check::{
-    DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, is_date_of_some_century, pair, weighted,
+    EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, is_date_of_some_century, pair, weighted,
 };
 
 /// Checks a CNP.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
     r.check(12, Symbols::digit(if rest == 10 { 1 } else { rest }));

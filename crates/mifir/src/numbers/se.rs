@@ -9,7 +9,7 @@
 
 use jiff::civil::Date;
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, NumberPart, Sex, Symbols, pair};
+use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, pair};
 
 /// Returns the Luhn sum modulo 10: of the digits, with every second one doubled and its digits added.
 fn luhn(digits: &[u8]) -> u32 {
@@ -30,7 +30,7 @@ pub fn year_of_short(yy: u8, hundred: bool, today: Date) -> u16 {
 }
 
 /// Checks a personnummer in the long or short form. A coordination number passes with a soft fault.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let lengths = "12 digits, or 10 with - or + before the last four";
     let (century, d): (Option<u16>, [u8; 10]) = match r.value.chars().count() {
         12 => {

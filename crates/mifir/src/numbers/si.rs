@@ -4,10 +4,10 @@
 //! former Yugoslavia. `SSS` is below 500 for men. Where the check would be 10 no number is issued; some sources say 0,
 //! which passes with a soft fault.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, Sex, Symbols, number, pair, weighted};
+use crate::check::{EncodedFacts, FaultKind, Sex, Symbols, ValueReader, number, pair, weighted};
 
 /// Checks an EMŠO.
-pub fn check(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
     if rest == 1 {

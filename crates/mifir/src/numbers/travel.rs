@@ -3,7 +3,7 @@
 //! A number has 5 to 9 letters and digits: the machine-readable zone has nine places (ICAO Doc 9303). No check digit is
 //! printed with it. The form of a country's documents is checked softly, because series come and go.
 
-use crate::check::{DigitReader, EncodedFacts, FaultKind, looks_like};
+use crate::check::{EncodedFacts, FaultKind, ValueReader, looks_like};
 use crate::country::Country;
 
 /// The usual forms of passport numbers by country, with a description; 9 stands for a digit, A for a letter.
@@ -22,7 +22,7 @@ const FORMS: [(&str, &[&str], &str); 11] = [
 ];
 
 /// Checks a passport number, softly also the usual form of the country.
-pub fn check_passport(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check_passport(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let encoded = check_document(r)?;
     let form = FORMS.iter().find(|(code, ..)| Country::of(code) == r.country);
     if let Some((_, forms, expected)) = form
@@ -41,7 +41,7 @@ pub fn digits(country: Country) -> impl Iterator<Item = usize> {
 }
 
 /// Checks the number of a passport or an identity card of any country.
-pub fn check_document(r: &mut DigitReader<'_>) -> Option<EncodedFacts> {
+pub fn check_document(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let length = r.value.chars().count();
     if !(5..=9).contains(&length) {
         r.wrong_length("5 to 9 characters");

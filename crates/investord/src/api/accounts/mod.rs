@@ -133,7 +133,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Resul
         if others.len() >= most {
             return Ok(Err(about_user::too_many("accounts of this user")));
         }
-        let content = new.beside(&others);
+        let content = new.with_next_number(&others);
         let (account, events) = AccountResource::open(ids.uuid(), &user, sequence.now, content);
         accounts::insert_and_publish(tx, sequence, &account, &events, key, &*ids)?;
         Ok(Ok(Reply::ok(SingleAccountDetails::view(&account).to_string())))

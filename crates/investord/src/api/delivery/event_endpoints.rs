@@ -37,7 +37,7 @@ use crate::store::{StoreError, Tx};
 /// Path of an endpoint's address, without its id.
 const PATH: &str = "/events-acceptor-service/endpoints/";
 /// Maximum number of endpoints of a tenant.
-const MOST: i64 = 20;
+const MAX_ENDPOINTS: i64 = 20;
 /// Maximum time in seconds that a long poll waits for events.
 const PATIENCE: i64 = 20;
 /// Minimum interval between two reads of a poll, so that a busy tenant does not cause a read per commit.
@@ -45,7 +45,7 @@ const SOONEST: Duration = Duration::from_millis(200);
 /// Maximum interval between two reads of a poll: the commits of other processes do not wake it.
 const LATEST: Duration = Duration::from_secs(2);
 /// Maximum number of events that one read examines, of all webhooks together.
-const MOST_EVENTS: i64 = 4096;
+const MAX_EVENTS: i64 = 4096;
 /// Interval at which the time of the last poll is stored: every poll would otherwise be a write. It is far below the
 /// day after which retention deletes an endpoint.
 const NOTED: SignedDuration = SignedDuration::from_hours(1);
@@ -150,7 +150,7 @@ impl Operation for CreateEventEndpoint {
 pub async fn create(State(app): State<App>, req: Signed<CreateEventEndpoint>) -> Result<Reply, Problem> {
     let own = app.clone();
     let create = move |tx: &Tx<'_>, req: &Signed<CreateEventEndpoint>, sequence: &mut Sequence| {
-        if event_endpoints::count(tx, sequence.tenant)? >= MOST {
+        if event_endpoints::count(tx, sequence.tenant)? >= MAX_ENDPOINTS {
             return Ok(Err(Problem::State("there are 20 endpoints already: delete one first")));
         }
         let id = own.ids.uuid();
@@ -289,7 +289,7 @@ async fn collect_once(
         webhooks.rotate_left(from % count);
         let mut next = PollCursor { webhook: from, due: None };
         for webhook in webhooks {
-            if events >= MOST_EVENTS {
+            if events >= MAX_EVENTS {
                 break;
             }
             next.webhook = (next.webhook + 1) % count;

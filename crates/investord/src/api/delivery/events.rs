@@ -15,7 +15,7 @@ use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
 use crate::api::openapi::{EVENTS, OperationDoc, PayloadDoc};
 use crate::app::App;
-use crate::domain::delivery::webhook::{CATEGORIES, EventFilter, MOST_CATEGORIES};
+use crate::domain::delivery::webhook::{CATEGORIES, EventFilter, MAX_CATEGORIES};
 use crate::domain::json::schema::{FieldRule, Schemas};
 use crate::problem::Problem;
 use crate::store::delivery::packages;
@@ -23,19 +23,19 @@ use crate::store::delivery::packages::MatchedEvent;
 use crate::store::{Tx, tenants};
 
 /// Maximum number of positions in one request.
-const MOST: i64 = 1000;
+const MAX_POSITIONS: i64 = 1000;
 
 /// Query parameters of the list.
 pub static QUERY: [QueryParameter; 3] = [
     QueryParameter {
         name: "after",
-        rule: FieldRule::Int { min: 0, max: i64::MAX - MOST },
+        rule: FieldRule::Int { min: 0, max: i64::MAX - MAX_POSITIONS },
         default: Some("0"),
         description: "Position of the last event that is known; 0 for none.",
     },
     QueryParameter {
         name: "limit",
-        rule: FieldRule::Int { min: 0, max: MOST },
+        rule: FieldRule::Int { min: 0, max: MAX_POSITIONS },
         default: Some("100"),
         description: "How many positions to look at.",
     },
@@ -44,7 +44,7 @@ pub static QUERY: [QueryParameter; 3] = [
         rule: FieldRule::List {
             item: &FieldRule::OneOf(CATEGORIES),
             min: 1,
-            max: MOST_CATEGORIES,
+            max: MAX_CATEGORIES,
             unique: false,
         },
         default: Some(r#"["ALL"]"#),

@@ -33,11 +33,11 @@ pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
 /// Scope that allows changing webhooks.
 pub const ADMIN: &[&str] = &["webhooks:admin"];
 /// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.
-const MOST_EVENT_RANGES: usize = 100;
+const MAX_EVENT_RANGES: usize = 100;
 /// Type of a test event.
 pub const TEST_EVENT: &str = "WEBHOOK.TEST";
 /// Maximum number of webhooks of a tenant. The dispatcher examines each of them five times a second.
-const MOST: usize = 100;
+const MAX_WEBHOOKS: usize = 100;
 
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Webhook", |schemas| {
@@ -171,7 +171,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateWebhook>) -> Resul
             Ok(event_endpoint) => event_endpoint,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if webhooks::of_tenant(tx, sequence.tenant)?.len() >= MOST {
+        if webhooks::of_tenant(tx, sequence.tenant)?.len() >= MAX_WEBHOOKS {
             return Ok(Err(Problem::State("there are 100 webhooks already: delete one first")));
         }
         signing_keys::ensure(tx, sequence.tenant, &req.client.tenant.key, sequence.now, &*own.ids)?;
@@ -302,7 +302,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Resul
                 Some(Ok(event_endpoint)) => event_endpoint,
                 Some(Err(refusal)) => return Ok(Err(refusal)),
             };
-        if webhooks::ranges(tx, *id)?.len() >= MOST_EVENT_RANGES {
+        if webhooks::ranges(tx, *id)?.len() >= MAX_EVENT_RANGES {
             return Ok(Err(Problem::State("too much is still to be sent by what was wanted before")));
         }
         let new = Webhook { content, enabled, event_endpoint, updated_at: sequence.now, ..old.clone() };

@@ -33,10 +33,10 @@ use crate::store::log::idempotency::{IdempotencyKey, Nonce};
 use crate::store::{Prefetch, Tx};
 
 /// Maximum size of a body in bytes. The largest request of this API has a few KiB.
-const MOST_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 /// Maximum number of header fields, and of their bytes. Clients send 10 to 20 fields of about 100 bytes.
-const MOST_HEADERS: usize = 64;
-const MOST_HEADER_BYTES: usize = 32 * 1024;
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// Maximum lifetime of a signature in seconds for tenants with strict signatures (decision W21).
 const STRICT_LIFETIME: i64 = 60;
@@ -149,7 +149,7 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
         let in_flight = app.budgets.tenants.request(tenant)?;
         let mut room = app.budgets.tenants.received(tenant);
         let receive = |bytes| Tenants::receive(&mut room, bytes);
-        let body = read_body(app, &parts.headers, body, MOST_BODY, receive).await?;
+        let body = read_body(app, &parts.headers, body, MAX_BODY, receive).await?;
         let nonce = {
             let _turn = app.budgets.signature_checks.acquire(tenant).await;
             attempt.verify(&body, T::REPLAY_PROTECTED)?
@@ -183,8 +183,8 @@ pub fn client_id(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
 /// Refuses headers beyond the limits, and repeated headers that are ambiguous.
 fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > MOST_HEADERS || size > MOST_HEADER_BYTES {
-        let most = format!("more than {MOST_HEADERS} header fields or {MOST_HEADER_BYTES} bytes of them");
+    if headers.len() > MAX_HEADERS || size > MAX_HEADER_BYTES {
+        let most = format!("more than {MAX_HEADERS} header fields or {MAX_HEADER_BYTES} bytes of them");
         return Err(Problem::invalid("(header)", most));
     }
     match UNREPEATABLE_HEADERS.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::store::paging::{ListPage, Page, SortKey};
 
 /// Maximum `limit` of a page (decision W9).
-const MOST: i64 = 1000;
+const MAX_LIMIT: i64 = 1000;
 /// Default `limit` of a page, as JSON (decision W9).
 const DEFAULT_LIMIT: &str = "100";
 
@@ -46,7 +46,7 @@ fn table<S: SortableBy>() -> [QueryParameter; 4] {
         ),
         parameter(
             "limit",
-            FieldRule::Int { min: 0, max: MOST },
+            FieldRule::Int { min: 0, max: MAX_LIMIT },
             DEFAULT_LIMIT,
             "How many items to answer at most. An answer whose items have more than 4 MiB ends before: `count` says where.",
         ),

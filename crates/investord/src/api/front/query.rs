@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::json::schema::{FieldError, FieldRule, SchemaSide, Schemas, quoted};
+use crate::domain::json::schema::{FieldError, FieldRule, SchemaSide, Schemas, quote_list};
 use crate::domain::tenants::OperatingModel;
 use crate::problem::Problem;
 
@@ -93,7 +93,7 @@ fn value(rule: &FieldRule, text: &str) -> Result<Value, String> {
             _ => Err("must be true or false".to_owned()),
         },
         FieldRule::OneOf(words) if words.contains(&text) => Ok(json!(text)),
-        FieldRule::OneOf(words) => Err(format!("must be one of {}", quoted(words))),
+        FieldRule::OneOf(words) => Err(format!("must be one of {}", quote_list(words))),
         FieldRule::Pattern(pattern) => pattern.check(text).map(|()| json!(text)),
         FieldRule::List { item, .. } => text.split(',').map(|one| value(item, one)).collect(),
         _ => unreachable!("not a rule for a query"),

@@ -15,7 +15,7 @@ use crate::api::{Reply, about_user};
 use crate::app::App;
 use crate::domain::identification::identifier;
 use crate::domain::identification::identifier::{
-    ANSWERED, CREATE, Identifier, IdentifierChange, NewIdentifier, UPDATE,
+    CREATE, Identifier, IdentifierChange, NewIdentifier, RESPONSE, UPDATE,
 };
 use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
 use crate::domain::tenants::TenantSettings;
@@ -30,7 +30,7 @@ use crate::store::{Tx, users};
 /// Returns the schema of an identifier.
 fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Identifier", |schemas| {
-        let mut schema = open_object(&ANSWERED, SchemaSide::Answer, schemas);
+        let mut schema = open_object(&RESPONSE, SchemaSide::Answer, schemas);
         schema["description"] = json!("What a user is named by in transaction reports.");
         schema
     })

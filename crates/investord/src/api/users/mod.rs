@@ -232,7 +232,7 @@ pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Resu
             if let Some(event) = user.offboard(sequence.now) {
                 users::set_status(tx, sequence, &user, key, event, &*ids)?;
                 // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
-                let due = req.client.tenant.settings.offboarded_not_before(req.now);
+                let due = req.client.tenant.settings.earliest_offboarding(req.now);
                 jobs::enqueue(tx, (sequence.tenant, id), OFFBOARDING, id, Some(due))?;
                 if req.client.tenant.settings.offboarding_waits_for.contains(&OffboardingWaitsFor::Operator) {
                     jobs::hold_of_kind(tx, sequence.tenant, id, OFFBOARDING)?;

@@ -248,8 +248,8 @@ impl MatchedColumns<'_> {
 
     /// Lists the columns of the header for a message.
     fn names(&self) -> String {
-        let names: Vec<String> = self.header.iter().take(MOST_NAMES).map(printable).collect();
-        let more = if self.header.len() > MOST_NAMES { ", …" } else { "" };
+        let names: Vec<String> = self.header.iter().take(MAX_NAMES).map(printable).collect();
+        let more = if self.header.len() > MAX_NAMES { ", …" } else { "" };
         names.join(", ") + more
     }
 
@@ -261,9 +261,9 @@ impl MatchedColumns<'_> {
 }
 
 /// Maximum number of columns in a message: a file without a header would fill the terminal.
-const MOST_NAMES: usize = 50;
+const MAX_NAMES: usize = 50;
 /// Maximum number of characters of a column name in a message, for the same reason.
-const MOST_LETTERS: usize = 60;
+const MAX_LETTERS: usize = 60;
 
 /// Compares a header with a name, ignoring case, diacritics and punctuation.
 fn is_named(header: &str, name: &str) -> bool {
@@ -273,5 +273,5 @@ fn is_named(header: &str, name: &str) -> bool {
 /// Shortens a name from the file for a message, and removes control characters, which could manipulate a terminal.
 fn printable(name: &str) -> String {
     let name = name.trim_matches(is_ignorable);
-    name.chars().take(MOST_LETTERS).filter(|letter| !letter.is_control()).collect()
+    name.chars().take(MAX_LETTERS).filter(|letter| !letter.is_control()).collect()
 }

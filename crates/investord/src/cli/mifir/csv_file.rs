@@ -15,7 +15,7 @@ use super::table::{Record, RecordSource, TableForm, is_blank, read_start};
 /// Delimiters that are detected, the most usual first.
 const DELIMITERS: &[u8] = b",;\t|";
 /// Maximum size of the header, in bytes (1 MiB).
-const MOST_HEADER_BYTES: usize = 1 << 20;
+const MAX_HEADER_BYTES: usize = 1 << 20;
 /// Number of bytes from which UTF-16 without a byte order mark is detected (1 KiB).
 const SAMPLE_BYTES: usize = 1 << 10;
 
@@ -44,7 +44,7 @@ impl CsvFile {
     ) -> anyhow::Result<Self> {
         let (encoding, has_byte_order_mark) = encoding_of(&mut *source, form.encoding, say)?;
         let mut start = Vec::new();
-        decode(&mut *source, encoding)?.take(MOST_HEADER_BYTES as u64).read_to_end(&mut start)?;
+        decode(&mut *source, encoding)?.take(MAX_HEADER_BYTES as u64).read_to_end(&mut start)?;
         if start.contains(&0) {
             bail!(
                 "holds zero bytes, so it is no text in {}; save it as 'CSV UTF-8' or as a workbook",

@@ -22,7 +22,7 @@ use jiff::civil::Date;
 
 use crate::clock::{Clock, SystemClock};
 use crate::domain::identification::identifier::today;
-use crate::domain::identification::reporting::{DryRun, Examined, Report};
+use crate::domain::identification::reporting::{DryRun, ExaminedIdentifier, Report};
 use crate::domain::json::Json;
 use crate::domain::json::schema::FieldError;
 use crate::domain::tenants::{RegimeSetting, TenantSettings};
@@ -164,7 +164,7 @@ fn verdict(report: &Report) -> String {
 }
 
 /// Formats an identifier as it is reported.
-fn format_identifier(one: &Examined) -> String {
+fn format_identifier(one: &ExaminedIdentifier) -> String {
     format!("{} {} {}", one.issuing_country, one.identifier_standard, one.reported)
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 /// Maximum size of a record, in bytes (1 MiB). A longer one has a quote that swallows rows; the limit bounds the memory
 /// as well.
-const MOST_RECORD_BYTES: usize = 1 << 20;
+const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// The state of the parser behind a byte.
 #[derive(Clone, Copy, PartialEq)]
@@ -79,7 +79,7 @@ impl QuoteParser {
             self.state = QuoteState::CellStart;
         }
         self.record_bytes += 1;
-        if self.record_bytes > MOST_RECORD_BYTES {
+        if self.record_bytes > MAX_RECORD_BYTES {
             return Err(self.too_long());
         }
         self.state = match (self.state, byte) {
@@ -132,7 +132,7 @@ impl QuoteParser {
             }
             _ => String::new(),
         };
-        format!("line {}: the row is longer than {MOST_RECORD_BYTES} bytes{opened}", self.line)
+        format!("line {}: the row is longer than {MAX_RECORD_BYTES} bytes{opened}", self.line)
     }
 }
 

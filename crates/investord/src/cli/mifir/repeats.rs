@@ -105,7 +105,7 @@ struct LineNumbers {
 impl LineNumbers {
     /// Adds a line, which is kept if a message could name it.
     fn add(&mut self, line: u64) {
-        if self.first.len() <= MOST_LINES {
+        if self.first.len() <= MAX_LINES {
             self.first.push(line);
         }
         self.count += 1;
@@ -152,7 +152,7 @@ impl SameNumber {
         let mut number = Self { by_person: HashMap::new(), first: Vec::new(), count: places.len() };
         for place in places {
             let lines = number.by_person.entry(place.person).or_default();
-            if lines.count <= MOST_LINES && number.first.len() <= 2 * MOST_LINES {
+            if lines.count <= MAX_LINES && number.first.len() <= 2 * MAX_LINES {
                 number.first.push(*place);
             }
             lines.add(place.line);
@@ -221,14 +221,14 @@ impl Repeats {
 }
 
 /// Maximum number of lines that a message names.
-const MOST_LINES: usize = 5;
+const MAX_LINES: usize = 5;
 
 /// Returns a finding that names the other lines, or `None` if there are none.
 fn finding(code: &str, what: &str, others: &LineNumbers) -> Option<Finding> {
     if others.count == 0 {
         return None;
     }
-    let named: Vec<String> = others.first.iter().take(MOST_LINES).map(u64::to_string).collect();
+    let named: Vec<String> = others.first.iter().take(MAX_LINES).map(u64::to_string).collect();
     let more = others.count.saturating_sub(named.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let lines = if others.count == 1 { "line" } else { "lines" };

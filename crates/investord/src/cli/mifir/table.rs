@@ -13,7 +13,7 @@ use super::csv_file::CsvFile;
 use super::workbook::{self, Sheet};
 
 /// Maximum size of a stream in memory, in bytes (16 MiB). A larger one goes to an unnamed temporary file.
-const MOST_SPOOLED: usize = 16 << 20;
+const MAX_SPOOLED: usize = 16 << 20;
 
 /// Bytes that can be read again from the start.
 pub trait RecordSource: Read + Seek {}
@@ -137,7 +137,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn RecordSource>> {
 
 /// Copies a stream, which can be read only once, to memory or to a temporary file.
 fn spooled(mut stream: impl Read) -> anyhow::Result<Box<dyn RecordSource>> {
-    let mut spool = SpooledTempFile::new(MOST_SPOOLED);
+    let mut spool = SpooledTempFile::new(MAX_SPOOLED);
     io::copy(&mut stream, &mut spool).context("cannot be kept in a temporary file")?;
     spool.rewind()?;
     Ok(Box::new(spool))

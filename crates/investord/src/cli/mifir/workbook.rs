@@ -11,11 +11,11 @@ use super::table::{RecordSource, TableForm, is_blank};
 
 /// Maximum unpacked size of a workbook, in bytes (1 GiB). A file that compresses better than any list of people is an
 /// attack on memory.
-const MOST_UNPACKED: u64 = 1 << 30;
+const MAX_UNPACKED: u64 = 1 << 30;
 /// Maximum number of cells of the rows, which are kept in memory.
-const MOST_CELLS: usize = 20_000_000;
+const MAX_CELLS: usize = 20_000_000;
 /// Maximum number of columns: a row is filled with empty cells up to its last one.
-const MOST_COLUMNS: usize = 1_000;
+const MAX_COLUMNS: usize = 1_000;
 
 /// A sheet in memory.
 pub struct Sheet {
@@ -92,7 +92,7 @@ impl Workbook {
         source.read_exact(&mut magic)?;
         source.rewind()?;
         if magic == *b"PK" {
-            let source = check_unpacked_size(source, MOST_UNPACKED)?;
+            let source = check_unpacked_size(source, MAX_UNPACKED)?;
             return Ok(Workbook::Xlsx(Xlsx::new(source).map_err(translate_error)?));
         }
         // An .xlsx file with a password is a compound file, like an .xls file.
@@ -202,8 +202,8 @@ impl Rows {
             }
         }
         let column = usize::try_from(column)?;
-        if column >= MOST_COLUMNS {
-            bail!("has more than {MOST_COLUMNS} columns, in row {}", row + 1);
+        if column >= MAX_COLUMNS {
+            bail!("has more than {MAX_COLUMNS} columns, in row {}", row + 1);
         }
         if let Some((_, cells)) = &mut self.current {
             cells.resize(cells.len().max(column + 1), String::new());
@@ -228,8 +228,8 @@ impl Rows {
             cells.push_field("");
         }
         self.cells += cells.len();
-        if self.cells > MOST_CELLS {
-            bail!("has more than {MOST_CELLS} cells; save it as CSV");
+        if self.cells > MAX_CELLS {
+            bail!("has more than {MAX_CELLS} cells; save it as CSV");
         }
         self.complete.push((u64::from(row) + 1, cells));
         Ok(())
@@ -298,7 +298,7 @@ mod tests {
         let bytes = workbook.save_to_buffer().unwrap();
         assert!(bytes.len() < 10_000);
         let of = |most| check_unpacked_size(Box::new(Cursor::new(bytes.clone())), most);
-        assert!(of(MOST_UNPACKED).is_ok());
+        assert!(of(MAX_UNPACKED).is_ok());
         assert_eq!(of(30_000).err().unwrap().to_string(), "unpacks to more than 30000 bytes; save it as CSV");
     }
 }

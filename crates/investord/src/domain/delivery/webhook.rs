@@ -68,7 +68,7 @@ const ALL: &str = "ALL";
 /// The categories that a filter can exclude: every one, but not `ALL`.
 const SINGLE_CATEGORIES: &[&str] = CATEGORIES.split_first().expect("there are categories").1;
 /// Maximum length of a list of categories, repetitions included: far above the number of categories.
-pub const MOST_CATEGORIES: usize = 1000;
+pub const MAX_CATEGORIES: usize = 1000;
 /// The events that are recorded, but never delivered.
 const FOR_THE_RECORD: [EventType; 2] = [EventType::OperatorAction, EventType::ClientAction];
 /// Default delay, which is the time in which events are collected for one package (decision H2).
@@ -111,7 +111,7 @@ static CONFIG: ObjectSchema = ObjectSchema {
 /// A list of categories that may be empty and have repetitions: the vendor's schema has neither `minItems` nor
 /// `uniqueItems`.
 const CATEGORY_LIST: FieldRule =
-    FieldRule::List { item: &CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false };
+    FieldRule::List { item: &CATEGORY, min: 0, max: MAX_CATEGORIES, unique: false };
 const TITLE: Field =
     field("title", Presence::Always, FieldRule::Text { min: 0, max: 100 }, "A name, for people.");
 /// A pattern for a URL with a scheme of HTTP and a host.
@@ -132,7 +132,7 @@ const TYPE: Field = field(
 const EXCLUDE_TYPE: Field = field(
     "exclude_type",
     Presence::No,
-    FieldRule::List { item: &SINGLE_CATEGORY, min: 0, max: MOST_CATEGORIES, unique: false },
+    FieldRule::List { item: &SINGLE_CATEGORY, min: 0, max: MAX_CATEGORIES, unique: false },
     "Categories that are not sent, where `type` is ALL.",
 );
 const ENABLED: Field = field("enabled", Presence::Always, FieldRule::Bool, "Whether events are sent.");
@@ -454,7 +454,7 @@ impl Packer {
             _ => {
                 let body = [HEAD, event].concat();
                 let new = Package { first: number, last: number, events: 1, body, since: created_at };
-                self.full.extend(self.open.replace(new).map(closed));
+                self.full.extend(self.open.replace(new).map(close));
             }
         }
     }
@@ -470,7 +470,7 @@ impl Packer {
     pub fn finish(mut self, is_due: impl Fn(Timestamp) -> bool) -> (Vec<Package>, Option<Package>) {
         match self.open.take() {
             Some(open) if is_due(open.since) || open.body.len() + TAIL.len() >= self.most_bytes => {
-                self.full.push(closed(open));
+                self.full.push(close(open));
                 (self.full, None)
             }
             open => (self.full, open),
@@ -484,7 +484,7 @@ impl Packer {
 }
 
 /// Completes the body of a package.
-fn closed(mut package: Package) -> Package {
+fn close(mut package: Package) -> Package {
     package.body.push_str(TAIL);
     package
 }

@@ -26,7 +26,7 @@ pub const SOFT: &str = "soft";
 /// Code of the finding that the number encodes another birth date than the person's.
 pub(in crate::domain) const BIRTH_DATE: &str = "birth_date";
 /// Maximum number of users that a message names.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 impl Finding {
     fn new(severity: &str, code: &str, message: String) -> Self {
@@ -41,16 +41,16 @@ impl Finding {
 
     /// Returns findings about characters that were sent with the number, are no part of it, and were dropped.
     pub(in crate::domain) fn of_writing(sent: &str) -> impl Iterator<Item = Self> {
-        mifir::check::writing(sent).map(|fault| Self::new(SOFT, fault.what.code(), fault.to_string()))
+        mifir::check::spelling_faults(sent).map(|fault| Self::new(SOFT, fault.what.code(), fault.to_string()))
     }
 
     /// Makes the finding that other users have the same number; `None` if there are none.
     pub fn duplicate(others: &[Uuid]) -> Option<Self> {
-        let named: Vec<String> = others.iter().take(MOST_NAMED).map(Uuid::to_string).collect();
+        let named: Vec<String> = others.iter().take(MAX_NAMED).map(Uuid::to_string).collect();
         let message = match others.len() {
             0 => return None,
             1 => format!("is the number of user {}, too", named[0]),
-            more if more <= MOST_NAMED => format!("is the number of the users {}, too", named.join(", ")),
+            more if more <= MAX_NAMED => format!("is the number of the users {}, too", named.join(", ")),
             more => {
                 format!("is the number of {more} other users, too, among them {}", named.join(", "))
             }
@@ -72,7 +72,7 @@ pub fn form_fault(
     today: Date,
 ) -> Option<String> {
     let value = standard.rules.normalise(written, None, today);
-    if standard.takes(written) || standard.takes(&value) {
+    if standard.accepts(written) || standard.accepts(&value) {
         return None;
     }
     let checked = standard.rules.check(country, &value, today);

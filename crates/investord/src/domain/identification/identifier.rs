@@ -80,7 +80,7 @@ pub static UPDATE: ObjectSchema = ObjectSchema {
 };
 
 /// An identifier in responses.
-pub static ANSWERED: [Field; 8] = [
+pub static RESPONSE: [Field; 8] = [
     field("id", Presence::Always, FieldRule::Uuid, "Id of the identifier."),
     field("created_at", Presence::Always, FieldRule::Instant, "When it was created."),
     field("updated_at", Presence::Always, FieldRule::Instant, "When it was last changed."),
@@ -137,7 +137,7 @@ impl NewIdentifier {
             let names = names.collect::<Vec<_>>().join(", ");
             fault("identifier_standard", format!("must be one of those of {country}: {names}"))
         })?;
-        if !standard.fits(kind) {
+        if !standard.allows_kind(kind) {
             let message = format!("{} is no passport: must be NATIONAL_ID", standard.abbreviation);
             return Err(fault("type", message));
         }
@@ -177,14 +177,14 @@ impl NewIdentifier {
         let Self { kind, country, standard, identifier } = self;
         let (kind, country) = (*kind, *country);
         if standard.is_concat() {
-            let fault = |why: String| vec![FieldError::quoting("identifier_standard", why)];
+            let fault = |why: String| vec![FieldError::new_quoting("identifier_standard", why)];
             return IdentifierContent::concat(country, identity, settings.regime.into()).map_err(fault);
         }
         let reported = self.reported(identity, today);
         let faults = findings(standard, country, &reported, identity, today);
         let refusable = faults.iter().filter(|found| found.severity == HARD || found.code == BIRTH_DATE);
         let read_out = |found: &Finding| {
-            FieldError::quoting(
+            FieldError::new_quoting(
                 "identifier",
                 format!("{} {reported}: {}", standard.abbreviation, found.message),
             )
@@ -274,7 +274,7 @@ impl IdentifierContent {
     }
 
     /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
-    fn with(
+    fn with_value(
         &self,
         value: &str,
         identity: &ReportablePerson,
@@ -441,7 +441,7 @@ pub fn update(
     settings: &TenantSettings,
     now: Timestamp,
 ) -> Result<IdentifierChange, Vec<FieldError>> {
-    let content = one.content.with(value, &user.person.identity, settings, today(now))?;
+    let content = one.content.with_value(value, &user.person.identity, settings, today(now))?;
     if content == one.content {
         return Ok(IdentifierChange::None(one.clone()));
     }

@@ -87,12 +87,12 @@ impl IdentifierStandard {
 
     /// Returns whether an identifier of this kind can have this standard. Before passports had a kind of their own they
     /// were sent as national ids, so that kind goes with every standard.
-    pub fn fits(&self, kind: IdentifierKind) -> bool {
+    pub fn allows_kind(&self, kind: IdentifierKind) -> bool {
         kind == IdentifierKind::NationalId || self.rules.scheme == Scheme::Ccpt
     }
 
     /// Returns whether the vendor accepts this value: the pattern must match all of it, and case counts.
-    pub fn takes(&self, value: &str) -> bool {
+    pub fn accepts(&self, value: &str) -> bool {
         self.pattern.is_match(value)
     }
 }
@@ -106,7 +106,7 @@ pub fn of_key(country: Country, key: &str) -> Option<&'static IdentifierStandard
 /// Returns the standards in which identifiers of a country can be sent: those of its row of Annex II, and passports,
 /// which are stored although few rows name them.
 pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'static IdentifierStandard> {
-    let steps = mifir::steps(country, regime);
+    let steps = mifir::priorities(country, regime);
     TABLE.iter().filter(move |row| {
         let key = row.rules.key;
         let own = of_key(country, key).is_some_and(|standard| std::ptr::eq(standard, *row));
@@ -142,8 +142,8 @@ pub fn default_of(
     kind: IdentifierKind,
     regime: Regime,
 ) -> Option<&'static IdentifierStandard> {
-    let first = of_key(country, mifir::steps(country, regime)[0].standard);
-    first.filter(|first| first.fits(kind)).or_else(|| of_key(country, "PASSPORT"))
+    let first = of_key(country, mifir::priorities(country, regime)[0].standard);
+    first.filter(|first| first.allows_kind(kind)).or_else(|| of_key(country, "PASSPORT"))
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
             );
             // The description must be true: a number with the described count of digits must match the pattern.
             let only_digits = form.strip_suffix(" digits").and_then(|count| count.parse().ok());
-            assert!(only_digits.is_none_or(|count| standard.takes(&"1".repeat(count))), "{form}");
+            assert!(only_digits.is_none_or(|count| standard.accepts(&"1".repeat(count))), "{form}");
         }
     }
 
@@ -224,8 +224,8 @@ mod tests {
             let example = row.rules.example;
             let of_another = row.rules.country.is_none() && row.country.is_some();
             let expected = row.abbreviation != "FPIN";
-            assert!(of_another || row.takes(example) == expected, "{} {example}", row.abbreviation);
-            assert!(!row.takes(&format!("{example} ")) && !row.takes(""), "{}", row.abbreviation);
+            assert!(of_another || row.accepts(example) == expected, "{} {example}", row.abbreviation);
+            assert!(!row.accepts(&format!("{example} ")) && !row.accepts(""), "{}", row.abbreviation);
         }
     }
 
@@ -344,8 +344,8 @@ mod tests {
             ("US", "GPN", ["AB1", "418867337"], ["AB", "ab1"]),
         ] {
             let found = of_country(country(code), Regime::Eu).find(|one| one.abbreviation == name).unwrap();
-            assert!(taken.iter().all(|value| found.takes(value)), "{name}");
-            assert!(!refused.iter().any(|value| found.takes(value)), "{name}");
+            assert!(taken.iter().all(|value| found.accepts(value)), "{name}");
+            assert!(!refused.iter().any(|value| found.accepts(value)), "{name}");
         }
     }
 }

@@ -59,21 +59,21 @@ pub struct Report {
     /// The leading nationality, whatever the outcome.
     #[serde(skip)]
     pub leading: Option<Country>,
-    pub designation: Option<Named>,
-    pub missing: Option<Missing>,
+    pub designation: Option<ReportedDesignation>,
+    pub missing: Option<MissingIdentifier>,
     /// The reason for a review by a person.
     pub review: Option<String>,
     /// The explanation of the outcome, in the order of the decision.
     pub reasons: Vec<ReviewReason>,
     /// All identifiers of the person, with their findings.
-    pub identifiers: Vec<Examined>,
+    pub identifiers: Vec<ExaminedIdentifier>,
     /// The element `Prsn` of ISO 20022 auth.016.
     pub auth016: Option<String>,
 }
 
 /// The designation of the person.
 #[derive(Debug, Serialize)]
-pub struct Named {
+pub struct ReportedDesignation {
     pub country: String,
     /// The number of the priority in the row of Annex II, from 1.
     pub priority: usize,
@@ -105,7 +105,7 @@ impl ReportedPriority {
 
 /// The identifier to ask the person for.
 #[derive(Debug, Serialize)]
-pub struct Missing {
+pub struct MissingIdentifier {
     pub country: String,
     #[serde(flatten)]
     pub wanted: ReportedPriority,
@@ -123,7 +123,7 @@ pub struct ReviewReason {
 
 /// An identifier and its findings.
 #[derive(Debug, Serialize)]
-pub struct Examined {
+pub struct ExaminedIdentifier {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Uuid>,
     pub r#type: identifier::IdentifierKind,
@@ -170,11 +170,11 @@ impl Report {
     ) -> Self {
         let values: Vec<HeldIdentifier<'_>> = held.iter().map(|(_, content)| content.as_held()).collect();
         let Decision { outcome, reasons } = decide(identity, &values, regime);
-        let reason = |reason: mifir::NationalityReason<'_>| ReviewReason {
+        let reason = |reason: mifir::DecisionReason<'_>| ReviewReason {
             text: reason.to_string(),
             open: reason.is_open(),
         };
-        let examined = |(id, content): &(Option<Uuid>, &IdentifierContent)| Examined {
+        let examined = |(id, content): &(Option<Uuid>, &IdentifierContent)| ExaminedIdentifier {
             id: *id,
             r#type: content.kind,
             issuing_country: content.country.to_string(),
@@ -206,13 +206,14 @@ impl Report {
                 report.auth016 = Some(fragment.to_string());
                 let Designation { country, priority, step, .. } = designation;
                 let (identifier, step) = (designation.to_string(), ReportedPriority::of(country, step));
-                report.designation = Some(Named { country: country.to_string(), priority, step, identifier });
+                report.designation =
+                    Some(ReportedDesignation { country: country.to_string(), priority, step, identifier });
             }
             DecisionOutcome::Missing { country, wanted, next } => {
                 report.outcome = "MISSING";
                 let next = next.map(|next| ReportedPriority::of(country, next));
                 let wanted = ReportedPriority::of(country, wanted);
-                report.missing = Some(Missing { country: country.to_string(), wanted, next });
+                report.missing = Some(MissingIdentifier { country: country.to_string(), wanted, next });
             }
             DecisionOutcome::NeedsReview(review) => {
                 report.outcome = "NEEDS_REVIEW";
@@ -261,7 +262,7 @@ const LONGEST: usize = 1000;
 static NAME: FieldRule = FieldRule::Text { min: 0, max: LONGEST };
 static NATIONALITY: FieldRule = FieldRule::CountryOr(&NO_NATIONALITY);
 static NATIONALITIES: FieldRule =
-    FieldRule::List { item: &NATIONALITY, min: 0, max: users::MOST_NATIONALITIES, unique: false };
+    FieldRule::List { item: &NATIONALITY, min: 0, max: users::MAX_NATIONALITIES, unique: false };
 static IDENTIFIER: FieldRule = FieldRule::Object(&DRY_RUN_IDENTIFIER);
 
 static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
@@ -302,7 +303,7 @@ const STANDARD: &str = "identifier_standard";
 pub static DRY_RUN: ObjectSchema = ObjectSchema { name: "ReportingDryRun", fields: DRY_RUN_MEMBERS };
 
 /// Maximum number of identifiers: far more than a person has.
-const MOST_IDENTIFIERS: usize = 100;
+const MAX_IDENTIFIERS: usize = 100;
 
 static DRY_RUN_MEMBERS: &[Field] = &[
     field(
@@ -329,7 +330,7 @@ static DRY_RUN_MEMBERS: &[Field] = &[
     field(
         "identifiers",
         Presence::No,
-        FieldRule::List { item: &IDENTIFIER, min: 0, max: MOST_IDENTIFIERS, unique: true },
+        FieldRule::List { item: &IDENTIFIER, min: 0, max: MAX_IDENTIFIERS, unique: true },
         "Identifiers that the person has.",
     ),
     field(
@@ -419,7 +420,7 @@ impl DryRun {
                 Ok(content) => contents.push(content),
                 Err(found) => {
                     let path = format!("identifiers[{at}]");
-                    faults.extend(found.into_iter().map(|fault| fault.under(&path)));
+                    faults.extend(found.into_iter().map(|fault| fault.with_parent_path(&path)));
                 }
             }
         }

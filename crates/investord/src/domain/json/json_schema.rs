@@ -12,14 +12,14 @@ use crate::domain::tenants::OperatingModel;
 const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 /// Invisible characters of the Basic Multilingual Plane, which do not count at the ends of a text, for the inside of
 /// the brackets of a regular expression. Those beyond the plane cannot be written in the same way for all engines.
-const UNSEEN: &str = r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb";
+const INVISIBLE: &str = r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb";
 /// A pattern for a URL with a scheme and a host.
 const ABSOLUTE_URL: &str = r"^[a-zA-Z][a-zA-Z0-9+.\-]*://[a-zA-Z0-9]";
 
 /// Builds a regular expression for texts without control characters, and with at least `min` characters when the
 /// invisible ones at their ends are not counted. It uses only syntax that ECMA 262 and its relatives have in common.
 fn text_pattern(min: usize) -> String {
-    let (any, seen) = (format!("[^{CONTROL}]"), format!("[^{CONTROL}{UNSEEN}]"));
+    let (any, seen) = (format!("[^{CONTROL}]"), format!("[^{CONTROL}{INVISIBLE}]"));
     match min {
         0 => format!("^{any}*$"),
         1 => format!("^{any}*{seen}{any}*$"),

@@ -14,7 +14,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 /// Maximum number of values in a body. No request of this API needs more; the limit keeps memory flat when a body
 /// consists of brackets.
-const MOST_VALUES: usize = 10_000;
+const MAX_VALUES: usize = 10_000;
 
 /// A JSON value, with the members of objects in their order and with duplicates.
 #[derive(Clone, PartialEq)]
@@ -42,7 +42,7 @@ impl Json {
         if let Err(error) = std::str::from_utf8(text) {
             return Err(format!("the body is not UTF-8 (byte {})", error.valid_up_to()));
         }
-        let left = Cell::new(MOST_VALUES);
+        let left = Cell::new(MAX_VALUES);
         let mut reader = serde_json::Deserializer::from_slice(text);
         let tree = JsonSeed(&left).deserialize(&mut reader).and_then(|tree| reader.end().map(|()| tree));
         tree.map_err(|error| format!("the body is not JSON: {error}"))
@@ -76,7 +76,7 @@ impl JsonSeed<'_> {
     /// Counts one value, and fails if none is left.
     fn count<E: Error>(&self) -> Result<(), E> {
         let left = self.0.get().checked_sub(1);
-        self.0.set(left.ok_or_else(|| E::custom(format!("more than {MOST_VALUES} values")))?);
+        self.0.set(left.ok_or_else(|| E::custom(format!("more than {MAX_VALUES} values")))?);
         Ok(())
     }
 }

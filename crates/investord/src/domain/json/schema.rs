@@ -186,24 +186,24 @@ impl FieldError {
     }
 
     /// Makes a field error whose message repeats a part of the request.
-    pub fn quoting(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new_quoting(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { is_quoting: true, ..Self::new(field, message) }
     }
 
     /// Returns the same field error for a value that stands inside another one, whose path is given.
     #[must_use]
-    pub fn under(self, path: &str) -> Self {
-        Self { field: below(path, &self.field), ..self }
+    pub fn with_parent_path(self, path: &str) -> Self {
+        Self { field: join_path(path, &self.field), ..self }
     }
 }
 
 /// Returns the path of a member of the object at `path`. An empty name is written as `""`.
-pub(super) fn below(path: &str, name: &str) -> String {
+pub(super) fn join_path(path: &str, name: &str) -> String {
     let name = if name.is_empty() { "\"\"" } else { name };
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Returns words in double quotes, separated by commas.
-pub fn quoted(values: &[&str]) -> String {
+pub fn quote_list(values: &[&str]) -> String {
     values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
 }

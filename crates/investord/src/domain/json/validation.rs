@@ -11,7 +11,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Json;
-use super::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, below, quoted};
+use super::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, join_path, quote_list};
 use crate::domain::suggest::did_you_mean;
 use crate::domain::tenants::{OperatingModel, TenantSettings, UnknownMembers};
 
@@ -40,11 +40,11 @@ pub fn read(
 
 /// Maximum number of field errors in one response: together with the limit of a path it keeps a response from
 /// outgrowing its request.
-const MOST_FAULTS: usize = 100;
+const MAX_FAULTS: usize = 100;
 /// Maximum number of characters of a path in a field error.
-const MOST_PATH: usize = 200;
+const MAX_PATH: usize = 200;
 /// Maximum size of all further members of one object, in bytes of JSON.
-const MOST_FURTHER: usize = 4096;
+const MAX_FURTHER: usize = 4096;
 
 /// The treatment of members that are not in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,8 +68,8 @@ struct FieldChecker<'a> {
 impl FieldChecker<'_> {
     /// Records a field error and returns `None`, so that a rule can end with it.
     fn fault<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
-        if self.faults.len() < MOST_FAULTS {
-            let path: String = path.chars().take(MOST_PATH).collect();
+        if self.faults.len() < MAX_FAULTS {
+            let path: String = path.chars().take(MAX_PATH).collect();
             self.faults.push(FieldError::new(if path.is_empty() { "(root)" } else { &path }, message));
         }
         None
@@ -86,10 +86,10 @@ impl FieldChecker<'_> {
         let Json::Object(entries) = tree else {
             return self.fault(path, format!("must be an object, not {}", tree.kind()));
         };
-        self.names(shape, entries, path, others);
+        self.check_member_names(shape, entries, path, others);
         let mut object = Map::new();
         for field in shape.fields {
-            let path = below(path, field.name);
+            let path = join_path(path, field.name);
             match entries.iter().find(|(name, _)| name == field.name) {
                 Some((_, value)) => {
                     if let Some(value) = self.value(&field.rule, value, &path) {
@@ -117,10 +117,12 @@ impl FieldChecker<'_> {
     ) -> Map<String, Value> {
         let unknown = entries.iter().filter(|(name, _)| !shape.knows(name));
         let further: Map<String, Value> = unknown
-            .filter_map(|(name, value)| Some((name.clone(), self.path_as_sent(value, &below(path, name))?)))
+            .filter_map(|(name, value)| {
+                Some((name.clone(), self.value_as_sent(value, &join_path(path, name))?))
+            })
             .collect();
-        if !further.is_empty() && Value::Object(further.clone()).to_string().len() > MOST_FURTHER {
-            let message = format!("must have at most {MOST_FURTHER} bytes of members that are not described");
+        if !further.is_empty() && Value::Object(further.clone()).to_string().len() > MAX_FURTHER {
+            let message = format!("must have at most {MAX_FURTHER} bytes of members that are not described");
             self.fault::<()>(path, message);
         }
         further
@@ -128,7 +130,7 @@ impl FieldChecker<'_> {
 
     /// Returns any JSON value as received. A repeated member is a field error, because it is open which one counts (RFC
     /// 8259 section 4).
-    fn path_as_sent(&mut self, tree: &Json, path: &str) -> Option<Value> {
+    fn value_as_sent(&mut self, tree: &Json, path: &str) -> Option<Value> {
         Some(match tree {
             Json::Null => Value::Null,
             Json::Bool(value) => json!(value),
@@ -136,13 +138,13 @@ impl FieldChecker<'_> {
             Json::Text(text) => json!(text),
             Json::List(items) => {
                 let items = items.iter().enumerate();
-                items.filter_map(|(at, item)| self.path_as_sent(item, &format!("{path}[{at}]"))).collect()
+                items.filter_map(|(at, item)| self.value_as_sent(item, &format!("{path}[{at}]"))).collect()
             }
             Json::Object(entries) => {
                 let mut object = Map::new();
                 for (name, value) in entries {
-                    let path = below(path, name);
-                    let value = self.path_as_sent(value, &path)?;
+                    let path = join_path(path, name);
+                    let value = self.value_as_sent(value, &path)?;
                     if object.insert(name.clone(), value).is_some() {
                         self.fault::<()>(&path, TWICE);
                     }
@@ -162,7 +164,7 @@ impl FieldChecker<'_> {
     }
 
     /// Checks for unknown and repeated member names.
-    fn names(
+    fn check_member_names(
         &mut self,
         shape: &ObjectSchema,
         entries: &[(String, Json)],
@@ -174,10 +176,10 @@ impl FieldChecker<'_> {
         let mut seen = HashSet::new();
         for (name, _) in entries {
             if !seen.insert(name) {
-                self.fault::<()>(&below(path, name), TWICE);
+                self.fault::<()>(&join_path(path, name), TWICE);
             } else if refused && !shape.knows(name) {
                 let meant = did_you_mean(name, shape.fields.iter().map(|field| field.name));
-                self.fault::<()>(&below(path, name), format!("is not a member of {}{meant}", shape.name));
+                self.fault::<()>(&join_path(path, name), format!("is not a member of {}{meant}", shape.name));
             }
         }
     }
@@ -252,7 +254,7 @@ impl FieldChecker<'_> {
             FieldRule::Text { min, max } => has_length(text, *min, *max).and_then(|()| kept()),
             FieldRule::Pattern(pattern) => pattern.check(text).and_then(|()| kept()),
             FieldRule::OneOf(values) if values.contains(&text) => kept(),
-            FieldRule::OneOf(values) => Err(format!("must be one of {}", quoted(values))),
+            FieldRule::OneOf(values) => Err(format!("must be one of {}", quote_list(values))),
             FieldRule::Country if Country::parse(text).is_some() => kept(),
             FieldRule::Country => Err("must be an ISO 3166-1 alpha-2 country code in capitals".into()),
             FieldRule::CountryOr(words) => {

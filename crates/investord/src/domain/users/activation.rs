@@ -234,7 +234,7 @@ mod tests {
     fn every_reason_is_a_sentence() {
         let (id, at) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
         let country = Country::parse("PL").unwrap();
-        let steps = mifir::steps(country, mifir::Regime::Eu);
+        let steps = mifir::priorities(country, mifir::Regime::Eu);
         let by =
             || Some(OperatorDecision { operator: "anna".into(), reason: "a court has said so".into(), at });
         let kyc = |state| Obstacle::Check { kind: check::CheckKind::Kyc, state };

@@ -37,7 +37,7 @@ const fn kind(name: &'static [&'static str]) -> Field {
 /// The document type of a proof that is no document of one country: it compares two sources with two others.
 const TWO_PLUS_TWO: &str = "TWO_PLUS_TWO_VERIFICATION_PROOF";
 /// The members that every other document must have.
-const OF_A_DOCUMENT: [&str; 2] = ["document_expiration_date", "nationality"];
+const DOCUMENT_MEMBERS: [&str; 2] = ["document_expiration_date", "nationality"];
 /// The same rule in JSON Schema.
 pub const KYC_DOCUMENT: &str = r#"{ "anyOf": [
     { "required": ["document_expiration_date", "nationality"] },
@@ -241,7 +241,7 @@ impl CheckContent {
 
     /// Returns whether an operator has to review the check before it is decided.
     pub fn is_for_review(&self, settings: &TenantSettings) -> bool {
-        settings.somebody_reviews() && self.kind != CheckKind::InstrumentFit
+        settings.requires_review() && self.kind != CheckKind::InstrumentFit
     }
 
     /// Returns the reason for an automatic refusal, or `None` if the check passes.
@@ -253,7 +253,7 @@ impl CheckContent {
         } else if suits == Some(false) {
             Some("the instruments do not suit the user")
         } else if settings.proof_validity == ProofValidity::Enforce {
-            self.outdated(now)
+            self.outdated_reason(now)
         } else {
             None
         }
@@ -261,7 +261,7 @@ impl CheckContent {
 
     /// Returns the reason if a proof is too old: a check of identity after 24 months, a bill or statement after 12, a
     /// certificate of registration after 5 years, a document after its last day.
-    fn outdated(&self, now: Timestamp) -> Option<&'static str> {
+    fn outdated_reason(&self, now: Timestamp) -> Option<&'static str> {
         let today = today(now);
         let before = |months: i64| today.checked_sub(months.months()).ok();
         let older =
@@ -293,7 +293,7 @@ fn missing_of_document(tree: &Json) -> Vec<FieldError> {
     if matches!(field("document_type"), Some(Json::Text(kind)) if kind == TWO_PLUS_TWO) {
         return Vec::new();
     }
-    let missing = OF_A_DOCUMENT.into_iter().filter(|name| field(name).is_none());
+    let missing = DOCUMENT_MEMBERS.into_iter().filter(|name| field(name).is_none());
     missing.map(|name| FieldError::new(name, format!("field '{name}' was not filled"))).collect()
 }
 
@@ -345,7 +345,7 @@ impl Check {
 
     /// Returns whether the register makes its own check after this one: the identity of the user is known, and there is
     /// no compliance check that is in progress or has passed.
-    pub fn calls_for_compliance(&self, all: &[Check]) -> bool {
+    pub fn needs_compliance_check(&self, all: &[Check]) -> bool {
         let done = all
             .iter()
             .any(|one| one.content.kind == CheckKind::Compliance && one.status != CheckStatus::Failed);

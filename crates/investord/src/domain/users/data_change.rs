@@ -157,7 +157,7 @@ impl RequestedChange {
 
     /// Returns whether an operator has to review the proof before the change is applied.
     pub fn is_for_review(&self, settings: &TenantSettings) -> bool {
-        settings.somebody_reviews() && !self.proof.is_empty()
+        settings.requires_review() && !self.proof.is_empty()
     }
 
     /// Returns whether the simulated outcome is a failure: for a test tenant, a link whose path ends with `/fail.zip`
@@ -248,7 +248,7 @@ pub struct DataChangeContent {
 }
 
 /// Maximum number of characters of a reason in an event.
-const MOST_REASON: usize = 100;
+const MAX_REASON: usize = 100;
 
 impl DataChange {
     /// Makes a pending data change.
@@ -298,7 +298,7 @@ impl DataChange {
     /// Returns the object of the event about a failure.
     pub fn failure(&self) -> Value {
         let reason = self.content.reason.as_deref().unwrap_or_default();
-        json!({ "user_id": self.user_id, "reason": reason.chars().take(MOST_REASON).collect::<String>() })
+        json!({ "user_id": self.user_id, "reason": reason.chars().take(MAX_REASON).collect::<String>() })
     }
 
     /// Returns the data change for a response.

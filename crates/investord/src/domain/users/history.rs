@@ -17,7 +17,7 @@ pub struct Difference {
 }
 
 /// A member that changes with every event and carries no information of its own, so it is left out.
-const UNTOLD: &str = "updated_at";
+const IGNORED_MEMBER: &str = "updated_at";
 
 /// Lists the members that differ, in the order of the new state, followed by the removed ones.
 ///
@@ -42,7 +42,7 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<Difference>) {
         }
     };
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    for name in after.keys().chain(gone).filter(|name| *name != UNTOLD) {
+    for name in after.keys().chain(gone).filter(|name| *name != IGNORED_MEMBER) {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let of = |members: &Map<String, Value>| members.get(name).cloned().unwrap_or_default();
         compare(&path, &of(before), &of(after), found);

@@ -87,7 +87,7 @@ static FATCA: ObjectSchema = ObjectSchema {
 /// Earliest birth date: earlier ones are refused as typing errors (decision U5).
 pub const EARLIEST_BIRTH: Date = date(1900, 1, 1);
 /// Maximum number of nationalities: as many as there are countries; duplicates count.
-pub const MOST_NATIONALITIES: usize = 250;
+pub const MAX_NATIONALITIES: usize = 250;
 
 const SALUTATIONS: &[&str] =
     &["", "SALUTATION_MALE", "SALUTATION_FEMALE", "SALUTATION_FEMALE_MARRIED", "SALUTATION_DIVERSE"];
@@ -114,7 +114,7 @@ pub const BIRTH_DATE: Field = field(
 pub const NATIONALITIES: Field = field(
     "nationalities",
     Presence::Always,
-    FieldRule::List { item: &FieldRule::Country, min: 1, max: MOST_NATIONALITIES, unique: false },
+    FieldRule::List { item: &FieldRule::Country, min: 1, max: MAX_NATIONALITIES, unique: false },
     "Nationalities, ISO 3166-1 alpha-2.",
 );
 
@@ -234,7 +234,7 @@ impl Person {
         let was_set = all.contains_key(DECEASE_DATE.name);
         all.extend(members.clone());
         if !was_set {
-            leave_out_unset(&mut all);
+            remove_unset_decease_date(&mut all);
         }
         // In the order of the reference, like the result of a create request.
         let mut ordered = Map::new();
@@ -253,7 +253,7 @@ impl Person {
         if members.get("tags").is_some_and(|tags| *tags == json!([])) {
             members.remove("tags");
         }
-        leave_out_unset(&mut members);
+        remove_unset_decease_date(&mut members);
         for field in ["salutation", "title"] {
             members.entry(field).or_insert_with(|| json!(""));
         }
@@ -267,7 +267,7 @@ impl Person {
 }
 
 /// Removes an empty date of death, because no date was ever set (decision W26).
-fn leave_out_unset(members: &mut Map<String, Value>) {
+fn remove_unset_decease_date(members: &mut Map<String, Value>) {
     if members.get(DECEASE_DATE.name).is_some_and(Value::is_null) {
         members.remove(DECEASE_DATE.name);
     }

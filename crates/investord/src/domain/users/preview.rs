@@ -28,12 +28,12 @@ pub struct Preview {
     /// The consequences, as sentences to be read out.
     pub says: Vec<String>,
     /// The reporting responses of today, before and after the change.
-    pub reporting: Compared,
+    pub reporting: ReportComparison,
 }
 
 /// The reporting responses before and after a change.
 #[derive(Debug, Serialize)]
-pub struct Compared {
+pub struct ReportComparison {
     pub before: Report,
     pub after: Report,
 }
@@ -76,16 +76,16 @@ impl Preview {
         Self {
             refusal: change.content.reason,
             review,
-            says: says(user, &before, &after, regime),
+            says: consequences(user, &before, &after, regime),
             before: differ(&old, &new),
             after: differ(&new, &old),
-            reporting: Compared { before, after },
+            reporting: ReportComparison { before, after },
         }
     }
 }
 
 /// Describes the consequences of a change in short sentences.
-fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
+fn consequences(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
     let mut says = Vec::new();
     let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());
     match (before.leading, after.leading) {
@@ -94,7 +94,7 @@ fn says(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<Str
     }
     if let Some(missing) = &after.missing {
         says.push(format!("{} needed", missing.wanted.identifier_standard));
-        let steps = Country::parse(&missing.country).map(|country| mifir::steps(country, regime));
+        let steps = Country::parse(&missing.country).map(|country| mifir::priorities(country, regime));
         if steps.is_some_and(|steps| steps.iter().all(|step| step.standard != CONCAT)) {
             says.push("CONCAT not allowed".to_owned());
         } else if let Some(next) = &missing.next {

@@ -58,7 +58,7 @@ pub type SearchTerms = BTreeSet<SearchTerm>;
 
 /// Maximum number of first names with a row of their own. A user with more is found by these and by all of them
 /// together.
-const MOST_FIRST_NAMES: usize = 8;
+const MAX_FIRST_NAMES: usize = 8;
 
 /// Maximum number of characters of a search value: no indexed value is longer.
 const LONGEST: usize = 250;
@@ -94,7 +94,7 @@ fn names(first: &str, last: &[String], birth: &[String]) -> Vec<String> {
     } else if all.is_empty() {
         names.push(last);
     } else {
-        let each = first_names(first).into_iter().take(MOST_FIRST_NAMES).chain([all]);
+        let each = first_names(first).into_iter().take(MAX_FIRST_NAMES).chain([all]);
         names.extend(each.map(|one| whole_name(&one, &last)));
         names.push(last);
     }
@@ -133,21 +133,21 @@ pub fn of_number(content: &IdentifierContent) -> Option<SearchTerm> {
 /// Returns the forms in which a number is found: as it is reported, and as it was sent if that says less (a Swedish
 /// number without its century, which would be another number on another day).
 fn numbers(content: &IdentifierContent) -> Vec<String> {
-    let (Some((_, reported)), written) = (of_number(content), signed(&content.identifier)) else {
+    let (Some((_, reported)), written) = (of_number(content), with_signs(&content.identifier)) else {
         return Vec::new();
     };
-    let short = (written.len() < reported.len()).then(|| short(&written));
+    let short = (written.len() < reported.len()).then(|| mark_short(&written));
     std::iter::once(reported).chain(short).collect()
 }
 
 /// Marks a short form, so that it never equals another number in full.
-fn short(written: &str) -> String {
+fn mark_short(written: &str) -> String {
     format!("short {written}")
 }
 
 /// Returns a number as it is written, in capitals and without separators, but with its signs, which distinguish people
 /// in Finland and Sweden.
-fn signed(written: &str) -> String {
+fn with_signs(written: &str) -> String {
     in_form_of("HETU", written, Date::MIN)
 }
 
@@ -179,12 +179,12 @@ fn digits_of_phone(written: &str) -> String {
 pub struct Probe {
     /// The term to look up in the index.
     pub term: SearchTerm,
-    fits: Fits,
+    fits: MatchCondition,
 }
 
 /// The condition that a found user must fulfil beside the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Fits {
+enum MatchCondition {
     /// None: the row decides.
     Always,
     /// These names are among the first names.
@@ -198,27 +198,27 @@ enum Fits {
 impl Probe {
     /// Makes a lookup whose row decides by itself.
     fn of(field: SearchField, value: String) -> Self {
-        Self { term: (field, value), fits: Fits::Always }
+        Self { term: (field, value), fits: MatchCondition::Always }
     }
 
     /// Returns whether a row is sufficient proof, so that the data of its user need not be read.
     pub fn is_proof(&self) -> bool {
-        self.fits == Fits::Always
+        self.fits == MatchCondition::Always
     }
 
     /// Returns whether a user whom the term finds matches the search.
     pub fn matches(&self, person: &Person, identifiers: &[Identifier]) -> bool {
         let mut contents = identifiers.iter().map(|one| &one.content);
         match &self.fits {
-            Fits::Always => true,
-            Fits::FirstNames(wanted) => {
+            MatchCondition::Always => true,
+            MatchCondition::FirstNames(wanted) => {
                 let own = first_names(&person.identity.first_name);
                 wanted.iter().all(|name| own.contains(&key([name])))
             }
-            Fits::NumberOf(country) => {
+            MatchCondition::NumberOf(country) => {
                 contents.any(|one| one.country == *country && numbers(one).contains(&self.term.1))
             }
-            Fits::Concat(concat) => contents.any(|one| one.is_concat() && one.reported == *concat),
+            MatchCondition::Concat(concat) => contents.any(|one| one.is_concat() && one.reported == *concat),
         }
     }
 }
@@ -286,7 +286,7 @@ fn in_this_order(words: &[String]) -> Vec<Probe> {
         probes.push(Probe::of(SearchField::Name, whole_name(&key(first), &surname)));
         if let [leading, _, ..] = first {
             let term = (SearchField::Name, whole_name(&key([leading]), &surname));
-            probes.push(Probe { term, fits: Fits::FirstNames(first.to_vec()) });
+            probes.push(Probe { term, fits: MatchCondition::FirstNames(first.to_vec()) });
         }
     }
     probes
@@ -302,14 +302,14 @@ fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
     let rest = rest.trim_start_matches([':', ' ']);
     if rest.chars().any(char::is_alphanumeric) {
         let of_country =
-            |form| Probe { term: (SearchField::Identifier, form), fits: Fits::NumberOf(country) };
+            |form| Probe { term: (SearchField::Identifier, form), fits: MatchCondition::NumberOf(country) };
         probes.extend(forms(rest, today).into_iter().map(of_country));
     }
     let concat = in_form_of("CONCAT", value, today);
     let born = concat.get(2..10).and_then(|digits| Date::strptime("%Y%m%d", digits).ok());
     if let Some(born) = born.filter(|_| concat.len() == 20) {
         let term = (SearchField::BirthDate, born.to_string());
-        probes.push(Probe { term, fits: Fits::Concat(concat) });
+        probes.push(Probe { term, fits: MatchCondition::Concat(concat) });
     }
     probes
 }
@@ -317,13 +317,13 @@ fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
 /// Returns the forms of a number under each of the standards, and its short form.
 fn forms(written: &str, today: Date) -> BTreeSet<String> {
     let by_standard = mifir::STANDARDS.iter().map(|one| one.normalise(written, None, today).into_owned());
-    let (mut forms, signed) = (by_standard.collect::<BTreeSet<String>>(), signed(written));
+    let (mut forms, signed) = (by_standard.collect::<BTreeSet<String>>(), with_signs(written));
     // A Swedish number without a sign does not encode the century, so both centuries are tried.
     if signed.len() == 10 && signed.bytes().all(|one| one.is_ascii_digit()) {
         let (day, rest) = signed.split_at(6);
         let in_century = |sign: &str| in_form_of("PNR", &format!("{day}{sign}{rest}"), today);
         forms.extend(["-", "+"].map(in_century));
     }
-    forms.insert(short(&signed));
+    forms.insert(mark_short(&signed));
     forms
 }

@@ -62,12 +62,12 @@ pub const LEASE: SignedDuration = SignedDuration::from_secs(15);
 /// What the clocks of processes may differ by.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Packages that are taken at once, and bytes of them: what a killed process can have sent without settling it.
-const MOST_PACKAGES: i64 = 32;
-const MOST_BYTES: i64 = 256 * 1024;
+const MAX_PACKAGES: i64 = 32;
+const MAX_BYTES: i64 = 256 * 1024;
 /// Events that are read at once.
 const EVENTS_AT_ONCE: i64 = 64;
 /// Events that are looked at in one go.
-const MOST_EVENTS: i64 = 4096;
+const MAX_EVENTS: i64 = 4096;
 /// How far a webhook is is noted when the first event that nobody wants is as old, or so many others have followed it.
 const NOTED: SignedDuration = SignedDuration::from_secs(10);
 const UNWANTED: i64 = 1000;
@@ -198,8 +198,8 @@ pub fn next_batch(
     let mut batch = DeliveryBatch { packages, new: 0, moved: None, is_old: false, remainder: rest, webhook };
     let after = after.unwrap_or(batch.webhook.settled);
     let mut bytes = 0;
-    for row in packages::open(tx, id, after, MOST_PACKAGES)? {
-        if bytes >= MOST_BYTES {
+    for row in packages::open(tx, id, after, MAX_PACKAGES)? {
+        if bytes >= MAX_BYTES {
             break;
         }
         bytes += row.bytes;
@@ -232,7 +232,7 @@ fn pack_events(
     let (mut packer, mut next) = (Packer::new(most), range.next);
     while next <= end {
         let (count, bytes) = packer.full();
-        if count >= MOST_PACKAGES || bytes >= MOST_BYTES || next - range.next >= MOST_EVENTS {
+        if count >= MAX_PACKAGES || bytes >= MAX_BYTES || next - range.next >= MAX_EVENTS {
             break;
         }
         let to = end.min(next + EVENTS_AT_ONCE - 1);

@@ -8,11 +8,11 @@ use tokio::sync::Semaphore;
 use super::unit::WriterTask;
 
 /// Jobs that may wait; beyond that a request waits for room.
-const MOST_WAITING: usize = 4096;
+const MAX_WAITING: usize = 4096;
 /// Jobs that are taken at once if they are of one tenant, which bounds how long the first of them waits for the last; and
 /// if several tenants wait, so that none waits long for the others.
-const MOST_OF_ONE_TENANT: usize = 256;
-const MOST_OF_SEVERAL_TENANTS: usize = 64;
+const MAX_OF_ONE_TENANT: usize = 256;
+const MAX_OF_SEVERAL_TENANTS: usize = 64;
 
 /// The end at which jobs are put in; cloned freely.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ struct TurnRound {
 /// A queue for a writer to be.
 pub fn queue() -> (TaskSender, TaskReceiver) {
     let waiting = Mutex::default();
-    let shared = Arc::new(Shared { room: Semaphore::new(MOST_WAITING), waiting, changed: Condvar::new() });
+    let shared = Arc::new(Shared { room: Semaphore::new(MAX_WAITING), waiting, changed: Condvar::new() });
     (TaskSender(Arc::new(CloseOnDrop(Arc::clone(&shared)))), TaskReceiver(shared))
 }
 
@@ -126,7 +126,7 @@ impl WaitingTasks {
     fn take(&mut self) -> Vec<WriterTask> {
         let mut taken = Vec::new();
         let Some(part) = self.parts.front_mut() else { return taken };
-        let most = if part.turns.len() > 1 { MOST_OF_SEVERAL_TENANTS } else { MOST_OF_ONE_TENANT };
+        let most = if part.turns.len() > 1 { MAX_OF_SEVERAL_TENANTS } else { MAX_OF_ONE_TENANT };
         while taken.len() < most
             && let Some(tenant) = part.turns.pop_front()
         {
@@ -189,19 +189,19 @@ mod tests {
     fn the_tenants_take_turns() {
         let (queue, jobs) = queue();
         (0..1000).for_each(|_| put(&queue, 1));
-        assert_eq!(taken(&jobs), [1; MOST_OF_ONE_TENANT], "as many as ever if nobody else waits");
+        assert_eq!(taken(&jobs), [1; MAX_OF_ONE_TENANT], "as many as ever if nobody else waits");
         put(&queue, 2);
         put(&queue, 2);
         put(&queue, 3);
         let first = taken(&jobs);
         assert_eq!(first[..6], [1, 2, 3, 1, 2, 1]);
-        assert_eq!(first.len(), MOST_OF_SEVERAL_TENANTS);
+        assert_eq!(first.len(), MAX_OF_SEVERAL_TENANTS);
         drop(queue);
         let mut left = 0;
         while let Some(more) = jobs.next() {
             left += more.len();
         }
-        assert_eq!(left, 1000 - MOST_OF_ONE_TENANT - (MOST_OF_SEVERAL_TENANTS - 3));
+        assert_eq!(left, 1000 - MAX_OF_ONE_TENANT - (MAX_OF_SEVERAL_TENANTS - 3));
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_has_no_room_waits() {
         let (queue, jobs) = queue();
-        (0..MOST_WAITING).for_each(|_| put(&queue, 1));
+        (0..MAX_WAITING).for_each(|_| put(&queue, 1));
         let one_more = || queue.send(WriterTask::Batched { tenant: 2, unit: Box::new(Nothing) });
         assert!(one_more().now_or_never().is_none());
         jobs.next();

@@ -19,7 +19,7 @@ use super::sql::{ColumnValue, EngineRow, Row, StatementExecutor, Stmt, Tx, Value
 use super::{migrations, sqlite_file};
 
 /// How long to wait for another process (a command run beside the server) to finish its write.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: more than there are.
 const STATEMENTS: usize = 128;
 /// Pages (of 4 KiB) that the log may hold before a commit moves them into the database. A page that many
@@ -121,7 +121,7 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)
 }

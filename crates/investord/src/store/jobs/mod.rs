@@ -157,13 +157,13 @@ pub struct WaitingJobs {
 }
 
 /// Rows that are looked at to count what waits.
-const MOST_COUNTED: i64 = 10_000;
+const MAX_COUNTED: i64 = 10_000;
 
 /// Counts what waits, each up to 10,000.
 pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreError> {
     let count = |row: &Row<'_>| row.int(0);
-    let reviews = tx.one(&REVIEWS_COUNT, &[Value::Int(MOST_COUNTED)], count)?.unwrap_or_default();
-    let due = tx.one(&DUE_COUNT, &[Value::At(now), Value::Int(MOST_COUNTED)], count)?.unwrap_or_default();
+    let reviews = tx.one(&REVIEWS_COUNT, &[Value::Int(MAX_COUNTED)], count)?.unwrap_or_default();
+    let due = tx.one(&DUE_COUNT, &[Value::At(now), Value::Int(MAX_COUNTED)], count)?.unwrap_or_default();
     Ok(WaitingJobs { reviews, due })
 }
 

@@ -20,7 +20,7 @@ use crate::store::tenants;
 use crate::store::tenants::TenantRow;
 
 /// Rows that are read, and written in one unit, at once.
-const PORTION: i64 = 1000;
+const ROWS_AT_ONCE: i64 = 1000;
 
 /// A table and the statements that walk it.
 pub struct Table {
@@ -257,7 +257,7 @@ pub async fn copy(
         walks.push((&table.walk, None, None));
     }
     for (walk, tenant, last) in walks {
-        let mut rows = table.read_chunk(from, walk, tenant, last, PORTION).await?;
+        let mut rows = table.read_chunk(from, walk, tenant, last, ROWS_AT_ONCE).await?;
         while !rows.is_empty() {
             let (count, last) =
                 (rows.len(), rows.last().map(|row| row.iter().map(OwnedValue::again).collect()));
@@ -270,7 +270,7 @@ pub async fn copy(
             // The next rows are read while these are written.
             let (written, next) = tokio::join!(
                 to.write::<_, StoreError>("copy.put", 0, put),
-                table.read_chunk(from, walk, tenant, last, PORTION)
+                table.read_chunk(from, walk, tenant, last, ROWS_AT_ONCE)
             );
             written.with_context(|| format!("table {}", table.name))?;
             rows = next?;
@@ -303,10 +303,10 @@ pub async fn content(
     mut progress: impl FnMut(u64),
 ) -> anyhow::Result<Content> {
     let mut content = Content { rows: 0, digest: Digest([0; 4]) };
-    let mut rows = table.after(store, None, PORTION).await?;
+    let mut rows = table.after(store, None, ROWS_AT_ONCE).await?;
     while !rows.is_empty() {
         let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
-        let next = table.after(store, last, PORTION);
+        let next = table.after(store, last, ROWS_AT_ONCE);
         let (next, ()) = tokio::join!(next, async {
             for row in &rows {
                 let text: Vec<u8> = row.iter().flat_map(OwnedValue::canonical).collect();
@@ -334,7 +334,7 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
         before.get(&tenant).is_none_or(|head: &(i64, ChainHash)| head.0 != end.0 || head == end)
     };
     let mut ends: BTreeMap<i64, (i64, ChainHash)> = BTreeMap::new();
-    let mut rows = EVENTS.after(store, None, PORTION).await?;
+    let mut rows = EVENTS.after(store, None, ROWS_AT_ONCE).await?;
     while !rows.is_empty() {
         for row in &rows {
             let values: Vec<Value<'_>> = row.iter().map(OwnedValue::as_value).collect();
@@ -362,7 +362,7 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
         }
         progress(u64::try_from(rows.len())?);
         let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
-        rows = EVENTS.after(store, last, PORTION).await?;
+        rows = EVENTS.after(store, last, ROWS_AT_ONCE).await?;
     }
     for (TenantRow { number, name, .. }, (after, _)) in rebuild_sequences(store).await? {
         let end = ends.get(&number).copied().unwrap_or_default();

@@ -34,7 +34,7 @@ const BY_ID: Stmt = Stmt {
 };
 
 /// Users with one number that are looked at.
-const MOST_HOLDERS: i64 = 100;
+const MAX_HOLDERS: i64 = 100;
 
 /// Does what was decided.
 pub fn apply(
@@ -129,7 +129,7 @@ fn list_holders(
     key: &TenantKey,
 ) -> Result<Vec<Uuid>, StoreError> {
     let Some(term) = search::of_number(content) else { return Ok(Vec::new()) };
-    let mut holders = search_index::find(tx, tenant, &term, key, MOST_HOLDERS)?;
+    let mut holders = search_index::find(tx, tenant, &term, key, MAX_HOLDERS)?;
     holders.retain(|other| user != Some(*other));
     let mut same = Vec::new();
     for other in holders {

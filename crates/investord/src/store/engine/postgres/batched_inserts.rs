@@ -7,7 +7,7 @@ use std::fmt::Write;
 use crate::store::engine::sql::{OwnedValue, Stmt, Value, to_owned_values};
 
 /// Rows that one statement inserts at most. Statements are made for powers of two alone, so there are few of them.
-const MOST_ROWS: usize = 64;
+const MAX_ROWS: usize = 64;
 
 /// Inserts that can wait.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Deferred {
             return false;
         }
         let own = to_owned_values(values);
-        match self.0.iter_mut().find(|rows| rows.text == stmt.text && rows.count < MOST_ROWS) {
+        match self.0.iter_mut().find(|rows| rows.text == stmt.text && rows.count < MAX_ROWS) {
             Some(rows) => {
                 rows.values.extend(own);
                 rows.count += 1;

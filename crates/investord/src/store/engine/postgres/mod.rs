@@ -21,7 +21,7 @@ use connection::PgConnection;
 use connection_settings::PostgresSettings;
 
 /// Reads that may wait for a connection; beyond that a request waits for room.
-const MOST_WAITING_READS: usize = 4096;
+const MAX_WAITING_READS: usize = 4096;
 
 type Read = Box<dyn FnOnce(&PgConnection) + Send>;
 
@@ -40,7 +40,7 @@ impl Engine {
             spawn_thread("writer", server, catalogue, false, move |link| Writer(link).run(&jobs))?;
             writers.push(queue);
         }
-        let (readers, reads) = flume::bounded::<Read>(MOST_WAITING_READS);
+        let (readers, reads) = flume::bounded::<Read>(MAX_WAITING_READS);
         for _ in 0..server.tuning.readers {
             let reads = reads.clone();
             spawn_thread("reader", server, catalogue, true, move |link| {
