@@ -16,9 +16,10 @@ use crate::access::signature_counts::SignatureCounts;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::outbound::{self, Outbound};
-use crate::store::Store;
+use crate::problem::Problem;
 use crate::store::encryption::MasterKey;
 use crate::store::readiness::Readiness;
+use crate::store::{Store, Tx};
 
 /// The mode of a server: development on a laptop, or a register with real data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,26 @@ impl App {
     /// Returns whether [`App::stop`] was called.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Scans the store for a client when it is the turn of its tenant.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant has too many scans waiting, and with the errors of the scan.
+    pub async fn scan<T: Send + 'static>(
+        &self,
+        tenant: i64,
+        name: &'static str,
+        mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.budgets.tenants.scan(tenant).await?;
+        let counted = move |tx: &Tx<'_>| {
+            // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
+            let _turn = &turn;
+            read(tx)
+        };
+        self.store.scan(name, counted).await
     }
 }
 

@@ -30,7 +30,7 @@ fn folder() -> PathBuf {
 }
 
 fn document() -> Value {
-    serde_json::from_str(&api::openapi::document()).unwrap()
+    serde_json::from_str(&api::openapi_document()).unwrap()
 }
 
 fn example(name: &str) -> Value {
@@ -80,7 +80,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
 fn the_kept_document_is_the_served_one() {
     let kept = fs::read_to_string(folder().join("openapi.json")).unwrap_or_default();
     assert!(
-        kept == api::openapi::document(),
+        kept == api::openapi_document(),
         "api/openapi.json is stale; renew it with `cargo run -- openapi > api/openapi.json`"
     );
 }

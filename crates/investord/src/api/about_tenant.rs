@@ -1,7 +1,7 @@
 //! The frame of a write about a tenant: lock, replay, save.
 
-use super::Reply;
 use crate::api::front::caller::{Operation, Signed, replayed_message};
+use crate::api::front::reply::Reply;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::store::encryption::TenantKey;

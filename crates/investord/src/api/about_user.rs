@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Reply, about_tenant};
+use super::about_tenant;
 use crate::api::front::caller::{Operation, Signed};
+use crate::api::front::reply::Reply;
 use crate::app::App;
 use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
@@ -52,7 +53,8 @@ pub async fn write_found<T: Operation + 'static>(
             return Ok(Err(Problem::NotFound("user")));
         };
         let reply = work(tx, &req, &mut sequence, (user, &user_key))?;
-        if let Ok(Reply { status, json, .. }) = &reply {
+        if let Ok(reply) = &reply {
+            let (status, json) = reply.parts();
             if let Some(idempotency_key) = &idempotency_key {
                 idempotency::keep_response(
                     tx,

@@ -10,21 +10,22 @@ mod problem_pages;
 mod token;
 mod users;
 
+use std::sync::LazyLock;
+
 use axum::Router;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
+use http::header;
+use serde_json::json;
 
 use self::accounts::{account_groups, account_resource};
 use self::delivery::{event_endpoints, events, verify_keys, webhooks};
 use self::front::endpoint::{Endpoint, RequiredAccess};
 use self::front::{paging, query};
+use self::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
 use self::users::{checks, data_changes, identifiers, reporting, tax_residencies};
-use crate::access::tenants::{TenantPermit, Tenants};
 use crate::app::App;
 use crate::domain::accounts::{GroupDetails, SingleAccountDetails};
 use crate::problem::Problem;
-use crate::store::Tx;
-use crate::store::log::idempotency;
 use crate::store::paging::SortKey;
 
 /// Returns the route table: the paths of the vendor; our own paths under `/investord`, which no version of the vendor's
@@ -86,7 +87,7 @@ fn endpoints() -> Vec<Endpoint> {
             problem_pages::PAGE,
             problem_pages::page,
         ),
-        Endpoint::new("GET /openapi.json", RequiredAccess::Anybody, openapi::SERVE, openapi::serve),
+        Endpoint::new("GET /openapi.json", RequiredAccess::Anybody, DOCUMENT_DOC, serve_document),
     ]
 }
 
@@ -121,92 +122,31 @@ pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
     ]
 }
 
-/// Scans the store for a client when it is the turn of its tenant.
-async fn scan<T: Send + 'static>(
-    app: &App,
-    tenant: i64,
-    name: &'static str,
-    mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let turn = app.budgets.tenants.scan(tenant).await?;
-    let counted = move |tx: &Tx<'_>| {
-        // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
-        let _turn = &turn;
-        read(tx)
-    };
-    app.store.scan(name, counted).await
+/// Returns the OpenAPI document, as it is served and as it is stored in `api/openapi.json`.
+pub fn openapi_document() -> String {
+    openapi::document(&endpoints())
 }
 
-/// A successful response with a serialised JSON body.
-pub struct Reply {
-    status: StatusCode,
-    /// Empty for a response without a body.
-    json: String,
-    /// Whether this is the kept response of an earlier request with the same idempotency key.
-    replayed: bool,
-    /// The bytes of the response in the budget of its tenant.
-    counted: Option<TenantPermit>,
+/// The serialised document, built at the first request.
+static DOCUMENT: LazyLock<String> = LazyLock::new(openapi_document);
+
+/// Handles `GET /openapi.json`: returns the document.
+async fn serve_document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }
 
-/// Name of the header that marks the kept response of an earlier request (decision W23).
-pub const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
-
-impl Reply {
-    fn new(status: StatusCode, json: String) -> Self {
-        Self { status, json, replayed: false, counted: None }
-    }
-
-    /// Returns a response with status 200.
-    pub fn ok(json: String) -> Self {
-        Self::new(StatusCode::OK, json)
-    }
-
-    /// Returns a response with status 201.
-    pub fn created(json: String) -> Self {
-        Self::new(StatusCode::CREATED, json)
-    }
-
-    /// Returns an empty response with status 204.
-    pub fn no_content() -> Self {
-        Self::new(StatusCode::NO_CONTENT, String::new())
-    }
-
-    /// Returns an empty response with status 202: the worker will finish the request.
-    pub fn accepted() -> Self {
-        Self::new(StatusCode::ACCEPTED, String::new())
-    }
-
-    /// Returns a response with status 202 and the id of the new resource, by which the client finds it later.
-    pub fn accepted_with(json: String) -> Self {
-        Self::new(StatusCode::ACCEPTED, json)
-    }
-
-    /// Returns the kept response of the first request, byte for byte (decision W11).
-    pub fn replay(kept: &idempotency::KeptResponse) -> Self {
-        let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-        Self { status, json: kept.body.to_string(), replayed: true, counted: None }
-    }
-
-    /// Counts the bytes of the response until they are sent.
-    fn count_until_sent(self, app: &App, tenant: i64) -> Self {
-        Self { counted: Some(app.budgets.tenants.unsent(tenant, self.json.len())), ..self }
-    }
-}
-
-impl IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        let headers = response.headers_mut();
-        if self.replayed {
-            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-        }
-        if !self.json.is_empty() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *response.body_mut() = match self.counted {
-                Some(held) => Tenants::counted(self.json, held).into(),
-                None => self.json.into(),
-            };
-        }
-        response
-    }
-}
+/// Documentation of [`serve_document`].
+const DOCUMENT_DOC: OperationDoc = OperationDoc {
+    tag: SERVER,
+    id: "openapi",
+    summary: "This document",
+    description: "Describes the operations that this server answers, in OpenAPI 3.1.",
+    parameters: Vec::new,
+    request: None,
+    answer: PayloadDoc {
+        description: "The document.",
+        media: "application/json",
+        schema: |_| json!({ "type": "object" }),
+        examples: &[],
+    },
+};

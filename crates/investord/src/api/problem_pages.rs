@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::response::Html;
 use serde_json::json;
 
-use super::openapi::{OperationDoc, PayloadDoc, SERVER};
+use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
 use crate::problem::{KINDS, Problem, ProblemKind};
 
 /// The response of both operations.

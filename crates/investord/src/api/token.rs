@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Reply;
 use super::front::caller;
-use super::openapi::{OperationDoc, PayloadDoc, TOKENS};
 use crate::access::client_cache::Client;
 use crate::api::front::caller::PendingRequest;
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TOKENS};
 use crate::app::App;
 use crate::domain::json::schema::FieldError;
 use crate::problem::Problem;

@@ -277,7 +277,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(audit) => single_threaded(audit.run()).map(|()| ExitCode::SUCCESS),
         Command::Config => Ok(print(crate::config::DEFAULT_FILE)),
         Command::Mifir(command) => Ok(command.run()),
-        Command::Openapi => Ok(print(&crate::api::openapi::document())),
+        Command::Openapi => Ok(print(&crate::api::openapi_document())),
     }
 }
 

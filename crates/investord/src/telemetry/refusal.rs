@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::api::openapi;
+use crate::api;
 use crate::problem::Problem;
 
 /// Maximum number of field errors of one request in the log.
@@ -45,7 +45,7 @@ const FURTHER_NAMES: [&str; 24] = [
 /// written personal data into it.
 static KNOWN_NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let mut names = FURTHER_NAMES.map(str::to_owned).into();
-    if let Ok(document) = serde_json::from_str(&openapi::document()) {
+    if let Ok(document) = serde_json::from_str(&api::openapi_document()) {
         collect_names(&document, &mut names);
     }
     names

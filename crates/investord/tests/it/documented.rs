@@ -13,7 +13,7 @@ use crate::wire::Answer;
 const CHECK: &str = include_str!("../../../../api/examples/create-check-kyc.json");
 
 fn document() -> Value {
-    serde_json::from_str(&api::openapi::document()).unwrap()
+    serde_json::from_str(&api::openapi_document()).unwrap()
 }
 
 fn validator(document: &Value, mut schema: Value) -> Validator {

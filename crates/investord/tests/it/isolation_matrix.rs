@@ -232,7 +232,7 @@ pub struct Matrix {
 
 impl Matrix {
     pub async fn new() -> Self {
-        let document: Value = serde_json::from_str(&api::openapi::document()).unwrap();
+        let document: Value = serde_json::from_str(&api::openapi_document()).unwrap();
         let flows = &document["components"]["securitySchemes"]["oauth-client-credentials"]["flows"];
         let scopes = flows["clientCredentials"]["scopes"].as_object().unwrap().keys().cloned();
         let scopes: Vec<String> = scopes.collect();
@@ -490,7 +490,7 @@ async fn a_place_in_another_tenants_list_leads_into_ones_own() {
         assert!(led.iter().all(|id| own.contains(id)), "{path}: {led:?}");
         seen += 1;
     }
-    let document: Value = serde_json::from_str(&api::openapi::document()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi_document()).unwrap();
     let lists = document["paths"].as_object().unwrap().values();
     let lists = lists.filter(|item| item["get"]["parameters"].to_string().contains("\"cursor\"")).count();
     assert_eq!(seen, lists, "every list that takes a cursor");

@@ -7,10 +7,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::account_resource::{ADMIN, AccountEndpoints, CloseQuery, close_parameters};
+use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::paging;
-use crate::api::openapi::{ACCOUNT_GROUPS, OperationDoc, PayloadDoc, request};
-use crate::api::{Reply, about_user};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{ACCOUNT_GROUPS, OperationDoc, PayloadDoc, request};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::accounts::{AccountDetails, AccountResource, CREATE_GROUP, GROUP, GroupDetails, NewGroup};

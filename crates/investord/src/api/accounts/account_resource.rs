@@ -10,12 +10,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::client_cache::Tenant;
+use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::paging;
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
-use crate::api::openapi::{ACCEPTED, OperationDoc, PayloadDoc, path_id};
-use crate::api::{Reply, about_user};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, path_id};
 use crate::app::App;
 use crate::domain::accounts::{AccountResource, CLOSURE_REASONS};
 use crate::domain::json::schema::FieldRule;
@@ -100,7 +101,7 @@ pub async fn list<T: AccountEndpoints>(
         let Tenant { number, key, .. } = &client.tenant;
         accounts::list::<T>(tx, *number, page, key).map_err(Problem::from)
     };
-    let listed = crate::api::scan(&app, req.client.tenant.number, "accounts.list", scan).await?;
+    let listed = app.scan(req.client.tenant.number, "accounts.list", scan).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }
 

@@ -10,10 +10,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::about_user;
 use super::front::paging;
-use super::openapi::{ACCOUNTS, OperationDoc, PayloadDoc, path_id, request};
-use super::{Reply, about_user};
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{ACCOUNTS, OperationDoc, PayloadDoc, path_id, request};
 use crate::app::App;
 use crate::domain::accounts::{
     ACCOUNT, Account, AccountDetails, AccountResource, AccountStatus, CREATE_ACCOUNT, GroupDetails,

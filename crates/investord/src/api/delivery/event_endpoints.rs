@@ -14,12 +14,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::webhooks::ADMIN;
+use super::ADMIN;
+use crate::api::about_tenant;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
-use crate::api::openapi::{NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id};
-use crate::api::{Reply, about_tenant};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id};
 use crate::app::App;
 use crate::domain::delivery::webhook::{AddressPolicy, HTTP_URL};
 use crate::domain::json::Json;
@@ -304,7 +305,7 @@ async fn collect_once(
         }
         Ok::<_, Problem>((event_endpoint, None, next))
     };
-    let (event_endpoint, found, looked) = crate::api::scan(app, number, "acceptors.look", look).await?;
+    let (event_endpoint, found, looked) = app.scan(number, "event_endpoints.look", look).await?;
     *next = looked;
     // An idle poll usually ends here without a write.
     if found.is_none() && now.duration_since(event_endpoint.seen_at) < NOTED {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::webhooks::ADMIN;
-use crate::api::Reply;
+use super::ADMIN;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
-use crate::api::openapi::{EVENTS, OperationDoc, PayloadDoc};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{EVENTS, OperationDoc, PayloadDoc};
 use crate::app::App;
 use crate::domain::delivery::webhook::{CATEGORIES, EventFilter, MAX_CATEGORIES};
 use crate::domain::json::schema::{FieldRule, Schemas};
@@ -143,5 +143,5 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
         })?;
         Ok(format!(r#"{{"data":[{}],"next":{to},"more":{}}}"#, data.join(","), to < end))
     };
-    Ok(Reply::ok(crate::api::scan(&app, req.client.tenant.number, "events.list", list).await?))
+    Ok(Reply::ok(app.scan(req.client.tenant.number, "events.list", list).await?))
 }

@@ -6,10 +6,10 @@ use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::webhooks::READ;
-use crate::api::Reply;
+use super::READ;
 use crate::api::front::caller::{Operation, Received, Signed};
-use crate::api::openapi::{OperationDoc, PayloadDoc, WEBHOOKS};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, WEBHOOKS};
 use crate::app::App;
 use crate::domain::json::schema::Schemas;
 use crate::problem::Problem;

@@ -9,11 +9,14 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::event_endpoints;
+use super::{ADMIN, READ, event_endpoints};
+use crate::api::about_tenant;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::paging;
-use crate::api::openapi::{ACCEPTED, NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id, request};
-use crate::api::{Reply, about_tenant};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{
+    ACCEPTED, NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id, request,
+};
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
 use crate::domain::delivery::webhook::{CREATE, NewWebhook, Packer, UPDATE, WEBHOOK, WebhookUpdate, render};
@@ -28,10 +31,6 @@ use crate::store::paging::Page;
 use crate::store::tenants::Sequence;
 use crate::store::{StoreError, Tx};
 
-/// Scopes of which one allows reading webhooks.
-pub const READ: &[&str] = &["webhooks:read", "webhooks:admin"];
-/// Scope that allows changing webhooks.
-pub const ADMIN: &[&str] = &["webhooks:admin"];
 /// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.
 const MAX_EVENT_RANGES: usize = 100;
 /// Type of a test event.

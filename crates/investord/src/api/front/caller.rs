@@ -24,7 +24,7 @@ use crate::access::connections::network;
 use crate::access::rate_limits::Suspect;
 use crate::access::tenants::{TenantPermit, Tenants};
 use crate::access::trace::Trace;
-use crate::api::openapi::OperationDoc;
+use crate::api::openapi::operation_doc::OperationDoc;
 use crate::app::{App, Mode};
 use crate::problem::Problem;
 use crate::store::encryption::sha256;

@@ -8,8 +8,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::{Method, StatusCode};
 
 use super::caller::{Operation, Signed};
-use crate::api::Reply;
-use crate::api::openapi::OperationDoc;
+use super::reply::Reply;
+use crate::api::openapi::operation_doc::OperationDoc;
 use crate::app::App;
 use crate::problem::Problem;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
+use super::operation_doc::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
 use crate::api::accounts::account_groups;
 use crate::api::delivery::webhooks::TEST_EVENT;
 use crate::api::users::checks;

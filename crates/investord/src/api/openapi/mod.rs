@@ -4,70 +4,22 @@
 //! (method, path, scopes, headers, refusals) is derived from the code, so that the document cannot contradict it.
 
 pub(in crate::api) mod event_schemas;
+pub(in crate::api) mod operation_doc;
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
-use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::IDEMPOTENT_REPLAYED;
+use self::operation_doc::{
+    ACCOUNT_GROUPS, ACCOUNTS, CHECKS, EVENTS, IDENTIFIERS, OperationDoc, PayloadDoc, REPORTING, SERVER,
+    TAXES, TOKENS, USERS, WEBHOOKS,
+};
 use crate::api::front::compat::IDEMPOTENCY_KEY;
 use crate::api::front::endpoint::{Endpoint, RequiredAccess};
-use crate::domain::json::schema::{FieldError, ObjectSchema, SchemaSide, Schemas, add_keywords};
-use crate::domain::tenants::OperatingModel;
+use crate::api::front::reply::IDEMPOTENT_REPLAYED;
+use crate::domain::json::schema::{FieldError, Schemas};
 use crate::problem::{self, KINDS, NOT_PROVEN, Problem};
-
-/// The part of an operation's documentation that the code does not imply.
-pub struct OperationDoc {
-    /// Section of the document, one of the constants below.
-    pub tag: &'static str,
-    /// Operation id: the vendor's name of the operation, if it has one.
-    pub id: &'static str,
-    /// Title in a few words.
-    pub summary: &'static str,
-    /// Description in whole sentences.
-    pub description: &'static str,
-    /// Parameters in path and query; the headers are derived.
-    pub parameters: fn() -> Vec<Value>,
-    /// Request body, if the operation has one.
-    pub request: Option<PayloadDoc>,
-    /// Body of a successful response.
-    pub answer: PayloadDoc,
-}
-
-/// The body of a request or response.
-pub struct PayloadDoc {
-    /// Description in one sentence.
-    pub description: &'static str,
-    /// Media type, empty for no body.
-    pub media: &'static str,
-    /// Function that returns the schema and registers the named schemas that it uses.
-    pub schema: fn(&mut Schemas) -> Value,
-    /// Names and JSON texts of the examples.
-    pub examples: &'static [(&'static str, &'static str)],
-}
-
-/// The empty response of an operation that the worker will finish.
-pub const ACCEPTED: PayloadDoc =
-    PayloadDoc { description: "Accepted.", media: "", schema: |_| Value::Null, examples: &[] };
-/// The empty response of a finished operation.
-pub const NOTHING: PayloadDoc =
-    PayloadDoc { description: "Done.", media: "", schema: |_| Value::Null, examples: &[] };
-
-// Sections of the document, to which the operations belong.
-pub const USERS: &str = "Users";
-pub const IDENTIFIERS: &str = "User identifiers";
-pub const CHECKS: &str = "User checks";
-pub const TAXES: &str = "Tax residencies";
-pub const ACCOUNT_GROUPS: &str = "Account groups";
-pub const ACCOUNTS: &str = "Accounts";
-pub const REPORTING: &str = "Reporting";
-pub const WEBHOOKS: &str = "Webhooks";
-pub const EVENTS: &str = "Events";
-pub const TOKENS: &str = "Access tokens";
-pub const SERVER: &str = "Server";
 
 /// Sections of the document with their descriptions.
 const TAGS: [(&str, &str); 11] = [
@@ -122,37 +74,13 @@ has the header `upvest-request-id`.
 
 **Changes.** Answers may get further members; a client must ignore those it does not know.";
 
-/// The serialised document, built at the first request.
-static DOCUMENT: LazyLock<String> = LazyLock::new(document);
-
-/// Handles `GET /openapi.json`: returns the document.
-pub async fn serve() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
-}
-
-/// Documentation of [`serve`] for the OpenAPI document.
-pub const SERVE: OperationDoc = OperationDoc {
-    tag: SERVER,
-    id: "openapi",
-    summary: "This document",
-    description: "Describes the operations that this server answers, in OpenAPI 3.1.",
-    parameters: Vec::new,
-    request: None,
-    answer: PayloadDoc {
-        description: "The document.",
-        media: "application/json",
-        schema: |_| json!({ "type": "object" }),
-        examples: &[],
-    },
-};
-
 /// Returns the serialised document, as it is served and as it is stored in `api/openapi.json`.
-pub fn document() -> String {
+pub fn document(endpoints: &[Endpoint]) -> String {
     let (mut schemas, mut refusals, mut paths) = (Schemas::default(), BTreeSet::new(), json!({}));
-    for endpoint in super::endpoints() {
+    for endpoint in endpoints {
         refusals.extend(endpoint.refusals());
         let (method, path) = endpoint.method_and_path();
-        paths[path][method.to_lowercase()] = operation(&endpoint, &mut schemas);
+        paths[path][method.to_lowercase()] = operation(endpoint, &mut schemas);
     }
     let problem = problem::schema(&mut schemas);
     let webhooks = event_schemas::webhooks(&mut schemas);
@@ -268,55 +196,6 @@ fn reference(kind: &str, name: &str) -> Value {
 /// Returns the headers object that every response has.
 fn request_id() -> Value {
     json!({ "upvest-request-id": reference("headers", "RequestId") })
-}
-
-/// Returns the named schema of a request body that does not depend on the operating model.
-pub fn request(shape: &'static ObjectSchema, schemas: &mut Schemas) -> Value {
-    schemas.named(shape.name, |schemas| shape.json_schema(SchemaSide::Request(OperatingModel::Byol), schemas))
-}
-
-/// Returns the named schema of a request body with additional JSON Schema keywords for rules outside of the table, and
-/// the operating model whose tenants send it.
-pub fn request_with(
-    shape: &'static ObjectSchema,
-    keywords: &str,
-    model: Option<OperatingModel>,
-    schemas: &mut Schemas,
-) -> Value {
-    schemas.named(shape.name, |schemas| {
-        let mut schema =
-            shape.json_schema(SchemaSide::Request(model.unwrap_or(OperatingModel::Byol)), schemas);
-        add_keywords(&mut schema, keywords);
-        if let Some(model) = model {
-            schema[OPERATING_MODEL] = json!(model);
-        }
-        schema
-    })
-}
-
-/// Extension of a schema: the operating model whose tenants send it.
-pub const OPERATING_MODEL: &str = "x-operating-model";
-
-/// Returns the named schema of a list without pages.
-pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {
-    schemas.named(name, |_| {
-        json!({
-            "type": "object",
-            "properties": { "data": { "type": "array", "items": item } },
-            "required": ["data"],
-        })
-    })
-}
-
-/// Returns a path parameter with a UUID.
-pub fn path_id(name: &str, description: &str) -> Value {
-    json!({
-        "name": name,
-        "in": "path",
-        "required": true,
-        "description": description,
-        "schema": { "type": "string", "format": "uuid" },
-    })
 }
 
 /// Names of the header parameters of a signed request among the components.

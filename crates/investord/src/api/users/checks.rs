@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::client_cache::Tenant;
+use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::paging;
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
-use crate::api::openapi::{CHECKS, OperationDoc, PayloadDoc, path_id, request, request_with};
-use crate::api::{Reply, about_user};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{CHECKS, OperationDoc, PayloadDoc, path_id, request, request_with};
 use crate::app::App;
 use crate::domain::json::schema::{Field, FieldRule, SchemaSide, Schemas, open_object};
 use crate::domain::users::User;
@@ -170,7 +171,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Rep
         })?;
         Ok(if latest { page.of(found, |_, _, _| Ordering::Equal, Check::view) } else { listed })
     };
-    let listed = crate::api::scan(&app, req.client.tenant.number, "checks.list", read).await?;
+    let listed = app.scan(req.client.tenant.number, "checks.list", read).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }
 

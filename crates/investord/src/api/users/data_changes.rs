@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::{ADMIN, READ};
 use crate::access::client_cache::Tenant;
+use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::paging;
-use crate::api::openapi::{ACCEPTED, OperationDoc, PayloadDoc, USERS, path_id, request_with};
-use crate::api::{Reply, about_user};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, USERS, path_id, request_with};
 use crate::app::App;
 use crate::domain::json::schema::Schemas;
 use crate::domain::tenants::OperatingModel;
@@ -202,7 +203,7 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
         Ok::<_, Problem>(Preview::of(&user, (&held, &shared), requested.clone(), &tenant.settings, now))
     };
     // A scan reads one snapshot, so that the user and the identifiers are consistent.
-    let preview = crate::api::scan(&app, req.client.tenant.number, "data_changes.preview", read).await?;
+    let preview = app.scan(req.client.tenant.number, "data_changes.preview", read).await?;
     Ok(Reply::ok(serde_json::to_string(&preview).expect("a preview is plain data")))
 }
 
@@ -275,6 +276,6 @@ pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Resul
         let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
         Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, DataChange::view)?)
     };
-    let listed = crate::api::scan(&app, req.client.tenant.number, "data_changes.list", read).await?;
+    let listed = app.scan(req.client.tenant.number, "data_changes.list", read).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }

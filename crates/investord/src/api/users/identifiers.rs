@@ -9,9 +9,12 @@ use uuid::Uuid;
 
 use super::{ADMIN, READ};
 use crate::access::client_cache::Tenant;
+use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
-use crate::api::openapi::{IDENTIFIERS, OperationDoc, PayloadDoc, path_id, request, whole_list};
-use crate::api::{Reply, about_user};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{
+    IDENTIFIERS, OperationDoc, PayloadDoc, path_id, request, whole_list,
+};
 use crate::app::App;
 use crate::domain::identification::identifier;
 use crate::domain::identification::identifier::{

@@ -14,9 +14,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::front::paging;
-use super::openapi::{ACCEPTED, OPERATING_MODEL, OperationDoc, PayloadDoc, USERS, path_id};
-use super::{Reply, about_tenant, about_user};
+use super::{about_tenant, about_user};
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{
+    ACCEPTED, OPERATING_MODEL, OperationDoc, PayloadDoc, USERS, path_id,
+};
 use crate::app::App;
 use crate::domain::json::schema::{Field, FieldRule, Presence, SchemaSide, Schemas, field, open_object};
 use crate::domain::tenants::{OffboardingWaitsFor, OperatingModel};
@@ -285,6 +288,6 @@ pub async fn list(State(app): State<App>, req: Signed<ListUsers>) -> Result<Repl
     let scan = move |tx: &Tx<'_>| {
         users::list(tx, client.tenant.number, page, &client.tenant.key).map_err(Problem::from)
     };
-    let listed = super::scan(&app, req.client.tenant.number, "users.list", scan).await?;
+    let listed = app.scan(req.client.tenant.number, "users.list", scan).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }

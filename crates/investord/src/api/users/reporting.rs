@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::READ;
-use crate::api::Reply;
 use crate::api::front::caller::{Operation, Received, Signed};
-use crate::api::openapi::{OperationDoc, PayloadDoc, REPORTING, path_id, request};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, REPORTING, path_id, request};
 use crate::app::App;
 use crate::domain::identification::identifier::today;
 use crate::domain::identification::reporting::{DRY_RUN, DryRun, Report};
@@ -145,7 +145,7 @@ pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Resu
         Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)).shared_with(shared))
     };
     // A scan reads one snapshot, so that the user and the identifiers are consistent.
-    Ok(reply(&crate::api::scan(&app, req.client.tenant.number, "reporting.read", read).await?))
+    Ok(reply(&app.scan(req.client.tenant.number, "reporting.read", read).await?))
 }
 
 /// A request for the report about a person who is not in the register.

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::client_cache::Tenant;
+use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
-use crate::api::openapi::{OperationDoc, PayloadDoc, TAXES, path_id, request};
-use crate::api::{Reply, about_user};
+use crate::api::front::reply::Reply;
+use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TAXES, path_id, request};
 use crate::app::App;
 use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
 use crate::domain::users::User;

@@ -9,10 +9,16 @@ use super::queue::{TaskReceiver, TaskSender};
 use super::sql::{StatementExecutor, Tx};
 use super::unit::{FirstQueries, LockOrder, UnitOfWork, UnitOutcome, WriterTask};
 
-/// How often a unit that lost a race against another process is tried by itself.
+/// Maximum number of attempts for a unit in a transaction of its own. Serialization failures end within a few attempts,
+/// because every unit locks its rows in the same order; more attempts would only delay the other units of the queue.
 const TRIES: usize = 8;
 
-/// Hands a unit over, as the job that `job` makes of it, and waits for its result.
+/// Enqueues a unit, wrapped into a task by `job`, and waits for its result.
+///
+/// # Errors
+///
+/// Fails with the error of the unit, or with [`StoreError`] if the transaction did not commit or the writer has
+/// stopped.
 pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     queue: &TaskSender,
     first: impl FirstQueries + 'static,
@@ -25,9 +31,11 @@ pub async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     answered.await.map_err(|_| gone())?
 }
 
+/// A unit in the queue, with the channel on which its caller waits for the result.
 struct PendingUnit<P, F, T, E> {
     first: P,
     unit: F,
+    /// The result of the last run: a unit runs again when its batch is rolled back.
     result: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
@@ -53,13 +61,13 @@ where
         let panicked = || StoreError::Corrupt("a unit of work panicked".into());
         let result = run.unwrap_or_else(|_| Err(panicked().into()));
         if wait_for_results {
-            // What it tells is in `failure` too.
+            // The error is recorded in `failure` as well.
             let _ = tx.wait_for_results();
         }
         let failure = tx.failure();
         let spoilt = failure.is_some() || (result.is_err() && tx.has_written());
         self.result = Some(match &failure {
-            // A unit that goes on after a failed statement does not know what it has done.
+            // A unit that ignored a failed statement acted on rows that the database did not write.
             Some(error) if result.is_ok() => Err(error.clone().into()),
             _ => result,
         });
@@ -77,26 +85,29 @@ where
             (Ok(()), None) => Err(StoreError::Unavailable("not run".into()).into()),
             (Err(error), _) => Err(error.into()),
         };
-        // Whoever asked may have gone; the commit stands all the same.
+        // The caller may have dropped the receiver; the commit stands all the same.
         let _ = self.answer.send(result);
     }
 }
 
-/// A connection that writes, in the hands of its writer's thread.
+/// A read-write connection, used by the thread of one writer alone.
 pub trait Connection: StatementExecutor {
-    /// Begins a transaction; `alone`: one that behaves as if it were the only one.
+    /// Begins a transaction, at the isolation level SERIALIZABLE if `alone` is set.
     fn begin(&self, alone: bool) -> Result<(), StoreError>;
-    /// A statement about the transaction itself.
+    /// Executes a transaction control statement such as SAVEPOINT.
     fn control(&self, text: &'static str) -> Result<(), StoreError>;
+    /// Commits the transaction; after `Ok` it is durable.
     fn commit(&self) -> Result<(), StoreError>;
-    /// Leaves no transaction open, whatever has happened.
+    /// Rolls back the open transaction, or ends the connection or the process if the rollback fails.
     fn roll_back(&self);
-    /// Whether the connection has been lost since `begin`, and another could be had.
+    /// Returns whether the connection was lost after `begin` and a new one can be opened.
     fn is_lost(&self) -> bool;
+    /// Moves the write-ahead log into the database file; a no-op on PostgreSQL.
     fn checkpoint(&self);
 }
 
-/// Without its writer a register would keep every write waiting: it ends, and starts anew.
+/// A guard that aborts the process when the writer thread panics: without its writer every write would wait forever, so
+/// a restart by the service manager is better.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
@@ -107,10 +118,11 @@ impl Drop for AbortOnPanic {
     }
 }
 
+/// The writer of one connection: takes tasks from the queue and commits them in batches.
 pub struct Writer<C>(pub C);
 
 impl<C: Connection> Writer<C> {
-    /// Takes what is waiting, until nobody can ask any more.
+    /// Runs batches from the queue until every sender is dropped.
     pub fn run(&self, jobs: &TaskReceiver) {
         let _guard = AbortOnPanic;
         while let Some(taken) = jobs.next() {
@@ -121,6 +133,7 @@ impl<C: Connection> Writer<C> {
                     other => last = Some(other),
                 }
             }
+            // Every process locks rows in this order, so that two batches cannot deadlock.
             batch.sort_by_key(|(tenant, unit)| {
                 let LockOrder { rank, id } = unit.lock_order();
                 (rank, *tenant, id)
@@ -137,8 +150,9 @@ impl<C: Connection> Writer<C> {
         }
     }
 
-    /// Commits the units together. When one of them has to be undone, all run again with a savepoint each;
-    /// when a race was lost, each by itself: dearer, so only for a batch that met such a thing.
+    /// Commits the units in one transaction. When one of them must roll back, the batch runs again with a savepoint per
+    /// unit; after a serialization failure each unit runs in a transaction of its own. Both cost more statements, so
+    /// only a batch that met such a failure pays for them.
     pub fn commit(&self, mut batch: Vec<Box<dyn UnitOfWork>>) {
         if batch.is_empty() {
             return;
@@ -161,7 +175,7 @@ impl<C: Connection> Writer<C> {
         answer(batch, done);
     }
 
-    /// Commits one unit in a transaction of its own, again as long as it loses races.
+    /// Commits one unit in a transaction of its own and repeats it after serialization failures and lost connections.
     fn commit_alone(&self, mut unit: Box<dyn UnitOfWork>, alone: bool) {
         let mut done = Err(RollbackCause::UnitMustRollBack);
         for _ in 0..TRIES {
@@ -176,24 +190,26 @@ impl<C: Connection> Writer<C> {
         answer(vec![unit], done);
     }
 
-    /// One transaction around the batch; nothing is left of it unless it returns `Ok`.
+    /// Runs the batch in one transaction and rolls it back unless it commits.
     fn transaction(&self, batch: &mut [Box<dyn UnitOfWork>], care: BatchMode) -> Result<(), RollbackCause> {
         let done = self.attempt(batch, care);
         if done.is_err() {
             self.0.roll_back();
         }
         if matches!(done, Err(RollbackCause::Failed(StoreError::DiskFull))) {
-            // What a log beside the database has taken of the disk may be all that is missing.
+            // The write-ahead log may have filled the disk; a checkpoint gives that space back.
             self.0.checkpoint();
         }
         done
     }
 
+    /// Runs the batch and commits it, without a rollback on failure.
     fn attempt(&self, batch: &mut [Box<dyn UnitOfWork>], care: BatchMode) -> Result<(), RollbackCause> {
         let connection = &self.0;
         let begun = connection.begin(matches!(care, BatchMode::Single { serializable: true }));
         begun.map_err(|error| self.classify(error))?;
         let tx = Tx::new(connection);
+        // With savepoints a failed prefetch could not be assigned to a unit, so each unit sends its own queries.
         if care != BatchMode::Savepoints {
             batch.iter().try_for_each(|unit| unit.prefetch(&tx)).map_err(|error| self.classify(error))?;
         }
@@ -213,20 +229,20 @@ impl<C: Connection> Writer<C> {
         }
         match tx.save_shared().and_then(|()| tx.wait_for_results()) {
             Ok(()) => {}
-            // Told late, so nobody knows yet whose fault it was.
+            // The result arrived late, so the failed unit is unknown: the savepoints of the next attempt find it.
             Err(StoreError::Corrupt(_)) if care == BatchMode::Together => {
                 return Err(RollbackCause::UnitMustRollBack);
             }
             Err(error) => return Err(self.classify(error)),
         }
-        // From here on a lost connection leaves open whether the commit stands: nothing is run again.
+        // A connection that is lost during the commit leaves the outcome open, so the batch does not run again.
         connection.commit().map_err(|error| match error {
             StoreError::SerializationFailure(_) => RollbackCause::SerializationFailure(error),
             error => RollbackCause::Failed(error),
         })
     }
 
-    /// Runs a unit so that it can be undone without the others.
+    /// Runs a unit inside a savepoint, so that it can be rolled back without the other units of the batch.
     fn run_in_savepoint(&self, unit: &mut dyn UnitOfWork, tx: &Tx<'_>) -> Result<UnitOutcome, StoreError> {
         let shared = tx.snapshot_shared();
         self.0.control("SAVEPOINT unit")?;
@@ -240,6 +256,7 @@ impl<C: Connection> Writer<C> {
         Ok(outcome)
     }
 
+    /// Decides by the error whether the batch runs again.
     fn classify(&self, error: StoreError) -> RollbackCause {
         match error {
             StoreError::SerializationFailure(_) => RollbackCause::SerializationFailure(error),
@@ -249,9 +266,10 @@ impl<C: Connection> Writer<C> {
     }
 }
 
+/// Sends each unit of the batch its result.
 fn answer(batch: Vec<Box<dyn UnitOfWork>>, done: Result<(), RollbackCause>) {
     let committed = match done {
-        // A unit that was alone and had to be undone carries its own refusal.
+        // A unit that was alone and rolled back keeps its own refusal as the result.
         Ok(()) | Err(RollbackCause::UnitMustRollBack) => Ok(()),
         Err(
             RollbackCause::SerializationFailure(error)
@@ -264,24 +282,30 @@ fn answer(batch: Vec<Box<dyn UnitOfWork>>, done: Result<(), RollbackCause>) {
     }
 }
 
+/// Counts a repeated batch by reason, in the metric that shows contention and lost connections.
 fn count_repetition(why: &'static str) {
     metrics::counter!("investord_store_batches_repeated_total", "why" => why).increment(1);
 }
 
+/// The transaction mode of a batch.
 #[derive(Clone, Copy, PartialEq)]
 enum BatchMode {
+    /// All units without savepoints: the cheapest mode and the normal case.
     Together,
+    /// All units, each inside a savepoint.
     Savepoints,
+    /// One unit alone.
     Single { serializable: bool },
 }
 
-/// Why nothing was committed.
+/// The reason for a rollback.
 enum RollbackCause {
-    /// A unit has to be undone; never with savepoints.
+    /// A unit must roll back; does not occur with savepoints.
     UnitMustRollBack,
-    /// Another process was in the way.
+    /// A transaction of another process conflicts with this one.
     SerializationFailure(StoreError),
     /// The connection broke before the commit.
     ConnectionLost(StoreError),
+    /// Another failure, which a repetition would not cure.
     Failed(StoreError),
 }

@@ -7,10 +7,14 @@ use super::migrations::{POSTGRES, SQLITE, State, rendered, runner, state_of, sta
 use super::postgres::connection_settings::PostgresSettings;
 use super::{sqlite, sqlite_file};
 
-/// Whose lock lets one runner at a time migrate: `investor` in ASCII.
+/// Key of the PostgreSQL advisory lock that admits one migration runner at a time: `investor` in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"investor");
 
-/// What there is to do; changes nothing.
+/// Returns the applied and the pending migrations without changing the database.
+///
+/// # Errors
+///
+/// Fails if the database cannot be read or has a migration that this version does not know.
 pub fn state(database: &Database, catalogue: &Catalogue) -> anyhow::Result<State> {
     match database {
         Database::Sqlite(path) => match sqlite::open_to_read(path) {
@@ -22,7 +26,11 @@ pub fn state(database: &Database, catalogue: &Catalogue) -> anyhow::Result<State
     }
 }
 
-/// Brings the schema up to date; what was done. Of several runners one does it and the others wait.
+/// Applies the pending migrations and returns the state before. Concurrent runners wait for the first.
+///
+/// # Errors
+///
+/// Fails if the database cannot be reached, is behind a pooler, or has a migration that this version does not know.
 pub fn run(database: &Database, catalogue: &Catalogue) -> anyhow::Result<State> {
     match database {
         Database::Sqlite(path) => {
@@ -34,9 +42,9 @@ pub fn run(database: &Database, catalogue: &Catalogue) -> anyhow::Result<State> 
              INVESTORD_POSTGRES__POOLER=false"
         ),
         Database::Postgres(server) => server.ask(async |client| {
-            // A role may have limits for its statements; those of a migration take as long as they take.
+            // The role may have default timeouts, but a migration of a large table may take longer than any of them.
             client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
-            // Held by the session, so it goes when this process goes.
+            // A session lock is released by the server even if this process is killed.
             client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
             let before = state_of(client, catalogue).await?;
             runner(&POSTGRES, catalogue)?.run_async(client).await?;
@@ -45,7 +53,11 @@ pub fn run(database: &Database, catalogue: &Catalogue) -> anyhow::Result<State> 
     }
 }
 
-/// Refuses a PostgreSQL database whose schema is not that of this version.
+/// Verifies that the schema of a PostgreSQL database is that of this version.
+///
+/// # Errors
+///
+/// Fails if the server cannot be reached, a migration is pending or one is unknown.
 pub fn check_postgres(server: &PostgresSettings, catalogue: &Catalogue) -> anyhow::Result<()> {
     let state = server.ask(async |client| state_of(client, catalogue).await)?;
     if !state.pending.is_empty() {

@@ -1,8 +1,9 @@
 //! Statements, values, rows, and the transaction that a unit of work sees.
 //!
-//! A statement is one text for every engine: `$1…` in order of first use (the order in which SQLite
-//! numbers them), no engine's own functions or types. All statements stand in [`all`] and are prepared
-//! against the migrated schema of each engine by a test, and by `investord doctor`.
+//! A statement has one text for every engine: parameters `$1…` in order of first use (the order in which SQLite numbers
+//! them), and no functions or types of a single engine. Every statement is listed in
+//! [`statements`](crate::store::statements); a test prepares each of them against the migrated schema of each engine,
+//! and so does `investord doctor`.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell, RefMut};
@@ -12,13 +13,13 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 
-/// A named statement.
+/// A statement with a name for error messages and metrics.
 pub struct Stmt {
     pub name: &'static str,
     pub text: &'static str,
 }
 
-/// A parameter.
+/// A parameter of a statement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     Int(i64),
@@ -31,12 +32,13 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// Returns the bytes as a parameter, or NULL.
     pub fn bytes_or_null(value: Option<&'a [u8]>) -> Self {
         value.map_or(Value::Null, Value::Bytes)
     }
 }
 
-/// A value that outlives the unit that gave it.
+/// An owned parameter, for statements that are sent after the unit has returned.
 #[derive(Debug)]
 pub(in crate::store) enum OwnedValue {
     Text(String),
@@ -71,7 +73,7 @@ impl OwnedValue {
     }
 }
 
-/// A column of a row, as every engine can hand it over; an id is 16 bytes.
+/// A column of a row in the types that every engine supports. An id is 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnValue<'a> {
     Null,
@@ -80,12 +82,13 @@ pub enum ColumnValue<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A row of an engine.
+/// A row in the representation of an engine.
 pub(in crate::store) trait EngineRow {
     fn raw(&self, column: usize) -> Result<ColumnValue<'_>, StoreError>;
 }
 
-/// A row of a result; columns by position.
+/// A row of a result, with columns by position. Each getter returns the column in its type, or fails with
+/// [`StoreError::Corrupt`] if the column has another type or, without `_or_null` in the getter's name, is NULL.
 pub struct Row<'a>(&'a dyn EngineRow);
 
 impl<'a> Row<'a> {
@@ -150,6 +153,7 @@ impl<'a> Row<'a> {
         self.array(column).map(Uuid::from_bytes)
     }
 
+    /// Returns a timestamp, which is stored in microseconds since 1970.
     pub fn at(&self, column: usize) -> Result<Timestamp, StoreError> {
         Timestamp::from_microsecond(self.int(column)?).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
@@ -162,7 +166,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Names the kind of what was found, never the value: it may be personal.
+/// Returns the error for a column of another type. It names the type and never the value, which may be personal data.
 fn unexpected_type(wanted: &str, found: ColumnValue<'_>) -> StoreError {
     let found = match found {
         ColumnValue::Null => "nothing",
@@ -173,18 +177,19 @@ fn unexpected_type(wanted: &str, found: ColumnValue<'_>) -> StoreError {
     StoreError::Corrupt(format!("{wanted} expected, {found} found"))
 }
 
-/// What an engine does with a statement inside a transaction.
+/// The execution of statements inside a transaction, as an engine implements it.
 pub(in crate::store) trait StatementExecutor {
-    /// The number of rows that the statement touched.
+    /// Executes a statement and returns the number of affected rows.
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError>;
 
-    /// For a statement that must touch one row. An engine may find out later that it did not: in `settle`.
+    /// Executes a statement that must affect one row. An engine may report another count as late as in
+    /// `wait_for_results`.
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         check_row_count(self.execute(stmt, values)?, 1)
     }
 
-    /// Sends a query whose rows will be asked for by [`Session::each`], of the same statement with the same values. An
-    /// engine that has no way to go does nothing.
+    /// Sends a query in advance of [`StatementExecutor::each`] with the same statement and values. A no-op for an
+    /// engine without round trips.
     fn prefetch(&self, _stmt: &Stmt, _values: &[Value<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
@@ -196,7 +201,7 @@ pub(in crate::store) trait StatementExecutor {
         see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// Waits until every statement so far has its result.
+    /// Waits for the results of all sent statements.
     fn wait_for_results(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -209,16 +214,17 @@ pub(in crate::store) fn check_row_count(rows: usize, expected: usize) -> Result<
     Err(StoreError::Corrupt(format!("{rows} rows touched instead of {expected}")))
 }
 
-/// State that the units of one transaction share: rows that are locked by the first unit which needs them, and saved once
-/// for all.
+/// State that the units of one transaction share: rows that the first unit locks and that the transaction saves once
+/// for all units.
 pub(in crate::store) trait SharedState: Any {
-    /// Writes what the units have changed.
+    /// Writes the changed rows.
     fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
 
     fn snapshot(&self) -> Box<dyn SharedState>;
 }
 
-/// A transaction. Whoever holds it reads its own writes; nothing is kept until the engine commits.
+/// A transaction. A unit reads its own writes; no row is durable until the engine commits. Its methods fail with the
+/// [`StoreError`] of the engine, which names the statement.
 pub struct Tx<'a> {
     session: &'a dyn StatementExecutor,
     wrote: Cell<bool>,
@@ -231,7 +237,7 @@ impl<'a> Tx<'a> {
         Self { session, wrote: Cell::new(false), failure: RefCell::default(), shared: RefCell::default() }
     }
 
-    /// Returns the state that the units of this transaction share, which begins with its default.
+    /// Returns the shared state of this transaction, which begins with its default.
     pub(in crate::store) fn shared<T: SharedState + Default>(&self) -> RefMut<'_, T> {
         RefMut::map(self.shared.borrow_mut(), |shared| {
             let state: &mut dyn Any = &mut **shared.get_or_insert_with(|| Box::<T>::default());
@@ -248,65 +254,65 @@ impl<'a> Tx<'a> {
         self.shared.replace(state);
     }
 
-    /// Writes the shared state, which is the last thing that a transaction does before it commits.
+    /// Writes the shared state, as the last statements before the commit.
     pub(super) fn save_shared(&self) -> Result<(), StoreError> {
         let state = self.shared.take();
         state.map_or(Ok(()), |state| state.save(self))
     }
 
-    /// Begins the account of another unit of the same transaction.
+    /// Resets the write flag and the failure for the next unit of the same transaction.
     pub(in crate::store) fn begin_unit(&self) {
         self.wrote.set(false);
         self.failure.take();
     }
 
-    /// Whether the unit has changed a row.
+    /// Returns whether the unit has affected a row.
     pub(in crate::store) fn has_written(&self) -> bool {
         self.wrote.get()
     }
 
-    /// Counts something as written that will be: it has to be undone like what is.
+    /// Marks the unit as having written, because a later save of shared state must be rolled back like a write.
     pub(in crate::store) fn mark_written(&self) {
         self.wrote.set(true);
     }
 
-    /// How the first statement of the unit failed that did.
+    /// Returns the first failure of a statement of the unit.
     pub(in crate::store) fn failure(&self) -> Option<StoreError> {
         self.failure.borrow().clone()
     }
 
-    /// The result of a read, or the failure that it has not told.
+    /// Returns the result of a read, or a failure that the read ignored.
     pub(in crate::store) fn finish_read<T, E: From<StoreError>>(&self, result: Result<T, E>) -> Result<T, E> {
-        // What it tells is in `failure` too.
+        // The error is recorded in `failure` as well.
         let _ = self.wait_for_results();
         match self.failure() {
-            // A read waits for no row: what it waits for has locked a whole table, as a migration by hand does.
+            // A read does not wait for row locks, so it timed out on a table lock, as of a manual migration.
             Some(StoreError::LockTimeout(text)) => Err(StoreError::Unavailable(text).into()),
             Some(error) if result.is_ok() => Err(error.into()),
             _ => result,
         }
     }
 
-    /// Makes failures known that an engine has not told yet.
+    /// Waits for the results of all sent statements and records the first failure.
     pub(in crate::store) fn wait_for_results(&self) -> Result<(), StoreError> {
         self.note_failure(|| self.session.wait_for_results())
     }
 
-    /// Runs a statement that writes; the number of rows it touched.
+    /// Executes a statement and returns the number of affected rows.
     pub fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
         let rows = self.run_named(stmt, || self.session.execute(stmt, values))?;
         self.wrote.set(self.wrote.get() || rows > 0);
         Ok(rows)
     }
 
-    /// Runs a statement that must touch exactly one row; if it does not, nothing of the unit is kept.
+    /// Executes a statement that must affect exactly one row; otherwise the unit is rolled back.
     pub fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         self.wrote.set(true);
         self.run_named(stmt, || self.session.execute_one(stmt, values))
     }
 
-    /// Sends a query that a unit of this transaction is going to run, so that it need not wait for it then. Between
-    /// the two other units may write: only for what is locked, or what a key of its table guards.
+    /// Sends a query before the unit of this transaction runs it, which saves a round trip. Other units may write in
+    /// between, so it is only for locked rows and for rows that a unique key protects.
     pub(in crate::store) fn prefetch(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         self.session.prefetch(stmt, values).map_err(|error| error.in_statement(stmt.name))
     }
@@ -326,7 +332,7 @@ impl<'a> Tx<'a> {
         Ok(found)
     }
 
-    /// Runs a query and reads every row.
+    /// Runs a query and collects all rows.
     pub fn all<T>(
         &self,
         stmt: &Stmt,
@@ -341,7 +347,7 @@ impl<'a> Tx<'a> {
         Ok(found)
     }
 
-    /// Runs a query and hands over every row.
+    /// Runs a query and passes each row to `see`.
     pub fn each(
         &self,
         stmt: &Stmt,

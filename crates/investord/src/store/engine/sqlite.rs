@@ -18,29 +18,38 @@ use super::queue::{TaskSender, queue};
 use super::sql::{ColumnValue, EngineRow, Row, StatementExecutor, Stmt, Tx, Value};
 use super::{migrations, sqlite_file};
 
-/// How long to wait for another process (a command run beside the server) to finish its write.
+/// Maximum wait for the write lock of another process, such as a command that runs beside the server.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Prepared statements kept per connection: more than there are.
+/// Capacity of the prepared statement cache of a connection: greater than the number of statements, so none is evicted.
 const STATEMENTS: usize = 128;
-/// Pages (of 4 KiB) that the log may hold before a commit moves them into the database. A page that many
-/// commits have touched is moved once, so more is cheaper; what it costs is room on the disk.
+/// Size of the write-ahead log, in pages of 4 KiB (32 MB), at which a commit starts a checkpoint. A checkpoint writes a
+/// page once however many commits changed it, so a larger log is cheaper; the price is disk space.
 const LOG_PAGES: u32 = 8_000;
-/// Memory for pages that the writer has seen: ids are random, so inserts touch pages all over an index.
+/// Page cache of the writer in KiB. Ids are random, so inserts touch pages all over an index and a small cache would
+/// read them again.
 const WRITER_CACHE_KIB: i64 = 16_384;
-/// Scans at once: more would only share the processor and hold memory.
+/// Maximum number of concurrent scans: more would compete for the same processors and use more memory.
 pub const SCANS: usize = 8;
-/// Connections for reading that are kept when they rest; each may hold 2 MiB of pages.
+/// Maximum number of idle read connections in the pool; each may cache up to 2 MiB of pages.
 const RESTING: usize = 8;
 
+/// The SQLite engine: the queue of the writer and the pool of read connections.
 pub struct Engine {
     path: PathBuf,
-    /// Connections at rest. A read takes one, or opens one, and gives it back.
+    /// Idle read connections. A read takes one or opens one, and returns it afterwards.
     readers: Mutex<Vec<Connection>>,
+    /// The queue of the only writer: SQLite has one write lock per database.
     pub queue: TaskSender,
+    /// Permits of the concurrent scans.
     scans: Arc<Semaphore>,
 }
 
 impl Engine {
+    /// Opens the file, migrates it and starts the writer thread.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be opened or its schema belongs to another version.
     pub fn open(path: &Path, catalogue: &Catalogue) -> anyhow::Result<Self> {
         let (connection, _) = open_to_write(path, catalogue)?;
         let path = sqlite_file::real_path(path)?;
@@ -49,6 +58,11 @@ impl Engine {
         Ok(Self { path, readers: Mutex::default(), queue, scans: Arc::new(Semaphore::new(SCANS)) })
     }
 
+    /// Runs a read on the thread of the caller, inside a read transaction of its own.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the read, or with [`StoreError`] if the file cannot be read.
     pub fn read<T, E: From<StoreError>>(
         &self,
         mut read: impl FnMut(&Tx<'_>) -> Result<T, E>,
@@ -61,6 +75,7 @@ impl Engine {
         connection.control("BEGIN")?;
         let tx = Tx::new(&connection);
         let result = tx.finish_read(read(&tx));
+        // A connection whose statements failed is dropped here instead of returned to the pool.
         connection.control("COMMIT")?;
         let mut resting = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if resting.len() < RESTING {
@@ -69,7 +84,11 @@ impl Engine {
         result
     }
 
-    /// Reads on a thread that serves no requests, when it is its turn.
+    /// Runs a read on a blocking thread when a permit is free, away from the threads that serve requests.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the read, or with [`StoreError::Unavailable`] if the read panicked.
     pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         self: Arc<Self>,
         read: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -77,7 +96,7 @@ impl Engine {
         let unavailable = |error: &dyn std::error::Error| StoreError::Unavailable(error.to_string());
         let turn = Arc::clone(&self.scans).acquire_owned().await.map_err(|closed| unavailable(&closed))?;
         let scanned = tokio::task::spawn_blocking(move || {
-            // Until it ends, whether or not its caller has gone.
+            // The permit lasts until the read ends, even if the caller has cancelled it.
             let _turn = turn;
             self.read(read)
         });
@@ -85,34 +104,43 @@ impl Engine {
     }
 }
 
-/// A connection that writes, to a file with the schema of this version, and what that took.
+/// Opens a read-write connection, migrates the file to the schema of this version and returns the state before.
+///
+/// # Errors
+///
+/// Fails if the file cannot be opened, has hard links, or has a schema of another version.
 pub fn open_to_write(path: &Path, catalogue: &Catalogue) -> anyhow::Result<(Connection, migrations::State)> {
     sqlite_file::make_private(path)?;
-    // What it is reached by may change while it is open.
+    // A symbolic link may change while the file is open.
     let path = &sqlite_file::real_path(path)?;
     sqlite_file::check_names(path)?;
-    // Of several processes one makes the schema and the others wait: SQLite would refuse them.
+    // One process creates the schema while the others wait: SQLite itself would fail them with SQLITE_BUSY.
     let _turn = turn(path);
     let mut connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     configure(&connection)?;
-    // WAL lets readers go on during a write; FULL makes a commit wait for the disk.
+    // WAL lets readers go on during a write; FULL makes a commit wait for the fsync.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    // What is deleted is overwritten: a token that has ended, the old form of what was changed.
+    // Deleted content is overwritten with zeros, so that expired tokens and former personal data do not stay in the
+    // file.
     connection.pragma_update(None, "secure_delete", true)?;
     let state = migrations::sqlite(&mut connection, catalogue)?;
     Ok((connection, state))
 }
 
-/// A lock on the folder of the database, where folders can be locked.
+/// Locks the folder of the database where the file system supports it, and releases the lock on drop.
 fn turn(path: &Path) -> Option<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).ok().filter(|folder| folder.lock().is_ok())
 }
 
-/// A connection that cannot write.
+/// Opens a read-only connection.
+///
+/// # Errors
+///
+/// Fails if the file does not exist or cannot be opened.
 pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -120,6 +148,7 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Applies the settings that read and write connections share.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -184,7 +213,8 @@ impl StatementExecutor for Connection {
 }
 
 impl batch::Connection for Connection {
-    /// IMMEDIATE takes the write lock at once: a lock taken at the first write can fail without waiting.
+    /// Begins with IMMEDIATE, which takes the write lock at once: an upgrade from a read lock at the first write can
+    /// fail with SQLITE_BUSY without waiting for the timeout.
     fn begin(&self, _alone: bool) -> Result<(), StoreError> {
         self.control("BEGIN IMMEDIATE")
     }
@@ -201,7 +231,8 @@ impl batch::Connection for Connection {
         self.control("COMMIT")
     }
 
-    /// SQLite has rolled back by itself after some errors; then there is nothing to do.
+    /// Rolls back unless SQLite already did so itself, as after a full disk. The process aborts if the rollback fails:
+    /// an open transaction would take up the next batch.
     fn roll_back(&self) {
         if !self.is_autocommit()
             && let Err(error) = self.control("ROLLBACK")
@@ -215,7 +246,7 @@ impl batch::Connection for Connection {
         false
     }
 
-    /// Moves the log into the database and empties it, as far as readers allow.
+    /// Moves the write-ahead log into the database file and truncates it, as far as readers allow.
     fn checkpoint(&self) {
         let run = self.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = run {
@@ -225,8 +256,8 @@ impl batch::Connection for Connection {
     }
 }
 
-/// After a failed fsync nobody knows what is on the disk, and a second one may lie. The process ends
-/// without acknowledging; the next start recovers from the log.
+/// Aborts the process after a failed fsync. The state of the disk is then unknown, and a second fsync may report
+/// success without having written. No commit is acknowledged, and the next start recovers from the write-ahead log.
 fn stop_if_unsynced(error: &rusqlite::Error) {
     let extended = error.sqlite_error().map(|error| error.extended_code);
     if matches!(extended, Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)) {

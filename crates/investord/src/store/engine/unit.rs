@@ -6,28 +6,32 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::sql::Tx;
 
+/// A task in the queue of a writer.
 pub enum WriterTask {
-    /// A unit that shares its commit with others of its tenant's writer.
+    /// A unit that shares its transaction with other units of the same writer.
     Batched { tenant: i64, unit: Box<dyn UnitOfWork> },
-    /// A unit in a transaction of its own, as if nobody else were there.
+    /// A unit in a SERIALIZABLE transaction of its own.
     Serializable(Box<dyn UnitOfWork>),
-    /// Leave everything in the database and nothing in a log beside it.
+    /// A checkpoint: moves the write-ahead log into the database file and reports when that is done.
     Checkpoint(oneshot::Sender<()>),
 }
 
-/// The first queries of a unit: they can be sent before it runs, so that the units of a commit wait for the database once.
+/// The first queries of a unit, which the writer sends before any unit runs: all units of a batch then wait for one
+/// round trip to the database instead of one each.
 pub trait FirstQueries: Send {
     fn send(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
 
-    /// Returns the place of the unit among those of a commit.
+    /// Returns the position of the unit in the lock order of its batch.
     fn lock_order(&self) -> LockOrder;
 }
 
-/// The order in which units lock rows: every process keeps it, so that none waits in a circle. Ties are broken by the
-/// tenant, between rank and id.
+/// The order in which units lock rows. Every process keeps it, so that transactions cannot deadlock. Units of equal
+/// rank are ordered by tenant, then by id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockOrder {
+    /// The class of the locked row: 0 for the sequence of a tenant, 1 for a webhook.
     pub rank: u8,
+    /// The id of the locked row, nil for a sequence.
     pub id: Uuid,
 }
 
@@ -37,27 +41,34 @@ impl FirstQueries for () {
         Ok(())
     }
 
+    /// Returns the position of the unit in the lock order of its batch.
     fn lock_order(&self) -> LockOrder {
         LockOrder::default()
     }
 }
 
-/// A unit of work in the queue, its types hidden.
+/// A unit of work in the queue, independent of its result type.
 pub trait UnitOfWork: Send {
     fn lock_order(&self) -> LockOrder;
-    /// Asks for what the unit looks at first.
+    /// Sends the first queries of the unit.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the connection is lost or a query cannot be prepared.
     fn prefetch(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
-    /// `surely` waits for the result of every statement, so that a failure is known to be this unit's.
+    /// Runs the unit. With `wait_for_results` it waits for the result of every statement, so that a failure is
+    /// certainly one of this unit.
     fn run(&mut self, tx: &Tx<'_>, wait_for_results: bool) -> UnitOutcome;
-    /// Sends the result of the last run, or the error that undid it.
+    /// Sends the caller the result of the last run, or the error that rolled it back.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
+/// The effect of a run on its transaction.
 pub enum UnitOutcome {
-    /// Done, or refused without having written: nothing to undo.
+    /// The unit succeeded, or was refused before it wrote a row, so there is nothing to roll back.
     Committable,
-    /// Refused after having written, or failed in a way that is its own: must be undone.
+    /// The unit was refused after it wrote a row, or failed by its own fault, and must be rolled back.
     MustRollBack,
-    /// Failed for a reason that is not its own (disk, locks, connection): no use in going on.
+    /// The unit failed for an external reason (disk, locks, connection), which would stop the other units as well.
     Aborted(StoreError),
 }

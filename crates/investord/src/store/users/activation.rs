@@ -21,8 +21,15 @@ use crate::store::jobs::{ACTIVATION, CHECK, DATA_CHANGE};
 use crate::store::tenants::Sequence;
 use crate::store::{accounts, users};
 
-/// Activates a user who waits for nothing any more, and tells. Reads no more than the tenant requires, and of the
-/// user's `own` identifiers nothing if they are known.
+/// Activates a user who meets all requirements of the tenant, and publishes the event. Under a simulated outcome the
+/// user is suspended instead, and a job activates the user at the end of the delay.
+///
+/// Reads only the rows that the requirements of the tenant need, and no identifiers if the caller passes those of the
+/// user as `own`.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn activate_if_complete(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -47,15 +54,15 @@ pub fn activate_if_complete(
     let Some(SimulatedOutcome { seconds, .. }) = delay else {
         return users::set_status(tx, sequence, user, key, event, ids);
     };
-    // Held back until then, as by somebody.
+    // The user is suspended until the delay ends, as if an operator had deactivated the user.
     (user.status, user.suspended) = (UserStatus::Inactive, true);
     users::set_suspended(tx, tenant, user)?;
     let due = sequence.now.saturating_add(SignedDuration::from_secs(seconds.into())).unwrap_or(sequence.now);
     jobs::enqueue(tx, (tenant, user.id), ACTIVATION, user.id, Some(due))
 }
 
-/// Reads what speaks for the activation of a user, no more than the tenant requires. `read` takes the identifiers,
-/// unless the caller knows the user's `own`.
+/// Reads the activation evidence of a user: only the rows that the requirements of the tenant need. The buffer `read`
+/// receives the identifiers, unless the caller passes those of the user as `own`.
 fn load_evidence<'a>(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -79,8 +86,12 @@ fn load_evidence<'a>(
     Ok(standing)
 }
 
-/// Lists what activation requires and a user lacks, as [`judge`] judges it. `assumed` is a check that counts as it is
-/// given, in the place of the stored one.
+/// Returns the unmet requirements of a user, by the same rules as the activation ([`User::unmet_requirements`]). The
+/// check `assumed` replaces the stored check with its id: an operator can thus see the effect of a decision in advance.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn unmet(
     tx: &Tx<'_>,
     tenant: i64,
@@ -98,7 +109,12 @@ pub fn unmet(
     Ok(user.unmet_requirements(&standing, settings))
 }
 
-/// Lists what has to end before a user has left. A group is open for as long as an account in it is.
+/// Returns the matters that have to end before a user has left. Account groups stand for their accounts: a group is
+/// open as long as one of its accounts is.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn open_matters(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<OpenMatters, StoreError> {
     let groups = accounts::open_of::<GroupDetails>(tx, tenant, user, key)?;
     let jobs = jobs::of_user(tx, tenant, user)?;

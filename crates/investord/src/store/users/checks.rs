@@ -15,6 +15,7 @@ use crate::store::log::events;
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
 use crate::store::tenants::Sequence;
 
+/// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
 
@@ -49,10 +50,14 @@ const SET_RESULTS: Stmt = Stmt {
            ON CONFLICT (tenant, user_id) DO UPDATE SET sealed = excluded.sealed",
 };
 
-/// Of each kind the last check that was decided.
+/// The last decided check of each kind: its time of creation, which decides the order, and its id.
 type Results = BTreeMap<CheckKind, (Timestamp, Uuid)>;
 
-/// Writes a new one, and tells.
+/// Inserts a new check and publishes the event of its creation.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row exists already.
 pub fn insert_and_publish(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -78,7 +83,11 @@ pub fn insert_and_publish(
     events::publish(tx, sequence, EventType::UserCheckCreated, (*user_id, key), &view, ids)
 }
 
-/// Keeps what has become of one, and tells.
+/// Updates a check and the results of its user, and publishes the event of the change.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist, or stored data cannot be decrypted.
 pub fn update(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -92,7 +101,9 @@ pub fn update(
     events::publish(tx, sequence, event, (check.user_id, key), &check.view().to_string(), ids)
 }
 
-/// Notes the result of a check that was decided, if none of its kind was made later.
+/// Records a decided check as the result of its kind, unless a check of the same kind was created later.
+///
+/// Activation reads this record, so that its cost does not grow with the number of checks that a user has had.
 fn keep_result(
     tx: &Tx<'_>,
     tenant: i64,
@@ -111,12 +122,14 @@ fn keep_result(
     tx.execute_one(&SET_RESULTS, &values)
 }
 
+/// Returns the recorded results of a user; none before the first decision that was recorded.
 fn results(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Option<Results>, StoreError> {
     tx.one(&RESULTS, &[Value::Int(tenant), Value::Id(user)], |row| {
         key.open_data(Aad::check_results(&user), row.bytes(0)?)
     })
 }
 
+/// Returns the last decided check of each kind among all checks of a user.
 fn last_decided(all: &[Check]) -> Results {
     let mut results = Results::new();
     let decided = all.iter().filter(|check| check.status != CheckStatus::InProgress);
@@ -124,13 +137,19 @@ fn last_decided(all: &[Check]) -> Results {
     results
 }
 
+/// Replaces the result of a kind if this check was created later. Ids decide between checks of the same instant.
 fn keep_last(results: &mut Results, check: &Check) {
     let own = (check.created_at, check.id);
     let last = results.entry(check.content.kind).or_insert(own);
     *last = own.max(*last);
 }
 
-/// The checks by which a user is judged: those that are open, and of each kind the last that was decided; the oldest first.
+/// Returns the checks that decide on the activation of a user: the open ones, and the last decided one of each kind;
+/// the oldest first.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn list_deciding(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
     let Some(results) = results(tx, tenant, user, key)? else { return all_of_user(tx, tenant, user, key) };
     let mut all = tx.all(&OPEN, &[Value::Int(tenant), Value::Id(user)], |row| Check::open(row, user, key))?;
@@ -141,7 +160,11 @@ pub fn list_deciding(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Res
     Ok(all)
 }
 
-/// Keeps what has become of one.
+/// Updates a check without an event.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn save(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Ids) -> Result<(), StoreError> {
     let Check { id, user_id, updated_at, status, content, .. } = check;
     let sealed = key.seal_data(Aad::check(id), content, ids);
@@ -156,12 +179,16 @@ pub fn save(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Id
     tx.execute_one(&UPDATE, &values)
 }
 
-/// All of a user: only where no results are kept yet.
+/// Returns all checks of a user. The number is unbounded, so this is only for users without recorded results.
 fn all_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
     tx.all(&LIST.all, &[Value::Int(tenant), Value::Id(user)], |row| Check::open(row, user, key))
 }
 
-/// One of a user.
+/// Returns a check of a user, if it exists.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn by_id(
     tx: &Tx<'_>,
     tenant: i64,

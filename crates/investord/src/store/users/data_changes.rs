@@ -9,6 +9,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID];
 
 const INSERT: Stmt = Stmt {
@@ -28,7 +29,11 @@ const BY_ID: Stmt = Stmt {
            WHERE tenant = $1 AND user_id = $2 AND id = $3",
 };
 
-/// Writes a new one, sealed with its user's key.
+/// Inserts a new data change, encrypted with the key of its user.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row exists already.
 pub fn insert(
     tx: &Tx<'_>,
     tenant: i64,
@@ -52,7 +57,11 @@ pub fn insert(
     )
 }
 
-/// Keeps what has become of one.
+/// Updates the state and the content of a data change.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn update(
     tx: &Tx<'_>,
     tenant: i64,
@@ -75,7 +84,11 @@ pub fn update(
     )
 }
 
-/// One of a user.
+/// Returns a data change of a user, if it exists.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn by_id(
     tx: &Tx<'_>,
     tenant: i64,

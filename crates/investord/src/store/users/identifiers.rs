@@ -11,6 +11,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::users;
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
 const INSERT: Stmt = Stmt {
@@ -33,10 +34,15 @@ const BY_ID: Stmt = Stmt {
            WHERE tenant = $1 AND user_id = $2 AND id = $3",
 };
 
-/// Users with one number that are looked at.
+/// Maximum number of users with one number that are compared. Each comparison decrypts all identifiers of a user, so
+/// the bound limits the cost of a number that many users share.
 const MAX_HOLDERS: i64 = 100;
 
-/// Does what was decided.
+/// Writes the insertion or update of an identifier that the domain has decided; `None` writes nothing.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the identifier to be updated does not exist.
 pub fn apply(
     tx: &Tx<'_>,
     tenant: i64,
@@ -51,7 +57,7 @@ pub fn apply(
     }
 }
 
-/// Writes a new one, sealed with its user's key.
+/// Inserts a new identifier, encrypted with the key of its user.
 pub(in crate::store) fn insert(
     tx: &Tx<'_>,
     tenant: i64,
@@ -73,7 +79,7 @@ pub(in crate::store) fn insert(
     )
 }
 
-/// Keeps what an identifier has become.
+/// Updates the content of an identifier.
 fn update(
     tx: &Tx<'_>,
     tenant: i64,
@@ -95,12 +101,20 @@ fn update(
     )
 }
 
-/// The identifiers of a user in the order of their creation.
+/// Returns the identifiers of a user in order of creation.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Identifier>, StoreError> {
     tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
 }
 
-/// One identifier of a user.
+/// Returns an identifier of a user, if it exists.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn by_id(
     tx: &Tx<'_>,
     tenant: i64,
@@ -111,8 +125,12 @@ pub fn by_id(
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
 }
 
-/// Other users of the tenant who have the same number, for each of these; of a user or, in a dry run, of somebody who is
-/// none.
+/// Returns for each identifier the other users of the tenant with the same number. The user is `None` in a dry run, for
+/// a person who is not a user.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn list_sharing_users<'a>(
     tx: &Tx<'_>,
     (tenant, user): (i64, Option<Uuid>),
@@ -122,6 +140,8 @@ pub fn list_sharing_users<'a>(
     contents.into_iter().map(|content| list_holders(tx, (tenant, user), content, key)).collect()
 }
 
+/// Returns the other users with the number of an identifier. The blind index finds candidates, and the decrypted
+/// identifiers confirm them.
 fn list_holders(
     tx: &Tx<'_>,
     (tenant, user): (i64, Option<Uuid>),
@@ -133,7 +153,7 @@ fn list_holders(
     holders.retain(|other| user != Some(*other));
     let mut same = Vec::new();
     for other in holders {
-        // A number of another country may be written alike.
+        // A number of another country may be written alike, so that both have the same entry in the index.
         let own = of_user(tx, tenant, other, &users::key(tx, tenant, &other, key)?)?;
         if own.iter().any(|one| one.content.is_same_number(content)) {
             same.push(other);
@@ -142,6 +162,7 @@ fn list_holders(
     Ok(same)
 }
 
+/// Decrypts an identifier from its row.
 fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {
     let id = row.id(0)?;
     let content = key.open_data(Aad::identifier(&id), row.bytes(3)?)?;

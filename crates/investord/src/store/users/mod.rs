@@ -24,6 +24,7 @@ use crate::domain::users::{Person, Registration, User, UserStatus, UserView};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,
     &BY_ID,
@@ -77,8 +78,12 @@ const KEY: Stmt =
 const PAGES: PageStatements =
     pages!("users", 6, "t.id, t.created_at, t.updated_at, t.status, t.data_key, t.person", "");
 
-/// Writes a new user with what comes with it: the CONCAT that the register has made, and the events. The user as the
-/// wire shows it, and its key.
+/// Inserts a new user with its search terms and the CONCAT that the register has derived, and publishes the events.
+/// Returns the view of the user for the response, and the key of the user.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row exists already.
 pub fn register(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -100,7 +105,7 @@ pub fn register(
     Ok((view, user_key))
 }
 
-/// Inserts a user under the next number of its tenant, sealed with a new key, which is returned.
+/// Inserts a user under the next number of its tenant, encrypted with a new key, and returns the key.
 fn insert(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -128,7 +133,11 @@ fn insert(
     Ok(user_key)
 }
 
-/// A user to be worked with, and the key of what is theirs.
+/// Returns a user and the key that encrypts the data of the user, if the tenant has a user of this id.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn load(
     tx: &Tx<'_>,
     tenant: i64,
@@ -138,7 +147,11 @@ pub fn load(
     tx.one(&WHOLE, &[Value::Int(tenant), Value::Id(id)], |row| read_user(row, key))
 }
 
-/// Keeps what a user has become.
+/// Updates the status and the personal data of a user.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn update(tx: &Tx<'_>, tenant: i64, user: &User, key: &UserKey, ids: &dyn Ids) -> Result<(), StoreError> {
     let User { id, status, updated_at, person, .. } = user;
     let sealed = key.seal(Aad::person(id), person.json.as_bytes(), ids);
@@ -155,8 +168,12 @@ pub fn update(tx: &Tx<'_>, tenant: i64, user: &User, key: &UserKey, ids: &dyn Id
     )
 }
 
-/// Hands over the users of a tenant whose numbers are from one to another; each by itself, so that one who cannot be
-/// read does not stand for all.
+/// Calls `see` for the users of a tenant whose numbers are in the inclusive range. Each user is a result of its own, so
+/// that corrupt data of one user does not end the iteration.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn each_numbered(
     tx: &Tx<'_>,
     tenant: i64,
@@ -170,6 +187,7 @@ pub fn each_numbered(
     })
 }
 
+/// Decrypts a user from its row.
 fn read_user(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
     let id = row.id(0)?;
     let user_key = key.open_user_key(&id, row.bytes(5)?)?;
@@ -181,7 +199,12 @@ fn read_user(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreErr
     Ok((User { id, created_at, updated_at, status, suspended, person }, user_key))
 }
 
-/// Keeps a new status and the instant of its change, and tells it; what has waited for an active user is opened.
+/// Updates the status of a user and the time of its change, and publishes the event. Activation also opens the accounts
+/// and account groups that have waited for it.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist, or stored data cannot be decrypted.
 pub fn set_status(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -201,12 +224,20 @@ pub fn set_status(
     }
 }
 
-/// Keeps whether a user is held back by somebody.
+/// Updates whether a user is suspended, by an operator or by a simulated delay.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn set_suspended(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<(), StoreError> {
     tx.execute_one(&SUSPEND, &[Value::Int(user.suspended.into()), Value::Int(tenant), Value::Id(user.id)])
 }
 
-/// The key of a user, if the tenant has one of this id.
+/// Returns the key of a user, if the tenant has a user of this id.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the key cannot be decrypted.
 pub fn find_key(
     tx: &Tx<'_>,
     tenant: i64,
@@ -217,12 +248,20 @@ pub fn find_key(
     wrapped.map(|wrapped| key.open_user_key(user, &wrapped)).transpose()
 }
 
-/// The key of a user that must exist.
+/// Returns the key of a user that must exist.
+///
+/// # Errors
+///
+/// Fails if the database fails, the user does not exist, or the key cannot be decrypted.
 pub fn key(tx: &Tx<'_>, tenant: i64, user: &Uuid, key: &TenantKey) -> Result<UserKey, StoreError> {
     find_key(tx, tenant, user, key)?.ok_or_else(|| StoreError::Corrupt(format!("user {user} is gone")))
 }
 
-/// A user as the wire shows it, if the tenant has one of this id.
+/// Returns the JSON view of a user, if the tenant has a user of this id.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn view(tx: &Tx<'_>, tenant: i64, id: Uuid, key: &TenantKey) -> Result<Option<String>, StoreError> {
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
         let mut text = String::new();
@@ -231,12 +270,17 @@ pub fn view(tx: &Tx<'_>, tenant: i64, id: Uuid, key: &TenantKey) -> Result<Optio
     })
 }
 
-/// A page of a tenant's users.
+/// Returns a page of the users of a tenant.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn list(tx: &Tx<'_>, tenant: i64, page: Page, key: &TenantKey) -> Result<ListPage, StoreError> {
     let total = count_users(tx, tenant)?;
     paging::list(tx, &PAGES, tenant, page, total, |row, out| write_view(row, key, out))
 }
 
+/// Appends the JSON view of a user to a page. The stored JSON of the person is copied as it is, without being parsed.
 fn write_view(row: &Row<'_>, key: &TenantKey, out: &mut String) -> Result<(), StoreError> {
     use std::fmt::Write;
     let id = row.id(0)?;

@@ -1,6 +1,7 @@
 //! The blind index: finds users by HMACs of their encrypted values.
 //!
-//! It shows equal values under a key of the tenant, and nothing else of them.
+//! An attacker who reads the table sees which entries of a tenant have equal values, and nothing else of the values:
+//! the HMAC key belongs to the tenant.
 
 use uuid::Uuid;
 
@@ -9,6 +10,7 @@ use crate::store::encryption::TenantKey;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &DROP, &KNOWN, &FIND];
 
 const INSERT: Stmt = Stmt {
@@ -28,7 +30,11 @@ const FIND: Stmt = Stmt {
     text: "SELECT user_id FROM search_index WHERE tenant = $1 AND mac = $2 ORDER BY user_id LIMIT $3",
 };
 
-/// Lets a user be found by what they have not been found by so far.
+/// Adds search terms of a user that are not in the index yet, as for a new user.
+///
+/// # Errors
+///
+/// Fails if the database fails, or a term is in the index already.
 pub fn add(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -41,7 +47,11 @@ pub fn add(
     })
 }
 
-/// Lets a user be found by what is said of them now, and no longer by what was said before.
+/// Replaces the search terms of a user: deletes those that no longer apply, and adds the new ones.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn replace(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -49,10 +59,12 @@ pub fn replace(
     key: &TenantKey,
 ) -> Result<(), StoreError> {
     delete_terms(tx, (tenant, user), before.difference(now), key)?;
-    // Not only added: what an interrupted upgrade has left must not stand in the way for ever.
+    // `add` would fail on terms that an interrupted upgrade has left in the index, and so block every later change.
     add_missing(tx, (tenant, user), now.difference(before).cloned().collect(), key)
 }
 
+/// Deletes search terms of a user. Terms that the index does not contain are ignored: a backfill may not have reached
+/// the user yet.
 fn delete_terms<'a>(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -65,7 +77,11 @@ fn delete_terms<'a>(
     })
 }
 
-/// Lets a user be found by what they may be found by already.
+/// Adds those search terms of a user that the index does not contain yet.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn add_missing(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -82,7 +98,11 @@ pub fn add_missing(
     Ok(())
 }
 
-/// The users that are found by a term, at most so many.
+/// Returns at most `most` users with this search term, in the order of their ids.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn find(
     tx: &Tx<'_>,
     tenant: i64,

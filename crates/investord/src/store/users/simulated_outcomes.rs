@@ -8,6 +8,7 @@ use crate::store::encryption::{Aad, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&PUT, &OF_KIND, &DROP];
 
 const PUT: Stmt = Stmt {
@@ -24,16 +25,20 @@ const DROP: Stmt = Stmt {
     text: "DELETE FROM simulated_outcomes WHERE tenant = $1 AND user_id = $2 AND kind = $3",
 };
 
-/// What is wanted of the next step of a kind.
+/// The outcome that a tester has ordered for the next job of a kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedOutcome {
-    /// Of a data change or check: why it fails; none if it is good.
+    /// Reason for which a data change or check fails; `None` if it succeeds.
     pub refusal: Option<String>,
-    /// Of an activation: how long it takes.
+    /// Delay of an activation, in seconds.
     pub seconds: u32,
 }
 
-/// Wants something of the next step of a kind, whatever was wanted before.
+/// Orders the outcome of the next job of a kind. It replaces an earlier order.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn save(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -47,7 +52,11 @@ pub fn save(
     tx.execute_one(&PUT, &values)
 }
 
-/// What is wanted of the next step of a kind; once.
+/// Returns the outcome that is ordered for the next job of a kind, and deletes it: an order applies to one job.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn take(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),

@@ -9,6 +9,7 @@ use crate::store::encryption::{Aad, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&SET, &OF_USER];
 
 const SET: Stmt = Stmt {
@@ -21,7 +22,11 @@ const OF_USER: Stmt = Stmt {
     text: "SELECT created_at, updated_at, sealed FROM tax_residencies WHERE tenant = $1 AND user_id = $2",
 };
 
-/// Puts these in the place of those that there are; the record as it is then.
+/// Replaces the tax residencies of a user and returns the new record, which keeps the time of creation of the old one.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn set(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -38,6 +43,11 @@ pub fn set(
     Ok(TaxResidencies { created_at, updated_at: now, all })
 }
 
+/// Returns the tax residencies of a user, if they have been set.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn of_user(
     tx: &Tx<'_>,
     tenant: i64,
