@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use crate::domain::json::schema::{FieldError, Schemas};
+use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::schema::FieldError;
 use crate::store::StoreError;
 
 /// A refusal or a failure, from which the response is made.

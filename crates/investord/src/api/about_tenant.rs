@@ -10,8 +10,12 @@ use crate::store::log::idempotency::{IdempotencyKey, Nonce, Replay};
 use crate::store::tenants::Sequence;
 use crate::store::{Prefetch, StoreError, Tx};
 
-/// Does one unit under the lock of the tenant. What `work` refuses, it refuses by a value, before it has written
-/// anything: so the nonce stays used.
+/// Runs one unit of work under the lock of the tenant. A refusal by `work` is the inner `Err`, returned before the
+/// first change: the transaction then commits, and the nonce stays used.
+///
+/// # Errors
+///
+/// Fails with the refusal of `work`, if the message is a replay, or if the database fails.
 pub async fn write<T: Operation + 'static>(
     app: &App,
     name: &'static str,
@@ -36,7 +40,12 @@ pub async fn write<T: Operation + 'static>(
     app.store.write_prefetched(name, number, first, unit).await?
 }
 
-/// The answer to a request that has been seen before; none if it is to be done.
+/// Returns the response to a request that was received before; `None` if the request is new and has to run. The nonce
+/// is recorded in either case.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn find_replay(
     tx: &Tx<'_>,
     idempotency_key: Option<&IdempotencyKey>,

@@ -15,8 +15,13 @@ use crate::store::log::idempotency;
 use crate::store::tenants::Sequence;
 use crate::store::{Prefetch, StoreError, Tx, users};
 
-/// Does one unit about a user, under the lock of their tenant. What `work` refuses, it refuses by a value, before it has
-/// written anything: so the nonce stays used.
+/// Runs one unit of work about a user under the lock of the tenant. A refusal by `work` is the inner `Err`, returned
+/// before the first change: the transaction then commits, and the nonce stays used.
+///
+/// # Errors
+///
+/// Fails with the refusal of `work`, if the message is a replay, if the tenant has no user of this id, or if the
+/// database fails.
 pub async fn write<T: Operation + 'static>(
     app: &App,
     name: &'static str,
@@ -29,7 +34,13 @@ pub async fn write<T: Operation + 'static>(
     write_found(app, name, req, ("user", move |_: &Tx<'_>, _| Ok(Some(id))), work).await
 }
 
-/// The same, where the user has first to be found by what is theirs.
+/// Runs one unit of work about a user who is found through another record, such as an account. The name of the record
+/// in `noun` is for the response if `find` returns none.
+///
+/// # Errors
+///
+/// Fails with the refusal of `work`, if the message is a replay, if the record or its user does not exist, or if the
+/// database fails.
 pub async fn write_found<T: Operation + 'static>(
     app: &App,
     name: &'static str,
@@ -72,12 +83,16 @@ pub async fn write_found<T: Operation + 'static>(
     app.store.write_prefetched(name, number, first, unit).await?
 }
 
-/// Refuses one more of what there may be so many.
+/// Returns the refusal of a request beyond a limit on the number of records.
 pub fn too_many(what: &'static str) -> Problem {
     Problem::TooManyRequests { retry_after_seconds: 60, what }
 }
 
-/// Refuses to change what is known of a user who has left.
+/// Refuses a change to the data of a user who has been offboarded.
+///
+/// # Errors
+///
+/// Fails if the user has been offboarded.
 pub fn has_not_left(user: &User) -> Result<(), Problem> {
     match user.status {
         UserStatus::Active | UserStatus::Inactive | UserStatus::Offboarding => Ok(()),
@@ -87,7 +102,11 @@ pub fn has_not_left(user: &User) -> Result<(), Problem> {
     }
 }
 
-/// Refuses to begin anything new with a user who is leaving.
+/// Refuses a new matter of a user whose offboarding has begun.
+///
+/// # Errors
+///
+/// Fails if the user is being offboarded or has been.
 pub fn is_not_leaving(user: &User) -> Result<(), Problem> {
     match user.status {
         UserStatus::Active | UserStatus::Inactive => Ok(()),

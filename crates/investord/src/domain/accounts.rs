@@ -16,9 +16,8 @@ use super::users;
 use super::users::User;
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::today;
-use crate::domain::json::schema::{
-    Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field, parse, read,
-};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field};
+use crate::domain::json::validation::{parse, read};
 
 static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$", "7 to 12 digits");
 

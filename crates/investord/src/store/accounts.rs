@@ -13,6 +13,7 @@ use crate::domain::delivery::event::EventType;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
+/// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] = &[
     &GROUPS.insert,
     &GROUPS.update,
@@ -34,11 +35,11 @@ pub const STATEMENTS: &[&Stmt] = &[
     &ACCOUNTS.pages.updated_backwards,
 ];
 
-/// The statements of a table.
+/// The prepared statements on one of the two tables.
 pub struct AccountStatements {
     insert: Stmt,
     update: Stmt,
-    /// The last number of a tenant: numbers are dense, so it is the count, too.
+    /// Reads the last number of a tenant. Numbers are dense, so it is also the number of rows.
     last: Stmt,
     by_id: Stmt,
     of_user: Stmt,
@@ -93,10 +94,12 @@ macro_rules! table {
 const GROUPS: AccountStatements = table!("account_groups");
 const ACCOUNTS: AccountStatements = table!("accounts");
 
-/// Where something of this kind is kept.
+/// A kind of account resource and its table.
 pub trait StoredAccountResource: accounts::AccountDetails {
+    /// The statements on the table of this kind.
     const TABLE: &'static AccountStatements;
 
+    /// Returns the associated data that binds the ciphertext to its record.
     fn aad(id: &Uuid) -> Aad<'_>;
 }
 
@@ -116,7 +119,11 @@ impl StoredAccountResource for SingleAccountDetails {
     }
 }
 
-/// Writes a new one under the next number of its tenant, and tells.
+/// Inserts a new account resource under the next number of its tenant, and publishes its events.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row exists already.
 pub fn insert_and_publish<T: StoredAccountResource>(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -145,11 +152,16 @@ pub fn insert_and_publish<T: StoredAccountResource>(
     events.iter().try_for_each(|event| events::publish(tx, sequence, *event, (*user_id, key), &view, ids))
 }
 
+/// Returns the number of rows of a tenant.
 fn count(tx: &Tx<'_>, table: &AccountStatements, tenant: i64) -> Result<i64, StoreError> {
     Ok(tx.one(&table.last, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
 }
 
-/// Keeps what one has become, and tells.
+/// Updates an account resource and publishes the event of the change.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn update<T: StoredAccountResource>(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -171,7 +183,8 @@ pub fn update<T: StoredAccountResource>(
     events::publish(tx, sequence, event, (*user_id, key), &T::view(resource).to_string(), ids)
 }
 
-/// Opens whatever of a user has waited for them to become active: groups before the accounts in them.
+/// Opens the account resources of a user that have waited for the activation of the user: groups before the accounts in
+/// them.
 pub(super) fn activate(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -196,7 +209,11 @@ fn activate_each<T: StoredAccountResource>(
     })
 }
 
-/// One of a tenant.
+/// Returns an account resource of a tenant, if it exists.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn by_id<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
@@ -206,7 +223,11 @@ pub fn by_id<T: StoredAccountResource>(
     tx.one(&T::TABLE.by_id, &[Value::Int(tenant), Value::Id(id)], |row| open_by(row, key))
 }
 
-/// All of a user, the oldest first.
+/// Returns all account resources of a user in order of creation.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn of_user<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
@@ -216,7 +237,11 @@ pub fn of_user<T: StoredAccountResource>(
     tx.all(&T::TABLE.of_user, &[Value::Int(tenant), Value::Id(user)], |row| open(row, key))
 }
 
-/// What of a user is not closed.
+/// Returns the account resources of a user that are not closed.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn open_of<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
@@ -228,7 +253,11 @@ pub fn open_of<T: StoredAccountResource>(
     Ok(all)
 }
 
-/// A page of all of a tenant.
+/// Returns a page of the account resources of a tenant.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn list<T: StoredAccountResource>(
     tx: &Tx<'_>,
     tenant: i64,
@@ -242,6 +271,7 @@ pub fn list<T: StoredAccountResource>(
     })
 }
 
+/// Decrypts an account resource from a row that includes the data key of its user.
 fn open_by<T: StoredAccountResource>(
     row: &Row<'_>,
     key: &TenantKey,
@@ -249,6 +279,7 @@ fn open_by<T: StoredAccountResource>(
     open(row, &key.open_user_key(&row.id(1)?, row.bytes(6)?)?)
 }
 
+/// Decrypts an account resource with the key of its user.
 fn open<T: StoredAccountResource>(row: &Row<'_>, key: &UserKey) -> Result<AccountResource<T>, StoreError> {
     let id = row.id(0)?;
     Ok(AccountResource {

@@ -15,7 +15,7 @@ use crate::api::openapi::operation_doc::{ACCOUNT_GROUPS, OperationDoc, PayloadDo
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::accounts::{AccountDetails, AccountResource, CREATE_GROUP, GROUP, GroupDetails, NewGroup};
-use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::users::User;
 use crate::domain::users::search::{SearchField, SearchTerms};
 use crate::problem::Problem;

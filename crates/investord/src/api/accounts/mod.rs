@@ -20,7 +20,7 @@ use crate::domain::accounts::{
     ACCOUNT, Account, AccountDetails, AccountResource, AccountStatus, CREATE_ACCOUNT, GroupDetails,
     NewAccount, SingleAccountDetails, UPDATE_ACCOUNT, parse_update,
 };
-use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::users::User;
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;

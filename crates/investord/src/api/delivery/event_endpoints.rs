@@ -24,7 +24,9 @@ use crate::api::openapi::operation_doc::{NOTHING, OperationDoc, PayloadDoc, WEBH
 use crate::app::App;
 use crate::domain::delivery::webhook::{AddressPolicy, HTTP_URL};
 use crate::domain::json::Json;
-use crate::domain::json::schema::{FieldRule, Schemas, parse};
+use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::schema::FieldRule;
+use crate::domain::json::validation::parse;
 use crate::outbound;
 use crate::outbound::DELIVERED;
 use crate::problem::Problem;

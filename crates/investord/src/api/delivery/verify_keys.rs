@@ -11,7 +11,7 @@ use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, WEBHOOKS};
 use crate::app::App;
-use crate::domain::json::schema::Schemas;
+use crate::domain::json::json_schema::Schemas;
 use crate::problem::Problem;
 use crate::store::delivery::signing_keys;
 use crate::store::tenants::Sequence;

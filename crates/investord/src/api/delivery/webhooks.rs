@@ -20,7 +20,7 @@ use crate::api::openapi::operation_doc::{
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
 use crate::domain::delivery::webhook::{CREATE, NewWebhook, Packer, UPDATE, WEBHOOK, WebhookUpdate, render};
-use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::outbound;
 use crate::outbound::ReceiverResponse;
 use crate::problem::Problem;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::query;
 use super::query::{QueryParameter, QueryValues};
-use crate::domain::json::schema::{FieldError, FieldRule, Pattern, Schemas};
+use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::schema::{FieldError, FieldRule, Pattern};
 use crate::problem::Problem;
 use crate::store::paging::{ListPage, Page, SortKey};
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::json::schema::{FieldError, FieldRule, SchemaSide, Schemas, quote_list};
+use crate::domain::json::json_schema::{SchemaSide, Schemas};
+use crate::domain::json::schema::{FieldError, FieldRule, quote_list};
 use crate::domain::tenants::OperatingModel;
 use crate::problem::Problem;
 

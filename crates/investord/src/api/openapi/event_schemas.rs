@@ -8,7 +8,7 @@ use crate::api::delivery::webhooks::TEST_EVENT;
 use crate::api::users::checks;
 use crate::api::{accounts, users};
 use crate::domain::delivery::event::EventType;
-use crate::domain::json::schema::Schemas;
+use crate::domain::json::json_schema::Schemas;
 
 /// Event types with objects of the same schema.
 struct EventSchema {

@@ -18,7 +18,8 @@ use self::operation_doc::{
 use crate::api::front::compat::IDEMPOTENCY_KEY;
 use crate::api::front::endpoint::{Endpoint, RequiredAccess};
 use crate::api::front::reply::IDEMPOTENT_REPLAYED;
-use crate::domain::json::schema::{FieldError, Schemas};
+use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::schema::FieldError;
 use crate::problem::{self, KINDS, NOT_PROVEN, Problem};
 
 /// Sections of the document with their descriptions.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::json::schema::{ObjectSchema, SchemaSide, Schemas, add_keywords};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, add_keywords};
+use crate::domain::json::schema::ObjectSchema;
 use crate::domain::tenants::OperatingModel;
 
 /// The part of an operation's documentation that the code does not imply.

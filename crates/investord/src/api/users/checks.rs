@@ -17,7 +17,8 @@ use crate::api::front::query::QueryParameter;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{CHECKS, OperationDoc, PayloadDoc, path_id, request, request_with};
 use crate::app::App;
-use crate::domain::json::schema::{Field, FieldRule, SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::schema::{Field, FieldRule};
 use crate::domain::users::User;
 use crate::domain::users::check::{
     COMPLIANCE, Check, CheckContent, CheckKind, CheckStatus, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, POR,

@@ -15,7 +15,7 @@ use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, USERS, path_id, request_with};
 use crate::app::App;
-use crate::domain::json::schema::Schemas;
+use crate::domain::json::json_schema::Schemas;
 use crate::domain::tenants::OperatingModel;
 use crate::domain::users::User;
 use crate::domain::users::data_change;

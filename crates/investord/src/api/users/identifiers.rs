@@ -20,7 +20,7 @@ use crate::domain::identification::identifier;
 use crate::domain::identification::identifier::{
     CREATE, Identifier, IdentifierChange, NewIdentifier, RESPONSE, UPDATE,
 };
-use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::tenants::TenantSettings;
 use crate::domain::users::User;
 use crate::domain::users::search;

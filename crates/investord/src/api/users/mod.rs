@@ -21,7 +21,8 @@ use crate::api::openapi::operation_doc::{
     ACCEPTED, OPERATING_MODEL, OperationDoc, PayloadDoc, USERS, path_id,
 };
 use crate::app::App;
-use crate::domain::json::schema::{Field, FieldRule, Presence, SchemaSide, Schemas, field, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::schema::{Field, FieldRule, Presence, field};
 use crate::domain::tenants::{OffboardingWaitsFor, OperatingModel};
 use crate::domain::users::{CREATE, Person, User, UserStatus};
 use crate::problem::Problem;

@@ -14,7 +14,7 @@ use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, REPORTING, pa
 use crate::app::App;
 use crate::domain::identification::identifier::today;
 use crate::domain::identification::reporting::{DRY_RUN, DryRun, Report};
-use crate::domain::json::schema::Schemas;
+use crate::domain::json::json_schema::Schemas;
 use crate::problem::Problem;
 use crate::store::users::identifiers;
 use crate::store::{Tx, users};

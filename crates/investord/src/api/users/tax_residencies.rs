@@ -12,7 +12,7 @@ use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TAXES, path_id, request};
 use crate::app::App;
-use crate::domain::json::schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::users::User;
 use crate::domain::users::tax_residency::{RECORD, SET, TaxResidencies};
 use crate::problem::Problem;

@@ -13,7 +13,7 @@ use crate::domain::json::schema::FieldError;
 use super::columns::Columns;
 use super::dates::Dates;
 use super::headers::fold;
-use super::table::{Record, is_format, is_ignorable};
+use super::record::{Record, is_format, is_ignorable};
 use super::{person, without_country};
 
 /// The columns of a file and the formats of their cells.

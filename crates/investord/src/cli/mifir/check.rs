@@ -24,9 +24,10 @@ use super::dates::{DateFormat, DateSurvey};
 use super::headers::fold;
 use super::interrupt::Interrupt;
 use super::output::{Dialect, Output, OutputFormat, RecordResult};
+use super::record::{Record, TableForm};
 use super::repeats::{RecordNumbers, Repeats};
 use super::summary::Summary;
-use super::table::{Record, Table, TableForm};
+use super::table::Table;
 use super::{CheckOutcome, NOTE, Rules, needs_review, person};
 
 #[derive(Args)]

@@ -6,7 +6,7 @@ use anyhow::bail;
 use csv::StringRecord;
 
 use super::headers::{ColumnField, fold, is_full_name, is_name};
-use super::table::is_ignorable;
+use super::record::is_ignorable;
 
 /// A column whose field is given on the command line, as in `Nachname=last_name` or `PESEL=identifiers:PL:PESEL`.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::quotes::{CheckedReader, QuoteParser};
-use super::table::{Record, RecordSource, TableForm, is_blank, read_start};
+use super::record::{Record, RecordSource, TableForm, is_blank, read_start};
 
 /// Delimiters that are detected, the most usual first.
 const DELIMITERS: &[u8] = b",;\t|";

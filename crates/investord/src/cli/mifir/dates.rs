@@ -7,7 +7,7 @@ use anyhow::bail;
 use jiff::civil::{Date, date};
 use regex::Regex;
 
-use super::table::is_format;
+use super::record::is_format;
 
 /// A date format from the command line, as in `DD.MM.YYYY` or `%d.%m.%Y`.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ mod headers;
 mod interrupt;
 mod output;
 mod quotes;
+mod record;
 mod repeats;
 mod summary;
 mod table;

@@ -14,7 +14,7 @@ use crate::domain::identification::identifier::Finding;
 use crate::domain::identification::reporting::Report;
 use crate::domain::json::schema::FieldError;
 
-use super::table::is_format;
+use super::record::is_format;
 use super::{format_identifier, join, verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

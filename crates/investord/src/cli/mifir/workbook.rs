@@ -7,7 +7,7 @@ use calamine::{Cell, Data, DataRef, ExcelDateTime, Reader, Xls, XlsError, Xlsx, 
 use csv::StringRecord;
 use zip::ZipArchive;
 
-use super::table::{RecordSource, TableForm, is_blank};
+use super::record::{RecordSource, TableForm, is_blank};
 
 /// Maximum unpacked size of a workbook, in bytes (1 GiB). A file that compresses better than any list of people is an
 /// attack on memory.

@@ -11,9 +11,8 @@ use uuid::Uuid;
 
 use super::event::EventType;
 use crate::domain::identification::identifier::today;
-use crate::domain::json::schema::{
-    Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field, parse, read,
-};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field};
+use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::TenantSettings;
 
 /// All categories in the described versions of the API. A filter may also name those of which the register has no

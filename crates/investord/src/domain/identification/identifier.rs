@@ -19,7 +19,8 @@ pub use super::finding::{Finding, HARD, SOFT};
 use super::identifier_standard;
 use super::identifier_standard::{CONCAT, IdentifierStandard};
 use super::reportable_person::ReportablePerson;
-use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
+use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{IdentifierChecks, TenantSettings};
 use crate::domain::users::User;
 

@@ -3,9 +3,9 @@
 //! `serde_json::Value` keeps the last of two members of the same name. A request in which two systems may read two
 //! different people has to be refused instead (RFC 8259 section 4 leaves it open).
 
-pub(in crate::domain) mod json_schema;
+pub mod json_schema;
 pub mod schema;
-mod validation;
+pub mod validation;
 
 use std::cell::Cell;
 use std::fmt;

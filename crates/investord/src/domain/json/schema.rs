@@ -8,9 +8,6 @@ use std::sync::OnceLock;
 use jiff::civil::Date;
 use regex::Regex;
 
-pub use super::json_schema::{SchemaSide, Schemas, add_keywords, open_object};
-pub use super::validation::{birth_date, parse, read};
-
 /// The rule for a single value.
 pub enum FieldRule {
     /// A text whose length is counted in Unicode scalar values, without control characters (decision U6). For the

@@ -17,7 +17,8 @@ use super::review::{Review, Verdict};
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::today;
 use crate::domain::json::Json;
-use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
+use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{ProofValidity, TenantSettings};
 
 const CONFIRMED_AT: Field =

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::domain::identification::identifier::today;
 use crate::domain::json::Json;
-use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
+use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{OperatingModel, TenantSettings};
 
 /// The member for the date of a proof, which checks have as well.

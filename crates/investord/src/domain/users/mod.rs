@@ -25,9 +25,8 @@ use super::tenants::{Requirement, TenantSettings};
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::{IdentifierContent, today};
 use crate::domain::identification::reportable_person::ReportablePerson;
-use crate::domain::json::schema::{
-    Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field, parse, read,
-};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field};
+use crate::domain::json::validation::{parse, read};
 use activation::Obstacle;
 use check::Check;
 

@@ -14,7 +14,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::spelling::{key, words};
 use super::{EARLIEST_BIRTH, Person};
 use crate::domain::identification::identifier::{Identifier, IdentifierContent};
-use crate::domain::json::schema::birth_date;
+use crate::domain::json::validation::birth_date;
 
 /// A field by which users can be searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

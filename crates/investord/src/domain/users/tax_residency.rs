@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::identification::identifier::today;
-use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field, parse, read};
+use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
+use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::TenantSettings;
 
 static RESIDENCY: ObjectSchema = ObjectSchema {

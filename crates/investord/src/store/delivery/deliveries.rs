@@ -1,7 +1,8 @@
 //! The delivery schedule: which webhook is due, and the lease of the process that delivers.
 //!
-//! Whoever delivers works in rounds: look ([`batch`]: a read), take ([`claim`]: one unit), send, and [`settle`] what came
-//! of it while taking the next portion (one unit). Nothing is locked in between but by a lease, which ends by itself.
+//! A process delivers in rounds: it reads a batch ([`next_batch`]), claims it in one transaction ([`claim`]), sends it,
+//! and records the results while it claims the next batch in one transaction ([`record_results`]). Between the
+//! transactions there is no lock but the lease, which expires.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -19,6 +20,7 @@ use crate::store::engine::sql::{Stmt, Tx, Value};
 use crate::store::log::events;
 use crate::store::tenants;
 
+/// Prepared statements of the delivery schedule.
 pub const STATEMENTS: &[&Stmt] = &[&PLAN, &CLAIM, &SETTLE, &RELEASE, &RELEASE_ALL];
 
 const PLAN: Stmt = Stmt {
@@ -32,7 +34,7 @@ const PLAN: Stmt = Stmt {
            LEFT JOIN events AS o ON o.tenant = w.tenant AND o.number = coalesce(p.first, s.next)
            ORDER BY w.id",
 };
-// An instant beyond the longest lease is from before the clock went back.
+// A lease that ends later than the longest lease allows is void: it was written before the clock was set back.
 const CLAIM: Stmt = Stmt {
     name: "webhooks.claim",
     text: "UPDATE webhooks SET version = version + 1, packages = packages + $1, lease = $2, lease_until = $3
@@ -56,46 +58,50 @@ const RELEASE_ALL: Stmt = Stmt {
     text: "UPDATE webhooks SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL",
 };
 
-/// How long somebody may deliver before they have to say so again. What a process that is killed has held is waited for
-/// as long.
+/// Time after which a process has to renew its lease. The webhooks of a killed process wait as long.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(15);
-/// What the clocks of processes may differ by.
+/// Maximum difference between the clocks of two processes.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
-/// Packages that are taken at once, and bytes of them: what a killed process can have sent without settling it.
+/// Packages at which a batch is full. A killed process can have sent a batch without recording the results, so that the
+/// receiver gets it twice: the bounds limit the number of duplicates.
 const MAX_PACKAGES: i64 = 32;
+/// Bytes of package bodies at which a batch is full.
 const MAX_BYTES: i64 = 256 * 1024;
-/// Events that are read at once.
+/// Events per query. The bounds of a batch are checked between queries.
 const EVENTS_AT_ONCE: i64 = 64;
-/// Events that are looked at in one go.
+/// Maximum number of events scanned for one batch, so that a read ends even if the filter rejects all of them.
 const MAX_EVENTS: i64 = 4096;
-/// How far a webhook is is noted when the first event that nobody wants is as old, or so many others have followed it.
+/// Age of the first rejected event at which the progress of a webhook is written, if no package is. Until then a
+/// repeated scan is cheaper than a write.
 const NOTED: SignedDuration = SignedDuration::from_secs(10);
+/// Number of scanned events at which the progress is written, whatever their age.
 const UNWANTED: i64 = 1000;
 
-/// A webhook and what it may have to send.
+/// A webhook in the delivery schedule.
 #[derive(Clone, Debug)]
 pub struct DeliveryCandidate {
     pub id: Uuid,
     pub tenant: i64,
+    /// Version of the row, by which a claim detects changes since the read.
     pub version: i64,
-    /// Open packages.
+    /// Number of open packages.
     pub open: i64,
+    /// Earliest time of the next attempt after a failure.
     pub next_attempt: Option<Timestamp>,
     pub lease_until: Option<Timestamp>,
     /// Number of the tenant's last event.
     pub events: i64,
-    /// The first range that is still to be told, from and to.
+    /// First and last number of the first range that has not been scanned to its end.
     pub range: Option<(i64, i64)>,
-    /// The first event that has not been delivered, and when it was written; one that is not wanted counts until it is
-    /// looked at.
+    /// Number and time of the first event that is not delivered. A rejected event counts until it is scanned.
     pub oldest: Option<(i64, Timestamp)>,
-    /// Enabled, not held back by anybody, and not collected.
+    /// Whether the dispatcher sends to it: enabled, not paused, and not collected through an event endpoint.
     pub is_sent_to: bool,
 }
 
 impl DeliveryCandidate {
-    /// When it can be taken at the earliest; none if at once. What lies beyond the longest wait is from before the clock
-    /// went back.
+    /// Returns the earliest time of a claim; `None` if that is now. A time beyond the longest wait is ignored: it was
+    /// written before the clock was set back.
     pub fn not_before(&self, now: Timestamp) -> Option<Timestamp> {
         let in_force = |until: Option<Timestamp>, longest: SignedDuration| {
             until.filter(|at| *at > now && *at <= now + longest + SKEW)
@@ -104,18 +110,22 @@ impl DeliveryCandidate {
         wait.max(in_force(self.lease_until, LEASE))
     }
 
-    /// Events since the first one that has not been delivered.
+    /// Returns the number of events since the first one that is not delivered.
     pub fn backlog(&self) -> i64 {
         self.oldest.map_or(0, |(number, _)| self.events + 1 - number)
     }
 
-    /// Events that have not been looked at.
+    /// Returns the number of events that have not been scanned.
     pub fn behind(&self) -> i64 {
         self.range.map_or(0, |(next, last)| (last + 1 - next).max(0))
     }
 }
 
-/// All webhooks, in the order of their ids.
+/// Returns the delivery schedule: all webhooks in the order of their ids.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn schedule(tx: &Tx<'_>) -> Result<Vec<DeliveryCandidate>, StoreError> {
     tx.all(&PLAN, &[], |row| {
         let events = row.int(6)?;
@@ -141,51 +151,55 @@ pub struct PackageWithBody {
     pub body: Plaintext,
 }
 
-/// What can be sent next to a webhook.
+/// The packages that can be sent next to a webhook.
 pub struct DeliveryBatch {
     pub webhook: Webhook,
     pub packages: Vec<PackageWithBody>,
-    /// How many of them are new.
+    /// Number of new packages, which are the last ones and not stored before the claim.
     new: usize,
-    /// The range that the new ones are from, and how far it has been looked at.
+    /// The range of the new packages, and the number of the next event to scan.
     moved: Option<(EventRange, i64)>,
-    /// Whether what was looked at for nothing was written some time ago.
+    /// Whether the scan has found no package, and its first event is so old that the progress is worth a write.
     is_old: bool,
-    /// What is not sent yet.
+    /// The events that are not in a package yet.
     pub remainder: Remainder,
 }
 
-/// What a webhook waits for that has nothing to send.
+/// The condition under which a webhook without a package to send has one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Remainder {
-    /// When the package that waits for more has waited long enough.
+    /// Time at which the incomplete package has waited for its delay.
     pub due: Option<Timestamp>,
-    /// Number of the event with which it may be full.
+    /// Estimated number of the event with which the package is full.
     pub full_at: i64,
 }
 
 impl DeliveryBatch {
-    /// Whether there is anything to write: a package, the end of a range, or how many events, or for how long one, have
-    /// been looked at for nothing.
+    /// Returns whether there is anything to write: a package, the end of a range, or progress over many or old events
+    /// that the filter rejects.
     pub fn is_worth_claiming(&self) -> bool {
         let far =
             |(range, next): &(EventRange, i64)| *next - range.next >= UNWANTED || range.ends_before(*next);
         !self.packages.is_empty() || self.is_old || self.moved.as_ref().is_some_and(far)
     }
 
-    /// Events that were looked at for it.
+    /// Returns the number of events that were scanned for the batch.
     pub fn scanned_events(&self) -> i64 {
         self.moved.as_ref().map_or(0, |(range, next)| next - range.next)
     }
 
-    /// Number of the last package in it.
+    /// Returns the number of the last package in the batch.
     pub fn last(&self) -> Option<i64> {
         self.packages.last().map(|package| package.row.number)
     }
 }
 
-/// Looks what can be sent to a webhook, behind the package `after` if somebody has one in hand. A read, which changes
-/// nothing.
+/// Reads the next batch of a webhook, and changes nothing. The batch begins behind the package `after`, if the caller
+/// has the packages up to it in flight.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
 pub fn next_batch(
     tx: &Tx<'_>,
     (tenant, id): (i64, Uuid),
@@ -205,19 +219,19 @@ pub fn next_batch(
         bytes += row.bytes;
         match row.body(tx, (tenant, id), key) {
             Ok(body) => batch.packages.push(PackageWithBody { row, body }),
-            // Those before it are sent; then it is the first, which can be skipped.
+            // The packages before a corrupt one are sent. Then it is the first one, which an operator can skip.
             Err(_) if !batch.packages.is_empty() => break,
             Err(error) => return Err(error),
         }
     }
-    // What is open goes first.
+    // Open packages go before new events: a receiver gets the events in order.
     if batch.packages.is_empty() {
         pack_events(tx, &mut batch, key, now)?;
     }
     Ok(Some(batch))
 }
 
-/// Puts events together that nobody has looked at.
+/// Packs events that have not been scanned into new packages.
 fn pack_events(
     tx: &Tx<'_>,
     batch: &mut DeliveryBatch,
@@ -242,13 +256,14 @@ fn pack_events(
         next = to + 1;
     }
     let (looked_at_all, closed) = (next > end, range.ends_before(next));
-    // What a closed range has, and what so many follow that nobody wants, gets no company: it waits for none.
+    // A package waits for no further events if the range is closed, or if the filter rejects so many that the scan has
+    // reached its limit.
     let alone = closed || (!looked_at_all && packer.full().0 == 0);
     let (full, open) = packer.finish(|since| alone || (looked_at_all && has_waited_for(since, delay, now)));
     if let Some(open) = open {
         let bytes = i64::try_from(open.body.len()).unwrap_or(i64::MAX);
         let missing = open.events.saturating_mul(most - bytes).max(0) / bytes.max(1);
-        // Whatever the clock has done since.
+        // The second bound covers a clock that was set back since the first event.
         let due = (open.since + delay).min(now + delay + delay);
         batch.remainder = Remainder { due: Some(due), full_at: end + 1 + missing };
         next = open.first;
@@ -271,12 +286,17 @@ fn pack_events(
     Ok(())
 }
 
-/// Takes a portion for delivery, if nothing has changed since it was looked at and nobody else delivers.
+/// Claims a batch under the lease, unless the webhook has changed since the read or another process has the lease.
+/// Returns whether the claim succeeded.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn claim(tx: &Tx<'_>, batch: &DeliveryBatch, lease: Uuid, now: Timestamp) -> Result<bool, StoreError> {
     claim_at(tx, batch, batch.webhook.version, lease, now)
 }
 
-/// The same at a later version of the webhook.
+/// Claims a batch at a later version of the webhook.
 fn claim_at(
     tx: &Tx<'_>,
     batch: &DeliveryBatch,
@@ -301,7 +321,7 @@ fn claim_at(
     Ok(true)
 }
 
-/// Writes the new packages of a portion, and how far its range has been looked at.
+/// Inserts the new packages of a batch, and writes the progress in their range.
 fn save_new_packages(tx: &Tx<'_>, batch: &DeliveryBatch) -> Result<(), StoreError> {
     let DeliveryBatch { webhook, packages, new, moved, .. } = batch;
     let Some((range, next)) = moved else { return Ok(()) };
@@ -311,19 +331,23 @@ fn save_new_packages(tx: &Tx<'_>, batch: &DeliveryBatch) -> Result<(), StoreErro
     advance_range(tx, webhook.id, range, *next)
 }
 
-/// What is left to whoever has settled.
+/// The state of the lease after the results were recorded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeaseOutcome {
-    /// The next portion is theirs, until the lease ends.
+    /// The process has the lease and the next batch.
     Continued,
-    /// Nothing: the webhook is free.
+    /// The webhook is free.
     Released,
-    /// Nothing, and what came of the attempts was not kept: the lease had ended, or somebody has stepped in.
+    /// The process has no lease, and the results were not recorded: the lease had ended, or an operator has intervened.
     Lost,
 }
 
-/// Keeps what came of attempts, and takes the next portion if nothing has changed since it was looked at; without a next
-/// one whoever delivers is done. After a failure it is time to wait.
+/// Records the results of attempts, and claims the next batch unless the webhook has changed since the read. Without a
+/// next batch the lease is released. After a failure the retry schedule sets the time of the next attempt.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn record_results(
     tx: &Tx<'_>,
     (webhook, lease): (&Webhook, Uuid),
@@ -334,7 +358,7 @@ pub fn record_results(
 ) -> Result<LeaseOutcome, StoreError> {
     let delivered = attempts.iter().filter(|attempt| attempt.delivered).count();
     let failed = attempts.iter().any(|attempt| !attempt.delivered);
-    // Those before a failure have been good.
+    // Packages are sent in order, so those before a failed one were delivered.
     let before = if delivered > 0 { 0 } else { webhook.failures };
     let failures = if failed { before + 1 } else { before };
     let values = [
@@ -359,7 +383,12 @@ pub fn record_results(
     Ok(LeaseOutcome::Released)
 }
 
-/// Lets everything go that processes have held which are no more. Only for a process that is alone.
+/// Releases the leases of all processes and returns their number. Only for a database of a single process: the leases
+/// are then from killed processes.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn release_all(tx: &Tx<'_>) -> Result<usize, StoreError> {
     tx.execute(&RELEASE_ALL, &[])
 }

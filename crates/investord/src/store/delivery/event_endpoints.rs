@@ -7,6 +7,7 @@ use super::webhooks;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &COUNT];
 
 const INSERT: Stmt = Stmt {
@@ -32,6 +33,11 @@ const STALE: Stmt = Stmt {
 const COUNT: Stmt =
     Stmt { name: "event_endpoints.count", text: "SELECT count(*) FROM event_endpoints WHERE tenant = $1" };
 
+/// Inserts an event endpoint; its first poll counts as done now, so that retention leaves it time.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row exists already.
 pub fn insert(
     tx: &Tx<'_>,
     tenant: i64,
@@ -43,32 +49,49 @@ pub fn insert(
     tx.execute_one(&INSERT, &[Value::Id(id), Value::Int(tenant), target, Value::At(now), Value::At(now)])
 }
 
-/// Somebody who collects packages.
+/// An endpoint at which a client collects packages.
 pub struct EventEndpoint {
     pub id: Uuid,
-    /// The address that deliveries are signed for, if it is not the acceptor's own.
+    /// Target URI in the signature base of deliveries, if it is not the URL of the endpoint.
     pub target: Option<String>,
-    /// When somebody has asked, as far as it was noted.
+    /// Time of the last recorded poll. Not every poll is recorded.
     pub seen_at: Timestamp,
 }
 
+/// Returns an event endpoint of a tenant, if it exists.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row is corrupt.
 pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<EventEndpoint>, StoreError> {
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
         Ok(EventEndpoint { id, target: row.text_or_null(0)?.map(str::to_owned), seen_at: row.at(1)? })
     })
 }
 
-/// Notes that somebody still asks.
+/// Records a poll.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn touch(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(&SEEN, &[Value::At(now), Value::Id(id)])
 }
 
-/// The webhooks whose packages are collected there, in order of creation.
+/// Returns the webhooks whose packages are collected at an endpoint, in order of creation.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
     tx.all(&WEBHOOKS, &[Value::Int(tenant), Value::Id(id)], |row| row.id(0))
 }
 
-/// Forgets an acceptor and its webhooks; under the tenant's lock.
+/// Deletes an event endpoint and its webhooks, under the lock of the tenant.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     for webhook in webhooks_of(tx, tenant, id)? {
         if let Some(webhook) = webhooks::by_id(tx, tenant, webhook)? {
@@ -78,12 +101,20 @@ pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), 
     tx.execute_one(&DROP, &[Value::Id(id)])
 }
 
-/// Acceptors, with their tenants, for which nobody has asked since then, at most so many.
+/// Returns at most `most` endpoints, with their tenants, without a recorded poll since `before`.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn list_stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
     tx.all(&STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
 }
 
-/// How many a tenant has.
+/// Returns the number of event endpoints of a tenant.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn count(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
     Ok(tx.one(&COUNT, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
 }

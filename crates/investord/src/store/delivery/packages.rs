@@ -1,7 +1,7 @@
 //! Tables `webhook_packages` and `webhook_attempts`.
 //!
-//! A package is the range of its events. Its body is made from them for every attempt, always the same, and compared
-//! with the keyed digest that was kept when it was put together. So a delivery holds nobody's data.
+//! A row contains the range of its events. Every attempt renders the same body from them and verifies it with the keyed
+//! digest from the creation of the package. So a package contains no personal data.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -100,7 +100,7 @@ const SWEEP_PACKAGES: Stmt = Stmt {
              (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
 };
 
-// Packages are settled in the order of their numbers. A CROSS JOIN has SQLite begin with the webhooks, which are few.
+// Packages are settled in the order of their numbers. CROSS JOIN makes SQLite start with the webhooks, which are few.
 const SWEEP_OLD_ATTEMPTS: Stmt = Stmt {
     name: "webhook_attempts.delete_beyond",
     text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
@@ -115,7 +115,7 @@ const SWEEP_OLD_PACKAGES: Stmt = Stmt {
              (SELECT 1 FROM webhook_attempts AS a WHERE a.webhook = p.webhook AND a.package = p.number) LIMIT $2)",
 };
 
-/// A package as it is kept.
+/// A stored package.
 #[derive(Clone, Debug)]
 pub struct PackageRow {
     pub number: i64,
@@ -124,7 +124,7 @@ pub struct PackageRow {
     pub filter: EventFilter,
     pub events: i64,
     pub bytes: i64,
-    /// Empty of a package from before digests were keyed.
+    /// Keyed digest of the body; empty for a package from before digests were keyed.
     digest: Vec<u8>,
     pub created_at: Timestamp,
     pub state: String,
@@ -133,7 +133,7 @@ pub struct PackageRow {
 }
 
 impl PackageRow {
-    /// A package that has never been sent.
+    /// Returns a package that has never been sent.
     pub(in crate::store) fn new(
         number: i64,
         package: &Package,
@@ -156,7 +156,7 @@ impl PackageRow {
         }
     }
 
-    /// The body, the same as ever.
+    /// Renders the body, which is the same in every attempt. Fails if it does not match the digest.
     pub fn body(&self, tx: &Tx<'_>, of: (i64, Uuid), key: &TenantKey) -> Result<Plaintext, StoreError> {
         let mut packer = Packer::new(i64::MAX);
         render_events(tx, of, (self.first, self.last), &self.filter, key, |at, event| packer.add(at, event))?;
@@ -172,7 +172,7 @@ impl PackageRow {
     }
 }
 
-/// Keeps a new package.
+/// Inserts a new package.
 pub(in crate::store) fn insert(tx: &Tx<'_>, webhook: Uuid, package: &PackageRow) -> Result<(), StoreError> {
     let filter = serde_json::to_string(&package.filter).expect("plain data");
     let values = [
@@ -189,7 +189,7 @@ pub(in crate::store) fn insert(tx: &Tx<'_>, webhook: Uuid, package: &PackageRow)
     tx.execute_one(&INSERT, &values)
 }
 
-/// The first open packages behind one.
+/// Returns at most `most` open packages behind the package `after`.
 pub(in crate::store) fn open(
     tx: &Tx<'_>,
     webhook: Uuid,
@@ -219,7 +219,7 @@ fn package(row: &Row<'_>) -> Result<PackageRow, StoreError> {
     })
 }
 
-/// Packages of a webhook, the newest first, those before `before`, at most so many.
+/// Returns at most `most` packages of a webhook before the package `before`, the newest first.
 pub fn list_of_webhook(
     tx: &Tx<'_>,
     webhook: Uuid,
@@ -233,7 +233,7 @@ pub fn by_number(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<Option<Packa
     tx.one(&BY_NUMBER, &[Value::Id(webhook), Value::Int(number)], package)
 }
 
-/// Hands over events as a receiver gets them.
+/// Calls `see` for the events of a range in the form of a delivery.
 pub(in crate::store) fn render_events(
     tx: &Tx<'_>,
     (tenant, webhook): (i64, Uuid),
@@ -248,17 +248,17 @@ pub(in crate::store) fn render_events(
     })
 }
 
-/// An event that somebody filter to be told of.
+/// An event that passes the filter of a webhook.
 pub struct MatchedEvent<'a> {
     pub number: i64,
     pub id: Uuid,
     pub created_at: Timestamp,
     pub kind: &'a str,
-    /// JSON.
+    /// The object of the event, as JSON.
     pub object: &'a str,
 }
 
-/// Hands over the events of a tenant from one number to another, as far as they are wanted and can be read.
+/// Calls `see` for the events of an inclusive range that pass the filter and can be decrypted.
 pub fn each_matching_event(
     tx: &Tx<'_>,
     tenant: i64,
@@ -275,7 +275,7 @@ pub fn each_matching_event(
         let user = key.open_user_key(&row.id(4)?, row.bytes(6)?);
         let object = match user.and_then(|user| user.open(Aad::event(&id), row.bytes(5)?)) {
             Ok(object) => object,
-            // Nobody can ever read it: it must not hold up all that come after it.
+            // An event that cannot be decrypted is lost for good: it must not block all later ones.
             Err(error) => {
                 tracing::error!(%error, tenant, event = %id, "an event that cannot be told");
                 return Ok(());
@@ -286,25 +286,25 @@ pub fn each_matching_event(
     })
 }
 
-/// What came of an attempt to send a package.
+/// The result of an attempt to send a package.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub package: i64,
     /// From 1.
     pub number: i64,
     pub created_at: Timestamp,
-    /// Microseconds.
+    /// Duration in microseconds.
     pub duration_us: i64,
-    /// `delivered`, or why not.
+    /// `delivered`, or the reason of the failure.
     pub outcome: &'static str,
     pub delivered: bool,
-    /// HTTP status of the answer, if there was one.
+    /// HTTP status of the response, if there was one.
     pub status: Option<u16>,
-    /// The first bytes of the answer.
+    /// The first bytes of the response body.
     pub answer: Vec<u8>,
 }
 
-/// Keeps what came of an attempt.
+/// Records the result of an attempt.
 pub(in crate::store) fn save_attempt(
     tx: &Tx<'_>,
     webhook: Uuid,
@@ -332,7 +332,7 @@ pub(in crate::store) fn save_attempt(
     tx.execute_one(&FAILED, &[Value::Int(*number), Value::Id(webhook), Value::Int(*package)])
 }
 
-/// Lets the first open package be: it is never sent again. False if there is none. Under the lock of the webhook.
+/// Skips the first open package for good, under the lock of the webhook. Returns false if there is none.
 pub fn skip(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<bool, StoreError> {
     let first = webhook.settled + 1;
     let values = [Value::At(now), Value::Id(webhook.id), Value::Int(first)];
@@ -343,7 +343,7 @@ pub fn skip(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<bool, Stor
     Ok(true)
 }
 
-/// Sends a package once more, behind those that are open; the number of the new one. Under the lock of the webhook.
+/// Appends a copy of a package to the open ones, under the lock of the webhook, and returns its number.
 pub fn resend(
     tx: &Tx<'_>,
     webhook: &Webhook,
@@ -356,18 +356,18 @@ pub fn resend(
     Ok(number)
 }
 
-/// An attempt as it is kept.
+/// A stored attempt.
 pub struct AttemptRow {
     pub number: i64,
     pub created_at: Timestamp,
     pub duration_us: i64,
     pub outcome: String,
     pub status: Option<i64>,
-    /// The first bytes of the answer, as text.
+    /// The first bytes of the response body, as text.
     pub answer: Option<Plaintext>,
 }
 
-/// Attempts to send a package, the newest first, at most so many.
+/// Returns at most `most` attempts to send a package, the newest first.
 pub fn list_attempts(
     tx: &Tx<'_>,
     (webhook, package): (Uuid, i64),
@@ -387,13 +387,13 @@ pub fn list_attempts(
     })
 }
 
-/// Forgets at most `most` attempts, and packages that are settled, from before; how many.
+/// Deletes at most `most` attempts and `most` settled packages from before, and returns the two numbers.
 pub fn delete_expired(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<[usize; 2], StoreError> {
     let attempts = tx.execute(&SWEEP_ATTEMPTS, &[Value::At(before), Value::Int(most)])?;
     Ok([attempts, tx.execute(&SWEEP_PACKAGES, &[Value::At(before), Value::Int(most)])?])
 }
 
-/// Forgets at most `most` attempts, and packages that are settled, beyond the last `kept` of each webhook; how many.
+/// Deletes at most `most` attempts and settled packages each beyond the last `kept` per webhook; returns the numbers.
 pub fn delete_beyond(tx: &Tx<'_>, kept: i64, most: i64) -> Result<[usize; 2], StoreError> {
     let attempts = tx.execute(&SWEEP_OLD_ATTEMPTS, &[Value::Int(kept), Value::Int(most)])?;
     Ok([attempts, tx.execute(&SWEEP_OLD_PACKAGES, &[Value::Int(kept), Value::Int(most)])?])

@@ -9,6 +9,7 @@ use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &SWEEP];
 
 const INSERT: Stmt = Stmt {
@@ -34,10 +35,16 @@ const SWEEP: Stmt = Stmt {
     text: "DELETE FROM signing_keys WHERE id IN (SELECT id FROM signing_keys WHERE retired_at < $1 LIMIT $2)",
 };
 
-/// For how long a key is published after another has taken its place (decision H5).
+/// Time for which a key stays published after its rotation (decision H5), so that receivers can verify deliveries in
+/// flight and refresh their copy.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// Makes the key that signs from now on; under the tenant's lock.
+/// Generates a new signing key, retires the current one and returns the id of the new one, under the lock of the
+/// tenant.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the key cannot be generated.
 pub fn rotate(
     tx: &Tx<'_>,
     tenant: i64,
@@ -63,7 +70,11 @@ pub fn rotate(
     Ok(id)
 }
 
-/// Makes sure that the tenant has a key; under the tenant's lock.
+/// Generates a signing key if the tenant has none, under the lock of the tenant.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the key cannot be generated.
 pub fn ensure(
     tx: &Tx<'_>,
     tenant: i64,
@@ -77,27 +88,41 @@ pub fn ensure(
     }
 }
 
-/// A key that signs, as it is kept.
+/// A stored signing key, encrypted with the key of the tenant.
 pub struct EncryptedSigningKey {
     pub id: Uuid,
     sealed: Vec<u8>,
 }
 
 impl EncryptedSigningKey {
+    /// Decrypts the key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stored key cannot be decrypted or parsed.
     pub fn open(&self, key: &TenantKey) -> Result<SigningKey, StoreError> {
         let pem = key.own().open(Aad::signing_key(&self.id), &self.sealed)?;
         SigningKey::from_pem(&pem, None).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 }
 
-/// The key that signs now; none if the tenant has never needed one.
+/// Returns the key that signs now; none if the tenant has never needed one.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn current(tx: &Tx<'_>, tenant: i64) -> Result<Option<EncryptedSigningKey>, StoreError> {
     tx.one(&CURRENT, &[Value::Int(tenant)], |row| {
         Ok(EncryptedSigningKey { id: row.id(0)?, sealed: row.bytes(1)?.to_vec() })
     })
 }
 
-/// The keys by which deliveries are to be verified, the newest first.
+/// Returns the published keys, with which receivers verify deliveries, the newest first. A retired key is among them
+/// until its overlap ends.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row is corrupt.
 pub fn published(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Vec<(Uuid, PublicKey)>, StoreError> {
     tx.all(&PUBLISHED, &[Value::Int(tenant), Value::At(now - OVERLAP)], |row| {
         let key = PublicKey::from_spki_der(row.bytes(1)?);
@@ -105,7 +130,11 @@ pub fn published(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Vec<(Uuid, 
     })
 }
 
-/// Forgets at most `most` keys that are no longer published; how many.
+/// Deletes at most `most` keys that are no longer published, and returns their number.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn delete_expired(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
     tx.execute(&SWEEP, &[Value::At(now - OVERLAP), Value::Int(most)])
 }

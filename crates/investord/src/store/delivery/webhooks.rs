@@ -1,8 +1,9 @@
 //! Tables `webhooks` and `webhook_event_ranges`: the events that each webhook still has to be sent.
 //!
-//! Events of a tenant are numbered without gaps under the tenant's lock, which is held until the commit: whoever sees
-//! one sees all before it. So a webhook needs no row per event, only how far it is. What it filter holds for the events
-//! that are written from then on: every change of that ends a range and begins another (decision H7).
+//! Events of a tenant are numbered without gaps under the tenant's lock, which is kept until the commit: a transaction
+//! that sees an event sees all events before it. So a webhook needs only its progress, and no row per event. Its filter
+//! applies to the events that are written from then on: every change of the filter closes a range and opens another
+//! (decision H7).
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::tenants::Sequence;
 
+/// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,
     &BY_ID,
@@ -55,17 +57,17 @@ const UPDATE: Stmt = Stmt {
                                version = version + 1
            WHERE id = $6",
 };
-// Takes the row's lock: what is read under it stays, and what others have read before does not count any more.
+// Locks the row: no transaction can change it until the commit, and a claim that was read before fails by the version.
 const TOUCH: Stmt = Stmt {
     name: "webhooks.touch",
     text: "UPDATE webhooks SET version = version + 1 WHERE tenant = $1 AND id = $2",
 };
-// Whoever delivers at the moment goes on.
+// A delivery in progress keeps its lease, and continues.
 const RETRY: Stmt = Stmt {
     name: "webhooks.retry",
     text: "UPDATE webhooks SET failures = 0, next_attempt = NULL WHERE id = $1",
 };
-// Whoever delivers at the moment has lost it: what comes of that does not count.
+// A delivery in progress loses its lease: its results are not recorded.
 const MOVE_ON: Stmt = Stmt {
     name: "webhooks.skip_first_open",
     text: "UPDATE webhooks SET settled = settled + 1, failures = 0, next_attempt = NULL, lease = NULL,
@@ -106,6 +108,7 @@ const CLOSE_PACKAGES: Stmt = Stmt {
     text: "UPDATE webhook_packages SET state = 'skipped', settled_at = $1 WHERE webhook = $2 AND number > $3",
 };
 
+/// A webhook and its delivery state.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     pub id: Uuid,
@@ -114,20 +117,26 @@ pub struct Webhook {
     pub updated_at: Timestamp,
     pub content: WebhookContent,
     pub enabled: bool,
-    /// Where its packages are collected, if they are not sent.
+    /// The endpoint at which its packages are collected, if they are not sent.
     pub event_endpoint: Option<Uuid>,
+    /// Whether the delivery is paused. Events are still recorded for it, unlike those of a disabled webhook.
     pub paused: bool,
+    /// Version of the row, by which a claim detects a change since the read.
     pub version: i64,
-    /// Packages so far; those behind the first `settled` are open.
+    /// Number of packages so far; those after the first `settled` are open.
     pub packages: i64,
+    /// Number of packages that were delivered or skipped.
     pub settled: i64,
+    /// Number of consecutive failed attempts, which determines the wait in the retry schedule.
     pub failures: i64,
+    /// Earliest time of the next attempt after a failure.
     pub next_attempt: Option<Timestamp>,
     pub last_success_at: Option<Timestamp>,
     pub last_failure_at: Option<Timestamp>,
 }
 
 impl Webhook {
+    /// Returns a webhook that has not been stored yet.
     pub fn new(
         id: Uuid,
         sequence: &Sequence,
@@ -154,22 +163,23 @@ impl Webhook {
         }
     }
 
-    /// Whether anything is sent at the moment.
+    /// Returns whether packages are sent or collected at the moment.
     pub fn is_sending(&self) -> bool {
         self.enabled && !self.paused
     }
 
-    /// Packages that have neither been delivered nor skipped.
+    /// Returns the number of packages that were neither delivered nor skipped.
     pub fn open(&self) -> i64 {
         self.packages - self.settled
     }
 
-    /// As the wire shows it.
+    /// Returns the JSON view for a response.
     pub fn view(&self) -> serde_json::Value {
         view((self.id, self.created_at, self.updated_at), &self.content, self.enabled)
     }
 }
 
+/// Reads a webhook from its row.
 pub(in crate::store) fn webhook(row: &Row<'_>) -> Result<Webhook, StoreError> {
     Ok(Webhook {
         id: row.id(0)?,
@@ -202,7 +212,11 @@ fn id_or_null(id: Option<Uuid>) -> Value<'static> {
     id.map_or(Value::Null, Value::Id)
 }
 
-/// Adds a webhook, which is told of what happens from now on; under the tenant's lock.
+/// Inserts a webhook, which receives the events from now on, under the tenant's lock.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row exists already.
 pub fn insert(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook) -> Result<(), StoreError> {
     let values = [
         Value::Id(webhook.id),
@@ -221,17 +235,30 @@ pub fn insert(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook) -> Result<(),
     }
 }
 
+/// Returns a webhook of a tenant, if it exists.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row is corrupt.
 pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
     tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], webhook)
 }
 
-/// All webhooks of a tenant, in order of creation.
+/// Returns all webhooks of a tenant in order of creation.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row is corrupt.
 pub fn of_tenant(tx: &Tx<'_>, tenant: i64) -> Result<Vec<Webhook>, StoreError> {
     tx.all(&OF_TENANT, &[Value::Int(tenant)], webhook)
 }
 
-/// Keeps what a client or operator has changed; under the tenant's lock. What was written while it was enabled is still
-/// sent, by what was wanted then.
+/// Updates a webhook after a change by a client or an operator, under the tenant's lock. Events from the time while it
+/// was enabled are still sent, by the filter of that time.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn update(tx: &Tx<'_>, sequence: &Sequence, old: &Webhook, new: &Webhook) -> Result<(), StoreError> {
     let values = [
         Value::At(new.updated_at),
@@ -253,16 +280,25 @@ pub fn update(tx: &Tx<'_>, sequence: &Sequence, old: &Webhook, new: &Webhook) ->
     if new.enabled { begin_range(tx, new.id, sequence.events + 1, &new.content.filter) } else { Ok(()) }
 }
 
-/// Forgets a webhook. What was sent goes with time, as that of others: it may be a lot.
+/// Deletes a webhook. Its packages stay until retention deletes them: they can be too many for one transaction.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn delete(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), StoreError> {
     let Webhook { id, settled, .. } = webhook;
-    // First, because that takes the lock: nobody can add anything then.
+    // This statement is the first, because it locks the row: no process can add a package afterwards.
     tx.execute_one(&DROP, &[Value::Id(*id)])?;
     tx.execute(&CLOSE_PACKAGES, &[Value::At(now), Value::Id(*id), Value::Int(*settled)])?;
     tx.execute(&DROP_SPANS, &[Value::Id(*id)]).map(|_| ())
 }
 
-/// A webhook under its lock, for who changes more of it than what the client says; deliveries do not take the tenant's.
+/// Locks a webhook until the commit and returns it, for changes of its delivery state: deliveries do not take the
+/// tenant's lock.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row is corrupt.
 pub fn lock(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
     match tx.execute(&TOUCH, &[Value::Int(tenant), Value::Id(id)])? {
         0 => Ok(None),
@@ -270,40 +306,53 @@ pub fn lock(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, Store
     }
 }
 
-/// Forgets that attempts have failed: the next one is due.
+/// Resets the failures, so that the next attempt is due at once.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn retry(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
     tx.execute_one(&RETRY, &[Value::Id(id)])
 }
 
-/// Goes on behind the first open package.
+/// Counts the first open package as settled.
 pub(in crate::store) fn skip_first_open(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
     tx.execute_one(&MOVE_ON, &[Value::Id(id)])
 }
 
-/// Tells everything again from this event on, by what is wanted now; under the locks of tenant and webhook.
+/// Sends all events again from the event `from` on, by the current filter, under the locks of tenant and webhook.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn replay(tx: &Tx<'_>, webhook: &Webhook, from: i64) -> Result<(), StoreError> {
     tx.execute(&DROP_SPANS, &[Value::Id(webhook.id)])?;
     begin_range(tx, webhook.id, from, &webhook.content.filter)
 }
 
-/// A range of events that a webhook is still to be told of.
+/// A range of events that have not been scanned for a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRange {
     pub number: i64,
-    /// Number of the next event that has not been looked at.
+    /// Number of the next event to scan.
     pub next: i64,
-    /// Number of the last one; none as long as there will be more.
+    /// Number of the last event; `None` as long as the range is open.
     pub last: Option<i64>,
     pub filter: EventFilter,
 }
 
 impl EventRange {
-    /// Whether nothing is left of it from this event on.
+    /// Returns whether the range ends before this event.
     pub(in crate::store) fn ends_before(&self, next: i64) -> bool {
         self.last.is_some_and(|last| last < next)
     }
 }
 
+/// Returns the ranges of a webhook in order.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row is corrupt.
 pub fn ranges(tx: &Tx<'_>, webhook: Uuid) -> Result<Vec<EventRange>, StoreError> {
     tx.all(&SPANS, &[Value::Id(webhook)], |row| {
         Ok(EventRange {
@@ -315,10 +364,12 @@ pub fn ranges(tx: &Tx<'_>, webhook: Uuid) -> Result<Vec<EventRange>, StoreError>
     })
 }
 
+/// Parses a stored filter.
 pub(in crate::store) fn parse_filter(text: &str) -> Result<EventFilter, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
+/// Opens a range behind the others.
 fn begin_range(tx: &Tx<'_>, webhook: Uuid, next: i64, filter: &EventFilter) -> Result<(), StoreError> {
     let last = tx.one(&LAST_SPAN, &[Value::Id(webhook)], |row| row.int(0))?;
     let number = last.unwrap_or(0) + 1;
@@ -326,7 +377,7 @@ fn begin_range(tx: &Tx<'_>, webhook: Uuid, next: i64, filter: &EventFilter) -> R
     tx.execute_one(&INSERT_SPAN, &values)
 }
 
-/// Notes that all before `next` has been looked at; forgets a range that is done.
+/// Records that all events before `next` were scanned, and deletes a range that is scanned to its end.
 pub(in crate::store) fn advance_range(
     tx: &Tx<'_>,
     webhook: Uuid,

@@ -6,21 +6,22 @@ use std::sync::Arc;
 
 use super::postgres::connection_settings::PostgresSettings;
 
-/// What an engine has to know of the schema that it serves.
+/// The schema of a register, as the engines need it.
 pub struct Catalogue {
-    /// Names, which carry the version as in `V1__register`, and texts, in their order.
+    /// Names and texts of the migrations in order; a name carries the version as in `V1__register`.
     pub migrations: &'static [(&'static str, &'static str)],
-    /// Names of all tables, each behind those that it refers to: batched inserts are sent in this order.
+    /// Names of all tables, each after the tables that it references: batched inserts are sent in this order.
     pub tables: &'static [&'static str],
-    /// A statement by which one serializable unit locks out the others on PostgreSQL.
+    /// A lock statement that excludes concurrent serializable units on PostgreSQL.
     pub serializable_lock: &'static str,
 }
 
-/// Which database, and how to get there. Shown without any password.
+/// The address of a database. Its display form contains no password.
 #[derive(Clone)]
 pub enum Database {
-    /// The embedded one: a file.
+    /// The path of a SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL server and database.
     Postgres(Arc<PostgresSettings>),
 }
 

@@ -1,7 +1,7 @@
 //! The migrations of a catalogue, rendered for an engine, and those that a database has.
 //!
-//! A released migration never changes: the runner keeps a checksum of each and refuses a database in
-//! which one differs or is unknown.
+//! A released migration never changes: the runner stores a checksum of each and refuses a database in which one differs
+//! or is unknown.
 
 use anyhow::bail;
 use refinery::{Migration, Runner};
@@ -9,11 +9,12 @@ use tokio_postgres::Client;
 
 use super::catalogue::Catalogue;
 
-/// The words of a migration that differ between engines.
+/// The placeholders of a migration and their replacements for one engine.
 pub(super) struct Dialect {
     words: &'static [(&'static str, &'static str)],
 }
 
+/// The dialect of SQLite. STRICT makes SQLite check the types of columns, as PostgreSQL does.
 pub(super) const SQLITE: Dialect = Dialect {
     words: &[
         ("{id}", "BLOB"),
@@ -24,6 +25,7 @@ pub(super) const SQLITE: Dialect = Dialect {
     ],
 };
 
+/// The dialect of PostgreSQL, where the suffixes of SQLite tables are removed.
 pub(super) const POSTGRES: Dialect = Dialect {
     words: &[
         ("{id}", "UUID"),
@@ -34,16 +36,17 @@ pub(super) const POSTGRES: Dialect = Dialect {
     ],
 };
 
-/// What a database has of the migrations that this version knows, and what it lacks.
+/// The applied and the pending migrations of a database.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {
     /// Names in order, as in `V1__register`.
     pub applied: Vec<String>,
+    /// Names of the migrations that are not applied yet, in order.
     pub pending: Vec<String>,
 }
 
 impl State {
-    /// Refuses a database with migrations that this version does not know, or knows otherwise.
+    /// Compares the applied migrations with those of this version and fails if one is unknown or has another checksum.
     pub(super) fn of(known: &[Migration], applied: &[Migration]) -> anyhow::Result<Self> {
         for found in applied {
             match known.iter().find(|known| known.version() == found.version()) {
@@ -67,6 +70,7 @@ impl State {
     }
 }
 
+/// Renders the migrations of a catalogue for an engine.
 pub(super) fn rendered(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Result<Vec<Migration>> {
     let render = |text: &str| {
         dialect.words.iter().fold(text.to_owned(), |text, (word, rendered)| text.replace(word, rendered))
@@ -74,12 +78,17 @@ pub(super) fn rendered(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Resu
     catalogue.migrations.iter().map(|(name, text)| Ok(Migration::unapplied(name, &render(text))?)).collect()
 }
 
-/// Everything in one transaction: by itself the runner commits a migration before it notes that it did.
+/// Builds a runner that applies all migrations in one transaction. In a transaction per migration it would commit a
+/// migration before it records it, and a crash in between would leave the database in an unknown state.
 pub(super) fn runner(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Result<Runner> {
     Ok(Runner::new(&rendered(dialect, catalogue)?).set_grouped(true))
 }
 
-/// Brings the schema of an open SQLite file up to date; what was done.
+/// Applies the pending migrations to an open SQLite file and returns the state before.
+///
+/// # Errors
+///
+/// Fails if a migration fails, or the file has a migration that this version does not know.
 pub fn sqlite(connection: &mut rusqlite::Connection, catalogue: &Catalogue) -> anyhow::Result<State> {
     let before = state_of_sqlite(connection, catalogue)?;
     if !before.pending.is_empty() {
@@ -88,6 +97,7 @@ pub fn sqlite(connection: &mut rusqlite::Connection, catalogue: &Catalogue) -> a
     Ok(before)
 }
 
+/// Returns the state of an open SQLite file.
 pub(super) fn state_of_sqlite(
     connection: &mut rusqlite::Connection,
     catalogue: &Catalogue,
@@ -99,9 +109,10 @@ pub(super) fn state_of_sqlite(
     State::of(&known, &Runner::new(&known).get_applied_migrations(connection)?)
 }
 
+/// Returns the state of a PostgreSQL database.
 pub(super) async fn state_of(client: &mut Client, catalogue: &Catalogue) -> anyhow::Result<State> {
     let known = rendered(&POSTGRES, catalogue)?;
-    // Asking the runner would make its table.
+    // The runner would create its table, and this function must not change the database.
     let history = "SELECT count(*) FROM pg_catalog.pg_tables
                    WHERE schemaname = current_schema() AND tablename = 'refinery_schema_history'";
     if client.query_one(history, &[]).await?.get::<_, i64>(0) == 0 {

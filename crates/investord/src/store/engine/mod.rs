@@ -22,7 +22,7 @@ pub use self::error::StoreError;
 use self::sql::Tx;
 use self::unit::{FirstQueries, UnitOfWork, WriterTask};
 
-/// A handle to the store; cloned freely.
+/// A handle to the store; cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Engine>, Arc<CommitNotifier>);
 
@@ -32,11 +32,11 @@ enum Engine {
 }
 
 impl Store {
-    /// Opens a database whose schema is that of the catalogue; creates a SQLite file and migrates it.
+    /// Opens a database with the schema of the catalogue; creates a SQLite file if none exists, and migrates it.
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be reached, or its schema is another one.
+    /// Fails if the database cannot be reached or has another schema.
     pub fn open_with(database: &Database, catalogue: &'static Catalogue) -> anyhow::Result<Self> {
         let engine = match database {
             Database::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Engine::open(path, catalogue)?)),
@@ -47,7 +47,11 @@ impl Store {
 
     /// Runs a short read; each of its statements sees the newest commit.
     ///
-    /// SQLite answers on the caller's thread, which is cheaper than any way to another.
+    /// SQLite reads on the thread of the caller, because a switch to another thread would cost more than the read.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the read, or with [`StoreError`] if the database is unavailable.
     pub async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
@@ -62,8 +66,12 @@ impl Store {
         result
     }
 
-    /// Runs a read that may touch many rows, all its statements on one snapshot, away from the threads that
-    /// serve requests.
+    /// Runs a read that may touch many rows. All its statements share one snapshot, and it runs away from the threads
+    /// that serve requests.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the read, or with [`StoreError`] if the database is unavailable.
     pub async fn scan<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
@@ -78,9 +86,13 @@ impl Store {
         result
     }
 
-    /// Runs a unit of work of a tenant and answers when it is on the disk, or when it has left nothing.
+    /// Runs a unit of work of a tenant and returns when the commit is durable or the unit is rolled back.
     ///
-    /// Units of one tenant run in turn with those of others; in one process one after the other.
+    /// The writer serves tenants in turn. In one process the units of a tenant run one after the other.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the unit, or with [`StoreError`] if the transaction did not commit.
     pub async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
@@ -90,7 +102,11 @@ impl Store {
         self.write_prefetched(name, tenant, (), unit).await
     }
 
-    /// Like [`Store::write`], for a unit that begins by looking at `first`.
+    /// Runs a unit as [`Store::write`] does, and sends its first queries in advance of the whole batch.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the unit, or with [`StoreError`] if the transaction did not commit.
     pub async fn write_prefetched<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
@@ -101,7 +117,12 @@ impl Store {
         self.enqueue(name, tenant, first, unit, |unit| WriterTask::Batched { tenant, unit }).await
     }
 
-    /// Runs a unit as if it were the only one in any process: for administration, which is rare.
+    /// Runs a unit in a SERIALIZABLE transaction of its own, for administration: it is rare, and stops the batches of
+    /// its writer meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the unit, or with [`StoreError`] if the transaction did not commit.
     pub async fn write_serializable<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
@@ -110,6 +131,7 @@ impl Store {
         self.enqueue(name, 0, (), unit, WriterTask::Serializable).await
     }
 
+    /// Enqueues a unit, notifies the listeners of the tenant after the commit and records the duration.
     async fn enqueue<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
@@ -131,17 +153,17 @@ impl Store {
         result
     }
 
-    /// The commits of a tenant from now on.
+    /// Subscribes to the commits of a tenant from now on.
     pub fn commits(&self, tenant: i64) -> CommitListener {
         self.1.listen(tenant)
     }
 
-    /// Whether other processes may be at work on it.
+    /// Returns whether other processes may use the same database.
     pub fn is_shared(&self) -> bool {
         matches!(*self.0, Engine::Postgres(_))
     }
 
-    /// Leaves everything in the database file and nothing in the log beside it: for a clean stop.
+    /// Moves the write-ahead log into the database file, so that after a clean stop the file alone is complete.
     pub async fn checkpoint(&self) {
         if let Engine::Sqlite(engine) = &*self.0 {
             let (done, folded) = tokio::sync::oneshot::channel();

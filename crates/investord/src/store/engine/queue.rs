@@ -7,48 +7,53 @@ use tokio::sync::Semaphore;
 
 use super::unit::WriterTask;
 
-/// Jobs that may wait; beyond that a request waits for room.
+/// Maximum number of waiting tasks; further requests wait for room. The limit bounds the memory of the queue.
 const MAX_WAITING: usize = 4096;
-/// Jobs that are taken at once if they are of one tenant, which bounds how long the first of them waits for the last; and
-/// if several tenants wait, so that none waits long for the others.
+/// Maximum batch size if one tenant waits. It bounds the time for which the first unit waits for the last one.
 const MAX_OF_ONE_TENANT: usize = 256;
+/// Maximum batch size if several tenants wait: smaller, so that none waits long for the others.
 const MAX_OF_SEVERAL_TENANTS: usize = 64;
 
-/// The end at which jobs are put in; cloned freely.
+/// The sending end of the queue; cheap to clone.
 #[derive(Clone)]
 pub struct TaskSender(Arc<CloseOnDrop>);
 
-/// The end at which the writer takes them out.
+/// The receiving end of the queue, for the thread of the writer.
 pub struct TaskReceiver(Arc<Shared>);
 
-/// Nobody takes jobs out any more.
+/// The error of a queue whose receiver was dropped.
 pub struct QueueClosed;
 
+/// A guard that closes the queue when the last sender is dropped.
 struct CloseOnDrop(Arc<Shared>);
 
+/// The state that both ends share.
 struct Shared {
+    /// One permit per free place in the queue.
     room: Semaphore,
     waiting: Mutex<WaitingTasks>,
     changed: Condvar,
 }
 
+/// The waiting tasks.
 #[derive(Default)]
 struct WaitingTasks {
-    /// In the order of what runs alone; none is empty.
+    /// Rounds, each of which ends with a serializable task or a checkpoint, except for the last. None is empty.
     parts: VecDeque<TurnRound>,
     is_closed: bool,
 }
 
-/// Jobs among which tenants take turns, each tenant's in its own order, and what runs alone behind all of them.
+/// Batchable tasks, served round-robin between tenants and first-in-first-out per tenant, and a task behind them that
+/// runs alone.
 #[derive(Default)]
 struct TurnRound {
-    /// Whose turn is next. Each stands once in it, and has jobs.
+    /// The tenants in the order of their turns. Each tenant with tasks appears once.
     turns: VecDeque<i64>,
     jobs: HashMap<i64, VecDeque<WriterTask>>,
     last: Option<WriterTask>,
 }
 
-/// A queue for a writer to be.
+/// Creates a queue and returns both ends.
 pub fn queue() -> (TaskSender, TaskReceiver) {
     let waiting = Mutex::default();
     let shared = Arc::new(Shared { room: Semaphore::new(MAX_WAITING), waiting, changed: Condvar::new() });
@@ -56,10 +61,14 @@ pub fn queue() -> (TaskSender, TaskReceiver) {
 }
 
 impl TaskSender {
-    /// Puts a job in, when there is room.
+    /// Enqueues a task, as soon as there is room.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the receiver was dropped.
     pub async fn send(&self, job: WriterTask) -> Result<(), QueueClosed> {
         let shared = &self.0.0;
-        // Without a wait where there is room: who is first is put in first.
+        // The attempt without waiting keeps the order of arrival while there is room.
         match shared.room.try_acquire() {
             Ok(room) => room.forget(),
             Err(_) => shared.room.acquire().await.map_err(|_| QueueClosed)?.forget(),
@@ -84,8 +93,8 @@ impl Shared {
 }
 
 impl TaskReceiver {
-    /// Waits for jobs and takes some, one of each tenant in turn. One that is to run alone is the last, and neither overtakes
-    /// nor is overtaken. None when nobody can put any in.
+    /// Waits for tasks and returns a batch with one task of each tenant in turn. A task that runs alone is the last of
+    /// its batch; no task overtakes it, and it overtakes none. Returns none after every sender was dropped.
     pub fn next(&self) -> Option<Vec<WriterTask>> {
         let waiting = self.0.waiting();
         let is_idle = |waiting: &mut WaitingTasks| waiting.parts.is_empty() && !waiting.is_closed;
@@ -99,13 +108,14 @@ impl TaskReceiver {
 impl Drop for TaskReceiver {
     fn drop(&mut self) {
         self.0.room.close();
-        // Whoever waits for one of them learns that it will not be done.
+        // Dropping a task drops its channel, so that its caller receives an error.
         let left = std::mem::take(&mut *self.0.waiting());
         drop(left);
     }
 }
 
 impl WaitingTasks {
+    /// Adds a task to the last round, or to a new one behind a task that runs alone.
     fn put(&mut self, job: WriterTask) {
         if self.parts.back().is_none_or(|part| part.last.is_some()) {
             self.parts.push_back(TurnRound::default());
@@ -123,6 +133,7 @@ impl WaitingTasks {
         }
     }
 
+    /// Removes and returns a batch of the first round.
     fn take(&mut self) -> Vec<WriterTask> {
         let mut taken = Vec::new();
         let Some(part) = self.parts.front_mut() else { return taken };

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// Finds the place to which links lead. A file that does not exist is placed in its folder.
+/// Resolves symbolic links in a path. If the file does not exist, resolves its folder.
+///
+/// # Errors
+///
+/// Fails if the path names no file or its folder does not exist.
 pub fn real_path(path: &Path) -> anyhow::Result<PathBuf> {
     let what = || format!("cannot find {}", path.display());
     if path.exists() {
-        // A process whose working directory lies outside of its root (nsenter, some tools for containers) has no absolute
-        // path for it; the path as it was given leads there all the same.
+        // A process whose working directory lies outside of its root (nsenter, some container tools) has no absolute
+        // path for it; the given path is valid there all the same.
         return Ok(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -19,7 +23,11 @@ pub fn real_path(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(name))
 }
 
-/// Makes a folder for its owner alone, and those above it, where there are none.
+/// Creates a folder and its missing parents with mode 0700, so that the owner alone has access.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be created.
 pub fn make_folder(path: &Path) -> anyhow::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -28,7 +36,11 @@ pub fn make_folder(path: &Path) -> anyhow::Result<()> {
     builder.create(path).with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
-/// Makes the file for its owner alone, if it does not exist. The log beside it takes over its mode.
+/// Creates the file with mode 0600 if it does not exist. The write-ahead log next to it inherits the mode.
+///
+/// # Errors
+///
+/// Fails if the file cannot be opened for writing.
 pub fn make_private(path: &Path) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
@@ -37,8 +49,12 @@ pub fn make_private(path: &Path) -> anyhow::Result<()> {
     options.open(path).map(|_| ()).with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// Refuses a file of several names. SQLite keeps a log beside each name, so that processes which use different ones
-/// destroy the database (<https://sqlite.org/howtocorrupt.html>, section 2.5).
+/// Refuses a file with hard links. SQLite names the write-ahead log after the path, so processes that use different
+/// names of one file corrupt the database (<https://sqlite.org/howtocorrupt.html>, section 2.5).
+///
+/// # Errors
+///
+/// Fails if the file has more than one name or its metadata cannot be read.
 pub fn check_names(path: &Path) -> anyhow::Result<()> {
     #[cfg(unix)]
     {

@@ -19,6 +19,11 @@ pub enum WriterTask {
 /// The first queries of a unit, which the writer sends before any unit runs: all units of a batch then wait for one
 /// round trip to the database instead of one each.
 pub trait FirstQueries: Send {
+    /// Sends the queries without waiting for their rows.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the connection is lost or a query cannot be prepared.
     fn send(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
 
     /// Returns the position of the unit in the lock order of its batch.

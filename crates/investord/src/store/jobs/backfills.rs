@@ -3,6 +3,7 @@
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&NEXT, &OF_TENANT, &ADVANCE, &DROP];
 
 const NEXT: Stmt = Stmt {
@@ -20,17 +21,30 @@ const ADVANCE: Stmt = Stmt {
 const DROP: Stmt =
     Stmt { name: "backfills.delete", text: "DELETE FROM backfills WHERE tenant = $1 AND name = $2" };
 
-/// The tenant whose turn it is.
+/// Returns the first tenant for which a backfill is not finished.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn next_tenant(tx: &Tx<'_>, name: &str) -> Result<Option<i64>, StoreError> {
     tx.one(&NEXT, &[Value::Text(name)], |row| row.int(0))
 }
 
-/// The numbers of the users of a tenant that have been seen to, and that are to be.
+/// Returns the progress of a backfill for a tenant: the number of the last processed user, and of the last user to
+/// process. `None` if the backfill is finished.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn progress(tx: &Tx<'_>, tenant: i64, name: &str) -> Result<Option<(i64, i64)>, StoreError> {
     tx.one(&OF_TENANT, &[Value::Int(tenant), Value::Text(name)], |row| Ok((row.int(0)?, row.int(1)?)))
 }
 
-/// Notes how far it is; forgets the chore when it is done.
+/// Records the progress of a backfill, and deletes a finished one.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn advance(tx: &Tx<'_>, tenant: i64, name: &str, (done, last): (i64, i64)) -> Result<(), StoreError> {
     if done < last {
         return tx.execute_one(&ADVANCE, &[Value::Int(done), Value::Int(tenant), Value::Text(name)]);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
+/// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[
     &LAST,
     &INSERT,
@@ -31,6 +32,7 @@ const INSERT: Stmt = Stmt {
     name: "jobs.insert",
     text: "INSERT INTO jobs (tenant, user_id, number, kind, subject, due) VALUES ($1, $2, $3, $4, $5, $6)",
 };
+// The data changes of a user run in the order of their numbers: a later one can overwrite an earlier one.
 const DUE: Stmt = Stmt {
     name: "jobs.due",
     text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs AS s WHERE due <= $1 AND held = 0
@@ -69,6 +71,7 @@ const WAKE: Stmt = Stmt {
            AND kind IN ('account-group-closing', 'offboarding')",
 };
 
+// A job has no time of creation: its data change or check has.
 const REVIEWS: Stmt = Stmt {
     name: "jobs.reviews",
     text: "SELECT s.tenant, s.user_id, s.number, s.kind, s.subject, s.due, s.held FROM jobs AS s
@@ -87,36 +90,43 @@ const PUT: Stmt = Stmt {
     text: "UPDATE jobs SET due = $1, held = $2 WHERE tenant = $3 AND user_id = $4 AND number = $5",
 };
 
-/// What is to be done to a user. Data changes of a user are done in the order of their numbers.
+/// A job of a user. The data changes of a user run in the order of their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     pub tenant: i64,
     pub user: Uuid,
+    /// Number of the job among those of the user.
     pub number: i64,
+    /// Kind of the job: one of the constants below.
     pub kind: String,
-    /// What it is about, by the kind.
+    /// Id of the record that the job is about; its table depends on the kind.
     pub subject: Uuid,
-    /// Not before; none while it waits: a data change or check for somebody, any other until something of the user is done.
+    /// Earliest time of the run; `None` while the job waits: a data change or check for the decision of an operator,
+    /// any other job until another matter of the user is finished.
     pub due: Option<Timestamp>,
-    /// Held back by somebody, whatever is due.
+    /// Whether the job is on hold, by an operator or a simulated outcome: it does not run even if it is due.
     pub held: bool,
 }
 
-/// The subject is the data change.
+/// Kind of a job that decides on a data change. The subject is the data change.
 pub const DATA_CHANGE: &str = "data-change";
-/// The subject is the check.
+/// Kind of a job that decides on a check. The subject is the check.
 pub const CHECK: &str = "check";
-/// The subject is the account.
+/// Kind of a job that closes an account. The subject is the account.
 pub const ACCOUNT_CLOSING: &str = "account-closing";
-/// The subject is the account group.
+/// Kind of a job that closes an account group. The subject is the account group.
 pub const ACCOUNT_GROUP_CLOSING: &str = "account-group-closing";
-/// The subject is the user.
+/// Kind of a job that completes an offboarding. The subject is the user.
 pub const OFFBOARDING: &str = "offboarding";
 
-/// The subject is the user, who has been held back until then.
+/// Kind of a job that activates a user after a simulated delay. The subject is the user, who is suspended until then.
 pub const ACTIVATION: &str = "activation";
 
-/// Adds a step behind those that the user has; under the tenant's lock.
+/// Appends a job to those of a user, under the tenant's lock: the lock makes the next number unique.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn enqueue(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -138,28 +148,40 @@ pub fn enqueue(
     )
 }
 
-/// Steps that are due, of each user's data changes the first alone, at most so many.
+/// Returns at most `most` due jobs. Of the data changes of each user only the first is among them.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn list_due(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Job>, StoreError> {
     tx.all(&DUE, &[Value::At(now), Value::Int(most)], job)
 }
 
-/// Whether a step is still there and its turn; under the tenant's lock it stays so.
+/// Returns whether a job is unchanged and may run. The tenant's lock keeps the result valid until the commit.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn is_still_due(tx: &Tx<'_>, one: &Job) -> Result<bool, StoreError> {
     Ok(tx.one(&STILL, &one.key_values(), job)?.as_ref() == Some(one))
 }
 
-/// How many steps wait, of all tenants.
+/// Numbers of waiting jobs of all tenants.
 pub struct WaitingJobs {
-    /// For an operator's decision.
+    /// Number of jobs that wait for the decision of an operator.
     pub reviews: i64,
-    /// For the worker.
+    /// Number of due jobs that wait for the worker.
     pub due: i64,
 }
 
-/// Rows that are looked at to count what waits.
+/// Maximum number of rows in a count, so that its cost is bounded however long the queue is.
 const MAX_COUNTED: i64 = 10_000;
 
-/// Counts what waits, each up to 10,000.
+/// Counts the waiting jobs. Each count ends at 10,000.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreError> {
     let count = |row: &Row<'_>| row.int(0);
     let reviews = tx.one(&REVIEWS_COUNT, &[Value::Int(MAX_COUNTED)], count)?.unwrap_or_default();
@@ -167,47 +189,80 @@ pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreEr
     Ok(WaitingJobs { reviews, due })
 }
 
-/// Forgets a step that is done, and looks again at what waits for something of the user to be done.
+/// Deletes a finished job, and makes the jobs due that wait for another matter of the user.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn finish(tx: &Tx<'_>, job: &Job, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(&DROP, &job.key_values())?;
     tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant), Value::Id(job.user)]).map(drop)
 }
 
-/// Lets a step wait until something else of the user is done.
+/// Sets a job to wait until another matter of the user is finished.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn park(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
     tx.execute_one(&WAIT, &job.key_values())
 }
 
-/// Steps of a tenant that wait for somebody to decide, at most so many, those about the oldest matters first.
+/// Returns at most `most` jobs of a tenant that wait for the decision of an operator. The jobs about the oldest data
+/// changes and checks come first.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn list_reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Job>, StoreError> {
     tx.all(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], job)
 }
 
-/// Holds back what is to be done to a user of a kind.
+/// Puts the jobs of a user of this kind on hold.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn hold_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
     let all = of_user(tx, tenant, user)?;
     let mut own = all.into_iter().filter(|job| job.kind == kind);
     own.try_for_each(|job| save(tx, &Job { held: true, ..job }))
 }
 
-/// Forgets what is to be done to a user of a kind.
+/// Deletes the jobs of a user of this kind.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn delete_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
     let all = of_user(tx, tenant, user)?;
     let mut own = all.into_iter().filter(|job| job.kind == kind);
     own.try_for_each(|job| tx.execute_one(&DROP, &job.key_values()))
 }
 
-/// All that is still to be done to a user.
+/// Returns all unfinished jobs of a user in the order of their numbers.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Job>, StoreError> {
     tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], job)
 }
 
-/// Counts what of a kind has been begun for a user and is not done.
+/// Counts the unfinished jobs of a user of this kind.
+///
+/// # Errors
+///
+/// Fails if the database fails.
 pub fn count_open(tx: &Tx<'_>, (tenant, user): (i64, Uuid), kind: &str) -> Result<usize, StoreError> {
     Ok(of_user(tx, tenant, user)?.iter().filter(|job| job.kind == kind).count())
 }
 
-/// Keeps when a step is due, and whether somebody holds it back.
+/// Updates the due time of a job and its hold.
+///
+/// # Errors
+///
+/// Fails if the database fails, or the row does not exist.
 pub fn save(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
     let due = job.due.map_or(Value::Null, Value::At);
     let [tenant, user, number] = job.key_values();
@@ -215,11 +270,13 @@ pub fn save(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
 }
 
 impl Job {
+    /// Returns the primary key of the job as parameters of a statement.
     fn key_values(&self) -> [Value<'static>; 3] {
         [Value::Int(self.tenant), Value::Id(self.user), Value::Int(self.number)]
     }
 }
 
+/// Reads a job from its row.
 fn job(row: &Row<'_>) -> Result<Job, StoreError> {
     Ok(Job {
         tenant: row.int(0)?,

@@ -1,28 +1,31 @@
 //! Batched inserts: rows that units insert one by one, sent by one statement.
 //!
-//! The units of a commit write mostly rows of the same tables, and a server spends more on a statement than on a row.
+//! The units of a batch mostly insert rows into the same tables, and a statement costs a server more than a row.
 
 use std::fmt::Write;
 
 use crate::store::engine::sql::{OwnedValue, Stmt, Value, to_owned_values};
 
-/// Rows that one statement inserts at most. Statements are made for powers of two alone, so there are few of them.
+/// Maximum number of rows per statement. Statements exist for powers of two alone, so there are at most seven per
+/// insert to prepare.
 const MAX_ROWS: usize = 64;
 
-/// Inserts that can wait.
+/// Inserts that are deferred until another statement needs their rows.
 #[derive(Default)]
 pub struct Deferred(Vec<DeferredRows>);
 
-/// Rows of one insert, one after the other.
+/// Rows of the same insert statement, with their values one after the other.
 pub struct DeferredRows {
     pub name: &'static str,
+    /// The statement for a single row.
     pub text: &'static str,
     pub count: usize,
     pub values: Vec<OwnedValue>,
 }
 
 impl Deferred {
-    /// Takes a row over, if the statement does nothing but insert one.
+    /// Defers a row and returns true if the statement is a plain insert of one row. Any other statement (a subquery, a
+    /// function, ON CONFLICT) could depend on the order and is not deferred.
     pub fn defer(&mut self, stmt: &Stmt, values: &[Value<'_>]) -> bool {
         if split_at_values(stmt.text).is_none() {
             return false;
@@ -38,7 +41,8 @@ impl Deferred {
         true
     }
 
-    /// The rows in portions of powers of two. Whatever the order they came in, every row finds those that it refers to.
+    /// Returns the rows in batches of powers of two, in the order of references between `tables`, so that each foreign
+    /// key finds its row whatever the order of the inserts.
     pub fn statements(mut self, tables: &[&str]) -> impl Iterator<Item = DeferredRows> + use<> {
         self.0.sort_by_key(|rows| table_rank(rows.text, tables));
         self.0.into_iter().flat_map(|mut rows| {
@@ -55,24 +59,24 @@ impl Deferred {
     }
 }
 
-/// An insert of one row, up to the row, and the row.
+/// Splits a plain insert of one row into the text before the row and the row.
 fn split_at_values(text: &str) -> Option<(&str, &str)> {
     let (head, row) = text.rsplit_once("VALUES ")?;
     let inner = row.strip_prefix('(')?.strip_suffix(')')?;
     (head.starts_with("INSERT INTO ") && !inner.contains(['(', ')'])).then_some((head, row))
 }
 
-/// The place of an insert's table in the order of references.
+/// Returns the position of the table of an insert in the order of references.
 fn table_rank(text: &str, tables: &[&str]) -> usize {
     let table = text.split_whitespace().nth(2);
     let known = tables.iter().position(|known| Some(*known) == table);
     known.unwrap_or(usize::MAX)
 }
 
-/// The insert of one row as an insert of several, their parameters one after the other.
+/// Builds an insert of several rows from that of one, with the parameters numbered on.
 pub fn multi_row_insert(text: &str, rows: usize) -> String {
     let Some((head, row)) = split_at_values(text).filter(|_| rows > 1) else { return text.to_owned() };
-    // "($1, 7, $2)" is "(", "1, 7, ", "2)" between the signs.
+    // For example "($1, 7, $2)" splits into "(", "1, 7, " and "2)".
     let (mut pieces, mut number) = (format!("{head}VALUES "), 0);
     for at in 0..rows {
         pieces.push_str(if at > 0 { ", " } else { "" });

@@ -1,7 +1,7 @@
 //! A connection to a PostgreSQL server, made when it is needed and made anew when it is lost.
 //!
-//! What was lost before its commit is run again. After a commit the outcome is unknown, so the caller is told that the
-//! database was not available.
+//! A transaction whose connection breaks before the commit runs again. If the connection breaks during the commit, the
+//! outcome is unknown, and the caller receives [`StoreError::Unavailable`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -24,58 +24,72 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{OwnedValue, Row, StatementExecutor, check_row_count, to_owned_values};
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
-/// For how long a failed attempt to connect answers for the next ones.
+/// Time for which a failed connection attempt is reused as the result of the next ones, so that waiting requests fail
+/// at once instead of each running into the connect timeout.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// What a statement gets beyond its limit on the server before the connection counts as lost.
+/// Time beyond the statement timeout of the server before the client considers the connection lost. Normally the server
+/// cancels first, and its error message names the reason.
 const NETWORK_GRACE: Duration = Duration::from_secs(2);
-/// Every statement sees what others have committed by then; what must not change is locked.
+/// Transaction of a batch. At READ COMMITTED each statement sees the newest commits; rows that must not change are
+/// locked.
 const BEGIN_SHARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// Transaction of a serializable unit.
 const BEGIN_SERIALIZABLE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
-/// Without it each statement of a read sees the newest commit.
+/// Transaction of a scan: one snapshot for all statements. At READ COMMITTED each would see the newest commit.
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// Through a pooler every read has a transaction: there is no other place for its limits.
+/// Transaction of a read through a pooler, where `SET LOCAL` in a transaction is the only way to set the timeouts.
 const BEGIN_POOLED_READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
 
-/// A statement that has been sent and whose result has not been looked at.
+/// A statement in the pipeline whose result has not been checked.
 struct SentStatement {
     name: &'static str,
-    /// The rows that it must have touched.
+    /// The number of rows that it must affect.
     touches: Option<usize>,
     result: Pending<u64>,
 }
 
-/// A query that has been sent and whose rows nobody has asked for yet.
+/// A prefetched query whose rows no unit has read yet.
 struct PrefetchedQuery {
     text: &'static str,
     values: Vec<OwnedValue>,
     rows: Pending<Vec<tokio_postgres::Row>>,
 }
 
-/// What the server will say to a message.
+/// The future response of the server.
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
-/// A connection, or the lack of one.
+/// A connection of one thread, which reconnects on demand. Statements are pipelined: the results of writes are checked
+/// before the next read or the commit, so that a unit waits for fewer round trips.
 pub struct PgConnection {
     server: Arc<PostgresSettings>,
     catalogue: &'static Catalogue,
     runtime: Runtime,
     read_only: bool,
     open: RefCell<Option<Rc<OpenConnection>>>,
+    /// The statements in the pipeline, oldest first.
     sent: RefCell<VecDeque<SentStatement>>,
+    /// The prefetched queries, oldest first.
     asked: RefCell<VecDeque<PrefetchedQuery>>,
+    /// The deferred inserts, which are sent in batches.
     put_off: RefCell<Deferred>,
+    /// Whether the connection was lost since the last `connect`.
     lost: Cell<bool>,
+    /// The time and the error of the last failed connection attempt.
     refused: RefCell<Option<(Instant, StoreError)>>,
 }
 
+/// An established connection and its cache of prepared statements.
 struct OpenConnection {
     client: Client,
+    /// The task that drives the socket.
     wire: AbortHandle,
-    /// By text and rows; there are not many more of them than the server has statements.
+    /// By text and number of rows. The cache is bounded: inserts come in a few sizes (powers of two) and all other
+    /// statements in one.
     prepared: RefCell<HashMap<(&'static str, usize), Statement>>,
 }
 
 impl PgConnection {
+    /// Creates a connection that opens at its first use.
     pub fn new(
         server: Arc<PostgresSettings>,
         catalogue: &'static Catalogue,
@@ -96,7 +110,11 @@ impl PgConnection {
         }
     }
 
-    /// Runs a read; once more on a new connection if the old one turned out to be gone.
+    /// Runs a read and repeats it once on a new connection if the old one was lost.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the read, or with [`StoreError::Unavailable`] if the server cannot be reached.
     pub fn read<T, E: From<StoreError>>(
         &self,
         snapshot: bool,
@@ -119,7 +137,7 @@ impl PgConnection {
         if self.lost.get() { once() } else { result }
     }
 
-    /// Makes sure that there is a connection, as far as anybody knows.
+    /// Connects unless a connection is open. A loss that the socket has not reported yet shows at the next statement.
     fn connect(&self) -> Result<(), StoreError> {
         self.lost.set(false);
         if self.open.borrow().as_ref().is_some_and(|open| !open.client.is_closed()) {
@@ -130,14 +148,14 @@ impl PgConnection {
         {
             return Err(error.clone());
         }
-        // The driver's limit is for the socket alone.
+        // The timeout of the driver covers the TCP connect alone, not TLS and authentication.
         let limit = Duration::from_secs(self.server.tuning.connect_timeout_seconds.into());
         let connected = self
             .runtime
             .block_on(async { tokio::time::timeout(limit, self.server.connect(self.read_only)).await });
         let error = match connected {
             Ok(Ok((client, wire))) => {
-                // It ends with the connection; why is told by the statement that notices.
+                // The task ends with the connection; the reason reaches the statement that fails.
                 let wire = self.runtime.spawn(wire.map(drop)).abort_handle();
                 metrics::counter!("investord_store_connections_total").increment(1);
                 self.open.replace(Some(Rc::new(OpenConnection {
@@ -152,40 +170,42 @@ impl PgConnection {
             Err(_) => StoreError::Unavailable(format!("no connection within {} s", limit.as_secs())),
         };
         tracing::warn!(%error, server = %self.server, "cannot connect");
-        // Whatever the reason: without a connection there is no database.
+        // Any connect error makes the database unavailable, wrong credentials included.
         let known = matches!(error, StoreError::Unavailable(_));
         let error = if known { error } else { StoreError::Unavailable(error.to_string()) };
         self.refused.replace(Some((Instant::now(), error.clone())));
         Err(error)
     }
 
+    /// Returns the open connection, or an error if it was lost during the transaction.
     fn open_connection(&self) -> Result<Rc<OpenConnection>, StoreError> {
         self.open.borrow().clone().ok_or_else(|| StoreError::Unavailable("the connection was lost".into()))
     }
 
-    /// Gives up what has not been sent or asked for.
+    /// Discards prefetched queries and deferred inserts.
     fn discard_unsent(&self) {
         self.asked.borrow_mut().clear();
         self.put_off.take();
     }
 
+    /// Closes the connection at once and marks it as lost.
     pub fn drop_connection(&self) {
         self.discard_unsent();
         self.sent.borrow_mut().clear();
         if let Some(open) = self.open.take() {
-            // By itself it would stay until the answer has come and this thread has something else to do. A
-            // server or a pooler is to know at once that nobody waits.
+            // Without the abort the task would keep the socket open until a response arrives and this thread polls it.
+            // The server or the pooler must see at once that the client no longer waits.
             open.wire.abort();
             self.runtime.block_on(tokio::task::yield_now());
         }
         self.lost.set(true);
     }
 
-    /// Waits for a result, but not for ever: a network can swallow it.
+    /// Waits for a result with a timeout, because a network may drop it silently.
     fn wait<T>(&self, result: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
         let limit = Duration::from_secs(self.server.tuning.statement_timeout_seconds.into()) + NETWORK_GRACE;
         let mut result = pin!(result);
-        // What is there already needs no timer.
+        // A result that has already arrived needs no timer.
         let there = result.as_mut().now_or_never();
         let waited = there
             .map_or_else(|| self.runtime.block_on(async { tokio::time::timeout(limit, result).await }), Ok);
@@ -198,6 +218,7 @@ impl PgConnection {
         }
     }
 
+    /// Maps a driver error to a store error and drops the connection if the error ends it.
     fn classify(&self, error: &Error) -> StoreError {
         if ends_connection(error) {
             self.drop_connection();
@@ -205,7 +226,7 @@ impl PgConnection {
         classify(error)
     }
 
-    /// A statement, for so many rows if it inserts one.
+    /// Prepares a statement, with that number of rows if it is an insert, or returns it from the cache.
     fn prepare(
         &self,
         open: &OpenConnection,
@@ -215,14 +236,15 @@ impl PgConnection {
         if let Some(statement) = open.prepared.borrow().get(&(text, rows)) {
             return Ok(statement.clone());
         }
-        // What failed before is why this fails, and comes first.
+        // In a failed transaction PREPARE fails too, so the failure of an earlier statement is the cause and is
+        // reported.
         let prepared = self.wait(open.client.prepare(&batched_inserts::multi_row_insert(text, rows)));
         let statement = prepared.or_else(|error| self.check_all().and(Err(error)))?;
         open.prepared.borrow_mut().insert((text, rows), statement.clone());
         Ok(statement)
     }
 
-    /// Puts a message in line, which is what the first poll does; so what is sent later comes later.
+    /// Sends a message: the first poll enqueues it in the driver, which fixes the order on the wire.
     fn send<T>(&self, result: &mut Pending<T>) -> Result<(), StoreError> {
         match result.now_or_never() {
             Some(Err(error)) => Err(self.classify(&error)),
@@ -230,7 +252,7 @@ impl PgConnection {
         }
     }
 
-    /// Sends something without waiting for its result.
+    /// Sends a statement without waiting for its result.
     fn post(
         &self,
         name: &'static str,
@@ -242,7 +264,8 @@ impl PgConnection {
         Ok(())
     }
 
-    /// A statement that has yet to be sent, for so many rows if it inserts one.
+    /// Builds the future of a statement, with that number of rows if it is an insert. A pooler may switch the server
+    /// connection between transactions, so there the statement goes unprepared, with its types.
     fn command(
         &self,
         text: &'static str,
@@ -264,7 +287,7 @@ impl PgConnection {
         }))
     }
 
-    /// Sends what was put off: it comes before whatever else is sent.
+    /// Sends the deferred inserts, which must precede any other statement that may refer to their rows.
     fn flush(&self) -> Result<(), StoreError> {
         self.put_off.take().statements(self.catalogue.tables).try_for_each(
             |DeferredRows { name, text, count, values }| {
@@ -273,13 +296,14 @@ impl PgConnection {
         )
     }
 
+    /// Sends a transaction control statement after the deferred inserts.
     fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
         self.flush()?;
         let open = self.open_connection()?;
         self.post(text, None, Box::pin(async move { open.client.batch_execute(text).await.map(|()| 0) }))
     }
 
-    /// Begins a transaction, with limits on waiting where the session cannot have them.
+    /// Begins a transaction and sets its timeouts if a pooler rules out timeouts of the session.
     fn post_begin_and_limits(&self, text: &'static str) -> Result<(), StoreError> {
         self.post_control(text)?;
         let (open, limits) = (self.open_connection()?, self.server.limits_of_transactions());
@@ -287,7 +311,7 @@ impl PgConnection {
         if self.server.tuning.pooler { self.post("SET LOCAL", None, set) } else { Ok(()) }
     }
 
-    /// A query that has yet to be sent.
+    /// Builds the future of a query, unprepared behind a pooler.
     fn query(
         &self,
         stmt: &Stmt,
@@ -309,7 +333,7 @@ impl PgConnection {
         }))
     }
 
-    /// The query that was sent ahead with these values, if there is one.
+    /// Removes and returns the prefetched query with the same statement and values, if there is one.
     fn take_prefetched(
         &self,
         stmt: &Stmt,
@@ -323,8 +347,8 @@ impl PgConnection {
         asked.remove(at).map(|one| one.rows)
     }
 
-    /// Looks at the results of what was sent, oldest first; the first failure counts, the others follow
-    /// from it.
+    /// Checks the results of the sent statements, oldest first, and returns the first failure: the others follow from
+    /// it.
     fn check_sent(&self) -> Result<(), StoreError> {
         let mut outcome = Ok(());
         let sent = std::mem::take(&mut *self.sent.borrow_mut());
@@ -341,8 +365,8 @@ impl PgConnection {
         outcome
     }
 
-    /// Looks at all that nobody has looked at. What was asked ahead is older than the rest, and whoever asked may have
-    /// ended before.
+    /// Checks all outstanding results. Prefetched queries come first, because they were sent before the statements, and
+    /// their unit may have ended without reading them.
     fn check_all(&self) -> Result<(), StoreError> {
         let unheard = std::mem::take(&mut *self.asked.borrow_mut());
         let heard = unheard.into_iter().try_for_each(|asked| self.wait(asked.rows).map(drop));
@@ -384,7 +408,7 @@ impl StatementExecutor for PgConnection {
         see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let rows = match self.take_prefetched(stmt, values) {
-            // What was sent before is looked at later, with all the rest.
+            // The sent statements are checked later, together with the remaining ones.
             Some(rows) => self.wait(rows).or_else(|error| self.check_all().and(Err(error))),
             None => {
                 self.flush()?;
@@ -404,6 +428,7 @@ impl StatementExecutor for PgConnection {
 }
 
 impl Connection for PgConnection {
+    /// Begins a transaction. A serializable one takes the lock of the catalogue before its first read.
     fn begin(&self, alone: bool) -> Result<(), StoreError> {
         self.connect()?;
         self.post_begin_and_limits(if alone { BEGIN_SERIALIZABLE } else { BEGIN_SHARED })?;
@@ -414,8 +439,8 @@ impl Connection for PgConnection {
         self.post_control(text)
     }
 
-    /// Every statement has had its result by now: the commit of a transaction that has failed answers like
-    /// one that has not.
+    /// Commits after the results of all statements were checked: on a failed transaction PostgreSQL responds to COMMIT
+    /// with a rollback and no error.
     fn commit(&self) -> Result<(), StoreError> {
         self.post_control("COMMIT")?;
         self.check_sent()
@@ -428,8 +453,8 @@ impl Connection for PgConnection {
             self.post_control("ROLLBACK").and_then(|()| self.check_sent()).is_ok()
         };
         if !rolled_back {
-            // The server rolls back what has lost its connection. Nobody is told that this one was lost:
-            // that is for what happened before.
+            // The server rolls back when the connection ends. The flag keeps its former value, because it reports a
+            // loss before the rollback, after which the batch may run again.
             let lost = self.lost.get();
             self.drop_connection();
             self.lost.set(lost);

@@ -18,7 +18,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::engine::error::StoreError;
 
-/// What a process may use of a server; the table `postgres` of the configuration, where the keys are explained.
+/// Limits on the use of a server by one process: the table `postgres` of the configuration, where the keys are
+/// explained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
@@ -43,18 +44,19 @@ impl Default for Tuning {
     }
 }
 
-/// How the connections of all processes begin to be named.
+/// Prefix of `application_name` on the connections of every process, by which `others` finds them.
 const NAME: &str = "investord";
 
-/// A server, and how to speak to it.
+/// The address of a server, its TLS configuration and the limits of this process.
 pub struct PostgresSettings {
     config: Config,
     tls: MakeRustlsConnect,
+    /// Whether TLS verifies the certificate of the server.
     verified: bool,
     pub tuning: Tuning,
 }
 
-/// As a URL without password.
+/// Formats the address as a URL without password.
 impl fmt::Display for PostgresSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hosts = self.config.get_hosts().iter().enumerate().map(|(at, host)| {
@@ -72,12 +74,16 @@ impl fmt::Display for PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// Reads a connection URI as libpq knows it (PostgreSQL manual, section 34.1.1.2), `sslmode` and
-    /// `sslrootcert` included. Without `sslrootcert`, `verify-full` trusts what the operating system trusts;
-    /// `verify-ca` is taken as `verify-full`. Errors do not quote it: it may hold a password.
+    /// Parses a connection URI of libpq (PostgreSQL manual, section 34.1.1.2), `sslmode` and `sslrootcert` included.
+    /// Without `sslrootcert`, `verify-full` trusts the root certificates of the operating system; `verify-ca` is
+    /// treated as `verify-full`. Errors do not quote the URI, because it may contain a password.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the URI or one of its parameters is invalid, or a root certificate cannot be read.
     pub fn parse(uri: &str, tuning: Tuning) -> anyhow::Result<Self> {
         let (address, query) = uri.split_once('?').unwrap_or((uri, ""));
-        // What follows a stray @ or ? of a password would be taken for a host or a parameter, and shown.
+        // The text after an unescaped @ or ? in a password would be parsed as a host or a parameter, and displayed.
         if address.matches('@').count() > 1 {
             bail!("database has more than one @: in a user or a password it is written %40");
         }
@@ -115,23 +121,23 @@ impl PostgresSettings {
             .keepalives_idle(Duration::from_secs(15))
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(3);
-        // Whatever else it is called: by this every process finds the others.
+        // The prefix stays in front of a name from the URI, because each process finds the others by it.
         let name = config.get_application_name().map_or(NAME.into(), |given| format!("{NAME} {given}"));
         config.application_name(name);
         Ok(Self { config, tls, verified, tuning })
     }
 
-    /// Whether the server must prove with a certificate who it is.
+    /// Returns whether the server must present a valid certificate.
     pub fn verified(&self) -> bool {
         self.verified
     }
 
-    /// Whether nothing is said before the connection is encrypted.
+    /// Returns whether TLS is required before any data is sent.
     pub fn is_encrypted(&self) -> bool {
         self.config.get_ssl_mode() == SslMode::Require
     }
 
-    /// Whether the server is reached over a network that others may listen to.
+    /// Returns whether the server is on another machine, so that the network could be tapped.
     pub fn is_remote(&self) -> bool {
         self.config.get_hosts().iter().any(|host| match host {
             Host::Tcp(name) => !matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
@@ -140,24 +146,24 @@ impl PostgresSettings {
         })
     }
 
-    /// The limits where a session cannot have them: for the next transaction alone.
+    /// Returns the statements that set the timeouts for one transaction, for connections through a pooler.
     pub(in crate::store) fn limits_of_transactions(&self) -> String {
         self.settings().map(|(name, value)| format!("SET LOCAL {name} = {value}")).join("; ")
     }
 
-    /// Limits on waiting, as the server knows them.
+    /// Returns the timeouts as server settings, in milliseconds.
     fn settings(&self) -> [(&'static str, u32); 3] {
         let (lock, statement) = (self.tuning.lock_timeout_seconds, self.tuning.statement_timeout_seconds);
         [
             ("statement_timeout", u32::from(statement) * 1000),
             ("lock_timeout", u32::from(lock) * 1000),
-            // What a process that hangs has locked is free again.
+            // Releases the row locks of a process that hangs.
             ("idle_in_transaction_session_timeout", u32::from(lock) * 1000),
         ]
     }
 
-    /// A connection whose statements have time limits. A pooler hands server connections from client to
-    /// client, so there the limits are set in every transaction instead.
+    /// Opens a connection with timeouts for its statements. A pooler gives server connections to different clients in
+    /// turn, so there each transaction sets the timeouts instead.
     pub(in crate::store) async fn connect(
         &self,
         read_only: bool,
@@ -172,14 +178,14 @@ impl PostgresSettings {
         config.connect(self.tls.clone()).await
     }
 
-    /// Puts questions on a connection of their own, whose statements take as long as they take, and whatever
-    /// runs on this thread.
+    /// Runs queries on a separate connection without statement timeout, blocking the calling thread. A thread of its
+    /// own allows the call from inside and outside of an asynchronous runtime.
     pub(in crate::store) fn ask<T: Send>(
         &self,
         questions: impl AsyncFnOnce(&mut Client) -> anyhow::Result<T> + Send,
     ) -> anyhow::Result<T> {
         let work = async || {
-            // The driver's limit is for the socket alone.
+            // The timeout of the driver covers the TCP connect alone, not TLS and authentication.
             let limit = Duration::from_secs(self.tuning.connect_timeout_seconds.into());
             let connected = tokio::time::timeout(limit, self.config.connect(self.tls.clone())).await;
             let connected = connected
@@ -188,7 +194,7 @@ impl PostgresSettings {
                 connected.map_err(|error| anyhow!("cannot reach {self}: {}", classify(&error)))?;
             let wire = tokio::spawn(wire);
             if self.tuning.pooler {
-                // It keeps to one connection of the server for as long as a transaction is open.
+                // A pooler keeps to one server connection only while a transaction is open.
                 client.batch_execute("BEGIN READ ONLY").await?;
             }
             let answer = questions(&mut client).await;
@@ -196,7 +202,8 @@ impl PostgresSettings {
                 client.batch_execute("ROLLBACK").await?;
             }
             drop(client);
-            // The server has heard of the end before anybody else connects.
+            // The server has processed the disconnect before the next connection is made, so `others` does not count
+            // it.
             let _ = wire.await;
             answer
         };
@@ -206,7 +213,11 @@ impl PostgresSettings {
         })
     }
 
-    /// What no other database has in common with this one, a standby of it excepted.
+    /// Returns the identity of the database (system identifier and OID), which only a standby of it shares.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or denies the query.
     pub fn identity(&self) -> anyhow::Result<(i64, u32)> {
         let question = "SELECT (SELECT system_identifier FROM pg_control_system()), oid
                         FROM pg_catalog.pg_database WHERE datname = current_database()";
@@ -216,7 +227,11 @@ impl PostgresSettings {
         })
     }
 
-    /// How many connections other processes of Investord have to the same database.
+    /// Returns the number of connections that other processes of Investord have to the same database.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or denies the query.
     pub fn others(&self) -> anyhow::Result<i64> {
         let count = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_backend_pid()
                      AND datname = current_database() AND starts_with(application_name, $1)";
@@ -224,10 +239,11 @@ impl PostgresSettings {
     }
 }
 
-/// What has to be driven for a client to be served.
+/// The connection task, which must be polled for the client to make progress.
 pub(in crate::store) type Wire =
     Connection<Socket, <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream>;
 
+/// Builds the TLS configuration, without certificate verification unless `verified` is set.
 fn tls(verified: bool, root_file: Option<&str>) -> anyhow::Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
@@ -254,7 +270,8 @@ fn tls(verified: bool, root_file: Option<&str>) -> anyhow::Result<ClientConfig> 
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Takes any certificate, as libpq does for `prefer` and `require`: it keeps out who listens, not who lies.
+/// A verifier that accepts any certificate, as libpq does for `prefer` and `require`: it protects against eavesdropping
+/// but not against an impostor.
 #[derive(Debug)]
 struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
@@ -293,7 +310,7 @@ impl ServerCertVerifier for AcceptAnyCertificate {
     }
 }
 
-/// The error as the store knows it.
+/// Maps a driver error to a store error by its SQLSTATE.
 pub(in crate::store) fn classify(error: &tokio_postgres::Error) -> StoreError {
     use tokio_postgres::error::SqlState;
     let Some(told) = error.as_db_error() else {
@@ -301,9 +318,9 @@ pub(in crate::store) fn classify(error: &tokio_postgres::Error) -> StoreError {
             .map_or_else(|| error.to_string(), |why| format!("{error}: {why}"));
         return if is_of_the_wire(error) { StoreError::Unavailable(told) } else { StoreError::Corrupt(told) };
     };
-    // Neither detail nor hint: they may quote values.
+    // Detail and hint are left out because they may quote values.
     let (mut text, code) = (format!("{} ({})", told.message(), told.code().code()), told.code());
-    // Settings of the session, statements prepared in another: nothing that happens without a pooler.
+    // Both errors (session settings refused, statements of another session) occur behind a pooler alone.
     let pooled = told.message().contains("unsupported startup parameter")
         || [SqlState::DUPLICATE_PSTATEMENT, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code);
     if pooled {
@@ -318,7 +335,8 @@ pub(in crate::store) fn classify(error: &tokio_postgres::Error) -> StoreError {
         SqlState::READ_ONLY_SQL_TRANSACTION
         | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
         | SqlState::QUERY_CANCELED => StoreError::Unavailable(text),
-        // Connections, resources, operators at work, trouble of the machine.
+        // SQLSTATE classes: connection exception, insufficient resources, operator intervention, system error, invalid
+        // authorization, invalid catalog name.
         _ => match &code.code()[..2] {
             "08" | "53" | "57" | "58" | "28" | "3D" => StoreError::Unavailable(text),
             _ => StoreError::Corrupt(text),
@@ -326,11 +344,11 @@ pub(in crate::store) fn classify(error: &tokio_postgres::Error) -> StoreError {
     }
 }
 
-/// Whether the connection is of no use any more.
+/// Returns whether the connection is unusable after this error.
 pub(in crate::store) fn ends_connection(error: &tokio_postgres::Error) -> bool {
     use tokio_postgres::error::SqlState;
     match error.code() {
-        // After a failover the old primary may go on as a standby.
+        // After a failover the former primary may go on as a read-only standby, so a new connection is needed.
         Some(code) => {
             *code == SqlState::READ_ONLY_SQL_TRANSACTION
                 || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
@@ -341,6 +359,7 @@ pub(in crate::store) fn ends_connection(error: &tokio_postgres::Error) -> bool {
     }
 }
 
+/// Returns whether the error is one of the socket and not of the server.
 fn is_of_the_wire(error: &tokio_postgres::Error) -> bool {
     let source = std::error::Error::source(error);
     error.is_closed() || source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>)

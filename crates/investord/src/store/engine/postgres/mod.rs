@@ -20,18 +20,25 @@ use super::sql::Tx;
 use connection::PgConnection;
 use connection_settings::PostgresSettings;
 
-/// Reads that may wait for a connection; beyond that a request waits for room.
+/// Maximum number of reads that wait for a connection; further requests wait before they enter the queue. The limit
+/// bounds the memory of the queue.
 const MAX_WAITING_READS: usize = 4096;
 
+/// A read with the channel of its result, executed on the thread of a reader.
 type Read = Box<dyn FnOnce(&PgConnection) + Send>;
 
+/// The PostgreSQL engine: the queues of the writers and the shared queue of the readers.
 pub struct Engine {
     writers: Vec<TaskSender>,
     readers: flume::Sender<Read>,
 }
 
 impl Engine {
-    /// Refuses a database that cannot be reached, or whose schema is not that of this version.
+    /// Verifies the schema and starts the threads of the writers and readers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be reached or its schema is not that of this version.
     pub fn open(server: &Arc<PostgresSettings>, catalogue: &'static Catalogue) -> anyhow::Result<Self> {
         migrate::check_postgres(server, catalogue)?;
         let mut writers = Vec::new();
@@ -50,13 +57,18 @@ impl Engine {
         Ok(Self { writers, readers })
     }
 
-    /// The writer of a tenant: always the same.
+    /// Returns the queue of the tenant's writer. A tenant always has the same writer, so its units run in the order of
+    /// arrival and do not wait for each other's row lock.
     pub fn queue(&self, tenant: i64) -> &TaskSender {
         let at = usize::try_from(tenant.unsigned_abs()).unwrap_or(0) % self.writers.len();
         &self.writers[at]
     }
 
-    /// Runs a read on a reader's thread, all its statements on one `snapshot` if that is wanted.
+    /// Runs a read on the thread of a reader, with one snapshot for all its statements if `snapshot` is set.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of the read, or with [`StoreError`] if the database is unavailable or the read panicked.
     pub async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         snapshot: bool,
@@ -66,7 +78,7 @@ impl Engine {
         let job: Read = Box::new(move |link| {
             let run = catch_unwind(AssertUnwindSafe(|| link.read(snapshot, &mut read)));
             let result = run.unwrap_or_else(|_| {
-                // Nobody knows what it has left open.
+                // The panic may have left a transaction open.
                 link.drop_connection();
                 Err(StoreError::Corrupt("a read panicked".into()).into())
             });
@@ -78,7 +90,7 @@ impl Engine {
     }
 }
 
-/// A thread with a link of its own, which never leaves it.
+/// Spawns a thread with a connection of its own: connections are not shared between threads.
 fn spawn_thread(
     name: &str,
     server: &Arc<PostgresSettings>,

@@ -7,23 +7,25 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::Value;
 use crate::store::engine::sql::{ColumnValue, EngineRow};
 
-/// For statements that are not prepared the types come with the values.
+/// Returns the parameters with their types, for statements that are not prepared.
 pub fn typed<'a>(values: &'a [Value<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
     values.iter().map(|value| (value as &(dyn ToSql + Sync), kind(value))).collect()
 }
 
+/// Returns the PostgreSQL type of a parameter.
 fn kind(value: &Value<'_>) -> Type {
     match value {
         Value::Int(_) | Value::At(_) => Type::INT8,
         Value::Text(_) => Type::TEXT,
         Value::Bytes(_) => Type::BYTEA,
         Value::Id(_) => Type::UUID,
-        // The server finds out.
+        // The server infers the type from the context.
         Value::Null => Type::UNKNOWN,
     }
 }
 
 impl ToSql for Value<'_> {
+    /// Writes the binary format of the type: integers in big-endian, as the wire protocol requires.
     fn to_sql(
         &self,
         _: &Type,
@@ -44,7 +46,7 @@ impl ToSql for Value<'_> {
         true
     }
 
-    /// Bytes of another type could pass for this one, so the types have to be the same.
+    /// Requires equal types: the bytes of one type could be valid as another and would be stored wrongly.
     fn to_sql_checked(
         &self,
         wanted: &Type,
@@ -59,6 +61,7 @@ impl ToSql for Value<'_> {
 }
 
 impl<'a> FromSql<'a> for ColumnValue<'a> {
+    /// Reads the binary format; a UUID becomes its 16 bytes.
     fn from_sql(kind: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(match *kind {
             Type::INT8 => ColumnValue::Int(i64::from_be_bytes(bytes.try_into()?)),
