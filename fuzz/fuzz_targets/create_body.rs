@@ -2,7 +2,7 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use investord::domain::tenants::{OperatingModel, TenantSettings};
-use investord::domain::users::Person;
+use investord::domain::users::person::Person;
 use jiff::Timestamp;
 
 pub fn run(data: &[u8]) {

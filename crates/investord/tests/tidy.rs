@@ -166,9 +166,6 @@ fn rooms_do_not_import_one_another_in_a_circle() {
     assert!(left.is_empty(), "a circle of {:?}", left.keys());
 }
 
-/// Rooms in which files that import one another in a circle are still to be parted.
-const WITH_CIRCLES: [&str; 1] = ["domain"];
-
 /// An engine knows no table: nothing in it imports the store around it.
 const ENGINE: &str = "store::engine";
 
@@ -206,9 +203,7 @@ fn files_do_not_import_one_another_in_a_circle() {
         }
         left.retain(|name, _| !free.contains(name));
     }
-    let in_room = |name: &&&str| WITH_CIRCLES.iter().any(|room| is_below(name, room));
-    let circle: Vec<_> = left.keys().filter(|name| !in_room(name)).collect();
-    assert!(circle.is_empty(), "{circle:?}");
+    assert!(left.is_empty(), "{:?}", left.keys());
 }
 
 fn is_below(path: &str, module: &str) -> bool {

@@ -153,7 +153,7 @@ impl ClientCache {
                 });
                 match token {
                     Some(_) => {
-                        self.tokens.insert(hash, Arc::new(CacheEntry { at: now, value: token.clone() }))
+                        self.tokens.insert(hash, Arc::new(CacheEntry { at: now, value: token.clone() }));
                     }
                     None => self.tokens.invalidate(&hash),
                 }

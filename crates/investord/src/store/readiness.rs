@@ -10,16 +10,18 @@ use super::tenants;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::Tx;
 
-/// How long it is from one look to the next, and how long one may take.
+/// Time between two probes. A request of `/readyz` reads the last result, so a load balancer may ask as often as it
+/// likes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum duration of a probe; a probe that takes longer counts as failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// When the store was looked at last, and what came of it.
+/// The time and the result of the last probe.
 #[derive(Default)]
 pub struct Readiness(Mutex<Option<(Instant, Result<(), StoreError>)>>);
 
 impl Readiness {
-    /// Looks at the store for as long as somebody may ask.
+    /// Probes the store once per interval, for the lifetime of the server.
     pub async fn watch(&self, store: &Store) {
         loop {
             let outcome = probe(store).await;
@@ -28,7 +30,11 @@ impl Readiness {
         }
     }
 
-    /// Whether a read, a scan and a write have been done in time.
+    /// Returns the result of the last probe, or probes if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a read, a scan or a write failed in the last probe or did not finish in time.
     pub async fn state(&self, store: &Store) -> Result<(), StoreError> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match last {
@@ -39,6 +45,7 @@ impl Readiness {
     }
 }
 
+/// Runs a read, a scan and an empty write, which together use every queue. Tenant 0 does not exist.
 async fn probe(store: &Store) -> Result<(), StoreError> {
     let read = |tx: &Tx<'_>| tenants::count_users(tx, 0).map(|_| ());
     store.read("ready", read).await?;

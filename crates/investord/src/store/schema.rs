@@ -1,10 +1,10 @@
 //! The catalogue of tables: columns, keys and the order of references.
 //!
-//! The copy, batched inserts and `doctor` read it; a test compares it with the migrated schema of each engine.
+//! The copy, batched inserts and `doctor` use it; a test compares it with the migrated schema of each engine.
 
 use crate::store::engine::catalogue::Catalogue;
 
-/// The type of a column.
+/// The type of a column, independent of the engine.
 #[derive(Clone, Copy, PartialEq)]
 pub enum ColumnKind {
     Int,
@@ -14,18 +14,19 @@ pub enum ColumnKind {
 }
 use ColumnKind::{Bytes, Id, Int, Text};
 
-/// A table.
+/// The schema of a table.
 #[derive(Clone, Copy)]
 pub struct TableSchema {
     pub name: &'static str,
-    /// Those of the key first.
+    /// Names and types of the columns, those of the primary key first.
     pub columns: &'static [(&'static str, ColumnKind)],
-    /// Number of columns of the key.
+    /// Number of columns of the primary key.
     pub key: usize,
-    /// Whether rows are deleted and no other table refers to them: a repeated copy writes them anew.
+    /// Whether rows are deleted and no other table references them: a repeated copy writes such a table anew.
     pub is_short_lived: bool,
 }
 
+/// Creates the schema of a table whose rows a repeated copy overwrites in place.
 const fn lasting(
     name: &'static str,
     key: usize,
@@ -34,6 +35,7 @@ const fn lasting(
     TableSchema { name, columns, key, is_short_lived: false }
 }
 
+/// Creates the schema of a table that a repeated copy empties first.
 const fn short_lived(
     name: &'static str,
     key: usize,
@@ -42,7 +44,7 @@ const fn short_lived(
     TableSchema { name, columns, key, is_short_lived: true }
 }
 
-/// Columns of account groups and of accounts.
+/// Columns of account groups and of accounts, which are equal.
 const ACCOUNTS: &[(&str, ColumnKind)] = &[
     ("tenant", Int),
     ("number", Int),
@@ -54,8 +56,8 @@ const ACCOUNTS: &[(&str, ColumnKind)] = &[
     ("sealed", Bytes),
 ];
 
-/// All tables, each behind those that it refers to. Clients and operators come last: a register that was copied in part
-/// authenticates nobody.
+/// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
+/// register authenticates no client and no operator.
 pub const TABLES: [TableSchema; 29] = [
     lasting(
         "tenants",
@@ -310,9 +312,10 @@ pub const TABLES: [TableSchema; 29] = [
     short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
 ];
 
-/// The number of tables.
+/// The number of tables, for an array of their names at compile time.
 const TABLE_COUNT: usize = TABLES.len();
 
+/// Names of the tables in the same order.
 const NAMES: [&str; TABLE_COUNT] = {
     let mut names = [""; TABLE_COUNT];
     let mut at = 0;
@@ -323,11 +326,11 @@ const NAMES: [&str; TABLE_COUNT] = {
     names
 };
 
-/// What the engines know of the register.
+/// The schema of the register, as the engines use it.
 pub static CATALOGUE: Catalogue = Catalogue {
     migrations: &[("V1__register", include_str!("../../../../migrations/V1__register.sql"))],
     tables: &NAMES,
-    // The lock comes before the first look at the database, so a unit that waits for it sees what the other has done.
-    // Users are written all the same: that takes a lesser lock.
+    // The lock precedes the first read, so a unit that waits for it sees the changes of the other one. Users can still
+    // be written meanwhile, because their foreign key takes a weaker lock on `tenants`.
     serializable_lock: "LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE",
 };

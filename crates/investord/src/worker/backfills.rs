@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::Ids;
-use crate::domain::identification::identifier;
 use crate::domain::tenants::TenantSettings;
 use crate::domain::users::User;
+use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
 use crate::store::encryption::{TenantKey, UserKey};
 use crate::store::jobs::backfills;
@@ -98,7 +98,7 @@ fn refresh_concats(
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
     let own = identifiers::of_user(tx, sequence.tenant, user.id, key)?;
-    let remade = identifier::refresh_concats(&own, user, settings, (ids.uuid(), sequence.now));
+    let remade = domain_identifiers::refresh_concats(&own, user, settings, (ids.uuid(), sequence.now));
     remade.iter().try_for_each(|change| identifiers::apply(tx, sequence.tenant, change, key, ids))
 }
 

@@ -11,11 +11,11 @@ use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use crate::domain::delivery::event::EventType;
-use crate::domain::identification::identifier;
 use crate::domain::tenants::TenantSettings;
 use crate::domain::users::check;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChangeState;
+use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::review::Verdict;
 use crate::domain::users::search;
 use crate::domain::users::{User, UserView};
@@ -265,7 +265,7 @@ fn data_change(
         events::publish(tx, sequence, EventType::UserDataChangeFailed, subject, &object, ids)?;
         return Ok(JobOutcome::Done);
     }
-    for change in identifier::refresh_concats(&own, &user, settings, (ids.uuid(), sequence.now)) {
+    for change in domain_identifiers::refresh_concats(&own, &user, settings, (ids.uuid(), sequence.now)) {
         identifiers::apply(tx, tenant, &change, &user_key, ids)?;
         change.apply_to(&mut own);
     }

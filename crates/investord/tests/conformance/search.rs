@@ -7,9 +7,10 @@ use investord::domain::identification::identifier::{
     Identifier, IdentifierChange, IdentifierContent, NewIdentifier,
 };
 use investord::domain::tenants::TenantSettings;
+use investord::domain::users::User;
+use investord::domain::users::person::Person;
 use investord::domain::users::search;
 use investord::domain::users::search::{SearchField, SearchTerms};
-use investord::domain::users::{Person, User};
 use investord::store::users::{identifiers, search_index};
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::json;

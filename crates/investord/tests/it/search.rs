@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use investord::domain::identification::identifier::{Identifier, IdentifierContent, NewIdentifier};
 use investord::domain::identification::identifier_standard;
 use investord::domain::tenants::{RegimeSetting, TenantSettings};
-use investord::domain::users::Person;
+use investord::domain::users::person::Person;
 use investord::domain::users::search;
 use investord::domain::users::search::SearchField;
 use jiff::Timestamp;

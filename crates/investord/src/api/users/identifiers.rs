@@ -23,6 +23,7 @@ use crate::domain::identification::identifier::{
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::tenants::TenantSettings;
 use crate::domain::users::User;
+use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;
@@ -191,7 +192,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Re
     let (ids, user) = (Arc::clone(&app.ids), req.operation.user);
     let add =
         move |call: &CreateIdentifier, held: &[_], user: &User, settings: &TenantSettings, now: Timestamp| {
-            Ok(identifier::add(held, &call.sent, user, settings, (ids.uuid(), now))?)
+            Ok(domain_identifiers::add(held, &call.sent, user, settings, (ids.uuid(), now))?)
         };
     change(app, "identifiers.create", req, user, add).await
 }
@@ -245,7 +246,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Re
                   now: Timestamp| {
         let one = held.iter().find(|one| one.id == call.id);
         let one = one.ok_or(Problem::NotFound("identifier"))?;
-        Ok(identifier::update(one, &call.value, user, settings, now)?)
+        Ok(domain_identifiers::update(one, &call.value, user, settings, now)?)
     };
     change(app, "identifiers.update", req, user, update).await
 }

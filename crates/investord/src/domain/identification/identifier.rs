@@ -17,30 +17,11 @@ use super::finding;
 use super::finding::{BIRTH_DATE, findings};
 pub use super::finding::{Finding, HARD, SOFT};
 use super::identifier_standard;
-use super::identifier_standard::{CONCAT, IdentifierStandard};
+use super::identifier_standard::{CONCAT, IdentifierKind, IdentifierStandard};
 use super::reportable_person::ReportablePerson;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
 use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{IdentifierChecks, TenantSettings};
-use crate::domain::users::User;
-
-/// The kind of an identifier: its `type` in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum IdentifierKind {
-    NationalId,
-    Passport,
-}
-
-impl IdentifierKind {
-    /// Returns the name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            IdentifierKind::NationalId => "NATIONAL_ID",
-            IdentifierKind::Passport => "PASSPORT",
-        }
-    }
-}
 
 const TYPE: Field = field(
     "type",
@@ -160,7 +141,7 @@ impl NewIdentifier {
     }
 
     /// Returns the form in which the identifier is reported.
-    fn reported(&self, identity: &ReportablePerson, today: Date) -> String {
+    pub(in crate::domain) fn reported(&self, identity: &ReportablePerson, today: Date) -> String {
         self.standard.rules.normalise(&self.identifier, Some(identity.birth_date), today).into_owned()
     }
 
@@ -275,7 +256,7 @@ impl IdentifierContent {
     }
 
     /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
-    fn with_value(
+    pub(in crate::domain) fn with_value(
         &self,
         value: &str,
         identity: &ReportablePerson,
@@ -315,7 +296,11 @@ impl IdentifierContent {
     /// Returns the identifier as it is reported of a person whose data have changed: the birth date decides on the
     /// century of a short Swedish number. `filed` is the day on which it was sent. Returns `None` if the reported form
     /// stays.
-    fn with_current_form(&self, identity: &ReportablePerson, filed: Date) -> Option<Self> {
+    pub(in crate::domain) fn with_current_form(
+        &self,
+        identity: &ReportablePerson,
+        filed: Date,
+    ) -> Option<Self> {
         let standard = self.standard().filter(|_| !self.is_concat())?;
         let reported = standard.rules.normalise(&self.identifier, Some(identity.birth_date), filed);
         (reported != self.reported).then(|| Self { reported: reported.into_owned(), ..self.clone() })
@@ -401,82 +386,6 @@ impl IdentifierChange {
     }
 }
 
-/// Adds an identifier to those of a user. A user has one identifier of a country and standard: the same one again
-/// changes nothing, another one is refused (user-domain 4.8).
-///
-/// # Errors
-/// Fails as [`NewIdentifier::examine`] does, or if the user has another identifier of this country and standard.
-pub fn add(
-    held: &[Identifier],
-    sent: &NewIdentifier,
-    user: &User,
-    settings: &TenantSettings,
-    (id, now): (Uuid, Timestamp),
-) -> Result<IdentifierChange, Vec<FieldError>> {
-    let (identity, today) = (&user.person.identity, today(now));
-    match held.iter().find(|one| sent.is_of(one.content.country, &one.content.standard)) {
-        None => {
-            let content = sent.examine(identity, settings, today)?;
-            Ok(IdentifierChange::Add(Identifier::new(id, user.id, now, content)))
-        }
-        Some(one) if one.content.is_concat() || one.content.reported == sent.reported(identity, today) => {
-            Ok(IdentifierChange::None(one.clone()))
-        }
-        Some(one) => {
-            let path = format!("/users/{}/identifiers/{}", user.id, one.id);
-            let name = one.content.abbreviation();
-            let message = format!("the user has another {name} already: change it by PATCH {path}");
-            Err(vec![FieldError::new("identifier", message)])
-        }
-    }
-}
-
-/// Changes the value of an identifier.
-///
-/// # Errors
-/// Fails if the value is not accepted, or if the identifier is a CONCAT.
-pub fn update(
-    one: &Identifier,
-    value: &str,
-    user: &User,
-    settings: &TenantSettings,
-    now: Timestamp,
-) -> Result<IdentifierChange, Vec<FieldError>> {
-    let content = one.content.with_value(value, &user.person.identity, settings, today(now))?;
-    if content == one.content {
-        return Ok(IdentifierChange::None(one.clone()));
-    }
-    Ok(IdentifierChange::Update(Identifier { updated_at: now, content, ..one.clone() }))
-}
-
-/// Returns the changes by which the identifiers of a user fit the data of the person: CONCATs are built anew, and the
-/// one that the register adds by itself is added; a CONCAT that can no longer be built stays. A number whose reported
-/// form changes is updated; responses show the same of it, so its instants stay.
-pub fn refresh_concats(
-    held: &[Identifier],
-    user: &User,
-    settings: &TenantSettings,
-    (id, now): (Uuid, Timestamp),
-) -> Vec<IdentifierChange> {
-    let (identity, regime) = (&user.person.identity, settings.regime.into());
-    let concats = || held.iter().filter(|one| one.content.is_concat());
-    let mut changes: Vec<IdentifierChange> = concats()
-        .filter_map(|one| {
-            let content = IdentifierContent::concat(one.content.country, identity, regime).ok()?;
-            let changed = content != one.content;
-            changed.then(|| IdentifierChange::Update(Identifier { updated_at: now, content, ..one.clone() }))
-        })
-        .collect();
-    changes.extend(held.iter().filter_map(|one| {
-        let content = one.content.with_current_form(identity, today(one.updated_at))?;
-        Some(IdentifierChange::Update(Identifier { content, ..one.clone() }))
-    }));
-    let own = IdentifierContent::own_concat(identity, regime);
-    let missing = own.filter(|own| concats().all(|one| one.content.country != own.country));
-    changes.extend(missing.map(|content| IdentifierChange::Add(Identifier::new(id, user.id, now, content))));
-    changes
-}
-
 /// Parses the body of an update and returns the new value.
 ///
 /// # Errors
@@ -494,63 +403,4 @@ pub fn parse_update(
 /// Returns the day of an instant in UTC, which is the register's time zone.
 pub fn today(now: Timestamp) -> Date {
     TimeZone::UTC.to_datetime(now).date()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::users::{Person, Registration};
-
-    fn person(name: &str, nationalities: &[&str]) -> Person {
-        let body = json!({
-            "first_name": "Anna", "last_name": name, "birth_date": "1980-05-17", "nationalities": nationalities,
-            "address": { "address_line1": "", "postcode": "1", "city": "Wien", "country": "AT" },
-        });
-        Person::parse(body.to_string().as_bytes(), &TenantSettings::default(), at(1))
-            .unwrap_or_else(|_| panic!())
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).unwrap()
-    }
-
-    /// Applies new data of a person and returns the changes of the identifiers, by effect and value.
-    fn remade(user: &mut User, held: &mut Vec<Identifier>, person: Person, second: i64) -> Vec<String> {
-        user.person = person;
-        let id = Uuid::from_u128(u128::from(second.unsigned_abs()));
-        let changes = refresh_concats(held, user, &TenantSettings::default(), (id, at(second)));
-        let told = changes.iter().map(|change| {
-            let Identifier { content, .. } = change.identifier();
-            format!(
-                "{} {}",
-                if matches!(change, IdentifierChange::Add(_)) { "add" } else { "update" },
-                content.reported
-            )
-        });
-        let told = told.collect();
-        for change in changes {
-            change.apply_to(held);
-        }
-        told
-    }
-
-    #[test]
-    fn concats_follow_the_name_and_the_leading_nationality() {
-        let settings = TenantSettings::default();
-        let Registration { mut user, concat, .. } =
-            User::register(person("Berg", &["DE"]), &settings, Uuid::nil(), at(0));
-        let mut held = vec![Identifier::new(Uuid::nil(), user.id, at(0), concat.unwrap())];
-        let mut remade = |person, second| remade(&mut user, &mut held, person, second);
-        assert_eq!(remade(person("Berg", &["DE"]), 1), Vec::<String>::new());
-        assert_eq!(remade(person("Thal", &["DE"]), 2), ["update DE19800517ANNA#THAL#"]);
-        assert_eq!(remade(person("Thal", &["DE", "AT"]), 3), ["add AT19800517ANNA#THAL#"]);
-        assert_eq!(
-            remade(person("Au", &["PL"]), 4),
-            ["update DE19800517ANNA#AU###", "update AT19800517ANNA#AU###"],
-            "what is kept is kept right, whether it leads or not"
-        );
-        assert_eq!(remade(person("Ἀθηνᾶ", &["DE"]), 5), Vec::<String>::new(), "what cannot be made stays");
-        let instants: Vec<_> = held.iter().map(|one| (one.created_at, one.updated_at)).collect();
-        assert_eq!(instants, [(at(0), at(4)), (at(3), at(4))]);
-    }
 }

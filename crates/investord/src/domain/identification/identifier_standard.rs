@@ -6,10 +6,26 @@ use std::sync::LazyLock;
 
 use mifir::{Country, Regime, Scheme};
 use regex::Regex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::identifier::IdentifierKind;
+/// The kind of an identifier: its `type` in the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum IdentifierKind {
+    NationalId,
+    Passport,
+}
+
+impl IdentifierKind {
+    /// Returns the name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            IdentifierKind::NationalId => "NATIONAL_ID",
+            IdentifierKind::Passport => "PASSPORT",
+        }
+    }
+}
 
 /// A standard of identifiers, with its name in the API.
 pub struct IdentifierStandard {

@@ -9,40 +9,24 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::identifier;
-use super::identifier::{Finding, HARD, Identifier, IdentifierContent, IdentifierKind, NewIdentifier};
+use super::identifier::{Finding, HARD, Identifier, IdentifierContent, NewIdentifier};
 use super::identifier_standard;
 use super::identifier_standard::CONCAT;
+use super::identifier_standard::IdentifierKind;
 use super::reportable_person::{NO_NATIONALITY, ReportablePerson};
 use crate::domain::json::Json;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
 use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{IdentifierChecks, RegimeSetting, TenantSettings};
-use crate::domain::users;
-use crate::domain::users::activation::Obstacle;
-
-/// Returns the obstacle to a report, if there is one. Findings about the identifiers do not count here: under
-/// `identifier_checks = "format"` an impossible number activates a user, because the vendor's own examples need it
-/// (decision I2), but it is not reported for any user ([`Report`], decision I10).
-pub fn unmet_requirements<'a>(
-    identity: &ReportablePerson,
-    identifiers: impl IntoIterator<Item = &'a IdentifierContent>,
-    regime: Regime,
-) -> Option<Obstacle> {
-    let held: Vec<HeldIdentifier<'_>> = identifiers.into_iter().map(IdentifierContent::as_held).collect();
-    match decide(identity, &held, regime).outcome {
-        DecisionOutcome::Ready(_) => None,
-        DecisionOutcome::Missing { country, wanted, next } => {
-            Some(Obstacle::IdentifierMissing { country, wanted, next })
-        }
-        DecisionOutcome::NeedsReview(review) => {
-            Some(Obstacle::IdentificationOpen { review: review.to_string() })
-        }
-    }
-}
+use crate::domain::users::person;
 
 /// Decides on the designation of a person. Further identifiers of the person are unknown, so the register asks for the
 /// first priority.
-fn decide<'a>(identity: &'a ReportablePerson, held: &[HeldIdentifier<'a>], regime: Regime) -> Decision<'a> {
+pub(in crate::domain) fn decide<'a>(
+    identity: &'a ReportablePerson,
+    held: &[HeldIdentifier<'a>],
+    regime: Regime,
+) -> Decision<'a> {
     mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime)
 }
 
@@ -127,7 +111,7 @@ pub struct ReviewReason {
 pub struct ExaminedIdentifier {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Uuid>,
-    pub r#type: identifier::IdentifierKind,
+    pub r#type: IdentifierKind,
     pub issuing_country: String,
     pub identifier_standard: String,
     pub identifier: String,
@@ -263,7 +247,7 @@ const LONGEST: usize = 1000;
 static NAME: FieldRule = FieldRule::Text { min: 0, max: LONGEST };
 static NATIONALITY: FieldRule = FieldRule::CountryOr(&NO_NATIONALITY);
 static NATIONALITIES: FieldRule =
-    FieldRule::List { item: &NATIONALITY, min: 0, max: users::MAX_NATIONALITIES, unique: false };
+    FieldRule::List { item: &NATIONALITY, min: 0, max: person::MAX_NATIONALITIES, unique: false };
 static IDENTIFIER: FieldRule = FieldRule::Object(&DRY_RUN_IDENTIFIER);
 
 static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
@@ -326,8 +310,8 @@ static DRY_RUN_MEMBERS: &[Field] = &[
         FieldRule::OrNull(&NATIONALITIES),
         "Nationalities, ISO 3166-1 alpha-2; none, or XXA, for the stateless.",
     ),
-    users::GENDER,
-    users::SALUTATION,
+    person::GENDER,
+    person::SALUTATION,
     field(
         "identifiers",
         Presence::No,

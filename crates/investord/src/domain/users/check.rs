@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::activation::{CheckState, Obstacle};
-use super::data_change::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
+use super::proof::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
 use super::review::{Review, Verdict};
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::today;
@@ -26,7 +25,7 @@ const CONFIRMED_AT: Field =
 const CONFIRMED_ADDRESS: Field = field(
     "confirmed_address",
     Presence::Always,
-    FieldRule::OpenObject(&super::ADDRESS),
+    FieldRule::OpenObject(&super::person::ADDRESS),
     "The address that it confirms.",
 );
 
@@ -105,7 +104,7 @@ static SUITABILITY: ObjectSchema = ObjectSchema {
         "Whether the instruments suit the user.",
     )],
 };
-/// The body of an INSTRUMENT_FIT check: the user's understanding of the instruments.
+/// The body of an `INSTRUMENT_FIT` check: the user's understanding of the instruments.
 pub static INSTRUMENT_FIT: ObjectSchema = ObjectSchema {
     name: "CreateInstrumentFitCheck",
     fields: &[
@@ -365,34 +364,4 @@ impl Check {
         view.insert("status".to_owned(), json!(status.as_str()));
         Value::Object(view)
     }
-}
-
-/// Lists the checks required for activation that have not passed; of each kind the last decided one counts. A check of
-/// identity that confirms the address replaces one of residence.
-pub fn unmet_requirements(all: &[Check]) -> Vec<Obstacle> {
-    let last = |kind: CheckKind| {
-        let decided =
-            all.iter().filter(|one| one.content.kind == kind && one.status != CheckStatus::InProgress);
-        decided.max_by_key(|one| one.created_at)
-    };
-    let passed = |kind: CheckKind| last(kind).filter(|one| one.status == CheckStatus::Passed);
-    let confirms = |kyc: &Check| kyc.content.members.contains_key("confirmed_address");
-    let confirmed = passed(CheckKind::Kyc).is_some_and(confirms);
-    let lacking = CheckKind::ALL.into_iter().filter(|kind| passed(*kind).is_none());
-    let lacking = lacking.filter(|kind| *kind != CheckKind::Por || !confirmed);
-    // An open check comes before a failed one, because it is the one that can still pass.
-    let state = |kind: CheckKind| {
-        let mut open =
-            all.iter().filter(|one| one.content.kind == kind && one.status == CheckStatus::InProgress);
-        match (open.next(), last(kind)) {
-            (Some(Check { id, created_at, .. }), _) => {
-                CheckState::InProgress { id: *id, created_at: *created_at }
-            }
-            (None, Some(Check { id, content, .. })) => {
-                CheckState::Failed { id: *id, reason: content.reason.clone() }
-            }
-            (None, None) => CheckState::Missing,
-        }
-    };
-    lacking.map(|kind| Obstacle::Check { kind, state: state(kind) }).collect()
 }

@@ -9,41 +9,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::review::{Review, Verdict};
-use super::{
+use super::person::{
     BIRTH_CITY, BIRTH_COUNTRY, BIRTH_DATE, BIRTH_NAME, BRANCH_ID, DECEASE_DATE, EMAIL, FIRST_NAME, GENDER,
     LAST_NAME, NATIONALITIES, PHONE_NUMBER, POSTAL_ADDRESS, RESIDENCE, SALUTATION, SOCIAL_SECURITY_NUMBER,
-    TAGS, TITLE, User, UserStatus,
+    TAGS, TITLE,
 };
+use super::proof::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
+use super::review::{Review, Verdict};
+use super::{User, UserStatus};
 use crate::domain::identification::identifier::today;
 use crate::domain::json::Json;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
 use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{OperatingModel, TenantSettings};
 
-/// The member for the date of a proof, which checks have as well.
-pub const ISSUANCE_DATE: Field =
-    field("issuance_date", Presence::Always, FieldRule::Date, "When the document was issued.");
-/// The member for the link to a proof, which checks have as well.
-pub const DATA_DOWNLOAD_LINK: Field = field(
-    "data_download_link",
-    Presence::Always,
-    FieldRule::Url { max: 1000 },
-    "Where the proof can be fetched.",
-);
 const IDENTITY_DOCUMENT: Field = document(&["PASSPORT", "ID_CARD"]);
 const RESIDENCE_DOCUMENT: Field = document(RESIDENCE_DOCUMENTS);
-/// The types of documents that prove a residential address.
-pub const RESIDENCE_DOCUMENTS: &[&str] = &[
-    "UTILITY_BILL",
-    "TELEPHONE_BILL",
-    "INTERNET_BILL",
-    "BANK_STATEMENT",
-    "REGISTRATION_CERT",
-    "RESIDENCE_PERMIT",
-    "ID_CARD",
-];
-
 /// Makes the member for the document type from the allowed types.
 const fn document(kinds: &'static [&'static str]) -> Field {
     field("document_type", Presence::Always, FieldRule::OneOf(kinds), "What kind of document proves it.")

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::data_change::{DataChange, DataChangeState, RequestedChange};
+use super::identifiers;
 use super::{User, UserStatus};
-use crate::domain::identification::identifier;
 use crate::domain::identification::identifier::{Identifier, today};
 use crate::domain::identification::identifier_standard::CONCAT;
 use crate::domain::identification::reporting::Report;
@@ -60,7 +60,7 @@ impl Preview {
         let mut change = DataChange::new(Uuid::nil(), user.id, now, requested);
         change.apply(&mut changed, settings, now);
         if change.state == DataChangeState::Done {
-            for change in identifier::refresh_concats(held, &changed, settings, (Uuid::nil(), now)) {
+            for change in identifiers::refresh_concats(held, &changed, settings, (Uuid::nil(), now)) {
                 change.apply_to(&mut own);
             }
         }

@@ -11,8 +11,8 @@ use mifir::Country;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::person::{EARLIEST_BIRTH, Person};
 use super::spelling::{key, words};
-use super::{EARLIEST_BIRTH, Person};
 use crate::domain::identification::identifier::{Identifier, IdentifierContent};
 use crate::domain::json::validation::birth_date;
 

@@ -187,7 +187,7 @@ mod tests {
         assert!(queue.send(job).now_or_never().is_some_and(|sent| sent.is_ok()));
     }
 
-    /// The tenants of what is taken; 0 for what runs alone.
+    /// Returns the tenants of the next batch, with 0 for a task that runs alone.
     fn taken(jobs: &TaskReceiver) -> Vec<i64> {
         let tenant = |job| match job {
             WriterTask::Batched { tenant, .. } => tenant,

@@ -59,11 +59,13 @@ impl From<Value<'_>> for OwnedValue {
     }
 }
 
+/// Copies parameters.
 pub(in crate::store) fn to_owned_values(values: &[Value<'_>]) -> Vec<OwnedValue> {
     values.iter().map(|value| OwnedValue::from(*value)).collect()
 }
 
 impl OwnedValue {
+    /// Borrows the parameter.
     pub fn as_value(&self) -> Value<'_> {
         match self {
             OwnedValue::Text(value) => Value::Text(value),
@@ -87,11 +89,16 @@ pub(in crate::store) trait EngineRow {
     fn raw(&self, column: usize) -> Result<ColumnValue<'_>, StoreError>;
 }
 
-/// A row of a result, with columns by position. Each getter returns the column in its type, or fails with
-/// [`StoreError::Corrupt`] if the column has another type or, without `_or_null` in the getter's name, is NULL.
+/// A row of a result, with columns by position. Each getter returns the column in its type.
+///
+/// # Errors
+///
+/// Each getter fails with [`StoreError::Corrupt`] if the column has another type, or is NULL and the name of the getter
+/// does not end with `_or_null`.
 pub struct Row<'a>(&'a dyn EngineRow);
 
 impl<'a> Row<'a> {
+    /// Wraps a row of an engine.
     pub(in crate::store) fn of(columns: &'a dyn EngineRow) -> Self {
         Self(columns)
     }
@@ -142,6 +149,7 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Returns bytes of a fixed length, and fails if the column has another length.
     pub fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
         let bytes = self.bytes(column)?;
         bytes
@@ -149,6 +157,7 @@ impl<'a> Row<'a> {
             .map_err(|_| StoreError::Corrupt(format!("{N} bytes expected, {} found", bytes.len())))
     }
 
+    /// Returns an id of 16 bytes.
     pub fn id(&self, column: usize) -> Result<Uuid, StoreError> {
         self.array(column).map(Uuid::from_bytes)
     }
@@ -207,6 +216,7 @@ pub(in crate::store) trait StatementExecutor {
     }
 }
 
+/// Fails if a statement affected another number of rows than expected.
 pub(in crate::store) fn check_row_count(rows: usize, expected: usize) -> Result<(), StoreError> {
     if rows == expected {
         return Ok(());
@@ -220,11 +230,15 @@ pub(in crate::store) trait SharedState: Any {
     /// Writes the changed rows.
     fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError>;
 
+    /// Copies the state, to be restored if a unit rolls back to its savepoint.
     fn snapshot(&self) -> Box<dyn SharedState>;
 }
 
-/// A transaction. A unit reads its own writes; no row is durable until the engine commits. Its methods fail with the
-/// [`StoreError`] of the engine, which names the statement.
+/// A transaction. A unit reads its own writes; no row is durable until the engine commits.
+///
+/// # Errors
+///
+/// Each method fails with the [`StoreError`] of the engine, which names the statement.
 pub struct Tx<'a> {
     session: &'a dyn StatementExecutor,
     wrote: Cell<bool>,
@@ -233,6 +247,7 @@ pub struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
+    /// Creates the view of a transaction that the engine has begun.
     pub(in crate::store) fn new(session: &'a dyn StatementExecutor) -> Self {
         Self { session, wrote: Cell::new(false), failure: RefCell::default(), shared: RefCell::default() }
     }
@@ -250,6 +265,7 @@ impl<'a> Tx<'a> {
         self.shared.borrow().as_ref().map(|state| state.snapshot())
     }
 
+    /// Restores the shared state after a rollback to a savepoint.
     pub(super) fn restore_shared(&self, state: Option<Box<dyn SharedState>>) {
         self.shared.replace(state);
     }
@@ -365,6 +381,7 @@ impl<'a> Tx<'a> {
         self.note_failure(|| run().map_err(|error| error.in_statement(stmt.name)))
     }
 
+    /// Records the first failure of the unit.
     fn note_failure<T>(&self, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         run().inspect_err(|error| {
             self.failure.borrow_mut().get_or_insert_with(|| error.clone());

@@ -22,8 +22,8 @@ use super::{migrations, sqlite_file};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Capacity of the prepared statement cache of a connection: greater than the number of statements, so none is evicted.
 const STATEMENTS: usize = 128;
-/// Size of the write-ahead log, in pages of 4 KiB (32 MB), at which a commit starts a checkpoint. A checkpoint writes a
-/// page once however many commits changed it, so a larger log is cheaper; the price is disk space.
+/// Size of the write-ahead log, in pages of 4 KiB (31 MiB in all), at which a commit starts a checkpoint. A checkpoint
+/// writes a page once however many commits changed it, so a larger log is cheaper; the price is disk space.
 const LOG_PAGES: u32 = 8_000;
 /// Page cache of the writer in KiB. Ids are random, so inserts touch pages all over an index and a small cache would
 /// read them again.
@@ -214,7 +214,7 @@ impl StatementExecutor for Connection {
 
 impl batch::Connection for Connection {
     /// Begins with IMMEDIATE, which takes the write lock at once: an upgrade from a read lock at the first write can
-    /// fail with SQLITE_BUSY without waiting for the timeout.
+    /// fail with `SQLITE_BUSY` without waiting for the timeout.
     fn begin(&self, _alone: bool) -> Result<(), StoreError> {
         self.control("BEGIN IMMEDIATE")
     }
@@ -286,7 +286,7 @@ mod tests {
         connection.query_row("SELECT count(*) FROM toys", [], |row| row.get(0)).unwrap()
     }
 
-    /// A client that goes away does not free the thread that reads for it.
+    /// A cancelled request does not free the thread of its read.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_scan_counts_until_it_ends_though_its_caller_has_gone() {
         let folder = tempfile::tempdir().unwrap();
@@ -309,7 +309,7 @@ mod tests {
         drop(engine.scans.acquire_many(all).await.unwrap());
     }
 
-    /// SQLite undoes the whole transaction by itself when it is full: whoever was in it must not be told Ok.
+    /// SQLite rolls back the whole transaction by itself when the disk is full: no unit of it may be acknowledged.
     #[tokio::test]
     async fn nothing_is_acknowledged_that_a_full_disk_has_undone() {
         let folder = tempfile::tempdir().unwrap();
@@ -320,7 +320,7 @@ mod tests {
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
         let writer = Writer(connection);
-        // The queue is filled before anything is written: everything is one commit.
+        // The queue is filled before the writer runs, so that all units share one commit.
         let acknowledged = async |sizes: &[usize]| {
             let (queue, jobs) = queue();
             let units = sizes.iter().enumerate().map(|(number, size)| {
@@ -341,7 +341,7 @@ mod tests {
             answers.into_iter().flatten().count()
         };
         assert_eq!((acknowledged(&[3000; 30]).await, stored(&writer.0)), (0, 0));
-        // When there is room again the same writer goes on.
+        // The same writer goes on once there is space.
         writer.0.pragma_update(None, "max_page_count", pages + 1000).unwrap();
         assert_eq!((acknowledged(&[1, 3000]).await, stored(&writer.0)), (2, 2));
     }

@@ -10,6 +10,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::tenants::Sequence;
 
+/// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT, &NUMBER, &TIME];
 
 const INSERT: Stmt = Stmt {
@@ -33,7 +34,13 @@ const NUMBER: Stmt =
 const TIME: Stmt =
     Stmt { name: "events.time", text: "SELECT created_at FROM events WHERE tenant = $1 AND number = $2" };
 
-/// Writes one event about a user, or about a webhook under the tenant's own key; `object` is the resource as the wire shows it after the change.
+/// Appends an event about a user to the event log, or an event about a webhook under the tenant's own key. `object` is
+/// the JSON of the resource after the change. The event commits together with the change, so none is lost or sent for a
+/// change that was rolled back.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn publish(
     tx: &Tx<'_>,
     sequence: &mut Sequence,
@@ -71,14 +78,19 @@ pub fn publish(
     Ok(())
 }
 
-/// An event as it is kept.
+/// A row of the event log.
 pub struct StoredEvent {
+    /// Position in the log of the tenant, dense from 1.
     pub number: i64,
     pub id: Uuid,
     pub created_at: Timestamp,
+    /// The event type, as on the wire.
     pub kind: String,
+    /// The user or the webhook.
     pub subject: Uuid,
+    /// The encrypted JSON of the resource after the change.
     pub sealed: Vec<u8>,
+    /// Hash over this event and the chain hash of the previous one.
     pub chain_hash: ChainHash,
 }
 
@@ -94,7 +106,11 @@ fn kept(row: &Row<'_>) -> Result<StoredEvent, StoreError> {
     })
 }
 
-/// Shows all events about a user or a webhook one by one, in order.
+/// Passes all events about a user or a webhook to `see`, in order.
+///
+/// # Errors
+///
+/// Fails with the error of `see`, or if the database is unavailable.
 pub fn each_of_subject(
     tx: &Tx<'_>,
     tenant: i64,
@@ -104,17 +120,30 @@ pub fn each_of_subject(
     tx.each(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(subject)], |row| see(kept(row)?))
 }
 
-/// The number of an event. Looks at all of the tenant's: for people who ask now and then.
+/// Returns the number of an event. The query scans all events of the tenant, so it is for occasional manual use.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn number_of(tx: &Tx<'_>, tenant: i64, event: Uuid) -> Result<Option<i64>, StoreError> {
     tx.one(&NUMBER, &[Value::Int(tenant), Value::Id(event)], |row| row.int(0))
 }
 
-/// When an event was written; none if there is none of this number.
+/// Returns the time of an event, or none if no event has this number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn time_of(tx: &Tx<'_>, tenant: i64, number: i64) -> Result<Option<Timestamp>, StoreError> {
     tx.one(&TIME, &[Value::Int(tenant), Value::Int(number)], |row| row.at(0))
 }
 
-/// The number of the first of `events` that was not written before this instant. They are in the order of time.
+/// Returns the number of the first of `events` that was written at this instant or later. A binary search suffices,
+/// because events are in the order of time.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn first_since(tx: &Tx<'_>, tenant: i64, since: Timestamp, events: i64) -> Result<i64, StoreError> {
     let (mut from, mut to) = (1, events + 1);
     while from < to {
@@ -127,7 +156,11 @@ pub fn first_since(tx: &Tx<'_>, tenant: i64, since: Timestamp, events: i64) -> R
     Ok(from)
 }
 
-/// Hands over a tenant's events in order; what is handed over follows on its predecessor, or it is an error.
+/// Passes the events of a tenant to `see` in order and verifies the hash chain on the way.
+///
+/// # Errors
+///
+/// Fails if an event does not follow on its predecessor, with the error of `see`, or if the database is unavailable.
 pub fn each(
     tx: &Tx<'_>,
     tenant: i64,

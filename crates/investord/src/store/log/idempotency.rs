@@ -11,9 +11,11 @@ use crate::store::engine::unit::{FirstQueries, LockOrder};
 use crate::store::tenants::Sequence;
 use crate::store::users;
 
+/// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT_NONCE, &SWEEP_NONCES, &REPLY, &INSERT_REPLY, &DROP_REPLY, &SWEEP_REPLIES];
 
+// An expired nonce is overwritten, so that correctness does not depend on the retention job.
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
     text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)
@@ -45,48 +47,56 @@ const SWEEP_REPLIES: Stmt = Stmt {
            (SELECT tenant, operation, idempotency_key FROM idempotent_responses WHERE created_at < $1 LIMIT $2)",
 };
 
-/// Identity of a signed request: a hash of its key id and its nonce, or without a nonce of its key id and what was signed.
+/// The identity of a signed request: a hash of its key id and its nonce, or without a nonce of its key id and the
+/// signed content.
 #[derive(Clone, Copy, Debug)]
 pub struct Nonce {
     pub hash: [u8; 16],
-    /// Until when the request could be played again.
+    /// End of the time in which the request could be replayed.
     pub until: Timestamp,
-    /// When it was received.
+    /// Time of receipt.
     pub now: Timestamp,
 }
 
-/// A request that is to happen once: its idempotency key, and what the key stands for.
+/// The idempotency key of a request, and the request that it stands for.
 #[derive(Clone, Copy, Debug)]
 pub struct IdempotencyKey {
     pub tenant: i64,
     /// Method and path template: the scope of a key inside its tenant (decision W11).
     pub operation: &'static str,
     pub key: Uuid,
-    /// Over path and body, under a key of the tenant: what is kept gives no guess at a body away.
+    /// MAC of path and body under a key of the tenant: without that key the stored value does not allow guesses at a
+    /// body.
     pub fingerprint: [u8; 32],
-    /// Replies made before this instant are no longer kept.
+    /// Start of the retention window; older responses count as deleted.
     pub kept_since: Timestamp,
 }
 
-/// What the store knows of a request.
+/// The result of the replay check.
 pub enum Replay {
-    /// Nothing: it is to be done now. Its nonce is remembered.
+    /// A new request, which may be executed. Its nonce is stored.
     New,
-    /// It has been done; this was the answer.
+    /// A repeated request, with its stored response.
     Answered(KeptResponse),
-    /// The key was used for another request.
+    /// A request whose idempotency key belongs to another request.
     KeyReused,
-    /// This very message has been received before.
+    /// A replay of the same signed message.
     MessageReplayed,
 }
 
+/// A stored response.
 pub struct KeptResponse {
+    /// The HTTP status code.
     pub status: u16,
     pub body: Plaintext,
 }
 
-/// Judges a write before anything of it is done but its nonce, which is remembered whatever the judgement:
-/// what is refused is refused by a value, so that the nonce stays.
+/// Stores the nonce of a write and checks for a replay, before the write changes anything else. A refusal is a value
+/// and not an error, so that the nonce is committed in any case.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the stored response cannot be decrypted.
 pub fn find_replay(
     tx: &Tx<'_>,
     idempotency_key: Option<&IdempotencyKey>,
@@ -119,7 +129,11 @@ pub fn find_replay(
     }
 }
 
-/// Remembers a nonce; false if it was there already and could still be valid.
+/// Stores a nonce and returns false if it was stored already and may still be valid.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn remember_nonce(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
     let remembered = tx.one(&INSERT_NONCE, &nonce.values(), |_| Ok(()))?.is_some();
     if remembered {
@@ -128,27 +142,27 @@ pub fn remember_nonce(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
     Ok(remembered)
 }
 
-/// What the unit of a request looks at first, so that it can be asked for ahead ([`Tx::ahead`]): a write of an API
-/// then waits for the database once, and so do all that share a commit.
+/// The first queries of the unit of a request, which [`Tx::prefetch`] sends in advance: a write of the API then waits
+/// for one round trip to the database, and so do all units of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Prefetch {
-    /// The tenant whose head the unit takes.
+    /// The tenant whose sequence the unit locks.
     pub sequence: Option<i64>,
     pub nonce: Option<Nonce>,
     pub idempotency_key: Option<IdempotencyKey>,
-    /// A webhook that is locked instead of a head.
+    /// The webhook that the unit locks instead of a sequence.
     pub webhook: Option<Uuid>,
 }
 
 impl FirstQueries for Prefetch {
     fn send(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        // The lock comes first here, too: two processes that hold each other's nonces would wait in a circle.
+        // The lock precedes the nonce here as well: two processes that each locked a nonce of the other would deadlock.
         self.sequence.map_or(Ok(()), |tenant| Sequence::prefetch(tx, tenant))?;
         self.nonce.map_or(Ok(()), |nonce| tx.prefetch(&INSERT_NONCE, &nonce.values()))?;
         self.idempotency_key.map_or(Ok(()), |key| tx.prefetch(&REPLY, &key.key_values()))
     }
 
-    /// Orders units that lock a webhook behind those that lock a sequence.
+    /// Orders units that lock a webhook after units that lock a sequence.
     fn lock_order(&self) -> LockOrder {
         LockOrder { rank: self.webhook.is_some().into(), id: self.webhook.unwrap_or_default() }
     }
@@ -166,7 +180,11 @@ impl Nonce {
     }
 }
 
-/// Keeps the answer of a request that has been done, sealed with the key of the user it concerns.
+/// Stores the response of an executed request, encrypted with the key of its user.
+///
+/// # Errors
+///
+/// Fails if the key has a stored response or the database is unavailable.
 pub fn keep_response(
     tx: &Tx<'_>,
     idempotency_key: &IdempotencyKey,
@@ -191,12 +209,20 @@ pub fn keep_response(
     )
 }
 
-/// Forgets at most `most` nonces that can no longer be played; how many.
+/// Deletes at most `most` expired nonces and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn delete_expired_nonces(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
     tx.execute(&SWEEP_NONCES, &[Value::At(now), Value::Int(most)])
 }
 
-/// Forgets at most `most` replies from before the window; how many.
+/// Deletes at most `most` responses from before the retention window and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn delete_expired_responses(tx: &Tx<'_>, kept_since: Timestamp, most: i64) -> Result<usize, StoreError> {
     tx.execute(&SWEEP_REPLIES, &[Value::At(kept_since), Value::Int(most)])
 }

@@ -15,6 +15,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::SharedState;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
+/// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT_TENANT,
     &INSERT_SEQUENCE,
@@ -68,7 +69,7 @@ const ALL_TENANTS: Stmt = Stmt {
     name: "tenants.all",
     text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
 };
-// An UPDATE and not a SELECT: on an engine with several writers it takes the row's lock, in one text for all.
+// An UPDATE instead of SELECT FOR UPDATE, which SQLite lacks: it locks the row on PostgreSQL, with one text for both.
 const LOCK: Stmt = Stmt {
     name: "tenant_sequences.lock",
     text: "UPDATE tenant_sequences SET last_at = last_at WHERE tenant = $1 RETURNING users, events, last_at, chain_hash",
@@ -122,15 +123,18 @@ const INSERT_TOKEN: Stmt = Stmt {
 const TOKEN_BY_HASH: Stmt =
     Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
 const DROP_TOKENS: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
+// Deletes through a subquery, because PostgreSQL has no LIMIT for DELETE; small batches keep the locks short.
 const SWEEP_TOKENS: Stmt = Stmt {
     name: "tokens.delete_expired",
     text: "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires < $1 LIMIT $2)",
 };
 
+/// A row of the table `tenants`.
 pub struct TenantRow {
     pub number: i64,
     pub name: String,
     pub settings: TenantSettings,
+    /// The tenant key, wrapped by the master key.
     pub sealed_key: Vec<u8>,
     /// Fingerprint of the master key that wraps `sealed_key`.
     pub master_key: String,
@@ -154,6 +158,11 @@ fn json(settings: &TenantSettings) -> String {
     serde_json::to_string(settings).expect("settings are plain data")
 }
 
+/// Inserts a tenant together with its sequence row.
+///
+/// # Errors
+///
+/// Fails if the tenant exists or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
     let TenantRow { number, name, settings, sealed_key, master_key, created_at } = tenant;
     let settings = json(settings);
@@ -171,10 +180,20 @@ pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
     tx.execute_one(&INSERT_SEQUENCE, &[Value::Int(*number), Value::Bytes(&ChainHash::default())])
 }
 
+/// Replaces the settings of a tenant.
+///
+/// # Errors
+///
+/// Fails if the tenant does not exist or the database is unavailable.
 pub fn set_settings(tx: &Tx<'_>, number: i64, settings: &TenantSettings) -> Result<(), StoreError> {
     tx.execute_one(&UPDATE_SETTINGS, &[Value::Text(&json(settings)), Value::Int(number)])
 }
 
+/// Replaces the wrapped key of a tenant, after a rotation of the master key.
+///
+/// # Errors
+///
+/// Fails if the tenant does not exist or the database is unavailable.
 pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) -> Result<(), StoreError> {
     tx.execute_one(
         &UPDATE_TENANT_KEY,
@@ -182,7 +201,11 @@ pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) ->
     )
 }
 
-/// A tenant that must exist, and its key.
+/// Reads a tenant, which must exist, and unwraps its key.
+///
+/// # Errors
+///
+/// Fails if there is no such tenant, another master key wraps its key, or the database is unavailable.
 pub fn open(tx: &Tx<'_>, number: i64, master_key: &MasterKey) -> Result<(TenantRow, TenantKey), StoreError> {
     let row = by_number(tx, number)?;
     let row = row.ok_or_else(|| StoreError::Corrupt(format!("tenant {number} is gone")))?;
@@ -190,35 +213,53 @@ pub fn open(tx: &Tx<'_>, number: i64, master_key: &MasterKey) -> Result<(TenantR
     Ok((row, key))
 }
 
+/// Finds a tenant by name.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<TenantRow>, StoreError> {
     tx.one(&TENANT_BY_NAME, &[Value::Text(name)], tenant)
 }
 
+/// Finds a tenant by number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn by_number(tx: &Tx<'_>, number: i64) -> Result<Option<TenantRow>, StoreError> {
     tx.one(&TENANT_BY_NUMBER, &[Value::Int(number)], tenant)
 }
 
+/// Returns all tenants, ordered by number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
 pub fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
     tx.all(&ALL_TENANTS, &[], tenant)
 }
 
-/// What a write moves on: counters, last instant, end of the event chain.
+/// The row `tenant_sequences`: the counters, the last instant and the end of the hash chain of a tenant, which each
+/// write advances.
 #[derive(Clone)]
 pub struct Sequence {
     pub tenant: i64,
+    /// Number of the last user. Numbers are dense, so this is the count of users as well.
     pub users: i64,
+    /// Number of the last event, and the count of events.
     pub events: i64,
-    /// The instant of this write: the clock's, or one microsecond after the tenant's last if the clock has
-    /// gone back or stood still. So no two writes of a tenant share an instant, and order by creation is
-    /// order by number.
+    /// The instant of this write: that of the clock, or one microsecond after the tenant's last write if the clock went
+    /// back or stood still. Writes of a tenant never share an instant, so order by creation is order by number.
     pub now: Timestamp,
+    /// Chain hash of the last event.
     pub chain_hash: ChainHash,
 }
 
-/// The sequences that a transaction has locked. Many units of one commit share one lock and one update of the row.
+/// The sequences that a transaction has locked. The units of a commit share one lock and one update of the row.
 #[derive(Clone, Default)]
 struct LockedSequences {
-    /// By tenant, and whether a unit has changed it.
+    /// The sequence by tenant, and whether a unit has changed it.
     rows: BTreeMap<i64, (Sequence, bool)>,
     /// Tenants whose lock was prefetched.
     prefetched: BTreeSet<i64>,
@@ -246,7 +287,7 @@ impl SharedState for LockedSequences {
 }
 
 impl Sequence {
-    /// Asks for the lock before the first unit takes it.
+    /// Prefetches the lock of the tenant's row, once per transaction.
     pub(super) fn prefetch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
         if tx.shared::<LockedSequences>().prefetched.insert(tenant) {
             tx.prefetch(&LOCK, &[Value::Int(tenant)])
@@ -255,7 +296,12 @@ impl Sequence {
         }
     }
 
-    /// Locks the tenant for the rest of the transaction: what is read from now on stays true until the commit.
+    /// Locks the row of the tenant until the commit. Other writes of the tenant wait, so rows that are read after the
+    /// lock do not change before the commit.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tenant has no sequence, the lock timeout expires or the database is unavailable.
     pub fn lock(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Sequence, StoreError> {
         let locked = tx.shared::<LockedSequences>().rows.get(&tenant).map(|(sequence, _)| sequence.clone());
         let mut sequence = match locked {
@@ -276,30 +322,41 @@ impl Sequence {
         Ok(sequence)
     }
 
-    /// Keeps what the unit has moved.
+    /// Saves the advanced sequence in the shared state; the transaction writes it once, before the commit.
     pub fn save(self, tx: &Tx<'_>) {
         tx.mark_written();
         tx.shared::<LockedSequences>().rows.insert(self.tenant, (self, true));
     }
 }
 
-/// Number and chain hash of a tenant's last event, as its head says.
+/// Returns the number and the chain hash of a tenant's last event, as recorded in its sequence.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn chain_end(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, ChainHash)>, StoreError> {
     tx.one(&END_OF_CHAIN, &[Value::Int(tenant)], |row| Ok((row.int(0)?, row.array(1)?)))
 }
 
+/// Returns the number of users of a tenant, without reading their rows; 0 for an unknown tenant.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn count_users(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
     Ok(tx.one(&USERS_OF, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
 }
 
+/// A row of the table `clients`.
 pub struct ClientRow {
     pub id: Uuid,
     pub tenant: i64,
-    /// [`super::seal::TenantKey::secret_mac`] of the secret.
+    /// MAC of the secret ([`TenantKey::secret_mac`]).
     pub secret: Vec<u8>,
-    /// The same of the secret that a tenants file last gave, if one did.
+    /// MAC of the secret in the tenants file, if the file declared one: a secret that was changed later by command is
+    /// not reset by the same file.
     pub declared: Option<Vec<u8>>,
-    /// Separated by single spaces, in the order given.
+    /// Scopes, separated by single spaces, in the order of the declaration.
     pub scopes: String,
     pub created_at: Timestamp,
 }
@@ -315,6 +372,11 @@ fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
     })
 }
 
+/// Inserts a client.
+///
+/// # Errors
+///
+/// Fails if the client exists or the database is unavailable.
 pub fn insert_client(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
     let ClientRow { id, tenant, secret, declared, scopes, created_at } = client;
     tx.execute_one(
@@ -330,6 +392,11 @@ pub fn insert_client(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> 
     )
 }
 
+/// Replaces the MAC of the secret, the MAC of the declared secret and the scopes of a client.
+///
+/// # Errors
+///
+/// Fails if the client does not exist or the database is unavailable.
 pub fn set_client(
     tx: &Tx<'_>,
     id: Uuid,
@@ -341,18 +408,29 @@ pub fn set_client(
     tx.execute_one(&UPDATE_CLIENT, &values)
 }
 
+/// Finds a client by id.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn client_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<ClientRow>, StoreError> {
     tx.one(&CLIENT_BY_ID, &[Value::Id(id)], client)
 }
 
+/// Returns the clients of a tenant, oldest first.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
 pub fn clients_of(tx: &Tx<'_>, tenant: i64) -> Result<Vec<ClientRow>, StoreError> {
     tx.all(&CLIENTS_OF, &[Value::Int(tenant)], client)
 }
 
+/// A row of the table `client_keys`: a public key that verifies the request signatures of a client.
 pub struct KeyRow {
     pub id: Uuid,
     pub client: Uuid,
-    /// Subject public key info, DER.
+    /// Subject public key info (RFC 5280, section 4.1.2.7), DER.
     pub spki: Vec<u8>,
     pub created_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
@@ -368,6 +446,11 @@ fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
     })
 }
 
+/// Inserts a public key of a client.
+///
+/// # Errors
+///
+/// Fails if the key exists or the database is unavailable.
 pub fn insert_key(
     tx: &Tx<'_>,
     id: Uuid,
@@ -378,26 +461,45 @@ pub fn insert_key(
     tx.execute_one(&INSERT_KEY, &[Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now)])
 }
 
-/// Whether there was such a key in force.
+/// Revokes a key and returns whether it was in force.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn revoke_key(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(&REVOKE_KEY, &[Value::At(now), Value::Id(id)])? == 1)
 }
 
+/// Returns the keys of a client, revoked ones included, oldest first.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
 pub fn keys_of(tx: &Tx<'_>, client: Uuid) -> Result<Vec<KeyRow>, StoreError> {
     tx.all(&KEYS_OF, &[Value::Id(client)], key)
 }
 
+/// Finds a key by id, revoked or not.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn key_by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<KeyRow>, StoreError> {
     tx.one(&KEY_BY_ID, &[Value::Id(id)], key)
 }
 
+/// A row of the table `tokens`: an access token of a client.
 pub struct TokenRow {
     pub client: Uuid,
     pub scopes: String,
     pub expires: Timestamp,
 }
 
-/// `hash` is the SHA-256 of the token, which itself is never kept.
+/// Inserts a token under `hash`, the SHA-256 of the token, which itself is never stored.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn insert_token(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), StoreError> {
     let TokenRow { client, scopes, expires } = token;
     tx.execute_one(
@@ -406,17 +508,31 @@ pub fn insert_token(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<()
     )
 }
 
+/// Finds a token by its SHA-256, expired or not.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn token(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
     tx.one(&TOKEN_BY_HASH, &[Value::Bytes(hash)], |row| {
         Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?.to_owned(), expires: row.at(2)? })
     })
 }
 
+/// Deletes all tokens of a client and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn delete_tokens(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
     tx.execute(&DROP_TOKENS, &[Value::Id(client)])
 }
 
-/// Forgets at most `most` tokens that have expired; how many.
+/// Deletes at most `most` expired tokens and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn delete_expired_tokens(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
     tx.execute(&SWEEP_TOKENS, &[Value::At(now), Value::Int(most)])
 }

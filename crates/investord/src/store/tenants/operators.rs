@@ -9,6 +9,7 @@ use crate::domain::suggest::did_you_mean;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
+/// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] =
     &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &SWEEP];
 
@@ -48,20 +49,22 @@ const SWEEP: Stmt = Stmt {
     text: "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires < $1 LIMIT $2)",
 };
 
-/// What somebody may do; each may what those before it may.
+/// The role of an operator. Each role includes the rights of the roles before it, as its order expresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Looks.
+    /// Reads.
     Viewer,
-    /// Decides.
+    /// Acts in the back office: on users, simulated outcomes and webhooks.
     Operator,
-    /// Makes and disables operators.
+    /// Creates and disables operators.
     Administrator,
 }
 
 impl Role {
+    /// All roles, from the least to the most privileged.
     pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Administrator];
 
+    /// Returns the name of the role in the database and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Viewer => "viewer",
@@ -81,15 +84,17 @@ impl FromStr for Role {
     }
 }
 
+/// An operator of the back office, and the tenant to which they are restricted.
 #[derive(Clone)]
 pub struct Operator {
     pub id: Uuid,
     pub name: String,
     pub role: Role,
-    /// Whose people they see; of all tenants without one.
+    /// The only tenant whose users the operator sees; without one the operator sees all tenants.
     pub tenant: Option<i64>,
+    /// Name of that tenant.
     pub tenant_name: Option<String>,
-    /// Argon2id, PHC string.
+    /// Argon2id hash of the password (RFC 9106), as a PHC string.
     pub password: Option<String>,
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
@@ -108,6 +113,11 @@ fn operator(row: &Row<'_>) -> Result<Operator, StoreError> {
     })
 }
 
+/// Inserts an operator.
+///
+/// # Errors
+///
+/// Fails if the name is taken or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
     let Operator { id, name, role, tenant, password, created_at, .. } = new;
     tx.execute_one(
@@ -123,21 +133,40 @@ pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
     )
 }
 
+/// Finds an operator by name, disabled or not.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> {
     tx.one(&BY_NAME, &[Value::Text(name)], operator)
 }
 
+/// Returns all operators, ordered by name.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
 pub fn all(tx: &Tx<'_>) -> Result<Vec<Operator>, StoreError> {
     tx.all(&ALL, &[], operator)
 }
 
-/// Ends an operator and all that they are known by; whether there was one in force.
+/// Disables an operator, deletes their sessions and access tokens, and returns whether the operator was enabled.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn disable(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
     tx.execute(&END_ALL, &[Value::Id(id)])?;
     Ok(tx.execute(&DISABLE, &[Value::At(now), Value::Id(id)])? == 1)
 }
 
-/// `hash` is the SHA-256 of the token, which itself is never kept. Without `expires` it is an access token.
+/// Inserts a session under `hash`, the SHA-256 of its token, which itself is never stored. Without `expires` it is an
+/// access token.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn insert_session(
     tx: &Tx<'_>,
     hash: &[u8; 32],
@@ -150,16 +179,29 @@ pub fn insert_session(
     tx.execute_one(&INSERT_SESSION, &values)
 }
 
-/// Who a token stands for, if it is in force.
+/// Finds the enabled operator of a session or access token that has not expired.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn by_session(tx: &Tx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<Option<Operator>, StoreError> {
     tx.one(&BY_SESSION, &[Value::Bytes(hash), Value::At(now)], operator)
 }
 
+/// Deletes a session.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn end_session(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<(), StoreError> {
     tx.execute(&END, &[Value::Bytes(hash)]).map(drop)
 }
 
-/// Forgets at most `most` sessions that have expired; how many.
+/// Deletes at most `most` expired sessions and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn delete_expired_sessions(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
     tx.execute(&SWEEP, &[Value::At(now), Value::Int(most)])
 }

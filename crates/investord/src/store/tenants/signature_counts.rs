@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
+/// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] = &[&ADD, &ADD_REFUSED, &BY_CLIENT];
 
 const ADD: Stmt = Stmt {
@@ -25,21 +26,26 @@ const BY_CLIENT: Stmt = Stmt {
     text: "SELECT since, last_at, taken, refused, refused_at, reason FROM signature_counts WHERE client = $1",
 };
 
-/// Counts the signatures of a client.
+/// The counts of a client's signatures, which show whether its tenant can switch to strict signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureCount {
-    /// When counting began.
+    /// The start of the count.
     pub since: Timestamp,
+    /// The time of the last counted signature.
     pub last_at: Timestamp,
-    /// Signatures that a strict tenant would take.
+    /// Number of signatures that a strict tenant would accept.
     pub taken: i64,
-    /// Signatures that a strict tenant would refuse.
+    /// Number of signatures that a strict tenant would refuse.
     pub refused: i64,
-    /// When one was last counted as refused, and why it would be.
+    /// The time of the last signature that a strict tenant would refuse, and the reason.
     pub last_refused: Option<(Timestamp, String)>,
 }
 
-/// Adds to what has been counted of a client.
+/// Adds to the stored counts of a client.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub fn add(tx: &Tx<'_>, client: Uuid, more: &SignatureCount) -> Result<(), StoreError> {
     let SignatureCount { since, last_at, taken, refused, last_refused } = more;
     let values = [Value::Id(client), Value::At(*since), Value::At(*last_at), Value::Int(*taken)];
@@ -53,7 +59,11 @@ pub fn add(tx: &Tx<'_>, client: Uuid, more: &SignatureCount) -> Result<(), Store
     }
 }
 
-/// Reads what has been counted of a client.
+/// Returns the stored counts of a client.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
 pub fn of_client(tx: &Tx<'_>, client: Uuid) -> Result<Option<SignatureCount>, StoreError> {
     tx.one(&BY_CLIENT, &[Value::Id(client)], |row: &Row<'_>| {
         let reason = row.text_or_null(5)?.map(str::to_owned);

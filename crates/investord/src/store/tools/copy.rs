@@ -19,34 +19,40 @@ use crate::store::schema::{self, ColumnKind, TableSchema};
 use crate::store::tenants;
 use crate::store::tenants::TenantRow;
 
-/// Rows that are read, and written in one unit, at once.
+/// Number of rows per read and per write unit: large enough to amortise the commit, small enough to bound memory and
+/// lock time.
 const ROWS_AT_ONCE: i64 = 1000;
 
-/// A table and the statements that walk it.
+/// A table, and the statements that copy it.
 pub struct Table {
     pub name: &'static str,
     columns: &'static [(&'static str, ColumnKind)],
+    /// Whether a repeated copy deletes the rows of the target first, because rows of the source may have been deleted.
     is_short_lived: bool,
     count: Stmt,
+    /// All rows in the order of the primary key.
     walk: TableWalk,
-    /// The way through the rows of one tenant, the last written ones at its end.
+    /// The order in which the rows of one tenant were last written, for tables of which a repeated copy reads only the
+    /// newer rows.
     growth: Option<TableWalk>,
     put: Stmt,
     empty: Stmt,
 }
 
-/// An order of rows, and how to follow it.
+/// An order of rows, with the statements of a keyset pagination.
 struct TableWalk {
-    /// Positions of the columns that say how far it is.
+    /// Positions of the sort columns, whose values in the last row are the cursor of the next read.
     order: Vec<usize>,
     first: Stmt,
     next: Stmt,
     last: Stmt,
 }
 
+/// All tables, each after the tables that it references.
 pub static TABLES: LazyLock<Vec<Table>> =
     LazyLock::new(|| schema::TABLES.into_iter().map(Table::of).collect());
 
+/// The table of the event log, whose hash chain is verified.
 pub static EVENTS: LazyLock<&Table> =
     LazyLock::new(|| TABLES.iter().find(|table| table.name == "events").expect("it is one of them"));
 
@@ -55,11 +61,11 @@ impl Table {
         let TableSchema { name, columns, key, is_short_lived } = schema;
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let (all, keys) = (names.join(", "), names[..key].join(", "));
-        // A row that is nothing but its key is written over itself, so that it counts as written.
+        // A row without columns outside of its key updates its key columns, so that it counts as affected.
         let others = if key < names.len() { &names[key..] } else { &names[..] };
         let updates: Vec<String> = others.iter().map(|name| format!("{name} = excluded.{name}")).collect();
         let updates = updates.join(", ");
-        // What was written since a copy has the later instant, in users, or the higher number.
+        // Since the last copy, users got a later `updated_at` and events a higher number.
         let growth: Option<&[&str]> = match name {
             "users" => Some(&["updated_at", "number"]),
             "events" => Some(&["number"]),
@@ -83,6 +89,7 @@ impl Table {
         }
     }
 
+    /// Reads all columns of a row. SQLite stores ids as bytes, so the schema decides which bytes are an id.
     fn row(&self, row: &Row<'_>) -> Result<Vec<OwnedValue>, StoreError> {
         let value = |(at, (_, kind)): (usize, &(&str, ColumnKind))| {
             Ok(match row.raw(at)? {
@@ -96,7 +103,7 @@ impl Table {
         self.columns.iter().enumerate().map(value).collect()
     }
 
-    /// The next rows in the order of the key.
+    /// Reads the next rows in the order of the key.
     async fn after(
         &'static self,
         store: &Store,
@@ -106,7 +113,7 @@ impl Table {
         self.read_chunk(store, &self.walk, None, last, most).await
     }
 
-    /// The next rows of a walk, of one tenant if there is one.
+    /// Reads the next rows of a walk, of one tenant if `tenant` is set.
     async fn read_chunk(
         &'static self,
         store: &Store,
@@ -130,7 +137,7 @@ impl Table {
         store.scan("copy.read", read).await
     }
 
-    /// The last row of a tenant in the order in which they were written.
+    /// Reads the last row of a tenant in the order of the walk, which is the point where a repeated copy resumes.
     async fn last_of(
         &'static self,
         store: &Store,
@@ -141,7 +148,11 @@ impl Table {
         store.read("copy.last", read).await
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database is unavailable.
     pub async fn count(&'static self, store: &Store) -> Result<i64, StoreError> {
         let count = store.read("copy.count", move |tx| tx.one(&self.count, &[], |row| row.int(0))).await?;
         Ok(count.unwrap_or(0))
@@ -149,7 +160,8 @@ impl Table {
 }
 
 impl TableWalk {
-    /// `within` names the rows that it goes through, by parameters that come before its own.
+    /// Builds the statements of a walk. `within` is the condition on its rows, whose parameters precede those of the
+    /// walk.
     fn of(name: &'static str, columns: &[&str], order: &[&str], within: &str) -> Self {
         let (all, ordered) = (columns.join(", "), order.join(", "));
         let backwards = order.iter().map(|name| format!("{name} DESC")).collect::<Vec<_>>().join(", ");
@@ -173,24 +185,32 @@ impl TableWalk {
     }
 }
 
-/// Once per table and process.
+/// Builds a statement. The text is leaked, which is bounded: it happens once per table and process.
 fn stmt(name: &'static str, text: String) -> Stmt {
     Stmt { name, text: text.leak() }
 }
 
-/// Parameters from a number on, as many as there are.
+/// Returns `count` placeholders, numbered from `from`.
 fn places(from: usize, count: usize) -> String {
     (from..from + count).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Empties a register: the way to begin a copy anew.
+/// Deletes all rows of a register, to restart a copy.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub async fn empty(store: &Store) -> Result<(), StoreError> {
     let unit =
         |tx: &Tx<'_>| TABLES.iter().rev().try_for_each(|table| tx.execute(&table.empty, &[]).map(|_| ()));
     store.write_serializable("copy.empty", unit).await
 }
 
-/// Whether both lead to the same database, by whatever name.
+/// Returns whether both addresses lead to the same database, through links or aliases as well.
+///
+/// # Errors
+///
+/// Fails if one of the databases cannot be reached.
 pub fn same(from: &Database, to: &Database) -> anyhow::Result<bool> {
     Ok(match (from, to) {
         (Database::Sqlite(from), Database::Sqlite(to)) => {
@@ -201,8 +221,11 @@ pub fn same(from: &Database, to: &Database) -> anyhow::Result<bool> {
     })
 }
 
-/// Refuses a target that holds another register than the source, a part of another, or a copy that has gone
-/// on by itself.
+/// Refuses a target with another register than the source or a part of another, and a copy that has gone on by itself.
+///
+/// # Errors
+///
+/// Fails if the target is refused or one of the databases is unavailable.
 pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
     let source = from.read("tenants.all", tenants::all).await?;
     for tenant in to.read("tenants.all", tenants::all).await? {
@@ -225,7 +248,7 @@ pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The link of a tenant's event in its chain.
+/// Returns the chain hash of a tenant's event.
 async fn chain_hash_at(store: &Store, tenant: i64, event: i64) -> Result<Option<Vec<u8>>, StoreError> {
     let before = [Value::Int(tenant), Value::Int(event - 1)].map(OwnedValue::from).into();
     let rows = EVENTS.after(store, Some(before), 1).await?;
@@ -237,7 +260,12 @@ async fn chain_hash_at(store: &Store, tenant: i64, event: i64) -> Result<Option<
     }))
 }
 
-/// Copies a table; `progress` hears how many rows there are in the target. Safe to repeat after it broke off.
+/// Copies a table and reports the number of additional rows in the target to `progress`. The copy can be repeated after
+/// an interruption.
+///
+/// # Errors
+///
+/// Fails if one of the databases is unavailable or a row violates the schema of the target.
 pub async fn copy(
     table: &'static Table,
     from: &Store,
@@ -267,7 +295,7 @@ pub async fn copy(
                     tx.execute_one(&table.put, &values)
                 })
             };
-            // The next rows are read while these are written.
+            // The next rows are read during the write of these, because the databases are different.
             let (written, next) = tokio::join!(
                 to.write::<_, StoreError>("copy.put", 0, put),
                 table.read_chunk(from, walk, tenant, last, ROWS_AT_ONCE)
@@ -280,14 +308,15 @@ pub async fn copy(
     Ok(())
 }
 
-/// Number of rows and digest of a table: the same for the same rows, in whatever engine and order.
+/// The number of rows and the digest of a table. Both are equal for equal rows, independent of engine and order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
     pub rows: u64,
     pub digest: Digest,
 }
 
-/// The sum of the SHA-256 of all rows, modulo 2^64 in each of four parts.
+/// The sum of the SHA-256 of all rows, modulo 2^64 in each of four parts. A sum does not depend on the order of rows,
+/// in which engines may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest([u64; 4]);
 
@@ -297,6 +326,11 @@ impl fmt::Display for Digest {
     }
 }
 
+/// Computes the number of rows and the digest of a table, and reports the number of rows of each read to `progress`.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
 pub async fn content(
     table: &'static Table,
     store: &Store,
@@ -323,10 +357,14 @@ pub async fn content(
     Ok(content)
 }
 
-/// Walks the event chain of every tenant from end to end; how many events there are.
+/// Verifies the event hash chain of every tenant from end to end and returns the number of events.
 ///
-/// Others may write meanwhile, so a chain has to reach the end that its head had before, and none that its head does not
-/// have afterwards.
+/// Other processes may write meanwhile. Therefore each chain must reach the end that its sequence recorded before the
+/// check, and must not go beyond the end that its sequence records afterwards.
+///
+/// # Errors
+///
+/// Fails if a chain is broken or has another end than its sequence, or if the database is unavailable.
 pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
     let before: BTreeMap<i64, (i64, ChainHash)> =
         rebuild_sequences(store).await?.into_iter().map(|(tenant, head)| (tenant.number, head)).collect();
@@ -375,7 +413,7 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
     Ok(ends.values().map(|(events, _)| events).sum())
 }
 
-/// Every tenant, with the end of its chain as its head says.
+/// Returns every tenant with the end of its chain, as recorded in its sequence.
 async fn rebuild_sequences(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, ChainHash))>> {
     let mut heads = Vec::new();
     for tenant in store.read("tenants.all", tenants::all).await? {
@@ -387,11 +425,13 @@ async fn rebuild_sequences(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64
 }
 
 impl OwnedValue {
+    /// Copies the value.
     fn again(&self) -> Self {
         self.as_value().into()
     }
 
-    /// A form that no other value has.
+    /// Encodes the value with a type tag and its length, so that different values never share an encoding. Types that
+    /// an engine does not distinguish (integer and instant, bytes and id) share a tag.
     fn canonical(&self) -> Vec<u8> {
         let tagged =
             |tag: u8, bytes: &[u8]| [&[tag][..], &(bytes.len() as u64).to_be_bytes(), bytes].concat();

@@ -12,37 +12,43 @@ use crate::store::engine::catalogue::Database;
 use crate::store::engine::postgres::connection_settings::PostgresSettings;
 use crate::store::engine::{migrate, sql, sqlite};
 
-/// Clocks of processes and database that differ by more make instants hard to compare.
+/// Maximum clock difference between this machine and the database. Beyond it, timestamps of several processes cannot be
+/// ordered reliably.
 const SKEW: SignedDuration = SignedDuration::from_millis(500);
 
+/// The severity of a diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiagnosisLevel {
+    /// No problem.
     Good,
-    /// Works, and will hurt.
+    /// A problem that does not stop the server yet.
     Doubtful,
-    /// Does not work, or loses data.
+    /// A problem that stops the server or loses data.
     Bad,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug)]
 pub struct Diagnosis {
     pub level: DiagnosisLevel,
+    /// The name of the check.
     pub what: &'static str,
+    /// The result in words, with the remedy for a problem.
     pub found: String,
 }
 
+/// Creates a diagnosis.
 pub fn finding(level: DiagnosisLevel, what: &'static str, found: impl Into<String>) -> Diagnosis {
     Diagnosis { level, what, found: found.into() }
 }
 
-/// Bad if there is something to say, good otherwise.
+/// Returns a diagnosis of the level `bad` if there is an objection, a good one otherwise.
 fn unless(bad: DiagnosisLevel, what: &'static str, objection: Option<String>, good: &str) -> Diagnosis {
     objection.map_or_else(|| finding(DiagnosisLevel::Good, what, good), |text| finding(bad, what, text))
 }
 
-/// Looks at the database: can it be reached, has it the right schema, does every statement fit, which of its
-/// settings will hurt. What cannot be looked at because something before it failed is left out.
+/// Checks whether the database can be reached, has the right schema, can prepare every statement, and has settings that
+/// cause harm. Checks that depend on a failed one are left out.
 pub fn diagnose(database: &Database, clock: &dyn Clock) -> Vec<Diagnosis> {
     let mut found = match database {
         Database::Sqlite(path) => file(path),
@@ -69,6 +75,7 @@ pub fn diagnose(database: &Database, clock: &dyn Clock) -> Vec<Diagnosis> {
     found
 }
 
+/// Checks the integrity, the journal mode and the permissions of a SQLite file.
 fn file(path: &Path) -> Vec<Diagnosis> {
     let looked = || -> anyhow::Result<Vec<Diagnosis>> {
         let connection = sqlite::open_to_read(path)?;
@@ -88,7 +95,7 @@ fn file(path: &Path) -> Vec<Diagnosis> {
     })
 }
 
-/// Says so if other users of this machine can read the file.
+/// Returns a warning if other users of this machine can read the file.
 pub fn readable_by_others(path: &Path) -> Option<String> {
     #[cfg(unix)]
     {
@@ -100,6 +107,7 @@ pub fn readable_by_others(path: &Path) -> Option<String> {
     None
 }
 
+/// Checks the connection to a PostgreSQL server and its encryption.
 fn reach(server: &PostgresSettings) -> Vec<Diagnosis> {
     let reached = server.ask(async |client| {
         let version: String = client.query_one("SHOW server_version", &[]).await?.get(0);
@@ -127,6 +135,7 @@ fn reach(server: &PostgresSettings) -> Vec<Diagnosis> {
     }
 }
 
+/// Checks that every statement of the server can be prepared.
 fn statements(database: &Database) -> Diagnosis {
     let outcome: anyhow::Result<Vec<String>> = match database {
         Database::Sqlite(path) => sqlite::open_to_read(path).map_err(anyhow::Error::from).map(|connection| {
@@ -149,8 +158,8 @@ fn statements(database: &Database) -> Diagnosis {
     unless(DiagnosisLevel::Bad, "statements", objection, &good)
 }
 
-/// Statements that the server does not take, or that give types which no row can hold; of those that it does
-/// not take only the `first`, inside of a transaction, which ends with it.
+/// Returns the statements that the server cannot prepare or whose columns have unsupported types. With `first` it stops
+/// at the first failure, because a failed statement aborts the transaction that a pooler requires.
 async fn unfit(client: &Client, first: bool) -> Vec<String> {
     let known = [Type::INT8, Type::TEXT, Type::BYTEA, Type::UUID];
     let mut faults = Vec::new();
@@ -175,7 +184,7 @@ async fn unfit(client: &Client, first: bool) -> Vec<String> {
     faults
 }
 
-/// Settings of the server that lose data, refuse work or make it slow.
+/// Checks for server settings that lose data, refuse writes or slow them down.
 fn settings(server: &PostgresSettings, clock: &dyn Clock) -> Vec<Diagnosis> {
     let asked = server.ask(async |client| {
         let mut found = vec![skew(client, clock).await?];
@@ -197,7 +206,7 @@ fn settings(server: &PostgresSettings, clock: &dyn Clock) -> Vec<Diagnosis> {
     asked.unwrap_or_else(|error| vec![finding(DiagnosisLevel::Bad, "settings", format!("{error:#}"))])
 }
 
-/// (setting, how bad, values that hurt, why)
+/// Harmful settings: name, level, harmful values and the reason.
 const HARMFUL: &[(&str, DiagnosisLevel, &[&str], &str)] = &[
     ("fsync", DiagnosisLevel::Bad, &["off"], "what was acknowledged is lost when the machine fails"),
     ("full_page_writes", DiagnosisLevel::Bad, &["off"], "a failure of the machine can damage pages"),
@@ -216,6 +225,7 @@ const HARMFUL: &[(&str, DiagnosisLevel, &[&str], &str)] = &[
     ("autovacuum", DiagnosisLevel::Doubtful, &["off"], "tables grow and slow down"),
 ];
 
+/// Compares the clock of the server with the middle of the request, which halves the error of the round trip.
 async fn skew(client: &Client, clock: &dyn Clock) -> anyhow::Result<Diagnosis> {
     let question = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let before = clock.now();
@@ -231,7 +241,7 @@ async fn skew(client: &Client, clock: &dyn Clock) -> anyhow::Result<Diagnosis> {
     Ok(unless(DiagnosisLevel::Doubtful, "clock", objection, &good))
 }
 
-/// Whether the role may do with the tables what the statements do: nobody asks when they are prepared.
+/// Checks the table privileges of the role, because the server checks them at execution and not at preparation.
 async fn rights(client: &Client) -> anyhow::Result<Diagnosis> {
     let question = "SELECT t.name, p.name FROM unnest($1::text[]) AS t (name), unnest($2::text[]) AS p (name)
                     WHERE to_regclass(t.name) IS NOT NULL
@@ -245,12 +255,13 @@ async fn rights(client: &Client) -> anyhow::Result<Diagnosis> {
     Ok(unless(DiagnosisLevel::Bad, "rights", objection, "on all tables"))
 }
 
-/// Whether the server has connections for this process, and for a second one during an upgrade.
+/// Checks whether the server has connections left for this process and for a second one during an upgrade.
 async fn room(client: &Client, server: &PostgresSettings) -> anyhow::Result<Diagnosis> {
     let question = "SELECT current_setting('max_connections')::bigint
                            - current_setting('superuser_reserved_connections')::bigint,
                            (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid IS NOT NULL)";
-    // Who else is connected is told to everybody, what kind of process it is is not.
+    // Any role may see the number of sessions but not their `backend_type`, so background processes are excluded by
+    // `datid`.
     let row = client.query_one(question, &[]).await?;
     let (most, used): (i64, i64) = (row.get(0), row.get(1));
     let own = i64::from(server.tuning.writers) + i64::from(server.tuning.readers);

@@ -19,8 +19,9 @@ use super::tenants::{Sequence, count_users};
 use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::Identifier;
+use crate::domain::users::person::Person;
 use crate::domain::users::search;
-use crate::domain::users::{Person, Registration, User, UserStatus, UserView};
+use crate::domain::users::{Registration, User, UserStatus, UserView};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 

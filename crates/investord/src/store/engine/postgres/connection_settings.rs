@@ -23,11 +23,17 @@ use crate::store::engine::error::StoreError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
+    /// Number of write connections.
     pub writers: u16,
+    /// Number of read connections.
     pub readers: u16,
+    /// Maximum duration of a connection attempt, TLS and authentication included.
     pub connect_timeout_seconds: u16,
     pub statement_timeout_seconds: u16,
+    /// Maximum wait for a row lock, and maximum idle time inside a transaction.
     pub lock_timeout_seconds: u16,
+    /// Whether a pooler in transaction mode stands in between, which rules out session settings and prepared
+    /// statements.
     pub pooler: bool,
 }
 
