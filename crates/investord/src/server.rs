@@ -218,7 +218,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let Listeners { clients: listener, operators, metrics, tls } = listeners;
     let mut companions = spawn_background_tasks(&app, worker, Some(metrics))?;
-    let courier = worker.then(|| tokio::spawn(worker::delivery::run(app.clone())));
+    let dispatcher = worker.then(|| tokio::spawn(worker::delivery::run(app.clone())));
     companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
     // A blocking accept would stall a thread of the runtime.
@@ -248,7 +248,7 @@ pub async fn run(
             server.serve(service).await
         }
     };
-    finish(&app, courier).await;
+    finish(&app, dispatcher).await;
     outcome.context("the listener failed")
 }
 
@@ -263,19 +263,19 @@ pub async fn work(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let _companions = spawn_background_tasks(&app, true, metrics)?;
-    let courier = tokio::spawn(worker::delivery::run(app.clone()));
+    let dispatcher = tokio::spawn(worker::delivery::run(app.clone()));
     stop.await;
-    finish(&app, Some(courier)).await;
+    finish(&app, Some(dispatcher)).await;
     Ok(())
 }
 
 /// Waits for the deliveries in flight and saves the signature counts. The dispatcher returns the unsent packages to the
 /// schedule.
-async fn finish(app: &App, courier: Option<JoinHandle<()>>) {
+async fn finish(app: &App, dispatcher: Option<JoinHandle<()>>) {
     app.stop();
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
-    if let Some(courier) = courier
-        && tokio::time::timeout(patience, courier).await.is_err()
+    if let Some(dispatcher) = dispatcher
+        && tokio::time::timeout(patience, dispatcher).await.is_err()
     {
         tracing::warn!("some receivers have not answered in time; their packages will be sent again");
     }

@@ -10,7 +10,8 @@ use investord::clock::{Clock, Ids, SystemClock, SystemIds};
 use investord::domain::users::User;
 use investord::domain::users::person::Person;
 use investord::provision::{DeclaredTenants, Provisioner};
-use investord::store::tenants::{self, Sequence};
+use investord::store::tenants;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::{Store, StoreError, Tx, users};
 
 use crate::aims::OWN;

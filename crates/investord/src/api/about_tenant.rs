@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::store::encryption::TenantKey;
 use crate::store::log::idempotency;
 use crate::store::log::idempotency::{IdempotencyKey, Nonce, Replay};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{Prefetch, StoreError, Tx};
 
 /// Runs one unit of work under the lock of the tenant. A refusal by `work` is the inner `Err`, returned before the

@@ -12,7 +12,7 @@ use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;
 use crate::store::log::idempotency;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{Prefetch, StoreError, Tx, users};
 
 /// Runs one unit of work about a user under the lock of the tenant. A refusal by `work` is the inner `Err`, returned

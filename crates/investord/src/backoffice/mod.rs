@@ -25,6 +25,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::store::tenants;
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
@@ -38,7 +39,7 @@ use crate::problem::Problem;
 use crate::store::encryption::{TenantKey, UserKey};
 use crate::store::log::events;
 use crate::store::tenants::operators::{Operator, Role};
-use crate::store::tenants::{self, Sequence};
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{StoreError, Tx, users as stored_users};
 
 /// Maximum size of a request body in bytes. The longest valid body is a few KiB.

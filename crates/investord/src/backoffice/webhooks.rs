@@ -21,8 +21,9 @@ use crate::store::delivery::packages::PackageRow;
 use crate::store::delivery::webhooks::Webhook;
 use crate::store::delivery::{signing_keys, webhooks};
 use crate::store::log::events;
+use crate::store::tenants;
 use crate::store::tenants::operators::{Operator, Role};
-use crate::store::tenants::{self, Sequence};
+use crate::store::tenants::sequence::Sequence;
 
 /// Maximum number of packages, or of attempts, in one response.
 const MAX_LISTED: i64 = 100;
@@ -401,7 +402,7 @@ fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem
         ReplayStart::Position(number) => *number,
         ReplayStart::Event(id) => events::number_of(tx, tenant, *id)?.ok_or(Problem::NotFound("event"))?,
         ReplayStart::Time(since) => {
-            let events = tenants::chain_end(tx, tenant)?.map_or(0, |(events, _)| events);
+            let events = tenants::sequence::chain_end(tx, tenant)?.map_or(0, |(events, _)| events);
             events::first_since(tx, tenant, *since, events)?
         }
     })

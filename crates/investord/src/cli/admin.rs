@@ -177,7 +177,7 @@ impl TenantCommand {
                     let tenant = provision::tenant(tx, &name)?;
                     let clients = tenants::clients_of(tx, tenant.number)?;
                     let mut shown = tenant_json(&tenant);
-                    shown["users"] = json!(tenants::count_users(tx, tenant.number)?);
+                    shown["users"] = json!(tenants::sequence::count_users(tx, tenant.number)?);
                     let mut shown_clients = Vec::new();
                     for client in &clients {
                         let count = signature_counts::of_client(tx, client.id)?;

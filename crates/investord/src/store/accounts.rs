@@ -5,13 +5,13 @@ use uuid::Uuid;
 use super::encryption::{Aad, TenantKey, UserKey};
 use super::log::events;
 use super::paging::{self, ListPage, Page, PageStatements, pages};
-use super::tenants::Sequence;
 use crate::clock::Ids;
 use crate::domain::accounts;
 use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use crate::domain::delivery::event::EventType;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::tenants::sequence::Sequence;
 
 /// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] = &[

@@ -163,7 +163,7 @@ impl<'a> Aad<'a> {
     }
 
     /// Returns the associated data of an idempotent response.
-    pub fn reply(idempotency_key: &'a Uuid) -> Self {
+    pub fn response(idempotency_key: &'a Uuid) -> Self {
         Self { kind: "reply", id: idempotency_key.as_bytes() }
     }
 

@@ -39,7 +39,7 @@ pub fn statements() -> impl Iterator<Item = &'static Stmt> {
     use self::delivery::{deliveries, event_endpoints, packages, signing_keys, webhooks};
     use self::jobs::backfills;
     use self::log::{events, idempotency};
-    use self::tenants::{operators, signature_counts};
+    use self::tenants::{operators, sequence, signature_counts};
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
     [
@@ -52,6 +52,7 @@ pub fn statements() -> impl Iterator<Item = &'static Stmt> {
         identifiers::STATEMENTS,
         idempotency::STATEMENTS,
         operators::STATEMENTS,
+        sequence::STATEMENTS,
         events::STATEMENTS,
         simulated_outcomes::STATEMENTS,
         packages::STATEMENTS,

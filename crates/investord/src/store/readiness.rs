@@ -47,7 +47,7 @@ impl Readiness {
 
 /// Runs a read, a scan and an empty write, which together use every queue. Tenant 0 does not exist.
 async fn probe(store: &Store) -> Result<(), StoreError> {
-    let read = |tx: &Tx<'_>| tenants::count_users(tx, 0).map(|_| ());
+    let read = |tx: &Tx<'_>| tenants::sequence::count_users(tx, 0).map(|_| ());
     store.read("ready", read).await?;
     store.scan("ready", read).await?;
     store.write("ready", 0, |_| Ok(())).await

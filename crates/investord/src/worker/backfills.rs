@@ -11,7 +11,8 @@ use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
 use crate::store::encryption::{TenantKey, UserKey};
 use crate::store::jobs::backfills;
-use crate::store::tenants::{self, Sequence};
+use crate::store::tenants;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::{identifiers, search_index};
 use crate::store::{StoreError, Tx, users};
 

@@ -25,7 +25,8 @@ use crate::store::jobs::{
     self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, ACTIVATION, CHECK, DATA_CHANGE, Job, OFFBOARDING,
 };
 use crate::store::log::events;
-use crate::store::tenants::{self, Sequence};
+use crate::store::tenants;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::{activation, checks, data_changes, identifiers, search_index, simulated_outcomes};
 use crate::store::{StoreError, Tx, accounts, users};
 

@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use crate::app::App;
 use crate::store::delivery::{event_endpoints, packages, signing_keys};
 use crate::store::log::idempotency;
+use crate::store::tenants;
 use crate::store::tenants::operators;
-use crate::store::tenants::{self, Sequence};
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{StoreError, Tx};
 
 /// Interval between two runs.
@@ -22,7 +23,7 @@ pub async fn run(app: App) {
     loop {
         ticks.tick().await;
         if let Err(error) = delete_expired(&app).await {
-            tracing::warn!(%error, "could not sweep; trying again in {} s", INTERVAL.as_secs());
+            tracing::warn!(%error, "cannot delete expired rows; trying again in {} s", INTERVAL.as_secs());
         }
     }
 }

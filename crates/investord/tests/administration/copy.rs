@@ -12,7 +12,8 @@ use investord::domain::users::User;
 use investord::domain::users::person::Person;
 use investord::store::encryption::MasterKey;
 use investord::store::engine::postgres::connection_settings::Tuning;
-use investord::store::tenants::{self, Sequence};
+use investord::store::tenants;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
 

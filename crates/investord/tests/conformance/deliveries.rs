@@ -13,7 +13,7 @@ use investord::store::delivery::packages;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks;
 use investord::store::delivery::webhooks::Webhook;
-use investord::store::tenants::Sequence;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::{Stmt, Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

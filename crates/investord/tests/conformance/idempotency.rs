@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce, Replay};
-use investord::store::tenants::Sequence;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::{Prefetch, Store, StoreError, Tx, users};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use httpsig::{Algorithm, SigningKey};
 use investord::clock::{ManualClock, SeededIds};
 use investord::provision::{DeclaredTenants, Provisioner};
-use investord::store::tenants::{self, Sequence};
+use investord::store::tenants;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 use investord::telemetry;
 use serde_json::json;
@@ -185,7 +186,7 @@ async fn a_fresh_process_that_loses_a_race_goes_on(engine: &Engine) {
         let (runs, fast, runtime) = (runs.clone(), fast.clone(), tokio::runtime::Handle::current());
         move |tx: &Tx<'_>| {
             // What it has read is old when it writes.
-            tenants::count_users(tx, 1)?;
+            tenants::sequence::count_users(tx, 1)?;
             if runs.note() == 0 {
                 let (fast, (done, wait)) = (fast.clone(), std::sync::mpsc::channel());
                 runtime.spawn(async move {

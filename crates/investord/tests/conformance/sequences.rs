@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use investord::store::log::events;
-use investord::store::tenants::{self, Sequence};
+use investord::store::tenants;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::tools::copy;
 use investord::store::{Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
@@ -34,9 +35,9 @@ async fn history(store: &Store, tenant: i64) -> (i64, i64) {
             (last, end) = (event.created_at, Some((event.number, event.chain_hash)));
             Ok(())
         })?;
-        let head = tenants::chain_end(tx, tenant)?.unwrap();
+        let head = tenants::sequence::chain_end(tx, tenant)?.unwrap();
         assert_eq!(end.unwrap_or_default(), head, "the chain ends where its head says");
-        Ok::<_, StoreError>((tenants::count_users(tx, tenant)?, head.0))
+        Ok::<_, StoreError>((tenants::sequence::count_users(tx, tenant)?, head.0))
     };
     store.scan("test.history", read).await.unwrap()
 }
@@ -114,7 +115,7 @@ async fn what_is_not_put_does_not_move(engine: &Engine) {
     let told = together(&store, units).await;
     let told: Vec<_> = told.into_iter().map(Result::ok).collect();
     assert_eq!(told, [Some(1), Some(2), None, Some(2)]);
-    let users = store.read("test.users", |tx| tenants::count_users(tx, 1)).await.unwrap();
+    let users = store.read("test.users", |tx| tenants::sequence::count_users(tx, 1)).await.unwrap();
     assert_eq!(users, 2);
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use investord::store::tenants::Sequence;
+use investord::store::tenants::sequence::Sequence;
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 
 use crate::engine::Engine;

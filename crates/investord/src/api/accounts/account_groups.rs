@@ -21,7 +21,7 @@ use crate::domain::users::search::{SearchField, SearchTerms};
 use crate::problem::Problem;
 use crate::store::encryption::{TenantKey, UserKey};
 use crate::store::jobs::ACCOUNT_GROUP_CLOSING;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::search_index;
 use crate::store::{StoreError, Tx, accounts};
 

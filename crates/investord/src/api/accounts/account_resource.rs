@@ -26,7 +26,7 @@ use crate::store::accounts;
 use crate::store::accounts::StoredAccountResource;
 use crate::store::encryption::UserKey;
 use crate::store::paging::{Page, SortKey};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{Tx, jobs, users};
 
 /// Scopes of which one allows reading account groups and accounts.

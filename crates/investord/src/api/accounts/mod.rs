@@ -25,7 +25,7 @@ use crate::domain::users::User;
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;
 use crate::store::jobs::ACCOUNT_CLOSING;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{Tx, accounts};
 use account_resource::{ADMIN, AccountEndpoints};
 

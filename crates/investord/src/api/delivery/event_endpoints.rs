@@ -34,7 +34,7 @@ use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::PackageWithBody;
 use crate::store::delivery::event_endpoints;
 use crate::store::delivery::packages::Attempt;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{StoreError, Tx};
 
 /// Path of an endpoint's address, without its id.

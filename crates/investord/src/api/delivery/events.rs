@@ -128,7 +128,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
     let ListEvents { after, limit, wants } = req.operation;
     let list = move |tx: &Tx<'_>| {
         let tenant = &client.tenant;
-        let end = tenants::chain_end(tx, tenant.number)?.map_or(0, |(events, _)| events);
+        let end = tenants::sequence::chain_end(tx, tenant.number)?.map_or(0, |(events, _)| events);
         if after > end {
             // The register was restored from a backup. The numbers that follow will belong to other events than those
             // that the consumer expects.

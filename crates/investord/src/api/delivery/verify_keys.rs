@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::domain::json::json_schema::Schemas;
 use crate::problem::Problem;
 use crate::store::delivery::signing_keys;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{StoreError, Tx};
 
 /// Returns the schema of the list of keys, a JWK Set (RFC 7517 section 5).

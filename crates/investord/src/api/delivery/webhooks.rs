@@ -28,7 +28,7 @@ use crate::store::delivery::webhooks::Webhook;
 use crate::store::delivery::{signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::paging::Page;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{StoreError, Tx};
 
 /// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.

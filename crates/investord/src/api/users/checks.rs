@@ -28,7 +28,7 @@ use crate::store::encryption::UserKey;
 use crate::store::jobs;
 use crate::store::jobs::CHECK;
 use crate::store::paging::{ListPage, Page, each_of_user, list_of_user};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::checks;
 use crate::store::{Tx, users};
 

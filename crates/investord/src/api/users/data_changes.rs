@@ -28,7 +28,7 @@ use crate::store::encryption::UserKey;
 use crate::store::jobs;
 use crate::store::jobs::DATA_CHANGE;
 use crate::store::paging::{Page, list_of_user};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::{data_changes, identifiers};
 use crate::store::{Tx, users};
 

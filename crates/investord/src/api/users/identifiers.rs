@@ -27,7 +27,7 @@ use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::{activation, identifiers, search_index};
 use crate::store::{Tx, users};
 

@@ -31,7 +31,7 @@ use crate::store::encryption::UserKey;
 use crate::store::jobs::{self, OFFBOARDING};
 use crate::store::log::idempotency;
 use crate::store::paging::{Page, SortKey};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{Prefetch, Tx, users};
 
 /// Scopes of which one allows reading users.

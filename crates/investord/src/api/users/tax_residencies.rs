@@ -17,7 +17,7 @@ use crate::domain::users::User;
 use crate::domain::users::tax_residency::{RECORD, SET, TaxResidencies};
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users::{activation, tax_residencies};
 use crate::store::{Tx, users};
 

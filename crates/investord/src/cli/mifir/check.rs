@@ -23,11 +23,11 @@ use super::csv_file::{delimiter_named, encoding_named};
 use super::dates::{DateFormat, DateSurvey};
 use super::headers::fold;
 use super::interrupt::Interrupt;
-use super::output::{Dialect, Output, OutputFormat, RecordResult};
+use super::output::{CsvDialect, Output, OutputFormat, RecordResult};
 use super::record::{Record, TableForm};
 use super::repeats::{RecordNumbers, Repeats};
 use super::summary::Summary;
-use super::table::Table;
+use super::table::RecordFile;
 use super::{CheckOutcome, NOTE, Rules, needs_review, person};
 
 #[derive(Args)]
@@ -81,12 +81,12 @@ impl CheckArgs {
         let fits = |header: &StringRecord| count_known(header, &self.map);
         let sheet = self.sheet.as_deref();
         let form = TableForm { delimiter: self.delimiter, encoding: self.encoding, sheet, fits: &fits };
-        let mut table = Table::open(&self.file, &form, &mut say).with_context(at_file)?;
+        let mut table = RecordFile::open(&self.file, &form, &mut say).with_context(at_file)?;
         let columns = Columns::find(table.header(), &self.map, &self.with).with_context(at_file)?;
         columns.describe().into_iter().for_each(&mut say);
         let surveyed = self.survey(&mut table, columns, &mut say).with_context(at_file)?;
         let dialect =
-            Dialect { delimiter: table.delimiter(), has_byte_order_mark: table.has_byte_order_mark() };
+            CsvDialect { delimiter: table.delimiter(), has_byte_order_mark: table.has_byte_order_mark() };
         let with = &surveyed.reading.columns.with;
         // The signal handlers are installed before the output file exists, so that no signal can leave it behind.
         let interrupt = if self.output.is_some() { Interrupt::watch()? } else { Interrupt::default() };
@@ -107,7 +107,7 @@ impl CheckArgs {
     /// Reads the whole file to detect the formats of its cells, without deciding about any person.
     fn survey(
         &self,
-        table: &mut Table,
+        table: &mut RecordFile,
         columns: Columns,
         say: &mut dyn FnMut(String),
     ) -> anyhow::Result<FirstPass> {
@@ -133,7 +133,7 @@ impl CheckArgs {
         if rows == 0 {
             bail!("there is nobody in it: no row stands below the header");
         }
-        if let Table::Csv(file) = table
+        if let RecordFile::Csv(file) = table
             && !file.ends_with_line_break()?
         {
             say("the last line does not end with a line break: was the file cut off?".to_owned());
@@ -148,7 +148,7 @@ impl CheckArgs {
     /// Reads every person twice: once for the numbers and people that occur more than once, and once for the results.
     fn answer(
         &self,
-        table: &mut Table,
+        table: &mut RecordFile,
         surveyed: &FirstPass,
         mut output: Output,
         interrupt: &Interrupt,

@@ -100,7 +100,7 @@ enum OutputKind {
 
 /// The dialect of CSV output, which is that of the input.
 #[derive(Clone, Copy)]
-pub struct Dialect {
+pub struct CsvDialect {
     pub delimiter: u8,
     pub has_byte_order_mark: bool,
 }
@@ -119,7 +119,7 @@ impl Output {
         path: Option<&Path>,
         input: &Path,
         format: OutputFormat,
-        dialect: Dialect,
+        dialect: CsvDialect,
         with: &[(String, usize)],
     ) -> anyhow::Result<Self> {
         let (mut out, file): (Box<dyn Write>, _) =

@@ -16,12 +16,12 @@ use super::workbook::{self, Sheet};
 const MAX_SPOOLED: usize = 16 << 20;
 
 /// A text file, or a sheet of a workbook.
-pub enum Table {
+pub enum RecordFile {
     Csv(Box<CsvFile>),
     Sheet(Sheet),
 }
 
-impl Table {
+impl RecordFile {
     /// Opens a file, `-` for standard input, and detects its form. `say` receives messages about the detected form.
     ///
     /// # Errors
@@ -55,21 +55,21 @@ impl Table {
     /// Returns the header.
     pub fn header(&self) -> &StringRecord {
         match self {
-            Table::Csv(file) => file.header(),
-            Table::Sheet(sheet) => &sheet.header,
+            RecordFile::Csv(file) => file.header(),
+            RecordFile::Sheet(sheet) => &sheet.header,
         }
     }
 
     /// Returns whether cells can contain dates and not only texts.
     pub fn is_workbook(&self) -> bool {
-        matches!(self, Table::Sheet(_))
+        matches!(self, RecordFile::Sheet(_))
     }
 
     /// Returns the delimiter of the file; a comma for a workbook.
     pub fn delimiter(&self) -> u8 {
         match self {
-            Table::Csv(file) => file.delimiter(),
-            Table::Sheet(_) => b',',
+            RecordFile::Csv(file) => file.delimiter(),
+            RecordFile::Sheet(_) => b',',
         }
     }
 
@@ -77,8 +77,8 @@ impl Table {
     /// spreadsheet opens the output, and expects one.
     pub fn has_byte_order_mark(&self) -> bool {
         match self {
-            Table::Csv(file) => file.has_byte_order_mark(),
-            Table::Sheet(_) => true,
+            RecordFile::Csv(file) => file.has_byte_order_mark(),
+            RecordFile::Sheet(_) => true,
         }
     }
 
@@ -89,8 +89,8 @@ impl Table {
     /// Fails if the file cannot be read, or `visit` fails.
     pub fn each(&mut self, visit: &mut dyn FnMut(&Record<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
         match self {
-            Table::Csv(file) => file.each(visit),
-            Table::Sheet(sheet) => sheet.rows.iter().zip(1..).try_for_each(|((line, cells), record)| {
+            RecordFile::Csv(file) => file.each(visit),
+            RecordFile::Sheet(sheet) => sheet.rows.iter().zip(1..).try_for_each(|((line, cells), record)| {
                 visit(&Record { line: *line, number: record, cells })
             }),
         }

@@ -21,9 +21,9 @@ use crate::store::log::events;
 use crate::store::tenants;
 
 /// Prepared statements of the delivery schedule.
-pub const STATEMENTS: &[&Stmt] = &[&PLAN, &CLAIM, &SETTLE, &RELEASE, &RELEASE_ALL];
+pub const STATEMENTS: &[&Stmt] = &[&SCHEDULE, &CLAIM, &RECORD_RESULTS, &RELEASE, &RELEASE_ALL];
 
-const PLAN: Stmt = Stmt {
+const SCHEDULE: Stmt = Stmt {
     name: "webhooks.schedule",
     text: "SELECT w.id, w.tenant, w.version, w.packages - w.settled, w.next_attempt, w.lease_until, h.events, s.next,
                   s.last, o.number, o.created_at, w.enabled, w.paused, w.event_endpoint
@@ -41,7 +41,7 @@ const CLAIM: Stmt = Stmt {
            WHERE id = $4 AND version = $5 AND enabled = 1 AND paused = 0
              AND (lease IS NULL OR lease = $2 OR lease_until <= $6 OR lease_until > $7)",
 };
-const SETTLE: Stmt = Stmt {
+const RECORD_RESULTS: Stmt = Stmt {
     name: "webhooks.record_results",
     text:
         "UPDATE webhooks SET version = version + 1, settled = settled + $1, failures = $2, next_attempt = $3,
@@ -73,9 +73,9 @@ const EVENTS_AT_ONCE: i64 = 64;
 const MAX_EVENTS: i64 = 4096;
 /// Age of the first rejected event at which the progress of a webhook is written, if no package is. Until then a
 /// repeated scan is cheaper than a write.
-const NOTED: SignedDuration = SignedDuration::from_secs(10);
+const MAX_UNSAVED_AGE: SignedDuration = SignedDuration::from_secs(10);
 /// Number of scanned events at which the progress is written, whatever their age.
-const UNWANTED: i64 = 1000;
+const MAX_UNSAVED_EVENTS: i64 = 1000;
 
 /// A webhook in the delivery schedule.
 #[derive(Clone, Debug)]
@@ -127,7 +127,7 @@ impl DeliveryCandidate {
 ///
 /// Fails if the database fails.
 pub fn schedule(tx: &Tx<'_>) -> Result<Vec<DeliveryCandidate>, StoreError> {
-    tx.all(&PLAN, &[], |row| {
+    tx.all(&SCHEDULE, &[], |row| {
         let events = row.int(6)?;
         let range = row.int_or_null(7)?.zip(Some(row.int_or_null(8)?.unwrap_or(events)));
         Ok(DeliveryCandidate {
@@ -178,8 +178,9 @@ impl DeliveryBatch {
     /// Returns whether there is anything to write: a package, the end of a range, or progress over many or old events
     /// that the filter rejects.
     pub fn is_worth_claiming(&self) -> bool {
-        let far =
-            |(range, next): &(EventRange, i64)| *next - range.next >= UNWANTED || range.ends_before(*next);
+        let far = |(range, next): &(EventRange, i64)| {
+            *next - range.next >= MAX_UNSAVED_EVENTS || range.ends_before(*next)
+        };
         !self.packages.is_empty() || self.is_old || self.moved.as_ref().is_some_and(far)
     }
 
@@ -241,7 +242,7 @@ fn pack_events(
     let Webhook { id, tenant, content, packages, .. } = &batch.webhook;
     let (delay, most) = (content.config.delay(), content.config.max_package_size);
     let Some(range) = ranges(tx, *id)?.into_iter().next() else { return Ok(()) };
-    let end = tenants::chain_end(tx, *tenant)?.map_or(0, |(events, _)| events);
+    let end = tenants::sequence::chain_end(tx, *tenant)?.map_or(0, |(events, _)| events);
     let end = range.last.map_or(end, |last| last.min(end));
     let (mut packer, mut next) = (Packer::new(most), range.next);
     while next <= end {
@@ -280,7 +281,7 @@ fn pack_events(
         .collect();
     if next > range.next && batch.packages.is_empty() {
         let first = events::time_of(tx, *tenant, range.next)?;
-        batch.is_old = first.is_some_and(|at| has_waited_for(at, NOTED, now));
+        batch.is_old = first.is_some_and(|at| has_waited_for(at, MAX_UNSAVED_AGE, now));
     }
     batch.moved = (next > range.next || closed).then_some((range, next));
     Ok(())
@@ -370,7 +371,9 @@ pub fn record_results(
         Value::Id(webhook.id),
         Value::Id(lease),
     ];
-    let Some(version) = tx.one(&SETTLE, &values, |row| row.int(0))? else { return Ok(LeaseOutcome::Lost) };
+    let Some(version) = tx.one(&RECORD_RESULTS, &values, |row| row.int(0))? else {
+        return Ok(LeaseOutcome::Lost);
+    };
     for attempt in attempts {
         packages::save_attempt(tx, webhook.id, attempt, (key, ids), now)?;
     }

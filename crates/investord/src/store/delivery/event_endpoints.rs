@@ -8,7 +8,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &SEEN, &DROP, &WEBHOOKS, &STALE, &COUNT];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &TOUCH, &DELETE, &WEBHOOKS, &LIST_STALE, &COUNT];
 
 const INSERT: Stmt = Stmt {
     name: "event_endpoints.insert",
@@ -18,14 +18,15 @@ const BY_ID: Stmt = Stmt {
     name: "event_endpoints.by_id",
     text: "SELECT target, seen_at FROM event_endpoints WHERE tenant = $1 AND id = $2",
 };
-const SEEN: Stmt =
+const TOUCH: Stmt =
     Stmt { name: "event_endpoints.touch", text: "UPDATE event_endpoints SET seen_at = $1 WHERE id = $2" };
-const DROP: Stmt = Stmt { name: "event_endpoints.delete", text: "DELETE FROM event_endpoints WHERE id = $1" };
+const DELETE: Stmt =
+    Stmt { name: "event_endpoints.delete", text: "DELETE FROM event_endpoints WHERE id = $1" };
 const WEBHOOKS: Stmt = Stmt {
     name: "webhooks.of_event_endpoint",
     text: "SELECT id FROM webhooks WHERE tenant = $1 AND event_endpoint = $2 ORDER BY created_at, id",
 };
-const STALE: Stmt = Stmt {
+const LIST_STALE: Stmt = Stmt {
     name: "event_endpoints.stale",
     text: "SELECT tenant, id FROM event_endpoints WHERE seen_at < $1 ORDER BY seen_at LIMIT $2",
 };
@@ -75,7 +76,7 @@ pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<EventEndpoint>
 ///
 /// Fails if the database fails, or the row does not exist.
 pub fn touch(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute_one(&SEEN, &[Value::At(now), Value::Id(id)])
+    tx.execute_one(&TOUCH, &[Value::At(now), Value::Id(id)])
 }
 
 /// Returns the webhooks whose packages are collected at an endpoint, in order of creation.
@@ -98,7 +99,7 @@ pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), 
             webhooks::delete(tx, &webhook, now)?;
         }
     }
-    tx.execute_one(&DROP, &[Value::Id(id)])
+    tx.execute_one(&DELETE, &[Value::Id(id)])
 }
 
 /// Returns at most `most` endpoints, with their tenants, without a recorded poll since `before`.
@@ -107,7 +108,7 @@ pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), 
 ///
 /// Fails if the database fails.
 pub fn list_stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
-    tx.all(&STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
+    tx.all(&LIST_STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
 }
 
 /// Returns the number of event endpoints of a tenant.

@@ -23,13 +23,13 @@ pub const STATEMENTS: &[&Stmt] = &[
     &SKIP,
     &BY_NUMBER,
     &OF_WEBHOOK,
-    &MORE,
+    &ADD_PACKAGE,
     &INSERT_ATTEMPT,
     &ATTEMPTS,
-    &SWEEP_ATTEMPTS,
-    &SWEEP_PACKAGES,
-    &SWEEP_OLD_ATTEMPTS,
-    &SWEEP_OLD_PACKAGES,
+    &DELETE_EXPIRED_ATTEMPTS,
+    &DELETE_EXPIRED_PACKAGES,
+    &DELETE_ATTEMPTS_BEYOND,
+    &DELETE_PACKAGES_BEYOND,
 ];
 
 const EVENTS: Stmt = Stmt {
@@ -73,7 +73,7 @@ const OF_WEBHOOK: Stmt = Stmt {
     text: "SELECT number, first, last, filter, events, bytes, digest, created_at, state, attempts, settled_at
            FROM webhook_packages WHERE webhook = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
 };
-const MORE: Stmt = Stmt {
+const ADD_PACKAGE: Stmt = Stmt {
     name: "webhooks.add_package",
     text: "UPDATE webhooks SET packages = packages + 1, version = version + 1 WHERE id = $1 AND packages = $2",
 };
@@ -88,12 +88,12 @@ const ATTEMPTS: Stmt = Stmt {
     text: "SELECT number, created_at, duration_us, outcome, status, answer FROM webhook_attempts
            WHERE webhook = $1 AND package = $2 ORDER BY number DESC LIMIT $3",
 };
-const SWEEP_ATTEMPTS: Stmt = Stmt {
+const DELETE_EXPIRED_ATTEMPTS: Stmt = Stmt {
     name: "webhook_attempts.delete_expired",
     text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
            (SELECT webhook, package, number FROM webhook_attempts WHERE created_at < $1 LIMIT $2)",
 };
-const SWEEP_PACKAGES: Stmt = Stmt {
+const DELETE_EXPIRED_PACKAGES: Stmt = Stmt {
     name: "webhook_packages.delete_expired",
     text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
            (SELECT p.webhook, p.number FROM webhook_packages AS p WHERE p.settled_at < $1 AND NOT EXISTS
@@ -101,13 +101,13 @@ const SWEEP_PACKAGES: Stmt = Stmt {
 };
 
 // Packages are settled in the order of their numbers. CROSS JOIN makes SQLite start with the webhooks, which are few.
-const SWEEP_OLD_ATTEMPTS: Stmt = Stmt {
+const DELETE_ATTEMPTS_BEYOND: Stmt = Stmt {
     name: "webhook_attempts.delete_beyond",
     text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
            (SELECT a.webhook, a.package, a.number FROM webhooks AS w CROSS JOIN webhook_attempts AS a
             WHERE a.webhook = w.id AND a.package <= w.settled - $1 LIMIT $2)",
 };
-const SWEEP_OLD_PACKAGES: Stmt = Stmt {
+const DELETE_PACKAGES_BEYOND: Stmt = Stmt {
     name: "webhook_packages.delete_beyond",
     text: "DELETE FROM webhook_packages WHERE (webhook, number) IN
            (SELECT p.webhook, p.number FROM webhooks AS w CROSS JOIN webhook_packages AS p
@@ -124,7 +124,7 @@ pub struct PackageRow {
     pub filter: EventFilter,
     pub events: i64,
     pub bytes: i64,
-    /// Keyed digest of the body; empty for a package from before digests were keyed.
+    /// Keyed digest of the body.
     digest: Vec<u8>,
     pub created_at: Timestamp,
     pub state: String,
@@ -161,8 +161,7 @@ impl PackageRow {
         let mut packer = Packer::new(i64::MAX);
         render_events(tx, of, (self.first, self.last), &self.filter, key, |at, event| packer.add(at, event))?;
         let body = packer.all().pop().map(|package| Plaintext::from(package.body));
-        let body =
-            body.filter(|body| self.digest.is_empty() || key.package_digest(body)[..] == self.digest[..]);
+        let body = body.filter(|body| key.package_digest(body)[..] == self.digest[..]);
         body.ok_or_else(|| {
             StoreError::Corrupt(format!(
                 "package {} of the webhook {} is not what it was when it was put together",
@@ -351,7 +350,7 @@ pub fn resend(
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let number = webhook.packages + 1;
-    tx.execute_one(&MORE, &[Value::Id(webhook.id), Value::Int(webhook.packages)])?;
+    tx.execute_one(&ADD_PACKAGE, &[Value::Id(webhook.id), Value::Int(webhook.packages)])?;
     insert(tx, webhook.id, &PackageRow { number, created_at: now, ..package.clone() })?;
     Ok(number)
 }
@@ -389,12 +388,12 @@ pub fn list_attempts(
 
 /// Deletes at most `most` attempts and `most` settled packages from before, and returns the two numbers.
 pub fn delete_expired(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<[usize; 2], StoreError> {
-    let attempts = tx.execute(&SWEEP_ATTEMPTS, &[Value::At(before), Value::Int(most)])?;
-    Ok([attempts, tx.execute(&SWEEP_PACKAGES, &[Value::At(before), Value::Int(most)])?])
+    let attempts = tx.execute(&DELETE_EXPIRED_ATTEMPTS, &[Value::At(before), Value::Int(most)])?;
+    Ok([attempts, tx.execute(&DELETE_EXPIRED_PACKAGES, &[Value::At(before), Value::Int(most)])?])
 }
 
 /// Deletes at most `most` attempts and settled packages each beyond the last `kept` per webhook; returns the numbers.
 pub fn delete_beyond(tx: &Tx<'_>, kept: i64, most: i64) -> Result<[usize; 2], StoreError> {
-    let attempts = tx.execute(&SWEEP_OLD_ATTEMPTS, &[Value::Int(kept), Value::Int(most)])?;
-    Ok([attempts, tx.execute(&SWEEP_OLD_PACKAGES, &[Value::Int(kept), Value::Int(most)])?])
+    let attempts = tx.execute(&DELETE_ATTEMPTS_BEYOND, &[Value::Int(kept), Value::Int(most)])?;
+    Ok([attempts, tx.execute(&DELETE_PACKAGES_BEYOND, &[Value::Int(kept), Value::Int(most)])?])
 }

@@ -10,7 +10,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &SWEEP];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &DELETE_EXPIRED];
 
 const INSERT: Stmt = Stmt {
     name: "signing_keys.insert",
@@ -30,7 +30,7 @@ const PUBLISHED: Stmt = Stmt {
     text: "SELECT id, spki FROM signing_keys WHERE tenant = $1 AND (retired_at IS NULL OR retired_at > $2)
            ORDER BY created_at DESC",
 };
-const SWEEP: Stmt = Stmt {
+const DELETE_EXPIRED: Stmt = Stmt {
     name: "signing_keys.delete_expired",
     text: "DELETE FROM signing_keys WHERE id IN (SELECT id FROM signing_keys WHERE retired_at < $1 LIMIT $2)",
 };
@@ -136,5 +136,5 @@ pub fn published(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Vec<(Uuid, 
 ///
 /// Fails if the database fails.
 pub fn delete_expired(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&SWEEP, &[Value::At(now - OVERLAP), Value::Int(most)])
+    tx.execute(&DELETE_EXPIRED, &[Value::At(now - OVERLAP), Value::Int(most)])
 }

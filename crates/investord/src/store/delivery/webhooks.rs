@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::delivery::webhook::{EventFilter, WebhookContent, view};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 
 /// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] = &[
@@ -19,17 +19,17 @@ pub const STATEMENTS: &[&Stmt] = &[
     &BY_ID,
     &OF_TENANT,
     &UPDATE,
-    &TOUCH,
+    &LOCK,
     &RETRY,
-    &MOVE_ON,
-    &LAST_SPAN,
-    &DROP,
-    &INSERT_SPAN,
-    &SPANS,
-    &MOVE_SPAN,
-    &END_SPANS,
-    &DROP_SPAN,
-    &DROP_SPANS,
+    &SKIP_FIRST_OPEN,
+    &LAST_RANGE,
+    &DELETE,
+    &INSERT_RANGE,
+    &RANGES,
+    &ADVANCE_RANGE,
+    &END_RANGES,
+    &DELETE_RANGE,
+    &DELETE_RANGES,
     &CLOSE_PACKAGES,
 ];
 
@@ -58,7 +58,7 @@ const UPDATE: Stmt = Stmt {
            WHERE id = $6",
 };
 // Locks the row: no transaction can change it until the commit, and a claim that was read before fails by the version.
-const TOUCH: Stmt = Stmt {
+const LOCK: Stmt = Stmt {
     name: "webhooks.touch",
     text: "UPDATE webhooks SET version = version + 1 WHERE tenant = $1 AND id = $2",
 };
@@ -68,38 +68,38 @@ const RETRY: Stmt = Stmt {
     text: "UPDATE webhooks SET failures = 0, next_attempt = NULL WHERE id = $1",
 };
 // A delivery in progress loses its lease: its results are not recorded.
-const MOVE_ON: Stmt = Stmt {
+const SKIP_FIRST_OPEN: Stmt = Stmt {
     name: "webhooks.skip_first_open",
     text: "UPDATE webhooks SET settled = settled + 1, failures = 0, next_attempt = NULL, lease = NULL,
                                lease_until = NULL
            WHERE id = $1",
 };
-const DROP: Stmt = Stmt { name: "webhooks.delete", text: "DELETE FROM webhooks WHERE id = $1" };
-const INSERT_SPAN: Stmt = Stmt {
+const DELETE: Stmt = Stmt { name: "webhooks.delete", text: "DELETE FROM webhooks WHERE id = $1" };
+const INSERT_RANGE: Stmt = Stmt {
     name: "webhook_event_ranges.insert",
     text: "INSERT INTO webhook_event_ranges (webhook, number, next, filter) VALUES ($1, $2, $3, $4)",
 };
-const SPANS: Stmt = Stmt {
+const RANGES: Stmt = Stmt {
     name: "webhook_event_ranges.of_webhook",
     text: "SELECT number, next, last, filter FROM webhook_event_ranges WHERE webhook = $1 ORDER BY number",
 };
-const LAST_SPAN: Stmt = Stmt {
+const LAST_RANGE: Stmt = Stmt {
     name: "webhook_event_ranges.last",
     text: "SELECT number FROM webhook_event_ranges WHERE webhook = $1 ORDER BY number DESC LIMIT 1",
 };
-const MOVE_SPAN: Stmt = Stmt {
+const ADVANCE_RANGE: Stmt = Stmt {
     name: "webhook_event_ranges.advance",
     text: "UPDATE webhook_event_ranges SET next = $1 WHERE webhook = $2 AND number = $3",
 };
-const END_SPANS: Stmt = Stmt {
+const END_RANGES: Stmt = Stmt {
     name: "webhook_event_ranges.end",
     text: "UPDATE webhook_event_ranges SET last = $1 WHERE webhook = $2 AND last IS NULL",
 };
-const DROP_SPAN: Stmt = Stmt {
+const DELETE_RANGE: Stmt = Stmt {
     name: "webhook_event_ranges.delete",
     text: "DELETE FROM webhook_event_ranges WHERE webhook = $1 AND number = $2",
 };
-const DROP_SPANS: Stmt = Stmt {
+const DELETE_RANGES: Stmt = Stmt {
     name: "webhook_event_ranges.delete_all",
     text: "DELETE FROM webhook_event_ranges WHERE webhook = $1",
 };
@@ -273,7 +273,7 @@ pub fn update(tx: &Tx<'_>, sequence: &Sequence, old: &Webhook, new: &Webhook) ->
     if wanted(old) == wanted(new) {
         return Ok(());
     }
-    tx.execute(&END_SPANS, &[Value::Int(sequence.events), Value::Id(new.id)])?;
+    tx.execute(&END_RANGES, &[Value::Int(sequence.events), Value::Id(new.id)])?;
     for range in ranges(tx, new.id)?.iter().filter(|range| range.ends_before(range.next)) {
         delete_range(tx, new.id, range.number)?;
     }
@@ -288,9 +288,9 @@ pub fn update(tx: &Tx<'_>, sequence: &Sequence, old: &Webhook, new: &Webhook) ->
 pub fn delete(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), StoreError> {
     let Webhook { id, settled, .. } = webhook;
     // This statement is the first, because it locks the row: no process can add a package afterwards.
-    tx.execute_one(&DROP, &[Value::Id(*id)])?;
+    tx.execute_one(&DELETE, &[Value::Id(*id)])?;
     tx.execute(&CLOSE_PACKAGES, &[Value::At(now), Value::Id(*id), Value::Int(*settled)])?;
-    tx.execute(&DROP_SPANS, &[Value::Id(*id)]).map(|_| ())
+    tx.execute(&DELETE_RANGES, &[Value::Id(*id)]).map(|_| ())
 }
 
 /// Locks a webhook until the commit and returns it, for changes of its delivery state: deliveries do not take the
@@ -300,7 +300,7 @@ pub fn delete(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), Stor
 ///
 /// Fails if the database fails, or the row is corrupt.
 pub fn lock(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
-    match tx.execute(&TOUCH, &[Value::Int(tenant), Value::Id(id)])? {
+    match tx.execute(&LOCK, &[Value::Int(tenant), Value::Id(id)])? {
         0 => Ok(None),
         _ => by_id(tx, tenant, id),
     }
@@ -317,7 +317,7 @@ pub fn retry(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
 
 /// Counts the first open package as settled.
 pub(in crate::store) fn skip_first_open(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
-    tx.execute_one(&MOVE_ON, &[Value::Id(id)])
+    tx.execute_one(&SKIP_FIRST_OPEN, &[Value::Id(id)])
 }
 
 /// Sends all events again from the event `from` on, by the current filter, under the locks of tenant and webhook.
@@ -326,7 +326,7 @@ pub(in crate::store) fn skip_first_open(tx: &Tx<'_>, id: Uuid) -> Result<(), Sto
 ///
 /// Fails if the database fails.
 pub fn replay(tx: &Tx<'_>, webhook: &Webhook, from: i64) -> Result<(), StoreError> {
-    tx.execute(&DROP_SPANS, &[Value::Id(webhook.id)])?;
+    tx.execute(&DELETE_RANGES, &[Value::Id(webhook.id)])?;
     begin_range(tx, webhook.id, from, &webhook.content.filter)
 }
 
@@ -354,7 +354,7 @@ impl EventRange {
 ///
 /// Fails if the database fails, or the row is corrupt.
 pub fn ranges(tx: &Tx<'_>, webhook: Uuid) -> Result<Vec<EventRange>, StoreError> {
-    tx.all(&SPANS, &[Value::Id(webhook)], |row| {
+    tx.all(&RANGES, &[Value::Id(webhook)], |row| {
         Ok(EventRange {
             number: row.int(0)?,
             next: row.int(1)?,
@@ -371,10 +371,10 @@ pub(in crate::store) fn parse_filter(text: &str) -> Result<EventFilter, StoreErr
 
 /// Opens a range behind the others.
 fn begin_range(tx: &Tx<'_>, webhook: Uuid, next: i64, filter: &EventFilter) -> Result<(), StoreError> {
-    let last = tx.one(&LAST_SPAN, &[Value::Id(webhook)], |row| row.int(0))?;
+    let last = tx.one(&LAST_RANGE, &[Value::Id(webhook)], |row| row.int(0))?;
     let number = last.unwrap_or(0) + 1;
     let values = [Value::Id(webhook), Value::Int(number), Value::Int(next), Value::Text(&json(filter))];
-    tx.execute_one(&INSERT_SPAN, &values)
+    tx.execute_one(&INSERT_RANGE, &values)
 }
 
 /// Records that all events before `next` were scanned, and deletes a range that is scanned to its end.
@@ -387,9 +387,9 @@ pub(in crate::store) fn advance_range(
     if range.ends_before(next) {
         return delete_range(tx, webhook, range.number);
     }
-    tx.execute_one(&MOVE_SPAN, &[Value::Int(next), Value::Id(webhook), Value::Int(range.number)])
+    tx.execute_one(&ADVANCE_RANGE, &[Value::Int(next), Value::Id(webhook), Value::Int(range.number)])
 }
 
 fn delete_range(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<(), StoreError> {
-    tx.execute_one(&DROP_SPAN, &[Value::Id(webhook), Value::Int(number)])
+    tx.execute_one(&DELETE_RANGE, &[Value::Id(webhook), Value::Int(number)])
 }

@@ -4,7 +4,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&NEXT, &OF_TENANT, &ADVANCE, &DROP];
+pub const STATEMENTS: &[&Stmt] = &[&NEXT, &OF_TENANT, &ADVANCE, &DELETE];
 
 const NEXT: Stmt = Stmt {
     name: "backfills.next_tenant",
@@ -18,7 +18,7 @@ const ADVANCE: Stmt = Stmt {
     name: "backfills.advance",
     text: "UPDATE backfills SET done = $1 WHERE tenant = $2 AND name = $3",
 };
-const DROP: Stmt =
+const DELETE: Stmt =
     Stmt { name: "backfills.delete", text: "DELETE FROM backfills WHERE tenant = $1 AND name = $2" };
 
 /// Returns the first tenant for which a backfill is not finished.
@@ -49,5 +49,5 @@ pub fn advance(tx: &Tx<'_>, tenant: i64, name: &str, (done, last): (i64, i64)) -
     if done < last {
         return tx.execute_one(&ADVANCE, &[Value::Int(done), Value::Int(tenant), Value::Text(name)]);
     }
-    tx.execute_one(&DROP, &[Value::Int(tenant), Value::Text(name)])
+    tx.execute_one(&DELETE, &[Value::Int(tenant), Value::Text(name)])
 }

@@ -13,15 +13,15 @@ pub const STATEMENTS: &[&Stmt] = &[
     &LAST,
     &INSERT,
     &DUE,
-    &STILL,
+    &IS_DUE,
     &REVIEWS_COUNT,
     &DUE_COUNT,
-    &DROP,
-    &WAIT,
+    &DELETE,
+    &PARK,
     &WAKE,
     &REVIEWS,
     &OF_USER,
-    &PUT,
+    &SAVE,
 ];
 
 const LAST: Stmt = Stmt {
@@ -40,7 +40,7 @@ const DUE: Stmt = Stmt {
                            AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
            ORDER BY due LIMIT $2",
 };
-const STILL: Stmt = Stmt {
+const IS_DUE: Stmt = Stmt {
     name: "jobs.is_due",
     text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs AS s
            WHERE tenant = $1 AND user_id = $2 AND number = $3 AND held = 0
@@ -59,9 +59,9 @@ const DUE_COUNT: Stmt = Stmt {
                            AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
            LIMIT $2) AS waiting",
 };
-const DROP: Stmt =
+const DELETE: Stmt =
     Stmt { name: "jobs.delete", text: "DELETE FROM jobs WHERE tenant = $1 AND user_id = $2 AND number = $3" };
-const WAIT: Stmt = Stmt {
+const PARK: Stmt = Stmt {
     name: "jobs.park",
     text: "UPDATE jobs SET due = NULL WHERE tenant = $1 AND user_id = $2 AND number = $3",
 };
@@ -85,7 +85,7 @@ const OF_USER: Stmt = Stmt {
     text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs
            WHERE tenant = $1 AND user_id = $2 ORDER BY number",
 };
-const PUT: Stmt = Stmt {
+const SAVE: Stmt = Stmt {
     name: "jobs.save",
     text: "UPDATE jobs SET due = $1, held = $2 WHERE tenant = $3 AND user_id = $4 AND number = $5",
 };
@@ -163,7 +163,7 @@ pub fn list_due(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Job>, Stor
 ///
 /// Fails if the database fails.
 pub fn is_still_due(tx: &Tx<'_>, one: &Job) -> Result<bool, StoreError> {
-    Ok(tx.one(&STILL, &one.key_values(), job)?.as_ref() == Some(one))
+    Ok(tx.one(&IS_DUE, &one.key_values(), job)?.as_ref() == Some(one))
 }
 
 /// Numbers of waiting jobs of all tenants.
@@ -195,7 +195,7 @@ pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreEr
 ///
 /// Fails if the database fails, or the row does not exist.
 pub fn finish(tx: &Tx<'_>, job: &Job, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute_one(&DROP, &job.key_values())?;
+    tx.execute_one(&DELETE, &job.key_values())?;
     tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant), Value::Id(job.user)]).map(drop)
 }
 
@@ -205,7 +205,7 @@ pub fn finish(tx: &Tx<'_>, job: &Job, now: Timestamp) -> Result<(), StoreError> 
 ///
 /// Fails if the database fails, or the row does not exist.
 pub fn park(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
-    tx.execute_one(&WAIT, &job.key_values())
+    tx.execute_one(&PARK, &job.key_values())
 }
 
 /// Returns at most `most` jobs of a tenant that wait for the decision of an operator. The jobs about the oldest data
@@ -237,7 +237,7 @@ pub fn hold_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<
 pub fn delete_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
     let all = of_user(tx, tenant, user)?;
     let mut own = all.into_iter().filter(|job| job.kind == kind);
-    own.try_for_each(|job| tx.execute_one(&DROP, &job.key_values()))
+    own.try_for_each(|job| tx.execute_one(&DELETE, &job.key_values()))
 }
 
 /// Returns all unfinished jobs of a user in the order of their numbers.
@@ -266,7 +266,7 @@ pub fn count_open(tx: &Tx<'_>, (tenant, user): (i64, Uuid), kind: &str) -> Resul
 pub fn save(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
     let due = job.due.map_or(Value::Null, Value::At);
     let [tenant, user, number] = job.key_values();
-    tx.execute_one(&PUT, &[due, Value::Int(job.held.into()), tenant, user, number])
+    tx.execute_one(&SAVE, &[due, Value::Int(job.held.into()), tenant, user, number])
 }
 
 impl Job {

@@ -8,7 +8,7 @@ use crate::domain::delivery::event::{ChainHash, Event, EventType};
 use crate::store::encryption::{Aad, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT, &NUMBER, &TIME];

@@ -8,12 +8,18 @@ use crate::store::encryption::{Aad, Plaintext, TenantKey, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 use crate::store::engine::unit::{FirstQueries, LockOrder};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::users;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] =
-    &[&INSERT_NONCE, &SWEEP_NONCES, &REPLY, &INSERT_REPLY, &DROP_REPLY, &SWEEP_REPLIES];
+pub const STATEMENTS: &[&Stmt] = &[
+    &INSERT_NONCE,
+    &DELETE_EXPIRED_NONCES,
+    &FIND_RESPONSE,
+    &INSERT_RESPONSE,
+    &DELETE_RESPONSE,
+    &DELETE_EXPIRED_RESPONSES,
+];
 
 // An expired nonce is overwritten, so that correctness does not depend on the retention job.
 const INSERT_NONCE: Stmt = Stmt {
@@ -22,26 +28,26 @@ const INSERT_NONCE: Stmt = Stmt {
            ON CONFLICT (hash) DO UPDATE SET until = excluded.until WHERE nonces.until < $3
            RETURNING until",
 };
-const SWEEP_NONCES: Stmt = Stmt {
+const DELETE_EXPIRED_NONCES: Stmt = Stmt {
     name: "nonces.delete_expired",
     text: "DELETE FROM nonces WHERE hash IN (SELECT hash FROM nonces WHERE until < $1 LIMIT $2)",
 };
-const REPLY: Stmt = Stmt {
+const FIND_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.find",
     text: "SELECT fingerprint, status, subject, sealed, created_at FROM idempotent_responses
            WHERE tenant = $1 AND operation = $2 AND idempotency_key = $3",
 };
-const INSERT_REPLY: Stmt = Stmt {
+const INSERT_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.insert",
     text:
         "INSERT INTO idempotent_responses (tenant, operation, idempotency_key, fingerprint, status, subject, sealed, created_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 };
-const DROP_REPLY: Stmt = Stmt {
+const DELETE_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.delete",
     text: "DELETE FROM idempotent_responses WHERE tenant = $1 AND operation = $2 AND idempotency_key = $3",
 };
-const SWEEP_REPLIES: Stmt = Stmt {
+const DELETE_EXPIRED_RESPONSES: Stmt = Stmt {
     name: "idempotent_responses.delete_expired",
     text: "DELETE FROM idempotent_responses WHERE (tenant, operation, idempotency_key) IN
            (SELECT tenant, operation, idempotency_key FROM idempotent_responses WHERE created_at < $1 LIMIT $2)",
@@ -109,20 +115,20 @@ pub fn find_replay(
         return Ok(Replay::MessageReplayed);
     }
     let Some(idempotency_key) = idempotency_key else { return Ok(Replay::New) };
-    let kept = tx.one(&REPLY, &idempotency_key.key_values(), |row| {
+    let kept = tx.one(&FIND_RESPONSE, &idempotency_key.key_values(), |row| {
         let (fingerprint, status): ([u8; 32], _) = (row.array(0)?, row.int(1)?);
         Ok((fingerprint, status, row.id(2)?, row.bytes(3)?.to_vec(), row.at(4)?))
     })?;
     match kept {
         None => Ok(Replay::New),
         Some((.., created_at)) if created_at < idempotency_key.kept_since => {
-            tx.execute_one(&DROP_REPLY, &idempotency_key.key_values())?;
+            tx.execute_one(&DELETE_RESPONSE, &idempotency_key.key_values())?;
             Ok(Replay::New)
         }
         Some((fingerprint, ..)) if fingerprint != idempotency_key.fingerprint => Ok(Replay::KeyReused),
         Some((_, status, subject, sealed, _)) => {
             let body = users::key(tx, idempotency_key.tenant, &subject, key)?
-                .open(Aad::reply(&idempotency_key.key), &sealed)?;
+                .open(Aad::response(&idempotency_key.key), &sealed)?;
             let status = u16::try_from(status).map_err(|_| StoreError::Corrupt("a kept status".into()))?;
             Ok(Replay::Answered(KeptResponse { status, body }))
         }
@@ -159,7 +165,7 @@ impl FirstQueries for Prefetch {
         // The lock precedes the nonce here as well: two processes that each locked a nonce of the other would deadlock.
         self.sequence.map_or(Ok(()), |tenant| Sequence::prefetch(tx, tenant))?;
         self.nonce.map_or(Ok(()), |nonce| tx.prefetch(&INSERT_NONCE, &nonce.values()))?;
-        self.idempotency_key.map_or(Ok(()), |key| tx.prefetch(&REPLY, &key.key_values()))
+        self.idempotency_key.map_or(Ok(()), |key| tx.prefetch(&FIND_RESPONSE, &key.key_values()))
     }
 
     /// Orders units that lock a webhook after units that lock a sequence.
@@ -193,9 +199,9 @@ pub fn keep_response(
     now: Timestamp,
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let sealed = subject.1.seal(Aad::reply(&idempotency_key.key), reply.1.as_bytes(), ids);
+    let sealed = subject.1.seal(Aad::response(&idempotency_key.key), reply.1.as_bytes(), ids);
     tx.execute_one(
-        &INSERT_REPLY,
+        &INSERT_RESPONSE,
         &[
             Value::Int(idempotency_key.tenant),
             Value::Text(idempotency_key.operation),
@@ -215,7 +221,7 @@ pub fn keep_response(
 ///
 /// Fails if the database is unavailable.
 pub fn delete_expired_nonces(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&SWEEP_NONCES, &[Value::At(now), Value::Int(most)])
+    tx.execute(&DELETE_EXPIRED_NONCES, &[Value::At(now), Value::Int(most)])
 }
 
 /// Deletes at most `most` responses from before the retention window and returns the number.
@@ -224,5 +230,5 @@ pub fn delete_expired_nonces(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<u
 ///
 /// Fails if the database is unavailable.
 pub fn delete_expired_responses(tx: &Tx<'_>, kept_since: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&SWEEP_REPLIES, &[Value::At(kept_since), Value::Int(most)])
+    tx.execute(&DELETE_EXPIRED_RESPONSES, &[Value::At(kept_since), Value::Int(most)])
 }

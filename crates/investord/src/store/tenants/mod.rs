@@ -1,33 +1,25 @@
-//! Tables `tenants`, `tenant_sequences`, `clients`, `client_keys` and `tokens`.
+//! Tables `tenants`, `clients`, `client_keys` and `tokens`.
 
 pub mod operators;
+pub mod sequence;
 pub mod signature_counts;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::encryption::{MasterKey, TenantKey};
-use crate::domain::delivery::event::ChainHash;
 use crate::domain::tenants::TenantSettings;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::SharedState;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT_TENANT,
-    &INSERT_SEQUENCE,
     &UPDATE_SETTINGS,
     &UPDATE_TENANT_KEY,
     &TENANT_BY_NAME,
     &TENANT_BY_NUMBER,
     &ALL_TENANTS,
-    &LOCK,
-    &SAVE,
-    &END_OF_CHAIN,
-    &USERS_OF,
     &INSERT_CLIENT,
     &UPDATE_CLIENT,
     &CLIENT_BY_ID,
@@ -38,18 +30,14 @@ pub const STATEMENTS: &[&Stmt] = &[
     &KEY_BY_ID,
     &INSERT_TOKEN,
     &TOKEN_BY_HASH,
-    &DROP_TOKENS,
-    &SWEEP_TOKENS,
+    &DELETE_TOKENS,
+    &DELETE_EXPIRED_TOKENS,
 ];
 
 const INSERT_TENANT: Stmt = Stmt {
     name: "tenants.insert",
     text: "INSERT INTO tenants (number, name, settings, sealed_key, master_key, created_at)
            VALUES ($1, $2, $3, $4, $5, $6)",
-};
-const INSERT_SEQUENCE: Stmt = Stmt {
-    name: "tenant_sequences.insert",
-    text: "INSERT INTO tenant_sequences (tenant, users, events, last_at, chain_hash) VALUES ($1, 0, 0, 0, $2)",
 };
 const UPDATE_SETTINGS: Stmt =
     Stmt { name: "tenants.settings", text: "UPDATE tenants SET settings = $1 WHERE number = $2" };
@@ -69,21 +57,6 @@ const ALL_TENANTS: Stmt = Stmt {
     name: "tenants.all",
     text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
 };
-// An UPDATE instead of SELECT FOR UPDATE, which SQLite lacks: it locks the row on PostgreSQL, with one text for both.
-const LOCK: Stmt = Stmt {
-    name: "tenant_sequences.lock",
-    text: "UPDATE tenant_sequences SET last_at = last_at WHERE tenant = $1 RETURNING users, events, last_at, chain_hash",
-};
-const SAVE: Stmt = Stmt {
-    name: "tenant_sequences.save",
-    text: "UPDATE tenant_sequences SET users = $1, events = $2, last_at = $3, chain_hash = $4 WHERE tenant = $5",
-};
-const END_OF_CHAIN: Stmt = Stmt {
-    name: "tenant_sequences.chain_end",
-    text: "SELECT events, chain_hash FROM tenant_sequences WHERE tenant = $1",
-};
-const USERS_OF: Stmt =
-    Stmt { name: "tenant_sequences.users", text: "SELECT users FROM tenant_sequences WHERE tenant = $1" };
 const INSERT_CLIENT: Stmt = Stmt {
     name: "clients.insert",
     text: "INSERT INTO clients (id, tenant, secret, declared, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -122,9 +95,9 @@ const INSERT_TOKEN: Stmt = Stmt {
 };
 const TOKEN_BY_HASH: Stmt =
     Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
-const DROP_TOKENS: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
+const DELETE_TOKENS: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
 // Deletes through a subquery, because PostgreSQL has no LIMIT for DELETE; small batches keep the locks short.
-const SWEEP_TOKENS: Stmt = Stmt {
+const DELETE_EXPIRED_TOKENS: Stmt = Stmt {
     name: "tokens.delete_expired",
     text: "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires < $1 LIMIT $2)",
 };
@@ -177,7 +150,7 @@ pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
             Value::At(*created_at),
         ],
     )?;
-    tx.execute_one(&INSERT_SEQUENCE, &[Value::Int(*number), Value::Bytes(&ChainHash::default())])
+    sequence::insert(tx, *number)
 }
 
 /// Replaces the settings of a tenant.
@@ -238,113 +211,6 @@ pub fn by_number(tx: &Tx<'_>, number: i64) -> Result<Option<TenantRow>, StoreErr
 /// Fails if the database is unavailable or a row is corrupt.
 pub fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
     tx.all(&ALL_TENANTS, &[], tenant)
-}
-
-/// The row `tenant_sequences`: the counters, the last instant and the end of the hash chain of a tenant, which each
-/// write advances.
-#[derive(Clone)]
-pub struct Sequence {
-    pub tenant: i64,
-    /// Number of the last user. Numbers are dense, so this is the count of users as well.
-    pub users: i64,
-    /// Number of the last event, and the count of events.
-    pub events: i64,
-    /// The instant of this write: that of the clock, or one microsecond after the tenant's last write if the clock went
-    /// back or stood still. Writes of a tenant never share an instant, so order by creation is order by number.
-    pub now: Timestamp,
-    /// Chain hash of the last event.
-    pub chain_hash: ChainHash,
-}
-
-/// The sequences that a transaction has locked. The units of a commit share one lock and one update of the row.
-#[derive(Clone, Default)]
-struct LockedSequences {
-    /// The sequence by tenant, and whether a unit has changed it.
-    rows: BTreeMap<i64, (Sequence, bool)>,
-    /// Tenants whose lock was prefetched.
-    prefetched: BTreeSet<i64>,
-}
-
-impl SharedState for LockedSequences {
-    fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        for (sequence, _) in self.rows.values().filter(|(_, changed)| *changed) {
-            let Sequence { tenant, users, events, now, chain_hash } = sequence;
-            let values = [
-                Value::Int(*users),
-                Value::Int(*events),
-                Value::At(*now),
-                Value::Bytes(chain_hash),
-                Value::Int(*tenant),
-            ];
-            tx.execute_one(&SAVE, &values)?;
-        }
-        Ok(())
-    }
-
-    fn snapshot(&self) -> Box<dyn SharedState> {
-        Box::new(self.clone())
-    }
-}
-
-impl Sequence {
-    /// Prefetches the lock of the tenant's row, once per transaction.
-    pub(super) fn prefetch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
-        if tx.shared::<LockedSequences>().prefetched.insert(tenant) {
-            tx.prefetch(&LOCK, &[Value::Int(tenant)])
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Locks the row of the tenant until the commit. Other writes of the tenant wait, so rows that are read after the
-    /// lock do not change before the commit.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the tenant has no sequence, the lock timeout expires or the database is unavailable.
-    pub fn lock(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Sequence, StoreError> {
-        let locked = tx.shared::<LockedSequences>().rows.get(&tenant).map(|(sequence, _)| sequence.clone());
-        let mut sequence = match locked {
-            Some(sequence) => sequence,
-            None => {
-                let read = |row: &Row<'_>| {
-                    let (users, events) = (row.int(0)?, row.int(1)?);
-                    Ok(Sequence { tenant, users, events, now: row.at(2)?, chain_hash: row.array(3)? })
-                };
-                let sequence = tx.one(&LOCK, &[Value::Int(tenant)], read)?;
-                let sequence = sequence
-                    .ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no sequence")))?;
-                tx.shared::<LockedSequences>().rows.insert(tenant, (sequence.clone(), false));
-                sequence
-            }
-        };
-        sequence.now = now.max(sequence.now + SignedDuration::from_micros(1));
-        Ok(sequence)
-    }
-
-    /// Saves the advanced sequence in the shared state; the transaction writes it once, before the commit.
-    pub fn save(self, tx: &Tx<'_>) {
-        tx.mark_written();
-        tx.shared::<LockedSequences>().rows.insert(self.tenant, (self, true));
-    }
-}
-
-/// Returns the number and the chain hash of a tenant's last event, as recorded in its sequence.
-///
-/// # Errors
-///
-/// Fails if the database is unavailable or the row is corrupt.
-pub fn chain_end(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, ChainHash)>, StoreError> {
-    tx.one(&END_OF_CHAIN, &[Value::Int(tenant)], |row| Ok((row.int(0)?, row.array(1)?)))
-}
-
-/// Returns the number of users of a tenant, without reading their rows; 0 for an unknown tenant.
-///
-/// # Errors
-///
-/// Fails if the database is unavailable.
-pub fn count_users(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
-    Ok(tx.one(&USERS_OF, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
 }
 
 /// A row of the table `clients`.
@@ -525,7 +391,7 @@ pub fn token(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreErro
 ///
 /// Fails if the database is unavailable.
 pub fn delete_tokens(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
-    tx.execute(&DROP_TOKENS, &[Value::Id(client)])
+    tx.execute(&DELETE_TOKENS, &[Value::Id(client)])
 }
 
 /// Deletes at most `most` expired tokens and returns the number.
@@ -534,5 +400,5 @@ pub fn delete_tokens(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
 ///
 /// Fails if the database is unavailable.
 pub fn delete_expired_tokens(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&SWEEP_TOKENS, &[Value::At(now), Value::Int(most)])
+    tx.execute(&DELETE_EXPIRED_TOKENS, &[Value::At(now), Value::Int(most)])
 }

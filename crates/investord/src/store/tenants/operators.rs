@@ -11,7 +11,7 @@ use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] =
-    &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &SWEEP];
+    &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &DELETE_EXPIRED];
 
 const INSERT: Stmt = Stmt {
     name: "operators.insert",
@@ -44,7 +44,7 @@ const BY_SESSION: Stmt = Stmt {
 };
 const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE hash = $1" };
 const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
-const SWEEP: Stmt = Stmt {
+const DELETE_EXPIRED: Stmt = Stmt {
     name: "sessions.delete_expired",
     text: "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires < $1 LIMIT $2)",
 };
@@ -203,5 +203,5 @@ pub fn end_session(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<(), StoreError> {
 ///
 /// Fails if the database is unavailable.
 pub fn delete_expired_sessions(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&SWEEP, &[Value::At(now), Value::Int(most)])
+    tx.execute(&DELETE_EXPIRED, &[Value::At(now), Value::Int(most)])
 }

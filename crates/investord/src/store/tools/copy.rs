@@ -24,7 +24,7 @@ use crate::store::tenants::TenantRow;
 const ROWS_AT_ONCE: i64 = 1000;
 
 /// A table, and the statements that copy it.
-pub struct Table {
+pub struct CopiedTable {
     pub name: &'static str,
     columns: &'static [(&'static str, ColumnKind)],
     /// Whether a repeated copy deletes the rows of the target first, because rows of the source may have been deleted.
@@ -49,14 +49,14 @@ struct TableWalk {
 }
 
 /// All tables, each after the tables that it references.
-pub static TABLES: LazyLock<Vec<Table>> =
-    LazyLock::new(|| schema::TABLES.into_iter().map(Table::of).collect());
+pub static TABLES: LazyLock<Vec<CopiedTable>> =
+    LazyLock::new(|| schema::TABLES.into_iter().map(CopiedTable::of).collect());
 
 /// The table of the event log, whose hash chain is verified.
-pub static EVENTS: LazyLock<&Table> =
+pub static EVENTS: LazyLock<&CopiedTable> =
     LazyLock::new(|| TABLES.iter().find(|table| table.name == "events").expect("it is one of them"));
 
-impl Table {
+impl CopiedTable {
     fn of(schema: TableSchema) -> Self {
         let TableSchema { name, columns, key, is_short_lived } = schema;
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -236,7 +236,8 @@ pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
             tenant.name
         );
         let number = tenant.number;
-        let end = to.read("tenant_sequences.chain_end", move |tx| tenants::chain_end(tx, number)).await?;
+        let end =
+            to.read("tenant_sequences.chain_end", move |tx| tenants::sequence::chain_end(tx, number)).await?;
         if let Some((events, link)) = end.filter(|(events, _)| *events > 0) {
             ensure!(
                 chain_hash_at(from, number, events).await?.as_deref() == Some(&link),
@@ -267,7 +268,7 @@ async fn chain_hash_at(store: &Store, tenant: i64, event: i64) -> Result<Option<
 ///
 /// Fails if one of the databases is unavailable or a row violates the schema of the target.
 pub async fn copy(
-    table: &'static Table,
+    table: &'static CopiedTable,
     from: &Store,
     to: &Store,
     mut progress: impl FnMut(u64),
@@ -332,7 +333,7 @@ impl fmt::Display for Digest {
 ///
 /// Fails if the database is unavailable.
 pub async fn content(
-    table: &'static Table,
+    table: &'static CopiedTable,
     store: &Store,
     mut progress: impl FnMut(u64),
 ) -> anyhow::Result<Content> {
@@ -366,10 +367,15 @@ pub async fn content(
 ///
 /// Fails if a chain is broken or has another end than its sequence, or if the database is unavailable.
 pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
-    let before: BTreeMap<i64, (i64, ChainHash)> =
-        rebuild_sequences(store).await?.into_iter().map(|(tenant, head)| (tenant.number, head)).collect();
+    let before: BTreeMap<i64, (i64, ChainHash)> = read_chain_ends(store)
+        .await?
+        .into_iter()
+        .map(|(tenant, chain_end)| (tenant.number, chain_end))
+        .collect();
     let is_end = |tenant, end: &(i64, ChainHash)| {
-        before.get(&tenant).is_none_or(|head: &(i64, ChainHash)| head.0 != end.0 || head == end)
+        before
+            .get(&tenant)
+            .is_none_or(|chain_end: &(i64, ChainHash)| chain_end.0 != end.0 || chain_end == end)
     };
     let mut ends: BTreeMap<i64, (i64, ChainHash)> = BTreeMap::new();
     let mut rows = EVENTS.after(store, None, ROWS_AT_ONCE).await?;
@@ -402,7 +408,7 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
         let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
         rows = EVENTS.after(store, last, ROWS_AT_ONCE).await?;
     }
-    for (TenantRow { number, name, .. }, (after, _)) in rebuild_sequences(store).await? {
+    for (TenantRow { number, name, .. }, (after, _)) in read_chain_ends(store).await? {
         let end = ends.get(&number).copied().unwrap_or_default();
         let before = before.get(&number).map_or(0, |(events, _)| *events);
         ensure!(
@@ -414,14 +420,16 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
 }
 
 /// Returns every tenant with the end of its chain, as recorded in its sequence.
-async fn rebuild_sequences(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, ChainHash))>> {
-    let mut heads = Vec::new();
+async fn read_chain_ends(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, ChainHash))>> {
+    let mut chain_ends = Vec::new();
     for tenant in store.read("tenants.all", tenants::all).await? {
         let number = tenant.number;
-        let head = store.read("tenant_sequences.chain_end", move |tx| tenants::chain_end(tx, number)).await?;
-        heads.push((tenant, head.with_context(|| format!("tenant {number} has no head"))?));
+        let chain_end = store
+            .read("tenant_sequences.chain_end", move |tx| tenants::sequence::chain_end(tx, number))
+            .await?;
+        chain_ends.push((tenant, chain_end.with_context(|| format!("tenant {number} has no head"))?));
     }
-    Ok(heads)
+    Ok(chain_ends)
 }
 
 impl OwnedValue {

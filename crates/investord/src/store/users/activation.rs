@@ -18,7 +18,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::Tx;
 use crate::store::jobs;
 use crate::store::jobs::{ACTIVATION, CHECK, DATA_CHANGE};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 use crate::store::{accounts, users};
 
 /// Activates a user who meets all requirements of the tenant, and publishes the event. Under a simulated outcome the

@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
-use crate::domain::users::check::{Check, CheckKind, CheckStatus};
+use crate::domain::users::check::{Check, CheckKind};
 use crate::store::encryption::{Aad, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::log::events;
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
-use crate::store::tenants::Sequence;
+use crate::store::tenants::sequence::Sequence;
 
 /// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] =
@@ -112,29 +112,19 @@ fn keep_result(
     ids: &dyn Ids,
 ) -> Result<(), StoreError> {
     let user = check.user_id;
-    let mut results = match results(tx, tenant, user, key)? {
-        Some(results) => results,
-        None => last_decided(&all_of_user(tx, tenant, user, key)?),
-    };
+    let mut results = results(tx, tenant, user, key)?;
     keep_last(&mut results, check);
     let sealed = key.seal_data(Aad::check_results(&user), &results, ids);
     let values = [Value::Int(tenant), Value::Id(user), Value::Bytes(&sealed)];
     tx.execute_one(&SET_RESULTS, &values)
 }
 
-/// Returns the recorded results of a user; none before the first decision that was recorded.
-fn results(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Option<Results>, StoreError> {
-    tx.one(&RESULTS, &[Value::Int(tenant), Value::Id(user)], |row| {
+/// Returns the results of a user: the last decided check of each kind.
+fn results(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Results, StoreError> {
+    let found = tx.one(&RESULTS, &[Value::Int(tenant), Value::Id(user)], |row| {
         key.open_data(Aad::check_results(&user), row.bytes(0)?)
-    })
-}
-
-/// Returns the last decided check of each kind among all checks of a user.
-fn last_decided(all: &[Check]) -> Results {
-    let mut results = Results::new();
-    let decided = all.iter().filter(|check| check.status != CheckStatus::InProgress);
-    decided.for_each(|check| keep_last(&mut results, check));
-    results
+    })?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Replaces the result of a kind if this check was created later. Ids decide between checks of the same instant.
@@ -151,7 +141,7 @@ fn keep_last(results: &mut Results, check: &Check) {
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn list_deciding(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
-    let Some(results) = results(tx, tenant, user, key)? else { return all_of_user(tx, tenant, user, key) };
+    let results = results(tx, tenant, user, key)?;
     let mut all = tx.all(&OPEN, &[Value::Int(tenant), Value::Id(user)], |row| Check::open(row, user, key))?;
     for (_, id) in results.into_values() {
         all.extend(by_id(tx, tenant, user, id, key)?);
@@ -177,11 +167,6 @@ pub fn save(tx: &Tx<'_>, tenant: i64, check: &Check, key: &UserKey, ids: &dyn Id
         Value::Id(*id),
     ];
     tx.execute_one(&UPDATE, &values)
-}
-
-/// Returns all checks of a user. The number is unbounded, so this is only for users without recorded results.
-fn all_of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Check>, StoreError> {
-    tx.all(&LIST.all, &[Value::Int(tenant), Value::Id(user)], |row| Check::open(row, user, key))
 }
 
 /// Returns a check of a user, if it exists.

@@ -15,7 +15,6 @@ use super::accounts;
 use super::encryption::{Aad, TenantKey, UserKey};
 use super::log::events;
 use super::paging::{self, ListPage, Page, PageStatements, pages};
-use super::tenants::{Sequence, count_users};
 use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::Identifier;
@@ -24,13 +23,14 @@ use crate::domain::users::search;
 use crate::domain::users::{Registration, User, UserStatus, UserView};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::tenants::sequence::{Sequence, count_users};
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,
     &BY_ID,
-    &WHOLE,
-    &NUMBERED,
+    &LOAD,
+    &BY_NUMBER_RANGE,
     &STATUS,
     &SUSPEND,
     &UPDATE,
@@ -51,12 +51,12 @@ const BY_ID: Stmt = Stmt {
     name: "users.by_id",
     text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND id = $2",
 };
-const WHOLE: Stmt = Stmt {
+const LOAD: Stmt = Stmt {
     name: "users.load",
     text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended FROM users
            WHERE tenant = $1 AND id = $2",
 };
-const NUMBERED: Stmt = Stmt {
+const BY_NUMBER_RANGE: Stmt = Stmt {
     name: "users.numbered",
     text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended FROM users
            WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
@@ -145,7 +145,7 @@ pub fn load(
     id: Uuid,
     key: &TenantKey,
 ) -> Result<Option<(User, UserKey)>, StoreError> {
-    tx.one(&WHOLE, &[Value::Int(tenant), Value::Id(id)], |row| read_user(row, key))
+    tx.one(&LOAD, &[Value::Int(tenant), Value::Id(id)], |row| read_user(row, key))
 }
 
 /// Updates the status and the personal data of a user.
@@ -182,7 +182,7 @@ pub fn each_numbered(
     key: &TenantKey,
     mut see: impl FnMut(Result<(User, UserKey), StoreError>),
 ) -> Result<(), StoreError> {
-    tx.each(&NUMBERED, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
+    tx.each(&BY_NUMBER_RANGE, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
         see(read_user(row, key));
         Ok(())
     })

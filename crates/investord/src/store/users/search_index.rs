@@ -11,17 +11,17 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &DROP, &KNOWN, &FIND];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &DELETE, &CONTAINS, &FIND];
 
 const INSERT: Stmt = Stmt {
     name: "search_index.insert",
     text: "INSERT INTO search_index (tenant, mac, user_id) VALUES ($1, $2, $3)",
 };
-const DROP: Stmt = Stmt {
+const DELETE: Stmt = Stmt {
     name: "search_index.delete",
     text: "DELETE FROM search_index WHERE tenant = $1 AND mac = $2 AND user_id = $3",
 };
-const KNOWN: Stmt = Stmt {
+const CONTAINS: Stmt = Stmt {
     name: "search_index.contains",
     text: "SELECT user_id FROM search_index WHERE tenant = $1 AND mac = $2 AND user_id = $3",
 };
@@ -73,7 +73,7 @@ fn delete_terms<'a>(
 ) -> Result<(), StoreError> {
     terms.into_iter().try_for_each(|(field, value)| {
         let mac = key.term(field.as_str(), value);
-        tx.execute(&DROP, &[Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)]).map(drop)
+        tx.execute(&DELETE, &[Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)]).map(drop)
     })
 }
 
@@ -91,7 +91,7 @@ pub fn add_missing(
     for term in terms {
         let mac = key.term(term.0.as_str(), &term.1);
         let values = [Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)];
-        if tx.one(&KNOWN, &values, |_| Ok(()))?.is_none() {
+        if tx.one(&CONTAINS, &values, |_| Ok(()))?.is_none() {
             tx.execute_one(&INSERT, &values)?;
         }
     }

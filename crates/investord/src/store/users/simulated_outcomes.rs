@@ -9,9 +9,9 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&PUT, &OF_KIND, &DROP];
+pub const STATEMENTS: &[&Stmt] = &[&SAVE, &OF_KIND, &DELETE];
 
-const PUT: Stmt = Stmt {
+const SAVE: Stmt = Stmt {
     name: "simulated_outcomes.save",
     text: "INSERT INTO simulated_outcomes (tenant, user_id, kind, sealed) VALUES ($1, $2, $3, $4)
            ON CONFLICT (tenant, user_id, kind) DO UPDATE SET sealed = excluded.sealed",
@@ -20,7 +20,7 @@ const OF_KIND: Stmt = Stmt {
     name: "simulated_outcomes.of_kind",
     text: "SELECT sealed FROM simulated_outcomes WHERE tenant = $1 AND user_id = $2 AND kind = $3",
 };
-const DROP: Stmt = Stmt {
+const DELETE: Stmt = Stmt {
     name: "simulated_outcomes.delete",
     text: "DELETE FROM simulated_outcomes WHERE tenant = $1 AND user_id = $2 AND kind = $3",
 };
@@ -49,7 +49,7 @@ pub fn save(
 ) -> Result<(), StoreError> {
     let sealed = key.seal_data(Aad::outcome(&user), outcome, ids);
     let values = [Value::Int(tenant), Value::Id(user), Value::Text(kind), Value::Bytes(&sealed)];
-    tx.execute_one(&PUT, &values)
+    tx.execute_one(&SAVE, &values)
 }
 
 /// Returns the outcome that is ordered for the next job of a kind, and deletes it: an order applies to one job.
@@ -66,7 +66,7 @@ pub fn take(
     let values = [Value::Int(tenant), Value::Id(user), Value::Text(kind)];
     let found = tx.one(&OF_KIND, &values, |row| key.open_data(Aad::outcome(&user), row.bytes(0)?))?;
     if found.is_some() {
-        tx.execute_one(&DROP, &values)?;
+        tx.execute_one(&DELETE, &values)?;
     }
     Ok(found)
 }

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_else_waits() {
-        let mut put_off = Deferred::default();
+        let mut deferred = Deferred::default();
         let others = [
             "UPDATE t SET a = $1",
             "INSERT INTO t (a) VALUES ($1) ON CONFLICT DO NOTHING",
@@ -119,30 +119,30 @@ mod tests {
             "DELETE FROM t WHERE (a) IN (VALUES ($1))",
         ];
         for text in others {
-            assert!(!put_off.defer(&Stmt { name: "test", text }, &[Value::Int(1)]), "{text}");
+            assert!(!deferred.defer(&Stmt { name: "test", text }, &[Value::Int(1)]), "{text}");
         }
-        assert_eq!(put_off.statements(&TABLES).count(), 0);
+        assert_eq!(deferred.statements(&TABLES).count(), 0);
     }
 
     #[test]
     fn what_is_referred_to_goes_first() {
-        let mut put_off = Deferred::default();
+        let mut deferred = Deferred::default();
         let tables = ["INSERT INTO tokens (a) VALUES ($1)", "INSERT INTO clients (a) VALUES ($1)"];
         for text in [tables[0], tables[1], tables[0]] {
-            assert!(put_off.defer(&Stmt { name: "test", text }, &[Value::Int(1)]));
+            assert!(deferred.defer(&Stmt { name: "test", text }, &[Value::Int(1)]));
         }
         let order: Vec<(&str, usize)> =
-            put_off.statements(&TABLES).map(|rows| (rows.text, rows.count)).collect();
+            deferred.statements(&TABLES).map(|rows| (rows.text, rows.count)).collect();
         assert_eq!(order, [(tables[1], 1), (tables[0], 2)]);
     }
 
     #[test]
     fn rows_keep_their_order_in_portions() {
-        let mut put_off = Deferred::default();
+        let mut deferred = Deferred::default();
         for number in 0..75 {
-            assert!(put_off.defer(&Stmt { name: "one", text: ONE }, &[Value::Int(number), Value::Null]));
+            assert!(deferred.defer(&Stmt { name: "one", text: ONE }, &[Value::Int(number), Value::Null]));
         }
-        let portions: Vec<DeferredRows> = put_off.statements(&TABLES).collect();
+        let portions: Vec<DeferredRows> = deferred.statements(&TABLES).collect();
         assert_eq!(portions.iter().map(|rows| rows.count).collect::<Vec<_>>(), [64, 8, 2, 1]);
         let numbers = portions.iter().flat_map(|rows| rows.values.iter().step_by(2));
         assert!(numbers.map(OwnedValue::as_value).eq((0..75).map(Value::Int)));

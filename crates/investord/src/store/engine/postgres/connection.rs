@@ -71,7 +71,7 @@ pub struct PgConnection {
     /// The prefetched queries, oldest first.
     asked: RefCell<VecDeque<PrefetchedQuery>>,
     /// The deferred inserts, which are sent in batches.
-    put_off: RefCell<Deferred>,
+    deferred: RefCell<Deferred>,
     /// Whether the connection was lost since the last `connect`.
     lost: Cell<bool>,
     /// The time and the error of the last failed connection attempt.
@@ -104,7 +104,7 @@ impl PgConnection {
             open: RefCell::default(),
             sent: RefCell::default(),
             asked: RefCell::default(),
-            put_off: RefCell::default(),
+            deferred: RefCell::default(),
             lost: Cell::new(false),
             refused: RefCell::default(),
         }
@@ -185,7 +185,7 @@ impl PgConnection {
     /// Discards prefetched queries and deferred inserts.
     fn discard_unsent(&self) {
         self.asked.borrow_mut().clear();
-        self.put_off.take();
+        self.deferred.take();
     }
 
     /// Closes the connection at once and marks it as lost.
@@ -289,7 +289,7 @@ impl PgConnection {
 
     /// Sends the deferred inserts, which must precede any other statement that may refer to their rows.
     fn flush(&self) -> Result<(), StoreError> {
-        self.put_off.take().statements(self.catalogue.tables).try_for_each(
+        self.deferred.take().statements(self.catalogue.tables).try_for_each(
             |DeferredRows { name, text, count, values }| {
                 self.post(name, Some(count), self.command(text, count, values)?)
             },
@@ -383,7 +383,7 @@ impl StatementExecutor for PgConnection {
     }
 
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        if self.put_off.borrow_mut().defer(stmt, values) {
+        if self.deferred.borrow_mut().defer(stmt, values) {
             return Ok(());
         }
         self.flush()?;
