@@ -12,7 +12,7 @@ const INPUT: &str = "signature-input";
 /// duplicates cheap.
 const MAX_COMPONENTS: usize = 100;
 /// Maximum number of components with parameters. `;key` and `@query-param` read a whole field or query for each
-/// component, so a few large fields would let a stranger cause much work.
+/// component, so a few large fields would let an unauthenticated request cause much work.
 const MAX_WITH_PARAMETERS: usize = 16;
 /// Maximum number of signatures in one message. A message that passes gateways collects one or two.
 const MAX_SIGNATURES: usize = 16;

@@ -24,7 +24,7 @@ use crate::store::{Store, Tx};
 /// The mode of a server: development on a laptop, or a register with real data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Responses explain more than a stranger should learn.
+    /// Responses explain failures in detail, also before authentication.
     Development,
     /// Responses reveal nothing before authentication (decision W22).
     Production,
@@ -123,12 +123,26 @@ impl App {
         &self,
         tenant: i64,
         name: &'static str,
+        read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = self.budgets.tenants.scan(tenant).await?;
+        self.scan_with(permit, name, read).await
+    }
+
+    /// Scans the store, and releases the permit when the scan ends.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of the scan.
+    pub async fn scan_with<T: Send + 'static>(
+        &self,
+        permit: impl Send + 'static,
+        name: &'static str,
         mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = self.budgets.tenants.scan(tenant).await?;
         let counted = move |tx: &Tx<'_>| {
-            // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
-            let _turn = &turn;
+            // Held by the scan and not by its caller: the scan continues even if the client has disconnected.
+            let _permit = &permit;
             read(tx)
         };
         self.store.scan(name, counted).await

@@ -87,7 +87,7 @@ impl Problem {
         })
     }
 
-    /// Returns a failed authentication with a detail that reveals nothing to a stranger.
+    /// Returns a failed authentication with a detail that is safe for an unauthenticated client.
     pub fn unauthorised_public(detail: impl Into<String>) -> Self {
         Problem::Unauthorised(Unauthorised { detail: detail.into(), ..Unauthorised::default() })
     }

@@ -61,7 +61,7 @@ pub fn router(app: &App) -> Router {
 /// two parsers could read as two different requests (request smuggling).
 ///
 /// The layers run from the last to the first: the address of the client is known before the request is logged, and the
-/// problem documents of `unambiguous` and `in_time` are written by `telemetry::observe`.
+/// problem documents of `reject_ambiguous` and `limit_time` are written by `telemetry::observe`.
 fn layered(routes: Router<App>, app: &App) -> Router {
     let observed = middleware::from_fn_with_state(app.clone(), telemetry::observe);
     let headers = Arc::<[_]>::from(browser_headers(app.config.is_https()));

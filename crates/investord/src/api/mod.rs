@@ -70,7 +70,7 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(verify_keys::list),
         Endpoint::new(
             event_endpoints::HEALTH_OPERATION,
-            RequiredAccess::Anybody,
+            RequiredAccess::Public,
             event_endpoints::HEALTH,
             event_endpoints::health,
         ),
@@ -80,14 +80,9 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(events::list),
         Endpoint::signed(reporting::of_user),
         Endpoint::signed(reporting::dry_run),
-        Endpoint::new("GET /errors", RequiredAccess::Anybody, problem_pages::INDEX, problem_pages::index),
-        Endpoint::new(
-            "GET /errors/{slug}",
-            RequiredAccess::Anybody,
-            problem_pages::PAGE,
-            problem_pages::page,
-        ),
-        Endpoint::new("GET /openapi.json", RequiredAccess::Anybody, DOCUMENT_DOC, serve_document),
+        Endpoint::new("GET /errors", RequiredAccess::Public, problem_pages::INDEX, problem_pages::index),
+        Endpoint::new("GET /errors/{slug}", RequiredAccess::Public, problem_pages::PAGE, problem_pages::page),
+        Endpoint::new("GET /openapi.json", RequiredAccess::Public, DOCUMENT_DOC, serve_document),
     ]
 }
 

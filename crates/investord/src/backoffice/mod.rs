@@ -273,15 +273,10 @@ async fn scan<T: Send + 'static>(
     app: &App,
     of: Option<i64>,
     name: &'static str,
-    mut read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+    read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = app.budgets.operator_scans.acquire_for_scan(of).await?;
-    let counted = move |tx: &Tx<'_>| {
-        // The permit lasts until the scan ends, even if the client has disconnected: the scan continues.
-        let _turn = &turn;
-        read(tx)
-    };
-    app.store.scan(name, counted).await
+    let permit = app.budgets.operator_scans.acquire_for_scan(of).await?;
+    app.scan_with(permit, name, read).await
 }
 
 /// Changes a user and publishes the record of the action in one commit.

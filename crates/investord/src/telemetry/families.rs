@@ -133,7 +133,7 @@ pub const FAMILIES: &[Family] = &[
         Kind::Gauge,
         "investord_jobs_due",
         &[],
-        "Steps that are due to users and not done yet; 10,000 at most are counted.",
+        "Jobs that are due and not finished; 10,000 at most are counted.",
     ),
     family(
         Kind::Gauge,

@@ -68,7 +68,7 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
         for (job, outcome) in due.into_iter().zip(done) {
             match outcome {
                 Err(error @ StoreError::Corrupt(_)) => {
-                    tracing::error!(%error, tenant = job.tenant, kind = job.kind, "a step fails; later again");
+                    tracing::error!(%error, tenant = job.tenant, kind = job.kind, "a job fails; it runs again later");
                     postpone(app, job).await?;
                 }
                 outcome => outcome?,
@@ -108,7 +108,7 @@ async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
             ACCOUNT_GROUP_CLOSING => account_group_closing(tx, &mut sequence, &job, &key, &*ids)?,
             OFFBOARDING => offboarding(tx, &mut sequence, &job, &row.settings, &key, &*ids)?,
             ACTIVATION => activation(tx, &mut sequence, &job, &row.settings, &key, &*ids)?,
-            other => return Err(StoreError::Corrupt(format!("a step of the kind '{other}'"))),
+            other => return Err(StoreError::Corrupt(format!("a job of the kind '{other}'"))),
         };
         match done {
             // `now` is the time of the worker's clock, by which it reads due jobs: the instants of the tenant's

@@ -14,7 +14,7 @@ use crate::watch::{Watch, descriptors, until_quiet};
 
 /// Chooses attacks whose names contain it.
 const CHOICE: &str = "INVESTORD_TEST_ATTACK";
-/// Chooses every tenth attack or so: `3/10` those at the places 3, 13, 23 of the table, so that ten runs try each once.
+/// Chooses a part of the attacks: `3/10` selects the 3rd, 13th, 23rd and so on, so that ten runs try each attack once.
 const PART: &str = "INVESTORD_TEST_ATTACK_PART";
 /// What the server may take, in MiB.
 const MAX_MEMORY: u64 = 200;

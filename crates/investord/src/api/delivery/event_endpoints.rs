@@ -160,7 +160,7 @@ pub async fn create(State(app): State<App>, req: Signed<CreateEventEndpoint>) ->
         event_endpoints::insert(tx, sequence.tenant, id, req.operation.target.as_deref(), req.now)?;
         Ok(Ok(Reply::created(json!({ "id": id, "url": url(&own, id) }).to_string())))
     };
-    about_tenant::write(&app, "acceptors.create", req, create).await
+    about_tenant::write(&app, "event_endpoints.create", req, create).await
 }
 
 /// Returns the address of an endpoint.
@@ -399,5 +399,5 @@ pub async fn delete(State(app): State<App>, req: Signed<DeleteEventEndpoint>) ->
         event_endpoints::delete(tx, sequence.tenant, req.operation.0, req.now)?;
         Ok(Ok(Reply::no_content()))
     };
-    about_tenant::write(&app, "acceptors.delete", req, delete).await
+    about_tenant::write(&app, "event_endpoints.delete", req, delete).await
 }

@@ -42,7 +42,7 @@ pub enum RequiredAccess {
     /// A signed request of a client without a token.
     Signature,
     /// No authentication.
-    Anybody,
+    Public,
 }
 
 impl Endpoint {
@@ -99,7 +99,7 @@ impl Endpoint {
             }
             // A token is written to the store, so that the operation can find the tenant locked.
             RequiredAccess::Signature => (true, false, false, true, [].as_slice()),
-            RequiredAccess::Anybody => (false, false, false, false, [].as_slice()),
+            RequiredAccess::Public => (false, false, false, false, [].as_slice()),
         };
         let refusals = [
             // A request without exactly one valid host is refused for every operation (server.rs).
@@ -128,7 +128,7 @@ impl Endpoint {
     pub fn success(&self) -> StatusCode {
         match self.access {
             RequiredAccess::Token { success, .. } => success,
-            RequiredAccess::Signature | RequiredAccess::Anybody => StatusCode::OK,
+            RequiredAccess::Signature | RequiredAccess::Public => StatusCode::OK,
         }
     }
 

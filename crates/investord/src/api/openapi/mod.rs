@@ -138,14 +138,14 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
             let others = others.into_iter().map(|name| reference("parameters", name));
             std::iter::once(client_id).chain(others).collect()
         }
-        RequiredAccess::Anybody => Vec::new(),
+        RequiredAccess::Public => Vec::new(),
     };
     // One requirement object per scope: these are alternatives, while the scopes of one object are all required.
     let security: Vec<Value> = match endpoint.access {
         RequiredAccess::Token { scopes, .. } => {
             scopes.iter().map(|scope| json!({ SCHEME: [scope] })).collect()
         }
-        RequiredAccess::Signature | RequiredAccess::Anybody => Vec::new(),
+        RequiredAccess::Signature | RequiredAccess::Public => Vec::new(),
     };
     let mut operation = json!({
         "tags": [tag],

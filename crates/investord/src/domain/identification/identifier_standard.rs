@@ -152,7 +152,7 @@ fn letters(name: &str) -> String {
 }
 
 /// Returns the standard of an identifier that was sent without one: the country's first priority if it goes with this
-/// kind, otherwise the country's passport (user-domain 4.7).
+/// kind, otherwise the country's passport (decision I6).
 pub fn default_of(
     country: Country,
     kind: IdentifierKind,

@@ -11,7 +11,7 @@ use crate::domain::json::schema::FieldError;
 use crate::domain::tenants::TenantSettings;
 
 /// Adds an identifier to those of a user. A user has one identifier of a country and standard: the same one again
-/// changes nothing, another one is refused (user-domain 4.8).
+/// changes nothing, another one is refused (decision I3).
 ///
 /// # Errors
 /// Fails as [`NewIdentifier::examine`] does, or if the user has another identifier of this country and standard.

@@ -138,14 +138,14 @@ impl Store {
         tenant: i64,
         first: impl FirstQueries + 'static,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
-        job: impl FnOnce(Box<dyn UnitOfWork>) -> WriterTask,
+        task: impl FnOnce(Box<dyn UnitOfWork>) -> WriterTask,
     ) -> Result<T, E> {
         let started = Instant::now();
         let queue = match &*self.0 {
             Engine::Sqlite(engine) => &engine.queue,
             Engine::Postgres(engine) => engine.queue(tenant),
         };
-        let result = batch::run(queue, first, unit, job).await;
+        let result = batch::run(queue, first, unit, task).await;
         if result.is_ok() {
             self.1.notify(tenant);
         }
@@ -166,9 +166,9 @@ impl Store {
     /// Moves the write-ahead log into the database file, so that after a clean stop the file alone is complete.
     pub async fn checkpoint(&self) {
         if let Engine::Sqlite(engine) = &*self.0 {
-            let (done, folded) = tokio::sync::oneshot::channel();
+            let (done, finished) = tokio::sync::oneshot::channel();
             if engine.queue.send(WriterTask::Checkpoint(done)).await.is_ok() {
-                let _ = folded.await;
+                let _ = finished.await;
             }
         }
     }

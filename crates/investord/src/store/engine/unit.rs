@@ -34,9 +34,9 @@ pub trait FirstQueries: Send {
 /// rank are ordered by tenant, then by id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockOrder {
-    /// The class of the locked row: 0 for the sequence of a tenant, 1 for a webhook.
+    /// The class of the locked row: rows of a lower class are locked first.
     pub rank: u8,
-    /// The id of the locked row, nil for a sequence.
+    /// The id of the locked row, nil if the tenant identifies it.
     pub id: Uuid,
 }
 

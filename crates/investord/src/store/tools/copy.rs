@@ -413,7 +413,7 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
         let before = before.get(&number).map_or(0, |(events, _)| *events);
         ensure!(
             before <= end.0 && end.0 <= after && is_end(number, &end),
-            "the event chain of tenant '{name}' does not end where its head says"
+            "the event chain of tenant '{name}' does not end where its sequence says"
         );
     }
     Ok(ends.values().map(|(events, _)| events).sum())
@@ -427,7 +427,7 @@ async fn read_chain_ends(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, 
         let chain_end = store
             .read("tenant_sequences.chain_end", move |tx| tenants::sequence::chain_end(tx, number))
             .await?;
-        chain_ends.push((tenant, chain_end.with_context(|| format!("tenant {number} has no head"))?));
+        chain_ends.push((tenant, chain_end.with_context(|| format!("tenant {number} has no sequence"))?));
     }
     Ok(chain_ends)
 }
