@@ -43,7 +43,7 @@ CREATE TABLE client_keys (
     spki       {bytes} NOT NULL,
     created_at {int}   NOT NULL,
     revoked_at {int}
-) {strict};
+) {clustered};
 CREATE INDEX client_keys_client ON client_keys (client);
 
 -- Counts the signatures of a client that a strict tenant would accept and refuse, as long as the tenant is not strict.
@@ -64,7 +64,7 @@ CREATE TABLE tokens (
     client  {id}    NOT NULL REFERENCES clients (id),
     scopes  TEXT    NOT NULL,
     expires {int}   NOT NULL
-) {strict};
+) {clustered};
 CREATE INDEX tokens_expires ON tokens (expires);
 
 -- An operator of one tenant, or of all.
@@ -85,32 +85,37 @@ CREATE TABLE sessions (
     operator   {id}    NOT NULL REFERENCES operators (id),
     created_at {int}   NOT NULL,
     expires    {int}
-) {strict};
+) {clustered};
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator);
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Replay protection and idempotency
 
--- Nonces of writes, until the signature they came with can no longer be valid.
+-- Nonces of writes, until the signature they came with can no longer be valid. The instant comes first in the key, so
+-- that new rows stand together and expired ones are a range.
 CREATE TABLE nonces (
-    hash  {bytes} NOT NULL PRIMARY KEY,
-    until {int}   NOT NULL
+    until {int}   NOT NULL,
+    hash  {bytes} NOT NULL,
+    PRIMARY KEY (until, hash)
 ) {clustered};
-CREATE INDEX nonces_until ON nonces (until);
 
--- Responses kept for a repeat with the same idempotency key, sealed with the key of the user they are about.
+-- Responses kept for a repeat with the same idempotency key: the object of an event, or a text of its own, sealed with
+-- the key of its user.
 CREATE TABLE idempotent_responses (
     tenant          {int}   NOT NULL REFERENCES tenants (number),
     operation       TEXT    NOT NULL,
     idempotency_key {id}    NOT NULL,
     fingerprint     {bytes} NOT NULL,
     status          {int}   NOT NULL,
-    subject         {id}    NOT NULL,
-    sealed          {bytes} NOT NULL,
+    user_number     {int}   NOT NULL,
+    -- Number of the event whose object is the response.
+    event           {int},
+    sealed          {bytes},
     created_at      {int}   NOT NULL,
-    PRIMARY KEY (tenant, operation, idempotency_key)
-) {strict};
+    PRIMARY KEY (tenant, operation, idempotency_key),
+    CHECK ((event IS NULL) <> (sealed IS NULL))
+) {clustered};
 CREATE INDEX idempotent_responses_created ON idempotent_responses (created_at);
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -118,19 +123,19 @@ CREATE INDEX idempotent_responses_created ON idempotent_responses (created_at);
 
 -- A user's number is dense per tenant: a list by creation is a range of it.
 CREATE TABLE users (
-    tenant     {int}   NOT NULL REFERENCES tenants (number),
-    number     {int}   NOT NULL,
-    id         {id}    NOT NULL,
-    status     TEXT    NOT NULL CHECK (status IN ('ACTIVE', 'INACTIVE', 'OFFBOARDING', 'OFFBOARDED')),
-    version    {int}   NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    postal_follows_address {int} NOT NULL,
+    tenant                 {int}   NOT NULL REFERENCES tenants (number),
+    number                 {int}   NOT NULL,
+    id                     {id}    NOT NULL,
+    status                 TEXT    NOT NULL CHECK (status IN ('ACTIVE', 'INACTIVE', 'OFFBOARDING', 'OFFBOARDED')),
+    version                {int}   NOT NULL,
+    created_at             {int}   NOT NULL,
+    updated_at             {int}   NOT NULL,
+    postal_follows_address {int}   NOT NULL,
     -- The user's own key, wrapped by the tenant's; without it the person, events and responses are unreadable.
-    data_key   {bytes} NOT NULL,
-    person     {bytes} NOT NULL,
+    data_key               {bytes} NOT NULL,
+    person                 {bytes} NOT NULL,
     -- Deactivated by an operator: stays inactive whatever arrives.
-    suspended  {int}   NOT NULL DEFAULT 0,
+    suspended              {int}   NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, number),
     UNIQUE (tenant, id)
 ) {strict};
@@ -138,136 +143,141 @@ CREATE INDEX users_updated ON users (tenant, updated_at, number);
 
 -- Country, standard and value tell nationality and birth date, so all of that is sealed with the user's key.
 CREATE TABLE identifiers (
-    tenant     {int}   NOT NULL,
-    user_id    {id}    NOT NULL,
-    id         {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    sealed     {bytes} NOT NULL,
-    PRIMARY KEY (tenant, user_id, id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    tenant      {int}   NOT NULL,
+    user_number {int}   NOT NULL,
+    id          {id}    NOT NULL,
+    created_at  {int}   NOT NULL,
+    updated_at  {int}   NOT NULL,
+    sealed      {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_number, id),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 
 -- Requests to change the data of a user, and their outcome: a record that stays.
 CREATE TABLE data_changes (
-    tenant     {int}   NOT NULL,
-    user_id    {id}    NOT NULL,
-    id         {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    state      TEXT    NOT NULL CHECK (state IN ('PENDING', 'DONE', 'FAILED')),
+    tenant      {int}   NOT NULL,
+    user_number {int}   NOT NULL,
+    id          {id}    NOT NULL,
+    created_at  {int}   NOT NULL,
+    updated_at  {int}   NOT NULL,
+    state       TEXT    NOT NULL CHECK (state IN ('PENDING', 'DONE', 'FAILED')),
     -- What was requested, the proof, the values before, who decided and why: sealed with the user's key.
-    sealed     {bytes} NOT NULL,
-    PRIMARY KEY (tenant, user_id, id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    sealed      {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_number, id),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
-CREATE INDEX data_changes_created ON data_changes (tenant, user_id, created_at, id);
+CREATE INDEX data_changes_created ON data_changes (tenant, user_number, created_at, id);
 
 CREATE TABLE checks (
-    tenant     {int}   NOT NULL,
-    user_id    {id}    NOT NULL,
-    id         {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    status     TEXT    NOT NULL CHECK (status IN ('IN_PROGRESS', 'PASSED', 'FAILED')),
+    tenant      {int}   NOT NULL,
+    user_number {int}   NOT NULL,
+    id          {id}    NOT NULL,
+    created_at  {int}   NOT NULL,
+    updated_at  {int}   NOT NULL,
+    status      TEXT    NOT NULL CHECK (status IN ('IN_PROGRESS', 'PASSED', 'FAILED')),
     -- Kind, what was sent, who decided and why: sealed with the user's key.
-    sealed     {bytes} NOT NULL,
-    PRIMARY KEY (tenant, user_id, id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    sealed      {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_number, id),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
-CREATE INDEX checks_open ON checks (tenant, user_id, status, created_at, id);
-CREATE INDEX checks_created ON checks (tenant, user_id, created_at, id);
+CREATE INDEX checks_open ON checks (tenant, user_number, status, created_at, id);
+CREATE INDEX checks_created ON checks (tenant, user_number, created_at, id);
 
 -- The last decided check of each kind of a user, so that activation does not read all of them.
 CREATE TABLE check_results (
-    tenant  {int}   NOT NULL,
-    user_id {id}    NOT NULL,
+    tenant      {int}   NOT NULL,
+    user_number {int}   NOT NULL,
     -- Id and time of each: sealed with the user's key.
-    sealed  {bytes} NOT NULL,
-    PRIMARY KEY (tenant, user_id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    sealed      {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_number),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 
 CREATE TABLE tax_residencies (
-    tenant     {int}   NOT NULL,
-    user_id    {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    sealed     {bytes} NOT NULL,
-    PRIMARY KEY (tenant, user_id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    tenant      {int}   NOT NULL,
+    user_number {int}   NOT NULL,
+    created_at  {int}   NOT NULL,
+    updated_at  {int}   NOT NULL,
+    sealed      {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_number),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 
 -- Blind index: an HMAC of each value by which a user is found, under a key of the tenant. Equal values are found,
 -- nothing else.
 CREATE TABLE search_index (
-    tenant  {int}   NOT NULL,
-    mac     {bytes} NOT NULL,
-    user_id {id}    NOT NULL,
-    PRIMARY KEY (tenant, mac, user_id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    tenant      {int}   NOT NULL,
+    mac         {bytes} NOT NULL,
+    user_number {int}   NOT NULL,
+    PRIMARY KEY (tenant, mac, user_number),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 
 -- Outcomes that are ordered for the next job of a kind, under the review policy 'simulate' alone.
 CREATE TABLE simulated_outcomes (
-    tenant  {int}   NOT NULL,
-    user_id {id}    NOT NULL,
-    kind    TEXT    NOT NULL CHECK (kind IN ('data-change', 'check', 'offboarding', 'activation')),
-    sealed  {bytes} NOT NULL,
-    PRIMARY KEY (tenant, user_id, kind),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    tenant      {int}   NOT NULL,
+    user_number {int}   NOT NULL,
+    kind        TEXT    NOT NULL CHECK (kind IN ('data-change', 'check', 'offboarding', 'activation')),
+    sealed      {bytes} NOT NULL,
+    PRIMARY KEY (tenant, user_number, kind),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 
 -- Like users they are never removed and have a dense number per tenant.
 CREATE TABLE account_groups (
-    tenant     {int}   NOT NULL,
-    number     {int}   NOT NULL,
-    id         {id}    NOT NULL,
-    user_id    {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    status     TEXT    NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'ACTIVE', 'CLOSING', 'CLOSED', 'LOCKED')),
+    tenant      {int}   NOT NULL,
+    number      {int}   NOT NULL,
+    id          {id}    NOT NULL,
+    user_number {int}   NOT NULL,
+    created_at  {int}   NOT NULL,
+    updated_at  {int}   NOT NULL,
+    status      TEXT    NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'ACTIVE', 'CLOSING', 'CLOSED', 'LOCKED')),
     -- Type and securities account number, sealed with the user's key.
-    sealed     {bytes} NOT NULL,
+    sealed      {bytes} NOT NULL,
     PRIMARY KEY (tenant, number),
     UNIQUE (tenant, id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {strict};
 CREATE INDEX account_groups_updated ON account_groups (tenant, updated_at, number);
-CREATE INDEX account_groups_user ON account_groups (tenant, user_id);
+CREATE INDEX account_groups_user ON account_groups (tenant, user_number);
 
 CREATE TABLE accounts (
-    tenant     {int}   NOT NULL,
-    number     {int}   NOT NULL,
-    id         {id}    NOT NULL,
-    user_id    {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    updated_at {int}   NOT NULL,
-    status     TEXT    NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'ACTIVE', 'CLOSING', 'CLOSED', 'LOCKED')),
+    tenant          {int}   NOT NULL,
+    number          {int}   NOT NULL,
+    id              {id}    NOT NULL,
+    user_number     {int}   NOT NULL,
+    created_at      {int}   NOT NULL,
+    updated_at      {int}   NOT NULL,
+    status          TEXT    NOT NULL CHECK (status IN ('PENDING_APPROVAL', 'ACTIVE', 'CLOSING', 'CLOSED', 'LOCKED')),
     -- Group, type, number in the group and name, sealed with the user's key.
-    sealed     {bytes} NOT NULL,
+    sealed          {bytes} NOT NULL,
+    -- The first and the third of them in clear, so that the next number of a group is found without decryption.
+    account_group   {id}    NOT NULL,
+    number_in_group {int}   NOT NULL,
     PRIMARY KEY (tenant, number),
     UNIQUE (tenant, id),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    UNIQUE (tenant, account_group, number_in_group),
+    FOREIGN KEY (tenant, account_group) REFERENCES account_groups (tenant, id),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {strict};
 CREATE INDEX accounts_updated ON accounts (tenant, updated_at, number);
-CREATE INDEX accounts_user ON accounts (tenant, user_id);
+CREATE INDEX accounts_user ON accounts (tenant, user_number);
 
 -- The job queue: work that a request has begun and the worker finishes, in the order of its numbers.
 CREATE TABLE jobs (
-    tenant  {int}  NOT NULL,
-    user_id {id}   NOT NULL,
-    number  {int}  NOT NULL,
-    kind    TEXT   NOT NULL CHECK (
+    tenant      {int} NOT NULL,
+    user_number {int} NOT NULL,
+    number      {int} NOT NULL,
+    kind        TEXT  NOT NULL CHECK (
         kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding', 'activation')
     ),
-    subject {id}   NOT NULL,
+    subject     {id}  NOT NULL,
     -- None while it waits: a data change or check for an operator, anything else until what is open is closed.
-    due     {int},
+    due         {int},
     -- Held back by an operator.
-    held    {int}  NOT NULL DEFAULT 0,
-    PRIMARY KEY (tenant, user_id, number),
-    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id)
+    held        {int} NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, user_number, number),
+    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 CREATE INDEX jobs_due ON jobs (due);
 
@@ -285,18 +295,25 @@ CREATE TABLE backfills (
 -- Events, and their delivery
 
 CREATE TABLE events (
-    tenant     {int}   NOT NULL REFERENCES tenants (number),
-    number     {int}   NOT NULL,
-    id         {id}    NOT NULL,
-    created_at {int}   NOT NULL,
-    type       TEXT    NOT NULL,
-    subject    {id}    NOT NULL,
-    sealed     {bytes} NOT NULL,
+    tenant      {int}   NOT NULL REFERENCES tenants (number),
+    number      {int}   NOT NULL,
+    id          {id}    NOT NULL,
+    created_at  {int}   NOT NULL,
+    type        TEXT    NOT NULL,
+    -- The user or the webhook that it is about.
+    subject     {id}    NOT NULL,
+    -- Number of the user; none for an event about a webhook.
+    user_number {int},
+    -- Number of the earlier event whose object is that of this one too, so that it is kept once.
+    same_as     {int},
+    -- The object, sealed with the key of the user, or of the tenant for a webhook.
+    sealed      {bytes},
     -- SHA-256 over the chain hash before and this event (domain/delivery/event.rs).
-    chain_hash {bytes} NOT NULL,
-    PRIMARY KEY (tenant, number)
+    chain_hash  {bytes} NOT NULL,
+    PRIMARY KEY (tenant, number),
+    CHECK ((same_as IS NULL) <> (sealed IS NULL))
 ) {strict};
-CREATE INDEX events_subject ON events (tenant, subject, number);
+CREATE INDEX events_user ON events (tenant, user_number, number);
 
 -- Keys that sign the deliveries of a tenant.
 CREATE TABLE signing_keys (
@@ -308,44 +325,44 @@ CREATE TABLE signing_keys (
     created_at {int}   NOT NULL,
     -- Since then another one signs; this one stays published for a while.
     retired_at {int}
-) {strict};
+) {clustered};
 CREATE INDEX signing_keys_tenant ON signing_keys (tenant, created_at);
 
 -- Where events are collected by a client that has no public address.
 CREATE TABLE event_endpoints (
-    id         {id}   NOT NULL PRIMARY KEY,
-    tenant     {int}  NOT NULL REFERENCES tenants (number),
+    id         {id}  NOT NULL PRIMARY KEY,
+    tenant     {int} NOT NULL REFERENCES tenants (number),
     -- The address that deliveries are signed for, if it is not the endpoint's own.
     target     TEXT,
-    created_at {int}  NOT NULL,
-    seen_at    {int}  NOT NULL
+    created_at {int} NOT NULL,
+    seen_at    {int} NOT NULL
 ) {strict};
 
 CREATE TABLE webhooks (
-    id               {id}  NOT NULL PRIMARY KEY,
-    tenant           {int} NOT NULL REFERENCES tenants (number),
-    created_at       {int} NOT NULL,
-    updated_at       {int} NOT NULL,
+    id              {id}  NOT NULL PRIMARY KEY,
+    tenant          {int} NOT NULL REFERENCES tenants (number),
+    created_at      {int} NOT NULL,
+    updated_at      {int} NOT NULL,
     -- What the client says of it (domain/delivery/webhook.rs), as JSON.
-    content          TEXT  NOT NULL,
-    enabled          {int} NOT NULL,
+    content         TEXT  NOT NULL,
+    enabled         {int} NOT NULL,
     -- Where its packages are collected, if they are not sent.
-    event_endpoint   {id},
+    event_endpoint  {id},
     -- Held back by an operator.
-    paused           {int} NOT NULL,
+    paused          {int} NOT NULL,
     -- Counts changes of any kind: what was read before another one is not acted upon.
-    version          {int} NOT NULL,
+    version         {int} NOT NULL,
     -- Packages so far, and how many of them are settled: those between are open, the first one is sent next.
-    packages         {int} NOT NULL,
-    settled          {int} NOT NULL,
+    packages        {int} NOT NULL,
+    settled         {int} NOT NULL,
     -- Failed attempts in a row, and when the next one is due.
-    failures         {int} NOT NULL,
-    next_attempt     {int},
-    last_success_at  {int},
-    last_failure_at  {int},
+    failures        {int} NOT NULL,
+    next_attempt    {int},
+    last_success_at {int},
+    last_failure_at {int},
     -- The process that delivers at the moment.
-    lease            {id},
-    lease_until      {int}
+    lease           {id},
+    lease_until     {int}
 ) {strict};
 CREATE INDEX webhooks_tenant ON webhooks (tenant, created_at);
 
@@ -358,7 +375,7 @@ CREATE TABLE webhook_event_ranges (
     last    {int},
     filter  TEXT  NOT NULL,
     PRIMARY KEY (webhook, number)
-) {strict};
+) {clustered};
 
 -- Requests to a receiver. The body is made anew from the events for every attempt, always the same: `digest` is its keyed
 -- digest. So it holds nobody's data, and a person whose key is destroyed is gone from here too.
@@ -376,16 +393,16 @@ CREATE TABLE webhook_packages (
     attempts   {int}   NOT NULL,
     settled_at {int},
     PRIMARY KEY (webhook, number)
-) {strict};
+) {clustered};
 CREATE INDEX webhook_packages_settled ON webhook_packages (settled_at);
 
 CREATE TABLE webhook_attempts (
-    webhook     {id}   NOT NULL,
-    package     {int}  NOT NULL,
-    number      {int}  NOT NULL,
-    created_at  {int}  NOT NULL,
-    duration_us {int}  NOT NULL,
-    outcome     TEXT   NOT NULL,
+    webhook     {id}    NOT NULL,
+    package     {int}   NOT NULL,
+    number      {int}   NOT NULL,
+    created_at  {int}   NOT NULL,
+    duration_us {int}   NOT NULL,
+    outcome     TEXT    NOT NULL,
     status      {int},
     -- The first bytes of the answer, sealed with the tenant's key: a receiver may repeat what it was sent.
     answer      {bytes},

@@ -11,7 +11,7 @@ use investord::domain::users::User;
 use investord::domain::users::person::Person;
 use investord::provision::{DeclaredTenants, Provisioner};
 use investord::store::tenants;
-use investord::store::tenants::sequence::Sequence;
+use investord::store::unit::Unit;
 use investord::store::{Store, StoreError, Tx, users};
 
 use crate::aims::OWN;
@@ -82,8 +82,8 @@ pub async fn load(
         Provisioner { store: store.clone(), master_key: Arc::clone(&master_key), clock: clock.clone(), ids };
     provisioner.apply(DeclaredTenants::read(&world.folder().join("tenants.toml"))?).await?;
     let tenant = store.read("bench.tenant", |tx| tenants::by_name(tx, TENANT)).await?.context("no tenant")?;
-    let (number, settings) = (tenant.number, tenant.settings);
-    let key = Arc::new(master_key.open_tenant_key(number, &tenant.sealed_key)?);
+    let tenant = Arc::new(tenant.open(&master_key)?);
+    let (number, settings) = (tenant.number, tenant.settings.clone());
 
     let (started, mut loaded, mut running) = (Instant::now(), 0, None);
     while loaded < users {
@@ -91,15 +91,22 @@ pub async fn load(
         let people: Result<Vec<Person>, _> =
             (loaded..to).map(|number| Person::parse(person(number).as_bytes(), &settings, now)).collect();
         let people = people.map_err(|_| anyhow!("a person that is refused"))?;
-        let (store, key, settings) = (store.clone(), Arc::clone(&key), settings.clone());
+        let (store, tenant) = (store.clone(), Arc::clone(&tenant));
         let unit = move |tx: &Tx<'_>| {
             let mut last = None;
             for person in &people {
-                let mut head = Sequence::lock(tx, number, now)?;
-                let registration = User::register(person.clone(), &settings, SystemIds.uuid(), head.now);
-                last = Some(registration.user.id);
-                users::register(tx, &mut head, registration, &key, &SystemIds)?;
-                head.save(tx);
+                let user = Unit::run(
+                    tx,
+                    number,
+                    now,
+                    &SystemIds,
+                    |_| Ok(&*tenant),
+                    |unit| {
+                        let (person, id) = (person.clone(), SystemIds.uuid());
+                        users::register(unit, User::register(person, &tenant.settings, id, unit.now()))
+                    },
+                );
+                last = Some(user?.0.id);
             }
             Ok::<_, StoreError>(last)
         };

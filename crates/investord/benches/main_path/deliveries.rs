@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use httpsig::Algorithm;
-use investord::clock::{Clock, Ids, SystemClock, SystemIds};
+use investord::clock::{Clock, SystemClock, SystemIds};
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::store::delivery::signing_keys;
 use investord::store::delivery::webhooks;
 use investord::store::delivery::webhooks::Webhook;
 use investord::store::tenants;
-use investord::store::tenants::sequence::Sequence;
+use investord::store::unit::Unit;
 use investord::store::{Store, StoreError, Tx};
 use jiff::SignedDuration;
 use tokio::task::LocalSet;
@@ -210,25 +210,31 @@ async fn subscribe(
         (Arc::new(world.master_key()?), urls.to_vec(), SystemClock::default().now());
     let unit = move |tx: &Tx<'_>| {
         let tenant = tenants::by_name(tx, TENANT)?;
-        let tenant = tenant.ok_or_else(|| StoreError::Corrupt("no tenant".into()))?;
-        let key = master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?;
-        let head = Sequence::lock(tx, tenant.number, now)?;
-        signing_keys::ensure(tx, tenant.number, &key, now, &SystemIds)?;
-        for url in &urls {
-            let config = format!(r#"{{"max_package_size":{most_bytes}}}"#);
-            let body = format!(r#"{{"title":"bench","url":"{url}","config":{config}}}"#);
-            let new = NewWebhook::parse(body.as_bytes(), &tenant.settings, now);
-            let new = new.map_err(|faults| StoreError::Corrupt(format!("{faults:?}")))?;
-            let webhook = Webhook::new(SystemIds.uuid(), &head, new.content, true, None);
-            webhooks::insert(tx, &head, &webhook)?;
-            if let Some(from) = from {
-                webhooks::replay(tx, &webhook, from)?;
-            }
-        }
-        head.save(tx);
-        Ok::<_, StoreError>(())
+        let number = tenant.ok_or_else(|| StoreError::Corrupt("no tenant".into()))?.number;
+        Unit::run(
+            tx,
+            number,
+            now,
+            &SystemIds,
+            |tx| tenants::open(tx, number, &master_key),
+            |unit| {
+                signing_keys::ensure(unit)?;
+                for url in &urls {
+                    let config = format!(r#"{{"max_package_size":{most_bytes}}}"#);
+                    let body = format!(r#"{{"title":"bench","url":"{url}","config":{config}}}"#);
+                    let new = NewWebhook::parse(body.as_bytes(), &unit.tenant.settings, now);
+                    let new = new.map_err(|faults| StoreError::Corrupt(format!("{faults:?}")))?;
+                    let webhook = Webhook::new(unit, new.content, true, None);
+                    webhooks::insert(unit, &webhook)?;
+                    if let Some(from) = from {
+                        webhooks::replay(tx, &webhook, from)?;
+                    }
+                }
+                Ok(())
+            },
+        )
     };
-    store.write_serializable("bench.subscribe", unit).await?;
+    store.write_serializable::<_, StoreError>("bench.subscribe", unit).await?;
     store.checkpoint().await;
     Ok(())
 }

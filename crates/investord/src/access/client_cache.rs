@@ -10,11 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use uuid::Uuid;
 
-use crate::domain::tenants::TenantSettings;
 use crate::problem::Problem;
-use crate::store::encryption::{MasterKey, TenantKey};
+use crate::store::encryption::MasterKey;
 use crate::store::tenants;
-use crate::store::tenants::TokenRow;
+use crate::store::tenants::{Tenant, TokenRow};
 use crate::store::{Store, StoreError, Tx};
 
 /// Lifetime of a cache entry. Together with the commit of the revocation it stays below the second that the header
@@ -24,17 +23,6 @@ const TTL: SignedDuration = SignedDuration::from_millis(500);
 const MAX_CLIENTS: u64 = 10_000;
 /// Maximum number of tokens in memory. A client can have several tokens at a time, in several processes.
 const MAX_TOKENS: u64 = 100_000;
-
-/// The tenant of an authenticated client, with its opened key.
-pub struct Tenant {
-    /// Primary key of the tenant.
-    pub number: i64,
-    /// Name of the tenant, as it appears in the log.
-    pub name: String,
-    pub settings: TenantSettings,
-    /// Key that encrypts the data of the tenant.
-    pub key: TenantKey,
-}
 
 /// An API client: its scopes, the MAC of its secret and its public keys in force.
 pub struct Client {
@@ -167,7 +155,7 @@ impl ClientCache {
 /// Loads a client with its tenant and its keys that are not revoked.
 fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
     let Some(client) = tenants::client_by_id(tx, id)? else { return Ok(None) };
-    let (tenant, key) = tenants::open(tx, client.tenant, master_key)?;
+    let tenant = tenants::open(tx, client.tenant, master_key)?;
     let mut keys = Vec::new();
     for row in tenants::keys_of(tx, id)?.into_iter().filter(|row| row.revoked_at.is_none()) {
         let key =
@@ -176,7 +164,7 @@ fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Clie
     }
     Ok(Some(Arc::new(Client {
         id,
-        tenant: Tenant { number: tenant.number, name: tenant.name, settings: tenant.settings, key },
+        tenant,
         scopes: client.scopes.split_whitespace().map(str::to_owned).collect(),
         secret_mac: client.secret,
         keys,

@@ -1,7 +1,5 @@
 //! The HTTP API: the route table, and the responses of its handlers.
 
-mod about_tenant;
-mod about_user;
 mod accounts;
 pub mod delivery;
 pub mod front;

@@ -6,7 +6,6 @@ use axum::extract::{Path, RawQuery, State};
 use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{JsonAnswer, OperatorResult, authorize, parse_id, parse_number, scan, visible_tenant};
 use crate::app::App;
@@ -16,11 +15,12 @@ use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChange;
 use crate::domain::users::history::{Changes, Difference};
 use crate::problem::Problem;
-use crate::store::encryption::{Aad, UserKey};
+use crate::store::encryption::UserKey;
 use crate::store::log::events;
 use crate::store::log::events::StoredEvent;
 use crate::store::paging::{MAX_BYTES, each_of_user};
 use crate::store::tenants::operators::Role;
+use crate::store::users::handle::UserHandle;
 use crate::store::{StoreError, Tx, users};
 
 /// Maximum and default number of events in one response.
@@ -43,10 +43,11 @@ pub async fn history(
     let (user, own, wanted) = (parse_id(&user, "user")?, app.clone(), HistoryRange::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        let key = users::find_key(tx, tenant.number, &user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
-        let part = HistoryPage::read(tx, (tenant.number, user), &key, wanted)?;
-        let decided = Decisions::read(tx, (tenant.number, user), &key, &part)?;
-        Ok::<_, Problem>(part.view(&decided))
+        let user = users::find(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        let mut page = HistoryPage::begin(wanted);
+        events::each_of_user(tx, &user, |event| page.add(event, &user.key))?;
+        let decided = Decisions::read(tx, &user, &page)?;
+        Ok::<_, Problem>(page.view(&decided))
     };
     Ok(JsonAnswer(scan(&app, of, "operator.history", read).await?))
 }
@@ -81,6 +82,12 @@ impl HistoryRange {
 
 /// A page of a history, bounded in events and bytes.
 pub struct HistoryPage {
+    after: i64,
+    /// Number of events that still fit.
+    left: i64,
+    bytes: usize,
+    /// The previous state of each object.
+    changes: Changes,
     events: Vec<HistoryEntry>,
     /// Number of the last event of the page, if more events follow.
     next: Option<i64>,
@@ -94,35 +101,32 @@ struct HistoryEntry {
 }
 
 impl HistoryPage {
-    /// Reads a page. The reader starts at the first event, because the differences need the previous state of each
-    /// object.
+    /// Begins a page, to which all events of the history must be added in order: the differences need the previous state
+    /// of each object.
+    pub fn begin(wanted: HistoryRange) -> Self {
+        let HistoryRange { after, limit } = wanted;
+        Self { after, left: limit, bytes: 0, changes: Changes::default(), events: Vec::new(), next: None }
+    }
+
+    /// Adds the next event of the history, if it belongs to the page.
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be read or an event cannot be decrypted.
-    pub fn read(
-        tx: &Tx<'_>,
-        (tenant, subject): (i64, Uuid),
-        key: &UserKey,
-        wanted: HistoryRange,
-    ) -> Result<Self, StoreError> {
-        let (mut changes, mut left, mut bytes) = (Changes::default(), wanted.limit, 0);
-        let mut part = Self { events: Vec::new(), next: None };
-        events::each_of_subject(tx, tenant, subject, |event| {
-            if left == 0 || bytes > MAX_BYTES {
-                part.next = part.events.last().map(|last| last.event.number);
-                return Ok(());
-            }
-            let object = decrypt_object(&event, key)?;
-            let changes = changes.of(&event.kind, &object);
-            if event.number > wanted.after {
-                left -= 1;
-                bytes += event.sealed.len();
-                part.events.push(HistoryEntry { event, object, changes });
-            }
-            Ok(())
-        })?;
-        Ok(part)
+    /// Fails if the event cannot be decrypted.
+    pub fn add(&mut self, event: StoredEvent, key: &UserKey) -> Result<(), StoreError> {
+        if self.left == 0 || self.bytes > MAX_BYTES {
+            self.next = self.events.last().map(|last| last.event.number);
+            return Ok(());
+        }
+        let json = event.open(key)?;
+        let object = serde_json::from_str(&json).unwrap_or_default();
+        let changes = self.changes.of(&event.kind, &object);
+        if event.number > self.after {
+            self.left -= 1;
+            self.bytes += json.len();
+            self.events.push(HistoryEntry { event, object, changes });
+        }
+        Ok(())
     }
 
     /// Returns the page as JSON.
@@ -153,15 +157,15 @@ pub struct Decisions {
 
 impl Decisions {
     /// Reads the data changes and checks that were last changed at the time of an event of the page.
-    fn read(tx: &Tx<'_>, of: (i64, Uuid), key: &UserKey, part: &HistoryPage) -> Result<Self, StoreError> {
+    fn read(tx: &Tx<'_>, user: &UserHandle, page: &HistoryPage) -> Result<Self, StoreError> {
         let mut decided = Self::default();
-        let instants: BTreeSet<Timestamp> = part.events.iter().map(|told| told.event.created_at).collect();
-        each_of_user(tx, of, key, |change: DataChange| {
+        let instants: BTreeSet<Timestamp> = page.events.iter().map(|entry| entry.event.created_at).collect();
+        each_of_user(tx, user, |change: DataChange| {
             if instants.contains(&change.updated_at) {
                 decided.changes.push(change);
             }
         })?;
-        each_of_user(tx, of, key, |check: Check| {
+        each_of_user(tx, user, |check: Check| {
             if instants.contains(&check.updated_at) {
                 decided.checks.push(check);
             }
@@ -194,12 +198,6 @@ impl Decisions {
     }
 }
 
-/// Decrypts the object of an event; the id of the event is the associated data.
-fn decrypt_object(event: &StoredEvent, key: &UserKey) -> Result<Value, StoreError> {
-    let object = key.open(Aad::event(&event.id), &event.sealed)?;
-    Ok(serde_json::from_str(&object).unwrap_or_default())
-}
-
 /// Returns the last operator action of this name on a user.
 ///
 /// # Errors
@@ -207,14 +205,13 @@ fn decrypt_object(event: &StoredEvent, key: &UserKey) -> Result<Value, StoreErro
 /// Fails if the database cannot be read or an event cannot be decrypted.
 pub fn last_action(
     tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    key: &UserKey,
+    user: &UserHandle,
     action: &str,
 ) -> Result<Option<OperatorDecision>, StoreError> {
     let mut last = None;
-    events::each_of_subject(tx, tenant, user, |event| {
+    events::each_of_user(tx, user, |event| {
         if event.kind == EventType::OperatorAction.as_str() {
-            let object = decrypt_object(&event, key)?;
+            let object: Value = serde_json::from_str(&event.open(&user.key)?).unwrap_or_default();
             if object["action"] == action {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let (operator, reason) = (text(&object["actor"]["name"]), text(&object["reason"]));

@@ -25,22 +25,20 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::store::tenants;
 use crate::app::App;
-use crate::clock::Ids;
 use crate::domain::delivery::event::EventType;
 use crate::domain::json::Json;
 use crate::domain::json::schema::FieldError;
 use crate::domain::json::validation::parse;
 use crate::domain::suggest::did_you_mean;
-use crate::domain::tenants::TenantSettings;
 use crate::domain::users::User;
 use crate::problem::Problem;
-use crate::store::encryption::{TenantKey, UserKey};
 use crate::store::log::events;
+use crate::store::tenants::Tenant;
 use crate::store::tenants::operators::{Operator, Role};
-use crate::store::tenants::sequence::Sequence;
-use crate::store::{StoreError, Tx, users as stored_users};
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
+use crate::store::{StoreError, Tx, tenants, users as stored_users};
 
 /// Maximum size of a request body in bytes. The longest valid body is a few KiB.
 const MAX_BODY: usize = 64 * 1024;
@@ -192,32 +190,22 @@ fn require_text(name: &str, text: Option<String>, most: usize) -> Result<String,
     }
 }
 
-/// A tenant to which the operator has access, with its opened key.
-struct VisibleTenant {
-    number: i64,
-    settings: TenantSettings,
-    key: TenantKey,
-}
-
 /// Returns the tenant of this name if the operator has access to it. A forbidden tenant and a missing one get the same
 /// response, so that names are not disclosed.
-fn visible_tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<VisibleTenant, Problem> {
+fn visible_tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<Tenant, Problem> {
     let row = tenants::by_name(tx, &parse_name(name, "tenant")?)?.ok_or(Problem::NotFound("tenant"))?;
     if operator.tenant.is_some_and(|own| own != row.number) {
         return Err(Problem::NotFound("tenant"));
     }
-    let (row, key) = tenants::open(tx, row.number, &app.master_key)?;
-    Ok(VisibleTenant { number: row.number, settings: row.settings, key })
+    Ok(row.open(&app.master_key)?)
 }
 
 /// The context of a unit of work that changes a user.
-struct UserChange<'a> {
-    tx: &'a Tx<'a>,
-    sequence: &'a mut Sequence,
-    tenant: &'a VisibleTenant,
+struct UserChange<'a, 'u> {
+    unit: &'a mut Unit<'u>,
     /// The user as loaded under the lock of the tenant.
     user: User,
-    key: &'a UserKey,
+    handle: &'a UserHandle,
     operator: &'a Operator,
 }
 
@@ -235,18 +223,35 @@ struct ActionRecord {
 }
 
 impl ActionRecord {
-    /// Publishes the record as an event in the commit of the action, and returns it as the response. `name` is the
-    /// member for `id`, the id of the event's subject; `key` encrypts the event.
+    /// Publishes the record of an action on a user in the commit of the action, and returns it as the response.
+    fn publish(
+        self,
+        unit: &mut Unit<'_>,
+        operator: &Operator,
+        user: &UserHandle,
+    ) -> Result<JsonAnswer, StoreError> {
+        let object = self.object(operator, "user_id", user.id);
+        events::publish(unit, user, EventType::OperatorAction, &object.to_string())?;
+        Ok(JsonAnswer(object))
+    }
+
+    /// Records an action on a webhook or signing key in the commit of the action, and returns the record as the response.
+    /// `name` is the member for `id`, the id of the event's subject.
     fn record(
         self,
-        tx: &Tx<'_>,
-        sequence: &mut Sequence,
+        unit: &mut Unit<'_>,
         operator: &Operator,
-        (name, id, key): (&str, Uuid, &UserKey),
-        ids: &dyn Ids,
+        name: &str,
+        id: Uuid,
     ) -> Result<JsonAnswer, StoreError> {
+        let object = self.object(operator, name, id);
+        events::record(unit, id, EventType::OperatorAction, &object.to_string())?;
+        Ok(JsonAnswer(object))
+    }
+
+    fn object(self, operator: &Operator, name: &str, id: Uuid) -> Value {
         let ActionRecord { action, subject, reason, old, new } = self;
-        let object = json!({
+        json!({
             "actor": { "name": operator.name, "role": operator.role.as_str() },
             "action": action,
             name: id,
@@ -254,9 +259,7 @@ impl ActionRecord {
             "reason": reason,
             "old": old,
             "new": new,
-        });
-        events::publish(tx, sequence, EventType::OperatorAction, (id, key), &object.to_string(), ids)?;
-        Ok(JsonAnswer(object))
+        })
     }
 }
 
@@ -283,23 +286,20 @@ async fn scan<T: Send + 'static>(
 async fn change(
     app: &App,
     operator: Operator,
-    (tenant_name, user): (String, Uuid),
-    work: impl Fn(&mut UserChange<'_>) -> Result<ActionRecord, Problem> + Send + 'static,
+    tenant_name: String,
+    user: Uuid,
+    work: impl Fn(&mut UserChange<'_, '_>) -> Result<ActionRecord, Problem> + Send + 'static,
 ) -> OperatorResult {
     let number = tenant_number(app, &operator, &tenant_name).await?;
     let (now, own) = (app.clock.now(), app.clone());
     let unit = move |tx: &Tx<'_>| {
-        let mut sequence = Sequence::lock(tx, number, now)?;
-        let tenant = visible_tenant(tx, &own, &operator, &tenant_name)?;
-        let found = stored_users::load(tx, number, user, &tenant.key)?;
-        let (user, key) = found.ok_or(Problem::NotFound("user"))?;
-        let id = user.id;
-        let mut at_work =
-            UserChange { tx, sequence: &mut sequence, tenant: &tenant, user, key: &key, operator: &operator };
-        let done = work(&mut at_work)?;
-        let answer = done.record(tx, &mut sequence, &operator, ("user_id", id, &key), &*own.ids)?;
-        sequence.save(tx);
-        Ok::<_, Problem>(answer)
+        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &tenant_name);
+        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
+            let found = stored_users::load(unit.tx, unit.tenant, user)?;
+            let (user, handle) = found.ok_or(Problem::NotFound("user"))?;
+            let done = work(&mut UserChange { unit, user, handle: &handle, operator: &operator })?;
+            Ok::<_, Problem>(done.publish(unit, &operator, &handle)?)
+        })
     };
     let answer = app.store.write("backoffice.change", number, unit).await?;
     // The action can have made a job due.

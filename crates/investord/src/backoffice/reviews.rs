@@ -1,7 +1,5 @@
 //! `/reviews`: data changes and checks that wait for a decision.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -9,8 +7,8 @@ use uuid::Uuid;
 
 use super::users::{reviewed_change, reviewed_check};
 use super::{
-    ActionRecord, BodyResult, JsonAnswer, OperatorResult, UserChange, VisibleTenant, actor_name, authorize,
-    change, missing_record, not_one_of, parse_id, read_fields, require_text, scan, visible_tenant,
+    ActionRecord, BodyResult, JsonAnswer, OperatorResult, UserChange, actor_name, authorize, change,
+    missing_record, not_one_of, parse_id, read_fields, require_text, scan, visible_tenant,
 };
 use crate::app::App;
 use crate::domain::users::User;
@@ -19,9 +17,10 @@ use crate::domain::users::check::Check;
 use crate::domain::users::preview::Preview;
 use crate::domain::users::review::{Review, Verdict};
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
-use crate::store::jobs::{self, CHECK, DATA_CHANGE};
+use crate::store::jobs::{self, JobKind};
+use crate::store::tenants::Tenant;
 use crate::store::tenants::operators::Role;
+use crate::store::users::handle::UserHandle;
 use crate::store::users::{activation, checks, data_changes, identifiers};
 use crate::store::{StoreError, Tx, users};
 
@@ -43,25 +42,19 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let mut waiting = Vec::new();
         for job in jobs::list_reviews(tx, tenant.number, MAX_REVIEWS)? {
-            let found = users::load(tx, tenant.number, job.user, &tenant.key)?;
-            let (user, key) = found.ok_or_else(|| missing_record("user", job.user))?;
-            let (at, matter, preview) = if job.kind == CHECK {
-                let found = checks::by_id(tx, tenant.number, user.id, job.subject, &key)?;
+            let (user, handle) = users::load_numbered(tx, &tenant, job.user_number)?;
+            let (at, matter, preview) = if job.kind == JobKind::Check {
+                let found = checks::by_id(tx, &handle, job.subject)?;
                 let found = found.ok_or_else(|| missing_record("check", job.subject))?;
-                let preview = preview_passed_check(tx, &tenant, &user, &found, &key)?;
+                let preview = preview_passed_check(tx, &tenant, &handle, &user, &found)?;
                 (found.created_at, reviewed_check(&found), preview)
             } else {
-                let found = data_changes::by_id(tx, tenant.number, user.id, job.subject, &key)?;
+                let found = data_changes::by_id(tx, &handle, job.subject)?;
                 let found = found.ok_or_else(|| missing_record("data change", job.subject))?;
-                let held = identifiers::of_user(tx, tenant.number, user.id, &key)?;
+                let held = identifiers::of_user(tx, &handle)?;
                 let requested = found.content.requested.clone();
                 let contents = held.iter().map(|one| &one.content);
-                let shared = identifiers::list_sharing_users(
-                    tx,
-                    (tenant.number, Some(user.id)),
-                    contents,
-                    &tenant.key,
-                )?;
+                let shared = identifiers::list_sharing_users(tx, &tenant, Some(&handle), contents)?;
                 let preview = Preview::of(&user, (&held, &shared), requested, &tenant.settings, now);
                 (found.created_at, reviewed_change(&found), json!(preview))
             };
@@ -73,7 +66,7 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
             );
             let shown = json!({
                 "id": job.subject,
-                "kind": job.kind,
+                "kind": job.kind.as_str(),
                 "waiting_since": at,
                 "age_seconds": now.duration_since(at).as_secs().max(0),
                 "user_id": user.id,
@@ -92,15 +85,15 @@ pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<
 /// Returns the consequences of a passed check, in the form of a [`Preview`].
 fn preview_passed_check(
     tx: &Tx<'_>,
-    tenant: &VisibleTenant,
+    tenant: &Tenant,
+    handle: &UserHandle,
     user: &User,
     check: &Check,
-    key: &UserKey,
 ) -> Result<Value, StoreError> {
     let mut says = Vec::new();
     if user.awaits_activation() {
         let passed = Check { status: check::CheckStatus::Passed, ..check.clone() };
-        let lacks = activation::unmet(tx, tenant.number, user, Some(&passed), &tenant.settings, key)?;
+        let lacks = activation::unmet(tx, handle, user, Some(&passed), &tenant.settings)?;
         says.extend(lacks.is_empty().then(|| "the user becomes ACTIVE".to_owned()));
         says.extend(lacks.iter().map(ToString::to_string));
     }
@@ -157,37 +150,37 @@ pub async fn decide(
     let operator = authorize(&app, &headers, Role::Operator).await?;
     let (say, reason) = parse_decision(body)?;
     let (user, subject) = (parse_id(&user, "user")?, parse_id(&subject, "data change or check")?);
-    let (ids, now) = (Arc::clone(&app.ids), app.clock.now());
-    let work = move |work: &mut UserChange<'_>| {
-        let all = jobs::of_user(work.tx, work.sequence.tenant, work.user.id)?;
+    let now = app.clock.now();
+    let work = move |change: &mut UserChange<'_, '_>| {
+        let all = jobs::of_user(change.unit.tx, change.handle)?;
         let job = all
             .into_iter()
-            .find(|job| job.subject == subject && [DATA_CHANGE, CHECK].contains(&job.kind.as_str()));
-        let Some(mut job) = job else { return Err(nothing_to_decide(work, subject)) };
+            .find(|job| job.subject == subject && matches!(job.kind, JobKind::DataChange | JobKind::Check));
+        let mut job = job.map_or_else(|| Err(nothing_to_decide(change, subject)), Ok)?;
         let verdict = Verdict {
             refusal: if matches!(say, ReviewDecision::Approve) { None } else { reason.clone() },
-            by: actor_name(work.operator),
+            by: actor_name(change.operator),
         };
-        let (number, user) = (work.sequence.tenant, work.user.id);
-        let (old, new) = if job.kind == CHECK {
-            let found = checks::by_id(work.tx, number, user, subject, work.key)?;
+        let UserChange { unit, handle, .. } = change;
+        let (old, new) = if job.kind == JobKind::Check {
+            let found = checks::by_id(unit.tx, handle, subject)?;
             let mut check = found.ok_or_else(|| missing_record("check", subject))?;
             let old = json!(check.content.review);
-            apply_decision(&mut check.content.review, say, verdict, work, job.due.is_none())?;
-            checks::save(work.tx, number, &check, work.key, &*ids)?;
+            apply_decision(&mut check.content.review, say, verdict, unit.tenant, job.due.is_none())?;
+            checks::save(unit, handle, &check)?;
             (old, check.content.review)
         } else {
-            let found = data_changes::by_id(work.tx, number, user, subject, work.key)?;
-            let mut change = found.ok_or_else(|| missing_record("data change", subject))?;
-            let old = json!(change.content.review);
-            apply_decision(&mut change.content.review, say, verdict, work, job.due.is_none())?;
-            data_changes::update(work.tx, number, &change, work.key, &*ids)?;
-            (old, change.content.review)
+            let found = data_changes::by_id(unit.tx, handle, subject)?;
+            let mut data_change = found.ok_or_else(|| missing_record("data change", subject))?;
+            let old = json!(data_change.content.review);
+            apply_decision(&mut data_change.content.review, say, verdict, unit.tenant, job.due.is_none())?;
+            data_changes::update(unit, handle, &data_change)?;
+            (old, data_change.content.review)
         };
         if new.decided.is_some() {
             // The worker applies it when it is its turn: an earlier data change of the user may still be open.
             job.due = Some(now);
-            jobs::save(work.tx, &job)?;
+            jobs::save(unit.tx, &job)?;
         }
         let action = match say {
             ReviewDecision::Approve => "approve",
@@ -196,7 +189,7 @@ pub async fn decide(
         };
         Ok(ActionRecord { action, subject: Some(subject), reason: reason.clone(), old, new: json!(new) })
     };
-    change(&app, operator, (tenant, user), work).await
+    change(&app, operator, tenant, user, work).await
 }
 
 /// Records the decision in the review. `waits` says whether the job waits for a decision, not only for its turn.
@@ -204,7 +197,7 @@ fn apply_decision(
     review: &mut Review,
     say: ReviewDecision,
     verdict: Verdict,
-    work: &UserChange<'_>,
+    tenant: &Tenant,
     waits: bool,
 ) -> Result<(), Problem> {
     let said = match say {
@@ -215,20 +208,19 @@ fn apply_decision(
             return Err(Problem::State("nobody has to decide this"));
         }
         ReviewDecision::Approve | ReviewDecision::Refuse | ReviewDecision::Cancel => {
-            review.decide(verdict, work.tenant.settings.four_eyes).map(drop)
+            review.decide(verdict, tenant.settings.four_eyes).map(drop)
         }
     };
     said.map_err(Problem::Decided)
 }
 
 /// Returns the reason why a decision is not possible: another operator was faster, or the subject does not exist.
-fn nothing_to_decide(work: &UserChange<'_>, subject: Uuid) -> Problem {
-    let (tx, number, user) = (work.tx, work.sequence.tenant, work.user.id);
-    let change = data_changes::by_id(tx, number, user, subject, work.key);
-    let by = match change {
+fn nothing_to_decide(change: &UserChange<'_, '_>, subject: Uuid) -> Problem {
+    let (tx, handle) = (change.unit.tx, change.handle);
+    let by = match data_changes::by_id(tx, handle, subject) {
         Err(error) => return error.into(),
         Ok(Some(change)) => Some(change.content.decided_by),
-        Ok(None) => match checks::by_id(tx, number, user, subject, work.key) {
+        Ok(None) => match checks::by_id(tx, handle, subject) {
             Err(error) => return error.into(),
             Ok(check) => check.map(|check| check.content.decided_by),
         },

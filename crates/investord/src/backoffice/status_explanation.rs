@@ -8,10 +8,11 @@ use crate::domain::delivery::event::EventType;
 use crate::domain::users::activation::{Obstacle, Offboarding};
 use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
-use crate::store::jobs::{ACTIVATION, Job, OFFBOARDING};
+use crate::store::jobs::{Job, JobKind};
 use crate::store::log::events;
+use crate::store::tenants::Tenant;
 use crate::store::users::activation;
+use crate::store::users::handle::UserHandle;
 use crate::store::{StoreError, Tx, jobs};
 
 /// The explanation of a user's status for operators.
@@ -32,43 +33,42 @@ pub struct StatusExplanation {
 pub fn explain_status(
     tx: &Tx<'_>,
     app: &App,
-    tenant: &super::VisibleTenant,
+    tenant: &Tenant,
+    handle: &UserHandle,
     user: &User,
-    key: &UserKey,
 ) -> Result<StatusExplanation, Problem> {
-    let pending = jobs::of_user(tx, tenant.number, user.id)?;
-    let job = |kind: &str| pending.iter().find(|job| job.kind == kind);
+    let pending = jobs::of_user(tx, handle)?;
+    let job = |kind: JobKind| pending.iter().find(|job| job.kind == kind);
     let obstacles = match user.status {
         UserStatus::Active => Vec::new(),
         UserStatus::Inactive => {
             let mut obstacles = Vec::new();
-            match (job(ACTIVATION), user.suspended) {
+            match (job(JobKind::Activation), user.suspended) {
                 (Some(job), _) => obstacles.push(Obstacle::ActivationDelayed { until: job.due }),
                 (None, true) => {
-                    let by = last_action(tx, (tenant.number, user.id), key, "deactivate")?;
+                    let by = last_action(tx, handle, "deactivate")?;
                     obstacles.push(Obstacle::Deactivated { by });
                 }
                 (None, false) => {}
             }
             let settings = &tenant.settings;
-            obstacles.extend(activation::unmet(tx, tenant.number, user, None, settings, key)?);
+            obstacles.extend(activation::unmet(tx, handle, user, None, settings)?);
             obstacles
         }
         UserStatus::Offboarding => {
-            let open = activation::open_matters(tx, tenant.number, user.id, key)?;
-            let (held, due) = job(OFFBOARDING).map_or((false, None), |job| (job.held, job.due));
-            let held_by =
-                if held { last_action(tx, (tenant.number, user.id), key, "hold_offboarding")? } else { None };
+            let open = activation::open_matters(tx, handle)?;
+            let (held, due) = job(JobKind::Offboarding).map_or((false, None), |job| (job.held, job.due));
+            let held_by = if held { last_action(tx, handle, "hold_offboarding")? } else { None };
             let not_before = due.filter(|due| *due > app.clock.now());
             vec![Obstacle::Offboarding(Offboarding { not_before, held, held_by, open })]
         }
         UserStatus::Offboarded => vec![Obstacle::Offboarded],
     };
-    Ok(StatusExplanation { since: since(tx, tenant.number, user)?, obstacles, pending })
+    Ok(StatusExplanation { since: since(tx, handle, user)?, obstacles, pending })
 }
 
 /// Returns the time of the last change of the status.
-fn since(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<Timestamp, StoreError> {
+fn since(tx: &Tx<'_>, handle: &UserHandle, user: &User) -> Result<Timestamp, StoreError> {
     let moves = [
         EventType::UserCreated,
         EventType::UserActivated,
@@ -77,7 +77,7 @@ fn since(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<Timestamp, StoreError>
         EventType::UserOffboarded,
     ];
     let mut since = user.created_at;
-    events::each_of_subject(tx, tenant, user.id, |event| {
+    events::each_of_user(tx, handle, |event| {
         if moves.iter().any(|kind| kind.as_str() == event.kind) {
             since = event.created_at;
         }

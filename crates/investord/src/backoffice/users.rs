@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::status_explanation::explain_status;
-use super::{JsonAnswer, OperatorResult, VisibleTenant, authorize, parse_id, scan, visible_tenant};
+use super::{JsonAnswer, OperatorResult, authorize, parse_id, scan, visible_tenant};
 use crate::app::App;
 use crate::domain::accounts::{AccountDetails as _, GroupDetails, SingleAccountDetails};
 use crate::domain::identification::identifier::{Finding, today};
@@ -21,9 +21,10 @@ use crate::domain::users::data_change::DataChange;
 use crate::domain::users::search;
 use crate::domain::users::search::{Probe, SearchField};
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
 use crate::store::paging::last_of_user;
+use crate::store::tenants::Tenant;
 use crate::store::tenants::operators::Role;
+use crate::store::users::handle::UserHandle;
 use crate::store::users::{identifiers, search_index, tax_residencies};
 use crate::store::{StoreError, Tx, accounts, tenants, users};
 
@@ -106,7 +107,10 @@ pub async fn find(
     let own = app.clone();
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        let mut found: Option<BTreeSet<Uuid>> = id.map(|id| BTreeSet::from([id]));
+        let mut found: Option<BTreeSet<i64>> = match id {
+            None => None,
+            Some(id) => Some(users::find(tx, &tenant, id)?.iter().map(|user| user.number).collect()),
+        };
         for probes in &values {
             let with = find_by_value(tx, &tenant, probes)?;
             found = Some(found.map_or_else(|| with.clone(), |before| &before & &with));
@@ -115,26 +119,21 @@ pub async fn find(
         let most = usize::try_from(MAX_LISTED).unwrap_or_default();
         let mut shown = Vec::new();
         for user in found.iter().take(most) {
-            shown.extend(users::view(tx, tenant.number, *user, &tenant.key)?);
+            shown.extend(users::view_numbered(tx, &tenant, *user)?);
         }
         Ok::<_, Problem>((shown, found.len()))
     };
     let (shown, count) = scan(&app, of, "operator.find", read).await?;
     let data: Vec<Value> = shown.iter().filter_map(|user| serde_json::from_str(user).ok()).collect();
-    let count = if id.is_some() { data.len() } else { count };
     Ok(JsonAnswer(json!({ "total_count": count, "data": data })))
 }
 
 /// Returns the users who have one of the values. A match of a term alone is not always proof, so the decrypted user is
 /// compared as well where it is not.
-fn find_by_value(
-    tx: &Tx<'_>,
-    tenant: &VisibleTenant,
-    probes: &[Probe],
-) -> Result<BTreeSet<Uuid>, StoreError> {
+fn find_by_value(tx: &Tx<'_>, tenant: &Tenant, probes: &[Probe]) -> Result<BTreeSet<i64>, StoreError> {
     let mut with = BTreeSet::new();
     for probe in probes {
-        for user in search_index::find(tx, tenant.number, &probe.term, &tenant.key, MAX_WITH_ONE_VALUE)? {
+        for user in search_index::find(tx, tenant, &probe.term, MAX_WITH_ONE_VALUE)? {
             if !with.contains(&user) && (probe.is_proof() || matches_probe(tx, tenant, user, probe)?) {
                 with.insert(user);
             }
@@ -144,9 +143,9 @@ fn find_by_value(
 }
 
 /// Compares a probe with the decrypted data of a user.
-fn matches_probe(tx: &Tx<'_>, tenant: &VisibleTenant, user: Uuid, probe: &Probe) -> Result<bool, StoreError> {
-    let Some((user, key)) = users::load(tx, tenant.number, user, &tenant.key)? else { return Ok(false) };
-    let identifiers = identifiers::of_user(tx, tenant.number, user.id, &key)?;
+fn matches_probe(tx: &Tx<'_>, tenant: &Tenant, user: i64, probe: &Probe) -> Result<bool, StoreError> {
+    let (user, handle) = users::load_numbered(tx, tenant, user)?;
+    let identifiers = identifiers::of_user(tx, &handle)?;
     Ok(probe.matches(&user.person, &identifiers))
 }
 
@@ -154,13 +153,14 @@ fn matches_probe(tx: &Tx<'_>, tenant: &VisibleTenant, user: Uuid, probe: &Probe)
 /// I7).
 fn identifiers_with_findings(
     tx: &Tx<'_>,
-    tenant: &VisibleTenant,
-    (user, key): (&User, &UserKey),
+    tenant: &Tenant,
+    handle: &UserHandle,
+    user: &User,
     today: Date,
 ) -> Result<Vec<Value>, StoreError> {
-    let own = identifiers::of_user(tx, tenant.number, user.id, key)?;
+    let own = identifiers::of_user(tx, handle)?;
     let contents = own.iter().map(|one| &one.content);
-    let shared = identifiers::list_sharing_users(tx, (tenant.number, Some(user.id)), contents, &tenant.key)?;
+    let shared = identifiers::list_sharing_users(tx, tenant, Some(handle), contents)?;
     let shown = own.iter().zip(shared).map(|(one, others)| {
         let mut faults =
             one.content.current_findings(&user.person.identity, tenant.settings.regime.into(), today);
@@ -191,21 +191,20 @@ pub async fn show(
     let today = today(app.clock.now());
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        let number = tenant.number;
-        let (found, key) = users::load(tx, number, user, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
-        let view = users::view(tx, number, user, &tenant.key)?.unwrap_or_default();
-        let groups = accounts::of_user::<GroupDetails>(tx, number, user, &key)?;
-        let all_accounts = accounts::of_user::<SingleAccountDetails>(tx, number, user, &key)?;
-        let standing = explain_status(tx, &own, &tenant, &found, &key)?;
-        let taxes = tax_residencies::of_user(tx, number, user, &key)?;
-        let (checks, last_checks) = last_of_user(tx, (number, user), &key, MAX_LISTED)?;
-        let (changes, last_changes) = last_of_user(tx, (number, user), &key, MAX_LISTED)?;
+        let (found, handle) = users::load(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        let view = users::view(tx, &tenant, user)?.unwrap_or_default();
+        let groups = accounts::of_user::<GroupDetails>(tx, &handle)?;
+        let all_accounts = accounts::of_user::<SingleAccountDetails>(tx, &handle)?;
+        let standing = explain_status(tx, &own, &tenant, &handle, &found)?;
+        let taxes = tax_residencies::of_user(tx, &handle)?;
+        let (checks, last_checks) = last_of_user(tx, &handle, MAX_LISTED)?;
+        let (changes, last_changes) = last_of_user(tx, &handle, MAX_LISTED)?;
         Ok::<_, Problem>(json!({
             "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
             "suspended": found.suspended,
             "status_since": standing.since,
             "not_active_because": standing.obstacles.iter().map(Obstacle::view).collect::<Vec<_>>(),
-            "identifiers": identifiers_with_findings(tx, &tenant, (&found, &key), today)?,
+            "identifiers": identifiers_with_findings(tx, &tenant, &handle, &found, today)?,
             "checks": last_checks.iter().map(reviewed_check).collect::<Vec<_>>(),
             "checks_count": checks,
             "tax_residencies": taxes.map(|record| record.view()),
@@ -214,7 +213,7 @@ pub async fn show(
             "data_changes": last_changes.iter().map(reviewed_change).collect::<Vec<_>>(),
             "data_changes_count": changes,
             "pending": standing.pending.iter().map(|job| json!({
-                "kind": job.kind, "subject": job.subject, "due": job.due, "held": job.held,
+                "kind": job.kind.as_str(), "subject": job.subject, "due": job.due, "held": job.held,
             })).collect::<Vec<_>>(),
         }))
     };

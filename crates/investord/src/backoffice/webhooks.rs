@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::history::{Decisions, HistoryPage, HistoryRange};
 use super::{
-    ActionRecord, BodyResult, JsonAnswer, OperatorResult, VisibleTenant, authorize, not_one_of, parse_id,
-    parse_number, read_fields, require_text, scan, tenant_number, visible_tenant,
+    ActionRecord, BodyResult, JsonAnswer, OperatorResult, authorize, not_one_of, parse_id, parse_number,
+    read_fields, require_text, scan, tenant_number, visible_tenant,
 };
 use crate::app::App;
 use crate::problem::Problem;
@@ -22,8 +22,9 @@ use crate::store::delivery::webhooks::Webhook;
 use crate::store::delivery::{signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::tenants;
+use crate::store::tenants::Tenant;
 use crate::store::tenants::operators::{Operator, Role};
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 
 /// Maximum number of packages, or of attempts, in one response.
 const MAX_LISTED: i64 = 100;
@@ -77,7 +78,7 @@ fn visible_webhook(
     app: &App,
     operator: &Operator,
     (name, id): (&str, Uuid),
-) -> Result<(VisibleTenant, Webhook), Problem> {
+) -> Result<(Tenant, Webhook), Problem> {
     let tenant = visible_tenant(tx, app, operator, name)?;
     let webhook = webhooks::by_id(tx, tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
     Ok((tenant, webhook))
@@ -193,7 +194,7 @@ pub async fn package(
 ///
 /// # Errors
 ///
-/// Fails if the history cannot be decrypted with the key of the tenant, because it is not that of a webhook.
+/// Fails if the tenant is not visible or has never had this webhook.
 pub async fn history(
     State(app): State<App>,
     headers: HeaderMap,
@@ -204,11 +205,14 @@ pub async fn history(
     let of = operator.tenant;
     let (id, own, wanted) = (parse_id(&id, "webhook")?, app.clone(), HistoryRange::parse(query.as_deref())?);
     let read = move |tx: &Tx<'_>| {
-        // The webhook itself is not looked up: a deleted one has a history, too. The id of a user fails at the
-        // decryption.
+        // The webhook itself is not looked up: a deleted one has a history, too.
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        let part = HistoryPage::read(tx, (tenant.number, id), tenant.key.own(), wanted);
-        part.map(|part| part.view(&Decisions::default())).map_err(|_| Problem::NotFound("webhook"))
+        let (mut page, mut is_known) = (HistoryPage::begin(wanted), false);
+        events::each_of_webhook(tx, tenant.number, id, |event| {
+            is_known = true;
+            page.add(event, tenant.key.own())
+        })?;
+        if is_known { Ok(page.view(&Decisions::default())) } else { Err(Problem::NotFound("webhook")) }
     };
     Ok(JsonAnswer(scan(&app, of, "operator.webhook_history", read).await?))
 }
@@ -324,18 +328,16 @@ pub async fn act(
     };
     let (own, now) = (app.clone(), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
-        let mut sequence = Sequence::lock(tx, number, now)?;
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        let old = webhooks::lock(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
-        let (action, what) = apply_action(tx, &sequence, &old, &action, now)?;
-        let new = webhooks::by_id(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
-        let [old, mut new] = [&old, &new].map(counters);
-        new["about"] = what;
-        let done = ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new };
-        let of = ("webhook_id", id, tenant.key.own());
-        let answer = done.record(tx, &mut sequence, &operator, of, &*own.ids)?;
-        sequence.save(tx);
-        Ok::<_, Problem>(answer)
+        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &name);
+        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
+            let old = webhooks::lock(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
+            let (action, what) = apply_action(unit, &old, &action, now)?;
+            let new = webhooks::by_id(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
+            let [old, mut new] = [&old, &new].map(counters);
+            new["about"] = what;
+            let done = ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new };
+            Ok::<_, Problem>(done.record(unit, &operator, "webhook_id", id)?)
+        })
     };
     app.store.write("backoffice.webhook_action", number, unit).await
 }
@@ -352,13 +354,13 @@ fn counters(webhook: &Webhook) -> Value {
 
 /// Performs an action. Returns its name for the record, and its object.
 fn apply_action(
-    tx: &Tx<'_>,
-    sequence: &Sequence,
+    unit: &Unit<'_>,
     webhook: &Webhook,
     action: &WebhookAction,
     now: Timestamp,
 ) -> Result<(&'static str, Value), Problem> {
-    let paused = |paused| webhooks::update(tx, sequence, webhook, &Webhook { paused, ..webhook.clone() });
+    let tx = unit.tx;
+    let paused = |paused| webhooks::update(unit, webhook, &Webhook { paused, ..webhook.clone() });
     Ok(match action {
         WebhookAction::Pause => ("pause_webhook", paused(true).map(|()| Value::Null)?),
         WebhookAction::Resume => ("resume_webhook", paused(false).map(|()| Value::Null)?),
@@ -379,20 +381,21 @@ fn apply_action(
             let again = packages::resend(tx, webhook, &package, now)?;
             ("resend_package", json!({ "package": number, "as": again }))
         }
-        WebhookAction::Replay(from) => ("replay_events", replay(tx, sequence, webhook, *from)?),
+        WebhookAction::Replay(from) => ("replay_events", replay(unit, webhook, *from)?),
     })
 }
 
 /// Sends the events from a position on again. Events that are still to be sent anyway are refused.
-fn replay(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook, from: i64) -> Result<Value, Problem> {
+fn replay(unit: &Unit<'_>, webhook: &Webhook, from: i64) -> Result<Value, Problem> {
     if !webhook.enabled {
         return Err(Problem::State("the webhook is not enabled"));
     }
-    let next = webhooks::ranges(tx, webhook.id)?.first().map_or(sequence.events + 1, |span| span.next);
+    let ranges = webhooks::ranges(unit.tx, webhook.id)?;
+    let next = ranges.first().map_or(unit.last_event_number() + 1, |range| range.next);
     if from >= next {
         return Err(Problem::State("everything from there on is still to be sent"));
     }
-    webhooks::replay(tx, webhook, from)?;
+    webhooks::replay(unit.tx, webhook, from)?;
     Ok(json!({ "from": from }))
 }
 
@@ -435,27 +438,24 @@ pub async fn rotate(
     let number = tenant_number(&app, &operator, &name).await?;
     let (own, now) = (app.clone(), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
-        let mut sequence = Sequence::lock(tx, number, now)?;
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        if signing_keys::published(tx, number, sequence.now)?.len() >= MAX_PUBLISHED {
-            return Err(Problem::State(
-                "10 keys are published; each goes a day after another took its place",
-            ));
-        }
-        let old = signing_keys::current(tx, number)?.map(|key| key.id);
-        let new = signing_keys::rotate(tx, number, &tenant.key, sequence.now, &*own.ids)?;
-        let (old, changed) = (json!({ "key": old }), json!({ "key": new }));
-        let done = ActionRecord {
-            action: "rotate_signing_key",
-            subject: None,
-            reason: Some(reason.clone()),
-            old,
-            new: changed,
-        };
-        let of = ("key_id", new, tenant.key.own());
-        let answer = done.record(tx, &mut sequence, &operator, of, &*own.ids)?;
-        sequence.save(tx);
-        Ok::<_, Problem>(answer)
+        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &name);
+        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
+            if signing_keys::published(tx, number, unit.now())?.len() >= MAX_PUBLISHED {
+                return Err(Problem::State(
+                    "10 keys are published; each goes a day after another took its place",
+                ));
+            }
+            let old = signing_keys::current(tx, number)?.map(|key| key.id);
+            let new = signing_keys::rotate(unit)?;
+            let done = ActionRecord {
+                action: "rotate_signing_key",
+                subject: None,
+                reason: Some(reason.clone()),
+                old: json!({ "key": old }),
+                new: json!({ "key": new }),
+            };
+            Ok(done.record(unit, &operator, "key_id", new)?)
+        })
     };
     app.store.write("backoffice.rotate", number, unit).await
 }

@@ -360,13 +360,10 @@ impl NewAccount {
         })
     }
 
-    /// Returns the account as it will be stored. Its number follows the last one in its group, so `others` must be all
-    /// accounts of its user, closed ones among them.
-    pub fn with_next_number(&self, others: &[Account]) -> SingleAccountDetails {
+    /// Returns the account as it will be stored, with its serial number in its group.
+    pub fn with_number(&self, account_number: i64) -> SingleAccountDetails {
         let Self { account_group_id, kind, name, .. } = self.clone();
-        let numbers = others.iter().filter(|other| other.content.account_group_id == account_group_id);
-        let last = numbers.map(|other| other.content.account_number).max();
-        SingleAccountDetails { account_group_id, kind, account_number: last.unwrap_or(0) + 1, name }
+        SingleAccountDetails { account_group_id, kind, account_number, name }
     }
 }
 

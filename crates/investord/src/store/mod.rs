@@ -14,6 +14,7 @@ pub mod readiness;
 mod schema;
 pub mod tenants;
 pub mod tools;
+pub mod unit;
 pub mod users;
 
 pub use self::engine::postgres::connection_settings::PostgresSettings;

@@ -6,10 +6,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value;
-use uuid::Uuid;
 
-use super::encryption::UserKey;
 use super::engine::sql;
+use super::users::handle::UserHandle;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx};
 
@@ -272,7 +271,7 @@ pub trait UserRecord: Sized {
     const LIST: &'static UserListStatements;
 
     /// Decrypts a record.
-    fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError>;
+    fn open(row: &Row<'_>, user: &UserHandle) -> Result<Self, StoreError>;
 }
 
 /// The statements of a list of a user's records.
@@ -282,7 +281,7 @@ pub struct UserListStatements {
     pub count: Stmt,
 }
 
-/// Builds the statements of a list of a table with the columns `tenant`, `user_id`, `created_at` and `id`.
+/// Builds the statements of a list of a table with the columns `tenant`, `user_number`, `created_at` and `id`.
 macro_rules! user_list {
     ($table:literal, $columns:literal) => {
         $crate::store::paging::UserListStatements {
@@ -293,7 +292,7 @@ macro_rules! user_list {
                     $columns,
                     " FROM ",
                     $table,
-                    " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id"
+                    " WHERE tenant = $1 AND user_number = $2 ORDER BY created_at, id"
                 ),
             },
             part: $crate::store::engine::sql::Stmt {
@@ -303,12 +302,12 @@ macro_rules! user_list {
                     $columns,
                     " FROM ",
                     $table,
-                    " WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4"
+                    " WHERE tenant = $1 AND user_number = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4"
                 ),
             },
             count: $crate::store::engine::sql::Stmt {
                 name: concat!($table, ".count"),
-                text: concat!("SELECT count(*) FROM ", $table, " WHERE tenant = $1 AND user_id = $2"),
+                text: concat!("SELECT count(*) FROM ", $table, " WHERE tenant = $1 AND user_number = $2"),
             },
         }
     };
@@ -322,12 +321,11 @@ pub(super) use user_list;
 /// Fails if the database is unavailable or a record cannot be decrypted.
 pub fn each_of_user<T: UserRecord>(
     tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    key: &UserKey,
+    user: &UserHandle,
     mut see: impl FnMut(T),
 ) -> Result<(), StoreError> {
-    tx.each(&T::LIST.all, &[sql::Value::Int(tenant), sql::Value::Id(user)], |row| {
-        see(T::open(row, user, key)?);
+    tx.each(&T::LIST.all, &user.reference(), |row| {
+        see(T::open(row, user)?);
         Ok(())
     })
 }
@@ -339,13 +337,12 @@ pub fn each_of_user<T: UserRecord>(
 /// Fails if the database is unavailable or a record cannot be decrypted.
 pub fn list_of_user<T: UserRecord>(
     tx: &Tx<'_>,
-    of: (i64, Uuid),
-    key: &UserKey,
+    user: &UserHandle,
     page: Page,
     view: impl Fn(&T) -> Value,
 ) -> Result<ListPage, StoreError> {
-    let mut listed = ListPage::new(count_of_user::<T>(tx, of)?);
-    for record in slice_of_user(tx, of, key, (page.offset, page.limit))? {
+    let mut listed = ListPage::new(count_of_user::<T>(tx, user)?);
+    for record in slice_of_user(tx, user, page.offset, page.limit)? {
         listed.add(&view(&record));
     }
     Ok(listed)
@@ -358,28 +355,26 @@ pub fn list_of_user<T: UserRecord>(
 /// Fails if the database is unavailable or a record cannot be decrypted.
 pub fn last_of_user<T: UserRecord>(
     tx: &Tx<'_>,
-    of: (i64, Uuid),
-    key: &UserKey,
+    user: &UserHandle,
     most: i64,
 ) -> Result<(i64, Vec<T>), StoreError> {
-    let count = count_of_user::<T>(tx, of)?;
-    Ok((count, slice_of_user(tx, of, key, (0.max(count - most), most))?))
+    let count = count_of_user::<T>(tx, user)?;
+    Ok((count, slice_of_user(tx, user, 0.max(count - most), most)?))
 }
 
 fn slice_of_user<T: UserRecord>(
     tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    key: &UserKey,
-    (offset, limit): (i64, i64),
+    user: &UserHandle,
+    offset: i64,
+    limit: i64,
 ) -> Result<Vec<T>, StoreError> {
-    let of = [sql::Value::Int(tenant), sql::Value::Id(user)];
-    let part = [sql::Value::Int(limit), sql::Value::Int(offset)];
-    tx.all(&T::LIST.part, &[of, part].concat(), |row| T::open(row, user, key))
+    let [tenant, number] = user.reference();
+    let values = [tenant, number, sql::Value::Int(limit), sql::Value::Int(offset)];
+    tx.all(&T::LIST.part, &values, |row| T::open(row, user))
 }
 
-fn count_of_user<T: UserRecord>(tx: &Tx<'_>, (tenant, user): (i64, Uuid)) -> Result<i64, StoreError> {
-    let count = tx.one(&T::LIST.count, &[sql::Value::Int(tenant), sql::Value::Id(user)], |row| row.int(0))?;
-    Ok(count.unwrap_or_default())
+fn count_of_user<T: UserRecord>(tx: &Tx<'_>, user: &UserHandle) -> Result<i64, StoreError> {
+    Ok(tx.one(&T::LIST.count, &user.reference(), |row| row.int(0))?.unwrap_or_default())
 }
 
 #[cfg(test)]

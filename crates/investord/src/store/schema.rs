@@ -44,18 +44,6 @@ const fn short_lived(
     TableSchema { name, columns, key, is_short_lived: true }
 }
 
-/// Columns of account groups and of accounts, which are equal.
-const ACCOUNTS: &[(&str, ColumnKind)] = &[
-    ("tenant", Int),
-    ("number", Int),
-    ("id", Id),
-    ("user_id", Id),
-    ("created_at", Int),
-    ("updated_at", Int),
-    ("status", Text),
-    ("sealed", Bytes),
-];
-
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
 pub const TABLES: [TableSchema; 29] = [
@@ -93,7 +81,7 @@ pub const TABLES: [TableSchema; 29] = [
         3,
         &[
             ("tenant", Int),
-            ("user_id", Id),
+            ("user_number", Int),
             ("id", Id),
             ("created_at", Int),
             ("updated_at", Int),
@@ -105,7 +93,7 @@ pub const TABLES: [TableSchema; 29] = [
         3,
         &[
             ("tenant", Int),
-            ("user_id", Id),
+            ("user_number", Int),
             ("id", Id),
             ("created_at", Int),
             ("updated_at", Int),
@@ -113,13 +101,13 @@ pub const TABLES: [TableSchema; 29] = [
             ("sealed", Bytes),
         ],
     ),
-    lasting("check_results", 2, &[("tenant", Int), ("user_id", Id), ("sealed", Bytes)]),
+    lasting("check_results", 2, &[("tenant", Int), ("user_number", Int), ("sealed", Bytes)]),
     lasting(
         "checks",
         3,
         &[
             ("tenant", Int),
-            ("user_id", Id),
+            ("user_number", Int),
             ("id", Id),
             ("created_at", Int),
             ("updated_at", Int),
@@ -130,22 +118,50 @@ pub const TABLES: [TableSchema; 29] = [
     lasting(
         "tax_residencies",
         2,
-        &[("tenant", Int), ("user_id", Id), ("created_at", Int), ("updated_at", Int), ("sealed", Bytes)],
+        &[("tenant", Int), ("user_number", Int), ("created_at", Int), ("updated_at", Int), ("sealed", Bytes)],
     ),
-    lasting("account_groups", 2, ACCOUNTS),
-    lasting("accounts", 2, ACCOUNTS),
+    lasting(
+        "account_groups",
+        2,
+        &[
+            ("tenant", Int),
+            ("number", Int),
+            ("id", Id),
+            ("user_number", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("status", Text),
+            ("sealed", Bytes),
+        ],
+    ),
+    lasting(
+        "accounts",
+        2,
+        &[
+            ("tenant", Int),
+            ("number", Int),
+            ("id", Id),
+            ("user_number", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("status", Text),
+            ("sealed", Bytes),
+            ("account_group", Id),
+            ("number_in_group", Int),
+        ],
+    ),
     short_lived(
         "simulated_outcomes",
         3,
-        &[("tenant", Int), ("user_id", Id), ("kind", Text), ("sealed", Bytes)],
+        &[("tenant", Int), ("user_number", Int), ("kind", Text), ("sealed", Bytes)],
     ),
-    short_lived("search_index", 3, &[("tenant", Int), ("mac", Bytes), ("user_id", Id)]),
+    short_lived("search_index", 3, &[("tenant", Int), ("mac", Bytes), ("user_number", Int)]),
     short_lived(
         "jobs",
         3,
         &[
             ("tenant", Int),
-            ("user_id", Id),
+            ("user_number", Int),
             ("number", Int),
             ("kind", Text),
             ("subject", Id),
@@ -163,6 +179,8 @@ pub const TABLES: [TableSchema; 29] = [
             ("created_at", Int),
             ("type", Text),
             ("subject", Id),
+            ("user_number", Int),
+            ("same_as", Int),
             ("sealed", Bytes),
             ("chain_hash", Bytes),
         ],
@@ -176,13 +194,14 @@ pub const TABLES: [TableSchema; 29] = [
             ("idempotency_key", Id),
             ("fingerprint", Bytes),
             ("status", Int),
-            ("subject", Id),
+            ("user_number", Int),
+            ("event", Int),
             ("sealed", Bytes),
             ("created_at", Int),
         ],
     ),
     short_lived("backfills", 2, &[("tenant", Int), ("name", Text), ("done", Int), ("last", Int)]),
-    short_lived("nonces", 1, &[("hash", Bytes), ("until", Int)]),
+    short_lived("nonces", 2, &[("until", Int), ("hash", Bytes)]),
     short_lived(
         "signing_keys",
         1,

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::clock::Ids;
-use crate::domain::tenants::TenantSettings;
 use crate::domain::users::User;
 use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
-use crate::store::encryption::{TenantKey, UserKey};
 use crate::store::jobs::backfills;
 use crate::store::tenants;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 use crate::store::users::{identifiers, search_index};
 use crate::store::{StoreError, Tx, users};
 
@@ -22,13 +20,7 @@ const USERS_PER_UNIT: i64 = 100;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(1);
 
 /// A function that updates one existing user.
-type Backfill = fn(
-    &Tx<'_>,
-    &Sequence,
-    (&User, &UserKey),
-    (&TenantSettings, &TenantKey),
-    &dyn Ids,
-) -> Result<(), StoreError>;
+type Backfill = fn(&Unit<'_>, &UserHandle, &User) -> Result<(), StoreError>;
 
 /// The backfills that a migration can request, by name, in the order of their execution. The CONCATs come first,
 /// because the search terms are computed from the identifiers.
@@ -68,51 +60,44 @@ pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
     };
     let (ids, master_key, now) = (Arc::clone(&app.ids), Arc::clone(&app.master_key), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
-        let sequence = Sequence::lock(tx, tenant, now)?;
-        // The progress is read under the lock: another process may have done this unit meanwhile.
-        let Some((done, last)) = backfills::progress(tx, tenant, name)? else { return Ok(()) };
-        let (row, key) = tenants::open(tx, tenant, &master_key)?;
-        let to = last.min(done + USERS_PER_UNIT);
-        let mut users = Vec::new();
-        // An unreadable user must not stop the backfill of the others. Every read of that user reports the damage, too.
-        users::each_numbered(tx, tenant, (done + 1, to), &key, |read| match read {
-            Ok(user) => users.push(user),
-            Err(error) => tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to"),
-        })?;
-        for (user, user_key) in &users {
-            backfill(tx, &sequence, (user, user_key), (&row.settings, &key), &*ids)?;
-        }
-        backfills::advance(tx, tenant, name, (to, last))?;
-        sequence.save(tx);
-        Ok::<_, StoreError>(())
+        Unit::run(
+            tx,
+            tenant,
+            now,
+            &*ids,
+            |tx| tenants::open(tx, tenant, &master_key),
+            |unit| {
+                // The progress is read under the lock: another process may have done this unit meanwhile.
+                let Some((done, last)) = backfills::progress(tx, tenant, name)? else { return Ok(()) };
+                let to = last.min(done + USERS_PER_UNIT);
+                let mut found = Vec::new();
+                // An unreadable user must not stop the backfill of the others. Every read of that user reports the damage, too.
+                users::each_numbered(tx, unit.tenant, done + 1..=to, |read| match read {
+                    Ok(user) => found.push(user),
+                    Err(error) => {
+                        tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to")
+                    }
+                })?;
+                found.iter().try_for_each(|(user, handle)| backfill(unit, handle, user))?;
+                backfills::advance(tx, tenant, name, to, last)
+            },
+        )
     };
-    app.store.write("backfills.run_batch", tenant, unit).await?;
+    app.store.write::<_, StoreError>("backfills.run_batch", tenant, unit).await?;
     Ok(true)
 }
 
 /// Computes the CONCATs and the reported forms of a user again, after a migration that changes a rule.
-fn refresh_concats(
-    tx: &Tx<'_>,
-    sequence: &Sequence,
-    (user, key): (&User, &UserKey),
-    (settings, _): (&TenantSettings, &TenantKey),
-    ids: &dyn Ids,
-) -> Result<(), StoreError> {
-    let own = identifiers::of_user(tx, sequence.tenant, user.id, key)?;
-    let remade = domain_identifiers::refresh_concats(&own, user, settings, (ids.uuid(), sequence.now));
-    remade.iter().try_for_each(|change| identifiers::apply(tx, sequence.tenant, change, key, ids))
+fn refresh_concats(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<(), StoreError> {
+    let own = identifiers::of_user(unit.tx, handle)?;
+    let new = (unit.ids.uuid(), unit.now());
+    let changes = domain_identifiers::refresh_concats(&own, user, &unit.tenant.settings, new);
+    changes.iter().try_for_each(|change| identifiers::apply(unit, handle, change))
 }
 
 /// Adds the missing entries of a user to the search index, after a migration that has emptied it because values are
 /// compared in another way.
-fn rebuild_search_index(
-    tx: &Tx<'_>,
-    sequence: &Sequence,
-    (user, key): (&User, &UserKey),
-    (_, tenant_key): (&TenantSettings, &TenantKey),
-    _: &dyn Ids,
-) -> Result<(), StoreError> {
-    let own = identifiers::of_user(tx, sequence.tenant, user.id, key)?;
-    let terms = search::of_user(&user.person, &own);
-    search_index::add_missing(tx, (sequence.tenant, user.id), terms, tenant_key)
+fn rebuild_search_index(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<(), StoreError> {
+    let own = identifiers::of_user(unit.tx, handle)?;
+    search_index::add_missing(unit, handle, search::of_user(&user.person, &own))
 }

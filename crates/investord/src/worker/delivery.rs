@@ -344,7 +344,7 @@ impl Delivery<'_> {
     async fn read_batch(&self, after: Option<i64>) -> Result<Option<SignedBatch>, StoreError> {
         let (app, tenant, id, now) = (self.app.clone(), self.tenant, self.id, self.app.clock.now());
         let look = move |tx: &Tx<'_>| {
-            let (_, key) = tenants::open(tx, tenant, &app.master_key)?;
+            let key = tenants::open(tx, tenant, &app.master_key)?.key;
             let Some(batch) = deliveries::next_batch(tx, (tenant, id), after, &key, now)? else {
                 return Ok(None);
             };
@@ -448,7 +448,7 @@ impl Delivery<'_> {
             (self.app.clone(), Arc::clone(batch), self.lease, self.app.clock.now());
         let (tenant, attempts) = (self.tenant, Arc::clone(attempts));
         let unit = move |tx: &Tx<'_>| {
-            let (_, key) = tenants::open(tx, tenant, &app.master_key)?;
+            let key = tenants::open(tx, tenant, &app.master_key)?.key;
             let next = next.as_deref().map(|next| &next.batch);
             let webhook = &batch.batch.webhook;
             deliveries::record_results(tx, (webhook, lease), &attempts, next, (&key, &*app.ids), now)

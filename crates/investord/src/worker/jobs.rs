@@ -8,25 +8,22 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::clock::Ids;
 use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use crate::domain::delivery::event::EventType;
-use crate::domain::tenants::TenantSettings;
+use crate::domain::users::UserView;
 use crate::domain::users::check;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChangeState;
 use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::review::Verdict;
 use crate::domain::users::search;
-use crate::domain::users::{User, UserView};
 use crate::store::accounts::StoredAccountResource;
-use crate::store::encryption::{TenantKey, UserKey};
-use crate::store::jobs::{
-    self, ACCOUNT_CLOSING, ACCOUNT_GROUP_CLOSING, ACTIVATION, CHECK, DATA_CHANGE, Job, OFFBOARDING,
-};
+use crate::store::jobs::{self, Job, JobKind};
 use crate::store::log::events;
 use crate::store::tenants;
 use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 use crate::store::users::{activation, checks, data_changes, identifiers, search_index, simulated_outcomes};
 use crate::store::{StoreError, Tx, accounts, users};
 
@@ -68,7 +65,7 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
         for (job, outcome) in due.into_iter().zip(done) {
             match outcome {
                 Err(error @ StoreError::Corrupt(_)) => {
-                    tracing::error!(%error, tenant = job.tenant, kind = job.kind, "a job fails; it runs again later");
+                    tracing::error!(%error, tenant = job.tenant, kind = job.kind.as_str(), "a job fails; it runs again later");
                     postpone(app, job).await?;
                 }
                 outcome => outcome?,
@@ -95,31 +92,35 @@ async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
     let (ids, master_key, now) = (Arc::clone(&app.ids), Arc::clone(&app.master_key), app.clock.now());
     let tenant = job.tenant;
     let unit = move |tx: &Tx<'_>| {
-        let mut sequence = Sequence::lock(tx, tenant, now)?;
-        // Another process may have run the job meanwhile.
-        if !jobs::is_still_due(tx, &job)? {
-            return Ok(());
-        }
-        let (row, key) = tenants::open(tx, tenant, &master_key)?;
-        let done = match job.kind.as_str() {
-            DATA_CHANGE => data_change(tx, &mut sequence, &job, &row.settings, &key, &*ids)?,
-            CHECK => check(tx, &mut sequence, &job, &row.settings, &key, &*ids)?,
-            ACCOUNT_CLOSING => account_closing(tx, &mut sequence, &job, &key, &*ids)?,
-            ACCOUNT_GROUP_CLOSING => account_group_closing(tx, &mut sequence, &job, &key, &*ids)?,
-            OFFBOARDING => offboarding(tx, &mut sequence, &job, &row.settings, &key, &*ids)?,
-            ACTIVATION => activation(tx, &mut sequence, &job, &row.settings, &key, &*ids)?,
-            other => return Err(StoreError::Corrupt(format!("a job of the kind '{other}'"))),
-        };
-        match done {
-            // `now` is the time of the worker's clock, by which it reads due jobs: the instants of the tenant's
-            // sequence may be ahead of it.
-            JobOutcome::Done => jobs::finish(tx, &job, now)?,
-            JobOutcome::Waits => jobs::park(tx, &job)?,
-        }
-        sequence.save(tx);
-        Ok::<_, StoreError>(())
+        Unit::run(
+            tx,
+            tenant,
+            now,
+            &*ids,
+            |tx| tenants::open(tx, tenant, &master_key),
+            |unit| {
+                // Another process may have run the job meanwhile.
+                if !jobs::is_still_due(tx, &job)? {
+                    return Ok(());
+                }
+                let done = match job.kind {
+                    JobKind::DataChange => data_change(unit, &job)?,
+                    JobKind::Check => check(unit, &job)?,
+                    JobKind::AccountClosing => account_closing(unit, &job)?,
+                    JobKind::AccountGroupClosing => account_group_closing(unit, &job)?,
+                    JobKind::Offboarding => offboarding(unit, &job)?,
+                    JobKind::Activation => activation(unit, &job)?,
+                };
+                match done {
+                    // `now` is the time of the worker's clock, by which it reads due jobs: the instant of the unit may be
+                    // ahead of it.
+                    JobOutcome::Done => jobs::finish(tx, &job, now),
+                    JobOutcome::Waits => jobs::park(tx, &job),
+                }
+            },
+        )
     };
-    app.store.write("jobs.run", tenant, unit).await
+    app.store.write::<_, StoreError>("jobs.run", tenant, unit).await
 }
 
 /// The state of a job after its run.
@@ -131,107 +132,71 @@ enum JobOutcome {
 }
 
 /// Completes the closing of an account. The register has no positions that could prevent it.
-fn account_closing(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    job: &Job,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<JobOutcome, StoreError> {
-    let account = accounts::by_id::<SingleAccountDetails>(tx, sequence.tenant, job.subject, key)?;
-    finish_closing(tx, sequence, account.ok_or_else(|| missing("account", job.subject))?, key, ids)
+fn account_closing(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError> {
+    let account = accounts::by_id::<SingleAccountDetails>(unit.tx, unit.tenant, job.subject)?;
+    finish_closing(unit, job, account.ok_or_else(|| missing("account", job.subject))?)
 }
 
 /// Completes the closing of an account group; the job waits while an account of the group is open.
-fn account_group_closing(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    job: &Job,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<JobOutcome, StoreError> {
-    let user_key = users::key(tx, sequence.tenant, &job.user, key)?;
-    let open = accounts::open_of::<SingleAccountDetails>(tx, sequence.tenant, job.user, &user_key)?;
-    if open.iter().any(|account| account.content.account_group_id == job.subject) {
+fn account_group_closing(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError> {
+    if accounts::has_open_account(unit.tx, job.tenant, job.subject)? {
         return Ok(JobOutcome::Waits);
     }
-    let group = accounts::by_id::<GroupDetails>(tx, sequence.tenant, job.subject, key)?;
-    finish_closing(tx, sequence, group.ok_or_else(|| missing("account group", job.subject))?, key, ids)
+    let group = accounts::by_id::<GroupDetails>(unit.tx, unit.tenant, job.subject)?;
+    finish_closing(unit, job, group.ok_or_else(|| missing("account group", job.subject))?)
 }
 
 /// Closes an account resource and publishes its event. A resource that is closed already stays as it is.
 fn finish_closing<T: StoredAccountResource>(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
+    unit: &mut Unit<'_>,
+    job: &Job,
     mut resource: AccountResource<T>,
-    key: &TenantKey,
-    ids: &dyn Ids,
 ) -> Result<JobOutcome, StoreError> {
-    if let Some(event) = resource.finish_closing(sequence.now) {
-        let user_key = users::key(tx, sequence.tenant, &resource.user_id, key)?;
-        accounts::update(tx, sequence, &resource, event, &user_key, ids)?;
+    if let Some(event) = resource.finish_closing(unit.now()) {
+        let user = users::find_numbered(unit.tx, unit.tenant, job.user_number)?;
+        accounts::update(unit, &user, &resource, event)?;
     }
     Ok(JobOutcome::Done)
 }
 
 /// Activates a user at the end of a simulated delay, if all requirements are met at that time.
-fn activation(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    job: &Job,
-    settings: &TenantSettings,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<JobOutcome, StoreError> {
-    let (mut user, user_key) = user(tx, job, key)?;
+fn activation(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError> {
+    let (mut user, handle) = users::load_numbered(unit.tx, unit.tenant, job.user_number)?;
     if user.reactivate().is_ok() {
-        users::set_suspended(tx, sequence.tenant, &user)?;
-        activation::activate_if_complete(tx, sequence, &mut user, None, settings, &user_key, ids)?;
+        users::set_suspended(unit.tx, &handle, &user)?;
+        activation::activate_if_complete(unit, &handle, &mut user, None)?;
     }
     Ok(JobOutcome::Done)
 }
 
 /// Takes the simulated outcome that a tester has ordered for this job; none for tenants that do not simulate.
 fn simulated_verdict(
-    tx: &Tx<'_>,
-    job: &Job,
-    settings: &TenantSettings,
-    key: &UserKey,
+    unit: &Unit<'_>,
+    user: &UserHandle,
+    kind: JobKind,
 ) -> Result<Option<Verdict>, StoreError> {
-    if !settings.simulates() {
+    if !unit.tenant.settings.simulates() {
         return Ok(None);
     }
-    let wanted = simulated_outcomes::take(tx, (job.tenant, job.user), &job.kind, key)?;
+    let wanted = simulated_outcomes::take(unit, user, kind)?;
     Ok(wanted.map(|wanted| Verdict { refusal: wanted.refusal, by: "simulation".to_owned() }))
 }
 
 /// Completes the offboarding of a user without open account groups, accounts and data changes (decision U9).
-fn offboarding(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    job: &Job,
-    settings: &TenantSettings,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<JobOutcome, StoreError> {
-    let (mut user, user_key) = user(tx, job, key)?;
+fn offboarding(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError> {
+    let (mut user, handle) = users::load_numbered(unit.tx, unit.tenant, job.user_number)?;
     // For an offboarding a simulated outcome is a hold, like that of an operator.
-    if simulated_verdict(tx, job, settings, &user_key)?.is_some() {
-        jobs::hold_of_kind(tx, job.tenant, job.user, OFFBOARDING)?;
+    if simulated_verdict(unit, &handle, job.kind)?.is_some() {
+        jobs::hold_of_kind(unit.tx, &handle, JobKind::Offboarding)?;
         return Ok(JobOutcome::Waits);
     }
-    if !activation::open_matters(tx, sequence.tenant, user.id, &user_key)?.is_empty() {
+    if !activation::open_matters(unit.tx, &handle)?.is_empty() {
         return Ok(JobOutcome::Waits);
     }
-    if let Some(event) = user.finish_offboarding(sequence.now) {
-        users::set_status(tx, sequence, &user, &user_key, event, ids)?;
+    if let Some(event) = user.finish_offboarding(unit.now()) {
+        users::set_status(unit, &handle, &user, event)?;
     }
     Ok(JobOutcome::Done)
-}
-
-/// Loads the user of a job.
-fn user(tx: &Tx<'_>, job: &Job, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
-    users::load(tx, job.tenant, job.user, key)?.ok_or_else(|| missing("user", job.user))
 }
 
 /// Returns the error of a job whose subject does not exist. That is damage, because nothing is deleted (decision U10).
@@ -241,71 +206,55 @@ fn missing(what: &str, id: Uuid) -> StoreError {
 
 /// Applies a data change or records its failure, and publishes the event. The CONCATs and the activation follow from
 /// the changed data.
-fn data_change(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    job: &Job,
-    settings: &TenantSettings,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<JobOutcome, StoreError> {
-    let tenant = sequence.tenant;
-    let (mut user, user_key) = user(tx, job, key)?;
-    let change = data_changes::by_id(tx, tenant, user.id, job.subject, &user_key)?;
+fn data_change(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError> {
+    let (mut user, handle) = users::load_numbered(unit.tx, unit.tenant, job.user_number)?;
+    let (now, settings) = (unit.now(), &unit.tenant.settings);
+    let change = data_changes::by_id(unit.tx, &handle, job.subject)?;
     let mut change = change.ok_or_else(|| missing("data change", job.subject))?;
     if change.content.review.decided.is_none() {
-        change.content.review.decided = simulated_verdict(tx, job, settings, &user_key)?;
+        change.content.review.decided = simulated_verdict(unit, &handle, job.kind)?;
     }
-    let mut own = identifiers::of_user(tx, tenant, user.id, &user_key)?;
+    let mut own = identifiers::of_user(unit.tx, &handle)?;
     let before = search::of_user(&user.person, &own);
-    change.apply(&mut user, settings, sequence.now);
-    data_changes::update(tx, tenant, &change, &user_key, ids)?;
-    let subject = (user.id, &user_key);
+    change.apply(&mut user, settings, now);
+    data_changes::update(unit, &handle, &change)?;
     if change.state == DataChangeState::Failed {
         let object = change.failure().to_string();
-        events::publish(tx, sequence, EventType::UserDataChangeFailed, subject, &object, ids)?;
+        events::publish(unit, &handle, EventType::UserDataChangeFailed, &object)?;
         return Ok(JobOutcome::Done);
     }
-    for change in domain_identifiers::refresh_concats(&own, &user, settings, (ids.uuid(), sequence.now)) {
-        identifiers::apply(tx, tenant, &change, &user_key, ids)?;
+    for change in domain_identifiers::refresh_concats(&own, &user, settings, (unit.ids.uuid(), now)) {
+        identifiers::apply(unit, &handle, &change)?;
         change.apply_to(&mut own);
     }
-    search_index::replace(tx, (tenant, user.id), (&before, &search::of_user(&user.person, &own)), key)?;
-    users::update(tx, tenant, &user, &user_key, ids)?;
+    search_index::replace(unit, &handle, &before, &search::of_user(&user.person, &own))?;
+    users::update(unit, &handle, &user)?;
     // The event of the change comes first, with the user as the change has left it; the activation follows.
-    let view = UserView::from(&user).to_string();
-    events::publish(tx, sequence, EventType::UserDataChanged, subject, &view, ids)?;
-    activation::activate_if_complete(tx, sequence, &mut user, Some(&own), settings, &user_key, ids)?;
+    events::publish(unit, &handle, EventType::UserDataChanged, &UserView::from(&user).to_string())?;
+    activation::activate_if_complete(unit, &handle, &mut user, Some(&own))?;
     Ok(JobOutcome::Done)
 }
 
 /// Decides a check without a review by an operator. After a passed identity check (KYC) the register adds a compliance
 /// check of its own, unless there is one.
-fn check(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    job: &Job,
-    settings: &TenantSettings,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<JobOutcome, StoreError> {
-    let (mut user, user_key) = user(tx, job, key)?;
-    let all = checks::list_deciding(tx, sequence.tenant, user.id, &user_key)?;
-    let found = checks::by_id(tx, sequence.tenant, user.id, job.subject, &user_key)?;
-    let mut check = found.ok_or_else(|| missing("check", job.subject))?;
+fn check(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError> {
+    let (mut user, handle) = users::load_numbered(unit.tx, unit.tenant, job.user_number)?;
+    let (now, settings) = (unit.now(), &unit.tenant.settings);
+    let all = checks::list_deciding(unit.tx, &handle)?;
+    let check = checks::by_id(unit.tx, &handle, job.subject)?;
+    let mut check = check.ok_or_else(|| missing("check", job.subject))?;
     if check.content.review.decided.is_none() {
-        check.content.review.decided = simulated_verdict(tx, job, settings, &user_key)?;
+        check.content.review.decided = simulated_verdict(unit, &handle, job.kind)?;
     }
-    if let Some(event) = check.decide(check.verdict(settings, sequence.now), sequence.now) {
-        checks::update(tx, sequence, &check, event, &user_key, ids)?;
+    if let Some(event) = check.decide(check.verdict(settings, now), now) {
+        checks::update(unit, &handle, &check, event)?;
     }
     if check.needs_compliance_check(&all) && !user.is_leaving() {
-        let compliance =
-            Check::new(ids.uuid(), user.id, sequence.now, check::CheckContent::compliance(sequence.now));
-        checks::insert_and_publish(tx, sequence, &compliance, &user_key, ids)?;
+        let compliance = Check::new(unit.ids.uuid(), user.id, now, check::CheckContent::compliance(now));
+        checks::insert_and_publish(unit, &handle, &compliance)?;
         let due = job.due.filter(|_| !compliance.content.is_for_review(settings));
-        jobs::enqueue(tx, (sequence.tenant, user.id), CHECK, compliance.id, due)?;
+        jobs::enqueue(unit.tx, &handle, JobKind::Check, compliance.id, due)?;
     }
-    activation::activate_if_complete(tx, sequence, &mut user, None, settings, &user_key, ids)?;
+    activation::activate_if_complete(unit, &handle, &mut user, None)?;
     Ok(JobOutcome::Done)
 }

@@ -13,7 +13,7 @@ use investord::domain::users::person::Person;
 use investord::store::encryption::MasterKey;
 use investord::store::engine::postgres::connection_settings::Tuning;
 use investord::store::tenants;
-use investord::store::tenants::sequence::Sequence;
+use investord::store::unit::Unit;
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
 
@@ -216,20 +216,26 @@ fn filled(place: Place, count: usize) -> Place {
     let fill = async {
         let store = Store::open(&database).unwrap();
         let tenant = store.read("tenants.all", tenants::all).await.unwrap().remove(0).number;
-        let row = store.read("tenant", move |tx| tenants::by_number(tx, tenant)).await.unwrap().unwrap();
-        let key = Arc::new(master_key.open_tenant_key(tenant, &row.sealed_key).unwrap());
+        let open = move |tx: &Tx<'_>| tenants::open(tx, tenant, &master_key);
+        let own = Arc::new(store.read("tenant", open).await.unwrap());
         for _ in 0..count / TOGETHER {
-            let (key, settings, sample) = (Arc::clone(&key), settings.clone(), sample.clone());
+            let (own, settings, sample) = (Arc::clone(&own), settings.clone(), sample.clone());
             let unit = move |tx: &Tx<'_>| {
-                for _ in 0..TOGETHER {
-                    let mut head = Sequence::lock(tx, tenant, now)?;
-                    let registration = User::register(sample.clone(), &settings, SystemIds.uuid(), head.now);
-                    users::register(tx, &mut head, registration, &key, &SystemIds)?;
-                    head.save(tx);
-                }
-                Ok::<_, StoreError>(())
+                (0..TOGETHER).try_for_each(|_| {
+                    Unit::run(
+                        tx,
+                        tenant,
+                        now,
+                        &SystemIds,
+                        |_| Ok(&*own),
+                        |unit| {
+                            let (person, id) = (sample.clone(), SystemIds.uuid());
+                            users::register(unit, User::register(person, &settings, id, unit.now())).map(drop)
+                        },
+                    )
+                })
             };
-            store.write("fill", tenant, unit).await.unwrap();
+            store.write::<_, StoreError>("fill", tenant, unit).await.unwrap();
         }
         store.checkpoint().await;
     };

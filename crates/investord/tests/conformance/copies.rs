@@ -15,15 +15,16 @@ use investord::store::delivery::deliveries::LeaseOutcome;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks::Webhook;
 use investord::store::delivery::{deliveries, event_endpoints, signing_keys, webhooks};
+use investord::store::jobs::JobKind;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce};
 use investord::store::tenants::operators;
 use investord::store::tenants::operators::{Operator, Role};
-use investord::store::tenants::sequence::Sequence;
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
 use investord::store::tenants::{self, ClientRow, TokenRow};
 use investord::store::tools::copy;
+use investord::store::unit::Unit;
 use investord::store::users::simulated_outcomes;
 use investord::store::users::simulated_outcomes::SimulatedOutcome;
 use investord::store::users::{checks, data_changes, search_index, tax_residencies};
@@ -67,30 +68,27 @@ async fn fill(store: &Store) -> Vec<Desk> {
 
 /// Webhooks, and what was sent to them.
 fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
-    for second in 0..2 {
-        let later = now() + SignedDuration::from_secs(second);
-        signing_keys::rotate(tx, desk.tenant, &desk.key, later, &*desk.ids)?;
+    for _ in 0..2 {
+        desk.run(tx, |unit| signing_keys::rotate(unit))?;
     }
     let acceptor = desk.ids.uuid();
     event_endpoints::insert(tx, desk.tenant, acceptor, None, now())?;
     event_endpoints::insert(tx, desk.tenant, desk.ids.uuid(), Some("http://localhost/"), now())?;
     let new = br#"{"title":"One","url":"https://example.com/","config":{"max_package_size":100}}"#;
     let content = NewWebhook::parse(new, &TenantSettings::default(), now()).unwrap().content;
-    let head = Sequence::lock(tx, desk.tenant, now())?;
-    webhooks::insert(
-        tx,
-        &head,
-        &Webhook::new(desk.ids.uuid(), &head, content.clone(), true, Some(acceptor)),
-    )?;
-    let webhook = Webhook::new(desk.ids.uuid(), &head, content, true, None);
-    webhooks::insert(tx, &head, &webhook)?;
-    webhooks::replay(tx, &webhook, 1)?;
-    let quiet = Webhook { enabled: false, ..webhook.clone() };
-    webhooks::update(tx, &head, &webhook, &quiet)?;
-    webhooks::update(tx, &head, &quiet, &webhook)?;
+    let webhook = desk.run(tx, |unit| {
+        webhooks::insert(unit, &Webhook::new(unit, content.clone(), true, Some(acceptor)))?;
+        let webhook = Webhook::new(unit, content, true, None);
+        webhooks::insert(unit, &webhook)?;
+        webhooks::replay(tx, &webhook, 1)?;
+        let quiet = Webhook { enabled: false, ..webhook.clone() };
+        webhooks::update(unit, &webhook, &quiet)?;
+        webhooks::update(unit, &quiet, &webhook)?;
+        Ok(webhook)
+    })?;
     let (of, lease, later) =
         ((desk.tenant, webhook.id), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
-    let portion = deliveries::next_batch(tx, of, None, &desk.key, later)?.unwrap();
+    let portion = deliveries::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, lease, now())?);
     let attempt = |package, delivered| Attempt {
         package,
@@ -108,38 +106,19 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         (&portion.webhook, lease),
         &attempts,
         None,
-        (&desk.key, &*desk.ids),
+        (&desk.own.key, &*desk.ids),
         now(),
     )?;
     assert_eq!(settled, LeaseOutcome::Released);
     let (next, far) = (desk.ids.uuid(), now() + SignedDuration::from_hours(1));
-    let portion = deliveries::next_batch(tx, of, None, &desk.key, later)?.unwrap();
+    let portion = deliveries::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, next, far)?);
     Ok(())
 }
 
 /// What was asked to be changed of a user, and when it is due.
 fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
-    let (_, user, _) = desk.register(tx)?;
-    let key = users::key(tx, desk.tenant, &user, &desk.key)?;
-    let asked = RequestedChange::parse(br#"{"email":"a@example.com"}"#, &TenantSettings::default(), now());
-    for due in [Some(now()), None] {
-        let change = DataChange::new(desk.ids.uuid(), user, now(), asked.clone().unwrap());
-        data_changes::insert(tx, desk.tenant, &change, &key, &*desk.ids)?;
-        jobs::enqueue(tx, (desk.tenant, user), jobs::DATA_CHANGE, change.id, due)?;
-    }
-    let all = serde_json::json!([{ "country": "DE", "tax_identifier_number": "65929970489" }]);
-    tax_residencies::set(tx, (desk.tenant, user), all, now(), &key, &*desk.ids)?;
-    simulated_outcomes::save(
-        tx,
-        (desk.tenant, user),
-        jobs::CHECK,
-        &SimulatedOutcome::default(),
-        &key,
-        &*desk.ids,
-    )?;
-    let term = SearchTerms::from([(SearchField::SecuritiesAccountNumber, "123456789".to_owned())]);
-    search_index::add(tx, (desk.tenant, user), &term, &desk.key)?;
+    desk.run(tx, |unit| records(unit, desk))?;
     for (name, tenant) in [("anna", None), ("berta", Some(desk.tenant))] {
         let (id, password) = (desk.ids.uuid(), tenant.map(|_| "$argon2id$".to_owned()));
         let (created_at, name) = (now(), name.to_owned());
@@ -159,23 +138,37 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         }
         operators::insert_session(tx, &[u8::from(tenant.is_some()); 32], id, now(), tenant.map(|_| now()))?;
     }
-    let found = users::load(tx, desk.tenant, user, &desk.key)?.unwrap().0;
-    let (kind, number) = ("PERSONAL".to_owned(), "123456789".to_owned());
-    let mut head = Sequence::lock(tx, desk.tenant, now())?;
-    let mut check = Check::new(desk.ids.uuid(), user, head.now, check::CheckContent::compliance(now()));
-    checks::insert_and_publish(tx, &mut head, &check, &key, &*desk.ids)?;
+    Ok(())
+}
+
+/// What belongs to a user.
+fn records(unit: &mut Unit<'_>, desk: &Desk) -> Result<(), StoreError> {
+    let (user, _) = desk.register_in(unit)?;
+    let asked = RequestedChange::parse(br#"{"email":"a@example.com"}"#, &TenantSettings::default(), now());
+    for due in [Some(now()), None] {
+        let change = DataChange::new(desk.ids.uuid(), user.id, now(), asked.clone().unwrap());
+        data_changes::insert(unit, &user, &change)?;
+        jobs::enqueue(unit.tx, &user, JobKind::DataChange, change.id, due)?;
+    }
+    let all = serde_json::json!([{ "country": "DE", "tax_identifier_number": "65929970489" }]);
+    tax_residencies::set(unit, &user, all)?;
+    simulated_outcomes::save(unit, &user, JobKind::Check, &SimulatedOutcome::default())?;
+    let term = SearchTerms::from([(SearchField::SecuritiesAccountNumber, "123456789".to_owned())]);
+    search_index::add(unit, &user, &term)?;
+    let (found, _) = users::load_numbered(unit.tx, unit.tenant, user.number)?;
+    let (kind, number, at) = ("PERSONAL".to_owned(), "123456789".to_owned(), unit.now());
+    let mut check = Check::new(desk.ids.uuid(), user.id, at, check::CheckContent::compliance(now()));
+    checks::insert_and_publish(unit, &user, &check)?;
     let verdict = Verdict { refusal: None, by: "somebody".to_owned() };
-    let event = check.decide(verdict, head.now).expect("it was open");
-    checks::update(tx, &mut head, &check, event, &key, &*desk.ids)?;
+    let event = check.decide(verdict, at).expect("it was open");
+    checks::update(unit, &user, &check, event)?;
     let group = GroupDetails { kind, securities_account_number: number, closure_reason: None };
-    let (group, events) = AccountResource::open(desk.ids.uuid(), &found, head.now, group);
-    accounts::insert_and_publish(tx, &mut head, &group, &events, &key, &*desk.ids)?;
+    let (group, events) = AccountResource::open(desk.ids.uuid(), &found, at, group);
+    accounts::insert_and_publish(unit, &user, &group, &events)?;
     let (kind, name) = ("TRADING".to_owned(), "Main".to_owned());
     let account = SingleAccountDetails { account_group_id: group.id, kind, account_number: 1, name };
-    let (account, events) = AccountResource::open(desk.ids.uuid(), &found, head.now, account);
-    accounts::insert_and_publish(tx, &mut head, &account, &events, &key, &*desk.ids)?;
-    head.save(tx);
-    Ok(())
+    let (account, events) = AccountResource::open(desk.ids.uuid(), &found, at, account);
+    accounts::insert_and_publish(unit, &user, &account, &events)
 }
 
 /// Who may speak for a tenant.
@@ -200,12 +193,15 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
 
 /// What makes requests happen once.
 fn requests(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
-    let (_, user, view) = desk.register(tx)?;
-    let key = users::key(tx, 1, &user, &desk.key)?;
+    desk.run(tx, |unit| repeatable(unit, desk))
+}
+
+fn repeatable(unit: &mut Unit<'_>, desk: &Desk) -> Result<(), StoreError> {
+    let (user, view) = desk.register_in(unit)?;
     for number in 0..MANY {
         let until = now() + SignedDuration::from_secs(i64::try_from(number).unwrap());
         let hash = (number << 96 | number).to_be_bytes();
-        assert!(idempotency::remember_nonce(tx, &Nonce { hash, until, now: now() })?);
+        assert!(idempotency::remember_nonce(unit.tx, &Nonce { hash, until, now: now() })?);
         // Names that one order of letters puts otherwise than another.
         let operation = ["POST /users", "post /users", "POST_/users", "PÖST /users"][number as usize % 4];
         let key_of_request = Uuid::from_u128(u128::MAX / (number + 1));
@@ -213,7 +209,7 @@ fn requests(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         let once =
             IdempotencyKey { tenant: 1, operation, key: key_of_request, fingerprint, kept_since: now() };
         let reply = if number < 10 { view.as_str() } else { "" };
-        idempotency::keep_response(tx, &once, (200, reply), (user, &key), now(), &*desk.ids)?;
+        idempotency::keep_response(unit, &once, &user, 200, reply)?;
     }
     Ok(())
 }
@@ -282,6 +278,7 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM identifiers WHERE tenant >= 7",
         "DELETE FROM data_changes WHERE tenant >= 7",
         "DELETE FROM jobs WHERE tenant >= 7",
+        "DELETE FROM accounts",
         "DELETE FROM account_groups",
         "DELETE FROM sessions",
         "DELETE FROM webhooks WHERE event_endpoint IS NULL",
@@ -295,7 +292,6 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM checks",
         "DELETE FROM check_results",
         "DELETE FROM tax_residencies",
-        "DELETE FROM accounts",
         "DELETE FROM search_index",
         "DELETE FROM users WHERE tenant = 7 AND number > 1 OR tenant > 7",
         "DELETE FROM events WHERE tenant > 1",

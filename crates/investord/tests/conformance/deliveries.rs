@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use investord::clock::Ids as _;
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::domain::tenants::TenantSettings;
 use investord::store::delivery::deliveries;
@@ -13,7 +12,6 @@ use investord::store::delivery::packages;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks;
 use investord::store::delivery::webhooks::Webhook;
-use investord::store::tenants::sequence::Sequence;
 use investord::store::{Stmt, Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -62,15 +60,16 @@ async fn waiting(store: &Store) -> (Desk, Webhook) {
     for _ in 0..4 {
         store.write("test.register", 1, desk.unit()).await.unwrap();
     }
-    let ids = Arc::clone(&desk.ids);
+    let own = desk.clone();
     let unit = move |tx: &Tx<'_>| {
-        let head = Sequence::lock(tx, 1, now())?;
-        let new = br#"{"title":"T","url":"https://example.com/","config":{"max_package_size":100}}"#;
-        let content = NewWebhook::parse(new, &TenantSettings::default(), now()).unwrap().content;
-        let webhook = Webhook::new(ids.uuid(), &head, content, true, None);
-        webhooks::insert(tx, &head, &webhook)?;
-        webhooks::replay(tx, &webhook, 1)?;
-        Ok::<_, StoreError>(webhook)
+        own.run(tx, |unit| {
+            let new = br#"{"title":"T","url":"https://example.com/","config":{"max_package_size":100}}"#;
+            let content = NewWebhook::parse(new, &TenantSettings::default(), now()).unwrap().content;
+            let webhook = Webhook::new(unit, content, true, None);
+            webhooks::insert(unit, &webhook)?;
+            webhooks::replay(tx, &webhook, 1)?;
+            Ok(webhook)
+        })
     };
     let webhook = store.write("test.webhook", 1, unit).await.unwrap();
     (desk, webhook)
@@ -81,8 +80,8 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 async fn look(store: &Store, desk: &Desk, webhook: Uuid) -> Arc<DeliveryBatch> {
-    let key = Arc::clone(&desk.key);
-    let look = move |tx: &Tx<'_>| deliveries::next_batch(tx, (1, webhook), None, &key, later(60));
+    let own = Arc::clone(&desk.own);
+    let look = move |tx: &Tx<'_>| deliveries::next_batch(tx, (1, webhook), None, &own.key, later(60));
     Arc::new(store.read("test.look", look).await.unwrap().unwrap())
 }
 
@@ -107,7 +106,7 @@ async fn delivered(store: &Store, desk: &Desk, portion: &Arc<DeliveryBatch>, lea
             answer: Vec::new(),
         };
         let of = (&portion.webhook, Uuid::from_u128(lease));
-        record_results(tx, of, &[attempt], None, (&desk.key, &*desk.ids), later(61))
+        record_results(tx, of, &[attempt], None, (&desk.own.key, &*desk.ids), later(61))
     };
     store.write("test.settle", 1, unit).await.unwrap()
 }
@@ -156,16 +155,17 @@ async fn what_was_looked_at_before_a_change_is_not_taken(engine: &Engine) {
     let (desk, webhook) = waiting(&store).await;
     for change in 0..4 {
         let portion = look(&store, &desk, webhook.id).await;
-        let id = webhook.id;
+        let (id, own) = (webhook.id, desk.clone());
         let unit = move |tx: &Tx<'_>| {
-            let head = Sequence::lock(tx, 1, now())?;
-            let old = webhooks::lock(tx, 1, id)?.unwrap();
-            match change {
-                0 => webhooks::replay(tx, &old, 5),
-                1 => webhooks::update(tx, &head, &old, &Webhook { paused: true, ..old.clone() }),
-                2 => webhooks::update(tx, &head, &old, &Webhook { enabled: false, ..old.clone() }),
-                _ => webhooks::retry(tx, id),
-            }
+            own.run(tx, |unit| {
+                let old = webhooks::lock(tx, 1, id)?.unwrap();
+                match change {
+                    0 => webhooks::replay(tx, &old, 5),
+                    1 => webhooks::update(unit, &old, &Webhook { paused: true, ..old.clone() }),
+                    2 => webhooks::update(unit, &old, &Webhook { enabled: false, ..old.clone() }),
+                    _ => webhooks::retry(tx, id),
+                }
+            })
         };
         store.write("test.change", 1, unit).await.unwrap();
         assert!(!take(&store, &portion, 1, now()).await, "change {change}");

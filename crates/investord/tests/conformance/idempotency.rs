@@ -6,8 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce, Replay};
-use investord::store::tenants::sequence::Sequence;
-use investord::store::{Prefetch, Store, StoreError, Tx, users};
+use investord::store::{Prefetch, Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -20,7 +19,7 @@ on_every_engine!(
     a_message_that_comes_again_is_known,
     requests_that_share_a_commit_see_each_other,
     what_was_asked_ahead_in_vain_leaves_nothing_open,
-    a_nonce_is_free_again_when_it_can_no_longer_be_valid,
+    a_message_is_known_until_it_is_swept,
     keys_hold_for_one_tenant_and_one_operation,
     a_reply_is_kept_for_its_time,
     sweeps_take_what_is_over_and_no_more_than_they_may,
@@ -60,16 +59,17 @@ fn post(
     once: &IdempotencyKey,
     nonce: Option<&Nonce>,
 ) -> Result<Answer, StoreError> {
-    Ok(match idempotency::find_replay(tx, Some(once), nonce, &desk.key)? {
-        Replay::New => {
-            let (_, id, view) = desk.register(tx)?;
-            let key = users::key(tx, desk.tenant, &id, &desk.key)?;
-            idempotency::keep_response(tx, once, (200, &view), (id, &key), now(), &*desk.ids)?;
-            Made(view)
-        }
-        Replay::Answered(reply) => Kept(reply.status, reply.body.to_string()),
-        Replay::KeyReused => OtherRequest,
-        Replay::MessageReplayed => Replayed,
+    desk.run(tx, |unit| {
+        Ok(match idempotency::find_replay(unit, Some(once), nonce)? {
+            Replay::New => {
+                let (user, view) = desk.register_in(unit)?;
+                idempotency::keep_response(unit, once, &user, 200, &view)?;
+                Made(view)
+            }
+            Replay::Answered(reply) => Kept(reply.status, reply.body.to_string()),
+            Replay::KeyReused => OtherRequest,
+            Replay::MessageReplayed => Replayed,
+        })
     })
 }
 
@@ -77,10 +77,7 @@ fn post(
 async fn send(store: &Store, desk: &Desk, once: IdempotencyKey, nonce: Option<Nonce>) -> Answer {
     let desk = desk.clone();
     let first = Prefetch { sequence: Some(once.tenant), nonce, idempotency_key: Some(once), webhook: None };
-    let unit = move |tx: &Tx<'_>| {
-        Sequence::lock(tx, desk.tenant, now())?;
-        post(tx, &desk, &once, nonce.as_ref())
-    };
+    let unit = move |tx: &Tx<'_>| post(tx, &desk, &once, nonce.as_ref());
     store.write_prefetched("test.post", once.tenant, first, unit).await.unwrap()
 }
 
@@ -200,16 +197,19 @@ async fn what_was_asked_ahead_in_vain_leaves_nothing_open(engine: &Engine) {
     assert!(numbers(&store).await.is_superset(&expected.into()));
 }
 
-async fn a_nonce_is_free_again_when_it_can_no_longer_be_valid(engine: &Engine) {
+/// A message is known by its nonce and the instant at which it ends: the same nonce in another message is a matter of
+/// the process that receives both (decision W5).
+async fn a_message_is_known_until_it_is_swept(engine: &Engine) {
     let store = engine.open();
-    let at = |now: Timestamp| Nonce { now, until: now + SignedDuration::from_secs(10), ..nonce(1) };
-    let until = at(now()).until;
-    assert!(remember(&store, at(now())).await);
-    assert!(!remember(&store, at(now())).await);
-    assert!(!remember(&store, at(until)).await, "valid to its last microsecond");
-    assert!(remember(&store, at(until + SignedDuration::from_micros(1))).await);
-    assert!(!remember(&store, at(until + SignedDuration::from_secs(10))).await, "the new time counts");
-    assert_eq!(engine.number("SELECT count(*) FROM nonces"), 1);
+    let (message, later) = (nonce(1), SignedDuration::from_secs(10));
+    assert!(remember(&store, message).await);
+    assert!(!remember(&store, message).await);
+    let other = Nonce { until: message.until + later, ..message };
+    assert!(remember(&store, other).await);
+    assert!(!remember(&store, other).await && !remember(&store, message).await);
+    let sweep = move |tx: &Tx<'_>| idempotency::delete_expired_nonces(tx, message.until + later, 10);
+    assert_eq!(store.write("test.delete_expired", 0, sweep).await.unwrap(), 1);
+    assert!(remember(&store, message).await && !remember(&store, other).await);
 }
 
 async fn keys_hold_for_one_tenant_and_one_operation(engine: &Engine) {
@@ -247,7 +247,7 @@ async fn sweeps_take_what_is_over_and_no_more_than_they_may(engine: &Engine) {
         made(send(&store, &desk, once(1, number, 0), Some(nonce(number))).await);
     }
     let until = nonce(0).until;
-    let microsecond = SignedDuration::from_micros(1);
+    let (microsecond, second) = (SignedDuration::from_micros(1), SignedDuration::from_secs(1));
     let nonces = async |at: Timestamp, most: i64| {
         store
             .write("test.delete_expired", 0, move |tx| idempotency::delete_expired_nonces(tx, at, most))
@@ -263,11 +263,11 @@ async fn sweeps_take_what_is_over_and_no_more_than_they_may(engine: &Engine) {
     assert_eq!((nonces(until, 100).await, replies(now(), 100).await), (0, 0), "still of use");
     for left in [4, 1, 0, 0] {
         nonces(until + microsecond, 3).await;
-        replies(now() + microsecond, 3).await;
+        replies(now() + second, 3).await;
         assert_eq!(engine.number("SELECT count(*) FROM nonces"), left);
         assert_eq!(engine.number("SELECT count(*) FROM idempotent_responses"), left);
     }
-    assert_eq!((nonces(until + microsecond, 0).await, replies(now() + microsecond, 0).await), (0, 0));
+    assert_eq!((nonces(until + microsecond, 0).await, replies(now() + second, 0).await), (0, 0));
     assert_eq!(engine.number("SELECT count(*) FROM users"), 7);
 }
 

@@ -31,8 +31,9 @@ async fn history(store: &Store, tenant: i64) -> (i64, i64) {
     let read = move |tx: &Tx<'_>| {
         let (mut last, mut end) = (Timestamp::MIN, None);
         events::each(tx, tenant, |event| {
-            assert!(event.created_at >= last, "event {} is older than the one before", event.number);
-            (last, end) = (event.created_at, Some((event.number, event.chain_hash)));
+            let (number, created_at) = (event.event.number, event.event.created_at);
+            assert!(created_at >= last, "event {number} is older than the one before");
+            (last, end) = (created_at, Some((number, event.chain_hash)));
             Ok(())
         })?;
         let head = tenants::sequence::chain_end(tx, tenant)?.unwrap();

@@ -11,10 +11,10 @@ use investord::clock::{Ids as _, SeededIds};
 use investord::domain::tenants::TenantSettings;
 use investord::domain::users::User;
 use investord::domain::users::person::Person;
-use investord::store::encryption::{MasterKey, TenantKey};
-use investord::store::tenants::sequence::Sequence;
-use investord::store::tenants::{self, TenantRow};
-use investord::store::{Stmt, Store, StoreError, Tx, Value, users};
+use investord::store::encryption::MasterKey;
+use investord::store::tenants::{self, Tenant, TenantRow};
+use investord::store::users::handle::UserHandle;
+use investord::store::{Stmt, Store, StoreError, Tx, Value, unit, users};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -177,7 +177,7 @@ pub fn master_key() -> MasterKey {
 #[derive(Clone)]
 pub struct Desk {
     pub tenant: i64,
-    pub key: Arc<TenantKey>,
+    pub own: Arc<Tenant>,
     pub ids: Arc<SeededIds>,
     person: Person,
 }
@@ -187,25 +187,36 @@ pub async fn desk(store: &Store, number: i64) -> Desk {
     let ids = Arc::new(SeededIds::new(number.unsigned_abs()));
     let (master_key, settings) = (master_key(), TenantSettings::default());
     let sealed_key = master_key.new_tenant_key(number, &*ids);
-    let key = Arc::new(master_key.open_tenant_key(number, &sealed_key).unwrap());
     let person = Person::parse(bodies::smallest().to_string().as_bytes(), &settings, now()).ok().unwrap();
-    let (name, master_key) = (format!("tenant {number}"), master_key.fingerprint().to_owned());
-    let row = TenantRow { number, name, settings, sealed_key, master_key, created_at: now() };
+    let (name, fingerprint) = (format!("tenant {number}"), master_key.fingerprint().to_owned());
+    let row = TenantRow { number, name, settings, sealed_key, master_key: fingerprint, created_at: now() };
     store.write_serializable("test.tenant", move |tx| tenants::insert(tx, &row)).await.unwrap();
-    Desk { tenant: number, key, ids, person }
+    let open = move |tx: &Tx<'_>| tenants::open(tx, number, &master_key);
+    let own = Arc::new(store.read("test.tenant", open).await.unwrap());
+    Desk { tenant: number, own, ids, person }
 }
 
 impl Desk {
+    /// Runs a unit of work of the tenant.
+    pub fn run<T>(
+        &self,
+        tx: &Tx<'_>,
+        work: impl FnOnce(&mut unit::Unit<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        unit::Unit::run(tx, self.tenant, now(), &*self.ids, |_| Ok(&*self.own), work)
+    }
+
+    /// Does what `POST /users` does inside of a unit.
+    pub fn register_in(&self, unit: &mut unit::Unit<'_>) -> Result<(UserHandle, String), StoreError> {
+        let settings = TenantSettings::default();
+        let registration = User::register(self.person.clone(), &settings, self.ids.uuid(), unit.now());
+        users::register(unit, registration)
+    }
+
     /// Does what `POST /users` does; the number and id of the user, and its text.
     pub fn register(&self, tx: &Tx<'_>) -> Result<(i64, Uuid, String), StoreError> {
-        let mut head = Sequence::lock(tx, self.tenant, now())?;
-        let settings = TenantSettings::default();
-        let registration = User::register(self.person.clone(), &settings, self.ids.uuid(), head.now);
-        let user = registration.user.id;
-        let (view, _) = users::register(tx, &mut head, registration, &self.key, &*self.ids)?;
-        let number = head.users;
-        head.save(tx);
-        Ok((number, user, view))
+        let (user, view) = self.run(tx, |unit| self.register_in(unit))?;
+        Ok((user.number, user.id, view))
     }
 
     /// A unit that registers a user.

@@ -16,10 +16,10 @@ use investord::config::{self, Config};
 use investord::domain::tenants::TenantSettings;
 use investord::provision::{NewClient, Provisioner};
 use investord::server::{self, Listeners};
-use investord::store::encryption::{Aad, MasterKey};
+use investord::store::encryption::MasterKey;
 use investord::store::engine::migrate;
 use investord::store::engine::postgres::connection_settings::Tuning;
-use investord::store::log::events;
+use investord::store::log::events::{self, ChainedEvent};
 use investord::store::{Database, Store, StoreError, tenants, users};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -391,18 +391,13 @@ impl TestApp {
     pub async fn told(&self, tenant: i64) -> Vec<Told> {
         let master_key = Arc::clone(&self.master_key);
         let read = move |tx: &investord::store::Tx<'_>| -> Result<Vec<Told>, StoreError> {
-            let row = tenants::by_number(tx, tenant)?.unwrap();
-            let tenant_key = master_key.open_tenant_key(tenant, &row.sealed_key)?;
+            let own = tenants::open(tx, tenant, &master_key)?;
             let mut told = Vec::new();
-            events::each(tx, tenant, |event| {
+            events::each(tx, tenant, |ChainedEvent { event, subject, .. }| {
                 // What was done to a webhook is the tenant's own.
-                let Some(key) = users::find_key(tx, tenant, &event.subject, &tenant_key)? else {
-                    return Ok(());
-                };
-                let object = key.open(Aad::event(&event.id), &event.sealed)?;
-                let (subject, created_at) = (event.subject, event.created_at);
-                let object = serde_json::from_str(&object).unwrap();
-                told.push(Told { kind: event.kind, subject, created_at, object });
+                let Some(user) = users::find(tx, &own, subject)? else { return Ok(()) };
+                let object = serde_json::from_str(&event.open(&user.key)?).unwrap();
+                told.push(Told { kind: event.kind, subject, created_at: event.created_at, object });
                 Ok(())
             })?;
             Ok(told)
@@ -448,7 +443,7 @@ impl Drop for TestApp {
             (
                 "a reply about nobody",
                 "SELECT count(*) FROM idempotent_responses r WHERE NOT EXISTS
-                 (SELECT 1 FROM users u WHERE u.tenant = r.tenant AND u.id = r.subject)",
+                 (SELECT 1 FROM users u WHERE u.tenant = r.tenant AND u.number = r.user_number)",
             ),
             (
                 "a head that has lost count",

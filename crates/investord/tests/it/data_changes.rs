@@ -312,8 +312,8 @@ async fn what_cannot_be_done_does_not_keep_the_rest_from_being_done() {
     // More than are done at once, of which nothing is known.
     for number in 1..=120 {
         app.register.run(&format!(
-            "INSERT INTO jobs (tenant, user_id, number, kind, subject, due)
-             SELECT tenant, id, {number}, 'check', id, 0 FROM users WHERE number = 1"
+            "INSERT INTO jobs (tenant, user_number, number, kind, subject, due)
+             SELECT tenant, number, {number}, 'check', id, 0 FROM users WHERE number = 1"
         ));
     }
     ask(app.client(), &whole, &json!({ "last_name": "Later" })).await;

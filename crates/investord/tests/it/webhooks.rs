@@ -660,8 +660,9 @@ async fn an_event_that_is_damaged_is_left_out() {
     pass(&app);
     deliver(&app).await;
     let requests = receiver.seen();
-    assert_eq!(kinds(&requests), [["USER.ACTIVATED", "USER.CREATED", "USER.ACTIVATED"]]);
-    assert_eq!(requests[0].events()[2]["object"]["id"], last["id"]);
+    // The next event has the same object, so that it is damaged as well.
+    assert_eq!(kinds(&requests), [["USER.CREATED", "USER.ACTIVATED"]]);
+    assert_eq!(requests[0].events()[1]["object"]["id"], last["id"]);
 }
 
 /// What nobody wants is looked at and forgotten, however much it is.

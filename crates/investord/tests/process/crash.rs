@@ -96,17 +96,17 @@ async fn a_register_with_something_missing_does_not_pass() {
     assert_eq!(check_database(&home.register()), 6);
     for damage in [
         "DELETE FROM users WHERE number = 4",
-        "DELETE FROM identifiers WHERE user_id = (SELECT id FROM users WHERE number = 3)",
+        "DELETE FROM identifiers WHERE user_number = 3",
         "DELETE FROM users WHERE number = 6",
         "DELETE FROM events WHERE number = 4",
         "DELETE FROM events WHERE number = (SELECT max(number) FROM events)",
         "DELETE FROM idempotent_responses WHERE idempotency_key = (SELECT idempotency_key FROM idempotent_responses ORDER BY idempotency_key LIMIT 1)",
-        "UPDATE events SET sealed = {link} WHERE number = 2",
+        "UPDATE events SET sealed = {link} WHERE number = (SELECT min(number) FROM events WHERE sealed IS NOT NULL)",
         "UPDATE users SET status = 'ACTIVE' WHERE number = 2",
         "UPDATE users SET number = 9 WHERE number = 6",
         "UPDATE tenant_sequences SET users = users + 1",
         "UPDATE tenant_sequences SET chain_hash = {link}",
-        "INSERT INTO idempotent_responses SELECT tenant, operation, {id}, fingerprint, status, {id}, sealed, \
+        "INSERT INTO idempotent_responses SELECT tenant, operation, {id}, fingerprint, status, user_number + 9, event, sealed, \
          created_at FROM idempotent_responses LIMIT 1",
     ] {
         let copy = copy(&home);

@@ -49,7 +49,7 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
         kills += 1;
         // What is half done would be so for others to see.
         let undone = "SELECT count(*) FROM jobs s WHERE s.kind = 'data-change' AND NOT EXISTS (SELECT 1 FROM data_changes d
-                      WHERE d.tenant = s.tenant AND d.user_id = s.user_id AND d.id = s.subject AND d.state = 'PENDING')";
+                      WHERE d.tenant = s.tenant AND d.user_number = s.user_number AND d.id = s.subject AND d.state = 'PENDING')";
         let done = "SELECT count(*) FROM data_changes WHERE state = 'DONE'";
         let told = "SELECT count(*) FROM events WHERE type = 'USER.DATA_CHANGED'";
         assert_eq!((count(&register, undone), count(&register, done)), (0, count(&register, told)));

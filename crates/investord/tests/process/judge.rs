@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use investord::domain::delivery::event::{ChainHash, Event};
+use investord::domain::delivery::event::{ChainHash, Event, StoredObject};
 use jiff::Timestamp;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
@@ -91,10 +91,11 @@ pub fn check_database(register: &Register) -> usize {
         &[
             "SELECT 'head', users, events, chain_hash FROM tenant_sequences WHERE tenant = 1",
             "SELECT 'user', number, id, status FROM users WHERE tenant = 1 ORDER BY number",
-            "SELECT 'event', number, id, created_at, type, subject, sealed, chain_hash FROM events
-             WHERE tenant = 1 ORDER BY number",
-            "SELECT 'reply', subject FROM idempotent_responses WHERE tenant = 1",
-            "SELECT 'identifier', user_id FROM identifiers WHERE tenant = 1",
+            "SELECT 'event', number, id, created_at, type, subject, chain_hash,
+                    CASE WHEN same_as IS NULL THEN 'sealed' ELSE 'same' END, coalesce(same_as, 0), coalesce(sealed, chain_hash)
+             FROM events WHERE tenant = 1 ORDER BY number",
+            "SELECT 'reply', user_number FROM idempotent_responses WHERE tenant = 1",
+            "SELECT 'identifier', user_number FROM identifiers WHERE tenant = 1",
         ],
     );
     let mut tables: HashMap<&str, Vec<Vec<&str>>> = HashMap::new();
@@ -109,16 +110,16 @@ pub fn check_database(register: &Register) -> usize {
     check_users(&users, &table("event"), (int(head[1]), &bytes(head[2])));
 
     let count = |rows: Vec<Vec<&str>>| {
-        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        let mut counts: HashMap<i64, usize> = HashMap::new();
         for row in rows {
-            *counts.entry(id(row[0])).or_default() += 1;
+            *counts.entry(int(row[0])).or_default() += 1;
         }
         counts
     };
     let replies = count(table("reply"));
     assert_eq!(replies.len(), users.len(), "a reply for every user and no other");
-    assert!(users.iter().all(|user| replies.get(&id(user[1])) == Some(&1)));
-    let active = users.iter().filter(|user| user[2] == "ACTIVE").map(|user| (id(user[1]), 1));
+    assert!(users.iter().all(|user| replies.get(&int(user[0])) == Some(&1)));
+    let active = users.iter().filter(|user| user[2] == "ACTIVE").map(|user| (int(user[0]), 1));
     assert_eq!(count(table("identifier")), active.collect(), "a CONCAT for every user who is active by it");
     users.len()
 }
@@ -138,11 +139,15 @@ fn check_users(users: &[Vec<&str>], events: &[Vec<&str>], head: (i64, &[u8])) {
     let mut last = ChainHash::default();
     for (row, number) in events.iter().zip(1..) {
         assert_eq!(int(row[0]), number, "events are numbered without gaps");
-        let (kind, subject, sealed) = (row[3], id(row[4]), bytes(row[5]));
+        let (kind, subject, sealed) = (row[3], id(row[4]), bytes(row[8]));
+        let object = match row[6] {
+            "same" => StoredObject::SameAs(int(row[7])),
+            _ => StoredObject::Sealed(&sealed),
+        };
         let created_at = Timestamp::from_microsecond(int(row[2])).unwrap();
-        let event = Event { number, id: id(row[1]), created_at, kind, subject, sealed: &sealed };
+        let event = Event { number, id: id(row[1]), created_at, kind, subject, object };
         last = event.next_chain_hash(&last);
-        assert_eq!(bytes(row[6]), last, "the chain breaks at event {number}");
+        assert_eq!(bytes(row[5]), last, "the chain breaks at event {number}");
         // What a client has done to a webhook is on record, too.
         if kind != "CLIENT.ACTION" {
             found.entry(subject).or_default().push(kind);

@@ -232,7 +232,7 @@ async fn workers_sweep_the_same_rows_without_harm() {
     let Register::Server(url) = home.register() else { return };
     postgres::sql(
         &url,
-        "INSERT INTO nonces SELECT decode(md5(n::text), 'hex'), 1 FROM generate_series(1, 20000) AS n",
+        "INSERT INTO nonces SELECT 1, decode(md5(n::text), 'hex') FROM generate_series(1, 20000) AS n",
     );
     let workers = std::thread::scope(|scope| {
         let home = &home;

@@ -1,29 +1,24 @@
 //! `/account_groups`: create; the other operations are in `account_resource.rs`.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::account_resource::{ADMIN, AccountEndpoints, CloseQuery, close_parameters};
-use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change_idempotently, is_not_leaving, load_user, too_many};
 use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCOUNT_GROUPS, OperationDoc, PayloadDoc, request};
 use crate::app::App;
-use crate::clock::Ids;
 use crate::domain::accounts::{AccountDetails, AccountResource, CREATE_GROUP, GROUP, GroupDetails, NewGroup};
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::domain::users::User;
 use crate::domain::users::search::{SearchField, SearchTerms};
 use crate::problem::Problem;
-use crate::store::encryption::{TenantKey, UserKey};
-use crate::store::jobs::ACCOUNT_GROUP_CLOSING;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::jobs::JobKind;
+use crate::store::unit::Unit;
 use crate::store::users::search_index;
-use crate::store::{StoreError, Tx, accounts};
+use crate::store::{StoreError, accounts};
 
 /// Returns the schema of an account group in responses and events.
 pub fn schema(schemas: &mut Schemas) -> Value {
@@ -44,7 +39,7 @@ impl AccountEndpoints for GroupDetails {
     const CLOSE: (&'static str, &'static str) =
         ("DELETE /account_groups/{account_group_id}", "account_group_closure");
     const ID: &'static str = "account_group_id";
-    const CLOSING: &'static str = ACCOUNT_GROUP_CLOSING;
+    const CLOSING: JobKind = JobKind::AccountGroupClosing;
     const CLOSE_DESCRIPTION: &'static str = "Begins to close an account group, which ends when no account in it is \
         open any more: they are not closed by it, and no new one can be opened. ACCOUNT_GROUP.CLOSING_INITIATED and \
         ACCOUNT_GROUP.CLOSED tell.";
@@ -106,57 +101,45 @@ impl Operation for CreateGroup {
 ///
 /// Fails if the user does not exist or is leaving, has too many account groups, or the number is taken.
 pub async fn create(State(app): State<App>, req: Signed<CreateGroup>) -> Result<Reply, Problem> {
-    let (ids, user, most) =
-        (Arc::clone(&app.ids), req.operation.0.user_id, app.config.limits.accounts_per_user);
-    let create = move |tx: &Tx<'_>,
-                       req: &Signed<CreateGroup>,
-                       sequence: &mut Sequence,
-                       (user, key): (User, &UserKey)| {
-        let (new, tenant_key) = (&req.operation.0, &req.client.tenant.key);
-        if let Err(refusal) = about_user::is_not_leaving(&user) {
-            return Ok(Err(refusal));
+    let most = app.config.limits.accounts_per_user;
+    let work = move |unit: &mut Unit<'_>, req: &Signed<CreateGroup>| {
+        let NewGroup { user_id, kind, securities_account_number } = &req.operation.0;
+        let (user, handle) = load_user(unit, *user_id)?;
+        is_not_leaving(&user)?;
+        if accounts::count_of_user::<GroupDetails>(unit.tx, &handle)? >= most {
+            return Err(too_many("account groups of this user").into());
         }
-        if accounts::of_user::<GroupDetails>(tx, sequence.tenant, user.id, key)?.len() >= most {
-            return Ok(Err(about_user::too_many("account groups of this user")));
-        }
-        let Some(number) = free_number(tx, sequence.tenant, new, tenant_key, &*ids)? else {
-            return Ok(Err(Problem::invalid("securities_account_number", "is taken")));
+        let number = match securities_account_number {
+            Some(number) if is_free(unit, number)? => number.clone(),
+            Some(_) => return Err(Problem::invalid("securities_account_number", "is taken").into()),
+            None => free_number(unit)?,
         };
         let term = SearchTerms::from([(SearchField::SecuritiesAccountNumber, number.clone())]);
-        search_index::add(tx, (sequence.tenant, user.id), &term, tenant_key)?;
+        search_index::add(unit, &handle, &term)?;
         let content =
-            GroupDetails { kind: new.kind.clone(), securities_account_number: number, closure_reason: None };
-        let (group, events) = AccountResource::open(ids.uuid(), &user, sequence.now, content);
-        accounts::insert_and_publish(tx, sequence, &group, &events, key, &*ids)?;
-        Ok(Ok(Reply::ok(GroupDetails::view(&group).to_string())))
+            GroupDetails { kind: kind.clone(), securities_account_number: number, closure_reason: None };
+        let (group, events) = AccountResource::open(unit.ids.uuid(), &user, unit.now(), content);
+        accounts::insert_and_publish(unit, &handle, &group, &events)?;
+        Ok((handle, Reply::ok(GroupDetails::view(&group).to_string())))
     };
-    about_user::write(&app, "account_groups.create", req, user, create).await
+    change_idempotently(&app, "account_groups.create", req, work).await
 }
 
-/// Returns the securities account number of the client, if no other group of the tenant has it, or else `None`. Without
-/// a number of the client it returns a free random one.
-fn free_number(
-    tx: &Tx<'_>,
-    tenant: i64,
-    new: &NewGroup,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<Option<String>, StoreError> {
-    let is_free = |number: &str| {
-        let term = (SearchField::SecuritiesAccountNumber, number.to_owned());
-        let taken = search_index::find(tx, tenant, &term, key, 1)?;
-        Ok::<_, StoreError>(taken.is_empty())
-    };
-    if let Some(number) = &new.securities_account_number {
-        return Ok(is_free(number)?.then(|| number.clone()));
-    }
+/// Returns whether no group of the tenant has this securities account number.
+fn is_free(unit: &Unit<'_>, number: &str) -> Result<bool, StoreError> {
+    let term = (SearchField::SecuritiesAccountNumber, number.to_owned());
+    Ok(search_index::find(unit.tx, unit.tenant, &term, 1)?.is_empty())
+}
+
+/// Returns a free random securities account number.
+fn free_number(unit: &Unit<'_>) -> Result<String, StoreError> {
     loop {
         let mut random = [0; 8];
-        ids.fill(&mut random);
+        unit.ids.fill(&mut random);
         // A random number discloses nothing about other groups. It has nine digits, as all versions of the API accept.
         let number = (100_000_000 + u64::from_be_bytes(random) % 900_000_000).to_string();
-        if is_free(&number)? {
-            return Ok(Some(number));
+        if is_free(unit, &number)? {
+            return Ok(number);
         }
     }
 }

@@ -9,9 +9,8 @@ use http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::access::client_cache::Tenant;
-use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change, load_user};
 use crate::api::front::paging;
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
@@ -20,13 +19,12 @@ use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, pat
 use crate::app::App;
 use crate::domain::accounts::{AccountResource, CLOSURE_REASONS};
 use crate::domain::json::schema::FieldRule;
-use crate::domain::users::User;
 use crate::problem::Problem;
 use crate::store::accounts;
 use crate::store::accounts::StoredAccountResource;
-use crate::store::encryption::UserKey;
+use crate::store::jobs::JobKind;
 use crate::store::paging::{Page, SortKey};
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::{Tx, jobs, users};
 
 /// Scopes of which one allows reading account groups and accounts.
@@ -49,7 +47,7 @@ pub trait AccountEndpoints: StoredAccountResource {
     /// Name of the id in the path.
     const ID: &'static str;
     /// Kind of the job that completes a closing.
-    const CLOSING: &'static str;
+    const CLOSING: JobKind;
     /// Description of the closing for the OpenAPI document.
     const CLOSE_DESCRIPTION: &'static str;
     /// The response with one resource.
@@ -97,10 +95,7 @@ pub async fn list<T: AccountEndpoints>(
     req: Signed<ListAccountResources<T>>,
 ) -> Result<Reply, Problem> {
     let (client, page) = (Arc::clone(&req.client), req.operation.0);
-    let scan = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        accounts::list::<T>(tx, *number, page, key).map_err(Problem::from)
-    };
+    let scan = move |tx: &Tx<'_>| accounts::list::<T>(tx, &client.tenant, page).map_err(Problem::from);
     let listed = app.scan(req.client.tenant.number, "accounts.list", scan).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }
@@ -143,9 +138,8 @@ pub async fn of_user<T: AccountEndpoints>(
 ) -> Result<Reply, Problem> {
     let (client, ListAccountResourcesOfUser(user, page, _)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        Ok::<_, Problem>(accounts::of_user::<T>(tx, *number, user, &key)?)
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(accounts::of_user::<T>(tx, &user)?)
     };
     let all = app.store.read("accounts.of_user", read).await?;
     let compare = |sort: SortKey, one: &AccountResource<T>, other: &AccountResource<T>| match sort {
@@ -187,10 +181,8 @@ pub async fn read<T: AccountEndpoints>(
     req: Signed<ReadAccountResource<T>>,
 ) -> Result<Reply, Problem> {
     let (client, id) = (Arc::clone(&req.client), req.operation.0);
-    let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        accounts::by_id::<T>(tx, *number, id, key)?.ok_or(Problem::NotFound(T::NOUN))
-    };
+    let read =
+        move |tx: &Tx<'_>| accounts::by_id::<T>(tx, &client.tenant, id)?.ok_or(Problem::NotFound(T::NOUN));
     Ok(Reply::ok(T::view(&app.store.read("accounts.read", read).await?).to_string()))
 }
 
@@ -266,29 +258,22 @@ pub async fn close<T: AccountEndpoints>(
     State(app): State<App>,
     req: Signed<CloseAccountResource<T>>,
 ) -> Result<Reply, Problem> {
-    let (ids, id, client) = (Arc::clone(&app.ids), req.operation.id, Arc::clone(&req.client));
-    let owner = move |tx: &Tx<'_>, tenant| {
-        Ok(accounts::by_id::<T>(tx, tenant, id, &client.tenant.key)?.map(|one| one.user_id))
-    };
-    let close = move |tx: &Tx<'_>,
-                      req: &Signed<CloseAccountResource<T>>,
-                      sequence: &mut Sequence,
-                      (user, key): (User, &UserKey)| {
-        let found = accounts::by_id::<T>(tx, sequence.tenant, id, &req.client.tenant.key)?;
+    let work = |unit: &mut Unit<'_>, req: &Signed<CloseAccountResource<T>>| {
+        let CloseAccountResource { id, query, .. } = &req.operation;
+        let found = accounts::by_id::<T>(unit.tx, unit.tenant, *id)?;
         let mut found = found.ok_or(Problem::NotFound(T::NOUN))?;
-        if req.operation.query.notification_only {
-            return Ok(Ok(Reply::accepted()));
+        if query.notification_only {
+            return Ok(Reply::accepted());
         }
-        let Some(event) = found.close(sequence.now) else {
-            return Ok(Err(Problem::State("it is closing, closed or locked")));
-        };
-        found.content.closes(&req.operation.query);
-        accounts::update(tx, sequence, &found, event, key, &*ids)?;
-        // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
-        jobs::enqueue(tx, (sequence.tenant, user.id), T::CLOSING, id, Some(req.now))?;
-        Ok(Ok(Reply::accepted()))
+        let event = found.close(unit.now()).ok_or(Problem::State("it is closing, closed or locked"))?;
+        found.content.closes(query);
+        let (_, handle) = load_user(unit, found.user_id)?;
+        accounts::update(unit, &handle, &found, event)?;
+        // By the worker's clock, which decides about due jobs: the instant of the unit may be ahead of it.
+        jobs::enqueue(unit.tx, &handle, T::CLOSING, *id, Some(req.now))?;
+        Ok(Reply::accepted())
     };
-    let reply = about_user::write_found(&app, "accounts.close", req, (T::NOUN, owner), close).await?;
+    let reply = change(&app, "accounts.close", req, work).await?;
     app.work.notify_one();
     Ok(reply)
 }

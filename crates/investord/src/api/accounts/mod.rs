@@ -3,16 +3,14 @@
 pub(in crate::api) mod account_groups;
 pub(in crate::api) mod account_resource;
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::about_user;
 use super::front::paging;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change, change_idempotently, is_not_leaving, load_user, too_many};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCOUNTS, OperationDoc, PayloadDoc, path_id, request};
 use crate::app::App;
@@ -21,12 +19,10 @@ use crate::domain::accounts::{
     NewAccount, SingleAccountDetails, UPDATE_ACCOUNT, parse_update,
 };
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::domain::users::User;
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
-use crate::store::jobs::ACCOUNT_CLOSING;
-use crate::store::tenants::sequence::Sequence;
-use crate::store::{Tx, accounts};
+use crate::store::accounts;
+use crate::store::jobs::JobKind;
+use crate::store::unit::Unit;
 use account_resource::{ADMIN, AccountEndpoints};
 
 /// Returns the schema of an account in responses and events.
@@ -51,7 +47,7 @@ impl AccountEndpoints for SingleAccountDetails {
     const READ: (&'static str, &'static str) = ("GET /accounts/{account_id}", "retrieve_account");
     const CLOSE: (&'static str, &'static str) = ("DELETE /accounts/{account_id}", "account_closure");
     const ID: &'static str = "account_id";
-    const CLOSING: &'static str = ACCOUNT_CLOSING;
+    const CLOSING: JobKind = JobKind::AccountClosing;
     const CLOSE_DESCRIPTION: &'static str =
         "Begins to close an account. ACCOUNT.CLOSING_INITIATED and ACCOUNT.CLOSED tell.";
     const ONE: PayloadDoc = PayloadDoc {
@@ -104,42 +100,32 @@ impl Operation for CreateAccount {
 ///
 /// Fails if the user or the group does not exist or is leaving or closing, or the user has too many accounts.
 pub async fn create(State(app): State<App>, req: Signed<CreateAccount>) -> Result<Reply, Problem> {
-    let (ids, user, most) =
-        (Arc::clone(&app.ids), req.operation.0.user_id, app.config.limits.accounts_per_user);
-    let create = move |tx: &Tx<'_>,
-                       req: &Signed<CreateAccount>,
-                       sequence: &mut Sequence,
-                       (user, key): (User, &UserKey)| {
+    let most = app.config.limits.accounts_per_user;
+    let work = move |unit: &mut Unit<'_>, req: &Signed<CreateAccount>| {
+        let (user, handle) = load_user(unit, req.operation.0.user_id)?;
+        is_not_leaving(&user)?;
         let new = &req.operation.0;
-        if let Err(refusal) = about_user::is_not_leaving(&user) {
-            return Ok(Err(refusal));
+        let group = accounts::by_id::<GroupDetails>(unit.tx, unit.tenant, new.account_group_id)?;
+        let group = group.ok_or(Problem::NotFound("account group"))?;
+        if group.user_id != user.id {
+            return Err(Problem::invalid("account_group_id", "is a group of another user").into());
         }
-        let group = accounts::by_id::<GroupDetails>(
-            tx,
-            sequence.tenant,
-            new.account_group_id,
-            &req.client.tenant.key,
-        )?;
-        match group.map(|group| (group.user_id == user.id, group.status)) {
-            None => return Ok(Err(Problem::NotFound("account group"))),
-            Some((false, _)) => {
-                return Ok(Err(Problem::invalid("account_group_id", "is a group of another user")));
+        match group.status {
+            AccountStatus::PendingApproval | AccountStatus::Active => {}
+            AccountStatus::Closing | AccountStatus::Closed | AccountStatus::Locked => {
+                return Err(Problem::Closed("the account group is closing, closed or locked").into());
             }
-            Some((true, AccountStatus::Closing | AccountStatus::Closed | AccountStatus::Locked)) => {
-                return Ok(Err(Problem::Closed("the account group is closing, closed or locked")));
-            }
-            Some((true, AccountStatus::PendingApproval | AccountStatus::Active)) => {}
         }
-        let others = accounts::of_user(tx, sequence.tenant, user.id, key)?;
-        if others.len() >= most {
-            return Ok(Err(about_user::too_many("accounts of this user")));
+        if accounts::count_of_user::<SingleAccountDetails>(unit.tx, &handle)? >= most {
+            return Err(too_many("accounts of this user").into());
         }
-        let content = new.with_next_number(&others);
-        let (account, events) = AccountResource::open(ids.uuid(), &user, sequence.now, content);
-        accounts::insert_and_publish(tx, sequence, &account, &events, key, &*ids)?;
-        Ok(Ok(Reply::ok(SingleAccountDetails::view(&account).to_string())))
+        let number = accounts::next_number_in(unit.tx, unit.tenant.number, group.id)?;
+        let (account, events) =
+            AccountResource::open(unit.ids.uuid(), &user, unit.now(), new.with_number(number));
+        accounts::insert_and_publish(unit, &handle, &account, &events)?;
+        Ok((handle, Reply::ok(SingleAccountDetails::view(&account).to_string())))
     };
-    about_user::write(&app, "accounts.create", req, user, create).await
+    change_idempotently(&app, "accounts.create", req, work).await
 }
 
 /// A request to rename an account.
@@ -180,27 +166,20 @@ impl Operation for UpdateAccount {
 ///
 /// Fails if the account does not exist, or is closed or locked.
 pub async fn update(State(app): State<App>, req: Signed<UpdateAccount>) -> Result<Reply, Problem> {
-    let (ids, id, client) = (Arc::clone(&app.ids), req.operation.id, Arc::clone(&req.client));
-    let owner = move |tx: &Tx<'_>, tenant| {
-        Ok(accounts::by_id::<SingleAccountDetails>(tx, tenant, id, &client.tenant.key)?
-            .map(|account| account.user_id))
-    };
-    let update = move |tx: &Tx<'_>,
-                       req: &Signed<UpdateAccount>,
-                       sequence: &mut Sequence,
-                       (_, key): (User, &UserKey)| {
-        let account: Option<Account> = accounts::by_id(tx, sequence.tenant, id, &req.client.tenant.key)?;
+    let work = |unit: &mut Unit<'_>, req: &Signed<UpdateAccount>| {
+        let account: Option<Account> = accounts::by_id(unit.tx, unit.tenant, req.operation.id)?;
         let mut account = account.ok_or(Problem::NotFound("account"))?;
         match account.status {
             AccountStatus::PendingApproval | AccountStatus::Active | AccountStatus::Closing => {}
             AccountStatus::Closed | AccountStatus::Locked => {
-                return Ok(Err(Problem::Closed("the account is closed or locked")));
+                return Err(Problem::Closed("the account is closed or locked").into());
             }
         }
-        if let Some(event) = account.rename(req.operation.name.as_deref(), sequence.now) {
-            accounts::update(tx, sequence, &account, event, key, &*ids)?;
+        if let Some(event) = account.rename(req.operation.name.as_deref(), unit.now()) {
+            let (_, handle) = load_user(unit, account.user_id)?;
+            accounts::update(unit, &handle, &account, event)?;
         }
-        Ok(Ok(Reply::ok(SingleAccountDetails::view(&account).to_string())))
+        Ok(Reply::ok(SingleAccountDetails::view(&account).to_string()))
     };
-    about_user::write_found(&app, "accounts.update", req, ("account", owner), update).await
+    change(&app, "accounts.update", req, work).await
 }

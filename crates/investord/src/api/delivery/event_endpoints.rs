@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::ADMIN;
-use crate::api::about_tenant;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::change;
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
 use crate::api::front::reply::Reply;
@@ -34,7 +34,7 @@ use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::PackageWithBody;
 use crate::store::delivery::event_endpoints;
 use crate::store::delivery::packages::Attempt;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::{StoreError, Tx};
 
 /// Path of an endpoint's address, without its id.
@@ -152,15 +152,15 @@ impl Operation for CreateEventEndpoint {
 /// Fails if the tenant has too many endpoints.
 pub async fn create(State(app): State<App>, req: Signed<CreateEventEndpoint>) -> Result<Reply, Problem> {
     let own = app.clone();
-    let create = move |tx: &Tx<'_>, req: &Signed<CreateEventEndpoint>, sequence: &mut Sequence| {
-        if event_endpoints::count(tx, sequence.tenant)? >= MAX_ENDPOINTS {
-            return Ok(Err(Problem::State("there are 20 endpoints already: delete one first")));
+    let work = move |unit: &mut Unit<'_>, req: &Signed<CreateEventEndpoint>| {
+        let (tenant, id) = (unit.tenant.number, unit.ids.uuid());
+        if event_endpoints::count(unit.tx, tenant)? >= MAX_ENDPOINTS {
+            return Err(Problem::State("there are 20 endpoints already: delete one first").into());
         }
-        let id = own.ids.uuid();
-        event_endpoints::insert(tx, sequence.tenant, id, req.operation.target.as_deref(), req.now)?;
-        Ok(Ok(Reply::created(json!({ "id": id, "url": url(&own, id) }).to_string())))
+        event_endpoints::insert(unit.tx, tenant, id, req.operation.target.as_deref(), req.now)?;
+        Ok(Reply::created(json!({ "id": id, "url": url(&own, id) }).to_string()))
     };
-    about_tenant::write(&app, "event_endpoints.create", req, create).await
+    change(&app, "event_endpoints.create", req, work).await
 }
 
 /// Returns the address of an endpoint.
@@ -392,12 +392,11 @@ impl Operation for DeleteEventEndpoint {
 ///
 /// Fails if the endpoint does not exist.
 pub async fn delete(State(app): State<App>, req: Signed<DeleteEventEndpoint>) -> Result<Reply, Problem> {
-    let delete = move |tx: &Tx<'_>, req: &Signed<DeleteEventEndpoint>, sequence: &mut Sequence| {
-        if event_endpoints::by_id(tx, sequence.tenant, req.operation.0)?.is_none() {
-            return Ok(Err(Problem::NotFound("endpoint")));
-        }
-        event_endpoints::delete(tx, sequence.tenant, req.operation.0, req.now)?;
-        Ok(Ok(Reply::no_content()))
+    let work = |unit: &mut Unit<'_>, req: &Signed<DeleteEventEndpoint>| {
+        let (tenant, id) = (unit.tenant.number, req.operation.0);
+        event_endpoints::by_id(unit.tx, tenant, id)?.ok_or(Problem::NotFound("endpoint"))?;
+        event_endpoints::delete(unit.tx, tenant, id, req.now)?;
+        Ok(Reply::no_content())
     };
-    about_tenant::write(&app, "event_endpoints.delete", req, delete).await
+    change(&app, "event_endpoints.delete", req, work).await
 }

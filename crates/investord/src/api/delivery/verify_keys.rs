@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::domain::json::json_schema::Schemas;
 use crate::problem::Problem;
 use crate::store::delivery::signing_keys;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::{StoreError, Tx};
 
 /// Returns the schema of the list of keys, a JWK Set (RFC 7517 section 5).
@@ -86,10 +86,17 @@ pub async fn list(State(app): State<App>, req: Signed<ListVerifyKeys>) -> Result
     if keys.is_empty() {
         let (client, ids) = (Arc::clone(&req.client), Arc::clone(&app.ids));
         let unit = move |tx: &Tx<'_>| {
-            let sequence = Sequence::lock(tx, tenant, now)?;
-            signing_keys::ensure(tx, tenant, &client.tenant.key, sequence.now, &*ids)?;
-            sequence.save(tx);
-            signing_keys::published(tx, tenant, now)
+            Unit::run(
+                tx,
+                tenant,
+                now,
+                &*ids,
+                |_| Ok(&client.tenant),
+                |unit| {
+                    signing_keys::ensure(unit)?;
+                    signing_keys::published(unit.tx, tenant, now)
+                },
+            )
         };
         keys = app.store.write::<_, StoreError>("signing_keys.ensure", tenant, unit).await?;
     }

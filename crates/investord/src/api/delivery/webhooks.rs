@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{ADMIN, READ, event_endpoints};
-use crate::api::about_tenant;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{Stop, change};
 use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{
@@ -28,7 +28,7 @@ use crate::store::delivery::webhooks::Webhook;
 use crate::store::delivery::{signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::paging::Page;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::{StoreError, Tx};
 
 /// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.
@@ -164,52 +164,41 @@ impl Operation for CreateWebhook {
 /// Fails if the address is forbidden (decision H6) or the tenant has too many webhooks.
 pub async fn create(State(app): State<App>, req: Signed<CreateWebhook>) -> Result<Reply, Problem> {
     let own = app.clone();
-    let create = move |tx: &Tx<'_>, req: &Signed<CreateWebhook>, sequence: &mut Sequence| {
+    let work = move |unit: &mut Unit<'_>, req: &Signed<CreateWebhook>| {
         let NewWebhook { content, enabled } = req.operation.0.clone();
-        let event_endpoint = match target(tx, &own, sequence.tenant, &content.url)? {
-            Ok(event_endpoint) => event_endpoint,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        if webhooks::of_tenant(tx, sequence.tenant)?.len() >= MAX_WEBHOOKS {
-            return Ok(Err(Problem::State("there are 100 webhooks already: delete one first")));
+        let event_endpoint = target(unit, &own, &content.url)?;
+        if webhooks::of_tenant(unit.tx, unit.tenant.number)?.len() >= MAX_WEBHOOKS {
+            return Err(Problem::State("there are 100 webhooks already: delete one first").into());
         }
-        signing_keys::ensure(tx, sequence.tenant, &req.client.tenant.key, sequence.now, &*own.ids)?;
-        let webhook = Webhook::new(own.ids.uuid(), sequence, content, enabled, event_endpoint);
-        webhooks::insert(tx, sequence, &webhook)?;
-        record(tx, &own, sequence, req, ("create_webhook", webhook.id), [Value::Null, webhook.view()])?;
-        Ok(Ok(Reply::created(webhook.view().to_string())))
+        signing_keys::ensure(unit)?;
+        let webhook = Webhook::new(unit, content, enabled, event_endpoint);
+        webhooks::insert(unit, &webhook)?;
+        record(unit, req, "create_webhook", webhook.id, [Value::Null, webhook.view()])?;
+        Ok(Reply::created(webhook.view().to_string()))
     };
-    about_tenant::write(&app, "webhooks.create", req, create).await
+    change(&app, "webhooks.create", req, work).await
 }
 
 /// Records the action of a client on a webhook in the event log: its address decides where personal data goes.
 fn record<T>(
-    tx: &Tx<'_>,
-    app: &App,
-    sequence: &mut Sequence,
+    unit: &mut Unit<'_>,
     req: &Signed<T>,
-    (action, id): (&str, Uuid),
+    action: &str,
+    id: Uuid,
     [old, new]: [Value; 2],
 ) -> Result<(), StoreError> {
     let actor = json!({ "client": req.client.id });
     let object = json!({ "actor": actor, "action": action, "webhook_id": id, "old": old, "new": new });
-    let of = (id, req.client.tenant.key.own());
-    events::publish(tx, sequence, EventType::ClientAction, of, &object.to_string(), &*app.ids)
+    events::record(unit, id, EventType::ClientAction, &object.to_string())
 }
 
-/// Returns the event endpoint to which an address belongs, if any, or the reason why the address is forbidden.
-fn target(
-    tx: &Tx<'_>,
-    app: &App,
-    tenant: i64,
-    url: &str,
-) -> Result<Result<Option<Uuid>, Problem>, StoreError> {
-    match event_endpoints::find(tx, app, tenant, url)? {
-        Some(event_endpoint) => Ok(Ok(Some(event_endpoint))),
-        None => {
-            Ok(app.outbound.targets.check(url).map(|()| None).map_err(|why| Problem::invalid("url", why)))
-        }
+/// Returns the event endpoint to which an address belongs, if any. Refuses a forbidden address.
+fn target(unit: &Unit<'_>, app: &App, url: &str) -> Result<Option<Uuid>, Stop> {
+    let found = event_endpoints::find(unit.tx, app, unit.tenant.number, url)?;
+    if found.is_none() {
+        app.outbound.targets.check(url).map_err(|why| Problem::invalid("url", why))?;
     }
+    Ok(found)
 }
 
 /// A request for a webhook.
@@ -286,30 +275,23 @@ impl Operation for UpdateWebhook {
 /// Fails if the webhook does not exist, the address is forbidden, or too many event ranges are undelivered.
 pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Result<Reply, Problem> {
     let own = app.clone();
-    let change = move |tx: &Tx<'_>, req: &Signed<UpdateWebhook>, sequence: &mut Sequence| {
+    let work = move |unit: &mut Unit<'_>, req: &Signed<UpdateWebhook>| {
         let UpdateWebhook { id, update } = &req.operation;
-        let Some(old) = webhooks::by_id(tx, sequence.tenant, *id)? else {
-            return Ok(Err(Problem::NotFound("webhook")));
+        let old = webhooks::by_id(unit.tx, unit.tenant.number, *id)?.ok_or(Problem::NotFound("webhook"))?;
+        let (content, enabled) = update.with_update(&old.content, old.enabled).map_err(Problem::from)?;
+        let event_endpoint = match update.url() {
+            None => old.event_endpoint,
+            Some(url) => target(unit, &own, url)?,
         };
-        let (content, enabled) = match update.with_update(&old.content, old.enabled) {
-            Ok(applied) => applied,
-            Err(faults) => return Ok(Err(faults.into())),
-        };
-        let event_endpoint =
-            match update.url().map(|url| target(tx, &own, sequence.tenant, url)).transpose()? {
-                None => old.event_endpoint,
-                Some(Ok(event_endpoint)) => event_endpoint,
-                Some(Err(refusal)) => return Ok(Err(refusal)),
-            };
-        if webhooks::ranges(tx, *id)?.len() >= MAX_EVENT_RANGES {
-            return Ok(Err(Problem::State("too much is still to be sent by what was wanted before")));
+        if webhooks::ranges(unit.tx, *id)?.len() >= MAX_EVENT_RANGES {
+            return Err(Problem::State("too much is still to be sent by what was wanted before").into());
         }
-        let new = Webhook { content, enabled, event_endpoint, updated_at: sequence.now, ..old.clone() };
-        webhooks::update(tx, sequence, &old, &new)?;
-        record(tx, &own, sequence, req, ("update_webhook", *id), [old.view(), new.view()])?;
-        Ok(Ok(Reply::ok(new.view().to_string())))
+        let new = Webhook { content, enabled, event_endpoint, updated_at: unit.now(), ..old.clone() };
+        webhooks::update(unit, &old, &new)?;
+        record(unit, req, "update_webhook", *id, [old.view(), new.view()])?;
+        Ok(Reply::ok(new.view().to_string()))
     };
-    about_tenant::write(&app, "webhooks.update", req, change).await
+    change(&app, "webhooks.update", req, work).await
 }
 
 /// A request to delete a webhook.
@@ -341,16 +323,14 @@ impl Operation for DeleteWebhook {
 ///
 /// Fails with 404 if the webhook does not exist.
 pub async fn delete(State(app): State<App>, req: Signed<DeleteWebhook>) -> Result<Reply, Problem> {
-    let own = app.clone();
-    let delete = move |tx: &Tx<'_>, req: &Signed<DeleteWebhook>, sequence: &mut Sequence| {
-        let Some(old) = webhooks::by_id(tx, sequence.tenant, req.operation.0)? else {
-            return Ok(Err(Problem::NotFound("webhook")));
-        };
-        webhooks::delete(tx, &old, req.now)?;
-        record(tx, &own, sequence, req, ("delete_webhook", old.id), [old.view(), Value::Null])?;
-        Ok(Ok(Reply::no_content()))
+    let work = |unit: &mut Unit<'_>, req: &Signed<DeleteWebhook>| {
+        let old = webhooks::by_id(unit.tx, unit.tenant.number, req.operation.0)?;
+        let old = old.ok_or(Problem::NotFound("webhook"))?;
+        webhooks::delete(unit.tx, &old, req.now)?;
+        record(unit, req, "delete_webhook", old.id, [old.view(), Value::Null])?;
+        Ok(Reply::no_content())
     };
-    about_tenant::write(&app, "webhooks.delete", req, delete).await
+    change(&app, "webhooks.delete", req, work).await
 }
 
 /// A request for a test event without the receiver's response (decision W24).

@@ -8,9 +8,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::access::client_cache::Tenant;
-use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change, is_not_leaving, load_user, too_many};
 use crate::api::front::paging;
 use crate::api::front::query;
 use crate::api::front::query::QueryParameter;
@@ -19,16 +18,14 @@ use crate::api::openapi::operation_doc::{CHECKS, OperationDoc, PayloadDoc, path_
 use crate::app::App;
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::json::schema::{Field, FieldRule};
-use crate::domain::users::User;
 use crate::domain::users::check::{
     COMPLIANCE, Check, CheckContent, CheckKind, CheckStatus, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, POR,
 };
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
 use crate::store::jobs;
-use crate::store::jobs::CHECK;
+use crate::store::jobs::JobKind;
 use crate::store::paging::{ListPage, Page, each_of_user, list_of_user};
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::users::checks;
 use crate::store::{Tx, users};
 
@@ -147,15 +144,14 @@ impl Operation for ListChecks {
 pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Reply, Problem> {
     let (client, ListChecks { user, page, latest, kind }) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
         // Only the unfiltered list can read its page alone; the filters need every check of the user.
         if !latest && kind.is_none() {
-            return Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, Check::view)?);
+            return Ok::<_, Problem>(list_of_user(tx, &user, page, Check::view)?);
         }
         let (mut found, part) = (Vec::new(), page.offset..page.offset + page.limit);
         let mut listed = ListPage::new(0);
-        each_of_user(tx, (*number, user), &key, |check: Check| {
+        each_of_user(tx, &user, |check: Check| {
             if kind.is_some_and(|kind| check.content.kind != kind) {
                 return;
             }
@@ -214,9 +210,8 @@ impl Operation for ReadCheck {
 pub async fn read(State(app): State<App>, req: Signed<ReadCheck>) -> Result<Reply, Problem> {
     let (client, ReadCheck(user, id)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        checks::by_id(tx, *number, user, id, &key)?.ok_or(Problem::NotFound("check"))
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        checks::by_id(tx, &user, id)?.ok_or(Problem::NotFound("check"))
     };
     Ok(Reply::ok(app.store.read("checks.read", read).await?.view().to_string()))
 }
@@ -285,27 +280,21 @@ impl Operation for CreateCheck {
 ///
 /// Fails if the user does not exist or is leaving, or has too many undecided checks.
 pub async fn create(State(app): State<App>, req: Signed<CreateCheck>) -> Result<Reply, Problem> {
-    let (ids, id, most_open) =
-        (Arc::clone(&app.ids), req.operation.user, app.config.limits.open_checks_per_user);
-    let create = move |tx: &Tx<'_>,
-                       req: &Signed<CreateCheck>,
-                       sequence: &mut Sequence,
-                       (user, key): (User, &UserKey)| {
-        if let Err(refusal) = about_user::is_not_leaving(&user) {
-            return Ok(Err(refusal));
+    let most_open = app.config.limits.open_checks_per_user;
+    let work = move |unit: &mut Unit<'_>, req: &Signed<CreateCheck>| {
+        let (user, handle) = load_user(unit, req.operation.user)?;
+        is_not_leaving(&user)?;
+        if jobs::count_open(unit.tx, &handle, JobKind::Check)? >= most_open {
+            return Err(too_many("undecided checks of this user").into());
         }
-        if jobs::count_open(tx, (sequence.tenant, id), CHECK)? >= most_open {
-            return Ok(Err(about_user::too_many("undecided checks of this user")));
-        }
-        let check = Check::new(ids.uuid(), id, sequence.now, req.operation.content.clone());
-        checks::insert_and_publish(tx, sequence, &check, key, &*ids)?;
-        // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
-        let settings = &req.client.tenant.settings;
-        let due = (!check.content.is_for_review(settings)).then_some(req.now);
-        jobs::enqueue(tx, (sequence.tenant, id), CHECK, check.id, due)?;
-        Ok(Ok(Reply::accepted_with(json!({ "id": check.id }).to_string())))
+        let check = Check::new(unit.ids.uuid(), user.id, unit.now(), req.operation.content.clone());
+        checks::insert_and_publish(unit, &handle, &check)?;
+        // By the worker's clock, which decides about due jobs: the instant of the unit may be ahead of it.
+        let due = (!check.content.is_for_review(&unit.tenant.settings)).then_some(req.now);
+        jobs::enqueue(unit.tx, &handle, JobKind::Check, check.id, due)?;
+        Ok(Reply::accepted_with(json!({ "id": check.id }).to_string()))
     };
-    let reply = about_user::write(&app, "checks.create", req, id, create).await?;
+    let reply = change(&app, "checks.create", req, work).await?;
     app.work.notify_one();
     Ok(reply)
 }

@@ -8,27 +8,24 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ADMIN, READ};
-use crate::access::client_cache::Tenant;
-use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change, has_not_left, load_user, too_many};
 use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, USERS, path_id, request_with};
 use crate::app::App;
 use crate::domain::json::json_schema::Schemas;
 use crate::domain::tenants::OperatingModel;
-use crate::domain::users::User;
 use crate::domain::users::data_change;
 use crate::domain::users::data_change::{
     ADDRESS, ANY, DataChange, NAME, NATIONALITY, OTHER, RequestedChange,
 };
 use crate::domain::users::preview::Preview;
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
 use crate::store::jobs;
-use crate::store::jobs::DATA_CHANGE;
+use crate::store::jobs::JobKind;
 use crate::store::paging::{Page, list_of_user};
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::users::{data_changes, identifiers};
 use crate::store::{Tx, users};
 
@@ -96,27 +93,22 @@ impl Operation for RequestDataChange {
 ///
 /// Fails if the user does not exist or has left, or has too many undecided data changes.
 pub async fn create(State(app): State<App>, req: Signed<RequestDataChange>) -> Result<Reply, Problem> {
-    let (ids, id) = (Arc::clone(&app.ids), req.operation.user);
     let most_open = app.config.limits.open_data_changes_per_user;
-    let create = move |tx: &Tx<'_>,
-                       req: &Signed<RequestDataChange>,
-                       sequence: &mut Sequence,
-                       (user, key): (User, &UserKey)| {
-        if let Err(refusal) = about_user::has_not_left(&user) {
-            return Ok(Err(refusal));
+    let work = move |unit: &mut Unit<'_>, req: &Signed<RequestDataChange>| {
+        let RequestDataChange { user, requested } = &req.operation;
+        let (user, handle) = load_user(unit, *user)?;
+        has_not_left(&user)?;
+        if jobs::count_open(unit.tx, &handle, JobKind::DataChange)? >= most_open {
+            return Err(too_many("undecided data changes of this user").into());
         }
-        let (requested, settings) = (&req.operation.requested, &req.client.tenant.settings);
-        if jobs::count_open(tx, (sequence.tenant, id), DATA_CHANGE)? >= most_open {
-            return Ok(Err(about_user::too_many("undecided data changes of this user")));
-        }
-        let change = DataChange::new(ids.uuid(), id, sequence.now, requested.clone());
-        data_changes::insert(tx, sequence.tenant, &change, key, &*ids)?;
-        // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
-        let due = (!requested.is_for_review(settings)).then_some(req.now);
-        jobs::enqueue(tx, (sequence.tenant, id), DATA_CHANGE, change.id, due)?;
-        Ok(Ok(Reply::accepted()))
+        let change = DataChange::new(unit.ids.uuid(), user.id, unit.now(), requested.clone());
+        data_changes::insert(unit, &handle, &change)?;
+        // By the worker's clock, which decides about due jobs: the instant of the unit may be ahead of it.
+        let due = (!requested.is_for_review(&unit.tenant.settings)).then_some(req.now);
+        jobs::enqueue(unit.tx, &handle, JobKind::DataChange, change.id, due)?;
+        Ok(Reply::accepted())
     };
-    let reply = about_user::write(&app, "data_changes.create", req, id, create).await?;
+    let reply = change(&app, "data_changes.create", req, work).await?;
     app.work.notify_one();
     Ok(reply)
 }
@@ -195,11 +187,10 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
     let requested = req.operation.requested;
     let read = move |tx: &Tx<'_>| {
         let tenant = &client.tenant;
-        let (user, key) =
-            users::load(tx, tenant.number, id, &tenant.key)?.ok_or(Problem::NotFound("user"))?;
-        let held = identifiers::of_user(tx, tenant.number, id, &key)?;
+        let (user, handle) = users::load(tx, tenant, id)?.ok_or(Problem::NotFound("user"))?;
+        let held = identifiers::of_user(tx, &handle)?;
         let contents = held.iter().map(|one| &one.content);
-        let shared = identifiers::list_sharing_users(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
+        let shared = identifiers::list_sharing_users(tx, tenant, Some(&handle), contents)?;
         Ok::<_, Problem>(Preview::of(&user, (&held, &shared), requested.clone(), &tenant.settings, now))
     };
     // A scan reads one snapshot, so that the user and the identifiers are consistent.
@@ -272,9 +263,8 @@ fn schema(schemas: &mut Schemas) -> Value {
 pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Result<Reply, Problem> {
     let (client, ListDataChanges(user, page)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        Ok::<_, Problem>(list_of_user(tx, (*number, user), &key, page, DataChange::view)?)
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(list_of_user(tx, &user, page, DataChange::view)?)
     };
     let listed = app.scan(req.client.tenant.number, "data_changes.list", read).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))

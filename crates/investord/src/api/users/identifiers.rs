@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ADMIN, READ};
-use crate::access::client_cache::Tenant;
-use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{Stop, change, has_not_left, load_user};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{
     IDENTIFIERS, OperationDoc, PayloadDoc, path_id, request, whole_list,
@@ -21,13 +19,12 @@ use crate::domain::identification::identifier::{
     CREATE, Identifier, IdentifierChange, NewIdentifier, RESPONSE, UPDATE,
 };
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::domain::tenants::TenantSettings;
 use crate::domain::users::User;
 use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 use crate::store::users::{activation, identifiers, search_index};
 use crate::store::{Tx, users};
 
@@ -94,9 +91,8 @@ impl Operation for ListIdentifiers {
 pub async fn list(State(app): State<App>, req: Signed<ListIdentifiers>) -> Result<Reply, Problem> {
     let (client, user) = (Arc::clone(&req.client), req.operation.0);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        Ok::<_, Problem>(identifiers::of_user(tx, *number, user, &key)?)
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        Ok::<_, Problem>(identifiers::of_user(tx, &user)?)
     };
     let found = app.store.read("identifiers.list", read).await?;
     let items = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
@@ -138,10 +134,8 @@ fn path(received: &Received<'_>) -> Result<(Uuid, Uuid), Problem> {
 pub async fn read(State(app): State<App>, req: Signed<ReadIdentifier>) -> Result<Reply, Problem> {
     let (client, ReadIdentifier(user, id)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        let found = identifiers::by_id(tx, *number, user, id, &key)?;
-        found.ok_or(Problem::NotFound("identifier"))
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        identifiers::by_id(tx, &user, id)?.ok_or(Problem::NotFound("identifier"))
     };
     Ok(Reply::ok(app.store.read("identifiers.read", read).await?.to_string()))
 }
@@ -189,12 +183,16 @@ impl Operation for CreateIdentifier {
 ///
 /// Fails if the user does not exist or has left, or the identifier is refused.
 pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Result<Reply, Problem> {
-    let (ids, user) = (Arc::clone(&app.ids), req.operation.user);
-    let add =
-        move |call: &CreateIdentifier, held: &[_], user: &User, settings: &TenantSettings, now: Timestamp| {
-            Ok(domain_identifiers::add(held, &call.sent, user, settings, (ids.uuid(), now))?)
-        };
-    change(app, "identifiers.create", req, user, add).await
+    let work = |unit: &mut Unit<'_>, req: &Signed<CreateIdentifier>| {
+        let (user, handle) = load_user(unit, req.operation.user)?;
+        has_not_left(&user)?;
+        let held = identifiers::of_user(unit.tx, &handle)?;
+        let (sent, settings) = (&req.operation.sent, &unit.tenant.settings);
+        let new = (unit.ids.uuid(), unit.now());
+        let change = domain_identifiers::add(&held, sent, &user, settings, new).map_err(Problem::from)?;
+        apply(unit, user, &handle, held, change)
+    };
+    change(&app, "identifiers.create", req, work).await
 }
 
 /// A request to change the value of an identifier.
@@ -238,51 +236,33 @@ impl Operation for UpdateIdentifier {
 ///
 /// Fails if the user or the identifier does not exist, or the new value is refused.
 pub async fn update(State(app): State<App>, req: Signed<UpdateIdentifier>) -> Result<Reply, Problem> {
-    let user = req.operation.user;
-    let update = |call: &UpdateIdentifier,
-                  held: &[Identifier],
-                  user: &User,
-                  settings: &TenantSettings,
-                  now: Timestamp| {
-        let one = held.iter().find(|one| one.id == call.id);
-        let one = one.ok_or(Problem::NotFound("identifier"))?;
-        Ok(domain_identifiers::update(one, &call.value, user, settings, now)?)
+    let work = |unit: &mut Unit<'_>, req: &Signed<UpdateIdentifier>| {
+        let UpdateIdentifier { user, id, value } = &req.operation;
+        let (user, handle) = load_user(unit, *user)?;
+        has_not_left(&user)?;
+        let held = identifiers::of_user(unit.tx, &handle)?;
+        let one = held.iter().find(|one| one.id == *id).ok_or(Problem::NotFound("identifier"))?;
+        let settings = &unit.tenant.settings;
+        let change =
+            domain_identifiers::update(one, value, &user, settings, unit.now()).map_err(Problem::from)?;
+        apply(unit, user, &handle, held, change)
     };
-    change(app, "identifiers.update", req, user, update).await
+    change(&app, "identifiers.update", req, work).await
 }
 
-/// Applies the change that `decide` returns, updates the search index, and activates the user if all requirements are
-/// met.
-async fn change<T: Operation + 'static>(
-    app: App,
-    name: &'static str,
-    req: Signed<T>,
-    id: Uuid,
-    decide: impl Fn(&T, &[Identifier], &User, &TenantSettings, Timestamp) -> Result<IdentifierChange, Problem>
-    + Send
-    + 'static,
-) -> Result<Reply, Problem> {
-    let ids = Arc::clone(&app.ids);
-    let change =
-        move |tx: &Tx<'_>, req: &Signed<T>, sequence: &mut Sequence, (mut user, key): (User, &UserKey)| {
-            if let Err(refusal) = about_user::has_not_left(&user) {
-                return Ok(Err(refusal));
-            }
-            let (number, settings) = (sequence.tenant, &req.client.tenant.settings);
-            let mut held = identifiers::of_user(tx, number, id, key)?;
-            let tenant_key = &req.client.tenant.key;
-            let change = match decide(&req.operation, &held, &user, settings, sequence.now) {
-                Ok(change) => change,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            identifiers::apply(tx, number, &change, key, &*ids)?;
-            let reply = Reply::ok(change.identifier().to_string());
-            let before = search::of_identifiers(&held);
-            change.apply_to(&mut held);
-            let found_by = (&before, &search::of_identifiers(&held));
-            search_index::replace(tx, (number, id), found_by, tenant_key)?;
-            activation::activate_if_complete(tx, sequence, &mut user, Some(&held), settings, key, &*ids)?;
-            Ok(Ok(reply))
-        };
-    about_user::write(&app, name, req, id, change).await
+/// Writes the change of an identifier, updates the search index, and activates the user if all requirements are met.
+fn apply(
+    unit: &mut Unit<'_>,
+    mut user: User,
+    handle: &UserHandle,
+    mut held: Vec<Identifier>,
+    change: IdentifierChange,
+) -> Result<Reply, Stop> {
+    identifiers::apply(unit, handle, &change)?;
+    let reply = Reply::ok(change.identifier().to_string());
+    let before = search::of_identifiers(&held);
+    change.apply_to(&mut held);
+    search_index::replace(unit, handle, &before, &search::of_identifiers(&held))?;
+    activation::activate_if_complete(unit, handle, &mut user, Some(&held))?;
+    Ok(reply)
 }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::front::paging;
-use super::{about_tenant, about_user};
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change, change_idempotently, load_user, too_many};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{
     ACCEPTED, OPERATING_MODEL, OperationDoc, PayloadDoc, USERS, path_id,
@@ -27,12 +27,10 @@ use crate::domain::tenants::{OffboardingWaitsFor, OperatingModel};
 use crate::domain::users::person::{CREATE, Person};
 use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
-use crate::store::jobs::{self, OFFBOARDING};
-use crate::store::log::idempotency;
+use crate::store::jobs::{self, JobKind};
 use crate::store::paging::{Page, SortKey};
-use crate::store::tenants::sequence::Sequence;
-use crate::store::{Prefetch, Tx, users};
+use crate::store::unit::Unit;
+use crate::store::{Tx, users};
 
 /// Scopes of which one allows reading users.
 pub const READ: &[&str] = &["users:read", "users:admin"];
@@ -137,32 +135,17 @@ impl Operation for CreateUser {
 ///
 /// Fails if the tenant has too many users, or the idempotency key belongs to another request.
 pub async fn create(State(app): State<App>, req: Signed<CreateUser>) -> Result<Reply, Problem> {
-    let (ids, number) = (Arc::clone(&app.ids), req.client.tenant.number);
-    let (idempotency_key, nonce) = (req.idempotency_key()?, req.nonce().copied());
     let most = app.config.limits.users_per_tenant;
-    let first =
-        Prefetch { sequence: Some(number), nonce, idempotency_key: Some(idempotency_key), webhook: None };
-    let unit = move |tx: &Tx<'_>| {
-        let tenant = &req.client.tenant;
-        // The lock comes first: everything that the unit reads under it stays valid until the commit, in every process.
-        let mut sequence = Sequence::lock(tx, tenant.number, req.now)?;
-        if let Some(reply) =
-            about_tenant::find_replay(tx, Some(&idempotency_key), nonce.as_ref(), &tenant.key)?
-        {
-            return Ok(reply);
+    let work = move |unit: &mut Unit<'_>, req: &Signed<CreateUser>| {
+        if usize::try_from(unit.user_count()).is_ok_and(|users| users >= most) {
+            return Err(too_many("users of this tenant").into());
         }
-        if usize::try_from(sequence.users).is_ok_and(|users| users >= most) {
-            return Ok(Err(about_user::too_many("users of this tenant")));
-        }
-        let registration =
-            User::register(req.operation.0.clone(), &tenant.settings, ids.uuid(), sequence.now);
-        let user = registration.user.id;
-        let (view, key) = users::register(tx, &mut sequence, registration, &tenant.key, &*ids)?;
-        idempotency::keep_response(tx, &idempotency_key, (200, &view), (user, &key), sequence.now, &*ids)?;
-        sequence.save(tx);
-        Ok::<_, Problem>(Ok(Reply::ok(view)))
+        let person = req.operation.0.clone();
+        let registration = User::register(person, &unit.tenant.settings, unit.ids.uuid(), unit.now());
+        let (user, view) = users::register(unit, registration)?;
+        Ok((user, Reply::ok(view)))
     };
-    app.store.write_prefetched("users.create", number, first, unit).await?
+    change_idempotently(&app, "users.create", req, work).await
 }
 
 /// A request for a user.
@@ -193,9 +176,7 @@ impl Operation for ReadUser {
 /// Fails if the user does not exist.
 pub async fn read(State(app): State<App>, req: Signed<ReadUser>) -> Result<Reply, Problem> {
     let (client, id) = (Arc::clone(&req.client), req.operation.0);
-    let read = move |tx: &Tx<'_>| {
-        users::view(tx, client.tenant.number, id, &client.tenant.key).map_err(Problem::from)
-    };
+    let read = move |tx: &Tx<'_>| users::view(tx, &client.tenant, id).map_err(Problem::from);
     let user = app.store.read("users.read", read).await?;
     user.map(Reply::ok).ok_or(Problem::NotFound("user"))
 }
@@ -231,21 +212,21 @@ impl Operation for OffboardUser {
 ///
 /// Fails if the user does not exist.
 pub async fn offboard(State(app): State<App>, req: Signed<OffboardUser>) -> Result<Reply, Problem> {
-    let (ids, id) = (Arc::clone(&app.ids), req.operation.0);
-    let offboard =
-        move |tx: &Tx<'_>, req: &Signed<_>, sequence: &mut Sequence, (mut user, key): (User, &UserKey)| {
-            if let Some(event) = user.offboard(sequence.now) {
-                users::set_status(tx, sequence, &user, key, event, &*ids)?;
-                // By the worker's clock, which decides about due jobs: `sequence.now` may be ahead of it.
-                let due = req.client.tenant.settings.earliest_offboarding(req.now);
-                jobs::enqueue(tx, (sequence.tenant, id), OFFBOARDING, id, Some(due))?;
-                if req.client.tenant.settings.offboarding_waits_for.contains(&OffboardingWaitsFor::Operator) {
-                    jobs::hold_of_kind(tx, sequence.tenant, id, OFFBOARDING)?;
-                }
+    let work = |unit: &mut Unit<'_>, req: &Signed<OffboardUser>| {
+        let (mut user, handle) = load_user(unit, req.operation.0)?;
+        if let Some(event) = user.offboard(unit.now()) {
+            users::set_status(unit, &handle, &user, event)?;
+            let settings = &unit.tenant.settings;
+            // By the worker's clock, which decides about due jobs: the instant of the unit may be ahead of it.
+            let due = settings.earliest_offboarding(req.now);
+            jobs::enqueue(unit.tx, &handle, JobKind::Offboarding, user.id, Some(due))?;
+            if settings.offboarding_waits_for.contains(&OffboardingWaitsFor::Operator) {
+                jobs::hold_of_kind(unit.tx, &handle, JobKind::Offboarding)?;
             }
-            Ok(Ok(Reply::accepted()))
-        };
-    let reply = about_user::write(&app, "users.offboard", req, id, offboard).await?;
+        }
+        Ok(Reply::accepted())
+    };
+    let reply = change(&app, "users.offboard", req, work).await?;
     app.work.notify_one();
     Ok(reply)
 }
@@ -287,9 +268,7 @@ impl Operation for ListUsers {
 /// Fails if the tenant's budget of scans is exhausted.
 pub async fn list(State(app): State<App>, req: Signed<ListUsers>) -> Result<Reply, Problem> {
     let (client, page) = (Arc::clone(&req.client), req.operation.0);
-    let scan = move |tx: &Tx<'_>| {
-        users::list(tx, client.tenant.number, page, &client.tenant.key).map_err(Problem::from)
-    };
+    let scan = move |tx: &Tx<'_>| users::list(tx, &client.tenant, page).map_err(Problem::from);
     let listed = app.scan(req.client.tenant.number, "users.list", scan).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))
 }

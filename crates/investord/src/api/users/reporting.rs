@@ -136,11 +136,10 @@ pub async fn of_user(State(app): State<App>, req: Signed<ReadReporting>) -> Resu
     let (client, id, now) = (Arc::clone(&req.client), req.operation.0, req.now);
     let read = move |tx: &Tx<'_>| {
         let tenant = &client.tenant;
-        let user = users::load(tx, tenant.number, id, &tenant.key)?;
-        let (user, key) = user.ok_or(Problem::NotFound("user"))?;
-        let identifiers = identifiers::of_user(tx, tenant.number, id, &key)?;
+        let (user, handle) = users::load(tx, tenant, id)?.ok_or(Problem::NotFound("user"))?;
+        let identifiers = identifiers::of_user(tx, &handle)?;
         let contents = identifiers.iter().map(|one| &one.content);
-        let shared = identifiers::list_sharing_users(tx, (tenant.number, Some(id)), contents, &tenant.key)?;
+        let shared = identifiers::list_sharing_users(tx, tenant, Some(&handle), contents)?;
         let (identity, regime) = (&user.person.identity, tenant.settings.regime.into());
         Ok::<_, Problem>(Report::of_user(identity, &identifiers, regime, today(now)).shared_with(shared))
     };
@@ -183,10 +182,7 @@ impl Operation for DryRunReporting {
 pub async fn dry_run(State(app): State<App>, req: Signed<DryRunReporting>) -> Result<Reply, Problem> {
     let (client, DryRunReporting(person)) = (Arc::clone(&req.client), req.operation);
     let report = person.report();
-    let read = move |tx: &Tx<'_>| {
-        let tenant = &client.tenant;
-        identifiers::list_sharing_users(tx, (tenant.number, None), &person.contents, &tenant.key)
-    };
+    let read = move |tx: &Tx<'_>| identifiers::list_sharing_users(tx, &client.tenant, None, &person.contents);
     let shared = app.store.read("reporting.shared", read).await?;
     Ok(reply(&report.shared_with(shared)))
 }

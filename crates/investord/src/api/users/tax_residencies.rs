@@ -6,18 +6,15 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::access::client_cache::Tenant;
-use crate::api::about_user;
 use crate::api::front::caller::{Operation, Received, Signed};
+use crate::api::front::change::{change_idempotently, has_not_left, load_user};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TAXES, path_id, request};
 use crate::app::App;
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::domain::users::User;
 use crate::domain::users::tax_residency::{RECORD, SET, TaxResidencies};
 use crate::problem::Problem;
-use crate::store::encryption::UserKey;
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 use crate::store::users::{activation, tax_residencies};
 use crate::store::{Tx, users};
 
@@ -72,9 +69,8 @@ impl Operation for ReadTaxResidencies {
 pub async fn read(State(app): State<App>, req: Signed<ReadTaxResidencies>) -> Result<Reply, Problem> {
     let (client, user) = (Arc::clone(&req.client), req.operation.0);
     let read = move |tx: &Tx<'_>| {
-        let Tenant { number, key, .. } = &client.tenant;
-        let key = users::find_key(tx, *number, &user, key)?.ok_or(Problem::NotFound("user"))?;
-        let found = tax_residencies::of_user(tx, *number, user, &key)?;
+        let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+        let found = tax_residencies::of_user(tx, &user)?;
         found.ok_or(Problem::NotFound("record: no tax residency has been set"))
     };
     Ok(Reply::ok(app.store.read("tax_residencies.read", read).await?.view().to_string()))
@@ -120,26 +116,12 @@ impl Operation for SetTaxResidencies {
 ///
 /// Fails if the user does not exist or has left.
 pub async fn set(State(app): State<App>, req: Signed<SetTaxResidencies>) -> Result<Reply, Problem> {
-    let (ids, id) = (Arc::clone(&app.ids), req.operation.user);
-    let set = move |tx: &Tx<'_>,
-                    req: &Signed<SetTaxResidencies>,
-                    sequence: &mut Sequence,
-                    (mut user, key): (User, &UserKey)| {
-        if let Err(refusal) = about_user::has_not_left(&user) {
-            return Ok(Err(refusal));
-        }
-        let all = req.operation.all.clone();
-        let record = tax_residencies::set(tx, (sequence.tenant, id), all, sequence.now, key, &*ids)?;
-        activation::activate_if_complete(
-            tx,
-            sequence,
-            &mut user,
-            None,
-            &req.client.tenant.settings,
-            key,
-            &*ids,
-        )?;
-        Ok(Ok(Reply::ok(record.view().to_string())))
+    let work = |unit: &mut Unit<'_>, req: &Signed<SetTaxResidencies>| {
+        let (mut user, handle) = load_user(unit, req.operation.user)?;
+        has_not_left(&user)?;
+        let record = tax_residencies::set(unit, &handle, req.operation.all.clone())?;
+        activation::activate_if_complete(unit, &handle, &mut user, None)?;
+        Ok((handle, Reply::ok(record.view().to_string())))
     };
-    about_user::write(&app, "tax_residencies.set", req, id, set).await
+    change_idempotently(&app, "tax_residencies.set", req, work).await
 }

@@ -89,6 +89,15 @@ impl EventType {
 /// A SHA-256 hash of the hash chain. The first event of a tenant follows on 32 zero bytes.
 pub type ChainHash = [u8; 32];
 
+/// The object of an event, as it is stored.
+#[derive(Clone, Copy)]
+pub enum StoredObject<'a> {
+    /// The encrypted object.
+    Sealed(&'a [u8]),
+    /// The number of the earlier event that has the same object.
+    SameAs(i64),
+}
+
 /// An event as it is stored, with its object encrypted.
 pub struct Event<'a> {
     /// Position in the event log of the tenant, from 1, without gaps.
@@ -99,8 +108,7 @@ pub struct Event<'a> {
     pub kind: &'a str,
     /// The user or the webhook that it is about.
     pub subject: Uuid,
-    /// The encrypted object.
-    pub sealed: &'a [u8],
+    pub object: StoredObject<'a>,
 }
 
 impl Event<'_> {
@@ -115,7 +123,16 @@ impl Event<'_> {
         hash.update(self.id.as_bytes());
         hash.update(&self.created_at.as_microsecond().to_be_bytes());
         hash.update(self.subject.as_bytes());
-        for part in [self.kind.as_bytes(), self.sealed] {
+        let same_as;
+        let object = match self.object {
+            StoredObject::Sealed(sealed) => sealed,
+            // Shorter than every ciphertext, so that the two forms cannot be mistaken for each other.
+            StoredObject::SameAs(number) => {
+                same_as = number.to_be_bytes();
+                &same_as
+            }
+        };
+        for part in [self.kind.as_bytes(), object] {
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part);
         }

@@ -34,8 +34,10 @@ pub const STATEMENTS: &[&Stmt] = &[
 
 const EVENTS: Stmt = Stmt {
     name: "events.to_send",
-    text: "SELECT e.number, e.id, e.created_at, e.type, e.subject, e.sealed, u.data_key FROM events AS e
-           JOIN users AS u ON u.tenant = e.tenant AND u.id = e.subject
+    text: "SELECT e.number, e.id, e.created_at, e.type, u.id, u.data_key, coalesce(o.id, e.id),
+                  coalesce(o.sealed, e.sealed)
+           FROM events AS e JOIN users AS u ON u.tenant = e.tenant AND u.number = e.user_number
+           LEFT JOIN events AS o ON o.tenant = e.tenant AND o.number = e.same_as
            WHERE e.tenant = $1 AND e.number BETWEEN $2 AND $3 ORDER BY e.number",
 };
 const INSERT: Stmt = Stmt {
@@ -271,8 +273,8 @@ pub fn each_matching_event(
         if !filter.has(kind) {
             return Ok(());
         }
-        let user = key.open_user_key(&row.id(4)?, row.bytes(6)?);
-        let object = match user.and_then(|user| user.open(Aad::event(&id), row.bytes(5)?)) {
+        let user = key.open_user_key(&row.id(4)?, row.bytes(5)?);
+        let object = match user.and_then(|user| user.open(Aad::event(&row.id(6)?), row.bytes(7)?)) {
             Ok(object) => object,
             // An event that cannot be decrypted is lost for good: it must not block all later ones.
             Err(error) => {

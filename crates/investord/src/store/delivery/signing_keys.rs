@@ -4,10 +4,10 @@ use httpsig::{Algorithm, PublicKey, SigningKey};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::clock::Ids;
 use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::unit::Unit;
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &DELETE_EXPIRED];
@@ -45,19 +45,13 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 /// # Errors
 ///
 /// Fails if the database fails, or the key cannot be generated.
-pub fn rotate(
-    tx: &Tx<'_>,
-    tenant: i64,
-    key: &TenantKey,
-    now: Timestamp,
-    ids: &dyn Ids,
-) -> Result<Uuid, StoreError> {
+pub fn rotate(unit: &Unit<'_>) -> Result<Uuid, StoreError> {
     let failed = |error: httpsig::KeyError| StoreError::Corrupt(error.to_string());
-    let new = SigningKey::generate_from(Algorithm::P521, |bytes| ids.secret(bytes)).map_err(failed)?;
+    let new = SigningKey::generate_from(Algorithm::P521, |bytes| unit.ids.secret(bytes)).map_err(failed)?;
     let pem = new.to_pkcs8_pem().map_err(failed)?;
-    let id = ids.uuid();
-    let sealed = key.own().seal(Aad::signing_key(&id), pem.as_bytes(), ids);
-    tx.execute(&RETIRE, &[Value::At(now), Value::Int(tenant)])?;
+    let (id, tenant, now) = (unit.ids.uuid(), unit.tenant.number, unit.now());
+    let sealed = unit.tenant.key.own().seal(Aad::signing_key(&id), pem.as_bytes(), unit.ids);
+    unit.tx.execute(&RETIRE, &[Value::At(now), Value::Int(tenant)])?;
     let public = new.public();
     let values = [
         Value::Id(id),
@@ -66,7 +60,7 @@ pub fn rotate(
         Value::Bytes(&sealed),
         Value::At(now),
     ];
-    tx.execute_one(&INSERT, &values)?;
+    unit.tx.execute_one(&INSERT, &values)?;
     Ok(id)
 }
 
@@ -75,16 +69,10 @@ pub fn rotate(
 /// # Errors
 ///
 /// Fails if the database fails, or the key cannot be generated.
-pub fn ensure(
-    tx: &Tx<'_>,
-    tenant: i64,
-    key: &TenantKey,
-    now: Timestamp,
-    ids: &dyn Ids,
-) -> Result<(), StoreError> {
-    match current(tx, tenant)? {
+pub fn ensure(unit: &Unit<'_>) -> Result<(), StoreError> {
+    match current(unit.tx, unit.tenant.number)? {
         Some(_) => Ok(()),
-        None => rotate(tx, tenant, key, now, ids).map(drop),
+        None => rotate(unit).map(drop),
     }
 }
 

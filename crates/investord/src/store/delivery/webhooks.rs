@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::delivery::webhook::{EventFilter, WebhookContent, view};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::Unit;
 
 /// Prepared statements on the two tables.
 pub const STATEMENTS: &[&Stmt] = &[
@@ -138,17 +138,16 @@ pub struct Webhook {
 impl Webhook {
     /// Returns a webhook that has not been stored yet.
     pub fn new(
-        id: Uuid,
-        sequence: &Sequence,
+        unit: &Unit<'_>,
         content: WebhookContent,
         enabled: bool,
         event_endpoint: Option<Uuid>,
     ) -> Self {
         Self {
-            id,
-            tenant: sequence.tenant,
-            created_at: sequence.now,
-            updated_at: sequence.now,
+            id: unit.ids.uuid(),
+            tenant: unit.tenant.number,
+            created_at: unit.now(),
+            updated_at: unit.now(),
             content,
             enabled,
             event_endpoint,
@@ -217,7 +216,7 @@ fn id_or_null(id: Option<Uuid>) -> Value<'static> {
 /// # Errors
 ///
 /// Fails if the database fails, or the row exists already.
-pub fn insert(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook) -> Result<(), StoreError> {
+pub fn insert(unit: &Unit<'_>, webhook: &Webhook) -> Result<(), StoreError> {
     let values = [
         Value::Id(webhook.id),
         Value::Int(webhook.tenant),
@@ -227,9 +226,9 @@ pub fn insert(tx: &Tx<'_>, sequence: &Sequence, webhook: &Webhook) -> Result<(),
         Value::Int(webhook.enabled.into()),
         id_or_null(webhook.event_endpoint),
     ];
-    tx.execute_one(&INSERT, &values)?;
+    unit.tx.execute_one(&INSERT, &values)?;
     if webhook.enabled {
-        begin_range(tx, webhook.id, sequence.events + 1, &webhook.content.filter)
+        begin_range(unit.tx, webhook.id, unit.last_event_number() + 1, &webhook.content.filter)
     } else {
         Ok(())
     }
@@ -259,7 +258,8 @@ pub fn of_tenant(tx: &Tx<'_>, tenant: i64) -> Result<Vec<Webhook>, StoreError> {
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn update(tx: &Tx<'_>, sequence: &Sequence, old: &Webhook, new: &Webhook) -> Result<(), StoreError> {
+pub fn update(unit: &Unit<'_>, old: &Webhook, new: &Webhook) -> Result<(), StoreError> {
+    let (tx, last_event) = (unit.tx, unit.last_event_number());
     let values = [
         Value::At(new.updated_at),
         Value::Text(&json(&new.content)),
@@ -273,11 +273,11 @@ pub fn update(tx: &Tx<'_>, sequence: &Sequence, old: &Webhook, new: &Webhook) ->
     if wanted(old) == wanted(new) {
         return Ok(());
     }
-    tx.execute(&END_RANGES, &[Value::Int(sequence.events), Value::Id(new.id)])?;
+    tx.execute(&END_RANGES, &[Value::Int(last_event), Value::Id(new.id)])?;
     for range in ranges(tx, new.id)?.iter().filter(|range| range.ends_before(range.next)) {
         delete_range(tx, new.id, range.number)?;
     }
-    if new.enabled { begin_range(tx, new.id, sequence.events + 1, &new.content.filter) } else { Ok(()) }
+    if new.enabled { begin_range(tx, new.id, last_event + 1, &new.content.filter) } else { Ok(()) }
 }
 
 /// Deletes a webhook. Its packages stay until retention deletes them: they can be too many for one transaction.

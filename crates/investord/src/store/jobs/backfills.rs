@@ -45,7 +45,7 @@ pub fn progress(tx: &Tx<'_>, tenant: i64, name: &str) -> Result<Option<(i64, i64
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn advance(tx: &Tx<'_>, tenant: i64, name: &str, (done, last): (i64, i64)) -> Result<(), StoreError> {
+pub fn advance(tx: &Tx<'_>, tenant: i64, name: &str, done: i64, last: i64) -> Result<(), StoreError> {
     if done < last {
         return tx.execute_one(&ADVANCE, &[Value::Int(done), Value::Int(tenant), Value::Text(name)]);
     }

@@ -2,11 +2,14 @@
 
 pub mod backfills;
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[
@@ -26,26 +29,26 @@ pub const STATEMENTS: &[&Stmt] = &[
 
 const LAST: Stmt = Stmt {
     name: "jobs.last",
-    text: "SELECT number FROM jobs WHERE tenant = $1 AND user_id = $2 ORDER BY number DESC LIMIT 1",
+    text: "SELECT number FROM jobs WHERE tenant = $1 AND user_number = $2 ORDER BY number DESC LIMIT 1",
 };
 const INSERT: Stmt = Stmt {
     name: "jobs.insert",
-    text: "INSERT INTO jobs (tenant, user_id, number, kind, subject, due) VALUES ($1, $2, $3, $4, $5, $6)",
+    text: "INSERT INTO jobs (tenant, user_number, number, kind, subject, due) VALUES ($1, $2, $3, $4, $5, $6)",
 };
 // The data changes of a user run in the order of their numbers: a later one can overwrite an earlier one.
 const DUE: Stmt = Stmt {
     name: "jobs.due",
-    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs AS s WHERE due <= $1 AND held = 0
+    text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs AS s WHERE due <= $1 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
-                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
+                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number AND earlier.number < s.number)
            ORDER BY due LIMIT $2",
 };
 const IS_DUE: Stmt = Stmt {
     name: "jobs.is_due",
-    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs AS s
-           WHERE tenant = $1 AND user_id = $2 AND number = $3 AND held = 0
+    text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs AS s
+           WHERE tenant = $1 AND user_number = $2 AND number = $3 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
-                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)",
+                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number AND earlier.number < s.number)",
 };
 const REVIEWS_COUNT: Stmt = Stmt {
     name: "jobs.reviews_count",
@@ -56,49 +59,101 @@ const DUE_COUNT: Stmt = Stmt {
     name: "jobs.due_count",
     text: "SELECT count(*) FROM (SELECT 1 FROM jobs AS s WHERE due <= $1 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
-                           AND earlier.tenant = s.tenant AND earlier.user_id = s.user_id AND earlier.number < s.number)
+                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number AND earlier.number < s.number)
            LIMIT $2) AS waiting",
 };
-const DELETE: Stmt =
-    Stmt { name: "jobs.delete", text: "DELETE FROM jobs WHERE tenant = $1 AND user_id = $2 AND number = $3" };
+const DELETE: Stmt = Stmt {
+    name: "jobs.delete",
+    text: "DELETE FROM jobs WHERE tenant = $1 AND user_number = $2 AND number = $3",
+};
 const PARK: Stmt = Stmt {
     name: "jobs.park",
-    text: "UPDATE jobs SET due = NULL WHERE tenant = $1 AND user_id = $2 AND number = $3",
+    text: "UPDATE jobs SET due = NULL WHERE tenant = $1 AND user_number = $2 AND number = $3",
 };
 const WAKE: Stmt = Stmt {
     name: "jobs.wake",
-    text: "UPDATE jobs SET due = $1 WHERE tenant = $2 AND user_id = $3 AND due IS NULL
+    text: "UPDATE jobs SET due = $1 WHERE tenant = $2 AND user_number = $3 AND due IS NULL
            AND kind IN ('account-group-closing', 'offboarding')",
 };
 
 // A job has no time of creation: its data change or check has.
 const REVIEWS: Stmt = Stmt {
     name: "jobs.reviews",
-    text: "SELECT s.tenant, s.user_id, s.number, s.kind, s.subject, s.due, s.held FROM jobs AS s
-           LEFT JOIN data_changes AS d ON d.tenant = s.tenant AND d.user_id = s.user_id AND d.id = s.subject
-           LEFT JOIN checks AS c ON c.tenant = s.tenant AND c.user_id = s.user_id AND c.id = s.subject
+    text: "SELECT s.tenant, s.user_number, s.number, s.kind, s.subject, s.due, s.held FROM jobs AS s
+           LEFT JOIN data_changes AS d ON d.tenant = s.tenant AND d.user_number = s.user_number AND d.id = s.subject
+           LEFT JOIN checks AS c ON c.tenant = s.tenant AND c.user_number = s.user_number AND c.id = s.subject
            WHERE s.tenant = $1 AND s.due IS NULL AND s.kind IN ('data-change', 'check')
-           ORDER BY coalesce(d.created_at, c.created_at), s.user_id LIMIT $2",
+           ORDER BY coalesce(d.created_at, c.created_at), s.user_number LIMIT $2",
 };
 const OF_USER: Stmt = Stmt {
     name: "jobs.of_user",
-    text: "SELECT tenant, user_id, number, kind, subject, due, held FROM jobs
-           WHERE tenant = $1 AND user_id = $2 ORDER BY number",
+    text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs
+           WHERE tenant = $1 AND user_number = $2 ORDER BY number",
 };
 const SAVE: Stmt = Stmt {
     name: "jobs.save",
-    text: "UPDATE jobs SET due = $1, held = $2 WHERE tenant = $3 AND user_id = $4 AND number = $5",
+    text: "UPDATE jobs SET due = $1, held = $2 WHERE tenant = $3 AND user_number = $4 AND number = $5",
 };
 
-/// A job of a user. The data changes of a user run in the order of their numbers.
+/// The kind of a job. The data changes of a user run in the order of their numbers, jobs of other kinds in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Decides on a data change, which is the subject.
+    DataChange,
+    /// Decides on a check, which is the subject.
+    Check,
+    /// Closes an account, which is the subject.
+    AccountClosing,
+    /// Closes an account group, which is the subject.
+    AccountGroupClosing,
+    /// Completes an offboarding. The subject is the user.
+    Offboarding,
+    /// Activates a user after a simulated delay. The subject is the user, who is suspended until then.
+    Activation,
+}
+
+impl JobKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::DataChange,
+        Self::Check,
+        Self::AccountClosing,
+        Self::AccountGroupClosing,
+        Self::Offboarding,
+        Self::Activation,
+    ];
+
+    /// Returns the name in the database and in the operator API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DataChange => "data-change",
+            Self::Check => "check",
+            Self::AccountClosing => "account-closing",
+            Self::AccountGroupClosing => "account-group-closing",
+            Self::Offboarding => "offboarding",
+            Self::Activation => "activation",
+        }
+    }
+}
+
+impl FromStr for JobKind {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| StoreError::Corrupt(format!("a job of the kind '{text}'")))
+    }
+}
+
+/// A job of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     pub tenant: i64,
-    pub user: Uuid,
+    /// Number of the user in the tenant.
+    pub user_number: i64,
     /// Number of the job among those of the user.
     pub number: i64,
-    /// Kind of the job: one of the constants below.
-    pub kind: String,
+    pub kind: JobKind,
     /// Id of the record that the job is about; its table depends on the kind.
     pub subject: Uuid,
     /// Earliest time of the run; `None` while the job waits: a data change or check for the decision of an operator,
@@ -108,20 +163,6 @@ pub struct Job {
     pub held: bool,
 }
 
-/// Kind of a job that decides on a data change. The subject is the data change.
-pub const DATA_CHANGE: &str = "data-change";
-/// Kind of a job that decides on a check. The subject is the check.
-pub const CHECK: &str = "check";
-/// Kind of a job that closes an account. The subject is the account.
-pub const ACCOUNT_CLOSING: &str = "account-closing";
-/// Kind of a job that closes an account group. The subject is the account group.
-pub const ACCOUNT_GROUP_CLOSING: &str = "account-group-closing";
-/// Kind of a job that completes an offboarding. The subject is the user.
-pub const OFFBOARDING: &str = "offboarding";
-
-/// Kind of a job that activates a user after a simulated delay. The subject is the user, who is suspended until then.
-pub const ACTIVATION: &str = "activation";
-
 /// Appends a job to those of a user, under the tenant's lock: the lock makes the next number unique.
 ///
 /// # Errors
@@ -129,23 +170,22 @@ pub const ACTIVATION: &str = "activation";
 /// Fails if the database fails.
 pub fn enqueue(
     tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    kind: &str,
+    user: &UserHandle,
+    kind: JobKind,
     subject: Uuid,
     due: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    let last = tx.one(&LAST, &[Value::Int(tenant), Value::Id(user)], |row| row.int(0))?;
-    tx.execute_one(
-        &INSERT,
-        &[
-            Value::Int(tenant),
-            Value::Id(user),
-            Value::Int(last.unwrap_or(0) + 1),
-            Value::Text(kind),
-            Value::Id(subject),
-            due.map_or(Value::Null, Value::At),
-        ],
-    )
+    let last = tx.one(&LAST, &user.reference(), |row| row.int(0))?;
+    let [tenant, user_number] = user.reference();
+    let values = [
+        tenant,
+        user_number,
+        Value::Int(last.unwrap_or(0) + 1),
+        Value::Text(kind.as_str()),
+        Value::Id(subject),
+        due.map_or(Value::Null, Value::At),
+    ];
+    tx.execute_one(&INSERT, &values)
 }
 
 /// Returns at most `most` due jobs. Of the data changes of each user only the first is among them.
@@ -196,7 +236,7 @@ pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreEr
 /// Fails if the database fails, or the row does not exist.
 pub fn finish(tx: &Tx<'_>, job: &Job, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(&DELETE, &job.key_values())?;
-    tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant), Value::Id(job.user)]).map(drop)
+    tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant), Value::Int(job.user_number)]).map(drop)
 }
 
 /// Sets a job to wait until another matter of the user is finished.
@@ -223,8 +263,8 @@ pub fn list_reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Job>, Sto
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn hold_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
-    let all = of_user(tx, tenant, user)?;
+pub fn hold_of_kind(tx: &Tx<'_>, user: &UserHandle, kind: JobKind) -> Result<(), StoreError> {
+    let all = of_user(tx, user)?;
     let mut own = all.into_iter().filter(|job| job.kind == kind);
     own.try_for_each(|job| save(tx, &Job { held: true, ..job }))
 }
@@ -234,8 +274,8 @@ pub fn hold_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn delete_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Result<(), StoreError> {
-    let all = of_user(tx, tenant, user)?;
+pub fn delete_of_kind(tx: &Tx<'_>, user: &UserHandle, kind: JobKind) -> Result<(), StoreError> {
+    let all = of_user(tx, user)?;
     let mut own = all.into_iter().filter(|job| job.kind == kind);
     own.try_for_each(|job| tx.execute_one(&DELETE, &job.key_values()))
 }
@@ -245,8 +285,8 @@ pub fn delete_of_kind(tx: &Tx<'_>, tenant: i64, user: Uuid, kind: &str) -> Resul
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Job>, StoreError> {
-    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], job)
+pub fn of_user(tx: &Tx<'_>, user: &UserHandle) -> Result<Vec<Job>, StoreError> {
+    tx.all(&OF_USER, &user.reference(), job)
 }
 
 /// Counts the unfinished jobs of a user of this kind.
@@ -254,8 +294,8 @@ pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid) -> Result<Vec<Job>, StoreEr
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn count_open(tx: &Tx<'_>, (tenant, user): (i64, Uuid), kind: &str) -> Result<usize, StoreError> {
-    Ok(of_user(tx, tenant, user)?.iter().filter(|job| job.kind == kind).count())
+pub fn count_open(tx: &Tx<'_>, user: &UserHandle, kind: JobKind) -> Result<usize, StoreError> {
+    Ok(of_user(tx, user)?.iter().filter(|job| job.kind == kind).count())
 }
 
 /// Updates the due time of a job and its hold.
@@ -272,7 +312,7 @@ pub fn save(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
 impl Job {
     /// Returns the primary key of the job as parameters of a statement.
     fn key_values(&self) -> [Value<'static>; 3] {
-        [Value::Int(self.tenant), Value::Id(self.user), Value::Int(self.number)]
+        [Value::Int(self.tenant), Value::Int(self.user_number), Value::Int(self.number)]
     }
 }
 
@@ -280,9 +320,9 @@ impl Job {
 fn job(row: &Row<'_>) -> Result<Job, StoreError> {
     Ok(Job {
         tenant: row.int(0)?,
-        user: row.id(1)?,
+        user_number: row.int(1)?,
         number: row.int(2)?,
-        kind: row.text(3)?.to_owned(),
+        kind: row.text(3)?.parse()?,
         subject: row.id(4)?,
         due: row.at_or_null(5)?,
         held: row.int(6)? != 0,

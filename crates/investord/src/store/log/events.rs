@@ -3,82 +3,110 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::clock::Ids;
-use crate::domain::delivery::event::{ChainHash, Event, EventType};
-use crate::store::encryption::{Aad, UserKey};
+use crate::domain::delivery::event::{ChainHash, Event, EventType, StoredObject};
+use crate::store::encryption::{Aad, Plaintext, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
-use crate::store::tenants::sequence::Sequence;
+use crate::store::unit::{PublishedEvent, Unit};
+use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_SUBJECT, &NUMBER, &TIME];
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME];
 
 const INSERT: Stmt = Stmt {
     name: "events.insert",
-    text: "INSERT INTO events (tenant, number, id, created_at, type, subject, sealed, chain_hash)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    text: "INSERT INTO events (tenant, number, id, created_at, type, subject, user_number, same_as, sealed, chain_hash)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 };
 const CHAIN: Stmt = Stmt {
     name: "events.chain",
-    text: "SELECT number, id, created_at, type, subject, sealed, chain_hash FROM events WHERE tenant = $1 ORDER BY number",
+    text: "SELECT e.number, e.id, e.created_at, e.type, coalesce(o.id, e.id), coalesce(o.sealed, e.sealed), e.subject,
+                  e.same_as, e.chain_hash
+           FROM events AS e LEFT JOIN events AS o ON o.tenant = e.tenant AND o.number = e.same_as
+           WHERE e.tenant = $1 ORDER BY e.number",
 };
-
-const OF_SUBJECT: Stmt = Stmt {
-    name: "events.of_subject",
-    text: "SELECT number, id, created_at, type, subject, sealed, chain_hash FROM events
-           WHERE tenant = $1 AND subject = $2 ORDER BY number",
+const OF_USER: Stmt = Stmt {
+    name: "events.of_user",
+    text: "SELECT e.number, e.id, e.created_at, e.type, coalesce(o.id, e.id), coalesce(o.sealed, e.sealed)
+           FROM events AS e LEFT JOIN events AS o ON o.tenant = e.tenant AND o.number = e.same_as
+           WHERE e.tenant = $1 AND e.user_number = $2 ORDER BY e.number",
 };
-
+const OF_WEBHOOK: Stmt = Stmt {
+    name: "events.of_webhook",
+    text: "SELECT number, id, created_at, type, id, sealed FROM events
+           WHERE tenant = $1 AND user_number IS NULL AND subject = $2 ORDER BY number",
+};
 const NUMBER: Stmt =
     Stmt { name: "events.number", text: "SELECT number FROM events WHERE tenant = $1 AND id = $2" };
 const TIME: Stmt =
     Stmt { name: "events.time", text: "SELECT created_at FROM events WHERE tenant = $1 AND number = $2" };
 
-/// Appends an event about a user to the event log, or an event about a webhook under the tenant's own key. `object` is
-/// the JSON of the resource after the change. The event commits together with the change, so none is lost or sent for a
-/// change that was rolled back.
+/// Appends an event about a user to the event log. `object` is the JSON of the resource after the change. The event
+/// commits together with the change, so none is lost or sent for a change that was rolled back.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
 pub fn publish(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
+    unit: &mut Unit<'_>,
+    user: &UserHandle,
     kind: EventType,
-    subject: (Uuid, &UserKey),
     object: &str,
-    ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let id = ids.uuid();
-    let sealed = subject.1.seal(Aad::event(&id), object.as_bytes(), ids);
-    let number = sequence.events + 1;
-    let event = Event {
-        number,
-        id,
-        created_at: sequence.now,
-        kind: kind.as_str(),
-        subject: subject.0,
-        sealed: &sealed,
+    append(unit, kind, user.id, Value::Int(user.number), &user.key, object)
+}
+
+/// Appends an event about a webhook or a signing key to the event log, under the tenant's own key. It is recorded and
+/// not delivered.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn record(unit: &mut Unit<'_>, subject: Uuid, kind: EventType, object: &str) -> Result<(), StoreError> {
+    append(unit, kind, subject, Value::Null, unit.tenant.key.own(), object)
+}
+
+/// Appends an event. An object that equals that of the previous event is stored as a reference to it.
+fn append(
+    unit: &mut Unit<'_>,
+    kind: EventType,
+    subject: Uuid,
+    user_number: Value<'_>,
+    key: &UserKey,
+    object: &str,
+) -> Result<(), StoreError> {
+    let (id, now, number) = (unit.ids.uuid(), unit.now(), unit.sequence.events + 1);
+    let same_as = unit.find_published(subject, object);
+    let sealed = match same_as {
+        None => key.seal(Aad::event(&id), object.as_bytes(), unit.ids),
+        Some(_) => Vec::new(),
     };
-    let chain_hash = event.next_chain_hash(&sequence.chain_hash);
-    tx.execute_one(
+    let object_part = same_as.map_or(StoredObject::Sealed(&sealed), StoredObject::SameAs);
+    let event = Event { number, id, created_at: now, kind: kind.as_str(), subject, object: object_part };
+    let chain_hash = event.next_chain_hash(&unit.sequence.chain_hash);
+    unit.tx.execute_one(
         &INSERT,
         &[
-            Value::Int(sequence.tenant),
+            Value::Int(unit.tenant.number),
             Value::Int(number),
             Value::Id(id),
-            Value::At(sequence.now),
+            Value::At(now),
             Value::Text(event.kind),
-            Value::Id(event.subject),
-            Value::Bytes(&sealed),
+            Value::Id(subject),
+            user_number,
+            same_as.map_or(Value::Null, Value::Int),
+            Value::bytes_or_null(same_as.is_none().then_some(&sealed)),
             Value::Bytes(&chain_hash),
         ],
     )?;
-    (sequence.events, sequence.chain_hash) = (number, chain_hash);
+    (unit.sequence.events, unit.sequence.chain_hash) = (number, chain_hash);
+    if same_as.is_none() {
+        unit.last_event = Some(PublishedEvent { number, subject, object: object.to_owned() });
+    }
     Ok(())
 }
 
-/// A row of the event log.
+/// A row of the event log, with the encrypted object.
 pub struct StoredEvent {
     /// Position in the log of the tenant, dense from 1.
     pub number: i64,
@@ -86,38 +114,59 @@ pub struct StoredEvent {
     pub created_at: Timestamp,
     /// The event type, as on the wire.
     pub kind: String,
-    /// The user or the webhook.
-    pub subject: Uuid,
+    /// Id of the event that stores the object: this one, or an earlier one with the same object.
+    object_of: Uuid,
     /// The encrypted JSON of the resource after the change.
-    pub sealed: Vec<u8>,
-    /// Hash over this event and the chain hash of the previous one.
-    pub chain_hash: ChainHash,
+    sealed: Vec<u8>,
 }
 
-fn kept(row: &Row<'_>) -> Result<StoredEvent, StoreError> {
-    Ok(StoredEvent {
-        number: row.int(0)?,
-        id: row.id(1)?,
-        created_at: row.at(2)?,
-        kind: row.text(3)?.to_owned(),
-        subject: row.id(4)?,
-        sealed: row.bytes(5)?.to_vec(),
-        chain_hash: row.array(6)?,
-    })
+impl StoredEvent {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: row.int(0)?,
+            id: row.id(1)?,
+            created_at: row.at(2)?,
+            kind: row.text(3)?.to_owned(),
+            object_of: row.id(4)?,
+            sealed: row.bytes(5)?.to_vec(),
+        })
+    }
+
+    /// Decrypts the object.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key belongs to another user or webhook.
+    pub fn open(&self, key: &UserKey) -> Result<Plaintext, StoreError> {
+        key.open(Aad::event(&self.object_of), &self.sealed)
+    }
 }
 
-/// Passes all events about a user or a webhook to `see`, in order.
+/// Passes all events about a user to `see`, in order.
 ///
 /// # Errors
 ///
 /// Fails with the error of `see`, or if the database is unavailable.
-pub fn each_of_subject(
+pub fn each_of_user(
     tx: &Tx<'_>,
-    tenant: i64,
-    subject: Uuid,
+    user: &UserHandle,
     mut see: impl FnMut(StoredEvent) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    tx.each(&OF_SUBJECT, &[Value::Int(tenant), Value::Id(subject)], |row| see(kept(row)?))
+    tx.each(&OF_USER, &user.reference(), |row| see(StoredEvent::read(row)?))
+}
+
+/// Passes all events about a webhook to `see`, in order.
+///
+/// # Errors
+///
+/// Fails with the error of `see`, or if the database is unavailable.
+pub fn each_of_webhook(
+    tx: &Tx<'_>,
+    tenant: i64,
+    webhook: Uuid,
+    mut see: impl FnMut(StoredEvent) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    tx.each(&OF_WEBHOOK, &[Value::Int(tenant), Value::Id(webhook)], |row| see(StoredEvent::read(row)?))
 }
 
 /// Returns the number of an event. The query scans all events of the tenant, so it is for occasional manual use.
@@ -156,6 +205,15 @@ pub fn first_since(tx: &Tx<'_>, tenant: i64, since: Timestamp, events: i64) -> R
     Ok(from)
 }
 
+/// An event in a walk over the event log of a tenant.
+pub struct ChainedEvent {
+    pub event: StoredEvent,
+    /// The user or the webhook.
+    pub subject: Uuid,
+    /// Hash over this event and the chain hash of the previous one.
+    pub chain_hash: ChainHash,
+}
+
 /// Passes the events of a tenant to `see` in order and verifies the hash chain on the way.
 ///
 /// # Errors
@@ -164,20 +222,21 @@ pub fn first_since(tx: &Tx<'_>, tenant: i64, since: Timestamp, events: i64) -> R
 pub fn each(
     tx: &Tx<'_>,
     tenant: i64,
-    mut see: impl FnMut(StoredEvent) -> Result<(), StoreError>,
+    mut see: impl FnMut(ChainedEvent) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let (mut number, mut chain_hash) = (0, ChainHash::default());
     tx.each(&CHAIN, &[Value::Int(tenant)], |row| {
-        let kept = kept(row)?;
         number += 1;
-        let StoredEvent { id, created_at, subject, .. } = kept;
-        chain_hash = Event { number, id, created_at, kind: &kept.kind, subject, sealed: &kept.sealed }
+        let (event, subject) = (StoredEvent::read(row)?, row.id(6)?);
+        let object = row.int_or_null(7)?.map_or(StoredObject::Sealed(&event.sealed), StoredObject::SameAs);
+        let StoredEvent { id, created_at, kind, .. } = &event;
+        chain_hash = Event { number, id: *id, created_at: *created_at, kind, subject, object }
             .next_chain_hash(&chain_hash);
-        if (kept.number, kept.chain_hash) != (number, chain_hash) {
+        if (event.number, row.array(8)?) != (number, chain_hash) {
             return Err(StoreError::Corrupt(format!(
                 "the event chain of tenant {tenant} breaks at {number}"
             )));
         }
-        see(kept)
+        see(ChainedEvent { event, subject, chain_hash })
     })
 }

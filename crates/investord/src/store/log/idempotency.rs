@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::clock::Ids;
-use crate::store::encryption::{Aad, Plaintext, TenantKey, UserKey};
+use crate::store::encryption::{Aad, Plaintext};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
 use crate::store::engine::unit::{FirstQueries, LockOrder};
 use crate::store::tenants::sequence::Sequence;
-use crate::store::users;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub const STATEMENTS: &[&Stmt] = &[
@@ -21,27 +21,30 @@ pub const STATEMENTS: &[&Stmt] = &[
     &DELETE_EXPIRED_RESPONSES,
 ];
 
-// An expired nonce is overwritten, so that correctness does not depend on the retention job.
+// A replay has the `expires` of its message, and so the same row: no other row has to be looked at.
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
-    text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)
-           ON CONFLICT (hash) DO UPDATE SET until = excluded.until WHERE nonces.until < $3
-           RETURNING until",
+    text: "INSERT INTO nonces (until, hash) VALUES ($1, $2) ON CONFLICT (until, hash) DO NOTHING RETURNING until",
 };
 const DELETE_EXPIRED_NONCES: Stmt = Stmt {
     name: "nonces.delete_expired",
-    text: "DELETE FROM nonces WHERE hash IN (SELECT hash FROM nonces WHERE until < $1 LIMIT $2)",
+    text: "DELETE FROM nonces WHERE (until, hash) IN
+           (SELECT until, hash FROM nonces WHERE until < $1 ORDER BY until, hash LIMIT $2)",
 };
 const FIND_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.find",
-    text: "SELECT fingerprint, status, subject, sealed, created_at FROM idempotent_responses
-           WHERE tenant = $1 AND operation = $2 AND idempotency_key = $3",
+    text: "SELECT r.fingerprint, r.created_at, r.status, r.sealed, e.id, e.sealed, u.id, u.data_key
+           FROM idempotent_responses AS r
+           JOIN users AS u ON u.tenant = r.tenant AND u.number = r.user_number
+           LEFT JOIN events AS e ON e.tenant = r.tenant AND e.number = r.event
+           WHERE r.tenant = $1 AND r.operation = $2 AND r.idempotency_key = $3",
 };
 const INSERT_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.insert",
     text:
-        "INSERT INTO idempotent_responses (tenant, operation, idempotency_key, fingerprint, status, subject, sealed, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO idempotent_responses (tenant, operation, idempotency_key, fingerprint, status, user_number, event,
+                                              sealed, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 };
 const DELETE_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.delete",
@@ -104,35 +107,39 @@ pub struct KeptResponse {
 ///
 /// Fails if the database is unavailable or the stored response cannot be decrypted.
 pub fn find_replay(
-    tx: &Tx<'_>,
+    unit: &Unit<'_>,
     idempotency_key: Option<&IdempotencyKey>,
     nonce: Option<&Nonce>,
-    key: &TenantKey,
 ) -> Result<Replay, StoreError> {
     if let Some(nonce) = nonce
-        && !remember_nonce(tx, nonce)?
+        && !remember_nonce(unit.tx, nonce)?
     {
         return Ok(Replay::MessageReplayed);
     }
     let Some(idempotency_key) = idempotency_key else { return Ok(Replay::New) };
-    let kept = tx.one(&FIND_RESPONSE, &idempotency_key.key_values(), |row| {
-        let (fingerprint, status): ([u8; 32], _) = (row.array(0)?, row.int(1)?);
-        Ok((fingerprint, status, row.id(2)?, row.bytes(3)?.to_vec(), row.at(4)?))
+    let replay = unit.tx.one(&FIND_RESPONSE, &idempotency_key.key_values(), |row| {
+        if row.at(1)? < idempotency_key.kept_since {
+            return Ok(None);
+        }
+        if row.array(0)? != idempotency_key.fingerprint {
+            return Ok(Some(Replay::KeyReused));
+        }
+        let key = unit.tenant.key.open_user_key(&row.id(6)?, row.bytes(7)?)?;
+        let body = match row.bytes_or_null(3)? {
+            Some(sealed) => key.open(Aad::response(&idempotency_key.key), sealed)?,
+            None => key.open(Aad::event(&row.id(4)?), row.bytes(5)?)?,
+        };
+        let status = u16::try_from(row.int(2)?).map_err(|_| StoreError::Corrupt("a kept status".into()))?;
+        Ok(Some(Replay::Answered(KeptResponse { status, body })))
     })?;
-    match kept {
-        None => Ok(Replay::New),
-        Some((.., created_at)) if created_at < idempotency_key.kept_since => {
-            tx.execute_one(&DELETE_RESPONSE, &idempotency_key.key_values())?;
-            Ok(Replay::New)
+    Ok(match replay {
+        None => Replay::New,
+        Some(Some(replay)) => replay,
+        Some(None) => {
+            unit.tx.execute_one(&DELETE_RESPONSE, &idempotency_key.key_values())?;
+            Replay::New
         }
-        Some((fingerprint, ..)) if fingerprint != idempotency_key.fingerprint => Ok(Replay::KeyReused),
-        Some((_, status, subject, sealed, _)) => {
-            let body = users::key(tx, idempotency_key.tenant, &subject, key)?
-                .open(Aad::response(&idempotency_key.key), &sealed)?;
-            let status = u16::try_from(status).map_err(|_| StoreError::Corrupt("a kept status".into()))?;
-            Ok(Replay::Answered(KeptResponse { status, body }))
-        }
-    }
+    })
 }
 
 /// Stores a nonce and returns false if it was stored already and may still be valid.
@@ -181,36 +188,39 @@ impl IdempotencyKey {
 }
 
 impl Nonce {
-    fn values(&self) -> [Value<'_>; 3] {
-        [Value::Bytes(&self.hash), Value::At(self.until), Value::At(self.now)]
+    fn values(&self) -> [Value<'_>; 2] {
+        [Value::At(self.until), Value::Bytes(&self.hash)]
     }
 }
 
-/// Stores the response of an executed request, encrypted with the key of its user.
+/// Stores the response of an executed request: as a reference to the event that has just told the same object, or
+/// encrypted with the key of its user.
 ///
 /// # Errors
 ///
 /// Fails if the key has a stored response or the database is unavailable.
 pub fn keep_response(
-    tx: &Tx<'_>,
+    unit: &Unit<'_>,
     idempotency_key: &IdempotencyKey,
-    reply: (u16, &str),
-    subject: (Uuid, &UserKey),
-    now: Timestamp,
-    ids: &dyn Ids,
+    user: &UserHandle,
+    status: u16,
+    body: &str,
 ) -> Result<(), StoreError> {
-    let sealed = subject.1.seal(Aad::response(&idempotency_key.key), reply.1.as_bytes(), ids);
-    tx.execute_one(
+    let event = unit.find_published(user.id, body);
+    let seal = || user.key.seal(Aad::response(&idempotency_key.key), body.as_bytes(), unit.ids);
+    let sealed = event.is_none().then(seal);
+    unit.tx.execute_one(
         &INSERT_RESPONSE,
         &[
             Value::Int(idempotency_key.tenant),
             Value::Text(idempotency_key.operation),
             Value::Id(idempotency_key.key),
             Value::Bytes(&idempotency_key.fingerprint),
-            Value::Int(reply.0.into()),
-            Value::Id(subject.0),
-            Value::Bytes(&sealed),
-            Value::At(now),
+            Value::Int(status.into()),
+            Value::Int(user.number),
+            event.map_or(Value::Null, Value::Int),
+            Value::bytes_or_null(sealed.as_deref()),
+            Value::At(unit.now()),
         ],
     )
 }

@@ -114,6 +114,29 @@ pub struct TenantRow {
     pub created_at: Timestamp,
 }
 
+/// A tenant with its opened key.
+pub struct Tenant {
+    /// Primary key of the tenant.
+    pub number: i64,
+    /// Name of the tenant, as it appears in the log.
+    pub name: String,
+    pub settings: TenantSettings,
+    /// Key that encrypts the data of the tenant.
+    pub key: TenantKey,
+}
+
+impl TenantRow {
+    /// Unwraps the key of the tenant.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another master key wraps it.
+    pub fn open(self, master_key: &MasterKey) -> Result<Tenant, StoreError> {
+        let Self { number, name, settings, sealed_key, .. } = self;
+        Ok(Tenant { number, name, settings, key: master_key.open_tenant_key(number, &sealed_key)? })
+    }
+}
+
 fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
     let settings =
         serde_json::from_str(row.text(2)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -179,11 +202,9 @@ pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) ->
 /// # Errors
 ///
 /// Fails if there is no such tenant, another master key wraps its key, or the database is unavailable.
-pub fn open(tx: &Tx<'_>, number: i64, master_key: &MasterKey) -> Result<(TenantRow, TenantKey), StoreError> {
+pub fn open(tx: &Tx<'_>, number: i64, master_key: &MasterKey) -> Result<Tenant, StoreError> {
     let row = by_number(tx, number)?;
-    let row = row.ok_or_else(|| StoreError::Corrupt(format!("tenant {number} is gone")))?;
-    let key = master_key.open_tenant_key(number, &row.sealed_key)?;
-    Ok((row, key))
+    row.ok_or_else(|| StoreError::Corrupt(format!("tenant {number} is gone")))?.open(master_key)
 }
 
 /// Finds a tenant by name.

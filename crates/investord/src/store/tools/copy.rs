@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::delivery::event::{ChainHash, Event};
+use crate::domain::delivery::event::{ChainHash, Event, StoredObject};
 use crate::store::engine::Store;
 use crate::store::engine::catalogue::Database;
 use crate::store::engine::error::StoreError;
@@ -389,15 +389,22 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
                 Value::Int(created_at),
                 Value::Text(kind),
                 Value::Id(subject),
-                Value::Bytes(sealed),
+                _,
+                same_as,
+                sealed,
                 Value::Bytes(link),
             ] = values[..]
             else {
                 bail!("an event has columns of other types");
             };
+            let object = match (same_as, sealed) {
+                (Value::Null, Value::Bytes(sealed)) => StoredObject::Sealed(sealed),
+                (Value::Int(number), Value::Null) => StoredObject::SameAs(number),
+                _ => bail!("event {number} of tenant {tenant} has no object"),
+            };
             let (last, end) = ends.entry(tenant).or_default();
             let created_at = Timestamp::from_microsecond(created_at)?;
-            *end = Event { number, id, created_at, kind, subject, sealed }.next_chain_hash(end);
+            *end = Event { number, id, created_at, kind, subject, object }.next_chain_hash(end);
             *last += 1;
             ensure!(
                 (number, link) == (*last, &end[..]) && is_end(tenant, &(number, *end)),

@@ -2,31 +2,32 @@
 
 use uuid::Uuid;
 
-use crate::clock::Ids;
 use crate::domain::users::data_change::DataChange;
-use crate::store::encryption::{Aad, UserKey};
+use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID];
 
 const INSERT: Stmt = Stmt {
     name: "data_changes.insert",
-    text: "INSERT INTO data_changes (tenant, user_id, id, created_at, updated_at, state, sealed)
+    text: "INSERT INTO data_changes (tenant, user_number, id, created_at, updated_at, state, sealed)
            VALUES ($1, $2, $3, $4, $5, $6, $7)",
 };
 const UPDATE: Stmt = Stmt {
     name: "data_changes.update",
     text: "UPDATE data_changes SET updated_at = $1, state = $2, sealed = $3
-           WHERE tenant = $4 AND user_id = $5 AND id = $6",
+           WHERE tenant = $4 AND user_number = $5 AND id = $6",
 };
 const LIST: UserListStatements = user_list!("data_changes", "id, created_at, updated_at, state, sealed");
 const BY_ID: Stmt = Stmt {
     name: "data_changes.by_id",
     text: "SELECT id, created_at, updated_at, state, sealed FROM data_changes
-           WHERE tenant = $1 AND user_id = $2 AND id = $3",
+           WHERE tenant = $1 AND user_number = $2 AND id = $3",
 };
 
 /// Inserts a new data change, encrypted with the key of its user.
@@ -34,27 +35,20 @@ const BY_ID: Stmt = Stmt {
 /// # Errors
 ///
 /// Fails if the database fails, or the row exists already.
-pub fn insert(
-    tx: &Tx<'_>,
-    tenant: i64,
-    change: &DataChange,
-    key: &UserKey,
-    ids: &dyn Ids,
-) -> Result<(), StoreError> {
-    let DataChange { id, user_id, created_at, updated_at, state, .. } = change;
-    let sealed = key.seal_data(Aad::data_change(id), &change.content, ids);
-    tx.execute_one(
-        &INSERT,
-        &[
-            Value::Int(tenant),
-            Value::Id(*user_id),
-            Value::Id(*id),
-            Value::At(*created_at),
-            Value::At(*updated_at),
-            Value::Text(state.as_str()),
-            Value::Bytes(&sealed),
-        ],
-    )
+pub fn insert(unit: &Unit<'_>, user: &UserHandle, change: &DataChange) -> Result<(), StoreError> {
+    let DataChange { id, created_at, updated_at, state, content, .. } = change;
+    let sealed = user.key.seal_data(Aad::data_change(id), content, unit.ids);
+    let [tenant, number] = user.reference();
+    let values = [
+        tenant,
+        number,
+        Value::Id(*id),
+        Value::At(*created_at),
+        Value::At(*updated_at),
+        Value::Text(state.as_str()),
+        Value::Bytes(&sealed),
+    ];
+    unit.tx.execute_one(&INSERT, &values)
 }
 
 /// Updates the state and the content of a data change.
@@ -62,26 +56,19 @@ pub fn insert(
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn update(
-    tx: &Tx<'_>,
-    tenant: i64,
-    change: &DataChange,
-    key: &UserKey,
-    ids: &dyn Ids,
-) -> Result<(), StoreError> {
-    let DataChange { id, user_id, updated_at, state, .. } = change;
-    let sealed = key.seal_data(Aad::data_change(id), &change.content, ids);
-    tx.execute_one(
-        &UPDATE,
-        &[
-            Value::At(*updated_at),
-            Value::Text(state.as_str()),
-            Value::Bytes(&sealed),
-            Value::Int(tenant),
-            Value::Id(*user_id),
-            Value::Id(*id),
-        ],
-    )
+pub fn update(unit: &Unit<'_>, user: &UserHandle, change: &DataChange) -> Result<(), StoreError> {
+    let DataChange { id, updated_at, state, content, .. } = change;
+    let sealed = user.key.seal_data(Aad::data_change(id), content, unit.ids);
+    let [tenant, number] = user.reference();
+    let values = [
+        Value::At(*updated_at),
+        Value::Text(state.as_str()),
+        Value::Bytes(&sealed),
+        tenant,
+        number,
+        Value::Id(*id),
+    ];
+    unit.tx.execute_one(&UPDATE, &values)
 }
 
 /// Returns a data change of a user, if it exists.
@@ -89,25 +76,18 @@ pub fn update(
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
-pub fn by_id(
-    tx: &Tx<'_>,
-    tenant: i64,
-    user: Uuid,
-    id: Uuid,
-    key: &UserKey,
-) -> Result<Option<DataChange>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| {
-        DataChange::open(row, user, key)
-    })
+pub fn by_id(tx: &Tx<'_>, user: &UserHandle, id: Uuid) -> Result<Option<DataChange>, StoreError> {
+    let [tenant, number] = user.reference();
+    tx.one(&BY_ID, &[tenant, number, Value::Id(id)], |row| DataChange::open(row, user))
 }
 
 impl UserRecord for DataChange {
     const LIST: &'static UserListStatements = &LIST;
 
-    fn open(row: &Row<'_>, user: Uuid, key: &UserKey) -> Result<Self, StoreError> {
+    fn open(row: &Row<'_>, user: &UserHandle) -> Result<Self, StoreError> {
         let id = row.id(0)?;
-        let content = key.open_data(Aad::data_change(&id), row.bytes(4)?)?;
+        let content = user.key.open_data(Aad::data_change(&id), row.bytes(4)?)?;
         let state = row.text(3)?.parse().map_err(StoreError::Corrupt)?;
-        Ok(Self { id, user_id: user, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
+        Ok(Self { id, user_id: user.id, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
     }
 }

@@ -2,13 +2,15 @@
 
 use uuid::Uuid;
 
+use super::handle::UserHandle;
 use super::search_index;
-use crate::clock::Ids;
 use crate::domain::identification::identifier::{Identifier, IdentifierChange, IdentifierContent};
 use crate::domain::users::search;
-use crate::store::encryption::{Aad, TenantKey, UserKey};
+use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::tenants::Tenant;
+use crate::store::unit::Unit;
 use crate::store::users;
 
 /// Prepared statements on the table of this module.
@@ -16,22 +18,22 @@ pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
 const INSERT: Stmt = Stmt {
     name: "identifiers.insert",
-    text: "INSERT INTO identifiers (tenant, user_id, id, created_at, updated_at, sealed)
+    text: "INSERT INTO identifiers (tenant, user_number, id, created_at, updated_at, sealed)
            VALUES ($1, $2, $3, $4, $5, $6)",
 };
 const UPDATE: Stmt = Stmt {
     name: "identifiers.update",
-    text: "UPDATE identifiers SET updated_at = $1, sealed = $2 WHERE tenant = $3 AND user_id = $4 AND id = $5",
+    text: "UPDATE identifiers SET updated_at = $1, sealed = $2 WHERE tenant = $3 AND user_number = $4 AND id = $5",
 };
 const OF_USER: Stmt = Stmt {
     name: "identifiers.of_user",
     text: "SELECT id, created_at, updated_at, sealed FROM identifiers
-           WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id",
+           WHERE tenant = $1 AND user_number = $2 ORDER BY created_at, id",
 };
 const BY_ID: Stmt = Stmt {
     name: "identifiers.by_id",
     text: "SELECT id, created_at, updated_at, sealed FROM identifiers
-           WHERE tenant = $1 AND user_id = $2 AND id = $3",
+           WHERE tenant = $1 AND user_number = $2 AND id = $3",
 };
 
 /// Maximum number of users with one number that are compared. Each comparison decrypts all identifiers of a user, so
@@ -43,62 +45,41 @@ const MAX_HOLDERS: i64 = 100;
 /// # Errors
 ///
 /// Fails if the database fails, or the identifier to be updated does not exist.
-pub fn apply(
-    tx: &Tx<'_>,
-    tenant: i64,
-    change: &IdentifierChange,
-    key: &UserKey,
-    ids: &dyn Ids,
-) -> Result<(), StoreError> {
+pub fn apply(unit: &Unit<'_>, user: &UserHandle, change: &IdentifierChange) -> Result<(), StoreError> {
     match change {
         IdentifierChange::None(_) => Ok(()),
-        IdentifierChange::Add(identifier) => insert(tx, tenant, identifier, key, ids),
-        IdentifierChange::Update(identifier) => update(tx, tenant, identifier, key, ids),
+        IdentifierChange::Add(identifier) => insert(unit, user, identifier),
+        IdentifierChange::Update(identifier) => update(unit, user, identifier),
     }
 }
 
 /// Inserts a new identifier, encrypted with the key of its user.
 pub(in crate::store) fn insert(
-    tx: &Tx<'_>,
-    tenant: i64,
+    unit: &Unit<'_>,
+    user: &UserHandle,
     identifier: &Identifier,
-    key: &UserKey,
-    ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let Identifier { id, user_id, created_at, updated_at, .. } = identifier;
-    tx.execute_one(
-        &INSERT,
-        &[
-            Value::Int(tenant),
-            Value::Id(*user_id),
-            Value::Id(*id),
-            Value::At(*created_at),
-            Value::At(*updated_at),
-            Value::Bytes(&key.seal_data(Aad::identifier(id), &identifier.content, ids)),
-        ],
-    )
+    let Identifier { id, created_at, updated_at, content, .. } = identifier;
+    let sealed = user.key.seal_data(Aad::identifier(id), content, unit.ids);
+    let [tenant, number] = user.reference();
+    let values = [
+        tenant,
+        number,
+        Value::Id(*id),
+        Value::At(*created_at),
+        Value::At(*updated_at),
+        Value::Bytes(&sealed),
+    ];
+    unit.tx.execute_one(&INSERT, &values)
 }
 
 /// Updates the content of an identifier.
-fn update(
-    tx: &Tx<'_>,
-    tenant: i64,
-    identifier: &Identifier,
-    key: &UserKey,
-    ids: &dyn Ids,
-) -> Result<(), StoreError> {
-    let Identifier { id, user_id, updated_at, .. } = identifier;
-    let sealed = key.seal_data(Aad::identifier(id), &identifier.content, ids);
-    tx.execute_one(
-        &UPDATE,
-        &[
-            Value::At(*updated_at),
-            Value::Bytes(&sealed),
-            Value::Int(tenant),
-            Value::Id(*user_id),
-            Value::Id(*id),
-        ],
-    )
+fn update(unit: &Unit<'_>, user: &UserHandle, identifier: &Identifier) -> Result<(), StoreError> {
+    let Identifier { id, updated_at, content, .. } = identifier;
+    let sealed = user.key.seal_data(Aad::identifier(id), content, unit.ids);
+    let [tenant, number] = user.reference();
+    let values = [Value::At(*updated_at), Value::Bytes(&sealed), tenant, number, Value::Id(*id)];
+    unit.tx.execute_one(&UPDATE, &values)
 }
 
 /// Returns the identifiers of a user in order of creation.
@@ -106,8 +87,8 @@ fn update(
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
-pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Vec<Identifier>, StoreError> {
-    tx.all(&OF_USER, &[Value::Int(tenant), Value::Id(user)], |row| open(row, user, key))
+pub fn of_user(tx: &Tx<'_>, user: &UserHandle) -> Result<Vec<Identifier>, StoreError> {
+    tx.all(&OF_USER, &user.reference(), |row| open(row, user))
 }
 
 /// Returns an identifier of a user, if it exists.
@@ -115,56 +96,51 @@ pub fn of_user(tx: &Tx<'_>, tenant: i64, user: Uuid, key: &UserKey) -> Result<Ve
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
-pub fn by_id(
-    tx: &Tx<'_>,
-    tenant: i64,
-    user: Uuid,
-    id: Uuid,
-    key: &UserKey,
-) -> Result<Option<Identifier>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(user), Value::Id(id)], |row| open(row, user, key))
+pub fn by_id(tx: &Tx<'_>, user: &UserHandle, id: Uuid) -> Result<Option<Identifier>, StoreError> {
+    let [tenant, number] = user.reference();
+    tx.one(&BY_ID, &[tenant, number, Value::Id(id)], |row| open(row, user))
 }
 
-/// Returns for each identifier the other users of the tenant with the same number. The user is `None` in a dry run, for
-/// a person who is not a user.
+/// Returns for each identifier the other users of the tenant with the same number. `user` is `None` in a dry run, for a
+/// person who is not a user.
 ///
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn list_sharing_users<'a>(
     tx: &Tx<'_>,
-    (tenant, user): (i64, Option<Uuid>),
+    tenant: &Tenant,
+    user: Option<&UserHandle>,
     contents: impl IntoIterator<Item = &'a IdentifierContent>,
-    key: &TenantKey,
 ) -> Result<Vec<Vec<Uuid>>, StoreError> {
-    contents.into_iter().map(|content| list_holders(tx, (tenant, user), content, key)).collect()
+    contents.into_iter().map(|content| list_holders(tx, tenant, user, content)).collect()
 }
 
 /// Returns the other users with the number of an identifier. The blind index finds candidates, and the decrypted
 /// identifiers confirm them.
 fn list_holders(
     tx: &Tx<'_>,
-    (tenant, user): (i64, Option<Uuid>),
+    tenant: &Tenant,
+    user: Option<&UserHandle>,
     content: &IdentifierContent,
-    key: &TenantKey,
 ) -> Result<Vec<Uuid>, StoreError> {
     let Some(term) = search::of_number(content) else { return Ok(Vec::new()) };
-    let mut holders = search_index::find(tx, tenant, &term, key, MAX_HOLDERS)?;
-    holders.retain(|other| user != Some(*other));
+    let mut holders = search_index::find(tx, tenant, &term, MAX_HOLDERS)?;
+    holders.retain(|other| user.is_none_or(|user| user.number != *other));
     let mut same = Vec::new();
     for other in holders {
+        let other = users::find_numbered(tx, tenant, other)?;
         // A number of another country may be written alike, so that both have the same entry in the index.
-        let own = of_user(tx, tenant, other, &users::key(tx, tenant, &other, key)?)?;
-        if own.iter().any(|one| one.content.is_same_number(content)) {
-            same.push(other);
+        if of_user(tx, &other)?.iter().any(|one| one.content.is_same_number(content)) {
+            same.push(other.id);
         }
     }
     Ok(same)
 }
 
 /// Decrypts an identifier from its row.
-fn open(row: &Row<'_>, user_id: Uuid, key: &UserKey) -> Result<Identifier, StoreError> {
+fn open(row: &Row<'_>, user: &UserHandle) -> Result<Identifier, StoreError> {
     let id = row.id(0)?;
-    let content = key.open_data(Aad::identifier(&id), row.bytes(3)?)?;
-    Ok(Identifier { id, user_id, created_at: row.at(1)?, updated_at: row.at(2)?, content })
+    let content = user.key.open_data(Aad::identifier(&id), row.bytes(3)?)?;
+    Ok(Identifier { id, user_id: user.id, created_at: row.at(1)?, updated_at: row.at(2)?, content })
 }

@@ -3,19 +3,23 @@
 pub mod activation;
 pub mod checks;
 pub mod data_changes;
+pub mod handle;
 pub mod identifiers;
 pub mod search_index;
 pub mod simulated_outcomes;
 pub mod tax_residencies;
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use self::handle::UserHandle;
 use super::accounts;
-use super::encryption::{Aad, TenantKey, UserKey};
+use super::encryption::{Aad, TenantKey};
 use super::log::events;
 use super::paging::{self, ListPage, Page, PageStatements, pages};
-use crate::clock::Ids;
+use super::unit::Unit;
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::Identifier;
 use crate::domain::users::person::Person;
@@ -23,18 +27,21 @@ use crate::domain::users::search;
 use crate::domain::users::{Registration, User, UserStatus, UserView};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
-use crate::store::tenants::sequence::{Sequence, count_users};
+use crate::store::tenants::Tenant;
+use crate::store::tenants::sequence::count_users;
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,
     &BY_ID,
+    &BY_NUMBER,
     &LOAD,
-    &BY_NUMBER_RANGE,
+    &LOAD_RANGE,
     &STATUS,
     &SUSPEND,
     &UPDATE,
-    &KEY,
+    &HANDLE,
+    &HANDLE_BY_NUMBER,
     &PAGES.created,
     &PAGES.created_backwards,
     &PAGES.updated,
@@ -51,77 +58,73 @@ const BY_ID: Stmt = Stmt {
     name: "users.by_id",
     text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND id = $2",
 };
+const BY_NUMBER: Stmt = Stmt {
+    name: "users.by_number",
+    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND number = $2",
+};
 const LOAD: Stmt = Stmt {
     name: "users.load",
-    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended FROM users
-           WHERE tenant = $1 AND id = $2",
+    text: "SELECT number, id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended
+           FROM users WHERE tenant = $1 AND id = $2",
 };
-const BY_NUMBER_RANGE: Stmt = Stmt {
-    name: "users.numbered",
-    text: "SELECT id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended FROM users
-           WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
+const LOAD_RANGE: Stmt = Stmt {
+    name: "users.load_range",
+    text: "SELECT number, id, created_at, updated_at, status, postal_follows_address, data_key, person, suspended
+           FROM users WHERE tenant = $1 AND number BETWEEN $2 AND $3 ORDER BY number",
 };
 const STATUS: Stmt = Stmt {
     name: "users.status",
-    text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE tenant = $3 AND id = $4",
+    text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE tenant = $3 AND number = $4",
 };
 const SUSPEND: Stmt = Stmt {
     name: "users.suspend",
-    text: "UPDATE users SET suspended = $1, version = version + 1 WHERE tenant = $2 AND id = $3",
+    text: "UPDATE users SET suspended = $1, version = version + 1 WHERE tenant = $2 AND number = $3",
 };
 const UPDATE: Stmt = Stmt {
     name: "users.update",
     text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2, postal_follows_address = $3, person = $4
-           WHERE tenant = $5 AND id = $6",
+           WHERE tenant = $5 AND number = $6",
 };
-const KEY: Stmt =
-    Stmt { name: "users.key", text: "SELECT data_key FROM users WHERE tenant = $1 AND id = $2" };
+const HANDLE: Stmt = Stmt {
+    name: "users.handle",
+    text: "SELECT number, id, data_key FROM users WHERE tenant = $1 AND id = $2",
+};
+const HANDLE_BY_NUMBER: Stmt = Stmt {
+    name: "users.handle_by_number",
+    text: "SELECT number, id, data_key FROM users WHERE tenant = $1 AND number = $2",
+};
 const PAGES: PageStatements =
     pages!("users", 6, "t.id, t.created_at, t.updated_at, t.status, t.data_key, t.person", "");
 
 /// Inserts a new user with its search terms and the CONCAT that the register has derived, and publishes the events.
-/// Returns the view of the user for the response, and the key of the user.
+/// Returns the handle of the user, and the view of the user for the response.
 ///
 /// # Errors
 ///
 /// Fails if the database fails, or the row exists already.
-pub fn register(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    registration: Registration,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<(String, UserKey), StoreError> {
+pub fn register(unit: &mut Unit<'_>, registration: Registration) -> Result<(UserHandle, String), StoreError> {
     let Registration { user, concat, events } = registration;
     let view = UserView::from(&user).to_string();
-    let user_key = insert(tx, sequence, &user, key, ids)?;
-    search_index::add(tx, (sequence.tenant, user.id), &search::of_person(&user.person), key)?;
+    let handle = insert(unit, &user)?;
+    search_index::add(unit, &handle, &search::of_person(&user.person))?;
     if let Some(content) = concat {
-        let concat = Identifier::new(ids.uuid(), user.id, sequence.now, content);
-        identifiers::insert(tx, sequence.tenant, &concat, &user_key, ids)?;
+        let concat = Identifier::new(unit.ids.uuid(), user.id, unit.now(), content);
+        identifiers::insert(unit, &handle, &concat)?;
     }
-    for event in events {
-        events::publish(tx, sequence, event, (user.id, &user_key), &view, ids)?;
-    }
-    Ok((view, user_key))
+    events.into_iter().try_for_each(|event| events::publish(unit, &handle, event, &view))?;
+    Ok((handle, view))
 }
 
-/// Inserts a user under the next number of its tenant, encrypted with a new key, and returns the key.
-fn insert(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
-    user: &User,
-    key: &TenantKey,
-    ids: &dyn Ids,
-) -> Result<UserKey, StoreError> {
-    let (user_key, wrapped) = key.new_user_key(&user.id, ids);
-    let person = user_key.seal(Aad::person(&user.id), user.person.json.as_bytes(), ids);
-    sequence.users += 1;
-    tx.execute_one(
+/// Inserts a user under the next number of its tenant, encrypted with a new key, and returns the handle.
+fn insert(unit: &mut Unit<'_>, user: &User) -> Result<UserHandle, StoreError> {
+    let (key, wrapped) = unit.tenant.key.new_user_key(&user.id, unit.ids);
+    let person = key.seal(Aad::person(&user.id), user.person.json.as_bytes(), unit.ids);
+    let (tenant, number) = (unit.tenant.number, unit.next_user_number());
+    unit.tx.execute_one(
         &INSERT,
         &[
-            Value::Int(sequence.tenant),
-            Value::Int(sequence.users),
+            Value::Int(tenant),
+            Value::Int(number),
             Value::Id(user.id),
             Value::Text(user.status.as_str()),
             Value::At(user.created_at),
@@ -131,21 +134,26 @@ fn insert(
             Value::Bytes(&person),
         ],
     )?;
-    Ok(user_key)
+    Ok(UserHandle { tenant, number, id: user.id, key })
 }
 
-/// Returns a user and the key that encrypts the data of the user, if the tenant has a user of this id.
+/// Returns a user and the handle of the user, if the tenant has a user of this id.
 ///
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
-pub fn load(
-    tx: &Tx<'_>,
-    tenant: i64,
-    id: Uuid,
-    key: &TenantKey,
-) -> Result<Option<(User, UserKey)>, StoreError> {
-    tx.one(&LOAD, &[Value::Int(tenant), Value::Id(id)], |row| read_user(row, key))
+pub fn load(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<(User, UserHandle)>, StoreError> {
+    tx.one(&LOAD, &[Value::Int(tenant.number), Value::Id(id)], |row| read_user(row, tenant))
+}
+
+/// Returns the user with this number, who must exist.
+///
+/// # Errors
+///
+/// Fails if the database fails, the user does not exist, or stored data cannot be decrypted.
+pub fn load_numbered(tx: &Tx<'_>, tenant: &Tenant, number: i64) -> Result<(User, UserHandle), StoreError> {
+    let values = [Value::Int(tenant.number), Value::Int(number), Value::Int(number)];
+    tx.one(&LOAD_RANGE, &values, |row| read_user(row, tenant))?.ok_or_else(|| missing(number))
 }
 
 /// Updates the status and the personal data of a user.
@@ -153,51 +161,53 @@ pub fn load(
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn update(tx: &Tx<'_>, tenant: i64, user: &User, key: &UserKey, ids: &dyn Ids) -> Result<(), StoreError> {
+pub fn update(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<(), StoreError> {
     let User { id, status, updated_at, person, .. } = user;
-    let sealed = key.seal(Aad::person(id), person.json.as_bytes(), ids);
-    tx.execute_one(
+    let sealed = handle.key.seal(Aad::person(id), person.json.as_bytes(), unit.ids);
+    let [tenant, number] = handle.reference();
+    unit.tx.execute_one(
         &UPDATE,
         &[
             Value::Text(status.as_str()),
             Value::At(*updated_at),
             Value::Int(person.postal_follows_address.into()),
             Value::Bytes(&sealed),
-            Value::Int(tenant),
-            Value::Id(*id),
+            tenant,
+            number,
         ],
     )
 }
 
-/// Calls `see` for the users of a tenant whose numbers are in the inclusive range. Each user is a result of its own, so
-/// that corrupt data of one user does not end the iteration.
+/// Calls `see` for the users of a tenant whose numbers are in the range. Each user is a result of its own, so that
+/// corrupt data of one user does not end the iteration.
 ///
 /// # Errors
 ///
 /// Fails if the database fails.
 pub fn each_numbered(
     tx: &Tx<'_>,
-    tenant: i64,
-    (from, to): (i64, i64),
-    key: &TenantKey,
-    mut see: impl FnMut(Result<(User, UserKey), StoreError>),
+    tenant: &Tenant,
+    numbers: RangeInclusive<i64>,
+    mut see: impl FnMut(Result<(User, UserHandle), StoreError>),
 ) -> Result<(), StoreError> {
-    tx.each(&BY_NUMBER_RANGE, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
-        see(read_user(row, key));
+    let values = [Value::Int(tenant.number), Value::Int(*numbers.start()), Value::Int(*numbers.end())];
+    tx.each(&LOAD_RANGE, &values, |row| {
+        see(read_user(row, tenant));
         Ok(())
     })
 }
 
 /// Decrypts a user from its row.
-fn read_user(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreError> {
-    let id = row.id(0)?;
-    let user_key = key.open_user_key(&id, row.bytes(5)?)?;
-    let json = user_key.open(Aad::person(&id), row.bytes(6)?)?;
-    let person = Person::from_stored(&json, row.int(4)? != 0);
+fn read_user(row: &Row<'_>, tenant: &Tenant) -> Result<(User, UserHandle), StoreError> {
+    let (number, id) = (row.int(0)?, row.id(1)?);
+    let key = tenant.key.open_user_key(&id, row.bytes(6)?)?;
+    let json = key.open(Aad::person(&id), row.bytes(7)?)?;
+    let person = Person::from_stored(&json, row.int(5)? != 0);
     let person = person.ok_or_else(|| StoreError::Corrupt(format!("what is kept of user {id}")))?;
-    let status: UserStatus = row.text(3)?.parse().map_err(StoreError::Corrupt)?;
-    let (created_at, updated_at, suspended) = (row.at(1)?, row.at(2)?, row.int(7)? != 0);
-    Ok((User { id, created_at, updated_at, status, suspended, person }, user_key))
+    let status: UserStatus = row.text(4)?.parse().map_err(StoreError::Corrupt)?;
+    let (created_at, updated_at, suspended) = (row.at(2)?, row.at(3)?, row.int(8)? != 0);
+    let handle = UserHandle { tenant: tenant.number, number, id, key };
+    Ok((User { id, created_at, updated_at, status, suspended, person }, handle))
 }
 
 /// Updates the status of a user and the time of its change, and publishes the event. Activation also opens the accounts
@@ -207,20 +217,17 @@ fn read_user(row: &Row<'_>, key: &TenantKey) -> Result<(User, UserKey), StoreErr
 ///
 /// Fails if the database fails, or the row does not exist, or stored data cannot be decrypted.
 pub fn set_status(
-    tx: &Tx<'_>,
-    sequence: &mut Sequence,
+    unit: &mut Unit<'_>,
+    handle: &UserHandle,
     user: &User,
-    key: &UserKey,
     event: EventType,
-    ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let User { id, status, updated_at, .. } = user;
-    let values =
-        [Value::Text(status.as_str()), Value::At(*updated_at), Value::Int(sequence.tenant), Value::Id(*id)];
-    tx.execute_one(&STATUS, &values)?;
-    events::publish(tx, sequence, event, (*id, key), &UserView::from(user).to_string(), ids)?;
-    match status {
-        UserStatus::Active => accounts::activate(tx, sequence, (*id, key), ids),
+    let [tenant, number] = handle.reference();
+    let values = [Value::Text(user.status.as_str()), Value::At(user.updated_at), tenant, number];
+    unit.tx.execute_one(&STATUS, &values)?;
+    events::publish(unit, handle, event, &UserView::from(user).to_string())?;
+    match user.status {
+        UserStatus::Active => accounts::activate(unit, handle),
         UserStatus::Inactive | UserStatus::Offboarding | UserStatus::Offboarded => Ok(()),
     }
 }
@@ -230,32 +237,40 @@ pub fn set_status(
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn set_suspended(tx: &Tx<'_>, tenant: i64, user: &User) -> Result<(), StoreError> {
-    tx.execute_one(&SUSPEND, &[Value::Int(user.suspended.into()), Value::Int(tenant), Value::Id(user.id)])
+pub fn set_suspended(tx: &Tx<'_>, handle: &UserHandle, user: &User) -> Result<(), StoreError> {
+    let [tenant, number] = handle.reference();
+    tx.execute_one(&SUSPEND, &[Value::Int(user.suspended.into()), tenant, number])
 }
 
-/// Returns the key of a user, if the tenant has a user of this id.
+/// Returns the handle of a user, if the tenant has a user of this id.
 ///
 /// # Errors
 ///
-/// Fails if the database fails, or the key cannot be decrypted.
-pub fn find_key(
-    tx: &Tx<'_>,
-    tenant: i64,
-    user: &Uuid,
-    key: &TenantKey,
-) -> Result<Option<UserKey>, StoreError> {
-    let wrapped = tx.one(&KEY, &[Value::Int(tenant), Value::Id(*user)], |row| Ok(row.bytes(0)?.to_vec()))?;
-    wrapped.map(|wrapped| key.open_user_key(user, &wrapped)).transpose()
+/// Fails if the database fails, or the key of the user cannot be decrypted.
+pub fn find(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<UserHandle>, StoreError> {
+    tx.one(&HANDLE, &[Value::Int(tenant.number), Value::Id(id)], |row| read_handle(row, tenant))
 }
 
-/// Returns the key of a user that must exist.
+/// Returns the handle of the user with this number, who must exist.
 ///
 /// # Errors
 ///
-/// Fails if the database fails, the user does not exist, or the key cannot be decrypted.
-pub fn key(tx: &Tx<'_>, tenant: i64, user: &Uuid, key: &TenantKey) -> Result<UserKey, StoreError> {
-    find_key(tx, tenant, user, key)?.ok_or_else(|| StoreError::Corrupt(format!("user {user} is gone")))
+/// Fails if the database fails, the user does not exist, or the key of the user cannot be decrypted.
+pub fn find_numbered(tx: &Tx<'_>, tenant: &Tenant, number: i64) -> Result<UserHandle, StoreError> {
+    let values = [Value::Int(tenant.number), Value::Int(number)];
+    tx.one(&HANDLE_BY_NUMBER, &values, |row| read_handle(row, tenant))?.ok_or_else(|| missing(number))
+}
+
+fn read_handle(row: &Row<'_>, tenant: &Tenant) -> Result<UserHandle, StoreError> {
+    let (number, id) = (row.int(0)?, row.id(1)?);
+    let key = tenant.key.open_user_key(&id, row.bytes(2)?)?;
+    Ok(UserHandle { tenant: tenant.number, number, id, key })
+}
+
+/// Returns the error of a reference to a user who does not exist. That is damage, because no user is deleted (decision
+/// U10).
+fn missing(number: i64) -> StoreError {
+    StoreError::Corrupt(format!("user number {number} is gone"))
 }
 
 /// Returns the JSON view of a user, if the tenant has a user of this id.
@@ -263,10 +278,23 @@ pub fn key(tx: &Tx<'_>, tenant: i64, user: &Uuid, key: &TenantKey) -> Result<Use
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
-pub fn view(tx: &Tx<'_>, tenant: i64, id: Uuid, key: &TenantKey) -> Result<Option<String>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
+pub fn view(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<String>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant.number), Value::Id(id)], |row| {
         let mut text = String::new();
-        write_view(row, key, &mut text)?;
+        write_view(row, &tenant.key, &mut text)?;
+        Ok(text)
+    })
+}
+
+/// Returns the JSON view of the user with this number, if there is one.
+///
+/// # Errors
+///
+/// Fails if the database fails, or stored data cannot be decrypted.
+pub fn view_numbered(tx: &Tx<'_>, tenant: &Tenant, number: i64) -> Result<Option<String>, StoreError> {
+    tx.one(&BY_NUMBER, &[Value::Int(tenant.number), Value::Int(number)], |row| {
+        let mut text = String::new();
+        write_view(row, &tenant.key, &mut text)?;
         Ok(text)
     })
 }
@@ -276,9 +304,9 @@ pub fn view(tx: &Tx<'_>, tenant: i64, id: Uuid, key: &TenantKey) -> Result<Optio
 /// # Errors
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
-pub fn list(tx: &Tx<'_>, tenant: i64, page: Page, key: &TenantKey) -> Result<ListPage, StoreError> {
-    let total = count_users(tx, tenant)?;
-    paging::list(tx, &PAGES, tenant, page, total, |row, out| write_view(row, key, out))
+pub fn list(tx: &Tx<'_>, tenant: &Tenant, page: Page) -> Result<ListPage, StoreError> {
+    let total = count_users(tx, tenant.number)?;
+    paging::list(tx, &PAGES, tenant.number, page, total, |row, out| write_view(row, &tenant.key, out))
 }
 
 /// Appends the JSON view of a user to a page. The stored JSON of the person is copied as it is, without being parsed.

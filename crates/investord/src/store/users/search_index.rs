@@ -3,31 +3,31 @@
 //! An attacker who reads the table sees which entries of a tenant have equal values, and nothing else of the values:
 //! the HMAC key belongs to the tenant.
 
-use uuid::Uuid;
-
 use crate::domain::users::search::{SearchTerm, SearchTerms};
-use crate::store::encryption::TenantKey;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::tenants::Tenant;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&INSERT, &DELETE, &CONTAINS, &FIND];
 
 const INSERT: Stmt = Stmt {
     name: "search_index.insert",
-    text: "INSERT INTO search_index (tenant, mac, user_id) VALUES ($1, $2, $3)",
+    text: "INSERT INTO search_index (tenant, mac, user_number) VALUES ($1, $2, $3)",
 };
 const DELETE: Stmt = Stmt {
     name: "search_index.delete",
-    text: "DELETE FROM search_index WHERE tenant = $1 AND mac = $2 AND user_id = $3",
+    text: "DELETE FROM search_index WHERE tenant = $1 AND mac = $2 AND user_number = $3",
 };
 const CONTAINS: Stmt = Stmt {
     name: "search_index.contains",
-    text: "SELECT user_id FROM search_index WHERE tenant = $1 AND mac = $2 AND user_id = $3",
+    text: "SELECT user_number FROM search_index WHERE tenant = $1 AND mac = $2 AND user_number = $3",
 };
 const FIND: Stmt = Stmt {
     name: "search_index.find",
-    text: "SELECT user_id FROM search_index WHERE tenant = $1 AND mac = $2 ORDER BY user_id LIMIT $3",
+    text: "SELECT user_number FROM search_index WHERE tenant = $1 AND mac = $2 ORDER BY user_number LIMIT $3",
 };
 
 /// Adds search terms of a user that are not in the index yet, as for a new user.
@@ -35,15 +35,11 @@ const FIND: Stmt = Stmt {
 /// # Errors
 ///
 /// Fails if the database fails, or a term is in the index already.
-pub fn add(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    terms: &SearchTerms,
-    key: &TenantKey,
-) -> Result<(), StoreError> {
+pub fn add(unit: &Unit<'_>, user: &UserHandle, terms: &SearchTerms) -> Result<(), StoreError> {
+    let [tenant, number] = user.reference();
     terms.iter().try_for_each(|(field, value)| {
-        let mac = key.term(field.as_str(), value);
-        tx.execute_one(&INSERT, &[Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)])
+        let mac = unit.tenant.key.term(field.as_str(), value);
+        unit.tx.execute_one(&INSERT, &[tenant, Value::Bytes(&mac), number])
     })
 }
 
@@ -53,27 +49,27 @@ pub fn add(
 ///
 /// Fails if the database fails.
 pub fn replace(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    (before, now): (&SearchTerms, &SearchTerms),
-    key: &TenantKey,
+    unit: &Unit<'_>,
+    user: &UserHandle,
+    before: &SearchTerms,
+    after: &SearchTerms,
 ) -> Result<(), StoreError> {
-    delete_terms(tx, (tenant, user), before.difference(now), key)?;
+    delete_terms(unit, user, before.difference(after))?;
     // `add` would fail on terms that an interrupted upgrade has left in the index, and so block every later change.
-    add_missing(tx, (tenant, user), now.difference(before).cloned().collect(), key)
+    add_missing(unit, user, after.difference(before).cloned().collect())
 }
 
 /// Deletes search terms of a user. Terms that the index does not contain are ignored: a backfill may not have reached
 /// the user yet.
 fn delete_terms<'a>(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
+    unit: &Unit<'_>,
+    user: &UserHandle,
     terms: impl IntoIterator<Item = &'a SearchTerm>,
-    key: &TenantKey,
 ) -> Result<(), StoreError> {
+    let [tenant, number] = user.reference();
     terms.into_iter().try_for_each(|(field, value)| {
-        let mac = key.term(field.as_str(), value);
-        tx.execute(&DELETE, &[Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)]).map(drop)
+        let mac = unit.tenant.key.term(field.as_str(), value);
+        unit.tx.execute(&DELETE, &[tenant, Value::Bytes(&mac), number]).map(drop)
     })
 }
 
@@ -82,17 +78,13 @@ fn delete_terms<'a>(
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn add_missing(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    terms: SearchTerms,
-    key: &TenantKey,
-) -> Result<(), StoreError> {
-    for term in terms {
-        let mac = key.term(term.0.as_str(), &term.1);
-        let values = [Value::Int(tenant), Value::Bytes(&mac), Value::Id(user)];
-        if tx.one(&CONTAINS, &values, |_| Ok(()))?.is_none() {
-            tx.execute_one(&INSERT, &values)?;
+pub fn add_missing(unit: &Unit<'_>, user: &UserHandle, terms: SearchTerms) -> Result<(), StoreError> {
+    let [tenant, number] = user.reference();
+    for (field, value) in terms {
+        let mac = unit.tenant.key.term(field.as_str(), &value);
+        let values = [tenant, Value::Bytes(&mac), number];
+        if unit.tx.one(&CONTAINS, &values, |_| Ok(()))?.is_none() {
+            unit.tx.execute_one(&INSERT, &values)?;
         }
     }
     Ok(())
@@ -105,11 +97,11 @@ pub fn add_missing(
 /// Fails if the database fails.
 pub fn find(
     tx: &Tx<'_>,
-    tenant: i64,
+    tenant: &Tenant,
     (field, value): &SearchTerm,
-    key: &TenantKey,
     most: i64,
-) -> Result<Vec<Uuid>, StoreError> {
-    let mac = key.term(field.as_str(), value);
-    tx.all(&FIND, &[Value::Int(tenant), Value::Bytes(&mac), Value::Int(most)], |row| row.id(0))
+) -> Result<Vec<i64>, StoreError> {
+    let mac = tenant.key.term(field.as_str(), value);
+    let values = [Value::Int(tenant.number), Value::Bytes(&mac), Value::Int(most)];
+    tx.all(&FIND, &values, |row| row.int(0))
 }

@@ -1,28 +1,29 @@
 //! Table `simulated_outcomes`: outcomes that a test has ordered for the next job.
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use crate::clock::Ids;
-use crate::store::encryption::{Aad, UserKey};
+use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::sql::{Row, Stmt, Value};
+use crate::store::jobs::JobKind;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
 pub const STATEMENTS: &[&Stmt] = &[&SAVE, &OF_KIND, &DELETE];
 
 const SAVE: Stmt = Stmt {
     name: "simulated_outcomes.save",
-    text: "INSERT INTO simulated_outcomes (tenant, user_id, kind, sealed) VALUES ($1, $2, $3, $4)
-           ON CONFLICT (tenant, user_id, kind) DO UPDATE SET sealed = excluded.sealed",
+    text: "INSERT INTO simulated_outcomes (tenant, user_number, kind, sealed) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (tenant, user_number, kind) DO UPDATE SET sealed = excluded.sealed",
 };
 const OF_KIND: Stmt = Stmt {
     name: "simulated_outcomes.of_kind",
-    text: "SELECT sealed FROM simulated_outcomes WHERE tenant = $1 AND user_id = $2 AND kind = $3",
+    text: "SELECT sealed FROM simulated_outcomes WHERE tenant = $1 AND user_number = $2 AND kind = $3",
 };
 const DELETE: Stmt = Stmt {
     name: "simulated_outcomes.delete",
-    text: "DELETE FROM simulated_outcomes WHERE tenant = $1 AND user_id = $2 AND kind = $3",
+    text: "DELETE FROM simulated_outcomes WHERE tenant = $1 AND user_number = $2 AND kind = $3",
 };
 
 /// The outcome that a tester has ordered for the next job of a kind.
@@ -40,16 +41,14 @@ pub struct SimulatedOutcome {
 ///
 /// Fails if the database fails.
 pub fn save(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    kind: &str,
+    unit: &Unit<'_>,
+    user: &UserHandle,
+    kind: JobKind,
     outcome: &SimulatedOutcome,
-    key: &UserKey,
-    ids: &dyn Ids,
 ) -> Result<(), StoreError> {
-    let sealed = key.seal_data(Aad::outcome(&user), outcome, ids);
-    let values = [Value::Int(tenant), Value::Id(user), Value::Text(kind), Value::Bytes(&sealed)];
-    tx.execute_one(&SAVE, &values)
+    let sealed = user.key.seal_data(Aad::outcome(&user.id), outcome, unit.ids);
+    let [tenant, number] = user.reference();
+    unit.tx.execute_one(&SAVE, &[tenant, number, Value::Text(kind.as_str()), Value::Bytes(&sealed)])
 }
 
 /// Returns the outcome that is ordered for the next job of a kind, and deletes it: an order applies to one job.
@@ -58,15 +57,16 @@ pub fn save(
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn take(
-    tx: &Tx<'_>,
-    (tenant, user): (i64, Uuid),
-    kind: &str,
-    key: &UserKey,
+    unit: &Unit<'_>,
+    user: &UserHandle,
+    kind: JobKind,
 ) -> Result<Option<SimulatedOutcome>, StoreError> {
-    let values = [Value::Int(tenant), Value::Id(user), Value::Text(kind)];
-    let found = tx.one(&OF_KIND, &values, |row| key.open_data(Aad::outcome(&user), row.bytes(0)?))?;
+    let [tenant, number] = user.reference();
+    let values = [tenant, number, Value::Text(kind.as_str())];
+    let open = |row: &Row<'_>| user.key.open_data(Aad::outcome(&user.id), row.bytes(0)?);
+    let found = unit.tx.one(&OF_KIND, &values, open)?;
     if found.is_some() {
-        tx.execute_one(&DELETE, &values)?;
+        unit.tx.execute_one(&DELETE, &values)?;
     }
     Ok(found)
 }
