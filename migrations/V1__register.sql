@@ -2,7 +2,7 @@
 --
 -- Words in braces are rendered per engine (store/engine/migrate.rs): {id} a UUID, {int} a 64-bit integer,
 -- {bytes} a byte string, {strict} the table option, {clustered} the same for rows that are kept in the order of their
--- key. Instants are integer microseconds since 1970 (UTC).
+-- key. Instants are integer microseconds since 1970 (UTC). Why keys are as they are: docs/decisions/storage.md.
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Tenants, and who may speak for them

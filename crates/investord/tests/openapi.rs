@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use investord::api;
+use investord::backoffice;
 use investord::domain::accounts;
 use investord::domain::accounts::{NewAccount, NewGroup};
 use investord::domain::delivery::webhook;
@@ -84,6 +85,30 @@ fn the_kept_document_is_the_served_one() {
         kept == api::openapi_document(),
         "api/openapi.json is stale; renew it with `cargo run -- openapi > api/openapi.json`"
     );
+}
+
+#[test]
+fn the_kept_document_of_the_operator_api_is_the_served_one() {
+    let kept = fs::read_to_string(folder().join("operator-openapi.json")).unwrap_or_default();
+    assert!(
+        kept == backoffice::openapi_document(),
+        "api/operator-openapi.json is stale; renew it with \
+         `cargo run -- openapi --operators > api/operator-openapi.json`"
+    );
+}
+
+#[test]
+fn every_route_of_operators_is_in_their_document_and_no_other() {
+    let document: Value = serde_json::from_str(&backoffice::openapi_document()).unwrap();
+    let described: BTreeSet<_> = operations(&document)
+        .iter()
+        .map(|(path, method, _)| ((*path).to_owned(), (*method).to_owned()))
+        .collect();
+    assert_eq!(described, routes::routed(&backoffice::routes()));
+    for (path, method, operation) in operations(&document) {
+        let is_public = path == "/openapi.json" || (path, method) == ("/sessions", "post");
+        assert_eq!(operation["security"] == json!([]), is_public, "{method} {path}");
+    }
 }
 
 #[test]

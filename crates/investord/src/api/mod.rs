@@ -18,11 +18,12 @@ use serde_json::json;
 use self::accounts::{account_groups, account_resource};
 use self::delivery::{event_endpoints, events, verify_keys, webhooks};
 use self::front::endpoint::{Endpoint, RequiredAccess};
-use self::front::{paging, query};
+use self::front::paging;
 use self::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
 use self::users::{checks, data_changes, identifiers, reporting, tax_residencies};
 use crate::app::App;
 use crate::domain::accounts::{GroupDetails, SingleAccountDetails};
+use crate::domain::json::query;
 use crate::problem::Problem;
 use crate::store::paging::SortKey;
 
@@ -108,10 +109,10 @@ pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
         paging::parse_with_cursor::<SortKey>(query).map(drop),
         paging::parse_whole(query).map(drop),
         paging::parse::<webhooks::WebhookSortKey>(query).map(drop),
-        query::read(query, &checks::LIST).map(drop),
-        query::read(query, &account_resource::CLOSE).map(drop),
-        query::read(query, &events::QUERY).map(drop),
-        query::read(query, &event_endpoints::COLLECT).map(drop),
+        query::read(query, &checks::LIST).map(drop).map_err(Problem::from),
+        query::read(query, &account_resource::CLOSE).map(drop).map_err(Problem::from),
+        query::read(query, &events::QUERY).map(drop).map_err(Problem::from),
+        query::read(query, &event_endpoints::COLLECT).map(drop).map_err(Problem::from),
     ]
 }
 

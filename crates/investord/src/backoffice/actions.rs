@@ -1,16 +1,15 @@
 //! Actions on a user: deactivate, reactivate, hold or finish an offboarding, simulate an outcome.
 
-use axum::extract::{Path, State};
-use http::HeaderMap;
+use axum::extract::State;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{
-    ActionRecord, BodyResult, OperatorResult, UserChange, authorize, change, not_one_of, parse_id,
-    read_fields, require_text,
-};
+use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
+use super::change::{ActionRecord, REASON, UserChange, change};
 use crate::app::App;
 use crate::domain::accounts::GroupDetails;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Pattern, Presence, field};
 use crate::domain::users::UserIsLeaving;
 use crate::problem::Problem;
 use crate::store::jobs::{self, JobKind};
@@ -19,11 +18,6 @@ use crate::store::users::activation;
 use crate::store::users::simulated_outcomes;
 use crate::store::users::simulated_outcomes::SimulatedOutcome;
 use crate::store::{accounts, users as stored_users};
-
-/// Maximum length of a reason in characters. Only operators read it, so there is room for a sentence or two.
-const MAX_REASON: usize = 500;
-/// Maximum length of a refusal in characters. It becomes part of an event for the client, as in a review.
-const REFUSAL: usize = 100;
 
 /// The actions on a user, as they are named in requests and in the error for an unknown one.
 const ACTIONS: &[&str] =
@@ -35,31 +29,54 @@ impl From<UserIsLeaving> for Problem {
     }
 }
 
-/// Parses an action on a user and its reason.
-///
-/// # Errors
-///
-/// Fails if a member is missing, unknown or invalid.
-pub fn parse_action(body: BodyResult) -> Result<(String, String), Problem> {
-    let [action, reason] = read_fields(body, ["action", "reason"])?;
-    Ok((require_text("action", action, 50)?, require_text("reason", reason, MAX_REASON)?))
+/// The body of an action on a user.
+static ACT: ObjectSchema = ObjectSchema {
+    name: "UserAction",
+    fields: &[
+        field("action", Presence::Always, FieldRule::OneOf(ACTIONS), "What to do."),
+        field("reason", Presence::Always, REASON, "Why, for the record."),
+    ],
+};
+
+/// A request to act on a user.
+pub struct ActOnUser {
+    tenant: String,
+    user: Uuid,
+    action: String,
+    reason: String,
+}
+
+impl OperatorOperation for ActOnUser {
+    const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/actions";
+    const ROLE: Role = Role::Operator;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "act_on_user",
+        summary: "Act on a user",
+        description: "Deactivates or reactivates a user, or holds, releases or finishes an offboarding. Answers the record of the action.",
+        query: &[],
+        request: Some(&ACT),
+        answer: ActionRecord::schema,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let sent = received.body(&ACT)?;
+        Ok(Self {
+            tenant: received.path_name("tenant", "tenant")?,
+            user: received.path_id("user", "user")?,
+            action: sent.text("action"),
+            reason: sent.text("reason"),
+        })
+    }
 }
 
 /// Handles `POST /tenants/{tenant}/users/{user}/actions`: performs the action `action` for the given `reason`.
 ///
 /// # Errors
 ///
-/// Fails if the caller does not have the role `Operator`, the user does not exist, or the action does not fit the
-/// user's state.
-pub async fn act(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((tenant, user)): Path<(String, String)>,
-    body: BodyResult,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Operator).await?;
-    let (action, reason) = parse_action(body)?;
-    let now = app.clock.now();
+/// Fails if the user does not exist, or the action does not fit the user's state.
+pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> OperatorResult {
+    let ByOperator { operator, now, operation, .. } = req;
+    let ActOnUser { tenant, user, action, reason } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let old = state_view(change)?;
         let action = match action.as_str() {
@@ -69,13 +86,12 @@ pub async fn act(
             "release_offboarding" => change_offboarding(change, "release_offboarding", |job| {
                 (job.held, job.due) = (false, Some(job.due.unwrap_or(now)));
             })?,
-            "finish_offboarding" => finish_offboarding(change, now)?,
-            other => return Err(not_one_of("action", other, ACTIONS)),
+            _ => finish_offboarding(change, now)?,
         };
         let new = state_view(change)?;
         Ok(ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new })
     };
-    change(&app, operator, tenant, parse_id(&user, "user")?, work).await
+    change(&app, operator, tenant, user, work).await
 }
 
 /// Returns the part of the user's state that an action can change, for the difference in the event log.
@@ -135,27 +151,66 @@ fn finish_offboarding(change: &UserChange<'_, '_>, now: Timestamp) -> Result<&'s
     change_offboarding(change, "finish_offboarding", |job| (job.held, job.due) = (false, Some(now)))
 }
 
-/// Parses a simulated outcome and the kind of job to which it applies.
-///
-/// # Errors
-///
-/// Fails if a member is missing, unknown or invalid.
-pub fn parse_outcome(body: BodyResult) -> Result<(JobKind, SimulatedOutcome), Problem> {
-    let [next, refusal, seconds] = read_fields(body, ["next", "refusal", "seconds"])?;
-    let next = require_text("next", next, 50)?;
-    let known = [JobKind::DataChange, JobKind::Check, JobKind::Offboarding, JobKind::Activation];
-    let Some(next) = known.into_iter().find(|kind| kind.as_str() == next) else {
-        return Err(not_one_of("next", &next, &known.map(JobKind::as_str)));
+/// The kinds of jobs whose outcome can be ordered.
+const SIMULATED: [JobKind; 4] =
+    [JobKind::DataChange, JobKind::Check, JobKind::Offboarding, JobKind::Activation];
+/// Their names.
+const SIMULATED_NAMES: [&str; SIMULATED.len()] =
+    [SIMULATED[0].as_str(), SIMULATED[1].as_str(), SIMULATED[2].as_str(), SIMULATED[3].as_str()];
+/// Rule for a refusal. It becomes part of an event for the client, as in a review.
+const REFUSAL: FieldRule = FieldRule::Text { min: 1, max: 100 };
+static WHOLE_NUMBER: Pattern = Pattern::new("^[0-9]{1,9}$", "a whole number");
+const SECONDS: FieldRule = FieldRule::Pattern(&WHOLE_NUMBER);
+
+/// The body of an order of an outcome.
+static ORDER: ObjectSchema = ObjectSchema {
+    name: "OutcomeOrder",
+    fields: &[
+        field("next", Presence::Always, FieldRule::OneOf(&SIMULATED_NAMES), "Kind of the job."),
+        field("refusal", Presence::No, FieldRule::OrNull(&REFUSAL), "Why it fails; without one it succeeds."),
+        field("seconds", Presence::No, FieldRule::OrNull(&SECONDS), "Delay of an activation."),
+    ],
+};
+
+/// A request to order the outcome of the next job of a kind.
+pub struct OrderOutcome {
+    tenant: String,
+    user: Uuid,
+    next: JobKind,
+    outcome: SimulatedOutcome,
+}
+
+impl OperatorOperation for OrderOutcome {
+    const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/outcomes";
+    const ROLE: Role = Role::Operator;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "order_outcome",
+        summary: "Order an outcome",
+        description: "Orders the outcome of the next job of a kind, under the review policy `simulate` alone.",
+        query: &[],
+        request: Some(&ORDER),
+        answer: ActionRecord::schema,
     };
-    let refusal = refusal.map(|text| require_text("refusal", Some(text), REFUSAL)).transpose()?;
-    let seconds = match (next, seconds) {
-        (JobKind::Activation, seconds) => require_text("seconds", seconds, 9)?
-            .parse()
-            .map_err(|_| Problem::invalid("seconds", "must be a whole number"))?,
-        (_, None) => 0,
-        (_, Some(_)) => return Err(Problem::invalid("seconds", "is for an activation alone")),
-    };
-    Ok((next, SimulatedOutcome { refusal, seconds }))
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let sent = received.body(&ORDER)?;
+        let name = sent.text("next");
+        let next = SIMULATED.into_iter().find(|kind| kind.as_str() == name).unwrap_or(JobKind::Check);
+        let seconds = match (next, sent.optional_text("seconds")) {
+            (JobKind::Activation, Some(seconds)) => seconds.parse().unwrap_or_default(),
+            (JobKind::Activation, None) => {
+                return Err(Problem::invalid("seconds", "field 'seconds' was not filled"));
+            }
+            (_, None) => 0,
+            (_, Some(_)) => return Err(Problem::invalid("seconds", "is for an activation alone")),
+        };
+        Ok(Self {
+            tenant: received.path_name("tenant", "tenant")?,
+            user: received.path_id("user", "user")?,
+            next,
+            outcome: SimulatedOutcome { refusal: sent.optional_text("refusal"), seconds },
+        })
+    }
 }
 
 /// Handles `POST /tenants/{tenant}/users/{user}/outcomes`: sets the simulated outcome of the next job of a kind.
@@ -163,14 +218,8 @@ pub fn parse_outcome(body: BodyResult) -> Result<(JobKind, SimulatedOutcome), Pr
 /// # Errors
 ///
 /// Fails unless the review policy of the tenant is `simulate`: in production a test must not decide about a user.
-pub async fn set_outcome(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((tenant, user)): Path<(String, String)>,
-    body: BodyResult,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Operator).await?;
-    let (next, outcome) = parse_outcome(body)?;
+pub async fn set_outcome(State(app): State<App>, req: ByOperator<OrderOutcome>) -> OperatorResult {
+    let ByOperator { operator, operation: OrderOutcome { tenant, user, next, outcome }, .. } = req;
     let work = move |change: &mut UserChange<'_, '_>| {
         if !change.unit.tenant.settings.simulates() {
             return Err(Problem::State("the tenant's review_policy is not simulate"));
@@ -179,5 +228,5 @@ pub async fn set_outcome(
         let new = json!({ "next": next.as_str(), "refusal": outcome.refusal, "seconds": outcome.seconds });
         Ok(ActionRecord { action: "order_outcome", subject: None, reason: None, old: Value::Null, new })
     };
-    change(&app, operator, tenant, parse_id(&user, "user")?, work).await
+    change(&app, operator, tenant, user, work).await
 }

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Path, RawQuery, State};
-use http::HeaderMap;
+use axum::extract::State;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{JsonAnswer, OperatorResult, authorize, parse_id, parse_number, scan, visible_tenant};
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::change::{scan, visible_tenant};
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
+use crate::domain::json::query::QueryParameter;
+use crate::domain::json::schema::FieldRule;
 use crate::domain::users::activation::OperatorDecision;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChange;
@@ -26,25 +31,84 @@ use crate::store::{StoreError, Tx, users};
 /// Maximum and default number of events in one response.
 const MAX_HISTORY_EVENTS: i64 = 1000;
 
-/// Handles `GET /tenants/{tenant}/users/{user}/history`: returns the events of a user, with the actor of each. `after`
-/// is the number of the event behind which the page begins, `limit` its maximum number of events.
+/// Query parameters of a history.
+pub const RANGE: &[QueryParameter] = &[
+    QueryParameter {
+        name: "after",
+        rule: FieldRule::Int { min: 0, max: i64::MAX },
+        default: Some("0"),
+        description: "Number of the event behind which the page begins: `next` of the answer before.",
+    },
+    QueryParameter {
+        name: "limit",
+        rule: FieldRule::Int { min: 1, max: i64::MAX },
+        default: Some("1000"),
+        description: "How many events to answer at most; never more than 1000.",
+    },
+];
+
+/// Returns the JSON Schema of [`HistoryPage::view`].
+pub fn history_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "data": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "number": { "type": "integer" },
+                    "id": { "type": "string", "format": "uuid" },
+                    "created_at": { "type": "string", "format": "date-time" },
+                    "type": { "type": "string" },
+                    "changes": { "type": "array", "items": { "type": "object" } },
+                    "actor": { "type": ["string", "null"] },
+                    "reason": { "type": ["string", "null"] },
+                    "object": { "type": "object" },
+                },
+                "required": ["number", "id", "created_at", "type", "changes", "actor", "reason", "object"],
+            } },
+            "next": { "type": ["integer", "null"] },
+        },
+        "required": ["data", "next"],
+    })
+}
+
+/// A request for the history of a user.
+pub struct ReadHistory {
+    tenant: String,
+    user: Uuid,
+    range: HistoryRange,
+}
+
+impl OperatorOperation for ReadHistory {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/users/{user}/history";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "user_history",
+        summary: "Show what happened to a user",
+        description: "Answers the events of a user with the differences, the actor and the reason of each.",
+        query: RANGE,
+        request: None,
+        answer: history_schema,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        Ok(Self { tenant, user: received.path_id("user", "user")?, range: HistoryRange::read(received)? })
+    }
+}
+
+/// Handles `GET /tenants/{tenant}/users/{user}/history`: returns the events of a user, with the actor of each.
 ///
 /// # Errors
 ///
-/// Fails if the caller is not an operator, the user does not exist, or a parameter is not a positive number.
-pub async fn history(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, user)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let of = operator.tenant;
-    let (user, own, wanted) = (parse_id(&user, "user")?, app.clone(), HistoryRange::parse(query.as_deref())?);
+/// Fails if the caller has no access to the tenant or the user does not exist.
+pub async fn history(State(app): State<App>, req: ByOperator<ReadHistory>) -> OperatorResult {
+    let ByOperator { operator, operation: ReadHistory { tenant: name, user, range }, .. } = req;
+    let (of, own) = (operator.tenant, app.clone());
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let user = users::find(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
-        let mut page = HistoryPage::begin(wanted);
+        let mut page = HistoryPage::begin(range);
         events::each_of_user(tx, &user, |event| page.add(event, &user.key))?;
         let decided = Decisions::read(tx, &user, &page)?;
         Ok::<_, Problem>(page.view(&decided))
@@ -66,17 +130,10 @@ impl HistoryRange {
     ///
     /// # Errors
     ///
-    /// Fails if a parameter is not a positive number.
-    pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let mut wanted = Self { after: 0, limit: MAX_HISTORY_EVENTS };
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match &*name {
-                "after" => wanted.after = parse_number("after", &value)?,
-                "limit" => wanted.limit = parse_number("limit", &value)?.min(MAX_HISTORY_EVENTS),
-                _ => {}
-            }
-        }
-        Ok(wanted)
+    /// Fails if a parameter is not a number within its bounds.
+    pub fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let values = received.query(RANGE)?;
+        Ok(Self { after: values.number("after"), limit: values.number("limit").min(MAX_HISTORY_EVENTS) })
     }
 }
 
@@ -103,8 +160,8 @@ struct HistoryEntry {
 impl HistoryPage {
     /// Begins a page, to which all events of the history must be added in order: the differences need the previous state
     /// of each object.
-    pub fn begin(wanted: HistoryRange) -> Self {
-        let HistoryRange { after, limit } = wanted;
+    pub fn begin(range: HistoryRange) -> Self {
+        let HistoryRange { after, limit } = range;
         Self { after, left: limit, bytes: 0, changes: Changes::default(), events: Vec::new(), next: None }
     }
 

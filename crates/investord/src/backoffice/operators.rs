@@ -1,52 +1,108 @@
 //! `/operators`: list, create, disable.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Path, State};
-use http::HeaderMap;
+use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::session::{hash_in_turn, hash_password, operator_view};
-use super::{BodyResult, JsonAnswer, OperatorResult, authorize, parse_name, read_fields, require_text};
-use crate::access::connections::network;
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::session::{hash_in_turn, hash_password, operator_schema, operator_view};
 use crate::app::App;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 use crate::store::{Tx, tenants};
 
+/// A request for the operators.
+pub struct ListOperators;
+
+impl OperatorOperation for ListOperators {
+    const OPERATION: &'static str = "GET /operators";
+    const ROLE: Role = Role::Administrator;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_operators",
+        summary: "List operators",
+        description: "Lists the operators of the caller's tenant, or all of them.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": operator_schema() } } }),
+    };
+
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
 /// Handles `GET /operators`: returns the operators of the caller's tenant, or all operators.
 ///
 /// # Errors
 ///
-/// Fails if the caller does not have the role `Administrator`.
-pub async fn list(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
-    let by = authorize(&app, &headers, Role::Administrator).await?;
+/// Fails if the store cannot be read.
+pub async fn list(State(app): State<App>, req: ByOperator<ListOperators>) -> OperatorResult {
     let all = app.store.read("operators.list", operators::all).await?;
-    let own = all.iter().filter(|one| by.tenant.is_none() || by.tenant == one.tenant);
+    let tenant = req.operator.tenant;
+    let own = all.iter().filter(|one| tenant.is_none() || tenant == one.tenant);
     Ok(JsonAnswer(json!({ "data": own.map(operator_view).collect::<Vec<Value>>() })))
 }
 
-/// The parsed request for a new operator.
-pub struct NewOperator {
+/// Names of the roles.
+const ROLES: [&str; Role::ALL.len()] = [Role::ALL[0].as_str(), Role::ALL[1].as_str(), Role::ALL[2].as_str()];
+/// Rule for the name of a tenant.
+const TENANT: FieldRule = FieldRule::Text { min: 1, max: 200 };
+
+/// The body of `POST /operators`.
+static CREATE: ObjectSchema = ObjectSchema {
+    name: "CreateOperator",
+    fields: &[
+        field("name", Presence::Always, FieldRule::Text { min: 1, max: 100 }, "Name of the operator."),
+        field("role", Presence::Always, FieldRule::OneOf(&ROLES), "What the operator may do."),
+        field(
+            "password",
+            Presence::Always,
+            FieldRule::Text { min: 1, max: 1000 },
+            "A password of at least 12 characters.",
+        ),
+        field(
+            "tenant",
+            Presence::No,
+            FieldRule::OrNull(&TENANT),
+            "The only tenant that the operator sees; that of the caller by default.",
+        ),
+    ],
+};
+
+/// A request to create an operator.
+pub struct CreateOperator {
     name: String,
     role: Role,
     password: String,
     tenant: Option<String>,
 }
 
-impl NewOperator {
-    /// Parses the body.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a member is missing, unknown or invalid.
-    pub fn read(body: BodyResult) -> Result<Self, Problem> {
-        let [name, role, password, tenant] = read_fields(body, ["name", "role", "password", "tenant"])?;
-        let (name, role) = (require_text("name", name, 100)?, require_text("role", role, 20)?);
-        let role = role.parse().map_err(|message: String| Problem::invalid("role", message))?;
-        Ok(Self { name, role, password: require_text("password", password, 1000)?, tenant })
+impl OperatorOperation for CreateOperator {
+    const OPERATION: &'static str = "POST /operators";
+    const ROLE: Role = Role::Administrator;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "create_operator",
+        summary: "Create an operator",
+        description: "Creates an operator with name, role and password, perhaps restricted to a tenant.",
+        query: &[],
+        request: Some(&CREATE),
+        answer: operator_schema,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let sent = received.body(&CREATE)?;
+        let role = sent.text("role").parse();
+        Ok(Self {
+            name: sent.text("name"),
+            role: role.map_err(|message: String| Problem::invalid("role", message))?,
+            password: sent.text("password"),
+            tenant: sent.optional_text("tenant"),
+        })
     }
 }
 
@@ -54,32 +110,24 @@ impl NewOperator {
 ///
 /// # Errors
 ///
-/// Fails if the caller does not have the role `Administrator` for that tenant, the name is taken or the password too
-/// short.
-pub async fn create(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: BodyResult,
-) -> OperatorResult {
-    let by = authorize(&app, &headers, Role::Administrator).await?;
-    let NewOperator { name, role, password, tenant } = NewOperator::read(body)?;
+/// Fails if the caller does not see that tenant, the name is taken or the password too short.
+pub async fn create(State(app): State<App>, req: ByOperator<CreateOperator>) -> OperatorResult {
+    let ByOperator { operator: by, now, operation, peer, .. } = req;
+    let CreateOperator { name, role, password, tenant } = operation;
     let ids = Arc::clone(&app.ids);
     // The password is hashed before the unit of work: it takes long, and a unit may run again.
-    let hashed = hash_in_turn(&app, network(peer.ip()), {
+    let hashed = hash_in_turn(&app, peer, {
         let ids = Arc::clone(&app.ids);
         move || hash_password(&password, &*ids)
     });
     let hashed = hashed.await?.map_err(|error| Problem::invalid("password", error.to_string()))?;
-    let now = app.clock.now();
     let unit = move |tx: &Tx<'_>| {
         if operators::by_name(tx, &name)?.is_some() {
             return Err(Problem::invalid("name", "is taken"));
         }
         let (tenant, tenant_name) = match &tenant {
             Some(tenant) => {
-                let named = parse_name(tenant, "tenant")?;
-                let found = tenants::by_name(tx, &named)?.ok_or(Problem::NotFound("tenant"))?;
+                let found = tenants::by_name(tx, tenant)?.ok_or(Problem::NotFound("tenant"))?;
                 (Some(found.number), Some(found.name))
             }
             None => (by.tenant, by.tenant_name.clone()),
@@ -96,16 +144,36 @@ pub async fn create(
     app.store.write_serializable("operators.create", unit).await
 }
 
+/// A request to disable an operator.
+pub struct DisableOperator {
+    name: String,
+}
+
+impl OperatorOperation for DisableOperator {
+    const OPERATION: &'static str = "DELETE /operators/{name}";
+    const ROLE: Role = Role::Administrator;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "disable_operator",
+        summary: "Disable an operator",
+        description: "Disables an operator from now on. The record stays, because events name the operator.",
+        query: &[],
+        request: None,
+        answer: operator_schema,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self { name: received.path_name("name", "operator")? })
+    }
+}
+
 /// Handles `DELETE /operators/{name}`: disables an operator from now on. The record stays, because events name the
 /// operator.
 ///
 /// # Errors
 ///
-/// Fails if the caller does not have the role `Administrator` for that operator, or is that operator, so that the last
-/// one with the role remains.
-pub async fn disable(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
-    let by = authorize(&app, &headers, Role::Administrator).await?;
-    let (name, now) = (parse_name(&name, "operator")?, app.clock.now());
+/// Fails if the caller does not see that operator, or is that operator, so that the last administrator remains.
+pub async fn disable(State(app): State<App>, req: ByOperator<DisableOperator>) -> OperatorResult {
+    let ByOperator { operator: by, now, operation: DisableOperator { name }, .. } = req;
     let unit = move |tx: &Tx<'_>| {
         let found = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
         if by.tenant.is_some() && by.tenant != found.tenant {

@@ -1,16 +1,16 @@
 //! `/reviews`: data changes and checks that wait for a decision.
 
-use axum::extract::{Path, State};
-use http::HeaderMap;
+use axum::extract::State;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::users::{reviewed_change, reviewed_check};
-use super::{
-    ActionRecord, BodyResult, JsonAnswer, OperatorResult, UserChange, actor_name, authorize, change,
-    missing_record, not_one_of, parse_id, read_fields, require_text, scan, visible_tenant,
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
+use super::change::{ActionRecord, UserChange, actor_name, change, missing_record, scan, visible_tenant};
+use super::users::{reviewed_change, reviewed_check};
 use crate::app::App;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::users::User;
 use crate::domain::users::check;
 use crate::domain::users::check::Check;
@@ -24,20 +24,39 @@ use crate::store::users::handle::UserHandle;
 use crate::store::users::{activation, checks, data_changes, identifiers};
 use crate::store::{StoreError, Tx, users};
 
-/// Maximum length of a reason in characters. It becomes part of an event for the client.
-const MAX_REASON: usize = 100;
 /// Maximum number of reviews in one response.
 const MAX_REVIEWS: i64 = 200;
+
+/// A request for the reviews that wait for a decision.
+pub struct ListReviews {
+    tenant: String,
+}
+
+impl OperatorOperation for ListReviews {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/reviews";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_reviews",
+        summary: "List reviews",
+        description: "Lists the data changes and checks that wait for a decision, with their evidence and what would follow, the oldest first.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self { tenant: received.path_name("tenant", "tenant")? })
+    }
+}
 
 /// Handles `GET /tenants/{tenant}/reviews`: returns the waiting reviews with their evidence, the oldest first.
 ///
 /// # Errors
 ///
 /// Fails if the caller has no access to the tenant.
-pub async fn queue(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let of = operator.tenant;
-    let (own, now) = (app.clone(), app.clock.now());
+pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> OperatorResult {
+    let ByOperator { operator, now, operation: ListReviews { tenant: name }, .. } = req;
+    let (of, own) = (operator.tenant, app.clone());
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let mut waiting = Vec::new();
@@ -115,24 +134,63 @@ pub enum ReviewDecision {
     Cancel,
 }
 
-/// Parses a decision and its reason. Only an approval needs no reason.
-///
-/// # Errors
-///
-/// Fails if a member is missing, unknown or invalid.
-pub fn parse_decision(body: BodyResult) -> Result<(ReviewDecision, Option<String>), Problem> {
-    let [verdict, reason] = read_fields(body, ["verdict", "reason"])?;
-    let say = match require_text("verdict", verdict, 20)?.as_str() {
-        "approve" => ReviewDecision::Approve,
-        "refuse" => ReviewDecision::Refuse,
-        "cancel" => ReviewDecision::Cancel,
-        other => return Err(not_one_of("verdict", other, &["approve", "refuse", "cancel"])),
+/// Rule for the reason of a decision. It becomes part of an event for the client.
+const DECISION_REASON: FieldRule = FieldRule::Text { min: 1, max: 100 };
+
+/// The body of a decision.
+static DECIDE: ObjectSchema = ObjectSchema {
+    name: "ReviewDecision",
+    fields: &[
+        field(
+            "verdict",
+            Presence::Always,
+            FieldRule::OneOf(&["approve", "refuse", "cancel"]),
+            "approve: it is good. refuse: it is not. cancel: it is withdrawn.",
+        ),
+        field("reason", Presence::No, FieldRule::OrNull(&DECISION_REASON), "Why; needed unless it is good."),
+    ],
+};
+
+/// A request to decide a data change or a check.
+pub struct DecideReview {
+    tenant: String,
+    user: Uuid,
+    subject: Uuid,
+    say: ReviewDecision,
+    reason: Option<String>,
+}
+
+impl OperatorOperation for DecideReview {
+    const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/reviews/{subject}";
+    const ROLE: Role = Role::Operator;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "decide_review",
+        summary: "Decide a review",
+        description: "Records a decision, which the worker applies in the order of the jobs of the user. Answers the record of the action.",
+        query: &[],
+        request: Some(&DECIDE),
+        answer: ActionRecord::schema,
     };
-    let reason = match (say, reason) {
-        (ReviewDecision::Approve, None) => None,
-        (_, reason) => Some(require_text("reason", reason, MAX_REASON)?),
-    };
-    Ok((say, reason))
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let sent = received.body(&DECIDE)?;
+        let say = match sent.text("verdict").as_str() {
+            "approve" => ReviewDecision::Approve,
+            "refuse" => ReviewDecision::Refuse,
+            _ => ReviewDecision::Cancel,
+        };
+        let reason = sent.optional_text("reason");
+        if reason.is_none() && !matches!(say, ReviewDecision::Approve) {
+            return Err(Problem::invalid("reason", "field 'reason' was not filled"));
+        }
+        Ok(Self {
+            tenant: received.path_name("tenant", "tenant")?,
+            user: received.path_id("user", "user")?,
+            subject: received.path_id("subject", "data change or check")?,
+            say,
+            reason,
+        })
+    }
 }
 
 /// Handles `POST /tenants/{tenant}/users/{user}/reviews/{subject}`: records the decision `verdict`, with a `reason`
@@ -140,17 +198,10 @@ pub fn parse_decision(body: BodyResult) -> Result<(ReviewDecision, Option<String
 ///
 /// # Errors
 ///
-/// Fails if the caller does not have the role `Operator`, or the data change or check does not wait for a decision.
-pub async fn decide(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((tenant, user, subject)): Path<(String, String, String)>,
-    body: BodyResult,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Operator).await?;
-    let (say, reason) = parse_decision(body)?;
-    let (user, subject) = (parse_id(&user, "user")?, parse_id(&subject, "data change or check")?);
-    let now = app.clock.now();
+/// Fails if the data change or check does not wait for a decision.
+pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> OperatorResult {
+    let ByOperator { operator, now, operation, .. } = req;
+    let DecideReview { tenant, user, subject, say, reason } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let all = jobs::of_user(change.unit.tx, change.handle)?;
         let job = all

@@ -6,24 +6,28 @@ use std::net::{IpAddr, SocketAddr};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, State};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::{HeaderMap, header};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::OpaqueString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{BodyResult, JsonAnswer, OperatorResult, read_fields, require_text};
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, read_body,
+};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
 use crate::store::encryption::sha256;
 use crate::store::tenants::operators;
-use crate::store::tenants::operators::Operator;
+use crate::store::tenants::operators::{Operator, Role};
 
 /// Lifetime of a session: a working day with a reserve.
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
@@ -66,39 +70,39 @@ pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
     Ok(hashed.map_err(|error| anyhow::anyhow!("{error}"))?.to_string())
 }
 
-/// Returns the hash of the bearer token (RFC 6750 section 2.1).
-fn token(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
-    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = sent.and_then(|value| value.split_once(' '));
-    match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
-        Some((_, token)) => Ok(sha256(token.trim().as_bytes())),
-        None => Err(Problem::unauthorised_public(
-            "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
-        )),
-    }
-}
+/// The body of `POST /sessions`.
+static SIGN_IN: ObjectSchema = ObjectSchema {
+    name: "SignIn",
+    fields: &[
+        field("name", Presence::Always, FieldRule::Text { min: 1, max: 100 }, "Name of the operator."),
+        field("password", Presence::Always, FieldRule::Text { min: 1, max: 1000 }, "The password."),
+    ],
+};
 
-/// Returns the operator who is authenticated by the token of the request.
-///
-/// # Errors
-///
-/// Fails with 401 if there is no valid session for the token.
-pub async fn operator(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
-    let (hash, now) = (token(headers)?, app.clock.now());
-    let found = app.store.read("backoffice.session", move |tx| operators::by_session(tx, &hash, now)).await?;
-    found.ok_or_else(|| {
-        Problem::unauthorised_public("the token is unknown or has expired: POST /sessions gives one")
-    })
-}
+/// Documentation of [`sign_in`].
+pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
+    id: "sign_in",
+    summary: "Sign in",
+    description: "Answers a token, which is valid for 12 hours.",
+    query: &[],
+    request: Some(&SIGN_IN),
+    answer: || {
+        let mut schema = operator_schema();
+        schema["properties"]["token"] =
+            json!({ "type": "string", "description": "For `authorization: Bearer`." });
+        schema["properties"]["expires_at"] = json!({ "type": "string", "format": "date-time" });
+        schema
+    },
+};
 
 /// Parses name and password of a sign-in.
 ///
 /// # Errors
 ///
 /// Fails if a member is missing, unknown or invalid.
-pub fn credentials(body: BodyResult) -> Result<(String, String), Problem> {
-    let [name, password] = read_fields(body, ["name", "password"])?;
-    Ok((require_text("name", name, 100)?, require_text("password", password, 1000)?))
+pub fn read_sign_in(body: &[u8], now: Timestamp) -> Result<(String, String), Problem> {
+    let sent = read_body(body, &SIGN_IN, now)?;
+    Ok((sent.text("name"), sent.text("password")))
 }
 
 /// Handles `POST /sessions`: returns a token for name and password.
@@ -109,9 +113,10 @@ pub fn credentials(body: BodyResult) -> Result<(String, String), Problem> {
 pub async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    body: BodyResult,
+    body: Result<Bytes, BytesRejection>,
 ) -> OperatorResult {
-    let (name, password) = credentials(body)?;
+    let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
+    let (name, password) = read_sign_in(&body, app.clock.now())?;
     // The rate limit uses the sent name, known or not, so that its behaviour does not disclose the existing names. The
     // attempt counts before the password is verified, so that concurrent attempts count as well.
     let mut sent = [0; 16];
@@ -180,25 +185,82 @@ pub async fn hash_in_turn<T: Send + 'static>(
     hashed.await.map_err(|error| Problem::Internal(error.to_string()))
 }
 
+/// A request to end the session of its token.
+pub struct SignOut;
+
+impl OperatorOperation for SignOut {
+    const OPERATION: &'static str = "DELETE /sessions";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "sign_out",
+        summary: "Sign out",
+        description: "Ends the session of the request's token.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object", "properties": { "ended": { "const": true } } }),
+    };
+
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
 /// Handles `DELETE /sessions`: ends the session of the request's token.
 ///
 /// # Errors
 ///
-/// Fails with 401 if there is no such session.
-pub async fn sign_out(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
-    let hash = token(&headers)?;
-    operator(&app, &headers).await?;
+/// Fails if the store cannot be written.
+pub async fn sign_out(State(app): State<App>, req: ByOperator<SignOut>) -> OperatorResult {
+    let hash = req.session;
     app.store.write("backoffice.end", 0, move |tx| operators::end_session(tx, &hash)).await?;
     Ok(JsonAnswer(json!({ "ended": true })))
+}
+
+/// A request for the caller's own record.
+pub struct ReadSelf;
+
+impl OperatorOperation for ReadSelf {
+    const OPERATION: &'static str = "GET /me";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "me",
+        summary: "Who am I",
+        description: "Answers the operator of the request's token.",
+        query: &[],
+        request: None,
+        answer: operator_schema,
+    };
+
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
 }
 
 /// Handles `GET /me`: returns the authenticated operator.
 ///
 /// # Errors
 ///
-/// Fails with 401 if there is no valid session for the token.
-pub async fn me(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
-    Ok(JsonAnswer(operator_view(&operator(&app, &headers).await?)))
+/// Never fails.
+pub async fn me(State(_): State<App>, req: ByOperator<ReadSelf>) -> OperatorResult {
+    Ok(JsonAnswer(operator_view(&req.operator)))
+}
+
+/// Returns the JSON Schema of [`operator_view`].
+pub fn operator_schema() -> Value {
+    let text = || json!({ "type": ["string", "null"] });
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string", "format": "uuid" },
+            "name": { "type": "string" },
+            "role": { "enum": Role::ALL.map(Role::as_str) },
+            "tenant": text(),
+            "has_password": { "type": "boolean" },
+            "created_at": { "type": "string", "format": "date-time" },
+            "disabled_at": text(),
+        },
+        "required": ["id", "name", "role", "tenant", "has_password", "created_at", "disabled_at"],
+    })
 }
 
 /// Returns an operator as JSON, without the hash of the password.

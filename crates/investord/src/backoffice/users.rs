@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Path, RawQuery, State};
-use http::HeaderMap;
+use axum::extract::State;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::change::{scan, visible_tenant};
 use super::status_explanation::explain_status;
-use super::{JsonAnswer, OperatorResult, authorize, parse_id, scan, visible_tenant};
 use crate::app::App;
 use crate::domain::accounts::{AccountDetails as _, GroupDetails, SingleAccountDetails};
 use crate::domain::identification::identifier::{Finding, today};
-use crate::domain::json::schema::FieldError;
+use crate::domain::json::query::QueryParameter;
+use crate::domain::json::schema::{FieldError, FieldRule};
 use crate::domain::users::User;
 use crate::domain::users::activation::Obstacle;
 use crate::domain::users::check::Check;
@@ -31,15 +34,34 @@ use crate::store::{StoreError, Tx, accounts, tenants, users};
 /// Maximum number of users, checks or data changes in one response.
 const MAX_LISTED: i64 = 100;
 
+/// A request for the tenants that the operator sees.
+pub struct ListTenants;
+
+impl OperatorOperation for ListTenants {
+    const OPERATION: &'static str = "GET /tenants";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_tenants",
+        summary: "List tenants",
+        description: "Lists the tenants to which the operator has access, with their settings.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+    };
+
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
 /// Handles `GET /tenants`: returns the tenants to which the operator has access.
 ///
 /// # Errors
 ///
-/// Fails if the caller is not an operator.
-pub async fn tenants(State(app): State<App>, headers: HeaderMap) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
+/// Fails if the store cannot be read.
+pub async fn tenants(State(app): State<App>, req: ByOperator<ListTenants>) -> OperatorResult {
     let all = app.store.read("backoffice.tenants", tenants::all).await?;
-    let own = all.iter().filter(|row| operator.tenant.is_none_or(|own| own == row.number));
+    let own = all.iter().filter(|row| req.operator.tenant.is_none_or(|own| own == row.number));
     let shown: Vec<Value> = own.map(|row| json!({ "name": row.name, "settings": row.settings })).collect();
     Ok(JsonAnswer(json!({ "data": shown })))
 }
@@ -58,53 +80,98 @@ pub struct UserSearch {
 /// Maximum number of values in one search: room for every field, and for some of them twice.
 const MAX_VALUES: usize = 20;
 
-/// Parses the query of a search. `today` decides which birth dates are possible, and the century of a short number.
-///
-/// # Errors
-///
-/// Fails if a value is invalid or there is none.
-pub fn parse_search(query: Option<&str>, today: Date) -> Result<UserSearch, Problem> {
-    let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match SearchField::ALL.into_iter().find(|field| field.as_str() == name) {
-            Some(field) => match search::to_probes(field, &value, today) {
-                Ok(probes) => values.push(probes),
-                Err(why) => faults.push(FieldError::new(name, why)),
-            },
-            None if name == "id" => match value.trim().parse() {
-                Ok(uuid) => id = Some(uuid),
-                Err(_) => faults.push(FieldError::new(name, "must be a UUID")),
-            },
-            None => {
-                let names = SearchField::ALL.map(SearchField::as_str).join(", ");
-                faults.push(FieldError::new(name, format!("is not one of id, {names}")));
+impl UserSearch {
+    /// Parses the query of a search. A parameter may be repeated: a user must have all its values. `today` decides which
+    /// birth dates are possible, and the century of a short number.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a value is invalid or there is none.
+    pub fn parse(query: &str, today: Date) -> Result<Self, Problem> {
+        let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match SearchField::ALL.into_iter().find(|field| field.as_str() == name) {
+                Some(field) => match search::to_probes(field, &value, today) {
+                    Ok(probes) => values.push(probes),
+                    Err(why) => faults.push(FieldError::new(name, why)),
+                },
+                None if name == "id" => match value.trim().parse() {
+                    Ok(uuid) => id = Some(uuid),
+                    Err(_) => faults.push(FieldError::new(name, "must be a UUID")),
+                },
+                None => {
+                    let names = SearchField::ALL.map(SearchField::as_str).join(", ");
+                    faults.push(FieldError::new(name, format!("is not one of id, {names}")));
+                }
             }
         }
+        if values.len() > MAX_VALUES {
+            let message = format!("has more than {MAX_VALUES} values to search for");
+            faults.push(FieldError::new("(query)", message));
+        }
+        if faults.is_empty() && id.is_none() && values.is_empty() {
+            faults.push(FieldError::new("(query)", "names nothing to search for"));
+        }
+        if faults.is_empty() { Ok(Self { id, values }) } else { Err(faults.into()) }
     }
-    if values.len() > MAX_VALUES {
-        faults.push(FieldError::new("(query)", format!("has more than {MAX_VALUES} values to search for")));
+}
+
+/// The parameters of a search, for the OpenAPI document: [`UserSearch::parse`] takes each of them more than once.
+const SEARCH: &[QueryParameter] = &[
+    search_parameter("id", "Id of the user."),
+    search_parameter("name", "Last name, or first and last name."),
+    search_parameter("birth_date", "Date of birth, as in 1980-01-02."),
+    search_parameter("email", "E-mail address."),
+    search_parameter("phone_number", "Phone number with its country code."),
+    search_parameter("identifier", "Identifier in any usual spelling, or a CONCAT."),
+    search_parameter("securities_account_number", "Number of an account group."),
+];
+
+const fn search_parameter(name: &'static str, description: &'static str) -> QueryParameter {
+    QueryParameter { name, rule: FieldRule::Text { min: 1, max: 1000 }, default: None, description }
+}
+
+/// A search for users of a tenant.
+pub struct FindUsers {
+    tenant: String,
+    search: UserSearch,
+}
+
+impl OperatorOperation for FindUsers {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/users";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "find_users",
+        summary: "Find users",
+        description: "Answers the users who have all these values, at most 100, those who came first at the beginning; `total_count` counts all of them.",
+        query: SEARCH,
+        request: None,
+        answer: || {
+            json!({
+                "type": "object",
+                "properties": {
+                    "total_count": { "type": "integer" },
+                    "data": { "type": "array", "items": { "type": "object" } },
+                },
+                "required": ["total_count", "data"],
+            })
+        },
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        Ok(Self { tenant, search: UserSearch::parse(received.query, today(received.now))? })
     }
-    if faults.is_empty() && id.is_none() && values.is_empty() {
-        faults.push(FieldError::new("(query)", "names nothing to search for"));
-    }
-    if faults.is_empty() { Ok(UserSearch { id, values }) } else { Err(faults.into()) }
 }
 
 /// Handles `GET /tenants/{tenant}/users`: returns the users who have all the given values.
 ///
 /// # Errors
 ///
-/// Fails if the caller has no access to the tenant or the query is invalid.
-pub async fn find(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let of = operator.tenant;
-    let UserSearch { id, values } = parse_search(query.as_deref(), today(app.clock.now()))?;
-    let own = app.clone();
+/// Fails if the caller has no access to the tenant.
+pub async fn find(State(app): State<App>, req: ByOperator<FindUsers>) -> OperatorResult {
+    let ByOperator { operator, operation: FindUsers { tenant: name, search }, .. } = req;
+    let (of, own, UserSearch { id, values }) = (operator.tenant, app.clone(), search);
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let mut found: Option<BTreeSet<i64>> = match id {
@@ -175,20 +242,38 @@ fn identifiers_with_findings(
     Ok(shown.collect())
 }
 
+/// A request for everything about a user.
+pub struct ShowUser {
+    tenant: String,
+    user: Uuid,
+}
+
+impl OperatorOperation for ShowUser {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/users/{user}";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "show_user",
+        summary: "Show a user",
+        description: "Answers the present state of a user: person, identifiers with what speaks against them, checks, accounts, data changes, and why the user is not active.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object" }),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        Ok(Self { tenant, user: received.path_id("user", "user")? })
+    }
+}
+
 /// Handles `GET /tenants/{tenant}/users/{user}`: returns the complete present state of a user.
 ///
 /// # Errors
 ///
 /// Fails if the caller has no access to the tenant or the user does not exist.
-pub async fn show(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, user)): Path<(String, String)>,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let of = operator.tenant;
-    let (user, own) = (parse_id(&user, "user")?, app.clone());
-    let today = today(app.clock.now());
+pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> OperatorResult {
+    let ByOperator { operator, now, operation: ShowUser { tenant: name, user }, .. } = req;
+    let (of, own, today) = (operator.tenant, app.clone(), today(now));
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let (found, handle) = users::load(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;

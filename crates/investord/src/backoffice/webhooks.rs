@@ -1,48 +1,60 @@
-//! Webhooks as operators see them: state, packages, attempts; pause, skip, retry, resend, replay.
+//! Webhooks as operators see them: state, packages, attempts, history.
 
-use axum::extract::{Path, RawQuery, State};
-use http::HeaderMap;
-use jiff::Timestamp;
+use axum::extract::State;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::history::{Decisions, HistoryPage, HistoryRange};
-use super::{
-    ActionRecord, BodyResult, JsonAnswer, OperatorResult, authorize, not_one_of, parse_id, parse_number,
-    read_fields, require_text, scan, tenant_number, visible_tenant,
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
+use super::change::{scan, visible_tenant};
+use super::history::{Decisions, HistoryPage, HistoryRange, RANGE, history_schema};
 use crate::app::App;
+use crate::domain::json::query::QueryParameter;
+use crate::domain::json::schema::FieldRule;
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::DeliveryCandidate;
 use crate::store::delivery::packages;
 use crate::store::delivery::packages::PackageRow;
+use crate::store::delivery::webhooks;
 use crate::store::delivery::webhooks::Webhook;
-use crate::store::delivery::{signing_keys, webhooks};
 use crate::store::log::events;
-use crate::store::tenants;
 use crate::store::tenants::Tenant;
 use crate::store::tenants::operators::{Operator, Role};
-use crate::store::unit::Unit;
 
 /// Maximum number of packages, or of attempts, in one response.
 const MAX_LISTED: i64 = 100;
-/// Maximum number of open packages of a webhook when another one is sent again: repeats must not delay new events for
-/// long.
-const MAX_WAITING: i64 = 100;
-/// Maximum number of published keys of a tenant. Receivers fetch the whole list.
-const MAX_PUBLISHED: usize = 10;
-/// Maximum length of a reason in characters.
-const MAX_REASON: usize = 500;
+/// A request for the webhooks of a tenant.
+pub struct ListWebhooksOfTenant {
+    tenant: String,
+}
+
+impl OperatorOperation for ListWebhooksOfTenant {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_webhooks",
+        summary: "List webhooks",
+        description: "Lists all webhooks of a tenant with their delivery state.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self { tenant: received.path_name("tenant", "tenant")? })
+    }
+}
 
 /// Handles `GET /tenants/{tenant}/webhooks`: returns all webhooks with their delivery state.
 ///
 /// # Errors
 ///
 /// Fails if the caller has no access to the tenant.
-pub async fn list(State(app): State<App>, headers: HeaderMap, Path(name): Path<String>) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
+pub async fn list(State(app): State<App>, req: ByOperator<ListWebhooksOfTenant>) -> OperatorResult {
+    let ByOperator { operator, operation: ListWebhooksOfTenant { tenant: name }, .. } = req;
     let own = app.clone();
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
@@ -53,31 +65,52 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, Path(name): Path<S
     Ok(JsonAnswer(json!({ "data": app.store.read("backoffice.webhooks", read).await? })))
 }
 
+/// A request for a webhook.
+pub struct ShowWebhook {
+    tenant: String,
+    webhook: Uuid,
+}
+
+impl OperatorOperation for ShowWebhook {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "show_webhook",
+        summary: "Show a webhook",
+        description: "Answers a webhook with its delivery state.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object" }),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        Ok(Self { tenant, webhook: received.path_id("webhook", "webhook")? })
+    }
+}
+
 /// Handles `GET /tenants/{tenant}/webhooks/{webhook}`: returns a webhook with its delivery state.
 ///
 /// # Errors
 ///
 /// Fails if the caller has no access to the tenant or the webhook does not exist.
-pub async fn show(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, id)): Path<(String, String)>,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let (id, own) = (parse_id(&id, "webhook")?, app.clone());
+pub async fn show(State(app): State<App>, req: ByOperator<ShowWebhook>) -> OperatorResult {
+    let ByOperator { operator, operation: ShowWebhook { tenant: name, webhook: id }, .. } = req;
+    let own = app.clone();
     let read = move |tx: &Tx<'_>| {
-        let (_, webhook) = visible_webhook(tx, &own, &operator, (&name, id))?;
+        let (_, webhook) = visible_webhook(tx, &own, &operator, &name, id)?;
         Ok::<_, Problem>(webhook_view(&webhook, &deliveries::schedule(tx)?))
     };
     Ok(JsonAnswer(app.store.read("backoffice.webhook", read).await?))
 }
 
 /// Returns a webhook of a tenant to which the operator has access.
-fn visible_webhook(
+pub fn visible_webhook(
     tx: &Tx<'_>,
     app: &App,
     operator: &Operator,
-    (name, id): (&str, Uuid),
+    name: &str,
+    id: Uuid,
 ) -> Result<(Tenant, Webhook), Problem> {
     let tenant = visible_tenant(tx, app, operator, name)?;
     let webhook = webhooks::by_id(tx, tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
@@ -110,25 +143,54 @@ fn webhook_view(webhook: &Webhook, plan: &[DeliveryCandidate]) -> Value {
     shown
 }
 
-/// Handles `GET /tenants/{tenant}/webhooks/{webhook}/packages`: returns packages, the newest first. `before` is the
-/// number of the package before which the page begins.
+/// Query parameters of the list of packages.
+const PACKAGES: &[QueryParameter] = &[QueryParameter {
+    name: "before",
+    rule: FieldRule::Int { min: 1, max: i64::MAX },
+    default: None,
+    description: "Number of the package before which the page begins; without it the page has the newest.",
+}];
+
+/// A request for the packages of a webhook.
+pub struct ListPackages {
+    tenant: String,
+    webhook: Uuid,
+    /// Number of the package before which the page begins.
+    before: i64,
+}
+
+impl OperatorOperation for ListPackages {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}/packages";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_packages",
+        summary: "List packages",
+        description: "Lists the packages of a webhook, the newest first, at most 100.",
+        query: PACKAGES,
+        request: None,
+        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let before = received.query(PACKAGES)?.number("before");
+        Ok(Self {
+            tenant: received.path_name("tenant", "tenant")?,
+            webhook: received.path_id("webhook", "webhook")?,
+            before: if before == 0 { i64::MAX } else { before },
+        })
+    }
+}
+
+/// Handles `GET /tenants/{tenant}/webhooks/{webhook}/packages`: returns packages, the newest first.
 ///
 /// # Errors
 ///
-/// Fails if the webhook is not visible or `before` is not a positive number.
-pub async fn packages(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, id)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let (id, own) = (parse_id(&id, "webhook")?, app.clone());
-    let mut query = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
-    let before = query.find(|(name, _)| name == "before").map(|(_, value)| parse_number("before", &value));
-    let before = before.transpose()?.unwrap_or(i64::MAX);
+/// Fails if the webhook is not visible.
+pub async fn packages(State(app): State<App>, req: ByOperator<ListPackages>) -> OperatorResult {
+    let ByOperator { operator, operation: ListPackages { tenant: name, webhook: id, before }, .. } = req;
+    let own = app.clone();
     let read = move |tx: &Tx<'_>| {
-        visible_webhook(tx, &own, &operator, (&name, id))?;
+        visible_webhook(tx, &own, &operator, &name, id)?;
         let all = packages::list_of_webhook(tx, id, before, MAX_LISTED)?;
         Ok::<_, Problem>(all.iter().map(package_view).collect::<Vec<_>>())
     };
@@ -150,23 +212,45 @@ fn package_view(package: &PackageRow) -> Value {
     })
 }
 
+/// A request for a package.
+pub struct ShowPackage {
+    tenant: String,
+    webhook: Uuid,
+    package: i64,
+}
+
+impl OperatorOperation for ShowPackage {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "show_package",
+        summary: "Show a package",
+        description: "Answers a package with its body and its attempts.",
+        query: &[],
+        request: None,
+        answer: || json!({ "type": "object" }),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            tenant: received.path_name("tenant", "tenant")?,
+            webhook: received.path_id("webhook", "webhook")?,
+            package: received.path_number("package", "package")?,
+        })
+    }
+}
+
 /// Handles `GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}`: returns a package with its body and its
 /// attempts.
 ///
 /// # Errors
 ///
 /// Fails if the package does not exist or is not visible.
-pub async fn package(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, id, package)): Path<(String, String, String)>,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let of = operator.tenant;
-    let (id, own) = (parse_id(&id, "webhook")?, app.clone());
-    let package = parse_number("package", &package).map_err(|_| Problem::NotFound("package"))?;
+pub async fn package(State(app): State<App>, req: ByOperator<ShowPackage>) -> OperatorResult {
+    let ByOperator { operator, operation: ShowPackage { tenant: name, webhook: id, package }, .. } = req;
+    let (of, own) = (operator.tenant, app.clone());
     let read = move |tx: &Tx<'_>| {
-        let (tenant, webhook) = visible_webhook(tx, &own, &operator, (&name, id))?;
+        let (tenant, webhook) = visible_webhook(tx, &own, &operator, &name, id)?;
         let row = packages::by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
         let attempts = packages::list_attempts(tx, (id, package), MAX_LISTED, &tenant.key)?;
         let body = row.body(tx, (webhook.tenant, id), &tenant.key)?;
@@ -190,272 +274,46 @@ pub async fn package(
     Ok(JsonAnswer(scan(&app, of, "operator.package", read).await?))
 }
 
+/// A request for the history of a webhook.
+pub struct ReadWebhookHistory {
+    tenant: String,
+    webhook: Uuid,
+    range: HistoryRange,
+}
+
+impl OperatorOperation for ReadWebhookHistory {
+    const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}/history";
+    const ROLE: Role = Role::Viewer;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "webhook_history",
+        summary: "Show what was done to a webhook",
+        description: "Answers the changes of a webhook by clients and operators.",
+        query: RANGE,
+        request: None,
+        answer: history_schema,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        let webhook = received.path_id("webhook", "webhook")?;
+        Ok(Self { tenant, webhook, range: HistoryRange::read(received)? })
+    }
+}
+
 /// Handles `GET /tenants/{tenant}/webhooks/{webhook}/history`: returns the changes by clients and operators.
 ///
 /// # Errors
 ///
-/// Fails if the tenant is not visible or has never had this webhook.
-pub async fn history(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, id)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Viewer).await?;
-    let of = operator.tenant;
-    let (id, own, wanted) = (parse_id(&id, "webhook")?, app.clone(), HistoryRange::parse(query.as_deref())?);
+/// Fails if the tenant is not visible. The history of a webhook that never was is empty.
+pub async fn history(State(app): State<App>, req: ByOperator<ReadWebhookHistory>) -> OperatorResult {
+    let ByOperator { operator, operation: ReadWebhookHistory { tenant: name, webhook: id, range }, .. } = req;
+    let (of, own) = (operator.tenant, app.clone());
     let read = move |tx: &Tx<'_>| {
         // The webhook itself is not looked up: a deleted one has a history, too.
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
-        let (mut page, mut is_known) = (HistoryPage::begin(wanted), false);
-        events::each_of_webhook(tx, tenant.number, id, |event| {
-            is_known = true;
-            page.add(event, tenant.key.own())
-        })?;
-        if is_known { Ok(page.view(&Decisions::default())) } else { Err(Problem::NotFound("webhook")) }
+        let mut page = HistoryPage::begin(range);
+        events::each_of_webhook(tx, tenant.number, id, |event| page.add(event, tenant.key.own()))?;
+        Ok::<_, Problem>(page.view(&Decisions::default()))
     };
     Ok(JsonAnswer(scan(&app, of, "operator.webhook_history", read).await?))
-}
-
-/// An action on a webhook.
-pub enum WebhookAction {
-    /// Stops the delivery until the webhook is resumed.
-    Pause,
-    /// Continues the delivery.
-    Resume,
-    /// Gives up the first open package; it is never sent again.
-    Skip,
-    /// Resets the failures, so that the next attempt is due at once.
-    Retry,
-    /// Sends the finished package of this number again, behind the open ones.
-    Resend(i64),
-    /// Sends all events from this position on again.
-    Replay(i64),
-}
-
-/// A parsed action. A replay still lacks its position, which has to be searched for.
-pub enum RequestedAction {
-    Now(WebhookAction),
-    Replay(ReplayStart),
-}
-
-/// The start of a replay.
-pub enum ReplayStart {
-    Position(i64),
-    Event(Uuid),
-    Time(Timestamp),
-}
-
-/// Parses the name of an action and its parameters; a parameter of another action is refused.
-fn parse_kind(name: &str, package: Option<String>, from: Option<String>) -> Result<RequestedAction, Problem> {
-    let only = |name: &str, value: &Option<String>| match value {
-        Some(_) => Err(Problem::invalid(name, "is not for this action")),
-        None => Ok(()),
-    };
-    if name != "resend" {
-        only("package", &package)?;
-    }
-    if name != "replay" {
-        only("from", &from)?;
-    }
-    Ok(RequestedAction::Now(match name {
-        "pause" => WebhookAction::Pause,
-        "resume" => WebhookAction::Resume,
-        "skip" => WebhookAction::Skip,
-        "retry" => WebhookAction::Retry,
-        "resend" => WebhookAction::Resend(parse_number("package", &require_text("package", package, 20)?)?),
-        "replay" => {
-            let from = require_text("from", from, 50)?;
-            return Ok(RequestedAction::Replay(
-                match (from.parse(), from.parse(), parse_number("from", &from)) {
-                    (Ok(event), _, _) => ReplayStart::Event(event),
-                    (_, Ok(time), _) => ReplayStart::Time(time),
-                    (_, _, Ok(position)) => ReplayStart::Position(position),
-                    _ => {
-                        let forms = "must be the id or position of an event, or an instant (RFC 3339)";
-                        return Err(Problem::invalid("from", forms));
-                    }
-                },
-            ));
-        }
-        other => {
-            return Err(not_one_of(
-                "action",
-                other,
-                &["pause", "resume", "skip", "retry", "resend", "replay"],
-            ));
-        }
-    }))
-}
-
-/// Parses an action on a webhook and its reason.
-///
-/// # Errors
-///
-/// Fails if a member is missing, unknown or invalid.
-pub fn parse_action(body: BodyResult) -> Result<(RequestedAction, String), Problem> {
-    let [kind, reason, package, from] = read_fields(body, ["action", "reason", "package", "from"])?;
-    let (kind, reason) = (require_text("action", kind, 50)?, require_text("reason", reason, MAX_REASON)?);
-    Ok((parse_kind(&kind, package, from)?, reason))
-}
-
-/// Handles `POST /tenants/{tenant}/webhooks/{webhook}/actions`: performs `action` for the given `reason`.
-///
-/// # Errors
-///
-/// Fails if the caller does not have the role `Operator`, or the action does not fit the state of the webhook.
-pub async fn act(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((name, id)): Path<(String, String)>,
-    body: BodyResult,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Operator).await?;
-    let (action, reason) = parse_action(body)?;
-    let id = parse_id(&id, "webhook")?;
-    let number = tenant_number(&app, &operator, &name).await?;
-    let action = match action {
-        RequestedAction::Now(action) => action,
-        // The search can read all events of the tenant, so it runs as a scan and not in the writer.
-        RequestedAction::Replay(from) => {
-            let (own, of, name) = (app.clone(), operator.clone(), name.clone());
-            let find = move |tx: &Tx<'_>| {
-                visible_webhook(tx, &own, &of, (&name, id))?;
-                position(tx, number, &from)
-            };
-            WebhookAction::Replay(scan(&app, operator.tenant, "operator.position", find).await?)
-        }
-    };
-    let (own, now) = (app.clone(), app.clock.now());
-    let unit = move |tx: &Tx<'_>| {
-        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &name);
-        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
-            let old = webhooks::lock(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
-            let (action, what) = apply_action(unit, &old, &action, now)?;
-            let new = webhooks::by_id(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
-            let [old, mut new] = [&old, &new].map(counters);
-            new["about"] = what;
-            let done = ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new };
-            Ok::<_, Problem>(done.record(unit, &operator, "webhook_id", id)?)
-        })
-    };
-    app.store.write("backoffice.webhook_action", number, unit).await
-}
-
-/// Returns the part of the webhook's state that an action can change.
-fn counters(webhook: &Webhook) -> Value {
-    json!({
-        "paused": webhook.paused,
-        "failures_in_a_row": webhook.failures,
-        "packages": webhook.packages,
-        "open_packages": webhook.open(),
-    })
-}
-
-/// Performs an action. Returns its name for the record, and its object.
-fn apply_action(
-    unit: &Unit<'_>,
-    webhook: &Webhook,
-    action: &WebhookAction,
-    now: Timestamp,
-) -> Result<(&'static str, Value), Problem> {
-    let tx = unit.tx;
-    let paused = |paused| webhooks::update(unit, webhook, &Webhook { paused, ..webhook.clone() });
-    Ok(match action {
-        WebhookAction::Pause => ("pause_webhook", paused(true).map(|()| Value::Null)?),
-        WebhookAction::Resume => ("resume_webhook", paused(false).map(|()| Value::Null)?),
-        WebhookAction::Retry => ("retry_webhook", webhooks::retry(tx, webhook.id).map(|()| Value::Null)?),
-        WebhookAction::Skip if packages::skip(tx, webhook, now)? => {
-            ("skip_package", json!({ "package": webhook.settled + 1 }))
-        }
-        WebhookAction::Skip => return Err(Problem::State("no package is open")),
-        WebhookAction::Resend(number) => {
-            let package = packages::by_number(tx, webhook.id, *number)?;
-            let package = package.ok_or(Problem::NotFound("package"))?;
-            if package.state == "open" {
-                return Err(Problem::State("the package is still to be sent"));
-            }
-            if webhook.packages - webhook.settled >= MAX_WAITING {
-                return Err(Problem::State("100 packages of this webhook wait to be sent already"));
-            }
-            let again = packages::resend(tx, webhook, &package, now)?;
-            ("resend_package", json!({ "package": number, "as": again }))
-        }
-        WebhookAction::Replay(from) => ("replay_events", replay(unit, webhook, *from)?),
-    })
-}
-
-/// Sends the events from a position on again. Events that are still to be sent anyway are refused.
-fn replay(unit: &Unit<'_>, webhook: &Webhook, from: i64) -> Result<Value, Problem> {
-    if !webhook.enabled {
-        return Err(Problem::State("the webhook is not enabled"));
-    }
-    let ranges = webhooks::ranges(unit.tx, webhook.id)?;
-    let next = ranges.first().map_or(unit.last_event_number() + 1, |range| range.next);
-    if from >= next {
-        return Err(Problem::State("everything from there on is still to be sent"));
-    }
-    webhooks::replay(unit.tx, webhook, from)?;
-    Ok(json!({ "from": from }))
-}
-
-/// Returns the position of the event at which a replay starts.
-fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem> {
-    Ok(match from {
-        ReplayStart::Position(number) => *number,
-        ReplayStart::Event(id) => events::number_of(tx, tenant, *id)?.ok_or(Problem::NotFound("event"))?,
-        ReplayStart::Time(since) => {
-            let events = tenants::sequence::chain_end(tx, tenant)?.map_or(0, |(events, _)| events);
-            events::first_since(tx, tenant, *since, events)?
-        }
-    })
-}
-
-/// Parses the reason of an action.
-///
-/// # Errors
-///
-/// Fails if the reason is missing or invalid.
-pub fn parse_reason(body: BodyResult) -> Result<String, Problem> {
-    let [reason] = read_fields(body, ["reason"])?;
-    require_text("reason", reason, MAX_REASON)
-}
-
-/// Handles `POST /tenants/{tenant}/signing_keys`: replaces the key that signs deliveries. The old key stays published
-/// for a day, because receivers may have cached the list of keys (decision H5).
-///
-/// # Errors
-///
-/// Fails if the caller does not have the role `Administrator`, or too many keys are published.
-pub async fn rotate(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(name): Path<String>,
-    body: BodyResult,
-) -> OperatorResult {
-    let operator = authorize(&app, &headers, Role::Administrator).await?;
-    let reason = parse_reason(body)?;
-    let number = tenant_number(&app, &operator, &name).await?;
-    let (own, now) = (app.clone(), app.clock.now());
-    let unit = move |tx: &Tx<'_>| {
-        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &name);
-        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
-            if signing_keys::published(tx, number, unit.now())?.len() >= MAX_PUBLISHED {
-                return Err(Problem::State(
-                    "10 keys are published; each goes a day after another took its place",
-                ));
-            }
-            let old = signing_keys::current(tx, number)?.map(|key| key.id);
-            let new = signing_keys::rotate(unit)?;
-            let done = ActionRecord {
-                action: "rotate_signing_key",
-                subject: None,
-                reason: Some(reason.clone()),
-                old: json!({ "key": old }),
-                new: json!({ "key": new }),
-            };
-            Ok(done.record(unit, &operator, "key_id", new)?)
-        })
-    };
-    app.store.write("backoffice.rotate", number, unit).await
 }

@@ -122,7 +122,11 @@ enum Command {
     #[command(subcommand)]
     Mifir(Mifir),
     /// Print the OpenAPI document.
-    Openapi,
+    Openapi {
+        /// That of the operator API.
+        #[arg(long)]
+        operators: bool,
+    },
 }
 
 /// The location of the register, for `serve` and for the commands that work on it.
@@ -277,7 +281,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(audit) => single_threaded(audit.run()).map(|()| ExitCode::SUCCESS),
         Command::Config => Ok(print(crate::config::DEFAULT_FILE)),
         Command::Mifir(command) => Ok(command.run()),
-        Command::Openapi => Ok(print(&crate::api::openapi_document())),
+        Command::Openapi { operators: false } => Ok(print(&crate::api::openapi_document())),
+        Command::Openapi { operators: true } => Ok(print(&crate::backoffice::openapi_document())),
     }
 }
 

@@ -33,7 +33,7 @@ pub(in crate::store) struct PublishedEvent {
     pub object: String,
 }
 
-impl<'a> Unit<'a> {
+impl Unit<'_> {
     /// Runs `work` under the lock of a tenant and saves the sequence if it succeeds. `open` returns the tenant, which it
     /// may read under the lock.
     ///

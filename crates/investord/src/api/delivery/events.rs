@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::ADMIN;
 use crate::api::front::caller::{Operation, Received, Signed};
-use crate::api::front::query;
-use crate::api::front::query::QueryParameter;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{EVENTS, OperationDoc, PayloadDoc};
 use crate::app::App;
 use crate::domain::delivery::webhook::{CATEGORIES, EventFilter, MAX_CATEGORIES};
 use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::query;
+use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
 use crate::problem::Problem;
 use crate::store::delivery::packages;

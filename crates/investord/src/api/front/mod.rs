@@ -6,5 +6,4 @@ pub(in crate::api) mod compat;
 pub(in crate::api) mod endpoint;
 pub(in crate::api) mod explain;
 pub(in crate::api) mod paging;
-pub(in crate::api) mod query;
 pub(in crate::api) mod reply;

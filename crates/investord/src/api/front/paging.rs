@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::query;
-use super::query::{QueryParameter, QueryValues};
 use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::query;
+use crate::domain::json::query::{QueryParameter, QueryValues};
 use crate::domain::json::schema::{FieldError, FieldRule, Pattern};
 use crate::problem::Problem;
 use crate::store::paging::{ListPage, Page, SortKey};
@@ -103,7 +103,7 @@ fn whole_table() -> [QueryParameter; 2] {
 ///
 /// Fails if a parameter is invalid.
 pub fn parse_whole(query: &str) -> Result<Page, Problem> {
-    query::read(query, &whole_table()).map(|values| page(&values))
+    query::read(query, &whole_table()).map(|values| page(&values)).map_err(Problem::from)
 }
 
 /// Returns the parameters of a short list for the OpenAPI document.
@@ -117,7 +117,7 @@ pub fn whole_parameters() -> Vec<Value> {
 ///
 /// Fails if a parameter is invalid.
 pub fn parse<S: SortableBy>(query: &str) -> Result<Page<S>, Problem> {
-    query::read(query, &table::<S>()).map(|values| page(&values))
+    query::read(query, &table::<S>()).map(|values| page(&values)).map_err(Problem::from)
 }
 
 /// Converts the values of the query to a page. The table has ensured that they are valid.

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::change::{change, is_not_leaving, load_user, too_many};
 use crate::api::front::paging;
-use crate::api::front::query;
-use crate::api::front::query::QueryParameter;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{CHECKS, OperationDoc, PayloadDoc, path_id, request, request_with};
 use crate::app::App;
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::query;
+use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::{Field, FieldRule};
 use crate::domain::users::check::{
     COMPLIANCE, Check, CheckContent, CheckKind, CheckStatus, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, POR,

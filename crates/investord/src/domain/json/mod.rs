@@ -4,6 +4,7 @@
 //! different people has to be refused instead (RFC 8259 section 4 leaves it open).
 
 pub mod json_schema;
+pub mod query;
 pub mod schema;
 pub mod validation;
 

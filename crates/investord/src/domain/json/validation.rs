@@ -254,7 +254,11 @@ impl FieldChecker<'_> {
             FieldRule::Text { min, max } => has_length(text, *min, *max).and_then(|()| kept()),
             FieldRule::Pattern(pattern) => pattern.check(text).and_then(|()| kept()),
             FieldRule::OneOf(values) if values.contains(&text) => kept(),
-            FieldRule::OneOf(values) => Err(format!("must be one of {}", quote_list(values))),
+            FieldRule::OneOf(values) => Err(format!(
+                "must be one of {}{}",
+                quote_list(values),
+                did_you_mean(text, values.iter().copied())
+            )),
             FieldRule::Country if Country::parse(text).is_some() => kept(),
             FieldRule::Country => Err("must be an ISO 3166-1 alpha-2 country code in capitals".into()),
             FieldRule::CountryOr(words) => {

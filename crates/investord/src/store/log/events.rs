@@ -66,7 +66,7 @@ pub fn record(unit: &mut Unit<'_>, subject: Uuid, kind: EventType, object: &str)
     append(unit, kind, subject, Value::Null, unit.tenant.key.own(), object)
 }
 
-/// Appends an event. An object that equals that of the previous event is stored as a reference to it.
+/// Appends an event. An object that equals that of the previous event is stored as a reference to it (decision S2).
 fn append(
     unit: &mut Unit<'_>,
     kind: EventType,

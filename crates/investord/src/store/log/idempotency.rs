@@ -21,7 +21,7 @@ pub const STATEMENTS: &[&Stmt] = &[
     &DELETE_EXPIRED_RESPONSES,
 ];
 
-// A replay has the `expires` of its message, and so the same row: no other row has to be looked at.
+// A replay ends when its message does and so has the same row: no other one has to be looked at (decision S3).
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
     text: "INSERT INTO nonces (until, hash) VALUES ($1, $2) ON CONFLICT (until, hash) DO NOTHING RETURNING until",

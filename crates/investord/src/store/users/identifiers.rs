@@ -135,6 +135,7 @@ fn list_holders(
             same.push(other.id);
         }
     }
+    same.sort_unstable();
     Ok(same)
 }
 

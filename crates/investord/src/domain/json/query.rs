@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use crate::domain::json::json_schema::{SchemaSide, Schemas};
 use crate::domain::json::schema::{FieldError, FieldRule, quote_list};
 use crate::domain::tenants::OperatingModel;
-use crate::problem::Problem;
 
 /// A query parameter. Every parameter may be absent or empty; both mean the default.
 pub struct QueryParameter {
@@ -51,7 +50,7 @@ impl QueryValues {
 /// # Errors
 ///
 /// Fails with all errors of the query.
-pub fn read(query: &str, table: &[QueryParameter]) -> Result<QueryValues, Problem> {
+pub fn read(query: &str, table: &[QueryParameter]) -> Result<QueryValues, Vec<FieldError>> {
     let (mut values, mut faults, mut seen) = (Map::new(), Vec::new(), Vec::new());
     for (name, text) in form_urlencoded::parse(query.as_bytes()) {
         let Some(parameter) = table.iter().find(|parameter| parameter.name == name) else { continue };
@@ -73,7 +72,7 @@ pub fn read(query: &str, table: &[QueryParameter]) -> Result<QueryValues, Proble
             values.insert((*name).to_owned(), json_text(default));
         }
     }
-    if faults.is_empty() { Ok(QueryValues(values)) } else { Err(faults.into()) }
+    if faults.is_empty() { Ok(QueryValues(values)) } else { Err(faults) }
 }
 
 /// Parses a JSON text of a table.

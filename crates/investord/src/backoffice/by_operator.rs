@@ -1,0 +1,224 @@
+//! A request of an authenticated operator: the proof that every handler takes.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts as _, RawPathParams, Request};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::access::connections::network;
+use crate::app::App;
+use crate::domain::identification::identifier::today;
+use crate::domain::json::query::{self, QueryParameter, QueryValues};
+use crate::domain::json::schema::ObjectSchema;
+use crate::domain::json::validation;
+use crate::domain::tenants::TenantSettings;
+use crate::problem::Problem;
+use crate::store::encryption::sha256;
+use crate::store::tenants::operators::{self, Operator, Role};
+
+/// An operation of the operator API. Its type is the argument of its handler.
+pub trait OperatorOperation: Sized + Send + 'static {
+    /// Method and path template, separated by a space.
+    const OPERATION: &'static str;
+    /// The lowest role that may perform it. Each role includes the rights of those before it.
+    const ROLE: Role;
+    /// Documentation for the OpenAPI document.
+    const DOC: OperatorDoc;
+
+    /// Parses the request.
+    ///
+    /// # Errors
+    ///
+    /// Fails if path, query or body is invalid.
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem>;
+}
+
+/// The part of an operation's documentation that the code does not imply.
+pub struct OperatorDoc {
+    /// Operation id.
+    pub id: &'static str,
+    /// Title in a few words.
+    pub summary: &'static str,
+    /// Description in whole sentences.
+    pub description: &'static str,
+    /// Query parameters.
+    pub query: &'static [QueryParameter],
+    /// Table of the body, if the operation has one.
+    pub request: Option<&'static ObjectSchema>,
+    /// Returns the JSON Schema of the answer.
+    pub answer: fn() -> Value,
+}
+
+/// A request of an authorized operator, as the parser of its operation receives it.
+pub struct ReceivedByOperator<'a> {
+    /// Names and values of the parameters in the path.
+    pub path: &'a [(String, String)],
+    /// The query string, empty if there is none.
+    pub query: &'a str,
+    pub body: &'a Bytes,
+    pub now: Timestamp,
+}
+
+impl ReceivedByOperator<'_> {
+    /// Returns a name in the path. A name with control characters is that of nothing; PostgreSQL rejects the character
+    /// NUL.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 404 for `noun` if the name has control characters.
+    pub fn path_name(&self, name: &str, noun: &'static str) -> Result<String, Problem> {
+        let text = self.path_text(name);
+        if text.chars().any(char::is_control) { Err(Problem::NotFound(noun)) } else { Ok(text.to_owned()) }
+    }
+
+    /// Returns an id in the path.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 404 for `noun` if the text is no id.
+    pub fn path_id(&self, name: &str, noun: &'static str) -> Result<Uuid, Problem> {
+        self.path_text(name).parse().map_err(|_| Problem::NotFound(noun))
+    }
+
+    /// Returns a number from 1 in the path.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 404 for `noun` if the text is no such number.
+    pub fn path_number(&self, name: &str, noun: &'static str) -> Result<i64, Problem> {
+        let number = self.path_text(name).parse().ok().filter(|number: &i64| *number > 0);
+        number.ok_or(Problem::NotFound(noun))
+    }
+
+    fn path_text(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// Parses the query by a table.
+    ///
+    /// # Errors
+    ///
+    /// Fails with all errors of the query.
+    pub fn query(&self, table: &[QueryParameter]) -> Result<QueryValues, Problem> {
+        Ok(query::read(self.query, table)?)
+    }
+
+    /// Validates the body against a table and returns its members.
+    ///
+    /// # Errors
+    ///
+    /// Fails with all errors of the body.
+    pub fn body(&self, table: &ObjectSchema) -> Result<BodyMembers, Problem> {
+        read_body(self.body, table, self.now)
+    }
+}
+
+/// Validates a body of the operator API against a table.
+///
+/// # Errors
+///
+/// Fails with all errors of the body.
+pub fn read_body(body: &[u8], table: &ObjectSchema, now: Timestamp) -> Result<BodyMembers, Problem> {
+    // Settings of a tenant decide about bodies of clients alone; by the default an unknown member is refused.
+    let settings = TenantSettings::default();
+    Ok(BodyMembers(validation::read(table, &validation::parse(body)?, &settings, today(now))?))
+}
+
+/// The valid members of a body, all of them texts.
+pub struct BodyMembers(Map<String, Value>);
+
+impl BodyMembers {
+    /// Returns a required text.
+    pub fn text(&self, name: &str) -> String {
+        self.optional_text(name).unwrap_or_default()
+    }
+
+    /// Returns an optional text; `null` counts as none.
+    pub fn optional_text(&self, name: &str) -> Option<String> {
+        self.0.get(name).and_then(Value::as_str).map(str::to_owned)
+    }
+}
+
+/// A request of an operator who is authenticated and has the role. Only this file can create one.
+pub struct ByOperator<T> {
+    pub operator: Operator,
+    pub now: Timestamp,
+    pub operation: T,
+    /// The network of the caller's address, for which passwords are counted.
+    pub peer: IpAddr,
+    /// Hash of the token of the session.
+    pub session: [u8; 32],
+}
+
+impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
+    type Rejection = Problem;
+
+    /// Authenticates, then authorizes, and only then reads the body.
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let session = token_hash(&parts.headers)?;
+        let operator = authenticate(app, session).await?;
+        authorize(&operator, T::ROLE)?;
+        let path = RawPathParams::from_request_parts(&mut parts, app).await;
+        let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
+        let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(&mut parts, app).await;
+        let ConnectInfo(peer) = peer.map_err(|error| Problem::Internal(error.body_text()))?;
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let body = Bytes::from_request(Request::from_parts(parts, body), app).await;
+        let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
+        let now = app.clock.now();
+        let received = ReceivedByOperator { path: &path, query: &query, body: &body, now };
+        Ok(Self { operator, now, operation: T::read(&received)?, peer: network(peer.ip()), session })
+    }
+}
+
+/// Checks that the role of an operator is sufficient.
+fn authorize(operator: &Operator, role: Role) -> Result<(), Problem> {
+    if operator.role < role {
+        return Err(Problem::Closed(match role {
+            Role::Viewer | Role::Operator => "this takes an operator",
+            Role::Administrator => "this takes an administrator",
+        }));
+    }
+    Ok(())
+}
+
+/// Returns the hash of the bearer token (RFC 6750 section 2.1).
+fn token_hash(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = sent.and_then(|value| value.split_once(' '));
+    match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        Some((_, token)) => Ok(sha256(token.trim().as_bytes())),
+        None => Err(Problem::unauthorised_public(
+            "the header 'authorization' must be 'Bearer' and a token of POST /sessions",
+        )),
+    }
+}
+
+/// Returns the operator who is authenticated by the token of the request.
+async fn authenticate(app: &App, hash: [u8; 32]) -> Result<Operator, Problem> {
+    let now = app.clock.now();
+    let found = app.store.read("backoffice.session", move |tx| operators::by_session(tx, &hash, now)).await?;
+    found.ok_or_else(|| {
+        Problem::unauthorised_public("the token is unknown or has expired: POST /sessions gives one")
+    })
+}
+
+/// A successful JSON response with status 200.
+pub struct JsonAnswer(pub Value);
+
+impl IntoResponse for JsonAnswer {
+    fn into_response(self) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, json)], Body::from(self.0.to_string())).into_response()
+    }
+}
+
+/// The response of a handler.
+pub type OperatorResult = Result<JsonAnswer, Problem>;

@@ -1,0 +1,169 @@
+//! The frame of a change by an operator: lock, tenant, user, work, and the record of the action.
+//!
+//! Every action on a user is an event `OPERATOR.ACTION` of that user, in the commit of the action and in the same hash
+//! chain, so that no action can miss its record.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::by_operator::{JsonAnswer, OperatorResult};
+use crate::app::App;
+use crate::domain::delivery::event::EventType;
+use crate::domain::json::schema::FieldRule;
+use crate::domain::users::User;
+use crate::problem::Problem;
+use crate::store::log::events;
+use crate::store::tenants::Tenant;
+use crate::store::tenants::operators::Operator;
+use crate::store::unit::Unit;
+use crate::store::users::handle::UserHandle;
+use crate::store::{StoreError, Tx, tenants, users as stored_users};
+
+/// Rule for the reason of an action. Only operators read it, so there is room for a sentence or two.
+pub const REASON: FieldRule = FieldRule::Text { min: 1, max: 500 };
+
+/// Returns the tenant of this name if the operator has access to it. A forbidden tenant and a missing one get the same
+/// response, so that names are not disclosed.
+pub fn visible_tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<Tenant, Problem> {
+    let row = tenants::by_name(tx, name)?.ok_or(Problem::NotFound("tenant"))?;
+    if operator.tenant.is_some_and(|own| own != row.number) {
+        return Err(Problem::NotFound("tenant"));
+    }
+    Ok(row.open(&app.master_key)?)
+}
+
+/// The context of a unit of work that changes a user.
+pub struct UserChange<'a, 'u> {
+    pub unit: &'a mut Unit<'u>,
+    /// The user as loaded under the lock of the tenant.
+    pub user: User,
+    pub handle: &'a UserHandle,
+    pub operator: &'a Operator,
+}
+
+/// The record of an action for the event log.
+pub struct ActionRecord {
+    pub action: &'static str,
+    /// Id of the object of the action, if it is not the user or webhook itself.
+    pub subject: Option<Uuid>,
+    /// The operator's reason, if the action requires one.
+    pub reason: Option<String>,
+    /// State before the action.
+    pub old: Value,
+    /// State after it.
+    pub new: Value,
+}
+
+impl ActionRecord {
+    /// Publishes the record of an action on a user in the commit of the action, and returns it as the response.
+    pub fn publish(
+        self,
+        unit: &mut Unit<'_>,
+        operator: &Operator,
+        user: &UserHandle,
+    ) -> Result<JsonAnswer, StoreError> {
+        let object = self.object(operator, "user_id", user.id);
+        events::publish(unit, user, EventType::OperatorAction, &object.to_string())?;
+        Ok(JsonAnswer(object))
+    }
+
+    /// Records an action on a webhook or signing key in the commit of the action, and returns the record as the response.
+    /// `name` is the member for `id`, the id of the event's subject.
+    pub fn record(
+        self,
+        unit: &mut Unit<'_>,
+        operator: &Operator,
+        name: &str,
+        id: Uuid,
+    ) -> Result<JsonAnswer, StoreError> {
+        let object = self.object(operator, name, id);
+        events::record(unit, id, EventType::OperatorAction, &object.to_string())?;
+        Ok(JsonAnswer(object))
+    }
+
+    /// Returns the JSON Schema of the record.
+    pub fn schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "actor": {
+                    "type": "object",
+                    "properties": { "name": { "type": "string" }, "role": { "type": "string" } },
+                },
+                "action": { "type": "string" },
+                "subject": { "type": ["string", "null"], "format": "uuid" },
+                "reason": { "type": ["string", "null"] },
+                "old": { "description": "State before the action." },
+                "new": { "description": "State after it." },
+            },
+            "required": ["actor", "action", "subject", "reason", "old", "new"],
+        })
+    }
+
+    fn object(self, operator: &Operator, name: &str, id: Uuid) -> Value {
+        let ActionRecord { action, subject, reason, old, new } = self;
+        json!({
+            "actor": { "name": operator.name, "role": operator.role.as_str() },
+            "action": action,
+            name: id,
+            "subject": subject,
+            "reason": reason,
+            "old": old,
+            "new": new,
+        })
+    }
+}
+
+/// Returns the number of a tenant to which the operator has access. The writer queue needs it before the unit runs,
+/// because it is fair between tenants.
+pub async fn tenant_number(app: &App, operator: &Operator, name: &str) -> Result<i64, Problem> {
+    let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
+    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(visible_tenant(tx, &own, &of, &name)?.number);
+    app.store.read("backoffice.tenant", find).await
+}
+
+/// Runs a longer read when it is the turn of the operators of this tenant (`of`; `None` for operators of all tenants).
+pub async fn scan<T: Send + 'static>(
+    app: &App,
+    of: Option<i64>,
+    name: &'static str,
+    read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let permit = app.budgets.operator_scans.acquire_for_scan(of).await?;
+    app.scan_with(permit, name, read).await
+}
+
+/// Changes a user and publishes the record of the action in one commit.
+pub async fn change(
+    app: &App,
+    operator: Operator,
+    tenant_name: String,
+    user: Uuid,
+    work: impl Fn(&mut UserChange<'_, '_>) -> Result<ActionRecord, Problem> + Send + 'static,
+) -> OperatorResult {
+    let number = tenant_number(app, &operator, &tenant_name).await?;
+    let (now, own) = (app.clock.now(), app.clone());
+    let unit = move |tx: &Tx<'_>| {
+        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &tenant_name);
+        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
+            let found = stored_users::load(unit.tx, unit.tenant, user)?;
+            let (user, handle) = found.ok_or(Problem::NotFound("user"))?;
+            let done = work(&mut UserChange { unit, user, handle: &handle, operator: &operator })?;
+            Ok::<_, Problem>(done.publish(unit, &operator, &handle)?)
+        })
+    };
+    let answer = app.store.write("backoffice.change", number, unit).await?;
+    // The action can have made a job due.
+    app.work.notify_one();
+    Ok(answer)
+}
+
+/// Returns the name of an operator as the actor of a decision.
+pub fn actor_name(operator: &Operator) -> String {
+    format!("operator:{}", operator.name)
+}
+
+/// Returns the problem of a job whose subject does not exist, which is damage of the database.
+pub fn missing_record(what: &str, id: Uuid) -> Problem {
+    StoreError::Corrupt(format!("{what} {id} is gone")).into()
+}

@@ -1,0 +1,95 @@
+//! A row of the operator API's route table: operation, required role, documentation, handler.
+
+use axum::extract::State;
+use axum::handler::Handler;
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::{Method, StatusCode};
+
+use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult};
+use crate::app::App;
+use crate::store::tenants::operators::Role;
+
+/// A row of the route table.
+pub struct OperatorEndpoint {
+    /// Method and path template, separated by a space.
+    pub operation: &'static str,
+    /// The lowest role that may perform it; `None` if no session is required.
+    pub role: Option<Role>,
+    pub doc: OperatorDoc,
+    /// Handler, with its method filter.
+    pub handler: MethodRouter<App>,
+}
+
+impl OperatorEndpoint {
+    /// Creates the row of an operation of operators. The type of the handler's argument defines everything else.
+    pub fn of<T, F, R>(handler: F) -> Self
+    where
+        T: OperatorOperation,
+        F: Fn(State<App>, ByOperator<T>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = OperatorResult> + Send + 'static,
+    {
+        Self::new(T::OPERATION, Some(T::ROLE), T::DOC, handler)
+    }
+
+    /// Creates the row of an operation that requires no session.
+    pub fn public<M: 'static>(
+        operation: &'static str,
+        doc: OperatorDoc,
+        handler: impl Handler<M, App>,
+    ) -> Self {
+        Self::new(operation, None, doc, handler)
+    }
+
+    fn new<M: 'static>(
+        operation: &'static str,
+        role: Option<Role>,
+        doc: OperatorDoc,
+        handler: impl Handler<M, App>,
+    ) -> Self {
+        let method = operation.split(' ').next().and_then(|method| method.parse().ok());
+        let method = method.and_then(|method: Method| MethodFilter::try_from(method).ok());
+        let handler = on(method.expect("an operation begins with its method"), handler);
+        Self { operation, role, doc, handler }
+    }
+
+    /// Returns the possible statuses of refusals.
+    pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
+        let (method, path) = self.method_and_path();
+        let has_session = self.role.is_some();
+        let refusals = [
+            (StatusCode::BAD_REQUEST, true),
+            (StatusCode::UNAUTHORIZED, true),
+            (StatusCode::FORBIDDEN, has_session),
+            (StatusCode::NOT_FOUND, path.contains('{') || self.doc.request.is_some()),
+            (StatusCode::CONFLICT, method != "GET"),
+            (StatusCode::TOO_MANY_REQUESTS, true),
+            // A panic of any handler becomes a 500.
+            (StatusCode::INTERNAL_SERVER_ERROR, true),
+            (StatusCode::SERVICE_UNAVAILABLE, true),
+        ];
+        refusals.into_iter().filter_map(|(status, is_possible)| is_possible.then_some(status))
+    }
+
+    /// Returns the handler. In a debug build it panics if a response has a status that the OpenAPI document does not
+    /// declare for the operation, so that every test also checks the document.
+    pub fn into_handler(self) -> MethodRouter<App> {
+        if !cfg!(debug_assertions) {
+            return self.handler;
+        }
+        let declared: Vec<StatusCode> = self.refusals().chain([StatusCode::OK]).collect();
+        let operation = self.operation;
+        let checked = move |response: Response| {
+            let status = response.status();
+            assert!(declared.contains(&status), "{operation} answers {status}, which it does not declare");
+            std::future::ready(response)
+        };
+        self.handler.route_layer(map_response(checked))
+    }
+
+    /// Returns the method and the path template.
+    pub fn method_and_path(&self) -> (&'static str, &'static str) {
+        self.operation.split_once(' ').expect("an operation is a method and a path")
+    }
+}
