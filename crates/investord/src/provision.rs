@@ -16,9 +16,12 @@ use crate::config::Secret;
 use crate::domain::suggest::did_you_mean;
 use crate::domain::tenants::{SCOPES, TenantSettings};
 use crate::store::encryption::{MasterKey, TenantKey};
+use crate::store::tenants::clients;
+use crate::store::tenants::clients::{ClientRow, KeyRow};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
-use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
+use crate::store::tenants::tokens;
+use crate::store::tenants::{self, TenantRow};
 use crate::store::{Store, StoreError, Tx};
 
 pub use tenants_file::DeclaredTenants;
@@ -117,7 +120,7 @@ impl Provisioner {
                 let tenant = tenant(tx, &tenant_name)?;
                 let id = new.id.unwrap_or_else(|| this.ids.uuid());
                 let secret = new.secret.clone().unwrap_or_else(|| this.generate_secret());
-                if tenants::client_by_id(tx, id)?.is_some() {
+                if clients::by_id(tx, id)?.is_some() {
                     return refuse(format!("there is a client '{id}' already"));
                 }
                 this.insert_client(tx, &tenant, id, &secret, &new.scopes, false)?;
@@ -207,9 +210,9 @@ impl Provisioner {
                 let secret = secret.clone().unwrap_or_else(|| this.generate_secret());
                 check_secret(&secret)?;
                 let mac = this.open_tenant_key(tx, client.tenant)?.secret_mac(&id, &secret.0);
-                tenants::set_client(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
+                clients::update(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
                 if end_tokens {
-                    tenants::delete_tokens(tx, id)?;
+                    tokens::delete_of_client(tx, id)?;
                 }
                 Ok(secret)
             })
@@ -232,9 +235,9 @@ impl Provisioner {
             .write_serializable("client_keys.add", move |tx| {
                 client(tx, client_id)?;
                 let id = id.unwrap_or_else(|| this.ids.uuid());
-                match tenants::key_by_id(tx, id)? {
+                match clients::key_by_id(tx, id)? {
                     Some(_) => refuse(format!("there is a key '{id}' already")),
-                    None => Ok(tenants::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())
+                    None => Ok(clients::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())
                         .map(|()| id)?),
                 }
             })
@@ -316,7 +319,7 @@ impl Provisioner {
         let secret = self.open_tenant_key(tx, tenant.number)?.secret_mac(&id, &secret.0);
         let (tenant, declared, created_at) =
             (tenant.number, declared.then(|| secret.clone()), self.clock.now());
-        Ok(tenants::insert_client(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
+        Ok(clients::insert(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
     }
 
     /// Opens the key of a tenant.
@@ -342,12 +345,12 @@ impl Provisioner {
 /// Fails if the key does not exist or is revoked already.
 pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), ProvisionError> {
     store
-        .write_serializable("client_keys.revoke", move |tx| match tenants::key_by_id(tx, id)? {
+        .write_serializable("client_keys.revoke", move |tx| match clients::key_by_id(tx, id)? {
             None => refuse(format!("there is no key '{id}'")),
             Some(KeyRow { revoked_at: Some(at), .. }) => {
                 refuse(format!("the key '{id}' was revoked at {at}"))
             }
-            Some(_) => Ok(tenants::revoke_key(tx, id, now).map(|_| ())?),
+            Some(_) => Ok(clients::revoke_key(tx, id, now).map(|_| ())?),
         })
         .await
 }
@@ -380,7 +383,7 @@ pub fn tenant(tx: &Tx<'_>, name: &str) -> Result<TenantRow, ProvisionError> {
 
 /// Returns the client of this id.
 fn client(tx: &Tx<'_>, id: Uuid) -> Result<ClientRow, ProvisionError> {
-    tenants::client_by_id(tx, id)?.map_or_else(|| refuse(format!("there is no client '{id}'")), Ok)
+    clients::by_id(tx, id)?.map_or_else(|| refuse(format!("there is no client '{id}'")), Ok)
 }
 
 /// Verifies scopes and joins them with spaces (RFC 6749 section 3.3).

@@ -35,7 +35,7 @@ use self::connection::{AnnouncedClient, LimitedAcceptor};
 pub use listeners::Listeners;
 
 /// Maximum size in bytes of the buffer for a request's header section. The API accepts less (32 KiB,
-/// `api/front/caller.rs`), so that an oversized header is refused with a problem document, not by the HTTP library.
+/// `api/front/pending_request.rs`), so that an oversized header is refused with a problem document, not by the HTTP library.
 const MAX_HEAD: usize = 64 * 1024;
 /// Maximum number of concurrent streams of an HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 section
 /// 6.5.2). `docs/limits.md` lists it.
@@ -188,7 +188,7 @@ fn transfer_coding_error(headers: &HeaderMap) -> Option<(&'static str, &'static 
 
 /// Rejects compressed content in requests of operators, because these routes do not decompress.
 async fn reject_compressed(request: Request, next: Next) -> Response {
-    match api::front::caller::plain_content(request.headers()) {
+    match api::front::pending_request::plain_content(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

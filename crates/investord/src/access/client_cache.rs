@@ -13,7 +13,10 @@ use uuid::Uuid;
 use crate::problem::Problem;
 use crate::store::encryption::MasterKey;
 use crate::store::tenants;
-use crate::store::tenants::{Tenant, TokenRow};
+use crate::store::tenants::Tenant;
+use crate::store::tenants::clients;
+use crate::store::tenants::tokens;
+use crate::store::tenants::tokens::TokenRow;
 use crate::store::{Store, StoreError, Tx};
 
 /// Lifetime of a cache entry. Together with the commit of the revocation it stays below the second that the header
@@ -134,7 +137,7 @@ impl ClientCache {
         let token = match fresh {
             Some(seen) => seen.value.clone(),
             None => {
-                let row = self.store.read("tokens.load", move |tx| tenants::token(tx, &hash)).await?;
+                let row = self.store.read("tokens.load", move |tx| tokens::by_hash(tx, &hash)).await?;
                 let token = row.map(|TokenRow { client, scopes, expires }| {
                     let scopes = scopes.split(' ').map(str::to_owned).collect();
                     Arc::new(Token { client, expires, scopes })
@@ -154,10 +157,10 @@ impl ClientCache {
 
 /// Loads a client with its tenant and its keys that are not revoked.
 fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
-    let Some(client) = tenants::client_by_id(tx, id)? else { return Ok(None) };
+    let Some(client) = clients::by_id(tx, id)? else { return Ok(None) };
     let tenant = tenants::open(tx, client.tenant, master_key)?;
     let mut keys = Vec::new();
-    for row in tenants::keys_of(tx, id)?.into_iter().filter(|row| row.revoked_at.is_none()) {
+    for row in clients::keys_of(tx, id)?.into_iter().filter(|row| row.revoked_at.is_none()) {
         let key =
             PublicKey::from_spki_der(&row.spki).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         keys.push((row.id, key));

@@ -16,7 +16,7 @@ use http::header;
 use serde_json::json;
 
 use self::accounts::{account_groups, account_resource};
-use self::delivery::{event_endpoints, events, verify_keys, webhooks};
+use self::delivery::{event_endpoints, events, verify_keys, webhook_tests, webhooks};
 use self::front::endpoint::{Endpoint, RequiredAccess};
 use self::front::paging;
 use self::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
@@ -64,8 +64,8 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(webhooks::read),
         Endpoint::signed(webhooks::update),
         Endpoint::signed(webhooks::delete),
-        Endpoint::signed(webhooks::test),
-        Endpoint::signed(webhooks::test_config),
+        Endpoint::signed(webhook_tests::test),
+        Endpoint::signed(webhook_tests::test_config),
         Endpoint::signed(verify_keys::list),
         Endpoint::new(
             event_endpoints::HEALTH_OPERATION,

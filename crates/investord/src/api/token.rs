@@ -7,16 +7,17 @@ use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::front::caller;
+use super::front::pending_request;
 use crate::access::client_cache::Client;
-use crate::api::front::caller::PendingRequest;
+use crate::api::front::pending_request::PendingRequest;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TOKENS};
 use crate::app::App;
 use crate::domain::json::schema::FieldError;
 use crate::problem::Problem;
 use crate::store::log::idempotency;
-use crate::store::tenants::{self, TokenRow};
+use crate::store::tenants::tokens;
+use crate::store::tenants::tokens::TokenRow;
 use crate::store::{Prefetch, Tx};
 
 /// Maximum size of the form in bytes: four short fields.
@@ -89,19 +90,20 @@ pub const CREATE: OperationDoc = OperationDoc {
 pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, Problem> {
     let (parts, body) = request.into_parts();
     let now = app.clock.now();
-    let in_header = caller::client_id(&parts.headers)?;
-    caller::api_version(&parts.headers)?;
-    caller::plain_content(&parts.headers)?;
+    let in_header = pending_request::client_id(&parts.headers)?;
+    pending_request::api_version(&parts.headers)?;
+    pending_request::plain_content(&parts.headers)?;
     // Some clients name themselves only in the form, so here the body is read before the signature is checked, within a
     // budget per address.
     let too_many =
         |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "requests for tokens at once" };
-    let _in_flight = app.budgets.token_requests.acquire(caller::address(&parts), 1).map_err(too_many)?;
-    let body = caller::read_body(&app, &parts.headers, body, MAX_FORM, |_| Ok(())).await?;
+    let _in_flight =
+        app.budgets.token_requests.acquire(pending_request::address(&parts), 1).map_err(too_many)?;
+    let body = pending_request::read_body(&app, &parts.headers, body, MAX_FORM, |_| Ok(())).await?;
     let (form, faults) = read(&parts.headers, &body);
     let in_form = Uuid::try_parse(&form.client_id).ok();
     let id = in_header.or(in_form).ok_or(Problem::MissingClientId)?;
-    let address = caller::address(&parts);
+    let address = pending_request::address(&parts);
     let attempt =
         app.rate_limits.count_unauthenticated(address, PendingRequest::new(&app, &parts, id, now).await)?;
     if in_form.is_none() || form.client_secret.is_empty() {
@@ -126,7 +128,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
     app.ids.secret(&mut secret);
     let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
     let lifetime = app.config.token_lifetime_seconds;
-    let (hash, expires) = (caller::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
+    let (hash, expires) =
+        (pending_request::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
     let (row_scopes, tenant) = (scopes.clone(), attempt.client.tenant.number);
     let first = Prefetch { nonce, ..Prefetch::default() };
@@ -134,10 +137,10 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         if let Some(nonce) = &nonce
             && !idempotency::remember_nonce(tx, nonce)?
         {
-            return Err(caller::replayed_message());
+            return Err(pending_request::replayed_message());
         }
         let row = TokenRow { client: id, scopes: row_scopes.clone(), expires };
-        Ok(tenants::insert_token(tx, &hash, &row)?)
+        Ok(tokens::insert(tx, &hash, &row)?)
     };
     app.store.write_prefetched("tokens.create", tenant, first, unit).await?;
     let answer =
@@ -165,7 +168,7 @@ fn credentials(client: &Client, form: &TokenRequest, in_form: Option<Uuid>) -> R
 /// fields with the list of errors.
 fn read(headers: &http::HeaderMap, body: &[u8]) -> (TokenRequest, Vec<FieldError>) {
     if let Err(Problem::InvalidRequest(faults)) =
-        caller::content_type(headers, "application/x-www-form-urlencoded")
+        pending_request::content_type(headers, "application/x-www-form-urlencoded")
     {
         return (TokenRequest::default(), faults);
     }

@@ -14,6 +14,7 @@ use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
 use crate::problem::Problem;
 use crate::store::Tx;
+use crate::store::delivery::attempts;
 use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::DeliveryCandidate;
 use crate::store::delivery::packages;
@@ -252,7 +253,7 @@ pub async fn package(State(app): State<App>, req: ByOperator<ShowPackage>) -> Op
     let read = move |tx: &Tx<'_>| {
         let (tenant, webhook) = visible_webhook(tx, &own, &operator, &name, id)?;
         let row = packages::by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
-        let attempts = packages::list_attempts(tx, (id, package), MAX_LISTED, &tenant.key)?;
+        let attempts = attempts::of_package(tx, id, package, MAX_LISTED, &tenant.key)?;
         let body = row.body(tx, (webhook.tenant, id), &tenant.key)?;
         let mut view = package_view(&row);
         view["body"] = serde_json::from_str(&body).unwrap_or_default();

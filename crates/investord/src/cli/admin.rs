@@ -14,9 +14,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
 use crate::domain::tenants::TenantSettings;
 use crate::provision::{self, NewClient};
+use crate::store::tenants::clients;
+use crate::store::tenants::clients::{ClientRow, KeyRow};
 use crate::store::tenants::signature_counts;
 use crate::store::tenants::signature_counts::SignatureCount;
-use crate::store::tenants::{self, ClientRow, KeyRow, TenantRow};
+use crate::store::tenants::{self, TenantRow};
 use crate::store::{StoreError, Tx};
 
 // The options that all administration commands share.
@@ -175,7 +177,7 @@ impl TenantCommand {
             TenantCommand::Show { name, common } => {
                 let read = move |tx: &Tx<'_>| {
                     let tenant = provision::tenant(tx, &name)?;
-                    let clients = tenants::clients_of(tx, tenant.number)?;
+                    let clients = clients::of_tenant(tx, tenant.number)?;
                     let mut shown = tenant_json(&tenant);
                     shown["users"] = json!(tenants::sequence::count_users(tx, tenant.number)?);
                     let mut shown_clients = Vec::new();
@@ -341,12 +343,12 @@ impl KeyCommand {
                         (Some(client), _) => vec![client],
                         (None, name) => {
                             let tenant = provision::tenant(tx, name.as_deref().unwrap_or_default())?;
-                            tenants::clients_of(tx, tenant.number)?.iter().map(|client| client.id).collect()
+                            clients::of_tenant(tx, tenant.number)?.iter().map(|client| client.id).collect()
                         }
                     };
                     let mut shown = Vec::new();
                     for client in clients {
-                        for key in tenants::keys_of(tx, client)? {
+                        for key in clients::keys_of(tx, client)? {
                             shown.push(key_json(&key)?);
                         }
                     }

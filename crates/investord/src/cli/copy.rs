@@ -11,6 +11,7 @@ use super::{lock, single_threaded};
 use crate::config;
 use crate::store::engine::migrate;
 use crate::store::engine::postgres::connection_settings::Tuning;
+use crate::store::tools::chains;
 use crate::store::tools::copy;
 use crate::store::tools::copy::{Content, EVENTS, TABLES};
 use crate::store::{Database, Store};
@@ -110,7 +111,7 @@ impl CopyArgs {
 /// Verifies the hash chains of all tenants and returns the number of events.
 async fn verify_chains(store: &Store) -> anyhow::Result<i64> {
     let bar = bar("chains", "verified", EVENTS.count(store).await?)?;
-    let count = copy::check_chains(store, |rows| bar.inc(rows)).await?;
+    let count = chains::check_chains(store, |rows| bar.inc(rows)).await?;
     bar.finish();
     Ok(count)
 }

@@ -14,7 +14,7 @@ use url::Url;
 use super::profile::ProfileOptions;
 use super::signing_client::SigningClient;
 use super::wait_for_interrupt;
-use crate::domain::delivery::webhook::wait_after;
+use crate::domain::delivery::package::wait_after;
 
 /// Timeout of a receiver's response, after which the attempt has failed (decision H3).
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ use crate::domain::suggest::did_you_mean;
 use crate::store::tenants;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::Role;
-use crate::store::tools::copy;
+use crate::store::tools::chains;
 
 /// The address and the credentials of the operator API.
 #[derive(Args)]
@@ -279,7 +279,7 @@ impl AuditCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         let AuditCommand::Verify { common } = self;
         let store = common.location.store()?;
-        let events = copy::check_chains(&store, |_| {}).await?;
+        let events = chains::check_chains(&store, |_| {}).await?;
         let tenants = store.read("tenants.all", tenants::all).await?.len();
         let now: Timestamp = crate::clock::Clock::now(&crate::clock::SystemClock::default());
         common.show(&json!({ "verified_at": now, "tenants": tenants, "events": events, "chain": "whole" }));

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use crate::store::tenants::clients;
 use crate::store::tenants::signature_counts;
 use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, finding};
@@ -33,7 +34,7 @@ pub fn diagnose(tx: &Tx<'_>, now: Timestamp) -> Result<Diagnosis, StoreError> {
     let (mut ready, mut not_ready, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for tenant in tenants::all(tx)?.into_iter().filter(|tenant| !tenant.settings.strict_signatures) {
         let mut counts = Vec::new();
-        for client in tenants::clients_of(tx, tenant.number)? {
+        for client in clients::of_tenant(tx, tenant.number)? {
             counts.extend(signature_counts::of_client(tx, client.id)?.map(|count| (client.id, count)));
         }
         match verdict_of_tenant(&counts, now) {

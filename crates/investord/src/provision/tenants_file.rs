@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{ProvisionError, Provisioner, check_scopes, check_secret, refuse};
 use crate::config::{Secret, parse_toml};
 use crate::store::Tx;
+use crate::store::tenants::clients;
 use crate::store::tenants::{self, TenantRow};
 
 /// The contents of a tenants file: the tenants, clients and keys that have to exist.
@@ -192,7 +193,7 @@ impl Provisioner {
         wanted: &DeclaredClient,
     ) -> Result<(), ProvisionError> {
         let DeclaredClient { id, secret, scopes, keys } = wanted;
-        match tenants::client_by_id(tx, *id)? {
+        match clients::by_id(tx, *id)? {
             None => self.insert_client(tx, tenant, *id, secret, scopes, true)?,
             Some(client) if client.tenant != tenant.number => {
                 return refuse(format!("client {id} belongs to another tenant than '{}'", tenant.name));
@@ -205,13 +206,13 @@ impl Provisioner {
                 // An unchanged file does not restore a secret that was rotated meanwhile.
                 let current = if changed { &mac } else { &client.secret };
                 if changed || client.scopes != scopes {
-                    tenants::set_client(tx, *id, current, Some(&mac), &scopes)?;
+                    clients::update(tx, *id, current, Some(&mac), &scopes)?;
                 }
             }
         }
         for (key_id, key) in keys {
-            match tenants::key_by_id(tx, *key_id)? {
-                None => tenants::insert_key(tx, *key_id, *id, key.spki_der(), self.clock.now())?,
+            match clients::key_by_id(tx, *key_id)? {
+                None => clients::insert_key(tx, *key_id, *id, key.spki_der(), self.clock.now())?,
                 // This includes a revoked key, which stays revoked.
                 Some(known) if known.client == *id && known.spki == key.spki_der() => {}
                 Some(_) => {

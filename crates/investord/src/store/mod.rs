@@ -37,10 +37,10 @@ impl Store {
 
 /// Returns every statement of the server; a test and `investord doctor` prepare each of them.
 pub fn statements() -> impl Iterator<Item = &'static Stmt> {
-    use self::delivery::{deliveries, event_endpoints, packages, signing_keys, webhooks};
+    use self::delivery::{attempts, deliveries, event_endpoints, packages, signing_keys, webhooks};
     use self::jobs::backfills;
     use self::log::{events, idempotency};
-    use self::tenants::{operators, sequence, signature_counts};
+    use self::tenants::{clients, operators, sequence, signature_counts, tokens};
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
     [
@@ -57,11 +57,14 @@ pub fn statements() -> impl Iterator<Item = &'static Stmt> {
         events::STATEMENTS,
         simulated_outcomes::STATEMENTS,
         packages::STATEMENTS,
+        attempts::STATEMENTS,
         signature_counts::STATEMENTS,
         signing_keys::STATEMENTS,
         jobs::STATEMENTS,
         tax_residencies::STATEMENTS,
         tenants::STATEMENTS,
+        clients::STATEMENTS,
+        tokens::STATEMENTS,
         search_index::STATEMENTS,
         users::STATEMENTS,
         webhooks::STATEMENTS,

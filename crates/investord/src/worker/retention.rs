@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 use crate::app::App;
 use crate::store::delivery::{event_endpoints, packages, signing_keys};
 use crate::store::log::idempotency;
-use crate::store::tenants;
 use crate::store::tenants::operators;
 use crate::store::tenants::sequence::Sequence;
+use crate::store::tenants::tokens;
 use crate::store::{StoreError, Tx};
 
 /// Interval between two runs.
@@ -44,7 +44,7 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
         let unit = move |tx: &Tx<'_>| {
             let nonces = idempotency::delete_expired_nonces(tx, now, ROWS_PER_UNIT)?;
             let replies = idempotency::delete_expired_responses(tx, kept_since, ROWS_PER_UNIT)?;
-            let tokens = tenants::delete_expired_tokens(tx, now, ROWS_PER_UNIT)?;
+            let tokens = tokens::delete_expired(tx, now, ROWS_PER_UNIT)?;
             let [attempts, sent] = packages::delete_expired(tx, log_since, ROWS_PER_UNIT)?;
             let [old_attempts, old] = packages::delete_beyond(tx, log_packages, ROWS_PER_UNIT)?;
             let keys = signing_keys::delete_expired(tx, now, ROWS_PER_UNIT)?;

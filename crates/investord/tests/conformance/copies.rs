@@ -18,11 +18,15 @@ use investord::store::delivery::{deliveries, event_endpoints, signing_keys, webh
 use investord::store::jobs::JobKind;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce};
+use investord::store::tenants::clients;
+use investord::store::tenants::clients::ClientRow;
 use investord::store::tenants::operators;
 use investord::store::tenants::operators::{Operator, Role};
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
-use investord::store::tenants::{self, ClientRow, TokenRow};
+use investord::store::tenants::tokens;
+use investord::store::tenants::tokens::TokenRow;
+use investord::store::tools::chains;
 use investord::store::tools::copy;
 use investord::store::unit::Unit;
 use investord::store::users::simulated_outcomes;
@@ -178,15 +182,15 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
         let secret = b"secret".to_vec();
         let last_refused = declared.as_ref().map(|_| (now(), "no nonce".to_owned()));
         let client = ClientRow { id, tenant: 2, secret, declared, scopes: scopes.clone(), created_at: now() };
-        tenants::insert_client(tx, &client)?;
+        clients::insert(tx, &client)?;
         let count = SignatureCount { since: now(), last_at: now(), taken: 2, refused: 1, last_refused };
         signature_counts::add(tx, id, &count)?;
         let (key, hash) = (Uuid::from_u128(number << 64), [u8::try_from(number).unwrap(); 32]);
-        tenants::insert_key(tx, key, id, b"", now())?;
+        clients::insert_key(tx, key, id, b"", now())?;
         if number == 2 {
-            tenants::revoke_key(tx, key, now())?;
+            clients::revoke_key(tx, key, now())?;
         }
-        tenants::insert_token(tx, &hash, &TokenRow { client: id, scopes, expires: now() })?;
+        tokens::insert(tx, &hash, &TokenRow { client: id, scopes, expires: now() })?;
     }
     Ok(())
 }
@@ -244,7 +248,7 @@ async fn copy(from: &Store, to: &Store) {
         assert_eq!(content, copied, "{}", table.name);
         assert!(content.rows > 0, "{} is filled", table.name);
     }
-    let chains = [copy::check_chains(from, |_| {}).await, copy::check_chains(to, |_| {}).await];
+    let chains = [chains::check_chains(from, |_| {}).await, chains::check_chains(to, |_| {}).await];
     let [events, copied] = chains.map(Result::unwrap);
     assert!(events > 0 && events == copied);
 }
@@ -382,5 +386,5 @@ async fn a_digest_sees_one_changed_value() {
         assert_eq!(before.rows, after.rows);
         assert_ne!(before.digest, after.digest, "{change}");
     }
-    assert!(copy::check_chains(&store, |_| {}).await.is_err(), "nor does a broken chain pass");
+    assert!(chains::check_chains(&store, |_| {}).await.is_err(), "nor does a broken chain pass");
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use investord::store::log::events;
 use investord::store::tenants;
 use investord::store::tenants::sequence::Sequence;
-use investord::store::tools::copy;
+use investord::store::tools::chains;
 use investord::store::{Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
 
@@ -247,7 +247,7 @@ async fn a_chain_is_whole_while_it_grows(engine: &Engine) {
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write()));
         }
     };
-    assert!(copy::check_chains(&store, meanwhile).await.unwrap() >= 4);
+    assert!(chains::check_chains(&store, meanwhile).await.unwrap() >= 4);
 }
 
 async fn a_head_that_is_not_the_end_of_its_chain_is_seen(engine: &Engine) {
@@ -267,10 +267,10 @@ async fn a_head_that_is_not_the_end_of_its_chain_is_seen(engine: &Engine) {
         ),
     ] {
         engine.run(damage);
-        assert!(copy::check_chains(&store, |_| {}).await.is_err(), "{damage}");
+        assert!(chains::check_chains(&store, |_| {}).await.is_err(), "{damage}");
         engine.run(repair);
-        assert_eq!(copy::check_chains(&store, |_| {}).await.unwrap(), 4);
+        assert_eq!(chains::check_chains(&store, |_| {}).await.unwrap(), 4);
     }
     engine.run("DELETE FROM events WHERE number = 4");
-    assert!(copy::check_chains(&store, |_| {}).await.is_err(), "the last event is gone");
+    assert!(chains::check_chains(&store, |_| {}).await.is_err(), "the last event is gone");
 }

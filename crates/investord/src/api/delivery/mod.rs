@@ -3,6 +3,7 @@
 pub(in crate::api) mod event_endpoints;
 pub(in crate::api) mod events;
 pub(in crate::api) mod verify_keys;
+pub(in crate::api) mod webhook_tests;
 pub(in crate::api) mod webhooks;
 
 /// Scopes of which one allows reading webhooks.

@@ -1,12 +1,10 @@
-//! `/webhooks`: list, create, read, update, delete, test.
+//! `/webhooks`: list, create, read, update, delete; test events are in `webhook_tests.rs`.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use axum::extract::State;
-use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ADMIN, READ, event_endpoints};
@@ -14,27 +12,21 @@ use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::change::{Stop, change};
 use crate::api::front::paging;
 use crate::api::front::reply::Reply;
-use crate::api::openapi::operation_doc::{
-    ACCEPTED, NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id, request,
-};
+use crate::api::openapi::operation_doc::{NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id, request};
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
-use crate::domain::delivery::webhook::{CREATE, NewWebhook, Packer, UPDATE, WEBHOOK, WebhookUpdate, render};
+use crate::domain::delivery::webhook::{CREATE, NewWebhook, UPDATE, WEBHOOK, WebhookUpdate};
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::outbound;
-use crate::outbound::ReceiverResponse;
 use crate::problem::Problem;
+use crate::store::StoreError;
 use crate::store::delivery::webhooks::Webhook;
 use crate::store::delivery::{signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::paging::Page;
 use crate::store::unit::Unit;
-use crate::store::{StoreError, Tx};
 
 /// Maximum number of event ranges of a webhook: filter changes whose events are not delivered yet.
 const MAX_EVENT_RANGES: usize = 100;
-/// Type of a test event.
-pub const TEST_EVENT: &str = "WEBHOOK.TEST";
 /// Maximum number of webhooks of a tenant. The dispatcher examines each of them five times a second.
 const MAX_WEBHOOKS: usize = 100;
 
@@ -54,11 +46,11 @@ const ONE: PayloadDoc = PayloadDoc {
 };
 
 /// Returns the id of the webhook from the path.
-fn id_of(received: &Received<'_>) -> Result<Uuid, Problem> {
+pub fn id_of(received: &Received<'_>) -> Result<Uuid, Problem> {
     received.path_id(1).ok_or(Problem::NotFound("webhook"))
 }
 
-fn path() -> Vec<Value> {
+pub fn path() -> Vec<Value> {
     vec![path_id("webhook_id", "Id of the webhook.")]
 }
 
@@ -331,142 +323,4 @@ pub async fn delete(State(app): State<App>, req: Signed<DeleteWebhook>) -> Resul
         Ok(Reply::no_content())
     };
     change(&app, "webhooks.delete", req, work).await
-}
-
-/// A request for a test event without the receiver's response (decision W24).
-pub struct TestWebhook(Uuid);
-
-impl Operation for TestWebhook {
-    const OPERATION: &'static str = "POST /webhooks/{webhook_id}/test";
-    const SCOPES: &'static [&'static str] = ADMIN;
-    const REPLAY_PROTECTED: bool = true;
-    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
-    const SUCCESS: StatusCode = StatusCode::ACCEPTED;
-    const DOC: OperationDoc = OperationDoc {
-        tag: WEBHOOKS,
-        id: "test_webhook",
-        summary: "Send a test event",
-        description: "Sends one event of the type WEBHOOK.TEST, signed like any other, whether or not the webhook is \
-            enabled. It is tried once.",
-        parameters: path,
-        request: None,
-        answer: ACCEPTED,
-    };
-
-    fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        id_of(received).map(Self)
-    }
-}
-
-/// Handles `POST /webhooks/{webhook_id}/test`: sends a test event in the background.
-///
-/// # Errors
-///
-/// Fails if the webhook does not exist or is collected, or too many test events are in flight.
-pub async fn test(State(app): State<App>, req: Signed<TestWebhook>) -> Result<Reply, Problem> {
-    let turn = app.budgets.tenants.acquire_test_call(req.client.tenant.number)?;
-    let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
-    tokio::spawn(async move {
-        let _turn = turn;
-        let answer = sending.await;
-        tracing::info!(webhook = %webhook.id, outcome = answer.outcome, "a test event was sent");
-    });
-    Ok(Reply::accepted())
-}
-
-/// A request for a test event with the receiver's response (decision W24).
-pub struct TestWebhookConfig(Uuid);
-
-impl Operation for TestWebhookConfig {
-    const OPERATION: &'static str = "GET /webhooks/{webhook_id}/test";
-    const SCOPES: &'static [&'static str] = ADMIN;
-    const REPLAY_PROTECTED: bool = true;
-    const REFUSALS: &'static [StatusCode] = &[StatusCode::CONFLICT];
-    const DOC: OperationDoc = OperationDoc {
-        tag: WEBHOOKS,
-        id: "try_webhook",
-        summary: "Send a test event and see the answer",
-        description: "The same as POST, with the answer of the receiver.",
-        parameters: path,
-        request: None,
-        answer: PayloadDoc {
-            description: "What the receiver has answered.",
-            media: "application/json",
-            schema: answer_schema,
-            examples: &[("answer", include_str!("../../../../../api/examples/webhook-test.json"))],
-        },
-    };
-
-    fn read(received: &Received<'_>) -> Result<Self, Problem> {
-        id_of(received).map(Self)
-    }
-}
-
-fn answer_schema(schemas: &mut Schemas) -> Value {
-    schemas.named("WebhookTest", |_| {
-        json!({
-            "type": "object",
-            "properties": {
-                "url": { "type": "string", "description": "Where the event was sent." },
-                "outcome": { "type": "string", "description": "delivered, or why not." },
-                "response": {
-                    "type": ["object", "null"],
-                    "description": "The answer; null if there was none.",
-                    "properties": {
-                        "status": { "type": "integer", "description": "Its HTTP status." },
-                        "headers": { "type": "object", "additionalProperties": { "type": "string" } },
-                        "body": { "type": "string", "description": "Its first 16 KiB." },
-                    },
-                    "required": ["status", "headers", "body"],
-                },
-            },
-            "required": ["url", "outcome", "response"],
-        })
-    })
-}
-
-/// Handles `GET /webhooks/{webhook_id}/test`: sends a test event and returns the receiver's response.
-///
-/// # Errors
-///
-/// Fails if the webhook does not exist or is collected, or too many test events are in flight.
-pub async fn test_config(State(app): State<App>, req: Signed<TestWebhookConfig>) -> Result<Reply, Problem> {
-    let _turn = app.budgets.tenants.acquire_test_call(req.client.tenant.number)?;
-    let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
-    let ReceiverResponse { outcome, status, headers, body } = sending.await;
-    let headers: Map<String, Value> = headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
-        .collect();
-    let response = status.map(|status| {
-        json!({ "status": status.as_u16(), "headers": headers, "body": String::from_utf8_lossy(&body) })
-    });
-    let answer = json!({ "url": webhook.content.url, "outcome": outcome, "response": response });
-    Ok(Reply::ok(answer.to_string()))
-}
-
-/// Returns a webhook of the client's tenant, and the future that sends a signed test event to it.
-async fn prepare_test<T>(
-    app: &App,
-    req: &Signed<T>,
-    id: Uuid,
-) -> Result<(Webhook, impl Future<Output = ReceiverResponse> + Send + use<T>), Problem> {
-    let (own, client, now) = (app.clone(), Arc::clone(&req.client), req.now);
-    let find = move |tx: &Tx<'_>| {
-        let webhook = webhooks::by_id(tx, client.tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
-        if webhook.event_endpoint.is_some() {
-            return Err(Problem::State("its events are collected, not sent"));
-        }
-        let key = own.outbound.signing_key(tx, client.tenant.number, &client.tenant.key)?;
-        Ok((webhook, key))
-    };
-    let (webhook, (key_id, key)) = app.store.read("webhooks.test", find).await?;
-    let mut packer = Packer::new(i64::MAX);
-    packer.add((0, now), &render((app.ids.uuid(), now), TEST_EVENT, "{}", webhook.id));
-    let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();
-    let (url, signature) = (webhook.content.url.clone(), webhook.content.config.signature);
-    let headers = outbound::sign_request(&url, &body, signature, (key_id, &key), now, app.ids.uuid())
-        .map_err(|error| Problem::Internal(error.to_string()))?;
-    let own = app.clone();
-    Ok((webhook, async move { own.outbound.send(&url, headers, body).await }))
 }

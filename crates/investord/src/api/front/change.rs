@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::api::front::caller::{Operation, Signed, replayed_message};
+use crate::api::front::caller::{Operation, Signed};
+use crate::api::front::pending_request::replayed_message;
 use crate::api::front::reply::Reply;
 use crate::app::App;
 use crate::domain::users::{User, UserStatus};

@@ -6,4 +6,5 @@ pub(in crate::api) mod compat;
 pub(in crate::api) mod endpoint;
 pub(in crate::api) mod explain;
 pub(in crate::api) mod paging;
+pub mod pending_request;
 pub(in crate::api) mod reply;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation_doc::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
 use crate::api::accounts::account_groups;
-use crate::api::delivery::webhooks::TEST_EVENT;
+use crate::api::delivery::webhook_tests::TEST_EVENT;
 use crate::api::users::checks;
 use crate::api::{accounts, users};
 use crate::domain::delivery::event::EventType;

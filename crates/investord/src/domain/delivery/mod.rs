@@ -1,4 +1,5 @@
 //! Events and webhooks.
 
 pub mod event;
+pub mod package;
 pub mod webhook;

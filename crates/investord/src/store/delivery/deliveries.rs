@@ -12,7 +12,7 @@ use super::packages::{Attempt, PackageRow};
 use super::webhooks;
 use super::webhooks::{EventRange, Webhook, advance_range, ranges};
 use crate::clock::Ids;
-use crate::domain::delivery::webhook::{Packer, has_waited_for, wait_after};
+use crate::domain::delivery::package::{Packer, has_waited_for, wait_after};
 use crate::store::encryption::{Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::ColumnValue;

@@ -1,5 +1,6 @@
 //! Webhooks, their packages and the lease of the process that delivers.
 
+pub mod attempts;
 pub mod deliveries;
 pub mod event_endpoints;
 pub mod packages;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::webhooks;
 use super::webhooks::{Webhook, parse_filter};
 use crate::clock::Ids;
-use crate::domain::delivery::webhook::{EventFilter, Package, Packer, render};
+use crate::domain::delivery::package::{Package, Packer, render};
+use crate::domain::delivery::webhook::EventFilter;
 use crate::store::encryption::{Aad, Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Row, Stmt, Tx, Value};
@@ -25,7 +26,6 @@ pub const STATEMENTS: &[&Stmt] = &[
     &OF_WEBHOOK,
     &ADD_PACKAGE,
     &INSERT_ATTEMPT,
-    &ATTEMPTS,
     &DELETE_EXPIRED_ATTEMPTS,
     &DELETE_EXPIRED_PACKAGES,
     &DELETE_ATTEMPTS_BEYOND,
@@ -84,11 +84,6 @@ const INSERT_ATTEMPT: Stmt = Stmt {
     text:
         "INSERT INTO webhook_attempts (webhook, package, number, created_at, duration_us, outcome, status, answer)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-};
-const ATTEMPTS: Stmt = Stmt {
-    name: "webhook_attempts.of_package",
-    text: "SELECT number, created_at, duration_us, outcome, status, answer FROM webhook_attempts
-           WHERE webhook = $1 AND package = $2 ORDER BY number DESC LIMIT $3",
 };
 const DELETE_EXPIRED_ATTEMPTS: Stmt = Stmt {
     name: "webhook_attempts.delete_expired",
@@ -355,37 +350,6 @@ pub fn resend(
     tx.execute_one(&ADD_PACKAGE, &[Value::Id(webhook.id), Value::Int(webhook.packages)])?;
     insert(tx, webhook.id, &PackageRow { number, created_at: now, ..package.clone() })?;
     Ok(number)
-}
-
-/// A stored attempt.
-pub struct AttemptRow {
-    pub number: i64,
-    pub created_at: Timestamp,
-    pub duration_us: i64,
-    pub outcome: String,
-    pub status: Option<i64>,
-    /// The first bytes of the response body, as text.
-    pub answer: Option<Plaintext>,
-}
-
-/// Returns at most `most` attempts to send a package, the newest first.
-pub fn list_attempts(
-    tx: &Tx<'_>,
-    (webhook, package): (Uuid, i64),
-    most: i64,
-    key: &TenantKey,
-) -> Result<Vec<AttemptRow>, StoreError> {
-    tx.all(&ATTEMPTS, &[Value::Id(webhook), Value::Int(package), Value::Int(most)], |row| {
-        let answer = row.bytes_or_null(5)?.map(|sealed| key.own().open(Aad::answer(&webhook), sealed));
-        Ok(AttemptRow {
-            number: row.int(0)?,
-            created_at: row.at(1)?,
-            duration_us: row.int(2)?,
-            outcome: row.text(3)?.to_owned(),
-            status: row.int_or_null(4)?,
-            answer: answer.transpose()?,
-        })
-    })
 }
 
 /// Deletes at most `most` attempts and `most` settled packages from before, and returns the two numbers.

@@ -1,4 +1,5 @@
 //! What commands do with a whole database.
 
+pub mod chains;
 pub mod copy;
 pub mod diagnostics;

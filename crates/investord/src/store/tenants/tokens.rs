@@ -1,0 +1,72 @@
+//! Table `tokens`: the access tokens of clients.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sql::{Stmt, Tx, Value};
+
+/// The statements of this file, which a test and `investord doctor` prepare.
+pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_HASH, &DELETE_OF_CLIENT, &DELETE_EXPIRED];
+
+const INSERT: Stmt = Stmt {
+    name: "tokens.insert",
+    text: "INSERT INTO tokens (hash, client, scopes, expires) VALUES ($1, $2, $3, $4)",
+};
+const BY_HASH: Stmt =
+    Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
+const DELETE_OF_CLIENT: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
+// Deletes through a subquery, because PostgreSQL has no LIMIT for DELETE; small batches keep the locks short.
+const DELETE_EXPIRED: Stmt = Stmt {
+    name: "tokens.delete_expired",
+    text: "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires < $1 LIMIT $2)",
+};
+
+/// A row of the table `tokens`: an access token of a client.
+pub struct TokenRow {
+    pub client: Uuid,
+    pub scopes: String,
+    pub expires: Timestamp,
+}
+
+/// Inserts a token under `hash`, the SHA-256 of the token, which itself is never stored.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), StoreError> {
+    let TokenRow { client, scopes, expires } = token;
+    tx.execute_one(
+        &INSERT,
+        &[Value::Bytes(hash), Value::Id(*client), Value::Text(scopes), Value::At(*expires)],
+    )
+}
+
+/// Finds a token by its SHA-256, expired or not.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
+pub fn by_hash(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+    tx.one(&BY_HASH, &[Value::Bytes(hash)], |row| {
+        Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?.to_owned(), expires: row.at(2)? })
+    })
+}
+
+/// Deletes all tokens of a client and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn delete_of_client(tx: &Tx<'_>, client: Uuid) -> Result<usize, StoreError> {
+    tx.execute(&DELETE_OF_CLIENT, &[Value::Id(client)])
+}
+
+/// Deletes at most `most` expired tokens and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn delete_expired(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&DELETE_EXPIRED, &[Value::At(now), Value::Int(most)])
+}

@@ -1,0 +1,94 @@
+//! Verifies the hash chain of every event log, without any key.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
+
+use super::copy::{EVENTS, ROWS_AT_ONCE};
+use crate::domain::delivery::event::{ChainHash, Event, StoredObject};
+use crate::store::engine::Store;
+use crate::store::engine::sql::{OwnedValue, Value};
+use crate::store::tenants;
+use crate::store::tenants::TenantRow;
+
+/// Verifies the event hash chain of every tenant from end to end and returns the number of events.
+///
+/// Other processes may write meanwhile. Therefore each chain must reach the end that its sequence recorded before the
+/// check, and must not go beyond the end that its sequence records afterwards.
+///
+/// # Errors
+///
+/// Fails if a chain is broken or has another end than its sequence, or if the database is unavailable.
+pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
+    let before: BTreeMap<i64, (i64, ChainHash)> = read_chain_ends(store)
+        .await?
+        .into_iter()
+        .map(|(tenant, chain_end)| (tenant.number, chain_end))
+        .collect();
+    let is_end = |tenant, end: &(i64, ChainHash)| {
+        before
+            .get(&tenant)
+            .is_none_or(|chain_end: &(i64, ChainHash)| chain_end.0 != end.0 || chain_end == end)
+    };
+    let mut ends: BTreeMap<i64, (i64, ChainHash)> = BTreeMap::new();
+    let mut rows = EVENTS.after(store, None, ROWS_AT_ONCE).await?;
+    while !rows.is_empty() {
+        for row in &rows {
+            let values: Vec<Value<'_>> = row.iter().map(OwnedValue::as_value).collect();
+            let [
+                Value::Int(tenant),
+                Value::Int(number),
+                Value::Id(id),
+                Value::Int(created_at),
+                Value::Text(kind),
+                Value::Id(subject),
+                _,
+                same_as,
+                sealed,
+                Value::Bytes(link),
+            ] = values[..]
+            else {
+                bail!("an event has columns of other types");
+            };
+            let object = match (same_as, sealed) {
+                (Value::Null, Value::Bytes(sealed)) => StoredObject::Sealed(sealed),
+                (Value::Int(number), Value::Null) => StoredObject::SameAs(number),
+                _ => bail!("event {number} of tenant {tenant} has no object"),
+            };
+            let (last, end) = ends.entry(tenant).or_default();
+            let created_at = Timestamp::from_microsecond(created_at)?;
+            *end = Event { number, id, created_at, kind, subject, object }.next_chain_hash(end);
+            *last += 1;
+            ensure!(
+                (number, link) == (*last, &end[..]) && is_end(tenant, &(number, *end)),
+                "the event chain of tenant {tenant} breaks at {last}"
+            );
+        }
+        progress(u64::try_from(rows.len())?);
+        let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
+        rows = EVENTS.after(store, last, ROWS_AT_ONCE).await?;
+    }
+    for (TenantRow { number, name, .. }, (after, _)) in read_chain_ends(store).await? {
+        let end = ends.get(&number).copied().unwrap_or_default();
+        let before = before.get(&number).map_or(0, |(events, _)| *events);
+        ensure!(
+            before <= end.0 && end.0 <= after && is_end(number, &end),
+            "the event chain of tenant '{name}' does not end where its sequence says"
+        );
+    }
+    Ok(ends.values().map(|(events, _)| events).sum())
+}
+
+/// Returns every tenant with the end of its chain, as recorded in its sequence.
+async fn read_chain_ends(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, ChainHash))>> {
+    let mut chain_ends = Vec::new();
+    for tenant in store.read("tenants.all", tenants::all).await? {
+        let number = tenant.number;
+        let chain_end = store
+            .read("tenant_sequences.chain_end", move |tx| tenants::sequence::chain_end(tx, number))
+            .await?;
+        chain_ends.push((tenant, chain_end.with_context(|| format!("tenant {number} has no sequence"))?));
+    }
+    Ok(chain_ends)
+}
