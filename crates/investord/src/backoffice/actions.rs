@@ -19,9 +19,56 @@ use crate::store::users::simulated_outcomes;
 use crate::store::users::simulated_outcomes::SimulatedOutcome;
 use crate::store::{accounts, users as stored_users};
 
-/// The actions on a user, as they are named in requests and in the error for an unknown one.
-const ACTIONS: &[&str] =
-    &["deactivate", "reactivate", "hold_offboarding", "release_offboarding", "finish_offboarding"];
+/// An action on a user.
+#[derive(Clone, Copy)]
+pub enum UserAction {
+    /// Makes the user inactive until reactivated.
+    Deactivate,
+    /// Ends a deactivation.
+    Reactivate,
+    /// Keeps an offboarding from ending.
+    HoldOffboarding,
+    /// Lets an offboarding go on.
+    ReleaseOffboarding,
+    /// Ends an offboarding before the waiting time of the tenant's settings is over.
+    FinishOffboarding,
+}
+
+impl UserAction {
+    const ALL: [Self; 5] = [
+        Self::Deactivate,
+        Self::Reactivate,
+        Self::HoldOffboarding,
+        Self::ReleaseOffboarding,
+        Self::FinishOffboarding,
+    ];
+    /// The names of all actions, for the table of the body.
+    const NAMES: [&str; Self::ALL.len()] = {
+        let (mut names, mut at) = ([""; Self::ALL.len()], 0);
+        while at < names.len() {
+            names[at] = Self::ALL[at].as_str();
+            at += 1;
+        }
+        names
+    };
+
+    /// Returns the name in requests and in the record.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
+            Self::HoldOffboarding => "hold_offboarding",
+            Self::ReleaseOffboarding => "release_offboarding",
+            Self::FinishOffboarding => "finish_offboarding",
+        }
+    }
+
+    /// Returns the action of this name.
+    fn named(name: &str) -> Result<Self, Problem> {
+        let known = Self::ALL.into_iter().find(|action| action.as_str() == name);
+        known.ok_or_else(|| Problem::invalid("action", "is not an action"))
+    }
+}
 
 impl From<UserIsLeaving> for Problem {
     fn from(_: UserIsLeaving) -> Self {
@@ -33,7 +80,7 @@ impl From<UserIsLeaving> for Problem {
 static ACT: ObjectSchema = ObjectSchema {
     name: "UserAction",
     fields: &[
-        field("action", Presence::Always, FieldRule::OneOf(ACTIONS), "What to do."),
+        field("action", Presence::Always, FieldRule::OneOf(&UserAction::NAMES), "What to do."),
         field("reason", Presence::Always, REASON, "Why, for the record."),
     ],
 };
@@ -42,7 +89,7 @@ static ACT: ObjectSchema = ObjectSchema {
 pub struct ActOnUser {
     tenant: String,
     user: Uuid,
-    action: String,
+    action: UserAction,
     reason: String,
 }
 
@@ -63,7 +110,7 @@ impl OperatorOperation for ActOnUser {
         Ok(Self {
             tenant: received.path_name("tenant", "tenant")?,
             user: received.path_id("user", "user")?,
-            action: sent.text("action"),
+            action: UserAction::named(&sent.text("action"))?,
             reason: sent.text("reason"),
         })
     }
@@ -79,17 +126,18 @@ pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> Operator
     let ActOnUser { tenant, user, action, reason } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let old = state_view(change)?;
-        let action = match action.as_str() {
-            "deactivate" => deactivate(change)?,
-            "reactivate" => reactivate(change)?,
-            "hold_offboarding" => change_offboarding(change, "hold_offboarding", |job| job.held = true)?,
-            "release_offboarding" => change_offboarding(change, "release_offboarding", |job| {
+        match action {
+            UserAction::Deactivate => deactivate(change)?,
+            UserAction::Reactivate => reactivate(change)?,
+            UserAction::HoldOffboarding => change_offboarding(change, |job| job.held = true)?,
+            UserAction::ReleaseOffboarding => change_offboarding(change, |job| {
                 (job.held, job.due) = (false, Some(job.due.unwrap_or(now)));
             })?,
-            _ => finish_offboarding(change, now)?,
-        };
+            UserAction::FinishOffboarding => finish_offboarding(change, now)?,
+        }
         let new = state_view(change)?;
-        Ok(ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new })
+        let (action, reason) = (action.as_str(), Some(reason.clone()));
+        Ok(ActionRecord { action, subject: None, reason, old, new })
     };
     change(&app, operator, tenant, user, work).await
 }
@@ -106,7 +154,7 @@ fn state_view(change: &UserChange<'_, '_>) -> Result<Value, Problem> {
 }
 
 /// Deactivates a user and publishes the event of the new status, if the status has changed.
-fn deactivate(change: &mut UserChange<'_, '_>) -> Result<&'static str, Problem> {
+fn deactivate(change: &mut UserChange<'_, '_>) -> Result<(), Problem> {
     let UserChange { unit, user, handle, .. } = change;
     let event = user.deactivate(unit.now())?;
     // A simulated activation that is still queued would undo the deactivation.
@@ -115,40 +163,34 @@ fn deactivate(change: &mut UserChange<'_, '_>) -> Result<&'static str, Problem> 
     if let Some(event) = event {
         stored_users::set_status(unit, handle, user, event)?;
     }
-    Ok("deactivate")
+    Ok(())
 }
 
 /// Ends the suspension of a user and activates the user if all requirements are met.
-fn reactivate(change: &mut UserChange<'_, '_>) -> Result<&'static str, Problem> {
+fn reactivate(change: &mut UserChange<'_, '_>) -> Result<(), Problem> {
     let UserChange { unit, user, handle, .. } = change;
     user.reactivate()?;
     jobs::delete_of_kind(unit.tx, handle, JobKind::Activation)?;
     stored_users::set_suspended(unit.tx, handle, user)?;
-    activation::activate_if_complete(unit, handle, user, None)?;
-    Ok("reactivate")
+    Ok(activation::activate_if_complete(unit, handle, user, None)?)
 }
 
 /// Changes the job that completes an offboarding.
-fn change_offboarding(
-    change: &UserChange<'_, '_>,
-    action: &'static str,
-    set: impl Fn(&mut jobs::Job),
-) -> Result<&'static str, Problem> {
+fn change_offboarding(change: &UserChange<'_, '_>, set: impl Fn(&mut jobs::Job)) -> Result<(), Problem> {
     let all = jobs::of_user(change.unit.tx, change.handle)?;
     let job = all.into_iter().find(|job| job.kind == JobKind::Offboarding);
     let mut job = job.ok_or(Problem::State("the user is not leaving"))?;
     set(&mut job);
-    jobs::save(change.unit.tx, &job)?;
-    Ok(action)
+    Ok(jobs::save(change.unit.tx, &job)?)
 }
 
 /// Makes an offboarding due now, before the waiting time of the tenant's settings is over.
-fn finish_offboarding(change: &UserChange<'_, '_>, now: Timestamp) -> Result<&'static str, Problem> {
+fn finish_offboarding(change: &UserChange<'_, '_>, now: Timestamp) -> Result<(), Problem> {
     // An account group stays open while one of its accounts is open, so that this check covers the accounts.
     if !accounts::open_of::<GroupDetails>(change.unit.tx, change.handle)?.is_empty() {
         return Err(Problem::State("the user has open account groups"));
     }
-    change_offboarding(change, "finish_offboarding", |job| (job.held, job.due) = (false, Some(now)))
+    change_offboarding(change, |job| (job.held, job.due) = (false, Some(now)))
 }
 
 /// The kinds of jobs whose outcome can be ordered.
@@ -195,7 +237,8 @@ impl OperatorOperation for OrderOutcome {
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
         let sent = received.body(&ORDER)?;
         let name = sent.text("next");
-        let next = SIMULATED.into_iter().find(|kind| kind.as_str() == name).unwrap_or(JobKind::Check);
+        let next = SIMULATED.into_iter().find(|kind| kind.as_str() == name);
+        let next = next.ok_or_else(|| Problem::invalid("next", "is not a kind of job"))?;
         let seconds = match (next, sent.optional_text("seconds")) {
             (JobKind::Activation, Some(seconds)) => seconds.parse().unwrap_or_default(),
             (JobKind::Activation, None) => {

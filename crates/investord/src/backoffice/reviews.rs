@@ -177,7 +177,8 @@ impl OperatorOperation for DecideReview {
         let say = match sent.text("verdict").as_str() {
             "approve" => ReviewDecision::Approve,
             "refuse" => ReviewDecision::Refuse,
-            _ => ReviewDecision::Cancel,
+            "cancel" => ReviewDecision::Cancel,
+            _ => return Err(Problem::invalid("verdict", "is not a verdict")),
         };
         let reason = sent.optional_text("reason");
         if reason.is_none() && !matches!(say, ReviewDecision::Approve) {

@@ -109,7 +109,8 @@ impl RequestedAction {
                 let number = sent.text("package").parse();
                 WebhookAction::Resend(number.map_err(|_| Problem::invalid("package", "is too large"))?)
             }
-            _ => return Ok(Self::Replay(ReplayStart::parse(&sent.text("from"))?)),
+            "replay" => return Ok(Self::Replay(ReplayStart::parse(&sent.text("from"))?)),
+            _ => return Err(Problem::invalid("action", "is not an action")),
         }))
     }
 }

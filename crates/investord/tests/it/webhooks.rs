@@ -559,7 +559,15 @@ async fn tell(app: &TestApp, receiver: &Receiver, answer: Act) {
         }
         app.pass(1);
     }
-    panic!("nothing was sent");
+    let state = "SELECT count(*) FROM webhooks WHERE ";
+    let counts =
+        ["enabled = 1", "lease IS NULL", "next_attempt IS NULL", "packages = settled", "failures = 0"]
+            .map(|what| app.number(&format!("{state}{what}")));
+    let (next, events) = (
+        app.number("SELECT max(next) FROM webhook_event_ranges"),
+        app.number("SELECT max(number) FROM events"),
+    );
+    panic!("nothing was sent: {counts:?}, next {next} of {events}");
 }
 
 /// Whatever becomes of the log, nothing that is open goes.

@@ -1,4 +1,4 @@
-//! Migrations: one text, rendered for each engine.
+//! Applies the pending migrations, and tells which they are.
 
 use anyhow::{Context, bail};
 
