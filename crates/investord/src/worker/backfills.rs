@@ -71,11 +71,12 @@ pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
                 let Some((done, last)) = backfills::progress(tx, tenant, name)? else { return Ok(()) };
                 let to = last.min(done + USERS_PER_UNIT);
                 let mut found = Vec::new();
-                // An unreadable user must not stop the backfill of the others. Every read of that user reports the damage, too.
+                // An unreadable user must not stop the backfill of the others. Every read of that user reports the
+                // damage, too.
                 users::each_numbered(tx, unit.tenant, done + 1..=to, |read| match read {
                     Ok(user) => found.push(user),
                     Err(error) => {
-                        tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to")
+                        tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to");
                     }
                 })?;
                 found.iter().try_for_each(|(user, handle)| backfill(unit, handle, user))?;
