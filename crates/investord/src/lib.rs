@@ -13,6 +13,7 @@ pub mod domain;
 pub mod outbound;
 pub mod problem;
 pub mod provision;
+pub mod route;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -18,6 +18,7 @@ use investord::domain::tenants::{OperatingModel, TenantSettings};
 use investord::domain::users::check;
 use investord::domain::users::data_change::RequestedChange;
 use investord::domain::users::person::Person;
+use investord::domain::users::search::SearchField;
 use investord::domain::users::tax_residency::TaxResidencies;
 use investord::domain::users::{UserStatus, UserView};
 use jiff::Timestamp;
@@ -105,6 +106,10 @@ fn every_route_of_operators_is_in_their_document_and_no_other() {
         .map(|(path, method, _)| ((*path).to_owned(), (*method).to_owned()))
         .collect();
     assert_eq!(described, routes::routed(&backoffice::routes()));
+    let search = document["paths"]["/tenants/{tenant}/users"]["get"]["parameters"].as_array().unwrap();
+    let searched: BTreeSet<_> = search.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
+    let fields = SearchField::ALL.into_iter().map(SearchField::as_str);
+    assert_eq!(searched, fields.chain(["id", "tenant"]).collect());
     for (path, method, operation) in operations(&document) {
         let is_public = path == "/openapi.json" || (path, method) == ("/sessions", "post");
         assert_eq!(operation["security"] == json!([]), is_public, "{method} {path}");

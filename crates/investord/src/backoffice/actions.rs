@@ -43,14 +43,13 @@ impl UserAction {
         Self::FinishOffboarding,
     ];
     /// The names of all actions, for the table of the body.
-    const NAMES: [&str; Self::ALL.len()] = {
-        let (mut names, mut at) = ([""; Self::ALL.len()], 0);
-        while at < names.len() {
-            names[at] = Self::ALL[at].as_str();
-            at += 1;
-        }
-        names
-    };
+    const NAMES: [&str; Self::ALL.len()] = [
+        Self::ALL[0].as_str(),
+        Self::ALL[1].as_str(),
+        Self::ALL[2].as_str(),
+        Self::ALL[3].as_str(),
+        Self::ALL[4].as_str(),
+    ];
 
     /// Returns the name in requests and in the record.
     const fn as_str(self) -> &'static str {
@@ -99,7 +98,8 @@ impl OperatorOperation for ActOnUser {
     const DOC: OperatorDoc = OperatorDoc {
         id: "act_on_user",
         summary: "Act on a user",
-        description: "Deactivates or reactivates a user, or holds, releases or finishes an offboarding. Answers the record of the action.",
+        description: "Deactivates or reactivates a user, or holds, releases or finishes an offboarding. Answers the \
+            record of the action.",
         query: &[],
         request: Some(&ACT),
         answer: ActionRecord::schema,

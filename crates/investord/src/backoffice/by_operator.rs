@@ -1,4 +1,4 @@
-//! A request of an authenticated operator: the proof that every handler takes.
+//! A request of an authenticated operator: the proof that a handler takes.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts as _, RawPathPara
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::access::connections::network;
@@ -218,6 +218,15 @@ impl IntoResponse for JsonAnswer {
         let json = HeaderValue::from_static("application/json");
         ([(header::CONTENT_TYPE, json)], Body::from(self.0.to_string())).into_response()
     }
+}
+
+/// Returns the JSON Schema of a list.
+pub fn list_schema(item: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": { "data": { "type": "array", "items": item } },
+        "required": ["data"],
+    })
 }
 
 /// The response of a handler.

@@ -67,8 +67,8 @@ impl ActionRecord {
         Ok(JsonAnswer(object))
     }
 
-    /// Records an action on a webhook or signing key in the commit of the action, and returns the record as the response.
-    /// `name` is the member for `id`, the id of the event's subject.
+    /// Records an action on a webhook or signing key in the commit of the action, and returns the record as the
+    /// response. `name` is the member for `id`, the id of the event's subject.
     pub fn record(
         self,
         unit: &mut Unit<'_>,

@@ -36,6 +36,7 @@ use crate::problem::Problem;
 
 /// Maximum size of a request body in bytes. The longest valid body is a few KiB.
 const MAX_BODY: usize = 64 * 1024;
+
 /// Returns the route table of the operator API.
 fn endpoints() -> Vec<OperatorEndpoint> {
     vec![
@@ -78,7 +79,8 @@ pub fn routes() -> Router<App> {
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Returns the OpenAPI document of the operator API, as it is served and as it is stored in `api/operator-openapi.json`.
+/// Returns the OpenAPI document of the operator API, as it is served and as it is stored in
+/// `api/operator-openapi.json`.
 pub fn openapi_document() -> String {
     openapi::document(&endpoints())
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
 };
 use super::session::{hash_in_turn, hash_password, operator_schema, operator_view};
 use crate::app::App;
@@ -28,7 +28,7 @@ impl OperatorOperation for ListOperators {
         description: "Lists the operators of the caller's tenant, or all of them.",
         query: &[],
         request: None,
-        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": operator_schema() } } }),
+        answer: || list_schema(&operator_schema()),
     };
 
     fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
 };
 use super::change::{ActionRecord, UserChange, actor_name, change, missing_record, scan, visible_tenant};
 use super::users::{reviewed_change, reviewed_check};
@@ -38,10 +38,11 @@ impl OperatorOperation for ListReviews {
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_reviews",
         summary: "List reviews",
-        description: "Lists the data changes and checks that wait for a decision, with their evidence and what would follow, the oldest first.",
+        description: "Lists the data changes and checks that wait for a decision, with their evidence and what would \
+            follow, the oldest first.",
         query: &[],
         request: None,
-        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+        answer: || list_schema(&json!({ "type": "object" })),
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -166,7 +167,8 @@ impl OperatorOperation for DecideReview {
     const DOC: OperatorDoc = OperatorDoc {
         id: "decide_review",
         summary: "Decide a review",
-        description: "Records a decision, which the worker applies in the order of the jobs of the user. Answers the record of the action.",
+        description: "Records a decision, which the worker applies in the order of the jobs of the user. Answers the \
+            record of the action.",
         query: &[],
         request: Some(&DECIDE),
         answer: ActionRecord::schema,

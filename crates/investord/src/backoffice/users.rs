@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
 };
 use super::change::{scan, visible_tenant};
 use super::status_explanation::explain_status;
@@ -17,12 +17,12 @@ use crate::domain::accounts::{AccountDetails as _, GroupDetails, SingleAccountDe
 use crate::domain::identification::identifier::{Finding, today};
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::{FieldError, FieldRule};
-use crate::domain::users::User;
 use crate::domain::users::activation::Obstacle;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChange;
 use crate::domain::users::search;
 use crate::domain::users::search::{Probe, SearchField};
+use crate::domain::users::{User, UserView};
 use crate::problem::Problem;
 use crate::store::paging::last_of_user;
 use crate::store::tenants::Tenant;
@@ -46,7 +46,7 @@ impl OperatorOperation for ListTenants {
         description: "Lists the tenants to which the operator has access, with their settings.",
         query: &[],
         request: None,
-        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+        answer: || list_schema(&json!({ "type": "object" })),
     };
 
     fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -143,7 +143,8 @@ impl OperatorOperation for FindUsers {
     const DOC: OperatorDoc = OperatorDoc {
         id: "find_users",
         summary: "Find users",
-        description: "Answers the users who have all these values, at most 100, those who came first at the beginning; `total_count` counts all of them.",
+        description: "Answers the users who have all these values, at most 100, those who came first at the \
+            beginning; `total_count` counts all of them. A parameter may stand more than once.",
         query: SEARCH,
         request: None,
         answer: || {
@@ -185,14 +186,13 @@ pub async fn find(State(app): State<App>, req: ByOperator<FindUsers>) -> Operato
         let found = found.unwrap_or_default();
         let most = usize::try_from(MAX_LISTED).unwrap_or_default();
         let mut shown = Vec::new();
-        for user in found.iter().take(most) {
-            shown.extend(users::view_numbered(tx, &tenant, *user)?);
+        for number in found.iter().take(most) {
+            shown.push(user_view(&users::load_numbered(tx, &tenant, *number)?.0));
         }
         Ok::<_, Problem>((shown, found.len()))
     };
     let (shown, count) = scan(&app, of, "operator.find", read).await?;
-    let data: Vec<Value> = shown.iter().filter_map(|user| serde_json::from_str(user).ok()).collect();
-    Ok(JsonAnswer(json!({ "total_count": count, "data": data })))
+    Ok(JsonAnswer(json!({ "total_count": count, "data": shown })))
 }
 
 /// Returns the users who have one of the values. A match of a term alone is not always proof, so the decrypted user is
@@ -254,7 +254,8 @@ impl OperatorOperation for ShowUser {
     const DOC: OperatorDoc = OperatorDoc {
         id: "show_user",
         summary: "Show a user",
-        description: "Answers the present state of a user: person, identifiers with what speaks against them, checks, accounts, data changes, and why the user is not active.",
+        description: "Answers the present state of a user: person, identifiers with what speaks against them, \
+            checks, accounts, data changes, and why the user is not active.",
         query: &[],
         request: None,
         answer: || json!({ "type": "object" }),
@@ -277,7 +278,6 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> Operator
     let read = move |tx: &Tx<'_>| {
         let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let (found, handle) = users::load(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
-        let view = users::view(tx, &tenant, user)?.unwrap_or_default();
         let groups = accounts::of_user::<GroupDetails>(tx, &handle)?;
         let all_accounts = accounts::of_user::<SingleAccountDetails>(tx, &handle)?;
         let standing = explain_status(tx, &own, &tenant, &handle, &found)?;
@@ -285,7 +285,7 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> Operator
         let (checks, last_checks) = last_of_user(tx, &handle, MAX_LISTED)?;
         let (changes, last_changes) = last_of_user(tx, &handle, MAX_LISTED)?;
         Ok::<_, Problem>(json!({
-            "user": serde_json::from_str::<Value>(&view).unwrap_or_default(),
+            "user": user_view(&found),
             "suspended": found.suspended,
             "status_since": standing.since,
             "not_active_because": standing.obstacles.iter().map(Obstacle::view).collect::<Vec<_>>(),
@@ -303,6 +303,11 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> Operator
         }))
     };
     Ok(JsonAnswer(scan(&app, of, "operator.show", read).await?))
+}
+
+/// Returns a user as clients see it.
+fn user_view(user: &User) -> Value {
+    serde_json::from_str(&UserView::from(user).to_string()).unwrap_or_default()
 }
 
 /// Returns a data change as JSON with its review.

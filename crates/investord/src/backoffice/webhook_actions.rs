@@ -144,7 +144,8 @@ impl OperatorOperation for ActOnWebhook {
     const DOC: OperatorDoc = OperatorDoc {
         id: "act_on_webhook",
         summary: "Act on a webhook",
-        description: "Pauses or resumes a webhook, skips or retries its first open package, sends a package again, or replays events. Answers the record of the action.",
+        description: "Pauses or resumes a webhook, skips or retries its first open package, sends a package again, or \
+            replays events. Answers the record of the action.",
         query: &[],
         request: Some(&ACT),
         answer: ActionRecord::schema,
@@ -285,7 +286,8 @@ impl OperatorOperation for RotateSigningKey {
     const DOC: OperatorDoc = OperatorDoc {
         id: "rotate_signing_key",
         summary: "Rotate the signing key",
-        description: "Replaces the key that signs deliveries. The old one stays published for a day. Answers the record of the action.",
+        description: "Replaces the key that signs deliveries. The old one stays published for a day. Answers the \
+            record of the action.",
         query: &[],
         request: Some(&ROTATE),
         answer: ActionRecord::schema,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
 };
 use super::change::{scan, visible_tenant};
 use super::history::{Decisions, HistoryPage, HistoryRange, RANGE, history_schema};
@@ -41,7 +41,7 @@ impl OperatorOperation for ListWebhooksOfTenant {
         description: "Lists all webhooks of a tenant with their delivery state.",
         query: &[],
         request: None,
-        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+        answer: || list_schema(&json!({ "type": "object" })),
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -169,7 +169,7 @@ impl OperatorOperation for ListPackages {
         description: "Lists the packages of a webhook, the newest first, at most 100.",
         query: PACKAGES,
         request: None,
-        answer: || json!({ "type": "object", "properties": { "data": { "type": "array", "items": { "type": "object" } } }, "required": ["data"] }),
+        answer: || list_schema(&json!({ "type": "object" })),
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {

@@ -19,7 +19,7 @@ pub const STATEMENTS: &[&Stmt] = &[
     &INSERT_GROUP,
     &INSERT_ACCOUNT,
     &LAST_IN_GROUP,
-    &OF_GROUP,
+    &OPEN_IN_GROUP,
     &GROUPS.update,
     &GROUPS.last,
     &GROUPS.by_id,
@@ -57,7 +57,7 @@ const LAST_IN_GROUP: Stmt = Stmt {
     text: "SELECT number_in_group FROM accounts WHERE tenant = $1 AND account_group = $2
            ORDER BY number_in_group DESC LIMIT 1",
 };
-const OF_GROUP: Stmt = Stmt {
+const OPEN_IN_GROUP: Stmt = Stmt {
     name: "accounts.open_in_group",
     text: "SELECT number FROM accounts WHERE tenant = $1 AND account_group = $2 AND status <> 'CLOSED' LIMIT 1",
 };
@@ -220,7 +220,7 @@ pub fn next_number_in(tx: &Tx<'_>, tenant: i64, group: Uuid) -> Result<i64, Stor
 ///
 /// Fails if the database fails.
 pub fn has_open_account(tx: &Tx<'_>, tenant: i64, group: Uuid) -> Result<bool, StoreError> {
-    Ok(tx.one(&OF_GROUP, &[Value::Int(tenant), Value::Id(group)], |_| Ok(()))?.is_some())
+    Ok(tx.one(&OPEN_IN_GROUP, &[Value::Int(tenant), Value::Id(group)], |_| Ok(()))?.is_some())
 }
 
 /// Updates an account resource and publishes the event of the change.

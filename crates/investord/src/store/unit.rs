@@ -6,6 +6,7 @@ use std::cell::Cell;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::encryption::Plaintext;
 use super::engine::error::StoreError;
 use super::engine::sql::Tx;
 use super::tenants::Tenant;
@@ -30,7 +31,7 @@ pub(in crate::store) struct PublishedEvent {
     /// Number of the event that stores the object.
     pub number: i64,
     pub subject: Uuid,
-    pub object: String,
+    pub object: Plaintext,
 }
 
 impl Unit<'_> {
@@ -60,7 +61,8 @@ impl Unit<'_> {
         Ok(done)
     }
 
-    /// Returns the instant of this unit, which no other unit of the tenant shares.
+    /// Returns the instant of this unit, which no other unit of the tenant shares: from now on the sequence has to be
+    /// saved.
     pub fn now(&self) -> Timestamp {
         self.is_advanced.set(true);
         self.sequence.now
@@ -79,7 +81,7 @@ impl Unit<'_> {
     /// Returns the number of the event that stores this object of the subject, if this unit has just published it.
     pub(in crate::store) fn find_published(&self, subject: Uuid, object: &str) -> Option<i64> {
         let last = self.last_event.as_ref()?;
-        (last.subject == subject && last.object == object).then_some(last.number)
+        (last.subject == subject && *last.object == *object).then_some(last.number)
     }
 
     /// Returns the number of the next user of the tenant.

@@ -29,7 +29,7 @@ const CRATES: [&str; 15] = [
     "tower",
 ];
 /// The modules of this crate. A test compares them with `lib.rs`.
-const MODULES: [&str; 16] = [
+const MODULES: [&str; 17] = [
     "access",
     "api",
     "app",
@@ -41,6 +41,7 @@ const MODULES: [&str; 16] = [
     "outbound",
     "problem",
     "provision",
+    "route",
     "server",
     "store",
     "telemetry",

@@ -115,6 +115,10 @@ async fn a_request_is_answered_as_it_was(engine: &Engine) {
     assert_eq!(engine.number("SELECT count(*) FROM users"), 1);
     assert_eq!(engine.number("SELECT count(*) FROM idempotent_responses"), 1);
     assert_eq!(engine.number("SELECT count(*) FROM nonces"), 3);
+    // Two events and a reply show the same object, which is there once.
+    assert_eq!(engine.number("SELECT count(*) FROM events WHERE sealed IS NOT NULL"), 1);
+    assert_eq!(engine.number("SELECT same_as FROM events WHERE sealed IS NULL"), 1);
+    assert_eq!(engine.number("SELECT event FROM idempotent_responses WHERE sealed IS NULL"), 1);
 }
 
 async fn another_request_under_the_same_key_is_refused(engine: &Engine) {

@@ -609,6 +609,20 @@ async fn a_write_without_nonce_counts_once_whatever_is_not_covered() {
     assert_eq!(app.rows().users, 1);
 }
 
+/// The store knows a message by the end that the message itself tells, whatever the tenant demands when it comes again.
+#[tokio::test]
+async fn a_message_counts_once_whatever_the_settings_become() {
+    let mut app = TestApp::start().await;
+    app.set("strict_signatures", true).await;
+    let now = app.clock.now().as_second();
+    let write = app.client().create(&bodies::smallest()).times(Some(now), None).sign();
+    write.send().await.ok();
+    app.set("strict_signatures", false).await;
+    app.restart().await;
+    write.send().await.refused("unauthorised");
+    assert_eq!(app.rows().users, 1);
+}
+
 /// A read that could have been received by the process before is refused, as long as it is valid.
 #[tokio::test]
 async fn what_was_signed_before_a_restart_is_not_read() {

@@ -552,22 +552,7 @@ async fn tell(app: &TestApp, receiver: &Receiver, answer: Act) {
     app.client().created(&bodies::karl()).await;
     pass(app);
     receiver.does([answer]);
-    // A busy database can refuse a claim, or the results of the delivery before, whose lease then has to end.
-    for _ in 0..20 {
-        if deliver(app).await > 0 {
-            return;
-        }
-        app.pass(1);
-    }
-    let state = "SELECT count(*) FROM webhooks WHERE ";
-    let counts =
-        ["enabled = 1", "lease IS NULL", "next_attempt IS NULL", "packages = settled", "failures = 0"]
-            .map(|what| app.number(&format!("{state}{what}")));
-    let (next, events) = (
-        app.number("SELECT max(next) FROM webhook_event_ranges"),
-        app.number("SELECT max(number) FROM events"),
-    );
-    panic!("nothing was sent: {counts:?}, next {next} of {events}");
+    assert_eq!(deliver(app).await, 1);
 }
 
 /// Whatever becomes of the log, nothing that is open goes.

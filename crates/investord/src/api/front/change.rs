@@ -88,7 +88,14 @@ async fn run<T: Operation + 'static>(
             &*ids,
             |_| Ok(&req.client.tenant),
             |unit| match idempotency::find_replay(unit, idempotency_key.as_ref(), nonce.as_ref())? {
-                Replay::New => work(unit, &req),
+                Replay::New => {
+                    let before = unit.tx.write_count();
+                    let done = work(unit, &req);
+                    // The refusal commits, and what was written would commit with it. The panic rolls it back.
+                    let wrote = unit.tx.write_count() > before;
+                    assert!(!wrote || !matches!(done, Err(Stop::Refused(_))), "{name} refuses after a write");
+                    done
+                }
                 Replay::Answered(kept) => Ok(Reply::replay(&kept)),
                 Replay::KeyReused => Err(Stop::Refused(Problem::OtherRequest)),
                 Replay::MessageReplayed => Err(Stop::Refused(replayed_message())),

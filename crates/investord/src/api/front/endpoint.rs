@@ -2,16 +2,15 @@
 
 use axum::extract::State;
 use axum::handler::Handler;
-use axum::middleware::map_response;
-use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, on};
-use http::{Method, StatusCode};
+use axum::routing::MethodRouter;
+use http::StatusCode;
 
 use super::caller::{Operation, Signed};
 use super::reply::Reply;
 use crate::api::openapi::operation_doc::OperationDoc;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::route;
 
 /// A row of the route table.
 pub struct Endpoint {
@@ -53,9 +52,7 @@ impl Endpoint {
         doc: OperationDoc,
         handler: impl Handler<M, App>,
     ) -> Self {
-        let method = operation.split(' ').next().and_then(|method| method.parse().ok());
-        let method = method.and_then(|method: Method| MethodFilter::try_from(method).ok());
-        let handler = on(method.expect("an operation begins with its method"), handler);
+        let handler = route::with_method(operation, handler);
         Self { operation, access, doc, handler }
     }
 
@@ -88,7 +85,7 @@ impl Endpoint {
 
     /// Returns the method and the path template.
     pub fn method_and_path(&self) -> (&'static str, &'static str) {
-        self.operation.split_once(' ').expect("an operation is a method and a path")
+        route::method_and_path(self.operation)
     }
 
     /// Returns the possible statuses of refusals.
@@ -132,19 +129,9 @@ impl Endpoint {
         }
     }
 
-    /// Returns the handler. In a debug build it panics if a response has a status that the OpenAPI document does not
-    /// declare for the operation, so that every test also checks the document.
+    /// Returns the handler, which in a debug build checks the statuses of its responses.
     pub fn into_handler(self) -> MethodRouter<App> {
-        if !cfg!(debug_assertions) {
-            return self.handler;
-        }
-        let declared: Vec<StatusCode> = self.refusals().chain([self.success()]).collect();
-        let operation = self.operation;
-        let checked = move |response: Response| {
-            let status = response.status();
-            assert!(declared.contains(&status), "{operation} answers {status}, which it does not declare");
-            std::future::ready(response)
-        };
-        self.handler.route_layer(map_response(checked))
+        let declared = self.refusals().chain([self.success()]).collect();
+        route::with_declared_statuses(self.operation, self.handler, declared)
     }
 }

@@ -241,7 +241,8 @@ pub(in crate::store) trait SharedState: Any {
 /// Each method fails with the [`StoreError`] of the engine, which names the statement.
 pub struct Tx<'a> {
     session: &'a dyn StatementExecutor,
-    wrote: Cell<bool>,
+    /// Number of statements of the unit that have affected a row.
+    writes: Cell<usize>,
     failure: RefCell<Option<StoreError>>,
     shared: RefCell<Option<Box<dyn SharedState>>>,
 }
@@ -249,7 +250,7 @@ pub struct Tx<'a> {
 impl<'a> Tx<'a> {
     /// Creates the view of a transaction that the engine has begun.
     pub(in crate::store) fn new(session: &'a dyn StatementExecutor) -> Self {
-        Self { session, wrote: Cell::new(false), failure: RefCell::default(), shared: RefCell::default() }
+        Self { session, writes: Cell::new(0), failure: RefCell::default(), shared: RefCell::default() }
     }
 
     /// Returns the shared state of this transaction, which begins with its default.
@@ -278,18 +279,23 @@ impl<'a> Tx<'a> {
 
     /// Resets the write flag and the failure for the next unit of the same transaction.
     pub(in crate::store) fn begin_unit(&self) {
-        self.wrote.set(false);
+        self.writes.set(0);
         self.failure.take();
     }
 
     /// Returns whether the unit has affected a row.
     pub(in crate::store) fn has_written(&self) -> bool {
-        self.wrote.get()
+        self.writes.get() > 0
     }
 
     /// Marks the unit as having written, because a later save of shared state must be rolled back like a write.
     pub(in crate::store) fn mark_written(&self) {
-        self.wrote.set(true);
+        self.writes.set(self.writes.get() + 1);
+    }
+
+    /// Returns the number of statements of the unit that have affected a row.
+    pub fn write_count(&self) -> usize {
+        self.writes.get()
     }
 
     /// Returns the first failure of a statement of the unit.
@@ -317,13 +323,15 @@ impl<'a> Tx<'a> {
     /// Executes a statement and returns the number of affected rows.
     pub fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
         let rows = self.run_named(stmt, || self.session.execute(stmt, values))?;
-        self.wrote.set(self.wrote.get() || rows > 0);
+        if rows > 0 {
+            self.mark_written();
+        }
         Ok(rows)
     }
 
     /// Executes a statement that must affect exactly one row; otherwise the unit is rolled back.
     pub fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        self.wrote.set(true);
+        self.mark_written();
         self.run_named(stmt, || self.session.execute_one(stmt, values))
     }
 

@@ -33,8 +33,9 @@ const OF_USER: Stmt = Stmt {
 };
 const OF_WEBHOOK: Stmt = Stmt {
     name: "events.of_webhook",
-    text: "SELECT number, id, created_at, type, id, sealed FROM events
-           WHERE tenant = $1 AND user_number IS NULL AND subject = $2 ORDER BY number",
+    text: "SELECT e.number, e.id, e.created_at, e.type, coalesce(o.id, e.id), coalesce(o.sealed, e.sealed)
+           FROM events AS e LEFT JOIN events AS o ON o.tenant = e.tenant AND o.number = e.same_as
+           WHERE e.tenant = $1 AND e.user_number IS NULL AND e.subject = $2 ORDER BY e.number",
 };
 const NUMBER: Stmt =
     Stmt { name: "events.number", text: "SELECT number FROM events WHERE tenant = $1 AND id = $2" };
@@ -101,7 +102,7 @@ fn append(
     )?;
     (unit.sequence.events, unit.sequence.chain_hash) = (number, chain_hash);
     if same_as.is_none() {
-        unit.last_event = Some(PublishedEvent { number, subject, object: object.to_owned() });
+        unit.last_event = Some(PublishedEvent { number, subject, object: object.to_owned().into() });
     }
     Ok(())
 }

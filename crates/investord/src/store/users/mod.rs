@@ -34,7 +34,6 @@ use crate::store::tenants::sequence::count_users;
 pub const STATEMENTS: &[&Stmt] = &[
     &INSERT,
     &BY_ID,
-    &BY_NUMBER,
     &LOAD,
     &LOAD_RANGE,
     &STATUS,
@@ -57,10 +56,6 @@ const INSERT: Stmt = Stmt {
 const BY_ID: Stmt = Stmt {
     name: "users.by_id",
     text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND id = $2",
-};
-const BY_NUMBER: Stmt = Stmt {
-    name: "users.by_number",
-    text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND number = $2",
 };
 const LOAD: Stmt = Stmt {
     name: "users.load",
@@ -280,19 +275,6 @@ fn missing(number: i64) -> StoreError {
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn view(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<String>, StoreError> {
     tx.one(&BY_ID, &[Value::Int(tenant.number), Value::Id(id)], |row| {
-        let mut text = String::new();
-        write_view(row, &tenant.key, &mut text)?;
-        Ok(text)
-    })
-}
-
-/// Returns the JSON view of the user with this number, if there is one.
-///
-/// # Errors
-///
-/// Fails if the database fails, or stored data cannot be decrypted.
-pub fn view_numbered(tx: &Tx<'_>, tenant: &Tenant, number: i64) -> Result<Option<String>, StoreError> {
-    tx.one(&BY_NUMBER, &[Value::Int(tenant.number), Value::Int(number)], |row| {
         let mut text = String::new();
         write_view(row, &tenant.key, &mut text)?;
         Ok(text)
