@@ -52,15 +52,16 @@ async fn requests_of_one_tenant_are_bounded_and_those_of_others_served() {
     let limits = Limits { requests_per_tenant: 2, requests: 3, ..Limits::default() };
     let (app, other) = two(limits).await;
     let own = app.client().clone();
-    let (endpoint, mut waiting) = (endpoint(&own).await, JoinSet::new());
-    until_async("requests to be refused", async || {
-        // One that comes while the request below is answered is refused itself.
-        while waiting.try_join_next().is_some() {}
-        if waiting.len() < 2 {
-            waiting.spawn(own.get(&endpoint).send());
-        }
-        let answer = own.get("/users").send().await;
-        if answer.status == 429 { Ok(answer) } else { Err(answer.status) }
+    let mut waiting = JoinSet::new();
+    // An endpoint has one poll at most: a second would end the first.
+    for endpoint in [endpoint(&own).await, endpoint(&own).await] {
+        let own = own.clone();
+        // A poll is refused itself while an answer before it is still counted.
+        waiting.spawn(async move { while own.get(&endpoint).send().await.status == 429 {} });
+    }
+    until_async("both polls to wait", async || {
+        let polls = app.app().budgets.polls.waiting();
+        if polls == 2 { Ok(()) } else { Err(polls) }
     })
     .await;
     is_refused(&own.get("/users").send().await, 429);
