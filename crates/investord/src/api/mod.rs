@@ -16,7 +16,7 @@ use http::header;
 use serde_json::json;
 
 use self::accounts::{account_groups, account_resource};
-use self::delivery::{event_endpoints, events, verify_keys, webhook_tests, webhooks};
+use self::delivery::{event_endpoints, event_polls, events, verify_keys, webhook_tests, webhooks};
 use self::front::endpoint::{Endpoint, RequiredAccess};
 use self::front::paging;
 use self::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
@@ -30,8 +30,18 @@ use crate::store::paging::SortKey;
 /// Returns the route table: the paths of the vendor; our own paths under `/investord`, which no version of the vendor's
 /// API will ever use; and the documentation of the server itself.
 fn endpoints() -> Vec<Endpoint> {
+    let token = Endpoint::new("POST /auth/token", RequiredAccess::Signature, token::CREATE, token::create);
+    let mut endpoints = vec![token];
+    endpoints.extend(of_users());
+    endpoints.extend(of_accounts());
+    endpoints.extend(of_webhooks());
+    endpoints.extend(of_this_server());
+    endpoints
+}
+
+/// Returns the endpoints of users and their identifiers, checks and tax residencies.
+fn of_users() -> Vec<Endpoint> {
     vec![
-        Endpoint::new("POST /auth/token", RequiredAccess::Signature, token::CREATE, token::create),
         Endpoint::signed(users::list),
         Endpoint::signed(users::create),
         Endpoint::signed(users::read),
@@ -48,6 +58,12 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(checks::read),
         Endpoint::signed(tax_residencies::read),
         Endpoint::signed(tax_residencies::set),
+    ]
+}
+
+/// Returns the endpoints of account groups and accounts.
+fn of_accounts() -> Vec<Endpoint> {
+    vec![
         Endpoint::signed(account_resource::of_user::<GroupDetails>),
         Endpoint::signed(account_resource::list::<GroupDetails>),
         Endpoint::signed(account_groups::create),
@@ -59,6 +75,12 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::signed(account_resource::read::<SingleAccountDetails>),
         Endpoint::signed(accounts::update),
         Endpoint::signed(account_resource::close::<SingleAccountDetails>),
+    ]
+}
+
+/// Returns the endpoints of webhooks, verification keys, event endpoints and events.
+fn of_webhooks() -> Vec<Endpoint> {
+    vec![
         Endpoint::signed(webhooks::list),
         Endpoint::signed(webhooks::create),
         Endpoint::signed(webhooks::read),
@@ -74,9 +96,15 @@ fn endpoints() -> Vec<Endpoint> {
             event_endpoints::health,
         ),
         Endpoint::signed(event_endpoints::create),
-        Endpoint::signed(event_endpoints::collect),
+        Endpoint::signed(event_polls::collect),
         Endpoint::signed(event_endpoints::delete),
         Endpoint::signed(events::list),
+    ]
+}
+
+/// Returns the endpoints that the vendor does not have: MiFIR reporting and documentation.
+fn of_this_server() -> Vec<Endpoint> {
+    vec![
         Endpoint::signed(reporting::of_user),
         Endpoint::signed(reporting::dry_run),
         Endpoint::new("GET /errors", RequiredAccess::Public, problem_pages::INDEX, problem_pages::index),
@@ -112,7 +140,7 @@ pub fn read_queries(query: &str) -> [Result<(), Problem>; 7] {
         query::read(query, &checks::LIST).map(drop).map_err(Problem::from),
         query::read(query, &account_resource::CLOSE).map(drop).map_err(Problem::from),
         query::read(query, &events::QUERY).map(drop).map_err(Problem::from),
-        query::read(query, &event_endpoints::COLLECT).map(drop).map_err(Problem::from),
+        query::read(query, &event_polls::COLLECT).map(drop).map_err(Problem::from),
     ]
 }
 

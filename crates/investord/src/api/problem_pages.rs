@@ -8,7 +8,8 @@ use axum::response::Html;
 use serde_json::json;
 
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
-use crate::problem::{KINDS, Problem, ProblemKind};
+use crate::problem::Problem;
+use crate::problem::kinds::{KINDS, ProblemKind};
 
 /// The response of both operations.
 const HTML: PayloadDoc = PayloadDoc {

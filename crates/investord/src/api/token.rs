@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::domain::json::schema::FieldError;
 use crate::problem::Problem;
 use crate::store::log::idempotency;
+use crate::store::log::idempotency::Nonce;
 use crate::store::tenants::tokens;
 use crate::store::tenants::tokens::TokenRow;
 use crate::store::{Prefetch, Tx};
@@ -123,15 +124,25 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         return Err(faults.into());
     }
 
+    issue(&app, &attempt.client, &form, nonce).await
+}
+
+/// Creates a token for the scopes of the form, unless the message of the nonce has created one already.
+async fn issue(
+    app: &App,
+    client: &Client,
+    form: &TokenRequest,
+    nonce: Option<Nonce>,
+) -> Result<Reply, Problem> {
     // The token is random, and the store contains only its hash (decision W12).
     let mut secret = [0; 32];
     app.ids.secret(&mut secret);
     let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
     let lifetime = app.config.token_lifetime_seconds;
-    let (hash, expires) =
-        (pending_request::token_hash(&token), now + SignedDuration::from_secs(lifetime.into()));
+    let expires = app.clock.now() + SignedDuration::from_secs(lifetime.into());
+    let (hash, id) = (pending_request::token_hash(&token), client.id);
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (row_scopes, tenant) = (scopes.clone(), attempt.client.tenant.number);
+    let (row_scopes, tenant) = (scopes.clone(), client.tenant.number);
     let first = Prefetch { nonce, ..Prefetch::default() };
     let unit = move |tx: &Tx<'_>| {
         if let Some(nonce) = &nonce

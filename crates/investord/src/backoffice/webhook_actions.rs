@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::delivery::packages;
 use crate::store::delivery::webhooks::Webhook;
-use crate::store::delivery::{signing_keys, webhooks};
+use crate::store::delivery::{event_ranges, signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::tenants;
 use crate::store::tenants::operators::Role;
@@ -247,7 +247,7 @@ fn replay(unit: &Unit<'_>, webhook: &Webhook, from: i64) -> Result<Value, Proble
     if !webhook.enabled {
         return Err(Problem::State("the webhook is not enabled"));
     }
-    let ranges = webhooks::ranges(unit.tx, webhook.id)?;
+    let ranges = event_ranges::of_webhook(unit.tx, webhook.id)?;
     let next = ranges.first().map_or(unit.last_event_number() + 1, |range| range.next);
     if from >= next {
         return Err(Problem::State("everything from there on is still to be sent"));

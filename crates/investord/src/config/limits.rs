@@ -1,6 +1,8 @@
 //! `[limits]`: budgets of what requests share.
 
-use anyhow::bail;
+use std::ops::RangeInclusive;
+
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of operator passwords that are hashed at the same time: each takes 19 MiB and a core.
@@ -107,7 +109,7 @@ impl Limits {
     ///
     /// Fails with the first limit that is out of its range.
     pub fn check(&self) -> anyhow::Result<()> {
-        let limits = [
+        let counts = [
             ("connections", self.connections),
             ("connections_per_address", self.connections_per_address),
             ("operator_connections", self.operator_connections),
@@ -131,31 +133,28 @@ impl Limits {
             ("sign_ins", self.sign_ins),
             ("sign_ins_per_address", self.sign_ins_per_address),
         ];
-        if !(1..=1_000_000_000).contains(&self.users_per_tenant) {
-            bail!("limits.users_per_tenant must be between 1 and 1000000000, is {}", self.users_per_tenant);
+        let others = [
+            ("users_per_tenant", u64::try_from(self.users_per_tenant)?, 1..=1_000_000_000),
+            // The minimum has room for the largest body (1 MiB counts as 4 MiB and 1 KiB), and the maximum fits the
+            // counter in KiB.
+            ("written_mib_per_day", self.written_mib_per_day.into(), 8..=1_000_000),
+            ("first_request_seconds", self.first_request_seconds, 1..=3600),
+            ("unread_seconds", self.unread_seconds, 1..=3600),
+            ("answer_seconds", self.answer_seconds, 1..=3600),
+        ];
+        for (key, value, range) in others {
+            check_range(key, value, &range)?;
         }
-        // The minimum has room for the largest body (1 MiB counts as 4 MiB and 1 KiB), and the maximum fits the counter
-        // in KiB.
-        if !(8..=1_000_000).contains(&self.written_mib_per_day) {
-            bail!(
-                "limits.written_mib_per_day must be between 8 and 1000000, is {}",
-                self.written_mib_per_day
-            );
-        }
-        for (key, value) in limits {
-            if !(1..=1_000_000).contains(&value) {
-                bail!("limits.{key} must be between 1 and 1000000, is {value}");
-            }
-        }
-        for (key, seconds) in [
-            ("first_request_seconds", self.first_request_seconds),
-            ("unread_seconds", self.unread_seconds),
-            ("answer_seconds", self.answer_seconds),
-        ] {
-            if !(1..=3600).contains(&seconds) {
-                bail!("limits.{key} must be between 1 and 3600, is {seconds}");
-            }
+        for (key, value) in counts {
+            check_range(key, u64::try_from(value)?, &(1..=1_000_000))?;
         }
         Ok(())
     }
+}
+
+/// Checks that a limit lies within a range.
+fn check_range(key: &str, value: u64, range: &RangeInclusive<u64>) -> anyhow::Result<()> {
+    let (min, max) = (range.start(), range.end());
+    ensure!(range.contains(&value), "limits.{key} must be between {min} and {max}, is {value}");
+    Ok(())
 }

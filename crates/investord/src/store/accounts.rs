@@ -10,12 +10,14 @@ use crate::domain::accounts;
 use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use crate::domain::delivery::event::EventType;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::tenants::Tenant;
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the two tables.
-pub const STATEMENTS: &[&Stmt] = &[
+pub static STATEMENTS: &[&dyn Statement] = &[
     &INSERT_GROUP,
     &INSERT_ACCOUNT,
     &LAST_IN_GROUP,
@@ -40,18 +42,27 @@ pub const STATEMENTS: &[&Stmt] = &[
     &ACCOUNTS.pages.updated_backwards,
 ];
 
-const INSERT_GROUP: Stmt = Stmt {
-    name: "account_groups.insert",
-    text:
-        "INSERT INTO account_groups (tenant, user_number, number, id, created_at, updated_at, status, sealed)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-};
-const INSERT_ACCOUNT: Stmt = Stmt {
-    name: "accounts.insert",
-    text: "INSERT INTO accounts (tenant, user_number, number, id, created_at, updated_at, status, sealed, account_group,
-                                 number_in_group)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-};
+static INSERT_GROUP: Insert = Insert::new(
+    "account_groups.insert",
+    "account_groups",
+    &["tenant", "user_number", "number", "id", "created_at", "updated_at", "status", "sealed"],
+);
+static INSERT_ACCOUNT: Insert = Insert::new(
+    "accounts.insert",
+    "accounts",
+    &[
+        "tenant",
+        "user_number",
+        "number",
+        "id",
+        "created_at",
+        "updated_at",
+        "status",
+        "sealed",
+        "account_group",
+        "number_in_group",
+    ],
+);
 const LAST_IN_GROUP: Stmt = Stmt {
     name: "accounts.last_in_group",
     text: "SELECT number_in_group FROM accounts WHERE tenant = $1 AND account_group = $2
@@ -150,7 +161,7 @@ impl StoredAccountResource for GroupDetails {
     }
 
     fn insert(&self, tx: &Tx<'_>, values: [Value<'_>; 8]) -> Result<(), StoreError> {
-        tx.execute_one(&INSERT_GROUP, &values)
+        tx.insert(&INSERT_GROUP, &values)
     }
 }
 
@@ -165,7 +176,7 @@ impl StoredAccountResource for SingleAccountDetails {
         let [tenant, user, number, id, created_at, updated_at, status, sealed] = values;
         let (group, in_group) = (Value::Id(self.account_group_id), Value::Int(self.account_number));
         let values = [tenant, user, number, id, created_at, updated_at, status, sealed, group, in_group];
-        tx.execute_one(&INSERT_ACCOUNT, &values)
+        tx.insert(&INSERT_ACCOUNT, &values)
     }
 }
 

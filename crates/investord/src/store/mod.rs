@@ -17,8 +17,10 @@ pub mod tools;
 pub mod unit;
 pub mod users;
 
+pub use self::engine::insert::Insert;
 pub use self::engine::postgres::connection_settings::PostgresSettings;
-pub use self::engine::sql::{Row, Stmt, Tx, Value};
+pub use self::engine::row::Row;
+pub use self::engine::sql::{Statement, Stmt, Tx, Value};
 pub use self::engine::sqlite::SCANS;
 pub use self::engine::{Database, Store, StoreError};
 pub use self::log::idempotency::Prefetch;
@@ -36,8 +38,10 @@ impl Store {
 }
 
 /// Returns every statement of the server; a test and `investord doctor` prepare each of them.
-pub fn statements() -> impl Iterator<Item = &'static Stmt> {
-    use self::delivery::{attempts, deliveries, event_endpoints, packages, signing_keys, webhooks};
+pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
+    use self::delivery::{
+        attempts, deliveries, event_endpoints, event_ranges, packages, signing_keys, webhooks,
+    };
     use self::jobs::backfills;
     use self::log::{events, idempotency};
     use self::tenants::{clients, operators, sequence, signature_counts, tokens};
@@ -45,6 +49,7 @@ pub fn statements() -> impl Iterator<Item = &'static Stmt> {
     use self::{accounts, jobs, tenants, users};
     [
         event_endpoints::STATEMENTS,
+        event_ranges::STATEMENTS,
         accounts::STATEMENTS,
         checks::STATEMENTS,
         backfills::STATEMENTS,

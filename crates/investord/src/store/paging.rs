@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::engine::sql;
 use super::users::handle::UserHandle;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx};
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Stmt, Tx};
 
 /// Maximum size of the items in a response, in bytes (4 MiB). A single larger item is still returned, alone.
 pub const MAX_BYTES: usize = 4 << 20;

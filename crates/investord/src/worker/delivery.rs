@@ -18,9 +18,9 @@ use crate::access::counter::Exhausted;
 use crate::app::App;
 use crate::outbound::{self, RESPONSE_TIMEOUT};
 use crate::store::delivery::deliveries;
-use crate::store::delivery::deliveries::{
-    DeliveryBatch, DeliveryCandidate, LEASE, LeaseOutcome, PackageWithBody, Remainder,
-};
+use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE, LeaseOutcome};
+use crate::store::delivery::delivery_batch;
+use crate::store::delivery::delivery_batch::{DeliveryBatch, PackageWithBody, Remainder};
 use crate::store::delivery::packages::Attempt;
 use crate::store::{Prefetch, StoreError, Tx, tenants};
 
@@ -345,7 +345,7 @@ impl Delivery<'_> {
         let (app, tenant, id, now) = (self.app.clone(), self.tenant, self.id, self.app.clock.now());
         let look = move |tx: &Tx<'_>| {
             let key = tenants::open(tx, tenant, &app.master_key)?.key;
-            let Some(batch) = deliveries::next_batch(tx, (tenant, id), after, &key, now)? else {
+            let Some(batch) = delivery_batch::next_batch(tx, (tenant, id), after, &key, now)? else {
                 return Ok(None);
             };
             Ok(Some(SignedBatch { batch, key: app.outbound.signing_key(tx, tenant, &key)? }))

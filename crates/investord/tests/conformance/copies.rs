@@ -14,7 +14,7 @@ use investord::domain::users::search::{SearchField, SearchTerms};
 use investord::store::delivery::deliveries::LeaseOutcome;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks::Webhook;
-use investord::store::delivery::{deliveries, event_endpoints, signing_keys, webhooks};
+use investord::store::delivery::{deliveries, delivery_batch, event_endpoints, signing_keys, webhooks};
 use investord::store::jobs::JobKind;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce};
@@ -92,7 +92,7 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     })?;
     let (of, lease, later) =
         ((desk.tenant, webhook.id), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
-    let portion = deliveries::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
+    let portion = delivery_batch::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, lease, now())?);
     let attempt = |package, delivered| Attempt {
         package,
@@ -115,7 +115,7 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     )?;
     assert_eq!(settled, LeaseOutcome::Released);
     let (next, far) = (desk.ids.uuid(), now() + SignedDuration::from_hours(1));
-    let portion = deliveries::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
+    let portion = delivery_batch::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, next, far)?);
     Ok(())
 }

@@ -7,7 +7,9 @@ use futures_util::future::join_all;
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::domain::tenants::TenantSettings;
 use investord::store::delivery::deliveries;
-use investord::store::delivery::deliveries::{DeliveryBatch, LEASE, LeaseOutcome, claim, record_results};
+use investord::store::delivery::deliveries::{LEASE, LeaseOutcome, claim, record_results};
+use investord::store::delivery::delivery_batch;
+use investord::store::delivery::delivery_batch::DeliveryBatch;
 use investord::store::delivery::packages;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks;
@@ -81,7 +83,7 @@ fn later(seconds: i64) -> Timestamp {
 
 async fn look(store: &Store, desk: &Desk, webhook: Uuid) -> Arc<DeliveryBatch> {
     let own = Arc::clone(&desk.own);
-    let look = move |tx: &Tx<'_>| deliveries::next_batch(tx, (1, webhook), None, &own.key, later(60));
+    let look = move |tx: &Tx<'_>| delivery_batch::next_batch(tx, (1, webhook), None, &own.key, later(60));
     Arc::new(store.read("test.look", look).await.unwrap().unwrap())
 }
 

@@ -61,6 +61,7 @@ mod schema;
 mod search;
 mod sequences;
 mod survey;
+mod toys;
 mod units;
 mod values;
 mod work;

@@ -51,16 +51,16 @@ async fn every_statement_finds_its_rows_by_a_key_and_in_order() {
     drop(sqlite.open());
     let mut faults = Vec::new();
     for stmt in investord::store::statements() {
-        let plan = sqlite.rows(&format!("EXPLAIN QUERY PLAN {}", stmt.text));
+        let plan = sqlite.rows(&format!("EXPLAIN QUERY PLAN {}", stmt.text()));
         let steps = plan.iter().filter_map(|row| row.last()?.clone());
         let is_costly = |step: &String| step.starts_with("SCAN ") || step.contains("TEMP B-TREE");
         let costly: Vec<String> = steps.filter(is_costly).collect();
-        let is_allowed = ALLOWED.iter().any(|(_, names)| names.contains(&stmt.name));
+        let is_allowed = ALLOWED.iter().any(|(_, names)| names.contains(&stmt.name()));
         let scanned = costly.iter().filter_map(|step| step.strip_prefix("SCAN ")?.split(' ').next());
-        let is_of_small = ALLOWED[0].1.contains(&stmt.name);
+        let is_of_small = ALLOWED[0].1.contains(&stmt.name());
         let scans_others = is_of_small && scanned.into_iter().any(|table| !SMALL.contains(&table));
         if costly.is_empty() == is_allowed || scans_others {
-            faults.push(format!("{}: {}", stmt.name, costly.join("; ")));
+            faults.push(format!("{}: {}", stmt.name(), costly.join("; ")));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

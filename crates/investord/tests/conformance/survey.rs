@@ -138,14 +138,14 @@ async fn every_statement_fits_postgres() {
     tokio::spawn(connection);
     let mut faults = Vec::new();
     for stmt in investord::store::statements() {
-        match client.prepare(stmt.text).await {
-            Err(error) => faults.push(format!("{}: {error}", stmt.name)),
+        match client.prepare(stmt.text()).await {
+            Err(error) => faults.push(format!("{}: {error}", stmt.name())),
             Ok(prepared) => {
                 let known = ["int8", "text", "bytea", "uuid"];
                 let columns = prepared.columns().iter().map(|column| (column.name(), column.type_()));
                 let parameters = prepared.params().iter().map(|kind| ("a parameter", kind));
                 let strange = columns.chain(parameters).filter(|(_, kind)| !known.contains(&kind.name()));
-                faults.extend(strange.map(|(what, kind)| format!("{}: {what} is {kind}", stmt.name)));
+                faults.extend(strange.map(|(what, kind)| format!("{}: {what} is {kind}", stmt.name())));
             }
         }
     }

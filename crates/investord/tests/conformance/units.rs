@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::store::tenants::sequence::Sequence;
-use investord::store::{Stmt, Store, StoreError, Tx, Value};
+use investord::store::{Insert, Stmt, Store, StoreError, Tx, Value};
 
 use crate::engine::Engine;
 use crate::work::{
@@ -25,17 +25,25 @@ on_every_engine!(
 
 const CHANGE: Stmt = Stmt { name: "test.change", text: "UPDATE nonces SET until = $1 WHERE hash = $2" };
 const DROP: Stmt = Stmt { name: "test.delete", text: "DELETE FROM nonces WHERE until > $1" };
-const ADD: Stmt = Stmt { name: "test.add_any", text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)" };
-const HEAD: Stmt = Stmt {
-    name: "test.head",
-    text: "INSERT INTO tenant_sequences (tenant, users, events, last_at, link) VALUES ($1, 0, 0, 0, $2)",
-};
-const USER: Stmt = Stmt {
-    name: "test.user",
-    text: "INSERT INTO users (tenant, number, id, status, version, created_at, updated_at,
-                              postal_follows_address, data_key, person)
-           VALUES ($1, 1, $2, $3, 1, 0, 0, 0, $4, $4)",
-};
+static ADD: Insert = Insert::new("test.add_any", "nonces", &["hash", "until"]);
+static SEQUENCE: Insert =
+    Insert::new("test.sequence", "tenant_sequences", &["tenant", "users", "events", "last_at", "chain_hash"]);
+static USER: Insert = Insert::new(
+    "test.user",
+    "users",
+    &[
+        "tenant",
+        "number",
+        "id",
+        "status",
+        "version",
+        "created_at",
+        "updated_at",
+        "postal_follows_address",
+        "data_key",
+        "person",
+    ],
+);
 const NUMBERS: Stmt = Stmt { name: "test.numbers", text: "SELECT until FROM nonces" };
 const NONSENSE: Stmt = Stmt { name: "test.nonsense", text: "SELECT nothing FROM nowhere" };
 
@@ -139,20 +147,22 @@ const FAULTS: &[Fault] = &[
     }),
     fault("ends with a reference to nothing", TheError, |tx, free| {
         add(tx, free)?;
-        Ok(tx.execute_one(&HEAD, &[Value::Int(999), Value::Bytes(&[0; 32])])?)
+        let zero = Value::Int(0);
+        Ok(tx.insert(&SEQUENCE, &[Value::Int(999), zero, zero, zero, Value::Bytes(&[0; 32])])?)
     }),
     fault("ends with a value that is not allowed", TheError, |tx, free| {
         add(tx, free)?;
-        let id = Value::Id(uuid::Uuid::nil());
-        Ok(tx.execute_one(&USER, &[Value::Int(1), id, Value::Text("ALIVE"), Value::Bytes(b"")])?)
+        let (one, zero, none) = (Value::Int(1), Value::Int(0), Value::Bytes(b""));
+        let (id, status) = (Value::Id(uuid::Uuid::nil()), Value::Text("ALIVE"));
+        Ok(tx.insert(&USER, &[one, one, id, status, one, zero, zero, zero, none, none])?)
     }),
     fault("ends without a value", TheError, |tx, free| {
         add(tx, free)?;
-        Ok(tx.execute_one(&ADD, &[Value::Bytes(b"null"), Value::Null])?)
+        Ok(tx.insert(&ADD, &[Value::Bytes(b"null"), Value::Null])?)
     }),
     fault("ends with a value of another type", TheError, |tx, free| {
         add(tx, free)?;
-        Ok(tx.execute_one(&ADD, &[Value::Bytes(b"text"), Value::Text("seven")])?)
+        Ok(tx.insert(&ADD, &[Value::Bytes(b"text"), Value::Text("seven")])?)
     }),
     fault("ends with nonsense", TheError, |tx, free| {
         add(tx, free)?;

@@ -14,7 +14,7 @@ use investord::domain::users::person::Person;
 use investord::store::encryption::MasterKey;
 use investord::store::tenants::{self, Tenant, TenantRow};
 use investord::store::users::handle::UserHandle;
-use investord::store::{Stmt, Store, StoreError, Tx, Value, unit, users};
+use investord::store::{Insert, Stmt, Store, StoreError, Tx, Value, unit, users};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -124,17 +124,18 @@ pub fn meeting(can: bool) -> [impl FnMut() + Send + 'static; 2] {
 }
 
 /// A row that is there or not: the nonces serve as a set of numbers.
-const ADD: Stmt = Stmt { name: "test.add", text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)" };
+static ADD: Insert = Insert::new("test.add", "nonces", &["hash", "until"]);
+const ADD_NOW: Stmt = Stmt { name: "test.add_now", text: "INSERT INTO nonces (hash, until) VALUES ($1, $2)" };
 const NUMBERS: Stmt = Stmt { name: "test.numbers", text: "SELECT until FROM nonces" };
 
 /// Adds a number, which must not be there; whether it was may be told later.
 pub fn add(tx: &Tx<'_>, number: i64) -> Result<(), StoreError> {
-    tx.execute_one(&ADD, &[Value::Bytes(&number.to_be_bytes()), Value::Int(number)])
+    tx.insert(&ADD, &[Value::Bytes(&number.to_be_bytes()), Value::Int(number)])
 }
 
 /// The same, told at once.
 pub fn add_now(tx: &Tx<'_>, number: i64) -> Result<usize, StoreError> {
-    tx.execute(&ADD, &[Value::Bytes(&number.to_be_bytes()), Value::Int(number)])
+    tx.execute(&ADD_NOW, &[Value::Bytes(&number.to_be_bytes()), Value::Int(number)])
 }
 
 pub fn seen(tx: &Tx<'_>) -> Result<BTreeSet<i64>, StoreError> {

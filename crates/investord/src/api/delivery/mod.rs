@@ -1,6 +1,7 @@
 //! `/webhooks`, `/events-acceptor-service`, the event log and the keys that sign deliveries.
 
 pub(in crate::api) mod event_endpoints;
+pub(in crate::api) mod event_polls;
 pub(in crate::api) mod events;
 pub(in crate::api) mod verify_keys;
 pub(in crate::api) mod webhook_tests;

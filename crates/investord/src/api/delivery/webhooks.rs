@@ -20,7 +20,7 @@ use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::problem::Problem;
 use crate::store::StoreError;
 use crate::store::delivery::webhooks::Webhook;
-use crate::store::delivery::{signing_keys, webhooks};
+use crate::store::delivery::{event_ranges, signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::paging::Page;
 use crate::store::unit::Unit;
@@ -275,7 +275,7 @@ pub async fn update(State(app): State<App>, req: Signed<UpdateWebhook>) -> Resul
             None => old.event_endpoint,
             Some(url) => target(unit, &own, url)?,
         };
-        if webhooks::ranges(unit.tx, *id)?.len() >= MAX_EVENT_RANGES {
+        if event_ranges::of_webhook(unit.tx, *id)?.len() >= MAX_EVENT_RANGES {
             return Err(Problem::State("too much is still to be sent by what was wanted before").into());
         }
         let new = Webhook { content, enabled, event_endpoint, updated_at: unit.now(), ..old.clone() };

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::examples;
 use super::operation_doc::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
 use crate::api::accounts::account_groups;
 use crate::api::delivery::webhook_tests::TEST_EVENT;
@@ -110,6 +111,15 @@ const CATEGORIES: [EventCategory; 4] = [
     },
 ];
 
+/// The events that a test of a webhook sends.
+const TEST_EVENTS: EventCategory = EventCategory {
+    tag: WEBHOOKS,
+    id: "webhook_test_event",
+    summary: "Test events",
+    kinds: &[],
+    examples: &[("test", include_str!("../../../../../api/examples/delivery-test.json"))],
+};
+
 /// Description of every operation in the section.
 const DESCRIPTION: &str = "Sent to every webhook that asks for the category. A request holds a package: up to \
     `max_package_size` bytes of events in the order in which they happened, of all categories that the webhook asks \
@@ -120,19 +130,20 @@ pub fn webhooks(schemas: &mut Schemas) -> Value {
     let mut operations = Map::new();
     let mut all: Vec<Value> = Vec::new();
     let mut described: Vec<(&str, Value)> = Vec::new();
-    for EventCategory { tag, id, summary, kinds, examples } in CATEGORIES {
+    for category in &CATEGORIES {
         let types =
             |kind: &EventSchema| kind.types.iter().map(|one| json!(one.as_str())).collect::<Vec<Value>>();
-        let kinds: Vec<Value> =
-            kinds.iter().map(|kind| event(kind.schema, &types(kind), kind.object, schemas)).collect();
+        let kinds: Vec<Value> = category
+            .kinds
+            .iter()
+            .map(|kind| event(kind.schema, &types(kind), kind.object, schemas))
+            .collect();
         all.extend(kinds.iter().cloned());
-        described.push((id, operation((tag, id, summary), &kinds, examples)));
+        described.push((category.id, operation(category, &kinds)));
     }
     let test = event("WebhookTestEvent", &[json!(TEST_EVENT)], |_| json!({ "type": "object" }), schemas);
     all.push(test.clone());
-    let example = include_str!("../../../../../api/examples/delivery-test.json");
-    let name = (WEBHOOKS, "webhook_test_event", "Test events");
-    described.push((name.1, operation(name, &[test], &[("test", example)])));
+    described.push((TEST_EVENTS.id, operation(&TEST_EVENTS, &[test])));
     let delivered = schemas.named("DeliveredEvent", |_| json!({ "oneOf": all }));
     schemas.named("Package", |_| {
         json!({
@@ -185,18 +196,8 @@ fn data_change_failure(schemas: &mut Schemas) -> Value {
 }
 
 /// Returns the operation object for the deliveries of a category.
-fn operation(
-    (tag, id, summary): (&str, &str, &str),
-    kinds: &[Value],
-    examples: &[(&'static str, &'static str)],
-) -> Value {
-    let examples: Map<String, Value> = examples
-        .iter()
-        .map(|(name, text)| {
-            let value: Value = serde_json::from_str(text).expect("the examples are JSON");
-            ((*name).to_owned(), json!({ "value": value }))
-        })
-        .collect();
+fn operation(category: &EventCategory, kinds: &[Value]) -> Value {
+    let EventCategory { tag, id, summary, .. } = category;
     // A package can contain events of other categories as well, so the schema requires only one of this category.
     let contained = match kinds {
         [kind] => kind.clone(),
@@ -228,7 +229,7 @@ fn operation(
                     { "$ref": "#/components/schemas/Package" },
                     { "properties": { "payload": { "contains": contained } } },
                 ] },
-                "examples": examples,
+                "examples": examples(category.examples),
             } },
         },
         "responses": { "2XX": {

@@ -20,7 +20,8 @@ use crate::api::front::endpoint::{Endpoint, RequiredAccess};
 use crate::api::front::reply::IDEMPOTENT_REPLAYED;
 use crate::domain::json::json_schema::Schemas;
 use crate::domain::json::schema::FieldError;
-use crate::problem::{self, KINDS, NOT_PROVEN, Problem};
+use crate::problem::kinds::KINDS;
+use crate::problem::{self, NOT_PROVEN, Problem};
 
 /// Sections of the document with their descriptions.
 const TAGS: [(&str, &str); 11] = [
@@ -126,20 +127,6 @@ pub fn document(endpoints: &[Endpoint]) -> String {
 /// Returns the operation object of a row of the route table.
 fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     let OperationDoc { tag, id, summary, description, parameters, request, answer } = &endpoint.doc;
-    let headers = match endpoint.access {
-        RequiredAccess::Token { idempotent, .. } => {
-            let sent = |name: &&str| idempotent || *name != "IdempotencyKey";
-            HEADERS.into_iter().filter(sent).map(|name| reference("parameters", name)).collect()
-        }
-        RequiredAccess::Signature => {
-            let mut client_id = signed_headers()["ClientId"].clone();
-            client_id["required"] = json!(false);
-            let others = ["Signature", "SignatureInput", "SignatureVersion", "ApiVersion"];
-            let others = others.into_iter().map(|name| reference("parameters", name));
-            std::iter::once(client_id).chain(others).collect()
-        }
-        RequiredAccess::Public => Vec::new(),
-    };
     // One requirement object per scope: these are alternatives, while the scopes of one object are all required.
     let security: Vec<Value> = match endpoint.access {
         RequiredAccess::Token { scopes, .. } => {
@@ -153,7 +140,7 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
         "description": description,
         "operationId": id,
         "security": security,
-        "parameters": headers.into_iter().chain(parameters()).collect::<Vec<Value>>(),
+        "parameters": headers(&endpoint.access).into_iter().chain(parameters()).collect::<Vec<Value>>(),
     });
     if let Some(request) = request {
         operation["requestBody"] = json!({
@@ -179,14 +166,38 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     operation
 }
 
+/// Returns the header parameters of a request with this access.
+fn headers(access: &RequiredAccess) -> Vec<Value> {
+    match access {
+        RequiredAccess::Token { idempotent, .. } => {
+            let sent = |name: &&str| *idempotent || *name != "IdempotencyKey";
+            HEADERS.into_iter().filter(sent).map(|name| reference("parameters", name)).collect()
+        }
+        RequiredAccess::Signature => {
+            let mut client_id = signed_headers()["ClientId"].clone();
+            client_id["required"] = json!(false);
+            let others = ["Signature", "SignatureInput", "SignatureVersion", "ApiVersion"];
+            let others = others.into_iter().map(|name| reference("parameters", name));
+            std::iter::once(client_id).chain(others).collect()
+        }
+        RequiredAccess::Public => Vec::new(),
+    }
+}
+
 /// Returns the content object of a body with its schema and its examples.
 fn content(payload: &PayloadDoc, schemas: &mut Schemas) -> Value {
     let mut media = json!({ "schema": (payload.schema)(schemas) });
-    for (name, text) in payload.examples {
-        let value: Value = serde_json::from_str(text).expect("the examples are JSON");
-        media["examples"][name] = json!({ "value": value });
+    if !payload.examples.is_empty() {
+        media["examples"] = examples(payload.examples);
     }
     json!({ payload.media: media })
+}
+
+/// Returns the examples object of a body, from names and JSON texts.
+fn examples(examples: &[(&str, &str)]) -> Value {
+    let parsed = |text| serde_json::from_str::<Value>(text).expect("the examples are JSON");
+    let named = examples.iter().map(|(name, text)| ((*name).to_owned(), json!({ "value": parsed(text) })));
+    Value::Object(named.collect())
 }
 
 /// Returns a reference to a component.

@@ -12,7 +12,10 @@ use crate::domain::tenants::OperatingModel;
 const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 /// Invisible characters of the Basic Multilingual Plane, which do not count at the ends of a text, for the inside of
 /// the brackets of a regular expression. Those beyond the plane cannot be written in the same way for all engines.
-const INVISIBLE: &str = r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb";
+const INVISIBLE: &str = concat!(
+    r"\s\u0085\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f",
+    r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+);
 /// A pattern for a URL with a scheme and a host.
 const ABSOLUTE_URL: &str = r"^[a-zA-Z][a-zA-Z0-9+.\-]*://[a-zA-Z0-9]";
 
@@ -87,13 +90,7 @@ impl FieldRule {
     /// Returns the JSON Schema of a value under this rule.
     pub fn json_schema(&self, side: SchemaSide, schemas: &mut Schemas) -> Value {
         match self {
-            FieldRule::Text { min, max } => {
-                let mut schema = json!({ "type": "string", "maxLength": max, "pattern": text_pattern(*min) });
-                if *min > 0 {
-                    schema["minLength"] = json!(min);
-                }
-                schema
-            }
+            FieldRule::Text { min, max } => text(*min, *max),
             // `\s` includes line breaks, which are control characters, so a second pattern excludes those.
             FieldRule::Pattern(pattern) if pattern.as_str().contains(r"\s") => json!({
                 "type": "string", "pattern": pattern.as_str(), "allOf": [{ "pattern": text_pattern(0) }],
@@ -113,12 +110,7 @@ impl FieldRule {
             FieldRule::Url { max } => {
                 json!({ "type": "string", "format": "uri", "maxLength": max, "pattern": ABSOLUTE_URL })
             }
-            FieldRule::DateOrEmpty => match side {
-                SchemaSide::Request(_) => {
-                    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
-                }
-                SchemaSide::Answer => json!({ "type": ["string", "null"], "format": "date" }),
-            },
+            FieldRule::DateOrEmpty => date_or_empty(side),
             FieldRule::List { item, min, max, unique } => {
                 let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
                 if *min > 0 {
@@ -143,6 +135,25 @@ impl FieldRule {
                 schema
             }
         }
+    }
+}
+
+/// Returns the JSON Schema of a text with so many characters.
+fn text(min: usize, max: usize) -> Value {
+    let mut schema = json!({ "type": "string", "maxLength": max, "pattern": text_pattern(min) });
+    if min > 0 {
+        schema["minLength"] = json!(min);
+    }
+    schema
+}
+
+/// Returns the JSON Schema of a date that a request clears by an empty text and a response shows as null.
+fn date_or_empty(side: SchemaSide) -> Value {
+    match side {
+        SchemaSide::Request(_) => {
+            json!({ "type": "string", "anyOf": [{ "format": "date" }, { "const": "" }] })
+        }
+        SchemaSide::Answer => json!({ "type": ["string", "null"], "format": "date" }),
     }
 }
 

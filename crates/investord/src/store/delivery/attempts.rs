@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::store::encryption::{Aad, Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] = &[&OF_PACKAGE];
+pub static STATEMENTS: &[&dyn Statement] = &[&OF_PACKAGE];
 
 const OF_PACKAGE: Stmt = Stmt {
     name: "webhook_attempts.of_package",

@@ -5,15 +5,18 @@ use uuid::Uuid;
 
 use super::webhooks;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_ID, &TOUCH, &DELETE, &WEBHOOKS, &LIST_STALE, &COUNT];
+pub static STATEMENTS: &[&dyn Statement] =
+    &[&INSERT, &BY_ID, &TOUCH, &DELETE, &WEBHOOKS, &LIST_STALE, &COUNT];
 
-const INSERT: Stmt = Stmt {
-    name: "event_endpoints.insert",
-    text: "INSERT INTO event_endpoints (id, tenant, target, created_at, seen_at) VALUES ($1, $2, $3, $4, $5)",
-};
+static INSERT: Insert = Insert::new(
+    "event_endpoints.insert",
+    "event_endpoints",
+    &["id", "tenant", "target", "created_at", "seen_at"],
+);
 const BY_ID: Stmt = Stmt {
     name: "event_endpoints.by_id",
     text: "SELECT target, seen_at FROM event_endpoints WHERE tenant = $1 AND id = $2",
@@ -47,7 +50,7 @@ pub fn insert(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let target = target.map_or(Value::Null, Value::Text);
-    tx.execute_one(&INSERT, &[Value::Id(id), Value::Int(tenant), target, Value::At(now), Value::At(now)])
+    tx.insert(&INSERT, &[Value::Id(id), Value::Int(tenant), target, Value::At(now), Value::At(now)])
 }
 
 /// An endpoint at which a client collects packages.

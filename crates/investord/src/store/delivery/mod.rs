@@ -2,7 +2,9 @@
 
 pub mod attempts;
 pub mod deliveries;
+pub mod delivery_batch;
 pub mod event_endpoints;
+pub mod event_ranges;
 pub mod packages;
 pub mod signing_keys;
 pub mod webhooks;

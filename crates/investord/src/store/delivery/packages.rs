@@ -6,16 +6,19 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::event_ranges::parse_filter;
 use super::webhooks;
-use super::webhooks::{Webhook, parse_filter};
+use super::webhooks::Webhook;
 use crate::clock::Ids;
 use crate::domain::delivery::package::{Package, Packer, render};
 use crate::domain::delivery::webhook::EventFilter;
 use crate::store::encryption::{Aad, Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
-pub const STATEMENTS: &[&Stmt] = &[
+pub static STATEMENTS: &[&dyn Statement] = &[
     &EVENTS,
     &INSERT,
     &OPEN,
@@ -40,12 +43,23 @@ const EVENTS: Stmt = Stmt {
            LEFT JOIN events AS o ON o.tenant = e.tenant AND o.number = e.same_as
            WHERE e.tenant = $1 AND e.number BETWEEN $2 AND $3 ORDER BY e.number",
 };
-const INSERT: Stmt = Stmt {
-    name: "webhook_packages.insert",
-    text: "INSERT INTO webhook_packages (webhook, number, first, last, filter, events, bytes, digest, created_at, state,
-                                         attempts)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', 0)",
-};
+static INSERT: Insert = Insert::new(
+    "webhook_packages.insert",
+    "webhook_packages",
+    &[
+        "webhook",
+        "number",
+        "first",
+        "last",
+        "filter",
+        "events",
+        "bytes",
+        "digest",
+        "created_at",
+        "state",
+        "attempts",
+    ],
+);
 const OPEN: Stmt = Stmt {
     name: "webhook_packages.open",
     text: "SELECT number, first, last, filter, events, bytes, digest, created_at, state, attempts, settled_at
@@ -79,12 +93,11 @@ const ADD_PACKAGE: Stmt = Stmt {
     name: "webhooks.add_package",
     text: "UPDATE webhooks SET packages = packages + 1, version = version + 1 WHERE id = $1 AND packages = $2",
 };
-const INSERT_ATTEMPT: Stmt = Stmt {
-    name: "webhook_attempts.insert",
-    text:
-        "INSERT INTO webhook_attempts (webhook, package, number, created_at, duration_us, outcome, status, answer)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-};
+static INSERT_ATTEMPT: Insert = Insert::new(
+    "webhook_attempts.insert",
+    "webhook_attempts",
+    &["webhook", "package", "number", "created_at", "duration_us", "outcome", "status", "answer"],
+);
 const DELETE_EXPIRED_ATTEMPTS: Stmt = Stmt {
     name: "webhook_attempts.delete_expired",
     text: "DELETE FROM webhook_attempts WHERE (webhook, package, number) IN
@@ -181,8 +194,10 @@ pub(in crate::store) fn insert(tx: &Tx<'_>, webhook: Uuid, package: &PackageRow)
         Value::Int(package.bytes),
         Value::Bytes(&package.digest),
         Value::At(package.created_at),
+        Value::Text("open"),
+        Value::Int(0),
     ];
-    tx.execute_one(&INSERT, &values)
+    tx.insert(&INSERT, &values)
 }
 
 /// Returns at most `most` open packages behind the package `after`.
@@ -320,7 +335,7 @@ pub(in crate::store) fn save_attempt(
         status.map_or(Value::Null, |status| Value::Int(status.into())),
         Value::bytes_or_null(sealed.as_deref()),
     ];
-    tx.execute_one(&INSERT_ATTEMPT, &values)?;
+    tx.insert(&INSERT_ATTEMPT, &values)?;
     if attempt.delivered {
         let values = [Value::Int(*number), Value::At(now), Value::Id(webhook), Value::Int(*package)];
         return tx.execute_one(&DELIVERED, &values);

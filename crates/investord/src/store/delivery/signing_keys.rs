@@ -6,16 +6,15 @@ use uuid::Uuid;
 
 use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::unit::Unit;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &DELETE_EXPIRED];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &RETIRE, &CURRENT, &PUBLISHED, &DELETE_EXPIRED];
 
-const INSERT: Stmt = Stmt {
-    name: "signing_keys.insert",
-    text: "INSERT INTO signing_keys (id, tenant, spki, sealed, created_at) VALUES ($1, $2, $3, $4, $5)",
-};
+static INSERT: Insert =
+    Insert::new("signing_keys.insert", "signing_keys", &["id", "tenant", "spki", "sealed", "created_at"]);
 const RETIRE: Stmt = Stmt {
     name: "signing_keys.retire",
     text: "UPDATE signing_keys SET retired_at = $1 WHERE tenant = $2 AND retired_at IS NULL",
@@ -60,7 +59,7 @@ pub fn rotate(unit: &Unit<'_>) -> Result<Uuid, StoreError> {
         Value::Bytes(&sealed),
         Value::At(now),
     ];
-    unit.tx.execute_one(&INSERT, &values)?;
+    unit.tx.insert(&INSERT, &values)?;
     Ok(id)
 }
 

@@ -1,44 +1,38 @@
-//! Tables `webhooks` and `webhook_event_ranges`: the events that each webhook still has to be sent.
-//!
-//! Events of a tenant are numbered without gaps under the tenant's lock, which is kept until the commit: a transaction
-//! that sees an event sees all events before it. So a webhook needs only its progress, and no row per event. Its filter
-//! applies to the events that are written from then on: every change of the filter closes a range and opens another
-//! (decision H7).
+//! Table `webhooks`: what each webhook is to be sent, and how its delivery stands.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::delivery::webhook::{EventFilter, WebhookContent, view};
+use super::event_ranges;
+use crate::domain::delivery::webhook::{WebhookContent, view};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::unit::Unit;
 
-/// Prepared statements on the two tables.
-pub const STATEMENTS: &[&Stmt] = &[
-    &INSERT,
-    &BY_ID,
-    &OF_TENANT,
-    &UPDATE,
-    &LOCK,
-    &RETRY,
-    &SKIP_FIRST_OPEN,
-    &LAST_RANGE,
-    &DELETE,
-    &INSERT_RANGE,
-    &RANGES,
-    &ADVANCE_RANGE,
-    &END_RANGES,
-    &DELETE_RANGE,
-    &DELETE_RANGES,
-    &CLOSE_PACKAGES,
-];
+/// Prepared statements on the table.
+pub static STATEMENTS: &[&dyn Statement] =
+    &[&INSERT, &BY_ID, &OF_TENANT, &UPDATE, &LOCK, &RETRY, &SKIP_FIRST_OPEN, &DELETE, &CLOSE_PACKAGES];
 
-const INSERT: Stmt = Stmt {
-    name: "webhooks.insert",
-    text: "INSERT INTO webhooks (id, tenant, created_at, updated_at, content, enabled, event_endpoint, paused, version,
-                                 packages, settled, failures)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0)",
-};
+static INSERT: Insert = Insert::new(
+    "webhooks.insert",
+    "webhooks",
+    &[
+        "id",
+        "tenant",
+        "created_at",
+        "updated_at",
+        "content",
+        "enabled",
+        "event_endpoint",
+        "paused",
+        "version",
+        "packages",
+        "settled",
+        "failures",
+    ],
+);
 const BY_ID: Stmt = Stmt {
     name: "webhooks.by_id",
     text: "SELECT id, tenant, created_at, updated_at, content, enabled, event_endpoint, paused, version, packages, settled,
@@ -75,34 +69,6 @@ const SKIP_FIRST_OPEN: Stmt = Stmt {
            WHERE id = $1",
 };
 const DELETE: Stmt = Stmt { name: "webhooks.delete", text: "DELETE FROM webhooks WHERE id = $1" };
-const INSERT_RANGE: Stmt = Stmt {
-    name: "webhook_event_ranges.insert",
-    text: "INSERT INTO webhook_event_ranges (webhook, number, next, filter) VALUES ($1, $2, $3, $4)",
-};
-const RANGES: Stmt = Stmt {
-    name: "webhook_event_ranges.of_webhook",
-    text: "SELECT number, next, last, filter FROM webhook_event_ranges WHERE webhook = $1 ORDER BY number",
-};
-const LAST_RANGE: Stmt = Stmt {
-    name: "webhook_event_ranges.last",
-    text: "SELECT number FROM webhook_event_ranges WHERE webhook = $1 ORDER BY number DESC LIMIT 1",
-};
-const ADVANCE_RANGE: Stmt = Stmt {
-    name: "webhook_event_ranges.advance",
-    text: "UPDATE webhook_event_ranges SET next = $1 WHERE webhook = $2 AND number = $3",
-};
-const END_RANGES: Stmt = Stmt {
-    name: "webhook_event_ranges.end",
-    text: "UPDATE webhook_event_ranges SET last = $1 WHERE webhook = $2 AND last IS NULL",
-};
-const DELETE_RANGE: Stmt = Stmt {
-    name: "webhook_event_ranges.delete",
-    text: "DELETE FROM webhook_event_ranges WHERE webhook = $1 AND number = $2",
-};
-const DELETE_RANGES: Stmt = Stmt {
-    name: "webhook_event_ranges.delete_all",
-    text: "DELETE FROM webhook_event_ranges WHERE webhook = $1",
-};
 const CLOSE_PACKAGES: Stmt = Stmt {
     name: "webhook_packages.close",
     text: "UPDATE webhook_packages SET state = 'skipped', settled_at = $1 WHERE webhook = $2 AND number > $3",
@@ -189,7 +155,7 @@ pub(in crate::store) fn webhook(row: &Row<'_>) -> Result<Webhook, StoreError> {
             .map_err(|error| StoreError::Corrupt(error.to_string()))?,
         enabled: row.int(5)? != 0,
         event_endpoint: match row.raw(6)? {
-            crate::store::engine::sql::ColumnValue::Null => None,
+            crate::store::engine::row::ColumnValue::Null => None,
             _ => Some(row.id(6)?),
         },
         paused: row.int(7)? != 0,
@@ -217,6 +183,7 @@ fn id_or_null(id: Option<Uuid>) -> Value<'static> {
 ///
 /// Fails if the database fails, or the row exists already.
 pub fn insert(unit: &Unit<'_>, webhook: &Webhook) -> Result<(), StoreError> {
+    let zero = Value::Int(0);
     let values = [
         Value::Id(webhook.id),
         Value::Int(webhook.tenant),
@@ -225,10 +192,15 @@ pub fn insert(unit: &Unit<'_>, webhook: &Webhook) -> Result<(), StoreError> {
         Value::Text(&json(&webhook.content)),
         Value::Int(webhook.enabled.into()),
         id_or_null(webhook.event_endpoint),
+        zero,
+        zero,
+        zero,
+        zero,
+        zero,
     ];
-    unit.tx.execute_one(&INSERT, &values)?;
+    unit.tx.insert(&INSERT, &values)?;
     if webhook.enabled {
-        begin_range(unit.tx, webhook.id, unit.last_event_number() + 1, &webhook.content.filter)
+        event_ranges::begin(unit.tx, webhook.id, unit.last_event_number() + 1, &webhook.content.filter)
     } else {
         Ok(())
     }
@@ -273,11 +245,8 @@ pub fn update(unit: &Unit<'_>, old: &Webhook, new: &Webhook) -> Result<(), Store
     if wanted(old) == wanted(new) {
         return Ok(());
     }
-    tx.execute(&END_RANGES, &[Value::Int(last_event), Value::Id(new.id)])?;
-    for range in ranges(tx, new.id)?.iter().filter(|range| range.ends_before(range.next)) {
-        delete_range(tx, new.id, range.number)?;
-    }
-    if new.enabled { begin_range(tx, new.id, last_event + 1, &new.content.filter) } else { Ok(()) }
+    event_ranges::end(tx, new.id, last_event)?;
+    if new.enabled { event_ranges::begin(tx, new.id, last_event + 1, &new.content.filter) } else { Ok(()) }
 }
 
 /// Deletes a webhook. Its packages stay until retention deletes them: they can be too many for one transaction.
@@ -290,7 +259,7 @@ pub fn delete(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), Stor
     // This statement is the first, because it locks the row: no process can add a package afterwards.
     tx.execute_one(&DELETE, &[Value::Id(*id)])?;
     tx.execute(&CLOSE_PACKAGES, &[Value::At(now), Value::Id(*id), Value::Int(*settled)])?;
-    tx.execute(&DELETE_RANGES, &[Value::Id(*id)]).map(|_| ())
+    event_ranges::delete_all(tx, *id)
 }
 
 /// Locks a webhook until the commit and returns it, for changes of its delivery state: deliveries do not take the
@@ -326,70 +295,6 @@ pub(in crate::store) fn skip_first_open(tx: &Tx<'_>, id: Uuid) -> Result<(), Sto
 ///
 /// Fails if the database fails.
 pub fn replay(tx: &Tx<'_>, webhook: &Webhook, from: i64) -> Result<(), StoreError> {
-    tx.execute(&DELETE_RANGES, &[Value::Id(webhook.id)])?;
-    begin_range(tx, webhook.id, from, &webhook.content.filter)
-}
-
-/// A range of events that have not been scanned for a webhook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventRange {
-    pub number: i64,
-    /// Number of the next event to scan.
-    pub next: i64,
-    /// Number of the last event; `None` as long as the range is open.
-    pub last: Option<i64>,
-    pub filter: EventFilter,
-}
-
-impl EventRange {
-    /// Returns whether the range ends before this event.
-    pub(in crate::store) fn ends_before(&self, next: i64) -> bool {
-        self.last.is_some_and(|last| last < next)
-    }
-}
-
-/// Returns the ranges of a webhook in order.
-///
-/// # Errors
-///
-/// Fails if the database fails, or the row is corrupt.
-pub fn ranges(tx: &Tx<'_>, webhook: Uuid) -> Result<Vec<EventRange>, StoreError> {
-    tx.all(&RANGES, &[Value::Id(webhook)], |row| {
-        Ok(EventRange {
-            number: row.int(0)?,
-            next: row.int(1)?,
-            last: row.int_or_null(2)?,
-            filter: parse_filter(row.text(3)?)?,
-        })
-    })
-}
-
-/// Parses a stored filter.
-pub(in crate::store) fn parse_filter(text: &str) -> Result<EventFilter, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-/// Opens a range behind the others.
-fn begin_range(tx: &Tx<'_>, webhook: Uuid, next: i64, filter: &EventFilter) -> Result<(), StoreError> {
-    let last = tx.one(&LAST_RANGE, &[Value::Id(webhook)], |row| row.int(0))?;
-    let number = last.unwrap_or(0) + 1;
-    let values = [Value::Id(webhook), Value::Int(number), Value::Int(next), Value::Text(&json(filter))];
-    tx.execute_one(&INSERT_RANGE, &values)
-}
-
-/// Records that all events before `next` were scanned, and deletes a range that is scanned to its end.
-pub(in crate::store) fn advance_range(
-    tx: &Tx<'_>,
-    webhook: Uuid,
-    range: &EventRange,
-    next: i64,
-) -> Result<(), StoreError> {
-    if range.ends_before(next) {
-        return delete_range(tx, webhook, range.number);
-    }
-    tx.execute_one(&ADVANCE_RANGE, &[Value::Int(next), Value::Id(webhook), Value::Int(range.number)])
-}
-
-fn delete_range(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<(), StoreError> {
-    tx.execute_one(&DELETE_RANGE, &[Value::Id(webhook), Value::Int(number)])
+    event_ranges::delete_all(tx, webhook.id)?;
+    event_ranges::begin(tx, webhook.id, from, &webhook.content.filter)
 }

@@ -1,4 +1,4 @@
-//! Statements, values, rows, and the transaction that a unit of work sees.
+//! Statements, their values, and the transaction that a unit of work sees.
 //!
 //! A statement has one text for every engine: parameters `$1…` in order of first use (the order in which SQLite numbers
 //! them), and no functions or types of a single engine. Every statement is listed in
@@ -12,11 +12,32 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::insert::Insert;
+use super::row::Row;
 
-/// A statement with a name for error messages and metrics.
+/// A statement that can be prepared.
+pub trait Statement: Sync {
+    /// Returns the name for error messages and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Returns the text.
+    fn text(&self) -> &str;
+}
+
+/// A statement whose text is written out.
 pub struct Stmt {
     pub name: &'static str,
     pub text: &'static str,
+}
+
+impl Statement for Stmt {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn text(&self) -> &str {
+        self.text
+    }
 }
 
 /// A parameter of a statement.
@@ -75,117 +96,6 @@ impl OwnedValue {
     }
 }
 
-/// A column of a row in the types that every engine supports. An id is 16 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnValue<'a> {
-    Null,
-    Int(i64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
-}
-
-/// A row in the representation of an engine.
-pub(in crate::store) trait EngineRow {
-    fn raw(&self, column: usize) -> Result<ColumnValue<'_>, StoreError>;
-}
-
-/// A row of a result, with columns by position. Each getter returns the column in its type.
-///
-/// # Errors
-///
-/// Each getter fails with [`StoreError::Corrupt`] if the column has another type, or is NULL and the name of the getter
-/// does not end with `_or_null`.
-pub struct Row<'a>(&'a dyn EngineRow);
-
-impl<'a> Row<'a> {
-    /// Wraps a row of an engine.
-    pub(in crate::store) fn of(columns: &'a dyn EngineRow) -> Self {
-        Self(columns)
-    }
-
-    pub fn raw(&self, column: usize) -> Result<ColumnValue<'_>, StoreError> {
-        self.0.raw(column)
-    }
-
-    pub fn int(&self, column: usize) -> Result<i64, StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Int(value) => Ok(value),
-            other => Err(unexpected_type("an integer", other)),
-        }
-    }
-
-    pub fn int_or_null(&self, column: usize) -> Result<Option<i64>, StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Null => Ok(None),
-            _ => self.int(column).map(Some),
-        }
-    }
-
-    pub fn text_or_null(&self, column: usize) -> Result<Option<&str>, StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Null => Ok(None),
-            _ => self.text(column).map(Some),
-        }
-    }
-
-    pub fn text(&self, column: usize) -> Result<&str, StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Text(value) => Ok(value),
-            other => Err(unexpected_type("a text", other)),
-        }
-    }
-
-    pub fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Bytes(value) => Ok(value),
-            other => Err(unexpected_type("bytes", other)),
-        }
-    }
-
-    pub fn bytes_or_null(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Null => Ok(None),
-            _ => self.bytes(column).map(Some),
-        }
-    }
-
-    /// Returns bytes of a fixed length, and fails if the column has another length.
-    pub fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
-        let bytes = self.bytes(column)?;
-        bytes
-            .try_into()
-            .map_err(|_| StoreError::Corrupt(format!("{N} bytes expected, {} found", bytes.len())))
-    }
-
-    /// Returns an id of 16 bytes.
-    pub fn id(&self, column: usize) -> Result<Uuid, StoreError> {
-        self.array(column).map(Uuid::from_bytes)
-    }
-
-    /// Returns a timestamp, which is stored in microseconds since 1970.
-    pub fn at(&self, column: usize) -> Result<Timestamp, StoreError> {
-        Timestamp::from_microsecond(self.int(column)?).map_err(|error| StoreError::Corrupt(error.to_string()))
-    }
-
-    pub fn at_or_null(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
-        match self.raw(column)? {
-            ColumnValue::Null => Ok(None),
-            _ => self.at(column).map(Some),
-        }
-    }
-}
-
-/// Returns the error for a column of another type. It names the type and never the value, which may be personal data.
-fn unexpected_type(wanted: &str, found: ColumnValue<'_>) -> StoreError {
-    let found = match found {
-        ColumnValue::Null => "nothing",
-        ColumnValue::Int(_) => "an integer",
-        ColumnValue::Text(_) => "a text",
-        ColumnValue::Bytes(_) => "bytes",
-    };
-    StoreError::Corrupt(format!("{wanted} expected, {found} found"))
-}
-
 /// The execution of statements inside a transaction, as an engine implements it.
 pub(in crate::store) trait StatementExecutor {
     /// Executes a statement and returns the number of affected rows.
@@ -196,6 +106,9 @@ pub(in crate::store) trait StatementExecutor {
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         check_row_count(self.execute(stmt, values)?, 1)
     }
+
+    /// Inserts a row. An engine may send it as late as before the next statement that is no insert.
+    fn insert(&self, insert: &'static Insert, values: &[Value<'_>]) -> Result<(), StoreError>;
 
     /// Sends a query in advance of [`StatementExecutor::each`] with the same statement and values. A no-op for an
     /// engine without round trips.
@@ -322,7 +235,7 @@ impl<'a> Tx<'a> {
 
     /// Executes a statement and returns the number of affected rows.
     pub fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
-        let rows = self.run_named(stmt, || self.session.execute(stmt, values))?;
+        let rows = self.run_named(stmt.name, || self.session.execute(stmt, values))?;
         if rows > 0 {
             self.mark_written();
         }
@@ -332,7 +245,13 @@ impl<'a> Tx<'a> {
     /// Executes a statement that must affect exactly one row; otherwise the unit is rolled back.
     pub fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         self.mark_written();
-        self.run_named(stmt, || self.session.execute_one(stmt, values))
+        self.run_named(stmt.name, || self.session.execute_one(stmt, values))
+    }
+
+    /// Inserts a row.
+    pub fn insert(&self, insert: &'static Insert, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.mark_written();
+        self.run_named(insert.name(), || self.session.insert(insert, values))
     }
 
     /// Sends a query before the unit of this transaction runs it, which saves a round trip. Other units may write in
@@ -378,15 +297,15 @@ impl<'a> Tx<'a> {
         values: &[Value<'_>],
         mut see: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.run_named(stmt, || self.session.each(stmt, values, &mut see))
+        self.run_named(stmt.name, || self.session.each(stmt, values, &mut see))
     }
 
     fn run_named<T>(
         &self,
-        stmt: &Stmt,
+        name: &'static str,
         run: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.note_failure(|| run().map_err(|error| error.in_statement(stmt.name)))
+        self.note_failure(|| run().map_err(|error| error.in_statement(name)))
     }
 
     /// Records the first failure of the unit.

@@ -14,8 +14,10 @@ use super::batch;
 use super::batch::{Connection as _, Writer};
 use super::catalogue::Catalogue;
 use super::error::StoreError;
+use super::insert::Insert;
 use super::queue::{TaskSender, queue};
-use super::sql::{ColumnValue, EngineRow, Row, StatementExecutor, Stmt, Tx, Value};
+use super::row::{ColumnValue, EngineRow, Row};
+use super::sql::{Statement as _, StatementExecutor, Stmt, Tx, Value};
 use super::{migrations, sqlite_file};
 
 /// Maximum wait for the write lock of another process, such as a command that runs beside the server.
@@ -193,6 +195,11 @@ impl EngineRow for rusqlite::Row<'_> {
 }
 
 impl StatementExecutor for Connection {
+    fn insert(&self, insert: &'static Insert, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.prepare_cached(insert.text())?.execute(rusqlite::params_from_iter(values))?;
+        Ok(())
+    }
+
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
         Ok(self.prepare_cached(stmt.text)?.execute(rusqlite::params_from_iter(values))?)
     }

@@ -1,10 +1,10 @@
 //! Table `backfills`: work on existing rows that a migration leaves to the worker.
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&NEXT, &OF_TENANT, &ADVANCE, &DELETE];
+pub static STATEMENTS: &[&dyn Statement] = &[&NEXT, &OF_TENANT, &ADVANCE, &DELETE];
 
 const NEXT: Stmt = Stmt {
     name: "backfills.next_tenant",

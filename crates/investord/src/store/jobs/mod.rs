@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[
+pub static STATEMENTS: &[&dyn Statement] = &[
     &LAST,
     &INSERT,
     &DUE,
@@ -31,10 +33,8 @@ const LAST: Stmt = Stmt {
     name: "jobs.last",
     text: "SELECT number FROM jobs WHERE tenant = $1 AND user_number = $2 ORDER BY number DESC LIMIT 1",
 };
-const INSERT: Stmt = Stmt {
-    name: "jobs.insert",
-    text: "INSERT INTO jobs (tenant, user_number, number, kind, subject, due) VALUES ($1, $2, $3, $4, $5, $6)",
-};
+static INSERT: Insert =
+    Insert::new("jobs.insert", "jobs", &["tenant", "user_number", "number", "kind", "subject", "due"]);
 // The data changes of a user run in the order of their numbers: a later one can overwrite an earlier one.
 const DUE: Stmt = Stmt {
     name: "jobs.due",
@@ -185,7 +185,7 @@ pub fn enqueue(
         Value::Id(subject),
         due.map_or(Value::Null, Value::At),
     ];
-    tx.execute_one(&INSERT, &values)
+    tx.insert(&INSERT, &values)
 }
 
 /// Returns at most `most` due jobs. Of the data changes of each user only the first is among them.

@@ -6,18 +6,31 @@ use uuid::Uuid;
 use crate::domain::delivery::event::{ChainHash, Event, EventType, StoredObject};
 use crate::store::encryption::{Aad, Plaintext, UserKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::unit::{PublishedEvent, Unit};
 use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &CHAIN, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &CHAIN, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME];
 
-const INSERT: Stmt = Stmt {
-    name: "events.insert",
-    text: "INSERT INTO events (tenant, number, id, created_at, type, subject, user_number, same_as, sealed, chain_hash)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-};
+static INSERT: Insert = Insert::new(
+    "events.insert",
+    "events",
+    &[
+        "tenant",
+        "number",
+        "id",
+        "created_at",
+        "type",
+        "subject",
+        "user_number",
+        "same_as",
+        "sealed",
+        "chain_hash",
+    ],
+);
 const CHAIN: Stmt = Stmt {
     name: "events.chain",
     text: "SELECT e.number, e.id, e.created_at, e.type, coalesce(o.id, e.id), coalesce(o.sealed, e.sealed), e.subject,
@@ -85,7 +98,7 @@ fn append(
     let object_part = same_as.map_or(StoredObject::Sealed(&sealed), StoredObject::SameAs);
     let event = Event { number, id, created_at: now, kind: kind.as_str(), subject, object: object_part };
     let chain_hash = event.next_chain_hash(&unit.sequence.chain_hash);
-    unit.tx.execute_one(
+    unit.tx.insert(
         &INSERT,
         &[
             Value::Int(unit.tenant.number),

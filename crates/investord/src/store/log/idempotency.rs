@@ -5,14 +5,15 @@ use uuid::Uuid;
 
 use crate::store::encryption::{Aad, Plaintext};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::engine::unit::{FirstQueries, LockOrder};
 use crate::store::tenants::sequence::Sequence;
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] = &[
+pub static STATEMENTS: &[&dyn Statement] = &[
     &INSERT_NONCE,
     &DELETE_EXPIRED_NONCES,
     &FIND_RESPONSE,
@@ -39,13 +40,21 @@ const FIND_RESPONSE: Stmt = Stmt {
            LEFT JOIN events AS e ON e.tenant = r.tenant AND e.number = r.event
            WHERE r.tenant = $1 AND r.operation = $2 AND r.idempotency_key = $3",
 };
-const INSERT_RESPONSE: Stmt = Stmt {
-    name: "idempotent_responses.insert",
-    text:
-        "INSERT INTO idempotent_responses (tenant, operation, idempotency_key, fingerprint, status, user_number, event,
-                                              sealed, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-};
+static INSERT_RESPONSE: Insert = Insert::new(
+    "idempotent_responses.insert",
+    "idempotent_responses",
+    &[
+        "tenant",
+        "operation",
+        "idempotency_key",
+        "fingerprint",
+        "status",
+        "user_number",
+        "event",
+        "sealed",
+        "created_at",
+    ],
+);
 const DELETE_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.delete",
     text: "DELETE FROM idempotent_responses WHERE tenant = $1 AND operation = $2 AND idempotency_key = $3",
@@ -209,7 +218,7 @@ pub fn keep_response(
     let event = unit.find_published(user.id, body);
     let seal = || user.key.seal(Aad::response(&idempotency_key.key), body.as_bytes(), unit.ids);
     let sealed = event.is_none().then(seal);
-    unit.tx.execute_one(
+    unit.tx.insert(
         &INSERT_RESPONSE,
         &[
             Value::Int(idempotency_key.tenant),

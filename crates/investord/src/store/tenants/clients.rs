@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] =
+pub static STATEMENTS: &[&dyn Statement] =
     &[&INSERT, &UPDATE, &BY_ID, &OF_TENANT, &INSERT_KEY, &REVOKE_KEY, &KEYS_OF, &KEY_BY_ID];
 
-const INSERT: Stmt = Stmt {
-    name: "clients.insert",
-    text: "INSERT INTO clients (id, tenant, secret, declared, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-};
+static INSERT: Insert =
+    Insert::new("clients.insert", "clients", &["id", "tenant", "secret", "declared", "scopes", "created_at"]);
 const UPDATE: Stmt = Stmt {
     name: "clients.update",
     text: "UPDATE clients SET secret = $1, declared = $2, scopes = $3 WHERE id = $4",
@@ -26,10 +26,8 @@ const OF_TENANT: Stmt = Stmt {
     name: "clients.of_tenant",
     text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE tenant = $1 ORDER BY created_at, id",
 };
-const INSERT_KEY: Stmt = Stmt {
-    name: "client_keys.insert",
-    text: "INSERT INTO client_keys (id, client, spki, created_at) VALUES ($1, $2, $3, $4)",
-};
+static INSERT_KEY: Insert =
+    Insert::new("client_keys.insert", "client_keys", &["id", "client", "spki", "created_at"]);
 const REVOKE_KEY: Stmt = Stmt {
     name: "client_keys.revoke",
     text: "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
@@ -74,7 +72,7 @@ fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
 /// Fails if the client exists or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
     let ClientRow { id, tenant, secret, declared, scopes, created_at } = client;
-    tx.execute_one(
+    tx.insert(
         &INSERT,
         &[
             Value::Id(*id),
@@ -153,7 +151,7 @@ pub fn insert_key(
     spki: &[u8],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.execute_one(&INSERT_KEY, &[Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now)])
+    tx.insert(&INSERT_KEY, &[Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now)])
 }
 
 /// Revokes a key and returns whether it was in force.

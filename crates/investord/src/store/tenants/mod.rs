@@ -11,17 +11,19 @@ use jiff::Timestamp;
 use super::encryption::{MasterKey, TenantKey};
 use crate::domain::tenants::TenantSettings;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] =
+pub static STATEMENTS: &[&dyn Statement] =
     &[&INSERT_TENANT, &UPDATE_SETTINGS, &UPDATE_TENANT_KEY, &TENANT_BY_NAME, &TENANT_BY_NUMBER, &ALL_TENANTS];
 
-const INSERT_TENANT: Stmt = Stmt {
-    name: "tenants.insert",
-    text: "INSERT INTO tenants (number, name, settings, sealed_key, master_key, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6)",
-};
+static INSERT_TENANT: Insert = Insert::new(
+    "tenants.insert",
+    "tenants",
+    &["number", "name", "settings", "sealed_key", "master_key", "created_at"],
+);
 const UPDATE_SETTINGS: Stmt =
     Stmt { name: "tenants.settings", text: "UPDATE tenants SET settings = $1 WHERE number = $2" };
 const UPDATE_TENANT_KEY: Stmt = Stmt {
@@ -100,7 +102,7 @@ fn json(settings: &TenantSettings) -> String {
 pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
     let TenantRow { number, name, settings, sealed_key, master_key, created_at } = tenant;
     let settings = json(settings);
-    tx.execute_one(
+    tx.insert(
         &INSERT_TENANT,
         &[
             Value::Int(*number),

@@ -7,16 +7,16 @@ use uuid::Uuid;
 
 use crate::domain::suggest::did_you_mean;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] =
+pub static STATEMENTS: &[&dyn Statement] =
     &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &DELETE_EXPIRED];
 
-const INSERT: Stmt = Stmt {
-    name: "operators.insert",
-    text: "INSERT INTO operators (id, name, role, tenant, password, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-};
+static INSERT: Insert =
+    Insert::new("operators.insert", "operators", &["id", "name", "role", "tenant", "password", "created_at"]);
 const BY_NAME: Stmt = Stmt {
     name: "operators.by_name",
     text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
@@ -31,10 +31,8 @@ const DISABLE: Stmt = Stmt {
     name: "operators.disable",
     text: "UPDATE operators SET disabled_at = $1 WHERE id = $2 AND disabled_at IS NULL",
 };
-const INSERT_SESSION: Stmt = Stmt {
-    name: "sessions.insert",
-    text: "INSERT INTO sessions (hash, operator, created_at, expires) VALUES ($1, $2, $3, $4)",
-};
+static INSERT_SESSION: Insert =
+    Insert::new("sessions.insert", "sessions", &["hash", "operator", "created_at", "expires"]);
 const BY_SESSION: Stmt = Stmt {
     name: "sessions.operator",
     text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
@@ -120,7 +118,7 @@ fn operator(row: &Row<'_>) -> Result<Operator, StoreError> {
 /// Fails if the name is taken or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
     let Operator { id, name, role, tenant, password, created_at, .. } = new;
-    tx.execute_one(
+    tx.insert(
         &INSERT,
         &[
             Value::Id(*id),
@@ -176,7 +174,7 @@ pub fn insert_session(
 ) -> Result<(), StoreError> {
     let values =
         [Value::Bytes(hash), Value::Id(operator), Value::At(now), expires.map_or(Value::Null, Value::At)];
-    tx.execute_one(&INSERT_SESSION, &values)
+    tx.insert(&INSERT_SESSION, &values)
 }
 
 /// Finds the enabled operator of a session or access token that has not expired.

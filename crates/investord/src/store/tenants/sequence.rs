@@ -6,14 +6,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::delivery::event::ChainHash;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, SharedState, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{SharedState, Statement, Stmt, Tx, Value};
 
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &LOCK, &SAVE, &CHAIN_END, &USER_COUNT];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &LOCK, &SAVE, &CHAIN_END, &USER_COUNT];
 
-const INSERT: Stmt = Stmt {
-    name: "tenant_sequences.insert",
-    text: "INSERT INTO tenant_sequences (tenant, users, events, last_at, chain_hash) VALUES ($1, 0, 0, 0, $2)",
-};
+static INSERT: Insert = Insert::new(
+    "tenant_sequences.insert",
+    "tenant_sequences",
+    &["tenant", "chain_hash", "users", "events", "last_at"],
+);
 // An UPDATE instead of SELECT FOR UPDATE, which SQLite lacks: it locks the row on PostgreSQL, with one text for both.
 const LOCK: Stmt = Stmt {
     name: "tenant_sequences.lock",
@@ -36,7 +39,8 @@ const USER_COUNT: Stmt =
 ///
 /// Fails if the database fails.
 pub(super) fn insert(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
-    tx.execute_one(&INSERT, &[Value::Int(tenant), Value::Bytes(&ChainHash::default())])
+    let (chain_hash, zero) = (ChainHash::default(), Value::Int(0));
+    tx.insert(&INSERT, &[Value::Int(tenant), Value::Bytes(&chain_hash), zero, zero, zero])
 }
 
 /// The row `tenant_sequences`: the counters, the last instant and the end of the hash chain of a tenant, which each

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] = &[&ADD, &ADD_REFUSED, &BY_CLIENT];
+pub static STATEMENTS: &[&dyn Statement] = &[&ADD, &ADD_REFUSED, &BY_CLIENT];
 
 const ADD: Stmt = Stmt {
     name: "signature_counts.add",

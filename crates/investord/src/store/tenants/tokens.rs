@@ -4,15 +4,13 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &BY_HASH, &DELETE_OF_CLIENT, &DELETE_EXPIRED];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_HASH, &DELETE_OF_CLIENT, &DELETE_EXPIRED];
 
-const INSERT: Stmt = Stmt {
-    name: "tokens.insert",
-    text: "INSERT INTO tokens (hash, client, scopes, expires) VALUES ($1, $2, $3, $4)",
-};
+static INSERT: Insert = Insert::new("tokens.insert", "tokens", &["hash", "client", "scopes", "expires"]);
 const BY_HASH: Stmt =
     Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
 const DELETE_OF_CLIENT: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
@@ -36,10 +34,7 @@ pub struct TokenRow {
 /// Fails if the database is unavailable.
 pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), StoreError> {
     let TokenRow { client, scopes, expires } = token;
-    tx.execute_one(
-        &INSERT,
-        &[Value::Bytes(hash), Value::Id(*client), Value::Text(scopes), Value::At(*expires)],
-    )
+    tx.insert(&INSERT, &[Value::Bytes(hash), Value::Id(*client), Value::Text(scopes), Value::At(*expires)])
 }
 
 /// Finds a token by its SHA-256, expired or not.

@@ -36,32 +36,12 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
     while !rows.is_empty() {
         for row in &rows {
             let values: Vec<Value<'_>> = row.iter().map(OwnedValue::as_value).collect();
-            let [
-                Value::Int(tenant),
-                Value::Int(number),
-                Value::Id(id),
-                Value::Int(created_at),
-                Value::Text(kind),
-                Value::Id(subject),
-                _,
-                same_as,
-                sealed,
-                Value::Bytes(link),
-            ] = values[..]
-            else {
-                bail!("an event has columns of other types");
-            };
-            let object = match (same_as, sealed) {
-                (Value::Null, Value::Bytes(sealed)) => StoredObject::Sealed(sealed),
-                (Value::Int(number), Value::Null) => StoredObject::SameAs(number),
-                _ => bail!("event {number} of tenant {tenant} has no object"),
-            };
+            let Link { tenant, event, chain_hash } = Link::of(&values)?;
             let (last, end) = ends.entry(tenant).or_default();
-            let created_at = Timestamp::from_microsecond(created_at)?;
-            *end = Event { number, id, created_at, kind, subject, object }.next_chain_hash(end);
+            *end = event.next_chain_hash(end);
             *last += 1;
             ensure!(
-                (number, link) == (*last, &end[..]) && is_end(tenant, &(number, *end)),
+                (event.number, chain_hash) == (*last, &end[..]) && is_end(tenant, &(*last, *end)),
                 "the event chain of tenant {tenant} breaks at {last}"
             );
         }
@@ -78,6 +58,41 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
         );
     }
     Ok(ends.values().map(|(events, _)| events).sum())
+}
+
+/// A row of the table `events`.
+struct Link<'a> {
+    tenant: i64,
+    event: Event<'a>,
+    chain_hash: &'a [u8],
+}
+
+impl<'a> Link<'a> {
+    /// Reads the columns in the order of the catalogue.
+    fn of(values: &[Value<'a>]) -> anyhow::Result<Self> {
+        let &[
+            Value::Int(tenant),
+            Value::Int(number),
+            Value::Id(id),
+            Value::Int(created_at),
+            Value::Text(kind),
+            Value::Id(subject),
+            _,
+            same_as,
+            sealed,
+            Value::Bytes(chain_hash),
+        ] = values
+        else {
+            bail!("an event has columns of other types");
+        };
+        let object = match (same_as, sealed) {
+            (Value::Null, Value::Bytes(sealed)) => StoredObject::Sealed(sealed),
+            (Value::Int(number), Value::Null) => StoredObject::SameAs(number),
+            _ => bail!("event {number} of tenant {tenant} has no object"),
+        };
+        let created_at = Timestamp::from_microsecond(created_at)?;
+        Ok(Self { tenant, event: Event { number, id, created_at, kind, subject, object }, chain_hash })
+    }
 }
 
 /// Returns every tenant with the end of its chain, as recorded in its sequence.

@@ -139,11 +139,11 @@ fn reach(server: &PostgresSettings) -> Vec<Diagnosis> {
 fn statements(database: &Database) -> Diagnosis {
     let outcome: anyhow::Result<Vec<String>> = match database {
         Database::Sqlite(path) => sqlite::open_to_read(path).map_err(anyhow::Error::from).map(|connection| {
-            let prepare = |stmt: &sql::Stmt| {
-                connection.prepare(stmt.text).map(|_| ()).map_err(|error| error.to_string())
+            let prepare = |stmt: &dyn sql::Statement| {
+                connection.prepare(stmt.text()).map(|_| ()).map_err(|error| error.to_string())
             };
             crate::store::statements()
-                .filter_map(|stmt| Some(format!("{}: {}", stmt.name, prepare(stmt).err()?)))
+                .filter_map(|stmt| Some(format!("{}: {}", stmt.name(), prepare(stmt).err()?)))
                 .collect()
         }),
         Database::Postgres(server) => {
@@ -164,17 +164,17 @@ async fn unfit(client: &Client, first: bool) -> Vec<String> {
     let known = [Type::INT8, Type::TEXT, Type::BYTEA, Type::UUID];
     let mut faults = Vec::new();
     for stmt in crate::store::statements() {
-        match client.prepare(stmt.text).await {
+        match client.prepare(stmt.text()).await {
             Ok(prepared) => {
                 let strange = prepared.columns().iter().find(|column| !known.contains(column.type_()));
                 faults.extend(
-                    strange.map(|column| format!("{}: {} is {}", stmt.name, column.name(), column.type_())),
+                    strange.map(|column| format!("{}: {} is {}", stmt.name(), column.name(), column.type_())),
                 );
             }
             Err(error) => {
                 let why =
                     error.as_db_error().map_or_else(|| error.to_string(), |told| told.message().to_owned());
-                faults.push(format!("{}: {why}", stmt.name));
+                faults.push(format!("{}: {why}", stmt.name()));
                 if first {
                     break;
                 }

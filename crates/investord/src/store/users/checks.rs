@@ -9,21 +9,23 @@ use crate::domain::delivery::event::EventType;
 use crate::domain::users::check::{Check, CheckKind};
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::log::events;
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the two tables.
-pub const STATEMENTS: &[&Stmt] =
+pub static STATEMENTS: &[&dyn Statement] =
     &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID, &OPEN, &RESULTS, &SET_RESULTS];
 
-const INSERT: Stmt = Stmt {
-    name: "checks.insert",
-    text: "INSERT INTO checks (tenant, user_number, id, created_at, updated_at, status, sealed)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)",
-};
+static INSERT: Insert = Insert::new(
+    "checks.insert",
+    "checks",
+    &["tenant", "user_number", "id", "created_at", "updated_at", "status", "sealed"],
+);
 const UPDATE: Stmt = Stmt {
     name: "checks.update",
     text: "UPDATE checks SET updated_at = $1, status = $2, sealed = $3 WHERE tenant = $4 AND user_number = $5 AND id = $6",
@@ -71,7 +73,7 @@ pub fn insert_and_publish(unit: &mut Unit<'_>, user: &UserHandle, check: &Check)
         Value::Text(status.as_str()),
         Value::Bytes(&sealed),
     ];
-    unit.tx.execute_one(&INSERT, &values)?;
+    unit.tx.insert(&INSERT, &values)?;
     events::publish(unit, user, EventType::UserCheckCreated, &check.view().to_string())
 }
 

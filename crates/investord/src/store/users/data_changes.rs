@@ -5,19 +5,21 @@ use uuid::Uuid;
 use crate::domain::users::data_change::DataChange;
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::paging::{UserListStatements, UserRecord, user_list};
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &UPDATE, &LIST.all, &LIST.part, &LIST.count, &BY_ID];
 
-const INSERT: Stmt = Stmt {
-    name: "data_changes.insert",
-    text: "INSERT INTO data_changes (tenant, user_number, id, created_at, updated_at, state, sealed)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)",
-};
+static INSERT: Insert = Insert::new(
+    "data_changes.insert",
+    "data_changes",
+    &["tenant", "user_number", "id", "created_at", "updated_at", "state", "sealed"],
+);
 const UPDATE: Stmt = Stmt {
     name: "data_changes.update",
     text: "UPDATE data_changes SET updated_at = $1, state = $2, sealed = $3
@@ -48,7 +50,7 @@ pub fn insert(unit: &Unit<'_>, user: &UserHandle, change: &DataChange) -> Result
         Value::Text(state.as_str()),
         Value::Bytes(&sealed),
     ];
-    unit.tx.execute_one(&INSERT, &values)
+    unit.tx.insert(&INSERT, &values)
 }
 
 /// Updates the state and the content of a data change.

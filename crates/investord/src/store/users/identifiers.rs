@@ -8,19 +8,21 @@ use crate::domain::identification::identifier::{Identifier, IdentifierChange, Id
 use crate::domain::users::search;
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::tenants::Tenant;
 use crate::store::unit::Unit;
 use crate::store::users;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &UPDATE, &OF_USER, &BY_ID];
 
-const INSERT: Stmt = Stmt {
-    name: "identifiers.insert",
-    text: "INSERT INTO identifiers (tenant, user_number, id, created_at, updated_at, sealed)
-           VALUES ($1, $2, $3, $4, $5, $6)",
-};
+static INSERT: Insert = Insert::new(
+    "identifiers.insert",
+    "identifiers",
+    &["tenant", "user_number", "id", "created_at", "updated_at", "sealed"],
+);
 const UPDATE: Stmt = Stmt {
     name: "identifiers.update",
     text: "UPDATE identifiers SET updated_at = $1, sealed = $2 WHERE tenant = $3 AND user_number = $4 AND id = $5",
@@ -70,7 +72,7 @@ pub(in crate::store) fn insert(
         Value::At(*updated_at),
         Value::Bytes(&sealed),
     ];
-    unit.tx.execute_one(&INSERT, &values)
+    unit.tx.insert(&INSERT, &values)
 }
 
 /// Updates the content of an identifier.

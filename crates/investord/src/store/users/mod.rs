@@ -26,12 +26,14 @@ use crate::domain::users::person::Person;
 use crate::domain::users::search;
 use crate::domain::users::{Registration, User, UserStatus, UserView};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::tenants::Tenant;
 use crate::store::tenants::sequence::count_users;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[
+pub static STATEMENTS: &[&dyn Statement] = &[
     &INSERT,
     &BY_ID,
     &LOAD,
@@ -47,12 +49,22 @@ pub const STATEMENTS: &[&Stmt] = &[
     &PAGES.updated_backwards,
 ];
 
-const INSERT: Stmt = Stmt {
-    name: "users.insert",
-    text: "INSERT INTO users (tenant, number, id, status, version, created_at, updated_at,
-                              postal_follows_address, data_key, person)
-           VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9)",
-};
+static INSERT: Insert = Insert::new(
+    "users.insert",
+    "users",
+    &[
+        "tenant",
+        "number",
+        "id",
+        "status",
+        "created_at",
+        "updated_at",
+        "postal_follows_address",
+        "data_key",
+        "person",
+        "version",
+    ],
+);
 const BY_ID: Stmt = Stmt {
     name: "users.by_id",
     text: "SELECT id, created_at, updated_at, status, data_key, person FROM users WHERE tenant = $1 AND id = $2",
@@ -115,7 +127,7 @@ fn insert(unit: &mut Unit<'_>, user: &User) -> Result<UserHandle, StoreError> {
     let (key, wrapped) = unit.tenant.key.new_user_key(&user.id, unit.ids);
     let person = key.seal(Aad::person(&user.id), user.person.json.as_bytes(), unit.ids);
     let (tenant, number) = (unit.tenant.number, unit.next_user_number());
-    unit.tx.execute_one(
+    unit.tx.insert(
         &INSERT,
         &[
             Value::Int(tenant),
@@ -127,6 +139,7 @@ fn insert(unit: &mut Unit<'_>, user: &User) -> Result<UserHandle, StoreError> {
             Value::Int(user.person.postal_follows_address.into()),
             Value::Bytes(&wrapped),
             Value::Bytes(&person),
+            Value::Int(1),
         ],
     )?;
     Ok(UserHandle { tenant, number, id: user.id, key })

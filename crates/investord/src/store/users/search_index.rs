@@ -5,18 +5,16 @@
 
 use crate::domain::users::search::{SearchTerm, SearchTerms};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::tenants::Tenant;
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&INSERT, &DELETE, &CONTAINS, &FIND];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &DELETE, &CONTAINS, &FIND];
 
-const INSERT: Stmt = Stmt {
-    name: "search_index.insert",
-    text: "INSERT INTO search_index (tenant, mac, user_number) VALUES ($1, $2, $3)",
-};
+static INSERT: Insert = Insert::new("search_index.insert", "search_index", &["tenant", "mac", "user_number"]);
 const DELETE: Stmt = Stmt {
     name: "search_index.delete",
     text: "DELETE FROM search_index WHERE tenant = $1 AND mac = $2 AND user_number = $3",
@@ -39,7 +37,7 @@ pub fn add(unit: &Unit<'_>, user: &UserHandle, terms: &SearchTerms) -> Result<()
     let [tenant, number] = user.reference();
     terms.iter().try_for_each(|(field, value)| {
         let mac = unit.tenant.key.term(field.as_str(), value);
-        unit.tx.execute_one(&INSERT, &[tenant, Value::Bytes(&mac), number])
+        unit.tx.insert(&INSERT, &[tenant, Value::Bytes(&mac), number])
     })
 }
 
@@ -84,7 +82,7 @@ pub fn add_missing(unit: &Unit<'_>, user: &UserHandle, terms: SearchTerms) -> Re
         let mac = unit.tenant.key.term(field.as_str(), &value);
         let values = [tenant, Value::Bytes(&mac), number];
         if unit.tx.one(&CONTAINS, &values, |_| Ok(()))?.is_none() {
-            unit.tx.execute_one(&INSERT, &values)?;
+            unit.tx.insert(&INSERT, &values)?;
         }
     }
     Ok(())

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Row, Stmt, Value};
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Statement, Stmt, Value};
 use crate::store::jobs::JobKind;
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&SAVE, &OF_KIND, &DELETE];
+pub static STATEMENTS: &[&dyn Statement] = &[&SAVE, &OF_KIND, &DELETE];
 
 const SAVE: Stmt = Stmt {
     name: "simulated_outcomes.save",

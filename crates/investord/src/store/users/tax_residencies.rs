@@ -3,12 +3,12 @@
 use crate::domain::users::tax_residency::TaxResidencies;
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
-pub const STATEMENTS: &[&Stmt] = &[&SET, &OF_USER];
+pub static STATEMENTS: &[&dyn Statement] = &[&SET, &OF_USER];
 
 const SET: Stmt = Stmt {
     name: "tax_residencies.set",

@@ -1,35 +1,30 @@
-//! A connection to a PostgreSQL server, made when it is needed and made anew when it is lost.
+//! A connection of a thread: pipelined statements, prefetched queries and batched inserts on one session.
 //!
 //! A transaction whose connection breaks before the commit runs again. If the connection breaks during the commit, the
 //! outcome is unknown, and the caller receives [`StoreError::Unavailable`].
 
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, TryStreamExt};
 use tokio::runtime::Runtime;
-use tokio::task::AbortHandle;
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Error, Statement as Prepared};
 
-use super::batched_inserts::{self, Deferred, DeferredRows};
-use super::connection_settings::{PostgresSettings, classify, ends_connection};
+use super::batched_inserts::{Deferred, DeferredRows};
+use super::connection_settings::PostgresSettings;
+use super::session::{OpenConnection, PgSession};
 use super::types::typed;
 use crate::store::engine::batch::Connection;
 use crate::store::engine::catalogue::Catalogue;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{OwnedValue, Row, StatementExecutor, check_row_count, to_owned_values};
-use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::insert::Insert;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{OwnedValue, StatementExecutor, check_row_count, to_owned_values};
+use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
-/// Time for which a failed connection attempt is reused as the result of the next ones, so that waiting requests fail
-/// at once instead of each running into the connect timeout.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// Time beyond the statement timeout of the server before the client considers the connection lost. Normally the server
-/// cancels first, and its error message names the reason.
-const NETWORK_GRACE: Duration = Duration::from_secs(2);
 /// Transaction of a batch. At READ COMMITTED each statement sees the newest commits; rows that must not change are
 /// locked.
 const BEGIN_SHARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
@@ -58,34 +53,43 @@ struct PrefetchedQuery {
 /// The future response of the server.
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
-/// A connection of one thread, which reconnects on demand. Statements are pipelined: the results of writes are checked
-/// before the next read or the commit, so that a unit waits for fewer round trips.
+/// A connection of one thread. Statements are pipelined: the results of writes are checked before the next read or the
+/// commit, so that a unit waits for fewer round trips.
 pub struct PgConnection {
-    server: Arc<PostgresSettings>,
+    session: PgSession,
     catalogue: &'static Catalogue,
-    runtime: Runtime,
-    read_only: bool,
-    open: RefCell<Option<Rc<OpenConnection>>>,
     /// The statements in the pipeline, oldest first.
     sent: RefCell<VecDeque<SentStatement>>,
     /// The prefetched queries, oldest first.
     asked: RefCell<VecDeque<PrefetchedQuery>>,
     /// The deferred inserts, which are sent in batches.
     deferred: RefCell<Deferred>,
-    /// Whether the connection was lost since the last `connect`.
-    lost: Cell<bool>,
-    /// The time and the error of the last failed connection attempt.
-    refused: RefCell<Option<(Instant, StoreError)>>,
 }
 
-/// An established connection and its cache of prepared statements.
-struct OpenConnection {
-    client: Client,
-    /// The task that drives the socket.
-    wire: AbortHandle,
-    /// By text and number of rows. The cache is bounded: inserts come in a few sizes (powers of two) and all other
-    /// statements in one.
-    prepared: RefCell<HashMap<(&'static str, usize), Statement>>,
+/// The statement of a command to prepare or to send.
+#[derive(Clone, Copy)]
+enum Command {
+    Plain(&'static str),
+    /// An insert of that number of rows.
+    Insert(&'static Insert, usize),
+}
+
+impl Command {
+    /// Returns the key of the prepared statement in the cache.
+    fn key(self) -> (&'static str, usize) {
+        match self {
+            Command::Plain(text) => (text, 1),
+            Command::Insert(insert, rows) => (insert.text(), rows),
+        }
+    }
+
+    /// Returns the text for the server.
+    fn text(self) -> Cow<'static, str> {
+        match self {
+            Command::Plain(text) => Cow::Borrowed(text),
+            Command::Insert(insert, rows) => Cow::Owned(insert.text_for(rows)),
+        }
+    }
 }
 
 impl PgConnection {
@@ -97,16 +101,11 @@ impl PgConnection {
         read_only: bool,
     ) -> Self {
         Self {
-            server,
+            session: PgSession::new(server, runtime, read_only),
             catalogue,
-            runtime,
-            read_only,
-            open: RefCell::default(),
             sent: RefCell::default(),
             asked: RefCell::default(),
             deferred: RefCell::default(),
-            lost: Cell::new(false),
-            refused: RefCell::default(),
         }
     }
 
@@ -122,7 +121,7 @@ impl PgConnection {
     ) -> Result<T, E> {
         let mut once = || {
             self.connect()?;
-            let begun = snapshot || self.server.tuning.pooler;
+            let begun = snapshot || self.session.server.tuning.pooler;
             if begun {
                 self.post_begin_and_limits(if snapshot { BEGIN_SNAPSHOT } else { BEGIN_POOLED_READ })?;
             }
@@ -134,52 +133,16 @@ impl PgConnection {
             result
         };
         let result = once();
-        if self.lost.get() { once() } else { result }
+        if self.session.is_lost() { once() } else { result }
     }
 
-    /// Connects unless a connection is open. A loss that the socket has not reported yet shows at the next statement.
+    /// Connects unless a connection is open. What was sent over a former connection is discarded.
     fn connect(&self) -> Result<(), StoreError> {
-        self.lost.set(false);
-        if self.open.borrow().as_ref().is_some_and(|open| !open.client.is_closed()) {
-            return Ok(());
+        if !self.session.is_open() {
+            self.discard_unsent();
+            self.sent.borrow_mut().clear();
         }
-        if let Some((at, error)) = &*self.refused.borrow()
-            && at.elapsed() < RECONNECT_PAUSE
-        {
-            return Err(error.clone());
-        }
-        // The timeout of the driver covers the TCP connect alone, not TLS and authentication.
-        let limit = Duration::from_secs(self.server.tuning.connect_timeout_seconds.into());
-        let connected = self
-            .runtime
-            .block_on(async { tokio::time::timeout(limit, self.server.connect(self.read_only)).await });
-        let error = match connected {
-            Ok(Ok((client, wire))) => {
-                // The task ends with the connection; the reason reaches the statement that fails.
-                let wire = self.runtime.spawn(wire.map(drop)).abort_handle();
-                metrics::counter!("investord_store_connections_total").increment(1);
-                self.open.replace(Some(Rc::new(OpenConnection {
-                    client,
-                    wire,
-                    prepared: RefCell::default(),
-                })));
-                self.refused.take();
-                return Ok(());
-            }
-            Ok(Err(error)) => classify(&error),
-            Err(_) => StoreError::Unavailable(format!("no connection within {} s", limit.as_secs())),
-        };
-        tracing::warn!(%error, server = %self.server, "cannot connect");
-        // Any connect error makes the database unavailable, wrong credentials included.
-        let known = matches!(error, StoreError::Unavailable(_));
-        let error = if known { error } else { StoreError::Unavailable(error.to_string()) };
-        self.refused.replace(Some((Instant::now(), error.clone())));
-        Err(error)
-    }
-
-    /// Returns the open connection, or an error if it was lost during the transaction.
-    fn open_connection(&self) -> Result<Rc<OpenConnection>, StoreError> {
-        self.open.borrow().clone().ok_or_else(|| StoreError::Unavailable("the connection was lost".into()))
+        self.session.connect()
     }
 
     /// Discards prefetched queries and deferred inserts.
@@ -188,66 +151,28 @@ impl PgConnection {
         self.deferred.take();
     }
 
-    /// Closes the connection at once and marks it as lost.
-    pub fn drop_connection(&self) {
-        self.discard_unsent();
-        self.sent.borrow_mut().clear();
-        if let Some(open) = self.open.take() {
-            // Without the abort the task would keep the socket open until a response arrives and this thread polls it.
-            // The server or the pooler must see at once that the client no longer waits.
-            open.wire.abort();
-            self.runtime.block_on(tokio::task::yield_now());
-        }
-        self.lost.set(true);
+    /// Closes the connection at once; the next transaction opens another.
+    pub fn close(&self) {
+        self.session.close();
     }
 
-    /// Waits for a result with a timeout, because a network may drop it silently.
-    fn wait<T>(&self, result: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
-        let limit = Duration::from_secs(self.server.tuning.statement_timeout_seconds.into()) + NETWORK_GRACE;
-        let mut result = pin!(result);
-        // A result that has already arrived needs no timer.
-        let there = result.as_mut().now_or_never();
-        let waited = there
-            .map_or_else(|| self.runtime.block_on(async { tokio::time::timeout(limit, result).await }), Ok);
-        match waited {
-            Ok(result) => result.map_err(|error| self.classify(&error)),
-            Err(_) => {
-                self.drop_connection();
-                Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs())))
-            }
-        }
-    }
-
-    /// Maps a driver error to a store error and drops the connection if the error ends it.
-    fn classify(&self, error: &Error) -> StoreError {
-        if ends_connection(error) {
-            self.drop_connection();
-        }
-        classify(error)
-    }
-
-    /// Prepares a statement, with that number of rows if it is an insert, or returns it from the cache.
-    fn prepare(
-        &self,
-        open: &OpenConnection,
-        text: &'static str,
-        rows: usize,
-    ) -> Result<Statement, StoreError> {
-        if let Some(statement) = open.prepared.borrow().get(&(text, rows)) {
+    /// Prepares a statement or returns it from the cache.
+    fn prepare(&self, open: &OpenConnection, command: Command) -> Result<Prepared, StoreError> {
+        if let Some(statement) = open.prepared.borrow().get(&command.key()) {
             return Ok(statement.clone());
         }
         // In a failed transaction PREPARE fails too, so the failure of an earlier statement is the cause and is
         // reported.
-        let prepared = self.wait(open.client.prepare(&batched_inserts::multi_row_insert(text, rows)));
+        let prepared = self.session.wait(open.client.prepare(&command.text()));
         let statement = prepared.or_else(|error| self.check_all().and(Err(error)))?;
-        open.prepared.borrow_mut().insert((text, rows), statement.clone());
+        open.prepared.borrow_mut().insert(command.key(), statement.clone());
         Ok(statement)
     }
 
     /// Sends a message: the first poll enqueues it in the driver, which fixes the order on the wire.
     fn send<T>(&self, result: &mut Pending<T>) -> Result<(), StoreError> {
         match result.now_or_never() {
-            Some(Err(error)) => Err(self.classify(&error)),
+            Some(Err(error)) => Err(self.session.classify(&error)),
             _ => Ok(()),
         }
     }
@@ -264,24 +189,17 @@ impl PgConnection {
         Ok(())
     }
 
-    /// Builds the future of a statement, with that number of rows if it is an insert. A pooler may switch the server
-    /// connection between transactions, so there the statement goes unprepared, with its types.
-    fn command(
-        &self,
-        text: &'static str,
-        count: usize,
-        values: Vec<OwnedValue>,
-    ) -> Result<Pending<u64>, StoreError> {
-        let open = self.open_connection()?;
-        if self.server.tuning.pooler {
+    /// Builds the future of a command. A pooler may switch the server connection between transactions, so there the
+    /// command goes unprepared, with its types.
+    fn command(&self, command: Command, values: Vec<OwnedValue>) -> Result<Pending<u64>, StoreError> {
+        let open = self.session.open_connection()?;
+        if self.session.server.tuning.pooler {
             return Ok(Box::pin(async move {
                 let values: Vec<Value<'_>> = values.iter().map(OwnedValue::as_value).collect();
-                open.client
-                    .execute_typed(&batched_inserts::multi_row_insert(text, count), &typed(&values))
-                    .await
+                open.client.execute_typed(&command.text(), &typed(&values)).await
             }));
         }
-        let statement = self.prepare(&open, text, count)?;
+        let statement = self.prepare(&open, command)?;
         Ok(Box::pin(async move {
             open.client.execute_raw(&statement, values.iter().map(OwnedValue::as_value)).await
         }))
@@ -290,8 +208,9 @@ impl PgConnection {
     /// Sends the deferred inserts, which must precede any other statement that may refer to their rows.
     fn flush(&self) -> Result<(), StoreError> {
         self.deferred.take().statements(self.catalogue.tables).try_for_each(
-            |DeferredRows { name, text, count, values }| {
-                self.post(name, Some(count), self.command(text, count, values)?)
+            |DeferredRows { insert, count, values }| {
+                let command = self.command(Command::Insert(insert, count), values)?;
+                self.post(insert.name(), Some(count), command)
             },
         )
     }
@@ -299,16 +218,16 @@ impl PgConnection {
     /// Sends a transaction control statement after the deferred inserts.
     fn post_control(&self, text: &'static str) -> Result<(), StoreError> {
         self.flush()?;
-        let open = self.open_connection()?;
+        let open = self.session.open_connection()?;
         self.post(text, None, Box::pin(async move { open.client.batch_execute(text).await.map(|()| 0) }))
     }
 
     /// Begins a transaction and sets its timeouts if a pooler rules out timeouts of the session.
     fn post_begin_and_limits(&self, text: &'static str) -> Result<(), StoreError> {
         self.post_control(text)?;
-        let (open, limits) = (self.open_connection()?, self.server.limits_of_transactions());
+        let (open, limits) = (self.session.open_connection()?, self.session.server.limits_of_transactions());
         let set = Box::pin(async move { open.client.batch_execute(&limits).await.map(|()| 0) });
-        if self.server.tuning.pooler { self.post("SET LOCAL", None, set) } else { Ok(()) }
+        if self.session.server.tuning.pooler { self.post("SET LOCAL", None, set) } else { Ok(()) }
     }
 
     /// Builds the future of a query, unprepared behind a pooler.
@@ -317,16 +236,16 @@ impl PgConnection {
         stmt: &Stmt,
         values: &[Value<'_>],
     ) -> Result<Pending<Vec<tokio_postgres::Row>>, StoreError> {
-        let open = self.open_connection()?;
+        let open = self.session.open_connection()?;
         let values = to_owned_values(values);
-        if self.server.tuning.pooler {
+        if self.session.server.tuning.pooler {
             let text = stmt.text;
             return Ok(Box::pin(async move {
                 let values: Vec<Value<'_>> = values.iter().map(OwnedValue::as_value).collect();
                 open.client.query_typed(text, &typed(&values)).await
             }));
         }
-        let statement = self.prepare(&open, stmt.text, 1)?;
+        let statement = self.prepare(&open, Command::Plain(stmt.text))?;
         Ok(Box::pin(async move {
             let rows = open.client.query_raw(&statement, values.iter().map(OwnedValue::as_value)).await?;
             rows.try_collect().await
@@ -353,12 +272,12 @@ impl PgConnection {
         let mut outcome = Ok(());
         let sent = std::mem::take(&mut *self.sent.borrow_mut());
         for SentStatement { name, touches, result } in sent {
-            let checked = self.wait(result).and_then(|rows| match touches {
+            let checked = self.session.wait(result).and_then(|rows| match touches {
                 Some(expected) => check_row_count(usize::try_from(rows).unwrap_or(usize::MAX), expected),
                 None => Ok(()),
             });
             outcome = outcome.and(checked.map_err(|error| error.in_statement(name)));
-            if self.lost.get() {
+            if self.session.is_lost() {
                 break;
             }
         }
@@ -369,7 +288,7 @@ impl PgConnection {
     /// their unit may have ended without reading them.
     fn check_all(&self) -> Result<(), StoreError> {
         let unheard = std::mem::take(&mut *self.asked.borrow_mut());
-        let heard = unheard.into_iter().try_for_each(|asked| self.wait(asked.rows).map(drop));
+        let heard = unheard.into_iter().try_for_each(|asked| self.session.wait(asked.rows).map(drop));
         heard.and(self.check_sent())
     }
 }
@@ -377,17 +296,19 @@ impl PgConnection {
 impl StatementExecutor for PgConnection {
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
         self.flush()?;
-        let rows = self.wait(self.command(stmt.text, 1, to_owned_values(values))?);
+        let rows = self.session.wait(self.command(Command::Plain(stmt.text), to_owned_values(values))?);
         self.check_sent()?;
         Ok(usize::try_from(rows?).unwrap_or(usize::MAX))
     }
 
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        if self.deferred.borrow_mut().defer(stmt, values) {
-            return Ok(());
-        }
         self.flush()?;
-        self.post(stmt.name, Some(1), self.command(stmt.text, 1, to_owned_values(values))?)
+        self.post(stmt.name, Some(1), self.command(Command::Plain(stmt.text), to_owned_values(values))?)
+    }
+
+    fn insert(&self, insert: &'static Insert, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.deferred.borrow_mut().defer(insert, values);
+        Ok(())
     }
 
     fn prefetch(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
@@ -409,11 +330,11 @@ impl StatementExecutor for PgConnection {
     ) -> Result<(), StoreError> {
         let rows = match self.take_prefetched(stmt, values) {
             // The sent statements are checked later, together with the remaining ones.
-            Some(rows) => self.wait(rows).or_else(|error| self.check_all().and(Err(error))),
+            Some(rows) => self.session.wait(rows).or_else(|error| self.check_all().and(Err(error))),
             None => {
                 self.flush()?;
                 let rows = self.query(stmt, values)?;
-                let rows = self.wait(rows);
+                let rows = self.session.wait(rows);
                 self.check_sent()?;
                 rows
             }
@@ -448,21 +369,18 @@ impl Connection for PgConnection {
 
     fn roll_back(&self) {
         self.discard_unsent();
-        let rolled_back = self.open.borrow().is_none() || {
+        let rolled_back = !self.session.is_open() || {
             let _ = self.check_sent();
             self.post_control("ROLLBACK").and_then(|()| self.check_sent()).is_ok()
         };
         if !rolled_back {
-            // The server rolls back when the connection ends. The flag keeps its former value, because it reports a
-            // loss before the rollback, after which the batch may run again.
-            let lost = self.lost.get();
-            self.drop_connection();
-            self.lost.set(lost);
+            // The server rolls back when the connection ends.
+            self.session.close();
         }
     }
 
     fn is_lost(&self) -> bool {
-        self.lost.get()
+        self.session.is_lost()
     }
 
     fn checkpoint(&self) {}

@@ -3,6 +3,7 @@
 pub(in crate::store) mod batched_inserts;
 mod connection;
 pub mod connection_settings;
+mod session;
 pub(in crate::store) mod types;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -79,7 +80,7 @@ impl Engine {
             let run = catch_unwind(AssertUnwindSafe(|| link.read(snapshot, &mut read)));
             let result = run.unwrap_or_else(|_| {
                 // The panic may have left a transaction open.
-                link.drop_connection();
+                link.close();
                 Err(StoreError::Corrupt("a read panicked".into()).into())
             });
             let _ = answer.send(result);

@@ -4,8 +4,8 @@ use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, WrongType};
 
 use crate::store::engine::error::StoreError;
+use crate::store::engine::row::{ColumnValue, EngineRow};
 use crate::store::engine::sql::Value;
-use crate::store::engine::sql::{ColumnValue, EngineRow};
 
 /// Returns the parameters with their types, for statements that are not prepared.
 pub fn typed<'a>(values: &'a [Value<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {

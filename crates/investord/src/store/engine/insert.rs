@@ -1,0 +1,68 @@
+//! Declared inserts: a table and its columns, from which the engines build their statements.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use super::sql::Statement;
+
+/// An insert of one row. An engine may send the rows of several units by one statement, because a plain insert depends
+/// on no row but those that it references.
+pub struct Insert {
+    name: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+    /// The statement for one row, built at its first use.
+    one_row: OnceLock<String>,
+}
+
+impl Insert {
+    /// Declares an insert with a name for error messages and metrics. Its parameters are the columns in this order.
+    pub const fn new(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> Self {
+        Self { name, table, columns, one_row: OnceLock::new() }
+    }
+
+    /// Returns the table.
+    pub fn table(&self) -> &'static str {
+        self.table
+    }
+
+    /// Builds the statement for a number of rows, whose parameters follow one another.
+    pub(in crate::store) fn text_for(&self, rows: usize) -> String {
+        let mut text = format!("INSERT INTO {} ({}) VALUES ", self.table, self.columns.join(", "));
+        let mut parameter = 0;
+        for row in 0..rows {
+            text.push_str(if row > 0 { ", (" } else { "(" });
+            for column in 0..self.columns.len() {
+                parameter += 1;
+                let separator = if column > 0 { ", " } else { "" };
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{separator}${parameter}");
+            }
+            text.push(')');
+        }
+        text
+    }
+}
+
+impl Statement for Insert {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn text(&self) -> &str {
+        self.one_row.get_or_init(|| self.text_for(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_numbered_through_all_rows() {
+        let insert = Insert::new("toys.insert", "toys", &["name", "colour"]);
+        assert_eq!(insert.text(), "INSERT INTO toys (name, colour) VALUES ($1, $2)");
+        let two = "INSERT INTO toys (name, colour) VALUES ($1, $2), ($3, $4)";
+        assert_eq!(insert.text_for(2), two);
+    }
+}
