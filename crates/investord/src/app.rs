@@ -15,6 +15,7 @@ use crate::access::replay_guard::ReplayGuard;
 use crate::access::signature_counts::SignatureCounts;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::domain::tenants::TenantNumber;
 use crate::outbound::{self, Outbound};
 use crate::problem::Problem;
 use crate::store::encryption::MasterKey;
@@ -121,7 +122,7 @@ impl App {
     /// Fails if the tenant has too many scans waiting, and with the errors of the scan.
     pub async fn scan<T: Send + 'static>(
         &self,
-        tenant: i64,
+        tenant: TenantNumber,
         name: &'static str,
         read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {

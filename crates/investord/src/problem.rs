@@ -63,8 +63,8 @@ pub struct Unauthorised {
 }
 
 /// The detail of every failed authentication on a production server (decision W22).
-pub const NOT_PROVEN: &str = "the client, its key, its token, its secret or the signature is unknown, wrong or expired; \
-    the log of the server says which, under the request id";
+pub const NOT_PROVEN: &str = "the client, its key, its token, its secret or the signature is unknown, wrong or \
+    expired; the log of the server says which, under the request id";
 
 impl Problem {
     /// Returns a refusal for a single field error.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::clock::{Clock, Ids};
 use crate::config::Secret;
 use crate::domain::suggest::did_you_mean;
-use crate::domain::tenants::{SCOPES, TenantSettings};
+use crate::domain::tenants::{SCOPES, TenantNumber, TenantSettings};
 use crate::store::encryption::{MasterKey, TenantKey};
 use crate::store::tenants::clients;
 use crate::store::tenants::clients::{ClientRow, KeyRow};
@@ -276,7 +276,8 @@ impl Provisioner {
         }
         let all = tenants::all(tx)?;
         self.check_master_key(&all)?;
-        let number = all.last().map_or(1, |last| last.number + 1);
+        let number = all.last().map_or(1, |last| last.number.0 + 1);
+        let number = TenantNumber(number);
         let tenant = TenantRow {
             number,
             name: name.to_owned(),
@@ -323,7 +324,7 @@ impl Provisioner {
     }
 
     /// Opens the key of a tenant.
-    fn open_tenant_key(&self, tx: &Tx<'_>, tenant: i64) -> Result<TenantKey, ProvisionError> {
+    fn open_tenant_key(&self, tx: &Tx<'_>, tenant: TenantNumber) -> Result<TenantKey, ProvisionError> {
         match tenants::by_number(tx, tenant)? {
             Some(tenant) => Ok(self.master_key.open_tenant_key(tenant.number, &tenant.sealed_key)?),
             None => refuse(format!("there is no tenant {tenant}")),

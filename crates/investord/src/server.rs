@@ -35,7 +35,8 @@ use self::connection::{AnnouncedClient, LimitedAcceptor};
 pub use listeners::Listeners;
 
 /// Maximum size in bytes of the buffer for a request's header section. The API accepts less (32 KiB,
-/// `api/front/pending_request.rs`), so that an oversized header is refused with a problem document, not by the HTTP library.
+/// `api/front/pending_request.rs`), so that an oversized header is refused with a problem document, not by the HTTP
+/// library.
 const MAX_HEAD: usize = 64 * 1024;
 /// Maximum number of concurrent streams of an HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 section
 /// 6.5.2). `docs/limits.md` lists it.

@@ -179,7 +179,8 @@ fn log_request(
     metrics::histogram!("investord_request_seconds", &labels[..2]).record(took);
 }
 
-/// Returns the method as a label. Any other word becomes `(other)`, because an unauthenticated client could create labels without end.
+/// Returns the method as a label. Any other word becomes `(other)`, because an unauthenticated client could create
+/// labels without end.
 fn label(method: &Method) -> String {
     match *method {
         Method::GET

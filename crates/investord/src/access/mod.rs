@@ -26,6 +26,7 @@ use self::proxies::Proxies;
 use self::tenants::Tenants;
 use self::turns::FairSemaphore;
 use crate::config::{Config, PASSWORDS};
+use crate::domain::tenants::TenantNumber;
 
 /// Connections to the listener of metrics. Collectors and supervisors need one or two each.
 const METRICS_CONNECTIONS: usize = 64;
@@ -45,16 +46,16 @@ pub struct Budgets {
     /// Connections of supervisors and metrics collectors.
     pub metrics_connections: Connections,
     /// Signature verifications, by tenant. They use all cores, and the tenants take turns.
-    pub signature_checks: FairSemaphore<i64>,
+    pub signature_checks: FairSemaphore<TenantNumber>,
     /// Sign-ins that wait for the verification of a password, by address.
     pub sign_ins: Arc<Counter<IpAddr>>,
     /// Passwords that are hashed at the moment, by address. Argon2 takes much memory and time, hence a budget of its
     /// own.
     pub passwords: FairSemaphore<IpAddr>,
     /// Searches and histories of operators, by the tenant to which the operator is restricted.
-    pub operator_scans: FairSemaphore<Option<i64>>,
+    pub operator_scans: FairSemaphore<Option<TenantNumber>>,
     /// Webhooks with a delivery in flight, by tenant.
-    pub deliveries: Arc<Counter<i64>>,
+    pub deliveries: Arc<Counter<TenantNumber>>,
     /// Requests for tokens, by address: the client is unknown until the body has been read.
     pub token_requests: Arc<Counter<IpAddr>>,
 }

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
+
 /// Registry of the long poll that waits at each endpoint.
 #[derive(Default)]
 pub struct Polls(Arc<Waiting>);
 
 /// Long polls by tenant and endpoint. The tenant is part of the key, so that no tenant can end a poll of another.
-type Waiting = Mutex<HashMap<(i64, Uuid), watch::Sender<bool>>>;
+type Waiting = Mutex<HashMap<(TenantNumber, Uuid), watch::Sender<bool>>>;
 
 /// A long poll that waits until a newer one replaces it at the same endpoint.
 pub struct Poll {
-    endpoint: (i64, Uuid),
+    endpoint: (TenantNumber, Uuid),
     is_over: watch::Receiver<bool>,
     all: Arc<Waiting>,
 }
@@ -27,7 +29,7 @@ impl Polls {
     }
 
     /// Registers a long poll and ends the previous one at the same endpoint.
-    pub fn begin(&self, tenant: i64, endpoint: Uuid) -> Poll {
+    pub fn begin(&self, tenant: TenantNumber, endpoint: Uuid) -> Poll {
         let endpoint = (tenant, endpoint);
         let (own, is_over) = watch::channel(false);
         // The previous poll ends under the lock. Otherwise its destructor could run before it knows of its replacement,
@@ -68,9 +70,9 @@ mod tests {
     #[test]
     fn a_request_ends_the_one_before_it_and_none_of_another_tenant() {
         let polls = Polls::default();
-        let first = polls.begin(1, Uuid::nil());
-        let foreign = polls.begin(2, Uuid::nil());
-        let second = polls.begin(1, Uuid::nil());
+        let first = polls.begin(TenantNumber(1), Uuid::nil());
+        let foreign = polls.begin(TenantNumber(2), Uuid::nil());
+        let second = polls.begin(TenantNumber(1), Uuid::nil());
         assert!(first.is_over() && !foreign.is_over() && !second.is_over());
         drop(first);
         assert_eq!(polls.waiting(), 2, "one that is over removes nobody");

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
 
 /// Maximum number of suspects, and of clients with an exhausted quota, in memory; beyond it the least recent is
@@ -59,7 +60,7 @@ pub struct RateLimits {
     /// Failed authentications of an address before a token or a secret has proved the client.
     strangers: Option<Keyed<IpAddr>>,
     /// KiB that a tenant may write to the store.
-    written: Keyed<i64>,
+    written: Keyed<TenantNumber>,
     /// Uptime until which the attempts of a suspect are refused without verification.
     held_until: Cache<Suspect, Duration>,
     /// Uptime until which the quota of a client is exhausted.
@@ -126,7 +127,7 @@ impl RateLimits {
     /// # Errors
     ///
     /// Fails with 429 if the daily limit of the tenant is exhausted.
-    pub fn check_written(&self, tenant: i64, body: usize) -> Result<(), Problem> {
+    pub fn check_written(&self, tenant: TenantNumber, body: usize) -> Result<(), Problem> {
         let kib = u32::try_from(1 + COPIES * body / KIB).ok().and_then(NonZeroU32::new);
         let wait = match self.written.check_key_n(&tenant, kib.unwrap_or(NonZeroU32::MAX)) {
             Ok(Ok(_)) => return Ok(()),
@@ -223,7 +224,7 @@ mod tests {
         let mut config = Config::default();
         config.limits.written_mib_per_day = 8;
         let limits = RateLimits::new(&config, &(Arc::clone(&clock) as Arc<dyn Clock>));
-        let wait = |tenant, body| match limits.check_written(tenant, body) {
+        let wait = |tenant, body| match limits.check_written(TenantNumber(tenant), body) {
             Err(Problem::TooManyRequests { retry_after_seconds, .. }) => retry_after_seconds,
             outcome => outcome.map(|()| 0).unwrap(),
         };

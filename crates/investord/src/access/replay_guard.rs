@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::log::idempotency::Nonce;
 
 /// Upper bound of the validity of a signature (decision W4): a lifetime of 300 s, `created` up to 30 s in the future, 5
@@ -30,7 +31,7 @@ struct Seen {
     started: Timestamp,
     /// Upper bound of the number of nonces. Expired nonces still count until the next eviction.
     count: usize,
-    tenants: HashMap<i64, Generations>,
+    tenants: HashMap<TenantNumber, Generations>,
 }
 
 /// Two generations of nonces. The older one is dropped when the younger one reaches the age [`LONGEST`], so that every
@@ -52,7 +53,7 @@ impl ReplayGuard {
     }
 
     /// Stores the nonce of a message. Returns false if it is already known and its message could still be valid.
-    pub fn is_first_time(&self, tenant: i64, nonce: &Nonce) -> bool {
+    pub fn is_first_time(&self, tenant: TenantNumber, nonce: &Nonce) -> bool {
         let Nonce { hash, until, now } = *nonce;
         let Seen { started, count, tenants } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *count >= self.most {
@@ -78,7 +79,7 @@ impl ReplayGuard {
     /// Returns whether the cache would know a message with this signing time if it had been received. That is false for
     /// messages signed before the start of the process. A message signed up to 30 s in the future counts as received at
     /// its signing time.
-    pub fn covers(&self, tenant: i64, signed: Timestamp, now: Timestamp) -> bool {
+    pub fn covers(&self, tenant: TenantNumber, signed: Timestamp, now: Timestamp) -> bool {
         let Seen { started, tenants, .. } = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let since = tenants.get_mut(&tenant).map_or(started, |seen| &mut seen.known_since);
         // After the clock has gone back, requests must not be refused until it has caught up.
@@ -89,7 +90,7 @@ impl ReplayGuard {
 }
 
 /// Evicts the expired nonces, and if that does not suffice the older nonces of the tenant with the most.
-fn evict(tenants: &mut HashMap<i64, Generations>, most: usize, now: Timestamp) {
+fn evict(tenants: &mut HashMap<TenantNumber, Generations>, most: usize, now: Timestamp) {
     tenants.retain(|_, seen| !seen.is_over(now));
     let count: usize = tenants.values().map(Generations::len).sum();
     if count >= most
@@ -139,7 +140,8 @@ mod tests {
         let replays = ReplayGuard::new(start);
         let at = |seconds| start + SignedDuration::from_secs(seconds);
         let first = |byte, now, until| {
-            replays.is_first_time(1, &Nonce { hash: [byte; 16], until: at(until), now: at(now) })
+            replays
+                .is_first_time(TenantNumber(1), &Nonce { hash: [byte; 16], until: at(until), now: at(now) })
         };
         assert!(first(1, 0, 60));
         assert!(!first(1, 0, 60));
@@ -160,21 +162,21 @@ mod tests {
         let first = |tenant, byte, now| {
             replays.is_first_time(tenant, &Nonce { hash: [byte; 16], until: at(300), now: at(now) })
         };
-        assert!(!replays.covers(2, at(-1), at(0)), "before the process was there");
+        assert!(!replays.covers(TenantNumber(2), at(-1), at(0)), "before the process was there");
         for byte in 0..9 {
-            assert!(first(1, byte, 0));
+            assert!(first(TenantNumber(1), byte, 0));
         }
         for byte in 0..250 {
-            assert!(first(2, byte, 1 + i64::from(byte) / 100));
+            assert!(first(TenantNumber(2), byte, 1 + i64::from(byte) / 100));
         }
         for byte in 0..9 {
-            assert!(!first(1, byte, 4), "another tenant's messages stay");
+            assert!(!first(TenantNumber(1), byte, 4), "another tenant's messages stay");
         }
-        assert!(replays.covers(1, at(0), at(4)));
-        assert!(!replays.covers(2, at(0), at(4)), "some of them have been forgotten");
-        assert!(replays.covers(2, at(4), at(4)));
-        assert!(replays.covers(2, at(-3600), at(-3600)), "the clock has gone back");
-        assert!(replays.covers(2, at(-3599), at(-3500)), "and goes on from there");
+        assert!(replays.covers(TenantNumber(1), at(0), at(4)));
+        assert!(!replays.covers(TenantNumber(2), at(0), at(4)), "some of them have been forgotten");
+        assert!(replays.covers(TenantNumber(2), at(4), at(4)));
+        assert!(replays.covers(TenantNumber(2), at(-3600), at(-3600)), "the clock has gone back");
+        assert!(replays.covers(TenantNumber(2), at(-3599), at(-3500)), "and goes on from there");
         let kept: usize = replays.seen.lock().unwrap().tenants.values().map(Generations::len).sum();
         assert!(kept <= 100, "{kept}");
     }

@@ -8,6 +8,7 @@ use httpsig::VerifyError;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::store::engine::unit::Owner;
 use crate::store::tenants::signature_counts;
 use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::{Store, StoreError, Tx};
@@ -57,7 +58,7 @@ impl SignatureCounts {
         let unit = move |tx: &Tx<'_>| {
             added.iter().try_for_each(|(client, count)| signature_counts::add(tx, *client, count))
         };
-        let outcome = store.write("signature_counts.add", 0, unit).await;
+        let outcome = store.write("signature_counts.add", Owner::REGISTER, unit).await;
         if outcome.is_err() {
             for (client, count) in counts {
                 self.add(client, count);
@@ -73,7 +74,8 @@ pub async fn run(counts: Arc<SignatureCounts>, store: Store) {
     loop {
         ticks.tick().await;
         if let Err(error) = counts.save(&store).await {
-            tracing::warn!(%error, "could not save the counts of signatures; trying again in {} s", SAVE_INTERVAL.as_secs());
+            let seconds = SAVE_INTERVAL.as_secs();
+            tracing::warn!(%error, "could not save the counts of signatures; trying again in {seconds} s");
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::counter::{Counter, Exhausted, Permit};
 use super::turns::{FairPermit, FairSemaphore};
 use crate::config::Limits;
+use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
 
 /// Seconds after which a refused client may retry (`retry-after`). The budgets free up as requests in flight end, which
@@ -15,20 +16,20 @@ const AGAIN: u64 = 1;
 const MIB: usize = 1024 * 1024;
 
 /// An amount acquired by a tenant, released when it is dropped.
-pub type TenantPermit = Permit<i64>;
+pub type TenantPermit = Permit<TenantNumber>;
 
 /// The budgets per tenant; `docs/limits.md` lists their limits.
 pub struct Tenants {
     /// Requests in flight.
-    requests: Arc<Counter<i64>>,
+    requests: Arc<Counter<TenantNumber>>,
     /// Bytes of request bodies that are being received.
-    received: Arc<Counter<i64>>,
+    received: Arc<Counter<TenantNumber>>,
     /// Bytes of responses that are not sent yet.
-    unsent: Arc<Counter<i64>>,
+    unsent: Arc<Counter<TenantNumber>>,
     /// Test events on their way to a receiver.
-    calls: Arc<Counter<i64>>,
+    calls: Arc<Counter<TenantNumber>>,
     /// Lists and reports that read the store.
-    scans: FairSemaphore<i64>,
+    scans: FairSemaphore<TenantNumber>,
 }
 
 impl Tenants {
@@ -52,13 +53,13 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if there are too many requests in flight, or too many bytes of responses that the clients have not read.
-    pub fn request(&self, tenant: i64) -> Result<TenantPermit, Problem> {
+    pub fn request(&self, tenant: TenantNumber) -> Result<TenantPermit, Problem> {
         self.check_unread(tenant)?;
         self.requests.acquire(tenant, 1).map_err(|spent| refusal(spent, "requests at once"))
     }
 
     /// Returns an empty amount for a request body, which the caller increases as bytes arrive.
-    pub fn received(&self, tenant: i64) -> TenantPermit {
+    pub fn received(&self, tenant: TenantNumber) -> TenantPermit {
         self.received.record(tenant, 0)
     }
 
@@ -72,7 +73,7 @@ impl Tenants {
     }
 
     /// Counts the bytes of a response without a limit: the work for it is done. The next request is refused instead.
-    pub fn unsent(&self, tenant: i64, bytes: usize) -> TenantPermit {
+    pub fn unsent(&self, tenant: TenantNumber, bytes: usize) -> TenantPermit {
         self.unsent.record(tenant, bytes)
     }
 
@@ -95,7 +96,7 @@ impl Tenants {
     }
 
     /// Fails if the clients of the tenant have too many bytes of responses unread.
-    fn check_unread(&self, tenant: i64) -> Result<(), Problem> {
+    fn check_unread(&self, tenant: TenantNumber) -> Result<(), Problem> {
         let unread = |spent| refusal(spent, "bytes of answers that are not read");
         self.unsent.has_room(tenant, 1).map_err(unread)
     }
@@ -105,7 +106,7 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if too many test events are in flight.
-    pub fn acquire_test_call(&self, tenant: i64) -> Result<TenantPermit, Problem> {
+    pub fn acquire_test_call(&self, tenant: TenantNumber) -> Result<TenantPermit, Problem> {
         self.calls.acquire(tenant, 1).map_err(|spent| refusal(spent, "test events at once"))
     }
 
@@ -114,7 +115,7 @@ impl Tenants {
     /// # Errors
     ///
     /// Fails if there is no permit in time, or too many bytes of responses are unread: the response of a scan is large.
-    pub async fn scan(&self, tenant: i64) -> Result<FairPermit, Problem> {
+    pub async fn scan(&self, tenant: TenantNumber) -> Result<FairPermit, Problem> {
         let turn = self.scans.acquire_for_scan(tenant).await?;
         self.check_unread(tenant)?;
         Ok(turn)
@@ -137,11 +138,14 @@ mod tests {
     fn bodies_count_as_they_arrive() {
         let limits = Limits { received_mib: 1, received_mib_per_tenant: 1, ..Limits::default() };
         let tenants = Tenants::new(&limits, 1);
-        let mut held = tenants.received(1);
+        let mut held = tenants.received(TenantNumber(1));
         assert!(Tenants::receive(&mut held, MIB).is_ok());
         assert!(matches!(Tenants::receive(&mut held, 1), Err(Problem::TooManyRequests { .. })));
-        assert!(matches!(Tenants::receive(&mut tenants.received(2), 1), Err(Problem::Unavailable(_))));
+        assert!(matches!(
+            Tenants::receive(&mut tenants.received(TenantNumber(2)), 1),
+            Err(Problem::Unavailable(_))
+        ));
         drop(held);
-        assert!(Tenants::receive(&mut tenants.received(2), MIB).is_ok());
+        assert!(Tenants::receive(&mut tenants.received(TenantNumber(2)), MIB).is_ok());
     }
 }

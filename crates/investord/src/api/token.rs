@@ -52,9 +52,17 @@ pub const CREATE: OperationDoc = OperationDoc {
                 "type": "object",
                 "properties": {
                     "client_id": { "type": "string", "format": "uuid", "description": "Id of the client." },
-                    "client_secret": { "type": "string", "minLength": 1, "maxLength": MAX_FIELD, "description": "Secret of the client." },
-                    "grant_type": { "type": "string", "enum": ["client_credentials"], "description": "The OAuth 2 grant." },
-                    "scope": { "type": "string", "minLength": 1, "maxLength": MAX_FIELD, "description": "Scopes, separated by spaces." },
+                    "client_secret": {
+                        "type": "string", "minLength": 1, "maxLength": MAX_FIELD,
+                        "description": "Secret of the client.",
+                    },
+                    "grant_type": {
+                        "type": "string", "enum": ["client_credentials"], "description": "The OAuth 2 grant.",
+                    },
+                    "scope": {
+                        "type": "string", "minLength": 1, "maxLength": MAX_FIELD,
+                        "description": "Scopes, separated by spaces.",
+                    },
                 },
                 "required": ["client_id", "client_secret", "grant_type", "scope"],
                 "additionalProperties": false,

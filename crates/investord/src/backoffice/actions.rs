@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
@@ -19,8 +21,10 @@ use crate::store::users::simulated_outcomes;
 use crate::store::users::simulated_outcomes::SimulatedOutcome;
 use crate::store::{accounts, users as stored_users};
 
-/// An action on a user.
-#[derive(Clone, Copy)]
+/// An action on a user, with its name in requests and in the record.
+#[derive(Clone, Copy, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum UserAction {
     /// Makes the user inactive until reactivated.
     Deactivate,
@@ -34,41 +38,6 @@ pub enum UserAction {
     FinishOffboarding,
 }
 
-impl UserAction {
-    const ALL: [Self; 5] = [
-        Self::Deactivate,
-        Self::Reactivate,
-        Self::HoldOffboarding,
-        Self::ReleaseOffboarding,
-        Self::FinishOffboarding,
-    ];
-    /// The names of all actions, for the table of the body.
-    const NAMES: [&str; Self::ALL.len()] = [
-        Self::ALL[0].as_str(),
-        Self::ALL[1].as_str(),
-        Self::ALL[2].as_str(),
-        Self::ALL[3].as_str(),
-        Self::ALL[4].as_str(),
-    ];
-
-    /// Returns the name in requests and in the record.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivate => "deactivate",
-            Self::Reactivate => "reactivate",
-            Self::HoldOffboarding => "hold_offboarding",
-            Self::ReleaseOffboarding => "release_offboarding",
-            Self::FinishOffboarding => "finish_offboarding",
-        }
-    }
-
-    /// Returns the action of this name.
-    fn named(name: &str) -> Result<Self, Problem> {
-        let known = Self::ALL.into_iter().find(|action| action.as_str() == name);
-        known.ok_or_else(|| Problem::invalid("action", "is not an action"))
-    }
-}
-
 impl From<UserIsLeaving> for Problem {
     fn from(_: UserIsLeaving) -> Self {
         Problem::State("the user is leaving or has left")
@@ -76,10 +45,16 @@ impl From<UserIsLeaving> for Problem {
 }
 
 /// The body of an action on a user.
+#[derive(Serialize, Deserialize)]
+pub struct UserActionBody {
+    pub action: UserAction,
+    pub reason: String,
+}
+
 static ACT: ObjectSchema = ObjectSchema {
     name: "UserAction",
     fields: &[
-        field("action", Presence::Always, FieldRule::OneOf(&UserAction::NAMES), "What to do."),
+        field("action", Presence::Always, FieldRule::OneOf(UserAction::VARIANTS), "What to do."),
         field("reason", Presence::Always, REASON, "Why, for the record."),
     ],
 };
@@ -88,8 +63,7 @@ static ACT: ObjectSchema = ObjectSchema {
 pub struct ActOnUser {
     tenant: String,
     user: Uuid,
-    action: UserAction,
-    reason: String,
+    body: UserActionBody,
 }
 
 impl OperatorOperation for ActOnUser {
@@ -106,12 +80,10 @@ impl OperatorOperation for ActOnUser {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let sent = received.body(&ACT)?;
         Ok(Self {
+            body: received.body(&ACT)?,
             tenant: received.path_name("tenant", "tenant")?,
             user: received.path_id("user", "user")?,
-            action: UserAction::named(&sent.text("action"))?,
-            reason: sent.text("reason"),
         })
     }
 }
@@ -123,7 +95,7 @@ impl OperatorOperation for ActOnUser {
 /// Fails if the user does not exist, or the action does not fit the user's state.
 pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> OperatorResult {
     let ByOperator { operator, now, operation, .. } = req;
-    let ActOnUser { tenant, user, action, reason } = operation;
+    let ActOnUser { tenant, user, body: UserActionBody { action, reason } } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let old = state_view(change)?;
         match action {
@@ -136,7 +108,7 @@ pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> Operator
             UserAction::FinishOffboarding => finish_offboarding(change, now)?,
         }
         let new = state_view(change)?;
-        let (action, reason) = (action.as_str(), Some(reason.clone()));
+        let (action, reason) = (action.into_str(), Some(reason.clone()));
         Ok(ActionRecord { action, subject: None, reason, old, new })
     };
     change(&app, operator, tenant, user, work).await
@@ -147,7 +119,7 @@ fn state_view(change: &UserChange<'_, '_>) -> Result<Value, Problem> {
     let all = jobs::of_user(change.unit.tx, change.handle)?;
     let leaves = all.iter().find(|job| job.kind == JobKind::Offboarding);
     Ok(json!({
-        "status": change.user.status.as_str(),
+        "status": change.user.status.into_str(),
         "suspended": change.user.suspended,
         "offboarding": leaves.map(|job| json!({ "due": job.due, "held": job.held })),
     }))
@@ -193,22 +165,30 @@ fn finish_offboarding(change: &UserChange<'_, '_>, now: Timestamp) -> Result<(),
     change_offboarding(change, |job| (job.held, job.due) = (false, Some(now)))
 }
 
-/// The kinds of jobs whose outcome can be ordered.
-const SIMULATED: [JobKind; 4] =
-    [JobKind::DataChange, JobKind::Check, JobKind::Offboarding, JobKind::Activation];
-/// Their names.
-const SIMULATED_NAMES: [&str; SIMULATED.len()] =
-    [SIMULATED[0].as_str(), SIMULATED[1].as_str(), SIMULATED[2].as_str(), SIMULATED[3].as_str()];
+/// The names of the kinds of jobs whose outcome can be ordered.
+const SIMULATED: [&str; 4] = [
+    JobKind::DataChange.into_str(),
+    JobKind::Check.into_str(),
+    JobKind::Offboarding.into_str(),
+    JobKind::Activation.into_str(),
+];
 /// Rule for a refusal. It becomes part of an event for the client, as in a review.
 const REFUSAL: FieldRule = FieldRule::Text { min: 1, max: 100 };
 static WHOLE_NUMBER: Pattern = Pattern::new("^[0-9]{1,9}$", "a whole number");
 const SECONDS: FieldRule = FieldRule::Pattern(&WHOLE_NUMBER);
 
 /// The body of an order of an outcome.
+#[derive(Serialize, Deserialize)]
+pub struct OutcomeOrder {
+    pub next: JobKind,
+    pub refusal: Option<String>,
+    pub seconds: Option<String>,
+}
+
 static ORDER: ObjectSchema = ObjectSchema {
     name: "OutcomeOrder",
     fields: &[
-        field("next", Presence::Always, FieldRule::OneOf(&SIMULATED_NAMES), "Kind of the job."),
+        field("next", Presence::Always, FieldRule::OneOf(&SIMULATED), "Kind of the job."),
         field("refusal", Presence::No, FieldRule::OrNull(&REFUSAL), "Why it fails; without one it succeeds."),
         field("seconds", Presence::No, FieldRule::OrNull(&SECONDS), "Delay of an activation."),
     ],
@@ -235,11 +215,8 @@ impl OperatorOperation for OrderOutcome {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let sent = received.body(&ORDER)?;
-        let name = sent.text("next");
-        let next = SIMULATED.into_iter().find(|kind| kind.as_str() == name);
-        let next = next.ok_or_else(|| Problem::invalid("next", "is not a kind of job"))?;
-        let seconds = match (next, sent.optional_text("seconds")) {
+        let OutcomeOrder { next, refusal, seconds } = received.body(&ORDER)?;
+        let seconds = match (next, seconds) {
             (JobKind::Activation, Some(seconds)) => seconds.parse().unwrap_or_default(),
             (JobKind::Activation, None) => {
                 return Err(Problem::invalid("seconds", "field 'seconds' was not filled"));
@@ -251,7 +228,7 @@ impl OperatorOperation for OrderOutcome {
             tenant: received.path_name("tenant", "tenant")?,
             user: received.path_id("user", "user")?,
             next,
-            outcome: SimulatedOutcome { refusal: sent.optional_text("refusal"), seconds },
+            outcome: SimulatedOutcome { refusal, seconds },
         })
     }
 }
@@ -268,7 +245,7 @@ pub async fn set_outcome(State(app): State<App>, req: ByOperator<OrderOutcome>) 
             return Err(Problem::State("the tenant's review_policy is not simulate"));
         }
         simulated_outcomes::save(change.unit, change.handle, next, &outcome)?;
-        let new = json!({ "next": next.as_str(), "refusal": outcome.refusal, "seconds": outcome.seconds });
+        let new = json!({ "next": next.into_str(), "refusal": outcome.refusal, "seconds": outcome.seconds });
         Ok(ActionRecord { action: "order_outcome", subject: None, reason: None, old: Value::Null, new })
     };
     change(&app, operator, tenant, user, work).await

@@ -7,7 +7,8 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts as _, RawPathPara
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::connections::network;
@@ -108,40 +109,30 @@ impl ReceivedByOperator<'_> {
         Ok(query::read(self.query, table)?)
     }
 
-    /// Validates the body against a table and returns its members.
+    /// Validates the body against a table and parses it.
     ///
     /// # Errors
     ///
     /// Fails with all errors of the body.
-    pub fn body(&self, table: &ObjectSchema) -> Result<BodyMembers, Problem> {
+    pub fn body<T: DeserializeOwned>(&self, table: &ObjectSchema) -> Result<T, Problem> {
         read_body(self.body, table, self.now)
     }
 }
 
-/// Validates a body of the operator API against a table.
+/// Validates a body of the operator API against a table, and parses it into the type that the command line sends.
 ///
 /// # Errors
 ///
 /// Fails with all errors of the body.
-pub fn read_body(body: &[u8], table: &ObjectSchema, now: Timestamp) -> Result<BodyMembers, Problem> {
+pub fn read_body<T: DeserializeOwned>(
+    body: &[u8],
+    table: &ObjectSchema,
+    now: Timestamp,
+) -> Result<T, Problem> {
     // Settings of a tenant decide about bodies of clients alone; by the default an unknown member is refused.
     let settings = TenantSettings::default();
-    Ok(BodyMembers(validation::read(table, &validation::parse(body)?, &settings, today(now))?))
-}
-
-/// The valid members of a body, all of them texts.
-pub struct BodyMembers(Map<String, Value>);
-
-impl BodyMembers {
-    /// Returns a required text.
-    pub fn text(&self, name: &str) -> String {
-        self.optional_text(name).unwrap_or_default()
-    }
-
-    /// Returns an optional text; `null` counts as none.
-    pub fn optional_text(&self, name: &str) -> Option<String> {
-        self.0.get(name).and_then(Value::as_str).map(str::to_owned)
-    }
+    let members = validation::read(table, &validation::parse(body)?, &settings, today(now))?;
+    serde_json::from_value(members.into()).map_err(|error| Problem::invalid("(root)", error.to_string()))
 }
 
 /// A request of an operator who is authenticated and has the role. Only this file can create one.

@@ -10,6 +10,7 @@ use super::by_operator::{JsonAnswer, OperatorResult};
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
 use crate::domain::json::schema::FieldRule;
+use crate::domain::tenants::TenantNumber;
 use crate::domain::users::User;
 use crate::problem::Problem;
 use crate::store::log::events;
@@ -103,7 +104,7 @@ impl ActionRecord {
     fn object(self, operator: &Operator, name: &str, id: Uuid) -> Value {
         let ActionRecord { action, subject, reason, old, new } = self;
         json!({
-            "actor": { "name": operator.name, "role": operator.role.as_str() },
+            "actor": { "name": operator.name, "role": operator.role.into_str() },
             "action": action,
             name: id,
             "subject": subject,
@@ -116,7 +117,7 @@ impl ActionRecord {
 
 /// Returns the number of a tenant to which the operator has access. The writer queue needs it before the unit runs,
 /// because it is fair between tenants.
-pub async fn tenant_number(app: &App, operator: &Operator, name: &str) -> Result<i64, Problem> {
+pub async fn tenant_number(app: &App, operator: &Operator, name: &str) -> Result<TenantNumber, Problem> {
     let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
     let find = move |tx: &Tx<'_>| Ok::<_, Problem>(visible_tenant(tx, &own, &of, &name)?.number);
     app.store.read("backoffice.tenant", find).await
@@ -125,7 +126,7 @@ pub async fn tenant_number(app: &App, operator: &Operator, name: &str) -> Result
 /// Runs a longer read when it is the turn of the operators of this tenant (`of`; `None` for operators of all tenants).
 pub async fn scan<T: Send + 'static>(
     app: &App,
-    of: Option<i64>,
+    of: Option<TenantNumber>,
     name: &'static str,
     read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {

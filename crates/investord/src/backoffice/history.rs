@@ -158,8 +158,8 @@ struct HistoryEntry {
 }
 
 impl HistoryPage {
-    /// Begins a page, to which all events of the history must be added in order: the differences need the previous state
-    /// of each object.
+    /// Begins a page, to which all events of the history must be added in order: the differences need the previous
+    /// state of each object.
     pub fn begin(range: HistoryRange) -> Self {
         let HistoryRange { after, limit } = range;
         Self { after, left: limit, bytes: 0, changes: Changes::default(), events: Vec::new(), next: None }
@@ -247,7 +247,7 @@ impl Decisions {
         let id = object.get("id").and_then(Value::as_str);
         let is_decision = [EventType::UserCheckPassed, EventType::UserCheckFailed];
         match self.checks.iter().find(|one| Some(&*one.id.to_string()) == id) {
-            Some(Check { content, .. }) if is_decision.iter().any(|kind| kind.as_str() == event.kind) => {
+            Some(Check { content, .. }) if is_decision.iter().any(|kind| kind.into_str() == event.kind) => {
                 (content.decided_by.clone(), content.reason.clone())
             }
             _ => (None, None),
@@ -267,7 +267,7 @@ pub fn last_action(
 ) -> Result<Option<OperatorDecision>, StoreError> {
     let mut last = None;
     events::each_of_user(tx, user, |event| {
-        if event.kind == EventType::OperatorAction.as_str() {
+        if event.kind == EventType::OperatorAction.into_str() {
             let object: Value = serde_json::from_str(&event.open(&user.key)?).unwrap_or_default();
             if object["action"] == action {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

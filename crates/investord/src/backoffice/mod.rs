@@ -4,18 +4,18 @@
 //! clients. Every action on a user is an event `OPERATOR.ACTION` of that user, in the commit of the action and in the
 //! same hash chain, so that no action can miss its record.
 
-mod actions;
+pub mod actions;
 mod by_operator;
 mod change;
 mod endpoint;
 mod history;
 mod openapi;
 mod operators;
-mod reviews;
+pub mod reviews;
 pub mod session;
 mod status_explanation;
 mod users;
-mod webhook_actions;
+pub mod webhook_actions;
 mod webhooks;
 
 use std::sync::LazyLock;
@@ -114,7 +114,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 7] {
     }
     [
         session::read_sign_in(body, Timestamp::UNIX_EPOCH)
-            .map(|(_, password)| drop(session::normalise(&password))),
+            .map(|sign_in| drop(session::normalise(&sign_in.password))),
         read::<operators::CreateOperator>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),

@@ -59,7 +59,7 @@ fn operation(endpoint: &OperatorEndpoint, schemas: &mut Schemas) -> Value {
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters = in_path.map(path_parameter).chain(query::to_openapi(query));
     let description = match endpoint.role {
-        Some(role) => format!("{description} Takes the role `{}`.", role.as_str()),
+        Some(role) => format!("{description} Takes the role `{}`.", role.into_str()),
         None => (*description).to_owned(),
     };
     let mut operation = json!({

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
@@ -48,8 +50,6 @@ pub async fn list(State(app): State<App>, req: ByOperator<ListOperators>) -> Ope
     Ok(JsonAnswer(json!({ "data": own.map(operator_view).collect::<Vec<Value>>() })))
 }
 
-/// Names of the roles.
-const ROLES: [&str; Role::ALL.len()] = [Role::ALL[0].as_str(), Role::ALL[1].as_str(), Role::ALL[2].as_str()];
 /// Rule for the name of a tenant.
 const TENANT: FieldRule = FieldRule::Text { min: 1, max: 200 };
 
@@ -58,7 +58,7 @@ static CREATE: ObjectSchema = ObjectSchema {
     name: "CreateOperator",
     fields: &[
         field("name", Presence::Always, FieldRule::Text { min: 1, max: 100 }, "Name of the operator."),
-        field("role", Presence::Always, FieldRule::OneOf(&ROLES), "What the operator may do."),
+        field("role", Presence::Always, FieldRule::OneOf(Role::VARIANTS), "What the operator may do."),
         field(
             "password",
             Presence::Always,
@@ -74,7 +74,8 @@ static CREATE: ObjectSchema = ObjectSchema {
     ],
 };
 
-/// A request to create an operator.
+/// A request to create an operator, which is its body.
+#[derive(Serialize, Deserialize)]
 pub struct CreateOperator {
     name: String,
     role: Role,
@@ -95,14 +96,7 @@ impl OperatorOperation for CreateOperator {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let sent = received.body(&CREATE)?;
-        let role = sent.text("role").parse();
-        Ok(Self {
-            name: sent.text("name"),
-            role: role.map_err(|message: String| Problem::invalid("role", message))?,
-            password: sent.text("password"),
-            tenant: sent.optional_text("tenant"),
-        })
+        received.body(&CREATE)
     }
 }
 

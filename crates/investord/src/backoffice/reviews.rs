@@ -1,7 +1,9 @@
 //! `/reviews`: data changes and checks that wait for a decision.
 
 use axum::extract::State;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::by_operator::{
@@ -75,7 +77,7 @@ pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> Oper
                 let requested = found.content.requested.clone();
                 let contents = held.iter().map(|one| &one.content);
                 let shared = identifiers::list_sharing_users(tx, &tenant, Some(&handle), contents)?;
-                let preview = Preview::of(&user, (&held, &shared), requested, &tenant.settings, now);
+                let preview = Preview::of(&user, &held, &shared, requested, &tenant.settings, now);
                 (found.created_at, reviewed_change(&found), json!(preview))
             };
             let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
@@ -86,7 +88,7 @@ pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> Oper
             );
             let shown = json!({
                 "id": job.subject,
-                "kind": job.kind.as_str(),
+                "kind": job.kind.into_str(),
                 "waiting_since": at,
                 "age_seconds": now.duration_since(at).as_secs().max(0),
                 "user_id": user.id,
@@ -118,14 +120,16 @@ fn preview_passed_check(
         says.extend(lacks.iter().map(ToString::to_string));
     }
     Ok(json!({
-        "before": { "status": check.status.as_str() },
-        "after": { "status": check::CheckStatus::Passed.as_str() },
+        "before": { "status": check.status.into_str() },
+        "after": { "status": check::CheckStatus::Passed.into_str() },
         "says": says,
     }))
 }
 
 /// An operator's decision in a review.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum ReviewDecision {
     /// The data change is applied, or the check passes.
     Approve,
@@ -139,13 +143,19 @@ pub enum ReviewDecision {
 const DECISION_REASON: FieldRule = FieldRule::Text { min: 1, max: 100 };
 
 /// The body of a decision.
+#[derive(Serialize, Deserialize)]
+pub struct ReviewDecisionBody {
+    pub verdict: ReviewDecision,
+    pub reason: Option<String>,
+}
+
 static DECIDE: ObjectSchema = ObjectSchema {
     name: "ReviewDecision",
     fields: &[
         field(
             "verdict",
             Presence::Always,
-            FieldRule::OneOf(&["approve", "refuse", "cancel"]),
+            FieldRule::OneOf(ReviewDecision::VARIANTS),
             "approve: it is good. refuse: it is not. cancel: it is withdrawn.",
         ),
         field("reason", Presence::No, FieldRule::OrNull(&DECISION_REASON), "Why; needed unless it is good."),
@@ -175,14 +185,7 @@ impl OperatorOperation for DecideReview {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let sent = received.body(&DECIDE)?;
-        let say = match sent.text("verdict").as_str() {
-            "approve" => ReviewDecision::Approve,
-            "refuse" => ReviewDecision::Refuse,
-            "cancel" => ReviewDecision::Cancel,
-            _ => return Err(Problem::invalid("verdict", "is not a verdict")),
-        };
-        let reason = sent.optional_text("reason");
+        let ReviewDecisionBody { verdict: say, reason } = received.body(&DECIDE)?;
         if reason.is_none() && !matches!(say, ReviewDecision::Approve) {
             return Err(Problem::invalid("reason", "field 'reason' was not filled"));
         }
@@ -236,11 +239,7 @@ pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> Op
             job.due = Some(now);
             jobs::save(unit.tx, &job)?;
         }
-        let action = match say {
-            ReviewDecision::Approve => "approve",
-            ReviewDecision::Refuse => "refuse",
-            ReviewDecision::Cancel => "cancel",
-        };
+        let action = say.into_str();
         Ok(ActionRecord { action, subject: Some(subject), reason: reason.clone(), old, new: json!(new) })
     };
     change(&app, operator, tenant, user, work).await

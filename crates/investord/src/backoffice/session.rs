@@ -14,7 +14,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::OpaqueString;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 use uuid::Uuid;
 
 use super::by_operator::{
@@ -26,6 +28,7 @@ use crate::clock::Ids;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
 use crate::store::encryption::sha256;
+use crate::store::engine::unit::Owner;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 
@@ -71,6 +74,12 @@ pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
 }
 
 /// The body of `POST /sessions`.
+#[derive(Deserialize)]
+pub struct SignIn {
+    name: String,
+    pub(super) password: String,
+}
+
 static SIGN_IN: ObjectSchema = ObjectSchema {
     name: "SignIn",
     fields: &[
@@ -100,9 +109,8 @@ pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
 /// # Errors
 ///
 /// Fails if a member is missing, unknown or invalid.
-pub fn read_sign_in(body: &[u8], now: Timestamp) -> Result<(String, String), Problem> {
-    let sent = read_body(body, &SIGN_IN, now)?;
-    Ok((sent.text("name"), sent.text("password")))
+pub fn read_sign_in(body: &[u8], now: Timestamp) -> Result<SignIn, Problem> {
+    read_body(body, &SIGN_IN, now)
 }
 
 /// Handles `POST /sessions`: returns a token for name and password.
@@ -116,7 +124,7 @@ pub async fn sign_in(
     body: Result<Bytes, BytesRejection>,
 ) -> OperatorResult {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
-    let (name, password) = read_sign_in(&body, app.clock.now())?;
+    let SignIn { name, password } = read_sign_in(&body, app.clock.now())?;
     // The rate limit uses the sent name, known or not, so that its behaviour does not disclose the existing names. The
     // attempt counts before the password is verified, so that concurrent attempts count as well.
     let mut sent = [0; 16];
@@ -137,7 +145,7 @@ pub async fn sign_in(
     let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
     let (id, expires) = (operator.id, now + SESSION);
     let unit = move |tx: &crate::store::Tx<'_>| operators::insert_session(tx, &hash, id, now, Some(expires));
-    app.store.write("backoffice.begin", 0, unit).await?;
+    app.store.write("backoffice.begin", Owner::REGISTER, unit).await?;
     let mut answer = operator_view(&operator);
     (answer["token"], answer["expires_at"]) = (json!(token), json!(expires));
     Ok(JsonAnswer(answer))
@@ -212,7 +220,7 @@ impl OperatorOperation for SignOut {
 /// Fails if the store cannot be written.
 pub async fn sign_out(State(app): State<App>, req: ByOperator<SignOut>) -> OperatorResult {
     let hash = req.session;
-    app.store.write("backoffice.end", 0, move |tx| operators::end_session(tx, &hash)).await?;
+    app.store.write("backoffice.end", Owner::REGISTER, move |tx| operators::end_session(tx, &hash)).await?;
     Ok(JsonAnswer(json!({ "ended": true })))
 }
 
@@ -253,7 +261,7 @@ pub fn operator_schema() -> Value {
         "properties": {
             "id": { "type": "string", "format": "uuid" },
             "name": { "type": "string" },
-            "role": { "enum": Role::ALL.map(Role::as_str) },
+            "role": { "enum": Role::VARIANTS },
             "tenant": text(),
             "has_password": { "type": "boolean" },
             "created_at": { "type": "string", "format": "date-time" },
@@ -269,7 +277,7 @@ pub fn operator_view(operator: &Operator) -> Value {
     json!({
         "id": id,
         "name": name,
-        "role": role.as_str(),
+        "role": role.into_str(),
         "tenant": tenant_name,
         "has_password": password.is_some(),
         "created_at": created_at,

@@ -78,7 +78,7 @@ fn since(tx: &Tx<'_>, handle: &UserHandle, user: &User) -> Result<Timestamp, Sto
     ];
     let mut since = user.created_at;
     events::each_of_user(tx, handle, |event| {
-        if moves.iter().any(|kind| kind.as_str() == event.kind) {
+        if moves.iter().any(|kind| kind.into_str() == event.kind) {
             since = event.created_at;
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use jiff::civil::Date;
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 use uuid::Uuid;
 
 use super::by_operator::{
@@ -81,8 +82,8 @@ pub struct UserSearch {
 const MAX_VALUES: usize = 20;
 
 impl UserSearch {
-    /// Parses the query of a search. A parameter may be repeated: a user must have all its values. `today` decides which
-    /// birth dates are possible, and the century of a short number.
+    /// Parses the query of a search. A parameter may be repeated: a user must have all its values. `today` decides
+    /// which birth dates are possible, and the century of a short number.
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ impl UserSearch {
     pub fn parse(query: &str, today: Date) -> Result<Self, Problem> {
         let (mut id, mut values, mut faults) = (None, Vec::new(), Vec::new());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match SearchField::ALL.into_iter().find(|field| field.as_str() == name) {
+            match name.parse::<SearchField>().ok() {
                 Some(field) => match search::to_probes(field, &value, today) {
                     Ok(probes) => values.push(probes),
                     Err(why) => faults.push(FieldError::new(name, why)),
@@ -100,7 +101,7 @@ impl UserSearch {
                     Err(_) => faults.push(FieldError::new(name, "must be a UUID")),
                 },
                 None => {
-                    let names = SearchField::ALL.map(SearchField::as_str).join(", ");
+                    let names = SearchField::VARIANTS.join(", ");
                     faults.push(FieldError::new(name, format!("is not one of id, {names}")));
                 }
             }
@@ -298,7 +299,7 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> Operator
             "data_changes": last_changes.iter().map(reviewed_change).collect::<Vec<_>>(),
             "data_changes_count": changes,
             "pending": standing.pending.iter().map(|job| json!({
-                "kind": job.kind.as_str(), "subject": job.subject, "due": job.due, "held": job.held,
+                "kind": job.kind.into_str(), "subject": job.subject, "due": job.due, "held": job.held,
             })).collect::<Vec<_>>(),
         }))
     };

@@ -2,16 +2,17 @@
 
 use axum::extract::State;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use strum::VariantNames;
 use uuid::Uuid;
 
-use super::by_operator::{
-    BodyMembers, ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
-};
+use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
 use super::change::{ActionRecord, REASON, scan, tenant_number, visible_tenant};
 use super::webhooks::visible_webhook;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Pattern, Presence, field};
+use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::delivery::packages;
@@ -61,16 +62,32 @@ static POSITIVE: Pattern = Pattern::new("^[1-9][0-9]{0,18}$", "a whole number fr
 const PACKAGE: FieldRule = FieldRule::Pattern(&POSITIVE);
 const FROM: FieldRule = FieldRule::Text { min: 1, max: 50 };
 
+/// The name of an action on a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum WebhookActionName {
+    Pause,
+    Resume,
+    Skip,
+    Retry,
+    Resend,
+    Replay,
+}
+
 /// The body of an action on a webhook.
+#[derive(Serialize, Deserialize)]
+pub struct WebhookActionBody {
+    pub action: WebhookActionName,
+    pub reason: String,
+    pub package: Option<String>,
+    pub from: Option<String>,
+}
+
 static ACT: ObjectSchema = ObjectSchema {
     name: "WebhookAction",
     fields: &[
-        field(
-            "action",
-            Presence::Always,
-            FieldRule::OneOf(&["pause", "resume", "skip", "retry", "resend", "replay"]),
-            "What to do.",
-        ),
+        field("action", Presence::Always, FieldRule::OneOf(WebhookActionName::VARIANTS), "What to do."),
         field("reason", Presence::Always, REASON, "Why, for the record."),
         field(
             "package",
@@ -89,29 +106,30 @@ static ACT: ObjectSchema = ObjectSchema {
 
 impl RequestedAction {
     /// Returns the action of a body; a parameter of another action is refused.
-    fn of(sent: &BodyMembers) -> Result<Self, Problem> {
-        let action = sent.text("action");
-        for (name, of) in [("package", "resend"), ("from", "replay")] {
-            match sent.optional_text(name) {
-                Some(_) if action != of => return Err(Problem::invalid(name, "is not for this action")),
-                None if action == of => {
-                    return Err(Problem::invalid(name, format!("field '{name}' was not filled")));
-                }
-                _ => {}
+    fn of(body: &WebhookActionBody) -> Result<Self, Problem> {
+        use WebhookActionName::{Pause, Replay, Resend, Resume, Retry, Skip};
+        let package = parameter("package", body.package.as_deref(), body.action == Resend)?;
+        let from = parameter("from", body.from.as_deref(), body.action == Replay)?;
+        Ok(Self::Now(match body.action {
+            Pause => WebhookAction::Pause,
+            Resume => WebhookAction::Resume,
+            Skip => WebhookAction::Skip,
+            Retry => WebhookAction::Retry,
+            Resend => {
+                let too_large = |_| Problem::invalid("package", "is too large");
+                WebhookAction::Resend(package.parse().map_err(too_large)?)
             }
-        }
-        Ok(Self::Now(match action.as_str() {
-            "pause" => WebhookAction::Pause,
-            "resume" => WebhookAction::Resume,
-            "skip" => WebhookAction::Skip,
-            "retry" => WebhookAction::Retry,
-            "resend" => {
-                let number = sent.text("package").parse();
-                WebhookAction::Resend(number.map_err(|_| Problem::invalid("package", "is too large"))?)
-            }
-            "replay" => return Ok(Self::Replay(ReplayStart::parse(&sent.text("from"))?)),
-            _ => return Err(Problem::invalid("action", "is not an action")),
+            Replay => return Ok(Self::Replay(ReplayStart::parse(from)?)),
         }))
+    }
+}
+
+/// Returns a parameter of an action, empty if the action has none of this name.
+fn parameter<'a>(name: &'static str, sent: Option<&'a str>, is_needed: bool) -> Result<&'a str, Problem> {
+    match sent {
+        Some(_) if !is_needed => Err(Problem::invalid(name, "is not for this action")),
+        None if is_needed => Err(Problem::invalid(name, format!("field '{name}' was not filled"))),
+        sent => Ok(sent.unwrap_or_default()),
     }
 }
 
@@ -152,10 +170,10 @@ impl OperatorOperation for ActOnWebhook {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let sent = received.body(&ACT)?;
+        let body: WebhookActionBody = received.body(&ACT)?;
         Ok(Self {
-            action: RequestedAction::of(&sent)?,
-            reason: sent.text("reason"),
+            action: RequestedAction::of(&body)?,
+            reason: body.reason,
             tenant: received.path_name("tenant", "tenant")?,
             webhook: received.path_id("webhook", "webhook")?,
         })
@@ -257,18 +275,23 @@ fn replay(unit: &Unit<'_>, webhook: &Webhook, from: i64) -> Result<Value, Proble
 }
 
 /// Returns the position of the event at which a replay starts.
-fn position(tx: &Tx<'_>, tenant: i64, from: &ReplayStart) -> Result<i64, Problem> {
+fn position(tx: &Tx<'_>, tenant: TenantNumber, from: &ReplayStart) -> Result<i64, Problem> {
     Ok(match from {
         ReplayStart::Position(number) => *number,
         ReplayStart::Event(id) => events::number_of(tx, tenant, *id)?.ok_or(Problem::NotFound("event"))?,
         ReplayStart::Time(since) => {
-            let events = tenants::sequence::chain_end(tx, tenant)?.map_or(0, |(events, _)| events);
+            let events = tenants::sequence::chain_end(tx, tenant)?.map_or(0, |end| end.events);
             events::first_since(tx, tenant, *since, events)?
         }
     })
 }
 
 /// The body of a rotation of the signing key.
+#[derive(Serialize, Deserialize)]
+pub struct SigningKeyRotation {
+    pub reason: String,
+}
+
 static ROTATE: ObjectSchema = ObjectSchema {
     name: "SigningKeyRotation",
     fields: &[field("reason", Presence::Always, REASON, "Why, for the record.")],
@@ -294,7 +317,7 @@ impl OperatorOperation for RotateSigningKey {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let reason = received.body(&ROTATE)?.text("reason");
+        let SigningKeyRotation { reason } = received.body(&ROTATE)?;
         Ok(Self { tenant: received.path_name("tenant", "tenant")?, reason })
     }
 }

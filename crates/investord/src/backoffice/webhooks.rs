@@ -254,7 +254,7 @@ pub async fn package(State(app): State<App>, req: ByOperator<ShowPackage>) -> Op
         let (tenant, webhook) = visible_webhook(tx, &own, &operator, &name, id)?;
         let row = packages::by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
         let attempts = attempts::of_package(tx, id, package, MAX_LISTED, &tenant.key)?;
-        let body = row.body(tx, (webhook.tenant, id), &tenant.key)?;
+        let body = row.body(tx, webhook.key(), &tenant.key)?;
         let mut view = package_view(&row);
         view["body"] = serde_json::from_str(&body).unwrap_or_default();
         view["attempts"] = attempts

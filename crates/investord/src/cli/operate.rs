@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::admin::Common;
 use super::target::{BaseUrl, segment};
 use super::{dev, parse, summary};
+use crate::backoffice::reviews::{ReviewDecision, ReviewDecisionBody};
 use crate::backoffice::session::{hash_password, new_token, operator_view};
 use crate::domain::suggest::did_you_mean;
 use crate::store::tenants;
@@ -172,12 +173,12 @@ impl ReviewCommand {
                 server.show(&server.send(Method::GET, &path, None).await?, summary::reviews);
                 return Ok(());
             }
-            ReviewCommand::Approve(said) => ("approve", said),
-            ReviewCommand::Refuse(said) => ("refuse", said),
-            ReviewCommand::Cancel(said) => ("cancel", said),
+            ReviewCommand::Approve(said) => (ReviewDecision::Approve, said),
+            ReviewCommand::Refuse(said) => (ReviewDecision::Refuse, said),
+            ReviewCommand::Cancel(said) => (ReviewDecision::Cancel, said),
         };
         let path = format!("{}/users/{user}/reviews/{subject}", server.tenant().await?);
-        let body = json!({ "verdict": verdict, "reason": reason });
+        let body = json!(ReviewDecisionBody { verdict, reason });
         server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
         Ok(())
     }

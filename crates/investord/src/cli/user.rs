@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::operate::OperatorServer;
 use super::{parse, summary};
+use crate::backoffice::actions::{OutcomeOrder, UserAction, UserActionBody};
 use crate::domain::users::search::SearchField;
+use crate::store::jobs::JobKind;
 
 #[derive(Subcommand)]
 pub enum UserCommand {
@@ -107,6 +109,29 @@ pub enum ActionArgs {
     FinishOffboarding,
 }
 
+impl From<NextOutcome> for JobKind {
+    fn from(next: NextOutcome) -> Self {
+        match next {
+            NextOutcome::DataChange => Self::DataChange,
+            NextOutcome::Check => Self::Check,
+            NextOutcome::Offboarding => Self::Offboarding,
+            NextOutcome::Activation => Self::Activation,
+        }
+    }
+}
+
+impl From<ActionArgs> for UserAction {
+    fn from(action: ActionArgs) -> Self {
+        match action {
+            ActionArgs::Deactivate => Self::Deactivate,
+            ActionArgs::Reactivate => Self::Reactivate,
+            ActionArgs::HoldOffboarding => Self::HoldOffboarding,
+            ActionArgs::ReleaseOffboarding => Self::ReleaseOffboarding,
+            ActionArgs::FinishOffboarding => Self::FinishOffboarding,
+        }
+    }
+}
+
 impl UserCommand {
     /// Sends the request of the command and prints the response.
     ///
@@ -130,7 +155,7 @@ impl UserCommand {
                 }
                 for (field, value) in values {
                     if let Some(value) = value {
-                        query.append_pair(field.as_str(), &value);
+                        query.append_pair(field.into_str(), &value);
                     }
                 }
                 let path = format!("{}/users?{}", server.tenant().await?, query.finish());
@@ -147,15 +172,13 @@ impl UserCommand {
             }
             UserCommand::Order { next, id, refusal, seconds, server } => {
                 let path = format!("{}/users/{id}/outcomes", server.tenant().await?);
-                let next = next.to_possible_value().map(|value| value.get_name().to_owned());
                 let seconds = seconds.map(|seconds| seconds.to_string());
-                let body = json!({ "next": next, "refusal": refusal, "seconds": seconds });
+                let body = json!(OutcomeOrder { next: next.into(), refusal, seconds });
                 server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
             }
             UserCommand::Act { action, id, reason, server } => {
                 let path = format!("{}/users/{id}/actions", server.tenant().await?);
-                let action = action.to_possible_value().map(|value| value.get_name().replace('-', "_"));
-                let body = json!({ "action": action, "reason": reason });
+                let body = json!(UserActionBody { action: action.into(), reason });
                 server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
             }
         }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::operate::OperatorServer;
 use super::{parse, summary, table};
+use crate::backoffice::webhook_actions::{SigningKeyRotation, WebhookActionBody, WebhookActionName};
 
 #[derive(Subcommand)]
 pub enum WebhookCommand {
@@ -124,20 +125,22 @@ impl WebhookCommand {
             WebhookCommand::RotateKey { reason, server } => {
                 let path = format!("{}/signing_keys", server.tenant().await?);
                 server.show(
-                    &server.send(Method::POST, &path, Some(json!({ "reason": reason }))).await?,
+                    &server.send(Method::POST, &path, Some(json!(SigningKeyRotation { reason }))).await?,
                     summary::action,
                 );
                 return Ok(());
             }
-            WebhookCommand::Pause(mend) => ("pause", mend, None, None),
-            WebhookCommand::Resume(mend) => ("resume", mend, None, None),
-            WebhookCommand::Retry(mend) => ("retry", mend, None, None),
-            WebhookCommand::Skip(mend) => ("skip", mend, None, None),
-            WebhookCommand::Resend { package, mend } => ("resend", mend, Some(package.to_string()), None),
-            WebhookCommand::Replay { from, mend } => ("replay", mend, None, Some(from)),
+            WebhookCommand::Pause(mend) => (WebhookActionName::Pause, mend, None, None),
+            WebhookCommand::Resume(mend) => (WebhookActionName::Resume, mend, None, None),
+            WebhookCommand::Retry(mend) => (WebhookActionName::Retry, mend, None, None),
+            WebhookCommand::Skip(mend) => (WebhookActionName::Skip, mend, None, None),
+            WebhookCommand::Resend { package, mend } => {
+                (WebhookActionName::Resend, mend, Some(package.to_string()), None)
+            }
+            WebhookCommand::Replay { from, mend } => (WebhookActionName::Replay, mend, None, Some(from)),
         };
         let path = format!("{}/webhooks/{id}/actions", server.tenant().await?);
-        let body = json!({ "action": action, "reason": reason, "package": package, "from": from });
+        let body = json!(WebhookActionBody { action, reason, package, from });
         server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
         Ok(())
     }

@@ -3,12 +3,11 @@
 //! Bodies, statuses and bounds follow the reference pages "Account Groups" and "Accounts"; the points that they leave
 //! open are in `docs/choices.md`.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::tenants::TenantSettings;
@@ -22,11 +21,11 @@ use crate::domain::json::validation::{parse, read};
 static SECURITIES_ACCOUNT: Pattern = Pattern::new("^[0-9]{7,12}$", "7 to 12 digits");
 
 const STATUSES: &[&str] = &[
-    AccountStatus::PendingApproval.as_str(),
-    AccountStatus::Active.as_str(),
-    AccountStatus::Closing.as_str(),
-    AccountStatus::Closed.as_str(),
-    AccountStatus::Locked.as_str(),
+    AccountStatus::PendingApproval.into_str(),
+    AccountStatus::Active.into_str(),
+    AccountStatus::Closing.into_str(),
+    AccountStatus::Closed.into_str(),
+    AccountStatus::Locked.into_str(),
 ];
 const ID: Field = field("id", Presence::Always, FieldRule::Uuid, "Its id.");
 const CREATED_AT: Field = field("created_at", Presence::Always, FieldRule::Instant, "When it was created.");
@@ -106,44 +105,14 @@ pub const CLOSURE_REASONS: &[&str] = &[
 ];
 
 /// The status of an account resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum AccountStatus {
     PendingApproval,
     Active,
     Closing,
     Closed,
     Locked,
-}
-
-impl AccountStatus {
-    /// All statuses.
-    pub const ALL: [AccountStatus; 5] = [
-        AccountStatus::PendingApproval,
-        AccountStatus::Active,
-        AccountStatus::Closing,
-        AccountStatus::Closed,
-        AccountStatus::Locked,
-    ];
-
-    /// Returns the name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            AccountStatus::PendingApproval => "PENDING_APPROVAL",
-            AccountStatus::Active => "ACTIVE",
-            AccountStatus::Closing => "CLOSING",
-            AccountStatus::Closed => "CLOSED",
-            AccountStatus::Locked => "LOCKED",
-        }
-    }
-}
-
-impl FromStr for AccountStatus {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
-        known.ok_or_else(|| format!("'{text}' is not the status of an account"))
-    }
 }
 
 /// An account resource: a group or an account, which have the same life cycle.
@@ -217,7 +186,7 @@ impl AccountDetails for GroupDetails {
             "created_at": created_at,
             "updated_at": updated_at,
             "users": [{ "id": user_id, "type": "OWNER" }],
-            "status": status.as_str(),
+            "status": status.into_str(),
             "type": content.kind,
             "securities_account_number": content.securities_account_number,
         })
@@ -244,7 +213,7 @@ impl AccountDetails for SingleAccountDetails {
             "users": [{ "id": user_id, "type": "OWNER" }],
             "account_number": content.account_number,
             "name": content.name,
-            "status": status.as_str(),
+            "status": status.into_str(),
         })
     }
 }

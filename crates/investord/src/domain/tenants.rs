@@ -1,4 +1,6 @@
-//! The settings of a tenant.
+//! The number and the settings of a tenant.
+
+use std::fmt;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,6 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::suggest::did_you_mean;
+
+/// The number of a tenant, by which each row of the tenant is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantNumber(pub i64);
+
+impl fmt::Display for TenantNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The settings of one tenant, in the form of a tenants file, of `investord tenant set` and of the store.
 ///

@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::config::Webhooks;
 use crate::domain::delivery::webhook::{AddressPolicy, SignatureProfile};
+use crate::domain::tenants::TenantNumber;
 use crate::store::delivery::signing_keys;
 use crate::store::encryption::TenantKey;
 use crate::store::{StoreError, Tx};
@@ -136,7 +137,7 @@ impl Outbound {
     pub fn signing_key(
         &self,
         tx: &Tx<'_>,
-        tenant: i64,
+        tenant: TenantNumber,
         tenant_key: &TenantKey,
     ) -> Result<(Uuid, Arc<SigningKey>), StoreError> {
         let sealed = signing_keys::current(tx, tenant)?;

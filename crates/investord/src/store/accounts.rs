@@ -9,6 +9,7 @@ use super::unit::Unit;
 use crate::domain::accounts;
 use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use crate::domain::delivery::event::EventType;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
@@ -202,7 +203,7 @@ pub fn insert_and_publish<T: StoredAccountResource>(
         Value::Id(*id),
         Value::At(*created_at),
         Value::At(*updated_at),
-        Value::Text(status.as_str()),
+        Value::Text(status.into_str()),
         Value::Bytes(&sealed),
     ];
     content.insert(unit.tx, values)?;
@@ -211,8 +212,8 @@ pub fn insert_and_publish<T: StoredAccountResource>(
 }
 
 /// Returns the number of rows of a tenant.
-fn count(tx: &Tx<'_>, table: &AccountStatements, tenant: i64) -> Result<i64, StoreError> {
-    Ok(tx.one(&table.last, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
+fn count(tx: &Tx<'_>, table: &AccountStatements, tenant: TenantNumber) -> Result<i64, StoreError> {
+    Ok(tx.one(&table.last, &[Value::Int(tenant.0)], |row| row.int(0))?.unwrap_or(0))
 }
 
 /// Returns the next serial number of an account in a group. Accounts are never removed.
@@ -220,8 +221,8 @@ fn count(tx: &Tx<'_>, table: &AccountStatements, tenant: i64) -> Result<i64, Sto
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn next_number_in(tx: &Tx<'_>, tenant: i64, group: Uuid) -> Result<i64, StoreError> {
-    let last = tx.one(&LAST_IN_GROUP, &[Value::Int(tenant), Value::Id(group)], |row| row.int(0))?;
+pub fn next_number_in(tx: &Tx<'_>, tenant: TenantNumber, group: Uuid) -> Result<i64, StoreError> {
+    let last = tx.one(&LAST_IN_GROUP, &[Value::Int(tenant.0), Value::Id(group)], |row| row.int(0))?;
     Ok(last.unwrap_or(0) + 1)
 }
 
@@ -230,8 +231,8 @@ pub fn next_number_in(tx: &Tx<'_>, tenant: i64, group: Uuid) -> Result<i64, Stor
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn has_open_account(tx: &Tx<'_>, tenant: i64, group: Uuid) -> Result<bool, StoreError> {
-    Ok(tx.one(&OPEN_IN_GROUP, &[Value::Int(tenant), Value::Id(group)], |_| Ok(()))?.is_some())
+pub fn has_open_account(tx: &Tx<'_>, tenant: TenantNumber, group: Uuid) -> Result<bool, StoreError> {
+    Ok(tx.one(&OPEN_IN_GROUP, &[Value::Int(tenant.0), Value::Id(group)], |_| Ok(()))?.is_some())
 }
 
 /// Updates an account resource and publishes the event of the change.
@@ -249,9 +250,9 @@ pub fn update<T: StoredAccountResource>(
     let sealed = user.key.seal_data(T::aad(id), content, unit.ids);
     let values = [
         Value::At(*updated_at),
-        Value::Text(status.as_str()),
+        Value::Text(status.into_str()),
         Value::Bytes(&sealed),
-        Value::Int(unit.tenant.number),
+        Value::Int(unit.tenant.number.0),
         Value::Id(*id),
     ];
     unit.tx.execute_one(&T::TABLE.update, &values)?;
@@ -282,7 +283,7 @@ pub fn by_id<T: StoredAccountResource>(
     tenant: &Tenant,
     id: Uuid,
 ) -> Result<Option<AccountResource<T>>, StoreError> {
-    tx.one(&T::TABLE.by_id, &[Value::Int(tenant.number), Value::Id(id)], |row| open_joined(row, tenant))
+    tx.one(&T::TABLE.by_id, &[Value::Int(tenant.number.0), Value::Id(id)], |row| open_joined(row, tenant))
 }
 
 /// Returns all account resources of a user in order of creation.
@@ -359,7 +360,7 @@ fn open<T: StoredAccountResource>(
         user_id,
         created_at: row.at(1)?,
         updated_at: row.at(2)?,
-        status: row.text(3)?.parse().map_err(StoreError::Corrupt)?,
+        status: row.parsed(3)?,
         content: key.open_data(T::aad(&id), row.bytes(4)?)?,
     })
 }

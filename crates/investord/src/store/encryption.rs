@@ -20,6 +20,7 @@ use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::clock::Ids;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 
 // Lengths in bytes (RFC 8452, section 6).
@@ -210,7 +211,7 @@ impl MasterKey {
     }
 
     /// Generates a tenant key and returns its wrapped form.
-    pub fn new_tenant_key(&self, tenant: i64, ids: &dyn Ids) -> Vec<u8> {
+    pub fn new_tenant_key(&self, tenant: TenantNumber, ids: &dyn Ids) -> Vec<u8> {
         let mut bytes = Zeroizing::new([0; KEY]);
         ids.secret(bytes.as_mut_slice());
         self.wrap(tenant, &bytes, ids)
@@ -221,7 +222,7 @@ impl MasterKey {
     /// # Errors
     ///
     /// Fails if another master key wraps the key.
-    pub fn open_tenant_key(&self, tenant: i64, wrapped: &[u8]) -> Result<TenantKey, StoreError> {
+    pub fn open_tenant_key(&self, tenant: TenantNumber, wrapped: &[u8]) -> Result<TenantKey, StoreError> {
         self.unwrap(tenant, wrapped).map(|bytes| TenantKey::derive(&bytes))
     }
 
@@ -232,7 +233,7 @@ impl MasterKey {
     /// Fails if another master key wraps the tenant key.
     pub fn rewrap(
         &self,
-        tenant: i64,
+        tenant: TenantNumber,
         wrapped: &[u8],
         next: &MasterKey,
         ids: &dyn Ids,
@@ -240,12 +241,12 @@ impl MasterKey {
         self.unwrap(tenant, wrapped).map(|bytes| next.wrap(tenant, &bytes, ids))
     }
 
-    fn wrap(&self, tenant: i64, key: &[u8; KEY], ids: &dyn Ids) -> Vec<u8> {
-        self.key.seal(Aad { kind: "tenant key", id: &tenant.to_be_bytes() }, key, ids)
+    fn wrap(&self, tenant: TenantNumber, key: &[u8; KEY], ids: &dyn Ids) -> Vec<u8> {
+        self.key.seal(Aad { kind: "tenant key", id: &tenant.0.to_be_bytes() }, key, ids)
     }
 
-    fn unwrap(&self, tenant: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
-        self.key.open_key(Aad { kind: "tenant key", id: &tenant.to_be_bytes() }, wrapped)
+    fn unwrap(&self, tenant: TenantNumber, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY]>, StoreError> {
+        self.key.open_key(Aad { kind: "tenant key", id: &tenant.0.to_be_bytes() }, wrapped)
     }
 }
 
@@ -418,14 +419,18 @@ mod tests {
     #[test]
     fn keys_are_made_of_secrets() {
         assert_eq!(*MasterKey::generate_base64(&Secrets), BASE64_STANDARD.encode([7; KEY]));
-        let tenant = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &Secrets)).unwrap();
+        let tenant = master(1)
+            .open_tenant_key(TenantNumber(1), &master(1).new_tenant_key(TenantNumber(1), &Secrets))
+            .unwrap();
         tenant.new_user_key(&Uuid::nil(), &Secrets);
     }
 
     #[test]
     fn opens_only_in_its_own_place() {
         let ids = SeededIds::new(1);
-        let tenant = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &ids)).unwrap();
+        let tenant = master(1)
+            .open_tenant_key(TenantNumber(1), &master(1).new_tenant_key(TenantNumber(1), &ids))
+            .unwrap();
         let (anna, berta) = (ids.uuid(), ids.uuid());
         let (key, wrapped) = tenant.new_user_key(&anna, &ids);
         assert_eq!(wrapped.len(), WRAPPED);
@@ -445,20 +450,24 @@ mod tests {
     fn a_new_master_key_opens_what_was_rewrapped_and_the_old_one_does_not() {
         let ids = SeededIds::new(2);
         let (old, new) = (master(1), master(2));
-        let wrapped = old.new_tenant_key(7, &ids);
-        let (key, user) = (old.open_tenant_key(7, &wrapped).unwrap(), ids.uuid());
+        let wrapped = old.new_tenant_key(TenantNumber(7), &ids);
+        let (key, user) = (old.open_tenant_key(TenantNumber(7), &wrapped).unwrap(), ids.uuid());
         let (_, user_key) = key.new_user_key(&user, &ids);
-        let rewrapped = old.rewrap(7, &wrapped, &new, &ids).unwrap();
-        assert!(new.open_tenant_key(7, &rewrapped).unwrap().open_user_key(&user, &user_key).is_ok());
-        assert!(old.open_tenant_key(7, &rewrapped).is_err());
-        assert!(new.open_tenant_key(8, &rewrapped).is_err());
+        let rewrapped = old.rewrap(TenantNumber(7), &wrapped, &new, &ids).unwrap();
+        assert!(
+            new.open_tenant_key(TenantNumber(7), &rewrapped).unwrap().open_user_key(&user, &user_key).is_ok()
+        );
+        assert!(old.open_tenant_key(TenantNumber(7), &rewrapped).is_err());
+        assert!(new.open_tenant_key(TenantNumber(8), &rewrapped).is_err());
         assert_ne!(old.fingerprint(), new.fingerprint());
     }
 
     #[test]
     fn a_secret_matches_for_its_client_only() {
         let ids = SeededIds::new(3);
-        let key = master(1).open_tenant_key(1, &master(1).new_tenant_key(1, &ids)).unwrap();
+        let key = master(1)
+            .open_tenant_key(TenantNumber(1), &master(1).new_tenant_key(TenantNumber(1), &ids))
+            .unwrap();
         let (one, other) = (ids.uuid(), ids.uuid());
         let mac = key.secret_mac(&one, "s3cret");
         assert!(key.secret_matches(&one, "s3cret", &mac));

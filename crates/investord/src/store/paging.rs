@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::engine::sql;
 use super::users::handle::UserHandle;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Stmt, Tx};
@@ -228,7 +229,7 @@ pub(super) use pages;
 pub fn list(
     tx: &Tx<'_>,
     pages: &PageStatements,
-    tenant: i64,
+    tenant: TenantNumber,
     page: Page,
     total: i64,
     mut write: impl FnMut(&Row<'_>, &mut String) -> Result<(), StoreError>,
@@ -252,7 +253,7 @@ pub fn list(
             (&pages.updated_backwards, vec![updated_at, number, limit, offset])
         }
     };
-    let values: Vec<_> = std::iter::once(tenant).chain(values).map(sql::Value::Int).collect();
+    let values: Vec<_> = std::iter::once(tenant.0).chain(values).map(sql::Value::Int).collect();
     let (mut listed, mut last) = (ListPage::new(total), None);
     if limit > 0 {
         tx.each(stmt, &values, |row| {

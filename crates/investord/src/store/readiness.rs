@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use super::engine::Store;
 use super::tenants;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::Tx;
+use crate::store::engine::unit::Owner;
 
 /// Time between two probes. A request of `/readyz` reads the last result, so a load balancer may ask as often as it
 /// likes.
@@ -47,8 +49,8 @@ impl Readiness {
 
 /// Runs a read, a scan and an empty write, which together use every queue. Tenant 0 does not exist.
 async fn probe(store: &Store) -> Result<(), StoreError> {
-    let read = |tx: &Tx<'_>| tenants::sequence::count_users(tx, 0).map(|_| ());
+    let read = |tx: &Tx<'_>| tenants::sequence::count_users(tx, TenantNumber(0)).map(|_| ());
     store.read("ready", read).await?;
     store.scan("ready", read).await?;
-    store.write("ready", 0, |_| Ok(())).await
+    store.write("ready", Owner::REGISTER, |_| Ok(())).await
 }

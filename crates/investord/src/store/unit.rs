@@ -12,9 +12,10 @@ use super::engine::sql::Tx;
 use super::tenants::Tenant;
 use super::tenants::sequence::Sequence;
 use crate::clock::Ids;
+use crate::domain::tenants::TenantNumber;
 
-/// A unit of work of a tenant. It holds the lock of the tenant until the commit, so that everything it reads stays valid
-/// in every process. A unit may run again after a rollback, so its work has no side effects outside of it.
+/// A unit of work of a tenant. It holds the lock of the tenant until the commit, so that everything it reads stays
+/// valid in every process. A unit may run again after a rollback, so its work has no side effects outside of it.
 pub struct Unit<'a> {
     pub tx: &'a Tx<'a>,
     pub tenant: &'a Tenant,
@@ -35,15 +36,15 @@ pub(in crate::store) struct PublishedEvent {
 }
 
 impl Unit<'_> {
-    /// Runs `work` under the lock of a tenant and saves the sequence if it succeeds. `open` returns the tenant, which it
-    /// may read under the lock.
+    /// Runs `work` under the lock of a tenant and saves the sequence if it succeeds. `open` returns the tenant, which
+    /// it may read under the lock.
     ///
     /// # Errors
     ///
     /// Fails with the error of `open` or `work`, if the lock timeout expires, or if the database fails.
     pub fn run<B: Borrow<Tenant>, T, E: From<StoreError>>(
         tx: &Tx<'_>,
-        number: i64,
+        number: TenantNumber,
         now: Timestamp,
         ids: &dyn Ids,
         open: impl FnOnce(&Tx<'_>) -> Result<B, E>,

@@ -1,24 +1,15 @@
 //! The table of metrics.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
+use strum::IntoStaticStr;
 
 /// The type of a metric in Prometheus.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Kind {
     Counter,
     Gauge,
     Histogram,
-}
-
-impl Kind {
-    /// Returns the type in the words of Prometheus.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        }
-    }
 }
 
 /// A family of metrics. Names follow the conventions of Prometheus: a counter ends in `_total`, and a unit is spelled

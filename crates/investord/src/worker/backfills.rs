@@ -76,7 +76,7 @@ pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
                 users::each_numbered(tx, unit.tenant, done + 1..=to, |read| match read {
                     Ok(user) => found.push(user),
                     Err(error) => {
-                        tracing::error!(tenant, backfill = name, %error, "a user who cannot be seen to");
+                        tracing::error!(%tenant, backfill = name, %error, "a user who cannot be seen to");
                     }
                 })?;
                 found.iter().try_for_each(|(user, handle)| backfill(unit, handle, user))?;
@@ -91,8 +91,8 @@ pub async fn run_batch(app: &App) -> Result<bool, StoreError> {
 /// Computes the CONCATs and the reported forms of a user again, after a migration that changes a rule.
 fn refresh_concats(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<(), StoreError> {
     let own = identifiers::of_user(unit.tx, handle)?;
-    let new = (unit.ids.uuid(), unit.now());
-    let changes = domain_identifiers::refresh_concats(&own, user, &unit.tenant.settings, new);
+    let (settings, id) = (&unit.tenant.settings, unit.ids.uuid());
+    let changes = domain_identifiers::refresh_concats(&own, user, settings, id, unit.now());
     changes.iter().try_for_each(|change| identifiers::apply(unit, handle, change))
 }
 

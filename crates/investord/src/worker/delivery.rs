@@ -16,12 +16,15 @@ use uuid::Uuid;
 
 use crate::access::counter::Exhausted;
 use crate::app::App;
+use crate::domain::tenants::TenantNumber;
 use crate::outbound::{self, RESPONSE_TIMEOUT};
 use crate::store::delivery::deliveries;
-use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE, LeaseOutcome};
+use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE, Lease, LeaseOutcome};
 use crate::store::delivery::delivery_batch;
 use crate::store::delivery::delivery_batch::{DeliveryBatch, PackageWithBody, Remainder};
 use crate::store::delivery::packages::Attempt;
+use crate::store::delivery::webhooks::WebhookKey;
+use crate::store::engine::unit::Owner;
 use crate::store::{Prefetch, StoreError, Tx, tenants};
 
 /// Interval between two reads of the schedule. Every webhook delays its events by a second or more, so that a
@@ -38,7 +41,7 @@ const RETRY_AFTER_ERROR: Duration = Duration::from_secs(1);
 pub async fn run(app: App) {
     // A database of one process: leases that are still in it belong to a process that was killed.
     if !app.store.is_shared() {
-        let released = app.store.write("webhooks.release", 0, deliveries::release_all).await;
+        let released = app.store.write("webhooks.release", Owner::REGISTER, deliveries::release_all).await;
         if let Err(error) = released {
             tracing::warn!(%error, "cannot take over the webhooks of before; they are free in {LEASE:#}");
         }
@@ -125,7 +128,7 @@ struct WaitingWebhooks {
     /// Whether the budget of all tenants is exhausted.
     all: bool,
     /// Tenants with an exhausted budget of their own.
-    tenants: HashSet<i64>,
+    tenants: HashSet<TenantNumber>,
 }
 
 /// The result of a delivery task.
@@ -267,7 +270,7 @@ async fn deliver(app: App, one: DeliveryCandidate, waiting: Arc<Mutex<WaitingWeb
 /// The delivery to one webhook by this process, under one lease.
 struct Delivery<'a> {
     app: &'a App,
-    tenant: i64,
+    tenant: TenantNumber,
     id: Uuid,
     /// Id of the lease; new for every delivery, so that a late result of an earlier one is recognised.
     lease: Uuid,
@@ -342,10 +345,11 @@ impl Delivery<'_> {
 
     /// Reads the packages that can be sent now, after the package number `after` if a batch is in flight.
     async fn read_batch(&self, after: Option<i64>) -> Result<Option<SignedBatch>, StoreError> {
-        let (app, tenant, id, now) = (self.app.clone(), self.tenant, self.id, self.app.clock.now());
+        let (app, tenant, now) = (self.app.clone(), self.tenant, self.app.clock.now());
+        let of = WebhookKey { tenant, id: self.id };
         let look = move |tx: &Tx<'_>| {
             let key = tenants::open(tx, tenant, &app.master_key)?.key;
-            let Some(batch) = delivery_batch::next_batch(tx, (tenant, id), after, &key, now)? else {
+            let Some(batch) = delivery_batch::next_batch(tx, of, after, &key, now)? else {
                 return Ok(None);
             };
             Ok(Some(SignedBatch { batch, key: app.outbound.signing_key(tx, tenant, &key)? }))
@@ -450,8 +454,8 @@ impl Delivery<'_> {
         let unit = move |tx: &Tx<'_>| {
             let key = tenants::open(tx, tenant, &app.master_key)?.key;
             let next = next.as_deref().map(|next| &next.batch);
-            let webhook = &batch.batch.webhook;
-            deliveries::record_results(tx, (webhook, lease), &attempts, next, (&key, &*app.ids), now)
+            let lease = Lease { webhook: &batch.batch.webhook, id: lease };
+            deliveries::record_results(tx, lease, &attempts, next, &key, &*app.ids, now)
         };
         let settled = self
             .app

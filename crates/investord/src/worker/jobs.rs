@@ -65,7 +65,8 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
         for (job, outcome) in due.into_iter().zip(done) {
             match outcome {
                 Err(error @ StoreError::Corrupt(_)) => {
-                    tracing::error!(%error, tenant = job.tenant, kind = job.kind.as_str(), "a job fails; it runs again later");
+                    let kind = job.kind.into_str();
+                    tracing::error!(%error, tenant = %job.tenant, kind, "a job fails; it runs again later");
                     postpone(app, job).await?;
                 }
                 outcome => outcome?,
@@ -112,8 +113,8 @@ async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
                     JobKind::Activation => activation(unit, &job)?,
                 };
                 match done {
-                    // `now` is the time of the worker's clock, by which it reads due jobs: the instant of the unit may be
-                    // ahead of it.
+                    // `now` is the time of the worker's clock, by which it reads due jobs: the instant of the unit may
+                    // be ahead of it.
                     JobOutcome::Done => jobs::finish(tx, &job, now),
                     JobOutcome::Waits => jobs::park(tx, &job),
                 }
@@ -223,7 +224,7 @@ fn data_change(unit: &mut Unit<'_>, job: &Job) -> Result<JobOutcome, StoreError>
         events::publish(unit, &handle, EventType::UserDataChangeFailed, &object)?;
         return Ok(JobOutcome::Done);
     }
-    for change in domain_identifiers::refresh_concats(&own, &user, settings, (unit.ids.uuid(), now)) {
+    for change in domain_identifiers::refresh_concats(&own, &user, settings, unit.ids.uuid(), now) {
         identifiers::apply(unit, &handle, &change)?;
         change.apply_to(&mut own);
     }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::app::App;
 use crate::store::delivery::{event_endpoints, packages, signing_keys};
+use crate::store::engine::unit::Owner;
 use crate::store::log::idempotency;
 use crate::store::tenants::operators;
 use crate::store::tenants::sequence::Sequence;
@@ -51,7 +52,7 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
             let sessions = operators::delete_expired_sessions(tx, now, ROWS_PER_UNIT)?;
             Ok::<_, StoreError>([nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions])
         };
-        let counts = app.store.write("retention", 0, unit).await?;
+        let counts = app.store.write("retention", Owner::REGISTER, unit).await?;
         gone += counts.iter().sum::<usize>();
         // A full unit of any table means that more rows may be left.
         if counts.iter().all(|count| i64::try_from(*count).is_ok_and(|count| count < ROWS_PER_UNIT)) {

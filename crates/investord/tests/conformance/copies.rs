@@ -11,7 +11,7 @@ use investord::domain::users::check::Check;
 use investord::domain::users::data_change::{DataChange, RequestedChange};
 use investord::domain::users::review::Verdict;
 use investord::domain::users::search::{SearchField, SearchTerms};
-use investord::store::delivery::deliveries::LeaseOutcome;
+use investord::store::delivery::deliveries::{Lease, LeaseOutcome};
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks::Webhook;
 use investord::store::delivery::{deliveries, delivery_batch, event_endpoints, signing_keys, webhooks};
@@ -90,8 +90,7 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         webhooks::update(unit, &quiet, &webhook)?;
         Ok(webhook)
     })?;
-    let (of, lease, later) =
-        ((desk.tenant, webhook.id), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
+    let (of, lease, later) = (webhook.key(), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
     let portion = delivery_batch::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
     assert!(deliveries::claim(tx, &portion, lease, now())?);
     let attempt = |package, delivered| Attempt {
@@ -107,10 +106,11 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     let attempts = [attempt(1, true), attempt(2, false)];
     let settled = deliveries::record_results(
         tx,
-        (&portion.webhook, lease),
+        Lease { webhook: &portion.webhook, id: lease },
         &attempts,
         None,
-        (&desk.own.key, &*desk.ids),
+        &desk.own.key,
+        &*desk.ids,
         now(),
     )?;
     assert_eq!(settled, LeaseOutcome::Released);

@@ -7,13 +7,13 @@ use futures_util::future::join_all;
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::domain::tenants::TenantSettings;
 use investord::store::delivery::deliveries;
-use investord::store::delivery::deliveries::{LEASE, LeaseOutcome, claim, record_results};
+use investord::store::delivery::deliveries::{LEASE, Lease, LeaseOutcome, claim, record_results};
 use investord::store::delivery::delivery_batch;
 use investord::store::delivery::delivery_batch::DeliveryBatch;
 use investord::store::delivery::packages;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks;
-use investord::store::delivery::webhooks::Webhook;
+use investord::store::delivery::webhooks::{Webhook, WebhookKey};
 use investord::store::{Stmt, Store, StoreError, Tx};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -83,7 +83,9 @@ fn later(seconds: i64) -> Timestamp {
 
 async fn look(store: &Store, desk: &Desk, webhook: Uuid) -> Arc<DeliveryBatch> {
     let own = Arc::clone(&desk.own);
-    let look = move |tx: &Tx<'_>| delivery_batch::next_batch(tx, (1, webhook), None, &own.key, later(60));
+    let look = move |tx: &Tx<'_>| {
+        delivery_batch::next_batch(tx, WebhookKey { tenant: 1, id: webhook }, None, &own.key, later(60))
+    };
     Arc::new(store.read("test.look", look).await.unwrap().unwrap())
 }
 
@@ -107,8 +109,8 @@ async fn delivered(store: &Store, desk: &Desk, portion: &Arc<DeliveryBatch>, lea
             status: Some(200),
             answer: Vec::new(),
         };
-        let of = (&portion.webhook, Uuid::from_u128(lease));
-        record_results(tx, of, &[attempt], None, (&desk.own.key, &*desk.ids), later(61))
+        let lease = Lease { webhook: &portion.webhook, id: Uuid::from_u128(lease) };
+        record_results(tx, lease, &[attempt], None, &desk.own.key, &*desk.ids, later(61))
     };
     store.write("test.settle", 1, unit).await.unwrap()
 }

@@ -27,18 +27,18 @@ on_every_engine!(
 
 /// Walks the history of a tenant: numbers are dense, instants grow, and it ends where the head says. How many
 /// users and events there are.
-async fn history(store: &Store, tenant: i64) -> (i64, i64) {
+async fn history(store: &Store, tenant: TenantNumber) -> (i64, i64) {
     let read = move |tx: &Tx<'_>| {
         let (mut last, mut end) = (Timestamp::MIN, None);
         events::each(tx, tenant, |event| {
             let (number, created_at) = (event.event.number, event.event.created_at);
             assert!(created_at >= last, "event {number} is older than the one before");
-            (last, end) = (created_at, Some((number, event.chain_hash)));
+            (last, end) = (created_at, Some(ChainEnd { events: number, chain_hash: event.chain_hash }));
             Ok(())
         })?;
         let head = tenants::sequence::chain_end(tx, tenant)?.unwrap();
         assert_eq!(end.unwrap_or_default(), head, "the chain ends where its head says");
-        Ok::<_, StoreError>((tenants::sequence::count_users(tx, tenant)?, head.0))
+        Ok::<_, StoreError>((tenants::sequence::count_users(tx, tenant)?, head.events))
     };
     store.scan("test.history", read).await.unwrap()
 }

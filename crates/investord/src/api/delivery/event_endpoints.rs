@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::domain::delivery::webhook::{AddressPolicy, HTTP_URL};
 use crate::domain::json::Json;
 use crate::domain::json::validation::parse;
+use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
 use crate::store::delivery::event_endpoints;
 use crate::store::unit::Unit;
@@ -73,7 +74,10 @@ impl Operation for CreateEventEndpoint {
             description: "A JSON string: empty, or, beyond the vendor's API, the address for which deliveries shall be \
                 signed, because somebody passes them on.",
             media: "application/json",
-            schema: |_| json!({ "type": "string", "anyOf": [{ "const": "" }, { "format": "uri", "pattern": HTTP_URL }] }),
+            schema: |_| {
+                let address = json!({ "format": "uri", "pattern": HTTP_URL });
+                json!({ "type": "string", "anyOf": [{ "const": "" }, address] })
+            },
             examples: &[("own", "\"\""), ("forwarded", "\"http://localhost:3000/hooks\"")],
         }),
         answer: PayloadDoc {
@@ -140,7 +144,7 @@ pub fn url(app: &App, id: Uuid) -> String {
 /// # Errors
 ///
 /// Fails if the store cannot be read.
-pub fn find(tx: &Tx<'_>, app: &App, tenant: i64, address: &str) -> Result<Option<Uuid>, StoreError> {
+pub fn find(tx: &Tx<'_>, app: &App, tenant: TenantNumber, address: &str) -> Result<Option<Uuid>, StoreError> {
     let own = address.strip_prefix(&app.origin.public_url).and_then(|path| path.strip_prefix(PATH));
     let Some(id) = own.and_then(|id| Uuid::try_parse(id).ok()) else { return Ok(None) };
     Ok(event_endpoints::by_id(tx, tenant, id)?.map(|event_endpoint| event_endpoint.id))

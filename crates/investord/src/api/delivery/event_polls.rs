@@ -25,11 +25,13 @@ use crate::outbound::DELIVERED;
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::delivery::deliveries;
+use crate::store::delivery::deliveries::Lease;
 use crate::store::delivery::delivery_batch;
 use crate::store::delivery::delivery_batch::{DeliveryBatch, PackageWithBody};
 use crate::store::delivery::event_endpoints;
 use crate::store::delivery::event_endpoints::EventEndpoint;
 use crate::store::delivery::packages::Attempt;
+use crate::store::delivery::webhooks::WebhookKey;
 use crate::store::tenants::Tenant;
 
 /// Maximum time in seconds that a long poll waits for events.
@@ -176,8 +178,8 @@ async fn collect_once(
         }
         let attempts: Vec<Attempt> =
             batch.packages.iter().map(|package| delivered_attempt(package, now)).collect();
-        let (of, with) = ((&batch.webhook, lease), (&key.tenant.key, &*own.ids));
-        deliveries::record_results(tx, of, &attempts, None, with, now)?;
+        let lease = Lease { webhook: &batch.webhook, id: lease };
+        deliveries::record_results(tx, lease, &attempts, None, &key.tenant.key, &*own.ids, now)?;
         Ok::<_, Problem>(true)
     };
     let is_ours = app.store.write("event_endpoints.collect", number, unit).await?;
@@ -231,7 +233,8 @@ fn look(
             break;
         }
         next.webhook = (next.webhook + 1) % count;
-        let batch = delivery_batch::next_batch(tx, (number, webhook), None, key, now)?;
+        let batch =
+            delivery_batch::next_batch(tx, WebhookKey { tenant: number, id: webhook }, None, key, now)?;
         let Some(batch) = batch.filter(|batch| batch.webhook.is_sending()) else { continue };
         events += batch.scanned_events();
         if batch.is_worth_claiming() {

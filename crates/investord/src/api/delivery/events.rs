@@ -128,7 +128,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
     let ListEvents { after, limit, wants } = req.operation;
     let list = move |tx: &Tx<'_>| {
         let tenant = &client.tenant;
-        let end = tenants::sequence::chain_end(tx, tenant.number)?.map_or(0, |(events, _)| events);
+        let end = tenants::sequence::chain_end(tx, tenant.number)?.map_or(0, |end| end.events);
         if after > end {
             // The register was restored from a backup. The numbers that follow will belong to other events than those
             // that the consumer expects.
@@ -136,7 +136,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
         }
         let to = end.min(after + limit);
         let mut data = Vec::new();
-        packages::each_matching_event(tx, tenant.number, (after + 1, to), &wants, &tenant.key, |event| {
+        packages::each_matching_event(tx, tenant.number, &(after + 1..=to), &wants, &tenant.key, |event| {
             let MatchedEvent { number, id, created_at, kind, object } = event;
             data.push(format!(
                 r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object}}}"#

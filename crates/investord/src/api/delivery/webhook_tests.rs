@@ -154,7 +154,7 @@ async fn prepare_test<T>(
     };
     let (webhook, (key_id, key)) = app.store.read("webhooks.test", find).await?;
     let mut packer = Packer::new(i64::MAX);
-    packer.add((0, now), &render((app.ids.uuid(), now), TEST_EVENT, "{}", webhook.id));
+    packer.add(0, now, &render(app.ids.uuid(), now, TEST_EVENT, "{}", webhook.id));
     let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();
     let (url, signature) = (webhook.content.url.clone(), webhook.content.config.signature);
     let headers = outbound::sign_request(&url, &body, signature, (key_id, &key), now, app.ids.uuid())

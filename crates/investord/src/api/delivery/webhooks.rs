@@ -239,8 +239,8 @@ impl Operation for UpdateWebhook {
         tag: WEBHOOKS,
         id: "update_webhook",
         summary: "Update a webhook",
-        description: "Changes what is sent; the rest stays. Which categories are wanted, and whether any are, holds for \
-            what happens from then on. What happens while a webhook is not enabled it is never told of.",
+        description: "Changes what is sent; the rest stays. Which categories are wanted, and whether any are, holds \
+            for what happens from then on. What happens while a webhook is not enabled it is never told of.",
         parameters: path,
         request: Some(PayloadDoc {
             description: "What is to be changed.",

@@ -16,6 +16,7 @@ use crate::access::client_cache::Client;
 use crate::access::tenants::{TenantPermit, Tenants};
 use crate::api::openapi::operation_doc::OperationDoc;
 use crate::app::App;
+use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
 use crate::store::log::idempotency;
 use crate::store::log::idempotency::{IdempotencyKey, Nonce};
@@ -147,7 +148,7 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
 }
 
 /// Stores the nonce of an operation that has no write of its own, with which it could be stored.
-async fn remember_nonce(app: &App, tenant: i64, nonce: Option<Nonce>) -> Result<(), Problem> {
+async fn remember_nonce(app: &App, tenant: TenantNumber, nonce: Option<Nonce>) -> Result<(), Problem> {
     let Some(nonce) = nonce else { return Ok(()) };
     let first = Prefetch { nonce: Some(nonce), ..Prefetch::default() };
     let unit = move |tx: &Tx<'_>| {

@@ -49,7 +49,8 @@ fn table<S: SortableBy>() -> [QueryParameter; 4] {
             "limit",
             FieldRule::Int { min: 0, max: MAX_LIMIT },
             DEFAULT_LIMIT,
-            "How many items to answer at most. An answer whose items have more than 4 MiB ends before: `count` says where.",
+            "How many items to answer at most. An answer whose items have more than 4 MiB ends before: `count` says \
+             where.",
         ),
     ]
 }
@@ -63,8 +64,8 @@ const CURSOR: QueryParameter = QueryParameter {
     rule: FieldRule::Pattern(&CURSORS),
     default: None,
     description: "Beyond the vendor's API, in the place of `offset`: `*` for the beginning, then `meta.next_cursor` of \
-        the answer before, with the same `sort` and `order`. It costs the same anywhere in the list, and items that are \
-        added meanwhile move no others from page to page.",
+        the answer before, with the same `sort` and `order`. It costs the same anywhere in the list, and items that \
+        are added meanwhile move no others from page to page.",
 };
 
 /// Parses the query of a list with a cursor.
@@ -187,9 +188,8 @@ pub fn envelope<S: SortableBy>(page: Page<S>, listed: &ListPage) -> String {
     let sort = named.map_or(S::NAMES[0], |(_, name)| name);
     let order = if descending { "DESC" } else { "ASC" };
     let next = next.map_or(String::new(), |next| format!(r#","next_cursor":"{next}""#));
-    format!(
-        r#"{{"meta":{{"offset":{offset},"limit":{limit},"count":{count},"total_count":{total},"sort":"{sort}","order":"{order}"{next}}},"data":[{json}]}}"#
-    )
+    let part = format!(r#""offset":{offset},"limit":{limit},"count":{count},"total_count":{total}"#);
+    format!(r#"{{"meta":{{{part},"sort":"{sort}","order":"{order}"{next}}},"data":[{json}]}}"#)
 }
 
 #[cfg(test)]

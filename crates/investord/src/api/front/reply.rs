@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::access::tenants::{TenantPermit, Tenants};
 use crate::app::App;
+use crate::domain::tenants::TenantNumber;
 use crate::store::log::idempotency;
 
 /// A successful response with a serialised JSON body.
@@ -63,7 +64,7 @@ impl Reply {
     }
 
     /// Counts the bytes of the response until they are sent.
-    pub(super) fn count_until_sent(self, app: &App, tenant: i64) -> Self {
+    pub(super) fn count_until_sent(self, app: &App, tenant: TenantNumber) -> Self {
         Self { counted: Some(app.budgets.tenants.unsent(tenant, self.json.len())), ..self }
     }
 }

@@ -155,7 +155,8 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     }
     if matches!(endpoint.access, RequiredAccess::Token { idempotent: true, .. }) {
         success["headers"][IDEMPOTENT_REPLAYED] = json!({
-            "description": "`true` on the kept answer of an earlier request with the same idempotency key; else absent.",
+            "description":
+                "`true` on the kept answer of an earlier request with the same idempotency key; else absent.",
             "schema": { "type": "string", "enum": ["true"] },
         });
     }
@@ -236,16 +237,22 @@ fn signed_headers() -> Value {
             json!({ "type": "string", "pattern": r"^Bearer [a-zA-Z0-9\-\._~+/]*=*" }), "Bearer c2VjcmV0Cg=="),
         "Signature": header("signature", true, "The signature.",
             json!({ "type": "string" }), "sig1=:MEUCIQDzN4sJc2d7Xb1f4cTn1i5sW0Zq0o8kXw2v3uA9yT6m5gIgS1=:"),
-        "SignatureInput": header("signature-input", true, "What the signature covers, when it was made and with which key.",
+        "SignatureInput": header("signature-input", true,
+            "What the signature covers, when it was made and with which key.",
             json!({ "type": "string" }),
-            r#"sig1=("@method" "@path" "@query" "authorization" "upvest-client-id");keyid="b5d3b1a2-7f0e-4c0e-9c55-6b8a6d2f8a11";created=1618884473;expires=1618884478;nonce="a8d1f2""#),
+            concat!(
+                r#"sig1=("@method" "@path" "@query" "authorization" "upvest-client-id");"#,
+                r#"keyid="b5d3b1a2-7f0e-4c0e-9c55-6b8a6d2f8a11";"#,
+                r#"created=1618884473;expires=1618884478;nonce="a8d1f2""#
+            )),
         "SignatureVersion": header("upvest-signature-version", false,
             "Draft of HTTP message signatures. Without it draft 6 is tried first, then draft 15 and RFC 9421.",
             json!({ "type": "string", "enum": ["15", "6"] }), "15"),
         "ApiVersion": header("upvest-api-version", false, "Major version of the API, without quotation marks.",
             json!({ "type": "string", "enum": ["1"], "default": "1" }), "1"),
         "IdempotencyKey": header("idempotency-key", true,
-            "A UUID of the client's own, new for each thing to create. A repeat with the same body gets the first answer.",
+            "A UUID of the client's own, new for each thing to create. A repeat with the same body gets the first \
+             answer.",
             json!({ "type": "string", "pattern": IDEMPOTENCY_KEY.as_str() }), "a3a780b6-a012-4fa8-905c-61a9d0c20844"),
     })
 }

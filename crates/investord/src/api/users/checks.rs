@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 use uuid::Uuid;
 
 use crate::api::front::caller::{Operation, Received, Signed};
@@ -60,7 +61,7 @@ fn response_schema<'a>(members: impl Iterator<Item = &'a Field>, schemas: &mut S
     }
     schema["properties"]["status"] = json!({
         "type": "string",
-        "enum": CheckStatus::ALL.map(CheckStatus::as_str),
+        "enum": CheckStatus::VARIANTS,
         "description": "IN_PROGRESS: to be decided. PASSED, FAILED: the outcome.",
     });
     let names = ["id", "user_id", "status"].map(|name| json!(name));
@@ -90,10 +91,10 @@ pub static LIST: [QueryParameter; 2] = [
 ];
 /// Types of checks, as they are named in the query.
 const KINDS: &[&str] = &[
-    CheckKind::Kyc.as_str(),
-    CheckKind::Por.as_str(),
-    CheckKind::InstrumentFit.as_str(),
-    CheckKind::Compliance.as_str(),
+    CheckKind::Kyc.into_str(),
+    CheckKind::Por.into_str(),
+    CheckKind::InstrumentFit.into_str(),
+    CheckKind::Compliance.into_str(),
 ];
 
 /// A request for the checks of a user.
@@ -129,8 +130,7 @@ impl Operation for ListChecks {
     fn read(received: &Received<'_>) -> Result<Self, Problem> {
         let user = received.path_id(1).ok_or(Problem::NotFound("user"))?;
         let values = query::read(received.query(), &LIST)?;
-        let kind =
-            values.text("type").and_then(|kind| CheckKind::ALL.into_iter().find(|one| one.as_str() == kind));
+        let kind = values.text("type").and_then(|kind| kind.parse::<CheckKind>().ok());
         let page = paging::parse_whole(received.query())?;
         Ok(Self { user, page, latest: !values.is_true("list_history"), kind })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 use uuid::Uuid;
 
 use super::{ADMIN, READ};
@@ -191,7 +192,7 @@ pub async fn preview(State(app): State<App>, req: Signed<PreviewDataChange>) -> 
         let held = identifiers::of_user(tx, &handle)?;
         let contents = held.iter().map(|one| &one.content);
         let shared = identifiers::list_sharing_users(tx, tenant, Some(&handle), contents)?;
-        Ok::<_, Problem>(Preview::of(&user, (&held, &shared), requested.clone(), &tenant.settings, now))
+        Ok::<_, Problem>(Preview::of(&user, &held, &shared, requested.clone(), &tenant.settings, now))
     };
     // A scan reads one snapshot, so that the user and the identifiers are consistent.
     let preview = app.scan(req.client.tenant.number, "data_changes.preview", read).await?;
@@ -240,7 +241,7 @@ fn schema(schemas: &mut Schemas) -> Value {
                 "created_at": { "type": "string", "format": "date-time" },
                 "updated_at": { "type": "string", "format": "date-time" },
                 "user_id": { "type": "string", "format": "uuid" },
-                "state": { "enum": data_change::DataChangeState::ALL.map(data_change::DataChangeState::as_str) },
+                "state": { "enum": data_change::DataChangeState::VARIANTS },
                 "asked": object(),
                 "proof": { "type": "object", "description": "Kind, day and address of the document." },
                 "before": { "type": ["object", "null"], "description": "The same members before the change." },

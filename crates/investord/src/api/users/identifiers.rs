@@ -154,8 +154,8 @@ impl Operation for CreateIdentifier {
         tag: IDENTIFIERS,
         id: "create_identifier",
         summary: "Create a user identifier",
-        description: "Adds an identifier to a user, who becomes ACTIVE by it if nothing else is missing. A user has one \
-            of a country and standard: the same again is answered with the one that is there. What the checks of \
+        description: "Adds an identifier to a user, who becomes ACTIVE by it if nothing else is missing. A user has \
+            one of a country and standard: the same again is answered with the one that is there. What the checks of \
             the standard find is kept; the tenant setting `identifier_checks` says whether it is refused.",
         parameters: || vec![path_id("user_id", "Id of the user.")],
         request: Some(PayloadDoc {
@@ -188,8 +188,8 @@ pub async fn create(State(app): State<App>, req: Signed<CreateIdentifier>) -> Re
         has_not_left(&user)?;
         let held = identifiers::of_user(unit.tx, &handle)?;
         let (sent, settings) = (&req.operation.sent, &unit.tenant.settings);
-        let new = (unit.ids.uuid(), unit.now());
-        let change = domain_identifiers::add(&held, sent, &user, settings, new).map_err(Problem::from)?;
+        let (id, now) = (unit.ids.uuid(), unit.now());
+        let change = domain_identifiers::add(&held, sent, &user, settings, id, now).map_err(Problem::from)?;
         apply(unit, user, &handle, held, change)
     };
     change(&app, "identifiers.create", req, work).await

@@ -48,10 +48,10 @@ static STATUS: [Field; 1] = [field(
     "status",
     Presence::Always,
     FieldRule::OneOf(&[
-        UserStatus::Active.as_str(),
-        UserStatus::Inactive.as_str(),
-        UserStatus::Offboarding.as_str(),
-        UserStatus::Offboarded.as_str(),
+        UserStatus::Active.into_str(),
+        UserStatus::Inactive.into_str(),
+        UserStatus::Offboarding.into_str(),
+        UserStatus::Offboarded.into_str(),
     ]),
     "ACTIVE: may trade. INACTIVE: something is missing that activation requires. OFFBOARDING: on the way out. \
      OFFBOARDED: out, but kept for as long as the law wants.",

@@ -90,8 +90,8 @@ impl Operation for SetTaxResidencies {
         tag: TAXES,
         id: "set_tax_residencies",
         summary: "Set the tax residencies of a user",
-        description: "Puts these in the place of those that were set before. A user who waited for nothing else becomes \
-            ACTIVE by it.",
+        description: "Puts these in the place of those that were set before. A user who waited for nothing else \
+            becomes ACTIVE by it.",
         parameters: || vec![path_id("user_id", "Id of the user.")],
         request: Some(PayloadDoc {
             description: "All of them.",

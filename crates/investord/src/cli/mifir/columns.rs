@@ -214,7 +214,9 @@ impl MatchedColumns<'_> {
         let has_letters = |name: &str| name.chars().any(char::is_alphabetic);
         match self.header.len() {
             1 if self.header[0].contains([',', ';', '\t']) => "; is each line quoted as a whole?".to_owned(),
-            1 => "; the first line has to name the columns, and if another character divides them, say so with --delimiter".to_owned(),
+            1 => "; the first line has to name the columns, and if another character divides them, say so with \
+                  --delimiter"
+                .to_owned(),
             _ if self.columns.is_empty() && self.header.iter().any(|name| !has_letters(name)) => {
                 "; the first line has to name the columns".to_owned()
             }

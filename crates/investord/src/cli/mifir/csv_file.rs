@@ -172,9 +172,9 @@ impl Records<'_> {
     }
 }
 
-const ENCODING_HINT: &str = "Excel's plain CSV is likely --encoding windows-1252 (Western Europe), windows-1250 (Central \
-                             Europe), windows-1257 (the Baltic states) or windows-1253 (Greece); or save it as 'CSV \
-                             UTF-8' or as a workbook";
+const ENCODING_HINT: &str = "Excel's plain CSV is likely --encoding windows-1252 (Western Europe), windows-1250 \
+                             (Central Europe), windows-1257 (the Baltic states) or windows-1253 (Greece); or save it \
+                             as 'CSV UTF-8' or as a workbook";
 
 /// Parses the name of an encoding as used in the web and in Windows (<https://encoding.spec.whatwg.org>).
 ///

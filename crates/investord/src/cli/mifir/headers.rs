@@ -88,9 +88,9 @@ const NAMES: &str = "name, names, naam";
 /// Headers of columns with more than one field.
 const FULL_NAMES: &str = "full name, customer name, client name, customer, client, Kundenname, Kunde, voller Name, \
                           vollständiger Name, Vor- und Nachname, Vorname Nachname, Name Vorname, Nachname Vorname, nom \
-                          complet, nom et prénom, nom prénom, prénom nom, nombre completo, nombre y apellidos, apellidos y \
-                          nombre, nome completo, nome cognome, nome e cognome, cognome nome, imię i nazwisko, nazwisko i \
-                          imię, volledige naam";
+                          complet, nom et prénom, nom prénom, prénom nom, nombre completo, nombre y apellidos, \
+                          apellidos y nombre, nome completo, nome cognome, nome e cognome, cognome nome, imię i \
+                          nazwisko, nazwisko i imię, volledige naam";
 
 /// Returns whether a folded name occurs in a list.
 fn is_one_of(name: &str, names: &str) -> bool {

@@ -2,88 +2,58 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
+use strum::{IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
-/// The type of an event, with its name in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The type of an event, with its name in the API and in the event log. The name is part of the chain hash, so it must
+/// never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(const_into_str)]
 pub enum EventType {
+    #[strum(serialize = "USER.CREATED")]
     UserCreated,
+    #[strum(serialize = "USER.ACTIVATED")]
     UserActivated,
+    #[strum(serialize = "USER.DEACTIVATED")]
     UserDeactivated,
+    #[strum(serialize = "USER.DATA_CHANGED")]
     UserDataChanged,
+    #[strum(serialize = "USER.DATA_CHANGE_FAILED")]
     UserDataChangeFailed,
+    #[strum(serialize = "USER.OFFBOARDING_INITIATED")]
     UserOffboardingInitiated,
+    #[strum(serialize = "USER.OFFBOARDED")]
     UserOffboarded,
+    #[strum(serialize = "USER_CHECK.CREATED")]
     UserCheckCreated,
+    #[strum(serialize = "USER_CHECK.PASSED")]
     UserCheckPassed,
+    #[strum(serialize = "USER_CHECK.FAILED")]
     UserCheckFailed,
+    #[strum(serialize = "ACCOUNT_GROUP.CREATED")]
     AccountGroupCreated,
+    #[strum(serialize = "ACCOUNT_GROUP.ACTIVATED")]
     AccountGroupActivated,
+    #[strum(serialize = "ACCOUNT_GROUP.CLOSING_INITIATED")]
     AccountGroupClosingInitiated,
+    #[strum(serialize = "ACCOUNT_GROUP.CLOSED")]
     AccountGroupClosed,
+    #[strum(serialize = "ACCOUNT.CREATED")]
     AccountCreated,
+    #[strum(serialize = "ACCOUNT.ACTIVATED")]
     AccountActivated,
+    #[strum(serialize = "ACCOUNT.UPDATED")]
     AccountUpdated,
+    #[strum(serialize = "ACCOUNT.CLOSING_INITIATED")]
     AccountClosingInitiated,
+    #[strum(serialize = "ACCOUNT.CLOSED")]
     AccountClosed,
     /// An action of an operator: recorded in the event log, but not delivered.
+    #[strum(serialize = "OPERATOR.ACTION")]
     OperatorAction,
     /// A change to a webhook by a client: recorded in the event log, but not delivered.
+    #[strum(serialize = "CLIENT.ACTION")]
     ClientAction,
-}
-
-impl EventType {
-    /// All types, for the OpenAPI document.
-    pub const ALL: [EventType; 21] = [
-        EventType::UserCreated,
-        EventType::UserActivated,
-        EventType::UserDeactivated,
-        EventType::UserDataChanged,
-        EventType::UserDataChangeFailed,
-        EventType::UserOffboardingInitiated,
-        EventType::UserOffboarded,
-        EventType::UserCheckCreated,
-        EventType::UserCheckPassed,
-        EventType::UserCheckFailed,
-        EventType::AccountGroupCreated,
-        EventType::AccountGroupActivated,
-        EventType::AccountGroupClosingInitiated,
-        EventType::AccountGroupClosed,
-        EventType::AccountCreated,
-        EventType::AccountActivated,
-        EventType::AccountUpdated,
-        EventType::AccountClosingInitiated,
-        EventType::AccountClosed,
-        EventType::OperatorAction,
-        EventType::ClientAction,
-    ];
-
-    /// Returns the name in the API and in the event log. It is part of the chain hash, so it must never change.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            EventType::UserCreated => "USER.CREATED",
-            EventType::UserActivated => "USER.ACTIVATED",
-            EventType::UserDeactivated => "USER.DEACTIVATED",
-            EventType::UserDataChanged => "USER.DATA_CHANGED",
-            EventType::UserDataChangeFailed => "USER.DATA_CHANGE_FAILED",
-            EventType::UserOffboardingInitiated => "USER.OFFBOARDING_INITIATED",
-            EventType::UserOffboarded => "USER.OFFBOARDED",
-            EventType::UserCheckCreated => "USER_CHECK.CREATED",
-            EventType::UserCheckPassed => "USER_CHECK.PASSED",
-            EventType::UserCheckFailed => "USER_CHECK.FAILED",
-            EventType::AccountGroupCreated => "ACCOUNT_GROUP.CREATED",
-            EventType::AccountGroupActivated => "ACCOUNT_GROUP.ACTIVATED",
-            EventType::AccountGroupClosingInitiated => "ACCOUNT_GROUP.CLOSING_INITIATED",
-            EventType::AccountGroupClosed => "ACCOUNT_GROUP.CLOSED",
-            EventType::AccountCreated => "ACCOUNT.CREATED",
-            EventType::AccountActivated => "ACCOUNT.ACTIVATED",
-            EventType::AccountUpdated => "ACCOUNT.UPDATED",
-            EventType::AccountClosingInitiated => "ACCOUNT.CLOSING_INITIATED",
-            EventType::AccountClosed => "ACCOUNT.CLOSED",
-            EventType::OperatorAction => "OPERATOR.ACTION",
-            EventType::ClientAction => "CLIENT.ACTION",
-        }
-    }
 }
 
 /// A SHA-256 hash of the hash chain. The first event of a tenant follows on 32 zero bytes.

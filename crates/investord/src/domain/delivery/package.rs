@@ -22,7 +22,7 @@ pub fn wait_after(failures: i64) -> SignedDuration {
 
 /// Returns an event in the form of a delivery. Open packages are rebuilt from their events, so this form must stay as
 /// it is.
-pub fn render((id, created_at): (Uuid, Timestamp), kind: &str, object: &str, webhook: Uuid) -> String {
+pub fn render(id: Uuid, created_at: Timestamp, kind: &str, object: &str, webhook: Uuid) -> String {
     format!(
         r#"{{"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object},"webhook_id":"{webhook}"}}"#
     )
@@ -63,7 +63,7 @@ impl Packer {
     }
 
     /// Adds the next event to the open package, or to a new one if it does not fit.
-    pub fn add(&mut self, (number, created_at): (i64, Timestamp), event: &str) {
+    pub fn add(&mut self, number: i64, created_at: Timestamp, event: &str) {
         let fits = |open: &Package| open.body.len() + 1 + event.len() + TAIL.len() <= self.most_bytes;
         match &mut self.open {
             Some(open) if fits(open) => {
@@ -135,7 +135,7 @@ mod tests {
     fn packed(most: i64, sizes: &[usize]) -> (Vec<i64>, i64) {
         let mut packer = Packer::new(most);
         for (number, size) in (1..).zip(sizes) {
-            packer.add((number, at(number)), &"x".repeat(*size));
+            packer.add(number, at(number), &"x".repeat(*size));
         }
         let (full, open) = packer.finish(|_| false);
         for package in &full {

@@ -247,7 +247,7 @@ impl EventFilter {
     pub fn has(&self, kind: &str) -> bool {
         let category = kind.split('.').next().unwrap_or_default();
         let named = |list: &[String]| list.iter().any(|one| one == category);
-        if FOR_THE_RECORD.map(EventType::as_str).contains(&kind) {
+        if FOR_THE_RECORD.iter().any(|one| one.into_str() == kind) {
             return false;
         }
         if self.kinds.iter().any(|one| one == ALL) {
@@ -366,7 +366,9 @@ impl WebhookUpdate {
 
 /// Returns a webhook for a response.
 pub fn view(
-    (id, created_at, updated_at): (Uuid, Timestamp, Timestamp),
+    id: Uuid,
+    created_at: Timestamp,
+    updated_at: Timestamp,
     content: &WebhookContent,
     enabled: bool,
 ) -> Value {

@@ -26,7 +26,7 @@ use crate::domain::tenants::{IdentifierChecks, TenantSettings};
 const TYPE: Field = field(
     "type",
     Presence::Always,
-    FieldRule::OneOf(&[IdentifierKind::NationalId.as_str(), IdentifierKind::Passport.as_str()]),
+    FieldRule::OneOf(&[IdentifierKind::NationalId.into_str(), IdentifierKind::Passport.into_str()]),
     "Type of the identifier.",
 );
 const ISSUING_COUNTRY: Field = field(
@@ -101,7 +101,7 @@ impl NewIdentifier {
     pub fn of(members: &Map<String, Value>, regime: Regime) -> Result<Self, Vec<FieldError>> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let fault = |field: &str, message: String| vec![FieldError::new(field, message)];
-        let kind = if text("type") == Some(IdentifierKind::Passport.as_str()) {
+        let kind = if text("type") == Some(IdentifierKind::Passport.into_str()) {
             IdentifierKind::Passport
         } else {
             IdentifierKind::NationalId

@@ -7,24 +7,16 @@ use std::sync::LazyLock;
 use mifir::{Country, Regime, Scheme};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use unicode_normalization::UnicodeNormalization;
 
 /// The kind of an identifier: its `type` in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum IdentifierKind {
     NationalId,
     Passport,
-}
-
-impl IdentifierKind {
-    /// Returns the name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            IdentifierKind::NationalId => "NATIONAL_ID",
-            IdentifierKind::Passport => "PASSPORT",
-        }
-    }
 }
 
 /// A standard of identifiers, with its name in the API.

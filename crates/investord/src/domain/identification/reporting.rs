@@ -256,7 +256,7 @@ static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
         field(
             "type",
             Presence::No,
-            FieldRule::OneOf(&[IdentifierKind::NationalId.as_str(), IdentifierKind::Passport.as_str()]),
+            FieldRule::OneOf(&[IdentifierKind::NationalId.into_str(), IdentifierKind::Passport.into_str()]),
             "Type of the identifier; without it NATIONAL_ID, which can be of every standard.",
         ),
         field(
@@ -275,8 +275,8 @@ static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
             STANDARD,
             Presence::No,
             FieldRule::Text { min: 0, max: 100 },
-            "The standard: its abbreviation, or a name that people use, as in CPR, codice fiscale or passport. Without it \
-             the first priority of the issuing country that can be of this type.",
+            "The standard: its abbreviation, or a name that people use, as in CPR, codice fiscale or passport. Without \
+             it the first priority of the issuing country that can be of this type.",
         ),
     ],
 };

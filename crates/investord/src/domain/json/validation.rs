@@ -1,6 +1,7 @@
 //! Validates request bodies against their schemas, and gives their canonical form.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use garde::rules::email::Email;
 use jiff::Timestamp;
@@ -197,7 +198,7 @@ impl FieldChecker<'_> {
                 self.object(shape, tree, path, UnknownFieldPolicy::Kept).map(Value::Object)
             }
             (FieldRule::List { item, min, max, unique }, Json::List(items)) => {
-                self.list(item, (*min, *max), *unique, items, path)
+                self.list(item, &(*min..=*max), *unique, items, path)
             }
             (FieldRule::Bool, Json::Bool(value)) => Some(Value::Bool(*value)),
             (FieldRule::Int { min, max }, Json::Number(text)) => {
@@ -221,17 +222,16 @@ impl FieldChecker<'_> {
     fn list(
         &mut self,
         item: &FieldRule,
-        bounds: (usize, usize),
+        lengths: &RangeInclusive<usize>,
         unique: bool,
         items: &[Json],
         path: &str,
     ) -> Option<Value> {
-        let (min, max) = bounds;
-        if items.len() < min {
-            return self.fault(path, format!("must have at least {min} item"));
+        if items.len() < *lengths.start() {
+            return self.fault(path, format!("must have at least {} item", lengths.start()));
         }
-        if items.len() > max {
-            return self.fault(path, format!("must have at most {max} items"));
+        if items.len() > *lengths.end() {
+            return self.fault(path, format!("must have at most {} items", lengths.end()));
         }
         let mut list = Vec::with_capacity(items.len());
         for (at, tree) in items.iter().enumerate() {
@@ -319,7 +319,8 @@ pub(in crate::domain) fn has_length(text: &str, min: usize, max: usize) -> Resul
         _ if length > max => Err(format!("must have at most {max} characters, has {length}")),
         _ if length < min => Err(format!("must have at least {min} characters, has {length}")),
         _ if visible < min => Err(format!(
-            "must have at least {min} characters, has {visible} without white space and invisible characters at its ends"
+            "must have at least {min} characters, has {visible} without white space and invisible characters at its \
+             ends"
         )),
         _ => Ok(()),
     }
@@ -348,7 +349,10 @@ fn full_date(text: &str) -> Result<Date, String> {
 /// alone would also accept forms of ISO 8601 and RFC 9557.
 fn instant(text: &str) -> Result<Timestamp, String> {
     static RFC_3339: Pattern = Pattern::new(
-        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+        concat!(
+            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?",
+            r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+        ),
         "a date-time of RFC 3339",
     );
     let instant: Option<Timestamp> = RFC_3339.is_match(text).then(|| text.parse().ok()).flatten();

@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use mifir::{Country, DecisionOutcome, HeldIdentifier, Priority, Regime};
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 use uuid::Uuid;
 
 use super::check::{self, Check, CheckKind, CheckStatus};
@@ -116,12 +117,12 @@ impl Obstacle {
                 "identifier_standard": abbreviation(*country, wanted),
                 "next": next.map(|next| abbreviation(*country, next)),
             }),
-            Obstacle::Check { kind, state: CheckState::Missing } => json!({ "type": kind.as_str() }),
+            Obstacle::Check { kind, state: CheckState::Missing } => json!({ "type": kind.into_str() }),
             Obstacle::Check { kind, state: CheckState::InProgress { id, created_at } } => {
-                json!({ "type": kind.as_str(), "id": id, "created_at": created_at })
+                json!({ "type": kind.into_str(), "id": id, "created_at": created_at })
             }
             Obstacle::Check { kind, state: CheckState::Failed { id, reason } } => {
-                json!({ "type": kind.as_str(), "id": id, "check_reason": reason })
+                json!({ "type": kind.into_str(), "id": id, "check_reason": reason })
             }
             Obstacle::Deactivated { by } => decision(by.as_ref()),
             Obstacle::ActivationDelayed { until } => json!({ "until": until }),
@@ -174,7 +175,7 @@ impl fmt::Display for Obstacle {
             }
             Obstacle::IdentificationOpen { review } => write!(f, "the identification is open: {review}"),
             Obstacle::Check { kind, state } => {
-                write!(f, "the check {} ", kind.as_str())?;
+                write!(f, "the check {} ", kind.into_str())?;
                 match state {
                     CheckState::Missing => f.write_str("is missing"),
                     CheckState::InProgress { id, created_at } => {
@@ -259,7 +260,7 @@ pub fn unmet_checks(all: &[Check]) -> Vec<Obstacle> {
     let passed = |kind: CheckKind| last(kind).filter(|one| one.status == CheckStatus::Passed);
     let confirms = |kyc: &Check| kyc.content.members.contains_key("confirmed_address");
     let confirmed = passed(CheckKind::Kyc).is_some_and(confirms);
-    let lacking = CheckKind::ALL.into_iter().filter(|kind| passed(*kind).is_none());
+    let lacking = CheckKind::VARIANTS.iter().copied().filter(|kind| passed(*kind).is_none());
     let lacking = lacking.filter(|kind| *kind != CheckKind::Por || !confirmed);
     // An open check comes before a failed one, because it is the one that can still pass.
     let state = |kind: CheckKind| {
@@ -294,7 +295,8 @@ mod tests {
         for (obstacle, says) in [
             (
                 Obstacle::IdentifierMissing { country, wanted: &steps[0], next: steps.get(1) },
-                "an identifier of PL is missing: PESEL (National Identification Number (PESEL)), or PLTN if there is none",
+                "an identifier of PL is missing: PESEL (National Identification Number (PESEL)), or PLTN if there is \
+                 none",
             ),
             (kyc(CheckState::Missing), "the check KYC is missing"),
             (

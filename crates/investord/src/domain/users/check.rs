@@ -3,12 +3,11 @@
 //! Bodies, bounds and validity follow the reference page "User checks"; the points that it leaves open are in
 //! `docs/choices.md`.
 
-use std::str::FromStr;
-
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
 use super::proof::{DATA_DOWNLOAD_LINK, ISSUANCE_DATE, RESIDENCE_DOCUMENTS};
@@ -118,8 +117,22 @@ pub static INSTRUMENT_FIT: ObjectSchema = ObjectSchema {
 pub static COMPLIANCE: [Field; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
 
 /// The kind of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum CheckKind {
     Kyc,
     Por,
@@ -128,51 +141,13 @@ pub enum CheckKind {
     Compliance,
 }
 
-impl CheckKind {
-    /// All kinds.
-    pub const ALL: [CheckKind; 4] =
-        [CheckKind::Kyc, CheckKind::Por, CheckKind::InstrumentFit, CheckKind::Compliance];
-
-    /// Returns the name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CheckKind::Kyc => "KYC",
-            CheckKind::Por => "POR",
-            CheckKind::InstrumentFit => "INSTRUMENT_FIT",
-            CheckKind::Compliance => "COMPLIANCE",
-        }
-    }
-}
-
 /// The status of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum CheckStatus {
     InProgress,
     Passed,
     Failed,
-}
-
-impl CheckStatus {
-    /// All statuses.
-    pub const ALL: [CheckStatus; 3] = [CheckStatus::InProgress, CheckStatus::Passed, CheckStatus::Failed];
-
-    /// Returns the name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CheckStatus::InProgress => "IN_PROGRESS",
-            CheckStatus::Passed => "PASSED",
-            CheckStatus::Failed => "FAILED",
-        }
-    }
-}
-
-impl FromStr for CheckStatus {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
-        known.ok_or_else(|| format!("'{text}' is not the status of a check"))
-    }
 }
 
 /// A check of a user.
@@ -358,10 +333,10 @@ impl Check {
         let mut view = Map::from_iter([
             ("id".to_owned(), json!(id)),
             ("user_id".to_owned(), json!(user_id)),
-            ("type".to_owned(), json!(content.kind.as_str())),
+            ("type".to_owned(), json!(content.kind.into_str())),
         ]);
         view.extend(content.members.clone());
-        view.insert("status".to_owned(), json!(status.as_str()));
+        view.insert("status".to_owned(), json!(status.into_str()));
         Value::Object(view)
     }
 }

@@ -2,11 +2,10 @@
 //!
 //! Bodies and bounds follow the reference pages "Users" (BYOL and TOL), "Change user data".
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::person::{
@@ -171,36 +170,13 @@ fn variant(tree: &Json, model: OperatingModel) -> Result<&'static ObjectSchema, 
 }
 
 /// The state of a data change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum DataChangeState {
     /// The change is to be applied, or waits for the review of its proof.
     Pending,
     Done,
     Failed,
-}
-
-impl DataChangeState {
-    /// All states.
-    pub const ALL: [DataChangeState; 3] =
-        [DataChangeState::Pending, DataChangeState::Done, DataChangeState::Failed];
-
-    /// Returns the name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            DataChangeState::Pending => "PENDING",
-            DataChangeState::Done => "DONE",
-            DataChangeState::Failed => "FAILED",
-        }
-    }
-}
-
-impl FromStr for DataChangeState {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        known.ok_or_else(|| format!("'{text}' is not the state of a data change"))
-    }
 }
 
 /// A request that a user's data be changed: a record from the moment it is accepted.
@@ -291,7 +267,7 @@ impl DataChange {
             "created_at": created_at,
             "updated_at": updated_at,
             "user_id": user_id,
-            "state": state.as_str(),
+            "state": state.into_str(),
             "asked": content.requested.data,
             "proof": content.requested.proof,
             "before": content.before,

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn only_what_is_different_is_listed() {
-        let old = json!({ "name": "A", "address": { "city": "Köln", "postcode": "1" }, "tags": ["x"], "updated_at": 1 });
+        let address = json!({ "city": "Köln", "postcode": "1" });
+        let old = json!({ "name": "A", "address": address, "tags": ["x"], "updated_at": 1 });
         let new = json!({ "name": "A", "address": { "city": "Bonn", "postcode": "1" }, "email": "e", "updated_at": 2 });
         let expected =
             [r#"address.city: "Köln" -> "Bonn""#, r#"email: null -> "e""#, r#"tags: ["x"] -> null"#];

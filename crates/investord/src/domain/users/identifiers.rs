@@ -20,7 +20,8 @@ pub fn add(
     sent: &NewIdentifier,
     user: &User,
     settings: &TenantSettings,
-    (id, now): (Uuid, Timestamp),
+    id: Uuid,
+    now: Timestamp,
 ) -> Result<IdentifierChange, Vec<FieldError>> {
     let (identity, today) = (&user.person.identity, today(now));
     match held.iter().find(|one| sent.is_of(one.content.country, &one.content.standard)) {
@@ -65,7 +66,8 @@ pub fn refresh_concats(
     held: &[Identifier],
     user: &User,
     settings: &TenantSettings,
-    (id, now): (Uuid, Timestamp),
+    id: Uuid,
+    now: Timestamp,
 ) -> Vec<IdentifierChange> {
     let (identity, regime) = (&user.person.identity, settings.regime.into());
     let concats = || held.iter().filter(|one| one.content.is_concat());
@@ -111,7 +113,7 @@ mod tests {
     fn remade(user: &mut User, held: &mut Vec<Identifier>, person: Person, second: i64) -> Vec<String> {
         user.person = person;
         let id = Uuid::from_u128(u128::from(second.unsigned_abs()));
-        let changes = refresh_concats(held, user, &TenantSettings::default(), (id, at(second)));
+        let changes = refresh_concats(held, user, &TenantSettings::default(), id, at(second));
         let told = changes.iter().map(|change| {
             let Identifier { content, .. } = change.identifier();
             format!(

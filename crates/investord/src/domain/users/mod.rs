@@ -16,9 +16,9 @@ pub mod spelling;
 pub mod tax_residency;
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use self::person::Person;
@@ -29,35 +29,13 @@ use activation::Obstacle;
 use check::Check;
 
 /// The status of a user in the life cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum UserStatus {
     Active,
     Inactive,
     Offboarding,
     Offboarded,
-}
-
-impl UserStatus {
-    pub const ALL: [UserStatus; 4] =
-        [UserStatus::Active, UserStatus::Inactive, UserStatus::Offboarding, UserStatus::Offboarded];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            UserStatus::Active => "ACTIVE",
-            UserStatus::Inactive => "INACTIVE",
-            UserStatus::Offboarding => "OFFBOARDING",
-            UserStatus::Offboarded => "OFFBOARDED",
-        }
-    }
-}
-
-impl FromStr for UserStatus {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
-        known.ok_or_else(|| format!("'{text}' is not the status of a user"))
-    }
 }
 
 /// A user of a tenant.
@@ -249,7 +227,7 @@ impl fmt::Display for UserView<'_> {
         let Self { id, created_at, updated_at, status, person } = self;
         let members = &person[1..person.len() - 1];
         write!(f, r#"{{"id":"{id}","created_at":"{created_at}","updated_at":"{updated_at}","#)?;
-        write!(f, r#"{members},"status":"{}"}}"#, status.as_str())
+        write!(f, r#"{members},"status":"{}"}}"#, status.into_str())
     }
 }
 
@@ -333,7 +311,7 @@ mod tests {
         use UserCommand::{Deactivate, FinishOffboarding, Judge, Offboard, Reactivate};
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let commands = [Judge(false), Judge(true), Deactivate, Reactivate, Offboard, FinishOffboarding];
-        for status in UserStatus::ALL {
+        for status in UserStatus::VARIANTS.iter().copied() {
             for suspended in [false, true] {
                 for command in commands {
                     let before = user(status, suspended);

@@ -43,7 +43,8 @@ impl Preview {
     /// the same number.
     pub fn of(
         user: &User,
-        (held, shared): (&[Identifier], &[Vec<Uuid>]),
+        held: &[Identifier],
+        shared: &[Vec<Uuid>],
         requested: RequestedChange,
         settings: &TenantSettings,
         now: Timestamp,
@@ -60,7 +61,7 @@ impl Preview {
         let mut change = DataChange::new(Uuid::nil(), user.id, now, requested);
         change.apply(&mut changed, settings, now);
         if change.state == DataChangeState::Done {
-            for change in identifiers::refresh_concats(held, &changed, settings, (Uuid::nil(), now)) {
+            for change in identifiers::refresh_concats(held, &changed, settings, Uuid::nil(), now) {
                 change.apply_to(&mut own);
             }
         }

@@ -9,6 +9,7 @@ use garde::rules::email::Email as _;
 use jiff::civil::Date;
 use mifir::Country;
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::person::{EARLIEST_BIRTH, Person};
@@ -16,8 +17,10 @@ use super::spelling::{key, words};
 use crate::domain::identification::identifier::{Identifier, IdentifierContent};
 use crate::domain::json::validation::birth_date;
 
-/// A field by which users can be searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A field by which users can be searched. Its name is part of the hashed input of the blind index, so it must never
+/// change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum SearchField {
     Name,
     BirthDate,
@@ -25,30 +28,6 @@ pub enum SearchField {
     PhoneNumber,
     Identifier,
     SecuritiesAccountNumber,
-}
-
-impl SearchField {
-    /// All fields.
-    pub const ALL: [SearchField; 6] = [
-        SearchField::Name,
-        SearchField::BirthDate,
-        SearchField::Email,
-        SearchField::PhoneNumber,
-        SearchField::Identifier,
-        SearchField::SecuritiesAccountNumber,
-    ];
-
-    /// Returns the name of the field. It is part of the hashed input of the blind index, so it must never change.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            SearchField::Name => "name",
-            SearchField::BirthDate => "birth_date",
-            SearchField::Email => "email",
-            SearchField::PhoneNumber => "phone_number",
-            SearchField::Identifier => "identifier",
-            SearchField::SecuritiesAccountNumber => "securities_account_number",
-        }
-    }
 }
 
 /// A field with a value in the form that is compared.

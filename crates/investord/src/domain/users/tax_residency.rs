@@ -23,8 +23,8 @@ static RESIDENCY: ObjectSchema = ObjectSchema {
             "tax_identifier_number",
             Presence::No,
             FieldRule::Text { min: 1, max: 50 },
-            "Number by which the country knows the user. The reference says 7 to 50 characters up to version 1.9.0, and 1 \
-             to 20 in the newest.",
+            "Number by which the country knows the user. The reference says 7 to 50 characters up to version 1.9.0, \
+             and 1 to 20 in the newest.",
         ),
         field(
             "missing_tin_reason",

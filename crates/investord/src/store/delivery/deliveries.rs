@@ -1,8 +1,8 @@
 //! The delivery schedule: which webhook is due, and the lease of the process that delivers.
 //!
-//! A process delivers in rounds: it reads a batch ([`next_batch`](super::delivery_batch::next_batch)), claims it in one transaction ([`claim`]), sends it,
-//! and records the results while it claims the next batch in one transaction ([`record_results`]). Between the
-//! transactions there is no lock but the lease, which expires.
+//! A process delivers in rounds: it reads a batch ([`next_batch`](super::delivery_batch::next_batch)), claims it in
+//! one transaction ([`claim`]), sends it, and records the results while it claims the next batch in one transaction
+//! ([`record_results`]). Between the transactions there is no lock but the lease, which expires.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use super::packages::Attempt;
 use super::webhooks::Webhook;
 use crate::clock::Ids;
 use crate::domain::delivery::package::wait_after;
+use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::TenantKey;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::ColumnValue;
@@ -65,7 +66,7 @@ const SKEW: SignedDuration = SignedDuration::from_mins(1);
 #[derive(Clone, Debug)]
 pub struct DeliveryCandidate {
     pub id: Uuid,
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     /// Version of the row, by which a claim detects changes since the read.
     pub version: i64,
     /// Number of open packages.
@@ -116,7 +117,7 @@ pub fn schedule(tx: &Tx<'_>) -> Result<Vec<DeliveryCandidate>, StoreError> {
         let range = row.int_or_null(7)?.zip(Some(row.int_or_null(8)?.unwrap_or(events)));
         Ok(DeliveryCandidate {
             id: row.id(0)?,
-            tenant: row.int(1)?,
+            tenant: TenantNumber(row.int(1)?),
             version: row.int(2)?,
             open: row.int(3)?,
             next_attempt: row.at_or_null(4)?,
@@ -185,6 +186,14 @@ pub enum LeaseOutcome {
     Lost,
 }
 
+/// The lease under which a process delivers to a webhook.
+#[derive(Clone, Copy)]
+pub struct Lease<'a> {
+    /// The webhook as it was read for the claim.
+    pub webhook: &'a Webhook,
+    pub id: Uuid,
+}
+
 /// Records the results of attempts, and claims the next batch unless the webhook has changed since the read. Without a
 /// next batch the lease is released. After a failure the retry schedule sets the time of the next attempt.
 ///
@@ -193,12 +202,14 @@ pub enum LeaseOutcome {
 /// Fails if the database fails, or the row does not exist.
 pub fn record_results(
     tx: &Tx<'_>,
-    (webhook, lease): (&Webhook, Uuid),
+    lease: Lease<'_>,
     attempts: &[Attempt],
     next: Option<&DeliveryBatch>,
-    (key, ids): (&TenantKey, &dyn Ids),
+    key: &TenantKey,
+    ids: &dyn Ids,
     now: Timestamp,
 ) -> Result<LeaseOutcome, StoreError> {
+    let Lease { webhook, id: lease } = lease;
     let delivered = attempts.iter().filter(|attempt| attempt.delivered).count();
     let failed = attempts.iter().any(|attempt| !attempt.delivered);
     // Packages are sent in order, so those before a failed one were delivered.
@@ -217,7 +228,7 @@ pub fn record_results(
         return Ok(LeaseOutcome::Lost);
     };
     for attempt in attempts {
-        packages::save_attempt(tx, webhook.id, attempt, (key, ids), now)?;
+        packages::save_attempt(tx, webhook.id, attempt, key, ids, now)?;
     }
     if let Some(next) = next.filter(|next| version == next.webhook.version + 1)
         && claim_at(tx, next, version, lease, now)?

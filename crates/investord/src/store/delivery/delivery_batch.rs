@@ -1,14 +1,13 @@
 //! The next packages of a webhook: open ones, or events that are packed into new ones.
 
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
 
 use super::event_ranges;
 use super::event_ranges::EventRange;
 use super::packages;
 use super::packages::PackageRow;
 use super::webhooks;
-use super::webhooks::Webhook;
+use super::webhooks::{Webhook, WebhookKey};
 use crate::domain::delivery::package::{Packer, has_waited_for};
 use crate::store::encryption::{Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
@@ -89,22 +88,22 @@ impl DeliveryBatch {
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn next_batch(
     tx: &Tx<'_>,
-    (tenant, id): (i64, Uuid),
+    of: WebhookKey,
     after: Option<i64>,
     key: &TenantKey,
     now: Timestamp,
 ) -> Result<Option<DeliveryBatch>, StoreError> {
-    let Some(webhook) = webhooks::by_id(tx, tenant, id)? else { return Ok(None) };
+    let Some(webhook) = webhooks::by_id(tx, of.tenant, of.id)? else { return Ok(None) };
     let (packages, rest) = (Vec::new(), Remainder::default());
     let mut batch = DeliveryBatch { packages, new: 0, moved: None, is_old: false, remainder: rest, webhook };
     let after = after.unwrap_or(batch.webhook.settled);
     let mut bytes = 0;
-    for row in packages::open(tx, id, after, MAX_PACKAGES)? {
+    for row in packages::open(tx, of.id, after, MAX_PACKAGES)? {
         if bytes >= MAX_BYTES {
             break;
         }
         bytes += row.bytes;
-        match row.body(tx, (tenant, id), key) {
+        match row.body(tx, of, key) {
             Ok(body) => batch.packages.push(PackageWithBody { row, body }),
             // The packages before a corrupt one are sent. Then it is the first one, which an operator can skip.
             Err(_) if !batch.packages.is_empty() => break,
@@ -128,7 +127,7 @@ fn pack_events(
     let Webhook { id, tenant, content, packages, .. } = &batch.webhook;
     let (delay, most) = (content.config.delay(), content.config.max_package_size);
     let Some(range) = event_ranges::of_webhook(tx, *id)?.into_iter().next() else { return Ok(()) };
-    let end = tenants::sequence::chain_end(tx, *tenant)?.map_or(0, |(events, _)| events);
+    let end = tenants::sequence::chain_end(tx, *tenant)?.map_or(0, |end| end.events);
     let end = range.last.map_or(end, |last| last.min(end));
     let mut packer = Packer::new(most);
     let mut next = scan_events(tx, &batch.webhook, &range, end, key, &mut packer)?;
@@ -179,8 +178,8 @@ fn scan_events(
             break;
         }
         let to = end.min(next + EVENTS_AT_ONCE - 1);
-        let of = (webhook.tenant, webhook.id);
-        packages::render_events(tx, of, (next, to), &range.filter, key, |at, event| packer.add(at, event))?;
+        let add = |number, at, event: &str| packer.add(number, at, event);
+        packages::render_events(tx, webhook.key(), &(next..=to), &range.filter, key, add)?;
         next = to + 1;
     }
     Ok(next)

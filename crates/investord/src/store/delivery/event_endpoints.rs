@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::webhooks;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
@@ -44,13 +45,13 @@ const COUNT: Stmt =
 /// Fails if the database fails, or the row exists already.
 pub fn insert(
     tx: &Tx<'_>,
-    tenant: i64,
+    tenant: TenantNumber,
     id: Uuid,
     target: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let target = target.map_or(Value::Null, Value::Text);
-    tx.insert(&INSERT, &[Value::Id(id), Value::Int(tenant), target, Value::At(now), Value::At(now)])
+    tx.insert(&INSERT, &[Value::Id(id), Value::Int(tenant.0), target, Value::At(now), Value::At(now)])
 }
 
 /// An endpoint at which a client collects packages.
@@ -67,8 +68,8 @@ pub struct EventEndpoint {
 /// # Errors
 ///
 /// Fails if the database fails, or the row is corrupt.
-pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<EventEndpoint>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], |row| {
+pub fn by_id(tx: &Tx<'_>, tenant: TenantNumber, id: Uuid) -> Result<Option<EventEndpoint>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant.0), Value::Id(id)], |row| {
         Ok(EventEndpoint { id, target: row.text_or_null(0)?.map(str::to_owned), seen_at: row.at(1)? })
     })
 }
@@ -87,8 +88,8 @@ pub fn touch(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
-    tx.all(&WEBHOOKS, &[Value::Int(tenant), Value::Id(id)], |row| row.id(0))
+pub fn webhooks_of(tx: &Tx<'_>, tenant: TenantNumber, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    tx.all(&WEBHOOKS, &[Value::Int(tenant.0), Value::Id(id)], |row| row.id(0))
 }
 
 /// Deletes an event endpoint and its webhooks, under the lock of the tenant.
@@ -96,7 +97,7 @@ pub fn webhooks_of(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Vec<Uuid>, Stor
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+pub fn delete(tx: &Tx<'_>, tenant: TenantNumber, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     for webhook in webhooks_of(tx, tenant, id)? {
         if let Some(webhook) = webhooks::by_id(tx, tenant, webhook)? {
             webhooks::delete(tx, &webhook, now)?;
@@ -110,8 +111,14 @@ pub fn delete(tx: &Tx<'_>, tenant: i64, id: Uuid, now: Timestamp) -> Result<(), 
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn list_stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64, Uuid)>, StoreError> {
-    tx.all(&LIST_STALE, &[Value::At(before), Value::Int(most)], |row| Ok((row.int(0)?, row.id(1)?)))
+pub fn list_stale(
+    tx: &Tx<'_>,
+    before: Timestamp,
+    most: i64,
+) -> Result<Vec<(TenantNumber, Uuid)>, StoreError> {
+    tx.all(&LIST_STALE, &[Value::At(before), Value::Int(most)], |row| {
+        Ok((TenantNumber(row.int(0)?), row.id(1)?))
+    })
 }
 
 /// Returns the number of event endpoints of a tenant.
@@ -119,6 +126,6 @@ pub fn list_stale(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<Vec<(i64,
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn count(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
-    Ok(tx.one(&COUNT, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
+pub fn count(tx: &Tx<'_>, tenant: TenantNumber) -> Result<i64, StoreError> {
+    Ok(tx.one(&COUNT, &[Value::Int(tenant.0)], |row| row.int(0))?.unwrap_or(0))
 }

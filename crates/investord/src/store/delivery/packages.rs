@@ -3,15 +3,18 @@
 //! A row contains the range of its events. Every attempt renders the same body from them and verifies it with the keyed
 //! digest from the creation of the package. So a package contains no personal data.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::event_ranges::parse_filter;
 use super::webhooks;
-use super::webhooks::Webhook;
+use super::webhooks::{Webhook, WebhookKey};
 use crate::clock::Ids;
 use crate::domain::delivery::package::{Package, Packer, render};
 use crate::domain::delivery::webhook::EventFilter;
+use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
@@ -167,15 +170,17 @@ impl PackageRow {
     }
 
     /// Renders the body, which is the same in every attempt. Fails if it does not match the digest.
-    pub fn body(&self, tx: &Tx<'_>, of: (i64, Uuid), key: &TenantKey) -> Result<Plaintext, StoreError> {
+    pub fn body(&self, tx: &Tx<'_>, of: WebhookKey, key: &TenantKey) -> Result<Plaintext, StoreError> {
         let mut packer = Packer::new(i64::MAX);
-        render_events(tx, of, (self.first, self.last), &self.filter, key, |at, event| packer.add(at, event))?;
+        let (numbers, add) =
+            (self.first..=self.last, |number, at, event: &str| packer.add(number, at, event));
+        render_events(tx, of, &numbers, &self.filter, key, add)?;
         let body = packer.all().pop().map(|package| Plaintext::from(package.body));
         let body = body.filter(|body| key.package_digest(body)[..] == self.digest[..]);
         body.ok_or_else(|| {
             StoreError::Corrupt(format!(
                 "package {} of the webhook {} is not what it was when it was put together",
-                self.number, of.1
+                self.number, of.id
             ))
         })
     }
@@ -247,15 +252,15 @@ pub fn by_number(tx: &Tx<'_>, webhook: Uuid, number: i64) -> Result<Option<Packa
 /// Calls `see` for the events of a range in the form of a delivery.
 pub(in crate::store) fn render_events(
     tx: &Tx<'_>,
-    (tenant, webhook): (i64, Uuid),
-    range: (i64, i64),
+    of: WebhookKey,
+    numbers: &RangeInclusive<i64>,
     filter: &EventFilter,
     key: &TenantKey,
-    mut see: impl FnMut((i64, Timestamp), &str),
+    mut see: impl FnMut(i64, Timestamp, &str),
 ) -> Result<(), StoreError> {
-    each_matching_event(tx, tenant, range, filter, key, |event| {
+    each_matching_event(tx, of.tenant, numbers, filter, key, |event| {
         let MatchedEvent { number, id, created_at, kind, object } = event;
-        see((number, created_at), &Plaintext::from(render((id, created_at), kind, object, webhook)));
+        see(number, created_at, &Plaintext::from(render(id, created_at, kind, object, of.id)));
     })
 }
 
@@ -272,29 +277,33 @@ pub struct MatchedEvent<'a> {
 /// Calls `see` for the events of an inclusive range that pass the filter and can be decrypted.
 pub fn each_matching_event(
     tx: &Tx<'_>,
-    tenant: i64,
-    (from, to): (i64, i64),
+    tenant: TenantNumber,
+    numbers: &RangeInclusive<i64>,
     filter: &EventFilter,
     key: &TenantKey,
     mut see: impl FnMut(MatchedEvent<'_>),
 ) -> Result<(), StoreError> {
-    tx.each(&EVENTS, &[Value::Int(tenant), Value::Int(from), Value::Int(to)], |row| {
-        let (number, id, created_at, kind) = (row.int(0)?, row.id(1)?, row.at(2)?, row.text(3)?);
-        if !filter.has(kind) {
-            return Ok(());
-        }
-        let user = key.open_user_key(&row.id(4)?, row.bytes(5)?);
-        let object = match user.and_then(|user| user.open(Aad::event(&row.id(6)?), row.bytes(7)?)) {
-            Ok(object) => object,
-            // An event that cannot be decrypted is lost for good: it must not block all later ones.
-            Err(error) => {
-                tracing::error!(%error, tenant, event = %id, "an event that cannot be told");
+    tx.each(
+        &EVENTS,
+        &[Value::Int(tenant.0), Value::Int(*numbers.start()), Value::Int(*numbers.end())],
+        |row| {
+            let (number, id, created_at, kind) = (row.int(0)?, row.id(1)?, row.at(2)?, row.text(3)?);
+            if !filter.has(kind) {
                 return Ok(());
             }
-        };
-        see(MatchedEvent { number, id, created_at, kind, object: &object });
-        Ok(())
-    })
+            let user = key.open_user_key(&row.id(4)?, row.bytes(5)?);
+            let object = match user.and_then(|user| user.open(Aad::event(&row.id(6)?), row.bytes(7)?)) {
+                Ok(object) => object,
+                // An event that cannot be decrypted is lost for good: it must not block all later ones.
+                Err(error) => {
+                    tracing::error!(%error, %tenant, event = %id, "an event that cannot be told");
+                    return Ok(());
+                }
+            };
+            see(MatchedEvent { number, id, created_at, kind, object: &object });
+            Ok(())
+        },
+    )
 }
 
 /// The result of an attempt to send a package.
@@ -320,7 +329,8 @@ pub(in crate::store) fn save_attempt(
     tx: &Tx<'_>,
     webhook: Uuid,
     attempt: &Attempt,
-    (key, ids): (&TenantKey, &dyn Ids),
+    key: &TenantKey,
+    ids: &dyn Ids,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Attempt { package, number, created_at, duration_us, outcome, status, answer, .. } = attempt;

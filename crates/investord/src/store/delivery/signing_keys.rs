@@ -4,6 +4,7 @@ use httpsig::{Algorithm, PublicKey, SigningKey};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
@@ -50,11 +51,11 @@ pub fn rotate(unit: &Unit<'_>) -> Result<Uuid, StoreError> {
     let pem = new.to_pkcs8_pem().map_err(failed)?;
     let (id, tenant, now) = (unit.ids.uuid(), unit.tenant.number, unit.now());
     let sealed = unit.tenant.key.own().seal(Aad::signing_key(&id), pem.as_bytes(), unit.ids);
-    unit.tx.execute(&RETIRE, &[Value::At(now), Value::Int(tenant)])?;
+    unit.tx.execute(&RETIRE, &[Value::At(now), Value::Int(tenant.0)])?;
     let public = new.public();
     let values = [
         Value::Id(id),
-        Value::Int(tenant),
+        Value::Int(tenant.0),
         Value::Bytes(public.spki_der()),
         Value::Bytes(&sealed),
         Value::At(now),
@@ -98,8 +99,8 @@ impl EncryptedSigningKey {
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn current(tx: &Tx<'_>, tenant: i64) -> Result<Option<EncryptedSigningKey>, StoreError> {
-    tx.one(&CURRENT, &[Value::Int(tenant)], |row| {
+pub fn current(tx: &Tx<'_>, tenant: TenantNumber) -> Result<Option<EncryptedSigningKey>, StoreError> {
+    tx.one(&CURRENT, &[Value::Int(tenant.0)], |row| {
         Ok(EncryptedSigningKey { id: row.id(0)?, sealed: row.bytes(1)?.to_vec() })
     })
 }
@@ -110,8 +111,12 @@ pub fn current(tx: &Tx<'_>, tenant: i64) -> Result<Option<EncryptedSigningKey>, 
 /// # Errors
 ///
 /// Fails if the database fails, or the row is corrupt.
-pub fn published(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Vec<(Uuid, PublicKey)>, StoreError> {
-    tx.all(&PUBLISHED, &[Value::Int(tenant), Value::At(now - OVERLAP)], |row| {
+pub fn published(
+    tx: &Tx<'_>,
+    tenant: TenantNumber,
+    now: Timestamp,
+) -> Result<Vec<(Uuid, PublicKey)>, StoreError> {
+    tx.all(&PUBLISHED, &[Value::Int(tenant.0), Value::At(now - OVERLAP)], |row| {
         let key = PublicKey::from_spki_der(row.bytes(1)?);
         Ok((row.id(0)?, key.map_err(|error| StoreError::Corrupt(error.to_string()))?))
     })

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::event_ranges;
 use crate::domain::delivery::webhook::{WebhookContent, view};
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
@@ -35,14 +36,14 @@ static INSERT: Insert = Insert::new(
 );
 const BY_ID: Stmt = Stmt {
     name: "webhooks.by_id",
-    text: "SELECT id, tenant, created_at, updated_at, content, enabled, event_endpoint, paused, version, packages, settled,
-                  failures, next_attempt, last_success_at, last_failure_at
+    text: "SELECT id, tenant, created_at, updated_at, content, enabled, event_endpoint, paused, version, packages,
+                  settled, failures, next_attempt, last_success_at, last_failure_at
            FROM webhooks WHERE tenant = $1 AND id = $2",
 };
 const OF_TENANT: Stmt = Stmt {
     name: "webhooks.of_tenant",
-    text: "SELECT id, tenant, created_at, updated_at, content, enabled, event_endpoint, paused, version, packages, settled,
-                  failures, next_attempt, last_success_at, last_failure_at
+    text: "SELECT id, tenant, created_at, updated_at, content, enabled, event_endpoint, paused, version, packages,
+                  settled, failures, next_attempt, last_success_at, last_failure_at
            FROM webhooks WHERE tenant = $1 ORDER BY created_at, id",
 };
 const UPDATE: Stmt = Stmt {
@@ -74,11 +75,18 @@ const CLOSE_PACKAGES: Stmt = Stmt {
     text: "UPDATE webhook_packages SET state = 'skipped', settled_at = $1 WHERE webhook = $2 AND number > $3",
 };
 
+/// A webhook and the tenant to which it belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookKey {
+    pub tenant: TenantNumber,
+    pub id: Uuid,
+}
+
 /// A webhook and its delivery state.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     pub id: Uuid,
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub content: WebhookContent,
@@ -102,6 +110,11 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// Returns the id with that of the tenant.
+    pub fn key(&self) -> WebhookKey {
+        WebhookKey { tenant: self.tenant, id: self.id }
+    }
+
     /// Returns a webhook that has not been stored yet.
     pub fn new(
         unit: &Unit<'_>,
@@ -140,7 +153,7 @@ impl Webhook {
 
     /// Returns the JSON view for a response.
     pub fn view(&self) -> serde_json::Value {
-        view((self.id, self.created_at, self.updated_at), &self.content, self.enabled)
+        view(self.id, self.created_at, self.updated_at, &self.content, self.enabled)
     }
 }
 
@@ -148,7 +161,7 @@ impl Webhook {
 pub(in crate::store) fn webhook(row: &Row<'_>) -> Result<Webhook, StoreError> {
     Ok(Webhook {
         id: row.id(0)?,
-        tenant: row.int(1)?,
+        tenant: TenantNumber(row.int(1)?),
         created_at: row.at(2)?,
         updated_at: row.at(3)?,
         content: serde_json::from_str(row.text(4)?)
@@ -186,7 +199,7 @@ pub fn insert(unit: &Unit<'_>, webhook: &Webhook) -> Result<(), StoreError> {
     let zero = Value::Int(0);
     let values = [
         Value::Id(webhook.id),
-        Value::Int(webhook.tenant),
+        Value::Int(webhook.tenant.0),
         Value::At(webhook.created_at),
         Value::At(webhook.updated_at),
         Value::Text(&json(&webhook.content)),
@@ -211,8 +224,8 @@ pub fn insert(unit: &Unit<'_>, webhook: &Webhook) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// Fails if the database fails, or the row is corrupt.
-pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant), Value::Id(id)], webhook)
+pub fn by_id(tx: &Tx<'_>, tenant: TenantNumber, id: Uuid) -> Result<Option<Webhook>, StoreError> {
+    tx.one(&BY_ID, &[Value::Int(tenant.0), Value::Id(id)], webhook)
 }
 
 /// Returns all webhooks of a tenant in order of creation.
@@ -220,8 +233,8 @@ pub fn by_id(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, Stor
 /// # Errors
 ///
 /// Fails if the database fails, or the row is corrupt.
-pub fn of_tenant(tx: &Tx<'_>, tenant: i64) -> Result<Vec<Webhook>, StoreError> {
-    tx.all(&OF_TENANT, &[Value::Int(tenant)], webhook)
+pub fn of_tenant(tx: &Tx<'_>, tenant: TenantNumber) -> Result<Vec<Webhook>, StoreError> {
+    tx.all(&OF_TENANT, &[Value::Int(tenant.0)], webhook)
 }
 
 /// Updates a webhook after a change by a client or an operator, under the tenant's lock. Events from the time while it
@@ -268,8 +281,8 @@ pub fn delete(tx: &Tx<'_>, webhook: &Webhook, now: Timestamp) -> Result<(), Stor
 /// # Errors
 ///
 /// Fails if the database fails, or the row is corrupt.
-pub fn lock(tx: &Tx<'_>, tenant: i64, id: Uuid) -> Result<Option<Webhook>, StoreError> {
-    match tx.execute(&LOCK, &[Value::Int(tenant), Value::Id(id)])? {
+pub fn lock(tx: &Tx<'_>, tenant: TenantNumber, id: Uuid) -> Result<Option<Webhook>, StoreError> {
+    match tx.execute(&LOCK, &[Value::Int(tenant.0), Value::Id(id)])? {
         0 => Ok(None),
         _ => by_id(tx, tenant, id),
     }

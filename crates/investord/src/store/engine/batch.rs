@@ -129,14 +129,14 @@ impl<C: Connection> Writer<C> {
             let (mut batch, mut last) = (Vec::new(), None);
             for job in taken {
                 match job {
-                    WriterTask::Batched { tenant, unit } => batch.push((tenant, unit)),
+                    WriterTask::Batched { owner, unit } => batch.push((owner, unit)),
                     other => last = Some(other),
                 }
             }
             // Every process locks rows in this order, so that two batches cannot deadlock.
-            batch.sort_by_key(|(tenant, unit)| {
+            batch.sort_by_key(|(owner, unit)| {
                 let LockOrder { rank, id } = unit.lock_order();
-                (rank, *tenant, id)
+                (rank, *owner, id)
             });
             self.commit(batch.into_iter().map(|(_, unit)| unit).collect());
             match last {

@@ -1,30 +1,32 @@
-//! Notifies those that wait for the next commit of a tenant.
+//! Notifies those that wait for the next commit of an owner.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// The channels of the waiting listeners, by tenant.
-#[derive(Default)]
-pub struct CommitNotifier(Mutex<HashMap<i64, watch::Sender<()>>>);
+use super::unit::Owner;
 
-/// A subscription to the commits of a tenant.
+/// The channels of the waiting listeners, by owner.
+#[derive(Default)]
+pub struct CommitNotifier(Mutex<HashMap<Owner, watch::Sender<()>>>);
+
+/// A subscription to the commits of an owner.
 pub struct CommitListener(watch::Receiver<()>);
 
 impl CommitNotifier {
-    /// Subscribes to the commits of a tenant.
-    pub fn listen(&self, tenant: i64) -> CommitListener {
+    /// Subscribes to the commits of an owner.
+    pub fn listen(&self, owner: Owner) -> CommitListener {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        CommitListener(waiting.entry(tenant).or_insert_with(|| watch::Sender::new(())).subscribe())
+        CommitListener(waiting.entry(owner).or_insert_with(|| watch::Sender::new(())).subscribe())
     }
 
-    /// Notifies the listeners of the tenant of a commit.
-    pub fn notify(&self, tenant: i64) {
+    /// Notifies the listeners of the owner of a commit.
+    pub fn notify(&self, owner: Owner) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.get(&tenant).is_some_and(|sender| sender.send(()).is_err()) {
-            // The last listener was dropped; without the removal the map would keep an entry per tenant forever.
-            waiting.remove(&tenant);
+        if waiting.get(&owner).is_some_and(|sender| sender.send(()).is_err()) {
+            // The last listener was dropped; without the removal the map would keep an entry per owner forever.
+            waiting.remove(&owner);
         }
     }
 }

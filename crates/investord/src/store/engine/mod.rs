@@ -22,7 +22,7 @@ pub use self::catalogue::{Catalogue, Database};
 use self::commits::{CommitListener, CommitNotifier};
 pub use self::error::StoreError;
 use self::sql::Tx;
-use self::unit::{FirstQueries, UnitOfWork, WriterTask};
+use self::unit::{FirstQueries, Owner, UnitOfWork, WriterTask};
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
@@ -88,9 +88,9 @@ impl Store {
         result
     }
 
-    /// Runs a unit of work of a tenant and returns when the commit is durable or the unit is rolled back.
+    /// Runs a unit of work of an owner and returns when the commit is durable or the unit is rolled back.
     ///
-    /// The writer serves tenants in turn. In one process the units of a tenant run one after the other.
+    /// The writer serves owners in turn. In one process the units of an owner run one after the other.
     ///
     /// # Errors
     ///
@@ -98,10 +98,10 @@ impl Store {
     pub async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
-        tenant: i64,
+        owner: impl Into<Owner>,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.write_prefetched(name, tenant, (), unit).await
+        self.write_prefetched(name, owner, (), unit).await
     }
 
     /// Runs a unit as [`Store::write`] does, and sends its first queries in advance of the whole batch.
@@ -112,11 +112,12 @@ impl Store {
     pub async fn write_prefetched<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
-        tenant: i64,
+        owner: impl Into<Owner>,
         first: impl FirstQueries + 'static,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.enqueue(name, tenant, first, unit, |unit| WriterTask::Batched { tenant, unit }).await
+        let owner = owner.into();
+        self.enqueue(name, owner, first, unit, |unit| WriterTask::Batched { owner, unit }).await
     }
 
     /// Runs a unit in a SERIALIZABLE transaction of its own, for administration: it is rare, and stops the batches of
@@ -130,14 +131,14 @@ impl Store {
         name: &'static str,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.enqueue(name, 0, (), unit, WriterTask::Serializable).await
+        self.enqueue(name, Owner::REGISTER, (), unit, WriterTask::Serializable).await
     }
 
-    /// Enqueues a unit, notifies the listeners of the tenant after the commit and records the duration.
+    /// Enqueues a unit, notifies the listeners of the owner after the commit and records the duration.
     async fn enqueue<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
         name: &'static str,
-        tenant: i64,
+        owner: Owner,
         first: impl FirstQueries + 'static,
         unit: impl FnMut(&Tx<'_>) -> Result<T, E> + Send + 'static,
         task: impl FnOnce(Box<dyn UnitOfWork>) -> WriterTask,
@@ -145,19 +146,19 @@ impl Store {
         let started = Instant::now();
         let queue = match &*self.0 {
             Engine::Sqlite(engine) => &engine.queue,
-            Engine::Postgres(engine) => engine.queue(tenant),
+            Engine::Postgres(engine) => engine.queue(owner),
         };
         let result = batch::run(queue, first, unit, task).await;
         if result.is_ok() {
-            self.1.notify(tenant);
+            self.1.notify(owner);
         }
         metrics::histogram!("investord_store_write_seconds", "unit" => name).record(started.elapsed());
         result
     }
 
-    /// Subscribes to the commits of a tenant from now on.
-    pub fn commits(&self, tenant: i64) -> CommitListener {
-        self.1.listen(tenant)
+    /// Subscribes to the commits of an owner from now on.
+    pub fn commits(&self, owner: impl Into<Owner>) -> CommitListener {
+        self.1.listen(owner.into())
     }
 
     /// Returns whether other processes may use the same database.

@@ -1,18 +1,18 @@
-//! The writer's queue, fair between tenants.
+//! The writer's queue, fair between owners.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::unit::WriterTask;
+use super::unit::{Owner, WriterTask};
 
 /// Maximum number of waiting tasks; further requests wait for room. The limit bounds the memory of the queue.
 const MAX_WAITING: usize = 4096;
-/// Maximum batch size if one tenant waits. It bounds the time for which the first unit waits for the last one.
-const MAX_OF_ONE_TENANT: usize = 256;
-/// Maximum batch size if several tenants wait: smaller, so that none waits long for the others.
-const MAX_OF_SEVERAL_TENANTS: usize = 64;
+/// Maximum batch size if one owner waits. It bounds the time for which the first unit waits for the last one.
+const MAX_OF_ONE_OWNER: usize = 256;
+/// Maximum batch size if several owners wait: smaller, so that none waits long for the others.
+const MAX_OF_SEVERAL_OWNERS: usize = 64;
 
 /// The sending end of the queue; cheap to clone.
 #[derive(Clone)]
@@ -43,13 +43,13 @@ struct WaitingTasks {
     is_closed: bool,
 }
 
-/// Batchable tasks, served round-robin between tenants and first-in-first-out per tenant, and a task behind them that
+/// Batchable tasks, served round-robin between owners and first-in-first-out per owner, and a task behind them that
 /// runs alone.
 #[derive(Default)]
 struct TurnRound {
-    /// The tenants in the order of their turns. Each tenant with tasks appears once.
-    turns: VecDeque<i64>,
-    jobs: HashMap<i64, VecDeque<WriterTask>>,
+    /// The owners in the order of their turns. Each owner with tasks appears once.
+    turns: VecDeque<Owner>,
+    jobs: HashMap<Owner, VecDeque<WriterTask>>,
     last: Option<WriterTask>,
 }
 
@@ -93,7 +93,7 @@ impl Shared {
 }
 
 impl TaskReceiver {
-    /// Waits for tasks and returns a batch with one task of each tenant in turn. A task that runs alone is the last of
+    /// Waits for tasks and returns a batch with one task of each owner in turn. A task that runs alone is the last of
     /// its batch; no task overtakes it, and it overtakes none. Returns none after every sender was dropped.
     pub fn next(&self) -> Option<Vec<WriterTask>> {
         let waiting = self.0.waiting();
@@ -122,10 +122,10 @@ impl WaitingTasks {
         }
         let part = self.parts.back_mut().expect("there is one");
         match job {
-            WriterTask::Batched { tenant, .. } => {
-                let jobs = part.jobs.entry(tenant).or_default();
+            WriterTask::Batched { owner, .. } => {
+                let jobs = part.jobs.entry(owner).or_default();
                 if jobs.is_empty() {
-                    part.turns.push_back(tenant);
+                    part.turns.push_back(owner);
                 }
                 jobs.push_back(job);
             }
@@ -137,16 +137,16 @@ impl WaitingTasks {
     fn take(&mut self) -> Vec<WriterTask> {
         let mut taken = Vec::new();
         let Some(part) = self.parts.front_mut() else { return taken };
-        let most = if part.turns.len() > 1 { MAX_OF_SEVERAL_TENANTS } else { MAX_OF_ONE_TENANT };
+        let most = if part.turns.len() > 1 { MAX_OF_SEVERAL_OWNERS } else { MAX_OF_ONE_OWNER };
         while taken.len() < most
-            && let Some(tenant) = part.turns.pop_front()
+            && let Some(owner) = part.turns.pop_front()
         {
-            let jobs = part.jobs.get_mut(&tenant);
+            let jobs = part.jobs.get_mut(&owner);
             taken.extend(jobs.and_then(VecDeque::pop_front));
-            if part.jobs.get(&tenant).is_some_and(|jobs| !jobs.is_empty()) {
-                part.turns.push_back(tenant);
+            if part.jobs.get(&owner).is_some_and(|jobs| !jobs.is_empty()) {
+                part.turns.push_back(owner);
             } else {
-                part.jobs.remove(&tenant);
+                part.jobs.remove(&owner);
             }
         }
         if part.turns.is_empty() {
@@ -182,37 +182,37 @@ mod tests {
         fn answer(self: Box<Self>, _: Result<(), StoreError>) {}
     }
 
-    fn put(queue: &TaskSender, tenant: i64) {
-        let job = WriterTask::Batched { tenant, unit: Box::new(Nothing) };
+    fn put(queue: &TaskSender, owner: i64) {
+        let job = WriterTask::Batched { owner: owner.into(), unit: Box::new(Nothing) };
         assert!(queue.send(job).now_or_never().is_some_and(|sent| sent.is_ok()));
     }
 
-    /// Returns the tenants of the next batch, with 0 for a task that runs alone.
-    fn taken(jobs: &TaskReceiver) -> Vec<i64> {
-        let tenant = |job| match job {
-            WriterTask::Batched { tenant, .. } => tenant,
-            WriterTask::Serializable(_) | WriterTask::Checkpoint(_) => 0,
+    /// Returns the owners of the next batch, with 0 for a task that runs alone.
+    fn taken(jobs: &TaskReceiver) -> Vec<Owner> {
+        let owner = |job| match job {
+            WriterTask::Batched { owner, .. } => owner,
+            WriterTask::Serializable(_) | WriterTask::Checkpoint(_) => Owner::REGISTER,
         };
-        jobs.next().unwrap().into_iter().map(tenant).collect()
+        jobs.next().unwrap().into_iter().map(owner).collect()
     }
 
     #[test]
-    fn the_tenants_take_turns() {
+    fn the_owners_take_turns() {
         let (queue, jobs) = queue();
         (0..1000).for_each(|_| put(&queue, 1));
-        assert_eq!(taken(&jobs), [1; MAX_OF_ONE_TENANT], "as many as ever if nobody else waits");
+        assert_eq!(taken(&jobs), [Owner::from(1); MAX_OF_ONE_OWNER], "as many as ever if nobody else waits");
         put(&queue, 2);
         put(&queue, 2);
         put(&queue, 3);
         let first = taken(&jobs);
-        assert_eq!(first[..6], [1, 2, 3, 1, 2, 1]);
-        assert_eq!(first.len(), MAX_OF_SEVERAL_TENANTS);
+        assert_eq!(first[..6], [1, 2, 3, 1, 2, 1].map(Owner::from));
+        assert_eq!(first.len(), MAX_OF_SEVERAL_OWNERS);
         drop(queue);
         let mut left = 0;
         while let Some(more) = jobs.next() {
             left += more.len();
         }
-        assert_eq!(left, 1000 - MAX_OF_ONE_TENANT - (MAX_OF_SEVERAL_TENANTS - 3));
+        assert_eq!(left, 1000 - MAX_OF_ONE_OWNER - (MAX_OF_SEVERAL_OWNERS - 3));
     }
 
     #[test]
@@ -223,15 +223,15 @@ mod tests {
         put(&queue, 1);
         assert!(queue.send(WriterTask::Serializable(Box::new(Nothing))).now_or_never().is_some());
         put(&queue, 3);
-        assert_eq!(taken(&jobs), [1, 2, 1, 0]);
-        assert_eq!(taken(&jobs), [3]);
+        assert_eq!(taken(&jobs), [1, 2, 1, 0].map(Owner::from));
+        assert_eq!(taken(&jobs), [Owner::from(3)]);
     }
 
     #[test]
     fn what_has_no_room_waits() {
         let (queue, jobs) = queue();
         (0..MAX_WAITING).for_each(|_| put(&queue, 1));
-        let one_more = || queue.send(WriterTask::Batched { tenant: 2, unit: Box::new(Nothing) });
+        let one_more = || queue.send(WriterTask::Batched { owner: 2.into(), unit: Box::new(Nothing) });
         assert!(one_more().now_or_never().is_none());
         jobs.next();
         assert!(one_more().now_or_never().is_some());

@@ -1,5 +1,7 @@
 //! Rows of results: columns by position, in the types that every engine supports.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -63,6 +65,13 @@ impl<'a> Row<'a> {
             ColumnValue::Text(value) => Ok(value),
             other => Err(unexpected_type("a text", other)),
         }
+    }
+
+    /// Returns a text in a type that is stored by its name.
+    pub fn parsed<T: FromStr>(&self, column: usize) -> Result<T, StoreError> {
+        let name = self.text(column)?;
+        let unknown = || StoreError::Corrupt(format!("'{name}' is no {}", std::any::type_name::<T>()));
+        name.parse().map_err(|_| unknown())
     }
 
     pub fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {

@@ -277,7 +277,7 @@ fn stop_if_unsynced(error: &rusqlite::Error) {
 mod tests {
     use futures_util::FutureExt;
 
-    use super::super::unit::WriterTask;
+    use super::super::unit::{Owner, WriterTask};
     use super::*;
 
     const ADD: Stmt =
@@ -333,7 +333,7 @@ mod tests {
             let units = sizes.iter().enumerate().map(|(number, size)| {
                 let bytes = vec![u8::try_from(number).unwrap(); *size];
                 let unit = move |tx: &Tx<'_>| tx.execute_one(&ADD, &[Value::Bytes(&bytes)]);
-                batch::run(&queue, (), unit, |unit| WriterTask::Batched { tenant: 1, unit })
+                batch::run(&queue, (), unit, |unit| WriterTask::Batched { owner: Owner::REGISTER, unit })
             });
             let mut answers: Vec<_> = units.map(Box::pin).collect();
             for answer in &mut answers {

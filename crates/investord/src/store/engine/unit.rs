@@ -6,10 +6,30 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::sql::Tx;
 
+/// The owner of units. The writers serve owners in turn, so that none waits for the many units of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(i64);
+
+impl Owner {
+    /// The owner of units that belong to no other.
+    pub const REGISTER: Self = Self(0);
+
+    /// Returns the number by which owners are spread over the writers.
+    pub(super) fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
+
+impl From<i64> for Owner {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
 /// A task in the queue of a writer.
 pub enum WriterTask {
     /// A unit that shares its transaction with other units of the same writer.
-    Batched { tenant: i64, unit: Box<dyn UnitOfWork> },
+    Batched { owner: Owner, unit: Box<dyn UnitOfWork> },
     /// A unit in a SERIALIZABLE transaction of its own.
     Serializable(Box<dyn UnitOfWork>),
     /// A checkpoint: moves the write-ahead log into the database file and reports when that is done.
@@ -31,12 +51,12 @@ pub trait FirstQueries: Send {
 }
 
 /// The order in which units lock rows. Every process keeps it, so that transactions cannot deadlock. Units of equal
-/// rank are ordered by tenant, then by id.
+/// rank are ordered by owner, then by id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockOrder {
     /// The class of the locked row: rows of a lower class are locked first.
     pub rank: u8,
-    /// The id of the locked row, nil if the tenant identifies it.
+    /// The id of the locked row, nil if the owner identifies it.
     pub id: Uuid,
 }
 

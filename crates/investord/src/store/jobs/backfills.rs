@@ -1,5 +1,6 @@
 //! Table `backfills`: work on existing rows that a migration leaves to the worker.
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
 
@@ -26,8 +27,8 @@ const DELETE: Stmt =
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn next_tenant(tx: &Tx<'_>, name: &str) -> Result<Option<i64>, StoreError> {
-    tx.one(&NEXT, &[Value::Text(name)], |row| row.int(0))
+pub fn next_tenant(tx: &Tx<'_>, name: &str) -> Result<Option<TenantNumber>, StoreError> {
+    tx.one(&NEXT, &[Value::Text(name)], |row| row.int(0).map(TenantNumber))
 }
 
 /// Returns the progress of a backfill for a tenant: the number of the last processed user, and of the last user to
@@ -36,8 +37,8 @@ pub fn next_tenant(tx: &Tx<'_>, name: &str) -> Result<Option<i64>, StoreError> {
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn progress(tx: &Tx<'_>, tenant: i64, name: &str) -> Result<Option<(i64, i64)>, StoreError> {
-    tx.one(&OF_TENANT, &[Value::Int(tenant), Value::Text(name)], |row| Ok((row.int(0)?, row.int(1)?)))
+pub fn progress(tx: &Tx<'_>, tenant: TenantNumber, name: &str) -> Result<Option<(i64, i64)>, StoreError> {
+    tx.one(&OF_TENANT, &[Value::Int(tenant.0), Value::Text(name)], |row| Ok((row.int(0)?, row.int(1)?)))
 }
 
 /// Records the progress of a backfill, and deletes a finished one.
@@ -45,9 +46,15 @@ pub fn progress(tx: &Tx<'_>, tenant: i64, name: &str) -> Result<Option<(i64, i64
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn advance(tx: &Tx<'_>, tenant: i64, name: &str, done: i64, last: i64) -> Result<(), StoreError> {
+pub fn advance(
+    tx: &Tx<'_>,
+    tenant: TenantNumber,
+    name: &str,
+    done: i64,
+    last: i64,
+) -> Result<(), StoreError> {
     if done < last {
-        return tx.execute_one(&ADVANCE, &[Value::Int(done), Value::Int(tenant), Value::Text(name)]);
+        return tx.execute_one(&ADVANCE, &[Value::Int(done), Value::Int(tenant.0), Value::Text(name)]);
     }
-    tx.execute_one(&DELETE, &[Value::Int(tenant), Value::Text(name)])
+    tx.execute_one(&DELETE, &[Value::Int(tenant.0), Value::Text(name)])
 }

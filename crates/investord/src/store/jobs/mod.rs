@@ -2,11 +2,12 @@
 
 pub mod backfills;
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
@@ -40,7 +41,8 @@ const DUE: Stmt = Stmt {
     name: "jobs.due",
     text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs AS s WHERE due <= $1 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
-                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number AND earlier.number < s.number)
+                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number
+                            AND earlier.number < s.number)
            ORDER BY due LIMIT $2",
 };
 const IS_DUE: Stmt = Stmt {
@@ -48,7 +50,8 @@ const IS_DUE: Stmt = Stmt {
     text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs AS s
            WHERE tenant = $1 AND user_number = $2 AND number = $3 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
-                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number AND earlier.number < s.number)",
+                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number
+                            AND earlier.number < s.number)",
 };
 const REVIEWS_COUNT: Stmt = Stmt {
     name: "jobs.reviews_count",
@@ -59,7 +62,8 @@ const DUE_COUNT: Stmt = Stmt {
     name: "jobs.due_count",
     text: "SELECT count(*) FROM (SELECT 1 FROM jobs AS s WHERE due <= $1 AND held = 0
            AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE s.kind = 'data-change' AND earlier.kind = s.kind
-                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number AND earlier.number < s.number)
+                           AND earlier.tenant = s.tenant AND earlier.user_number = s.user_number
+                            AND earlier.number < s.number)
            LIMIT $2) AS waiting",
 };
 const DELETE: Stmt = Stmt {
@@ -96,7 +100,11 @@ const SAVE: Stmt = Stmt {
 };
 
 /// The kind of a job. The data changes of a user run in the order of their numbers, jobs of other kinds in any order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The names are those in the database and in the operator API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum JobKind {
     /// Decides on a data change, which is the subject.
     DataChange,
@@ -112,43 +120,10 @@ pub enum JobKind {
     Activation,
 }
 
-impl JobKind {
-    /// All kinds.
-    pub const ALL: [Self; 6] = [
-        Self::DataChange,
-        Self::Check,
-        Self::AccountClosing,
-        Self::AccountGroupClosing,
-        Self::Offboarding,
-        Self::Activation,
-    ];
-
-    /// Returns the name in the database and in the operator API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DataChange => "data-change",
-            Self::Check => "check",
-            Self::AccountClosing => "account-closing",
-            Self::AccountGroupClosing => "account-group-closing",
-            Self::Offboarding => "offboarding",
-            Self::Activation => "activation",
-        }
-    }
-}
-
-impl FromStr for JobKind {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        known.ok_or_else(|| StoreError::Corrupt(format!("a job of the kind '{text}'")))
-    }
-}
-
 /// A job of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     /// Number of the user in the tenant.
     pub user_number: i64,
     /// Number of the job among those of the user.
@@ -181,7 +156,7 @@ pub fn enqueue(
         tenant,
         user_number,
         Value::Int(last.unwrap_or(0) + 1),
-        Value::Text(kind.as_str()),
+        Value::Text(kind.into_str()),
         Value::Id(subject),
         due.map_or(Value::Null, Value::At),
     ];
@@ -236,7 +211,7 @@ pub fn count_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<WaitingJobs, StoreEr
 /// Fails if the database fails, or the row does not exist.
 pub fn finish(tx: &Tx<'_>, job: &Job, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(&DELETE, &job.key_values())?;
-    tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant), Value::Int(job.user_number)]).map(drop)
+    tx.execute(&WAKE, &[Value::At(now), Value::Int(job.tenant.0), Value::Int(job.user_number)]).map(drop)
 }
 
 /// Sets a job to wait until another matter of the user is finished.
@@ -254,8 +229,8 @@ pub fn park(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn list_reviews(tx: &Tx<'_>, tenant: i64, most: i64) -> Result<Vec<Job>, StoreError> {
-    tx.all(&REVIEWS, &[Value::Int(tenant), Value::Int(most)], job)
+pub fn list_reviews(tx: &Tx<'_>, tenant: TenantNumber, most: i64) -> Result<Vec<Job>, StoreError> {
+    tx.all(&REVIEWS, &[Value::Int(tenant.0), Value::Int(most)], job)
 }
 
 /// Puts the jobs of a user of this kind on hold.
@@ -312,17 +287,17 @@ pub fn save(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
 impl Job {
     /// Returns the primary key of the job as parameters of a statement.
     fn key_values(&self) -> [Value<'static>; 3] {
-        [Value::Int(self.tenant), Value::Int(self.user_number), Value::Int(self.number)]
+        [Value::Int(self.tenant.0), Value::Int(self.user_number), Value::Int(self.number)]
     }
 }
 
 /// Reads a job from its row.
 fn job(row: &Row<'_>) -> Result<Job, StoreError> {
     Ok(Job {
-        tenant: row.int(0)?,
+        tenant: TenantNumber(row.int(0)?),
         user_number: row.int(1)?,
         number: row.int(2)?,
-        kind: row.text(3)?.parse()?,
+        kind: row.parsed(3)?,
         subject: row.id(4)?,
         due: row.at_or_null(5)?,
         held: row.int(6)? != 0,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::delivery::event::{ChainHash, Event, EventType, StoredObject};
+use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
@@ -96,12 +97,12 @@ fn append(
         Some(_) => Vec::new(),
     };
     let object_part = same_as.map_or(StoredObject::Sealed(&sealed), StoredObject::SameAs);
-    let event = Event { number, id, created_at: now, kind: kind.as_str(), subject, object: object_part };
+    let event = Event { number, id, created_at: now, kind: kind.into_str(), subject, object: object_part };
     let chain_hash = event.next_chain_hash(&unit.sequence.chain_hash);
     unit.tx.insert(
         &INSERT,
         &[
-            Value::Int(unit.tenant.number),
+            Value::Int(unit.tenant.number.0),
             Value::Int(number),
             Value::Id(id),
             Value::At(now),
@@ -176,11 +177,11 @@ pub fn each_of_user(
 /// Fails with the error of `see`, or if the database is unavailable.
 pub fn each_of_webhook(
     tx: &Tx<'_>,
-    tenant: i64,
+    tenant: TenantNumber,
     webhook: Uuid,
     mut see: impl FnMut(StoredEvent) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    tx.each(&OF_WEBHOOK, &[Value::Int(tenant), Value::Id(webhook)], |row| see(StoredEvent::read(row)?))
+    tx.each(&OF_WEBHOOK, &[Value::Int(tenant.0), Value::Id(webhook)], |row| see(StoredEvent::read(row)?))
 }
 
 /// Returns the number of an event. The query scans all events of the tenant, so it is for occasional manual use.
@@ -188,8 +189,8 @@ pub fn each_of_webhook(
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn number_of(tx: &Tx<'_>, tenant: i64, event: Uuid) -> Result<Option<i64>, StoreError> {
-    tx.one(&NUMBER, &[Value::Int(tenant), Value::Id(event)], |row| row.int(0))
+pub fn number_of(tx: &Tx<'_>, tenant: TenantNumber, event: Uuid) -> Result<Option<i64>, StoreError> {
+    tx.one(&NUMBER, &[Value::Int(tenant.0), Value::Id(event)], |row| row.int(0))
 }
 
 /// Returns the time of an event, or none if no event has this number.
@@ -197,8 +198,8 @@ pub fn number_of(tx: &Tx<'_>, tenant: i64, event: Uuid) -> Result<Option<i64>, S
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn time_of(tx: &Tx<'_>, tenant: i64, number: i64) -> Result<Option<Timestamp>, StoreError> {
-    tx.one(&TIME, &[Value::Int(tenant), Value::Int(number)], |row| row.at(0))
+pub fn time_of(tx: &Tx<'_>, tenant: TenantNumber, number: i64) -> Result<Option<Timestamp>, StoreError> {
+    tx.one(&TIME, &[Value::Int(tenant.0), Value::Int(number)], |row| row.at(0))
 }
 
 /// Returns the number of the first of `events` that was written at this instant or later. A binary search suffices,
@@ -207,7 +208,12 @@ pub fn time_of(tx: &Tx<'_>, tenant: i64, number: i64) -> Result<Option<Timestamp
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn first_since(tx: &Tx<'_>, tenant: i64, since: Timestamp, events: i64) -> Result<i64, StoreError> {
+pub fn first_since(
+    tx: &Tx<'_>,
+    tenant: TenantNumber,
+    since: Timestamp,
+    events: i64,
+) -> Result<i64, StoreError> {
     let (mut from, mut to) = (1, events + 1);
     while from < to {
         let middle = i64::midpoint(from, to);
@@ -235,11 +241,11 @@ pub struct ChainedEvent {
 /// Fails if an event does not follow on its predecessor, with the error of `see`, or if the database is unavailable.
 pub fn each(
     tx: &Tx<'_>,
-    tenant: i64,
+    tenant: TenantNumber,
     mut see: impl FnMut(ChainedEvent) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let (mut number, mut chain_hash) = (0, ChainHash::default());
-    tx.each(&CHAIN, &[Value::Int(tenant)], |row| {
+    tx.each(&CHAIN, &[Value::Int(tenant.0)], |row| {
         number += 1;
         let (event, subject) = (StoredEvent::read(row)?, row.id(6)?);
         let object = row.int_or_null(7)?.map_or(StoredObject::Sealed(&event.sealed), StoredObject::SameAs);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
@@ -79,7 +80,7 @@ pub struct Nonce {
 /// The idempotency key of a request, and the request that it stands for.
 #[derive(Clone, Copy, Debug)]
 pub struct IdempotencyKey {
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     /// Method and path template: the scope of a key inside its tenant (decision W11).
     pub operation: &'static str,
     pub key: Uuid,
@@ -169,7 +170,7 @@ pub fn remember_nonce(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Prefetch {
     /// The tenant whose sequence the unit locks.
-    pub sequence: Option<i64>,
+    pub sequence: Option<TenantNumber>,
     pub nonce: Option<Nonce>,
     pub idempotency_key: Option<IdempotencyKey>,
     /// The webhook that the unit locks instead of a sequence.
@@ -192,7 +193,7 @@ impl FirstQueries for Prefetch {
 
 impl IdempotencyKey {
     fn key_values(&self) -> [Value<'_>; 3] {
-        [Value::Int(self.tenant), Value::Text(self.operation), Value::Id(self.key)]
+        [Value::Int(self.tenant.0), Value::Text(self.operation), Value::Id(self.key)]
     }
 }
 
@@ -221,7 +222,7 @@ pub fn keep_response(
     unit.tx.insert(
         &INSERT_RESPONSE,
         &[
-            Value::Int(idempotency_key.tenant),
+            Value::Int(idempotency_key.tenant.0),
             Value::Text(idempotency_key.operation),
             Value::Id(idempotency_key.key),
             Value::Bytes(&idempotency_key.fingerprint),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
@@ -24,7 +25,8 @@ const BY_ID: Stmt = Stmt {
 };
 const OF_TENANT: Stmt = Stmt {
     name: "clients.of_tenant",
-    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE tenant = $1 ORDER BY created_at, id",
+    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE tenant = $1
+           ORDER BY created_at, id",
 };
 static INSERT_KEY: Insert =
     Insert::new("client_keys.insert", "client_keys", &["id", "client", "spki", "created_at"]);
@@ -43,7 +45,7 @@ const KEY_BY_ID: Stmt = Stmt {
 /// A row of the table `clients`.
 pub struct ClientRow {
     pub id: Uuid,
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     /// MAC of the secret ([`TenantKey::secret_mac`](crate::store::encryption::TenantKey::secret_mac)).
     pub secret: Vec<u8>,
     /// MAC of the secret in the tenants file, if the file declared one: a secret that was changed later by command is
@@ -57,7 +59,7 @@ pub struct ClientRow {
 fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
     Ok(ClientRow {
         id: row.id(0)?,
-        tenant: row.int(1)?,
+        tenant: TenantNumber(row.int(1)?),
         secret: row.bytes(2)?.to_vec(),
         declared: row.bytes_or_null(3)?.map(<[u8]>::to_vec),
         scopes: row.text(4)?.to_owned(),
@@ -76,7 +78,7 @@ pub fn insert(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
         &INSERT,
         &[
             Value::Id(*id),
-            Value::Int(*tenant),
+            Value::Int(tenant.0),
             Value::Bytes(secret),
             Value::bytes_or_null(declared.as_deref()),
             Value::Text(scopes),
@@ -115,8 +117,8 @@ pub fn by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<ClientRow>, StoreError> {
 /// # Errors
 ///
 /// Fails if the database is unavailable or a row is corrupt.
-pub fn of_tenant(tx: &Tx<'_>, tenant: i64) -> Result<Vec<ClientRow>, StoreError> {
-    tx.all(&OF_TENANT, &[Value::Int(tenant)], client)
+pub fn of_tenant(tx: &Tx<'_>, tenant: TenantNumber) -> Result<Vec<ClientRow>, StoreError> {
+    tx.all(&OF_TENANT, &[Value::Int(tenant.0)], client)
 }
 
 /// A row of the table `client_keys`: a public key that verifies the request signatures of a client.

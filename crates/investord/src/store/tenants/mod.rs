@@ -9,11 +9,12 @@ pub mod tokens;
 use jiff::Timestamp;
 
 use super::encryption::{MasterKey, TenantKey};
-use crate::domain::tenants::TenantSettings;
+use crate::domain::tenants::{TenantNumber, TenantSettings};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::unit::Owner;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] =
@@ -44,7 +45,7 @@ const ALL_TENANTS: Stmt = Stmt {
 };
 /// A row of the table `tenants`.
 pub struct TenantRow {
-    pub number: i64,
+    pub number: TenantNumber,
     pub name: String,
     pub settings: TenantSettings,
     /// The tenant key, wrapped by the master key.
@@ -57,12 +58,18 @@ pub struct TenantRow {
 /// A tenant with its opened key.
 pub struct Tenant {
     /// Primary key of the tenant.
-    pub number: i64,
+    pub number: TenantNumber,
     /// Name of the tenant, as it appears in the log.
     pub name: String,
     pub settings: TenantSettings,
     /// Key that encrypts the data of the tenant.
     pub key: TenantKey,
+}
+
+impl From<TenantNumber> for Owner {
+    fn from(TenantNumber(number): TenantNumber) -> Self {
+        number.into()
+    }
 }
 
 impl TenantRow {
@@ -81,7 +88,7 @@ fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
     let settings =
         serde_json::from_str(row.text(2)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     Ok(TenantRow {
-        number: row.int(0)?,
+        number: TenantNumber(row.int(0)?),
         name: row.text(1)?.to_owned(),
         settings,
         sealed_key: row.bytes(3)?.to_vec(),
@@ -105,7 +112,7 @@ pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
     tx.insert(
         &INSERT_TENANT,
         &[
-            Value::Int(*number),
+            Value::Int(number.0),
             Value::Text(name),
             Value::Text(&settings),
             Value::Bytes(sealed_key),
@@ -121,8 +128,8 @@ pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// Fails if the tenant does not exist or the database is unavailable.
-pub fn set_settings(tx: &Tx<'_>, number: i64, settings: &TenantSettings) -> Result<(), StoreError> {
-    tx.execute_one(&UPDATE_SETTINGS, &[Value::Text(&json(settings)), Value::Int(number)])
+pub fn set_settings(tx: &Tx<'_>, number: TenantNumber, settings: &TenantSettings) -> Result<(), StoreError> {
+    tx.execute_one(&UPDATE_SETTINGS, &[Value::Text(&json(settings)), Value::Int(number.0)])
 }
 
 /// Replaces the wrapped key of a tenant, after a rotation of the master key.
@@ -130,10 +137,15 @@ pub fn set_settings(tx: &Tx<'_>, number: i64, settings: &TenantSettings) -> Resu
 /// # Errors
 ///
 /// Fails if the tenant does not exist or the database is unavailable.
-pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) -> Result<(), StoreError> {
+pub fn set_key(
+    tx: &Tx<'_>,
+    number: TenantNumber,
+    sealed_key: &[u8],
+    master_key: &str,
+) -> Result<(), StoreError> {
     tx.execute_one(
         &UPDATE_TENANT_KEY,
-        &[Value::Bytes(sealed_key), Value::Text(master_key), Value::Int(number)],
+        &[Value::Bytes(sealed_key), Value::Text(master_key), Value::Int(number.0)],
     )
 }
 
@@ -142,7 +154,7 @@ pub fn set_key(tx: &Tx<'_>, number: i64, sealed_key: &[u8], master_key: &str) ->
 /// # Errors
 ///
 /// Fails if there is no such tenant, another master key wraps its key, or the database is unavailable.
-pub fn open(tx: &Tx<'_>, number: i64, master_key: &MasterKey) -> Result<Tenant, StoreError> {
+pub fn open(tx: &Tx<'_>, number: TenantNumber, master_key: &MasterKey) -> Result<Tenant, StoreError> {
     let row = by_number(tx, number)?;
     row.ok_or_else(|| StoreError::Corrupt(format!("tenant {number} is gone")))?.open(master_key)
 }
@@ -161,8 +173,8 @@ pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<TenantRow>, StoreError>
 /// # Errors
 ///
 /// Fails if the database is unavailable or the row is corrupt.
-pub fn by_number(tx: &Tx<'_>, number: i64) -> Result<Option<TenantRow>, StoreError> {
-    tx.one(&TENANT_BY_NUMBER, &[Value::Int(number)], tenant)
+pub fn by_number(tx: &Tx<'_>, number: TenantNumber) -> Result<Option<TenantRow>, StoreError> {
+    tx.one(&TENANT_BY_NUMBER, &[Value::Int(number.0)], tenant)
 }
 
 /// Returns all tenants, ordered by number.

@@ -1,11 +1,12 @@
 //! Tables `operators` and `sessions`.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use crate::domain::suggest::did_you_mean;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
@@ -48,7 +49,24 @@ const DELETE_EXPIRED: Stmt = Stmt {
 };
 
 /// The role of an operator. Each role includes the rights of the roles before it, as its order expresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// The names are those in the database and on the command line.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", const_into_str, parse_err_ty = String, parse_err_fn = unknown_role)]
 pub enum Role {
     /// Reads.
     Viewer,
@@ -58,28 +76,10 @@ pub enum Role {
     Administrator,
 }
 
-impl Role {
-    /// All roles, from the least to the most privileged.
-    pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Administrator];
-
-    /// Returns the name of the role in the database and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Administrator => "administrator",
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        let names = || Self::ALL.map(Self::as_str);
-        known.ok_or_else(|| format!("must be one of {}{}", names().join(", "), did_you_mean(text, names())))
-    }
+/// Returns the message about a name that is no role.
+fn unknown_role(text: &str) -> String {
+    let names = Role::VARIANTS;
+    format!("must be one of {}{}", names.join(", "), did_you_mean(text, names.iter().copied()))
 }
 
 /// An operator of the back office, and the tenant to which they are restricted.
@@ -89,7 +89,7 @@ pub struct Operator {
     pub name: String,
     pub role: Role,
     /// The only tenant whose users the operator sees; without one the operator sees all tenants.
-    pub tenant: Option<i64>,
+    pub tenant: Option<TenantNumber>,
     /// Name of that tenant.
     pub tenant_name: Option<String>,
     /// Argon2id hash of the password (RFC 9106), as a PHC string.
@@ -102,8 +102,8 @@ fn operator(row: &Row<'_>) -> Result<Operator, StoreError> {
     Ok(Operator {
         id: row.id(0)?,
         name: row.text(1)?.to_owned(),
-        role: row.text(2)?.parse().map_err(StoreError::Corrupt)?,
-        tenant: row.int_or_null(3)?,
+        role: row.parsed(2)?,
+        tenant: row.int_or_null(3)?.map(TenantNumber),
         tenant_name: row.text_or_null(4)?.map(str::to_owned),
         password: row.text_or_null(5)?.map(str::to_owned),
         created_at: row.at(6)?,
@@ -123,8 +123,8 @@ pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
         &[
             Value::Id(*id),
             Value::Text(name),
-            Value::Text(role.as_str()),
-            tenant.map_or(Value::Null, Value::Int),
+            Value::Text(role.into_str()),
+            tenant.map_or(Value::Null, |tenant| Value::Int(tenant.0)),
             password.as_deref().map_or(Value::Null, Value::Text),
             Value::At(*created_at),
         ],

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::delivery::event::ChainHash;
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
@@ -20,7 +21,8 @@ static INSERT: Insert = Insert::new(
 // An UPDATE instead of SELECT FOR UPDATE, which SQLite lacks: it locks the row on PostgreSQL, with one text for both.
 const LOCK: Stmt = Stmt {
     name: "tenant_sequences.lock",
-    text: "UPDATE tenant_sequences SET last_at = last_at WHERE tenant = $1 RETURNING users, events, last_at, chain_hash",
+    text: "UPDATE tenant_sequences SET last_at = last_at WHERE tenant = $1
+           RETURNING users, events, last_at, chain_hash",
 };
 const SAVE: Stmt = Stmt {
     name: "tenant_sequences.save",
@@ -38,16 +40,16 @@ const USER_COUNT: Stmt =
 /// # Errors
 ///
 /// Fails if the database fails.
-pub(super) fn insert(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
+pub(super) fn insert(tx: &Tx<'_>, tenant: TenantNumber) -> Result<(), StoreError> {
     let (chain_hash, zero) = (ChainHash::default(), Value::Int(0));
-    tx.insert(&INSERT, &[Value::Int(tenant), Value::Bytes(&chain_hash), zero, zero, zero])
+    tx.insert(&INSERT, &[Value::Int(tenant.0), Value::Bytes(&chain_hash), zero, zero, zero])
 }
 
 /// The row `tenant_sequences`: the counters, the last instant and the end of the hash chain of a tenant, which each
 /// write advances.
 #[derive(Clone)]
 pub struct Sequence {
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     /// Number of the last user. Numbers are dense, so this is the count of users as well.
     pub users: i64,
     /// Number of the last event, and the count of events.
@@ -63,9 +65,9 @@ pub struct Sequence {
 #[derive(Clone, Default)]
 struct LockedSequences {
     /// The sequence by tenant, and whether a unit has changed it.
-    rows: BTreeMap<i64, (Sequence, bool)>,
+    rows: BTreeMap<TenantNumber, (Sequence, bool)>,
     /// Tenants whose lock was prefetched.
-    prefetched: BTreeSet<i64>,
+    prefetched: BTreeSet<TenantNumber>,
 }
 
 impl SharedState for LockedSequences {
@@ -77,7 +79,7 @@ impl SharedState for LockedSequences {
                 Value::Int(*events),
                 Value::At(*now),
                 Value::Bytes(chain_hash),
-                Value::Int(*tenant),
+                Value::Int(tenant.0),
             ];
             tx.execute_one(&SAVE, &values)?;
         }
@@ -91,9 +93,9 @@ impl SharedState for LockedSequences {
 
 impl Sequence {
     /// Prefetches the lock of the tenant's row, once per transaction.
-    pub(in crate::store) fn prefetch(tx: &Tx<'_>, tenant: i64) -> Result<(), StoreError> {
+    pub(in crate::store) fn prefetch(tx: &Tx<'_>, tenant: TenantNumber) -> Result<(), StoreError> {
         if tx.shared::<LockedSequences>().prefetched.insert(tenant) {
-            tx.prefetch(&LOCK, &[Value::Int(tenant)])
+            tx.prefetch(&LOCK, &[Value::Int(tenant.0)])
         } else {
             Ok(())
         }
@@ -105,7 +107,7 @@ impl Sequence {
     /// # Errors
     ///
     /// Fails if the tenant has no sequence, the lock timeout expires or the database is unavailable.
-    pub fn lock(tx: &Tx<'_>, tenant: i64, now: Timestamp) -> Result<Sequence, StoreError> {
+    pub fn lock(tx: &Tx<'_>, tenant: TenantNumber, now: Timestamp) -> Result<Sequence, StoreError> {
         let locked = tx.shared::<LockedSequences>().rows.get(&tenant).map(|(sequence, _)| sequence.clone());
         let mut sequence = match locked {
             Some(sequence) => sequence,
@@ -114,7 +116,7 @@ impl Sequence {
                     let (users, events) = (row.int(0)?, row.int(1)?);
                     Ok(Sequence { tenant, users, events, now: row.at(2)?, chain_hash: row.array(3)? })
                 };
-                let sequence = tx.one(&LOCK, &[Value::Int(tenant)], read)?;
+                let sequence = tx.one(&LOCK, &[Value::Int(tenant.0)], read)?;
                 let sequence = sequence
                     .ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no sequence")))?;
                 tx.shared::<LockedSequences>().rows.insert(tenant, (sequence.clone(), false));
@@ -132,13 +134,24 @@ impl Sequence {
     }
 }
 
-/// Returns the number and the chain hash of a tenant's last event, as recorded in its sequence.
+/// The end of the event chain of a tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// Number of the last event, which is the number of events.
+    pub events: i64,
+    /// Chain hash of the last event.
+    pub chain_hash: ChainHash,
+}
+
+/// Returns the end of a tenant's event chain, as recorded in its sequence.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable or the row is corrupt.
-pub fn chain_end(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, ChainHash)>, StoreError> {
-    tx.one(&CHAIN_END, &[Value::Int(tenant)], |row| Ok((row.int(0)?, row.array(1)?)))
+pub fn chain_end(tx: &Tx<'_>, tenant: TenantNumber) -> Result<Option<ChainEnd>, StoreError> {
+    tx.one(&CHAIN_END, &[Value::Int(tenant.0)], |row| {
+        Ok(ChainEnd { events: row.int(0)?, chain_hash: row.array(1)? })
+    })
 }
 
 /// Returns the number of users of a tenant, without reading their rows; 0 for an unknown tenant.
@@ -146,6 +159,6 @@ pub fn chain_end(tx: &Tx<'_>, tenant: i64) -> Result<Option<(i64, ChainHash)>, S
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn count_users(tx: &Tx<'_>, tenant: i64) -> Result<i64, StoreError> {
-    Ok(tx.one(&USER_COUNT, &[Value::Int(tenant)], |row| row.int(0))?.unwrap_or(0))
+pub fn count_users(tx: &Tx<'_>, tenant: TenantNumber) -> Result<i64, StoreError> {
+    Ok(tx.one(&USER_COUNT, &[Value::Int(tenant.0)], |row| row.int(0))?.unwrap_or(0))
 }

@@ -6,11 +6,13 @@ use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 
 use super::copy::{EVENTS, ROWS_AT_ONCE};
-use crate::domain::delivery::event::{ChainHash, Event, StoredObject};
+use crate::domain::delivery::event::{Event, StoredObject};
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::Store;
 use crate::store::engine::sql::{OwnedValue, Value};
 use crate::store::tenants;
 use crate::store::tenants::TenantRow;
+use crate::store::tenants::sequence::ChainEnd;
 
 /// Verifies the event hash chain of every tenant from end to end and returns the number of events.
 ///
@@ -21,48 +23,46 @@ use crate::store::tenants::TenantRow;
 ///
 /// Fails if a chain is broken or has another end than its sequence, or if the database is unavailable.
 pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyhow::Result<i64> {
-    let before: BTreeMap<i64, (i64, ChainHash)> = read_chain_ends(store)
+    let before: BTreeMap<TenantNumber, ChainEnd> = read_chain_ends(store)
         .await?
         .into_iter()
         .map(|(tenant, chain_end)| (tenant.number, chain_end))
         .collect();
-    let is_end = |tenant, end: &(i64, ChainHash)| {
-        before
-            .get(&tenant)
-            .is_none_or(|chain_end: &(i64, ChainHash)| chain_end.0 != end.0 || chain_end == end)
+    let is_end = |tenant, end: &ChainEnd| {
+        before.get(&tenant).is_none_or(|recorded| recorded.events != end.events || recorded == end)
     };
-    let mut ends: BTreeMap<i64, (i64, ChainHash)> = BTreeMap::new();
+    let mut ends: BTreeMap<TenantNumber, ChainEnd> = BTreeMap::new();
     let mut rows = EVENTS.after(store, None, ROWS_AT_ONCE).await?;
     while !rows.is_empty() {
         for row in &rows {
             let values: Vec<Value<'_>> = row.iter().map(OwnedValue::as_value).collect();
             let Link { tenant, event, chain_hash } = Link::of(&values)?;
-            let (last, end) = ends.entry(tenant).or_default();
-            *end = event.next_chain_hash(end);
-            *last += 1;
+            let end = ends.entry(tenant).or_default();
+            *end = ChainEnd { events: end.events + 1, chain_hash: event.next_chain_hash(&end.chain_hash) };
             ensure!(
-                (event.number, chain_hash) == (*last, &end[..]) && is_end(tenant, &(*last, *end)),
-                "the event chain of tenant {tenant} breaks at {last}"
+                (event.number, chain_hash) == (end.events, &end.chain_hash[..]) && is_end(tenant, end),
+                "the event chain of tenant {tenant} breaks at {}",
+                end.events
             );
         }
         progress(u64::try_from(rows.len())?);
         let last = rows.last().map(|row| row.iter().map(OwnedValue::again).collect());
         rows = EVENTS.after(store, last, ROWS_AT_ONCE).await?;
     }
-    for (TenantRow { number, name, .. }, (after, _)) in read_chain_ends(store).await? {
+    for (TenantRow { number, name, .. }, after) in read_chain_ends(store).await? {
         let end = ends.get(&number).copied().unwrap_or_default();
-        let before = before.get(&number).map_or(0, |(events, _)| *events);
+        let before = before.get(&number).map_or(0, |end| end.events);
         ensure!(
-            before <= end.0 && end.0 <= after && is_end(number, &end),
+            (before..=after.events).contains(&end.events) && is_end(number, &end),
             "the event chain of tenant '{name}' does not end where its sequence says"
         );
     }
-    Ok(ends.values().map(|(events, _)| events).sum())
+    Ok(ends.values().map(|end| end.events).sum())
 }
 
 /// A row of the table `events`.
 struct Link<'a> {
-    tenant: i64,
+    tenant: TenantNumber,
     event: Event<'a>,
     chain_hash: &'a [u8],
 }
@@ -91,12 +91,16 @@ impl<'a> Link<'a> {
             _ => bail!("event {number} of tenant {tenant} has no object"),
         };
         let created_at = Timestamp::from_microsecond(created_at)?;
-        Ok(Self { tenant, event: Event { number, id, created_at, kind, subject, object }, chain_hash })
+        Ok(Self {
+            tenant: TenantNumber(tenant),
+            event: Event { number, id, created_at, kind, subject, object },
+            chain_hash,
+        })
     }
 }
 
 /// Returns every tenant with the end of its chain, as recorded in its sequence.
-async fn read_chain_ends(store: &Store) -> anyhow::Result<Vec<(TenantRow, (i64, ChainHash))>> {
+async fn read_chain_ends(store: &Store) -> anyhow::Result<Vec<(TenantRow, ChainEnd)>> {
     let mut chain_ends = Vec::new();
     for tenant in store.read("tenants.all", tenants::all).await? {
         let number = tenant.number;

@@ -7,14 +7,17 @@ use anyhow::{Context, ensure};
 use aws_lc_rs::digest::{SHA256, digest};
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::engine::Store;
 use crate::store::engine::catalogue::Database;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::{ColumnValue, Row};
 use crate::store::engine::sql::OwnedValue;
 use crate::store::engine::sql::{Stmt, Tx, Value};
+use crate::store::engine::unit::Owner;
 use crate::store::schema::{self, ColumnKind, TableSchema};
 use crate::store::tenants;
+use crate::store::tenants::sequence::ChainEnd;
 
 /// Number of rows per read and per write unit: large enough to amortise the commit, small enough to bound memory and
 /// lock time.
@@ -115,13 +118,13 @@ impl CopiedTable {
         &'static self,
         store: &Store,
         walk: &'static TableWalk,
-        tenant: Option<i64>,
+        tenant: Option<TenantNumber>,
         last: Option<Vec<OwnedValue>>,
         most: i64,
     ) -> Result<Vec<Vec<OwnedValue>>, StoreError> {
         let read = move |tx: &Tx<'_>| {
             let mut rows = Vec::new();
-            let mut values: Vec<Value<'_>> = tenant.map(Value::Int).into_iter().collect();
+            let mut values: Vec<Value<'_>> = tenant.map(|tenant| Value::Int(tenant.0)).into_iter().collect();
             values.extend(last.iter().flat_map(|last| walk.order.iter().map(|at| last[*at].as_value())));
             values.push(Value::Int(most));
             let stmt = if last.is_some() { &walk.next } else { &walk.first };
@@ -139,9 +142,9 @@ impl CopiedTable {
         &'static self,
         store: &Store,
         walk: &'static TableWalk,
-        tenant: i64,
+        tenant: TenantNumber,
     ) -> Result<Option<Vec<OwnedValue>>, StoreError> {
-        let read = move |tx: &Tx<'_>| tx.one(&walk.last, &[Value::Int(tenant)], |row| self.row(row));
+        let read = move |tx: &Tx<'_>| tx.one(&walk.last, &[Value::Int(tenant.0)], |row| self.row(row));
         store.read("copy.last", read).await
     }
 
@@ -235,9 +238,9 @@ pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
         let number = tenant.number;
         let end =
             to.read("tenant_sequences.chain_end", move |tx| tenants::sequence::chain_end(tx, number)).await?;
-        if let Some((events, link)) = end.filter(|(events, _)| *events > 0) {
+        if let Some(ChainEnd { events, chain_hash }) = end.filter(|end| end.events > 0) {
             ensure!(
-                chain_hash_at(from, number, events).await?.as_deref() == Some(&link),
+                chain_hash_at(from, number, events).await?.as_deref() == Some(&chain_hash),
                 "the target is more than a copy: tenant '{}' has events of its own there",
                 tenant.name
             );
@@ -247,11 +250,15 @@ pub async fn check_target(from: &Store, to: &Store) -> anyhow::Result<()> {
 }
 
 /// Returns the chain hash of a tenant's event.
-async fn chain_hash_at(store: &Store, tenant: i64, event: i64) -> Result<Option<Vec<u8>>, StoreError> {
-    let before = [Value::Int(tenant), Value::Int(event - 1)].map(OwnedValue::from).into();
+async fn chain_hash_at(
+    store: &Store,
+    tenant: TenantNumber,
+    event: i64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let before = [Value::Int(tenant.0), Value::Int(event - 1)].map(OwnedValue::from).into();
     let rows = EVENTS.after(store, Some(before), 1).await?;
     Ok(rows.first().and_then(|row| match (row[0].as_value(), row[1].as_value(), row.last()?.as_value()) {
-        (Value::Int(of), Value::Int(number), Value::Bytes(link)) if (of, number) == (tenant, event) => {
+        (Value::Int(of), Value::Int(number), Value::Bytes(link)) if (of, number) == (tenant.0, event) => {
             Some(link.to_vec())
         }
         _ => None,
@@ -295,7 +302,7 @@ pub async fn copy(
             };
             // The next rows are read during the write of these, because the databases are different.
             let (written, next) = tokio::join!(
-                to.write::<_, StoreError>("copy.put", 0, put),
+                to.write::<_, StoreError>("copy.put", Owner::REGISTER, put),
                 table.read_chunk(from, walk, tenant, last, ROWS_AT_ONCE)
             );
             written.with_context(|| format!("table {}", table.name))?;

@@ -28,7 +28,8 @@ static INSERT: Insert = Insert::new(
 );
 const UPDATE: Stmt = Stmt {
     name: "checks.update",
-    text: "UPDATE checks SET updated_at = $1, status = $2, sealed = $3 WHERE tenant = $4 AND user_number = $5 AND id = $6",
+    text: "UPDATE checks SET updated_at = $1, status = $2, sealed = $3
+           WHERE tenant = $4 AND user_number = $5 AND id = $6",
 };
 const LIST: UserListStatements = user_list!("checks", "id, created_at, updated_at, status, sealed");
 const BY_ID: Stmt = Stmt {
@@ -70,7 +71,7 @@ pub fn insert_and_publish(unit: &mut Unit<'_>, user: &UserHandle, check: &Check)
         Value::Id(*id),
         Value::At(*created_at),
         Value::At(*updated_at),
-        Value::Text(status.as_str()),
+        Value::Text(status.into_str()),
         Value::Bytes(&sealed),
     ];
     unit.tx.insert(&INSERT, &values)?;
@@ -145,7 +146,7 @@ pub fn save(unit: &Unit<'_>, user: &UserHandle, check: &Check) -> Result<(), Sto
     let [tenant, number] = user.reference();
     let values = [
         Value::At(*updated_at),
-        Value::Text(status.as_str()),
+        Value::Text(status.into_str()),
         Value::Bytes(&sealed),
         tenant,
         number,
@@ -170,7 +171,7 @@ impl UserRecord for Check {
     fn open(row: &Row<'_>, user: &UserHandle) -> Result<Self, StoreError> {
         let id = row.id(0)?;
         let content = user.key.open_data(Aad::check(&id), row.bytes(4)?)?;
-        let status = row.text(3)?.parse().map_err(StoreError::Corrupt)?;
+        let status = row.parsed(3)?;
         Ok(Self { id, user_id: user.id, created_at: row.at(1)?, updated_at: row.at(2)?, status, content })
     }
 }

@@ -47,7 +47,7 @@ pub fn insert(unit: &Unit<'_>, user: &UserHandle, change: &DataChange) -> Result
         Value::Id(*id),
         Value::At(*created_at),
         Value::At(*updated_at),
-        Value::Text(state.as_str()),
+        Value::Text(state.into_str()),
         Value::Bytes(&sealed),
     ];
     unit.tx.insert(&INSERT, &values)
@@ -64,7 +64,7 @@ pub fn update(unit: &Unit<'_>, user: &UserHandle, change: &DataChange) -> Result
     let [tenant, number] = user.reference();
     let values = [
         Value::At(*updated_at),
-        Value::Text(state.as_str()),
+        Value::Text(state.into_str()),
         Value::Bytes(&sealed),
         tenant,
         number,
@@ -89,7 +89,7 @@ impl UserRecord for DataChange {
     fn open(row: &Row<'_>, user: &UserHandle) -> Result<Self, StoreError> {
         let id = row.id(0)?;
         let content = user.key.open_data(Aad::data_change(&id), row.bytes(4)?)?;
-        let state = row.text(3)?.parse().map_err(StoreError::Corrupt)?;
+        let state = row.parsed(3)?;
         Ok(Self { id, user_id: user.id, created_at: row.at(1)?, updated_at: row.at(2)?, state, content })
     }
 }

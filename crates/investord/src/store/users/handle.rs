@@ -2,12 +2,13 @@
 
 use uuid::Uuid;
 
+use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::UserKey;
 use crate::store::engine::sql::Value;
 
 /// A user as the records of the user need it: every read and write of one takes a handle.
 pub struct UserHandle {
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     /// Dense number of the user in the tenant: the foreign key of the records.
     pub number: i64,
     /// Random id of the user, as on the wire.
@@ -19,6 +20,6 @@ pub struct UserHandle {
 impl UserHandle {
     /// Returns the foreign key of the records of the user, as parameters of a statement.
     pub(in crate::store) fn reference(&self) -> [Value<'static>; 2] {
-        [Value::Int(self.tenant), Value::Int(self.number)]
+        [Value::Int(self.tenant.0), Value::Int(self.number)]
     }
 }

@@ -89,7 +89,8 @@ const SUSPEND: Stmt = Stmt {
 };
 const UPDATE: Stmt = Stmt {
     name: "users.update",
-    text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2, postal_follows_address = $3, person = $4
+    text: "UPDATE users SET status = $1, version = version + 1, updated_at = $2, postal_follows_address = $3,
+                            person = $4
            WHERE tenant = $5 AND number = $6",
 };
 const HANDLE: Stmt = Stmt {
@@ -130,10 +131,10 @@ fn insert(unit: &mut Unit<'_>, user: &User) -> Result<UserHandle, StoreError> {
     unit.tx.insert(
         &INSERT,
         &[
-            Value::Int(tenant),
+            Value::Int(tenant.0),
             Value::Int(number),
             Value::Id(user.id),
-            Value::Text(user.status.as_str()),
+            Value::Text(user.status.into_str()),
             Value::At(user.created_at),
             Value::At(user.updated_at),
             Value::Int(user.person.postal_follows_address.into()),
@@ -151,7 +152,7 @@ fn insert(unit: &mut Unit<'_>, user: &User) -> Result<UserHandle, StoreError> {
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn load(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<(User, UserHandle)>, StoreError> {
-    tx.one(&LOAD, &[Value::Int(tenant.number), Value::Id(id)], |row| read_user(row, tenant))
+    tx.one(&LOAD, &[Value::Int(tenant.number.0), Value::Id(id)], |row| read_user(row, tenant))
 }
 
 /// Returns the user with this number, who must exist.
@@ -160,7 +161,7 @@ pub fn load(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<(User, User
 ///
 /// Fails if the database fails, the user does not exist, or stored data cannot be decrypted.
 pub fn load_numbered(tx: &Tx<'_>, tenant: &Tenant, number: i64) -> Result<(User, UserHandle), StoreError> {
-    let values = [Value::Int(tenant.number), Value::Int(number), Value::Int(number)];
+    let values = [Value::Int(tenant.number.0), Value::Int(number), Value::Int(number)];
     tx.one(&LOAD_RANGE, &values, |row| read_user(row, tenant))?.ok_or_else(|| missing(number))
 }
 
@@ -176,7 +177,7 @@ pub fn update(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<(), S
     unit.tx.execute_one(
         &UPDATE,
         &[
-            Value::Text(status.as_str()),
+            Value::Text(status.into_str()),
             Value::At(*updated_at),
             Value::Int(person.postal_follows_address.into()),
             Value::Bytes(&sealed),
@@ -198,7 +199,7 @@ pub fn each_numbered(
     numbers: RangeInclusive<i64>,
     mut see: impl FnMut(Result<(User, UserHandle), StoreError>),
 ) -> Result<(), StoreError> {
-    let values = [Value::Int(tenant.number), Value::Int(*numbers.start()), Value::Int(*numbers.end())];
+    let values = [Value::Int(tenant.number.0), Value::Int(*numbers.start()), Value::Int(*numbers.end())];
     tx.each(&LOAD_RANGE, &values, |row| {
         see(read_user(row, tenant));
         Ok(())
@@ -212,7 +213,7 @@ fn read_user(row: &Row<'_>, tenant: &Tenant) -> Result<(User, UserHandle), Store
     let json = key.open(Aad::person(&id), row.bytes(7)?)?;
     let person = Person::from_stored(&json, row.int(5)? != 0);
     let person = person.ok_or_else(|| StoreError::Corrupt(format!("what is kept of user {id}")))?;
-    let status: UserStatus = row.text(4)?.parse().map_err(StoreError::Corrupt)?;
+    let status: UserStatus = row.parsed(4)?;
     let (created_at, updated_at, suspended) = (row.at(2)?, row.at(3)?, row.int(8)? != 0);
     let handle = UserHandle { tenant: tenant.number, number, id, key };
     Ok((User { id, created_at, updated_at, status, suspended, person }, handle))
@@ -231,7 +232,7 @@ pub fn set_status(
     event: EventType,
 ) -> Result<(), StoreError> {
     let [tenant, number] = handle.reference();
-    let values = [Value::Text(user.status.as_str()), Value::At(user.updated_at), tenant, number];
+    let values = [Value::Text(user.status.into_str()), Value::At(user.updated_at), tenant, number];
     unit.tx.execute_one(&STATUS, &values)?;
     events::publish(unit, handle, event, &UserView::from(user).to_string())?;
     match user.status {
@@ -256,7 +257,7 @@ pub fn set_suspended(tx: &Tx<'_>, handle: &UserHandle, user: &User) -> Result<()
 ///
 /// Fails if the database fails, or the key of the user cannot be decrypted.
 pub fn find(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<UserHandle>, StoreError> {
-    tx.one(&HANDLE, &[Value::Int(tenant.number), Value::Id(id)], |row| read_handle(row, tenant))
+    tx.one(&HANDLE, &[Value::Int(tenant.number.0), Value::Id(id)], |row| read_handle(row, tenant))
 }
 
 /// Returns the handle of the user with this number, who must exist.
@@ -265,7 +266,7 @@ pub fn find(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<UserHandle>
 ///
 /// Fails if the database fails, the user does not exist, or the key of the user cannot be decrypted.
 pub fn find_numbered(tx: &Tx<'_>, tenant: &Tenant, number: i64) -> Result<UserHandle, StoreError> {
-    let values = [Value::Int(tenant.number), Value::Int(number)];
+    let values = [Value::Int(tenant.number.0), Value::Int(number)];
     tx.one(&HANDLE_BY_NUMBER, &values, |row| read_handle(row, tenant))?.ok_or_else(|| missing(number))
 }
 
@@ -287,7 +288,7 @@ fn missing(number: i64) -> StoreError {
 ///
 /// Fails if the database fails, or stored data cannot be decrypted.
 pub fn view(tx: &Tx<'_>, tenant: &Tenant, id: Uuid) -> Result<Option<String>, StoreError> {
-    tx.one(&BY_ID, &[Value::Int(tenant.number), Value::Id(id)], |row| {
+    tx.one(&BY_ID, &[Value::Int(tenant.number.0), Value::Id(id)], |row| {
         let mut text = String::new();
         write_view(row, &tenant.key, &mut text)?;
         Ok(text)
@@ -310,7 +311,7 @@ fn write_view(row: &Row<'_>, key: &TenantKey, out: &mut String) -> Result<(), St
     let id = row.id(0)?;
     let person = key.open_user_key(&id, row.bytes(4)?)?.open(Aad::person(&id), row.bytes(5)?)?;
     let (created_at, updated_at): (Timestamp, Timestamp) = (row.at(1)?, row.at(2)?);
-    let status: UserStatus = row.text(3)?.parse().map_err(StoreError::Corrupt)?;
+    let status: UserStatus = row.parsed(3)?;
     let view = UserView { id, created_at, updated_at, status, person: &person };
     write!(out, "{view}").map_err(|error| StoreError::Corrupt(error.to_string()))
 }

@@ -36,7 +36,7 @@ const FIND: Stmt = Stmt {
 pub fn add(unit: &Unit<'_>, user: &UserHandle, terms: &SearchTerms) -> Result<(), StoreError> {
     let [tenant, number] = user.reference();
     terms.iter().try_for_each(|(field, value)| {
-        let mac = unit.tenant.key.term(field.as_str(), value);
+        let mac = unit.tenant.key.term(field.into_str(), value);
         unit.tx.insert(&INSERT, &[tenant, Value::Bytes(&mac), number])
     })
 }
@@ -66,7 +66,7 @@ fn delete_terms<'a>(
 ) -> Result<(), StoreError> {
     let [tenant, number] = user.reference();
     terms.into_iter().try_for_each(|(field, value)| {
-        let mac = unit.tenant.key.term(field.as_str(), value);
+        let mac = unit.tenant.key.term(field.into_str(), value);
         unit.tx.execute(&DELETE, &[tenant, Value::Bytes(&mac), number]).map(drop)
     })
 }
@@ -79,7 +79,7 @@ fn delete_terms<'a>(
 pub fn add_missing(unit: &Unit<'_>, user: &UserHandle, terms: SearchTerms) -> Result<(), StoreError> {
     let [tenant, number] = user.reference();
     for (field, value) in terms {
-        let mac = unit.tenant.key.term(field.as_str(), &value);
+        let mac = unit.tenant.key.term(field.into_str(), &value);
         let values = [tenant, Value::Bytes(&mac), number];
         if unit.tx.one(&CONTAINS, &values, |_| Ok(()))?.is_none() {
             unit.tx.insert(&INSERT, &values)?;
@@ -99,7 +99,7 @@ pub fn find(
     (field, value): &SearchTerm,
     most: i64,
 ) -> Result<Vec<i64>, StoreError> {
-    let mac = tenant.key.term(field.as_str(), value);
-    let values = [Value::Int(tenant.number), Value::Bytes(&mac), Value::Int(most)];
+    let mac = tenant.key.term(field.into_str(), value);
+    let values = [Value::Int(tenant.number.0), Value::Bytes(&mac), Value::Int(most)];
     tx.all(&FIND, &values, |row| row.int(0))
 }

@@ -49,7 +49,7 @@ pub fn save(
 ) -> Result<(), StoreError> {
     let sealed = user.key.seal_data(Aad::outcome(&user.id), outcome, unit.ids);
     let [tenant, number] = user.reference();
-    unit.tx.execute_one(&SAVE, &[tenant, number, Value::Text(kind.as_str()), Value::Bytes(&sealed)])
+    unit.tx.execute_one(&SAVE, &[tenant, number, Value::Text(kind.into_str()), Value::Bytes(&sealed)])
 }
 
 /// Returns the outcome that is ordered for the next job of a kind, and deletes it: an order applies to one job.
@@ -63,7 +63,7 @@ pub fn take(
     kind: JobKind,
 ) -> Result<Option<SimulatedOutcome>, StoreError> {
     let [tenant, number] = user.reference();
-    let values = [tenant, number, Value::Text(kind.as_str())];
+    let values = [tenant, number, Value::Text(kind.into_str())];
     let open = |row: &Row<'_>| user.key.open_data(Aad::outcome(&user.id), row.bytes(0)?);
     let found = unit.tx.one(&OF_KIND, &values, open)?;
     if found.is_some() {

@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::migrate;
 use super::queue::{TaskSender, queue};
 use super::sql::Tx;
+use super::unit::Owner;
 use connection::PgConnection;
 use connection_settings::PostgresSettings;
 
@@ -58,10 +59,10 @@ impl Engine {
         Ok(Self { writers, readers })
     }
 
-    /// Returns the queue of the tenant's writer. A tenant always has the same writer, so its units run in the order of
+    /// Returns the queue of the owner's writer. An owner always has the same writer, so its units run in the order of
     /// arrival and do not wait for each other's row lock.
-    pub fn queue(&self, tenant: i64) -> &TaskSender {
-        let at = usize::try_from(tenant.unsigned_abs()).unwrap_or(0) % self.writers.len();
+    pub fn queue(&self, owner: Owner) -> &TaskSender {
+        let at = usize::try_from(owner.number()).unwrap_or(0) % self.writers.len();
         &self.writers[at]
     }
 
