@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use httpsig::PublicKey;
+use http_message_signatures::PublicKey;
 use jiff::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;

@@ -262,7 +262,7 @@ fn the_domain_is_pure() {
             );
         }
     }
-    for library in ["httpsig", "mifir"] {
+    for library in ["http-message-signatures", "mifir"] {
         for path in rust_files(&workspace().join("crates").join(library).join("src")) {
             let text: String =
                 production(&path).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -281,7 +281,7 @@ fn the_domain_is_pure() {
 #[test]
 fn files_and_functions_are_short() {
     let mut long = Vec::new();
-    for krate in ["httpsig", "mifir", "investord"] {
+    for krate in ["http-message-signatures", "mifir", "investord"] {
         for path in rust_files(&workspace().join("crates").join(krate).join("src")) {
             let text = production(&path);
             if text.lines().count() > LONG_FILE {
@@ -341,7 +341,7 @@ fn the_map_is_that_of_the_files() {
 
 #[test]
 fn every_file_says_why_it_exists() {
-    let silent: Vec<_> = ["httpsig", "mifir", "investord"]
+    let silent: Vec<_> = ["http-message-signatures", "mifir", "investord"]
         .iter()
         .flat_map(|krate| rust_files(&workspace().join("crates").join(krate).join("src")))
         .filter(|path| !path.ends_with("main.rs"))
@@ -417,7 +417,7 @@ const PRIVATE_WORDS: [&str; 23] = [
 #[test]
 fn private_words_do_not_come_back() {
     let mut found = Vec::new();
-    for krate in ["httpsig", "mifir", "investord"] {
+    for krate in ["http-message-signatures", "mifir", "investord"] {
         for path in rust_files(&workspace().join("crates").join(krate).join("src")) {
             let text = production(&path);
             for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {

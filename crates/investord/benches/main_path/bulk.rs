@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
 use investord::domain::users::User;
 use investord::domain::users::person::Person;

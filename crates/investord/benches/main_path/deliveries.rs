@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock, SystemClock, SystemIds};
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::store::delivery::signing_keys;

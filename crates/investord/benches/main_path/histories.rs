@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 
 use crate::load::{self, Outcome};
 use crate::report::Report;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use url::Url;

@@ -4,14 +4,15 @@ use anyhow::Context;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use httpsig::{Algorithm, Message, Parameters, SigningKey, Version};
+use http_message_signatures::{Algorithm, Message, Parameters, Signed, SigningKey};
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
+use investord::domain::signatures::SignatureVersion;
 
 use crate::people::person;
 
 /// Seconds that a signature is good for; the server takes at most 300.
 const LIFETIME: i64 = 295;
-const VERSION: Version = Version::Draft15;
+const VERSION: SignatureVersion = SignatureVersion::Draft15;
 
 /// A request as it goes over the wire, and how the body of its answer begins.
 pub struct Prepared {
@@ -114,7 +115,7 @@ impl Sender<'_> {
         Ok((signed.base, BASE64_STANDARD.decode(value)?))
     }
 
-    fn made(&self, ask: &Ask<'_>) -> anyhow::Result<(Prepared, Option<httpsig::Signed>)> {
+    fn made(&self, ask: &Ask<'_>) -> anyhow::Result<(Prepared, Option<Signed>)> {
         let (method, path, query) = match ask {
             Ask::Token => ("POST", "/auth/token".to_owned(), None),
             Ask::Create(_) => ("POST", "/users".to_owned(), None),
@@ -145,16 +146,8 @@ impl Sender<'_> {
         // What Prism answers are the examples of the document.
         let begins = if matches!(self.proof, Proof::Dummy) { "{".to_owned() } else { begins };
         let mut headers = self.headers(ask, &body)?;
-        let message = Message {
-            method,
-            scheme: "http",
-            authority: &self.authority,
-            path: &path,
-            query: query.as_deref(),
-            headers: &headers,
-            body: body.as_bytes(),
-            status: None,
-        };
+        let message = Message::request(method, &path, query.as_deref(), &headers, body.as_bytes())
+            .with_origin("http", &self.authority);
         let signed = match self.proof {
             Proof::Key(_, key_id, key) => Some(sign(&message, key_id, key)?),
             Proof::None | Proof::Dummy => None,
@@ -207,7 +200,7 @@ impl Sender<'_> {
                 if json { "application/json" } else { "application/x-www-form-urlencoded" },
             )?;
             set(header::CONTENT_LENGTH, &body.len().to_string())?;
-            let (name, value) = httpsig::body_digest(VERSION, body.as_bytes());
+            let (name, value) = http_message_signatures::body_digest(VERSION.profile(), body.as_bytes())?;
             headers.insert(name, value);
         }
         Ok(headers)
@@ -228,18 +221,11 @@ fn passport(number: usize) -> anyhow::Result<String> {
     Ok(format!(r#"{{"type":"PASSPORT","issuing_country":"{country}","identifier":"P{number:08}"}}"#))
 }
 
-fn sign(message: &Message<'_>, key_id: &str, key: &SigningKey) -> anyhow::Result<httpsig::Signed> {
+fn sign(message: &Message<'_>, key_id: &str, key: &SigningKey) -> anyhow::Result<Signed> {
     let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
-    let parameters = Parameters {
-        key_id,
-        created,
-        expires: Some(created + LIFETIME),
-        nonce: Some(&nonce),
-        alg: None,
-        tag: None,
-    };
-    let components = httpsig::usual_components(message, VERSION);
-    Ok(httpsig::sign(message, &components, &parameters, key, VERSION)?)
+    let parameters = Parameters::new(key_id, created).with_expires(created + LIFETIME).with_nonce(&nonce);
+    let components = VERSION.documented_components(message);
+    Ok(http_message_signatures::sign(message, &components, &parameters, key, VERSION.profile())?)
 }
 
 fn part_of(sender: &Sender<'_>, asks: &[Ask<'_>]) -> anyhow::Result<Vec<Prepared>> {

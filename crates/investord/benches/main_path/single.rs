@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use url::Url;
 
 use crate::database;

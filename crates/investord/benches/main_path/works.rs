@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use clap::ValueEnum;
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Ids, SeededIds};
 
 use crate::checks::Checks;

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use httpsig::{Algorithm, SigningKey};
+use http_message_signatures::{Algorithm, SigningKey};
 use investord::clock::{Ids, SystemIds};
 use investord::config;
 use investord::store::Database;
@@ -78,8 +78,10 @@ impl World {
         let (client_id, client_secret, number) = (uuid(), uuid(), Cell::default());
         let world = Self { folder, binary, client_id, client_secret, keys, number };
         world.write("master.key", &MasterKey::generate_base64(&SystemIds))?;
-        let keys =
-            world.keys.iter().map(|(_, id, key)| json!({ "id": id, "public_key": key.public().spki_pem() }));
+        let keys = world
+            .keys
+            .iter()
+            .map(|(_, id, key)| json!({ "id": id, "public_key": key.public_key().to_spki_pem() }));
         let client = json!({
             "id": world.client_id,
             "secret": world.client_secret,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use httpsig::{SigningKey, Version};
+use http_message_signatures::SigningKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use super::private_file;
 use super::profile::{Profile, ProfileOptions};
 use super::target::{BaseUrl, Target};
 use crate::clock::{Clock, Ids, SystemClock, SystemIds};
+use crate::domain::signatures::SignatureVersion;
 use crate::outbound;
 
 /// Seconds before its expiry from which a token is no longer used, because it could expire on the way.
@@ -45,7 +46,7 @@ pub struct SigningClient {
     profile: Profile,
     key_id: String,
     key: SigningKey,
-    version: Version,
+    version: SignatureVersion,
     verbose: bool,
     /// Path of the file with the stored token.
     kept: PathBuf,
@@ -71,7 +72,7 @@ impl SigningClient {
     pub fn open(
         options: &ProfileOptions,
         key: Option<&str>,
-        version: Version,
+        version: SignatureVersion,
         verbose: bool,
     ) -> anyhow::Result<Self> {
         let kept = options.file.with_extension("token.json");
@@ -180,14 +181,14 @@ impl SigningClient {
         if self.verbose {
             eprintln!(
                 "> {method} {url}\n\nsignature base ({}):\n{}\n",
-                self.version.profile().name,
+                self.version.name(),
                 redact(&signed.base)
             );
             eprintln!("> signature-input: {}\n> signature: {}", signed.signature_input, signed.signature);
         }
         let selector = match self.version {
-            Version::Draft6 => "6",
-            Version::Draft15 | Version::Rfc9421 => "15",
+            SignatureVersion::Draft6 => "6",
+            SignatureVersion::Draft15 | SignatureVersion::Rfc9421 => "15",
         };
         headers.insert("upvest-signature-version", HeaderValue::from_static(selector));
         let request = self.http.request(method.clone(), url).headers(headers).body(body);

@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use httpsig::{Message, Parameters, SigningKey, Version};
+use http_message_signatures::{Message, Parameters, Signed, SigningKey};
 use jiff::Timestamp;
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -26,7 +26,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Webhooks;
-use crate::domain::delivery::webhook::{AddressPolicy, SignatureProfile};
+use crate::domain::delivery::webhook::AddressPolicy;
+use crate::domain::signatures::SignatureVersion;
 use crate::store::delivery::signing_keys;
 use crate::store::encryption::TenantKey;
 use crate::store::{StoreError, Tx};
@@ -248,16 +249,11 @@ impl Resolve for PolicyResolver {
 pub fn sign_request(
     url: &str,
     body: &[u8],
-    signature: SignatureProfile,
+    version: SignatureVersion,
     (id, key): (Uuid, &SigningKey),
     now: Timestamp,
     nonce: Uuid,
 ) -> anyhow::Result<HeaderMap> {
-    let version = match signature {
-        SignatureProfile::Draft6 => Version::Draft6,
-        SignatureProfile::Draft15 => Version::Draft15,
-        SignatureProfile::Rfc9421 => Version::Rfc9421,
-    };
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -266,8 +262,8 @@ pub fn sign_request(
     Ok(headers)
 }
 
-/// Adds `content-length`, the digest of the body and a signature over the usual components to the headers of a request.
-/// The signature is valid for a minute.
+/// Adds `content-length`, the digest of the body and a signature over the documented components to the headers of a
+/// request. The signature is valid for a minute.
 ///
 /// # Errors
 ///
@@ -277,31 +273,21 @@ pub fn sign(
     headers: &mut HeaderMap,
     body: &[u8],
     (key_id, key): (&str, &SigningKey),
-    version: Version,
+    version: SignatureVersion,
     (now, nonce): (Timestamp, &str),
-) -> anyhow::Result<httpsig::Signed> {
+) -> anyhow::Result<Signed> {
     if !body.is_empty() {
         headers.insert(header::CONTENT_LENGTH, body.len().into());
-        let (name, value) = httpsig::body_digest(version, body);
+        let (name, value) = http_message_signatures::body_digest(version.profile(), body)?;
         headers.insert(name, value);
     }
     let (authority, created) = (authority(url), now.as_second());
-    let message = Message {
-        method,
-        scheme: url.scheme(),
-        authority: authority.as_deref().unwrap_or_default(),
-        path: url.path(),
-        query: url.query(),
-        headers,
-        body,
-        status: None,
-    };
-    let expires = Some(created + LIFETIME);
-    let parameters = Parameters { key_id, created, expires, nonce: Some(nonce), alg: None, tag: None };
-    let components = httpsig::usual_components(&message, version);
-    let signed = httpsig::sign(&message, &components, &parameters, key, version)?;
-    headers.insert("signature-input", signed.signature_input.parse()?);
-    headers.insert("signature", signed.signature.parse()?);
+    let message = Message::request(method, url.path(), url.query(), headers, body)
+        .with_origin(url.scheme(), authority.as_deref().unwrap_or_default());
+    let parameters = Parameters::new(key_id, created).with_expires(created + LIFETIME).with_nonce(nonce);
+    let components = version.documented_components(&message);
+    let signed = http_message_signatures::sign(&message, &components, &parameters, key, version.profile())?;
+    signed.insert_into(headers)?;
     Ok(signed)
 }
 

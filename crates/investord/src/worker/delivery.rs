@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use httpsig::SigningKey;
+use http_message_signatures::SigningKey;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use uuid::Uuid;

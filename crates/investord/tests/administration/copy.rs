@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock as _, Ids as _, SystemClock, SystemIds};
 use investord::config;
 use investord::domain::tenants::TenantSettings;
@@ -116,7 +116,7 @@ async fn second_client(place: &Place, server: &Server) -> (Client, Key) {
     .ok();
     let keys = [Algorithm::Ed25519, Algorithm::P256, Algorithm::P384, Algorithm::P521].map(Key::new);
     for key in &keys {
-        place.home.write("key.pem", &key.pair.public().spki_pem());
+        place.home.write("key.pem", &key.pair.public_key().to_spki_pem());
         command(&["key", "add", "key.pem", "--client", &id, "--id", &key.id]).ok();
     }
     let [first, .., last] = keys;

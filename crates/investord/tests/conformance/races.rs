@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use futures_util::future::join_all;
-use httpsig::{Algorithm, SigningKey};
+use http_message_signatures::{Algorithm, SigningKey};
 use investord::clock::{ManualClock, SeededIds};
 use investord::provision::{DeclaredTenants, Provisioner};
 use investord::store::tenants;
@@ -146,7 +146,7 @@ async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     for (tenant, digit) in [("one", 1), ("two", 2), ("three", 3)] {
         let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
-        let key = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, key.public().spki_der());
+        let key = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, key.public_key().spki_der());
         write!(
             file,
             "[[tenant]]\nname = '{tenant}'\nmodel = 'TOL'\n\

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::digest::{self, SHA256, SHA512};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use httpsig::{Algorithm, SignatureEncoding, SigningKey};
+use http_message_signatures::{Algorithm, SignatureEncoding, SigningKey};
 use investord::app::{App, Mode};
 use investord::clock::{Clock, ManualClock, SeededIds};
 use investord::config::{self, Config};
@@ -338,7 +338,7 @@ impl TestApp {
     /// Gives the client one more key, its last.
     pub async fn add_key(&self, client: &mut Client, kind: Algorithm) {
         let key = SigningKey::generate(kind).unwrap();
-        let id = self.provisioner().add_key(client.id, None, key.public()).await.unwrap();
+        let id = self.provisioner().add_key(client.id, None, key.public_key().clone()).await.unwrap();
         client.keys.push(Arc::new(Key { id: id.to_string(), key }));
         self.pass(1);
     }

@@ -1,6 +1,6 @@
 //! Who is let in: headers, signatures, tokens, times, replays, limits, and the order of refusals.
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::Clock as _;
 use investord::store::Tx;
 use investord::store::tenants::signature_counts;

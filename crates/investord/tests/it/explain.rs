@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::app::Mode;
 use serde_json::Value;
 

@@ -35,6 +35,7 @@ mod replay_matrix;
 mod reporting;
 mod search;
 mod signature_fields;
+mod signature_versions;
 mod standing;
 mod users;
 mod webhook_mending;

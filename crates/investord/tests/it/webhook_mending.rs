@@ -1,6 +1,6 @@
 //! What operators see of webhooks, and how they mend what has gone wrong.
 
-use httpsig::SignatureEncoding;
+use http_message_signatures::SignatureEncoding;
 use investord::clock::Clock as _;
 use investord::store::tenants::operators::Role;
 use investord::worker::retention::delete_expired;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use httpsig::{Hash, PublicKey, SignatureEncoding};
+use http_message_signatures::{Hash, PublicKey, SignatureEncoding};
 use investord::worker::{delivery, jobs};
 use serde_json::{Value, json};
 

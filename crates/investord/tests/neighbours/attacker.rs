@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use httpsig::{SigningKey, Version};
+use http_message_signatures::SigningKey;
+use investord::domain::signatures::SignatureVersion;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -155,7 +156,7 @@ impl Stage {
                 id: known.key_id.clone(),
                 pair: Arc::new(SigningKey::from_pem(&known.key, None).unwrap()),
             },
-            version: Version::Draft15,
+            version: SignatureVersion::Draft15,
             token: known.token.clone(),
             scopes: "",
         };

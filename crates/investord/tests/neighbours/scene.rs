@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use httpsig::{Algorithm, Version};
+use http_message_signatures::Algorithm;
+use investord::domain::signatures::SignatureVersion;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -63,7 +64,7 @@ impl Scene {
         let neighbour = home.caller(&server).await;
         let mut attackers = Vec::new();
         for (id, secret, key) in identities {
-            let (version, token) = (Version::Draft15, String::new());
+            let (version, token) = (SignatureVersion::Draft15, String::new());
             let mut client =
                 Client { address: server.address, id, secret, key, version, token, scopes: SCOPES };
             client.take_token().await;
@@ -114,7 +115,7 @@ fn client_entry((id, secret, key): &(String, String, Key)) -> String {
          id = \"{}\"\npublic_key = '''\n{}'''\n",
         scopes.join(", "),
         key.id,
-        key.pair.public().spki_pem()
+        key.pair.public_key().to_spki_pem()
     )
 }
 

@@ -14,8 +14,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use httpsig::{Algorithm, Message, Parameters, SigningKey, Version};
+use http_message_signatures::{Algorithm, Message, Parameters, SigningKey};
 use investord::clock::{Clock as _, Ids as _, SystemClock, SystemIds};
+use investord::domain::signatures::SignatureVersion;
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tempfile::TempDir;
@@ -403,7 +404,7 @@ impl Home {
             "[[tenant]]\nname = \"{name}\"\n{settings}\n[[tenant.client]]\nid = \"{client}\"\n\
              secret = \"{secret}\"\nscopes = [\"users:admin\", \"users:read\", \"accounts:admin\", \"checks:admin\", \"taxes:admin\", \"webhooks:admin\"]\n[[tenant.client.key]]\n\
              id = \"{key}\"\npublic_key = '''\n{}'''\n",
-            self.key.pair.public().spki_pem()
+            self.key.pair.public_key().to_spki_pem()
         )
     }
 
@@ -463,7 +464,7 @@ impl Home {
             id: self.client.clone(),
             secret: self.secret.clone(),
             key: self.key.clone(),
-            version: Version::Draft15,
+            version: SignatureVersion::Draft15,
             token: String::new(),
             scopes: "users:admin users:read",
         }
@@ -608,7 +609,7 @@ pub struct Client {
     pub id: String,
     pub secret: String,
     pub key: Key,
-    pub version: Version,
+    pub version: SignatureVersion,
     pub token: String,
     /// What the next token is asked for.
     pub scopes: &'static str,
@@ -636,35 +637,28 @@ impl Client {
             set(name, value);
         }
         if !request.body.is_empty() {
-            let (name, value) = httpsig::body_digest(self.version, request.body);
+            let (name, value) =
+                http_message_signatures::body_digest(self.version.profile(), request.body).unwrap();
             headers.insert(name, value);
         }
         let (path, query) = request
             .target
             .split_once('?')
             .map_or((request.target, None), |(path, query)| (path, Some(query)));
-        let message = Message {
-            method: request.method,
-            scheme: "http",
-            authority: &authority,
-            path,
-            query,
-            headers: &headers,
-            body: request.body,
-            status: None,
-        };
+        let message = Message::request(request.method, path, query, &headers, request.body)
+            .with_origin("http", &authority);
         let (created, nonce) = (SystemClock::default().now().as_second(), uuid());
-        let parameters = Parameters {
-            key_id: &self.key.id,
-            created,
-            expires: Some(created + 60),
-            nonce: Some(&nonce),
-            alg: None,
-            tag: None,
-        };
-        let components = httpsig::usual_components(&message, self.version);
-        let signed = httpsig::sign(&message, &components, &parameters, &self.key.pair, self.version).unwrap();
-        let selector = if self.version == Version::Draft6 { "6" } else { "15" };
+        let parameters = Parameters::new(&self.key.id, created).with_expires(created + 60).with_nonce(&nonce);
+        let components = self.version.documented_components(&message);
+        let signed = http_message_signatures::sign(
+            &message,
+            &components,
+            &parameters,
+            &self.key.pair,
+            self.version.profile(),
+        )
+        .unwrap();
+        let selector = if self.version == SignatureVersion::Draft6 { "6" } else { "15" };
         let mut text = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
         for (name, value) in &headers {
             write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();

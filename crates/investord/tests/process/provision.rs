@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use httpsig::{Algorithm, SigningKey, Version};
+use http_message_signatures::{Algorithm, SigningKey};
+use investord::domain::signatures::SignatureVersion;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Home, Key, Register, Server, master_key, person, run, uuid};
@@ -76,8 +77,8 @@ async fn commands_make_a_client_that_works_at_once() {
         (Algorithm::P521, "P-521", true),
     ] {
         let key = Key::new(kind);
-        let public = key.pair.public();
-        home.write("key.pub", &if as_jwk { public.jwk() } else { public.spki_pem() });
+        let public = key.pair.public_key();
+        home.write("key.pub", &if as_jwk { public.to_jwk() } else { public.to_spki_pem() });
         let added = run(&["key", "add", "key.pub", "--client", id, "--id", &key.id, "--json"]).json();
         assert_eq!(added, json!({ "id": key.id, "client": id, "kind": name }));
         let mut client = caller(&home, &server, id, secret, key.clone());
@@ -88,7 +89,7 @@ async fn commands_make_a_client_that_works_at_once() {
         })
         .await;
         client.take_token().await;
-        for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
+        for version in [SignatureVersion::Draft6, SignatureVersion::Draft15, SignatureVersion::Rfc9421] {
             let client = Client { version, ..client.clone() };
             assert_eq!(client.get("/users").await.status, 200, "{name}");
         }
@@ -132,7 +133,7 @@ fn given_ids_and_secrets_are_taken_and_nothing_is_taken_twice() {
     let words =
         ["client", "create", "--tenant", "acme", "--id", &other, "--secret-file", "secret.txt", "--json"];
     assert_eq!(run(&words).json()["secret"], "from-a-file-beside-it-0000");
-    home.write("key.pem", &key.pair.public().spki_pem());
+    home.write("key.pem", &key.pair.public_key().to_spki_pem());
     let words = ["key", "add", "key.pem", "--client", &client, "--id", &key.id];
     run(&words).ok();
     assert!(run(&words).refusal().contains(&key.id));
@@ -185,7 +186,7 @@ fn without_json_the_answers_are_tables() {
             && made.contains("users:admin users:read"),
         "{made}"
     );
-    home.write("key.pem", &key.pair.public().spki_pem());
+    home.write("key.pem", &key.pair.public_key().to_spki_pem());
     assert!(run(&["key", "add", "key.pem", "--client", &id, "--id", &key.id]).contains("P-384"));
     let list = run(&["key", "list", "--client", &id]);
     assert!(list.contains(&key.id) && list.lines().count() >= 2, "{list}");
@@ -210,7 +211,7 @@ fn private_keys_and_other_nonsense_are_refused_with_help() {
         let secret_line = pem.lines().nth(1).unwrap();
         assert!(!refusal.contains(secret_line), "the key itself is not repeated");
     }
-    let jwk: Value = serde_json::from_str(&Key::new(Algorithm::P256).pair.public().jwk()).unwrap();
+    let jwk: Value = serde_json::from_str(&Key::new(Algorithm::P256).pair.public_key().to_jwk()).unwrap();
     let mut private = jwk.clone();
     private["d"] = json!("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE");
     home.write("private.jwk", &private.to_string());
@@ -373,7 +374,7 @@ async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
     }
     // A second tenant, settings of the first, another secret and another key.
     let (p521, other) = (Key::new(Algorithm::P521), Home::new(""));
-    home.write("p521.jwk", &p521.pair.public().jwk());
+    home.write("p521.jwk", &p521.pair.public_key().to_jwk());
     home.write("secret.txt", "new-secret-of-the-tenants-file\n");
     let text = home.tenants("acme", "model = \"TOL\"\nactivation_requires = [\"identifiers\", \"checks\"]");
     let text = text.replace(&format!("secret = \"{}\"", home.secret), "secret_file = \"secret.txt\"");
