@@ -30,6 +30,7 @@ async fn a_concat_is_shown_with_its_chain_of_reasons() {
     let report = report(app.client(), &user).await;
     assert_eq!((&report["outcome"], &report["regime"]), (&json!("READY"), &json!("EU")));
     assert_eq!(report["as_of"], "2026-11-21", "the clock of the server");
+    assert_eq!(report["rules"], json!({ "version": mifir::RULES_VERSION, "digest": mifir::RULES_DIGEST }));
     assert_eq!(
         report["designation"],
         json!({
@@ -254,12 +255,22 @@ async fn people_whom_the_wire_refuses_are_answered() {
         (
             json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXA"] }),
             "NEEDS_REVIEW",
-            "no nationality",
+            "no nationality: the person is stateless",
         ),
         (
             json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["stateless"] }),
             "NEEDS_REVIEW",
-            "no nat",
+            "no nationality: the person is stateless",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXC"] }),
+            "NEEDS_REVIEW",
+            "no nationality: the person is a refugee",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXX"] }),
+            "NEEDS_REVIEW",
+            "no nationality is known",
         ),
         (
             json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXB", "DE"] }),

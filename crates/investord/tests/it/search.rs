@@ -123,7 +123,7 @@ fn sent(good: &Good, written: &str) -> Result<(Person, IdentifierContent), Strin
     };
     // A passport where the row has none, and BIS numbers, are no standards of their own on the wire.
     let key = if good.key == "BIS" { "NN" } else { &good.key };
-    let name = &identifier_standard::of_key(good.country, key).unwrap().abbreviation;
+    let name = &identifier_standard::of_key(good.country, key.parse().unwrap()).unwrap().abbreviation;
     let body = json!({
         "type": if key == "PASSPORT" { "PASSPORT" } else { "NATIONAL_ID" }, "issuing_country": good.country.as_str(),
         "identifier": written, "identifier_standard": name,
@@ -450,7 +450,7 @@ fn telephone_numbers_mails_and_concats_are_found() {
     });
     let settings = TenantSettings::default();
     let person = Person::parse(body.to_string().as_bytes(), &settings, now()).ok().unwrap();
-    let concat = IdentifierContent::own_concat(&person.identity, settings.regime.into()).unwrap();
+    let concat = IdentifierContent::own_concat(&person.identity, settings.regime.into(), TODAY).unwrap();
     let own = [kept(concat)];
     for (field, by, not_by) in [
         (

@@ -70,9 +70,14 @@ pub fn schema(schemas: &mut Schemas) -> Value {
             "text": text("What was decided and why."),
             "open": { "type": "boolean", "description": "The rules leave it open: it is a choice." },
         }));
+        let rules = object(json!({
+            "version": text("The version of the rule tables, as in 2026-11-29."),
+            "digest": text("SHA-256 of the rule tables, in hexadecimal."),
+        }));
         object(json!({
             "as_of": { "type": "string", "format": "date", "description": "The day of the answer." },
             "regime": { "enum": ["EU", "UK"], "description": "Under which copy of RTS 22." },
+            "rules": rules,
             "outcome": { "enum": ["READY", "MISSING", "NEEDS_REVIEW"] },
             "designation": step(json!({
                 "country": country,

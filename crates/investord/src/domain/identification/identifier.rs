@@ -8,8 +8,8 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use mifir::{Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Regime};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use mifir::{Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Regime, StandardKey};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::finding;
 use super::finding::{BIRTH_DATE, findings};
 pub use super::finding::{Finding, HARD, SOFT};
 use super::identifier_standard;
-use super::identifier_standard::{CONCAT, IdentifierKind, IdentifierStandard};
+use super::identifier_standard::{IdentifierKind, IdentifierStandard};
 use super::reportable_person::ReportablePerson;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
 use crate::domain::json::validation::{parse, read};
@@ -89,7 +89,7 @@ impl NewIdentifier {
     pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let tree = parse(body)?;
         let today = today(now);
-        let sent = Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into())?;
+        let sent = Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into(), today)?;
         check_form(sent.standard, sent.country, &sent.identifier, today).map_err(|fault| vec![fault])?;
         Ok(sent)
     }
@@ -98,7 +98,7 @@ impl NewIdentifier {
     ///
     /// # Errors
     /// Fails if country, standard, kind and value do not go together.
-    pub fn of(members: &Map<String, Value>, regime: Regime) -> Result<Self, Vec<FieldError>> {
+    pub fn of(members: &Map<String, Value>, regime: Regime, today: Date) -> Result<Self, Vec<FieldError>> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let fault = |field: &str, message: String| vec![FieldError::new(field, message)];
         let kind = if text("type") == Some(IdentifierKind::Passport.as_str()) {
@@ -109,12 +109,12 @@ impl NewIdentifier {
         let country = text("issuing_country").and_then(Country::parse);
         let country = country.ok_or_else(|| fault("issuing_country", "must be a country".into()))?;
         let standard = match text("identifier_standard") {
-            None => identifier_standard::default_of(country, kind, regime),
-            Some(name) => identifier_standard::of_country(country, regime)
+            None => identifier_standard::default_of(country, kind, regime, today),
+            Some(name) => identifier_standard::of_country(country, regime, today)
                 .find(|standard| standard.abbreviation == name),
         };
         let standard = standard.ok_or_else(|| {
-            let names = identifier_standard::of_country(country, regime)
+            let names = identifier_standard::of_country(country, regime, today)
                 .map(|standard| standard.abbreviation.as_str());
             let names = names.collect::<Vec<_>>().join(", ");
             fault("identifier_standard", format!("must be one of those of {country}: {names}"))
@@ -136,7 +136,7 @@ impl NewIdentifier {
     }
 
     /// Returns whether the identifier is of this country and this key of Annex II.
-    pub fn is_of(&self, country: Country, key: &str) -> bool {
+    pub fn is_of(&self, country: Country, key: StandardKey) -> bool {
         (self.country, self.standard.rules.key) == (country, key)
     }
 
@@ -160,7 +160,8 @@ impl NewIdentifier {
         let (kind, country) = (*kind, *country);
         if standard.is_concat() {
             let fault = |why: String| vec![FieldError::new_quoting("identifier_standard", why)];
-            return IdentifierContent::concat(country, identity, settings.regime.into()).map_err(fault);
+            return IdentifierContent::concat(country, identity, settings.regime.into(), today)
+                .map_err(fault);
         }
         let reported = self.reported(identity, today);
         let faults = findings(standard, country, &reported, identity, today);
@@ -175,7 +176,7 @@ impl NewIdentifier {
         if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {
             return Err(refused);
         }
-        let standard = standard.rules.key.to_owned();
+        let standard = standard.rules.key;
         Ok(IdentifierContent { kind, country, standard, identifier: identifier.clone(), reported, faults })
     }
 }
@@ -196,10 +197,9 @@ fn check_form(
 pub struct IdentifierContent {
     #[serde(rename = "type")]
     pub kind: IdentifierKind,
-    #[serde(serialize_with = "write_country", deserialize_with = "read_country")]
     pub country: Country,
     /// A key of Annex II. The vendor's abbreviation is looked up, so that a guessed one can be corrected.
-    pub standard: String,
+    pub standard: StandardKey,
     /// The value as it was sent; empty for a CONCAT.
     pub identifier: String,
     /// The value in the form in which it is reported; of a CONCAT with the country in front.
@@ -208,29 +208,26 @@ pub struct IdentifierContent {
     pub faults: Vec<Finding>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn write_country<S: Serializer>(country: &Country, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(country)
-}
-
-fn read_country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-}
-
 impl IdentifierContent {
     /// Builds the CONCAT of a person as a national of a country.
     ///
     /// # Errors
     /// Fails with the reason if the names allow none, or the country does not know CONCAT.
-    pub fn concat(country: Country, identity: &ReportablePerson, regime: Regime) -> Result<Self, String> {
-        let person = mifir::Person { nationalities: &[country], ..identity.person() };
-        let held = [HeldIdentifier { country, standard: CONCAT, value: "" }];
-        match mifir::decide(person, &held, OtherIdentifiers::None, regime).outcome {
+    pub fn concat(
+        country: Country,
+        identity: &ReportablePerson,
+        regime: Regime,
+        today: Date,
+    ) -> Result<Self, String> {
+        let nationalities = [country];
+        let person = identity.person_of(&nationalities);
+        let held = [HeldIdentifier::new(country, StandardKey::Concat, "")];
+        match mifir::decide(person, &held, OtherIdentifiers::None, regime, today).outcome {
             DecisionOutcome::Ready(designation) if designation.step.scheme == mifir::Scheme::Concat => {
                 Ok(Self {
                     kind: IdentifierKind::NationalId,
                     country,
-                    standard: CONCAT.to_owned(),
+                    standard: StandardKey::Concat,
                     identifier: String::new(),
                     reported: designation.to_string(),
                     faults: Vec::new(),
@@ -244,15 +241,15 @@ impl IdentifierContent {
     }
 
     /// Builds the CONCAT that the register adds by itself: where it is the first priority of the leading nationality.
-    pub fn own_concat(identity: &ReportablePerson, regime: Regime) -> Option<Self> {
-        let leading = mifir::leading(&identity.nationalities, regime)?.country;
-        let first = mifir::first_is_concat(leading, regime);
-        first.then(|| Self::concat(leading, identity, regime).ok()).flatten()
+    pub fn own_concat(identity: &ReportablePerson, regime: Regime, today: Date) -> Option<Self> {
+        let leading = mifir::leading(&identity.nationalities, regime, today)?.country;
+        let first = mifir::first_is_concat(leading, regime, today);
+        first.then(|| Self::concat(leading, identity, regime, today).ok()).flatten()
     }
 
     /// Returns whether this is a CONCAT.
     pub fn is_concat(&self) -> bool {
-        self.standard == CONCAT
+        self.standard == StandardKey::Concat
     }
 
     /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
@@ -277,7 +274,7 @@ impl IdentifierContent {
     /// shows findings shows these.
     pub fn current_findings(&self, identity: &ReportablePerson, regime: Regime, today: Date) -> Vec<Finding> {
         if self.is_concat() {
-            let now = Self::concat(self.country, identity, regime);
+            let now = Self::concat(self.country, identity, regime, today);
             let is_current = now.is_ok_and(|now| now.reported == self.reported);
             return if is_current { Vec::new() } else { vec![Finding::outdated()] };
         }
@@ -289,8 +286,8 @@ impl IdentifierContent {
 
     /// Returns whether both are one number: of one country and standard, reported in one form.
     pub fn is_same_number(&self, other: &Self) -> bool {
-        let number = (self.country, &self.standard, &self.reported);
-        !self.is_concat() && number == (other.country, &other.standard, &other.reported)
+        let number = (self.country, self.standard, &self.reported);
+        !self.is_concat() && number == (other.country, other.standard, &other.reported)
     }
 
     /// Returns the identifier as it is reported of a person whose data have changed: the birth date decides on the
@@ -308,17 +305,17 @@ impl IdentifierContent {
 
     /// Returns the standard, by country and key.
     fn standard(&self) -> Option<&'static IdentifierStandard> {
-        identifier_standard::of_key(self.country, &self.standard)
+        identifier_standard::of_key(self.country, self.standard)
     }
 
     /// Returns the vendor's abbreviation of the standard.
     pub fn abbreviation(&self) -> &str {
-        self.standard().map_or(&self.standard, |standard| &standard.abbreviation)
+        self.standard().map_or(self.standard.as_str(), |standard| &standard.abbreviation)
     }
 
     /// Returns the identifier in the form of the crate `mifir`.
     pub fn as_held(&self) -> HeldIdentifier<'_> {
-        HeldIdentifier { country: self.country, standard: &self.standard, value: &self.reported }
+        HeldIdentifier::new(self.country, self.standard, &self.reported)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use mifir::auth016::Fragment;
-use mifir::{Country, Decision, DecisionOutcome, Designation, HeldIdentifier, OtherIdentifiers, Regime};
+use mifir::{
+    Auth016Person, Country, Decision, DecisionOutcome, Designation, HeldIdentifier, OtherIdentifiers, Regime,
+    RulesVersion, StandardKey,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -11,7 +13,6 @@ use uuid::Uuid;
 use super::identifier;
 use super::identifier::{Finding, HARD, Identifier, IdentifierContent, NewIdentifier};
 use super::identifier_standard;
-use super::identifier_standard::CONCAT;
 use super::identifier_standard::IdentifierKind;
 use super::reportable_person::{NO_NATIONALITY, ReportablePerson};
 use crate::domain::json::Json;
@@ -20,14 +21,15 @@ use crate::domain::json::validation::{parse, read};
 use crate::domain::tenants::{IdentifierChecks, RegimeSetting, TenantSettings};
 use crate::domain::users::person;
 
-/// Decides on the designation of a person. Further identifiers of the person are unknown, so the register asks for the
+/// Decides on the designation of a person by the rules of a day. Further identifiers of the person are unknown, so the register asks for the
 /// first priority.
 pub(in crate::domain) fn decide<'a>(
     identity: &'a ReportablePerson,
     held: &[HeldIdentifier<'a>],
     regime: Regime,
+    today: Date,
 ) -> Decision<'a> {
-    mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime)
+    mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime, today)
 }
 
 /// The reporting response. Members that do not apply are `null`.
@@ -39,6 +41,8 @@ pub struct Report {
     pub as_of: Date,
     /// `EU` or `UK`: the copy of RTS 22.
     pub regime: &'static str,
+    /// The version and digest of the rule tables.
+    pub rules: RulesVersion,
     /// `READY`, `MISSING` or `NEEDS_REVIEW`.
     pub outcome: &'static str,
     /// The leading nationality, whatever the outcome.
@@ -83,7 +87,7 @@ impl ReportedPriority {
     fn of(country: Country, step: &mifir::Priority) -> Self {
         let name =
             identifier_standard::of_key(country, step.standard).map(|standard| &standard.abbreviation[..]);
-        let identifier_standard = name.unwrap_or(step.standard).to_owned();
+        let identifier_standard = name.unwrap_or(step.standard.as_str()).to_owned();
         Self { identifier_standard, scheme: step.scheme.as_str(), name: step.national_name }
     }
 }
@@ -154,7 +158,7 @@ impl Report {
         today: Date,
     ) -> Self {
         let values: Vec<HeldIdentifier<'_>> = held.iter().map(|(_, content)| content.as_held()).collect();
-        let Decision { outcome, reasons } = decide(identity, &values, regime);
+        let Decision { outcome, reasons, rules, .. } = decide(identity, &values, regime, today);
         let reason = |reason: mifir::DecisionReason<'_>| ReviewReason {
             text: reason.to_string(),
             open: reason.is_open(),
@@ -171,9 +175,10 @@ impl Report {
         };
         let mut report = Self {
             as_of: today,
-            regime: if regime == Regime::Uk { "UK" } else { "EU" },
+            regime: regime.as_str(),
+            rules,
             outcome: "READY",
-            leading: mifir::leading(&identity.nationalities, regime).map(|leading| leading.country),
+            leading: mifir::leading(&identity.nationalities, regime, today).map(|leading| leading.country),
             designation: None,
             missing: None,
             review: None,
@@ -187,7 +192,7 @@ impl Report {
                     (report.outcome, report.review) = ("NEEDS_REVIEW", Some(why));
                     return report;
                 }
-                let fragment = Fragment { person: identity.person(), designation: &designation };
+                let fragment = Auth016Person { person: identity.person(), designation: &designation };
                 report.auth016 = Some(fragment.to_string());
                 let Designation { country, priority, step, .. } = designation;
                 let (identifier, step) = (designation.to_string(), ReportedPriority::of(country, step));
@@ -213,9 +218,11 @@ impl Report {
         let (country, step) =
             (designation.country.to_string(), ReportedPriority::of(designation.country, designation.step));
         let name = step.identifier_standard;
-        let mut reported = self.identifiers.iter().filter(|one| {
-            one.issuing_country == country && one.identifier_standard == name && name != CONCAT
-        });
+        let is_concat = designation.step.standard == StandardKey::Concat;
+        let mut reported = self
+            .identifiers
+            .iter()
+            .filter(|one| one.issuing_country == country && one.identifier_standard == name && !is_concat);
         let faults = &reported.next()?.faults;
         let fault = faults.iter().find(|fault| fault.severity == HARD)?;
         Some(format!("the {name} of {country} cannot be reported: {}", fault.message))
@@ -327,7 +334,7 @@ static DRY_RUN_MEMBERS: &[Field] = &[
 ];
 
 /// Replaces the name of the standard by the vendor's abbreviation, if it is a name in use.
-fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<String, Value> {
+fn with_abbreviation(mut members: Map<String, Value>, regime: Regime, today: Date) -> Map<String, Value> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let name = text(STANDARD).map(str::trim).unwrap_or_default();
     if name.is_empty() {
@@ -335,7 +342,8 @@ fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<Str
         return members;
     }
     let country = text("issuing_country").and_then(Country::parse);
-    if let Some(standard) = country.and_then(|country| identifier_standard::of_name(country, name, regime)) {
+    let standard = country.and_then(|country| identifier_standard::of_name(country, name, regime, today));
+    if let Some(standard) = standard {
         members.insert(STANDARD.to_owned(), Value::String(standard.abbreviation.clone()));
     }
     members
@@ -351,12 +359,12 @@ fn examine(
 ) -> Result<IdentifierContent, Vec<FieldError>> {
     let content = sent.examine(identity, settings, today);
     let leading =
-        mifir::leading(&identity.nationalities, settings.regime.into()).map(|leading| leading.country);
+        mifir::leading(&identity.nationalities, settings.regime.into(), today).map(|leading| leading.country);
     match (content, leading) {
-        (Err(_), Some(country)) if sent.is_of(country, CONCAT) => Ok(IdentifierContent {
+        (Err(_), Some(country)) if sent.is_of(country, StandardKey::Concat) => Ok(IdentifierContent {
             kind: IdentifierKind::NationalId,
             country,
-            standard: CONCAT.to_owned(),
+            standard: StandardKey::Concat,
             identifier: String::new(),
             reported: String::new(),
             faults: Vec::new(),
@@ -393,10 +401,10 @@ impl DryRun {
         let (mut contents, mut faults) = (Vec::new(), Vec::new());
         let sent = members.get("identifiers").and_then(Value::as_array).into_iter().flatten();
         for (at, members) in sent.filter_map(Value::as_object).enumerate() {
-            let members = with_abbreviation(members.clone(), settings.regime.into());
-            let sent = NewIdentifier::of(&members, settings.regime.into()).and_then(|sent| {
+            let members = with_abbreviation(members.clone(), settings.regime.into(), today);
+            let sent = NewIdentifier::of(&members, settings.regime.into(), today).and_then(|sent| {
                 let twin =
-                    contents.iter().find(|one: &&IdentifierContent| sent.is_of(one.country, &one.standard));
+                    contents.iter().find(|one: &&IdentifierContent| sent.is_of(one.country, one.standard));
                 let message =
                     |twin: &IdentifierContent| format!("there is another {} already", twin.abbreviation());
                 twin.map_or(Ok(sent), |twin| Err(vec![FieldError::new("identifier", message(twin))]))
