@@ -74,7 +74,28 @@ fn wrong_numbers() {
             ("05607080L", "check digit is L, must be W", ""),
             ("X1234567A", "check digit is A, must be L | soft: is an NIE, which foreigners have", ""),
             ("X1234567I", "check digit is I, must be L | soft: is an NIE, which foreigners have", ""),
-            // First letters of companies and bodies, and letters that are not issued.
+            // Lengths: eight digits miss the letter, eleven characters carry the country.
+            ("5060708L", "has 8 characters, must have 9 characters", ""),
+            ("ES50607080L", "has 11 characters, must have 9 characters", ""),
+            ("", "has 0 characters, must have 9 characters", ""),
+            // Characters.
+            ("506070801", "check digit is 1, must be L", ""),
+            ("5060708OL", "character 8 is 'O', must be a digit", ""),
+            ("50607080l", "character 9 is 'l', must be a capital letter or a digit", ""),
+            ("x1234567L", "character 1 is 'x', must be a capital letter or a digit", ""),
+            ("5060-080L", "character 5 is '-', must be a digit", ""),
+            ("Ñ0607080L", "character 1 is 'Ñ', must be a capital letter or a digit", ""),
+        ],
+    );
+}
+
+/// Their numbers have another first letter, or one that is not issued.
+#[test]
+fn companies_and_bodies() {
+    numbers(
+        "ES",
+        "NIF",
+        &[
             (
                 "A1234567A",
                 "the beginning is A, must be a digit or one of K, L, M, X, Y, Z; others are companies and bodies",
@@ -175,17 +196,6 @@ fn wrong_numbers() {
                 "the beginning is W, must be a digit or one of K, L, M, X, Y, Z; others are companies and bodies",
                 "",
             ),
-            // Lengths: eight digits miss the letter, eleven characters carry the country.
-            ("5060708L", "has 8 characters, must have 9 characters", ""),
-            ("ES50607080L", "has 11 characters, must have 9 characters", ""),
-            ("", "has 0 characters, must have 9 characters", ""),
-            // Characters.
-            ("506070801", "check digit is 1, must be L", ""),
-            ("5060708OL", "character 8 is 'O', must be a digit", ""),
-            ("50607080l", "character 9 is 'l', must be a capital letter or a digit", ""),
-            ("x1234567L", "character 1 is 'x', must be a capital letter or a digit", ""),
-            ("5060-080L", "character 5 is '-', must be a digit", ""),
-            ("Ñ0607080L", "character 1 is 'Ñ', must be a capital letter or a digit", ""),
         ],
     );
 }
