@@ -70,14 +70,10 @@ pub fn schema(schemas: &mut Schemas) -> Value {
             "text": text("What was decided and why."),
             "open": { "type": "boolean", "description": "The rules leave it open: it is a choice." },
         }));
-        let rules = object(json!({
-            "version": text("The version of the rule tables, as in 2026-11-29."),
-            "digest": text("SHA-256 of the rule tables, in hexadecimal."),
-        }));
         object(json!({
             "as_of": { "type": "string", "format": "date", "description": "The day of the answer." },
             "regime": { "enum": ["EU", "UK"], "description": "Under which copy of RTS 22." },
-            "rules": rules,
+            "rules": rules(),
             "outcome": { "enum": ["READY", "MISSING", "NEEDS_REVIEW"] },
             "designation": step(json!({
                 "country": country,
@@ -90,6 +86,19 @@ pub fn schema(schemas: &mut Schemas) -> Value {
             "identifiers": list(identifier, "All that is known, of use here or not."),
             "auth016": { "type": ["string", "null"], "description": "The element Prsn of ISO 20022 auth.016." },
         }))
+    })
+}
+
+/// Returns the schema of the rules by which a report is made.
+fn rules() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    json!({
+        "type": "object",
+        "required": ["version", "digest"],
+        "properties": {
+            "version": text("The version of the rule tables, as in 2026-11-29."),
+            "digest": text("SHA-256 of the rule tables, in hexadecimal."),
+        },
     })
 }
 
