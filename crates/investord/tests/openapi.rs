@@ -1,8 +1,5 @@
 //! The OpenAPI document and what it describes, held together.
 
-#[path = "support/routes.rs"]
-mod routes;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -105,7 +102,7 @@ fn every_route_of_operators_is_in_their_document_and_no_other() {
         .iter()
         .map(|(path, method, _)| ((*path).to_owned(), (*method).to_owned()))
         .collect();
-    assert_eq!(described, routes::routed(&backoffice::routes()));
+    assert_eq!(described, testing::routes::routed(&backoffice::routes()));
     let search = document["paths"]["/tenants/{tenant}/users"]["get"]["parameters"].as_array().unwrap();
     let searched: BTreeSet<_> = search.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
     let fields = SearchField::ALL.into_iter().map(SearchField::as_str);
@@ -118,7 +115,7 @@ fn every_route_of_operators_is_in_their_document_and_no_other() {
 
 #[test]
 fn every_route_is_in_the_document_and_no_other() {
-    let routed = routes::routed(&api::routes());
+    let routed = testing::routes::routed(&api::routes());
     let document = document();
     let described: BTreeSet<_> = operations(&document)
         .iter()

@@ -12,12 +12,8 @@ mod database;
 mod deliveries;
 mod histories;
 mod load;
-#[path = "../../tests/support/patience.rs"]
-mod patience;
 mod peers;
 mod people;
-#[path = "../../tests/support/postgres.rs"]
-mod postgres;
 mod receivers;
 mod report;
 mod requests;

@@ -5,11 +5,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use testing::harness::{Client, person, run, uuid};
+use testing::postgres::{self, Cluster, or_skip};
 use tokio::task::block_in_place;
 
-use crate::harness::{Client, person, run, uuid};
 use crate::place::{Place, sqlite};
-use crate::support::postgres::{self, Cluster, or_skip};
 
 /// Creates users on a few connections for as long as `work` takes; those that were made before it began.
 async fn under_load(client: &Client, work: impl FnOnce()) -> Vec<Vec<u8>> {

@@ -16,10 +16,10 @@ use investord::store::tenants;
 use investord::store::unit::Unit;
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
+use testing::harness::{Client, Key, Request, Said, Server, person, run, uuid};
+use testing::patience::{until_async, until_count};
 
-use crate::harness::{Client, Key, Request, Said, Server, person, run, uuid};
 use crate::place::{Place, assert_silent, sqlite};
-use crate::support::patience::{until_async, until_count};
 
 const TOL: &[u8] = include_bytes!("../../../../api/examples/create-user-tol.json");
 
@@ -57,7 +57,7 @@ impl Place {
 }
 
 fn copying(from: &str, to: &str, words: &[&str]) -> Command {
-    let mut command = crate::harness::investord(Path::new("/"));
+    let mut command = testing::harness::investord(Path::new("/"));
     command.args(["copy", "--from", from, "--to", to]).args(words);
     command
 }

@@ -3,9 +3,10 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::harness::{Said, person, until, uuid};
+use testing::harness::{Said, person, until, uuid};
+use testing::postgres::{self, Cluster, number, or_skip};
+
 use crate::place::{ENCODED, Place, assert_silent, demand_password};
-use crate::support::postgres::{self, Cluster, number, or_skip};
 
 #[test]
 fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {

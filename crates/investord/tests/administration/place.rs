@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use testing::harness::{Home, Said, run};
+use testing::postgres::{self, Database};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, NoTls};
-
-use crate::harness::{Home, Said, run};
-use crate::support::postgres::{self, Database};
 
 /// A folder with a configuration that names a database, which may not have been made yet.
 pub struct Place {

@@ -6,12 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use testing::harness::{Client, person, until, uuid};
+use testing::patience::in_time;
+use testing::postgres::{Cluster, number, or_skip};
 use tokio::task::block_in_place;
 
-use crate::harness::{Client, person, until, uuid};
 use crate::place::{Place, Talk};
-use crate::support::patience::in_time;
-use crate::support::postgres::{Cluster, number, or_skip};
 
 /// `pgbouncer`, ended when its input does, which is when the test process does, however that comes about.
 const KEEPER: &str = r#""$1" "$2" </dev/null >>"$3" 2>&1 & pid=$!; cat >/dev/null; kill $pid; wait $pid"#;
@@ -155,7 +155,7 @@ async fn a_register_is_served_through_a_pooler() {
         count => Err(format!("{count} connections")),
     });
     let copied =
-        crate::harness::run(&mut direct.home.bare(&["copy", "--from", &direct.url, "--to", &chains.url]));
+        testing::harness::run(&mut direct.home.bare(&["copy", "--from", &direct.url, "--to", &chains.url]));
     assert!(copied.ok().contains("in unbroken chains"));
 }
 

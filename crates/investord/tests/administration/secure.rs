@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
+use testing::cutter::Cutter;
+use testing::harness::{Answer, Said, person, run, until, uuid};
+use testing::patience::in_time;
+use testing::postgres::{Cluster, number, or_skip};
 use tokio::task::block_in_place;
 
-use crate::harness::{Answer, Said, person, run, until, uuid};
 use crate::place::{ENCODED, Place, Talk, assert_silent, demand_password};
-use crate::support::cutter::Cutter;
-use crate::support::patience::in_time;
-use crate::support::postgres::{Cluster, number, or_skip};
 
 /// An address of this machine that does not look like one.
 const AFAR: &str = "[::ffff:127.0.0.1]";

@@ -14,9 +14,9 @@ use investord::domain::users::search::{SearchField, SearchTerms};
 use investord::store::users::{identifiers, search_index};
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::json;
+use testing::bodies;
 use uuid::Uuid;
 
-use crate::bodies;
 use crate::engine::Engine;
 use crate::work::{Desk, desk, now};
 

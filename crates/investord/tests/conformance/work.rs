@@ -16,12 +16,11 @@ use investord::store::tenants::{self, Tenant, TenantRow};
 use investord::store::users::handle::UserHandle;
 use investord::store::{Stmt, Store, StoreError, Tx, Value, unit, users};
 use jiff::Timestamp;
+use testing::patience::PATIENCE;
+use testing::{app, bodies};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-
-use crate::support::patience::PATIENCE;
-use crate::{app, bodies};
 
 /// Why a unit of these tests did not do what it was asked.
 #[derive(Debug)]

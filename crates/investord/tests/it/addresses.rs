@@ -20,12 +20,11 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use serde_json::json;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::receiver::{Act, Receiver};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-
-use crate::app::TestApp;
-use crate::bodies;
-use crate::receiver::{Act, Receiver};
 
 /// Addresses in which nobody's public server is, of every kind.
 const NOT_PUBLIC_V4: [&str; 15] = [

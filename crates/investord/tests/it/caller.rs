@@ -6,10 +6,9 @@ use investord::store::Tx;
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
 use serde_json::{Value, json};
-
-use crate::app::{Client, ED25519, P521, Request, START, Sent, TestApp, digest_of, once_key};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::app::{Client, ED25519, P521, Request, START, Sent, TestApp, digest_of, once_key};
+use testing::bodies;
+use testing::wire::Answer;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 

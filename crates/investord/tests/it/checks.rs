@@ -2,10 +2,9 @@
 
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, once_key};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::app::{Client, TestApp, once_key};
+use testing::bodies;
+use testing::wire::Answer;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 const ALL: [&str; 3] = ["kyc", "por", "instrument-fit"];
@@ -245,7 +244,7 @@ async fn a_judgement_reads_no_more_than_the_last_check_of_each_kind() {
     filed(&app, &user, &plain).await;
     filed(&app, &user, &plain).await;
     // If it were read, nothing more could be decided of this user.
-    let nothing = if crate::ON_POSTGRES { "'x'::bytea" } else { "X'00'" };
+    let nothing = if testing::postgres::is_chosen() { "'x'::bytea" } else { "X'00'" };
     let first = "(SELECT min(created_at) FROM checks)";
     app.register.run(&format!("UPDATE checks SET sealed = {nothing} WHERE created_at = {first}"));
     for body in [example("kyc"), example("instrument-fit")] {

@@ -4,11 +4,11 @@ use investord::api;
 use investord::worker::jobs::run_due;
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use testing::app::{Client, TestApp};
+use testing::bodies;
+use testing::wire::Answer;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::webhooks::{id, pass};
-use crate::wire::Answer;
 
 const CHECK: &str = include_str!("../../../../api/examples/create-check-kyc.json");
 

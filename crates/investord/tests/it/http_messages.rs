@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
+use testing::app::{Sent, TestApp};
+use testing::bodies;
+use testing::wire::{Answer, Wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-
-use crate::app::{Sent, TestApp};
-use crate::bodies;
-use crate::wire::{Answer, Wire};
 
 /// An app, and a path on each of its listeners.
 async fn with_three_listeners() -> (TestApp, [(SocketAddr, &'static str); 3]) {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use testing::app::{Client, TestApp, once_key};
+use testing::bodies;
+use testing::patience::amount;
+use testing::wire::Answer;
 use tokio::sync::Barrier;
-
-use crate::app::{Client, TestApp, once_key};
-use crate::bodies;
-use crate::support::patience::amount;
-use crate::wire::Answer;
 
 /// The header of a kept answer.
 const REPLAYED: &str = "idempotent-replayed";

@@ -1,10 +1,9 @@
 //! Nobody sees or touches another tenant's users.
 
 use serde_json::Value;
-
-use crate::app::{Client, TestApp};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::app::{Client, TestApp};
+use testing::bodies;
+use testing::wire::Answer;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use investord::api;
 use serde_json::{Value, json};
-
-use crate::app::{Client, Request, TestApp};
-use crate::wire::Answer;
+use testing::app::{Client, Request, TestApp};
+use testing::wire::Answer;
 
 /// What an id of each name stands for: the operation that makes one, after those above it.
 const MADE_BY: [(&str, &str); 7] = [
@@ -149,7 +148,7 @@ impl Operation {
         }
         let request = client.request(&self.method, &target);
         let request = if self.method == "POST" {
-            request.header("idempotency-key", &crate::app::once_key())
+            request.header("idempotency-key", &testing::app::once_key())
         } else {
             request
         };

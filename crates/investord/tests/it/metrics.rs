@@ -9,11 +9,11 @@ use investord::telemetry::families::{FAMILIES, Kind};
 use investord::worker::gauges;
 use prometheus_parse::{Scrape, Value as Sample};
 use serde_json::Value;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::wire::Wire;
 
-use crate::app::TestApp;
-use crate::bodies;
 use crate::operators::officer;
-use crate::wire::Wire;
 
 /// Name and kind of every family that the text declares, each of which must have its help in front.
 fn declared(text: &str) -> BTreeMap<String, String> {

@@ -12,16 +12,18 @@ use investord::clock::Clock as _;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Map, Value, json};
-
-use crate::app::{Request, TestApp, once_key};
-use crate::bodies;
-use crate::support::patience::amount;
-use crate::support::repeat;
-use crate::wire::{Answer, Wire};
+use testing::app::{Request, TestApp, once_key};
+use testing::bodies;
+use testing::patience::amount;
+use testing::wire::{Answer, Wire};
+use testing::{postgres, repeat};
 
 const SESSIONS: u64 = 8;
 /// Of a session, in a usual run and in a long one. PostgreSQL takes several times as long, and the model is the same.
-const OPERATIONS: (u64, u64) = if crate::ON_POSTGRES { (1_000, 12_500) } else { (2_000, 50_000) };
+fn operations() -> u64 {
+    if postgres::is_chosen() { amount(1_000, 12_500) } else { amount(2_000, 50_000) }
+}
+
 const USERS: usize = 40;
 const NATIONALITIES: [&[&str]; 6] =
     [&["DE"], &["PL"], &["FR", "PL"], &["PL", "DE", "DE"], &["FR"], &["PL", "PL"]];
@@ -642,7 +644,7 @@ async fn session(seed: u64) {
     let length = std::env::var("INVESTORD_MODEL_OPERATIONS").ok().and_then(|text| text.parse().ok());
     println!("{}", repeat::command("INVESTORD_MODEL_SEED", seed));
     let mut session = Session::begin(seed).await;
-    for at in 0..length.unwrap_or_else(|| amount(OPERATIONS.0, OPERATIONS.1)) {
+    for at in 0..length.unwrap_or_else(operations) {
         println!("operation {at}");
         session.step().await;
     }

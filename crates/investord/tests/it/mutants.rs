@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{Client, P521, Request, Sent, TestApp, digest_of, once_key};
-use crate::bodies;
+use testing::app::{Client, P521, Request, Sent, TestApp, digest_of, once_key};
+use testing::bodies;
 
 /// A change to a signed request.
 struct Mutation {

@@ -2,10 +2,9 @@
 
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::app::{Client, TestApp};
+use testing::bodies;
+use testing::wire::Answer;
 
 fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap()

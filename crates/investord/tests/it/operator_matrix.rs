@@ -10,14 +10,14 @@ use investord::backoffice;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
+use testing::app::{Client, TestApp};
+use testing::bodies;
+use testing::receiver::Receiver;
+use testing::routes::routed;
+use testing::wire::Answer;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::operators::{Officer, officer};
-use crate::receiver::Receiver;
-use crate::support::routes::routed;
 use crate::webhooks::{deliver, enabled, id, pass};
-use crate::wire::Answer;
 
 /// Operation, the least role, body, and the answers to an id that is the tenant's own, to one that is unknown or another
 /// tenant's, and to what is no id, unless it stands in the path: there that is 404.
@@ -139,7 +139,7 @@ impl House {
 }
 
 fn new_name() -> String {
-    format!("new-{}", crate::app::once_key())
+    format!("new-{}", testing::app::once_key())
 }
 
 /// Names in braces.
@@ -196,7 +196,7 @@ impl Matrix {
         })
         .await;
         app.new_tenant("foreign-house", &REVIEWED.map(|(key, value)| (key, value.into()))).await;
-        let foreign = app.new_client("foreign-house", crate::app::SCOPES).await;
+        let foreign = app.new_client("foreign-house", testing::app::SCOPES).await;
         let own = House::new(&app, "main", app.client().clone()).await;
         let other = House::new(&app, "foreign-house", foreign).await;
         Self { app, own, other, cells: 0 }

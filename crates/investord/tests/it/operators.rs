@@ -7,11 +7,10 @@ use investord::store::tenants::operators::Role;
 use investord::worker::backfills;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
+use testing::app::{Client, TestApp};
+use testing::bodies;
+use testing::wire::{Answer, Wire};
 use tokio::sync::Barrier;
-
-use crate::app::{Client, TestApp};
-use crate::bodies;
-use crate::wire::{Answer, Wire};
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 const PASSWORD: &str = "correct horse battery";

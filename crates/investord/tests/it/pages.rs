@@ -2,9 +2,9 @@
 
 use investord::store::tenants::operators::Role;
 use serde_json::{Value, json};
+use testing::app::{Client, TestApp};
+use testing::bodies;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::operators::officer;
 
 const WAYS: [&str; 4] =

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, digest_of, once_key};
-use crate::bodies;
+use testing::app::{Client, TestApp, digest_of, once_key};
+use testing::bodies;
 
 /// What the reference says of a field ("Users", field table).
 #[derive(Clone, Copy)]

@@ -1,9 +1,8 @@
 //! The reporting answer: what would be reported, and why.
 
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp};
-use crate::bodies;
+use testing::app::{Client, TestApp};
+use testing::bodies;
 
 fn path(user: &Value) -> String {
     format!("/investord/users/{}/reporting", user["id"].as_str().unwrap())

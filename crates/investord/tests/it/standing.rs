@@ -3,9 +3,9 @@
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
+use testing::app::{Client, TestApp};
+use testing::bodies;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::operators::{Officer, officer};
 
 fn id(resource: &Value) -> &str {

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use investord::store::Tx;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use testing::app::{START, TestApp};
+use testing::bodies;
 use uuid::Uuid;
-
-use crate::app::{START, TestApp};
-use crate::bodies;
 
 /// Takes `id`, `created_at` and `updated_at` out of an answer, checks their form and gives the rest.
 fn rest(mut user: Value) -> Value {

@@ -7,12 +7,11 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use httpsig::{Hash, PublicKey, SignatureEncoding};
 use investord::worker::{delivery, jobs};
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, digest_of};
-use crate::bodies;
-use crate::receiver::{Act, Receiver, Request};
-use crate::support::hashes::{hashes, hex};
-use crate::wire::Answer;
+use testing::app::{Client, TestApp, digest_of};
+use testing::bodies;
+use testing::hashes::{hashes, hex};
+use testing::receiver::{Act, Receiver, Request};
+use testing::wire::Answer;
 
 /// A server that sends to anybody, when the test says so.
 pub async fn app() -> TestApp {
@@ -651,7 +650,7 @@ async fn an_event_that_is_damaged_is_left_out() {
     app.client().created(&bodies::karl()).await;
     let last = app.client().created(&bodies::karl()).await;
     let good = app.number("SELECT min(number) FROM events WHERE type = 'USER.CREATED'");
-    let zero = if crate::ON_POSTGRES { "'\\x00'" } else { "x'00'" };
+    let zero = if testing::postgres::is_chosen() { "'\\x00'" } else { "x'00'" };
     app.register.run(&format!("UPDATE events SET sealed = {zero} WHERE number = {good}"));
     pass(&app);
     deliver(&app).await;

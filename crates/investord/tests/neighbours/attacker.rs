@@ -16,13 +16,13 @@ use std::time::Duration;
 use httpsig::{SigningKey, Version};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
+use testing::harness::{Answer, Client, Key, Request, clean, take_answer, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::attacks::{self, Attack};
-use crate::harness::{Answer, Client, Key, Request, clean, take_answer, until};
 use crate::neighbour::Place;
 use crate::scene::{ATTACKERS, Scene};
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
+use testing::harness::{Answer, Client, Request, person, take_answer, uuid};
+use testing::patience::Patience;
 
-use crate::harness::{Answer, Client, Request, person, take_answer, uuid};
 use crate::scene::{BEHIND_PROXY, NEIGHBOUR, OPERATORS, PASSWORD, PROXY, Scene, id};
-use crate::support::patience::Patience;
 
 /// What is measured.
 pub const KINDS: [&str; 4] = ["read", "list", "create", "sign-in"];

@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use httpsig::{Algorithm, Version};
 use serde_json::{Value, json};
+use testing::harness::{Client, Home, Key, Register, Request, Server, person, run, uuid};
+use testing::patience::amount;
 use tokio::task::JoinSet;
-
-use crate::harness::{Client, Home, Key, Register, Request, Server, person, run, uuid};
-use crate::support::patience::amount;
 
 /// Where attackers ask from, and where the neighbour does: each address has limits of its own.
 pub const ATTACKERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));

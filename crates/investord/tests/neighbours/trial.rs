@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use testing::harness::run;
+use testing::patience::{amount, long};
+use testing::postgres;
+
 use crate::attacker::{Attacker, Counts};
 use crate::attacks::{self, Attack};
-use crate::harness::run;
 use crate::neighbour::{KINDS, Neighbour, Times};
 use crate::scene::Scene;
-use crate::support::patience::{amount, long};
-use crate::support::postgres;
 use crate::watch::{Watch, descriptors, until_quiet};
 
 /// Chooses attacks whose names contain it.
@@ -47,7 +48,7 @@ struct Row {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_hurts_a_neighbour() {
-    if crate::ON_POSTGRES && postgres::shared().is_none() {
+    if postgres::is_chosen() && postgres::shared().is_none() {
         return;
     }
     let scene = Scene::new().await;

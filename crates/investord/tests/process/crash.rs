@@ -1,10 +1,11 @@
 //! `kill -9` under load: nothing that was acknowledged is lost, nothing is there by half.
 
-use crate::harness::{Chance, Client, Home, Register, Server, person, uuid};
+use testing::harness::{Chance, Client, Home, Register, Server, person, uuid};
+use testing::patience::amount;
+use testing::postgres;
+
 use crate::judge::check_database;
 use crate::load::{Load, pause};
-use crate::support::patience::amount;
-use crate::support::postgres;
 
 /// Kills, and writes before each.
 fn amounts() -> (usize, usize) {

@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use socket2::SockRef;
+use testing::harness::{Chance, Client, Connection, Home, Request, Server, person, until, uuid};
+use testing::patience::{Patience, amount, until_count};
+use testing::postgres;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::ON_POSTGRES;
 use crate::crash::spoil;
-use crate::harness::{Chance, Client, Connection, Home, Request, Server, person, until, uuid};
 use crate::judge::{check_database, count};
 use crate::load::pause;
 use crate::receiver::Receiver;
-use crate::support::patience::{Patience, amount, until_count};
 
 const HOOKS: usize = 50;
 /// At least, each with two events: in a long run 20,000 are delivered, and more.
@@ -31,12 +31,15 @@ const APART: u64 = 150;
 /// Bytes of a package: five or six events.
 const SIZE: usize = 4000;
 fn planned_kills() -> usize {
-    if ON_POSTGRES { amount(5, 8) } else { amount(8, 12) }
+    if postgres::is_chosen() { amount(5, 8) } else { amount(8, 12) }
 }
 
 /// Milliseconds from one kill to the next, at least and at most. What a process holds on PostgreSQL is free 15 seconds
 /// after its end.
-const BETWEEN: (u64, u64) = if ON_POSTGRES { (6000, 10_000) } else { (2000, 4000) };
+fn between() -> (u64, u64) {
+    if postgres::is_chosen() { (6000, 10_000) } else { (2000, 4000) }
+}
+
 /// So many times more it may take until everything has happened that is to be seen.
 const MORE: usize = 10;
 
@@ -49,7 +52,9 @@ const CUTTERS: usize = 16;
 const LARGE: usize = 100_000;
 
 /// Several processes where an engine can have them.
-const PROCESSES: &[&str] = if ON_POSTGRES { &["first", "second"] } else { &["server"] };
+fn processes() -> &'static [&'static str] {
+    if postgres::is_chosen() { &["first", "second"] } else { &["server"] }
+}
 
 fn serve(home: &Home, receiver: &Receiver, log: &str) -> Server {
     let certificate = receiver.certificate();
@@ -174,7 +179,7 @@ struct Targets<'a> {
 
 impl<'a> Targets<'a> {
     fn new(home: &'a Home, receiver: &'a Receiver) -> Self {
-        let servers: Vec<Server> = PROCESSES.iter().map(|log| serve(home, receiver, log)).collect();
+        let servers: Vec<Server> = processes().iter().map(|log| serve(home, receiver, log)).collect();
         let doors = servers.iter().map(|server| server.address).collect();
         let delivered = vec![0.0; servers.len()];
         Self { home, receiver, servers, doors: Arc::new(Mutex::new(doors)), delivered, lost: 0.0 }
@@ -192,7 +197,7 @@ impl<'a> Targets<'a> {
         self.receiver.ask("/kill");
         self.servers.remove(at).kill();
         self.receiver.ask("/killed");
-        let server = serve(self.home, self.receiver, PROCESSES[at]);
+        let server = serve(self.home, self.receiver, processes()[at]);
         self.doors.lock().unwrap()[at] = server.address;
         self.servers.insert(at, server);
     }
@@ -211,8 +216,9 @@ async fn every_event_is_told_in_order_however_receivers_fail_and_servers_are_kil
     let mut kills = 0;
     // Until everything has happened that is to be seen.
     loop {
-        pause(BETWEEN.0 + chance.below(BETWEEN.1 - BETWEEN.0)).await;
-        targets.kill(usize::try_from(chance.below(PROCESSES.len() as u64)).unwrap());
+        let (least, most) = between();
+        pause(least + chance.below(most - least)).await;
+        targets.kill(usize::try_from(chance.below(processes().len() as u64)).unwrap());
         kills += 1;
         let state = receiver.ask("/state");
         let enough = state["all_acts"] == true && state["duplicates"].as_u64() > Some(0);

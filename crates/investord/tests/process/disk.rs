@@ -4,10 +4,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Client, Home, Ready, Register, Server, clean};
+use testing::harness::{Client, Home, Ready, Register, Server, clean};
+use testing::patience::patiently;
+
 use crate::judge::check_database;
 use crate::load::{Acknowledged, Load, Write, pause};
-use crate::support::patience::patiently;
 
 const FILLS: usize = 3;
 /// Room for the writes that were refused, sent one by one: each commit takes some ten pages of the log.

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Home, Ready, Server, clean, run};
+use testing::harness::{Home, Ready, Server, clean, run};
 
 const FILE: u32 = 0o600;
 const FOLDER: u32 = 0o700;

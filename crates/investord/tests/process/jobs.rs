@@ -1,11 +1,11 @@
 //! What is done later, done once, however often the worker is killed.
 
 use serde_json::json;
+use testing::harness::{Chance, Home, Request, person, uuid};
+use testing::patience::{Patience, amount};
 
-use crate::harness::{Chance, Home, Request, person, uuid};
 use crate::judge::count;
 use crate::load::pause;
-use crate::support::patience::{Patience, amount};
 
 const CHANGES: u64 = 5;
 

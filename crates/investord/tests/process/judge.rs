@@ -8,11 +8,10 @@ use investord::domain::delivery::event::{ChainHash, Event, StoredObject};
 use jiff::Timestamp;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
+use testing::harness::Register;
+use testing::patience::PATIENCE;
+use testing::postgres;
 use uuid::Uuid;
-
-use crate::harness::Register;
-use crate::support::patience::PATIENCE;
-use crate::support::postgres;
 
 /// Columns as text, bytes in hexadecimal; NULL is `None`.
 pub type Row = Vec<Option<String>>;

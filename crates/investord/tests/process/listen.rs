@@ -4,9 +4,9 @@ use std::fs::File;
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
+use testing::harness::{investord, until};
 
 use crate::call::Dev;
-use crate::harness::{investord, until};
 
 /// A command that goes on until it is interrupted; what it prints goes to files.
 struct Going<'a> {

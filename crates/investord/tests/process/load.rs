@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Client, Connection, Failure, person, uuid};
-use crate::support::patience::{long, until_async};
+use testing::harness::{Answer, Client, Connection, Failure, person, uuid};
+use testing::patience::{long, until_async};
 
 pub const WRITERS: usize = 32;
 

@@ -1,9 +1,8 @@
 //! The commands for operators, against a running server.
 
 use serde_json::{Value, json};
-
-use crate::harness::{Home, Register, Request, Said, run, until, uuid};
-use crate::support::postgres;
+use testing::harness::{Home, Register, Request, Said, run, until, uuid};
+use testing::postgres;
 
 fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap()

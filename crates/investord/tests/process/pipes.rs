@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Home, run, uuid};
+use testing::harness::{Home, run, uuid};
 
 /// Runs a command whose standard output nobody reads: exit code and what it has said besides.
 fn unread(mut command: Command) -> (Option<i32>, String) {

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use httpsig::{Algorithm, SigningKey, Version};
 use serde_json::{Value, json};
+use testing::harness::{Client, Home, Key, Register, Server, master_key, person, run, uuid};
+use testing::patience::until_async;
 
-use crate::harness::{Client, Home, Key, Register, Server, master_key, person, run, uuid};
 use crate::judge::ask;
-use crate::support::patience::until_async;
 
 /// A register with nobody in it: `serve` has run once.
 fn empty() -> Home {

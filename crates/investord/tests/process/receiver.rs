@@ -16,9 +16,9 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use socket2::SockRef;
+use testing::harness::{Chance, Home, clean, peek, until};
+use testing::patience::PATIENCE;
 
-use crate::harness::{Chance, Home, clean, peek, until};
-use crate::support::patience::PATIENCE;
 use crate::verdict::{Entry, Expected, Log, events};
 
 /// Names the folder of a receiver; only where it is set there is one.

@@ -3,10 +3,9 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-
-use crate::harness::{Client, Home, Ready, Register, Request, Server, run, uuid};
-use crate::support::hashes::{hashes, hex};
-use crate::support::postgres;
+use testing::harness::{Client, Home, Ready, Register, Request, Server, run, uuid};
+use testing::hashes::{hashes, hex};
+use testing::postgres;
 
 /// The rows of a database that is no file.
 const TABLES: &str = "tables";

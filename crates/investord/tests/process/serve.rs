@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
-
-use crate::harness::{Client, Home, Ready, Request, Server, investord, master_key, peek, person, run, uuid};
-use crate::support::patience::{PATIENCE, until};
+use testing::harness::{
+    Client, Home, Ready, Request, Server, investord, master_key, peek, person, run, uuid,
+};
+use testing::patience::{PATIENCE, until};
 
 #[test]
 fn the_printed_configuration_is_one() {
@@ -49,7 +50,7 @@ async fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     assert!(home.log().lines().last().is_some_and(|line| !line.starts_with('{')), "text from here on");
     let elsewhere = home.path("elsewhere");
     let words = ["--data", elsewhere.to_str().unwrap()];
-    if crate::ON_POSTGRES {
+    if testing::postgres::is_chosen() {
         let refusal = run(home.command(&["serve"]).args(words)).refusal();
         assert!(refusal.contains("--data") && refusal.contains("database"), "{refusal}");
         assert!(!elsewhere.exists(), "no other register is made");

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use testing::harness::{Client, Connection, Home, Request, person, uuid};
+use testing::patience::{Patience, in_time, patiently};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use crate::harness::{Client, Connection, Home, Request, person, uuid};
-use crate::support::patience::{Patience, in_time, patiently};
 
 const SLOW: usize = 200;
 /// Bytes of a body that does not come to its end.

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Chance, Client, Connection, Home, Request, person, run, until, uuid};
+use testing::harness::{Chance, Client, Connection, Home, Request, person, run, until, uuid};
+use testing::patience::in_time;
+
 use crate::judge::check_database;
 use crate::load::{Load, pause};
-use crate::support::patience::in_time;
 
 const STOPS: usize = 10;
 /// Connections that have been used, and as many that have not.

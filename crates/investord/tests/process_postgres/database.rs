@@ -3,13 +3,14 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Chance, Client, Home, Register, Server, peek, person, run, until, uuid};
+use testing::cutter::Cutter;
+use testing::harness::{Chance, Client, Home, Register, Server, peek, person, run, until, uuid};
+use testing::patience::{Patience, amount, in_time, until_async};
+use testing::postgres::{self, Cluster, Database, or_skip};
+
 use crate::judge::count;
 use crate::load::{Load, Write, pause};
 use crate::siege::Siege;
-use crate::support::cutter::Cutter;
-use crate::support::patience::{Patience, amount, in_time, until_async};
-use crate::support::postgres::{self, Cluster, Database, or_skip};
 
 const USERS: &str = "SELECT count(*) FROM users";
 
@@ -26,7 +27,7 @@ struct Far {
 impl Far {
     /// None where there is no PostgreSQL.
     fn new(config: &str) -> Option<Self> {
-        let database = postgres::shared()?.migrated(crate::harness::migrate);
+        let database = postgres::shared()?.migrated(testing::harness::migrate);
         let near = database.url();
         let (before, rest) = near.rsplit_once('@').unwrap_or(("postgres://", near));
         let (host, name) = rest.split_once('/').unwrap();

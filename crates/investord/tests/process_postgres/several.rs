@@ -5,14 +5,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use testing::harness::{Chance, Client, Home, Ready, Register, Server, peek, person, run, until, uuid};
+use testing::patience::{Patience, amount, in_time};
+use testing::postgres;
 
-use crate::harness::{Chance, Client, Home, Ready, Register, Server, peek, person, run, until, uuid};
 use crate::judge::{check_database, count};
 use crate::load::{Acknowledged, Write, pause};
 use crate::provision::{SECOND, until_refused};
 use crate::siege::Siege;
-use crate::support::patience::{Patience, amount, in_time};
-use crate::support::postgres;
 
 /// None where there is no PostgreSQL.
 fn home(config: &str) -> Option<Home> {

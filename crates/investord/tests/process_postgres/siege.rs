@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Client, Connection, Failure, Register, Server};
+use testing::harness::{Answer, Client, Connection, Failure, Register, Server};
+
 use crate::judge::check_database;
 use crate::load::{Acknowledged, Load, Lost, WRITERS, Write, pause};
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testing::harness::{Client, Request, investord, uuid};
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use crate::attacker::Stage;
-use crate::harness::{Client, Request, investord, uuid};
 use crate::scene::investor;
 
 /// Bytes that the system keeps of what is not read.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testing::harness::uuid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::attacker::Stage;
-use crate::harness::uuid;
 use crate::scene::investor;
 
 /// What a receiver does with a request.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use uuid::Uuid;
 
-use crate::support::patience::patiently;
+use crate::patience::patiently;
 
 /// Where the server is, and connections to it that are at rest.
 pub struct Wire {

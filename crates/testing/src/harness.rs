@@ -1,5 +1,4 @@
 //! Servers as processes, commands that cannot hang, and a signing client that knows what it has sent.
-#![allow(dead_code, reason = "not every test program uses all of it")]
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -22,9 +21,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-pub use crate::support::patience::until;
-use crate::support::patience::{Patience, patiently};
-use crate::support::postgres;
+pub use crate::patience::until;
+use crate::patience::{Patience, patiently};
+use crate::postgres;
 
 /// How often a socket that gives nothing is asked again.
 const POLL: Duration = Duration::from_millis(500);
@@ -33,14 +32,20 @@ pub fn uuid() -> String {
     SystemIds.uuid().to_string()
 }
 
-/// The program with nothing of this process's own configuration.
 /// Makes the tables of a register, without a configuration: a test may want to see that one refused.
 pub fn migrate(url: &str) {
     run(investord(&std::env::temp_dir()).args(["migrate", "--database", url])).ok();
 }
 
+/// The program of this build, with nothing of this process's own configuration.
 pub fn investord(folder: &Path) -> Command {
-    clean(Command::new(env!("CARGO_BIN_EXE_investord")), folder)
+    clean(Command::new(program()), folder)
+}
+
+/// The path of the program, which cargo builds for every integration test, one folder above the tests.
+pub fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.parent().and_then(Path::parent).expect("the folder of a profile").join("investord")
 }
 
 pub fn clean(mut command: Command, folder: &Path) -> Command {
@@ -357,7 +362,7 @@ impl Home {
     /// the engine of this program unless it names one.
     pub fn new(config: &str) -> Self {
         let named = config.lines().any(|line| line.starts_with("database"));
-        let server = if crate::ON_POSTGRES && !named { postgres::shared() } else { None };
+        let server = if postgres::is_chosen() && !named { postgres::shared() } else { None };
         let database = server.map(|server| server.migrated(migrate));
         let home = Self::make(config, database.as_ref().map(|database| database.url().to_owned()));
         Self { _database: database, ..home }
@@ -782,7 +787,7 @@ impl Chance {
             SystemIds.fill(&mut bytes);
             u64::from_ne_bytes(bytes)
         });
-        println!("{test}: {}", crate::support::repeat::command("INVESTORD_TEST_SEED", seed));
+        println!("{test}: {}", crate::repeat::command("INVESTORD_TEST_SEED", seed));
         Self(seed)
     }
 

@@ -1,5 +1,4 @@
 //! Which routes a router has.
-#![allow(dead_code, reason = "not every test binary uses it")]
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

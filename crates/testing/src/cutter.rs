@@ -1,5 +1,4 @@
 //! A proxy before PostgreSQL that fails as networks do: in mid-transaction, or just before an answer.
-#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use std::io;
 use std::net::SocketAddr;

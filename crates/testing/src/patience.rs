@@ -4,7 +4,6 @@
 //! up when nothing has shown a sign of life for [`PATIENCE`]: what is looked at has not changed, and the processes
 //! under test have used no CPU time worth mentioning. It then says what it has waited for, what it saw instead, and
 //! which processes were there.
-#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Write as _};

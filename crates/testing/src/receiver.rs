@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::support::patience::patiently;
+use crate::patience::patiently;
 
 /// What a receiver does with a request.
 #[derive(Clone, Copy, Debug)]

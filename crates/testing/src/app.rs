@@ -29,8 +29,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::support::patience::PATIENCE;
-use crate::support::postgres;
+use crate::patience::PATIENCE;
+use crate::postgres;
 use crate::wire::{Answer, Wire};
 
 /// The instant at which every test begins.
@@ -57,7 +57,7 @@ impl Register {
     /// A new one for the engine of this program; without PostgreSQL everything runs on SQLite, which
     /// [`postgres::shared`] has said.
     fn new() -> Self {
-        let server = if crate::ON_POSTGRES { postgres::shared() } else { None };
+        let server = if postgres::is_chosen() { postgres::shared() } else { None };
         match server {
             Some(server) => Self::Server(server.migrated(|url| {
                 migrate::run(

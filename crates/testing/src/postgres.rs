@@ -1,5 +1,4 @@
 //! PostgreSQL for tests: servers that cannot outlive the test process, and databases on one that is shared.
-#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use std::collections::hash_map::RandomState;
 use std::error::Error;
@@ -16,7 +15,8 @@ use std::sync::{Mutex, Once, OnceLock};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
-use super::patience::PATIENCE;
+use crate::patience::PATIENCE;
+use crate::repeat;
 
 const VARIABLE: &str = "INVESTORD_TEST_POSTGRES";
 const HOW: &str = "install PostgreSQL (apt install postgresql, brew install postgresql@17), or set \
@@ -262,6 +262,12 @@ pub struct Shared {
     template: OnceLock<Database>,
     /// Nobody else's, and gone with the test process.
     cluster: Option<Cluster>,
+}
+
+/// Whether this program runs on PostgreSQL what can run on either engine: of two that run the same tests, the one whose
+/// name ends so does.
+pub fn is_chosen() -> bool {
+    repeat::program().ends_with("_postgres")
 }
 
 /// The server of `INVESTORD_TEST_POSTGRES`, or one of our own that does not care for the disk.
