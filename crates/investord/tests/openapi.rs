@@ -251,7 +251,9 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
     ) -> (&'static str, Value, Server) {
         (name, body, Box::new(move |body| parse(body, &settings(model), NOW).map(drop)))
     }
-    let proof = json!({ "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD" });
+    let proof = json!({
+        "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD",
+    });
     let with_proof = |body: Value| {
         let mut body = body;
         body.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());

@@ -1,17 +1,12 @@
-//! The whole server in one line, and clients that sign as the vendor's do.
+//! The whole server in one line, in the process of the test.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::digest::{self, SHA256, SHA512};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use httpsig::{Algorithm, SignatureEncoding, SigningKey};
+use httpsig::{Algorithm, SigningKey};
 use investord::app::{App, Mode};
-use investord::clock::{Clock, ManualClock, SeededIds};
+use investord::clock::{ManualClock, SeededIds};
 use investord::config::{self, Config};
 use investord::domain::tenants::TenantSettings;
 use investord::provision::{NewClient, Provisioner};
@@ -29,13 +24,20 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::answer::Answer;
+use crate::client::{Client, Key};
+use crate::http::Wire;
 use crate::patience::PATIENCE;
 use crate::postgres;
-use crate::wire::{Answer, Wire};
+
+/// Positions in [`Client::keys`].
+pub const P521: usize = 0;
+pub const ED25519: usize = 1;
 
 /// The instant at which every test begins.
 pub const START: i64 = 1_795_283_727;
-pub const SCOPES: &str = "users:admin users:read accounts:admin accounts:read checks:admin checks:read taxes:admin taxes:read webhooks:admin";
+pub const SCOPES: &str = "users:admin users:read accounts:admin accounts:read checks:admin checks:read taxes:admin \
+    taxes:read webhooks:admin";
 const TENANT: &str = "main";
 
 /// What a test can ask for.
@@ -320,27 +322,32 @@ impl TestApp {
         let new =
             NewClient { id: None, secret: None, scopes: scopes.split(' ').map(str::to_owned).collect() };
         let (id, secret) = self.provisioner().create_client(tenant.into(), new).await.unwrap();
+        let keys = [self.new_key(id, Algorithm::P521).await, self.new_key(id, Algorithm::Ed25519).await];
         let mut client = Client {
             wire: Arc::clone(&self.wire),
-            clock: Arc::clone(&self.clock),
-            id,
+            clock: Arc::clone(&self.clock) as _,
+            lifetime: 10,
+            id: id.to_string(),
             secret: secret.0.clone(),
             scopes: scopes.into(),
-            keys: Vec::new(),
+            key: keys[ED25519].clone(),
+            keys: keys.into(),
             token: String::new(),
         };
-        self.add_key(&mut client, Algorithm::P521).await;
-        self.add_key(&mut client, Algorithm::Ed25519).await;
         client.renew().await;
         client
     }
 
     /// Gives the client one more key, its last.
     pub async fn add_key(&self, client: &mut Client, kind: Algorithm) {
-        let key = SigningKey::generate(kind).unwrap();
-        let id = self.provisioner().add_key(client.id, None, key.public()).await.unwrap();
-        client.keys.push(Arc::new(Key { id: id.to_string(), key }));
+        client.keys.push(self.new_key(client.id.parse().unwrap(), kind).await);
+    }
+
+    async fn new_key(&self, client: Uuid, kind: Algorithm) -> Key {
+        let pair = Arc::new(SigningKey::generate(kind).unwrap());
+        let id = self.provisioner().add_key(client, None, pair.public()).await.unwrap();
         self.pass(1);
+        Key { id: id.to_string(), pair }
     }
 
     /// Changes a setting of the first tenant; a second later it is in force.
@@ -447,397 +454,11 @@ impl Drop for TestApp {
             ),
             (
                 "a head that has lost count",
-                "SELECT count(*) FROM tenant_sequences h WHERE h.users <> (SELECT count(*) FROM users u WHERE u.tenant = h.tenant)
-                 OR h.events <> (SELECT count(*) FROM events e WHERE e.tenant = h.tenant)",
+                "SELECT count(*) FROM tenant_sequences h WHERE h.users <> (SELECT count(*) FROM users u
+                 WHERE u.tenant = h.tenant) OR h.events <> (SELECT count(*) FROM events e WHERE e.tenant = h.tenant)",
             ),
         ] {
             assert_eq!(self.number(sql), 0, "there is {what}");
         }
-    }
-}
-
-pub struct Key {
-    pub id: String,
-    pub key: SigningKey,
-}
-
-/// Somebody who may call.
-#[derive(Clone)]
-pub struct Client {
-    pub wire: Arc<Wire>,
-    clock: Arc<ManualClock>,
-    pub id: Uuid,
-    pub secret: String,
-    pub scopes: String,
-    pub keys: Vec<Arc<Key>>,
-    pub token: String,
-}
-
-/// Positions in [`Client::keys`].
-pub const P521: usize = 0;
-pub const ED25519: usize = 1;
-
-static SERIAL: AtomicU64 = AtomicU64::new(1);
-
-fn serial() -> u64 {
-    SERIAL.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A new idempotency key.
-pub fn once_key() -> String {
-    format!("a3a780b6-a012-4fa8-905c-{:012x}", serial())
-}
-
-impl Client {
-    pub fn request(&self, method: &str, target: &str) -> Request {
-        let key = Arc::clone(&self.keys[ED25519]);
-        let now = self.clock.now().as_second();
-        let headers = [
-            ("accept", "application/json".to_owned()),
-            ("authorization", format!("Bearer {}", self.token)),
-            ("upvest-client-id", self.id.to_string()),
-        ];
-        Request {
-            wire: Arc::clone(&self.wire),
-            method: method.into(),
-            target: target.into(),
-            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-            body: Vec::new(),
-            key_id: key.id.clone(),
-            key,
-            quoted: true,
-            encoding: SignatureEncoding::Der,
-            digest: None,
-            version: Some("15".into()),
-            created: Some(now),
-            expires: Some(now + 10),
-            nonce: Some(format!("n{:015}", serial())),
-            more: String::new(),
-            covered: None,
-            signed_as: Vec::new(),
-            spoil: std::convert::identity,
-        }
-    }
-
-    pub fn get(&self, target: &str) -> Request {
-        self.request("GET", target)
-    }
-
-    /// A write: with an idempotency key of its own.
-    pub fn post(&self, target: &str) -> Request {
-        self.request("POST", target).header("idempotency-key", &once_key())
-    }
-
-    /// `POST /users` with this body.
-    pub fn create(&self, body: &Value) -> Request {
-        self.post("/users").json(body)
-    }
-
-    /// `POST /users` that must succeed.
-    pub async fn created(&self, body: &Value) -> Value {
-        self.create(body).send().await.ok()
-    }
-
-    /// The token request, signed, with everything in it.
-    pub fn token_request(&self) -> Request {
-        let Self { id, secret, scopes, .. } = self;
-        self.token_form(&format!(
-            "client_id={id}&client_secret={secret}&grant_type=client_credentials&scope={}",
-            scopes.replace(' ', "+")
-        ))
-    }
-
-    pub fn token_form(&self, form: &str) -> Request {
-        let request = self.request("POST", "/auth/token").without("authorization");
-        request.header("content-type", "application/x-www-form-urlencoded").bytes(form)
-    }
-
-    /// The same client with a token for these scopes alone.
-    pub async fn limited_to(&self, scopes: &str) -> Self {
-        let mut limited = Self { scopes: scopes.into(), ..self.clone() };
-        limited.renew().await;
-        limited
-    }
-
-    /// Takes a new token.
-    pub async fn renew(&mut self) {
-        let answer = self.token_request().send().await.ok();
-        answer["access_token"].as_str().unwrap().clone_into(&mut self.token);
-    }
-}
-
-/// A request before it is signed. What is not changed is as the vendor documents it (draft 15).
-#[derive(Clone)]
-pub struct Request {
-    pub wire: Arc<Wire>,
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-    key: Arc<Key>,
-    key_id: String,
-    quoted: bool,
-    encoding: SignatureEncoding,
-    digest: Option<(String, String)>,
-    version: Option<String>,
-    created: Option<i64>,
-    expires: Option<i64>,
-    nonce: Option<String>,
-    more: String,
-    covered: Option<Vec<String>>,
-    signed_as: Vec<(String, String)>,
-    spoil: fn(String) -> String,
-}
-
-impl Request {
-    /// Sets a header, which will be covered.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.retain(|(own, _)| own != name);
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// The same once more, as a client sends it again: with another nonce.
-    pub fn fresh(mut self, other: &Request) -> Self {
-        self.nonce.clone_from(&other.nonce);
-        self
-    }
-
-    pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(own, _)| own != name);
-        self
-    }
-
-    pub fn json(self, body: &Value) -> Self {
-        self.header("content-type", "application/json").bytes(body.to_string())
-    }
-
-    pub fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    pub fn key(mut self, key: &Arc<Key>) -> Self {
-        self.key_id.clone_from(&key.id);
-        self.key = Arc::clone(key);
-        self
-    }
-
-    pub fn key_id(mut self, id: &str) -> Self {
-        self.key_id = id.into();
-        self
-    }
-
-    /// Signs with raw `r‖s` over the hash of the curve, as RFC 9421 has it.
-    pub fn raw_ecdsa(mut self) -> Self {
-        self.encoding = SignatureEncoding::Raw;
-        self
-    }
-
-    /// The header `upvest-signature-version`, whatever is signed.
-    pub fn version(mut self, version: Option<&str>) -> Self {
-        self.version = version.map(str::to_owned);
-        self
-    }
-
-    /// Signs as draft 6: bare names, and SHA-256 in `digest`.
-    pub fn draft6(mut self) -> Self {
-        self.quoted = false;
-        self.version(None)
-    }
-
-    /// Signs bare or quoted names, whatever else.
-    pub fn quoted(mut self, quoted: bool) -> Self {
-        self.quoted = quoted;
-        self
-    }
-
-    /// The digest field to send instead of the right one; an empty name sends none.
-    pub fn digest(mut self, name: &str, value: &str) -> Self {
-        self.digest = Some((name.into(), value.into()));
-        self
-    }
-
-    pub fn times(mut self, created: Option<i64>, expires: Option<i64>) -> Self {
-        (self.created, self.expires) = (created, expires);
-        self
-    }
-
-    pub fn nonce(mut self, nonce: Option<&str>) -> Self {
-        self.nonce = nonce.map(str::to_owned);
-        self
-    }
-
-    /// More signature parameters, as text.
-    pub fn parameters(mut self, text: &str) -> Self {
-        self.more = text.into();
-        self
-    }
-
-    /// Covers exactly these components.
-    pub fn covering(mut self, components: &[&str]) -> Self {
-        self.covered = Some(components.iter().map(|&name| name.to_owned()).collect());
-        self
-    }
-
-    /// Signs another value for a component than is sent.
-    pub fn signed_as(mut self, component: &str, value: &str) -> Self {
-        self.signed_as.push((component.into(), value.into()));
-        self
-    }
-
-    /// Changes the base just before it is signed.
-    pub fn spoilt(mut self, spoil: fn(String) -> String) -> Self {
-        self.spoil = spoil;
-        self
-    }
-
-    pub async fn send(self) -> Answer {
-        self.sign().send().await
-    }
-
-    pub fn sign(mut self) -> Sent {
-        if !self.body.is_empty() {
-            let (name, value) = self.digest.take().unwrap_or_else(|| digest_of(self.quoted, &self.body));
-            if !name.is_empty() {
-                self = self.header(&name, &value);
-            }
-            if self.headers.iter().all(|(name, _)| name != "content-length") {
-                let length = self.body.len().to_string();
-                self = self.header("content-length", &length);
-            }
-        }
-        let components = self.covered.clone().unwrap_or_else(|| self.everything());
-        let list: Vec<String> = components.iter().map(|name| format!("\"{name}\"")).collect();
-        let mut input = format!("({})", list.join(" "));
-        let _ = write!(input, ";keyid=\"{}\"", self.key_id);
-        self.created.iter().for_each(|at| _ = write!(input, ";created={at}"));
-        self.expires.iter().for_each(|at| _ = write!(input, ";expires={at}"));
-        self.nonce.iter().for_each(|nonce| _ = write!(input, ";nonce=\"{nonce}\""));
-        input += &self.more;
-        let mut base = String::new();
-        for name in &components {
-            let value = self.value(name);
-            let _ = if self.quoted {
-                writeln!(base, "\"{name}\": {value}")
-            } else {
-                writeln!(base, "{name}: {value}")
-            };
-        }
-        base += if self.quoted { "\"@signature-params\": " } else { "@signature-params: " };
-        base += &input;
-        base = (self.spoil)(base);
-        let signature = self.key.key.sign(base.as_bytes(), self.encoding).unwrap();
-        let mut headers = self.headers;
-        headers.push(("signature-input".into(), format!("sig1={input}")));
-        headers.push(("signature".into(), format!("sig1=:{}:", BASE64_STANDARD.encode(signature))));
-        headers.extend(self.version.map(|version| ("upvest-signature-version".into(), version)));
-        let (method, target, body) = (self.method, self.target, self.body);
-        Sent { wire: self.wire, method, target, headers, body, base }
-    }
-
-    fn everything(&self) -> Vec<String> {
-        let query = self.target.contains('?').then_some("@query");
-        let authority = self.signed_as.iter().any(|(name, _)| name == "@authority").then_some("@authority");
-        let derived = ["@method", "@path"].into_iter().chain(query).chain(authority);
-        derived.chain(self.headers.iter().map(|(name, _)| name.as_str())).map(str::to_owned).collect()
-    }
-
-    fn value(&self, component: &str) -> String {
-        if let Some((_, value)) = self.signed_as.iter().find(|(name, _)| name == component) {
-            return value.clone();
-        }
-        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
-        let authority = self.wire.address();
-        match component {
-            "@method" => self.method.clone(),
-            "@path" => path.into(),
-            "@query" => format!("?{query}"),
-            "@authority" => authority.to_string(),
-            "@scheme" => "http".into(),
-            "@request-target" => self.target.clone(),
-            "@target-uri" => format!("http://{authority}{}", self.target),
-            name => {
-                let values = self.headers.iter().filter(|(own, _)| own == name);
-                values.map(|(_, value)| value.trim().to_owned()).collect::<Vec<_>>().join(", ")
-            }
-        }
-    }
-}
-
-/// The digest field that the vendor's clients send.
-pub fn digest_of(draft15: bool, body: &[u8]) -> (String, String) {
-    if draft15 {
-        let hash = BASE64_STANDARD.encode(digest::digest(&SHA512, body));
-        ("content-digest".into(), format!("sha-512=:{hash}:"))
-    } else {
-        let hash = BASE64_STANDARD.encode(digest::digest(&SHA256, body));
-        ("digest".into(), format!("SHA-256={hash}"))
-    }
-}
-
-/// A signed request: any change from here on is a forgery.
-#[derive(Clone)]
-pub struct Sent {
-    pub wire: Arc<Wire>,
-    pub method: String,
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    pub base: String,
-}
-
-impl Sent {
-    pub fn get(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(own, _)| own == name);
-        found.map_or_else(|| panic!("no header {name}"), |(_, value)| value.as_str())
-    }
-
-    pub fn set(mut self, name: &str, value: &str) -> Self {
-        match self.headers.iter_mut().find(|(own, _)| own == name) {
-            Some((_, slot)) => value.clone_into(slot),
-            None => self.headers.push((name.into(), value.into())),
-        }
-        self
-    }
-
-    pub fn add(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(own, _)| own != name);
-        self
-    }
-
-    /// As it stands on the wire; a body without `content-length` is chunked.
-    pub fn wire_bytes(&self) -> Vec<u8> {
-        let mut text =
-            format!("{} {} HTTP/1.1\r\nhost: {}\r\n", self.method, self.target, self.wire.address());
-        for (name, value) in &self.headers {
-            let _ = write!(text, "{name}: {value}\r\n");
-        }
-        let framed = self.body.is_empty()
-            || self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        if framed {
-            text += "\r\n";
-            return [text.as_bytes(), &self.body].concat();
-        }
-        let _ = write!(text, "transfer-encoding: chunked\r\n\r\n{:x}\r\n", self.body.len());
-        [text.as_bytes(), &self.body, b"\r\n0\r\n\r\n"].concat()
-    }
-
-    pub async fn send(&self) -> Answer {
-        self.wire.exchange(&self.wire_bytes()).await.sound(&self.method)
-    }
-
-    /// Over a connection of its own that ends with the request: framing may lie.
-    pub async fn send_alone(&self, then_close: bool) -> Option<Answer> {
-        self.wire.raw(&self.wire_bytes(), then_close).await
-    }
-
-    pub async fn send_from(&self, source: [u8; 4]) -> Answer {
-        self.wire.raw_from(source, &self.wire_bytes()).await.unwrap().sound(&self.method)
     }
 }

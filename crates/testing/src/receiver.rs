@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use crate::http::{Framing, read_message};
 use crate::patience::patiently;
 
 /// What a receiver does with a request.
@@ -114,16 +115,8 @@ async fn serve(
 ) -> Option<()> {
     let mut bytes = Vec::new();
     loop {
-        let end = loop {
-            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end;
-            }
-            if stream.read_buf(&mut bytes).await.ok()? == 0 {
-                return None;
-            }
-        };
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let mut lines = head.split("\r\n");
+        let Framing { head, end } = read_message(&mut stream, &mut bytes).await.ok()?;
+        let mut lines = std::str::from_utf8(&bytes[..head]).unwrap().trim_end().split("\r\n");
         let first = lines.next()?;
         assert!(first.starts_with("POST ") && first.ends_with(" HTTP/1.1"), "{first}");
         let target = first.split(' ').nth(1)?.to_owned();
@@ -131,14 +124,8 @@ async fn serve(
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse::<usize>().ok()?;
-        let mut body = bytes.split_off(end + 4);
-        while body.len() < length {
-            if stream.read_buf(&mut body).await.ok()? == 0 {
-                return None;
-            }
-        }
-        bytes = body.split_off(length);
+        let body = bytes[head..end].to_vec();
+        bytes.drain(..end);
         let echo = String::from_utf8(body.clone()).unwrap();
         seen.lock().unwrap().push(Request { target, headers, body });
         come.notify_one();

@@ -31,10 +31,10 @@ impl Checks {
     pub fn new(world: &World, quick: bool) -> anyhow::Result<Self> {
         let user = "5f1ae4ee-3e3a-4f0e-8f5f-1d0d1a2b3c4d";
         let kind = |kind| -> anyhow::Result<Of> {
-            let sender = world.signed("127.0.0.1:8080".into(), kind, "a token of some usual length")?;
+            let sender = world.signed(([127, 0, 0, 1], 8080).into(), kind, "a token of some usual length")?;
             let signed: anyhow::Result<_> =
                 (0..16).map(|_| sender.base_and_signature(&Ask::Read(user))).collect();
-            let key = world.key(kind)?.1.public();
+            let key = world.key(kind)?.pair.public();
             Ok(Of { kind, key, signed: signed?, alone: Vec::new(), together: Vec::new() })
         };
         let kinds = KEYS.into_iter().map(kind).collect::<anyhow::Result<_>>()?;

@@ -170,7 +170,7 @@ async fn late(
     subscribe(world, register, &urls, None, LARGE).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
-    let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
+    let sender = world.signed(service.address(), Algorithm::Ed25519, &token)?;
     let began = Instant::now();
     let creates = 2 + span.as_secs() * PACE / 2;
     for number in 0..creates {

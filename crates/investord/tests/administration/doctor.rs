@@ -9,8 +9,9 @@ use std::process::Command;
 use investord::clock::{Clock as _, SystemClock};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
-use testing::harness::{Said, master_key, run};
+use testing::home::master_key;
 use testing::postgres::{self, Cluster, number, or_skip};
+use testing::program::{Said, run};
 use time::OffsetDateTime;
 
 use crate::place::{Place, Talk};
@@ -214,14 +215,14 @@ fn settings_of_the_server_that_will_hurt_are_named() {
         postgres::sql(&admin, &format!("ALTER SYSTEM SET {name} = {value}"));
         postgres::sql(&admin, "SELECT pg_reload_conf()");
         // A new connection sees the new value a moment later.
-        testing::harness::until("the setting", || {
+        testing::patience::until("the setting", || {
             let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
             if now.as_deref() == Some(value) { Ok(()) } else { Err(format!("{now:?}")) }
         });
         examine(&place).object(level, name, value);
         postgres::sql(&admin, &format!("ALTER SYSTEM RESET {name}"));
         postgres::sql(&admin, "SELECT pg_reload_conf()");
-        testing::harness::until("the setting", || {
+        testing::patience::until("the setting", || {
             let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
             if now.as_deref() == Some(value) { Err(format!("{now:?}")) } else { Ok(()) }
         });

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use testing::harness::{Home, Said, run};
+use testing::home::Home;
 use testing::postgres::{self, Database};
+use testing::program::{Said, run};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, NoTls};
 

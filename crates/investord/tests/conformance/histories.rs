@@ -12,10 +12,11 @@ use investord::server::{self, Listeners};
 use investord::store::Store;
 use investord::store::engine::migrate;
 use serde_json::Value;
-use testing::app::{Client, Register, SCOPES, TestApp, once_key};
+use testing::app::{Register, SCOPES, TestApp};
 use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::http::Wire;
 use testing::postgres;
-use testing::wire::Wire;
 use tokio::sync::oneshot;
 
 use crate::linear::{Call, Step, is_linearizable};

@@ -150,7 +150,8 @@ async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
         write!(
             file,
             "[[tenant]]\nname = '{tenant}'\nmodel = 'TOL'\n\
-             [[tenant.client]]\nid = 'c3a780b6-a012-4fa8-905c-00000000000{digit}'\nsecret = 'a-secret-of-some-length'\nscopes = ['users:read']\n\
+             [[tenant.client]]\nid = 'c3a780b6-a012-4fa8-905c-00000000000{digit}'\n\
+             secret = 'a-secret-of-some-length'\nscopes = ['users:read']\n\
              [[tenant.client.key]]\nid = 'd3a780b6-a012-4fa8-905c-00000000000{digit}'\n\
              public_key = '''-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----'''\n"
         )

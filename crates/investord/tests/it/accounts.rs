@@ -6,9 +6,10 @@ use investord::clock::Clock as _;
 use investord::worker::jobs::run_due;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp, once_key};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
-use testing::wire::Answer;
+use testing::client::{Client, once_key};
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use investord::config::{Limits, NameServer as Server};
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
 use testing::patience::{patiently, until_async};
 use testing::receiver::{Act, Receiver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -35,7 +36,7 @@ async fn is_served(client: &Client) {
 }
 
 /// Has been refused for now, and says for how long.
-fn is_refused(answer: &testing::wire::Answer, status: u16) {
+fn is_refused(answer: &testing::answer::Answer, status: u16) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("retry-after"), Some("1"));
 }

@@ -6,9 +6,11 @@ use investord::store::Tx;
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
 use serde_json::{Value, json};
-use testing::app::{Client, ED25519, P521, Request, START, Sent, TestApp, digest_of, once_key};
+use testing::answer::Answer;
+use testing::app::{ED25519, P521, START, TestApp};
 use testing::bodies;
-use testing::wire::Answer;
+use testing::client::{Client, once_key};
+use testing::signing::{Request, Sent, digest_of};
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 
@@ -159,7 +161,7 @@ async fn a_header_that_decides_something_may_not_stand_twice() {
     let covered = ["@method", "@path", "authorization", "content-digest"];
     let mut wrong = Vec::new();
     for (name, second) in [
-        ("upvest-client-id", other.id.to_string()),
+        ("upvest-client-id", other.id.clone()),
         ("idempotency-key", once_key()),
         ("authorization", format!("Bearer {}", other.token)),
         ("upvest-signature-version", "6".into()),
@@ -275,15 +277,15 @@ async fn credentials_that_do_not_fit_get_no_token() {
     let app = TestApp::start().await;
     let other = app.new_client("main", "users:admin").await;
     let client = app.client();
-    let (id, secret) = (client.id.to_string(), client.secret.as_str());
+    let (id, secret) = (client.id.clone(), client.secret.as_str());
     let grant = "client_credentials";
     let before = app.number("SELECT count(*) FROM tokens");
     for request in [
         form(client, &id, "wrong", grant, "users:read"),
         form(client, &id, &format!("{secret}x"), grant, "users:read"),
         form(client, &id, &other.secret, grant, "users:read"),
-        form(client, &other.id.to_string(), &other.secret, grant, "users:admin"),
-        form(client, &other.id.to_string(), &other.secret, grant, "users:admin").without("upvest-client-id"),
+        form(client, &other.id, &other.secret, grant, "users:admin"),
+        form(client, &other.id, &other.secret, grant, "users:admin").without("upvest-client-id"),
         form(client, UNKNOWN, secret, grant, "users:read"),
         form(client, UNKNOWN, secret, grant, "users:read").without("upvest-client-id"),
         form(client, &id, secret, grant, "orders:admin"),
@@ -306,7 +308,7 @@ async fn credentials_that_do_not_fit_get_no_token() {
 async fn a_form_with_faults_is_refused_by_name() {
     let app = TestApp::start().await;
     let client = app.client();
-    let (id, secret) = (client.id.to_string(), client.secret.as_str());
+    let (id, secret) = (client.id.clone(), client.secret.as_str());
     let good =
         format!("client_id={id}&client_secret={secret}&grant_type=client_credentials&scope=users:read");
     let send = async |text: String| client.token_form(&text).send().await;
@@ -766,7 +768,7 @@ async fn what_a_strict_tenant_would_refuse_is_counted() {
     let client = app.new_client("main", "users:read").await;
     let counted = async || {
         app.app().signature_counts.save(&app.app().store).await.unwrap();
-        let id = client.id;
+        let id = client.id.parse().unwrap();
         let read = move |tx: &Tx<'_>| signature_counts::of_client(tx, id);
         app.app().store.read("test.counted", read).await.unwrap()
     };
@@ -1106,14 +1108,14 @@ async fn a_revoked_key_is_refused_a_second_later() {
 async fn a_rotated_secret_is_refused_a_second_later_and_its_tokens_if_asked_for() {
     let app = TestApp::start().await;
     let mut client = app.client().clone();
-    let new = app.provisioner().rotate_secret(client.id, None, false).await.unwrap();
+    let new = app.provisioner().rotate_secret(client.id.parse().unwrap(), None, false).await.unwrap();
     app.pass(1);
     client.token_request().send().await.refused("unauthorised");
     client.get("/users").send().await.ok();
     client.secret = new.0.clone();
     client.renew().await;
     client.get("/users").send().await.ok();
-    app.provisioner().rotate_secret(client.id, None, true).await.unwrap();
+    app.provisioner().rotate_secret(client.id.parse().unwrap(), None, true).await.unwrap();
     app.pass(1);
     client.get("/users").send().await.refused("unauthorised");
 }

@@ -4,9 +4,10 @@ use investord::api;
 use investord::worker::jobs::run_due;
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
-use testing::wire::Answer;
+use testing::client::Client;
 
 use crate::webhooks::{id, pass};
 

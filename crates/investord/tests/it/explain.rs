@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use httpsig::Algorithm;
 use investord::app::Mode;
 use serde_json::Value;
-use testing::app::{Client, ED25519, P521, Request, TestApp};
+use testing::app::{ED25519, P521, TestApp};
 use testing::bodies;
+use testing::client::Client;
+use testing::signing::Request;
 
 async fn app(mode: Mode) -> (TestApp, Client) {
     let app = TestApp::with(|options| options.mode = mode).await;
@@ -54,7 +56,7 @@ fn mistakes(client: &Client) -> Vec<(&'static str, Request, &'static [&'static s
         ("no digest at all", create().digest("", ""), &["digest"], false),
         (
             "the digest of something else",
-            create().digest("content-digest", &testing::app::digest_of(true, b"{}").1),
+            create().digest("content-digest", &testing::signing::digest_of(true, b"{}").1),
             &["digest"],
             false,
         ),

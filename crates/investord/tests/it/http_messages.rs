@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use testing::app::{Sent, TestApp};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
-use testing::wire::{Answer, Wire};
+use testing::http::Wire;
+use testing::signing::Sent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 

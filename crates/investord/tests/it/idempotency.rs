@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp, once_key};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::{Client, once_key};
 use testing::patience::amount;
-use testing::wire::Answer;
 use tokio::sync::Barrier;
 
 /// The header of a kept answer.

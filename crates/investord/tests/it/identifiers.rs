@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testing::app::{Client, Request, TestApp};
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
+use testing::signing::Request;
 use uuid::Uuid;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
@@ -455,7 +457,7 @@ async fn the_same_signed_message_is_done_once() {
     sent.send().await.ok();
     sent.send().await.refused("unauthorised");
     // A key of idempotency is not asked for, and not minded.
-    let key = testing::app::once_key();
+    let key = testing::client::once_key();
     add(client, &user, &pesel()).header("idempotency-key", &key).send().await.refused("invalid_request");
     change(client, &user, &created, "83053078917").header("idempotency-key", &key).send().await.ok();
 }

@@ -11,7 +11,7 @@ use prometheus_parse::{Scrape, Value as Sample};
 use serde_json::Value;
 use testing::app::TestApp;
 use testing::bodies;
-use testing::wire::Wire;
+use testing::http::Wire;
 
 use crate::operators::officer;
 

@@ -12,10 +12,13 @@ use investord::clock::Clock as _;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Map, Value, json};
-use testing::app::{Request, TestApp, once_key};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::once_key;
+use testing::http::Wire;
 use testing::patience::amount;
-use testing::wire::{Answer, Wire};
+use testing::signing::Request;
 use testing::{postgres, repeat};
 
 const SESSIONS: u64 = 8;

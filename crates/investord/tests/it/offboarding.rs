@@ -2,9 +2,10 @@
 
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
-use testing::wire::Answer;
+use testing::client::Client;
 
 fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap()

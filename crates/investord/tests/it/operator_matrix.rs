@@ -10,11 +10,12 @@ use investord::backoffice;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
 use testing::receiver::Receiver;
 use testing::routes::routed;
-use testing::wire::Answer;
 
 use crate::operators::{Officer, officer};
 use crate::webhooks::{deliver, enabled, id, pass};
@@ -139,7 +140,7 @@ impl House {
 }
 
 fn new_name() -> String {
-    format!("new-{}", testing::app::once_key())
+    format!("new-{}", testing::client::once_key())
 }
 
 /// Names in braces.

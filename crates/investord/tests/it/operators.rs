@@ -7,9 +7,11 @@ use investord::store::tenants::operators::Role;
 use investord::worker::backfills;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
-use testing::wire::{Answer, Wire};
+use testing::client::Client;
+use testing::http::Wire;
 use tokio::sync::Barrier;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";

@@ -2,8 +2,9 @@
 
 use investord::store::tenants::operators::Role;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
 
 use crate::operators::officer;
 

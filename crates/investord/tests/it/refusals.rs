@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp, digest_of, once_key};
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::signing::digest_of;
 
 /// What the reference says of a field ("Users", field table).
 #[derive(Clone, Copy)]

@@ -4,10 +4,13 @@
 //! What is expected follows from decisions W5 and W19 to W21 as `docs/choices.md` and `docs/operating.md` tell them.
 
 use serde_json::{Value, json};
-use testing::app::{Client, ED25519, P521, Register, Request, Second, Sent, TestApp, once_key};
+use testing::answer::Answer;
+use testing::app::{ED25519, P521, Register, Second, TestApp};
 use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::http::Wire;
 use testing::receiver::Receiver;
-use testing::wire::{Answer, Wire};
+use testing::signing::{Request, Sent};
 
 use crate::isolation_matrix::Matrix;
 use crate::webhooks::{enabled, id, pass};

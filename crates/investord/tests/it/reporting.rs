@@ -1,8 +1,9 @@
 //! The reporting answer: what would be reported, and why.
 
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
 
 fn path(user: &Value) -> String {
     format!("/investord/users/{}/reporting", user["id"].as_str().unwrap())

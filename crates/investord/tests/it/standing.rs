@@ -3,8 +3,9 @@
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp};
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
 
 use crate::operators::{Officer, officer};
 

@@ -5,10 +5,10 @@ use investord::clock::Clock as _;
 use investord::store::tenants::operators::Role;
 use investord::worker::retention::delete_expired;
 use serde_json::{Value, json};
+use testing::answer::Answer;
 use testing::app::TestApp;
 use testing::bodies;
 use testing::receiver::{Act, Receiver};
-use testing::wire::Answer;
 
 use crate::operators::{Officer, officer};
 use crate::webhooks::{NEW, app, deliver, enabled, id, keys, kinds, pass, verifies};

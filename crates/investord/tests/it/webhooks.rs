@@ -7,11 +7,13 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use httpsig::{Hash, PublicKey, SignatureEncoding};
 use investord::worker::{delivery, jobs};
 use serde_json::{Value, json};
-use testing::app::{Client, TestApp, digest_of};
+use testing::answer::Answer;
+use testing::app::TestApp;
 use testing::bodies;
+use testing::client::Client;
 use testing::hashes::{hashes, hex};
 use testing::receiver::{Act, Receiver, Request};
-use testing::wire::Answer;
+use testing::signing::digest_of;
 
 /// A server that sends to anybody, when the test says so.
 pub async fn app() -> TestApp {

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
-use testing::harness::{investord, until};
+use testing::patience::until;
+use testing::program::investord;
 
 use crate::call::Dev;
 

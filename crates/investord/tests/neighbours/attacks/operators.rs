@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use testing::harness::uuid;
+use testing::client::uuid;
 use tokio::task::JoinSet;
 
 use super::webhooks;
