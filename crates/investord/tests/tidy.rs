@@ -10,6 +10,9 @@ use investord::store::{Database, Store};
 const LONG_FILE: usize = 500;
 /// Lines of a function.
 const LONG_FUNCTION: usize = 70;
+/// Lines of a file of tests, and letters of its lines.
+const LONG_TEST_FILE: usize = 600;
+const WIDE: usize = 120;
 
 /// What a room of the server may use of the others. A file at the top is a room of its own.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -295,6 +298,22 @@ fn files_and_functions_are_short() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
+/// What is of one subject is read in one sitting, and beside something else.
+#[test]
+fn tests_are_short_and_narrow() {
+    let crates = workspace().join("crates");
+    let folders = ["investord/tests", "investord/benches", "testing"];
+    let mut wrong = Vec::new();
+    for path in folders.iter().flat_map(|folder| rust_files(&crates.join(folder))) {
+        let text = fs::read_to_string(&path).unwrap();
+        let (length, widest) = (text.lines().count(), text.lines().map(|line| line.chars().count()).max());
+        if length > LONG_TEST_FILE || widest > Some(WIDE) {
+            wrong.push(format!("{}: {length} lines of at most {widest:?} letters", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// Functions end at the first closing brace with the indentation of their `fn` line: the formatter sees to it.
 fn long_functions(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
@@ -341,7 +360,7 @@ fn the_map_is_that_of_the_files() {
 
 #[test]
 fn every_file_says_why_it_exists() {
-    let silent: Vec<_> = ["httpsig", "mifir", "investord"]
+    let silent: Vec<_> = ["httpsig", "mifir", "investord", "testing"]
         .iter()
         .flat_map(|krate| rust_files(&workspace().join("crates").join(krate).join("src")))
         .filter(|path| !path.ends_with("main.rs"))

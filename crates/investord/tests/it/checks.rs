@@ -329,7 +329,8 @@ async fn tax_residencies_are_set_as_a_whole() {
     assert_ne!(second["updated_at"], first["updated_at"]);
     assert_eq!(client.get(&target).send().await.ok(), second);
     client.request("POST", &target).json(&body).send().await.refused("missing_idempotency_key");
-    let residency = |one: Value| json!({ "tax_residencies": [{ "country": "DE", "tax_identifier_number": "65929970489" }, one] });
+    let german = json!({ "country": "DE", "tax_identifier_number": "65929970489" });
+    let residency = |one: Value| json!({ "tax_residencies": [german, one] });
     for (body, field) in [
         (json!({}), "tax_residencies"),
         (json!({ "tax_residencies": [] }), "tax_residencies"),

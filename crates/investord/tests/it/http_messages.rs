@@ -303,8 +303,8 @@ async fn what_the_query_says_twice_is_refused() {
     }
 }
 
-/// The server reads the rest of a body that it refuses before it closes the connection: otherwise the client would lose the
-/// answer.
+/// The server reads the rest of a body that it refuses before it closes the connection: otherwise the client would lose
+/// the answer.
 #[tokio::test]
 async fn a_request_that_is_refused_before_its_body_hears_why() {
     let app = TestApp::start().await;

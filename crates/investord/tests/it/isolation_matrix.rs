@@ -305,7 +305,8 @@ impl Matrix {
         ids
     }
 
-    /// The tenant's own ids for an operation; for one that changes something new ones, because the next finds it changed.
+    /// The tenant's own ids for an operation; for one that changes something new ones, because the next finds it
+    /// changed.
     async fn own_ids(&self, operation: &Operation) -> Ids {
         if operation.method == "GET" {
             return self.own.clone();

@@ -82,7 +82,10 @@ async fn what_is_missing_is_named_with_what_to_ask_for_next() {
         identifier["faults"],
         json!([
             { "severity": "hard", "code": "check_digit", "message": "check digit is 7, must be 2" },
-            { "severity": "soft", "code": "birth_date", "message": "says that the birth date is 1983-05-30, stated is 1989-11-09" },
+            {
+                "severity": "soft", "code": "birth_date",
+                "message": "says that the birth date is 1983-05-30, stated is 1989-11-09",
+            },
         ]),
         "whatever the setting, every fault is kept"
     );
@@ -282,7 +285,9 @@ async fn people_whom_the_wire_refuses_are_answered() {
 async fn open_points_of_names_are_reasons() {
     let app = TestApp::start().await;
     let open = async |first: &str, last: &str| {
-        let body = json!({ "first_name": first, "last_name": last, "birth_date": "1980-07-15", "nationalities": ["DE"] });
+        let body = json!({
+            "first_name": first, "last_name": last, "birth_date": "1980-07-15", "nationalities": ["DE"],
+        });
         let report = dry_run(app.client(), &body).await;
         let reasons = report["reasons"].as_array().unwrap().iter().filter(|reason| reason["open"] == true);
         let texts = reasons.map(|reason| reason["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
@@ -348,7 +353,10 @@ async fn identifiers_are_taken_as_people_write_them() {
             "\u{200e}54010150464",
             "1954-01-01",
             "PL54010150464",
-            json!([{ "severity": "soft", "code": "invisible", "message": "had characters that cannot be seen, which are dropped" }]),
+            json!([{
+                "severity": "soft", "code": "invisible",
+                "message": "had characters that cannot be seen, which are dropped",
+            }]),
         ),
         (
             "PL",
@@ -356,7 +364,9 @@ async fn identifiers_are_taken_as_people_write_them() {
             "’54010150464",
             "1954-01-01",
             "PL54010150464",
-            json!([{ "severity": "soft", "code": "text_marker", "message": "had an apostrophe in front, which is dropped" }]),
+            json!([{
+                "severity": "soft", "code": "text_marker", "message": "had an apostrophe in front, which is dropped",
+            }]),
         ),
     ] {
         let report = with_identifier(client, code, name, written, born).await;

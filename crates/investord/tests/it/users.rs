@@ -298,7 +298,8 @@ async fn offset_limit_sort_and_order_cut_the_list() {
                     .collect();
                 assert_eq!(got, slice(offset, offset.saturating_add(limit), order == "DESC"), "{target}");
                 let meta = json!({
-                    "offset": offset, "limit": limit, "count": got.len(), "total_count": 7, "sort": sort, "order": order,
+                    "offset": offset, "limit": limit, "count": got.len(), "total_count": 7,
+                    "sort": sort, "order": order,
                 });
                 assert_eq!(list["meta"], meta, "{target}");
             }
