@@ -78,10 +78,7 @@ async fn serve(
     stream.set_nodelay(true)?;
     let mut bytes = Vec::with_capacity(64 * 1024);
     loop {
-        let Framing { head, end } = match read_message(&mut stream, &mut bytes).await {
-            Ok(framing) => framing,
-            Err(_) => return Ok(()),
-        };
+        let Ok(Framing { head, end }) = read_message(&mut stream, &mut bytes).await else { return Ok(()) };
         note(std::str::from_utf8(&bytes[head..end])?, &counts, delay)?;
         bytes.drain(..end);
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
