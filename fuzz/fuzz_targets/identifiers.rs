@@ -2,11 +2,9 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use jiff::civil::Date;
-use mifir::auth016::Fragment;
-use mifir::concat::{ConcatNote, concat};
 use mifir::{
-    Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Person, Regime, STANDARDS, Scheme, Sex,
-    Standard, crosscheck, decide, standard,
+    Auth016Person, ConcatNote, Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Person, Regime,
+    ResidenceOutcome, STANDARDS, Scheme, Sex, Standard, StandardKey, concat, crosscheck, decide, standard,
 };
 use quick_xml::events::Event;
 
@@ -77,16 +75,20 @@ pub fn run(data: &[u8]) {
         let nameless =
             made.steps.iter().any(|step| matches!(step, ConcatNote::NoFirstName | ConcatNote::NoSurname));
         // No date is in the future then; a year before Christ is written without its sign.
-        let checked = standard(country, "CONCAT").unwrap().check(country, text, Date::MAX);
+        let checked = standard(country, StandardKey::Concat).unwrap().check(country, text, Date::MAX);
         assert_eq!(checked.is_possible(), !nameless, "{text}: {checked:?}");
     }
 
-    let person =
-        Person { nationalities: &nationalities, first_name: &first_name, surname: &surname, birth_date };
-    let held = [HeldIdentifier { country, standard: rules.key, value: &value }];
-    for (others, regime) in [(OtherIdentifiers::None, Regime::Eu), (OtherIdentifiers::Unknown, Regime::Uk)] {
+    let person = Person::new(&nationalities, &first_name, &surname, birth_date).with_residence(country);
+    let held = [HeldIdentifier::new(country, rules.key, &value)];
+    for (others, regime) in [
+        (OtherIdentifiers::None, Regime::Eu),
+        (OtherIdentifiers::Unknown, Regime::Uk),
+        (OtherIdentifiers::None, Regime::Mica),
+    ] {
         for held in [&held[..], &[]] {
-            let decision = decide(person, held, others, regime);
+            let decision = decide(person, held, others, regime, today);
+            assert!(regime == Regime::Mica || decision.residence == ResidenceOutcome::NotRequired);
             for reason in &decision.reasons {
                 assert!(!reason.to_string().is_empty());
             }
@@ -96,9 +98,9 @@ pub fn run(data: &[u8]) {
                     assert!(text.starts_with(designation.country.as_str()));
                     assert_eq!(
                         designation.step.scheme == Scheme::Concat,
-                        designation.step.standard == "CONCAT"
+                        designation.step.standard == StandardKey::Concat
                     );
-                    assert_well_formed(&Fragment { person, designation }.to_string());
+                    assert_well_formed(&Auth016Person { person, designation }.to_string());
                 }
                 DecisionOutcome::Missing { wanted, next, .. } => assert_ne!(Some(*wanted), *next),
                 DecisionOutcome::NeedsReview(review) => assert!(!review.to_string().is_empty()),

@@ -2,7 +2,8 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use http::{HeaderMap, HeaderValue};
-use httpsig::{ComponentReader, Message, Policy, ReceivedSignature, Version};
+use http_message_signatures::{ComponentReader, Message, Policy, ReceivedSignature};
+use investord::domain::signatures::SignatureVersion;
 
 pub fn run(data: &[u8]) {
     // One line of input per header; a further line is the path and query.
@@ -17,21 +18,13 @@ pub fn run(data: &[u8]) {
     let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
     let body = lines.next().unwrap_or_default();
     let Ok(presented) = ReceivedSignature::parse(&headers) else { return };
-    let message = Message {
-        method: "POST",
-        scheme: "https",
-        authority: "example.com",
-        path,
-        query,
-        headers: &headers,
-        body,
-        status: None,
-    };
-    for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
-        let once = presented.base(&message, version, &ComponentReader::standard(&message));
-        assert_eq!(once, presented.base(&message, version, &ComponentReader::standard(&message)));
+    let message = Message::request("POST", path, query, &headers, body).with_origin("https", "example.com");
+    for version in [SignatureVersion::Draft6, SignatureVersion::Draft15, SignatureVersion::Rfc9421] {
+        let profile = version.profile();
+        let once = presented.base(&message, profile, &ComponentReader::standard(&message));
+        assert_eq!(once, presented.base(&message, profile, &ComponentReader::standard(&message)));
         for now in [0, 1_700_000_000, i64::MAX] {
-            let _ = Policy::default().check(&presented, &message, version, now);
+            let _ = Policy::default().check(&presented, &message, profile, now);
         }
         let _ = Policy::default().valid_until(&presented);
     }

@@ -3,10 +3,6 @@
 //! `cargo bench -p investord --bench group_commit`; PostgreSQL is measured where its server programs are installed. Both
 //! sides use the same driver, disk and durability: SQLite with `synchronous = FULL`, PostgreSQL with its defaults.
 
-#[expect(dead_code, reason = "made for the tests, of which a server is used")]
-#[path = "../tests/support/postgres.rs"]
-mod postgres;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +13,7 @@ use investord::store::engine::catalogue::Catalogue;
 use investord::store::engine::migrate;
 use investord::store::engine::postgres::connection_settings::Tuning;
 use investord::store::{Database, Insert, Store, StoreError, Tx, Value};
+use testing::postgres;
 
 /// How long each figure is measured.
 const TIME: Duration = Duration::from_secs(5);
@@ -74,7 +71,7 @@ async fn through_store(store: &Store, callers: usize) -> anyhow::Result<f64> {
         let store = store.clone();
         move || {
             let store = store.clone();
-            async move { store.write("bench.toy", 1, unit).await.map_err(anyhow::Error::from::<StoreError>) }
+            async move { store.write("bench.toy", 1, unit).await.map_err(|error: StoreError| error.into()) }
         }
     };
     per_second((0..callers).map(one)).await

@@ -1,12 +1,13 @@
-//! Creates and changes tenants, clients, keys and operators.
+//! Creates and changes tenants, clients and keys.
 
+mod operators;
 mod tenants_file;
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use httpsig::PublicKey;
+use http_message_signatures::PublicKey;
 use jiff::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
@@ -18,8 +19,6 @@ use crate::domain::tenants::{SCOPES, TenantNumber, TenantSettings};
 use crate::store::encryption::{MasterKey, TenantKey};
 use crate::store::tenants::clients;
 use crate::store::tenants::clients::{ClientRow, KeyRow};
-use crate::store::tenants::operators;
-use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::tokens;
 use crate::store::tenants::{self, TenantRow};
 use crate::store::{Store, StoreError, Tx};
@@ -125,69 +124,6 @@ impl Provisioner {
                 }
                 this.insert_client(tx, &tenant, id, &secret, &new.scopes, false)?;
                 Ok((id, secret))
-            })
-            .await
-    }
-
-    /// Creates an operator. `password` is the hash of one.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the operator exists or the tenant does not.
-    pub async fn create_operator(
-        &self,
-        name: String,
-        role: Role,
-        tenant_name: Option<String>,
-        password: Option<String>,
-    ) -> Result<Operator, ProvisionError> {
-        let this = self.clone();
-        self.store
-            .write_serializable("operators.create", move |tx| {
-                if operators::by_name(tx, &name)?.is_some() {
-                    return refuse(format!("there is an operator '{name}' already"));
-                }
-                let tenant = tenant_name.as_deref().map(|name| tenant(tx, name)).transpose()?;
-                let (id, created_at) = (this.ids.uuid(), this.clock.now());
-                let (tenant, tenant_name) = tenant.map(|row| (row.number, row.name)).unzip();
-                let (name, password) = (name.clone(), password.clone());
-                let new =
-                    Operator { id, name, role, tenant, tenant_name, password, created_at, disabled_at: None };
-                operators::insert(tx, &new)?;
-                Ok(new)
-            })
-            .await
-    }
-
-    /// Adds an access token to an operator, by its hash.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the operator does not exist or is disabled.
-    pub async fn add_operator_token(&self, name: String, hash: [u8; 32]) -> Result<(), ProvisionError> {
-        let now = self.clock.now();
-        self.store
-            .write_serializable("operators.token", move |tx| {
-                let operator = operator(tx, &name)?;
-                if operator.disabled_at.is_some() {
-                    return refuse(format!("the operator '{name}' is disabled"));
-                }
-                Ok(operators::insert_session(tx, &hash, operator.id, now, None)?)
-            })
-            .await
-    }
-
-    /// Disables an operator and deletes all their tokens.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the operator does not exist.
-    pub async fn disable_operator(&self, name: String) -> Result<Operator, ProvisionError> {
-        let now = self.clock.now();
-        self.store
-            .write_serializable("operators.disable", move |tx| {
-                operators::disable(tx, operator(tx, &name)?.id, now)?;
-                operator(tx, &name)
             })
             .await
     }
@@ -354,18 +290,6 @@ pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), P
             Some(_) => Ok(clients::revoke_key(tx, id, now).map(|_| ())?),
         })
         .await
-}
-
-/// Returns the operator of this name, or refuses it with the name that was probably meant.
-fn operator(tx: &Tx<'_>, name: &str) -> Result<Operator, ProvisionError> {
-    match operators::by_name(tx, name)? {
-        Some(operator) => Ok(operator),
-        None => {
-            let all = operators::all(tx)?;
-            let meant = did_you_mean(name, all.iter().map(|one| &*one.name));
-            refuse(format!("there is no operator '{name}'{meant}"))
-        }
-    }
 }
 
 /// Returns the tenant of this name.

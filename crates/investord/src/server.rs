@@ -219,7 +219,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let Listeners { clients: listener, operators, metrics, tls } = listeners;
     let mut companions = spawn_background_tasks(&app, worker, Some(metrics))?;
-    let dispatcher = worker.then(|| tokio::spawn(worker::delivery::run(app.clone())));
+    let dispatcher = worker.then(|| tokio::spawn(worker::dispatcher::run(app.clone())));
     companions.spawn(serve_operators(&app, operators)?);
     let handle = Handle::new();
     // A blocking accept would stall a thread of the runtime.
@@ -264,7 +264,7 @@ pub async fn work(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let _companions = spawn_background_tasks(&app, true, metrics)?;
-    let dispatcher = tokio::spawn(worker::delivery::run(app.clone()));
+    let dispatcher = tokio::spawn(worker::dispatcher::run(app.clone()));
     stop.await;
     finish(&app, Some(dispatcher)).await;
     Ok(())

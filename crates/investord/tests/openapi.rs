@@ -1,8 +1,5 @@
 //! The OpenAPI document and what it describes, held together.
 
-#[path = "support/routes.rs"]
-mod routes;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +21,7 @@ use investord::domain::users::{UserStatus, UserView};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use strum::VariantNames as _;
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
@@ -105,7 +103,7 @@ fn every_route_of_operators_is_in_their_document_and_no_other() {
         .iter()
         .map(|(path, method, _)| ((*path).to_owned(), (*method).to_owned()))
         .collect();
-    assert_eq!(described, routes::routed(&backoffice::routes()));
+    assert_eq!(described, testing::routes::routed(&backoffice::routes()));
     let search = document["paths"]["/tenants/{tenant}/users"]["get"]["parameters"].as_array().unwrap();
     let searched: BTreeSet<_> = search.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
     let fields = SearchField::VARIANTS.iter().copied();
@@ -118,7 +116,7 @@ fn every_route_of_operators_is_in_their_document_and_no_other() {
 
 #[test]
 fn every_route_is_in_the_document_and_no_other() {
-    let routed = routes::routed(&api::routes());
+    let routed = testing::routes::routed(&api::routes());
     let document = document();
     let described: BTreeSet<_> = operations(&document)
         .iter()
@@ -254,7 +252,9 @@ fn bodies() -> Vec<(&'static str, Value, Server)> {
     ) -> (&'static str, Value, Server) {
         (name, body, Box::new(move |body| parse(body, &settings(model), NOW).map(drop)))
     }
-    let proof = json!({ "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD" });
+    let proof = json!({
+        "issuance_date": "2020-01-01", "data_download_link": "https://x.example/a.zip", "document_type": "ID_CARD",
+    });
     let with_proof = |body: Value| {
         let mut body = body;
         body.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());

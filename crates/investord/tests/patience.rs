@@ -1,12 +1,9 @@
 //! Waits of the tests end by progress: what works or changes is waited for however long it takes, what hangs is not.
 
-#[path = "support/patience.rs"]
-mod patience;
-
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use patience::{Limits, Patience};
+use testing::patience::{Limits, Patience};
 
 /// Short, so that these tests are.
 const LIMITS: Limits = Limits { quiet: Duration::from_secs(3), sign: 0.1, work: 1_000.0 };

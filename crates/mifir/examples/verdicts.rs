@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::{BufWriter, Write, stdin, stdout};
 
 use jiff::civil::Date;
-use mifir::{Birth, Country, Severity, standard};
+use mifir::{Birth, Country, Severity, StandardKey, standard};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let today: Date = std::env::args().nth(1).ok_or("the day is missing, as in 2026-11-21")?.parse()?;
@@ -15,8 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut words = line.splitn(3, ' ');
         let (country, key, value) = (words.next(), words.next(), words.next().unwrap_or_default());
         let country: Country = country.unwrap_or_default().parse()?;
-        let standard =
-            standard(country, key.unwrap_or_default()).ok_or_else(|| format!("unknown standard: {line}"))?;
+        let key: StandardKey = key.unwrap_or_default().parse()?;
+        let standard = standard(country, key).ok_or_else(|| format!("unknown standard: {line}"))?;
         let checked = standard.check(country, value, today);
         for severity in [Severity::Hard, Severity::Soft] {
             let codes = checked.faults.iter().filter(|fault| fault.severity == severity);

@@ -4,8 +4,7 @@ use std::fmt;
 
 use quick_xml::escape::partial_escape;
 
-use crate::decide::{Designation, Person};
-use crate::{Scheme, concat};
+use crate::{Designation, Person, Scheme, concat};
 
 /// Maximum length of a name in the schema (`Max140Text`), in characters.
 const LONGEST: usize = 140;
@@ -16,7 +15,7 @@ const LONGEST: usize = 140;
 /// commas (RTS 22, Annex I, fields 9 and 10), birth date, and the designation. CONCAT is not in the code list of the
 /// schema, so it is written as a proprietary scheme.
 #[derive(Clone, Debug)]
-pub struct Fragment<'a> {
+pub struct Auth016Person<'a> {
     /// The person with the names and the birth date. A name without any letter gives an empty element, which the schema
     /// refuses.
     pub person: Person<'a>,
@@ -25,7 +24,7 @@ pub struct Fragment<'a> {
     pub designation: &'a Designation<'a>,
 }
 
-impl fmt::Display for Fragment<'_> {
+impl fmt::Display for Auth016Person<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { person, designation } = self;
         let first_names = first_names(person.first_name);
@@ -49,7 +48,7 @@ impl fmt::Display for Fragment<'_> {
 
 /// Returns first names in the form of the report: capital letters, separated by commas, without titles, at most 140
 /// characters.
-pub fn first_names(names: &str) -> String {
+fn first_names(names: &str) -> String {
     let names = concat::strip_titles(names);
     capitals(names.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()), ",")
 }

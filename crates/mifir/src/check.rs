@@ -6,7 +6,6 @@
 //! other holders, check digits that are no longer guaranteed.
 
 use std::fmt;
-use std::ops::{Add, Mul};
 
 use jiff::civil::Date;
 
@@ -15,6 +14,7 @@ use crate::text::{is_apostrophe, is_invisible};
 
 /// The weight of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Severity {
     /// The identifier may be right, but deserves a review.
     Soft,
@@ -24,6 +24,8 @@ pub enum Severity {
 
 /// A fault of an identifier. Its text can be read out to the person: "check digit is 7, must be 2".
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Fault<'a> {
     /// The weight, which decides whether the identifier is refused.
     pub severity: Severity,
@@ -35,6 +37,8 @@ pub struct Fault<'a> {
 
 /// A guess at the cause of a wrong number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Hint {
     /// The number of leading zeros that would make it right, for a holder with the stated birth date: programs that
     /// treat numbers as quantities drop them.
@@ -55,38 +59,91 @@ impl fmt::Display for Hint {
 
 /// The kind of a fault. `found` is the text in the value, `expected` plain English for the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum FaultKind<'a> {
     /// A wrong number of characters (not bytes).
-    Length { found: usize, expected: &'static str },
+    Length {
+        /// The number of characters.
+        found: usize,
+        /// The lengths that are issued.
+        expected: &'static str,
+    },
     /// A length that was issued only to people who were born before a year.
-    OldLength { found: usize, before: i16 },
+    OldLength {
+        /// The number of characters.
+        found: usize,
+        /// The year.
+        before: i16,
+    },
     /// Invisible characters, which were dropped.
     Invisible,
     /// An apostrophe in front, by which spreadsheets mark text; it was dropped.
     TextMarker,
-    /// A character that is not allowed at this position, counted from 1.
-    Character { found: char, position: usize, expected: &'static str },
-    /// A birth date in the number that does not exist. Its parts are those that are written, so a month can be 33; the
-    /// year has four digits, or two where the century is not known.
-    Date { day: u8, month: u8, year: u16 },
-    /// A date in the number that is after the day of the check. The year has four digits.
-    Future { year: u16 },
+    /// A character that is not allowed at its position.
+    Character {
+        /// The character.
+        found: char,
+        /// Its position, counted from 1.
+        position: usize,
+        /// The characters that are allowed.
+        expected: &'static str,
+    },
+    /// A birth date in the number that does not exist. Its parts are those that are written, so a month can be 33.
+    Date {
+        /// The day.
+        day: u8,
+        /// The month.
+        month: u8,
+        /// The year: four digits, or two where the century is not known.
+        year: u16,
+    },
+    /// A date in the number that is after the day of the check.
+    Future {
+        /// The year, of four digits.
+        year: u16,
+    },
     /// A wrong check digit or check letter, or a wrong pair of them.
-    Check { found: &'a str, expected: Symbols },
+    Check {
+        /// The characters in the value.
+        found: &'a str,
+        /// The characters that would be right.
+        expected: CheckSymbols,
+    },
     /// Digits that would need a check digit of 10; such numbers are not issued.
     Unissued,
     /// A part of the number with a value that the state does not issue.
-    Part { part: NumberPart, found: &'a str, expected: &'static str },
+    Part {
+        /// The part.
+        part: NumberPart,
+        /// Its text in the value.
+        found: &'a str,
+        /// The values that are issued.
+        expected: &'static str,
+    },
     /// A good number of a kind that is issued to other people than expected: foreigners, the unregistered.
-    Holder { kind: &'static str },
+    Holder {
+        /// The kind of number.
+        kind: &'static str,
+    },
     /// A form other than the issuing country's usual one, which may have changed since it was written down.
-    Pattern { expected: &'static str },
+    Pattern {
+        /// The usual forms.
+        expected: &'static str,
+    },
     /// A country in front of a CONCAT that is not the country of the identifier.
-    Country { found: &'a str, expected: Country },
+    Country {
+        /// The letters in front.
+        found: &'a str,
+        /// The country of the identifier.
+        expected: Country,
+    },
 }
 
 /// A part of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum NumberPart {
     /// The digit or sign that encodes the century.
     Century,
@@ -106,9 +163,9 @@ pub enum NumberPart {
 
 /// One or two check characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbols([u8; 2]);
+pub struct CheckSymbols([u8; 2]);
 
-impl Symbols {
+impl CheckSymbols {
     /// Returns a single digit or letter.
     pub(crate) const fn one(symbol: u8) -> Self {
         Self([0, symbol])
@@ -124,7 +181,13 @@ impl Symbols {
         Self([last_digit(value / 10), last_digit(value)])
     }
 
-    fn are(self, text: &str) -> bool {
+    /// Returns the number of characters.
+    pub(crate) fn len(self) -> usize {
+        if self.0[0] == 0 { 1 } else { 2 }
+    }
+
+    /// Returns whether a text is these characters.
+    pub(crate) fn are(self, text: &str) -> bool {
         let skip = usize::from(self.0[0] == 0);
         text.as_bytes() == &self.0[skip..]
     }
@@ -135,7 +198,7 @@ pub(crate) fn last_digit(value: u32) -> u8 {
     b"0123456789"[(value % 10) as usize]
 }
 
-impl fmt::Display for Symbols {
+impl fmt::Display for CheckSymbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
@@ -231,8 +294,11 @@ impl fmt::Display for Fault<'_> {
 
 /// The sex as it stands in a register of persons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Sex {
+    /// Female.
     Female,
+    /// Male.
     Male,
 }
 
@@ -245,6 +311,7 @@ impl Sex {
 
 /// The birth date that a number encodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Birth {
     /// No date, or an incomplete one.
     #[default]
@@ -252,11 +319,20 @@ pub enum Birth {
     /// The complete date.
     On(Date),
     /// A date without the century: the year is the last two digits (Italy).
-    InSomeCentury { day: u8, month: u8, year: u8 },
+    InSomeCentury {
+        /// Day of the month.
+        day: u8,
+        /// Month, from 1.
+        month: u8,
+        /// The last two digits of the year.
+        year: u8,
+    },
 }
 
 /// The facts about its holder that a number encodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct EncodedFacts {
     /// The birth date.
     pub birth: Birth,
@@ -275,6 +351,8 @@ impl EncodedFacts {
 
 /// The result of a check. It borrows parts of the value, so it lives as long as that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Checked<'a> {
     /// The faults in the order in which they were found. Without any the identifier is possible.
     pub faults: Vec<Fault<'a>>,
@@ -303,6 +381,7 @@ pub fn spelling_faults(written: &str) -> impl Iterator<Item = Fault<'static>> {
 
 /// The agreement between a number and the data of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Agreement {
     /// The number or the person gives no value.
     Unknown,
@@ -315,6 +394,8 @@ pub enum Agreement {
 
 /// The comparison of a number with the stated data of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Crosscheck {
     /// The birth date, without the century where the number has none.
     pub birth_date: Agreement,
@@ -339,160 +420,4 @@ pub fn crosscheck(encoded: EncodedFacts, birth_date: Option<Date>, sex: Option<S
     });
     let sex = encoded.sex.zip(sex).map(|(own, stated)| own == stated);
     Crosscheck { birth_date: agreement(birth_date), sex: agreement(sex) }
-}
-
-/// A value under examination. Its methods return parts that they have checked; at a fault from which a check cannot go
-/// on they record it and return `None`.
-pub(crate) struct ValueReader<'a> {
-    pub value: &'a str,
-    pub country: Country,
-    /// The day of the check.
-    pub today: Date,
-    /// The birth date that its holder has stated.
-    pub stated: Option<Date>,
-    faults: Vec<Fault<'a>>,
-}
-
-/// Returns the test for a character of a template, and its description.
-fn class(letter: u8) -> (fn(u8) -> bool, &'static str) {
-    match letter {
-        b'9' => (|c| c.is_ascii_digit(), "a digit"),
-        b'A' => (|c| c.is_ascii_uppercase(), "a capital letter"),
-        b'X' => (|c| c.is_ascii_digit() || c.is_ascii_uppercase(), "a capital letter or a digit"),
-        b'B' => (|c| c.is_ascii_uppercase() && c != b'O', "a capital letter other than O"),
-        b'Y' => (
-            |c| (c.is_ascii_digit() || c.is_ascii_uppercase()) && c != b'O',
-            "a digit or a capital letter other than O",
-        ),
-        b'#' => (|c| c.is_ascii_uppercase() || c == b'#', "a capital letter or #"),
-        // Codice fiscale: a digit, or the letter that replaces one (omocodia).
-        b'o' => (|c| c.is_ascii_digit() || b"LMNPQRSTUV".contains(&c), "a digit or one of LMNPQRSTUV"),
-        b'm' => (|c| b"ABCDEHLMPRST".contains(&c), "one of ABCDEHLMPRST"),
-        // Henkilötunnus.
-        b'k' => (
-            |c| b"0123456789ABCDEFHJKLMNPRSTUVWXY".contains(&c),
-            "a digit or a capital letter but G, I, O, Q, Z",
-        ),
-        _ => (|_| true, "anything"),
-    }
-}
-
-/// Returns whether the value has the form of the template: 9 is a digit, A a letter, X either, another capital itself.
-pub(crate) fn looks_like(value: &str, template: &str) -> bool {
-    value.len() == template.len()
-        && value.bytes().zip(template.bytes()).all(|(c, letter)| match letter {
-            b'9' | b'A' | b'X' => class(letter).0(c),
-            itself => c == itself,
-        })
-}
-
-impl<'a> ValueReader<'a> {
-    pub fn new(value: &'a str, country: Country, today: Date, stated: Option<Date>) -> Self {
-        Self { value, country, today, stated, faults: Vec::new() }
-    }
-
-    pub fn finish(self, encoded: Option<EncodedFacts>) -> Checked<'a> {
-        Checked { faults: self.faults, encoded: encoded.unwrap_or_default() }
-    }
-
-    pub fn hard(&mut self, what: FaultKind<'a>) {
-        self.faults.push(Fault { severity: Severity::Hard, what, hint: None });
-    }
-
-    pub fn soft(&mut self, what: FaultKind<'a>) {
-        self.faults.push(Fault { severity: Severity::Soft, what, hint: None });
-    }
-
-    pub fn wrong_length(&mut self, expected: &'static str) {
-        self.hard(FaultKind::Length { found: self.value.chars().count(), expected });
-    }
-
-    /// Compares every character with its place in a template and records the faults.
-    pub fn fits(&mut self, template: &[u8], length: &'static str) -> Option<()> {
-        if self.value.chars().count() != template.len() {
-            self.wrong_length(length);
-            return None;
-        }
-        let mut fits = true;
-        for (at, (found, letter)) in self.value.chars().zip(template).enumerate() {
-            let (is_one, expected) = class(*letter);
-            if !u8::try_from(found).is_ok_and(|byte| byte.is_ascii() && is_one(byte)) {
-                self.hard(FaultKind::Character { found, position: at + 1, expected });
-                fits = false;
-            }
-        }
-        fits.then_some(())
-    }
-
-    /// Returns the bytes of a value that has the form of the template.
-    pub fn read<const N: usize>(&mut self, template: &[u8; N], length: &'static str) -> Option<[u8; N]> {
-        self.fits(template, length)?;
-        self.value.as_bytes().try_into().ok()
-    }
-
-    /// Returns the digits of a value that consists of digits.
-    pub fn digits<const N: usize>(&mut self, length: &'static str) -> Option<[u8; N]> {
-        Some(self.read(&[b'9'; N], length)?.map(|byte| byte - b'0'))
-    }
-
-    /// Returns a birth date, or records a fault if there is no such date or it is in the future.
-    pub fn date(&mut self, year: u16, month: u8, day: u8) -> Option<Date> {
-        let date = civil(year, month, day);
-        match date {
-            None => self.hard(FaultKind::Date { day, month, year }),
-            Some(date) if date > self.today => {
-                self.hard(FaultKind::Future { year });
-                return None;
-            }
-            Some(_) => {}
-        }
-        date
-    }
-
-    /// Returns the characters of the value from one position to another, counted from 0.
-    pub fn part(&self, from: usize, to: usize) -> &'a str {
-        self.value.get(from..to).unwrap_or_default()
-    }
-
-    pub fn bad_part(&mut self, part: NumberPart, (from, to): (usize, usize), expected: &'static str) {
-        let found = self.part(from, to);
-        self.hard(FaultKind::Part { part, found, expected });
-    }
-
-    /// Compares the check characters at a position with the expected ones; a difference is a hard fault.
-    pub fn check(&mut self, at: usize, expected: Symbols) {
-        self.check_as(Severity::Hard, at, expected);
-    }
-
-    pub fn check_as(&mut self, severity: Severity, at: usize, expected: Symbols) {
-        let length = if expected.0[0] == 0 { 1 } else { 2 };
-        let found = self.part(at, at + length);
-        if !expected.are(found) {
-            self.faults.push(Fault { severity, what: FaultKind::Check { found, expected }, hint: None });
-        }
-    }
-}
-
-pub(crate) fn civil(year: u16, month: u8, day: u8) -> Option<Date> {
-    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
-}
-
-/// Returns whether a date without century exists in the 1900s or in the 2000s, future dates included.
-pub(crate) fn is_date_of_some_century(year: u8, month: u8, day: u8) -> bool {
-    [1900, 2000].iter().any(|century| civil(century + u16::from(year), month, day).is_some())
-}
-
-/// Returns two digits as a number.
-pub(crate) fn pair(digits: &[u8], at: usize) -> u8 {
-    digits[at] * 10 + digits[at + 1]
-}
-
-/// Returns digits as a number.
-pub(crate) fn number<T: From<u8> + Mul<Output = T> + Add<Output = T>>(digits: &[u8]) -> T {
-    digits.iter().fold(T::from(0), |number, digit| number * T::from(10) + T::from(*digit))
-}
-
-/// Returns the sum of the digits times their weights, left to right.
-pub(crate) fn weighted(digits: &[u8], weights: &[u8]) -> u32 {
-    digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * u32::from(*weight)).sum()
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Date;
+
 use crate::Regime;
+use crate::annex2::{AFTER_TRANSITION, END_OF_TRANSITION};
 
 /// An assigned ISO 3166-1 alpha-2 code, or `XK` for Kosovo.
 ///
@@ -34,13 +37,10 @@ impl Country {
         std::str::from_utf8(&self.0).expect("a country is two ASCII letters")
     }
 
-    /// Returns whether a nationality of this country ranks in the EEA group of Article 6(3).
-    pub fn ranks_as_eea(self, regime: Regime) -> bool {
-        let group = match regime {
-            Regime::Eu => EEA_EU,
-            Regime::Uk => EEA_UK,
-        };
-        group.members.contains(&self) || group.joined_by.contains(&self)
+    /// Returns whether a nationality of this country ranks in the EEA group of Article 6(3) on a day; `false` before
+    /// the first day of the regime.
+    pub fn ranks_as_eea(self, regime: Regime, as_of: Date) -> bool {
+        eea_group(regime, as_of).is_some_and(|group| group.contains(self))
     }
 
     /// Builds a country from a code in this crate's own tables; a test checks every one of them with
@@ -71,38 +71,72 @@ impl fmt::Debug for Country {
     }
 }
 
-/// The countries whose nationality goes before all others, from a day on.
+/// The countries whose nationality goes before all others, from one day to another.
 ///
-/// A change of law is a change of this data: an accession changes the list and its day.
+/// A change of law is a new group with its first day; the group that it replaces gets its last day and stays.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct EeaGroup {
-    /// The first day of this composition, `YYYY-MM-DD`.
-    pub in_force_from: &'static str,
+    /// The regimes under which the group counts.
+    pub regimes: &'static [Regime],
+    /// The first day of this composition.
+    pub from: Date,
+    /// The last day of this composition; `None` while no other one replaces it.
+    pub until: Option<Date>,
     /// The source of the composition in law, with the reason for the day.
     pub source: &'static str,
     /// The states of the European Economic Area.
     pub members: &'static [Country],
-    /// Countries outside the EEA that the regime ranks among them.
+    /// Countries that the regime ranks among them.
     pub joined_by: &'static [Country],
 }
 
-/// The group under the EU regime, since the end of the United Kingdom's transition period.
-pub const EEA_EU: EeaGroup = EeaGroup {
-    in_force_from: "2021-01-01",
-    source: "Article 6(3) of Commission Delegated Regulation (EU) 2017/590; the United Kingdom's transition period \
-             ended on 31 December 2020",
-    members: &EEA,
-    joined_by: &[],
-};
+impl EeaGroup {
+    /// Returns whether a country is in the group.
+    pub fn contains(&self, country: Country) -> bool {
+        self.members.contains(&country) || self.joined_by.contains(&country)
+    }
+}
 
-/// The group under the UK regime: `GB` takes its place in the alphabet among the EEA states, so that `GB` and `SI` give
-/// `GB`, but `FR` and `GB` give `FR`.
-pub const EEA_UK: EeaGroup = EeaGroup {
-    in_force_from: "2021-01-01",
-    source: "Article 6(3) as onshored in the United Kingdom, as firms and vendors read it (its text was not seen)",
-    members: &EEA,
-    joined_by: &[Country::of("GB")],
-};
+/// The groups of all regimes, superseded ones first.
+pub const EEA_GROUPS: &[EeaGroup] = &[
+    EeaGroup {
+        regimes: &[Regime::Eu, Regime::Uk],
+        from: Regime::Eu.first_day(),
+        until: Some(END_OF_TRANSITION),
+        source: "Article 6(3) of Commission Delegated Regulation (EU) 2017/590; the United Kingdom was a member state \
+                 and from 1 February 2020 treated as one (Articles 126 and 127 of the withdrawal agreement; that GB \
+                 ranked with the others until the end is our reading)",
+        members: &EEA,
+        joined_by: &[Country::of("GB")],
+    },
+    EeaGroup {
+        regimes: &[Regime::Eu, Regime::Mica],
+        from: AFTER_TRANSITION,
+        until: None,
+        source: "Article 6(3) of Commission Delegated Regulation (EU) 2017/590 and Article 3(3) of (EU) 2025/416; the \
+                 United Kingdom's transition period ended on 31 December 2020",
+        members: &EEA,
+        joined_by: &[],
+    },
+    // GB takes its place in the alphabet among the EEA states: GB and SI give GB, but FR and GB give FR.
+    EeaGroup {
+        regimes: &[Regime::Uk],
+        from: AFTER_TRANSITION,
+        until: None,
+        source: "Article 6(3) as onshored in the United Kingdom, as firms and vendors read it (its text was not seen)",
+        members: &EEA,
+        joined_by: &[Country::of("GB")],
+    },
+];
+
+/// Returns the group of a regime on a day, or `None` before the first day of the regime.
+pub fn eea_group(regime: Regime, as_of: Date) -> Option<&'static EeaGroup> {
+    let applies = |group: &&EeaGroup| {
+        group.regimes.contains(&regime) && regime.is_in_force(as_of, group.from, group.until)
+    };
+    EEA_GROUPS.iter().find(applies)
+}
 
 /// The 27 states of the European Union, then Iceland, Liechtenstein and Norway. Switzerland, the United Kingdom and the
 /// micro-states are not members.
@@ -119,6 +153,7 @@ const EEA: [Country; 30] = [
 
 /// The nationality under which a person is reported, and the reason for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Leading {
     /// The country whose row of Annex II applies and whose code opens the designation.
     pub country: Country,
@@ -128,6 +163,8 @@ pub struct Leading {
 
 /// The rule by which a nationality leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Basis {
     /// The person has no other nationality.
     Only,
@@ -142,23 +179,24 @@ pub enum Basis {
     OpenAlphabetical,
 }
 
-/// Returns the leading nationality by Article 6(3) of Commission Delegated Regulation (EU) 2017/590: one of the EEA
-/// group before any other, then the first ISO 3166-1 alpha-2 code in alphabetical order.
+/// Returns the leading nationality on a day by Article 6(3) of Commission Delegated Regulation (EU) 2017/590: one of
+/// the EEA group before any other, then the first ISO 3166-1 alpha-2 code in alphabetical order.
 ///
 /// The order of the nationalities does not matter and duplicates count once. Residence and tax domicile play no part.
-/// Returns `None` for a person without a nationality: the regulation is silent on stateless persons, and no code is
-/// made up for them.
-pub fn leading(nationalities: &[Country], regime: Regime) -> Option<Leading> {
+/// Returns `None` for a person without a nationality, because the regulation is silent on stateless persons and no code
+/// is made up for them, and before the first day of the regime.
+pub fn leading(nationalities: &[Country], regime: Regime, as_of: Date) -> Option<Leading> {
+    let group = eea_group(regime, as_of)?;
     // `false` sorts before `true`, so the EEA group comes first.
-    let rank = |country: Country| (!country.ranks_as_eea(regime), country);
+    let rank = |country: Country| (!group.contains(country), country);
     let country = nationalities.iter().copied().min_by_key(|&country| rank(country))?;
 
     let mut others = nationalities.iter().copied().filter(|&other| other != country).peekable();
     let basis = if others.peek().is_none() {
         Basis::Only
-    } else if !country.ranks_as_eea(regime) {
+    } else if !group.contains(country) {
         Basis::OpenAlphabetical
-    } else if others.any(|other| other.ranks_as_eea(regime)) {
+    } else if others.any(|other| group.contains(other)) {
         Basis::Alphabetical
     } else {
         Basis::EeaFirst

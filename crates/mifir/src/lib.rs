@@ -1,39 +1,45 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
 
-pub mod annex2;
-pub mod auth016;
-pub mod check;
-pub mod concat;
-pub mod country;
-pub mod decide;
+mod annex2;
+mod auth016;
+mod check;
+mod concat;
+mod concat_note;
+mod country;
+mod decide;
+mod decision;
+mod horizon;
 mod letters;
 mod numbers;
-pub mod standard;
+mod regime;
+mod rules;
+#[cfg(feature = "serde")]
+mod serde_text;
+mod standard;
+mod standard_key;
 mod text;
 mod titles;
+mod value_reader;
 
-pub use annex2::{Priority, Scheme, first_is_concat, priorities};
+pub use annex2::{ANNEX_II, Annex2Row, Priority, Scheme, first_is_concat, priorities};
+pub use auth016::Auth016Person;
 pub use check::{
-    Agreement, Birth, Checked, Crosscheck, EncodedFacts, Fault, FaultKind, Hint, Severity, Sex, crosscheck,
+    Agreement, Birth, CheckSymbols, Checked, Crosscheck, EncodedFacts, Fault, FaultKind, Hint, NumberPart,
+    Severity, Sex, crosscheck, spelling_faults,
 };
-pub use country::{Basis, Country, Leading, UnknownCountry, leading};
-pub use decide::{
-    Decision, DecisionOutcome, DecisionReason, Designation, HeldIdentifier, OpenQuestion, OtherIdentifiers,
-    Person, decide,
+pub use concat::concat;
+pub use concat_note::{Concat, ConcatNote, ConcatText, NotLatin};
+pub use country::{Basis, Country, EEA_GROUPS, EeaGroup, Leading, UnknownCountry, eea_group, leading};
+pub use decide::decide;
+pub use decision::{
+    Decision, DecisionOutcome, DecisionReason, Designation, HeldIdentifier, IdentifierValue, NoNationality,
+    OpenQuestion, OtherIdentifiers, Person, ResidenceOutcome,
 };
+pub use horizon::{AnnouncedChange, ChangeStatus, horizon};
+pub use letters::table_letter;
+pub use regime::Regime;
+pub use rules::{RULES, RULES_DIGEST, RULES_VERSION, RulesVersion, rules_text};
 pub use standard::{STANDARDS, Standard, standard};
+pub use standard_key::{StandardKey, UnknownStandard};
 pub use text::is_invisible;
-
-/// The legal regime whose rules a report follows.
-///
-/// Every function that depends on it takes it as an argument, because a person who deals through an EU firm and a UK
-/// firm can need two different designations in the same week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Regime {
-    /// Reports to an authority in the EU or EEA. ESMA reads references to the United Kingdom as references to a third
-    /// country.
-    Eu,
-    /// Reports to the Financial Conduct Authority. The United Kingdom keeps its own row of Annex II and ranks inside
-    /// the EEA group.
-    Uk,
-}

@@ -5,22 +5,21 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use crate::check::{
-    Agreement, Checked, EncodedFacts, Fault, FaultKind, Hint, Severity, ValueReader, crosscheck,
-};
+use crate::check::{Agreement, Checked, EncodedFacts, Fault, FaultKind, Hint, Severity, crosscheck};
 use crate::numbers::{
     be, bg, cz, dk, ee, es, fi, gb, gr, hr, is, it, lv, mt, nl, no, pl, pt, ro, se, si, travel,
 };
 use crate::text::{is_apostrophe, is_invisible};
-use crate::{Country, Scheme, concat};
+use crate::value_reader::ValueReader;
+use crate::{Country, Scheme, StandardKey, concat};
 
 /// A kind of identifier, with the rules for its spelling and its check.
 #[derive(Clone, Copy)]
 pub struct Standard {
     /// The country that issues it; `None` for the kinds that every country has.
     pub country: Option<Country>,
-    /// The key of the standard, as in [`Priority::standard`](crate::Priority::standard).
-    pub key: &'static str,
+    /// The name of the standard.
+    pub key: StandardKey,
     /// The label under which it is reported.
     pub scheme: Scheme,
     /// A made-up value that passes the check.
@@ -47,7 +46,7 @@ enum SpellingRules {
 /// Builds the entry of a number that is reported as NIDN.
 const fn national(
     code: &str,
-    key: &'static str,
+    key: StandardKey,
     example: &'static str,
     check: fn(&mut ValueReader<'_>) -> Option<EncodedFacts>,
 ) -> Standard {
@@ -57,50 +56,54 @@ const fn national(
 
 /// All standards: first those of single countries, then those of all countries. [`standard()`] takes the first match.
 pub static STANDARDS: [Standard; 29] = [
-    national("BE", "NN", "68022928001", be::check),
-    national("BE", "BIS", "24422923977", be::check_bis),
-    national("BG", "EGN", "7407223847", bg::check),
-    national("CZ", "RC", "6303285175", cz::check),
-    national("DK", "CPR", "1705010540", dk::check),
-    national("EE", "IK", "40810021729", ee::check),
-    national("ES", "NIF", "50607080L", es::check),
-    Standard { writing: SpellingRules::Finnish, ..national("FI", "HETU", "190944Y647R", fi::check) },
-    national("GB", "NINO", "PK030030B", gb::check),
-    national("GR", "DSS", "9155098368", gr::check),
-    national("HR", "OIB", "51267868081", hr::check),
-    national("IS", "KENNITALA", "1306315769", is::check),
-    national("IT", "CF", "KVRGZZ59S51Z404L", it::check),
-    national("LI", "IDCARD", "ID12714", travel::check_document),
-    national("LT", "AK", "40810020395", ee::check),
-    national("LV", "PK", "11115916486", lv::check),
-    Standard { writing: SpellingRules::Maltese, ..national("MT", "ID", "0695961G", mt::check) },
-    Standard { scheme: Scheme::Ccpt, ..national("NL", "PASSPORT", "SNE2EHKP1", nl::check) },
-    national("NL", "IDCARD", "ESX8HT5I2", nl::check),
-    national("NO", "FNR", "17050144917", no::check),
-    national("PL", "PESEL", "54010150464", pl::check),
-    national("PL", "NIP", "6720304990", pl::check_nip),
-    national("PT", "NIF", "263745830", pt::check),
-    national("RO", "CNP", "1991231041976", ro::check),
-    Standard { writing: SpellingRules::Swedish, ..national("SE", "PNR", "197407224901", se::check) },
-    national("SI", "EMSO", "1306931506728", si::check),
-    national("SK", "RC", "0002298197", cz::check),
+    national("BE", StandardKey::Nn, "68022928001", be::check),
+    national("BE", StandardKey::Bis, "24422923977", be::check_bis),
+    national("BG", StandardKey::Egn, "7407223847", bg::check),
+    national("CZ", StandardKey::Rc, "6303285175", cz::check),
+    national("DK", StandardKey::Cpr, "1705010540", dk::check),
+    national("EE", StandardKey::Ik, "40810021729", ee::check),
+    national("ES", StandardKey::Nif, "50607080L", es::check),
+    Standard {
+        writing: SpellingRules::Finnish,
+        ..national("FI", StandardKey::Hetu, "190944Y647R", fi::check)
+    },
+    national("GB", StandardKey::Nino, "PK030030B", gb::check),
+    national("GR", StandardKey::Dss, "9155098368", gr::check),
+    national("HR", StandardKey::Oib, "51267868081", hr::check),
+    national("IS", StandardKey::Kennitala, "1306315769", is::check),
+    national("IT", StandardKey::Cf, "KVRGZZ59S51Z404L", it::check),
+    national("LI", StandardKey::IdCard, "ID12714", travel::check_document),
+    national("LT", StandardKey::Ak, "40810020395", ee::check),
+    national("LV", StandardKey::Pk, "11115916486", lv::check),
+    Standard { writing: SpellingRules::Maltese, ..national("MT", StandardKey::Id, "0695961G", mt::check) },
+    Standard { scheme: Scheme::Ccpt, ..national("NL", StandardKey::Passport, "SNE2EHKP1", nl::check) },
+    national("NL", StandardKey::IdCard, "ESX8HT5I2", nl::check),
+    national("NO", StandardKey::Fnr, "17050144917", no::check),
+    national("PL", StandardKey::Pesel, "54010150464", pl::check),
+    national("PL", StandardKey::Nip, "6720304990", pl::check_nip),
+    national("PT", StandardKey::Nif, "263745830", pt::check),
+    national("RO", StandardKey::Cnp, "1991231041976", ro::check),
+    Standard {
+        writing: SpellingRules::Swedish,
+        ..national("SE", StandardKey::Pnr, "197407224901", se::check)
+    },
+    national("SI", StandardKey::Emso, "1306931506728", si::check),
+    national("SK", StandardKey::Rc, "0002298197", cz::check),
     Standard {
         country: None,
         scheme: Scheme::Ccpt,
-        ..national("US", "PASSPORT", "418867337", travel::check_passport)
+        ..national("US", StandardKey::Passport, "418867337", travel::check_passport)
     },
     Standard {
         country: None,
         scheme: Scheme::Concat,
-        ..national("DE", "CONCAT", "DE19800715GUNTEVOS##", concat::check)
+        ..national("DE", StandardKey::Concat, "DE19800715GUNTEVOS##", concat::check)
     },
 ];
 
-/// Returns the standard of a country with this key, which is written in capital letters as in
-/// [`Priority::standard`](crate::Priority::standard).
-///
-/// Returns `None` if the country has no such standard. Every country has `PASSPORT` and `CONCAT`.
-pub fn standard(country: Country, key: &str) -> Option<&'static Standard> {
+/// Returns the standard of a country with this name, or `None` if the country has no such standard. Every country has
+/// `PASSPORT` and `CONCAT`.
+pub fn standard(country: Country, key: StandardKey) -> Option<&'static Standard> {
     // The standards of single countries come first, so a country's own one is found before the general one.
     STANDARDS.iter().find(|one| one.key == key && one.country.is_none_or(|own| own == country))
 }
@@ -109,7 +112,7 @@ impl fmt::Debug for Standard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.country {
             Some(country) => write!(f, "{country} {}", self.key),
-            None => f.write_str(self.key),
+            None => f.write_str(self.key.as_str()),
         }
     }
 }
@@ -117,9 +120,9 @@ impl fmt::Debug for Standard {
 impl Standard {
     /// Returns the form of a number that is stored and reported: compact, in capital letters.
     ///
-    /// Separators, invisible characters and an apostrophe in front are removed; [`writing`](crate::check::writing)
-    /// reports the latter two. Every other character stays, so that the check can object to it. A second call changes
-    /// nothing more.
+    /// Separators, invisible characters and an apostrophe in front are removed;
+    /// [`spelling_faults`](crate::spelling_faults) reports the latter two. Every other character stays, so that the
+    /// check can object to it. A second call changes nothing more.
     ///
     /// A Swedish number of ten digits becomes one of twelve, with the century of the stated birth date. Without a birth
     /// date that fits, the century is that of a person who is under 100 (`-`) or over 100 (`+`) on the day `today`.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::concat::ConcatNote;
+use crate::concat_note::ConcatNote;
 use crate::text::{equals_lowercase, has_letters, split_word};
 
 /// Titles in the list of the guidelines, three of them written out.
@@ -125,8 +125,8 @@ pub(crate) struct TitleMatch {
 }
 
 /// The lists above. A word can be in several of them.
-#[derive(Clone, Copy)]
-enum List {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum List {
     Listed,
     Anywhere,
     FirstNames,
@@ -153,7 +153,7 @@ static LISTS: LazyLock<HashMap<&str, Lists>> = LazyLock::new(|| {
 });
 
 /// All lists with their words. There may be eight at most, because [`Lists`] has eight bits.
-const ALL_LISTS: [(List, &[&str]); 8] = [
+pub(crate) const ALL_LISTS: [(List, &[&str]); 8] = [
     (List::Listed, &LISTED),
     (List::Anywhere, &ANYWHERE),
     (List::FirstNames, &FIRST_NAMES),

@@ -1,22 +1,24 @@
 //! The crate against the reference tables in `tests/vectors`. Every test lists all failures at once.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, date};
-use mifir::annex2::{ALL_OTHER_COUNTRIES, ANNEX_II, Annex2Row};
-use mifir::country::{EEA_EU, EEA_UK};
 use mifir::{
-    Basis, Country, Leading, Priority, Regime, Scheme, UnknownCountry, first_is_concat, leading, priorities,
+    ANNEX_II, Annex2Row, Basis, Country, EEA_GROUPS, Leading, Priority, Regime, Scheme, UnknownCountry,
+    eea_group, first_is_concat, leading, priorities,
 };
 use proptest::prelude::*;
+
+use support::country;
+
+/// The day that the files assume.
+const TODAY: Date = date(2026, 11, 21);
 
 const COUNTRIES: &str = include_str!("vectors/countries.txt");
 const ANNEX2: &str = include_str!("vectors/annex2.csv");
 const DECISIONS: &str = include_str!("vectors/decision-dev.csv");
-
-fn country(code: &str) -> Country {
-    Country::parse(code).unwrap_or_else(|| panic!("{code} is no country"))
-}
 
 fn regime(text: &str) -> Regime {
     match text {
@@ -86,24 +88,26 @@ fn annex_ii_is_the_reference_table() {
         .collect();
 
     let line = |code: &str, name: &str, eea: bool, priority: usize, step: &Priority| {
-        let Priority { standard, scheme, national_name } = step;
+        let Priority { standard, scheme, national_name, .. } = step;
         let eea = if eea { "yes" } else { "no" };
-        [code, name, eea, &priority.to_string(), standard, scheme.as_str(), national_name].join(" | ")
+        [code, name, eea, &priority.to_string(), standard.as_str(), scheme.as_str(), national_name]
+            .join(" | ")
     };
     let mut found = BTreeSet::new();
-    for row in ANNEX_II {
-        let eea = row.country.ranks_as_eea(Regime::Eu);
+    for row in ANNEX_II.iter().filter(|row| row.until.is_none()) {
+        let code = row.country.as_ref().map_or("**", Country::as_str);
+        let eea = row.country.is_some_and(|country| country.ranks_as_eea(Regime::Eu, TODAY));
         // Under the UK regime every row applies, so this also shows that no row hides another one.
-        for (at, step) in priorities(row.country, Regime::Uk).iter().enumerate() {
-            found.insert(line(row.country.as_str(), row.name, eea, at + 1, step));
+        let steps = row.country.map_or(row.priorities, |country| priorities(country, Regime::Uk, TODAY));
+        for (at, step) in steps.iter().enumerate() {
+            found.insert(line(code, row.name, eea, at + 1, step));
         }
     }
-    for (at, step) in ALL_OTHER_COUNTRIES.iter().enumerate() {
-        found.insert(line("**", "All other countries", false, at + 1, step));
-    }
     none(&differences(&expected, &found));
-    assert_eq!(ANNEX_II.len(), 31);
-    assert!(ANNEX_II.is_sorted_by(|a, b| a.country < b.country), "rows are in the order of the codes");
+    assert_eq!(ANNEX_II.len(), 33);
+    let (last, of_countries) = ANNEX_II.split_last().expect("rows");
+    assert_eq!(last.country, None);
+    assert!(of_countries.is_sorted_by(|a, b| a.country <= b.country), "rows are in the order of the codes");
 }
 
 /// The table that people read says the same, with the last row for all other countries.
@@ -114,38 +118,28 @@ fn the_readme_has_the_priorities_of_annex_ii() {
     // Only this table has six columns; its head and the line below are not rows.
     let table = table.filter(|cells| cells.len() == 8 && !cells[1].is_empty() && !cells[1].starts_with('-'));
     let found: Vec<_> = table.map(|cells| (cells[1].clone(), cells[2].clone())).collect();
-    let standards =
-        |steps: &[Priority]| steps.iter().map(|step| step.standard).collect::<Vec<_>>().join(", ");
     let line = |row: &Annex2Row| {
-        let only = if row.only == Some(Regime::Uk) { " (UK only)" } else { "" };
-        (row.country.to_string(), standards(row.steps) + only)
+        let only = if row.regimes == [Regime::Uk] { " (UK only)" } else { "" };
+        let standards: Vec<_> = row.priorities.iter().map(|step| step.standard.as_str()).collect();
+        let country = row.country.as_ref().map_or("all other", Country::as_str);
+        (country.to_owned(), standards.join(", ") + only)
     };
-    let mut expected: Vec<_> = ANNEX_II.iter().map(line).collect();
-    expected.push(("all other".to_owned(), standards(ALL_OTHER_COUNTRIES)));
+    let expected: Vec<_> = ANNEX_II.iter().filter(|row| row.until.is_none()).map(line).collect();
     assert_eq!(found, expected);
-}
-
-/// What the law says has the day from which it does, and where.
-#[test]
-fn law_is_dated() {
-    let rows = ANNEX_II.iter().map(|row| (row.in_force_from, row.source));
-    for (day, source) in rows.chain([EEA_EU, EEA_UK].map(|group| (group.in_force_from, group.source))) {
-        let day: Date = day.parse().unwrap_or_else(|_| panic!("{day} is no day"));
-        assert!(date(2018, 1, 3) <= day && day <= date(2026, 11, 21) && !source.is_empty());
-    }
 }
 
 /// A country without a row of its own, and `GB` under the EU regime, has the steps of all other countries.
 #[test]
 fn other_countries_have_the_general_steps() {
     let mut failures = Vec::new();
+    let others = ANNEX_II.last().expect("rows").priorities;
     for code in COUNTRIES.lines() {
-        for regime in [Regime::Eu, Regime::Uk] {
-            let steps = priorities(country(code), regime);
-            let row = ANNEX_II.iter().find(|row| row.country.as_str() == code);
+        for regime in Regime::ALL {
+            let steps = priorities(country(code), regime, TODAY);
+            let row = ANNEX_II.iter().find(|row| row.country == Some(country(code)));
             let expected = match row {
-                Some(row) if (code, regime) != ("GB", Regime::Eu) => row.steps,
-                _ => ALL_OTHER_COUNTRIES,
+                Some(row) if code != "GB" || regime == Regime::Uk => row.priorities,
+                _ => others,
             };
             if steps != expected {
                 failures.push(format!("{code} {regime:?}: {steps:?}"));
@@ -157,14 +151,15 @@ fn other_countries_have_the_general_steps() {
 
 #[test]
 fn concat_comes_first_in_six_countries_and_is_refused_in_six() {
-    for regime in [Regime::Eu, Regime::Uk] {
+    for regime in Regime::ALL {
         let where_true = |test: &dyn Fn(Country) -> bool| {
             let codes: Vec<_> = COUNTRIES.lines().filter(|code| test(country(code))).collect();
             codes.join(" ")
         };
-        assert_eq!(where_true(&|country| first_is_concat(country, regime)), "AT DE FR HU IE LU");
-        let refused =
-            |country| priorities(country, regime).iter().all(|step: &Priority| step.scheme != Scheme::Concat);
+        assert_eq!(where_true(&|country| first_is_concat(country, regime, TODAY)), "AT DE FR HU IE LU");
+        let refused = |country| {
+            priorities(country, regime, TODAY).iter().all(|step: &Priority| step.scheme != Scheme::Concat)
+        };
         assert_eq!(where_true(&refused), "EE ES IS IT MT PL");
     }
 }
@@ -172,8 +167,8 @@ fn concat_comes_first_in_six_countries_and_is_refused_in_six() {
 /// The tables are written without the check of [`Country::parse`]; this is that check.
 #[test]
 fn every_country_in_the_tables_exists() {
-    let groups = [EEA_EU, EEA_UK].into_iter().flat_map(|group| [group.members, group.joined_by].concat());
-    let wrong = groups.chain(ANNEX_II.iter().map(|row| row.country));
+    let groups = EEA_GROUPS.iter().flat_map(|group| [group.members, group.joined_by].concat());
+    let wrong = groups.chain(ANNEX_II.iter().filter_map(|row| row.country));
     let wrong = wrong.filter(|country| Country::parse(country.as_str()).is_none());
     none(&wrong.map(|country| format!("{country} is no country")).collect::<Vec<_>>());
 }
@@ -191,7 +186,7 @@ fn decisions_follow_the_leading_country() {
             failures.push(format!("{inputs:?} {what} ({})", row["source"]));
         };
 
-        let Some(Leading { country, basis }) = leading(&nationalities, regime) else {
+        let Some(Leading { country, basis }) = leading(&nationalities, regime, TODAY) else {
             fail("no country leads".to_owned());
             continue;
         };
@@ -204,12 +199,12 @@ fn decisions_follow_the_leading_country() {
         }
 
         // The first step that can be taken: one the person holds a number for, or CONCAT.
-        let steps = priorities(country, regime);
+        let steps = priorities(country, regime, TODAY);
         let reached = steps.iter().position(|step| {
             step.scheme == Scheme::Concat || held.contains(&format!("{country}.{}", step.standard).as_str())
         });
         let reached = reached.map_or([String::new(), String::new(), "NONE".to_owned()], |at| {
-            [(at + 1).to_string(), steps[at].standard.to_owned(), steps[at].scheme.as_str().to_owned()]
+            [(at + 1).to_string(), steps[at].standard.to_string(), steps[at].scheme.as_str().to_owned()]
         });
         let expected = ["expected_priority", "expected_standard", "expected_label"].map(|c| row[c].clone());
         if reached != expected {
@@ -244,20 +239,22 @@ fn the_basis_says_which_rule_decided() {
     let mut failures = Vec::new();
     for (regime, codes, code, basis) in cases {
         let nationalities: Vec<Country> = codes.split(' ').map(country).collect();
-        let found = leading(&nationalities, regime);
+        let found = leading(&nationalities, regime, TODAY);
         if found != Some(Leading { country: country(code), basis }) {
             failures.push(format!("{regime:?} {codes}: {found:?}, expected {code} {basis:?}"));
         }
     }
     none(&failures);
-    assert_eq!(leading(&[], Regime::Eu), None);
-    assert_eq!(leading(&[], Regime::Uk), None);
+    for regime in Regime::ALL {
+        assert_eq!(leading(&[], regime, TODAY), None);
+    }
 }
 
 /// Nationalities as a person may state them. The two kinds keep EEA states as likely as all others.
 fn nationalities() -> impl Strategy<Value = Vec<Country>> {
     let codes: Vec<Country> = COUNTRIES.lines().map(country).collect();
-    let group = [EEA_UK.members, EEA_UK.joined_by].concat();
+    let group = eea_group(Regime::Uk, TODAY).expect("it is in force");
+    let group = [group.members, group.joined_by].concat();
     let one = prop_oneof![prop::sample::select(codes), prop::sample::select(group)];
     prop::collection::vec(one, 1..6)
 }
@@ -274,20 +271,20 @@ proptest! {
             });
             (Just(stated), again.prop_shuffle())
         }),
-        regime in prop_oneof![Just(Regime::Eu), Just(Regime::Uk)],
+        regime in prop::sample::select(Regime::ALL.to_vec()),
     ) {
-        prop_assert_eq!(leading(&stated, regime), leading(&shuffled, regime));
+        prop_assert_eq!(leading(&stated, regime, TODAY), leading(&shuffled, regime, TODAY));
     }
 
     #[test]
     fn the_leading_country_is_one_of_them_and_none_goes_before_it(
         stated in nationalities(),
-        regime in prop_oneof![Just(Regime::Eu), Just(Regime::Uk)],
+        regime in prop::sample::select(Regime::ALL.to_vec()),
     ) {
-        let Leading { country, .. } = leading(&stated, regime).expect("somebody leads");
+        let Leading { country, .. } = leading(&stated, regime, TODAY).expect("somebody leads");
         prop_assert!(stated.contains(&country));
         for other in stated {
-            let before = match (other.ranks_as_eea(regime), country.ranks_as_eea(regime)) {
+            let before = match (other.ranks_as_eea(regime, TODAY), country.ranks_as_eea(regime, TODAY)) {
                 (true, false) => true,
                 (false, true) => false,
                 _ => other.as_str() < country.as_str(),

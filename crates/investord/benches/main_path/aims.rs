@@ -1,6 +1,6 @@
 //! What the figures are held against.
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 
 use crate::peers::PRISM;
 use crate::works::{Row, Work};

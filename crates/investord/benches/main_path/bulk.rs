@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
 use investord::domain::users::User;
 use investord::domain::users::person::Person;
@@ -57,7 +57,7 @@ pub async fn measure(
     for (register, last) in &registers {
         let service = world.serve(register, 1, Level::Warn)?;
         let token = world.token(&service).await?;
-        let senders = vec![world.signed(service.authority(), Algorithm::Ed25519, &token)?];
+        let senders = vec![world.signed(service.address(), Algorithm::Ed25519, &token)?];
         let (name, ids) = (format!("{OWN}{}", register.engine()), Rc::new(vec![last.clone()]));
         contestants.push(Contestant { name, service, senders, ids, users });
     }
@@ -145,7 +145,7 @@ async fn first_answers(
         let mut took: Vec<Duration> = Vec::new();
         for _ in 0..times {
             let address = server::free_address()?;
-            let sender = world.signed(address.to_string(), Algorithm::Ed25519, &token)?;
+            let sender = world.signed(address, Algorithm::Ed25519, &token)?;
             let question = sender.prepare(&ask).map(|prepared: Prepared| prepared.closing())?;
             let process = world.process(register, Level::Warn, address, &question)?;
             took.push(process.first_answer);

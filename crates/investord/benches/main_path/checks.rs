@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use httpsig::{Algorithm, PublicKey};
+use http_message_signatures::{Algorithm, PublicKey};
+use investord::domain::signatures::SignatureVersion;
 
 use crate::cpu;
 use crate::report::{Report, middle};
@@ -31,10 +32,10 @@ impl Checks {
     pub fn new(world: &World, quick: bool) -> anyhow::Result<Self> {
         let user = "5f1ae4ee-3e3a-4f0e-8f5f-1d0d1a2b3c4d";
         let kind = |kind| -> anyhow::Result<Of> {
-            let sender = world.signed("127.0.0.1:8080".into(), kind, "a token of some usual length")?;
+            let sender = world.signed(([127, 0, 0, 1], 8080).into(), kind, "a token of some usual length")?;
             let signed: anyhow::Result<_> =
                 (0..16).map(|_| sender.base_and_signature(&Ask::Read(user))).collect();
-            let key = world.key(kind)?.1.public();
+            let key = world.key(kind)?.pair.public_key().clone();
             Ok(Of { kind, key, signed: signed?, alone: Vec::new(), together: Vec::new() })
         };
         let kinds = KEYS.into_iter().map(kind).collect::<anyhow::Result<_>>()?;
@@ -47,10 +48,11 @@ impl Checks {
         let of_kind = self.kinds.iter_mut().find(|own| own.kind == kind).context("no key of this kind")?;
         let (key, signed, enough) = (&of_kind.key, &of_kind.signed, self.enough);
         let one = || -> anyhow::Result<f64> {
+            let profile = SignatureVersion::Draft15.profile();
             let (before, started, mut checks) = (cpu::own()?, Instant::now(), 0_u32);
             while started.elapsed() < enough {
                 for (base, signature) in signed {
-                    key.verify(black_box(base.as_bytes()), black_box(signature))?;
+                    key.verify(black_box(base.as_bytes()), black_box(signature), profile)?;
                     checks += 1;
                 }
             }

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use tempfile::TempDir;
+use testing::postgres::Cluster;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use url::Url;
 
 use crate::cpu;
-use crate::postgres::Cluster;
 
 pub struct Server {
     admin: Url,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock, SystemClock, SystemIds};
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::store::delivery::signing_keys;
@@ -170,7 +170,7 @@ async fn late(
     subscribe(world, register, &urls, None, LARGE).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
-    let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
+    let sender = world.signed(service.address(), Algorithm::Ed25519, &token)?;
     let began = Instant::now();
     let creates = 2 + span.as_secs() * PACE / 2;
     for number in 0..creates {

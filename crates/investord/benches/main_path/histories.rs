@@ -1,10 +1,10 @@
-//! What a request about a user costs when much has happened to them: with 10, 1,000 and 100,000 decided checks, and as many
-//! finished data changes. A write shall not cost more for it.
+//! What a request about a user costs when much has happened to them: with 10, 1,000 and 100,000 decided checks, and as
+//! many finished data changes. A write shall not cost more for it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 
 use crate::load::{self, Outcome};
 use crate::report::Report;
@@ -51,7 +51,7 @@ pub async fn measure(world: &World, report: &mut Report, quick: bool) -> anyhow:
     let register = world.sqlite()?;
     let service = world.serve(&register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
-    let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
+    let sender = world.signed(service.address(), Algorithm::Ed25519, &token)?;
     let bench = Bench { service: &service, sender: &sender, register: &register };
     for (number, matter) in MATTERS.iter().enumerate() {
         report.section(&format!("A user with many {}, one connection", matter.name));
@@ -84,7 +84,7 @@ pub async fn measure(world: &World, report: &mut Report, quick: bool) -> anyhow:
 
 struct Bench<'a> {
     service: &'a Service,
-    sender: &'a Sender<'a>,
+    sender: &'a Sender,
     register: &'a Register,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use hdrhistogram::Histogram;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use testing::http::Connection;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -56,15 +56,15 @@ pub async fn run(
     connections: usize,
     keep_ids: bool,
 ) -> anyhow::Result<Outcome> {
-    let mut open = Vec::new();
+    let mut opened = Vec::new();
     for process in service.processes.iter().cycle().take(connections) {
-        open.push(Connection::open(process.address).await?);
+        opened.push(open(process.address).await?);
     }
     let requests = prepared.len();
     let (prepared, next) = (Arc::new(prepared), Arc::new(AtomicUsize::new(0)));
     let ((own, database), started) = (service.cpu()?, Instant::now());
     let mut running = JoinSet::new();
-    for connection in open {
+    for connection in opened {
         running.spawn(work(connection, Arc::clone(&prepared), Arc::clone(&next), keep_ids));
     }
     let (mut latency, mut ids) = (histogram()?, Vec::new());
@@ -81,7 +81,7 @@ pub async fn run(
 
 /// Sends one request; the body of its answer.
 pub async fn once(address: SocketAddr, prepared: &Prepared) -> anyhow::Result<Vec<u8>> {
-    let mut connection = Connection::open(address).await?;
+    let mut connection = open(address).await?;
     let (status, body) = connection.call(&prepared.bytes).await?;
     ensure!(status == 200, "an answer of status {status}: {}", String::from_utf8_lossy(body));
     Ok(body.to_vec())
@@ -126,49 +126,11 @@ fn check(body: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A connection that is kept alive.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let mut connection = Self { stream, buffer: Vec::with_capacity(128 * 1024) };
-        // Accepted and served; Prism does not know the path.
-        connection.call(b"GET /healthz HTTP/1.1\r\nhost: bench\r\n\r\n").await?;
-        Ok(connection)
-    }
-
-    /// Status and body of the answer.
-    async fn call(&mut self, request: &[u8]) -> anyhow::Result<(u16, &[u8])> {
-        self.stream.write_all(request).await?;
-        self.buffer.clear();
-        let (status, from, to) = loop {
-            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
-            if let Some(head) = head(&self.buffer)? {
-                break head;
-            }
-        };
-        while self.buffer.len() < to {
-            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
-        }
-        Ok((status, &self.buffer[from..to]))
-    }
-}
-
-/// Status, begin and end of the body, once the head is complete.
-fn head(buffer: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
-    let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-    let text = std::str::from_utf8(&buffer[..end])?;
-    let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("no status line")?.parse()?;
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let from = end + 4;
-    Ok(Some((status, from, from + length.context("no content-length")?)))
+/// Opens a connection and waits until it is accepted and served; Prism does not know the path.
+async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut connection = Connection::from(stream);
+    connection.call(b"GET /healthz HTTP/1.1\r\nhost: bench\r\n\r\n").await?;
+    Ok(connection)
 }

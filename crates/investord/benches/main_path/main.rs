@@ -12,12 +12,8 @@ mod database;
 mod deliveries;
 mod histories;
 mod load;
-#[path = "../../tests/support/patience.rs"]
-mod patience;
 mod peers;
 mod people;
-#[path = "../../tests/support/postgres.rs"]
-mod postgres;
 mod receivers;
 mod report;
 mod requests;
@@ -273,14 +269,10 @@ async fn measure(
 }
 
 /// Serves a register that has been filled.
-async fn contestant<'a>(
-    options: &Options,
-    world: &'a World,
-    loaded: &Loaded,
-) -> anyhow::Result<Contestant<'a>> {
+async fn contestant(options: &Options, world: &World, loaded: &Loaded) -> anyhow::Result<Contestant> {
     let service = world.serve(&loaded.register, loaded.processes, Level::Warn)?;
     let token = world.token(&service).await?;
-    let signed = |kind| world.signed(service.authority(), kind, &token);
+    let signed = |kind| world.signed(service.address(), kind, &token);
     let senders = KEYS.into_iter().map(signed).collect::<anyhow::Result<_>>()?;
     let (name, ids) = (format!("{OWN}{}", loaded.name), Rc::clone(&loaded.ids));
     Ok(Contestant { name, service, senders, ids, users: options.users() })

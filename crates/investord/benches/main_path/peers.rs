@@ -53,11 +53,7 @@ print(*(f'{name} {version(name)}' for name in ('fastapi', 'asyncpg', 'uvicorn', 
 }
 
 /// Starts all of them, each with a database of its own that holds so many users.
-pub async fn start<'a>(
-    world: &'a World,
-    server: &Server,
-    users: usize,
-) -> anyhow::Result<Vec<Contestant<'a>>> {
+pub async fn start(world: &World, server: &Server, users: usize) -> anyhow::Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
     for (name, title, keeps) in PEERS {
         let url = server.database(name, None).await?;
@@ -68,7 +64,7 @@ pub async fn start<'a>(
         command.stdin(Stdio::null()).stdout(Stdio::null());
         // Any answer will do: Prism does not know this path.
         let question = b"GET /healthz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
-        let process = Process::start(command, address, question, "HTTP/1.1 ").context(title)?;
+        let process = Process::start(command, address, question, None).context(title)?;
         let (ids, database) = if keeps {
             let ids = fill(&url, users).await.context(title)?;
             database::settle(&url).await?;
@@ -77,7 +73,7 @@ pub async fn start<'a>(
             (vec![SystemIds.uuid().to_string()], None)
         };
         let proof = if keeps { Proof::None } else { Proof::Dummy };
-        let sender = world.sender(address.to_string(), proof, "an unsigned token of some usual length");
+        let sender = world.sender(address, proof, "an unsigned token of some usual length")?;
         let service = Service { processes: vec![process], database };
         let (name, senders) = (title.to_owned(), vec![sender]);
         contestants.push(Contestant { name, service, senders, ids: Rc::new(ids), users });

@@ -42,11 +42,21 @@ pub fn person(number: usize) -> String {
     let (year, month, day) = (1940 + number % 60, 1 + number / 60 % 12, 1 + number / 720 % 28);
     let (house, post) = (1 + number % 200, 10_115 + number % 4_000);
     let address = format!(
-        r#"{{"address_line1":"Unter den Linden {house}","address_line2":"{floor}. Etage","postcode":"{post}","city":"Berlin","country":"DE"}}"#,
-        floor = 1 + number % 6
+        r#"{{"address_line1":"Unter den Linden {house}","address_line2":"{floor}. Etage","postcode":"{post}",{city}}}"#,
+        floor = 1 + number % 6,
+        city = r#""city":"Berlin","country":"DE""#
+    );
+    let birth = format!(
+        r#""birth_date":"{year}-{month:02}-{day:02}","birth_city":"Berlin","birth_country":"DE","birth_name":"{last}""#
+    );
+    let contact = format!(
+        r#""email":"person{number}@example.com","phone_number":"49{phone:09}""#,
+        phone = 301_000_000 + number
     );
     format!(
-        r#"{{"first_name":"{first}","last_name":"{last}","salutation":"SALUTATION_MALE","title":"DR","birth_date":"{year}-{month:02}-{day:02}","birth_city":"Berlin","birth_country":"DE","birth_name":"{last}","nationalities":["DE","AU"],"address":{address},"postal_address":{address},"email":"person{number}@example.com","phone_number":"49{phone:09}"}}"#,
-        phone = 301_000_000 + number
+        r#"{{"first_name":"{first}","last_name":"{last}","salutation":"SALUTATION_MALE","title":"DR",{birth},{rest}}}"#,
+        rest = format_args!(
+            r#""nationalities":["DE","AU"],"address":{address},"postal_address":{address},{contact}"#
+        )
     )
 }

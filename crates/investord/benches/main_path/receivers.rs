@@ -8,7 +8,8 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use investord::clock::{Clock, SystemClock};
 use jiff::{SignedDuration, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use testing::http::{Framing, read_message};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -77,24 +78,9 @@ async fn serve(
     stream.set_nodelay(true)?;
     let mut bytes = Vec::with_capacity(64 * 1024);
     loop {
-        let end = loop {
-            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end;
-            }
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        };
-        let head = std::str::from_utf8(&bytes[..end])?;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let whole = end + 4 + length.context("a request without length")?.parse::<usize>()?;
-        while bytes.len() < whole {
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        }
-        note(std::str::from_utf8(&bytes[end + 4..whole])?, &counts, delay)?;
-        bytes.drain(..whole);
+        let Ok(Framing { head, end }) = read_message(&mut stream, &mut bytes).await else { return Ok(()) };
+        note(std::str::from_utf8(&bytes[head..end])?, &counts, delay)?;
+        bytes.drain(..end);
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use url::Url;
@@ -159,14 +159,16 @@ impl Report {
             .iter()
             .map(|(title, facts)| (title.clone(), facts.iter().map(fact).collect::<Vec<_>>().into()))
             .collect();
-        let aims = aims::of(&self.rows, &self.bulk).into_iter();
+        let aims = aims::of(&self.rows, &self.bulk).into_iter().map(
+            |aim| json!({ "name": aim.name, "value": aim.value, "verdict": aim.bound.verdict(aim.value) }),
+        );
         json!({
             "command": command(),
             "about": self.about,
             "users": self.users,
             "rows": self.rows.iter().map(row_json).collect::<Vec<_>>(),
             "bulk": self.bulk.iter().map(row_json).collect::<Vec<_>>(),
-            "aims": aims.map(|aim| json!({ "name": aim.name, "value": aim.value, "verdict": aim.bound.verdict(aim.value) })).collect::<Vec<_>>(),
+            "aims": aims.collect::<Vec<_>>(),
             "facts": sections,
         })
     }

@@ -3,15 +3,11 @@
 use anyhow::Context;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use httpsig::{Algorithm, Message, Parameters, SigningKey, Version};
-use investord::clock::{Clock, Ids, SystemClock, SystemIds};
+use http_message_signatures::Algorithm;
+use testing::client::{Client, uuid};
+use testing::signing::Request;
 
 use crate::people::person;
-
-/// Seconds that a signature is good for; the server takes at most 300.
-const LIFETIME: i64 = 295;
-const VERSION: Version = Version::Draft15;
 
 /// A request as it goes over the wire, and how the body of its answer begins.
 pub struct Prepared {
@@ -56,39 +52,48 @@ const COUNTRIES: [&str; 24] = [
 
 /// What a request is signed with.
 #[derive(Clone, Copy)]
-pub enum Proof<'a> {
-    /// A key of the client and its id.
-    Key(Algorithm, &'a str, &'a SigningKey),
+pub enum Proof {
+    /// The key of the client, which is of this kind.
+    Key(Algorithm),
     /// Nothing: for a service that knows no signatures.
     None,
     /// A text that only looks like a signature: for Prism, which wants to see one and does not check it.
     Dummy,
 }
 
-impl Proof<'_> {
-    pub fn kind(&self) -> Option<Algorithm> {
+impl Proof {
+    pub fn kind(self) -> Option<Algorithm> {
         match self {
-            Self::Key(kind, ..) => Some(*kind),
+            Self::Key(kind) => Some(kind),
             Self::None | Self::Dummy => None,
         }
     }
 }
 
 /// A client of a service, with one of its keys.
-pub struct Sender<'a> {
-    /// What its requests name as their host.
-    pub authority: String,
-    pub client_id: &'a str,
-    pub client_secret: &'a str,
-    pub token: String,
-    pub proof: Proof<'a>,
+pub struct Sender {
+    pub client: Client,
+    pub proof: Proof,
 }
 
+/// Seconds that a signature is good for; the server takes at most 300.
+pub const LIFETIME: i64 = 295;
 pub const SCOPES: &str = "users:admin users:read checks:admin";
 
-impl Sender<'_> {
+impl Sender {
     pub fn prepare(&self, ask: &Ask<'_>) -> anyhow::Result<Prepared> {
-        Ok(self.made(ask)?.0)
+        let request = self.request(ask)?;
+        let sent = match self.proof {
+            Proof::Key(_) => request.sign(),
+            Proof::None => request.unsigned(),
+            Proof::Dummy => request
+                .unsigned()
+                .add("signature-input", r#"sig1=("@method");created=1618884473;keyid="k""#)
+                .add("signature", "sig1=:AAAA:"),
+        };
+        // What Prism answers are the examples of the document.
+        let begins = if matches!(self.proof, Proof::Dummy) { "{".to_owned() } else { beginning(ask) };
+        Ok(Prepared { bytes: sent.wire_bytes(), begins })
     }
 
     /// Prepares many requests on all cores.
@@ -108,118 +113,47 @@ impl Sender<'_> {
 
     /// A text under a signature and the signature's bytes.
     pub fn base_and_signature(&self, ask: &Ask<'_>) -> anyhow::Result<(String, Vec<u8>)> {
-        let (_, signed) = self.made(ask)?;
-        let signed = signed.context("not signed")?;
-        let value = signed.signature.trim_start_matches("sig1=:").trim_end_matches(':');
-        Ok((signed.base, BASE64_STANDARD.decode(value)?))
+        let sent = self.request(ask)?.sign();
+        let value = sent.get("signature").trim_start_matches("sig1=:").trim_end_matches(':');
+        let signature = BASE64_STANDARD.decode(value)?;
+        Ok((sent.base, signature))
     }
 
-    fn made(&self, ask: &Ask<'_>) -> anyhow::Result<(Prepared, Option<httpsig::Signed>)> {
-        let (method, path, query) = match ask {
-            Ask::Token => ("POST", "/auth/token".to_owned(), None),
-            Ask::Create(_) => ("POST", "/users".to_owned(), None),
-            Ask::Read(id) => ("GET", format!("/users/{id}"), None),
-            Ask::List { offset } => ("GET", "/users".to_owned(), Some(format!("limit=100&offset={offset}"))),
-            Ask::Identifiers(id) => ("GET", format!("/users/{id}/identifiers"), None),
-            Ask::Identify(id, _) => ("POST", format!("/users/{id}/identifiers"), None),
-            Ask::File(id, path, _) => ("POST", format!("/users/{id}{path}"), None),
-            Ask::Page(below, id, path) => {
-                ("GET", format!("{below}/users/{id}{path}"), Some("limit=100".to_owned()))
+    fn request(&self, ask: &Ask<'_>) -> anyhow::Result<Request> {
+        let client = &self.client;
+        let request = match ask {
+            Ask::Token => client.token_request(),
+            Ask::Create(number) => client.creation(person(*number).as_bytes(), &uuid()),
+            Ask::Read(id) => client.get(&format!("/users/{id}")),
+            Ask::List { offset } => client.get(&format!("/users?limit=100&offset={offset}")),
+            Ask::Identifiers(id) => client.get(&format!("/users/{id}/identifiers")),
+            Ask::Identify(id, number) => {
+                client.request("POST", &format!("/users/{id}/identifiers")).body(passport(*number)?)
             }
-            Ask::Reporting(id) => ("GET", format!("/investord/users/{id}/reporting"), None),
+            Ask::File(id, path, body) => {
+                let request = client.request("POST", &format!("/users/{id}{path}"));
+                request.header("idempotency-key", &uuid()).body(*body)
+            }
+            Ask::Page(below, id, path) => client.get(&format!("{below}/users/{id}{path}?limit=100")),
+            Ask::Reporting(id) => client.get(&format!("/investord/users/{id}/reporting")),
         };
-        let (body, begins) = match ask {
-            Ask::Token => (self.form(), r#"{"access_token":""#.to_owned()),
-            Ask::Create(number) => (person(*number), r#"{"id":""#.to_owned()),
-            Ask::Read(id) => (String::new(), format!(r#"{{"id":"{id}","#)),
-            Ask::List { offset } => (
-                String::new(),
-                format!(r#"{{"meta":{{"offset":{offset},"limit":100,"count":100,"total_count":"#),
-            ),
-            Ask::Identifiers(_) => (String::new(), r#"{"data":[{"id":""#.to_owned()),
-            Ask::File(.., body) => ((*body).to_owned(), String::new()),
-            Ask::Page(..) => (String::new(), r#"{"meta":{"offset":0,"limit":100,"#.to_owned()),
-            Ask::Reporting(_) => (String::new(), "{".to_owned()),
-            Ask::Identify(_, number) => (passport(*number)?, r#"{"id":""#.to_owned()),
-        };
-        // What Prism answers are the examples of the document.
-        let begins = if matches!(self.proof, Proof::Dummy) { "{".to_owned() } else { begins };
-        let mut headers = self.headers(ask, &body)?;
-        let message = Message {
-            method,
-            scheme: "http",
-            authority: &self.authority,
-            path: &path,
-            query: query.as_deref(),
-            headers: &headers,
-            body: body.as_bytes(),
-            status: None,
-        };
-        let signed = match self.proof {
-            Proof::Key(_, key_id, key) => Some(sign(&message, key_id, key)?),
-            Proof::None | Proof::Dummy => None,
-        };
-        let fields = match (&signed, self.proof) {
-            (Some(signed), _) => Some((signed.signature_input.as_str(), signed.signature.as_str())),
-            (None, Proof::Dummy) => Some((r#"sig1=("@method");created=1618884473;keyid="k""#, "sig1=:AAAA:")),
-            (None, _) => None,
-        };
-        if let Some((input, signature)) = fields {
-            headers.insert("signature-input", input.parse()?);
-            headers.insert("signature", signature.parse()?);
-        }
-
-        let target = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
-        let mut bytes = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
-        for (name, value) in &headers {
-            bytes.extend_from_slice(name.as_str().as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(value.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
-        }
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(body.as_bytes());
-        Ok((Prepared { bytes, begins }, signed))
+        Ok(request.header("user-agent", "investord-bench").header("upvest-api-version", "1"))
     }
+}
 
-    fn headers(&self, ask: &Ask<'_>, body: &str) -> anyhow::Result<HeaderMap> {
-        let mut headers = HeaderMap::new();
-        let mut set = |name: HeaderName, value: &str| -> anyhow::Result<()> {
-            headers.insert(name, HeaderValue::try_from(value)?);
-            Ok(())
-        };
-        set(header::HOST, &self.authority)?;
-        set(header::ACCEPT, "application/json")?;
-        set(header::USER_AGENT, "investord-bench")?;
-        set(HeaderName::from_static("upvest-client-id"), self.client_id)?;
-        set(HeaderName::from_static("upvest-api-version"), "1")?;
-        set(HeaderName::from_static("upvest-signature-version"), "15")?;
-        if !matches!(ask, Ask::Token) {
-            set(header::AUTHORIZATION, &format!("Bearer {}", self.token))?;
+/// How the body of the answer begins.
+fn beginning(ask: &Ask<'_>) -> String {
+    match ask {
+        Ask::Token => r#"{"access_token":""#.to_owned(),
+        Ask::Create(_) | Ask::Identify(..) => r#"{"id":""#.to_owned(),
+        Ask::Read(id) => format!(r#"{{"id":"{id}","#),
+        Ask::List { offset } => {
+            format!(r#"{{"meta":{{"offset":{offset},"limit":100,"count":100,"total_count":"#)
         }
-        if matches!(ask, Ask::Create(_) | Ask::File(..)) {
-            set(HeaderName::from_static("idempotency-key"), &SystemIds.uuid().to_string())?;
-        }
-        if !body.is_empty() {
-            let json = !matches!(ask, Ask::Token);
-            set(
-                header::CONTENT_TYPE,
-                if json { "application/json" } else { "application/x-www-form-urlencoded" },
-            )?;
-            set(header::CONTENT_LENGTH, &body.len().to_string())?;
-            let (name, value) = httpsig::body_digest(VERSION, body.as_bytes());
-            headers.insert(name, value);
-        }
-        Ok(headers)
-    }
-
-    fn form(&self) -> String {
-        form_urlencoded::Serializer::new(String::new())
-            .append_pair("client_id", self.client_id)
-            .append_pair("client_secret", self.client_secret)
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", SCOPES)
-            .finish()
+        Ask::Identifiers(_) => r#"{"data":[{"id":""#.to_owned(),
+        Ask::File(..) => String::new(),
+        Ask::Page(..) => r#"{"meta":{"offset":0,"limit":100,"#.to_owned(),
+        Ask::Reporting(_) => "{".to_owned(),
     }
 }
 
@@ -228,20 +162,6 @@ fn passport(number: usize) -> anyhow::Result<String> {
     Ok(format!(r#"{{"type":"PASSPORT","issuing_country":"{country}","identifier":"P{number:08}"}}"#))
 }
 
-fn sign(message: &Message<'_>, key_id: &str, key: &SigningKey) -> anyhow::Result<httpsig::Signed> {
-    let (created, nonce) = (SystemClock::default().now().as_second(), SystemIds.uuid().to_string());
-    let parameters = Parameters {
-        key_id,
-        created,
-        expires: Some(created + LIFETIME),
-        nonce: Some(&nonce),
-        alg: None,
-        tag: None,
-    };
-    let components = httpsig::usual_components(message, VERSION);
-    Ok(httpsig::sign(message, &components, &parameters, key, VERSION)?)
-}
-
-fn part_of(sender: &Sender<'_>, asks: &[Ask<'_>]) -> anyhow::Result<Vec<Prepared>> {
+fn part_of(sender: &Sender, asks: &[Ask<'_>]) -> anyhow::Result<Vec<Prepared>> {
     asks.iter().map(|ask| sender.prepare(ask)).collect()
 }

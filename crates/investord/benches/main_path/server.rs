@@ -1,13 +1,13 @@
 //! The services under test, each one or more processes of its own.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use testing::http::{BlockingConnection, peek};
 
 use crate::cpu::{self, Cpu};
 
@@ -16,7 +16,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Pause between two looks at a service that does not listen yet.
 const LOOK: Duration = Duration::from_micros(200);
 pub const READY: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
-const GOOD: &str = "HTTP/1.1 200 ";
 
 pub struct Process {
     child: Child,
@@ -38,7 +37,8 @@ impl Process {
         command.arg("serve").arg("--config").arg(config).arg("--listen").arg(address.to_string());
         command.env("INVESTORD_METRICS_LISTEN", metrics_address(address).to_string());
         command.stderr(fs::File::create(log)?);
-        Self::start(command, address, question, GOOD).with_context(|| format!("the log is {}", log.display()))
+        Self::start(command, address, question, Some(200))
+            .with_context(|| format!("the log is {}", log.display()))
     }
 
     /// `investord dev`.
@@ -46,20 +46,24 @@ impl Process {
         let mut command = command(binary);
         command.arg("dev").arg("--data").arg(data).arg("--listen").arg(address.to_string());
         command.stderr(Stdio::null());
-        Self::start(command, address, READY, GOOD)
+        Self::start(command, address, READY, Some(200))
     }
 
-    /// Starts and asks again and again, until the answer begins as it should.
+    /// Starts and asks again and again, until there is an answer; of this status, if one is given.
     pub fn start(
         mut command: Command,
         address: SocketAddr,
         question: &[u8],
-        wanted: &str,
+        wanted: Option<u16>,
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let child = command.spawn().context("cannot start")?;
         let mut process = Self { child, address, first_answer: Duration::ZERO };
-        while !answer(address, question).is_ok_and(|answer| answer.starts_with(wanted.as_bytes())) {
+        let answers = || {
+            let answer = BlockingConnection::open(address, None).and_then(|mut open| open.send(question));
+            answer.is_ok_and(|answer| wanted.is_none_or(|status| answer.status == status))
+        };
+        while !answers() {
             if let Some(status) = process.child.try_wait()? {
                 bail!("it ended at its start: {status}");
             }
@@ -109,16 +113,6 @@ fn metrics_address(clients: SocketAddr) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], clients.port() + 2000))
 }
 
-/// All of an answer to a request that closes its connection.
-fn answer(address: SocketAddr, question: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(question)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer)
-}
-
 /// What answers requests: processes of the same kind, and the server of their database if it is not inside.
 pub struct Service {
     pub processes: Vec<Process>,
@@ -134,8 +128,8 @@ impl Service {
     }
 
     /// The address that requests name.
-    pub fn authority(&self) -> String {
-        self.processes[0].address.to_string()
+    pub fn address(&self) -> SocketAddr {
+        self.processes[0].address
     }
 
     /// Resident memory of all processes now and at its peak, in bytes.
@@ -150,8 +144,7 @@ impl Service {
 
     /// Mean of the units of work that a commit took so far, by the metrics of the first process.
     pub fn units_per_commit(&self) -> anyhow::Result<f64> {
-        let question = b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
-        let text = String::from_utf8(answer(metrics_address(self.processes[0].address), question)?)?;
+        let (_, text) = peek(metrics_address(self.address()), "/metrics").context("no /metrics")?;
         let value = |name: &str| -> anyhow::Result<f64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             Ok(line.with_context(|| format!("/metrics has no {name}"))?.trim().parse()?)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use url::Url;
 
 use crate::database;
@@ -89,7 +89,7 @@ pub async fn fill(
 ) -> anyhow::Result<Rc<Vec<String>>> {
     let service = world.serve(register, 1, Level::Warn)?;
     let token = world.token(&service).await?;
-    let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
+    let sender = world.signed(service.address(), Algorithm::Ed25519, &token)?;
     let mut ids = Vec::with_capacity(users);
     let (mut took, mut own, mut database) = (Duration::ZERO, Duration::ZERO, None::<Duration>);
     while ids.len() < users {
@@ -178,7 +178,7 @@ pub async fn log_cost(
         for (level, least) in [(Level::Warn, &mut silent), (Level::Info, &mut telling)] {
             let service = world.serve(register, 1, level)?;
             let token = world.token(&service).await?;
-            let sender = world.signed(service.authority(), Algorithm::Ed25519, &token)?;
+            let sender = world.signed(service.address(), Algorithm::Ed25519, &token)?;
             let count = if quick { 1_000 } else { 8_000 };
             let asks: Vec<Ask<'_>> = ids.iter().cycle().take(count).map(|id| Ask::Read(id)).collect();
             let outcome = load::run(&service, sender.prepare_all(&asks)?, 16, false).await?;

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use clap::ValueEnum;
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Ids, SeededIds};
 
 use crate::checks::Checks;
@@ -84,10 +84,10 @@ impl Work {
 }
 
 /// A service, loaded, and how requests to it are made.
-pub struct Contestant<'a> {
+pub struct Contestant {
     pub name: String,
     pub service: Service,
-    pub senders: Vec<Sender<'a>>,
+    pub senders: Vec<Sender>,
     /// Users to be read.
     pub ids: Rc<Vec<String>>,
     /// Users that have been loaded.
@@ -156,7 +156,7 @@ impl Row {
 
 /// Measures everything of the plan; `person` is the number of the last one that was created.
 pub async fn measure(
-    contestants: &[Contestant<'_>],
+    contestants: &[Contestant],
     plan: &Plan<'_>,
     checks: &mut Checks,
     person: &mut usize,
@@ -183,10 +183,10 @@ pub async fn measure(
     Ok(all)
 }
 
-type Entry<'a> = (&'a Contestant<'a>, &'a Sender<'a>, Row);
+type Entry<'a> = (&'a Contestant, &'a Sender, Row);
 
 /// Who does what, without figures yet. A neighbour is compared under load only.
-fn entries<'a>(contestants: &'a [Contestant<'a>], group: &[Work], connections: usize) -> Vec<Entry<'a>> {
+fn entries<'a>(contestants: &'a [Contestant], group: &[Work], connections: usize) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for contestant in contestants {
         for sender in &contestant.senders {
@@ -205,7 +205,7 @@ fn entries<'a>(contestants: &'a [Contestant<'a>], group: &[Work], connections: u
 }
 
 fn asks<'a>(
-    contestant: &'a Contestant<'_>,
+    contestant: &'a Contestant,
     work: Work,
     count: usize,
     chance: &SeededIds,
@@ -239,8 +239,8 @@ fn pick(chance: &SeededIds, below: usize) -> usize {
 }
 
 async fn round(
-    contestant: &Contestant<'_>,
-    sender: &Sender<'_>,
+    contestant: &Contestant,
+    sender: &Sender,
     asks: &[Ask<'_>],
     connections: usize,
     checks: &mut Checks,
@@ -264,7 +264,7 @@ async fn round(
 }
 
 /// Sends a little of every work, so that nobody is measured who has just been started.
-pub async fn warm(contestants: &[Contestant<'_>], quick: bool, person: &mut usize) -> anyhow::Result<()> {
+pub async fn warm(contestants: &[Contestant], quick: bool, person: &mut usize) -> anyhow::Result<()> {
     let chance = SeededIds::new(2);
     for contestant in contestants {
         let Some(sender) = contestant.senders.last() else { continue };

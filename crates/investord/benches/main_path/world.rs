@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use httpsig::{Algorithm, SigningKey};
-use investord::clock::{Ids, SystemIds};
+use http_message_signatures::Algorithm;
+use investord::clock::SystemIds;
 use investord::config;
 use investord::store::Database;
 use investord::store::encryption::MasterKey;
@@ -16,9 +16,10 @@ use investord::store::engine::migrate;
 use investord::store::engine::postgres::connection_settings::Tuning;
 use serde_json::json;
 use tempfile::TempDir;
+use testing::client::{Client, Key, uuid};
 
 use crate::load;
-use crate::requests::{Ask, Proof, SCOPES, Sender};
+use crate::requests::{Ask, LIFETIME, Proof, SCOPES, Sender};
 use crate::server::{self, Process, READY, Service};
 
 pub const KEYS: [Algorithm; 2] = [Algorithm::P521, Algorithm::Ed25519];
@@ -60,7 +61,7 @@ pub struct World {
     binary: PathBuf,
     pub client_id: String,
     pub client_secret: String,
-    keys: Vec<(Algorithm, String, SigningKey)>,
+    keys: [(Algorithm, Key); 2],
     number: Cell<u32>,
 }
 
@@ -68,18 +69,16 @@ impl World {
     /// Of the server of this build, or of another binary.
     pub fn new(parent: &Path, other: Option<&Path>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("main_path-").tempdir_in(parent)?;
-        let uuid = || SystemIds.uuid().to_string();
-        let mut keys = Vec::new();
-        for kind in KEYS {
-            keys.push((kind, uuid(), SigningKey::generate(kind)?));
-        }
+        let keys = KEYS.map(|kind| (kind, Key::new(kind)));
         let binary = folder.path().join("investord");
         fs::copy(other.unwrap_or(Path::new(env!("CARGO_BIN_EXE_investord"))), &binary)?;
         let (client_id, client_secret, number) = (uuid(), uuid(), Cell::default());
         let world = Self { folder, binary, client_id, client_secret, keys, number };
         world.write("master.key", &MasterKey::generate_base64(&SystemIds))?;
-        let keys =
-            world.keys.iter().map(|(_, id, key)| json!({ "id": id, "public_key": key.public().spki_pem() }));
+        let keys = world
+            .keys
+            .iter()
+            .map(|(_, key)| json!({ "id": key.id, "public_key": key.pair.public_key().to_spki_pem() }));
         let client = json!({
             "id": world.client_id,
             "secret": world.client_secret,
@@ -179,26 +178,26 @@ impl World {
         Process::dev(&self.binary, &folder, server::free_address()?)
     }
 
-    /// The id of the client's key of this kind, and the key.
-    pub fn key(&self, kind: Algorithm) -> anyhow::Result<(&str, &SigningKey)> {
-        let key = self.keys.iter().find(|(own, ..)| *own == kind);
-        let (_, id, key) = key.context("no key of this kind")?;
-        Ok((id, key))
+    /// The client's key of this kind.
+    pub fn key(&self, kind: Algorithm) -> anyhow::Result<&Key> {
+        let key = self.keys.iter().find(|(own, _)| *own == kind);
+        Ok(&key.context("no key of this kind")?.1)
     }
 
     /// The client, signing with its key of this kind.
-    pub fn signed(&self, authority: String, kind: Algorithm, token: &str) -> anyhow::Result<Sender<'_>> {
-        let (key_id, key) = self.key(kind)?;
-        Ok(self.sender(authority, Proof::Key(kind, key_id, key), token))
+    pub fn signed(&self, server: SocketAddr, kind: Algorithm, token: &str) -> anyhow::Result<Sender> {
+        self.sender(server, Proof::Key(kind), token)
     }
 
-    pub fn sender<'a>(&'a self, authority: String, proof: Proof<'a>, token: &str) -> Sender<'a> {
-        let (client_id, client_secret) = (&self.client_id, &self.client_secret);
-        Sender { authority, client_id, client_secret, token: token.to_owned(), proof }
+    pub fn sender(&self, server: SocketAddr, proof: Proof, token: &str) -> anyhow::Result<Sender> {
+        let key = self.key(proof.kind().unwrap_or(KEYS[0]))?;
+        let client = Client::new(server, &self.client_id, &self.client_secret, key);
+        let (scopes, token) = (SCOPES.to_owned(), token.to_owned());
+        Ok(Sender { client: Client { lifetime: LIFETIME, scopes, token, ..client }, proof })
     }
 
     pub async fn token(&self, service: &Service) -> anyhow::Result<String> {
-        let sender = self.signed(service.authority(), Algorithm::Ed25519, "")?;
+        let sender = self.signed(service.address(), Algorithm::Ed25519, "")?;
         let answer = load::once(service.processes[0].address, &sender.prepare(&Ask::Token)?).await?;
         let body: serde_json::Value = serde_json::from_slice(&answer)?;
         Ok(body["access_token"].as_str().context("no access token")?.to_owned())

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use httpsig::PublicKey;
+use http_message_signatures::PublicKey;
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use uuid::Uuid;

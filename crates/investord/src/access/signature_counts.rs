@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use httpsig::VerifyError;
+use http_message_signatures::VerifyError;
 use jiff::Timestamp;
 use uuid::Uuid;
 

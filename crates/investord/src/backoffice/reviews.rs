@@ -1,6 +1,7 @@
 //! `/reviews`: data changes and checks that wait for a decision.
 
 use axum::extract::State;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strum::{IntoStaticStr, VariantNames};
@@ -12,6 +13,7 @@ use super::by_operator::{
 use super::change::{ActionRecord, UserChange, actor_name, change, missing_record, scan, visible_tenant};
 use super::users::{reviewed_change, reviewed_check};
 use crate::app::App;
+use crate::domain::identification::identifier::today;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::users::User;
 use crate::domain::users::check;
@@ -68,7 +70,7 @@ pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> Oper
             let (at, matter, preview) = if job.kind == JobKind::Check {
                 let found = checks::by_id(tx, &handle, job.subject)?;
                 let found = found.ok_or_else(|| missing_record("check", job.subject))?;
-                let preview = preview_passed_check(tx, &tenant, &handle, &user, &found)?;
+                let preview = preview_passed_check(tx, &tenant, &handle, &user, &found, today(now))?;
                 (found.created_at, reviewed_check(&found), preview)
             } else {
                 let found = data_changes::by_id(tx, &handle, job.subject)?;
@@ -111,11 +113,12 @@ fn preview_passed_check(
     handle: &UserHandle,
     user: &User,
     check: &Check,
+    today: Date,
 ) -> Result<Value, StoreError> {
     let mut says = Vec::new();
     if user.awaits_activation() {
         let passed = Check { status: check::CheckStatus::Passed, ..check.clone() };
-        let lacks = activation::unmet(tx, handle, user, Some(&passed), &tenant.settings)?;
+        let lacks = activation::unmet(tx, handle, user, Some(&passed), &tenant.settings, today)?;
         says.extend(lacks.is_empty().then(|| "the user becomes ACTIVE".to_owned()));
         says.extend(lacks.iter().map(ToString::to_string));
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::history::last_action;
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
+use crate::domain::identification::identifier::today;
 use crate::domain::users::activation::{Obstacle, Offboarding};
 use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
@@ -51,8 +52,8 @@ pub fn explain_status(
                 }
                 (None, false) => {}
             }
-            let settings = &tenant.settings;
-            obstacles.extend(activation::unmet(tx, handle, user, None, settings)?);
+            let (settings, today) = (&tenant.settings, today(app.clock.now()));
+            obstacles.extend(activation::unmet(tx, handle, user, None, settings, today)?);
             obstacles
         }
         UserStatus::Offboarding => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, TableStyle};
-use httpsig::PublicKey;
+use http_message_signatures::PublicKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -316,7 +316,7 @@ fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
     Ok(json!({
         "id": key.id,
         "client": key.client,
-        "kind": public.kind().name(),
+        "kind": public.algorithm().name(),
         "created_at": key.created_at.to_string(),
         "revoked_at": key.revoked_at.map(|at| at.to_string()),
     }))
@@ -333,7 +333,7 @@ impl KeyCommand {
             KeyCommand::Add { file, client, id, common } => {
                 let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
                 let key = PublicKey::from_text(&text).with_context(|| file.display().to_string())?;
-                let kind = key.kind().name();
+                let kind = key.algorithm().name();
                 let id = common.location.provisioner()?.add_key(client, id, key).await?;
                 common.show(&json!({ "id": id, "client": client, "kind": kind }));
             }

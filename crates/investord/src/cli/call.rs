@@ -4,14 +4,15 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use http::{Method, StatusCode};
-use httpsig::Version;
 
 use super::profile::ProfileOptions;
 use super::signing_client::{SignedSend, SigningClient};
 use super::target::Target;
 use crate::api;
+use crate::domain::signatures::SignatureVersion;
 use crate::domain::suggest::nearest;
 
 #[derive(Args)]
@@ -43,23 +44,17 @@ pub struct CallCommand {
     raw: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum SignatureVersion {
-    #[value(name = "6")]
-    Draft6,
-    #[value(name = "15")]
-    Draft15,
-    #[value(name = "9421")]
-    Rfc9421,
-}
+impl ValueEnum for SignatureVersion {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Draft6, Self::Draft15, Self::Rfc9421]
+    }
 
-impl From<SignatureVersion> for Version {
-    fn from(version: SignatureVersion) -> Self {
-        match version {
-            SignatureVersion::Draft6 => Version::Draft6,
-            SignatureVersion::Draft15 => Version::Draft15,
-            SignatureVersion::Rfc9421 => Version::Rfc9421,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Draft6 => "6",
+            Self::Draft15 => "15",
+            Self::Rfc9421 => "9421",
+        }))
     }
 }
 
@@ -70,12 +65,8 @@ impl CallCommand {
     ///
     /// Fails if the profile, the key or the body cannot be read, or the server cannot be reached.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let session = SigningClient::open(
-            &self.profile,
-            self.key.as_deref(),
-            self.signature_version.into(),
-            self.verbose,
-        )?;
+        let session =
+            SigningClient::open(&self.profile, self.key.as_deref(), self.signature_version, self.verbose)?;
         let body = self.body()?;
         let sending = SignedSend {
             body: self.body.as_ref().map(|_| body.as_slice()),

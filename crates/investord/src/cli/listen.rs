@@ -6,7 +6,6 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use httpsig::Version;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -15,6 +14,7 @@ use super::profile::ProfileOptions;
 use super::signing_client::SigningClient;
 use super::wait_for_interrupt;
 use crate::domain::delivery::package::wait_after;
+use crate::domain::signatures::SignatureVersion;
 
 /// Timeout of a receiver's response, after which the attempt has failed (decision H3).
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ impl Listen {
     ///
     /// Fails if the profile cannot be read, the server refuses a request, or a package cannot be forwarded.
     pub async fn run(self) -> anyhow::Result<()> {
-        let session = SigningClient::open(&self.profile, None, Version::Draft15, false)?;
+        let session = SigningClient::open(&self.profile, None, SignatureVersion::Draft15, false)?;
         let target = self.forward.as_ref().map_or("", Url::as_str);
         let path = "/events-acceptor-service/endpoints";
         let endpoint = session.ask(&Method::POST, path, Some(&json!(target))).await?;

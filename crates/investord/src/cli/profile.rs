@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use httpsig::SigningKey;
+use http_message_signatures::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Secret, parse_toml};

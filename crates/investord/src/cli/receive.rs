@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use clap::Args;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use httpsig::{Message, Policy, PublicKey, ReceivedSignature, Version};
+use http_message_signatures::{Message, Policy, PublicKey, ReceivedSignature};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -20,6 +20,7 @@ use super::signing_client::SigningClient;
 use super::wait_for_interrupt;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Address;
+use crate::domain::signatures::SignatureVersion;
 
 #[derive(Args)]
 pub struct ReceiveArgs {
@@ -53,7 +54,7 @@ impl ReceiveArgs {
     ///
     /// Fails if the keys of the server cannot be fetched, or the address cannot be bound.
     pub async fn run(self) -> anyhow::Result<()> {
-        let session = SigningClient::open(&self.profile, None, Version::Draft15, false)?;
+        let session = SigningClient::open(&self.profile, None, SignatureVersion::Draft15, false)?;
         let status = StatusCode::from_u16(self.status).context("--status")?;
         let receiver = Receiver { session, keys: Mutex::default(), status, json: self.json };
         // The keys are fetched at once, so that an unreachable server is reported before the first delivery.
@@ -100,21 +101,23 @@ impl Receiver {
         let presented = ReceivedSignature::parse(headers)?;
         let id = presented.require_key_id()?;
         let key = self.key(id).await?;
-        let message = Message {
-            method: method.as_str(),
-            scheme: "http",
-            authority: headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default(),
-            path: uri.path(),
-            query: uri.query(),
-            headers,
-            body,
-            status: None,
-        };
+        let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let message = Message::request(method.as_str(), uri.path(), uri.query(), headers, body)
+            .with_origin("http", host);
         let now = SystemClock::default().now().as_second();
         let mut refusal = None;
         // Draft 15 and RFC 9421 have the same signature base.
-        for (version, name) in [(Version::Draft6, "draft 6"), (Version::Draft15, "draft 15 or RFC 9421")] {
-            match httpsig::verify(&message, &presented, &key, version, &Policy::default(), now) {
+        for (version, name) in
+            [(SignatureVersion::Draft6, "draft 6"), (SignatureVersion::Draft15, "draft 15 or RFC 9421")]
+        {
+            match http_message_signatures::verify(
+                &message,
+                &presented,
+                &key,
+                version.profile(),
+                &Policy::default(),
+                now,
+            ) {
                 Ok(()) => return Ok(format!("signed by {id} ({name})")),
                 Err(error) => refusal = Some(error),
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use httpsig::{SigningKey, Version};
+use http_message_signatures::SigningKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,7 +13,8 @@ use super::private_file;
 use super::profile::{Profile, ProfileOptions};
 use super::target::{BaseUrl, Target};
 use crate::clock::{Clock, Ids, SystemClock, SystemIds};
-use crate::outbound;
+use crate::domain::signatures::SignatureVersion;
+use crate::outbound::Signer;
 
 /// Seconds before its expiry from which a token is no longer used, because it could expire on the way.
 const TOKEN_MARGIN: i64 = 5;
@@ -45,7 +46,7 @@ pub struct SigningClient {
     profile: Profile,
     key_id: String,
     key: SigningKey,
-    version: Version,
+    version: SignatureVersion,
     verbose: bool,
     /// Path of the file with the stored token.
     kept: PathBuf,
@@ -71,7 +72,7 @@ impl SigningClient {
     pub fn open(
         options: &ProfileOptions,
         key: Option<&str>,
-        version: Version,
+        version: SignatureVersion,
         verbose: bool,
     ) -> anyhow::Result<Self> {
         let kept = options.file.with_extension("token.json");
@@ -174,20 +175,20 @@ impl SigningClient {
         let mut headers = headers.clone();
         headers.insert("upvest-client-id", self.profile.client_id.parse()?);
         let (now, nonce) = (SystemClock::default().now(), SystemIds.uuid().to_string());
-        let key = (self.key_id.as_str(), &self.key);
-        let of = (method.as_str(), &url);
-        let signed = outbound::sign(of, &mut headers, &body, key, self.version, (now, &nonce))?;
+        let signer =
+            Signer { key_id: &self.key_id, key: &self.key, version: self.version, now, nonce: &nonce };
+        let signed = signer.sign(method.as_str(), &url, &mut headers, &body)?;
         if self.verbose {
             eprintln!(
                 "> {method} {url}\n\nsignature base ({}):\n{}\n",
-                self.version.profile().name,
+                self.version.name(),
                 redact(&signed.base)
             );
             eprintln!("> signature-input: {}\n> signature: {}", signed.signature_input, signed.signature);
         }
         let selector = match self.version {
-            Version::Draft6 => "6",
-            Version::Draft15 | Version::Rfc9421 => "15",
+            SignatureVersion::Draft6 => "6",
+            SignatureVersion::Draft15 | SignatureVersion::Rfc9421 => "15",
         };
         headers.insert("upvest-signature-version", HeaderValue::from_static(selector));
         let request = self.http.request(method.clone(), url).headers(headers).body(body);

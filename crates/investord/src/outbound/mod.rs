@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use httpsig::{Message, Parameters, SigningKey, Version};
+use http_message_signatures::{Message, Parameters, Signed, SigningKey};
 use jiff::Timestamp;
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -26,7 +26,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Webhooks;
-use crate::domain::delivery::webhook::{AddressPolicy, SignatureProfile};
+use crate::domain::delivery::webhook::AddressPolicy;
+use crate::domain::signatures::SignatureVersion;
 use crate::domain::tenants::TenantNumber;
 use crate::store::delivery::signing_keys;
 use crate::store::encryption::TenantKey;
@@ -86,6 +87,12 @@ impl ReceiverResponse {
 /// Outcome of a successful request.
 pub const DELIVERED: &str = "delivered";
 
+/// A key that signs deliveries, with the id under which it is published.
+pub struct DeliveryKey {
+    id: Uuid,
+    key: Arc<SigningKey>,
+}
+
 impl Outbound {
     /// Creates the client with the configured name servers.
     ///
@@ -129,7 +136,7 @@ impl Outbound {
         Ok(Self { client, targets, keys: Mutex::default() })
     }
 
-    /// Returns the current signing key of a tenant and its id.
+    /// Returns the current signing key of a tenant.
     ///
     /// # Errors
     ///
@@ -139,12 +146,12 @@ impl Outbound {
         tx: &Tx<'_>,
         tenant: TenantNumber,
         tenant_key: &TenantKey,
-    ) -> Result<(Uuid, Arc<SigningKey>), StoreError> {
+    ) -> Result<DeliveryKey, StoreError> {
         let sealed = signing_keys::current(tx, tenant)?;
         let sealed =
             sealed.ok_or_else(|| StoreError::Corrupt(format!("tenant {tenant} has no signing key")))?;
         if let Some(key) = self.keys.lock().expect("nobody panics here").get(&sealed.id) {
-            return Ok((sealed.id, Arc::clone(key)));
+            return Ok(DeliveryKey { id: sealed.id, key: Arc::clone(key) });
         }
         let key = Arc::new(sealed.open(tenant_key)?);
         let mut keys = self.keys.lock().expect("nobody panics here");
@@ -153,7 +160,7 @@ impl Outbound {
             keys.clear();
         }
         keys.insert(sealed.id, Arc::clone(&key));
-        Ok((sealed.id, key))
+        Ok(DeliveryKey { id: sealed.id, key })
     }
 
     /// Sends a signed request and reads the response. Failures are part of the result, because the caller records them.
@@ -249,61 +256,59 @@ impl Resolve for PolicyResolver {
 pub fn sign_request(
     url: &str,
     body: &[u8],
-    signature: SignatureProfile,
-    (id, key): (Uuid, &SigningKey),
+    version: SignatureVersion,
+    key: &DeliveryKey,
     now: Timestamp,
     nonce: Uuid,
 ) -> anyhow::Result<HeaderMap> {
-    let version = match signature {
-        SignatureProfile::Draft6 => Version::Draft6,
-        SignatureProfile::Draft15 => Version::Draft15,
-        SignatureProfile::Rfc9421 => Version::Rfc9421,
-    };
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let (url, id, nonce) = (Url::parse(url)?, id.to_string(), nonce.to_string());
-    sign(("POST", &url), &mut headers, body, (&id, key), version, (now, &nonce))?;
+    let (url, key_id, nonce) = (Url::parse(url)?, key.id.to_string(), nonce.to_string());
+    let signer = Signer { key_id: &key_id, key: &key.key, version, now, nonce: &nonce };
+    signer.sign("POST", &url, &mut headers, body)?;
     Ok(headers)
 }
 
-/// Adds `content-length`, the digest of the body and a signature over the usual components to the headers of a request.
-/// The signature is valid for a minute.
-///
-/// # Errors
-///
-/// Fails if a component is missing, or the key cannot sign.
-pub fn sign(
-    (method, url): (&str, &Url),
-    headers: &mut HeaderMap,
-    body: &[u8],
-    (key_id, key): (&str, &SigningKey),
-    version: Version,
-    (now, nonce): (Timestamp, &str),
-) -> anyhow::Result<httpsig::Signed> {
-    if !body.is_empty() {
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
-        let (name, value) = httpsig::body_digest(version, body);
-        headers.insert(name, value);
+/// The parameters of one signature.
+pub struct Signer<'a> {
+    pub key_id: &'a str,
+    pub key: &'a SigningKey,
+    pub version: SignatureVersion,
+    pub now: Timestamp,
+    pub nonce: &'a str,
+}
+
+impl Signer<'_> {
+    /// Adds `content-length`, the digest of the body and a signature over the documented components to the headers of a
+    /// request. The signature is valid for a minute.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a component is missing, or the key cannot sign.
+    pub fn sign(
+        &self,
+        method: &str,
+        url: &Url,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) -> anyhow::Result<Signed> {
+        let profile = self.version.profile();
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_LENGTH, body.len().into());
+            let (name, value) = http_message_signatures::body_digest(profile, body)?;
+            headers.insert(name, value);
+        }
+        let (authority, created) = (authority(url), self.now.as_second());
+        let message = Message::request(method, url.path(), url.query(), headers, body)
+            .with_origin(url.scheme(), authority.as_deref().unwrap_or_default());
+        let parameters =
+            Parameters::new(self.key_id, created).with_expires(created + LIFETIME).with_nonce(self.nonce);
+        let components = self.version.documented_components(&message);
+        let signed = http_message_signatures::sign(&message, &components, &parameters, self.key, profile)?;
+        signed.insert_into(headers)?;
+        Ok(signed)
     }
-    let (authority, created) = (authority(url), now.as_second());
-    let message = Message {
-        method,
-        scheme: url.scheme(),
-        authority: authority.as_deref().unwrap_or_default(),
-        path: url.path(),
-        query: url.query(),
-        headers,
-        body,
-        status: None,
-    };
-    let expires = Some(created + LIFETIME);
-    let parameters = Parameters { key_id, created, expires, nonce: Some(nonce), alg: None, tag: None };
-    let components = httpsig::usual_components(&message, version);
-    let signed = httpsig::sign(&message, &components, &parameters, key, version)?;
-    headers.insert("signature-input", signed.signature_input.parse()?);
-    headers.insert("signature", signed.signature.parse()?);
-    Ok(signed)
 }
 
 /// Returns the host, with the port unless it is the default port of the scheme (RFC 9421 section 2.2.3).

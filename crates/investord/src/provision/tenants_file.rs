@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use httpsig::PublicKey;
+use http_message_signatures::PublicKey;
 use serde::Deserialize;
 use uuid::Uuid;
 

@@ -1,7 +1,8 @@
 //! Background work.
 
 pub mod backfills;
-pub mod delivery;
+mod delivery;
+pub mod dispatcher;
 pub mod gauges;
 pub mod jobs;
 pub mod retention;

@@ -5,17 +5,19 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use testing::client::{Client, uuid};
+use testing::home::person;
+use testing::postgres::{self, Cluster, or_skip};
+use testing::program::run;
 use tokio::task::block_in_place;
 
-use crate::harness::{Client, person, run, uuid};
 use crate::place::{Place, sqlite};
-use crate::support::postgres::{self, Cluster, or_skip};
 
 /// Creates users on a few connections for as long as `work` takes; those that were made before it began.
 async fn under_load(client: &Client, work: impl FnOnce()) -> Vec<Vec<u8>> {
     const CLIENTS: u64 = 4;
     for number in 0..50 {
-        assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+        assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
     }
     let before = client.all_users().await.0;
     let (stop, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -25,7 +27,7 @@ async fn under_load(client: &Client, work: impl FnOnce()) -> Vec<Vec<u8>> {
             tokio::spawn(async move {
                 for number in 0.. {
                     let body = person(1000 * (task + 1) + number);
-                    assert_eq!(client.create(&body, &uuid()).await.status, 200);
+                    assert_eq!(client.creation(&body, &uuid()).ask().await.status, 200);
                     made.fetch_add(1, Ordering::Relaxed);
                     if stop.load(Ordering::Relaxed) {
                         break;
@@ -52,12 +54,12 @@ async fn judge(copy: &Place, original: &Place, before: &[Vec<u8>], all: &[Vec<u8
     let doctor = copy.run(&["doctor"]);
     assert!(doctor.success && doctor.out.contains("seals the 1 tenants"), "{doctor:?}");
     let server = copy.home.serve();
-    let mut client = Client { address: server.address, ..original.home.stranger(&server) };
-    client.take_token().await;
+    let mut client = original.home.stranger(&server);
+    client.renew().await;
     let (users, total) = client.all_users().await;
     assert_eq!(users.len(), total);
     assert!(users.starts_with(before) && all.starts_with(&users), "{total} of {}", all.len());
-    assert_eq!(client.create(&person(7), &uuid()).await.status, 200);
+    assert_eq!(client.creation(&person(7), &uuid()).ask().await.status, 200);
     server.stop();
     // The whole chain, the new end included.
     let verified = Place::sqlite("");

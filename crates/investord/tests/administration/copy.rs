@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::clock::{Clock as _, Ids as _, SystemClock, SystemIds};
 use investord::config;
 use investord::domain::tenants::TenantSettings;
@@ -16,10 +16,13 @@ use investord::store::tenants;
 use investord::store::unit::Unit;
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::{Value, json};
+use testing::client::{Client, Key, uuid};
+use testing::home::person;
+use testing::patience::{until_async, until_count};
+use testing::program::{Said, run};
+use testing::server::Server;
 
-use crate::harness::{Client, Key, Request, Said, Server, person, run, uuid};
 use crate::place::{Place, assert_silent, sqlite};
-use crate::support::patience::{until_async, until_count};
 
 const TOL: &[u8] = include_bytes!("../../../../api/examples/create-user-tol.json");
 
@@ -57,7 +60,7 @@ impl Place {
 }
 
 fn copying(from: &str, to: &str, words: &[&str]) -> Command {
-    let mut command = crate::harness::investord(Path::new("/"));
+    let mut command = testing::program::investord(Path::new("/"));
     command.args(["copy", "--from", from, "--to", to]).args(words);
     command
 }
@@ -85,14 +88,14 @@ async fn seen_by(client: &Client) -> Vec<Vec<u8>> {
         "limit=7&sort=updated_at&order=DESC",
         "offset=1000",
     ] {
-        let answer = client.get(&format!("/users?{query}")).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = client.get(&format!("/users?{query}")).ask().await;
+        assert_eq!(answer.status, 200, "{answer}");
         seen.push(answer.body);
     }
     let all: Value = serde_json::from_slice(&seen[0]).unwrap();
     for user in all["data"].as_array().unwrap() {
-        let answer = client.get(&format!("/users/{}", user["id"].as_str().unwrap())).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = client.get(&format!("/users/{}", user["id"].as_str().unwrap())).ask().await;
+        assert_eq!(answer.status, 200, "{answer}");
         seen.push(answer.body);
     }
     seen
@@ -116,7 +119,7 @@ async fn second_client(place: &Place, server: &Server) -> (Client, Key) {
     .ok();
     let keys = [Algorithm::Ed25519, Algorithm::P256, Algorithm::P384, Algorithm::P521].map(Key::new);
     for key in &keys {
-        place.home.write("key.pem", &key.pair.public().spki_pem());
+        place.home.write("key.pem", &key.pair.public_key().to_spki_pem());
         command(&["key", "add", "key.pem", "--client", &id, "--id", &key.id]).ok();
     }
     let [first, .., last] = keys;
@@ -128,11 +131,11 @@ async fn second_client(place: &Place, server: &Server) -> (Client, Key) {
         ..place.home.stranger(server)
     };
     until_async("the new client to be known", async || {
-        let answer = client.ask_token().await;
-        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+        let answer = client.token_request().ask().await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.to_string()) }
     })
     .await;
-    client.take_token().await;
+    client.renew().await;
     (client, first)
 }
 
@@ -148,12 +151,12 @@ async fn there_and_back_again() {
     let mut kept = Vec::new();
     for number in 0..20 {
         let (body, once) = (person(number), uuid());
-        let answer = acme.create(&body, &once).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = acme.creation(&body, &once).ask().await;
+        assert_eq!(answer.status, 200, "{answer}");
         kept.push((body, once, answer.body));
     }
     for _ in 0..5 {
-        assert_eq!(bank.create(TOL, &uuid()).await.status, 200);
+        assert_eq!(bank.creation(TOL, &uuid()).ask().await.status, 200);
     }
     let before = (seen_by(&acme).await, seen_by(&bank).await);
     server.stop();
@@ -174,18 +177,18 @@ async fn there_and_back_again() {
 
     for copy in [&there, &home_again] {
         let server = copy.home.serve();
-        let [acme, bank] = [&acme, &bank].map(|old| Client { address: server.address, ..old.clone() });
+        let [acme, bank] = [&acme, &bank].map(|old| old.at(server.address));
         assert_eq!((seen_by(&acme).await, seen_by(&bank).await), before, "the old tokens still hold");
         for (body, once, answer) in &kept {
-            let again = acme.create(body, once).await;
+            let again = acme.creation(body, once).ask().await;
             assert_eq!((again.status, &again.body), (200, answer), "an old key gets the old answer");
         }
-        let other = acme.create(&person(99), &kept[0].1).await;
+        let other = acme.creation(&person(99), &kept[0].1).ask().await;
         other.problem(422, "unprocessable_entity");
         let denied = Client { key: revoked.clone(), ..bank.clone() };
-        denied.get("/users").await.problem(401, "unauthorised");
+        denied.get("/users").ask().await.problem(401, "unauthorised");
         for number in 0..4 {
-            assert_eq!(acme.create(&person(100 + number), &uuid()).await.status, 200);
+            assert_eq!(acme.creation(&person(100 + number), &uuid()).ask().await.status, 200);
         }
         let (all, total) = acme.all_users().await;
         assert_eq!((all.len(), total), (24, 24), "the numbers go on");
@@ -197,7 +200,7 @@ async fn there_and_back_again() {
         let said = copy.copy_to(&further, &[]).ok();
         assert!(said.contains("verified: the same content"), "{said}");
         let server = further.home.serve();
-        let moved = Client { address: server.address, ..acme };
+        let moved = acme.at(server.address);
         assert_eq!(moved.all_users().await.0, all);
         server.stop();
     }
@@ -355,7 +358,7 @@ async fn a_source_that_has_gone_on_is_copied_on() {
         let server = here.home.serve();
         let client = here.home.caller(&server).await;
         for number in numbers {
-            assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+            assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
         }
         server.stop();
     };
@@ -364,8 +367,8 @@ async fn a_source_that_has_gone_on_is_copied_on() {
     // Somebody has a look at the copy meanwhile.
     let there = here.successor(there);
     let server = there.home.serve();
-    let mut reader = Client { address: server.address, ..here.home.stranger(&server) };
-    reader.take_token().await;
+    let mut reader = here.home.stranger(&server);
+    reader.renew().await;
     assert_eq!(reader.all_users().await.1, 3);
     server.stop();
     here.sql("DELETE FROM nonces");
@@ -375,14 +378,11 @@ async fn a_source_that_has_gone_on_is_copied_on() {
     // A Pole of the first copy is activated.
     let server = here.home.serve();
     let client = here.home.caller(&server).await;
-    let pole = client.get("/users?limit=1&offset=1").await.json()["data"][0].clone();
+    let pole = client.get("/users?limit=1&offset=1").ask().await.json()["data"][0].clone();
     let list = format!("/users/{}/identifiers", pole["id"].as_str().unwrap());
     let pesel = br#"{"type":"NATIONAL_ID","issuing_country":"PL","identifier":"83053078917"}"#;
-    let request = Request { method: "POST", target: &list, body: pesel, headers: &[] };
-    assert_eq!(
-        (client.send(&client.signed(&request)).await.status, &pole["status"]),
-        (200, &json!("INACTIVE"))
-    );
+    let answer = client.request("POST", &list).body(pesel).ask().await;
+    assert_eq!((answer.status, &pole["status"]), (200, &json!("INACTIVE")));
     server.stop();
     let second = digests(here.copy_to(&there, &["--json"]));
     assert_ne!(first, second);
@@ -424,9 +424,9 @@ async fn a_copy_that_has_gone_on_is_not_overwritten() {
         let copy = here.successor(copy);
         here.copy_to(&copy, &[]).ok();
         let server = copy.home.serve();
-        let mut client = Client { address: server.address, ..here.home.stranger(&server) };
-        client.take_token().await;
-        assert_eq!(client.create(&person(1), &uuid()).await.status, 200);
+        let mut client = here.home.stranger(&server);
+        client.renew().await;
+        assert_eq!(client.creation(&person(1), &uuid()).ask().await.status, 200);
         server.stop();
         let before = copy.rows();
         for words in [&[][..], &["--from-start"]] {
@@ -438,7 +438,7 @@ async fn a_copy_that_has_gone_on_is_not_overwritten() {
         let server = here.home.serve();
         let client = here.home.caller(&server).await;
         for number in 0..3 {
-            assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+            assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
         }
         server.stop();
         let refusal = here.copy_to(&copy, &["--from-start"]).refusal();

@@ -9,11 +9,12 @@ use std::process::Command;
 use investord::clock::{Clock as _, SystemClock};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
+use testing::home::master_key;
+use testing::postgres::{self, Cluster, number, or_skip};
+use testing::program::{Said, run};
 use time::OffsetDateTime;
 
-use crate::harness::{Said, master_key, run};
 use crate::place::{Place, Talk};
-use crate::support::postgres::{self, Cluster, number, or_skip};
 
 /// What the doctor has said.
 #[derive(Debug)]
@@ -214,14 +215,14 @@ fn settings_of_the_server_that_will_hurt_are_named() {
         postgres::sql(&admin, &format!("ALTER SYSTEM SET {name} = {value}"));
         postgres::sql(&admin, "SELECT pg_reload_conf()");
         // A new connection sees the new value a moment later.
-        crate::harness::until("the setting", || {
+        testing::patience::until("the setting", || {
             let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
             if now.as_deref() == Some(value) { Ok(()) } else { Err(format!("{now:?}")) }
         });
         examine(&place).object(level, name, value);
         postgres::sql(&admin, &format!("ALTER SYSTEM RESET {name}"));
         postgres::sql(&admin, "SELECT pg_reload_conf()");
-        crate::harness::until("the setting", || {
+        testing::patience::until("the setting", || {
             let now = postgres::sql(&admin, &format!("SHOW {name}"))[0][0].clone();
             if now.as_deref() == Some(value) { Err(format!("{now:?}")) } else { Ok(()) }
         });

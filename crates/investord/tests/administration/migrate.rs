@@ -3,9 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::harness::{Said, person, until, uuid};
+use testing::client::uuid;
+use testing::home::person;
+use testing::patience::until;
+use testing::postgres::{self, Cluster, number, or_skip};
+use testing::program::Said;
+
 use crate::place::{ENCODED, Place, assert_silent, demand_password};
-use crate::support::postgres::{self, Cluster, number, or_skip};
 
 #[test]
 fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
@@ -90,7 +94,10 @@ async fn backfills_of_a_migration_are_done_by_the_worker() {
         let mut users = Vec::new();
         for number in 0..6 {
             users.push(
-                client.create(&person(number), &uuid()).await.json()["id"].as_str().unwrap().to_owned(),
+                client.creation(&person(number), &uuid()).ask().await.json()["id"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned(),
             );
         }
         server.stop();
@@ -109,7 +116,7 @@ async fn backfills_of_a_migration_are_done_by_the_worker() {
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
         });
         for (number, user) in users.iter().enumerate() {
-            let list = client.get(&format!("/users/{user}/identifiers")).await.json();
+            let list = client.get(&format!("/users/{user}/identifiers")).ask().await.json();
             // Every other one is Polish.
             assert_eq!(list["data"].as_array().unwrap().len(), 1 - number % 2, "{list}");
         }
@@ -130,8 +137,8 @@ async fn a_running_server_goes_on_beside_a_newer_schema() {
          VALUES (99, 'tomorrow', '2030-01-01T00:00:00Z', '1')",
     );
     for number in 0..5 {
-        assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
-        assert_eq!(client.get("/users").await.status, 200);
+        assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
+        assert_eq!(client.get("/users").ask().await.status, 200);
     }
     assert!(place.run(&["serve"]).refusal().contains("V99__tomorrow"));
     server.stop();

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use testing::home::Home;
+use testing::postgres::{self, Database};
+use testing::program::{Said, run};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, NoTls};
-
-use crate::harness::{Home, Said, run};
-use crate::support::postgres::{self, Database};
 
 /// A folder with a configuration that names a database, which may not have been made yet.
 pub struct Place {

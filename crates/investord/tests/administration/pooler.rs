@@ -6,12 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use testing::client::uuid;
+use testing::home::person;
+use testing::patience::{in_time, until};
+use testing::postgres::{Cluster, number, or_skip};
 use tokio::task::block_in_place;
 
-use crate::harness::{Client, person, until, uuid};
 use crate::place::{Place, Talk};
-use crate::support::patience::in_time;
-use crate::support::postgres::{Cluster, number, or_skip};
 
 /// `pgbouncer`, ended when its input does, which is when the test process does, however that comes about.
 const KEEPER: &str = r#""$1" "$2" </dev/null >>"$3" 2>&1 & pid=$!; cat >/dev/null; kill $pid; wait $pid"#;
@@ -112,18 +113,18 @@ async fn a_register_is_served_through_a_pooler() {
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..CLIENTS {
         let address = servers[usize::try_from(task).unwrap() % 2].address;
-        let client = Client { address, ..client.clone() };
+        let client = client.at(address);
         tasks.spawn(async move {
             for number in 0..EACH {
                 let (body, once) = (person(task * EACH + number), uuid());
-                let made = client.create(&body, &once).await;
-                assert_eq!(made.status, 200, "{}", made.text());
+                let made = client.creation(&body, &once).ask().await;
+                assert_eq!(made.status, 200, "{made}");
                 let id = made.json()["id"].as_str().unwrap().to_owned();
-                let read = client.get(&format!("/users/{id}")).await;
-                assert_eq!((read.status, &read.body), (200, &made.body), "{}", read.text());
-                let list = client.get("/users?limit=5&order=DESC").await;
-                assert_eq!(list.status, 200, "{}", list.text());
-                let again = client.create(&body, &once).await;
+                let read = client.get(&format!("/users/{id}")).ask().await;
+                assert_eq!((read.status, &read.body), (200, &made.body), "{read}");
+                let list = client.get("/users?limit=5&order=DESC").ask().await;
+                assert_eq!(list.status, 200, "{list}");
+                let again = client.creation(&body, &once).ask().await;
                 assert_eq!((again.status, again.body), (200, made.body));
             }
         });
@@ -155,7 +156,7 @@ async fn a_register_is_served_through_a_pooler() {
         count => Err(format!("{count} connections")),
     });
     let copied =
-        crate::harness::run(&mut direct.home.bare(&["copy", "--from", &direct.url, "--to", &chains.url]));
+        testing::program::run(&mut direct.home.bare(&["copy", "--from", &direct.url, "--to", &chains.url]));
     assert!(copied.ok().contains("in unbroken chains"));
 }
 
@@ -191,9 +192,9 @@ async fn limits_on_waiting_hold_through_a_pooler() {
     {
         block_in_place(|| somebody.say(&format!("BEGIN; {lock}")));
         let started = Instant::now();
-        client.create(&body, &once).await.problem(409, "conflict");
-        let read = client.get("/users").await;
-        assert_eq!(read.status, if lock.starts_with("LOCK") { 409 } else { 200 }, "{}", read.text());
+        client.creation(&body, &once).ask().await.problem(409, "conflict");
+        let read = client.get("/users").ask().await;
+        assert_eq!(read.status, if lock.starts_with("LOCK") { 409 } else { 200 }, "{read}");
         in_time("a write and a read", started.elapsed(), Duration::from_secs(4));
         let waiting = "SELECT count(*) FROM pg_stat_activity
                        WHERE application_name LIKE 'investord%' AND state <> 'idle'";
@@ -203,7 +204,7 @@ async fn limits_on_waiting_hold_through_a_pooler() {
             count => Err(format!("{count} connections are busy")),
         });
         block_in_place(|| somebody.say("ROLLBACK"));
-        assert_eq!(client.get("/users").await.status, 200);
+        assert_eq!(client.get("/users").ask().await.status, 200);
     }
     // Administration, which takes a lock of its own.
     block_in_place(|| somebody.say("BEGIN; LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"));
@@ -212,7 +213,7 @@ async fn limits_on_waiting_hold_through_a_pooler() {
     assert!(refusal.contains("another process is at work"), "{refusal}");
     in_time("the command", started.elapsed(), Duration::from_secs(4));
     block_in_place(|| somebody.say("ROLLBACK"));
-    assert_eq!(client.create(&body, &once).await.status, 200);
+    assert_eq!(client.creation(&body, &once).ask().await.status, 200);
     block_in_place(|| drop(somebody));
     server.stop();
 }

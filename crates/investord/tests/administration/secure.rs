@@ -4,13 +4,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
+use testing::answer::Answer;
+use testing::client::uuid;
+use testing::cutter::Cutter;
+use testing::home::person;
+use testing::patience::{in_time, until};
+use testing::postgres::{Cluster, number, or_skip};
+use testing::program::{Said, run};
 use tokio::task::block_in_place;
 
-use crate::harness::{Answer, Said, person, run, until, uuid};
 use crate::place::{ENCODED, Place, Talk, assert_silent, demand_password};
-use crate::support::cutter::Cutter;
-use crate::support::patience::in_time;
-use crate::support::postgres::{Cluster, number, or_skip};
 
 /// An address of this machine that does not look like one.
 const AFAR: &str = "[::ffff:127.0.0.1]";
@@ -71,7 +74,7 @@ async fn a_server_is_verified_and_served_from() {
     assert_eq!(doctor_on_tls(&place), ("good".into(), "encrypted".into()));
     let server = place.home.serve();
     let client = place.home.caller(&server).await;
-    assert_eq!(client.create(&person(1), &uuid()).await.status, 200);
+    assert_eq!(client.creation(&person(1), &uuid()).ask().await.status, 200);
     let connections = "SELECT count(*) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)
                        WHERE usename = 'keeper' AND ";
     assert!(number(&fort.admin("register"), &format!("{connections} ssl")) >= 2);
@@ -207,22 +210,22 @@ async fn a_locked_row_is_a_conflict_in_time() {
     let somebody = block_in_place(|| Talk::open(&place.url));
     block_in_place(|| somebody.say("BEGIN; UPDATE tenant_sequences SET last_at = last_at"));
     for _ in 0..3 {
-        let (answer, took) = timed(client.create(&body, &once)).await;
+        let (answer, took) = timed(client.creation(&body, &once).ask()).await;
         answer.problem(409, "conflict");
         assert!(took >= Duration::from_millis(900), "{took:?}");
         in_time("a write that waits for a row", took, Duration::from_secs(1) + SLACK);
-        assert_eq!(client.get("/users").await.status, 200, "who reads is not held up");
+        assert_eq!(client.get("/users").ask().await.status, 200, "who reads is not held up");
     }
     block_in_place(|| somebody.say("ROLLBACK"));
-    assert_eq!(client.create(&body, &once).await.status, 200);
+    assert_eq!(client.creation(&body, &once).ask().await.status, 200);
     assert_eq!(number(&place.url, "SELECT count(*) FROM users"), 1);
     // A whole table, as during a migration by hand: reads wait, too, and not for ever.
     block_in_place(|| somebody.say("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE"));
-    let (answer, took) = timed(client.get("/users")).await;
+    let (answer, took) = timed(client.get("/users").ask()).await;
     answer.problem(503, "unavailable");
     in_time("a read that waits for a table", took, Duration::from_secs(1) + SLACK);
     block_in_place(|| somebody.say("ROLLBACK"));
-    assert_eq!(client.get("/users").await.status, 200);
+    assert_eq!(client.get("/users").ask().await.status, 200);
     block_in_place(|| drop(somebody));
     server.stop();
 }
@@ -240,16 +243,16 @@ async fn a_slow_statement_is_given_up_in_time() {
     );
     let (body, once) = (person(1), uuid());
     for _ in 0..2 {
-        let (answer, took) = timed(client.create(&body, &once)).await;
+        let (answer, took) = timed(client.creation(&body, &once).ask()).await;
         answer.problem(503, "unavailable");
         in_time("a slow statement", took, Duration::from_secs(4) + SLACK);
-        assert_eq!(client.get("/users").await.status, 200);
+        assert_eq!(client.get("/users").ask().await.status, 200);
     }
     let rows = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM events)
                 + (SELECT count(*) FROM idempotent_responses)";
     assert_eq!(number(&place.url, rows), 0);
     place.sql("DROP TRIGGER slow ON users");
-    assert_eq!(client.create(&body, &once).await.status, 200);
+    assert_eq!(client.creation(&body, &once).ask().await.status, 200);
     assert_eq!(number(&place.url, "SELECT count(*) FROM users"), 1);
     // Nothing is left at work on the server.
     until("the server to rest", || {
@@ -279,12 +282,12 @@ async fn a_connection_that_is_given_up_is_closed() {
     let place = Place::at(&url, limits);
     let server = place.home.serve();
     let client = place.home.caller(&server).await;
-    assert_eq!(client.get("/users").await.status, 200);
+    assert_eq!(client.get("/users").ask().await.status, 200);
     let connections = "SELECT count(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND application_name LIKE 'investord%'";
     let before = number(&database.url, connections);
     cutter.freeze();
-    let (answer, took) = timed(client.get("/users")).await;
+    let (answer, took) = timed(client.get("/users").ask()).await;
     answer.problem(503, "unavailable");
     in_time("a read through a network that swallows it", took, Duration::from_secs(10) + SLACK);
     cutter.thaw();

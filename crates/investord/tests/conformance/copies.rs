@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use investord::clock::Ids as _;
 use investord::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use investord::domain::delivery::webhook::NewWebhook;
-use investord::domain::tenants::TenantSettings;
+use investord::domain::tenants::{TenantNumber, TenantSettings};
 use investord::domain::users::check;
 use investord::domain::users::check::Check;
 use investord::domain::users::data_change::{DataChange, RequestedChange};
@@ -181,7 +181,14 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
         let (id, scopes) = (Uuid::from_u128(number), "users:read users:admin".to_owned());
         let secret = b"secret".to_vec();
         let last_refused = declared.as_ref().map(|_| (now(), "no nonce".to_owned()));
-        let client = ClientRow { id, tenant: 2, secret, declared, scopes: scopes.clone(), created_at: now() };
+        let client = ClientRow {
+            id,
+            tenant: TenantNumber(2),
+            secret,
+            declared,
+            scopes: scopes.clone(),
+            created_at: now(),
+        };
         clients::insert(tx, &client)?;
         let count = SignatureCount { since: now(), last_at: now(), taken: 2, refused: 1, last_refused };
         signature_counts::add(tx, id, &count)?;
@@ -210,8 +217,13 @@ fn repeatable(unit: &mut Unit<'_>, desk: &Desk) -> Result<(), StoreError> {
         let operation = ["POST /users", "post /users", "POST_/users", "PÖST /users"][number as usize % 4];
         let key_of_request = Uuid::from_u128(u128::MAX / (number + 1));
         let fingerprint = [u8::try_from(number % 256).unwrap(); 32];
-        let once =
-            IdempotencyKey { tenant: 1, operation, key: key_of_request, fingerprint, kept_since: now() };
+        let once = IdempotencyKey {
+            tenant: TenantNumber(1),
+            operation,
+            key: key_of_request,
+            fingerprint,
+            kept_since: now(),
+        };
         let reply = if number < 10 { view.as_str() } else { "" };
         idempotency::keep_response(unit, &once, &user, 200, reply)?;
     }

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use investord::domain::delivery::webhook::NewWebhook;
-use investord::domain::tenants::TenantSettings;
-use investord::store::delivery::deliveries;
+use investord::domain::tenants::{TenantNumber, TenantSettings};
 use investord::store::delivery::deliveries::{LEASE, Lease, LeaseOutcome, claim, record_results};
 use investord::store::delivery::delivery_batch;
 use investord::store::delivery::delivery_batch::DeliveryBatch;
@@ -84,7 +83,13 @@ fn later(seconds: i64) -> Timestamp {
 async fn look(store: &Store, desk: &Desk, webhook: Uuid) -> Arc<DeliveryBatch> {
     let own = Arc::clone(&desk.own);
     let look = move |tx: &Tx<'_>| {
-        delivery_batch::next_batch(tx, WebhookKey { tenant: 1, id: webhook }, None, &own.key, later(60))
+        delivery_batch::next_batch(
+            tx,
+            WebhookKey { tenant: TenantNumber(1), id: webhook },
+            None,
+            &own.key,
+            later(60),
+        )
     };
     Arc::new(store.read("test.look", look).await.unwrap().unwrap())
 }
@@ -162,7 +167,7 @@ async fn what_was_looked_at_before_a_change_is_not_taken(engine: &Engine) {
         let (id, own) = (webhook.id, desk.clone());
         let unit = move |tx: &Tx<'_>| {
             own.run(tx, |unit| {
-                let old = webhooks::lock(tx, 1, id)?.unwrap();
+                let old = webhooks::lock(tx, TenantNumber(1), id)?.unwrap();
                 match change {
                     0 => webhooks::replay(tx, &old, 5),
                     1 => webhooks::update(unit, &old, &Webhook { paused: true, ..old.clone() }),
@@ -195,7 +200,7 @@ async fn a_package_that_is_skipped_in_flight_does_not_count_twice(engine: &Engin
     assert!(take(&store, &portion, 1, now()).await);
     let id = webhook.id;
     let skip = move |tx: &Tx<'_>| {
-        let locked = webhooks::lock(tx, 1, id)?.unwrap();
+        let locked = webhooks::lock(tx, TenantNumber(1), id)?.unwrap();
         packages::skip(tx, &locked, now())
     };
     assert!(store.write("test.skip", 1, skip).await.unwrap());

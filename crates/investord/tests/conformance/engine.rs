@@ -6,9 +6,8 @@ use investord::store::engine::postgres::connection_settings::Tuning;
 use investord::store::{Database, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
-
-use crate::support::patience::{PATIENCE, patiently};
-use crate::support::postgres;
+use testing::patience::{PATIENCE, patiently};
+use testing::postgres;
 
 /// A register of its own on one of the engines.
 pub enum Engine {

@@ -12,13 +12,14 @@ use investord::server::{self, Listeners};
 use investord::store::Store;
 use investord::store::engine::migrate;
 use serde_json::Value;
+use testing::app::{Register, SCOPES, TestApp};
+use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::http::Wire;
+use testing::postgres;
 use tokio::sync::oneshot;
 
-use crate::app::{Client, Register, SCOPES, TestApp, once_key};
-use crate::bodies;
 use crate::linear::{Call, Step, is_linearizable};
-use crate::support;
-use crate::wire::Wire;
 
 const HISTORIES: u64 = 100;
 const CLIENTS: usize = 16;
@@ -185,7 +186,7 @@ async fn one_server_on_sqlite_could_have_done_one_thing_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_on_postgres_could_have_done_one_thing_at_a_time() {
-    let Some(server) = support::postgres::shared() else { return };
+    let Some(server) = postgres::shared() else { return };
     let mut app = TestApp::start().await;
     let folder = std::mem::replace(&mut app.register, Register::Server(server.database()));
     migrate::run(&app.register.database(), &investord::store::CATALOGUE).unwrap();

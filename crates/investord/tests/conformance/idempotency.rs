@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use investord::domain::tenants::TenantNumber;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce, Replay};
 use investord::store::{Prefetch, Store, StoreError, Tx};
@@ -34,6 +35,7 @@ const OPERATION: &str = "POST /users";
 
 fn once(tenant: i64, key: u128, body: u8) -> IdempotencyKey {
     let (key, fingerprint, kept_since) = (Uuid::from_u128(key), [body; 32], now() - DAY);
+    let tenant = TenantNumber(tenant);
     IdempotencyKey { tenant, operation: OPERATION, key, fingerprint, kept_since }
 }
 
@@ -185,7 +187,7 @@ async fn what_was_asked_ahead_in_vain_leaves_nothing_open(engine: &Engine) {
     let store = engine.open();
     desk(&store, 1).await;
     let first = Prefetch {
-        sequence: Some(1),
+        sequence: Some(TenantNumber(1)),
         nonce: Some(nonce(1)),
         idempotency_key: Some(once(1, 1, 0)),
         webhook: None,
@@ -195,7 +197,7 @@ async fn what_was_asked_ahead_in_vain_leaves_nothing_open(engine: &Engine) {
         store.write_prefetched("test.unit", 1, first, unit).await.unwrap();
         store.write("test.unit", 1, move |tx: &Tx<'_>| add(tx, number + 10)).await.unwrap();
     }
-    let nobody = Prefetch { sequence: Some(999), ..Prefetch::default() };
+    let nobody = Prefetch { sequence: Some(TenantNumber(999)), ..Prefetch::default() };
     store.write_prefetched("test.unit", 1, nobody, |tx: &Tx<'_>| add(tx, 20)).await.unwrap();
     let expected = [1, 2, 3, 11, 12, 13, 20];
     assert!(numbers(&store).await.is_superset(&expected.into()));

@@ -4,19 +4,6 @@
 //! A behaviour is a function over an [`engine::Engine`]. Two stores that are open on one PostgreSQL database are
 //! what two processes are: nothing but the database connects them.
 
-#[path = "../support/mod.rs"]
-mod support;
-
-#[expect(dead_code, reason = "made for the tests of the whole server, of which a few things are used")]
-#[path = "../it/app.rs"]
-mod app;
-#[expect(dead_code, reason = "as above")]
-#[path = "../it/bodies.rs"]
-mod bodies;
-#[expect(dead_code, reason = "as above")]
-#[path = "../it/wire.rs"]
-mod wire;
-
 /// Makes one test of each behaviour for each engine.
 macro_rules! on_every_engine {
     ($($behaviour:ident),* $(,)?) => {
@@ -65,6 +52,3 @@ mod toys;
 mod units;
 mod values;
 mod work;
-
-/// What is tried over HTTP begins on SQLite and moves from there.
-const ON_POSTGRES: bool = false;

@@ -1,12 +1,13 @@
-//! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order. Otherwise
-//! a request costs the more the longer a register or the history of a user is.
+//! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order.
+//! Otherwise a request costs the more the longer a register or the history of a user is.
 
 use crate::engine::Engine;
 
 /// Statements that look at every row, or sort, by why they may.
 const ALLOWED: [(&str, &[&str]); 6] = [
     (
-        "rows of a table that has few: tenants, clients, operators, webhooks (100 of a tenant), what migrations have left",
+        "rows of a table that has few: tenants, clients, operators, webhooks (100 of a tenant), what migrations have \
+         left",
         &[
             "tenants.all",
             "clients.of_tenant",

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use futures_util::future::join_all;
-use httpsig::{Algorithm, SigningKey};
+use http_message_signatures::{Algorithm, SigningKey};
 use investord::clock::{ManualClock, SeededIds};
+use investord::domain::tenants::TenantNumber;
 use investord::provision::{DeclaredTenants, Provisioner};
 use investord::store::tenants;
 use investord::store::tenants::sequence::Sequence;
@@ -30,14 +31,14 @@ mod only {
 }
 
 /// Changes are counted in a tenant's settings: each adds one requirement.
-fn count(tx: &Tx<'_>, tenant: i64) -> Result<usize, StoreError> {
+fn count(tx: &Tx<'_>, tenant: TenantNumber) -> Result<usize, StoreError> {
     let settings = tenants::by_number(tx, tenant)?.unwrap().settings;
     let settings = serde_json::to_value(settings).unwrap();
     Ok(settings["activation_requires"].as_array().unwrap().len())
 }
 
 /// Reads the settings, lets something happen, and writes them with one change more.
-fn change(tx: &Tx<'_>, tenant: i64, meanwhile: &mut impl FnMut()) -> Result<(), StoreError> {
+fn change(tx: &Tx<'_>, tenant: TenantNumber, meanwhile: &mut impl FnMut()) -> Result<(), StoreError> {
     let found = tenants::by_number(tx, tenant)?.unwrap();
     meanwhile();
     let mut settings = serde_json::to_value(&found.settings).unwrap();
@@ -59,15 +60,15 @@ enum Guard {
 async fn changes_kept(engine: &Engine, guard: Guard) -> usize {
     let stores = engine.open_two();
     desk(&stores[0], 1).await;
-    let before = stores[0].read("test.count", |tx| count(tx, 1)).await.unwrap();
+    let before = stores[0].read("test.count", |tx| count(tx, TenantNumber(1))).await.unwrap();
     let can_meet = engine.is_shared() && matches!(guard, Guard::Nothing);
     let changes = stores.clone().into_iter().zip(meeting(can_meet)).map(|(store, mut meet)| {
         tokio::spawn(async move {
             let unit = move |tx: &Tx<'_>| {
                 if matches!(guard, Guard::Head) {
-                    Sequence::lock(tx, 1, now())?;
+                    Sequence::lock(tx, TenantNumber(1), now())?;
                 }
-                change(tx, 1, &mut meet)
+                change(tx, TenantNumber(1), &mut meet)
             };
             match guard {
                 Guard::Alone => store.write_serializable("test.change", unit).await,
@@ -78,7 +79,7 @@ async fn changes_kept(engine: &Engine, guard: Guard) -> usize {
     for told in join_all(changes).await {
         told.unwrap().unwrap();
     }
-    stores[1].read("test.count", |tx| count(tx, 1)).await.unwrap() - before
+    stores[1].read("test.count", |tx| count(tx, TenantNumber(1))).await.unwrap() - before
 }
 
 /// The proof that the tests below can see what they look for.
@@ -99,16 +100,19 @@ async fn many_changes_alone_lose_nothing(engine: &Engine) {
     const EACH: usize = 10;
     let stores = engine.open_two();
     desk(&stores[0], 1).await;
-    let before = stores[0].read("test.count", |tx| count(tx, 1)).await.unwrap();
+    let before = stores[0].read("test.count", |tx| count(tx, TenantNumber(1))).await.unwrap();
     let tasks = stores.iter().cycle().take(8).cloned().map(|store| {
         tokio::spawn(async move {
             for _ in 0..EACH {
-                store.write_serializable("test.change", |tx| change(tx, 1, &mut || ())).await.unwrap();
+                store
+                    .write_serializable("test.change", |tx| change(tx, TenantNumber(1), &mut || ()))
+                    .await
+                    .unwrap();
             }
         })
     });
     join_all(tasks).await.into_iter().for_each(Result::unwrap);
-    let after = stores[1].read("test.count", |tx| count(tx, 1)).await.unwrap();
+    let after = stores[1].read("test.count", |tx| count(tx, TenantNumber(1))).await.unwrap();
     assert_eq!(after - before, 8 * EACH);
 }
 
@@ -122,10 +126,10 @@ async fn a_rule_over_two_rows_holds_for_units_alone(engine: &Engine) {
         stores.clone().into_iter().zip(meeting(false)).zip([1, 2]).map(|((store, mut meet), tenant)| {
             tokio::spawn(async move {
                 let unit = move |tx: &Tx<'_>| {
-                    if count(tx, 1)? + count(tx, 2)? > 2 {
+                    if count(tx, TenantNumber(1))? + count(tx, TenantNumber(2))? > 2 {
                         return Err(Refused::ByRule);
                     }
-                    Ok(change(tx, tenant, &mut meet)?)
+                    Ok(change(tx, TenantNumber(tenant), &mut meet)?)
                 };
                 store.write_serializable("test.change", unit).await
             })
@@ -146,11 +150,12 @@ async fn processes_apply_one_tenants_file_at_once(engine: &Engine) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     for (tenant, digit) in [("one", 1), ("two", 2), ("three", 3)] {
         let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
-        let key = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, key.public().spki_der());
+        let key = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, key.public_key().spki_der());
         write!(
             file,
             "[[tenant]]\nname = '{tenant}'\nmodel = 'TOL'\n\
-             [[tenant.client]]\nid = 'c3a780b6-a012-4fa8-905c-00000000000{digit}'\nsecret = 'a-secret-of-some-length'\nscopes = ['users:read']\n\
+             [[tenant.client]]\nid = 'c3a780b6-a012-4fa8-905c-00000000000{digit}'\n\
+             secret = 'a-secret-of-some-length'\nscopes = ['users:read']\n\
              [[tenant.client.key]]\nid = 'd3a780b6-a012-4fa8-905c-00000000000{digit}'\n\
              public_key = '''-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----'''\n"
         )
@@ -186,7 +191,7 @@ async fn a_fresh_process_that_loses_a_race_goes_on(engine: &Engine) {
         let (runs, fast, runtime) = (runs.clone(), fast.clone(), tokio::runtime::Handle::current());
         move |tx: &Tx<'_>| {
             // What it has read is old when it writes.
-            tenants::sequence::count_users(tx, 1)?;
+            tenants::sequence::count_users(tx, TenantNumber(1))?;
             if runs.note() == 0 {
                 let (fast, (done, wait)) = (fast.clone(), std::sync::mpsc::channel());
                 runtime.spawn(async move {
@@ -232,9 +237,9 @@ async fn a_circle_of_locks_ends_with_everybody_done(engine: &Engine) {
             let all = all.clone();
             Box::new(move |tx| {
                 all.note();
-                let mut first = Sequence::lock(tx, order[0], now())?;
+                let mut first = Sequence::lock(tx, TenantNumber(order[0]), now())?;
                 meet();
-                let mut second = Sequence::lock(tx, order[1], now())?;
+                let mut second = Sequence::lock(tx, TenantNumber(order[1]), now())?;
                 for head in [&mut first, &mut second] {
                     head.users += 1;
                 }

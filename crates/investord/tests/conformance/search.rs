@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use investord::clock::Ids as _;
-use investord::domain::identification::identifier::{
-    Identifier, IdentifierChange, IdentifierContent, NewIdentifier,
-};
+use investord::domain::identification::identifier::{Identifier, IdentifierChange, IdentifierContent};
+use investord::domain::identification::new_identifier::NewIdentifier;
 use investord::domain::tenants::TenantSettings;
 use investord::domain::users::User;
 use investord::domain::users::person::Person;
@@ -14,9 +13,9 @@ use investord::domain::users::search::{SearchField, SearchTerms};
 use investord::store::users::{identifiers, search_index};
 use investord::store::{Store, StoreError, Tx, users};
 use serde_json::json;
+use testing::bodies;
 use uuid::Uuid;
 
-use crate::bodies;
 use crate::engine::Engine;
 use crate::work::{Desk, desk, now};
 

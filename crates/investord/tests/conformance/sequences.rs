@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use investord::domain::tenants::TenantNumber;
 use investord::store::log::events;
 use investord::store::tenants;
+use investord::store::tenants::sequence::ChainEnd;
 use investord::store::tenants::sequence::Sequence;
 use investord::store::tools::chains;
 use investord::store::{Store, StoreError, Tx};
@@ -44,7 +46,7 @@ async fn history(store: &Store, tenant: TenantNumber) -> (i64, i64) {
 }
 
 /// Numbers of the users in order of creation, and how many instants of creation there are.
-fn dense(engine: &Engine, tenant: i64) -> (Vec<i64>, i64) {
+fn dense(engine: &Engine, tenant: TenantNumber) -> (Vec<i64>, i64) {
     let numbers = format!("SELECT number FROM users WHERE tenant = {tenant} ORDER BY created_at");
     let number = |row: Vec<Option<String>>| row[0].as_ref().unwrap().parse().unwrap();
     let instants = format!("SELECT count(DISTINCT created_at) FROM users WHERE tenant = {tenant}");
@@ -56,8 +58,8 @@ async fn units_of_one_commit_move_one_head(engine: &Engine) {
     let desk = desk(&store, 1).await;
     let told = together(&store, (0..5).map(|_| (1, desk.unit()))).await;
     assert_eq!(told.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-    assert_eq!(dense(engine, 1), ((1..=5).collect(), 5));
-    assert_eq!(history(&store, 1).await, (5, 10));
+    assert_eq!(dense(engine, TenantNumber(1)), ((1..=5).collect(), 5));
+    assert_eq!(history(&store, TenantNumber(1)).await, (5, 10));
 }
 
 async fn what_is_undone_leaves_no_gap(engine: &Engine) {
@@ -90,8 +92,8 @@ async fn what_is_undone_leaves_no_gap(engine: &Engine) {
         assert!(store.write_serializable("test.unit", unit).await.is_err());
     }
     assert_eq!(store.write_serializable("test.unit", good.unit()).await.unwrap(), 4);
-    assert_eq!(dense(engine, 1), ((1..=4).collect(), 4));
-    assert_eq!(history(&store, 1).await, (4, 8));
+    assert_eq!(dense(engine, TenantNumber(1)), ((1..=4).collect(), 4));
+    assert_eq!(history(&store, TenantNumber(1)).await, (4, 8));
 }
 
 async fn what_is_not_put_does_not_move(engine: &Engine) {
@@ -101,7 +103,7 @@ async fn what_is_not_put_does_not_move(engine: &Engine) {
         (
             1,
             Box::new(move |tx| {
-                let mut head = Sequence::lock(tx, 1, now())?;
+                let mut head = Sequence::lock(tx, TenantNumber(1), now())?;
                 head.users += 1;
                 let users = head.users;
                 if put {
@@ -116,7 +118,8 @@ async fn what_is_not_put_does_not_move(engine: &Engine) {
     let told = together(&store, units).await;
     let told: Vec<_> = told.into_iter().map(Result::ok).collect();
     assert_eq!(told, [Some(1), Some(2), None, Some(2)]);
-    let users = store.read("test.users", |tx| tenants::sequence::count_users(tx, 1)).await.unwrap();
+    let users =
+        store.read("test.users", |tx| tenants::sequence::count_users(tx, TenantNumber(1))).await.unwrap();
     assert_eq!(users, 2);
 }
 
@@ -144,7 +147,16 @@ async fn heads_of_several_tenants_move_in_one_commit(engine: &Engine) {
         }
     });
     let good = |at: usize| (desks[at].tenant, desks[at].unit());
-    let units = [good(2), good(0), good(1), (4, spoils), (2, both), good(2), good(0), good(1)];
+    let units = [
+        good(2),
+        good(0),
+        good(1),
+        (TenantNumber(4), spoils),
+        (TenantNumber(2), both),
+        good(2),
+        good(0),
+        good(1),
+    ];
     let told = together(&store, units).await;
     assert_eq!(told.iter().filter(|told| told.is_err()).count(), 1);
     for (desk, users) in desks.iter().zip([3, 2, 3]) {
@@ -161,7 +173,7 @@ async fn a_tenant_without_a_head_is_refused(engine: &Engine) {
             Box::new(move |tx| {
                 add(tx, number)?;
                 if number == 2 {
-                    Sequence::lock(tx, 99, now())?;
+                    Sequence::lock(tx, TenantNumber(99), now())?;
                 }
                 Ok(())
             }),
@@ -186,7 +198,7 @@ async fn instants_grow_whatever_the_clock_does(engine: &Engine) {
         (now(), now() + hour + microsecond),
     ] {
         let take = move |tx: &Tx<'_>| {
-            let head = Sequence::lock(tx, 1, clock)?;
+            let head = Sequence::lock(tx, TenantNumber(1), clock)?;
             let at = head.now;
             head.save(tx);
             Ok::<_, StoreError>(at)
@@ -227,8 +239,8 @@ async fn two_processes_write_one_history(engine: &Engine) {
     told.sort_unstable();
     let users = i64::try_from(told.len()).unwrap();
     assert_eq!(told, (1..=users).collect::<Vec<_>>(), "every number is given once");
-    assert_eq!(dense(engine, 1), (told, users));
-    assert_eq!(history(&stores[1], 1).await, (users, 2 * users));
+    assert_eq!(dense(engine, TenantNumber(1)), (told, users));
+    assert_eq!(history(&stores[1], TenantNumber(1)).await, (users, 2 * users));
 }
 
 /// Writes events while the chain is checked.

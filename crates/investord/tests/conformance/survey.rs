@@ -9,7 +9,6 @@ use investord::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, diagnose};
 use tokio_postgres::NoTls;
 
 use crate::engine::Engine;
-use crate::support;
 
 on_every_engine!(
     a_good_database_is_good,
@@ -106,7 +105,7 @@ async fn a_database_that_is_not_there_is_found() {
 
 #[tokio::test]
 async fn an_empty_database_lacks_its_schema() {
-    let Some(server) = support::postgres::shared() else { return };
+    let Some(server) = testing::postgres::shared() else { return };
     let database = server.database();
     let found = bad(&config::database(database.url(), &Tuning::default()).unwrap(), "schema");
     assert!(found.contains("V1__register"), "{found}");
@@ -115,14 +114,14 @@ async fn an_empty_database_lacks_its_schema() {
 /// The same server, first as it comes and then as nobody should run it.
 #[tokio::test]
 async fn a_careless_server_is_found() {
-    let started = support::postgres::Cluster::start(&[]);
-    let Some(cluster) = support::postgres::or_skip(started) else { return };
+    let started = testing::postgres::Cluster::start(&[]);
+    let Some(cluster) = testing::postgres::or_skip(started) else { return };
     let database = config::database(&cluster.url("postgres"), &Tuning::default()).unwrap();
     migrate::run(&database, &investord::store::CATALOGUE).unwrap();
     let findings = surveyed(&database);
     assert!(findings.iter().all(|finding| finding.level == DiagnosisLevel::Good), "{findings:#?}");
     for (setting, value) in [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")] {
-        support::postgres::sql(&cluster.url("postgres"), &format!("ALTER SYSTEM SET {setting} = {value}"));
+        testing::postgres::sql(&cluster.url("postgres"), &format!("ALTER SYSTEM SET {setting} = {value}"));
     }
     cluster.restart_now();
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use investord::domain::tenants::TenantNumber;
 use investord::store::tenants::sequence::Sequence;
 use investord::store::{Insert, Stmt, Store, StoreError, Tx, Value};
 
@@ -271,7 +272,7 @@ async fn a_refusal_before_any_write_costs_nothing(engine: &Engine) {
                 runs.note();
                 // Neither a look nor the lock of the tenant is a write, nor is a statement that finds no row.
                 seen(tx)?;
-                Sequence::lock(tx, 1, now())?;
+                Sequence::lock(tx, TenantNumber(1), now())?;
                 tx.execute(&CHANGE, &[Value::Int(0), Value::Bytes(b"nobody")])?;
                 if number == 0 { Err(Refused::ByRule) } else { Ok(add(tx, number)?) }
             }),
@@ -324,7 +325,7 @@ async fn units_of_a_tenant_keep_their_order(engine: &Engine) {
     }
     let turn = |tenant: i64, refuses: bool| {
         move |tx: &Tx<'_>| {
-            let mut head = Sequence::lock(tx, tenant, now())?;
+            let mut head = Sequence::lock(tx, TenantNumber(tenant), now())?;
             head.users += 1;
             let turn = head.users;
             head.save(tx);
@@ -378,7 +379,7 @@ async fn nobody_is_lost_and_nobody_counts_twice(engine: &Engine) {
             for number in task * UNITS..(task + 1) * UNITS {
                 let tenant = number % 4 + 1;
                 let unit = move |tx: &Tx<'_>| {
-                    let mut head = Sequence::lock(tx, tenant, now())?;
+                    let mut head = Sequence::lock(tx, TenantNumber(tenant), now())?;
                     head.users += 1;
                     head.save(tx);
                     add(tx, number)?;

@@ -1,6 +1,6 @@
 //! Values: what goes in comes out, and what does not fit is refused.
 
-use investord::store::engine::sql::ColumnValue;
+use investord::store::engine::row::ColumnValue;
 use investord::store::{Stmt, Store, StoreError, Tx, Value};
 use jiff::Timestamp;
 use uuid::Uuid;

@@ -8,20 +8,20 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use investord::clock::{Ids as _, SeededIds};
-use investord::domain::tenants::TenantSettings;
+use investord::domain::tenants::{TenantNumber, TenantSettings};
 use investord::domain::users::User;
 use investord::domain::users::person::Person;
 use investord::store::encryption::MasterKey;
+use investord::store::engine::unit::Owner;
 use investord::store::tenants::{self, Tenant, TenantRow};
 use investord::store::users::handle::UserHandle;
 use investord::store::{Insert, Stmt, Store, StoreError, Tx, Value, unit, users};
 use jiff::Timestamp;
+use testing::patience::PATIENCE;
+use testing::{app, bodies};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-
-use crate::support::patience::PATIENCE;
-use crate::{app, bodies};
 
 /// Why a unit of these tests did not do what it was asked.
 #[derive(Debug)]
@@ -50,10 +50,10 @@ pub struct Held {
     holding: JoinHandle<Result<(), StoreError>>,
 }
 
-pub async fn hold(store: &Store, tenant: i64) -> Held {
+pub async fn hold(store: &Store, tenant: impl Into<Owner>) -> Held {
     let (entered, inside) = oneshot::channel();
     let (release, released) = mpsc::channel::<()>();
-    let (store, mut entered) = (store.clone(), Some(entered));
+    let (store, tenant, mut entered) = (store.clone(), tenant.into(), Some(entered));
     let unit = move |_: &Tx<'_>| {
         entered.take().map(|entered| entered.send(()));
         // An error is a release too: then the test has failed.
@@ -75,9 +75,9 @@ impl Held {
 /// Has units share one commit, in this order.
 pub async fn together<T: Send + 'static>(
     store: &Store,
-    units: impl IntoIterator<Item = (i64, Unit<T>)>,
+    units: impl IntoIterator<Item = (impl Into<Owner>, Unit<T>)>,
 ) -> Vec<Result<T, Refused>> {
-    let units: Vec<_> = units.into_iter().collect();
+    let units: Vec<(Owner, _)> = units.into_iter().map(|(owner, unit)| (owner.into(), unit)).collect();
     let held = hold(store, units[0].0).await;
     let mut answers: Vec<_> =
         units.into_iter().map(|(tenant, unit)| Box::pin(store.write("test.unit", tenant, unit))).collect();
@@ -177,7 +177,7 @@ pub fn master_key() -> MasterKey {
 /// A tenant, and what registers users for it.
 #[derive(Clone)]
 pub struct Desk {
-    pub tenant: i64,
+    pub tenant: TenantNumber,
     pub own: Arc<Tenant>,
     pub ids: Arc<SeededIds>,
     person: Person,
@@ -186,6 +186,7 @@ pub struct Desk {
 /// Brings a tenant of this number into being.
 pub async fn desk(store: &Store, number: i64) -> Desk {
     let ids = Arc::new(SeededIds::new(number.unsigned_abs()));
+    let number = TenantNumber(number);
     let (master_key, settings) = (master_key(), TenantSettings::default());
     let sealed_key = master_key.new_tenant_key(number, &*ids);
     let person = Person::parse(bodies::smallest().to_string().as_bytes(), &settings, now()).ok().unwrap();

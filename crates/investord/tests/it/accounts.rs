@@ -6,10 +6,10 @@ use investord::clock::Clock as _;
 use investord::worker::jobs::run_due;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, once_key};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::{Client, once_key};
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 

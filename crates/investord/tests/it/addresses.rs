@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use http::HeaderMap;
 use investord::config::Webhooks;
 use investord::outbound::{self, Outbound};
-use investord::worker::delivery;
+use investord::worker::dispatcher;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -20,12 +20,11 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use serde_json::json;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::receiver::{Act, Receiver};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-
-use crate::app::TestApp;
-use crate::bodies;
-use crate::receiver::{Act, Receiver};
 
 /// Addresses in which nobody's public server is, of every kind.
 const NOT_PUBLIC_V4: [&str; 15] = [
@@ -366,7 +365,7 @@ async fn a_webhook_to_this_machine_is_not_served() {
     assert_eq!(app.client().get(&path).send().await.ok(), forbidden);
     app.client().created(&bodies::karl()).await;
     app.pass(2);
-    assert_eq!(delivery::run_due(app.app()).await.unwrap(), 1);
+    assert_eq!(dispatcher::run_due(app.app()).await.unwrap(), 1);
     assert_eq!(app.number("SELECT count(*) FROM webhook_attempts WHERE outcome = 'forbidden_address'"), 1);
     guard.assert_alone("localhost").await;
     // What was allowed once is judged by what is allowed now.
@@ -384,7 +383,7 @@ async fn a_webhook_to_this_machine_is_not_served() {
     assert_eq!(app.client().get(&path).send().await.ok()["outcome"], "forbidden_address");
     app.client().created(&bodies::karl()).await;
     app.pass(2);
-    assert_eq!(delivery::run_due(app.app()).await.unwrap(), 2);
+    assert_eq!(dispatcher::run_due(app.app()).await.unwrap(), 2);
     assert_eq!(app.number("SELECT count(*) FROM webhook_attempts WHERE outcome = 'forbidden_address'"), 3);
     guard.assert_alone("an address that was allowed before").await;
 }

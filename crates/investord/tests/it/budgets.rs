@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use investord::config::{Limits, NameServer as Server};
 use serde_json::{Value, json};
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
+use testing::patience::{patiently, until_async};
+use testing::receiver::{Act, Receiver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::name_server::{NameServer, SILENT};
-use crate::receiver::{Act, Receiver};
-use crate::support::patience::{patiently, until_async};
 use crate::webhooks::{enabled, id};
 
 const SCOPES: &str = "users:admin users:read webhooks:admin";
@@ -35,7 +36,7 @@ async fn is_served(client: &Client) {
 }
 
 /// Has been refused for now, and says for how long.
-fn is_refused(answer: &crate::wire::Answer, status: u16) {
+fn is_refused(answer: &testing::answer::Answer, status: u16) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("retry-after"), Some("1"));
 }

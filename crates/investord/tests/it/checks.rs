@@ -2,10 +2,10 @@
 
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, once_key};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::{Client, once_key};
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 const ALL: [&str; 3] = ["kyc", "por", "instrument-fit"];
@@ -245,7 +245,7 @@ async fn a_judgement_reads_no_more_than_the_last_check_of_each_kind() {
     filed(&app, &user, &plain).await;
     filed(&app, &user, &plain).await;
     // If it were read, nothing more could be decided of this user.
-    let nothing = if crate::ON_POSTGRES { "'x'::bytea" } else { "X'00'" };
+    let nothing = if testing::postgres::is_chosen() { "'x'::bytea" } else { "X'00'" };
     let first = "(SELECT min(created_at) FROM checks)";
     app.register.run(&format!("UPDATE checks SET sealed = {nothing} WHERE created_at = {first}"));
     for body in [example("kyc"), example("instrument-fit")] {
@@ -329,7 +329,8 @@ async fn tax_residencies_are_set_as_a_whole() {
     assert_ne!(second["updated_at"], first["updated_at"]);
     assert_eq!(client.get(&target).send().await.ok(), second);
     client.request("POST", &target).json(&body).send().await.refused("missing_idempotency_key");
-    let residency = |one: Value| json!({ "tax_residencies": [{ "country": "DE", "tax_identifier_number": "65929970489" }, one] });
+    let german = json!({ "country": "DE", "tax_identifier_number": "65929970489" });
+    let residency = |one: Value| json!({ "tax_residencies": [german, one] });
     for (body, field) in [
         (json!({}), "tax_residencies"),
         (json!({ "tax_residencies": [] }), "tax_residencies"),

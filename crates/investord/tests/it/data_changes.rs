@@ -2,10 +2,10 @@
 
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, Told};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::answer::Answer;
+use testing::app::{TestApp, Told};
+use testing::bodies;
+use testing::client::Client;
 
 fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap()

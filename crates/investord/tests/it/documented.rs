@@ -4,11 +4,12 @@ use investord::api;
 use investord::worker::jobs::run_due;
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::webhooks::{id, pass};
-use crate::wire::Answer;
 
 const CHECK: &str = include_str!("../../../../api/examples/create-check-kyc.json");
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use httpsig::Algorithm;
+use http_message_signatures::Algorithm;
 use investord::app::Mode;
 use serde_json::Value;
-
-use crate::app::{Client, ED25519, P521, Request, TestApp};
-use crate::bodies;
+use testing::app::{ED25519, P521, TestApp};
+use testing::bodies;
+use testing::client::Client;
+use testing::signing::Request;
 
 async fn app(mode: Mode) -> (TestApp, Client) {
     let app = TestApp::with(|options| options.mode = mode).await;
@@ -55,17 +56,17 @@ fn mistakes(client: &Client) -> Vec<(&'static str, Request, &'static [&'static s
         ("no digest at all", create().digest("", ""), &["digest"], false),
         (
             "the digest of something else",
-            create().digest("content-digest", &crate::app::digest_of(true, b"{}").1),
+            create().digest("content-digest", &testing::signing::digest_of(true, b"{}").1),
             &["digest"],
             false,
         ),
         (
             "an expired signature",
-            get().times(Some(crate::app::START - 100), Some(crate::app::START - 90)),
+            get().times(Some(testing::app::START - 100), Some(testing::app::START - 90)),
             &["clock"],
             false,
         ),
-        ("a signature of tomorrow", get().times(Some(crate::app::START + 90_000), None), &["clock"], false),
+        ("a signature of tomorrow", get().times(Some(testing::app::START + 90_000), None), &["clock"], false),
         ("an unknown key id", get().key_id("a3a780b6-a012-4fa8-905c-61a9d0c20844"), &["keyid"], false),
         ("a changed value", get().signed_as("accept", "*/*"), &["signature_base"], true),
     ]

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::http::Wire;
+use testing::signing::Sent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-
-use crate::app::{Sent, TestApp};
-use crate::bodies;
-use crate::wire::{Answer, Wire};
 
 /// An app, and a path on each of its listeners.
 async fn with_three_listeners() -> (TestApp, [(SocketAddr, &'static str); 3]) {
@@ -302,8 +303,8 @@ async fn what_the_query_says_twice_is_refused() {
     }
 }
 
-/// The server reads the rest of a body that it refuses before it closes the connection: otherwise the client would lose the
-/// answer.
+/// The server reads the rest of a body that it refuses before it closes the connection: otherwise the client would lose
+/// the answer.
 #[tokio::test]
 async fn a_request_that_is_refused_before_its_body_hears_why() {
     let app = TestApp::start().await;

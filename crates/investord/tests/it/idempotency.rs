@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::patience::amount;
 use tokio::sync::Barrier;
-
-use crate::app::{Client, TestApp, once_key};
-use crate::bodies;
-use crate::support::patience::amount;
-use crate::wire::Answer;
 
 /// The header of a kept answer.
 const REPLAYED: &str = "idempotent-replayed";

@@ -1,10 +1,10 @@
 //! Nobody sees or touches another tenant's users.
 
 use serde_json::Value;
-
-use crate::app::{Client, TestApp};
-use crate::bodies;
-use crate::wire::Answer;
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 

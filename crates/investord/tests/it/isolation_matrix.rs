@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use investord::api;
 use serde_json::{Value, json};
-
-use crate::app::{Client, Request, TestApp};
-use crate::wire::Answer;
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::client::Client;
+use testing::signing::Request;
 
 /// What an id of each name stands for: the operation that makes one, after those above it.
 const MADE_BY: [(&str, &str); 7] = [
@@ -149,7 +150,7 @@ impl Operation {
         }
         let request = client.request(&self.method, &target);
         let request = if self.method == "POST" {
-            request.header("idempotency-key", &crate::app::once_key())
+            request.header("idempotency-key", &testing::client::once_key())
         } else {
             request
         };
@@ -304,7 +305,8 @@ impl Matrix {
         ids
     }
 
-    /// The tenant's own ids for an operation; for one that changes something new ones, because the next finds it changed.
+    /// The tenant's own ids for an operation; for one that changes something new ones, because the next finds it
+    /// changed.
     async fn own_ids(&self, operation: &Operation) -> Ids {
         if operation.method == "GET" {
             return self.own.clone();
@@ -414,7 +416,7 @@ impl Matrix {
     /// Names another client, and finds all that is wrong with that to be one.
     async fn clients(&mut self, at: usize, foreign: &Client) {
         let mut seen = Vec::new();
-        for id in [foreign.id.to_string(), UNKNOWN.into()] {
+        for id in [foreign.id.clone(), UNKNOWN.into()] {
             let request = self.operations[at].request(&self.all, &self.own);
             let answer = request.header("upvest-client-id", &id).send().await;
             answer.refused("unauthorised");

@@ -1,44 +1,44 @@
-//! The server from outside: real sockets, a real database, a clock moved by hand; here SQLite.
-//!
-//! The same tests run on PostgreSQL as `it_postgres`. Expectations come from the API reference and from `docs/choices.md`, not from the code under test.
-
-#[path = "../support/mod.rs"]
-mod support;
+// The server from outside: real sockets, a real database, a clock moved by hand; here SQLite. `it_postgres` includes
+// this file, and runs the same tests on PostgreSQL.
+//
+// Expectations come from the API reference and from `docs/choices.md`, not from the code under test.
 
 mod accounts;
 mod addresses;
-mod app;
-mod bodies;
 mod budgets;
 mod caller;
 mod checks;
 mod data_changes;
+mod decisions;
 mod documented;
 mod explain;
-mod fuzz_targets;
 mod http_messages;
 mod idempotency;
+mod identifier_findings;
 mod identifiers;
 mod isolation;
 mod isolation_matrix;
+mod malformed_messages;
 mod metrics;
 mod model;
+mod model_state;
 mod mutants;
 mod name_server;
 mod offboarding;
 mod operator_matrix;
 mod operators;
 mod pages;
-mod receiver;
+mod rate_limits;
 mod refusals;
 mod replay_matrix;
+mod replays;
 mod reporting;
-mod search;
 mod signature_fields;
+mod signature_versions;
+mod signatures;
 mod standing;
+mod tokens;
 mod users;
+mod webhook_log;
 mod webhook_mending;
 mod webhooks;
-mod wire;
-
-const ON_POSTGRES: bool = false;

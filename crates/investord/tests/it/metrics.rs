@@ -9,11 +9,11 @@ use investord::telemetry::families::{FAMILIES, Kind};
 use investord::worker::gauges;
 use prometheus_parse::{Scrape, Value as Sample};
 use serde_json::Value;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::http::Wire;
 
-use crate::app::TestApp;
-use crate::bodies;
 use crate::operators::officer;
-use crate::wire::Wire;
 
 /// Name and kind of every family that the text declares, each of which must have its help in front.
 fn declared(text: &str) -> BTreeMap<String, String> {
@@ -76,7 +76,7 @@ async fn what_is_published_is_described_and_can_be_parsed() {
     for (name, kind) in &kinds {
         let known = FAMILIES.iter().find(|family| family.name == name);
         let known = known.unwrap_or_else(|| panic!("{name} is not in the table"));
-        assert_eq!(known.kind.as_str(), kind, "{name}");
+        assert_eq!(known.kind.into_str(), kind, "{name}");
     }
     for name in [
         "investord_requests_total",
@@ -125,21 +125,21 @@ fn the_table_is_that_of_the_code_and_of_the_manual() {
     files(&root.join("src"), &mut sources);
     let mut used = BTreeSet::new();
     for kind in [Kind::Counter, Kind::Gauge, Kind::Histogram] {
-        let call = format!("metrics::{}!(", kind.as_str());
+        let call = format!("metrics::{}!(", kind.into_str());
         for source in &sources {
             for rest in source.split(&call).skip(1) {
                 let name = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
-                used.insert((name.expect("a literal name").to_owned(), kind.as_str()));
+                used.insert((name.expect("a literal name").to_owned(), kind.into_str()));
             }
         }
     }
     let known: BTreeSet<_> =
-        FAMILIES.iter().map(|family| (family.name.to_owned(), family.kind.as_str())).collect();
+        FAMILIES.iter().map(|family| (family.name.to_owned(), family.kind.into_str())).collect();
     assert_eq!(known, used);
     let manual = std::fs::read_to_string(root.join("../../docs/operating.md")).unwrap();
     for family in FAMILIES {
         let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
-        let (name, kind) = (family.name, family.kind.as_str());
+        let (name, kind) = (family.name, family.kind.into_str());
         let row = format!("| `{name}` | {kind} | {} | {} |", labels.join(", "), family.help);
         assert!(manual.contains(&row), "docs/operating.md lacks the row\n{row}");
         let by_convention = match family.kind {

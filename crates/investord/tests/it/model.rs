@@ -1,7 +1,7 @@
 //! A model of the register, held against the register: random operations, every answer and every event compared.
 //!
-//! A failure shows the command that repeats its session, with `INVESTORD_MODEL_SEED`; `INVESTORD_MODEL_OPERATIONS` makes
-//! all of them longer or shorter.
+//! A failure shows the command that repeats its session, with `INVESTORD_MODEL_SEED`; `INVESTORD_MODEL_OPERATIONS`
+//! makes all of them longer or shorter.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,232 +11,29 @@ use investord::backoffice::session::new_token;
 use investord::clock::Clock as _;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::chance::Chance;
+use testing::client::once_key;
+use testing::http::Wire;
+use testing::patience::amount;
+use testing::signing::Request;
+use testing::{bodies, postgres, repeat};
 
-use crate::app::{Request, TestApp, once_key};
-use crate::bodies;
-use crate::support::patience::amount;
-use crate::support::repeat;
-use crate::wire::{Answer, Wire};
+use crate::model_state::{Change, Ending, Model, Place, User, id, plain};
 
 const SESSIONS: u64 = 8;
 /// Of a session, in a usual run and in a long one. PostgreSQL takes several times as long, and the model is the same.
-const OPERATIONS: (u64, u64) = if crate::ON_POSTGRES { (1_000, 12_500) } else { (2_000, 50_000) };
+fn operations() -> u64 {
+    if postgres::is_chosen() { amount(1_000, 12_500) } else { amount(2_000, 50_000) }
+}
+
 const USERS: usize = 40;
 const NATIONALITIES: [&[&str]; 6] =
     [&["DE"], &["PL"], &["FR", "PL"], &["PL", "DE", "DE"], &["FR"], &["PL", "PL"]];
 const NAMES: [&str; 5] = ["Nowak", "Berg", "Dupont", "Wójcik", "Heide"];
 const PESELS: [&str; 3] = ["83053078917", "83053078111", "44051401359"];
-
-/// Numbers by chance that a seed repeats (`SplitMix64`).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(most).unwrap()).unwrap()
-    }
-
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-
-    fn in_ten(&mut self, times: usize) -> bool {
-        self.below(10) < times
-    }
-}
-
-/// A data change that is not done yet.
-struct Change {
-    subject: String,
-    asked: Map<String, Value>,
-    /// Not before; none while somebody has to decide.
-    due: Option<i64>,
-    refusal: Option<String>,
-    decided: bool,
-}
-
-struct User {
-    /// As it was answered last, without instants.
-    view: Value,
-    suspended: bool,
-    /// Id and value of the Polish number.
-    pesel: Option<(String, String)>,
-    changes: Vec<Change>,
-    changes_ever: usize,
-    leaves: Option<Ending>,
-}
-
-/// An end that is looked at when it is due, or when something else of the user is done.
-struct Ending {
-    due: Option<i64>,
-    held: bool,
-}
-
-impl Ending {
-    fn is_due(&self, now: i64) -> bool {
-        !self.held && self.due.is_some_and(|due| due <= now)
-    }
-}
-
-/// A group, or an account in one.
-struct Place {
-    owner: usize,
-    group: Option<usize>,
-    view: Value,
-    /// When its closing is looked at again.
-    closes: Option<Ending>,
-}
-
-#[derive(Default)]
-struct Model {
-    users: Vec<User>,
-    /// Groups and accounts.
-    places: Vec<Place>,
-    /// By the id of what it is about: kind and object.
-    events: BTreeMap<String, Vec<(String, Value)>>,
-}
-
-fn id(view: &Value) -> String {
-    view["id"].as_str().unwrap().to_owned()
-}
-
-fn plain(view: &Value) -> Value {
-    let mut view = view.clone();
-    for instant in ["created_at", "updated_at"] {
-        view.as_object_mut().unwrap().remove(instant);
-    }
-    view
-}
-
-impl Model {
-    fn told(&mut self, kind: &str, view: &Value) {
-        self.events.entry(id(view)).or_default().push((kind.to_owned(), plain(view)));
-    }
-
-    fn status(&self, user: usize) -> &str {
-        self.users[user].view["status"].as_str().unwrap()
-    }
-
-    /// Activates a user who waits for nothing, and what has waited for them.
-    fn judge(&mut self, at: usize) {
-        let user = &self.users[at];
-        let leads =
-            user.view["nationalities"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).min();
-        let identified = leads != Some("PL") || user.pesel.is_some();
-        if self.status(at) != "INACTIVE" || user.suspended || !identified {
-            return;
-        }
-        self.becomes(at, "ACTIVE", "USER.ACTIVATED");
-        for groups in [true, false] {
-            for place in 0..self.places.len() {
-                let own = self.places[place].owner == at && self.places[place].group.is_none() == groups;
-                if own && self.places[place].view["status"] == "PENDING_APPROVAL" {
-                    self.place_becomes(place, "ACTIVE", "ACTIVATED");
-                }
-            }
-        }
-    }
-
-    fn becomes(&mut self, at: usize, status: &str, kind: &str) {
-        self.users[at].view["status"] = json!(status);
-        let view = self.users[at].view.clone();
-        self.told(kind, &view);
-    }
-
-    fn place_becomes(&mut self, place: usize, status: &str, what: &str) {
-        self.places[place].view["status"] = json!(status);
-        let view = self.places[place].view.clone();
-        let noun = if self.places[place].group.is_none() { "ACCOUNT_GROUP" } else { "ACCOUNT" };
-        self.told(&format!("{noun}.{what}"), &view);
-    }
-
-    fn is_open(&self, place: usize) -> bool {
-        self.places[place].view["status"] != "CLOSED"
-    }
-
-    /// Something of a user is done: what waits for that is looked at again.
-    fn wake(&mut self, at: usize, now: i64) {
-        if let Some(leaves) = &mut self.users[at].leaves {
-            leaves.due = leaves.due.or(Some(now));
-        }
-        for place in self.places.iter_mut().filter(|place| place.owner == at) {
-            if let Some(closes) = &mut place.closes {
-                closes.due = closes.due.or(Some(now));
-            }
-        }
-    }
-
-    /// Does what is due, as the worker does.
-    fn run(&mut self, now: i64) {
-        loop {
-            let mut idle = true;
-            for at in 0..self.users.len() {
-                while self.users[at]
-                    .changes
-                    .first()
-                    .is_some_and(|change| change.due.is_some_and(|due| due <= now))
-                {
-                    self.apply(at);
-                    self.wake(at, now);
-                    idle = false;
-                }
-                if self.users[at].leaves.as_ref().is_some_and(|leaves| leaves.is_due(now)) {
-                    let open = (0..self.places.len())
-                        .any(|place| self.places[place].owner == at && self.is_open(place));
-                    if open || !self.users[at].changes.is_empty() {
-                        self.users[at].leaves.as_mut().unwrap().due = None;
-                    } else {
-                        self.users[at].leaves = None;
-                        self.becomes(at, "OFFBOARDED", "USER.OFFBOARDED");
-                    }
-                    idle = false;
-                }
-            }
-            for place in 0..self.places.len() {
-                if self.places[place].closes.as_ref().is_some_and(|closes| closes.is_due(now)) {
-                    let busy = (0..self.places.len())
-                        .any(|other| self.places[other].group == Some(place) && self.is_open(other));
-                    if busy {
-                        self.places[place].closes = Some(Ending { due: None, held: false });
-                    } else {
-                        self.places[place].closes = None;
-                        self.place_becomes(place, "CLOSED", "CLOSED");
-                        self.wake(self.places[place].owner, now);
-                    }
-                    idle = false;
-                }
-            }
-            if idle {
-                return;
-            }
-        }
-    }
-
-    fn apply(&mut self, at: usize) {
-        let Change { asked, refusal, .. } = self.users[at].changes.remove(0);
-        if let Some(reason) = refusal {
-            let user_id = self.users[at].view["id"].clone();
-            let object = json!({ "user_id": user_id, "reason": reason });
-            let events = self.events.get_mut(user_id.as_str().unwrap()).unwrap();
-            events.push(("USER.DATA_CHANGE_FAILED".to_owned(), object));
-            return;
-        }
-        for (member, value) in asked {
-            self.users[at].view[member] = value;
-        }
-        let view = self.users[at].view.clone();
-        self.told("USER.DATA_CHANGED", &view);
-        self.judge(at);
-    }
-}
 
 struct Session {
     app: TestApp,
@@ -249,7 +46,7 @@ struct Session {
 
 impl Session {
     async fn begin(seed: u64) -> Self {
-        let mut chance = Chance(seed);
+        let mut chance = Chance::seeded(seed);
         let reviewed = chance.in_ten(5);
         let app = TestApp::with(|options| {
             options.worker = false;
@@ -276,7 +73,7 @@ impl Session {
         if self.chance.in_ten(1) {
             self.lost += 1;
             let first = request.clone().fresh(&self.app.client().request("GET", "/"));
-            let cut = Duration::from_micros(self.chance.next() % 1_500);
+            let cut = Duration::from_micros(self.chance.below(1_500));
             let patience = if can_be_late { cut } else { Duration::MAX };
             let _ = tokio::time::timeout(patience, first.send()).await;
         }
@@ -286,7 +83,8 @@ impl Session {
     async fn officer(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = format!(
-            "{method} /tenants/main/{target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} /tenants/main/{target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-length: {}\r\n\r\n{body}",
             self.officer,
             body.len()
         );
@@ -341,7 +139,7 @@ impl Session {
     }
 
     fn any(&mut self) -> usize {
-        self.chance.below(self.model.users.len())
+        self.chance.index(self.model.users.len())
     }
 
     async fn identify(&mut self) {
@@ -411,7 +209,7 @@ impl Session {
         if user.changes.is_empty() {
             return;
         }
-        let which = self.chance.below(user.changes.len());
+        let which = self.chance.index(user.changes.len());
         let verdict = self.chance.one(&["approve", "refuse", "cancel"]);
         let body = json!({ "verdict": verdict, "reason": "seen" });
         let change = &self.model.users[at].changes[which];
@@ -642,7 +440,7 @@ async fn session(seed: u64) {
     let length = std::env::var("INVESTORD_MODEL_OPERATIONS").ok().and_then(|text| text.parse().ok());
     println!("{}", repeat::command("INVESTORD_MODEL_SEED", seed));
     let mut session = Session::begin(seed).await;
-    for at in 0..length.unwrap_or_else(|| amount(OPERATIONS.0, OPERATIONS.1)) {
+    for at in 0..length.unwrap_or_else(operations) {
         println!("operation {at}");
         session.step().await;
     }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{Client, P521, Request, Sent, TestApp, digest_of, once_key};
-use crate::bodies;
+use testing::app::{P521, TestApp};
+use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::signing::{Request, Sent, digest_of};
 
 /// A change to a signed request.
 struct Mutation {
@@ -297,11 +299,7 @@ async fn wishes(app: &TestApp, client: &Client) -> Wishes {
     let mut again = client.clone();
     again.renew().await;
     let second = app.new_client("main", "users:admin users:read").await;
-    Wishes {
-        token: again.token,
-        client: second.id.to_string(),
-        user: user["id"].as_str().unwrap().to_owned(),
-    }
+    Wishes { token: again.token, client: second.id.clone(), user: user["id"].as_str().unwrap().to_owned() }
 }
 
 async fn none_of_the_mutants_is_accepted(draft15: bool) {

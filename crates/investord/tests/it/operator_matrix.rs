@@ -10,17 +10,18 @@ use investord::backoffice;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
+use testing::receiver::Receiver;
+use testing::routes::routed;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::operators::{Officer, officer};
-use crate::receiver::Receiver;
-use crate::support::routes::routed;
 use crate::webhooks::{deliver, enabled, id, pass};
-use crate::wire::Answer;
 
-/// Operation, the least role, body, and the answers to an id that is the tenant's own, to one that is unknown or another
-/// tenant's, and to what is no id, unless it stands in the path: there that is 404.
+/// Operation, the least role, body, and the answers to an id that is the tenant's own, to one that is unknown or
+/// another tenant's, and to what is no id, unless it stands in the path: there that is 404.
 type Row = (&'static str, Option<Role>, &'static str, [u16; 3]);
 
 const NOBODYS: Option<Role> = None;
@@ -36,14 +37,22 @@ const ROWS: [Row; 25] = [
     ("GET /me", NOBODYS, "", [200, 200, 200]),
     ("GET /openapi.json", NOBODYS, "", [200, 200, 200]),
     ("GET /operators", ADMINISTRATOR, "", [200, 404, 404]),
-    ("POST /operators", ADMINISTRATOR, r#"{"name":"{new}","role":"viewer","password":"correct horse battery","tenant":"{tenant}"}"#, [200, 404, 400]),
+    (
+        "POST /operators", ADMINISTRATOR,
+        r#"{"name":"{new}","role":"viewer","password":"correct horse battery","tenant":"{tenant}"}"#,
+        [200, 404, 400],
+    ),
     ("DELETE /operators/{name}", ADMINISTRATOR, "", [200, 404, 404]),
     ("GET /tenants", VIEWER, "", [200, 404, 404]),
     // A search for what is not there finds nothing.
     ("GET /tenants/{tenant}/users?id={user}", VIEWER, "", [200, 200, 400]),
     ("GET /tenants/{tenant}/users/{user}", VIEWER, "", [200, 404, 404]),
     ("GET /tenants/{tenant}/users/{user}/history", VIEWER, "", [200, 404, 404]),
-    ("POST /tenants/{tenant}/users/{user}/actions", OPERATOR, r#"{"action":"deactivate","reason":"because"}"#, [200, 404, 404]),
+    (
+        "POST /tenants/{tenant}/users/{user}/actions", OPERATOR,
+        r#"{"action":"deactivate","reason":"because"}"#,
+        [200, 404, 404],
+    ),
     // The tenants of this test do not simulate: 409 says that the user was found.
     ("POST /tenants/{tenant}/users/{user}/outcomes", OPERATOR, r#"{"next":"check"}"#, [409, 404, 404]),
     ("POST /tenants/{tenant}/users/{user}/reviews/{subject}", OPERATOR, r#"{"verdict":"approve"}"#, [200, 404, 404]),
@@ -54,12 +63,28 @@ const ROWS: [Row; 25] = [
     ("GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}", VIEWER, "", [200, 404, 404]),
     // It stays when the webhook is deleted; of one that never was it is empty.
     ("GET /tenants/{tenant}/webhooks/{webhook}/history", VIEWER, "", [200, 200, 404]),
-    ("POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR, r#"{"action":"resume","reason":"because"}"#, [200, 404, 404]),
-    ("POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR, r#"{"action":"resend","reason":"because","package":"{sent_package}"}"#, [200, 404, 400]),
-    ("POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR, r#"{"action":"replay","reason":"because","from":"{event}"}"#, [200, 404, 400]),
+    (
+        "POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR,
+        r#"{"action":"resume","reason":"because"}"#,
+        [200, 404, 404],
+    ),
+    (
+        "POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR,
+        r#"{"action":"resend","reason":"because","package":"{sent_package}"}"#,
+        [200, 404, 400],
+    ),
+    (
+        "POST /tenants/{tenant}/webhooks/{webhook}/actions", OPERATOR,
+        r#"{"action":"replay","reason":"because","from":"{event}"}"#,
+        [200, 404, 400],
+    ),
     ("POST /tenants/{tenant}/signing_keys", ADMINISTRATOR, r#"{"reason":"because"}"#, [200, 404, 404]),
     // The tenant of a new operator that is left out is that of who makes them.
-    ("POST /operators", ADMINISTRATOR, r#"{"name":"{new}","role":"viewer","password":"correct horse battery"}"#, [200, 404, 404]),
+    (
+        "POST /operators", ADMINISTRATOR,
+        r#"{"name":"{new}","role":"viewer","password":"correct horse battery"}"#,
+        [200, 404, 404],
+    ),
 ];
 
 /// Values, by the name of the parameter, of records that do not exist; below those that cannot exist.
@@ -139,7 +164,7 @@ impl House {
 }
 
 fn new_name() -> String {
-    format!("new-{}", crate::app::once_key())
+    format!("new-{}", testing::client::once_key())
 }
 
 /// Names in braces.
@@ -196,7 +221,7 @@ impl Matrix {
         })
         .await;
         app.new_tenant("foreign-house", &REVIEWED.map(|(key, value)| (key, value.into()))).await;
-        let foreign = app.new_client("foreign-house", crate::app::SCOPES).await;
+        let foreign = app.new_client("foreign-house", testing::app::SCOPES).await;
         let own = House::new(&app, "main", app.client().clone()).await;
         let other = House::new(&app, "foreign-house", foreign).await;
         Self { app, own, other, cells: 0 }
@@ -300,7 +325,7 @@ impl Matrix {
     }
 
     async fn asker(&self, role: Role, sees_all: bool) -> Asker {
-        let name = format!("{}-{sees_all}", role.as_str());
+        let name = format!("{}-{sees_all}", role.into_str());
         let tenant = (!sees_all).then_some(self.own.name);
         Asker { role: Some(role), sees_all, officer: officer(&self.app, &name, role, tenant).await }
     }

@@ -2,9 +2,10 @@
 
 use investord::store::tenants::operators::Role;
 use serde_json::{Value, json};
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::operators::officer;
 
 const WAYS: [&str; 4] =

@@ -4,13 +4,16 @@
 //! What is expected follows from decisions W5 and W19 to W21 as `docs/choices.md` and `docs/operating.md` tell them.
 
 use serde_json::{Value, json};
+use testing::answer::Answer;
+use testing::app::{ED25519, P521, Register, Second, TestApp};
+use testing::bodies;
+use testing::client::{Client, once_key};
+use testing::http::Wire;
+use testing::receiver::Receiver;
+use testing::signing::{Request, Sent};
 
-use crate::app::{Client, ED25519, P521, Register, Request, Second, Sent, TestApp, once_key};
-use crate::bodies;
 use crate::isolation_matrix::Matrix;
-use crate::receiver::Receiver;
 use crate::webhooks::{enabled, id, pass};
-use crate::wire::{Answer, Wire};
 
 // What a message comes to when it is sent once more.
 /// 401: it was received before.
@@ -100,7 +103,7 @@ impl Scene {
             options.worker = false;
         })
         .await;
-        let client = app.new_client("main", crate::app::SCOPES).await;
+        let client = app.new_client("main", testing::app::SCOPES).await;
         let receiver = Receiver::start().await;
         let user = client.created(&bodies::karl()).await;
         let webhook = enabled(&client, &receiver, json!({ "type": ["ACCOUNT"] })).await;

@@ -1,9 +1,9 @@
 //! The reporting answer: what would be reported, and why.
 
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp};
-use crate::bodies;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
 
 fn path(user: &Value) -> String {
     format!("/investord/users/{}/reporting", user["id"].as_str().unwrap())
@@ -30,6 +30,7 @@ async fn a_concat_is_shown_with_its_chain_of_reasons() {
     let report = report(app.client(), &user).await;
     assert_eq!((&report["outcome"], &report["regime"]), (&json!("READY"), &json!("EU")));
     assert_eq!(report["as_of"], "2026-11-21", "the clock of the server");
+    assert_eq!(report["rules"], json!({ "version": mifir::RULES_VERSION, "digest": mifir::RULES_DIGEST }));
     assert_eq!(
         report["designation"],
         json!({
@@ -82,7 +83,10 @@ async fn what_is_missing_is_named_with_what_to_ask_for_next() {
         identifier["faults"],
         json!([
             { "severity": "hard", "code": "check_digit", "message": "check digit is 7, must be 2" },
-            { "severity": "soft", "code": "birth_date", "message": "says that the birth date is 1983-05-30, stated is 1989-11-09" },
+            {
+                "severity": "soft", "code": "birth_date",
+                "message": "says that the birth date is 1983-05-30, stated is 1989-11-09",
+            },
         ]),
         "whatever the setting, every fault is kept"
     );
@@ -254,12 +258,22 @@ async fn people_whom_the_wire_refuses_are_answered() {
         (
             json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXA"] }),
             "NEEDS_REVIEW",
-            "no nationality",
+            "no nationality: the person is stateless",
         ),
         (
             json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["stateless"] }),
             "NEEDS_REVIEW",
-            "no nat",
+            "no nationality: the person is stateless",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXC"] }),
+            "NEEDS_REVIEW",
+            "no nationality: the person is a refugee",
+        ),
+        (
+            json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXX"] }),
+            "NEEDS_REVIEW",
+            "no nationality is known",
         ),
         (
             json!({ "first_name": "Ann", "last_name": "Lee", "nationalities": ["XXB", "DE"] }),
@@ -282,7 +296,9 @@ async fn people_whom_the_wire_refuses_are_answered() {
 async fn open_points_of_names_are_reasons() {
     let app = TestApp::start().await;
     let open = async |first: &str, last: &str| {
-        let body = json!({ "first_name": first, "last_name": last, "birth_date": "1980-07-15", "nationalities": ["DE"] });
+        let body = json!({
+            "first_name": first, "last_name": last, "birth_date": "1980-07-15", "nationalities": ["DE"],
+        });
         let report = dry_run(app.client(), &body).await;
         let reasons = report["reasons"].as_array().unwrap().iter().filter(|reason| reason["open"] == true);
         let texts = reasons.map(|reason| reason["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
@@ -348,7 +364,10 @@ async fn identifiers_are_taken_as_people_write_them() {
             "\u{200e}54010150464",
             "1954-01-01",
             "PL54010150464",
-            json!([{ "severity": "soft", "code": "invisible", "message": "had characters that cannot be seen, which are dropped" }]),
+            json!([{
+                "severity": "soft", "code": "invisible",
+                "message": "had characters that cannot be seen, which are dropped",
+            }]),
         ),
         (
             "PL",
@@ -356,7 +375,9 @@ async fn identifiers_are_taken_as_people_write_them() {
             "’54010150464",
             "1954-01-01",
             "PL54010150464",
-            json!([{ "severity": "soft", "code": "text_marker", "message": "had an apostrophe in front, which is dropped" }]),
+            json!([{
+                "severity": "soft", "code": "text_marker", "message": "had an apostrophe in front, which is dropped",
+            }]),
         ),
     ] {
         let report = with_identifier(client, code, name, written, born).await;

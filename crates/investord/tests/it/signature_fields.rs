@@ -1,7 +1,9 @@
 //! The fields `signature-input` and `signature` as other software writes them: labels, several signers, spacing.
 
-use crate::app::{Client, ED25519, P521, Sent, TestApp};
-use crate::bodies;
+use testing::app::{ED25519, P521, TestApp};
+use testing::bodies;
+use testing::client::Client;
+use testing::signing::Sent;
 
 const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 
@@ -124,7 +126,8 @@ async fn the_parameters_may_be_spaced_otherwise_and_signed_in_either_spacing() {
     for space in SPACINGS {
         for draft15 in [true, false] {
             for own in [false, true] {
-                let draft = |request| if draft15 { request } else { crate::app::Request::draft6(request) };
+                let draft =
+                    |request| if draft15 { request } else { testing::signing::Request::draft6(request) };
                 let requests = [client.get("/users?limit=1"), client.create(&bodies::smallest())];
                 for request in requests.map(draft).map(|request| request.key(&client.keys[P521])) {
                     // As it is sent, or in the canonical form.

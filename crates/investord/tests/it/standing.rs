@@ -3,9 +3,10 @@
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
 
-use crate::app::{Client, TestApp};
-use crate::bodies;
 use crate::operators::{Officer, officer};
 
 fn id(resource: &Value) -> &str {

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use investord::domain::tenants::TenantNumber;
 use investord::store::Tx;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use testing::app::{START, TestApp};
+use testing::bodies;
 use uuid::Uuid;
-
-use crate::app::{START, TestApp};
-use crate::bodies;
 
 /// Takes `id`, `created_at` and `updated_at` out of an answer, checks their form and gives the rest.
 fn rest(mut user: Value) -> Value {
@@ -211,10 +211,9 @@ async fn a_broken_link_of_the_event_chain_is_noticed() {
     }
     assert_eq!(app.told(1).await.len(), 6);
     app.register.run("UPDATE events SET type = 'USER.UPDATED' WHERE number = 3");
-    let walk = app
-        .app()
-        .store
-        .read("test.walk", |tx: &Tx<'_>| investord::store::log::events::each(tx, 1, |_| Ok(())));
+    let walk = app.app().store.read("test.walk", |tx: &Tx<'_>| {
+        investord::store::log::events::each(tx, TenantNumber(1), |_| Ok(()))
+    });
     assert!(walk.await.unwrap_err().to_string().contains("chain"));
     app.register.run("UPDATE events SET type = 'USER.CREATED' WHERE number = 3");
 }
@@ -299,7 +298,8 @@ async fn offset_limit_sort_and_order_cut_the_list() {
                     .collect();
                 assert_eq!(got, slice(offset, offset.saturating_add(limit), order == "DESC"), "{target}");
                 let meta = json!({
-                    "offset": offset, "limit": limit, "count": got.len(), "total_count": 7, "sort": sort, "order": order,
+                    "offset": offset, "limit": limit, "count": got.len(), "total_count": 7,
+                    "sort": sort, "order": order,
                 });
                 assert_eq!(list["meta"], meta, "{target}");
             }

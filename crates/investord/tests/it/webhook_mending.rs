@@ -1,17 +1,17 @@
 //! What operators see of webhooks, and how they mend what has gone wrong.
 
-use httpsig::SignatureEncoding;
+use http_message_signatures::SignatureEncoding;
 use investord::clock::Clock as _;
 use investord::store::tenants::operators::Role;
 use investord::worker::retention::delete_expired;
 use serde_json::{Value, json};
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::receiver::{Act, Receiver};
 
-use crate::app::TestApp;
-use crate::bodies;
 use crate::operators::{Officer, officer};
-use crate::receiver::{Act, Receiver};
 use crate::webhooks::{NEW, app, deliver, enabled, id, keys, kinds, pass, verifies};
-use crate::wire::Answer;
 
 /// A server with a webhook, its receiver, and somebody who mends.
 struct Place {
@@ -160,7 +160,8 @@ async fn a_damaged_package_is_reached_and_skipped() {
     place.happens().await;
     place.happens().await;
     place.receiver.seen();
-    let other = if crate::ON_POSTGRES { "decode(repeat('00', 32), 'hex')" } else { "zeroblob(32)" };
+    let other =
+        if testing::postgres::is_chosen() { "decode(repeat('00', 32), 'hex')" } else { "zeroblob(32)" };
     place.app.register.run(&format!("UPDATE webhook_packages SET digest = {other} WHERE number = 2"));
     place.app.pass(10);
     deliver(&place.app).await;

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use httpsig::{Hash, PublicKey, SignatureEncoding};
-use investord::worker::{delivery, jobs};
+use http_message_signatures::{Hash, PublicKey, SignatureEncoding};
+use investord::worker::{dispatcher, jobs};
 use serde_json::{Value, json};
-
-use crate::app::{Client, TestApp, digest_of};
-use crate::bodies;
-use crate::receiver::{Act, Receiver, Request};
-use crate::support::hashes::{hashes, hex};
-use crate::wire::Answer;
+use testing::answer::Answer;
+use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Client;
+use testing::receiver::{Act, Receiver, Request};
+use testing::signing::digest_of;
 
 /// A server that sends to anybody, when the test says so.
 pub async fn app() -> TestApp {
@@ -50,7 +50,7 @@ async fn created(client: &Client, body: &Value) -> Value {
 
 /// Delivers what is due; how many packages were tried.
 pub async fn deliver(app: &TestApp) -> usize {
-    delivery::run_due(app.app()).await.unwrap()
+    dispatcher::run_due(app.app()).await.unwrap()
 }
 
 /// Lets the shortest delay pass. Where the clock stands still, each event is a microsecond after the one before.
@@ -545,134 +545,4 @@ async fn events_are_collected_by_who_has_no_address() {
     assert_eq!(client.request("DELETE", &format!("/webhooks/{}", id(&webhook))).send().await.status, 204);
     assert_eq!(client.request("DELETE", &own).send().await.status, 204);
     client.get(&own).send().await.refused("not_found");
-}
-
-/// Creates a user, and delivers the event to the receiver, which answers so.
-async fn tell(app: &TestApp, receiver: &Receiver, answer: Act) {
-    app.client().created(&bodies::karl()).await;
-    pass(app);
-    receiver.does([answer]);
-    assert_eq!(deliver(app).await, 1);
-}
-
-/// Whatever becomes of the log, nothing that is open goes.
-#[tokio::test]
-async fn what_was_sent_is_kept_for_a_while() {
-    let (app, receiver) = (app().await, Receiver::start().await);
-    let client = app.client();
-    enabled(client, &receiver, json!({})).await;
-    tell(&app, &receiver, Act::Status(200)).await;
-    tell(&app, &receiver, Act::Status(500)).await;
-    let counts = || {
-        ["webhook_packages", "webhook_attempts"]
-            .map(|table| app.number(&format!("SELECT count(*) FROM {table}")))
-    };
-    assert_eq!(counts(), [2, 2]);
-    app.pass(30 * 86_400 - 5);
-    investord::worker::retention::delete_expired(app.app()).await.unwrap();
-    assert_eq!(counts(), [2, 2]);
-    app.pass(6);
-    investord::worker::retention::delete_expired(app.app()).await.unwrap();
-    assert_eq!(counts(), [1, 0]);
-    receiver.seen();
-    deliver(&app).await;
-    assert_eq!(kinds(&receiver.seen()), [NEW]);
-}
-
-/// The sweep deletes the oldest settled packages of a webhook, and never an open one.
-#[tokio::test]
-async fn of_each_webhook_so_many_packages_are_kept() {
-    let receiver = Receiver::start().await;
-    let app = TestApp::with(|options| {
-        options.config.webhooks.allow_insecure_targets = true;
-        options.config.webhooks.log_packages = 2;
-        // Its own worker would deliver before the test does, if the machine is busy.
-        options.worker = false;
-    })
-    .await;
-    enabled(app.client(), &receiver, json!({})).await;
-    for status in [200, 200, 200, 500] {
-        tell(&app, &receiver, Act::Status(status)).await;
-    }
-    investord::worker::retention::delete_expired(app.app()).await.unwrap();
-    for (table, column) in [("webhook_packages", "number"), ("webhook_attempts", "package")] {
-        let numbers = |what: &str| app.number(&format!("SELECT {what}({column}) FROM {table}"));
-        assert_eq!((numbers("min"), numbers("count"), numbers("max")), (2, 3, 4), "{table}");
-    }
-}
-
-/// A stop waits for the answer that is on its way, and hands back what was not sent.
-#[tokio::test]
-async fn a_stop_finishes_what_is_on_its_way() {
-    let receiver = Receiver::start().await;
-    let mut app = TestApp::with(|options| options.config.webhooks.allow_insecure_targets = true).await;
-    let client = app.client().clone();
-    enabled(&client, &receiver, json!({ "config": { "max_package_size": 100 } })).await;
-    receiver.does([Act::Hold]);
-    client.created(&bodies::karl()).await;
-    receiver.until(1).await;
-    // The stop has begun by then, or begins while the answer is on its way: either is finished.
-    let release = async { receiver.release.notify_one() };
-    tokio::join!(app.restart_with(|_| {}), release);
-    assert_eq!(app.number("SELECT count(*) FROM webhook_packages WHERE attempts > 1"), 0);
-    receiver.until(2).await;
-    let requests = receiver.seen();
-    assert_eq!(kinds(&requests), [["USER.CREATED"], ["USER.ACTIVATED"]], "each once");
-}
-
-/// A receiver may repeat what it was sent: that is personal, too.
-#[tokio::test]
-async fn nothing_personal_is_kept_of_what_was_sent_and_answered() {
-    let (app, receiver) = (app().await, Receiver::start().await);
-    enabled(app.client(), &receiver, json!({})).await;
-    receiver.does([Act::Echo]);
-    app.client().created(&bodies::karl()).await;
-    pass(&app);
-    assert_eq!(deliver(&app).await, 1);
-    assert_eq!(app.number("SELECT count(*) FROM webhook_attempts WHERE answer IS NOT NULL"), 1);
-    // Not even hashed: whoever has a hash without a key can try values until one fits.
-    let body = receiver.seen().remove(0).body;
-    let known = ["Rosenweg", "Schmidt", "1972-09-30"].map(str::as_bytes);
-    let hashed = [&known[..], &[&body]].concat().into_iter().flat_map(hashes);
-    let hashed: Vec<Vec<u8>> = hashed.flat_map(|(_, hash)| [hex(&hash).into_bytes(), hash]).collect();
-    for bytes in app.register.everything() {
-        for canary in known.into_iter().chain(hashed.iter().map(Vec::as_slice)) {
-            let stands = bytes.windows(canary.len()).any(|window| window == canary);
-            assert!(!stands, "{}", String::from_utf8_lossy(canary));
-        }
-    }
-}
-
-/// One that nobody can read must not hold up all that come after it.
-#[tokio::test]
-async fn an_event_that_is_damaged_is_left_out() {
-    let (app, receiver) = (app().await, Receiver::start().await);
-    enabled(app.client(), &receiver, json!({})).await;
-    app.client().created(&bodies::karl()).await;
-    let last = app.client().created(&bodies::karl()).await;
-    let good = app.number("SELECT min(number) FROM events WHERE type = 'USER.CREATED'");
-    let zero = if crate::ON_POSTGRES { "'\\x00'" } else { "x'00'" };
-    app.register.run(&format!("UPDATE events SET sealed = {zero} WHERE number = {good}"));
-    pass(&app);
-    deliver(&app).await;
-    let requests = receiver.seen();
-    // The next event has the same object, so that it is damaged as well.
-    assert_eq!(kinds(&requests), [["USER.CREATED", "USER.ACTIVATED"]]);
-    assert_eq!(requests[0].events()[1]["object"]["id"], last["id"]);
-}
-
-/// What nobody wants is looked at and forgotten, however much it is.
-#[tokio::test]
-async fn what_is_not_wanted_is_no_backlog() {
-    let (app, receiver) = (app().await, Receiver::start().await);
-    enabled(app.client(), &receiver, json!({ "type": ["ACCOUNT"] })).await;
-    app.client().created(&bodies::karl()).await;
-    let next = || app.number("SELECT next FROM webhook_event_ranges");
-    let before = next();
-    deliver(&app).await;
-    assert_eq!(next(), before, "not noted each time");
-    app.pass(11);
-    deliver(&app).await;
-    assert_eq!(next(), app.number("SELECT events + 1 FROM tenant_sequences"));
-    assert!(receiver.seen().is_empty());
 }

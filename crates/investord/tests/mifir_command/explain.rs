@@ -16,6 +16,7 @@ fn one_person_is_explained() {
     let text = lines(&output).join("\n");
     for expected in [
         "as of        2026-11-21, EU rules",
+        &format!("rules        {}", mifir::RULES),
         "READY DE19800715GUNTEHEIDE (CONCAT)",
         "because      several nationalities, the EEA's first, then alphabetical: DE before PL",
         "CONCAT: the prefix von der is dropped",
@@ -38,6 +39,26 @@ fn one_person_is_explained() {
     let output = explain(&["--nationality", "PX"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(told(&output).contains("nationalities[0]"));
+}
+
+/// The rules are those of the day: until the end of 2020 the United Kingdom was a member state or treated as one.
+#[test]
+fn a_day_has_its_own_rules() {
+    let explain = |day: &str, more: &[&str]| {
+        let words =
+            ["mifir", "explain", "--last-name", "Lee", "--first-name", "Ann", "--birth-date", "1980-07-15"];
+        let output = investord(&[&words[..], &["--json", "--as-of", day], more].concat(), b"");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{}", told(&output)))
+    };
+    let british = ["--nationality", "GB", "--identifier", "GB:NINO:PK030030B"];
+    let before = explain("2020-12-31", &british);
+    assert_eq!(before["designation"]["identifier"], "GBPK030030B");
+    let after = explain("2021-01-01", &british[..2]);
+    assert_eq!(after["missing"]["identifier_standard"], "GPN");
+    let early = explain("2018-01-02", &british);
+    assert_eq!((&early["outcome"], &early["designation"]), (&"NEEDS_REVIEW".into(), &Value::Null));
+    assert_eq!(early["review"], "the rules of EU apply from 2018-01-03 on");
+    assert_eq!(early["rules"]["version"], mifir::RULES_VERSION);
 }
 
 #[test]

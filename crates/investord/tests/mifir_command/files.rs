@@ -108,7 +108,8 @@ fn a_quote_that_swallows_rows_is_an_error() {
 
 #[test]
 fn blank_rows_are_skipped_and_lines_are_those_of_the_file() {
-    let text = "\n,,,,\nnote,first_name,last_name,birth_date,nationalities\n\n\"two\r\nlines\",Anna,Berg,1990-01-01,DE\n\
+    let text = "\n,,,,\nnote,first_name,last_name,birth_date,nationalities\n\n\
+                \"two\r\nlines\",Anna,Berg,1990-01-01,DE\n\
                 ,,,,\n , ,\u{a0},\u{200b},\n\n,Eva,Berg,1990-01-30,DE\n\n\n,Ole,Berg,1990-02-30,DE\n";
     let output = check(&["--json"], text.as_bytes());
     let objects = objects(&output);

@@ -13,16 +13,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use httpsig::{SigningKey, Version};
+use http_message_signatures::SigningKey;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use testing::answer::Answer;
+use testing::client::{Client, Key};
+use testing::http::Connection;
+use testing::patience::until;
+use testing::program::clean;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::attacks::{self, Attack};
-use crate::harness::{Answer, Client, Key, Request, clean, take_answer, until};
 use crate::neighbour::Place;
 use crate::scene::{ATTACKERS, Scene};
 
@@ -147,17 +150,11 @@ pub struct Stage {
 
 impl Stage {
     fn new(order: Order, beside: Place, over: watch::Receiver<bool>) -> Arc<Self> {
-        let client = |known: &Credentials| Client {
-            address: order.server,
-            id: known.id.clone(),
-            secret: known.secret.clone(),
-            key: Key {
-                id: known.key_id.clone(),
-                pair: Arc::new(SigningKey::from_pem(&known.key, None).unwrap()),
-            },
-            version: Version::Draft15,
-            token: known.token.clone(),
-            scopes: "",
+        let client = |known: &Credentials| {
+            let pair = Arc::new(SigningKey::from_pem(&known.key, None).unwrap());
+            let key = Key { id: known.key_id.clone(), pair };
+            let token = known.token.clone();
+            Client { token, ..Client::new(order.server, &known.id, &known.secret, &key) }
         };
         let clients = order.clients.iter().map(client).collect();
         let (counts, answers, in_force) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
@@ -195,13 +192,13 @@ impl Stage {
     /// A signed request of one of the clients, as the bytes that go out.
     pub fn signed(&self, client: usize, method: &str, target: &str, body: &[u8]) -> Vec<u8> {
         let headers = self.beside.headers();
-        self.clients[client].signed(&Request { method, target, body, headers })
+        self.clients[client].request(method, target).headers(headers).body(body).into_bytes()
     }
 
     /// A signed POST with an idempotency key.
     pub fn keyed(&self, client: usize, target: &str, body: &[u8], key: &str) -> Vec<u8> {
         let headers = [self.beside.headers(), &[("idempotency-key", key)]].concat();
-        self.clients[client].signed(&Request { method: "POST", target, body, headers: &headers })
+        self.clients[client].request("POST", target).headers(&headers).body(body).into_bytes()
     }
 
     /// A connection from the attacker's address. `buffer`: bytes that the system keeps of what is not read.
@@ -214,22 +211,22 @@ impl Stage {
         socket.connect(address).await
     }
 
-    pub async fn connect(&self) -> io::Result<Line> {
-        Ok(Line { stream: self.connect_to(self.order.server, None).await?, buffer: Vec::new() })
+    pub async fn connect(&self) -> io::Result<Connection> {
+        Ok(self.connect_to(self.order.server, None).await?.into())
     }
 
-    pub async fn connect_to_operators(&self) -> io::Result<Line> {
-        Ok(Line { stream: self.connect_to(self.order.operators, None).await?, buffer: Vec::new() })
+    pub async fn connect_to_operators(&self) -> io::Result<Connection> {
+        Ok(self.connect_to(self.order.operators, None).await?.into())
     }
 
     /// Sends a request that has to succeed, for what an attack needs before it begins.
     pub async fn prepare(&self, method: &str, target: &str, body: &[u8]) -> Answer {
         loop {
-            let sent = self.connect().await.unwrap().ask(&self.signed(0, method, target, body)).await;
+            let sent = self.connect().await.unwrap().attempt(&self.signed(0, method, target, body)).await;
             match sent.unwrap() {
                 answer if answer.status < 300 => return answer,
                 answer if answer.status == 429 => tokio::time::sleep(Duration::from_millis(200)).await,
-                answer => panic!("{method} {target}: {}", answer.text()),
+                answer => panic!("{method} {target}: {answer}"),
             }
         }
     }
@@ -265,11 +262,11 @@ impl Stage {
         self.over().await;
     }
 
-    /// Sends requests over a connection for as long as it lasts, and counts what becomes of them. The attack is in force
-    /// when `enough` have an answer.
+    /// Sends requests over a connection for as long as it lasts, and counts what becomes of them. The attack is in
+    /// force when `enough` have an answer.
     pub async fn send_all(
         &self,
-        connected: io::Result<Line>,
+        connected: io::Result<Connection>,
         enough: u64,
         mut make: impl FnMut() -> Vec<u8>,
     ) {
@@ -278,7 +275,7 @@ impl Stage {
             return tokio::time::sleep(Duration::from_millis(100)).await;
         };
         loop {
-            match line.ask(&make()).await {
+            match line.attempt(&make()).await {
                 Ok(answer) => {
                     self.count(answer.status);
                     self.in_force_after(enough);
@@ -287,31 +284,6 @@ impl Stage {
                     }
                 }
                 Err(_) => return self.count("closed"),
-            }
-        }
-    }
-}
-
-/// A keep-alive connection.
-pub struct Line {
-    pub stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Line {
-    /// Sends a request. One that is refused before its last byte is there may have an answer nevertheless.
-    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
-        let _ = self.stream.write_all(request).await;
-        self.answer().await
-    }
-
-    pub async fn answer(&mut self) -> io::Result<Answer> {
-        loop {
-            if let Some(answer) = take_answer(&mut self.buffer) {
-                return Ok(answer);
-            }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
     }

@@ -1,12 +1,6 @@
-//! One tenant, stranger or slow reader hurts nobody else: a server with its default limits is attacked, and what another
-//! tenant asks of it meanwhile is answered, measured and compared with a quiet time. Here on SQLite; `neighbours_postgres`
-//! does the same on PostgreSQL.
-
-#[path = "../support/mod.rs"]
-mod support;
-
-#[path = "../process/harness.rs"]
-mod harness;
+// One tenant, stranger or slow reader hurts nobody else: a server with its default limits is attacked, and what another
+// tenant asks of it meanwhile is answered, measured and compared with a quiet time. Here on SQLite;
+// `neighbours_postgres` includes this file, and does the same on PostgreSQL.
 
 mod attacker;
 mod attacks;
@@ -15,5 +9,3 @@ mod neighbour;
 mod scene;
 mod trial;
 mod watch;
-
-const ON_POSTGRES: bool = false;

@@ -1,22 +1,20 @@
 //! A tenant that does nothing wrong: what it asks is answered, and how long that takes.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use socket2::{Domain, Socket, Type};
+use testing::answer::Answer;
+use testing::client::{Client, uuid};
+use testing::home::person;
+use testing::http::BlockingConnection;
 
-use crate::harness::{Answer, Client, Request, person, take_answer, uuid};
 use crate::scene::{BEHIND_PROXY, NEIGHBOUR, OPERATORS, PASSWORD, PROXY, Scene, id};
-use crate::support::patience::Patience;
 
 /// What is measured.
 pub const KINDS: [&str; 4] = ["read", "list", "create", "sign-in"];
 /// A kept connection on which nothing was asked for longer may have been closed as idle.
 const KEPT: Duration = Duration::from_secs(30);
-/// How often a socket that gives nothing is asked again.
-const POLL: Duration = Duration::from_secs(1);
 
 /// How long the requests of each kind took.
 #[derive(Clone, Default)]
@@ -57,7 +55,7 @@ pub struct Neighbour {
     place: Place,
     /// Everything that was created, as it was answered.
     users: Vec<Vec<u8>>,
-    kept: Option<(Line, Instant)>,
+    kept: Option<(BlockingConnection, Instant)>,
     /// Requests that were not answered as they have to be.
     faults: Vec<String>,
 }
@@ -103,7 +101,7 @@ impl Neighbour {
     fn request(&self, kind: usize, round: usize) -> Vec<u8> {
         let with = |method, target: &str, body: &[u8], more: &[(&'static str, &str)]| {
             let headers = [self.place.headers(), more].concat();
-            self.client.signed(&Request { method, target, body, headers: &headers })
+            self.client.request(method, target).headers(&headers).body(body).into_bytes()
         };
         match kind {
             0 => with("GET", &format!("/users/{}", id(self.user(round))), b"", &[]),
@@ -131,9 +129,10 @@ impl Neighbour {
         let is_kept = [1, 2].contains(&kind);
         let kept = self.kept.take().filter(|(_, used)| is_kept && used.elapsed() < KEPT);
         let began = Instant::now();
-        let address = if kind == 3 { self.operators } else { self.client.address };
-        let line = kept.map_or_else(|| Line::open(address, self.place.address()), |(line, _)| Ok(line));
-        let outcome = line.and_then(|mut line| Ok((line.ask(request)?, line)));
+        let address = if kind == 3 { self.operators } else { self.client.address() };
+        let open = || BlockingConnection::open(address, Some(self.place.address()));
+        let line = kept.map_or_else(open, |(line, _)| Ok(line));
+        let outcome = line.and_then(|mut line| Ok((line.send(request)?, line)));
         let took = began.elapsed();
         let answer = outcome.map(|(answer, line)| {
             if is_kept && answer.keeps_alive() {
@@ -146,12 +145,12 @@ impl Neighbour {
 
     fn judge(&mut self, kind: usize, round: usize, answer: Answer) -> Result<(), String> {
         if answer.status != 200 {
-            return Err(answer.text());
+            return Err(answer.to_string());
         }
         match kind {
-            0 if answer.body != self.user(round) => return Err(format!("changed: {}", answer.text())),
+            0 if answer.body != self.user(round) => return Err(format!("changed: {answer}")),
             1 if answer.json()["data"].as_array().is_none_or(|list| list.len() != 100) => {
-                return Err(answer.text());
+                return Err(answer.to_string());
             }
             2 => self.users.push(answer.body),
             _ => {}
@@ -167,45 +166,7 @@ impl Neighbour {
         known.sort_unstable();
         assert_eq!((all.len(), total), (known.len(), known.len()), "users listed, counted and created");
         assert!(all == known, "a user is not as it was answered");
-        let chosen = self.client.get(&format!("/users/{}", id(&known[0]))).await;
+        let chosen = self.client.get(&format!("/users/{}", id(&known[0]))).ask().await;
         assert_eq!(chosen.json(), serde_json::from_slice::<Value>(&known[0]).unwrap());
-    }
-}
-
-/// A keep-alive connection from an address of choice.
-struct Line {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Line {
-    fn open(address: SocketAddr, from: IpAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.bind(&SocketAddr::new(from, 0).into())?;
-        socket.connect(&address.into())?;
-        let stream = TcpStream::from(socket);
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(POLL))?;
-        Ok(Self { stream, buffer: Vec::new() })
-    }
-
-    fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
-        self.stream.write_all(request)?;
-        let (mut patience, mut chunk) = (Patience::new("an answer to the neighbour"), vec![0; 64 * 1024]);
-        loop {
-            if let Some(answer) = take_answer(&mut self.buffer) {
-                return Ok(answer);
-            }
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => self.buffer.extend_from_slice(&chunk[..count]),
-                Err(error)
-                    if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind()) =>
-                {
-                    patience.sees(format!("{} bytes", self.buffer.len()));
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 }

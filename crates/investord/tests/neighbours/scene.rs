@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use httpsig::{Algorithm, Version};
+use http_message_signatures::Algorithm;
 use serde_json::{Value, json};
+use testing::client::{Client, Key, uuid};
+use testing::home::{Home, Register, person};
+use testing::patience::amount;
+use testing::program::run;
+use testing::server::Server;
 use tokio::task::JoinSet;
-
-use crate::harness::{Client, Home, Key, Register, Request, Server, person, run, uuid};
-use crate::support::patience::amount;
 
 /// Where attackers ask from, and where the neighbour does: each address has limits of its own.
 pub const ATTACKERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -63,10 +65,9 @@ impl Scene {
         let neighbour = home.caller(&server).await;
         let mut attackers = Vec::new();
         for (id, secret, key) in identities {
-            let (version, token) = (Version::Draft15, String::new());
-            let mut client =
-                Client { address: server.address, id, secret, key, version, token, scopes: SCOPES };
-            client.take_token().await;
+            let mut client = Client::new(server.address, &id, &secret, &key);
+            client.scopes = SCOPES.into();
+            client.renew().await;
             attackers.push(client);
         }
         let mut users = create(std::slice::from_ref(&neighbour), (0..NEIGHBOURS_USERS).map(person)).await;
@@ -88,12 +89,12 @@ impl Scene {
     }
 }
 
-/// Lines that are added to the configuration, such as `limits.scans_per_tenant = 6`: to see what an attack does where its
-/// remedy is taken out.
+/// Lines that are added to the configuration, such as `limits.scans_per_tenant = 6`: to see what an attack does where
+/// its remedy is taken out.
 const CONFIG: &str = "INVESTORD_TEST_CONFIG";
 
-/// The configuration of an installation, with nothing switched off: ports that are free, receivers on this machine, and a
-/// name server that is silent.
+/// The configuration of an installation, with nothing switched off: ports that are free, receivers on this machine, and
+/// a name server that is silent.
 fn config(register: &Register, names: SocketAddr) -> String {
     let database = match register {
         Register::File(_) => String::new(),
@@ -114,7 +115,7 @@ fn client_entry((id, secret, key): &(String, String, Key)) -> String {
          id = \"{}\"\npublic_key = '''\n{}'''\n",
         scopes.join(", "),
         key.id,
-        key.pair.public().spki_pem()
+        key.pair.public_key().to_spki_pem()
     )
 }
 
@@ -180,14 +181,12 @@ async fn create(clients: &[Client], people: impl Iterator<Item = Vec<u8>>) -> Ve
 /// Creates a user, as soon as the quota allows it.
 async fn create_one(client: &Client, body: &[u8]) -> Vec<u8> {
     let once = uuid();
-    let headers = [("idempotency-key", once.as_str())];
-    let request = Request { method: "POST", target: "/users", body, headers: &headers };
     loop {
-        let answer = client.send(&client.signed(&request)).await;
+        let answer = client.creation(body, &once).ask().await;
         if answer.status == 200 {
             return answer.body;
         }
-        assert_eq!(answer.status, 429, "{}", answer.text());
+        assert_eq!(answer.status, 429, "{answer}");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
 }

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use testing::patience::{amount, long};
+use testing::postgres;
+use testing::program::run;
+
 use crate::attacker::{Attacker, Counts};
 use crate::attacks::{self, Attack};
-use crate::harness::run;
 use crate::neighbour::{KINDS, Neighbour, Times};
 use crate::scene::Scene;
-use crate::support::patience::{amount, long};
-use crate::support::postgres;
 use crate::watch::{Watch, descriptors, until_quiet};
 
 /// Chooses attacks whose names contain it.
@@ -18,13 +19,13 @@ const CHOICE: &str = "INVESTORD_TEST_ATTACK";
 const PART: &str = "INVESTORD_TEST_ATTACK_PART";
 /// What the server may take, in MiB.
 const MAX_MEMORY: u64 = 200;
-/// Connections of the attacker's address and of operators, and everything that the server opens by itself: receivers that
-/// are sent to, files, connections to the database.
+/// Connections of the attacker's address and of operators, and everything that the server opens by itself: receivers
+/// that are sent to, files, connections to the database.
 const MAX_DESCRIPTORS: usize = 1024 + 64 + 256 + 64 + 100;
 /// How many times as long as in a quiet time a request may take.
 const SLOWER: u32 = 2;
-/// What is never too long for a median and for the slowest of a hundred: a process that waits for its turn on one of two
-/// cores waits so long.
+/// What is never too long for a median and for the slowest of a hundred: a process that waits for its turn on one of
+/// two cores waits so long.
 const FLOORS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(50)];
 /// The quantiles that are compared, in thousandths.
 const QUANTILES: [usize; 2] = [500, 990];
@@ -47,7 +48,7 @@ struct Row {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_hurts_a_neighbour() {
-    if crate::ON_POSTGRES && postgres::shared().is_none() {
+    if postgres::is_chosen() && postgres::shared().is_none() {
         return;
     }
     let scene = Scene::new().await;
@@ -104,8 +105,8 @@ fn tried(scene: &Scene, neighbour: &mut Neighbour, attack: &Attack, quiet: Times
     Row { name: attack.name, quiet, during, memory, descriptors, back, took: began.elapsed(), counts }
 }
 
-/// How long it takes until each kind of request is answered as in a quiet time. In a usual run one look is taken: nobody is
-/// held to a time there.
+/// How long it takes until each kind of request is answered as in a quiet time. In a usual run one look is taken:
+/// nobody is held to a time there.
 fn back_to_normal(neighbour: &mut Neighbour, quiet: &Times) -> Option<Duration> {
     let began = Instant::now();
     loop {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::harness::Server;
-use crate::support::patience::until;
+use testing::patience::until;
+use testing::server::Server;
 
 /// Budgets whose use depends on attackers alone. Connections are not among them: the neighbour keeps one.
 const BUDGETS: [&str; 6] =

@@ -1,6 +1,7 @@
 //! What there is with SQLite only: one serving process, and a file that may be missing.
 
-use crate::harness::{Home, investord, run};
+use testing::home::Home;
+use testing::program::{investord, run};
 
 #[test]
 fn a_second_process_on_the_same_file_is_refused() {

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::harness::{Home, Ready, Said, Server, investord, person, run, uuid};
+use testing::client::uuid;
+use testing::home::{Home, person};
+use testing::program::{Said, investord, run};
+use testing::server::{Ready, Server};
 
 /// A folder with a development server.
 pub struct Dev {
@@ -77,7 +79,7 @@ fn dev_prints_what_one_needs_and_the_line_to_try_works() {
     let line = printed.lines().find_map(|line| line.split_once("investord call ")).unwrap().1;
     let mut shell = investord(dev.folder.path());
     let program = shell.get_program().to_owned();
-    shell = crate::harness::clean(Command::new("sh"), dev.folder.path());
+    shell = testing::program::clean(Command::new("sh"), dev.folder.path());
     shell.args(["-c", &format!("\"$0\" call {line}")]).arg(program);
     let answer = run(&mut shell).json();
     assert_eq!(answer["meta"]["total_count"], 0);
@@ -116,7 +118,7 @@ fn dev_takes_another_folder_and_says_how_to_call_it() {
     let line = dev.printed();
     let line = line.lines().find_map(|line| line.split_once("investord call ")).unwrap().1.to_owned();
     let program = investord(dev.folder.path()).get_program().to_owned();
-    let mut shell = crate::harness::clean(Command::new("sh"), dev.folder.path());
+    let mut shell = testing::program::clean(Command::new("sh"), dev.folder.path());
     shell.args(["-c", &format!("\"$0\" call {line}")]).arg(program);
     assert_eq!(run(&mut shell).json()["meta"]["total_count"], 0, "the printed line works: {line}");
     server.stop();

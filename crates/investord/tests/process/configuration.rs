@@ -5,9 +5,12 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::Value;
+use testing::home::Home;
+use testing::http::peek;
+use testing::program::{investord, run};
+use testing::server::{Ready, Server};
 
 use crate::call::Dev;
-use crate::harness::{Home, Ready, Server, investord, peek, run};
 
 /// All names of variables in the texts below a path.
 fn names_in(path: &Path, names: &mut BTreeSet<String>) {
@@ -247,7 +250,7 @@ fn secrets_are_written_to_files_of_their_own() {
     std::fs::set_permissions(folder.join("demo-ed25519.pem"), std::fs::Permissions::from_mode(0o666))
         .unwrap();
     let program = investord(dev.folder.path()).get_program().to_owned();
-    let mut shell = crate::harness::clean(std::process::Command::new("sh"), dev.folder.path());
+    let mut shell = testing::program::clean(std::process::Command::new("sh"), dev.folder.path());
     shell
         .args(["-c", "umask 0; exec \"$0\" dev --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0"])
         .arg(program);

@@ -1,10 +1,14 @@
 //! `kill -9` under load: nothing that was acknowledged is lost, nothing is there by half.
 
-use crate::harness::{Chance, Client, Home, Register, Server, person, uuid};
+use testing::chance::Chance;
+use testing::client::{Client, uuid};
+use testing::home::{Home, Register, person};
+use testing::patience::amount;
+use testing::postgres;
+use testing::server::Server;
+
 use crate::judge::check_database;
 use crate::load::{Load, pause};
-use crate::support::patience::amount;
-use crate::support::postgres;
 
 /// Kills, and writes before each.
 fn amounts() -> (usize, usize) {
@@ -30,7 +34,7 @@ async fn kills_lose_nothing_and_leave_nothing_half_written() {
         .await;
         home.register().quiet();
         server = home.serve();
-        client = Client { address: server.address, ..client };
+        client = client.at(server.address);
         let extra = load.compare(&client).await;
         assert_eq!(check_database(&home.register()), load.acknowledged() + extra);
         let unknown = load.resolve(&client).await;
@@ -53,7 +57,7 @@ async fn kills_lose_nothing_and_leave_nothing_half_written() {
 
 /// A write that was acknowledged before the kill, sent again to the byte, is a replay after it too.
 async fn refuses_replays(load: &Load, client: &Client) {
-    let host = format!("host: {}\r\n", client.address);
+    let host = format!("host: {}\r\n", client.address());
     let played = load.record.lock().unwrap().acknowledged.iter().rev().nth(100).map(|known| {
         // The port may be another after the restart; `host` is not signed.
         let text = String::from_utf8(known.request.clone()).unwrap();
@@ -90,7 +94,7 @@ async fn a_register_with_something_missing_does_not_pass() {
     let server = home.serve();
     let client = home.caller(&server).await;
     for number in 0..6 {
-        assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+        assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
     }
     server.stop();
     assert_eq!(check_database(&home.register()), 6);
@@ -100,14 +104,15 @@ async fn a_register_with_something_missing_does_not_pass() {
         "DELETE FROM users WHERE number = 6",
         "DELETE FROM events WHERE number = 4",
         "DELETE FROM events WHERE number = (SELECT max(number) FROM events)",
-        "DELETE FROM idempotent_responses WHERE idempotency_key = (SELECT idempotency_key FROM idempotent_responses ORDER BY idempotency_key LIMIT 1)",
+        "DELETE FROM idempotent_responses WHERE idempotency_key = (SELECT idempotency_key FROM idempotent_responses \
+         ORDER BY idempotency_key LIMIT 1)",
         "UPDATE events SET sealed = {link} WHERE number = (SELECT min(number) FROM events WHERE sealed IS NOT NULL)",
         "UPDATE users SET status = 'ACTIVE' WHERE number = 2",
         "UPDATE users SET number = 9 WHERE number = 6",
         "UPDATE tenant_sequences SET users = users + 1",
         "UPDATE tenant_sequences SET chain_hash = {link}",
-        "INSERT INTO idempotent_responses SELECT tenant, operation, {id}, fingerprint, status, user_number + 9, event, sealed, \
-         created_at FROM idempotent_responses LIMIT 1",
+        "INSERT INTO idempotent_responses SELECT tenant, operation, {id}, fingerprint, status, user_number + 9, \
+         event, sealed, created_at FROM idempotent_responses LIMIT 1",
     ] {
         let copy = copy(&home);
         assert_eq!(check_database(&copy), 6);

@@ -1,5 +1,5 @@
-//! Webhooks, while receivers fail in every way, clients hang up and servers are killed: every event is told, in order, and
-//! nothing twice without a reason. Who judges that is a process of its own ([`Receiver`]).
+//! Webhooks, while receivers fail in every way, clients hang up and servers are killed: every event is told, in order,
+//! and nothing twice without a reason. Who judges that is a process of its own ([`Receiver`]).
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,16 +9,20 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use socket2::SockRef;
+use testing::chance::Chance;
+use testing::client::{Client, uuid};
+use testing::home::{Home, person};
+use testing::http::Connection;
+use testing::patience::{Patience, amount, until, until_count};
+use testing::postgres;
+use testing::server::Server;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::ON_POSTGRES;
 use crate::crash::spoil;
-use crate::harness::{Chance, Client, Connection, Home, Request, Server, person, until, uuid};
 use crate::judge::{check_database, count};
 use crate::load::pause;
 use crate::receiver::Receiver;
-use crate::support::patience::{Patience, amount, until_count};
 
 const HOOKS: usize = 50;
 /// At least, each with two events: in a long run 20,000 are delivered, and more.
@@ -31,12 +35,15 @@ const APART: u64 = 150;
 /// Bytes of a package: five or six events.
 const SIZE: usize = 4000;
 fn planned_kills() -> usize {
-    if ON_POSTGRES { amount(5, 8) } else { amount(8, 12) }
+    if postgres::is_chosen() { amount(5, 8) } else { amount(8, 12) }
 }
 
 /// Milliseconds from one kill to the next, at least and at most. What a process holds on PostgreSQL is free 15 seconds
 /// after its end.
-const BETWEEN: (u64, u64) = if ON_POSTGRES { (6000, 10_000) } else { (2000, 4000) };
+fn between() -> (u64, u64) {
+    if postgres::is_chosen() { (6000, 10_000) } else { (2000, 4000) }
+}
+
 /// So many times more it may take until everything has happened that is to be seen.
 const MORE: usize = 10;
 
@@ -49,7 +56,9 @@ const CUTTERS: usize = 16;
 const LARGE: usize = 100_000;
 
 /// Several processes where an engine can have them.
-const PROCESSES: &[&str] = if ON_POSTGRES { &["first", "second"] } else { &["server"] };
+fn processes() -> &'static [&'static str] {
+    if postgres::is_chosen() { &["first", "second"] } else { &["server"] }
+}
 
 fn serve(home: &Home, receiver: &Receiver, log: &str) -> Server {
     let certificate = receiver.certificate();
@@ -61,8 +70,9 @@ fn serve(home: &Home, receiver: &Receiver, log: &str) -> Server {
 }
 
 async fn caller(home: &Home, server: &Server) -> Client {
-    let mut client = Client { scopes: "users:admin users:read webhooks:admin", ..home.stranger(server) };
-    client.take_token().await;
+    let scopes = "users:admin users:read webhooks:admin".into();
+    let mut client = Client { scopes, ..home.stranger(server) };
+    client.renew().await;
     client
 }
 
@@ -76,10 +86,8 @@ async fn subscribe(client: &Client, receiver: &Receiver, hooks: usize, size: usi
             "enabled": true,
             "config": { "delay": "1s", "max_package_size": size },
         });
-        let body = body.to_string();
-        let request = Request { method: "POST", target: "/webhooks", body: body.as_bytes(), headers: &[] };
-        let answer = client.send(&client.signed(&request)).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
+        let answer = client.request("POST", "/webhooks").json(&body).ask().await;
+        assert_eq!(answer.status, 201, "{answer}");
         ids.push(answer.json()["id"].clone());
     }
     ids
@@ -89,8 +97,8 @@ async fn subscribe(client: &Client, receiver: &Receiver, hooks: usize, size: usi
 async fn events(client: &Client) -> Vec<Value> {
     let (mut all, mut after) = (Vec::new(), 0);
     loop {
-        let answer = client.get(&format!("/investord/events?after={after}&limit=1000")).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = client.get(&format!("/investord/events?after={after}&limit=1000")).ask().await;
+        assert_eq!(answer.status, 200, "{answer}");
         let mut page = answer.json();
         after = page["next"].as_u64().unwrap();
         all.append(page["data"].as_array_mut().unwrap());
@@ -143,14 +151,14 @@ async fn write(client: Client, doors: Arc<Mutex<Vec<SocketAddr>>>, over: Arc<Ato
                 let doors = doors.lock().unwrap();
                 doors[usize::try_from(attempt).unwrap() % doors.len()]
             };
-            let client = Client { address, ..client.clone() };
+            let client = client.at(address);
             let Ok(mut open) = Connection::open(address).await else {
                 pause(20).await;
                 continue;
             };
-            match open.send(&client.creation(&body, &once)).await {
+            match open.send(&client.creation(&body, &once).into_bytes()).await {
                 Ok(answer) if answer.status == 200 => break,
-                Ok(answer) => assert!([409, 503].contains(&answer.status), "{}", answer.text()),
+                Ok(answer) => assert!([409, 503].contains(&answer.status), "{answer}"),
                 Err(_) => {}
             }
             pause(20).await;
@@ -174,7 +182,7 @@ struct Targets<'a> {
 
 impl<'a> Targets<'a> {
     fn new(home: &'a Home, receiver: &'a Receiver) -> Self {
-        let servers: Vec<Server> = PROCESSES.iter().map(|log| serve(home, receiver, log)).collect();
+        let servers: Vec<Server> = processes().iter().map(|log| serve(home, receiver, log)).collect();
         let doors = servers.iter().map(|server| server.address).collect();
         let delivered = vec![0.0; servers.len()];
         Self { home, receiver, servers, doors: Arc::new(Mutex::new(doors)), delivered, lost: 0.0 }
@@ -192,7 +200,7 @@ impl<'a> Targets<'a> {
         self.receiver.ask("/kill");
         self.servers.remove(at).kill();
         self.receiver.ask("/killed");
-        let server = serve(self.home, self.receiver, PROCESSES[at]);
+        let server = serve(self.home, self.receiver, processes()[at]);
         self.doors.lock().unwrap()[at] = server.address;
         self.servers.insert(at, server);
     }
@@ -211,8 +219,9 @@ async fn every_event_is_told_in_order_however_receivers_fail_and_servers_are_kil
     let mut kills = 0;
     // Until everything has happened that is to be seen.
     loop {
-        pause(BETWEEN.0 + chance.below(BETWEEN.1 - BETWEEN.0)).await;
-        targets.kill(usize::try_from(chance.below(PROCESSES.len() as u64)).unwrap());
+        let (least, most) = between();
+        pause(least + chance.below(most - least)).await;
+        targets.kill(usize::try_from(chance.below(processes().len() as u64)).unwrap());
         kills += 1;
         let state = receiver.ask("/state");
         let enough = state["all_acts"] == true && state["duplicates"].as_u64() > Some(0);
@@ -224,7 +233,7 @@ async fn every_event_is_told_in_order_however_receivers_fail_and_servers_are_kil
     over.store(true, Ordering::Relaxed);
     let users = writer.await.unwrap();
     receiver.ask("/calm");
-    let client = Client { address: targets.servers[0].address, ..client };
+    let client = client.at(targets.servers[0].address);
     let events = events(&client).await;
     assert_eq!(events.len() as u64, 2 * users);
     told(&receiver, events.len() * HOOKS).await;
@@ -266,11 +275,11 @@ async fn cut(client: Client, number: Arc<AtomicU64>, usual: u64, mut chance: Cha
         if number >= cuts() {
             return;
         }
-        let request = client.creation(&person(2 * number), &uuid());
+        let request = client.creation(&person(2 * number), &uuid()).into_bytes();
         let length = request.len() as u64;
         let whole = chance.below(2) == 0;
         let bytes = if whole { length } else { chance.below(length) };
-        let mut stream = TcpStream::connect(client.address).await.unwrap();
+        let mut stream = TcpStream::connect(client.address()).await.unwrap();
         stream.write_all(&request[..usize::try_from(bytes).unwrap()]).await.unwrap();
         if whole && chance.below(4) > 0 {
             // Into what the server does with it.
@@ -292,7 +301,7 @@ async fn what_a_client_has_begun_that_hangs_up_is_told_or_has_not_happened() {
     let webhooks = subscribe(&client, &receiver, 1, LARGE).await;
     let (began, number) = (Instant::now(), Arc::default());
     let usual = {
-        let connections = (0..CUTTERS).map(async |_| client.create(&person(0), &uuid()).await.status);
+        let connections = (0..CUTTERS).map(async |_| client.creation(&person(0), &uuid()).ask().await.status);
         assert!(join_all(connections).await.iter().all(|status| *status == 200));
         u64::try_from(began.elapsed().as_millis()).unwrap()
     };
@@ -337,22 +346,21 @@ async fn a_package_that_cannot_be_read_is_tried_now_and_then() {
     let receiver = Receiver::start(&home, 1, false, &mut chance);
     let server = serve(&home, &receiver, "server");
     let client = caller(&home, &server).await;
-    let body = json!({ "title": "deaf", "url": "http://127.0.0.1:1/", "enabled": true }).to_string();
-    let request = Request { method: "POST", target: "/webhooks", body: body.as_bytes(), headers: &[] };
-    assert_eq!(client.send(&client.signed(&request)).await.status, 201);
-    assert_eq!(client.create(&person(0), &uuid()).await.status, 200);
+    let body = json!({ "title": "deaf", "url": "http://127.0.0.1:1/", "enabled": true });
+    assert_eq!(client.request("POST", "/webhooks").json(&body).ask().await.status, 201);
+    assert_eq!(client.creation(&person(0), &uuid()).ask().await.status, 200);
     let register = home.register();
     until_count("an attempt", 1, || count(&register, "SELECT count(*) FROM webhook_attempts"));
     subscribe(&client, &receiver, 1, LARGE).await;
     server.kill();
     spoil(&register, "UPDATE webhook_packages SET digest = {link}");
     let server = serve(&home, &receiver, "server");
-    let client = Client { address: server.address, ..client };
-    assert_eq!(client.create(&person(2), &uuid()).await.status, 200);
+    let client = client.at(server.address);
+    assert_eq!(client.creation(&person(2), &uuid()).ask().await.status, 200);
     // After a second, in which the worker has looked for work again and again; and once more.
     for _ in 0..2 {
         let known = delivered(&receiver);
-        assert_eq!(client.create(&person(2), &uuid()).await.status, 200);
+        assert_eq!(client.creation(&person(2), &uuid()).ask().await.status, 200);
         until_count("another event", known + 1, || delivered(&receiver));
     }
     server.stop();

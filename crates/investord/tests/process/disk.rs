@@ -4,10 +4,14 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Client, Home, Ready, Register, Server, clean};
+use testing::client::Client;
+use testing::home::{Home, Register};
+use testing::patience::patiently;
+use testing::program::clean;
+use testing::server::{Ready, Server};
+
 use crate::judge::check_database;
 use crate::load::{Acknowledged, Load, Write, pause};
-use crate::support::patience::patiently;
 
 const FILLS: usize = 3;
 /// Room for the writes that were refused, sent one by one: each commit takes some ten pages of the log.
@@ -85,7 +89,7 @@ async fn a_full_disk_refuses_writes_keeps_reading_and_recovers() {
         println!(
             "fill {number}: {} acknowledged, /readyz {}",
             load.acknowledged(),
-            client.get("/readyz").await.status
+            client.get("/readyz").ask().await.status
         );
         std::fs::remove_file(ballast(number)).unwrap();
         // Without a restart, with the keys that were refused.
@@ -97,7 +101,7 @@ async fn a_full_disk_refuses_writes_keeps_reading_and_recovers() {
             // Once in between: killed on a disk that is nearly full.
             server.kill();
             server = serve();
-            client = Client { address: server.address, ..client };
+            client = client.at(server.address);
             assert_eq!(load.compare(&client).await, 0);
         }
     }
@@ -122,7 +126,7 @@ async fn is_full(load: &Load, client: &Client) {
     let mut refused = 0;
     while refused < 5 {
         let write = Write::new(1);
-        let request = client.creation(&write.body, &write.once);
+        let request = client.creation(&write.body, &write.once).into_bytes();
         let answer = client.send(&request).await;
         if answer.status == 200 {
             let done = Acknowledged { write, request, answer: answer.body };
@@ -135,6 +139,6 @@ async fn is_full(load: &Load, client: &Client) {
     }
     assert_eq!(load.compare(client).await, 0, "what was refused is not there");
     let known = load.record.lock().unwrap().acknowledged[0].clone();
-    let read = client.get(&format!("/users/{}", known.id())).await;
+    let read = client.get(&format!("/users/{}", known.id())).ask().await;
     assert_eq!((read.status, read.body), (200, known.answer));
 }

@@ -7,7 +7,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Home, Ready, Server, clean, run};
+use testing::home::Home;
+use testing::program::{clean, run};
+use testing::server::{Ready, Server};
 
 const FILE: u32 = 0o600;
 const FOLDER: u32 = 0o700;

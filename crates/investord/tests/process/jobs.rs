@@ -1,11 +1,13 @@
 //! What is done later, done once, however often the worker is killed.
 
 use serde_json::json;
+use testing::chance::Chance;
+use testing::client::uuid;
+use testing::home::{Home, person};
+use testing::patience::{Patience, amount};
 
-use crate::harness::{Chance, Home, Request, person, uuid};
 use crate::judge::count;
 use crate::load::pause;
-use crate::support::patience::{Patience, amount};
 
 const CHANGES: u64 = 5;
 
@@ -16,11 +18,10 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
     let server = home.serve_as("server", &["--no-worker"], &[]);
     let client = home.caller(&server).await;
     for number in 0..users {
-        let user = client.create(&person(number), &uuid()).await.json()["id"].clone();
+        let user = client.creation(&person(number), &uuid()).ask().await.json()["id"].clone();
         let user = user.as_str().unwrap();
         let send = async |method, target: &str, body: &str| {
-            let request = Request { method, target, body: body.as_bytes(), headers: &[] };
-            assert_eq!(client.send(&client.signed(&request)).await.status, 202);
+            assert_eq!(client.request(method, target).body(body).ask().await.status, 202);
         };
         for change in 1..=CHANGES {
             let body = json!({ "last_name": format!("Number {change}") }).to_string();
@@ -48,8 +49,9 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
         register.quiet();
         kills += 1;
         // What is half done would be so for others to see.
-        let undone = "SELECT count(*) FROM jobs s WHERE s.kind = 'data-change' AND NOT EXISTS (SELECT 1 FROM data_changes d
-                      WHERE d.tenant = s.tenant AND d.user_number = s.user_number AND d.id = s.subject AND d.state = 'PENDING')";
+        let undone = "SELECT count(*) FROM jobs s WHERE s.kind = 'data-change' AND NOT EXISTS
+                      (SELECT 1 FROM data_changes d WHERE d.tenant = s.tenant AND d.user_number = s.user_number
+                       AND d.id = s.subject AND d.state = 'PENDING')";
         let done = "SELECT count(*) FROM data_changes WHERE state = 'DONE'";
         let told = "SELECT count(*) FROM events WHERE type = 'USER.DATA_CHANGED'";
         assert_eq!((count(&register, undone), count(&register, done)), (0, count(&register, told)));
@@ -70,7 +72,7 @@ async fn a_killed_worker_leaves_nothing_half_done_and_does_nothing_twice() {
     assert_eq!(count(&register, "SELECT count(*) FROM users WHERE status = 'OFFBOARDED'"), half);
     let server = home.serve();
     let client = home.caller(&server).await;
-    let all = client.get("/users?limit=1000").await.json();
+    let all = client.get("/users?limit=1000").ask().await.json();
     let last = json!(format!("Number {CHANGES}"));
     assert!(all["data"].as_array().unwrap().iter().all(|user| user["last_name"] == last), "in their order");
     server.stop();

@@ -8,11 +8,10 @@ use investord::domain::delivery::event::{ChainHash, Event, StoredObject};
 use jiff::Timestamp;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
+use testing::home::Register;
+use testing::patience::PATIENCE;
+use testing::postgres;
 use uuid::Uuid;
-
-use crate::harness::Register;
-use crate::support::patience::PATIENCE;
-use crate::support::postgres;
 
 /// Columns as text, bytes in hexadecimal; NULL is `None`.
 pub type Row = Vec<Option<String>>;
@@ -92,7 +91,8 @@ pub fn check_database(register: &Register) -> usize {
             "SELECT 'head', users, events, chain_hash FROM tenant_sequences WHERE tenant = 1",
             "SELECT 'user', number, id, status FROM users WHERE tenant = 1 ORDER BY number",
             "SELECT 'event', number, id, created_at, type, subject, chain_hash,
-                    CASE WHEN same_as IS NULL THEN 'sealed' ELSE 'same' END, coalesce(same_as, 0), coalesce(sealed, chain_hash)
+                    CASE WHEN same_as IS NULL THEN 'sealed' ELSE 'same' END, coalesce(same_as, 0),
+                    coalesce(sealed, chain_hash)
              FROM events WHERE tenant = 1 ORDER BY number",
             "SELECT 'reply', user_number FROM idempotent_responses WHERE tenant = 1",
             "SELECT 'identifier', user_number FROM identifiers WHERE tenant = 1",

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
+use testing::patience::until;
+use testing::program::investord;
 
 use crate::call::Dev;
-use crate::harness::{investord, until};
 
 /// A command that goes on until it is interrupted; what it prints goes to files.
 struct Going<'a> {

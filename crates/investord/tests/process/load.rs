@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Client, Connection, Failure, person, uuid};
-use crate::support::patience::{long, until_async};
+use testing::answer::Answer;
+use testing::client::{Client, uuid};
+use testing::home::person;
+use testing::http::{Connection, Failure};
+use testing::patience::{long, until_async};
 
 pub const WRITERS: usize = 32;
 
@@ -64,8 +67,8 @@ pub struct Record {
 }
 
 impl Lost {
-    /// Whether a server that stops in order would have answered it: not what comes late, on a machine that lets a writer
-    /// wait, on a connection that the server has closed as idle.
+    /// Whether a server that stops in order would have answered it: not what comes late, on a machine that lets a
+    /// writer wait, on a connection that the server has closed as idle.
     pub fn is_fault(&self) -> bool {
         self.since.is_some_and(|since| since < SOON || long())
     }
@@ -111,7 +114,7 @@ impl Load {
             before = before.filter(|_| connection.is_some());
             let mut open = match connection.take() {
                 Some(open) => open,
-                None => match Connection::open(client.address).await {
+                None => match Connection::open(client.address()).await {
                     Ok(open) => open,
                     Err(_) => return,
                 },
@@ -120,7 +123,7 @@ impl Load {
             // Every eighth request repeats one that was acknowledged.
             let repeated = last.take_if(|_| number % 8 == 7);
             let write = repeated.as_ref().map_or_else(|| Write::new(number), |known| known.write.clone());
-            let request = client.creation(&write.body, &write.once);
+            let request = client.creation(&write.body, &write.once).into_bytes();
             let since = before.replace(Instant::now()).map(|before| before.elapsed());
             let outcome = open.send(&request).await;
             let mut record = self.record.lock().unwrap();
@@ -161,10 +164,10 @@ impl Load {
     }
 
     pub async fn settle(&self, client: &Client, write: &Write) {
-        let request = client.creation(&write.body, &write.once);
+        let request = client.creation(&write.body, &write.once).into_bytes();
         let answer = client.send(&request).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let again = client.create(&write.body, &write.once).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        let again = client.creation(&write.body, &write.once).ask().await;
         assert_eq!(again.body, answer.body, "a repeat has the same answer");
         let done = Acknowledged { write: write.clone(), request, answer: answer.body };
         self.record.lock().unwrap().acknowledged.push(done);
@@ -192,10 +195,10 @@ impl Load {
         let some: Vec<Acknowledged> =
             self.record.lock().unwrap().acknowledged.iter().rev().take(count).cloned().collect();
         for known in some {
-            let read = client.get(&format!("/users/{}", known.id())).await;
-            assert_eq!((read.status, &read.body), (200, &known.answer), "{}", read.text());
-            let repeated = client.create(&known.write.body, &known.write.once).await;
-            assert_eq!((repeated.status, &repeated.body), (200, &known.answer), "{}", repeated.text());
+            let read = client.get(&format!("/users/{}", known.id())).ask().await;
+            assert_eq!((read.status, &read.body), (200, &known.answer), "{read}");
+            let repeated = client.creation(&known.write.body, &known.write.once).ask().await;
+            assert_eq!((repeated.status, &repeated.body), (200, &known.answer), "{repeated}");
         }
     }
 }

@@ -3,9 +3,6 @@
 //!
 //! What does not speak of SQLite runs on PostgreSQL as `process_postgres`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod alone;
 mod call;
 mod configuration;
@@ -14,7 +11,6 @@ mod deliveries;
 mod disk;
 #[cfg(unix)]
 mod files;
-mod harness;
 mod jobs;
 mod judge;
 mod listen;
@@ -29,5 +25,3 @@ mod serve;
 mod slow;
 mod stop;
 mod verdict;
-
-const ON_POSTGRES: bool = false;

@@ -1,9 +1,11 @@
 //! The commands for operators, against a running server.
 
 use serde_json::{Value, json};
-
-use crate::harness::{Home, Register, Request, Said, run, until, uuid};
-use crate::support::postgres;
+use testing::client::uuid;
+use testing::home::{Home, Register};
+use testing::patience::until;
+use testing::postgres;
+use testing::program::{Said, run};
 
 fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap()
@@ -31,15 +33,14 @@ async fn somebody_is_found_judged_and_on_record() {
     };
 
     let person = include_str!("../../../../api/examples/create-user-tol.json");
-    let user = client.create(person.as_bytes(), &uuid()).await.json();
+    let user = client.creation(person.as_bytes(), &uuid()).ask().await.json();
     let found = operate(&["user", "find", "--name", user["last_name"].as_str().unwrap()]).json();
     assert_eq!(found, json!([user]));
     assert_eq!(operate(&["user", "find", "--name", "Nobody"]).json(), json!([]));
     assert_eq!(operate(&["user", "show", id(&user)]).json()["user"], user);
     let body = include_str!("../../../../api/examples/change-name.json");
     let target = format!("/users/{}/data_change_requests", id(&user));
-    let request = Request { method: "POST", target: &target, body: body.as_bytes(), headers: &[] };
-    assert_eq!(client.send(&client.signed(&request)).await.status, 202);
+    assert_eq!(client.request("POST", &target).body(body).ask().await.status, 202);
     let queue = operate(&["review", "list"]).json();
     let subject = id(&queue[0]["matter"]).to_owned();
     let refusal = operate(&["review", "refuse", id(&user), &subject]).refusal();
@@ -126,7 +127,7 @@ async fn the_commands_speak_to_people() {
     let mut person: Value =
         serde_json::from_str(include_str!("../../../../api/examples/create-user-tol.json")).unwrap();
     person["nationalities"] = json!(["PL"]);
-    let user = client.create(person.to_string().as_bytes(), &uuid()).await.json();
+    let user = client.creation(person.to_string().as_bytes(), &uuid()).ask().await.json();
     let shown = desk.run(&["user", "show", id(&user)]).ok();
     for part in [
         &format!(
@@ -150,8 +151,7 @@ async fn the_commands_speak_to_people() {
     change["last_name"] = json!("Brzęczyszczykiewicz");
     let target = format!("/users/{}/data_change_requests", id(&user));
     let body = change.to_string();
-    let request = Request { method: "POST", target: &target, body: body.as_bytes(), headers: &[] };
-    assert_eq!(client.send(&client.signed(&request)).await.status, 202);
+    assert_eq!(client.request("POST", &target).body(body).ask().await.status, 202);
     let subject = desk.run(&["review", "list", "--json"]).json()[0]["id"].as_str().unwrap().to_owned();
     let waiting = desk.run(&["review", "list"]).ok();
     for part in [

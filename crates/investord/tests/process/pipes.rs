@@ -3,7 +3,9 @@
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Home, run, uuid};
+use testing::client::uuid;
+use testing::home::Home;
+use testing::program::run;
 
 /// Runs a command whose standard output nobody reads: exit code and what it has said besides.
 fn unread(mut command: Command) -> (Option<i32>, String) {
@@ -23,7 +25,7 @@ async fn no_command_panics_when_its_reader_has_gone() {
     let server = home.serve();
     let client = home.caller(&server).await;
     let body = include_bytes!("../../../../api/examples/create-user-byol.json");
-    let user = client.create(body, &uuid()).await.json();
+    let user = client.creation(body, &uuid()).ask().await.json();
     let id = user["id"].as_str().unwrap().to_owned();
     run(&mut home.command(&["operator", "create", "anna", "--role", "administrator"])).ok();
     let token = run(&mut home.command(&["operator", "token", "anna"])).ok();

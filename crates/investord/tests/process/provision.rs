@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use httpsig::{Algorithm, SigningKey, Version};
+use http_message_signatures::{Algorithm, SigningKey};
 use serde_json::{Value, json};
+use testing::client::{Client, Key, uuid};
+use testing::home::{Home, Register, master_key, person};
+use testing::patience::until_async;
+use testing::program::run;
+use testing::server::Server;
+use testing::signing::Request;
 
-use crate::harness::{Client, Home, Key, Register, Server, master_key, person, run, uuid};
 use crate::judge::ask;
-use crate::support::patience::until_async;
 
 /// A register with nobody in it: `serve` has run once.
 fn empty() -> Home {
@@ -76,21 +80,20 @@ async fn commands_make_a_client_that_works_at_once() {
         (Algorithm::P521, "P-521", true),
     ] {
         let key = Key::new(kind);
-        let public = key.pair.public();
-        home.write("key.pub", &if as_jwk { public.jwk() } else { public.spki_pem() });
+        let public = key.pair.public_key();
+        home.write("key.pub", &if as_jwk { public.to_jwk() } else { public.to_spki_pem() });
         let added = run(&["key", "add", "key.pub", "--client", id, "--id", &key.id, "--json"]).json();
         assert_eq!(added, json!({ "id": key.id, "client": id, "kind": name }));
         let mut client = caller(&home, &server, id, secret, key.clone());
         // Keys added beside the server are known within a second.
         until_async("the key to be known", async || {
-            let answer = client.ask_token().await;
-            if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+            let answer = client.token_request().ask().await;
+            if answer.status == 200 { Ok(()) } else { Err(answer.to_string()) }
         })
         .await;
-        client.take_token().await;
-        for version in [Version::Draft6, Version::Draft15, Version::Rfc9421] {
-            let client = Client { version, ..client.clone() };
-            assert_eq!(client.get("/users").await.status, 200, "{name}");
+        client.renew().await;
+        for signed in [Request::draft6, std::convert::identity, Request::raw_ecdsa] {
+            assert_eq!(signed(client.get("/users")).ask().await.status, 200, "{name}");
         }
         keys.push(key.id);
     }
@@ -132,7 +135,7 @@ fn given_ids_and_secrets_are_taken_and_nothing_is_taken_twice() {
     let words =
         ["client", "create", "--tenant", "acme", "--id", &other, "--secret-file", "secret.txt", "--json"];
     assert_eq!(run(&words).json()["secret"], "from-a-file-beside-it-0000");
-    home.write("key.pem", &key.pair.public().spki_pem());
+    home.write("key.pem", &key.pair.public_key().to_spki_pem());
     let words = ["key", "add", "key.pem", "--client", &client, "--id", &key.id];
     run(&words).ok();
     assert!(run(&words).refusal().contains(&key.id));
@@ -185,7 +188,7 @@ fn without_json_the_answers_are_tables() {
             && made.contains("users:admin users:read"),
         "{made}"
     );
-    home.write("key.pem", &key.pair.public().spki_pem());
+    home.write("key.pem", &key.pair.public_key().to_spki_pem());
     assert!(run(&["key", "add", "key.pem", "--client", &id, "--id", &key.id]).contains("P-384"));
     let list = run(&["key", "list", "--client", &id]);
     assert!(list.contains(&key.id) && list.lines().count() >= 2, "{list}");
@@ -210,7 +213,7 @@ fn private_keys_and_other_nonsense_are_refused_with_help() {
         let secret_line = pem.lines().nth(1).unwrap();
         assert!(!refusal.contains(secret_line), "the key itself is not repeated");
     }
-    let jwk: Value = serde_json::from_str(&Key::new(Algorithm::P256).pair.public().jwk()).unwrap();
+    let jwk: Value = serde_json::from_str(&Key::new(Algorithm::P256).pair.public_key().to_jwk()).unwrap();
     let mut private = jwk.clone();
     private["d"] = json!("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE");
     home.write("private.jwk", &private.to_string());
@@ -279,12 +282,12 @@ async fn a_revoked_key_is_refused_within_a_second() {
     let home = Home::new("");
     let server = home.serve();
     let client = home.caller(&server).await;
-    assert_eq!(client.get("/users").await.status, 200);
+    assert_eq!(client.get("/users").ask().await.status, 200);
     run(&mut home.command(&["key", "revoke", &client.key.id])).ok();
-    let took = until_refused(async || client.get("/users").await.status == 401).await;
+    let took = until_refused(async || client.get("/users").ask().await.status == 401).await;
     println!("a revoked key is refused {took:?} after the command");
     assert!(took <= SECOND, "{took:?}");
-    assert_eq!(client.ask_token().await.status, 401);
+    assert_eq!(client.token_request().ask().await.status, 401);
     let again = run(&mut home.command(&["key", "revoke", &client.key.id])).refusal();
     assert!(again.contains("was revoked at"), "{again}");
     let listed = run(&mut home.command(&["key", "list", "--client", &client.id, "--json"])).json();
@@ -292,8 +295,8 @@ async fn a_revoked_key_is_refused_within_a_second() {
     server.stop();
     // The tenants file still names it; it stays revoked.
     let server = home.serve();
-    let client = Client { address: server.address, ..client };
-    assert_eq!(client.get("/users").await.status, 401);
+    let client = client.at(server.address);
+    assert_eq!(client.get("/users").ask().await.status, 401);
     server.stop();
 }
 
@@ -303,12 +306,12 @@ async fn a_rotated_secret_replaces_the_old_one_within_a_second() {
     let server = home.serve();
     let old = home.caller(&server).await;
     let rotated = run(&mut home.command(&["client", "rotate-secret", &old.id, "--json"])).json();
-    let took = until_refused(async || old.ask_token().await.status == 401).await;
+    let took = until_refused(async || old.token_request().ask().await.status == 401).await;
     println!("an old secret is refused {took:?} after the command");
     assert!(took <= SECOND, "{took:?}");
     let mut new = Client { secret: rotated["secret"].as_str().unwrap().to_owned(), ..old.clone() };
-    new.take_token().await;
-    assert_eq!(old.get("/users").await.status, 200, "tokens stay unless they are to end");
+    new.renew().await;
+    assert_eq!(old.get("/users").ask().await.status, 200, "tokens stay unless they are to end");
     let words = [
         "client",
         "rotate-secret",
@@ -322,12 +325,12 @@ async fn a_rotated_secret_replaces_the_old_one_within_a_second() {
         run(&mut home.command(&words)).json(),
         json!({ "id": old.id, "secret": "given-to-the-command-line" })
     );
-    let took = until_refused(async || old.get("/users").await.status == 401).await;
+    let took = until_refused(async || old.get("/users").ask().await.status == 401).await;
     assert!(took <= SECOND, "{took:?}");
-    assert_eq!(new.get("/users").await.status, 401, "all tokens of the client");
+    assert_eq!(new.get("/users").ask().await.status, 401, "all tokens of the client");
     let mut given = Client { secret: "given-to-the-command-line".into(), ..old };
-    given.take_token().await;
-    assert_eq!(given.get("/users").await.status, 200);
+    given.renew().await;
+    assert_eq!(given.get("/users").ask().await.status, 200);
     server.stop();
 }
 
@@ -339,10 +342,10 @@ async fn a_repeated_tenants_file_does_not_undo_a_rotation() {
     let rotated = run(&mut home.command(&["client", "rotate-secret", &old.id, "--json"])).json();
     server.stop();
     let server = home.serve();
-    let moved = Client { address: server.address, ..old.clone() };
-    assert_eq!(moved.ask_token().await.status, 401, "the file still has the old secret");
+    let moved = old.at(server.address);
+    assert_eq!(moved.token_request().ask().await.status, 401, "the file still has the old secret");
     let new = Client { secret: rotated["secret"].as_str().unwrap().to_owned(), ..moved };
-    assert_eq!(new.ask_token().await.status, 200);
+    assert_eq!(new.token_request().ask().await.status, 200);
     server.stop();
 }
 
@@ -373,21 +376,21 @@ async fn a_tenants_file_is_applied_once_and_changes_when_it_changes() {
     }
     // A second tenant, settings of the first, another secret and another key.
     let (p521, other) = (Key::new(Algorithm::P521), Home::new(""));
-    home.write("p521.jwk", &p521.pair.public().jwk());
+    home.write("p521.jwk", &p521.pair.public_key().to_jwk());
     home.write("secret.txt", "new-secret-of-the-tenants-file\n");
     let text = home.tenants("acme", "model = \"TOL\"\nactivation_requires = [\"identifiers\", \"checks\"]");
     let text = text.replace(&format!("secret = \"{}\"", home.secret), "secret_file = \"secret.txt\"");
     let key = format!("[[tenant.client.key]]\nid = \"{}\"\npublic_key_file = \"p521.jwk\"\n", p521.id);
     home.write("tenants.toml", &format!("{text}{key}{}", other.tenants("zeta", "regime = \"UK\"")));
     let server = home.serve();
-    assert_eq!(home.stranger(&server).ask_token().await.status, 401, "the old secret");
+    assert_eq!(home.stranger(&server).token_request().ask().await.status, 401, "the old secret");
     let mut client = caller(&home, &server, &home.client, "new-secret-of-the-tenants-file", p521);
-    client.take_token().await;
-    let problem = client.create(&person(1), &uuid()).await.problem(400, "invalid_request");
+    client.renew().await;
+    let problem = client.creation(&person(1), &uuid()).ask().await.problem(400, "invalid_request");
     assert!(problem["detail"].as_str().unwrap().contains("birth_city"), "TOL needs more: {problem}");
-    let mut zeta = Client { address: server.address, ..other.stranger(&server) };
-    zeta.take_token().await;
-    assert_eq!(zeta.create(&person(1), &uuid()).await.status, 200);
+    let mut zeta = other.stranger(&server);
+    zeta.renew().await;
+    assert_eq!(zeta.creation(&person(1), &uuid()).ask().await.status, 200);
     let settings = run(&mut home.command(&["tenant", "show", "zeta", "--json"])).json();
     assert_eq!((&settings["regime"], &settings["users"]), (&json!("UK"), &json!(1)));
     server.stop();
@@ -435,8 +438,8 @@ async fn the_master_key_changes_without_a_users_row() {
     let mut created = Vec::new();
     for number in 0..10 {
         let once = uuid();
-        let answer = client.create(&person(number), &once).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = client.creation(&person(number), &once).ask().await;
+        assert_eq!(answer.status, 200, "{answer}");
         created.push((number, once, answer));
     }
     home.write("next.key", &master_key());
@@ -469,12 +472,12 @@ async fn the_master_key_changes_without_a_users_row() {
 
     home.write("master.key", &next);
     let server = home.serve();
-    let mut client = Client { address: server.address, ..client };
+    let mut client = client.at(server.address);
     for (number, once, answer) in &created {
         let id = answer.json()["id"].as_str().unwrap().to_owned();
-        assert_eq!(client.get(&format!("/users/{id}")).await.body, answer.body);
-        assert_eq!(client.create(&person(*number), once).await.body, answer.body);
+        assert_eq!(client.get(&format!("/users/{id}")).ask().await.body, answer.body);
+        assert_eq!(client.creation(&person(*number), once).ask().await.body, answer.body);
     }
-    client.take_token().await;
+    client.renew().await;
     server.stop();
 }

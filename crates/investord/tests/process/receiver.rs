@@ -1,5 +1,5 @@
-//! Somebody who receives webhooks, answers from a random script, and judges what came: a process of its own, which knows
-//! nothing of the servers but what they send and when one was killed.
+//! Somebody who receives webhooks, answers from a random script, and judges what came: a process of its own, which
+//! knows nothing of the servers but what they send and when one was killed.
 //!
 //! It is this test program once more, with [`main_of_the_receiver`] as its only test. It is spoken to by HTTP.
 
@@ -16,9 +16,12 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use socket2::SockRef;
+use testing::chance::Chance;
+use testing::home::Home;
+use testing::http::{Framing, peek};
+use testing::patience::{PATIENCE, until};
+use testing::program::clean;
 
-use crate::harness::{Chance, Home, clean, peek, until};
-use crate::support::patience::PATIENCE;
 use crate::verdict::{Entry, Expected, Log, events};
 
 /// Names the folder of a receiver; only where it is set there is one.
@@ -352,27 +355,20 @@ fn converse(shared: &Shared, mut stream: impl Wire) -> io::Result<()> {
 
 /// The first line of the next request, and its body.
 fn request(stream: &mut impl Wire, bytes: &mut Vec<u8>) -> io::Result<(String, Vec<u8>)> {
-    let mut more = |bytes: &mut Vec<u8>| {
+    let Framing { head, end } = loop {
+        if let Some(whole) = Framing::of_whole(bytes) {
+            break whole;
+        }
         let mut chunk = [0; 16 * 1024];
         let read = stream.read(&mut chunk)?;
         bytes.extend_from_slice(&chunk[..read]);
-        if read == 0 { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) } else { Ok(()) }
-    };
-    let end = loop {
-        match bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            Some(end) => break end + 4,
-            None => more(bytes)?,
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    let whole = end + length.unwrap_or(0usize);
-    while bytes.len() < whole {
-        more(bytes)?;
-    }
-    let line = String::from_utf8_lossy(&bytes[..end]).lines().next().unwrap_or_default().to_owned();
-    let body = bytes[end..whole].to_vec();
-    bytes.drain(..whole);
+    let line = String::from_utf8_lossy(&bytes[..head]).lines().next().unwrap_or_default().to_owned();
+    let body = bytes[head..end].to_vec();
+    bytes.drain(..end);
     Ok((line, body))
 }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
-
-use crate::harness::{Home, Ready, Server, run};
+use testing::home::Home;
+use testing::program::run;
+use testing::server::{Ready, Server};
 
 /// A certificate for localhost, and its key, written to the home.
 fn certify(home: &Home, name: &str) -> reqwest::Certificate {
@@ -97,7 +98,7 @@ async fn tenants_and_the_level_are_read_again_and_mistakes_change_nothing() {
     home.write("investord.toml", &config.replace("level = \"info\"", "level = \"debug\""));
     reload(&home, &server, &[("tenants", GOOD), ("log.level", GOOD)]);
     assert_eq!(names(), ["acme", "bank"]);
-    crate::harness::peek(server.address, "/healthz");
+    testing::http::peek(server.address, "/healthz");
     assert!(lines(&home).iter().any(|line| line["route"] == "/healthz"), "what is said at debug is heard");
 
     // A mistake in one of them, and in the configuration itself; other settings wait for a restart.
@@ -153,5 +154,5 @@ fn a_worker_reads_its_level_again() {
 }
 
 fn server_is_alive(server: &Server) {
-    assert_eq!(crate::harness::peek(server.address, "/nowhere").unwrap().0, 404);
+    assert_eq!(testing::http::peek(server.address, "/nowhere").unwrap().0, 404);
 }

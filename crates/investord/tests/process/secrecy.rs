@@ -3,10 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-
-use crate::harness::{Client, Home, Ready, Register, Request, Server, run, uuid};
-use crate::support::hashes::{hashes, hex};
-use crate::support::postgres;
+use testing::client::{Client, uuid};
+use testing::hashes::{hashes, hex};
+use testing::home::{Home, Register};
+use testing::postgres;
+use testing::program::run;
+use testing::server::{Ready, Server};
 
 /// The rows of a database that is no file.
 const TABLES: &str = "tables";
@@ -145,7 +147,8 @@ fn everything(url: &str) -> Vec<u8> {
     let tables = postgres::sql(url, tables).into_iter().flatten().flatten();
     let rows = tables.flat_map(|table| {
         let all = format!(
-            "SET bytea_output = 'escape'; SELECT t::text FROM {table} t; SET bytea_output = 'hex'; SELECT t::text FROM {table} t"
+            "SET bytea_output = 'escape'; SELECT t::text FROM {table} t; \
+             SET bytea_output = 'hex'; SELECT t::text FROM {table} t"
         );
         postgres::sql(url, &all).into_iter().flatten().flatten()
     });
@@ -171,14 +174,14 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
     home.write("tenants.toml", &home.tenants("acme", "identifier_checks = \"strict\""));
     let server = home.serve();
     let mut client = home.caller(&server).await;
-    client.scopes = "users:admin users:read accounts:admin checks:admin taxes:admin";
-    client.take_token().await;
+    client.scopes = "users:admin users:read accounts:admin checks:admin taxes:admin".into();
+    client.renew().await;
     let mut tokens = vec![client.token.clone()];
     let everything = exercise(&client).await;
     for (member, text) in CANARIES {
         assert!(everything.contains(text), "{member} was answered to its owner");
     }
-    let owner = client.create(body().to_string().as_bytes(), &uuid()).await.json();
+    let owner = client.creation(body().to_string().as_bytes(), &uuid()).ask().await.json();
     opened(&client, owner["id"].as_str().unwrap()).await;
     rejected(&client).await;
     over_http2(&client).await;
@@ -191,8 +194,8 @@ async fn nothing_personal_and_no_secret_is_readable_anywhere() {
 
     // Again, and to a clean end.
     let server = home.serve();
-    client.address = server.address;
-    client.take_token().await;
+    client = client.at(server.address);
+    client.renew().await;
     tokens.push(client.token.clone());
     exercise(&client).await;
     rejected(&client).await;
@@ -227,15 +230,15 @@ async fn exercise(client: &Client) -> String {
     let (body, once) = (body().to_string(), uuid());
     let mut answered = String::new();
     for key in [&once, &once, &uuid()] {
-        let created = client.create(body.as_bytes(), key).await;
-        assert_eq!(created.status, 200, "{}", created.text());
-        let read = client.get(&format!("/users/{}", created.json()["id"].as_str().unwrap())).await;
+        let created = client.creation(body.as_bytes(), key).ask().await;
+        assert_eq!(created.status, 200, "{created}");
+        let read = client.get(&format!("/users/{}", created.json()["id"].as_str().unwrap())).ask().await;
         assert_eq!(read.body, created.body);
-        answered.push_str(&read.text());
+        answered.push_str(read.text());
     }
-    let another = client.create(body.as_bytes(), &uuid()).await.json();
+    let another = client.creation(body.as_bytes(), &uuid()).ask().await.json();
     identified(client, another["id"].as_str().unwrap()).await;
-    answered.push_str(&client.get("/users?limit=1000").await.text());
+    answered.push_str(client.get("/users?limit=1000").ask().await.text());
     answered
 }
 
@@ -243,10 +246,8 @@ async fn exercise(client: &Client) -> String {
 async fn opened(client: &Client, user: &str) {
     let key = uuid();
     let open = async |target: &str, body: Value| {
-        let (body, headers) = (body.to_string(), [("idempotency-key", key.as_str())]);
-        let request = Request { method: "POST", target, body: body.as_bytes(), headers: &headers };
-        let answer = client.send(&client.signed(&request)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = client.request("POST", target).header("idempotency-key", &key).json(&body).ask().await;
+        assert_eq!(answer.status, 200, "{answer}");
         answer.json()
     };
     let group = json!({ "user_id": user, "type": "PERSONAL", "securities_account_number": "490192837465" });
@@ -262,9 +263,7 @@ async fn opened(client: &Client, user: &str) {
         "provider": "Qanaryprovider", "method": "VIDEO_ID",
     });
     let target = format!("/users/{user}/checks");
-    let check = check.to_string();
-    let request = Request { method: "POST", target: &target, body: check.as_bytes(), headers: &[] };
-    assert_eq!(client.send(&client.signed(&request)).await.status, 202);
+    assert_eq!(client.request("POST", &target).json(&check).ask().await.status, 202);
 }
 
 /// Given an identifier, another and a wrong one, and asked what would be reported.
@@ -272,27 +271,27 @@ async fn identified(client: &Client, user: &str) {
     let list = format!("/users/{user}/identifiers");
     let body =
         |value: &str| json!({ "type": "PASSPORT", "issuing_country": "US", "identifier": value }).to_string();
-    let send = async |method, target: &str, body: String| {
-        let request = Request { method, target, body: body.as_bytes(), headers: &[] };
-        client.send(&client.signed(&request)).await
-    };
+    let send =
+        async |method, target: &str, body: String| client.request(method, target).body(body).ask().await;
     let created = send("POST", &list, body("QN4RYPAS1")).await;
-    assert_eq!(created.status, 200, "{}", created.text());
+    assert_eq!(created.status, 200, "{created}");
     send("POST", &list, body("QN4RYPAS2")).await.problem(400, "invalid_request");
     send("POST", &list, body("QN4RY pass")).await.problem(400, "invalid_request");
     let one = format!("{list}/{}", created.json()["id"].as_str().unwrap());
     assert_eq!(send("PATCH", &one, r#"{"identifier":"QN4RYPAS3"}"#.to_owned()).await.status, 200);
-    let report = client.get(&format!("/investord/users/{user}/reporting")).await.text();
+    let report = client.get(&format!("/investord/users/{user}/reporting")).ask().await;
+    let report = report.text();
     assert!(report.contains("QN4RYPAS3") && report.contains("DE19130729QANARQANAR"), "{report}");
     // A number of nobody, of which the sender is told what is wrong, and a letter of a name.
     let impossible = r#"{"type":"NATIONAL_ID","issuing_country":"PL","identifier":"13472947110"}"#;
     let answer = send("POST", &list, impossible.to_owned()).await;
-    assert!(answer.text().contains("13472947110"), "{}", answer.text());
+    assert!(answer.text().contains("13472947110"), "{answer}");
     // A change of the same person, done by the worker, and the record of it.
     let changes = format!("users/{user}/data_change_requests");
     let change = r#"{"last_name":"Qanarymarried","data_download_link":"https://qanary.example/proof.zip"}"#;
     assert_eq!(send("POST", &format!("/{changes}"), change.to_owned()).await.status, 202);
-    let record = client.get(&format!("/investord/{changes}")).await.text();
+    let record = client.get(&format!("/investord/{changes}")).ask().await;
+    let record = record.text();
     assert!(record.contains("Qanarymarried") && record.contains("qanary.example"), "{record}");
     let person = body_of_dry_run();
     assert_eq!(send("POST", "/investord/reporting", person).await.status, 200);
@@ -309,10 +308,10 @@ fn body_of_dry_run() -> String {
 /// Canaries in every place of requests that are refused.
 async fn rejected(client: &Client) {
     let once = uuid();
-    client.create(body().to_string().as_bytes(), &once).await;
+    client.creation(body().to_string().as_bytes(), &once).ask().await;
     let mut other = body();
     other["birth_city"] = json!("Qanaryothercity");
-    client.create(other.to_string().as_bytes(), &once).await.problem(422, "unprocessable_entity");
+    client.creation(other.to_string().as_bytes(), &once).ask().await.problem(422, "unprocessable_entity");
 
     let wrong = |member: &str, value: Value| {
         let mut wrong = body();
@@ -330,15 +329,15 @@ async fn rejected(client: &Client) {
         "Qanary".to_owned(),
         format!("{{\"first_name\":\"{}\"}}", "Qanary".repeat(500)),
     ] {
-        client.create(bad.as_bytes(), &uuid()).await.problem(400, "invalid_request");
+        client.creation(bad.as_bytes(), &uuid()).ask().await.problem(400, "invalid_request");
     }
     for target in ["/users?email=qanarymail%40qanary.example", "/users?limit=Qanary", "/users/Qanaryid"] {
-        assert!(client.get(target).await.status < 500, "{target}");
+        assert!(client.get(target).ask().await.status < 500, "{target}");
     }
-    assert_eq!(client.get("/qanary/Qanarypath?q=Qanary").await.status, 404);
+    assert_eq!(client.get("/qanary/Qanarypath?q=Qanary").ask().await.status, 404);
 
     // Signed for one body, sent with another; a signature, a token and header values made of canaries.
-    let good = client.creation(body().to_string().as_bytes(), &uuid());
+    let good = client.creation(body().to_string().as_bytes(), &uuid()).into_bytes();
     let text = String::from_utf8(good.clone()).unwrap();
     client
         .send(text.replace("Qanarybirthcity", "Qanarybirthciti").as_bytes())
@@ -356,12 +355,12 @@ async fn rejected(client: &Client) {
         ("idempotency-key", "Qanarykey"),
     ];
     let json = body().to_string();
-    let request = Request { method: "POST", target: "/users", body: json.as_bytes(), headers: &headers };
-    client.send(&client.signed(&request)).await.problem(400, "invalid_request");
+    let request = client.request("POST", "/users").headers(&headers).body(json);
+    request.ask().await.problem(400, "invalid_request");
     let mut guesser = Client { secret: "Qanarysecret".into(), ..client.clone() };
-    guesser.ask_token().await.problem(401, "unauthorised");
+    guesser.token_request().ask().await.problem(401, "unauthorised");
     guesser.id = "Qanaryclient".into();
-    guesser.ask_token().await.problem(400, "invalid_request");
+    guesser.token_request().ask().await.problem(400, "invalid_request");
     // No HTTP at all, and a body that breaks off.
     let mut raw = client.connect().await;
     raw.write(b"Qanary Qanarylast\r\nQanary: \x01\r\n\r\n").await.unwrap();
@@ -374,7 +373,7 @@ async fn rejected(client: &Client) {
 /// The same over HTTP/2, whose libraries have logs of their own.
 async fn over_http2(client: &Client) {
     let http = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
-    let url = format!("http://{}/users?email=qanarymail%40qanary.example", client.address);
+    let url = format!("http://{}/users?email=qanarymail%40qanary.example", client.address());
     let request = http
         .post(url)
         .header("authorization", format!("Bearer {}", client.token))

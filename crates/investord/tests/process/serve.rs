@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
-
-use crate::harness::{Client, Home, Ready, Request, Server, investord, master_key, peek, person, run, uuid};
-use crate::support::patience::{PATIENCE, until};
+use testing::client::{Client, uuid};
+use testing::home::{Home, master_key, person};
+use testing::http::peek;
+use testing::patience::{PATIENCE, until};
+use testing::program::{investord, run};
+use testing::server::{Ready, Server};
 
 #[test]
 fn the_printed_configuration_is_one() {
@@ -37,7 +40,7 @@ async fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
         Server::start(command, &home.path("server"), Ready::Answers)
     };
     let lifetime = async |server: &Server| {
-        let answer = home.stranger(server).ask_token().await;
+        let answer = home.stranger(server).token_request().ask().await;
         answer.json()["expires_in"].as_u64().unwrap()
     };
     let server = start(&[], &[]);
@@ -49,7 +52,7 @@ async fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     assert!(home.log().lines().last().is_some_and(|line| !line.starts_with('{')), "text from here on");
     let elsewhere = home.path("elsewhere");
     let words = ["--data", elsewhere.to_str().unwrap()];
-    if crate::ON_POSTGRES {
+    if testing::postgres::is_chosen() {
         let refusal = run(home.command(&["serve"]).args(words)).refusal();
         assert!(refusal.contains("--data") && refusal.contains("database"), "{refusal}");
         assert!(!elsewhere.exists(), "no other register is made");
@@ -174,20 +177,14 @@ async fn tls_serves_http_1_and_http_2() {
         let ready = http.get(format!("{base}/readyz")).send().await.unwrap();
         assert_eq!((ready.status().as_u16(), ready.version()), (200, version));
         let mut client = home.stranger(&server);
-        let form = format!(
-            "client_id={}&client_secret={}&grant_type=client_credentials&scope=users:admin",
-            client.id, client.secret
-        );
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let request =
-            Request { method: "POST", target: "/auth/token", body: form.as_bytes(), headers: &headers };
-        let answer = through(&http, &base, client.signed(&request)).await;
+        client.scopes = "users:admin".into();
+        let answer = through(&http, &base, client.token_request().into_bytes()).await;
         assert_eq!(answer.status().as_u16(), 200);
         let token: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         token["access_token"].as_str().unwrap().clone_into(&mut client.token);
-        let created = through(&http, &base, client.creation(&person(1), &uuid())).await;
+        let created = through(&http, &base, client.creation(&person(1), &uuid()).into_bytes()).await;
         assert_eq!((created.status().as_u16(), created.version()), (200, version));
-        let problem = through(&http, &base, client.signed(&Request::get("/users?limit=x"))).await;
+        let problem = through(&http, &base, client.get("/users?limit=x").into_bytes()).await;
         let problem: Value = serde_json::from_slice(&problem.bytes().await.unwrap()).unwrap();
         assert!(problem["type"].as_str().unwrap().starts_with("https://"), "{problem}");
     }
@@ -297,16 +294,16 @@ async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
     let home = Home::new("");
     let server = home.serve();
     let client: Client = home.caller(&server).await;
-    let created = client.create(&person(2), &uuid()).await;
+    let created = client.creation(&person(2), &uuid()).ask().await;
     let id = created.json()["id"].as_str().unwrap().to_owned();
     let answers = [
         created,
-        client.get(&format!("/users/{id}")).await,
-        client.get("/users?limit=3").await,
-        client.get("/users?limit=many").await,
-        client.get("/nowhere/at?all").await,
-        client.create(b"{}", &uuid()).await,
-        Client { token: "tokenofnobody".into(), ..client.clone() }.get("/users").await,
+        client.get(&format!("/users/{id}")).ask().await,
+        client.get("/users?limit=3").ask().await,
+        client.get("/users?limit=many").ask().await,
+        client.get("/nowhere/at?all").ask().await,
+        client.creation(b"{}", &uuid()).ask().await,
+        Client { token: "tokenofnobody".into(), ..client.clone() }.get("/users").ask().await,
     ];
     server.stop();
     let log = home.log();

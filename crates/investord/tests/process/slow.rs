@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use testing::client::{Client, uuid};
+use testing::home::{Home, person};
+use testing::http::Connection;
+use testing::patience::{Patience, in_time, patiently};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use crate::harness::{Client, Connection, Home, Request, person, uuid};
-use crate::support::patience::{Patience, in_time, patiently};
 
 const SLOW: usize = 200;
 /// Bytes of a body that does not come to its end.
@@ -49,9 +50,9 @@ enum Sends {
 async fn slow_clients(client: &Client) -> Vec<(Sends, TcpStream)> {
     let mut all = Vec::new();
     for number in 0..SLOW {
-        let head = format!("GET /users HTTP/1.1\r\nhost: {}\r\n", client.address).into_bytes();
+        let head = format!("GET /users HTTP/1.1\r\nhost: {}\r\n", client.address()).into_bytes();
         let body = if number % 2 == 0 {
-            let mut whole = client.creation(&vec![b'x'; LONG], &uuid());
+            let mut whole = client.creation(&vec![b'x'; LONG], &uuid()).into_bytes();
             whole.truncate(whole.len() - LONG);
             (Sends::Body, whole)
         } else {
@@ -60,7 +61,7 @@ async fn slow_clients(client: &Client) -> Vec<(Sends, TcpStream)> {
             (Sends::StrangersBody, format!("{head}content-length: {LONG}\r\n\r\n").into_bytes())
         };
         for (sends, first) in [(Sends::Head, head), body] {
-            let mut stream = TcpStream::connect(client.address).await.unwrap();
+            let mut stream = TcpStream::connect(client.address()).await.unwrap();
             stream.write_all(&first).await.unwrap();
             all.push((sends, stream));
         }
@@ -105,11 +106,11 @@ async fn slow_clients_stop_nobody() {
     let mut took = Vec::new();
     let mut connection: Connection = client.connect().await;
     for _ in 0..50 {
-        for request in [client.creation(&person(1), &uuid()), client.signed(&Request::get("/users?limit=1"))]
-        {
+        for request in [client.creation(&person(1), &uuid()), client.get("/users?limit=1")] {
+            let request = request.into_bytes();
             let sent = Instant::now();
             let answer = connection.send(&request).await.expect("normal traffic goes on");
-            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.status, 200, "{answer}");
             took.push(sent.elapsed());
         }
     }
@@ -144,10 +145,10 @@ async fn an_idle_connection_stays_usable_or_is_closed_cleanly() {
     let home = Home::new(TIMEOUTS);
     let server = home.serve();
     let client = home.caller(&server).await;
-    let mut stream = TcpStream::connect(client.address).await.unwrap();
+    let mut stream = TcpStream::connect(client.address()).await.unwrap();
     let ask = |stream: TcpStream| async {
         let (mut stream, mut text) = (stream, Vec::new());
-        stream.write_all(&client.signed(&Request::get("/users"))).await?;
+        stream.write_all(&client.get("/users").into_bytes()).await?;
         while !text.ends_with(b"]}") {
             if stream.read_buf(&mut text).await? == 0 {
                 break;
@@ -186,7 +187,7 @@ async fn rubbish_does_not_stay_in_memory() {
     let client = home.caller(&server).await;
     // Warm: threads, connections and caches are there.
     for _ in 0..20 {
-        assert_eq!(client.create(&person(1), &uuid()).await.status, 200);
+        assert_eq!(client.creation(&person(1), &uuid()).ask().await.status, 200);
     }
     let Some(before) = server.resident_kib() else {
         println!("skipped: this system does not tell how much memory a process has");
@@ -204,7 +205,7 @@ async fn rubbish_does_not_stay_in_memory() {
                     1 => format!("{{\"first_name\":\"{}\"}}", "x".repeat(SIZE - 20)).into_bytes(),
                     _ => vec![b'x'; SIZE],
                 };
-                let mut bytes = client.creation(&body, &once);
+                let mut bytes = client.creation(&body, &once).into_bytes();
                 if kind == 2 {
                     // Not what was signed.
                     *bytes.last_mut().unwrap() = 0;
@@ -218,7 +219,7 @@ async fn rubbish_does_not_stay_in_memory() {
                 // The server may hang up before the last byte; then the answer may be lost with it.
                 let written = connection.write(&bytes).await;
                 match connection.answer().await {
-                    Ok(answer) => assert!([400, 401].contains(&answer.status), "{}", answer.text()),
+                    Ok(answer) => assert!([400, 401].contains(&answer.status), "{answer}"),
                     Err(error) => assert!(kind == 3, "{kind}: {error} {written:?}"),
                 }
                 SIZE
@@ -232,6 +233,6 @@ async fn rubbish_does_not_stay_in_memory() {
     println!("{} MB of rubbish, {before} KiB before, {after} KiB after", sent / 1_000_000);
     assert!(sent >= 50_000_000);
     assert!(after < before + 32 * 1024, "{before} KiB before, {after} KiB after");
-    assert_eq!(client.create(&person(1), &uuid()).await.status, 200);
+    assert_eq!(client.creation(&person(1), &uuid()).ask().await.status, 200);
     server.stop();
 }

@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Chance, Client, Connection, Home, Request, person, run, until, uuid};
+use testing::chance::Chance;
+use testing::client::{Client, uuid};
+use testing::home::{Home, person};
+use testing::http::Connection;
+use testing::patience::{in_time, until};
+use testing::program::run;
+
 use crate::judge::check_database;
 use crate::load::{Load, pause};
-use crate::support::patience::in_time;
 
 const STOPS: usize = 10;
 /// Connections that have been used, and as many that have not.
@@ -32,7 +37,7 @@ async fn a_stop_under_load_answers_what_was_sent() {
         })
         .await;
         server = home.serve();
-        client = Client { address: server.address, ..client };
+        client = client.at(server.address);
         load.compare(&client).await;
     }
     in_time("the longest stop", longest, Duration::from_secs(10));
@@ -45,7 +50,7 @@ async fn a_stop_under_load_answers_what_was_sent() {
         "{STOPS} stops, {} acknowledged, {unknown} unanswered ({extra} of them stored), longest stop {longest:?}",
         record.acknowledged.len()
     );
-    assert!(record.refused.is_empty(), "{}", record.refused[0].1.text());
+    assert!(record.refused.is_empty(), "{}", record.refused[0].1);
     record.check_stops(STOPS);
 }
 
@@ -53,8 +58,7 @@ async fn a_stop_under_load_answers_what_was_sent() {
 async fn begun(client: &Client) -> (Connection, Vec<u8>) {
     let (body, once) = (person(1), uuid());
     let headers = [("idempotency-key", once.as_str()), ("expect", "100-continue")];
-    let request = Request { method: "POST", target: "/users", body: &body, headers: &headers };
-    let mut bytes = client.signed(&request);
+    let mut bytes = client.request("POST", "/users").headers(&headers).body(body).into_bytes();
     let rest = bytes.split_off(bytes.len() - 10);
     let mut connection = client.connect().await;
     connection.write(&bytes).await.unwrap();
@@ -69,18 +73,18 @@ async fn a_request_in_flight_is_answered_after_sigterm() {
     let client = home.caller(&server).await;
     let (mut slow, rest) = begun(&client).await;
     server.terminate();
-    until("the listener to be closed", || match std::net::TcpStream::connect(client.address) {
+    until("the listener to be closed", || match std::net::TcpStream::connect(client.address()) {
         Ok(_) => Err("it takes connections"),
         Err(_) => Ok(()),
     });
     assert_eq!(server.has_ended(), None, "it waits for the request in flight");
     slow.write(&rest).await.unwrap();
     let answer = slow.answer().await.expect("the request in flight is answered");
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.status, 200, "{answer}");
     let status = server.ends();
     assert!(status.success(), "{status}");
     let server = home.serve();
-    let client = Client { address: server.address, ..client };
+    let client = client.at(server.address);
     assert_eq!(client.all_users().await.0, vec![answer.body]);
 }
 
@@ -94,8 +98,8 @@ async fn what_was_sent_before_sigterm_is_answered() {
     let mut connections = Vec::new();
     for number in 0..EACH {
         let mut used = client.connect().await;
-        let answer = used.send(&client.creation(&person(number), &uuid())).await.unwrap();
-        assert!(answer.keeps_alive(), "{}", answer.text());
+        let answer = used.send(&client.creation(&person(number), &uuid()).into_bytes()).await.unwrap();
+        assert!(answer.keeps_alive(), "{answer}");
         connections.push(used);
     }
     server.signal("STOP");
@@ -107,13 +111,13 @@ async fn what_was_sent_before_sigterm_is_answered() {
         connections.push(client.connect().await);
     }
     for (connection, number) in connections.iter_mut().zip(EACH..) {
-        connection.write(&client.creation(&person(number), &uuid())).await.unwrap();
+        connection.write(&client.creation(&person(number), &uuid()).into_bytes()).await.unwrap();
     }
     server.terminate();
     server.signal("CONT");
     for (number, mut connection) in connections.into_iter().enumerate() {
         let answer = connection.answer().await.unwrap_or_else(|error| panic!("connection {number}: {error}"));
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.status, 200, "{answer}");
     }
     assert!(server.ends().success());
 }

@@ -183,7 +183,8 @@ impl<'a> Story<'a> {
                     .filter(|(from, _)| (accepted.saturating_sub(LAG)..=now).contains(from))
                     .count();
                 self.unexplained.push(format!(
-                    "{now:?}: package {number}, accepted {accepted:?}, came again when {} was to come; {near} kills about then",
+                    "{now:?}: package {number}, accepted {accepted:?}, came again when {} was to come; \
+                     {near} kills about then",
                     self.next
                 ));
             }

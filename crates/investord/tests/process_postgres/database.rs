@@ -3,13 +3,19 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Chance, Client, Home, Register, Server, peek, person, run, until, uuid};
+use testing::chance::Chance;
+use testing::client::{Client, uuid};
+use testing::cutter::Cutter;
+use testing::home::{Home, Register, person};
+use testing::http::peek;
+use testing::patience::{Patience, amount, in_time, until, until_async};
+use testing::postgres::{self, Cluster, Database, or_skip};
+use testing::program::run;
+use testing::server::Server;
+
 use crate::judge::count;
 use crate::load::{Load, Write, pause};
 use crate::siege::Siege;
-use crate::support::cutter::Cutter;
-use crate::support::patience::{Patience, amount, in_time, until_async};
-use crate::support::postgres::{self, Cluster, Database, or_skip};
 
 const USERS: &str = "SELECT count(*) FROM users";
 
@@ -26,7 +32,7 @@ struct Far {
 impl Far {
     /// None where there is no PostgreSQL.
     fn new(config: &str) -> Option<Self> {
-        let database = postgres::shared()?.migrated(crate::harness::migrate);
+        let database = postgres::shared()?.migrated(testing::program::migrate);
         let near = database.url();
         let (before, rest) = near.rsplit_once('@').unwrap_or(("postgres://", near));
         let (host, name) = rest.split_once('/').unwrap();
@@ -115,9 +121,9 @@ async fn while_the_database_is_away(server: &Server, client: &Client) {
     });
     pause(600).await;
     let asked = Instant::now();
-    client.get("/users").await.problem(503, "unavailable");
-    client.ask_token().await.problem(503, "unavailable");
-    client.create(&person(1), &uuid()).await.problem(503, "unavailable");
+    client.get("/users").ask().await.problem(503, "unavailable");
+    client.token_request().ask().await.problem(503, "unavailable");
+    client.creation(&person(1), &uuid()).ask().await.problem(503, "unavailable");
     in_time("three refusals", asked.elapsed(), Duration::from_secs(2));
     assert_eq!(peek(server.address, "/healthz").unwrap().0, 200);
     server.metrics();
@@ -161,11 +167,11 @@ async fn a_connection_that_breaks_after_any_number_of_bytes_is_survived() {
     let (mut refused, mut done) = (0, 0);
     for bytes in (0..9_000).step_by(120) {
         // What is known of client and token now is not asked for by the write.
-        assert_eq!(client.get("/users?limit=1").await.status, 200);
+        assert_eq!(client.get("/users?limit=1").ask().await.status, 200);
         far.cutter.cut_after(bytes);
         far.cutter.cut_all();
         let write = Write::new(bytes);
-        let answer = client.create(&write.body, &write.once).await;
+        let answer = client.creation(&write.body, &write.once).ask().await;
         far.cutter.cut_after(u64::MAX);
         far.cutter.cut_all();
         if answer.status == 200 {
@@ -176,8 +182,8 @@ async fn a_connection_that_breaks_after_any_number_of_bytes_is_survived() {
         }
         // A connection that was refused is not tried again for a moment.
         until_async("the write to be taken", async || {
-            let answer = client.create(&write.body, &write.once).await;
-            if answer.status == 503 { Err(answer.text()) } else { Ok(()) }
+            let answer = client.creation(&write.body, &write.once).ask().await;
+            if answer.status == 503 { Err(answer.to_string()) } else { Ok(()) }
         })
         .await;
         load.settle(&client, &write).await;
@@ -198,10 +204,10 @@ async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
     let (client, load) = (far.client().await, Load::default());
     for number in 0..rounds {
         let (write, before) = (Write::new(number), far.users());
-        assert_eq!(client.get("/users?limit=1").await.status, 200);
+        assert_eq!(client.get("/users?limit=1").ask().await.status, 200);
         far.cutter.swallow_answers("COMMIT");
         for _ in 0..2 {
-            client.create(&write.body, &write.once).await.problem(503, "unavailable");
+            client.creation(&write.body, &write.once).ask().await.problem(503, "unavailable");
             assert_eq!(far.users(), before + 1, "it is done");
         }
         far.cutter.answers_again();
@@ -215,7 +221,7 @@ async fn a_commit_that_is_not_answered_is_found_by_the_repeat() {
         far.cutter.swallow_answers("COMMIT");
         let asking = tokio::spawn({
             let (client, write) = (client.clone(), write.clone());
-            async move { client.create(&write.body, &write.once).await }
+            async move { client.creation(&write.body, &write.once).ask().await }
         });
         let mut patience = Patience::new("a commit to be cut");
         while far.cutter.count() == cuts {
@@ -283,7 +289,7 @@ async fn a_network_that_swallows_everything_is_given_up_in_time() {
             until("writes to be refused", || beyond(siege.trouble().unavailable, 0));
             for target in ["/users", "/readyz"] {
                 let asked = Instant::now();
-                client.get(target).await.problem(503, "unavailable");
+                client.get(target).ask().await.problem(503, "unavailable");
                 println!("{target} refused after {:?}", asked.elapsed());
             }
             let before = siege.load.acknowledged();

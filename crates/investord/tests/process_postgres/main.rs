@@ -1,14 +1,9 @@
 //! The tests of `process` that are for every engine, on PostgreSQL; and several processes on one database.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 #[path = "../process/crash.rs"]
 mod crash;
 #[path = "../process/deliveries.rs"]
 mod deliveries;
-#[path = "../process/harness.rs"]
-mod harness;
 #[path = "../process/judge.rs"]
 mod judge;
 #[path = "../process/load.rs"]
@@ -34,5 +29,3 @@ mod verdict;
 mod database;
 mod several;
 mod siege;
-
-const ON_POSTGRES: bool = true;

@@ -5,14 +5,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use testing::chance::Chance;
+use testing::client::{Client, uuid};
+use testing::home::{Home, Register, person};
+use testing::http::peek;
+use testing::patience::{Patience, amount, in_time, until};
+use testing::postgres;
+use testing::program::run;
+use testing::server::{Ready, Server};
 
-use crate::harness::{Chance, Client, Home, Ready, Register, Server, peek, person, run, until, uuid};
 use crate::judge::{check_database, count};
 use crate::load::{Acknowledged, Write, pause};
 use crate::provision::{SECOND, until_refused};
 use crate::siege::Siege;
-use crate::support::patience::{Patience, amount, in_time};
-use crate::support::postgres;
 
 /// None where there is no PostgreSQL.
 fn home(config: &str) -> Option<Home> {
@@ -29,7 +34,7 @@ fn start(home: &Home, at: usize) -> Server {
 }
 
 fn at(server: &Server, client: &Client) -> Client {
-    Client { address: server.address, ..client.clone() }
+    client.at(server.address)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,20 +47,20 @@ async fn what_one_has_done_the_other_knows() {
     for number in 0..40 {
         let (here, there) = if number % 2 == 0 { (&first, &second) } else { (&second, &first) };
         let (once, body) = (uuid(), person(number));
-        let request = here.creation(&body, &once);
+        let request = here.creation(&body, &once).into_bytes();
         let created = here.send(&request).await;
-        assert_eq!(created.status, 200, "{}", created.text());
-        let read = there.get(&format!("/users/{}", created.json()["id"].as_str().unwrap())).await;
+        assert_eq!(created.status, 200, "{created}");
+        let read = there.get(&format!("/users/{}", created.json()["id"].as_str().unwrap())).ask().await;
         assert_eq!((read.status, &read.body), (200, &created.body), "read at once");
-        let repeated = there.create(&body, &once).await;
+        let repeated = there.creation(&body, &once).ask().await;
         assert_eq!((repeated.status, &repeated.body), (200, &created.body), "the kept answer");
-        there.create(&person(number + 1), &once).await.problem(422, "unprocessable_entity");
+        there.creation(&person(number + 1), &once).ask().await.problem(422, "unprocessable_entity");
         let problem = there.send(&request).await.problem(401, "unauthorised");
         assert!(problem["detail"].as_str().unwrap().contains("received before"), "{problem}");
         let (all, total) = there.all_users().await;
         assert_eq!((all.last(), total), (Some(&created.body), usize::try_from(number).unwrap() + 1));
     }
-    let request = first.token_request();
+    let request = first.token_request().into_bytes();
     assert_eq!(first.send(&request).await.status, 200);
     second.send(&request).await.problem(401, "unauthorised");
     assert_eq!(check_database(&home.register()), 40);
@@ -68,11 +73,11 @@ async fn a_revoked_key_is_refused_by_both_within_a_second() {
     let first = home.caller(&servers[0]).await;
     let second = at(&servers[1], &first);
     for client in [&first, &second] {
-        assert_eq!(client.get("/users").await.status, 200);
+        assert_eq!(client.get("/users").ask().await.status, 200);
     }
     run(&mut home.command(&["key", "revoke", &first.key.id])).ok();
     let took = until_refused(async || {
-        let answers = [first.get("/users").await, second.create(&person(1), &uuid()).await];
+        let answers = [first.get("/users").ask().await, second.creation(&person(1), &uuid()).ask().await];
         answers.iter().all(|answer| answer.status == 401)
     })
     .await;
@@ -99,8 +104,11 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
         let odd = (round % 4 == 0).then(|| usize::try_from(chance.below(8)).unwrap() % count);
         let bodies: Vec<Vec<u8>> =
             (0..count).map(|number| person(2 * round + u64::from(odd == Some(number)))).collect();
-        let requests: Vec<Vec<u8>> =
-            bodies.iter().zip(0..).map(|(body, at)| clients[at % 2].creation(body, &once)).collect();
+        let requests: Vec<Vec<u8>> = bodies
+            .iter()
+            .zip(0..)
+            .map(|(body, at)| clients[at % 2].creation(body, &once).into_bytes())
+            .collect();
         let sent = connections.iter_mut().zip(&requests).map(|(open, request)| open.send(request));
         let answers = join_all(sent).await;
         let mut done: Vec<(&[u8], Vec<u8>)> = Vec::new();
@@ -109,7 +117,7 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
             if answer.status == 409 {
                 answer.problem(409, "conflict");
                 conflicts += 1;
-                answer = clients[number % 2].create(body, &once).await;
+                answer = clients[number % 2].creation(body, &once).ask().await;
             }
             match answer.status {
                 200 => done.push((body, answer.body)),
@@ -125,7 +133,7 @@ async fn a_key_sent_to_both_at_once_makes_one_user() {
         let taken = bodies.iter().filter(|body| **body == done[0].0).count();
         assert_eq!(done.len(), taken);
         for client in &clients {
-            assert_eq!(client.create(done[0].0, &once).await.body, done[0].1);
+            assert_eq!(client.creation(done[0].0, &once).ask().await.body, done[0].1);
         }
     }
     println!("{rounds} keys, {conflicts} conflicts, {others} for another body");
@@ -193,7 +201,7 @@ async fn the_worker_forgets_and_a_server_without_one_does_not() {
     let server = lone();
     let client = home.caller(&server).await;
     for number in 0..3 {
-        assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+        assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
     }
     age(&home);
     server.stop();
@@ -201,7 +209,7 @@ async fn the_worker_forgets_and_a_server_without_one_does_not() {
     let server = lone();
     let client = home.caller(&server).await;
     for number in 0..3 {
-        assert_eq!(client.create(&person(number), &uuid()).await.status, 200);
+        assert_eq!(client.creation(&person(number), &uuid()).ask().await.status, 200);
     }
     assert_eq!((rows(AGED), rows(YOUNG)), (4 + 1 + 3, 4 + 1 + 3), "nobody has swept");
 
@@ -216,7 +224,7 @@ async fn the_worker_forgets_and_a_server_without_one_does_not() {
     worker.terminate();
     let status = worker.ends();
     assert!(status.success(), "{status}");
-    assert_eq!(client.get("/users").await.json()["meta"]["total_count"], 6);
+    assert_eq!(client.get("/users").ask().await.json()["meta"]["total_count"], 6);
 
     // A server without a word about it is its own worker.
     age(&home);
@@ -345,7 +353,8 @@ async fn a_process_that_hangs_keeps_the_others_waiting_for_so_long_only() {
             let (held, mut patience) = (Instant::now(), Patience::new("the row to be free"));
             let write = Write::new(1);
             loop {
-                let (request, asked) = (other.creation(&write.body, &write.once), Instant::now());
+                let (request, asked) =
+                    (other.creation(&write.body, &write.once).into_bytes(), Instant::now());
                 let answer = other.send(&request).await;
                 longest = longest.max(asked.elapsed());
                 if answer.status == 200 {
@@ -359,11 +368,12 @@ async fn a_process_that_hangs_keeps_the_others_waiting_for_so_long_only() {
                 };
                 refusals += 1;
                 patience.sees("a refusal");
-                assert_eq!(other.get("/users?limit=1").await.status, 200, "reads go on");
+                assert_eq!(other.get("/users?limit=1").ask().await.status, 200, "reads go on");
             }
             let took = held.elapsed();
             println!(
-                "caught at the {caught}. attempt; {refusals} refusals, the longest after {longest:?}; done after {took:?}"
+                "caught at the {caught}. attempt; {refusals} refusals, the longest after {longest:?}; \
+                 done after {took:?}"
             );
             assert!(refusals > 0, "it has waited in vain");
             in_time("the longest wait for the row", longest, Duration::from_secs(3));

@@ -5,7 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Client, Connection, Failure, Register, Server};
+use testing::answer::Answer;
+use testing::client::Client;
+use testing::home::Register;
+use testing::http::{Connection, Failure};
+use testing::server::Server;
+
 use crate::judge::check_database;
 use crate::load::{Acknowledged, Load, Lost, WRITERS, Write, pause};
 
@@ -94,7 +99,7 @@ impl Siege {
         self.load.spot_check(client, 10).await;
         assert_eq!(check_database(register), self.load.acknowledged());
         let record = self.load.record.lock().unwrap();
-        assert!(record.refused.is_empty(), "{}", record.refused[0].1.text());
+        assert!(record.refused.is_empty(), "{}", record.refused[0].1);
         (unknown, extra)
     }
 }
@@ -136,7 +141,7 @@ impl Writer {
                 (None, Some(again)) => again,
                 (None, None) => Write::new(number),
             };
-            let request = self.client.creation(&write.body, &write.once);
+            let request = self.client.creation(&write.body, &write.once).into_bytes();
             let sent = Instant::now();
             let since = before.replace(sent).map(|before| sent - before);
             let outcome = open.send(&request).await;

@@ -9,7 +9,8 @@
 
 use jiff::civil::Date;
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, civil, number, pair};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Sex};
+use crate::value_reader::{ValueReader, civil, number, pair};
 
 /// Checks a national number. A BIS number passes with a soft fault.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
@@ -29,7 +30,7 @@ fn examine(r: &mut ValueReader<'_>, only_bis: bool) -> Option<EncodedFacts> {
     let (old, new) = (97 - nine % 97, 97 - (2_000_000_000 + nine) % 97);
     // A year that has not come yet cannot be one of the 2000s, so its number is checked as one of the 1900s.
     let recent = found == new && i16::from(yy) + 2000 <= r.today.year();
-    r.check(9, Symbols::pair(if recent { new } else { old }));
+    r.check(9, CheckSymbols::pair(if recent { new } else { old }));
     if !(1..=998).contains(&number::<u16>(&d[6..9])) {
         r.bad_part(NumberPart::Serial, (6, 9), "001 to 998");
     }

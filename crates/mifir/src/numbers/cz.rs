@@ -5,7 +5,8 @@
 //! issued mostly until 1985 and are accepted without a limit. Nine digits have no check, so the stated birth date must
 //! be before 1954: a number of ten digits without its leading zero would pass otherwise.
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, number, pair};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Sex};
+use crate::value_reader::{ValueReader, number, pair};
 
 /// Checks a birth number of nine or ten digits.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
@@ -16,7 +17,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
         ten
     } else {
         let d = r.digits::<10>("9 or 10 digits")?;
-        r.check(9, Symbols::digit(number::<u32>(&d[..9]) % 11 % 10));
+        r.check(9, CheckSymbols::digit(number::<u32>(&d[..9]) % 11 % 10));
         d
     };
     if nine && r.stated.is_some_and(|stated| stated.year() >= 1954) {

@@ -4,7 +4,8 @@
 //! been guaranteed since October 2007, so no number is refused by it. Days from 61 are replacement numbers of
 //! hospitals, which are no CPR numbers.
 
-use crate::check::{EncodedFacts, Sex, ValueReader, pair};
+use crate::check::{EncodedFacts, Sex};
+use crate::value_reader::{ValueReader, pair};
 
 /// Checks a CPR number.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {

@@ -6,7 +6,8 @@
 //! 9 and contain no date; they pass with a soft fault.
 
 use crate::Country;
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, pair, weighted};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Sex};
+use crate::value_reader::{ValueReader, pair, weighted};
 
 const LITHUANIA: Country = Country::of("LT");
 
@@ -15,7 +16,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<11>("11 digits")?;
     let first = weighted(&d, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) % 11;
     let check = if first < 10 { first } else { weighted(&d, &[3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) % 11 % 10 };
-    r.check(10, Symbols::digit(check));
+    r.check(10, CheckSymbols::digit(check));
     let century = match d[0] {
         1 | 2 => 1800,
         3 | 4 => 1900,

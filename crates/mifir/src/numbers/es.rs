@@ -4,7 +4,8 @@
 //! The letter is the number modulo 23. X, Y and Z count as 0, 1 and 2 in front of the digits; K, L and M do not count.
 //! Other first letters belong to companies and bodies. Leading zeros of a DNI belong to it.
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Symbols, ValueReader, number};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart};
+use crate::value_reader::{ValueReader, number};
 
 /// The check letters for the remainders 0 to 22.
 const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
@@ -27,7 +28,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
         }
     };
     let digits: [u8; 8] = std::array::from_fn(|at| d[at] - b'0');
-    r.check(8, Symbols::one(LETTERS[number::<usize>(&digits) % 23]));
+    r.check(8, CheckSymbols::one(LETTERS[number::<usize>(&digits) % 23]));
     match first {
         b'X'..=b'Z' => r.soft(FaultKind::Holder { kind: "an NIE, which foreigners have" }),
         b'M' => r.soft(FaultKind::Holder { kind: "an M number, which foreigners without NIE have" }),

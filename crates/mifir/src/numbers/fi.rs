@@ -4,7 +4,8 @@
 //! 2023 five more letters stand beside each of `-` and `A`. `ZZZ` is 002 to 899 (from 900 the code is a temporary one
 //! of a hospital), odd for men; `k` is `DDMMYYZZZ` modulo 31.
 
-use crate::check::{EncodedFacts, NumberPart, Sex, Symbols, ValueReader, number, pair};
+use crate::check::{CheckSymbols, EncodedFacts, NumberPart, Sex};
+use crate::value_reader::{ValueReader, number, pair};
 
 /// The check characters for the remainders 0 to 30.
 const CHECKS: &[u8; 31] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
@@ -14,7 +15,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let c = r.read(b"999999?999k", "11 characters")?;
     let at = [0, 1, 2, 3, 4, 5, 7, 8, 9];
     let d = at.map(|at| c[at] - b'0');
-    r.check(10, Symbols::one(CHECKS[number::<usize>(&d) % 31]));
+    r.check(10, CheckSymbols::one(CHECKS[number::<usize>(&d) % 31]));
     let serial: u16 = number(&d[6..]);
     if !(2..=899).contains(&serial) {
         r.bad_part(NumberPart::Serial, (7, 10), "002 to 899");

@@ -3,7 +3,8 @@
 //! D, F, I, Q, U and V are never in the prefix, O is never second, and some prefixes are not issued or are
 //! administrative; the suffix is A to D. There is no check digit and no date.
 
-use crate::check::{EncodedFacts, NumberPart, ValueReader};
+use crate::check::{EncodedFacts, NumberPart};
+use crate::value_reader::ValueReader;
 
 /// Prefixes that are not issued.
 const NEVER: [&[u8; 2]; 7] = [b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"];

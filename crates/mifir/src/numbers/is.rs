@@ -3,14 +3,15 @@
 //! `C` encodes the century: 8, 9 or 0. `P` is a check digit, but since February 2026 codes may be issued that do not
 //! fulfil it (one source), so a wrong one is soft. Organisations add 40 to the day. `RR` begins at 20.
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Severity, Symbols, ValueReader, pair, weighted};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Severity};
+use crate::value_reader::{ValueReader, pair, weighted};
 
 /// Checks a kennitala.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<10>("10 digits")?;
     match 11 - weighted(&d, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
         10 => r.soft(FaultKind::Unissued),
-        check => r.check_as(Severity::Soft, 8, Symbols::digit(check % 11)),
+        check => r.check_as(Severity::Soft, 8, CheckSymbols::digit(check % 11)),
     }
     let day = pair(&d, 0);
     if (41..=71).contains(&day) {

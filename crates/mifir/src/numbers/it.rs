@@ -5,7 +5,8 @@
 //! the control letter is taken over the code as it is written. The century is not encoded. Eleven digits belong to
 //! companies.
 
-use crate::check::{Birth, EncodedFacts, FaultKind, Sex, Symbols, ValueReader, is_date_of_some_century};
+use crate::check::{Birth, CheckSymbols, EncodedFacts, FaultKind, Sex};
+use crate::value_reader::{ValueReader, is_date_of_some_century};
 
 /// The letters for January to December.
 const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
@@ -35,7 +36,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
             |(at, symbol)| if at % 2 == 0 { ODD[usize::from(value(*symbol))] } else { value(*symbol).into() },
         )
         .sum();
-    r.check(15, Symbols::one(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(sum % 26) as usize]));
+    r.check(15, CheckSymbols::one(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(sum % 26) as usize]));
 
     let year = digit(c[6]) * 10 + digit(c[7]);
     let month = 1 + place(MONTHS, c[8])?;

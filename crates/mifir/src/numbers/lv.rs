@@ -5,7 +5,8 @@
 //! would be 10 no code is issued; some sources say 0, which passes with a soft fault. An old code may be exchanged for
 //! a new one once, so both belong to the same person.
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Severity, Symbols, ValueReader, pair, weighted};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Severity};
+use crate::value_reader::{ValueReader, pair, weighted};
 
 /// Checks a personal code, old or random.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
@@ -17,7 +18,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     if check == 10 {
         r.soft(FaultKind::Unissued);
     }
-    r.check_as(severity, 10, Symbols::digit(check));
+    r.check_as(severity, 10, CheckSymbols::digit(check));
     if random {
         return Some(EncodedFacts::NOTHING);
     }

@@ -1,7 +1,8 @@
 //! Malta: identity card number, 7 digits and a letter. The digits are number and year (two digits) of the registration
 //! of the birth, the letter its place and century. There is no check digit. Leading zeros are kept.
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, ValueReader, number, pair};
+use crate::check::{EncodedFacts, FaultKind, NumberPart};
+use crate::value_reader::{ValueReader, number, pair};
 
 /// Checks an identity card number.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {

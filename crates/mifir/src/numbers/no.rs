@@ -8,10 +8,8 @@
 
 use jiff::civil::{Date, date};
 
-use crate::check::{
-    EncodedFacts, FaultKind, NumberPart, Severity, Sex, Symbols, ValueReader, is_date_of_some_century,
-    number, pair, weighted,
-};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Severity, Sex};
+use crate::value_reader::{ValueReader, is_date_of_some_century, number, pair, weighted};
 
 /// The first day on which a number may have a different `K1`, and no sex or century.
 const RELAXED_FROM: Date = date(2032, 1, 1);
@@ -24,11 +22,11 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     match 11 - weighted(&d, &[3, 7, 6, 1, 8, 9, 4, 5, 2]) % 11 {
         10 if relaxed => r.soft(FaultKind::Unissued),
         10 => r.hard(FaultKind::Unissued),
-        check => r.check_as(severity, 9, Symbols::digit(check % 11)),
+        check => r.check_as(severity, 9, CheckSymbols::digit(check % 11)),
     }
     match 11 - weighted(&d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11 {
         10 => r.hard(FaultKind::Unissued),
-        check => r.check(10, Symbols::digit(check % 11)),
+        check => r.check(10, CheckSymbols::digit(check % 11)),
     }
     let (written, yy) = (pair(&d, 0), pair(&d, 4));
     let day = if written > 40 { written - 40 } else { written };

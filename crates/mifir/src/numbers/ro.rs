@@ -3,15 +3,14 @@
 //! `S` is 1 or 2 for births in the 1900s, 3 or 4 in the 1800s, 5 or 6 in the 2000s, odd for men; 7 and 8 are for
 //! foreign residents and do not encode the century. 9 begins a foreigner's tax number. `JJ` is the county.
 
-use crate::check::{
-    EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, is_date_of_some_century, pair, weighted,
-};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Sex};
+use crate::value_reader::{ValueReader, is_date_of_some_century, pair, weighted};
 
 /// Checks a CNP.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     let d = r.digits::<13>("13 digits")?;
     let rest = weighted(&d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
-    r.check(12, Symbols::digit(if rest == 10 { 1 } else { rest }));
+    r.check(12, CheckSymbols::digit(if rest == 10 { 1 } else { rest }));
     match pair(&d, 7) {
         1..=46 | 47 | 51 | 52 | 70 | 80..=83 => {}
         0 | 49 | 53 | 55 => r.bad_part(NumberPart::County, (7, 9), "a code that has been issued"),

@@ -9,7 +9,8 @@
 
 use jiff::civil::Date;
 
-use crate::check::{EncodedFacts, FaultKind, NumberPart, Sex, Symbols, ValueReader, pair};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, NumberPart, Sex};
+use crate::value_reader::{ValueReader, pair};
 
 /// Returns the Luhn sum modulo 10: of the digits, with every second one doubled and its digits added.
 fn luhn(digits: &[u8]) -> u32 {
@@ -48,7 +49,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
         _ => (None, r.digits::<10>(lengths)?),
     };
     let end = r.value.len();
-    r.check(end - 1, Symbols::digit((10 - luhn(&d[..9])) % 10));
+    r.check(end - 1, CheckSymbols::digit((10 - luhn(&d[..9])) % 10));
     if d[6..9] == [0, 0, 0] {
         let found = r.part(end - 4, end - 1);
         r.soft(FaultKind::Part { part: NumberPart::Serial, found, expected: "001 to 999" });

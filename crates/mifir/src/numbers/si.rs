@@ -4,7 +4,8 @@
 //! former Yugoslavia. `SSS` is below 500 for men. Where the check would be 10 no number is issued; some sources say 0,
 //! which passes with a soft fault.
 
-use crate::check::{EncodedFacts, FaultKind, Sex, Symbols, ValueReader, number, pair, weighted};
+use crate::check::{CheckSymbols, EncodedFacts, FaultKind, Sex};
+use crate::value_reader::{ValueReader, number, pair, weighted};
 
 /// Checks an EMŠO.
 pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
@@ -13,7 +14,7 @@ pub fn check(r: &mut ValueReader<'_>) -> Option<EncodedFacts> {
     if rest == 1 {
         r.soft(FaultKind::Unissued);
     }
-    r.check(12, Symbols::digit(if rest < 2 { 0 } else { 11 - rest }));
+    r.check(12, CheckSymbols::digit(if rest < 2 { 0 } else { 11 - rest }));
     let yyy: u16 = number(&d[4..7]);
     let year = yyy + if yyy >= 800 { 1000 } else { 2000 };
     let sex = if d[9] < 5 { Sex::Male } else { Sex::Female };

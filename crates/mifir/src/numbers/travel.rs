@@ -3,11 +3,12 @@
 //! A number has 5 to 9 letters and digits: the machine-readable zone has nine places (ICAO Doc 9303). No check digit is
 //! printed with it. The form of a country's documents is checked softly, because series come and go.
 
-use crate::check::{EncodedFacts, FaultKind, ValueReader, looks_like};
+use crate::check::{EncodedFacts, FaultKind};
 use crate::country::Country;
+use crate::value_reader::{ValueReader, looks_like};
 
 /// The usual forms of passport numbers by country, with a description; 9 stands for a digit, A for a letter.
-const FORMS: [(&str, &[&str], &str); 11] = [
+pub const FORMS: [(&str, &[&str], &str); 11] = [
     ("CY", &["E999999", "K99999999"], "E and 6 digits, or K and 8 digits"),
     ("CZ", &["99999999"], "8 digits"),
     ("GB", &["999999999"], "9 digits"),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use httpsig::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -21,7 +20,7 @@ use crate::domain::json::query;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
 use crate::outbound;
-use crate::outbound::DELIVERED;
+use crate::outbound::{DELIVERED, DeliveryKey};
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::delivery::deliveries;
@@ -183,14 +182,14 @@ async fn collect_once(
         Ok::<_, Problem>(true)
     };
     let is_ours = app.store.write("event_endpoints.collect", number, unit).await?;
-    let Some((batch, (key_id, key))) = found.as_ref().as_ref().filter(|_| is_ours) else {
+    let Some((batch, key)) = found.as_ref().as_ref().filter(|_| is_ours) else {
         return Ok(Vec::new());
     };
     let target = event_endpoint.target.clone().unwrap_or_else(|| url(app, event_endpoint.id));
     let signature = batch.webhook.content.config.signature;
     let sign = |package: &PackageWithBody| {
         let (body, nonce) = (package.body.as_bytes(), app.ids.uuid());
-        outbound::sign_request(&target, body, signature, (*key_id, key), now, nonce)
+        outbound::sign_request(&target, body, signature, key, now, nonce)
             .map(|headers| view(&headers, &package.body, now))
             .map_err(|error| Problem::Internal(error.to_string()))
     };
@@ -208,8 +207,8 @@ fn view(headers: &HeaderMap, body: &str, now: Timestamp) -> Value {
 /// The result of a look at the webhooks of an endpoint.
 struct Look {
     event_endpoint: EventEndpoint,
-    /// A batch that is worth to be claimed, and the id and key of its signature.
-    found: Option<(DeliveryBatch, (Uuid, Arc<SigningKey>))>,
+    /// A batch that is worth to be claimed, and the key of its signature.
+    found: Option<(DeliveryBatch, DeliveryKey)>,
     next: PollCursor,
 }
 

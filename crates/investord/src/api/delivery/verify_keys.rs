@@ -101,6 +101,6 @@ pub async fn list(State(app): State<App>, req: Signed<ListVerifyKeys>) -> Result
         keys = app.store.write::<_, StoreError>("signing_keys.ensure", tenant, unit).await?;
     }
     let keys: Vec<String> =
-        keys.iter().map(|(id, key)| format!(r#"{{"kid":"{id}",{}"#, &key.jwk()[1..])).collect();
+        keys.iter().map(|(id, key)| format!(r#"{{"kid":"{id}",{}"#, &key.to_jwk()[1..])).collect();
     Ok(Reply::ok(format!(r#"{{"keys":[{}]}}"#, keys.join(","))))
 }

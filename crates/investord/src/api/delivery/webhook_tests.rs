@@ -152,12 +152,12 @@ async fn prepare_test<T>(
         let key = own.outbound.signing_key(tx, client.tenant.number, &client.tenant.key)?;
         Ok((webhook, key))
     };
-    let (webhook, (key_id, key)) = app.store.read("webhooks.test", find).await?;
+    let (webhook, key) = app.store.read("webhooks.test", find).await?;
     let mut packer = Packer::new(i64::MAX);
     packer.add(0, now, &render(app.ids.uuid(), now, TEST_EVENT, "{}", webhook.id));
     let body: Bytes = packer.all().pop().map(|package| package.body).unwrap_or_default().into();
     let (url, signature) = (webhook.content.url.clone(), webhook.content.config.signature);
-    let headers = outbound::sign_request(&url, &body, signature, (key_id, &key), now, app.ids.uuid())
+    let headers = outbound::sign_request(&url, &body, signature, &key, now, app.ids.uuid())
         .map_err(|error| Problem::Internal(error.to_string()))?;
     let own = app.clone();
     Ok((webhook, async move { own.outbound.send(&url, headers, body).await }))

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header};
-use httpsig::{ComponentReader, Message, ParamsText, ReceivedSignature, VerifyError, Version, fields};
+use http_message_signatures::{ComponentReader, Message, ParamsText, ReceivedSignature, VerifyError, fields};
 use uuid::Uuid;
 
 use crate::domain::json::schema::Pattern;
+use crate::domain::signatures::SignatureVersion;
 use crate::problem::Problem;
 
 /// Returns the versions that `upvest-signature-version` allows, in the order in which they are tried (decision W1).
@@ -17,11 +18,11 @@ use crate::problem::Problem;
 /// # Errors
 ///
 /// Fails with 401 for any other value of the header.
-pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
+pub fn versions(headers: &HeaderMap) -> Result<&'static [SignatureVersion], Problem> {
     match headers.get("upvest-signature-version").map(HeaderValue::as_bytes) {
-        Some(b"15") => Ok(&[Version::Draft15]),
-        Some(b"6") => Ok(&[Version::Draft6]),
-        None => Ok(&[Version::Draft6, Version::Draft15]),
+        Some(b"15") => Ok(&[SignatureVersion::Draft15]),
+        Some(b"6") => Ok(&[SignatureVersion::Draft6]),
+        None => Ok(&[SignatureVersion::Draft6, SignatureVersion::Draft15]),
         Some(_) => Err(Problem::unauthorised_public("the header 'upvest-signature-version' must be 15 or 6")),
     }
 }
@@ -39,9 +40,9 @@ pub fn versions(headers: &HeaderMap) -> Result<&'static [Version], Problem> {
 pub fn bases(
     presented: &ReceivedSignature,
     message: &Message<'_>,
-    versions: &[Version],
-) -> Result<Vec<(Version, String)>, VerifyError> {
-    let mut bases: Vec<(Version, String)> = Vec::new();
+    versions: &[SignatureVersion],
+) -> Result<Vec<(SignatureVersion, String)>, VerifyError> {
+    let mut bases: Vec<(SignatureVersion, String)> = Vec::new();
     let mut refusal = None;
     let readings: &[FieldReading] =
         if is_go_proxy(message.headers) { &[fields::plain, go_proxy_value] } else { &[fields::plain] };
@@ -52,16 +53,22 @@ pub fn bases(
     };
     // RFC 9421 has the same signature base as draft 15, except for the value of `@query-param`.
     let by_parameter = presented.components().any(|name| name == "@query-param");
-    let rfc: &[Version] =
-        if by_parameter && versions.contains(&Version::Draft15) { &[Version::Rfc9421] } else { &[] };
+    let rfc: &[SignatureVersion] = if by_parameter && versions.contains(&SignatureVersion::Draft15) {
+        &[SignatureVersion::Rfc9421]
+    } else {
+        &[]
+    };
     let paths = paths(message.path);
     let fields_and_texts = || readings.iter().flat_map(|field| texts.iter().map(move |text| (field, *text)));
     for version in versions.iter().chain(rfc) {
         for (path, (field, params)) in
             paths.iter().flat_map(|path| fields_and_texts().map(move |of| (path, of)))
         {
-            let reading = ComponentReader { path: path.clone(), field, params };
-            match presented.base(message, *version, &reading) {
+            let reading = ComponentReader::standard(message)
+                .with_path(path.clone())
+                .with_field(field)
+                .with_params(params);
+            match presented.base(message, version.profile(), &reading) {
                 Ok(base) if bases.iter().all(|(_, known)| *known != base) => bases.push((*version, base)),
                 Ok(_) => {}
                 Err(error) => refusal = refusal.or(Some(error)),

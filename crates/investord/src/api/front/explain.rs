@@ -3,11 +3,12 @@
 //! A production server keeps the reason for its log (decision W22). Here it is part of the response, together with the
 //! signature base that the server has built, and the usual mistakes are tried.
 
-use httpsig::{Hash, PublicKey, ReceivedSignature, SignatureEncoding, VerifyError, Version};
+use http_message_signatures::{Hash, PublicKey, ReceivedSignature, SignatureEncoding, VerifyError};
 use serde_json::{Map, Value, json};
 
 use crate::access::client_cache::Client;
 use crate::app::{App, Mode};
+use crate::domain::signatures::SignatureVersion;
 use crate::problem::{Problem, Unauthorised};
 
 /// Returns the refusal of an unknown or revoked key.
@@ -60,7 +61,7 @@ pub fn mismatch(
     client: &Client,
     key: &PublicKey,
     presented: &ReceivedSignature,
-    bases: &[(Version, String)],
+    bases: &[(SignatureVersion, String)],
     refusal: &VerifyError,
 ) -> Problem {
     match app.mode {
@@ -77,22 +78,28 @@ fn likely_cause(
     client: &Client,
     key: &PublicKey,
     presented: &ReceivedSignature,
-    bases: &[(Version, String)],
+    bases: &[(SignatureVersion, String)],
 ) -> String {
     let signature = presented.signature();
     for (version, base) in bases {
+        let profile = version.profile();
         let other_quoting = match version {
-            Version::Draft6 => quoted(base, presented),
+            SignatureVersion::Draft6 => quoted(base, presented),
             _ => bare(base),
         };
-        if key.verify(other_quoting.as_bytes(), signature).is_ok() {
+        if key.verify(other_quoting.as_bytes(), signature, profile).is_ok() {
             return match version {
-                Version::Draft6 => "the base was signed with quoted names (draft 15): send `upvest-signature-version: 15`",
-                _ => "the base was signed with bare names (draft 6): quote them, or leave out `upvest-signature-version: 15`",
+                SignatureVersion::Draft6 => {
+                    "the base was signed with quoted names (draft 15): send `upvest-signature-version: 15`"
+                }
+                _ => {
+                    "the base was signed with bare names (draft 6): quote them, or leave out \
+                     `upvest-signature-version: 15`"
+                }
             }
             .into();
         }
-        if key.verify(format!("{base}\n").as_bytes(), signature).is_ok() {
+        if key.verify(format!("{base}\n").as_bytes(), signature, profile).is_ok() {
             return "the base was signed with a line feed at its end: join the lines, do not end them".into();
         }
         for hash in [Hash::Sha256, Hash::Sha384, Hash::Sha512] {
@@ -106,7 +113,7 @@ fn likely_cause(
             }
         }
         if let Some((id, _)) =
-            client.keys().find(|(_, other)| other.verify(base.as_bytes(), signature).is_ok())
+            client.keys().find(|(_, other)| other.verify(base.as_bytes(), signature, profile).is_ok())
         {
             return format!("the signature was made with the client's key '{id}': name that one in `keyid`");
         }
@@ -136,11 +143,11 @@ fn bare(base: &str) -> String {
 }
 
 /// Returns a 401 whose document contains the likely cause and the signature bases.
-fn explain(detail: String, cause: &str, bases: &[(Version, String)]) -> Problem {
+fn explain(detail: String, cause: &str, bases: &[(SignatureVersion, String)]) -> Problem {
     let mut explanation = Map::new();
     explanation.insert("likely_cause".into(), json!(cause));
     if let Some((version, base)) = bases.first() {
-        explanation.insert("signature_version".into(), json!(version.profile().name));
+        explanation.insert("signature_version".into(), json!(version.name()));
         explanation.insert("signature_base".into(), json!(base));
     }
     let others: Vec<Value> = bases.iter().skip(1).map(|(_, base)| json!(base)).collect();

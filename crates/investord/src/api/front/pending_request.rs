@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use httpsig::{Message, Policy, PublicKey, ReceivedSignature, VerifyError, Version};
+use http_message_signatures::{Message, Policy, Profile, PublicKey, ReceivedSignature, VerifyError};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use crate::access::connections::network;
 use crate::access::rate_limits::Suspect;
 use crate::access::trace::Trace;
 use crate::app::{App, Mode};
+use crate::domain::signatures::{SignatureVersion, strict_policy};
 use crate::problem::Problem;
 use crate::store::encryption::sha256;
 use crate::store::log::idempotency::{IdempotencyKey, Nonce};
@@ -31,9 +32,6 @@ use crate::store::log::idempotency::{IdempotencyKey, Nonce};
 /// Maximum number of header fields, and of their bytes. Clients send 10 to 20 fields of about 100 bytes.
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
-
-/// Maximum lifetime of a signature in seconds for tenants with strict signatures (decision W21).
-const STRICT_LIFETIME: i64 = 60;
 
 /// Headers that must not be repeated: only the first value would take effect, without an error.
 const UNREPEATABLE_HEADERS: [&str; 6] = [
@@ -53,8 +51,8 @@ pub struct PendingRequest<'a> {
     key_id: Uuid,
     key: PublicKey,
     presented: ReceivedSignature,
-    versions: &'static [Version],
-    policy: Policy,
+    versions: &'static [SignatureVersion],
+    policy: Policy<'static>,
     pub suspect: Suspect,
     now: Timestamp,
 }
@@ -92,10 +90,12 @@ impl<'a> PendingRequest<'a> {
         };
         let presented = &attempt.presented;
         attempt.policy.check_time(presented, now.as_second()).map_err(|error| refusal(app, &error))?;
-        attempt.key.check_alg(presented.alg()).map_err(|error| refusal(app, &error))?;
+        attempt
+            .any_version(|profile| attempt.key.check_alg(presented.alg(), profile))
+            .map_err(|error| refusal(app, &error))?;
         let message = attempt.message(&[]);
         attempt
-            .any_version(|version| attempt.policy.check_coverage(presented, &message, version))
+            .any_version(|profile| attempt.policy.check_coverage(presented, &message, profile))
             .map_err(|error| refusal(app, &error))?;
         Ok(attempt)
     }
@@ -104,26 +104,16 @@ impl<'a> PendingRequest<'a> {
     fn message<'b>(&'b self, body: &'b [u8]) -> Message<'b> {
         let host = || self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let authority = self.app.origin.authority.as_deref();
-        Message {
-            method: self.parts.method.as_str(),
-            scheme: &self.app.origin.scheme,
-            authority: authority
-                .or_else(|| self.parts.uri.authority().map(Authority::as_str))
-                .or_else(host)
-                .unwrap_or_default(),
-            path: self.parts.uri.path(),
-            query: self.parts.uri.query(),
-            headers: &self.parts.headers,
-            body,
-            status: None,
-        }
+        let authority = authority.or_else(|| self.parts.uri.authority().map(Authority::as_str)).or_else(host);
+        Message::from_request_parts(self.parts, body)
+            .with_origin(&self.app.origin.scheme, authority.unwrap_or_default())
     }
 
     /// Succeeds if the check succeeds for one of the versions that the request header allows.
-    fn any_version(&self, check: impl Fn(Version) -> Result<(), VerifyError>) -> Result<(), VerifyError> {
+    fn any_version(&self, check: impl Fn(&Profile) -> Result<(), VerifyError>) -> Result<(), VerifyError> {
         let mut outcome = Ok(());
         for version in self.versions {
-            outcome = check(*version);
+            outcome = check(version.profile());
             if outcome.is_ok() {
                 break;
             }
@@ -135,7 +125,7 @@ impl<'a> PendingRequest<'a> {
     fn verify_strictly(&self, body: &[u8]) -> Result<(), VerifyError> {
         let (policy, message) = (strict(self.app), self.message(body));
         policy.check_time(&self.presented, self.now.as_second())?;
-        self.any_version(|version| policy.check_coverage(&self.presented, &message, version))
+        self.any_version(|profile| policy.check_coverage(&self.presented, &message, profile))
     }
 
     /// Returns the access token (RFC 6750), which must belong to this client.
@@ -169,7 +159,7 @@ impl<'a> PendingRequest<'a> {
     /// identified by its signature base if it `acts` (decision W19), and is not remembered otherwise. Fails with 401.
     pub fn verify(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
         let base = self.count_failure(self.check_signature(body))?;
-        if !self.policy.strict {
+        if !self.client.tenant.settings.strict_signatures {
             self.app.signature_counts.count(self.client.id, self.now, self.verify_strictly(body));
         }
         let tenant = self.client.tenant.number;
@@ -214,17 +204,17 @@ impl<'a> PendingRequest<'a> {
     /// Verifies digest and signature, and returns the signature base.
     fn check_signature(&self, body: &[u8]) -> Result<String, Problem> {
         let message = self.message(body);
-        self.any_version(|version| {
-            self.policy.check_coverage(&self.presented, &message, version)?;
-            self.policy.check_digest(&self.presented, &message, version)
+        self.any_version(|profile| {
+            self.policy.check_coverage(&self.presented, &message, profile)?;
+            self.policy.check_digest(&self.presented, &message, profile)
         })
         .map_err(|error| refusal(self.app, &error))?;
         let bases = compat::bases(&self.presented, &message, self.versions);
         let mut bases = bases.map_err(|error| refusal(self.app, &error))?;
         let key = &self.key;
         let mut last = VerifyError::Mismatch;
-        for (_, base) in &mut bases {
-            match key.verify(base.as_bytes(), self.presented.signature()) {
+        for (version, base) in &mut bases {
+            match key.verify(base.as_bytes(), self.presented.signature(), version.profile()) {
                 Ok(_) => return Ok(std::mem::take(base)),
                 Err(refusal) => last = refusal,
             }
@@ -298,10 +288,9 @@ fn check_head(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Returns the policy for the signatures of a strict tenant (decision W21).
-fn strict(app: &App) -> Policy {
-    let authority = app.origin.authority.is_some();
-    Policy { strict: true, authority, max_lifetime_seconds: STRICT_LIFETIME, ..Policy::default() }
+/// Returns the policy for the signatures of a strict tenant, which binds them to the configured host.
+fn strict(app: &App) -> Policy<'static> {
+    strict_policy(app.origin.authority.is_some())
 }
 
 /// Checks the content type of a body. Fails with 400 if it is another one.

@@ -1,7 +1,6 @@
 //! The section `webhooks` of the OpenAPI document: every event and its object.
 
 use serde_json::{Map, Value, json};
-use strum::VariantArray as _;
 
 use super::examples;
 use super::operation_doc::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
@@ -244,6 +243,8 @@ fn operation(category: &EventCategory, kinds: &[Value]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
     use crate::domain::delivery::webhook::EventFilter;
 

@@ -15,9 +15,8 @@ use crate::api::openapi::operation_doc::{
 };
 use crate::app::App;
 use crate::domain::identification::identifier;
-use crate::domain::identification::identifier::{
-    CREATE, Identifier, IdentifierChange, NewIdentifier, RESPONSE, UPDATE,
-};
+use crate::domain::identification::identifier::{CREATE, Identifier, IdentifierChange, RESPONSE, UPDATE};
+use crate::domain::identification::new_identifier::NewIdentifier;
 use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
 use crate::domain::users::User;
 use crate::domain::users::identifiers as domain_identifiers;

@@ -13,8 +13,8 @@ use encoding_rs::Encoding;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 
+use crate::domain::identification::dry_run::DryRun;
 use crate::domain::identification::identifier::{Finding, IdentifierContent};
-use crate::domain::identification::reporting::DryRun;
 use crate::domain::json::schema::FieldError;
 
 use super::cells::CellReader;

@@ -22,8 +22,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use crate::clock::{Clock, SystemClock};
+use crate::domain::identification::dry_run::DryRun;
 use crate::domain::identification::identifier::today;
-use crate::domain::identification::reporting::{DryRun, ExaminedIdentifier, Report};
+use crate::domain::identification::reporting::{ExaminedIdentifier, Report};
 use crate::domain::json::Json;
 use crate::domain::json::schema::FieldError;
 use crate::domain::tenants::{RegimeSetting, TenantSettings};

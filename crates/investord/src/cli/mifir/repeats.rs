@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::domain::identification::dry_run::DryRun;
 use crate::domain::identification::identifier::{Finding, IdentifierContent, SOFT};
-use crate::domain::identification::reporting::DryRun;
 
 use super::headers::fold;
 
@@ -24,7 +24,7 @@ fn key(parts: &[&str]) -> Key {
 
 /// Returns the key of a number in its reported form.
 fn number_key(content: &IdentifierContent) -> Key {
-    key(&[content.country.as_str(), &content.standard, &content.reported])
+    key(&[content.country.as_str(), content.standard.as_str(), &content.reported])
 }
 
 /// Returns the key of a name and a birth date, independent of the spelling of the name.

@@ -13,6 +13,7 @@ use super::event::EventType;
 use crate::domain::identification::identifier::today;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Pattern, Presence, field};
 use crate::domain::json::validation::{parse, read};
+use crate::domain::signatures::SignatureVersion;
 use crate::domain::tenants::TenantSettings;
 
 /// All categories in the described versions of the API. A filter may also name those of which the register has no
@@ -199,8 +200,8 @@ pub struct DeliveryConfig {
     pub delay: String,
     /// Maximum size of the body of a package, in bytes.
     pub max_package_size: i64,
-    #[serde(default, skip_serializing_if = "SignatureProfile::is_default")]
-    pub signature: SignatureProfile,
+    #[serde(default, skip_serializing_if = "SignatureVersion::is_default")]
+    pub signature: SignatureVersion,
     /// Members that the API does not describe, as received.
     #[serde(flatten)]
     pub further: Map<String, Value>,
@@ -209,26 +210,7 @@ pub struct DeliveryConfig {
 impl Default for DeliveryConfig {
     fn default() -> Self {
         let (delay, max_package_size) = (DEFAULT_DELAY.to_owned(), DEFAULT_PACKAGE);
-        Self { delay, max_package_size, signature: SignatureProfile::default(), further: Map::new() }
-    }
-}
-
-/// The version of HTTP message signatures by which deliveries are signed (decision H5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SignatureProfile {
-    #[default]
-    #[serde(rename = "draft-6")]
-    Draft6,
-    #[serde(rename = "draft-15")]
-    Draft15,
-    #[serde(rename = "rfc9421")]
-    Rfc9421,
-}
-
-impl SignatureProfile {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
+        Self { delay, max_package_size, signature: SignatureVersion::default(), further: Map::new() }
     }
 }
 

@@ -41,7 +41,7 @@ impl Finding {
 
     /// Returns findings about characters that were sent with the number, are no part of it, and were dropped.
     pub(in crate::domain) fn of_writing(sent: &str) -> impl Iterator<Item = Self> {
-        mifir::check::spelling_faults(sent).map(|fault| Self::new(SOFT, fault.what.code(), fault.to_string()))
+        mifir::spelling_faults(sent).map(|fault| Self::new(SOFT, fault.what.code(), fault.to_string()))
     }
 
     /// Makes the finding that other users have the same number; `None` if there are none.

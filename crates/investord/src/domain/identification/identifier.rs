@@ -8,20 +8,21 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use mifir::{Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Regime};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use mifir::{Country, DecisionOutcome, HeldIdentifier, OtherIdentifiers, Regime, StandardKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::finding;
-use super::finding::{BIRTH_DATE, findings};
+use super::finding::findings;
 pub use super::finding::{Finding, HARD, SOFT};
 use super::identifier_standard;
-use super::identifier_standard::{CONCAT, IdentifierKind, IdentifierStandard};
+use super::identifier_standard::{IdentifierKind, IdentifierStandard};
+use super::new_identifier::NewIdentifier;
 use super::reportable_person::ReportablePerson;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
 use crate::domain::json::validation::{parse, read};
-use crate::domain::tenants::{IdentifierChecks, TenantSettings};
+use crate::domain::tenants::TenantSettings;
 
 const TYPE: Field = field(
     "type",
@@ -73,115 +74,8 @@ pub static RESPONSE: [Field; 8] = [
     field("identifier", Presence::Always, VALUE, "The identifier as it was sent; empty for a CONCAT."),
 ];
 
-/// An identifier in a request.
-pub struct NewIdentifier {
-    kind: IdentifierKind,
-    country: Country,
-    standard: &'static IdentifierStandard,
-    identifier: String,
-}
-
-impl NewIdentifier {
-    /// Parses the body of a create request. Dates are compared with `now`.
-    ///
-    /// # Errors
-    /// Fails with all field errors, also if the API does not accept the form of the value.
-    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
-        let tree = parse(body)?;
-        let today = today(now);
-        let sent = Self::of(&read(&CREATE, &tree, settings, today)?, settings.regime.into())?;
-        check_form(sent.standard, sent.country, &sent.identifier, today).map_err(|fault| vec![fault])?;
-        Ok(sent)
-    }
-
-    /// Builds an identifier from members that [`CREATE`] has validated, whatever the form of the value.
-    ///
-    /// # Errors
-    /// Fails if country, standard, kind and value do not go together.
-    pub fn of(members: &Map<String, Value>, regime: Regime) -> Result<Self, Vec<FieldError>> {
-        let text = |name: &str| members.get(name).and_then(Value::as_str);
-        let fault = |field: &str, message: String| vec![FieldError::new(field, message)];
-        let kind = if text("type") == Some(IdentifierKind::Passport.into_str()) {
-            IdentifierKind::Passport
-        } else {
-            IdentifierKind::NationalId
-        };
-        let country = text("issuing_country").and_then(Country::parse);
-        let country = country.ok_or_else(|| fault("issuing_country", "must be a country".into()))?;
-        let standard = match text("identifier_standard") {
-            None => identifier_standard::default_of(country, kind, regime),
-            Some(name) => identifier_standard::of_country(country, regime)
-                .find(|standard| standard.abbreviation == name),
-        };
-        let standard = standard.ok_or_else(|| {
-            let names = identifier_standard::of_country(country, regime)
-                .map(|standard| standard.abbreviation.as_str());
-            let names = names.collect::<Vec<_>>().join(", ");
-            fault("identifier_standard", format!("must be one of those of {country}: {names}"))
-        })?;
-        if !standard.allows_kind(kind) {
-            let message = format!("{} is no passport: must be NATIONAL_ID", standard.abbreviation);
-            return Err(fault("type", message));
-        }
-        let identifier = text("identifier").unwrap_or_default().to_owned();
-        match (standard.is_concat(), identifier.is_empty()) {
-            (true, true) | (false, false) => {}
-            (false, true) => return Err(fault("identifier", "field 'identifier' was not filled".into())),
-            (true, false) => {
-                let message = "must be empty or left out: the register makes a CONCAT itself";
-                return Err(fault("identifier", message.into()));
-            }
-        }
-        Ok(Self { kind, country, standard, identifier })
-    }
-
-    /// Returns whether the identifier is of this country and this key of Annex II.
-    pub fn is_of(&self, country: Country, key: &str) -> bool {
-        (self.country, self.standard.rules.key) == (country, key)
-    }
-
-    /// Returns the form in which the identifier is reported.
-    pub(in crate::domain) fn reported(&self, identity: &ReportablePerson, today: Date) -> String {
-        self.standard.rules.normalise(&self.identifier, Some(identity.birth_date), today).into_owned()
-    }
-
-    /// Examines the identifier for its holder and returns it with its findings.
-    ///
-    /// # Errors
-    /// Fails for a tenant with strict checks if the identifier has a hard fault or another birth date (decision I2),
-    /// and for every tenant if a CONCAT cannot be built.
-    pub fn examine(
-        &self,
-        identity: &ReportablePerson,
-        settings: &TenantSettings,
-        today: Date,
-    ) -> Result<IdentifierContent, Vec<FieldError>> {
-        let Self { kind, country, standard, identifier } = self;
-        let (kind, country) = (*kind, *country);
-        if standard.is_concat() {
-            let fault = |why: String| vec![FieldError::new_quoting("identifier_standard", why)];
-            return IdentifierContent::concat(country, identity, settings.regime.into()).map_err(fault);
-        }
-        let reported = self.reported(identity, today);
-        let faults = findings(standard, country, &reported, identity, today);
-        let refusable = faults.iter().filter(|found| found.severity == HARD || found.code == BIRTH_DATE);
-        let read_out = |found: &Finding| {
-            FieldError::new_quoting(
-                "identifier",
-                format!("{} {reported}: {}", standard.abbreviation, found.message),
-            )
-        };
-        let refused: Vec<FieldError> = refusable.map(read_out).collect();
-        if settings.identifier_checks == IdentifierChecks::Strict && !refused.is_empty() {
-            return Err(refused);
-        }
-        let standard = standard.rules.key.to_owned();
-        Ok(IdentifierContent { kind, country, standard, identifier: identifier.clone(), reported, faults })
-    }
-}
-
 /// Checks whether the API accepts the form of the value.
-fn check_form(
+pub(super) fn check_form(
     standard: &IdentifierStandard,
     country: Country,
     value: &str,
@@ -196,10 +90,9 @@ fn check_form(
 pub struct IdentifierContent {
     #[serde(rename = "type")]
     pub kind: IdentifierKind,
-    #[serde(serialize_with = "write_country", deserialize_with = "read_country")]
     pub country: Country,
     /// A key of Annex II. The vendor's abbreviation is looked up, so that a guessed one can be corrected.
-    pub standard: String,
+    pub standard: StandardKey,
     /// The value as it was sent; empty for a CONCAT.
     pub identifier: String,
     /// The value in the form in which it is reported; of a CONCAT with the country in front.
@@ -208,29 +101,26 @@ pub struct IdentifierContent {
     pub faults: Vec<Finding>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn write_country<S: Serializer>(country: &Country, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(country)
-}
-
-fn read_country<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-}
-
 impl IdentifierContent {
     /// Builds the CONCAT of a person as a national of a country.
     ///
     /// # Errors
     /// Fails with the reason if the names allow none, or the country does not know CONCAT.
-    pub fn concat(country: Country, identity: &ReportablePerson, regime: Regime) -> Result<Self, String> {
-        let person = mifir::Person { nationalities: &[country], ..identity.person() };
-        let held = [HeldIdentifier { country, standard: CONCAT, value: "" }];
-        match mifir::decide(person, &held, OtherIdentifiers::None, regime).outcome {
+    pub fn concat(
+        country: Country,
+        identity: &ReportablePerson,
+        regime: Regime,
+        today: Date,
+    ) -> Result<Self, String> {
+        let nationalities = [country];
+        let person = identity.person_of(&nationalities);
+        let held = [HeldIdentifier::new(country, StandardKey::Concat, "")];
+        match mifir::decide(person, &held, OtherIdentifiers::None, regime, today).outcome {
             DecisionOutcome::Ready(designation) if designation.step.scheme == mifir::Scheme::Concat => {
                 Ok(Self {
                     kind: IdentifierKind::NationalId,
                     country,
-                    standard: CONCAT.to_owned(),
+                    standard: StandardKey::Concat,
                     identifier: String::new(),
                     reported: designation.to_string(),
                     faults: Vec::new(),
@@ -244,15 +134,15 @@ impl IdentifierContent {
     }
 
     /// Builds the CONCAT that the register adds by itself: where it is the first priority of the leading nationality.
-    pub fn own_concat(identity: &ReportablePerson, regime: Regime) -> Option<Self> {
-        let leading = mifir::leading(&identity.nationalities, regime)?.country;
-        let first = mifir::first_is_concat(leading, regime);
-        first.then(|| Self::concat(leading, identity, regime).ok()).flatten()
+    pub fn own_concat(identity: &ReportablePerson, regime: Regime, today: Date) -> Option<Self> {
+        let leading = mifir::leading(&identity.nationalities, regime, today)?.country;
+        let first = mifir::first_is_concat(leading, regime, today);
+        first.then(|| Self::concat(leading, identity, regime, today).ok()).flatten()
     }
 
     /// Returns whether this is a CONCAT.
     pub fn is_concat(&self) -> bool {
-        self.standard == CONCAT
+        self.standard == StandardKey::Concat
     }
 
     /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
@@ -277,7 +167,7 @@ impl IdentifierContent {
     /// shows findings shows these.
     pub fn current_findings(&self, identity: &ReportablePerson, regime: Regime, today: Date) -> Vec<Finding> {
         if self.is_concat() {
-            let now = Self::concat(self.country, identity, regime);
+            let now = Self::concat(self.country, identity, regime, today);
             let is_current = now.is_ok_and(|now| now.reported == self.reported);
             return if is_current { Vec::new() } else { vec![Finding::outdated()] };
         }
@@ -289,8 +179,8 @@ impl IdentifierContent {
 
     /// Returns whether both are one number: of one country and standard, reported in one form.
     pub fn is_same_number(&self, other: &Self) -> bool {
-        let number = (self.country, &self.standard, &self.reported);
-        !self.is_concat() && number == (other.country, &other.standard, &other.reported)
+        let number = (self.country, self.standard, &self.reported);
+        !self.is_concat() && number == (other.country, other.standard, &other.reported)
     }
 
     /// Returns the identifier as it is reported of a person whose data have changed: the birth date decides on the
@@ -308,17 +198,17 @@ impl IdentifierContent {
 
     /// Returns the standard, by country and key.
     fn standard(&self) -> Option<&'static IdentifierStandard> {
-        identifier_standard::of_key(self.country, &self.standard)
+        identifier_standard::of_key(self.country, self.standard)
     }
 
     /// Returns the vendor's abbreviation of the standard.
     pub fn abbreviation(&self) -> &str {
-        self.standard().map_or(&self.standard, |standard| &standard.abbreviation)
+        self.standard().map_or(self.standard.as_str(), |standard| &standard.abbreviation)
     }
 
     /// Returns the identifier in the form of the crate `mifir`.
     pub fn as_held(&self) -> HeldIdentifier<'_> {
-        HeldIdentifier { country: self.country, standard: &self.standard, value: &self.reported }
+        HeldIdentifier::new(self.country, self.standard, &self.reported)
     }
 }
 

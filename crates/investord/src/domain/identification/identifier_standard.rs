@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use mifir::{Country, Regime, Scheme};
+use jiff::civil::Date;
+use mifir::{Country, Priority, Regime, Scheme, StandardKey};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
@@ -45,9 +46,9 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    country: Option<String>,
+    country: Option<Country>,
     abbreviation: String,
-    standard: String,
+    standard: StandardKey,
     pattern: String,
     #[serde(default)]
     names: Vec<String>,
@@ -71,21 +72,18 @@ static TABLE: LazyLock<Vec<IdentifierStandard>> = LazyLock::new(|| {
     file.standard.into_iter().map(IdentifierStandard::of).collect()
 });
 
-/// The key of CONCAT in Annex II, which is also its name in the API. The register builds CONCATs itself.
-pub const CONCAT: &str = "CONCAT";
-
 impl IdentifierStandard {
     /// Builds a standard from its row.
     fn of(row: Row) -> Self {
-        let country = row.country.map(|code| Country::parse(&code).expect("the table has country codes"));
         // Passports without a row of their own have the same rules in every country, so one country serves for the
         // lookup.
-        let whose = country.or_else(|| Country::parse("US")).expect("a country");
-        let rules = mifir::standard(whose, &row.standard).expect("the table has keys of Annex II");
+        let whose = row.country.or_else(|| Country::parse("US")).expect("a country");
+        let rules = mifir::standard(whose, row.standard).expect("the table has standards of its countries");
         let pattern = Regex::new(&row.pattern).expect("the table has regular expressions");
-        let names = row.names.iter().map(String::as_str).chain([&row.abbreviation[..], &row.standard[..]]);
+        let names =
+            row.names.iter().map(String::as_str).chain([&row.abbreviation[..], row.standard.as_str()]);
         let names = names.map(letters).collect();
-        Self { country, abbreviation: row.abbreviation, rules, pattern, form: row.form, names }
+        Self { country: row.country, abbreviation: row.abbreviation, rules, pattern, form: row.form, names }
     }
 
     /// Returns whether this is the standard of CONCATs.
@@ -106,15 +104,25 @@ impl IdentifierStandard {
 }
 
 /// Returns the standard of a country with this key of Annex II.
-pub fn of_key(country: Country, key: &str) -> Option<&'static IdentifierStandard> {
+pub fn of_key(country: Country, key: StandardKey) -> Option<&'static IdentifierStandard> {
     let of = |whose: Option<Country>| TABLE.iter().find(|row| row.country == whose && row.rules.key == key);
     of(Some(country)).or_else(|| of(None))
 }
 
+/// Returns the priorities of a country on a day. Before the first day of the rules they are those of that day, so that
+/// an identifier can be read, although nothing is decided.
+fn priorities(country: Country, regime: Regime, today: Date) -> &'static [Priority] {
+    mifir::priorities(country, regime, today.max(regime.first_day()))
+}
+
 /// Returns the standards in which identifiers of a country can be sent: those of its row of Annex II, and passports,
 /// which are stored although few rows name them.
-pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'static IdentifierStandard> {
-    let steps = mifir::priorities(country, regime);
+pub fn of_country(
+    country: Country,
+    regime: Regime,
+    today: Date,
+) -> impl Iterator<Item = &'static IdentifierStandard> {
+    let steps = priorities(country, regime, today);
     TABLE.iter().filter(move |row| {
         let key = row.rules.key;
         let own = of_key(country, key).is_some_and(|standard| std::ptr::eq(standard, *row));
@@ -124,8 +132,13 @@ pub fn of_country(country: Country, regime: Regime) -> impl Iterator<Item = &'st
 
 /// Returns the standard of a country by a name in use: the vendor's abbreviation, the key of Annex II or another name
 /// of the table. Case, accents and separators do not count. The vendor's API accepts abbreviations alone.
-pub fn of_name(country: Country, name: &str, regime: Regime) -> Option<&'static IdentifierStandard> {
-    let standards = || of_country(country, regime);
+pub fn of_name(
+    country: Country,
+    name: &str,
+    regime: Regime,
+    today: Date,
+) -> Option<&'static IdentifierStandard> {
+    let standards = || of_country(country, regime, today);
     if let Some(exact) = standards().find(|standard| standard.abbreviation == name) {
         return Some(exact);
     }
@@ -149,31 +162,36 @@ pub fn default_of(
     country: Country,
     kind: IdentifierKind,
     regime: Regime,
+    today: Date,
 ) -> Option<&'static IdentifierStandard> {
-    let first = of_key(country, mifir::priorities(country, regime)[0].standard);
-    first.filter(|first| first.allows_kind(kind)).or_else(|| of_key(country, "PASSPORT"))
+    let first = of_key(country, priorities(country, regime, today)[0].standard);
+    first.filter(|first| first.allows_kind(kind)).or_else(|| of_key(country, StandardKey::Passport))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mifir::annex2::ANNEX_II;
+    use jiff::civil::date;
+    use mifir::ANNEX_II;
+
+    const TODAY: Date = date(2026, 11, 21);
 
     fn country(code: &str) -> Country {
         Country::parse(code).unwrap()
     }
 
     fn names(code: &str, regime: Regime) -> Vec<&'static str> {
-        of_country(country(code), regime).map(|standard| standard.abbreviation.as_str()).collect()
+        of_country(country(code), regime, TODAY).map(|standard| standard.abbreviation.as_str()).collect()
     }
 
     #[test]
     fn every_step_of_annex_ii_has_a_name_of_its_own() {
         for row in ANNEX_II {
             let mut names: Vec<&str> = Vec::new();
-            for step in row.steps {
-                let standard = of_key(row.country, step.standard).unwrap();
-                assert_eq!(standard.rules.scheme, step.scheme, "{} {}", row.country, step.standard);
+            let country = row.country.unwrap_or_else(|| country("US"));
+            for step in row.priorities {
+                let standard = of_key(country, step.standard).unwrap();
+                assert_eq!(standard.rules.scheme, step.scheme, "{country} {}", step.standard);
                 assert!((2..=10).contains(&standard.abbreviation.len()));
                 assert!(!names.contains(&standard.abbreviation.as_str()));
                 names.push(&standard.abbreviation);
@@ -207,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_country_lists_follows_the_day() {
+        let names = |day: Date| -> Vec<&str> {
+            of_country(country("GB"), Regime::Eu, day).map(|standard| &standard.abbreviation[..]).collect()
+        };
+        assert_eq!(names(date(2020, 12, 31)), ["NINO", "GPN", "CONCAT"]);
+        assert_eq!(names(date(2021, 1, 1)), ["GPN", "CONCAT"]);
+        assert_eq!(names(date(2017, 1, 1)), ["NINO", "GPN", "CONCAT"], "those of the first day");
+    }
+
+    #[test]
     fn without_a_standard_the_first_that_fits_counts() {
         for (code, kind, regime, expected) in [
             ("PL", IdentifierKind::NationalId, Regime::Eu, "PESEL"),
@@ -221,7 +249,7 @@ mod tests {
             ("GB", IdentifierKind::Passport, Regime::Uk, "GPN"),
             ("US", IdentifierKind::NationalId, Regime::Eu, "GPN"),
         ] {
-            let found = default_of(country(code), kind, regime).unwrap();
+            let found = default_of(country(code), kind, regime, TODAY).unwrap();
             assert_eq!(found.abbreviation, expected, "{code} {kind:?}");
         }
     }
@@ -290,11 +318,13 @@ mod tests {
             ("US", "Passport number", "GPN"),
             ("DE", "concat", "CONCAT"),
         ] {
-            let found = of_name(country(code), name, Regime::Eu).map(|found| found.abbreviation.as_str());
+            let found =
+                of_name(country(code), name, Regime::Eu, TODAY).map(|found| found.abbreviation.as_str());
             assert_eq!(found, Some(expected), "{code} {name}");
         }
-        let found =
-            |code, name, regime| of_name(country(code), name, regime).map(|found| &found.abbreviation[..]);
+        let found = |code, name, regime| {
+            of_name(country(code), name, regime, TODAY).map(|found| &found.abbreviation[..])
+        };
         assert_eq!(found("GB", "NI number", Regime::Uk), Some("NINO"));
         assert_eq!(found("GB", "NINO", Regime::Eu), None, "it is of no use there");
         assert_eq!(found("PL", "CPR", Regime::Eu), None);
@@ -351,7 +381,8 @@ mod tests {
             ("SK", "SKPS", ["AB1234567", "ZZ0000000"], ["AB123456", "A12345678"]),
             ("US", "GPN", ["AB1", "418867337"], ["AB", "ab1"]),
         ] {
-            let found = of_country(country(code), Regime::Eu).find(|one| one.abbreviation == name).unwrap();
+            let found =
+                of_country(country(code), Regime::Eu, TODAY).find(|one| one.abbreviation == name).unwrap();
             assert!(taken.iter().all(|value| found.accepts(value)), "{name}");
             assert!(!refused.iter().any(|value| found.accepts(value)), "{name}");
         }

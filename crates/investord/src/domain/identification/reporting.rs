@@ -1,33 +1,28 @@
 //! The reporting answer: the identifier that names a person in a transaction report, and why.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
-use mifir::auth016::Fragment;
-use mifir::{Country, Decision, DecisionOutcome, Designation, HeldIdentifier, OtherIdentifiers, Regime};
+use mifir::{
+    Auth016Person, Country, Decision, DecisionOutcome, Designation, HeldIdentifier, OtherIdentifiers, Regime,
+    RulesVersion, StandardKey,
+};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::identifier;
-use super::identifier::{Finding, HARD, Identifier, IdentifierContent, NewIdentifier};
+use super::finding::{Finding, HARD};
+use super::identifier::{Identifier, IdentifierContent};
 use super::identifier_standard;
-use super::identifier_standard::CONCAT;
 use super::identifier_standard::IdentifierKind;
-use super::reportable_person::{NO_NATIONALITY, ReportablePerson};
-use crate::domain::json::Json;
-use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
-use crate::domain::json::validation::{parse, read};
-use crate::domain::tenants::{IdentifierChecks, RegimeSetting, TenantSettings};
-use crate::domain::users::person;
+use super::reportable_person::ReportablePerson;
 
-/// Decides on the designation of a person. Further identifiers of the person are unknown, so the register asks for the
-/// first priority.
+/// Decides on the designation of a person by the rules of a day. Further identifiers of the person are unknown, so the
+/// register asks for the first priority.
 pub(in crate::domain) fn decide<'a>(
     identity: &'a ReportablePerson,
     held: &[HeldIdentifier<'a>],
     regime: Regime,
+    today: Date,
 ) -> Decision<'a> {
-    mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime)
+    mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime, today)
 }
 
 /// The reporting response. Members that do not apply are `null`.
@@ -39,6 +34,8 @@ pub struct Report {
     pub as_of: Date,
     /// `EU` or `UK`: the copy of RTS 22.
     pub regime: &'static str,
+    /// The version and digest of the rule tables.
+    pub rules: RulesVersion,
     /// `READY`, `MISSING` or `NEEDS_REVIEW`.
     pub outcome: &'static str,
     /// The leading nationality, whatever the outcome.
@@ -83,7 +80,7 @@ impl ReportedPriority {
     fn of(country: Country, step: &mifir::Priority) -> Self {
         let name =
             identifier_standard::of_key(country, step.standard).map(|standard| &standard.abbreviation[..]);
-        let identifier_standard = name.unwrap_or(step.standard).to_owned();
+        let identifier_standard = name.unwrap_or(step.standard.as_str()).to_owned();
         Self { identifier_standard, scheme: step.scheme.as_str(), name: step.national_name }
     }
 }
@@ -154,7 +151,7 @@ impl Report {
         today: Date,
     ) -> Self {
         let values: Vec<HeldIdentifier<'_>> = held.iter().map(|(_, content)| content.as_held()).collect();
-        let Decision { outcome, reasons } = decide(identity, &values, regime);
+        let Decision { outcome, reasons, rules, .. } = decide(identity, &values, regime, today);
         let reason = |reason: mifir::DecisionReason<'_>| ReviewReason {
             text: reason.to_string(),
             open: reason.is_open(),
@@ -171,9 +168,10 @@ impl Report {
         };
         let mut report = Self {
             as_of: today,
-            regime: if regime == Regime::Uk { "UK" } else { "EU" },
+            regime: regime.as_str(),
+            rules,
             outcome: "READY",
-            leading: mifir::leading(&identity.nationalities, regime).map(|leading| leading.country),
+            leading: mifir::leading(&identity.nationalities, regime, today).map(|leading| leading.country),
             designation: None,
             missing: None,
             review: None,
@@ -181,31 +179,36 @@ impl Report {
             identifiers: held.iter().map(examined).collect(),
             auth016: None,
         };
+        report.conclude(outcome, identity);
+        report
+    }
+
+    /// Adds the outcome of the decision.
+    fn conclude(&mut self, outcome: DecisionOutcome<'_>, identity: &ReportablePerson) {
         match outcome {
             DecisionOutcome::Ready(designation) => {
-                if let Some(why) = report.refusal(&designation) {
-                    (report.outcome, report.review) = ("NEEDS_REVIEW", Some(why));
-                    return report;
+                if let Some(why) = self.refusal(&designation) {
+                    (self.outcome, self.review) = ("NEEDS_REVIEW", Some(why));
+                    return;
                 }
-                let fragment = Fragment { person: identity.person(), designation: &designation };
-                report.auth016 = Some(fragment.to_string());
+                let fragment = Auth016Person { person: identity.person(), designation: &designation };
+                self.auth016 = Some(fragment.to_string());
                 let Designation { country, priority, step, .. } = designation;
                 let (identifier, step) = (designation.to_string(), ReportedPriority::of(country, step));
-                report.designation =
+                self.designation =
                     Some(ReportedDesignation { country: country.to_string(), priority, step, identifier });
             }
             DecisionOutcome::Missing { country, wanted, next } => {
-                report.outcome = "MISSING";
+                self.outcome = "MISSING";
                 let next = next.map(|next| ReportedPriority::of(country, next));
                 let wanted = ReportedPriority::of(country, wanted);
-                report.missing = Some(MissingIdentifier { country: country.to_string(), wanted, next });
+                self.missing = Some(MissingIdentifier { country: country.to_string(), wanted, next });
             }
             DecisionOutcome::NeedsReview(review) => {
-                report.outcome = "NEEDS_REVIEW";
-                report.review = Some(review.to_string());
+                self.outcome = "NEEDS_REVIEW";
+                self.review = Some(review.to_string());
             }
         }
-        report
     }
 
     /// Returns the reason for which an identifier cannot be reported: its hard fault.
@@ -213,9 +216,11 @@ impl Report {
         let (country, step) =
             (designation.country.to_string(), ReportedPriority::of(designation.country, designation.step));
         let name = step.identifier_standard;
-        let mut reported = self.identifiers.iter().filter(|one| {
-            one.issuing_country == country && one.identifier_standard == name && name != CONCAT
-        });
+        let is_concat = designation.step.standard == StandardKey::Concat;
+        let mut reported = self
+            .identifiers
+            .iter()
+            .filter(|one| one.issuing_country == country && one.identifier_standard == name && !is_concat);
         let faults = &reported.next()?.faults;
         let fault = faults.iter().find(|fault| fault.severity == HARD)?;
         Some(format!("the {name} of {country} cannot be reported: {}", fault.message))
@@ -229,191 +234,5 @@ impl Report {
             identifier.shared_with = others;
         }
         self
-    }
-}
-
-/// A dry run: a report about a person of whom no data are stored.
-pub struct DryRun {
-    pub identity: ReportablePerson,
-    pub contents: Vec<IdentifierContent>,
-    pub settings: TenantSettings,
-    pub today: Date,
-}
-
-/// Maximum number of characters of a name or identifier. It is higher than in other requests, so that the response can
-/// describe the faults of longer values.
-const LONGEST: usize = 1000;
-
-static NAME: FieldRule = FieldRule::Text { min: 0, max: LONGEST };
-static NATIONALITY: FieldRule = FieldRule::CountryOr(&NO_NATIONALITY);
-static NATIONALITIES: FieldRule =
-    FieldRule::List { item: &NATIONALITY, min: 0, max: person::MAX_NATIONALITIES, unique: false };
-static IDENTIFIER: FieldRule = FieldRule::Object(&DRY_RUN_IDENTIFIER);
-
-static DRY_RUN_IDENTIFIER: ObjectSchema = ObjectSchema {
-    name: "ReportingDryRunIdentifier",
-    fields: &[
-        field(
-            "type",
-            Presence::No,
-            FieldRule::OneOf(&[IdentifierKind::NationalId.into_str(), IdentifierKind::Passport.into_str()]),
-            "Type of the identifier; without it NATIONAL_ID, which can be of every standard.",
-        ),
-        field(
-            "issuing_country",
-            Presence::Always,
-            FieldRule::Country,
-            "Whose identifier it is, ISO 3166-1 alpha-2.",
-        ),
-        field(
-            "identifier",
-            Presence::No,
-            FieldRule::Text { min: 0, max: LONGEST },
-            "The identifier, in any spelling; left out or empty for a CONCAT.",
-        ),
-        field(
-            STANDARD,
-            Presence::No,
-            FieldRule::Text { min: 0, max: 100 },
-            "The standard: its abbreviation, or a name that people use, as in CPR, codice fiscale or passport. Without \
-             it the first priority of the issuing country that can be of this type.",
-        ),
-    ],
-};
-
-const STANDARD: &str = "identifier_standard";
-
-/// The body of a dry run: the known data on which identification rests, and identifiers. Its rules are its own, because
-/// it also serves for persons who cannot become users.
-pub static DRY_RUN: ObjectSchema = ObjectSchema { name: "ReportingDryRun", fields: DRY_RUN_MEMBERS };
-
-/// Maximum number of identifiers: far more than a person has.
-const MAX_IDENTIFIERS: usize = 100;
-
-static DRY_RUN_MEMBERS: &[Field] = &[
-    field(
-        "first_name",
-        Presence::No,
-        FieldRule::OrNull(&NAME),
-        "All first and middle names; none if there is none.",
-    ),
-    field("last_name", Presence::No, FieldRule::OrNull(&NAME), "Last name; none if there is none."),
-    field(
-        "birth_date",
-        Presence::Always,
-        FieldRule::BirthDate { earliest: Date::MIN },
-        "Birth date, YYYY-MM-DD, not in the future.",
-    ),
-    field(
-        "nationalities",
-        Presence::No,
-        FieldRule::OrNull(&NATIONALITIES),
-        "Nationalities, ISO 3166-1 alpha-2; none, or XXA, for the stateless.",
-    ),
-    person::GENDER,
-    person::SALUTATION,
-    field(
-        "identifiers",
-        Presence::No,
-        FieldRule::List { item: &IDENTIFIER, min: 0, max: MAX_IDENTIFIERS, unique: true },
-        "Identifiers that the person has.",
-    ),
-    field(
-        "regime",
-        Presence::No,
-        FieldRule::OneOf(&["EU", "UK"]),
-        "Under which copy of RTS 22 the report is made; without it the tenant's.",
-    ),
-];
-
-/// Replaces the name of the standard by the vendor's abbreviation, if it is a name in use.
-fn with_abbreviation(mut members: Map<String, Value>, regime: Regime) -> Map<String, Value> {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let name = text(STANDARD).map(str::trim).unwrap_or_default();
-    if name.is_empty() {
-        members.remove(STANDARD);
-        return members;
-    }
-    let country = text("issuing_country").and_then(Country::parse);
-    if let Some(standard) = country.and_then(|country| identifier_standard::of_name(country, name, regime)) {
-        members.insert(STANDARD.to_owned(), Value::String(standard.abbreviation.clone()));
-    }
-    members
-}
-
-/// Examines an identifier. A CONCAT states that the person has nothing of a higher priority, also where none can be
-/// built from the names; the outcome contains the reason.
-fn examine(
-    sent: &NewIdentifier,
-    identity: &ReportablePerson,
-    settings: &TenantSettings,
-    today: Date,
-) -> Result<IdentifierContent, Vec<FieldError>> {
-    let content = sent.examine(identity, settings, today);
-    let leading =
-        mifir::leading(&identity.nationalities, settings.regime.into()).map(|leading| leading.country);
-    match (content, leading) {
-        (Err(_), Some(country)) if sent.is_of(country, CONCAT) => Ok(IdentifierContent {
-            kind: IdentifierKind::NationalId,
-            country,
-            standard: CONCAT.to_owned(),
-            identifier: String::new(),
-            reported: String::new(),
-            faults: Vec::new(),
-        }),
-        (content, _) => content,
-    }
-}
-
-impl DryRun {
-    /// Parses the body of a dry run.
-    ///
-    /// # Errors
-    /// Fails with all field errors.
-    pub fn parse(body: &[u8], settings: &TenantSettings, now: Timestamp) -> Result<Self, Vec<FieldError>> {
-        let tree = parse(body)?;
-        Self::read(&tree, settings, identifier::today(now))
-    }
-
-    /// Reads a person from a parsed body. Identifiers are accepted whatever their values, because the purpose is to
-    /// describe their faults.
-    ///
-    /// # Errors
-    /// Fails with all field errors, also for two identifiers of one country and standard.
-    pub fn read(tree: &Json, settings: &TenantSettings, today: Date) -> Result<Self, Vec<FieldError>> {
-        let members = read(&DRY_RUN, tree, settings, today)?;
-        let regime = match members.get("regime").and_then(Value::as_str) {
-            Some("UK") => RegimeSetting::Uk,
-            Some(_) => RegimeSetting::Eu,
-            None => settings.regime,
-        };
-        let settings =
-            TenantSettings { regime, identifier_checks: IdentifierChecks::Format, ..settings.clone() };
-        let identity = ReportablePerson::as_known(&members).expect("the table has checked them");
-        let (mut contents, mut faults) = (Vec::new(), Vec::new());
-        let sent = members.get("identifiers").and_then(Value::as_array).into_iter().flatten();
-        for (at, members) in sent.filter_map(Value::as_object).enumerate() {
-            let members = with_abbreviation(members.clone(), settings.regime.into());
-            let sent = NewIdentifier::of(&members, settings.regime.into()).and_then(|sent| {
-                let twin =
-                    contents.iter().find(|one: &&IdentifierContent| sent.is_of(one.country, &one.standard));
-                let message =
-                    |twin: &IdentifierContent| format!("there is another {} already", twin.abbreviation());
-                twin.map_or(Ok(sent), |twin| Err(vec![FieldError::new("identifier", message(twin))]))
-            });
-            match sent.and_then(|sent| examine(&sent, &identity, &settings, today)) {
-                Ok(content) => contents.push(content),
-                Err(found) => {
-                    let path = format!("identifiers[{at}]");
-                    faults.extend(found.into_iter().map(|fault| fault.with_parent_path(&path)));
-                }
-            }
-        }
-        if faults.is_empty() { Ok(Self { identity, contents, settings, today }) } else { Err(faults) }
-    }
-
-    /// Makes the reporting response.
-    pub fn report(&self) -> Report {
-        Report::of_person(&self.identity, &self.contents, self.settings.regime.into(), self.today)
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mifir::{Country, DecisionOutcome, HeldIdentifier, Priority, Regime};
 use serde_json::{Value, json};
 use strum::VariantArray as _;
@@ -156,7 +157,7 @@ fn decision(by: Option<&OperatorDecision>) -> Value {
 /// Returns the vendor's abbreviation of a priority.
 fn abbreviation(country: Country, step: &Priority) -> &'static str {
     identifier_standard::of_key(country, step.standard)
-        .map_or(step.standard, |standard| &standard.abbreviation)
+        .map_or(step.standard.as_str(), |standard| &standard.abbreviation)
 }
 
 /// Writes the reason as a sentence, for an operator.
@@ -229,16 +230,17 @@ impl fmt::Display for Offboarding {
     }
 }
 
-/// Returns the obstacle to a report, if there is one. Findings about the identifiers do not count here: under
+/// Returns the obstacle to a report on a day, if there is one. Findings about the identifiers do not count here: under
 /// `identifier_checks = "format"` an impossible number activates a user, because the vendor's own examples need it
 /// (decision I2), but it is not reported for any user ([`Report`], decision I10).
 pub fn unmet_identification<'a>(
     identity: &ReportablePerson,
     identifiers: impl IntoIterator<Item = &'a IdentifierContent>,
     regime: Regime,
+    today: Date,
 ) -> Option<Obstacle> {
     let held: Vec<HeldIdentifier<'_>> = identifiers.into_iter().map(IdentifierContent::as_held).collect();
-    match reporting::decide(identity, &held, regime).outcome {
+    match reporting::decide(identity, &held, regime, today).outcome {
         DecisionOutcome::Ready(_) => None,
         DecisionOutcome::Missing { country, wanted, next } => {
             Some(Obstacle::IdentifierMissing { country, wanted, next })
@@ -287,7 +289,7 @@ mod tests {
     fn every_reason_is_a_sentence() {
         let (id, at) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
         let country = Country::parse("PL").unwrap();
-        let steps = mifir::priorities(country, mifir::Regime::Eu);
+        let steps = mifir::priorities(country, mifir::Regime::Eu, Date::constant(2026, 11, 21));
         let by =
             || Some(OperatorDecision { operator: "anna".into(), reason: "a court has said so".into(), at });
         let kyc = |state| Obstacle::Check { kind: check::CheckKind::Kyc, state };

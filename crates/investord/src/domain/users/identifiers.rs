@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::User;
-use crate::domain::identification::identifier::{
-    Identifier, IdentifierChange, IdentifierContent, NewIdentifier, today,
-};
+use crate::domain::identification::identifier::{Identifier, IdentifierChange, IdentifierContent, today};
+use crate::domain::identification::new_identifier::NewIdentifier;
 use crate::domain::json::schema::FieldError;
 use crate::domain::tenants::TenantSettings;
 
@@ -24,7 +23,7 @@ pub fn add(
     now: Timestamp,
 ) -> Result<IdentifierChange, Vec<FieldError>> {
     let (identity, today) = (&user.person.identity, today(now));
-    match held.iter().find(|one| sent.is_of(one.content.country, &one.content.standard)) {
+    match held.iter().find(|one| sent.is_of(one.content.country, one.content.standard)) {
         None => {
             let content = sent.examine(identity, settings, today)?;
             Ok(IdentifierChange::Add(Identifier::new(id, user.id, now, content)))
@@ -69,11 +68,11 @@ pub fn refresh_concats(
     id: Uuid,
     now: Timestamp,
 ) -> Vec<IdentifierChange> {
-    let (identity, regime) = (&user.person.identity, settings.regime.into());
+    let (identity, regime, on) = (&user.person.identity, settings.regime.into(), today(now));
     let concats = || held.iter().filter(|one| one.content.is_concat());
     let mut changes: Vec<IdentifierChange> = concats()
         .filter_map(|one| {
-            let content = IdentifierContent::concat(one.content.country, identity, regime).ok()?;
+            let content = IdentifierContent::concat(one.content.country, identity, regime, on).ok()?;
             let changed = content != one.content;
             changed.then(|| IdentifierChange::Update(Identifier { updated_at: now, content, ..one.clone() }))
         })
@@ -82,7 +81,7 @@ pub fn refresh_concats(
         let content = one.content.with_current_form(identity, today(one.updated_at))?;
         Some(IdentifierChange::Update(Identifier { content, ..one.clone() }))
     }));
-    let own = IdentifierContent::own_concat(identity, regime);
+    let own = IdentifierContent::own_concat(identity, regime, on);
     let missing = own.filter(|own| concats().all(|one| one.content.country != own.country));
     changes.extend(missing.map(|content| IdentifierChange::Add(Identifier::new(id, user.id, now, content))));
     changes

@@ -18,13 +18,14 @@ pub mod tax_residency;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use self::person::Person;
 use super::tenants::{Requirement, TenantSettings};
 use crate::domain::delivery::event::EventType;
-use crate::domain::identification::identifier::IdentifierContent;
+use crate::domain::identification::identifier::{IdentifierContent, today};
 use activation::Obstacle;
 use check::Check;
 
@@ -77,7 +78,7 @@ impl User {
     /// can be there: a CONCAT, which the register builds if Annex II of RTS 22 names it first for the leading
     /// nationality.
     pub fn register(person: Person, settings: &TenantSettings, id: Uuid, now: Timestamp) -> Registration {
-        let concat = IdentifierContent::own_concat(&person.identity, settings.regime.into());
+        let concat = IdentifierContent::own_concat(&person.identity, settings.regime.into(), today(now));
         let (status, suspended) = (UserStatus::Inactive, false);
         let mut user = User { id, created_at: now, updated_at: now, status, suspended, person };
         let mut events = vec![EventType::UserCreated];
@@ -97,15 +98,16 @@ impl User {
         if !self.awaits_activation() {
             return None;
         }
-        let met = self.unmet_requirements(standing, settings).is_empty();
+        let met = self.unmet_requirements(standing, settings, today(now)).is_empty();
         met.then(|| self.set_status(UserStatus::Active, now, EventType::UserActivated))
     }
 
-    /// Lists the requirements for activation under these settings that the user does not meet.
+    /// Lists the requirements for activation under these settings that the user does not meet on a day.
     pub fn unmet_requirements(
         &self,
         standing: &ActivationEvidence<'_>,
         settings: &TenantSettings,
+        today: Date,
     ) -> Vec<Obstacle> {
         let (person, regime) = (&self.person.identity, settings.regime.into());
         let mut unmet = Vec::new();
@@ -116,6 +118,7 @@ impl User {
                         person,
                         standing.identifiers.iter().copied(),
                         regime,
+                        today,
                     ));
                 }
                 Requirement::Checks => unmet.extend(activation::unmet_checks(&standing.checks)),

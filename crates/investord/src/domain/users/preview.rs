@@ -1,7 +1,8 @@
 //! Previews a data change without applying it.
 
 use jiff::Timestamp;
-use mifir::{Country, Regime};
+use jiff::civil::Date;
+use mifir::{Country, Regime, StandardKey};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -10,7 +11,6 @@ use super::data_change::{DataChange, DataChangeState, RequestedChange};
 use super::identifiers;
 use super::{User, UserStatus};
 use crate::domain::identification::identifier::{Identifier, today};
-use crate::domain::identification::identifier_standard::CONCAT;
 use crate::domain::identification::reporting::Report;
 use crate::domain::tenants::TenantSettings;
 
@@ -77,7 +77,7 @@ impl Preview {
         Self {
             refusal: change.content.reason,
             review,
-            says: consequences(user, &before, &after, regime),
+            says: consequences(user, &before, &after, regime, today(now)),
             before: differ(&old, &new),
             after: differ(&new, &old),
             reporting: ReportComparison { before, after },
@@ -86,7 +86,7 @@ impl Preview {
 }
 
 /// Describes the consequences of a change in short sentences.
-fn consequences(user: &User, before: &Report, after: &Report, regime: Regime) -> Vec<String> {
+fn consequences(user: &User, before: &Report, after: &Report, regime: Regime, today: Date) -> Vec<String> {
     let mut says = Vec::new();
     let identifier = |report: &Report| report.designation.as_ref().map(|named| named.identifier.clone());
     match (before.leading, after.leading) {
@@ -95,8 +95,8 @@ fn consequences(user: &User, before: &Report, after: &Report, regime: Regime) ->
     }
     if let Some(missing) = &after.missing {
         says.push(format!("{} needed", missing.wanted.identifier_standard));
-        let steps = Country::parse(&missing.country).map(|country| mifir::priorities(country, regime));
-        if steps.is_some_and(|steps| steps.iter().all(|step| step.standard != CONCAT)) {
+        let steps = Country::parse(&missing.country).map(|country| mifir::priorities(country, regime, today));
+        if steps.is_some_and(|steps| steps.iter().all(|step| step.standard != StandardKey::Concat)) {
             says.push("CONCAT not allowed".to_owned());
         } else if let Some(next) = &missing.next {
             says.push(format!("without one {}", next.identifier_standard));

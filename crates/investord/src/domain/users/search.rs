@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use garde::rules::email::Email as _;
 use jiff::civil::Date;
-use mifir::Country;
+use mifir::{Country, StandardKey};
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 use unicode_normalization::UnicodeNormalization as _;
@@ -127,11 +127,11 @@ fn mark_short(written: &str) -> String {
 /// Returns a number as it is written, in capitals and without separators, but with its signs, which distinguish people
 /// in Finland and Sweden.
 fn with_signs(written: &str) -> String {
-    in_form_of("HETU", written, Date::MIN)
+    in_form_of(StandardKey::Hetu, written, Date::MIN)
 }
 
 /// Returns a value in the form of the standard with this key.
-fn in_form_of(standard: &str, written: &str, today: Date) -> String {
+fn in_form_of(standard: StandardKey, written: &str, today: Date) -> String {
     let rules = mifir::STANDARDS.iter().find(|one| one.key == standard);
     rules.map_or_else(|| written.to_owned(), |rules| rules.normalise(written, None, today).into_owned())
 }
@@ -284,7 +284,7 @@ fn of_number_as_written(value: &str, today: Date) -> Vec<Probe> {
             |form| Probe { term: (SearchField::Identifier, form), fits: MatchCondition::NumberOf(country) };
         probes.extend(forms(rest, today).into_iter().map(of_country));
     }
-    let concat = in_form_of("CONCAT", value, today);
+    let concat = in_form_of(StandardKey::Concat, value, today);
     let born = concat.get(2..10).and_then(|digits| Date::strptime("%Y%m%d", digits).ok());
     if let Some(born) = born.filter(|_| concat.len() == 20) {
         let term = (SearchField::BirthDate, born.to_string());
@@ -300,7 +300,7 @@ fn forms(written: &str, today: Date) -> BTreeSet<String> {
     // A Swedish number without a sign does not encode the century, so both centuries are tried.
     if signed.len() == 10 && signed.bytes().all(|one| one.is_ascii_digit()) {
         let (day, rest) = signed.split_at(6);
-        let in_century = |sign: &str| in_form_of("PNR", &format!("{day}{sign}{rest}"), today);
+        let in_century = |sign: &str| in_form_of(StandardKey::Pnr, &format!("{day}{sign}{rest}"), today);
         forms.extend(["-", "+"].map(in_century));
     }
     forms.insert(mark_short(&signed));

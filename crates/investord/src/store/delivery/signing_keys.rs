@@ -1,6 +1,6 @@
 //! Table `signing_keys`: the keys that sign the deliveries of a tenant.
 
-use httpsig::{Algorithm, PublicKey, SigningKey};
+use http_message_signatures::{Algorithm, PublicKey, SigningKey};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -46,13 +46,13 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 ///
 /// Fails if the database fails, or the key cannot be generated.
 pub fn rotate(unit: &Unit<'_>) -> Result<Uuid, StoreError> {
-    let failed = |error: httpsig::KeyError| StoreError::Corrupt(error.to_string());
+    let failed = |error: http_message_signatures::KeyError| StoreError::Corrupt(error.to_string());
     let new = SigningKey::generate_from(Algorithm::P521, |bytes| unit.ids.secret(bytes)).map_err(failed)?;
     let pem = new.to_pkcs8_pem().map_err(failed)?;
     let (id, tenant, now) = (unit.ids.uuid(), unit.tenant.number, unit.now());
     let sealed = unit.tenant.key.own().seal(Aad::signing_key(&id), pem.as_bytes(), unit.ids);
     unit.tx.execute(&RETIRE, &[Value::At(now), Value::Int(tenant.0)])?;
-    let public = new.public();
+    let public = new.public_key();
     let values = [
         Value::Id(id),
         Value::Int(tenant.0),

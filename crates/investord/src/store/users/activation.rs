@@ -1,6 +1,7 @@
 //! Activates a user when the last requirement is met.
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 
 use super::handle::UserHandle;
 use super::simulated_outcomes;
@@ -80,8 +81,9 @@ fn load_evidence<'a>(
     Ok(evidence)
 }
 
-/// Returns the unmet requirements of a user, by the same rules as the activation ([`User::unmet_requirements`]). The
-/// check `assumed` replaces the stored check with its id: an operator can thus see the effect of a decision in advance.
+/// Returns the unmet requirements of a user on a day, by the same rules as the activation
+/// ([`User::unmet_requirements`]). The check `assumed` replaces the stored check with its id: an operator can thus see
+/// the effect of a decision in advance.
 ///
 /// # Errors
 ///
@@ -92,6 +94,7 @@ pub fn unmet(
     user: &User,
     assumed: Option<&Check>,
     settings: &TenantSettings,
+    today: Date,
 ) -> Result<Vec<Obstacle>, StoreError> {
     let mut read = Vec::new();
     let mut evidence = load_evidence(tx, handle, None, &mut read, settings)?;
@@ -99,7 +102,7 @@ pub fn unmet(
         evidence.checks.retain(|one| one.id != check.id);
         evidence.checks.push(check.clone());
     }
-    Ok(user.unmet_requirements(&evidence, settings))
+    Ok(user.unmet_requirements(&evidence, settings, today))
 }
 
 /// Returns the matters that have to end before a user has left. Account groups stand for their accounts: a group is

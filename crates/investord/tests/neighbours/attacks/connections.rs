@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use testing::client::uuid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use super::pour::{Pour, Step};
 use crate::attacker::Stage;
-use crate::harness::uuid;
 use crate::scene::investor;
 
 /// Bytes of a body that does not come to its end.

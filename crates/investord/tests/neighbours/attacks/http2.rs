@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use testing::client::uuid;
+
 use super::pour::{Pour, Step};
 use crate::attacker::Stage;
 use crate::frames;
-use crate::harness::uuid;
 use crate::scene::investor;
 
 /// Streams of a connection that a server of ours allows.

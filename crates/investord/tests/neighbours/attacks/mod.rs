@@ -74,7 +74,13 @@ pub fn all() -> Vec<Attack> {
         attack!("HTTP/2: empty data", http2::empty_data, CUT_OFF),
         attack!("HTTP/2: bodies of refused requests", http2::refused_bodies, CUT_OFF),
         attack!("far over the quota, P-521", requests::dear_key, ANSWERED, hears_when_fast: refused),
-        attack!("nonsense tokens, same proxy", requests::nonsense_tokens, ANSWERED, hears_when_fast: strangers, beside: Place::BehindProxy),
+        attack!(
+            "nonsense tokens, same proxy",
+            requests::nonsense_tokens,
+            ANSWERED,
+            hears_when_fast: strangers,
+            beside: Place::BehindProxy
+        ),
         attack!("false signatures", requests::false_signatures, ANSWERED, hears_when_fast: strangers),
         attack!("tokens, asked for", requests::tokens, ANSWERED, hears_when_fast: strangers),
         attack!("what anybody may ask for", requests::strangers, ANSWERED, hears: &[("200", 1), ("404", 1)]),

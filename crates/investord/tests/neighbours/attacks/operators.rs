@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use testing::client::uuid;
 use tokio::task::JoinSet;
 
 use super::webhooks;
 use crate::attacker::Stage;
-use crate::harness::uuid;
 use crate::scene::OPERATORS;
 
 /// Sends requests to the listener for operators, over so many connections, until the attack is over.

@@ -41,8 +41,8 @@ impl Pour {
 }
 
 impl Stage {
-    /// Does the steps of each connection, which are known by the numbers of connection and step, and begins again when it
-    /// ends.
+    /// Does the steps of each connection, which are known by the numbers of connection and step, and begins again when
+    /// it ends.
     pub async fn pour(
         self: &Arc<Self>,
         pour: Pour,

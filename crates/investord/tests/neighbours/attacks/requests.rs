@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testing::client::{Client, uuid};
+use testing::program::investord;
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use crate::attacker::Stage;
-use crate::harness::{Client, Request, investord, uuid};
 use crate::scene::investor;
 
 /// Bytes that the system keeps of what is not read.
@@ -50,7 +51,7 @@ async fn refused(stage: &Stage) {
     loop {
         let request = stage.signed(3, "GET", "/users?limit=1", b"");
         if let Ok(mut line) = stage.connect().await
-            && let Ok(answer) = line.ask(&request).await
+            && let Ok(answer) = line.attempt(&request).await
         {
             stage.count(answer.status);
             if answer.status == 429 {
@@ -75,7 +76,7 @@ pub async fn nonsense_tokens(stage: Arc<Stage>) {
     stage
         .flood(32, move |_| {
             let stranger = Client { token: uuid(), ..stranger.clone() };
-            stranger.signed(&Request { headers, ..Request::get("/users?limit=1") })
+            stranger.get("/users?limit=1").headers(headers).into_bytes()
         })
         .await;
 }
@@ -118,11 +119,11 @@ pub async fn accounts(stage: Arc<Stage>) {
     let user = stage.order.users[2].clone();
     let group = json!({ "user_id": user, "type": "PERSONAL" }).to_string();
     let created = stage.keyed(0, "/account_groups", group.as_bytes(), &uuid());
-    let created = stage.connect().await.unwrap().ask(&created).await.unwrap().json();
+    let created = stage.connect().await.unwrap().attempt(&created).await.unwrap().json();
     let account =
         json!({ "user_id": user, "account_group_id": created["id"], "type": "TRADING", "name": "A" });
     let first = stage.keyed(0, "/accounts", account.to_string().as_bytes(), &uuid());
-    let first = stage.connect().await.unwrap().ask(&first).await.unwrap();
+    let first = stage.connect().await.unwrap().attempt(&first).await.unwrap();
     let target = format!("/accounts/{}", first.json()["id"].as_str().unwrap());
     let own = Arc::clone(&stage);
     stage
@@ -272,11 +273,11 @@ pub async fn tokens(stage: Arc<Stage>) {
     stage
         .flood(32, move |number| {
             let mut client = own.clients[client(number)].clone();
-            client.scopes = "users:admin";
+            client.scopes = "users:admin".into();
             if number % 2 == 0 {
                 "wrong".clone_into(&mut client.secret);
             }
-            client.token_request()
+            client.token_request().into_bytes()
         })
         .await;
 }

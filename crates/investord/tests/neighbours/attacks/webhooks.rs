@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testing::client::uuid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::attacker::Stage;
-use crate::harness::uuid;
 use crate::scene::investor;
 
 /// What a receiver does with a request.
@@ -89,7 +89,7 @@ async fn events(stage: Arc<Stage>) {
     loop {
         let request = stage.keyed(1, "/users", &investor(2), &uuid());
         if let Ok(mut line) = stage.connect().await {
-            let _ = line.ask(&request).await;
+            let _ = line.attempt(&request).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
