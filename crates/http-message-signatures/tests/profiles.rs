@@ -54,8 +54,8 @@ fn names_stand_bare_only_on_the_left() {
     let bare = "@method: GET\naccept: x\nkeys;key=\"a\": 1\n@query-param;name=\"a\": b";
     assert_eq!(lines(list, &message, RFC).as_deref(), Ok(quoted));
     assert_eq!(lines(list, &message, BARE).as_deref(), Ok(bare));
-    let base = received(list).base(&message, BARE, &ComponentReader::standard(&message)).unwrap();
-    assert!(base.ends_with(&format!("\n@signature-params: ({list});created={NOW}")), "{base}");
+    let whole = received(list).base(&message, BARE, &ComponentReader::standard(&message)).unwrap();
+    assert!(whole.ends_with(&format!("\n@signature-params: ({list});created={NOW}")), "{whole}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Group commit by itself, over a toy table: units per second, beside the same inserts in a transaction each.
 //!
-//! `cargo bench -p investord --bench group_commit`; PostgreSQL is measured where its server programs are installed. Both
-//! sides use the same driver, disk and durability: SQLite with `synchronous = FULL`, PostgreSQL with its defaults.
+//! `cargo bench -p investord --bench group_commit`; PostgreSQL is measured where its server programs are installed.
+//! Both sides use the same driver, disk and durability: SQLite with `synchronous = FULL`, PostgreSQL with its defaults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

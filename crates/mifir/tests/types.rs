@@ -35,8 +35,8 @@ fn a_standard_is_its_name() {
 /// Every name has rules, every row of Annex II names standards that its country has, and only BIS is in no row.
 #[test]
 fn names_rules_and_rows_fit_together() {
-    let ruled: BTreeSet<_> = STANDARDS.iter().map(|one| one.key).collect();
-    assert_eq!(ruled, StandardKey::ALL.into_iter().collect());
+    let keys: BTreeSet<_> = STANDARDS.iter().map(|one| one.key).collect();
+    assert_eq!(keys, StandardKey::ALL.into_iter().collect());
     let mut in_rows = BTreeSet::new();
     for row in ANNEX_II {
         let country = row.country.unwrap_or_else(|| country("US"));
@@ -47,7 +47,7 @@ fn names_rules_and_rows_fit_together() {
             in_rows.insert(step.standard);
         }
     }
-    let without: Vec<_> = ruled.difference(&in_rows).collect();
+    let without: Vec<_> = keys.difference(&in_rows).collect();
     assert_eq!(without, [&StandardKey::Bis]);
 }
 

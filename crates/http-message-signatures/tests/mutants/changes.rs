@@ -153,22 +153,9 @@ pub fn lists(original: &Wire, each: &mut impl FnMut(&str, Wire)) {
         list(&unquoted);
     }
     for extra in [
-        "\"user-agent\"",
-        "\"host\"",
-        "\"@authority\"",
-        "\"@scheme\"",
-        "\"@target-uri\"",
-        "\"@request-target\"",
-        "\"@query\"",
-        "\"@status\"",
-        "\"@signature-params\"",
-        "\"signature\"",
-        "\"signature-input\"",
-        "\"\"",
-        "1",
-        "a",
-        "?1",
-        ":AA==:",
+        "\"user-agent\"", "\"host\"", "\"@authority\"", "\"@scheme\"", "\"@target-uri\"",
+        "\"@request-target\"", "\"@query\"", "\"@status\"", "\"@signature-params\"", "\"signature\"",
+        "\"signature-input\"", "\"\"", "1", "a", "?1", ":AA==:",
     ] {
         for at in [0, names.len()] {
             let mut changed = names.clone();
@@ -205,19 +192,8 @@ pub fn parameters(original: &Wire, each: &mut impl FnMut(&str, Wire)) {
         write(&doubled);
         let name = parameter.split_once('=').unwrap().0;
         for value in [
-            "1",
-            "\"1\"",
-            "@1",
-            "?1",
-            "1.0",
-            "a",
-            ":AA==:",
-            "-1",
-            "999999999999999",
-            "9999999999999999",
-            "\"",
-            "",
-            "(1)",
+            "1", "\"1\"", "@1", "?1", "1.0", "a", ":AA==:", "-1", "999999999999999", "9999999999999999",
+            "\"", "", "(1)",
         ] {
             let (other, quoted) = (format!("{name}={value}"), format!("{name} ={value}"));
             for text in [other.as_str(), quoted.as_str(), name] {

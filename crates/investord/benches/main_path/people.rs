@@ -3,40 +3,12 @@
 /// The person of the API reference's example under varied names.
 pub fn person(number: usize) -> String {
     const FIRST: [&str; 16] = [
-        "Karl",
-        "Anna Maria",
-        "Jürgen",
-        "Zoë",
-        "Friedrich",
-        "Ingrid",
-        "Björn",
-        "Hannelore",
-        "Paul",
-        "Sophie",
-        "Günther",
-        "Mia",
-        "Leon",
-        "Charlotte",
-        "Emil",
-        "Käthe",
+        "Karl", "Anna Maria", "Jürgen", "Zoë", "Friedrich", "Ingrid", "Björn", "Hannelore", "Paul", "Sophie",
+        "Günther", "Mia", "Leon", "Charlotte", "Emil", "Käthe",
     ];
     const LAST: [&str; 16] = [
-        "Schmidt",
-        "Müller",
-        "von der Heide",
-        "Weiß",
-        "Schneider",
-        "Fischer",
-        "Meyer-Landrut",
-        "Wagner",
-        "Becker",
-        "Schulz",
-        "Hoffmann",
-        "Schäfer",
-        "Koch",
-        "Bauer",
-        "Richter",
-        "Klein",
+        "Schmidt", "Müller", "von der Heide", "Weiß", "Schneider", "Fischer", "Meyer-Landrut", "Wagner",
+        "Becker", "Schulz", "Hoffmann", "Schäfer", "Koch", "Bauer", "Richter", "Klein",
     ];
     let (first, last) = (FIRST[number % 16], LAST[number / 16 % 16]);
     let (year, month, day) = (1940 + number % 60, 1 + number / 60 % 12, 1 + number / 720 % 28);

@@ -38,16 +38,8 @@ const KEYS: [(Algorithm, &str); 2] =
     [(Algorithm::P521, "demo-p521.pem"), (Algorithm::Ed25519, "demo-ed25519.pem")];
 /// Scopes of the demo client.
 const SCOPES: [&str; 10] = [
-    "users:admin",
-    "users:read",
-    "accounts:admin",
-    "accounts:read",
-    "checks:admin",
-    "checks:read",
-    "taxes:admin",
-    "taxes:read",
-    "webhooks:admin",
-    "webhooks:read",
+    "users:admin", "users:read", "accounts:admin", "accounts:read", "checks:admin", "checks:read",
+    "taxes:admin", "taxes:read", "webhooks:admin", "webhooks:read",
 ];
 
 #[derive(Args)]

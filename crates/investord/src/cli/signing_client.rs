@@ -175,9 +175,9 @@ impl SigningClient {
         let mut headers = headers.clone();
         headers.insert("upvest-client-id", self.profile.client_id.parse()?);
         let (now, nonce) = (SystemClock::default().now(), SystemIds.uuid().to_string());
-        let signer =
+        let parameters =
             Signer { key_id: &self.key_id, key: &self.key, version: self.version, now, nonce: &nonce };
-        let signed = signer.sign(method.as_str(), &url, &mut headers, &body)?;
+        let signed = parameters.sign(method.as_str(), &url, &mut headers, &body)?;
         if self.verbose {
             eprintln!(
                 "> {method} {url}\n\nsignature base ({}):\n{}\n",

@@ -95,12 +95,7 @@ pub static ACCOUNT: [Field; 8] = [ID, CREATED_AT, UPDATED_AT, GROUP_ID, ACCOUNT_
 
 /// The reasons that a client may give for the closure of a group.
 pub const CLOSURE_REASONS: &[&str] = &[
-    "dunning",
-    "power_of_attorney",
-    "loss_of_legal_capacity",
-    "aml",
-    "risk_based",
-    "contract_breach",
+    "dunning", "power_of_attorney", "loss_of_legal_capacity", "aml", "risk_based", "contract_breach",
     "user_initiated",
 ];
 

@@ -81,16 +81,8 @@ impl SignatureVersion {
     /// `upvest-api-version` and `date` after draft 6.
     pub fn documented_components(self, message: &Message<'_>) -> Vec<&'static str> {
         const FIELDS: [&str; 10] = [
-            "accept",
-            "authorization",
-            "content-length",
-            "content-type",
-            "content-digest",
-            "digest",
-            "idempotency-key",
-            "upvest-client-id",
-            "upvest-api-version",
-            "date",
+            "accept", "authorization", "content-length", "content-type", "content-digest", "digest",
+            "idempotency-key", "upvest-client-id", "upvest-api-version", "date",
         ];
         let mut components = match (message.status, message.query) {
             (Some(_), _) => vec!["@status"],

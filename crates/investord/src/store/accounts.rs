@@ -11,9 +11,9 @@ use crate::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetail
 use crate::domain::delivery::event::EventType;
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::tenants::Tenant;
 use crate::store::users::handle::UserHandle;
 
@@ -52,16 +52,8 @@ static INSERT_ACCOUNT: Insert = Insert::new(
     "accounts.insert",
     "accounts",
     &[
-        "tenant",
-        "user_number",
-        "number",
-        "id",
-        "created_at",
-        "updated_at",
-        "status",
-        "sealed",
-        "account_group",
-        "number_in_group",
+        "tenant", "user_number", "number", "id", "created_at", "updated_at", "status", "sealed",
+        "account_group", "number_in_group",
     ],
 );
 const LAST_IN_GROUP: Stmt = Stmt {

@@ -17,11 +17,11 @@ pub mod tools;
 pub mod unit;
 pub mod users;
 
-pub use self::engine::insert::Insert;
 pub use self::engine::postgres::connection_settings::PostgresSettings;
 pub use self::engine::row::Row;
-pub use self::engine::sql::{Statement, Stmt, Tx, Value};
+pub use self::engine::sql::{Tx, Value};
 pub use self::engine::sqlite::SCANS;
+pub use self::engine::statement::{Insert, Statement, Stmt};
 pub use self::engine::{Database, Store, StoreError};
 pub use self::log::idempotency::Prefetch;
 pub use self::schema::CATALOGUE;

@@ -12,7 +12,8 @@ use super::users::handle::UserHandle;
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Stmt, Tx};
+use crate::store::engine::sql::Tx;
+use crate::store::engine::statement::Stmt;
 
 /// Maximum size of the items in a response, in bytes (4 MiB). A single larger item is still returned, alone.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -160,7 +161,7 @@ macro_rules! pages {
     ($table:literal, $width:literal, $columns:literal, $join:literal) => {
         $crate::store::paging::PageStatements {
             width: $width,
-            created: $crate::store::engine::sql::Stmt {
+            created: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".by_creation"),
                 text: concat!(
                     "SELECT ",
@@ -172,7 +173,7 @@ macro_rules! pages {
                     " WHERE t.tenant = $1 AND t.number BETWEEN $2 AND $3 ORDER BY t.number"
                 ),
             },
-            created_backwards: $crate::store::engine::sql::Stmt {
+            created_backwards: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".by_creation_backwards"),
                 text: concat!(
                     "SELECT ",
@@ -185,7 +186,7 @@ macro_rules! pages {
                 ),
             },
             // The inner query uses the index alone, so that the rows skipped by the offset are never read.
-            updated: $crate::store::engine::sql::Stmt {
+            updated: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".by_update"),
                 text: concat!(
                     "SELECT ",
@@ -200,7 +201,7 @@ macro_rules! pages {
                     " ORDER BY page.updated_at, page.number"
                 ),
             },
-            updated_backwards: $crate::store::engine::sql::Stmt {
+            updated_backwards: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".by_update_backwards"),
                 text: concat!(
                     "SELECT ",
@@ -287,7 +288,7 @@ pub struct UserListStatements {
 macro_rules! user_list {
     ($table:literal, $columns:literal) => {
         $crate::store::paging::UserListStatements {
-            all: $crate::store::engine::sql::Stmt {
+            all: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".of_user"),
                 text: concat!(
                     "SELECT ",
@@ -297,7 +298,7 @@ macro_rules! user_list {
                     " WHERE tenant = $1 AND user_number = $2 ORDER BY created_at, id"
                 ),
             },
-            part: $crate::store::engine::sql::Stmt {
+            part: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".part"),
                 text: concat!(
                     "SELECT ",
@@ -307,7 +308,7 @@ macro_rules! user_list {
                     " WHERE tenant = $1 AND user_number = $2 ORDER BY created_at, id LIMIT $3 OFFSET $4"
                 ),
             },
-            count: $crate::store::engine::sql::Stmt {
+            count: $crate::store::engine::statement::Stmt {
                 name: concat!($table, ".count"),
                 text: concat!("SELECT count(*) FROM ", $table, " WHERE tenant = $1 AND user_number = $2"),
             },

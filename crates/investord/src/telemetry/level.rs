@@ -12,41 +12,13 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 const DEFAULT_LEVEL: &str = "info";
 /// The crates that log; the first one is this crate.
 const CRATES: [&str; 15] = [
-    "investord",
-    "axum",
-    "h2",
-    "hickory_net",
-    "hickory_proto",
-    "hickory_resolver",
-    "hyper",
-    "hyper_util",
-    "mio",
-    "moka",
-    "refinery_core",
-    "reqwest",
-    "rustls",
-    "tokio_postgres",
-    "tower",
+    "investord", "axum", "h2", "hickory_net", "hickory_proto", "hickory_resolver", "hyper", "hyper_util",
+    "mio", "moka", "refinery_core", "reqwest", "rustls", "tokio_postgres", "tower",
 ];
 /// The modules of this crate. A test compares them with `lib.rs`.
 const MODULES: [&str; 17] = [
-    "access",
-    "api",
-    "app",
-    "backoffice",
-    "cli",
-    "clock",
-    "config",
-    "domain",
-    "outbound",
-    "problem",
-    "provision",
-    "route",
-    "server",
-    "store",
-    "telemetry",
-    "tls",
-    "worker",
+    "access", "api", "app", "backoffice", "cli", "clock", "config", "domain", "outbound", "problem",
+    "provision", "route", "server", "store", "telemetry", "tls", "worker",
 ];
 
 /// A handle to change the log level of a running process.

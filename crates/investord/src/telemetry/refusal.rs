@@ -15,30 +15,9 @@ const MAX_DETAIL: usize = 1000;
 /// Names of members and parameters of the operator API, which the OpenAPI document does not contain, and names of other
 /// parts of a request.
 const FURTHER_NAMES: [&str; 24] = [
-    "(root)",
-    "(query)",
-    "action",
-    "before",
-    "birth_date",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "email",
-    "from",
-    "host",
-    "id",
-    "identifier",
-    "name",
-    "next",
-    "package",
-    "password",
-    "phone_number",
-    "reason",
-    "refusal",
-    "role",
-    "seconds",
-    "tenant",
-    "verdict",
+    "(root)", "(query)", "action", "before", "birth_date", "content-encoding", "content-length",
+    "content-type", "email", "from", "host", "id", "identifier", "name", "next", "package", "password",
+    "phone_number", "reason", "refusal", "role", "seconds", "tenant", "verdict",
 ];
 
 /// The names of members, parameters and headers of the API. Any other name was invented by the sender, who may have

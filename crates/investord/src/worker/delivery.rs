@@ -1,26 +1,79 @@
 //! The delivery to one webhook: its packages in order, until all are sent or an attempt fails.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::dispatcher::{DeliveryResult, NextCheck, WaitingWebhooks};
 use crate::app::App;
 use crate::domain::tenants::TenantNumber;
 use crate::outbound::{self, DeliveryKey, RESPONSE_TIMEOUT};
 use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE, Lease, LeaseOutcome};
 use crate::store::delivery::delivery_batch;
-use crate::store::delivery::delivery_batch::{DeliveryBatch, PackageWithBody};
+use crate::store::delivery::delivery_batch::{DeliveryBatch, PackageWithBody, Remainder};
 use crate::store::delivery::packages::Attempt;
 use crate::store::delivery::webhooks::WebhookKey;
 use crate::store::{Prefetch, StoreError, Tx, tenants};
 
 /// Bytes of a response that are stored with the attempt.
 const STORED_BODY_BYTES: usize = 1024;
+/// Time until the next check of a webhook whose data is corrupt: an operator has to repair it.
+const RETRY_AFTER_CORRUPTION: Duration = Duration::from_mins(1);
+/// Time until the next check of a webhook after an error of the database, which may be short.
+const RETRY_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// The condition under which a webhook without work is checked again.
+pub struct NextCheck {
+    /// Version of the webhook at the last check; a change voids the condition. `None` after a failed check.
+    pub version: Option<i64>,
+    /// Uptime of the next check. The uptime is immune to changes of the wall clock.
+    pub until: Duration,
+    /// Number of the tenant's event at which the package is full and due earlier.
+    pub full_at: i64,
+}
+
+impl NextCheck {
+    /// Returns the condition after a check that has found nothing to send.
+    pub fn at(app: &App, version: i64, rest: Remainder) -> Self {
+        let wait = rest.due.map_or(Duration::MAX, |due| until(due, app.clock.now()));
+        Self { version: Some(version), until: app.clock.uptime().saturating_add(wait), full_at: rest.full_at }
+    }
+
+    /// Returns the condition after a failed check.
+    pub fn failed(app: &App, error: &StoreError) -> Self {
+        let wait =
+            if matches!(error, StoreError::Corrupt(_)) { RETRY_AFTER_CORRUPTION } else { RETRY_AFTER_ERROR };
+        Self { version: None, until: app.clock.uptime() + wait, full_at: i64::MAX }
+    }
+}
+
+/// Returns the duration until an instant, zero if it has passed.
+pub fn until(instant: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(instant.duration_since(now)).unwrap_or_default()
+}
+
+/// The webhooks that wait for a running delivery to end, because a budget is exhausted.
+#[derive(Default)]
+pub struct WaitingWebhooks {
+    /// Whether the budget of all tenants is exhausted.
+    pub all: bool,
+    /// Tenants with an exhausted budget of their own.
+    pub tenants: HashSet<TenantNumber>,
+}
+
+/// The result of a delivery task.
+pub struct DeliveryResult {
+    pub id: Uuid,
+    /// Number of attempted packages.
+    pub tried: usize,
+    /// Condition of the next check; `None` if the webhook is to be checked at once.
+    pub look: Option<NextCheck>,
+}
 
 /// Delivers to one webhook until its packages are sent, an attempt fails, or another process has its lease.
 pub async fn deliver(

@@ -11,24 +11,17 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::delivery::deliver;
+use super::delivery::{DeliveryResult, NextCheck, WaitingWebhooks, deliver, until};
 use crate::access::counter::Exhausted;
 use crate::app::App;
-use crate::domain::tenants::TenantNumber;
 use crate::store::StoreError;
 use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE};
-use crate::store::delivery::delivery_batch::Remainder;
 use crate::store::engine::unit::Owner;
 
 /// Interval between two reads of the schedule. Every webhook delays its events by a second or more, so that a
 /// notification by the writer would gain nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// Time until the next check of a webhook whose data is corrupt: an operator has to repair it.
-const RETRY_AFTER_CORRUPTION: Duration = Duration::from_mins(1);
-/// Time until the next check of a webhook after an error of the database, which may be short.
-const RETRY_AFTER_ERROR: Duration = Duration::from_secs(1);
-
 /// Delivers until the server stops, then finishes the packages in flight and gives the leases back.
 pub async fn run(app: App) {
     // A database of one process: leases that are still in it belong to a process that was killed.
@@ -68,36 +61,6 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     }
 }
 
-/// The condition under which a webhook without work is checked again.
-pub struct NextCheck {
-    /// Version of the webhook at the last check; a change voids the condition. `None` after a failed check.
-    version: Option<i64>,
-    /// Uptime of the next check. The uptime is immune to changes of the wall clock.
-    until: Duration,
-    /// Number of the tenant's event at which the package is full and due earlier.
-    full_at: i64,
-}
-
-impl NextCheck {
-    /// Returns the condition after a check that has found nothing to send.
-    pub fn at(app: &App, version: i64, rest: Remainder) -> Self {
-        let wait = rest.due.map_or(Duration::MAX, |due| until(due, app.clock.now()));
-        Self { version: Some(version), until: app.clock.uptime().saturating_add(wait), full_at: rest.full_at }
-    }
-
-    /// Returns the condition after a failed check.
-    pub fn failed(app: &App, error: &StoreError) -> Self {
-        let wait =
-            if matches!(error, StoreError::Corrupt(_)) { RETRY_AFTER_CORRUPTION } else { RETRY_AFTER_ERROR };
-        Self { version: None, until: app.clock.uptime() + wait, full_at: i64::MAX }
-    }
-}
-
-/// Returns the duration until an instant, zero if it has passed.
-fn until(instant: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(instant.duration_since(now)).unwrap_or_default()
-}
-
 /// The state of the dispatcher: the webhooks in delivery, and the conditions of the others.
 struct Dispatcher {
     app: App,
@@ -112,24 +75,6 @@ struct Dispatcher {
     last: Uuid,
     /// Number of attempted packages so far.
     tried: usize,
-}
-
-/// The webhooks that wait for a running delivery to end, because a budget is exhausted.
-#[derive(Default)]
-pub struct WaitingWebhooks {
-    /// Whether the budget of all tenants is exhausted.
-    pub all: bool,
-    /// Tenants with an exhausted budget of their own.
-    pub tenants: HashSet<TenantNumber>,
-}
-
-/// The result of a delivery task.
-pub struct DeliveryResult {
-    pub id: Uuid,
-    /// Number of attempted packages.
-    pub tried: usize,
-    /// Condition of the next check; `None` if the webhook is to be checked at once.
-    pub look: Option<NextCheck>,
 }
 
 impl Dispatcher {

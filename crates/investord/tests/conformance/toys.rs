@@ -32,10 +32,12 @@ const NAMES: Stmt = Stmt { name: "test.names", text: "SELECT name FROM toys" };
 
 fn open(engine: &Engine) -> Store {
     let database = engine.database();
+    // Not through a pooler, which locks nobody out.
+    let direct = engine.tuned(|tuning| tuning.pooler = false);
     if engine.is_shared() {
         engine.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     }
-    migrate::run(&database, &TOYS).unwrap();
+    migrate::run(&direct, &TOYS).unwrap();
     Store::open_with(&database, &TOYS).unwrap()
 }
 

@@ -33,16 +33,8 @@ static USER: Insert = Insert::new(
     "test.user",
     "users",
     &[
-        "tenant",
-        "number",
-        "id",
-        "status",
-        "version",
-        "created_at",
-        "updated_at",
-        "postal_follows_address",
-        "data_key",
-        "person",
+        "tenant", "number", "id", "status", "version", "created_at", "updated_at", "postal_follows_address",
+        "data_key", "person",
     ],
 );
 const NUMBERS: Stmt = Stmt { name: "test.numbers", text: "SELECT until FROM nonces" };

@@ -264,14 +264,7 @@ async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_knows() {
 async fn a_path_that_is_not_there_is_not_found() {
     let app = TestApp::start().await;
     for target in [
-        "/",
-        "/nowhere",
-        "/users/x/y/z",
-        "/auth",
-        "/AUTH/TOKEN",
-        "/Users",
-        "/errors/nonsense",
-        "/..",
+        "/", "/nowhere", "/users/x/y/z", "/auth", "/AUTH/TOKEN", "/Users", "/errors/nonsense", "/..",
         "/%2e%2e/x",
     ] {
         for answer in [app.plain("GET", target).await, app.plain("DELETE", target).await] {
@@ -314,12 +307,7 @@ async fn the_type_of_every_problem_leads_to_a_page() {
     }
     let base = format!("http://{}", app.wire().address());
     for slug in [
-        "too_many_requests",
-        "conflict",
-        "unprocessable_entity",
-        "internal",
-        "unavailable",
-        "forbidden",
+        "too_many_requests", "conflict", "unprocessable_entity", "internal", "unavailable", "forbidden",
         "gateway_timeout",
     ] {
         types.push(format!("{base}/errors/{slug}"));

@@ -35,15 +35,7 @@ const NEVER_LOOKED_UP: [&str; 5] = ["branch_id", "consent_document_id", "data_do
 
 /// Parameters of queries that cannot name anything of a tenant.
 const HARMLESS_PARAMETERS: [&str; 9] = [
-    "sort",
-    "order",
-    "offset",
-    "limit",
-    "type",
-    "wait",
-    "list_history",
-    "closure_reason",
-    "notification_only",
+    "sort", "order", "offset", "limit", "type", "wait", "list_history", "closure_reason", "notification_only",
 ];
 /// Those that can: places in lists.
 const PLACES: [&str; 2] = ["cursor", "after"];

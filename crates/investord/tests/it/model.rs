@@ -329,11 +329,7 @@ impl Session {
     async fn act(&mut self) {
         let (at, now) = (self.any(), self.now());
         let actions = [
-            "deactivate",
-            "reactivate",
-            "reactivate",
-            "hold_offboarding",
-            "release_offboarding",
+            "deactivate", "reactivate", "reactivate", "hold_offboarding", "release_offboarding",
             "finish_offboarding",
         ];
         let action = self.chance.one(&actions);

@@ -78,11 +78,7 @@ async fn a_cursor_is_that_of_an_answer_and_stands_alone() {
     let client = app.client();
     client.created(&bodies::karl()).await;
     for query in [
-        "cursor=x",
-        "cursor=1",
-        "cursor=1.0",
-        "cursor=1.1&offset=1",
-        "cursor=*&offset=1",
+        "cursor=x", "cursor=1", "cursor=1.0", "cursor=1.1&offset=1", "cursor=*&offset=1",
         "cursor=1.1&cursor=1.1",
     ] {
         let answer = client.get(&format!("/users?{query}")).send().await;

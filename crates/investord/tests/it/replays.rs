@@ -208,15 +208,8 @@ async fn a_request_without_nonce_counts_unless_the_tenant_is_strict() {
 async fn a_strict_tenant_demands_what_the_documentation_lists() {
     let app = TestApp::start().await;
     let all = [
-        "@method",
-        "@path",
-        "accept",
-        "authorization",
-        "content-length",
-        "content-type",
-        "content-digest",
-        "idempotency-key",
-        "upvest-client-id",
+        "@method", "@path", "accept", "authorization", "content-length", "content-type", "content-digest",
+        "idempotency-key", "upvest-client-id",
     ];
     for strict in [false, true] {
         app.set("strict_signatures", strict).await;

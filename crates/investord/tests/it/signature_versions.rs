@@ -1,6 +1,8 @@
 //! Requests that were signed once and for all, over published test keys, and are verified in the profiles of the API:
 //! P-521 of RFC 6979 A.2.7 and Ed25519 of RFC 9421 B.1.4.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::digest::{SHA512, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,7 +18,10 @@ const P521: &str = "MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBiUVQ0HhZMuAOqiO2lPIT+MMS
 const ED25519: &str = "MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=";
 const BODY: &[u8] = br#"{"title":"t","url":"https://hooks.example.com/u","type":["USER"]}"#;
 const CLIENT: &str = "6c1f3f0a-9d57-4a0b-b5b5-1d2f0c9f4e77";
-const PARAMETERS: &str = r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21";created=1700000000;expires=1700000060;nonce="n0nce0000000001""#;
+const PARAMETERS: &str = concat!(
+    r#";keyid="0b8f6f0e-2f0c-4f3e-8a53-5d1d6a9c7e21""#,
+    r#";created=1700000000;expires=1700000060;nonce="n0nce0000000001""#
+);
 
 struct Vector {
     version: SignatureVersion,
@@ -42,7 +47,10 @@ const A: Vector = Vector {
         "content-digest",
         "sha-512=:RkwcP6+lBMW/ecCG0mVdIJFt8CUqvXii13m13NX2CDXmV6/EY9hREwxU2xZVkL+eWLPXZNulzpnQIRcckBtstQ==:",
     )),
-    list: r#"("@method" "@path" "accept" "authorization" "content-length" "content-type" "content-digest" "upvest-client-id")"#,
+    list: concat!(
+        r#"("@method" "@path" "accept" "authorization" "content-length" "content-type" "content-digest" "#,
+        r#""upvest-client-id")"#
+    ),
     base_length: 565,
     base_sha512: "ca3f220972d1d5bafd67ee85de90d2379c2d8857aeff104b7d553cc98a7c5cd8\
                   53adec3959cae88b2206a9ca520bae1d9495ec4906f6ea30b3b41ddf8f291a8a",
@@ -81,7 +89,10 @@ const C: Vector = Vector {
 };
 
 fn hex(base: &[u8]) -> String {
-    digest(&SHA512, base).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA512, base).as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
@@ -151,6 +162,9 @@ fn c_draft_15_with_a_query() {
     check(&C);
 }
 
+/// The key id and the nonce that strict signatures need.
+const BOTH: &str = ";keyid=\"k\";nonce=\"n\"";
+
 /// What strict signatures must cover, in the order in which it is missed (decision W21).
 #[test]
 fn strict_signatures_cover_what_decides() {
@@ -169,16 +183,10 @@ fn strict_signatures_cover_what_decides() {
         let profile = SignatureVersion::Draft15.profile();
         strict_policy(knows_host).check_coverage(&presented, &message, profile)
     };
-    const BOTH: &str = ";keyid=\"k\";nonce=\"n\"";
     assert_eq!(missed(&list, ";nonce=\"n\"", true), Err(VerifyError::MissingKeyId));
     assert_eq!(missed(&list, ";keyid=\"k\"", true), Err(VerifyError::MissingNonce));
     for next in [
-        "accept",
-        "upvest-client-id",
-        "idempotency-key",
-        "upvest-api-version",
-        "@authority",
-        "content-type",
+        "accept", "upvest-client-id", "idempotency-key", "upvest-api-version", "@authority", "content-type",
         "content-length",
     ] {
         let expected = Err(VerifyError::NotCovered { component: next.to_owned() });

@@ -165,15 +165,8 @@ async fn the_habits_of_java_are_served() {
     let key = &app.client().keys[P521];
     let now = START + 2;
     let covered = [
-        "upvest-client-id",
-        "authorization",
-        "upvest-api-version",
-        "content-type",
-        "content-length",
-        "accept",
-        "@method",
-        "@path",
-        "content-digest",
+        "upvest-client-id", "authorization", "upvest-api-version", "content-type", "content-length",
+        "accept", "@method", "@path", "content-digest",
     ];
     let create =
         app.client().create(&bodies::peter()).header("upvest-api-version", "1").key(key).covering(&covered);
@@ -216,15 +209,8 @@ async fn the_habits_of_the_go_example_are_served() {
     let app = TestApp::start().await;
     let created = Some(START + 2);
     let covered = [
-        "@method",
-        "@path",
-        "accept",
-        "authorization",
-        "content-length",
-        "content-type",
-        "digest",
-        "idempotency-key",
-        "upvest-client-id",
+        "@method", "@path", "accept", "authorization", "content-length", "content-type", "digest",
+        "idempotency-key", "upvest-client-id",
     ];
     let create = app.client().create(&bodies::karl()).draft6().times(created, None).covering(&covered);
     create.send().await.ok();

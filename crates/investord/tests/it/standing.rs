@@ -58,11 +58,7 @@ async fn every_requirement_that_is_not_met_is_named_until_it_is() {
     let (app, anna, user) = waiting(&[required, ("model", json!("TOL"))]).await;
     let client = app.client();
     let all = [
-        "identifier_missing",
-        "check_missing",
-        "check_missing",
-        "check_missing",
-        "check_missing",
+        "identifier_missing", "check_missing", "check_missing", "check_missing", "check_missing",
         "tax_residency_missing",
     ];
     assert_eq!(reasons(&anna, &user).await, all);

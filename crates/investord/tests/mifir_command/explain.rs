@@ -66,20 +66,8 @@ fn a_number_that_says_another_person_is_to_be_looked_at() {
     let words = |date: &'static str, gender: &'static str| {
         let output = investord(
             &[
-                "mifir",
-                "explain",
-                "--first-name",
-                "Zofia",
-                "--last-name",
-                "Kowalska",
-                "--birth-date",
-                date,
-                "--nationality",
-                "PL",
-                "--identifier",
-                "PL:54010150464",
-                "--gender",
-                gender,
+                "mifir", "explain", "--first-name", "Zofia", "--last-name", "Kowalska", "--birth-date", date,
+                "--nationality", "PL", "--identifier", "PL:54010150464", "--gender", gender,
             ],
             b"",
         );
@@ -90,18 +78,8 @@ fn a_number_that_says_another_person_is_to_be_looked_at() {
     assert_eq!(words("1954-01-01", "MALE"), Some(1));
     let output = investord(
         &[
-            "mifir",
-            "explain",
-            "--first-name",
-            "Zofia",
-            "--last-name",
-            "Kowalska",
-            "--birth-date",
-            "1954-01-01",
-            "--nationality",
-            "PL",
-            "--identifier",
-            "54010150464",
+            "mifir", "explain", "--first-name", "Zofia", "--last-name", "Kowalska", "--birth-date",
+            "1954-01-01", "--nationality", "PL", "--identifier", "54010150464",
         ],
         b"",
     );

@@ -338,15 +338,7 @@ async fn every_request_is_one_line_of_json_and_says_nothing_about_persons() {
         }
     }
     for word in [
-        "tokenofnobody",
-        "many",
-        "Anna",
-        "Müller",
-        "1980",
-        "Linden",
-        "10117",
-        "Berlin",
-        "nowhere",
+        "tokenofnobody", "many", "Anna", "Müller", "1980", "Linden", "10117", "Berlin", "nowhere",
         &client.token,
     ] {
         assert!(!texts(&lines).iter().any(|text| has_word(text, word)), "{word} stands in the log");

@@ -104,12 +104,7 @@ fn is_go_proxy(headers: &HeaderMap) -> bool {
 
 /// Headers that decide the effect or the client of a request. They are always covered as a whole.
 const WHOLE: [&str; 7] = [
-    "authorization",
-    "content-digest",
-    "content-length",
-    "content-type",
-    "digest",
-    "idempotency-key",
+    "authorization", "content-digest", "content-length", "content-type", "digest", "idempotency-key",
     "upvest-client-id",
 ];
 

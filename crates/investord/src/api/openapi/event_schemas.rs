@@ -254,7 +254,7 @@ mod tests {
             .iter()
             .flat_map(|one| one.kinds)
             .flat_map(|kind| kind.types)
-            .map(|one| one.into_str())
+            .map(EventType::into_str)
             .collect();
         let everything = EventFilter { kinds: vec!["ALL".to_owned()], exclude_type: None };
         for kind in EventType::VARIANTS {

@@ -213,12 +213,7 @@ fn request_id() -> Value {
 
 /// Names of the header parameters of a signed request among the components.
 const HEADERS: [&str; 7] = [
-    "ClientId",
-    "Authorization",
-    "Signature",
-    "SignatureInput",
-    "SignatureVersion",
-    "ApiVersion",
+    "ClientId", "Authorization", "Signature", "SignatureInput", "SignatureVersion", "ApiVersion",
     "IdempotencyKey",
 ];
 

@@ -24,15 +24,15 @@ use crate::store::{Tx, users};
 pub fn schema(schemas: &mut Schemas) -> Value {
     schemas.named("Reporting", |_| {
         let country = text("The nationality that counts, ISO 3166-1 alpha-2.");
-        let reason = object(json!({
+        let reason = object(&json!({
             "text": text("What was decided and why."),
             "open": { "type": "boolean", "description": "The rules leave it open: it is a choice." },
         }));
-        let rules = object(json!({
+        let rules = object(&json!({
             "version": text("The version of the rule tables, as in 2026-11-29."),
             "digest": text("SHA-256 of the rule tables, in hexadecimal."),
         }));
-        object(json!({
+        object(&json!({
             "as_of": { "type": "string", "format": "date", "description": "The day of the answer." },
             "regime": { "enum": ["EU", "UK"], "description": "Under which copy of RTS 22." },
             "rules": rules,
@@ -44,8 +44,8 @@ pub fn schema(schemas: &mut Schemas) -> Value {
             })),
             "missing": priority(json!({ "country": country, "next": priority(json!({})) })),
             "review": { "type": ["string", "null"], "description": "Why somebody has to look at it." },
-            "reasons": list(reason, "The chain that leads to the outcome."),
-            "identifiers": list(identifier(), "All that is known, of use here or not."),
+            "reasons": list(&reason, "The chain that leads to the outcome."),
+            "identifiers": list(&identifier(), "All that is known, of use here or not."),
             "auth016": { "type": ["string", "null"], "description": "The element Prsn of ISO 20022 auth.016." },
         }))
     })
@@ -54,18 +54,18 @@ pub fn schema(schemas: &mut Schemas) -> Value {
 /// Returns the schema of an identifier and its findings.
 fn identifier() -> Value {
     let severity = "hard: no such identifier exists; soft: worth a look.";
-    let finding = object(json!({
+    let finding = object(&json!({
         "severity": { "enum": ["hard", "soft"], "description": severity },
         "code": text("A name for machines, as in check_digit."),
         "message": text("What is found, to be read out."),
     }));
-    let mut identifier = object(json!({
+    let mut identifier = object(&json!({
         "type": { "enum": ["NATIONAL_ID", "PASSPORT"] },
         "issuing_country": text("Whose identifier it is."),
         "identifier_standard": text("Abbreviation of the standard."),
         "identifier": text("As it was sent."),
         "reported": text("In the form that is reported."),
-        "faults": list(finding, "What speaks against it today, beside the person as they are."),
+        "faults": list(&finding, "What speaks against it today, beside the person as they are."),
     }));
     identifier["properties"]["id"] = json!({ "type": "string", "format": "uuid" });
     identifier["properties"]["shared_with"] = json!({
@@ -85,18 +85,18 @@ fn priority(more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut properties, more) {
         all.extend(more);
     }
-    let mut schema = object(properties);
+    let mut schema = object(&properties);
     schema["type"] = json!(["object", "null"]);
     schema
 }
 
 /// Returns the schema of an object with all of these members.
-fn object(properties: Value) -> Value {
+fn object(properties: &Value) -> Value {
     let required: Vec<&String> = properties.as_object().into_iter().flatten().map(|(name, _)| name).collect();
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-fn list(item: Value, description: &str) -> Value {
+fn list(item: &Value, description: &str) -> Value {
     json!({ "type": "array", "items": item, "description": description })
 }
 

@@ -18,7 +18,6 @@ use super::finding::findings;
 pub use super::finding::{Finding, HARD, SOFT};
 use super::identifier_standard;
 use super::identifier_standard::{IdentifierKind, IdentifierStandard};
-use super::new_identifier::NewIdentifier;
 use super::reportable_person::ReportablePerson;
 use crate::domain::json::schema::{Field, FieldError, FieldRule, ObjectSchema, Presence, field};
 use crate::domain::json::validation::{parse, read};
@@ -145,24 +144,6 @@ impl IdentifierContent {
         self.standard == StandardKey::Concat
     }
 
-    /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
-    pub(in crate::domain) fn with_value(
-        &self,
-        value: &str,
-        identity: &ReportablePerson,
-        settings: &TenantSettings,
-        today: Date,
-    ) -> Result<Self, Vec<FieldError>> {
-        let Some(standard) = self.standard().filter(|_| !self.is_concat()) else {
-            let message = "the register makes a CONCAT itself, from the name and the birth date of the user";
-            return Err(vec![FieldError::new("identifier", message)]);
-        };
-        check_form(standard, self.country, value, today).map_err(|fault| vec![fault])?;
-        let sent =
-            NewIdentifier { kind: self.kind, country: self.country, standard, identifier: value.to_owned() };
-        sent.examine(identity, settings, today)
-    }
-
     /// Returns the findings on a day, for a person as they are or would be then (decision I7). Every response that
     /// shows findings shows these.
     pub fn current_findings(&self, identity: &ReportablePerson, regime: Regime, today: Date) -> Vec<Finding> {
@@ -197,7 +178,7 @@ impl IdentifierContent {
     }
 
     /// Returns the standard, by country and key.
-    fn standard(&self) -> Option<&'static IdentifierStandard> {
+    pub(super) fn standard(&self) -> Option<&'static IdentifierStandard> {
         identifier_standard::of_key(self.country, self.standard)
     }
 

@@ -16,10 +16,10 @@ use crate::domain::tenants::{IdentifierChecks, TenantSettings};
 
 /// An identifier in a request.
 pub struct NewIdentifier {
-    pub(super) kind: IdentifierKind,
-    pub(super) country: Country,
-    pub(super) standard: &'static IdentifierStandard,
-    pub(super) identifier: String,
+    kind: IdentifierKind,
+    country: Country,
+    standard: &'static IdentifierStandard,
+    identifier: String,
 }
 
 impl NewIdentifier {
@@ -119,5 +119,25 @@ impl NewIdentifier {
         }
         let standard = standard.rules.key;
         Ok(IdentifierContent { kind, country, standard, identifier: identifier.clone(), reported, faults })
+    }
+}
+
+impl IdentifierContent {
+    /// Returns the same identifier with another value, examined as in [`NewIdentifier::examine`].
+    pub(in crate::domain) fn with_value(
+        &self,
+        value: &str,
+        identity: &ReportablePerson,
+        settings: &TenantSettings,
+        today: Date,
+    ) -> Result<Self, Vec<FieldError>> {
+        let Some(standard) = self.standard().filter(|_| !self.is_concat()) else {
+            let message = "the register makes a CONCAT itself, from the name and the birth date of the user";
+            return Err(vec![FieldError::new("identifier", message)]);
+        };
+        check_form(standard, self.country, value, today).map_err(|fault| vec![fault])?;
+        let sent =
+            NewIdentifier { kind: self.kind, country: self.country, standard, identifier: value.to_owned() };
+        sent.examine(identity, settings, today)
     }
 }

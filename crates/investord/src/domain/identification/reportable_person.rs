@@ -66,9 +66,9 @@ impl ReportablePerson {
     }
 }
 
-/// Returns the reason that an entry in place of a nationality gives; `XXX` is unspecified and gives none.
+/// Returns the reason that an entry in place of a nationality gives, in any case; `XXX` is unspecified and gives none.
 fn no_nationality(entry: &str) -> Option<NoNationality> {
-    match entry {
+    match entry.to_ascii_uppercase().as_str() {
         "XXA" | "XX" | "STATELESS" => Some(NoNationality::Stateless),
         "XXB" | "XXC" => Some(NoNationality::Refugee),
         _ => None,

@@ -34,14 +34,8 @@ const ANY_DOCUMENT: Field = field(
     "document_type",
     Presence::No,
     FieldRule::OneOf(&[
-        "PASSPORT",
-        "ID_CARD",
-        "UTILITY_BILL",
-        "TELEPHONE_BILL",
-        "INTERNET_BILL",
-        "BANK_STATEMENT",
-        "REGISTRATION_CERT",
-        "RESIDENCE_PERMIT",
+        "PASSPORT", "ID_CARD", "UTILITY_BILL", "TELEPHONE_BILL", "INTERNET_BILL", "BANK_STATEMENT",
+        "REGISTRATION_CERT", "RESIDENCE_PERMIT",
     ]),
     "Kept, but not looked at: the tenant has examined it.",
 );

@@ -14,11 +14,6 @@ pub const DATA_DOWNLOAD_LINK: Field = field(
 );
 /// The types of documents that prove a residential address.
 pub const RESIDENCE_DOCUMENTS: &[&str] = &[
-    "UTILITY_BILL",
-    "TELEPHONE_BILL",
-    "INTERNET_BILL",
-    "BANK_STATEMENT",
-    "REGISTRATION_CERT",
-    "RESIDENCE_PERMIT",
-    "ID_CARD",
+    "UTILITY_BILL", "TELEPHONE_BILL", "INTERNET_BILL", "BANK_STATEMENT", "REGISTRATION_CERT",
+    "RESIDENCE_PERMIT", "ID_CARD",
 ];

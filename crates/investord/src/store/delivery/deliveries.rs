@@ -18,7 +18,8 @@ use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::TenantKey;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::ColumnValue;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Statement, Stmt};
 
 /// Prepared statements of the delivery schedule.
 pub static STATEMENTS: &[&dyn Statement] = &[&SCHEDULE, &CLAIM, &RECORD_RESULTS, &RELEASE, &RELEASE_ALL];

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::webhooks;
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// Prepared statements on the table of this module.
 pub static STATEMENTS: &[&dyn Statement] =

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::domain::delivery::webhook::EventFilter;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// Prepared statements on the table.
 pub static STATEMENTS: &[&dyn Statement] =

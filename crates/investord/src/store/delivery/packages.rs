@@ -17,24 +17,13 @@ use crate::domain::delivery::webhook::EventFilter;
 use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext, TenantKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &EVENTS,
-    &INSERT,
-    &OPEN,
-    &DELIVERED,
-    &FAILED,
-    &SKIP,
-    &BY_NUMBER,
-    &OF_WEBHOOK,
-    &ADD_PACKAGE,
-    &INSERT_ATTEMPT,
-    &DELETE_EXPIRED_ATTEMPTS,
-    &DELETE_EXPIRED_PACKAGES,
-    &DELETE_ATTEMPTS_BEYOND,
+    &EVENTS, &INSERT, &OPEN, &DELIVERED, &FAILED, &SKIP, &BY_NUMBER, &OF_WEBHOOK, &ADD_PACKAGE,
+    &INSERT_ATTEMPT, &DELETE_EXPIRED_ATTEMPTS, &DELETE_EXPIRED_PACKAGES, &DELETE_ATTEMPTS_BEYOND,
     &DELETE_PACKAGES_BEYOND,
 ];
 
@@ -50,16 +39,7 @@ static INSERT: Insert = Insert::new(
     "webhook_packages.insert",
     "webhook_packages",
     &[
-        "webhook",
-        "number",
-        "first",
-        "last",
-        "filter",
-        "events",
-        "bytes",
-        "digest",
-        "created_at",
-        "state",
+        "webhook", "number", "first", "last", "filter", "events", "bytes", "digest", "created_at", "state",
         "attempts",
     ],
 );

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::unit::Unit;
 
 /// Prepared statements on the table of this module.

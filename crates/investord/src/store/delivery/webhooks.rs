@@ -7,9 +7,9 @@ use super::event_ranges;
 use crate::domain::delivery::webhook::{WebhookContent, view};
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::unit::Unit;
 
 /// Prepared statements on the table.
@@ -20,18 +20,8 @@ static INSERT: Insert = Insert::new(
     "webhooks.insert",
     "webhooks",
     &[
-        "id",
-        "tenant",
-        "created_at",
-        "updated_at",
-        "content",
-        "enabled",
-        "event_endpoint",
-        "paused",
-        "version",
-        "packages",
-        "settled",
-        "failures",
+        "id", "tenant", "created_at", "updated_at", "content", "enabled", "event_endpoint", "paused",
+        "version", "packages", "settled", "failures",
     ],
 );
 const BY_ID: Stmt = Stmt {

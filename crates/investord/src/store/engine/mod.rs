@@ -4,7 +4,6 @@ pub(in crate::store) mod batch;
 pub mod catalogue;
 pub mod commits;
 pub mod error;
-pub mod insert;
 pub mod migrate;
 pub mod migrations;
 pub mod postgres;
@@ -13,6 +12,7 @@ pub mod row;
 pub mod sql;
 pub mod sqlite;
 pub mod sqlite_file;
+pub mod statement;
 pub mod unit;
 
 use std::sync::Arc;

@@ -1,9 +1,4 @@
-//! Statements, their values, and the transaction that a unit of work sees.
-//!
-//! A statement has one text for every engine: parameters `$1…` in order of first use (the order in which SQLite numbers
-//! them), and no functions or types of a single engine. Every statement is listed in
-//! [`statements`](crate::store::statements); a test prepares each of them against the migrated schema of each engine,
-//! and so does `investord doctor`.
+//! The values of statements, and the transaction that a unit of work sees.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell, RefMut};
@@ -12,33 +7,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::insert::Insert;
 use super::row::Row;
-
-/// A statement that can be prepared.
-pub trait Statement: Sync {
-    /// Returns the name for error messages and metrics.
-    fn name(&self) -> &'static str;
-
-    /// Returns the text.
-    fn text(&self) -> &str;
-}
-
-/// A statement whose text is written out.
-pub struct Stmt {
-    pub name: &'static str,
-    pub text: &'static str,
-}
-
-impl Statement for Stmt {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn text(&self) -> &str {
-        self.text
-    }
-}
+use super::statement::{Insert, Statement, Stmt};
 
 /// A parameter of a statement.
 #[derive(Clone, Copy, Debug, PartialEq)]

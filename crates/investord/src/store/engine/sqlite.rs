@@ -14,10 +14,10 @@ use super::batch;
 use super::batch::{Connection as _, Writer};
 use super::catalogue::Catalogue;
 use super::error::StoreError;
-use super::insert::Insert;
 use super::queue::{TaskSender, queue};
 use super::row::{ColumnValue, EngineRow, Row};
-use super::sql::{Statement as _, StatementExecutor, Stmt, Tx, Value};
+use super::sql::{StatementExecutor, Tx, Value};
+use super::statement::{Insert, Statement as _, Stmt};
 use super::{migrations, sqlite_file};
 
 /// Maximum wait for the write lock of another process, such as a command that runs beside the server.

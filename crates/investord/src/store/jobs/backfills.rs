@@ -2,7 +2,8 @@
 
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Statement, Stmt};
 
 /// Prepared statements on the table of this module.
 pub static STATEMENTS: &[&dyn Statement] = &[&NEXT, &OF_TENANT, &ADVANCE, &DELETE];

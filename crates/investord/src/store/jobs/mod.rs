@@ -9,24 +9,14 @@ use uuid::Uuid;
 
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &LAST,
-    &INSERT,
-    &DUE,
-    &IS_DUE,
-    &REVIEWS_COUNT,
-    &DUE_COUNT,
-    &DELETE,
-    &PARK,
-    &WAKE,
-    &REVIEWS,
-    &OF_USER,
+    &LAST, &INSERT, &DUE, &IS_DUE, &REVIEWS_COUNT, &DUE_COUNT, &DELETE, &PARK, &WAKE, &REVIEWS, &OF_USER,
     &SAVE,
 ];
 

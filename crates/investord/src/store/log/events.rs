@@ -7,9 +7,9 @@ use crate::domain::delivery::event::{ChainHash, Event, EventType, StoredObject};
 use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext, UserKey};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::unit::{PublishedEvent, Unit};
 use crate::store::users::handle::UserHandle;
 
@@ -20,15 +20,7 @@ static INSERT: Insert = Insert::new(
     "events.insert",
     "events",
     &[
-        "tenant",
-        "number",
-        "id",
-        "created_at",
-        "type",
-        "subject",
-        "user_number",
-        "same_as",
-        "sealed",
+        "tenant", "number", "id", "created_at", "type", "subject", "user_number", "same_as", "sealed",
         "chain_hash",
     ],
 );

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::engine::unit::{FirstQueries, LockOrder};
 use crate::store::tenants::sequence::Sequence;
 use crate::store::unit::Unit;
@@ -45,14 +45,7 @@ static INSERT_RESPONSE: Insert = Insert::new(
     "idempotent_responses.insert",
     "idempotent_responses",
     &[
-        "tenant",
-        "operation",
-        "idempotency_key",
-        "fingerprint",
-        "status",
-        "user_number",
-        "event",
-        "sealed",
+        "tenant", "operation", "idempotency_key", "fingerprint", "status", "user_number", "event", "sealed",
         "created_at",
     ],
 );

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] =

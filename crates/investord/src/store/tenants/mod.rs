@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::encryption::{MasterKey, TenantKey};
 use crate::domain::tenants::{TenantNumber, TenantSettings};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::engine::unit::Owner;
 
 /// The statements of this file, which a test and `investord doctor` prepare.

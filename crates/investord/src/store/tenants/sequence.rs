@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::delivery::event::ChainHash;
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{SharedState, Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{SharedState, Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &LOCK, &SAVE, &CHAIN_END, &USER_COUNT];
 

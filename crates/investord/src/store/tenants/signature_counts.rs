@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[&ADD, &ADD_REFUSED, &BY_CLIENT];

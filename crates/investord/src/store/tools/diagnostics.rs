@@ -10,7 +10,8 @@ use super::copy::TABLES;
 use crate::clock::Clock;
 use crate::store::engine::catalogue::Database;
 use crate::store::engine::postgres::connection_settings::PostgresSettings;
-use crate::store::engine::{migrate, sql, sqlite};
+use crate::store::engine::statement::Statement;
+use crate::store::engine::{migrate, sqlite};
 
 /// Maximum clock difference between this machine and the database. Beyond it, timestamps of several processes cannot be
 /// ordered reliably.
@@ -139,7 +140,7 @@ fn reach(server: &PostgresSettings) -> Vec<Diagnosis> {
 fn statements(database: &Database) -> Diagnosis {
     let outcome: anyhow::Result<Vec<String>> = match database {
         Database::Sqlite(path) => sqlite::open_to_read(path).map_err(anyhow::Error::from).map(|connection| {
-            let prepare = |stmt: &dyn sql::Statement| {
+            let prepare = |stmt: &dyn Statement| {
                 connection.prepare(stmt.text()).map(|_| ()).map_err(|error| error.to_string())
             };
             crate::store::statements()

@@ -8,9 +8,9 @@ use crate::domain::identification::identifier::{Identifier, IdentifierChange, Id
 use crate::domain::users::search;
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::tenants::Tenant;
 use crate::store::unit::Unit;
 use crate::store::users;

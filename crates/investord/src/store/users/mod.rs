@@ -26,43 +26,24 @@ use crate::domain::users::person::Person;
 use crate::domain::users::search;
 use crate::domain::users::{Registration, User, UserStatus, UserView};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::tenants::Tenant;
 use crate::store::tenants::sequence::count_users;
 
 /// Prepared statements on the table of this module.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &INSERT,
-    &BY_ID,
-    &LOAD,
-    &LOAD_RANGE,
-    &STATUS,
-    &SUSPEND,
-    &UPDATE,
-    &HANDLE,
-    &HANDLE_BY_NUMBER,
-    &PAGES.created,
-    &PAGES.created_backwards,
-    &PAGES.updated,
-    &PAGES.updated_backwards,
+    &INSERT, &BY_ID, &LOAD, &LOAD_RANGE, &STATUS, &SUSPEND, &UPDATE, &HANDLE, &HANDLE_BY_NUMBER,
+    &PAGES.created, &PAGES.created_backwards, &PAGES.updated, &PAGES.updated_backwards,
 ];
 
 static INSERT: Insert = Insert::new(
     "users.insert",
     "users",
     &[
-        "tenant",
-        "number",
-        "id",
-        "status",
-        "created_at",
-        "updated_at",
-        "postal_follows_address",
-        "data_key",
-        "person",
-        "version",
+        "tenant", "number", "id", "status", "created_at", "updated_at", "postal_follows_address", "data_key",
+        "person", "version",
     ],
 );
 const BY_ID: Stmt = Stmt {

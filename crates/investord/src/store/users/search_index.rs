@@ -5,8 +5,8 @@
 
 use crate::domain::users::search::{SearchTerm, SearchTerms};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::tenants::Tenant;
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;

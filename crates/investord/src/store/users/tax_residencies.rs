@@ -3,7 +3,8 @@
 use crate::domain::users::tax_residency::TaxResidencies;
 use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Statement, Stmt};
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 

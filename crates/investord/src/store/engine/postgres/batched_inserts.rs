@@ -2,8 +2,8 @@
 //!
 //! The units of a batch mostly insert rows into the same tables, and a statement costs a server more than a row.
 
-use crate::store::engine::insert::Insert;
 use crate::store::engine::sql::{OwnedValue, Value, to_owned_values};
+use crate::store::engine::statement::Insert;
 
 /// Maximum number of rows per statement. Statements exist for powers of two alone, so there are at most seven per
 /// insert to prepare.

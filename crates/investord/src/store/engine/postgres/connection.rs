@@ -20,10 +20,10 @@ use super::types::typed;
 use crate::store::engine::batch::Connection;
 use crate::store::engine::catalogue::Catalogue;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::insert::Insert;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{OwnedValue, StatementExecutor, check_row_count, to_owned_values};
-use crate::store::engine::sql::{Statement, Stmt, Tx, Value};
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// Transaction of a batch. At READ COMMITTED each statement sees the newest commits; rows that must not change are
 /// locked.

@@ -1,9 +1,37 @@
-//! Declared inserts: a table and its columns, from which the engines build their statements.
+//! Statements: written out, or an insert that is declared by its table and columns.
+//!
+//! A statement has one text for every engine: parameters `$1…` in order of first use (the order in which SQLite numbers
+//! them), and no functions or types of a single engine. Every statement is listed in
+//! [`statements`](crate::store::statements); a test prepares each of them against the migrated schema of each engine,
+//! and so does `investord doctor`.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use super::sql::Statement;
+/// A statement that can be prepared.
+pub trait Statement: Sync {
+    /// Returns the name for error messages and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Returns the text.
+    fn text(&self) -> &str;
+}
+
+/// A statement whose text is written out.
+pub struct Stmt {
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+impl Statement for Stmt {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn text(&self) -> &str {
+        self.text
+    }
+}
 
 /// An insert of one row. An engine may send the rows of several units by one statement, because a plain insert depends
 /// on no row but those that it references.
