@@ -117,20 +117,8 @@ pub static INSTRUMENT_FIT: ObjectSchema = ObjectSchema {
 pub static COMPLIANCE: [Field; 2] = [kind(&["COMPLIANCE"]), CONFIRMED_AT];
 
 /// The kind of a check.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum CheckKind {
