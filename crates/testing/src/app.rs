@@ -14,7 +14,6 @@ use investord::server::{self, Listeners};
 use investord::store::encryption::MasterKey;
 use investord::store::engine::migrate;
 use investord::store::engine::postgres::connection_settings::Tuning;
-use investord::store::log::events::{self, ChainedEvent};
 use investord::store::{Database, Store, StoreError, tenants, users};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -26,6 +25,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::client::{Client, Key};
+use crate::history::{self, ChainedEvent};
 use crate::http::Wire;
 use crate::patience::PATIENCE;
 use crate::postgres;
@@ -400,11 +400,12 @@ impl TestApp {
         let read = move |tx: &investord::store::Tx<'_>| -> Result<Vec<Told>, StoreError> {
             let own = tenants::open(tx, TenantNumber(tenant), &master_key)?;
             let mut told = Vec::new();
-            events::each(tx, TenantNumber(tenant), |ChainedEvent { event, subject, .. }| {
+            history::walk(tx, TenantNumber(tenant), |event| {
                 // What was done to a webhook is the tenant's own.
-                let Some(user) = users::find(tx, &own, subject)? else { return Ok(()) };
+                let Some(user) = users::find(tx, &own, event.subject)? else { return Ok(()) };
                 let object = serde_json::from_str(&event.open(&user.key)?).unwrap();
-                told.push(Told { kind: event.kind, subject, created_at: event.created_at, object });
+                let ChainedEvent { kind, subject, created_at, .. } = event;
+                told.push(Told { kind, subject, created_at, object });
                 Ok(())
             })?;
             Ok(told)

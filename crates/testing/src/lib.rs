@@ -11,6 +11,7 @@ pub mod chance;
 pub mod client;
 pub mod cutter;
 pub mod hashes;
+pub mod history;
 pub mod home;
 pub mod http;
 pub mod patience;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use investord::domain::tenants::TenantNumber;
-use investord::store::log::events;
 use investord::store::tenants;
 use investord::store::tenants::sequence::ChainEnd;
 use investord::store::tenants::sequence::Sequence;
@@ -32,8 +31,8 @@ on_every_engine!(
 async fn history(store: &Store, tenant: TenantNumber) -> (i64, i64) {
     let read = move |tx: &Tx<'_>| {
         let (mut last, mut end) = (Timestamp::MIN, None);
-        events::each(tx, tenant, |event| {
-            let (number, created_at) = (event.event.number, event.event.created_at);
+        testing::history::walk(tx, tenant, |event| {
+            let (number, created_at) = (event.number, event.created_at);
             assert!(created_at >= last, "event {number} is older than the one before");
             (last, end) = (created_at, Some(ChainEnd { events: number, chain_hash: event.chain_hash }));
             Ok(())

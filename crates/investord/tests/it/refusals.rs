@@ -95,7 +95,6 @@ fn all(values: &[&str]) -> Vec<Value> {
 
 impl Rule {
     /// Values of the right type that the rule does not allow.
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn bad(self) -> Vec<Value> {
         match self {
             Text(min, max) => {

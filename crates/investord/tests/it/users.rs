@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use investord::domain::tenants::TenantNumber;
-use investord::store::Tx;
+use investord::store::tools::chains::check_chains;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testing::app::{START, TestApp};
@@ -211,10 +210,8 @@ async fn a_broken_link_of_the_event_chain_is_noticed() {
     }
     assert_eq!(app.told(1).await.len(), 6);
     app.register.run("UPDATE events SET type = 'USER.UPDATED' WHERE number = 3");
-    let walk = app.app().store.read("test.walk", |tx: &Tx<'_>| {
-        investord::store::log::events::each(tx, TenantNumber(1), |_| Ok(()))
-    });
-    assert!(walk.await.unwrap_err().to_string().contains("chain"));
+    let broken = check_chains(&app.app().store, |_| {}).await.unwrap_err();
+    assert!(broken.to_string().contains("the event chain of tenant 1 breaks at 3"), "{broken}");
     app.register.run("UPDATE events SET type = 'USER.CREATED' WHERE number = 3");
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::delivery::event::{ChainHash, Event, EventType, StoredObject};
+use crate::domain::delivery::event::{Event, EventType, StoredObject};
 use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext, UserKey};
 use crate::store::engine::error::StoreError;
@@ -14,7 +14,7 @@ use crate::store::unit::{PublishedEvent, Unit};
 use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &CHAIN, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME];
 
 static INSERT: Insert = Insert::new(
     "events.insert",
@@ -24,13 +24,6 @@ static INSERT: Insert = Insert::new(
         "chain_hash",
     ],
 );
-const CHAIN: Stmt = Stmt {
-    name: "events.chain",
-    text: "SELECT e.number, e.id, e.created_at, e.type, coalesce(o.id, e.id), coalesce(o.sealed, e.sealed), e.subject,
-                  e.same_as, e.chain_hash
-           FROM events AS e LEFT JOIN events AS o ON o.tenant = e.tenant AND o.number = e.same_as
-           WHERE e.tenant = $1 ORDER BY e.number",
-};
 const OF_USER: Stmt = Stmt {
     name: "events.of_user",
     text: "SELECT e.number, e.id, e.created_at, e.type, coalesce(o.id, e.id), coalesce(o.sealed, e.sealed)
@@ -215,40 +208,4 @@ pub fn first_since(
         }
     }
     Ok(from)
-}
-
-/// An event in a walk over the event log of a tenant.
-pub struct ChainedEvent {
-    pub event: StoredEvent,
-    /// The user or the webhook.
-    pub subject: Uuid,
-    /// Hash over this event and the chain hash of the previous one.
-    pub chain_hash: ChainHash,
-}
-
-/// Passes the events of a tenant to `see` in order and verifies the hash chain on the way.
-///
-/// # Errors
-///
-/// Fails if an event does not follow on its predecessor, with the error of `see`, or if the database is unavailable.
-pub fn each(
-    tx: &Tx<'_>,
-    tenant: TenantNumber,
-    mut see: impl FnMut(ChainedEvent) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let (mut number, mut chain_hash) = (0, ChainHash::default());
-    tx.each(&CHAIN, &[Value::Int(tenant.0)], |row| {
-        number += 1;
-        let (event, subject) = (StoredEvent::read(row)?, row.id(6)?);
-        let object = row.int_or_null(7)?.map_or(StoredObject::Sealed(&event.sealed), StoredObject::SameAs);
-        let StoredEvent { id, created_at, kind, .. } = &event;
-        chain_hash = Event { number, id: *id, created_at: *created_at, kind, subject, object }
-            .next_chain_hash(&chain_hash);
-        if (event.number, row.array(8)?) != (number, chain_hash) {
-            return Err(StoreError::Corrupt(format!(
-                "the event chain of tenant {tenant} breaks at {number}"
-            )));
-        }
-        see(ChainedEvent { event, subject, chain_hash })
-    })
 }
