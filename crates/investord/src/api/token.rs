@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -132,7 +132,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         return Err(faults.into());
     }
 
-    issue(&app, &attempt.client, &form, nonce).await
+    issue(&app, &attempt.client, &form, nonce, now).await
 }
 
 /// Creates a token for the scopes of the form, unless the message of the nonce has created one already.
@@ -141,13 +141,14 @@ async fn issue(
     client: &Client,
     form: &TokenRequest,
     nonce: Option<Nonce>,
+    now: Timestamp,
 ) -> Result<Reply, Problem> {
     // The token is random, and the store contains only its hash (decision W12).
     let mut secret = [0; 32];
     app.ids.secret(&mut secret);
     let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
     let lifetime = app.config.token_lifetime_seconds;
-    let expires = app.clock.now() + SignedDuration::from_secs(lifetime.into());
+    let expires = now + SignedDuration::from_secs(lifetime.into());
     let (hash, id) = (pending_request::token_hash(&token), client.id);
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
     let (row_scopes, tenant) = (scopes.clone(), client.tenant.number);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use strum::VariantNames as _;
 
@@ -75,7 +75,7 @@ static CREATE: ObjectSchema = ObjectSchema {
 };
 
 /// A request to create an operator, which is its body.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub struct CreateOperator {
     name: String,
     role: Role,

@@ -32,7 +32,7 @@ const NAMES: Stmt = Stmt { name: "test.names", text: "SELECT name FROM toys" };
 
 fn open(engine: &Engine) -> Store {
     let database = engine.database();
-    // Not through a pooler, which locks nobody out.
+    // A migration takes a lock of its session, which a pooler does not keep.
     let direct = engine.tuned(|tuning| tuning.pooler = false);
     if engine.is_shared() {
         engine.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public");

@@ -195,6 +195,7 @@ pub fn insert(unit: &Unit<'_>, webhook: &Webhook) -> Result<(), StoreError> {
         Value::Text(&json(&webhook.content)),
         Value::Int(webhook.enabled.into()),
         id_or_null(webhook.event_endpoint),
+        // Not paused, the first version, and no packages, settled ones or failures.
         zero,
         zero,
         zero,

@@ -121,6 +121,7 @@ fn insert(unit: &mut Unit<'_>, user: &User) -> Result<UserHandle, StoreError> {
             Value::Int(user.person.postal_follows_address.into()),
             Value::Bytes(&wrapped),
             Value::Bytes(&person),
+            // The first version.
             Value::Int(1),
         ],
     )?;
