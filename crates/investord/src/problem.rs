@@ -9,7 +9,7 @@ use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
 use self::kinds::ProblemKind;
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::{Schemas, named};
 use crate::domain::json::schema::FieldError;
 use crate::store::StoreError;
 
@@ -190,8 +190,8 @@ impl Problem {
 
 /// Returns the schema of [`Problem::document`].
 pub fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("Problem", |schemas| {
-        let fault = schemas.named("Fault", |_| {
+    named(schemas, "Problem", |schemas| {
+        let fault = named(schemas, "Fault", |_| {
             json!({
                 "type": "object",
                 "properties": {

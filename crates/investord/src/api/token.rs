@@ -13,6 +13,7 @@ use crate::api::front::pending_request::PendingRequest;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TOKENS};
 use crate::app::App;
+use crate::domain::json::json_schema::named;
 use crate::domain::json::schema::FieldError;
 use crate::problem::Problem;
 use crate::store::log::idempotency;
@@ -74,7 +75,7 @@ pub const CREATE: OperationDoc = OperationDoc {
         description: "The token.",
         media: "application/json",
         schema: |schemas| {
-            schemas.named("AccessToken", |_| {
+            named(schemas, "AccessToken", |_| {
                 json!({
                     "type": "object",
                     "properties": {

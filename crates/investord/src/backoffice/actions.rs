@@ -8,7 +8,7 @@ use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
-use super::change::{ActionRecord, REASON, UserChange, change};
+use super::change::{ActionRecord, REASON, RecordedAction, UserChange, change};
 use crate::app::App;
 use crate::domain::accounts::GroupDetails;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Pattern, Presence, field};
@@ -69,6 +69,7 @@ pub struct ActOnUser {
 impl OperatorOperation for ActOnUser {
     const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/actions";
     const ROLE: Role = Role::Operator;
+    type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "act_on_user",
         summary: "Act on a user",
@@ -76,7 +77,6 @@ impl OperatorOperation for ActOnUser {
             record of the action.",
         query: &[],
         request: Some(&ACT),
-        answer: ActionRecord::schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -93,7 +93,7 @@ impl OperatorOperation for ActOnUser {
 /// # Errors
 ///
 /// Fails if the user does not exist, or the action does not fit the user's state.
-pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> OperatorResult {
+pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> OperatorResult<RecordedAction> {
     let ByOperator { operator, now, operation, .. } = req;
     let ActOnUser { tenant, user, body: UserActionBody { action, reason } } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
@@ -205,13 +205,13 @@ pub struct OrderOutcome {
 impl OperatorOperation for OrderOutcome {
     const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/outcomes";
     const ROLE: Role = Role::Operator;
+    type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "order_outcome",
         summary: "Order an outcome",
         description: "Orders the outcome of the next job of a kind, under the review policy `simulate` alone.",
         query: &[],
         request: Some(&ORDER),
-        answer: ActionRecord::schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -238,7 +238,10 @@ impl OperatorOperation for OrderOutcome {
 /// # Errors
 ///
 /// Fails unless the review policy of the tenant is `simulate`: in production a test must not decide about a user.
-pub async fn set_outcome(State(app): State<App>, req: ByOperator<OrderOutcome>) -> OperatorResult {
+pub async fn set_outcome(
+    State(app): State<App>,
+    req: ByOperator<OrderOutcome>,
+) -> OperatorResult<RecordedAction> {
     let ByOperator { operator, operation: OrderOutcome { tenant, user, next, outcome }, .. } = req;
     let work = move |change: &mut UserChange<'_, '_>| {
         if !change.unit.tenant.settings.simulates() {

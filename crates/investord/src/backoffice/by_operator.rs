@@ -7,8 +7,9 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts as _, RawPathPara
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::connections::network;
@@ -28,6 +29,8 @@ pub trait OperatorOperation: Sized + Send + 'static {
     const OPERATION: &'static str;
     /// The lowest role that may perform it. Each role includes the rights of those before it.
     const ROLE: Role;
+    /// The body of the response; it is also the schema in the OpenAPI document.
+    type Answer: Serialize + JsonSchema;
     /// Documentation for the OpenAPI document.
     const DOC: OperatorDoc;
 
@@ -51,8 +54,6 @@ pub struct OperatorDoc {
     pub query: &'static [QueryParameter],
     /// Table of the body, if the operation has one.
     pub request: Option<&'static ObjectSchema>,
-    /// Returns the JSON Schema of the answer.
-    pub answer: fn() -> Value,
 }
 
 /// A request of an authorized operator, as the parser of its operation receives it.
@@ -202,23 +203,23 @@ async fn authenticate(app: &App, hash: [u8; 32]) -> Result<Operator, Problem> {
 }
 
 /// A successful JSON response with status 200.
-pub struct JsonAnswer(pub Value);
+#[derive(Debug)]
+pub struct JsonAnswer<T>(pub T);
 
-impl IntoResponse for JsonAnswer {
+impl<T: Serialize> IntoResponse for JsonAnswer<T> {
     fn into_response(self) -> Response {
         let json = HeaderValue::from_static("application/json");
-        ([(header::CONTENT_TYPE, json)], Body::from(self.0.to_string())).into_response()
+        let body = serde_json::to_vec(&self.0).expect("an answer is plain data");
+        ([(header::CONTENT_TYPE, json)], Body::from(body)).into_response()
     }
 }
 
-/// Returns the JSON Schema of a list.
-pub fn list_schema(item: &Value) -> Value {
-    json!({
-        "type": "object",
-        "properties": { "data": { "type": "array", "items": item } },
-        "required": ["data"],
-    })
+/// A list as a response.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
+pub struct List<T> {
+    pub data: Vec<T>,
 }
 
-/// The response of a handler.
-pub type OperatorResult = Result<JsonAnswer, Problem>;
+/// The response of a handler with the answer `T`.
+pub type OperatorResult<T> = Result<JsonAnswer<T>, Problem>;

@@ -3,7 +3,11 @@
 //! Every action on a user is an event `OPERATOR.ACTION` of that user, in the commit of the action and in the same hash
 //! chain, so that no action can miss its record.
 
-use serde_json::{Value, json};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::by_operator::{JsonAnswer, OperatorResult};
@@ -15,7 +19,7 @@ use crate::domain::users::User;
 use crate::problem::Problem;
 use crate::store::log::events;
 use crate::store::tenants::Tenant;
-use crate::store::tenants::operators::Operator;
+use crate::store::tenants::operators::{Operator, Role};
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 use crate::store::{StoreError, Tx, tenants, users as stored_users};
@@ -62,57 +66,73 @@ impl ActionRecord {
         unit: &mut Unit<'_>,
         operator: &Operator,
         user: &UserHandle,
-    ) -> Result<JsonAnswer, StoreError> {
-        let object = self.object(operator, "user_id", user.id);
-        events::publish(unit, user, EventType::OperatorAction, &object.to_string())?;
-        Ok(JsonAnswer(object))
+    ) -> Result<JsonAnswer<RecordedAction>, StoreError> {
+        let action = self.by(operator, ActionTarget::User(user.id));
+        events::publish(unit, user, EventType::OperatorAction, &action.to_string())?;
+        Ok(JsonAnswer(action))
     }
 
     /// Records an action on a webhook or signing key in the commit of the action, and returns the record as the
-    /// response. `name` is the member for `id`, the id of the event's subject.
+    /// response.
     pub fn record(
         self,
         unit: &mut Unit<'_>,
         operator: &Operator,
-        name: &str,
-        id: Uuid,
-    ) -> Result<JsonAnswer, StoreError> {
-        let object = self.object(operator, name, id);
-        events::record(unit, id, EventType::OperatorAction, &object.to_string())?;
-        Ok(JsonAnswer(object))
+        target: ActionTarget,
+    ) -> Result<JsonAnswer<RecordedAction>, StoreError> {
+        let (ActionTarget::User(id) | ActionTarget::Webhook(id) | ActionTarget::Key(id)) = target;
+        let action = self.by(operator, target);
+        events::record(unit, id, EventType::OperatorAction, &action.to_string())?;
+        Ok(JsonAnswer(action))
     }
 
-    /// Returns the JSON Schema of the record.
-    pub fn schema() -> Value {
-        json!({
-            "type": "object",
-            "properties": {
-                "actor": {
-                    "type": "object",
-                    "properties": { "name": { "type": "string" }, "role": { "type": "string" } },
-                },
-                "action": { "type": "string" },
-                "subject": { "type": ["string", "null"], "format": "uuid" },
-                "reason": { "type": ["string", "null"] },
-                "old": { "description": "State before the action." },
-                "new": { "description": "State after it." },
-            },
-            "required": ["actor", "action", "subject", "reason", "old", "new"],
-        })
-    }
-
-    fn object(self, operator: &Operator, name: &str, id: Uuid) -> Value {
+    /// Completes the record with the operator and the target.
+    fn by(self, operator: &Operator, target: ActionTarget) -> RecordedAction {
         let ActionRecord { action, subject, reason, old, new } = self;
-        json!({
-            "actor": { "name": operator.name, "role": operator.role.into_str() },
-            "action": action,
-            name: id,
-            "subject": subject,
-            "reason": reason,
-            "old": old,
-            "new": new,
-        })
+        let actor = ActionActor { name: operator.name.clone(), role: operator.role };
+        RecordedAction { actor, action, target, subject, reason, old, new }
     }
+}
+
+/// The record of an action, as the response and as the object of its event.
+#[derive(Serialize, JsonSchema)]
+pub struct RecordedAction {
+    actor: ActionActor,
+    action: &'static str,
+    #[serde(flatten)]
+    target: ActionTarget,
+    /// Id of what the action is about, if it is not the user, webhook or key itself.
+    subject: Option<Uuid>,
+    /// Why it was done.
+    reason: Option<String>,
+    /// State before the action.
+    old: Value,
+    /// State after it.
+    new: Value,
+}
+
+impl fmt::Display for RecordedAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).expect("a record is plain data"))
+    }
+}
+
+/// Who has acted.
+#[derive(Serialize, JsonSchema)]
+struct ActionActor {
+    name: String,
+    role: Role,
+}
+
+/// What was acted on.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+pub enum ActionTarget {
+    #[serde(rename = "user_id")]
+    User(Uuid),
+    #[serde(rename = "webhook_id")]
+    Webhook(Uuid),
+    #[serde(rename = "key_id")]
+    Key(Uuid),
 }
 
 /// Returns the number of a tenant to which the operator has access. The writer queue needs it before the unit runs,
@@ -141,7 +161,7 @@ pub async fn change(
     tenant_name: String,
     user: Uuid,
     work: impl Fn(&mut UserChange<'_, '_>) -> Result<ActionRecord, Problem> + Send + 'static,
-) -> OperatorResult {
+) -> OperatorResult<RecordedAction> {
     let number = tenant_number(app, &operator, &tenant_name).await?;
     let (now, own) = (app.clock.now(), app.clone());
     let unit = move |tx: &Tx<'_>| {

@@ -4,9 +4,12 @@ use axum::extract::State;
 use axum::handler::Handler;
 use axum::routing::MethodRouter;
 use http::StatusCode;
+use schemars::JsonSchema;
+use serde_json::Value;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult};
 use crate::app::App;
+use crate::domain::json::json_schema::{Schemas, of_type};
 use crate::route;
 use crate::store::tenants::operators::Role;
 
@@ -17,6 +20,8 @@ pub struct OperatorEndpoint {
     /// The lowest role that may perform it; `None` if no session is required.
     pub role: Option<Role>,
     pub doc: OperatorDoc,
+    /// Function that returns the schema of the response.
+    pub answer: fn(&mut Schemas) -> Value,
     /// Handler, with its method filter.
     pub handler: MethodRouter<App>,
 }
@@ -27,28 +32,21 @@ impl OperatorEndpoint {
     where
         T: OperatorOperation,
         F: Fn(State<App>, ByOperator<T>) -> R + Clone + Send + Sync + 'static,
-        R: Future<Output = OperatorResult> + Send + 'static,
+        R: Future<Output = OperatorResult<T::Answer>> + Send + 'static,
     {
-        Self::new(T::OPERATION, Some(T::ROLE), T::DOC, handler)
+        let handler = route::with_method(T::OPERATION, handler);
+        let (role, answer) = (Some(T::ROLE), of_type::<T::Answer>);
+        Self { operation: T::OPERATION, role, doc: T::DOC, answer, handler }
     }
 
-    /// Creates the row of an operation that requires no session.
-    pub fn public<M: 'static>(
+    /// Creates the row of an operation that requires no session, with the answer `A`.
+    pub fn public<A: JsonSchema, M: 'static>(
         operation: &'static str,
-        doc: OperatorDoc,
-        handler: impl Handler<M, App>,
-    ) -> Self {
-        Self::new(operation, None, doc, handler)
-    }
-
-    fn new<M: 'static>(
-        operation: &'static str,
-        role: Option<Role>,
         doc: OperatorDoc,
         handler: impl Handler<M, App>,
     ) -> Self {
         let handler = route::with_method(operation, handler);
-        Self { operation, role, doc, handler }
+        Self { operation, role: None, doc, answer: of_type::<A>, handler }
     }
 
     /// Returns the possible statuses of refusals.

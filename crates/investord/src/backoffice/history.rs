@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::by_operator::{
@@ -15,10 +17,10 @@ use crate::app::App;
 use crate::domain::delivery::event::EventType;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
-use crate::domain::users::activation::OperatorDecision;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChange;
 use crate::domain::users::history::{Changes, Difference};
+use crate::domain::users::obstacle::OperatorDecision;
 use crate::problem::Problem;
 use crate::store::encryption::UserKey;
 use crate::store::log::events;
@@ -47,29 +49,32 @@ pub const RANGE: &[QueryParameter] = &[
     },
 ];
 
-/// Returns the JSON Schema of [`HistoryPage::view`].
-pub fn history_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "data": { "type": "array", "items": {
-                "type": "object",
-                "properties": {
-                    "number": { "type": "integer" },
-                    "id": { "type": "string", "format": "uuid" },
-                    "created_at": { "type": "string", "format": "date-time" },
-                    "type": { "type": "string" },
-                    "changes": { "type": "array", "items": { "type": "object" } },
-                    "actor": { "type": ["string", "null"] },
-                    "reason": { "type": ["string", "null"] },
-                    "object": { "type": "object" },
-                },
-                "required": ["number", "id", "created_at", "type", "changes", "actor", "reason", "object"],
-            } },
-            "next": { "type": ["integer", "null"] },
-        },
-        "required": ["data", "next"],
-    })
+/// A page of a history.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "History")]
+pub struct HistoryView {
+    data: Vec<HistoryEventView>,
+    /// What to send as `after` for the next page; null if there is none.
+    next: Option<i64>,
+}
+
+/// An event of a history.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HistoryEvent")]
+struct HistoryEventView {
+    /// Number in the history of the tenant.
+    number: i64,
+    id: Uuid,
+    created_at: Timestamp,
+    /// What happened, as in USER.CREATED.
+    r#type: String,
+    /// The members that differ from the event before about the same object.
+    changes: Vec<Difference>,
+    /// Who did it, as in operator:anna.
+    actor: Option<String>,
+    reason: Option<String>,
+    /// What it happened to, as it was then.
+    object: Value,
 }
 
 /// A request for the history of a user.
@@ -82,13 +87,13 @@ pub struct ReadHistory {
 impl OperatorOperation for ReadHistory {
     const OPERATION: &'static str = "GET /tenants/{tenant}/users/{user}/history";
     const ROLE: Role = Role::Viewer;
+    type Answer = HistoryView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "user_history",
         summary: "Show what happened to a user",
         description: "Answers the events of a user with the differences, the actor and the reason of each.",
         query: RANGE,
         request: None,
-        answer: history_schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -102,7 +107,7 @@ impl OperatorOperation for ReadHistory {
 /// # Errors
 ///
 /// Fails if the caller has no access to the tenant or the user does not exist.
-pub async fn history(State(app): State<App>, req: ByOperator<ReadHistory>) -> OperatorResult {
+pub async fn history(State(app): State<App>, req: ByOperator<ReadHistory>) -> OperatorResult<HistoryView> {
     let ByOperator { operator, operation: ReadHistory { tenant: name, user, range }, .. } = req;
     let (of, own) = (operator.tenant, app.clone());
     let read = move |tx: &Tx<'_>| {
@@ -111,7 +116,7 @@ pub async fn history(State(app): State<App>, req: ByOperator<ReadHistory>) -> Op
         let mut page = HistoryPage::begin(range);
         events::each_of_user(tx, &user, |event| page.add(event, &user.key))?;
         let decided = Decisions::read(tx, &user, &page)?;
-        Ok::<_, Problem>(page.view(&decided))
+        Ok::<_, Problem>(page.into_view(&decided))
     };
     Ok(JsonAnswer(scan(&app, of, "operator.history", read).await?))
 }
@@ -186,22 +191,14 @@ impl HistoryPage {
         Ok(())
     }
 
-    /// Returns the page as JSON.
-    pub fn view(&self, decided: &Decisions) -> Value {
-        let view = |HistoryEntry { event, object, changes }: &HistoryEntry| {
-            let (actor, reason) = decided.of(event, object);
-            json!({
-                "number": event.number,
-                "id": event.id,
-                "created_at": event.created_at,
-                "type": event.kind,
-                "changes": changes,
-                "actor": actor,
-                "reason": reason,
-                "object": object,
-            })
+    /// Returns the page as the body of a response.
+    pub fn into_view(self, decided: &Decisions) -> HistoryView {
+        let view = |HistoryEntry { event, object, changes }: HistoryEntry| {
+            let (actor, reason) = decided.of(&event, &object);
+            let StoredEvent { number, id, created_at, kind, .. } = event;
+            HistoryEventView { number, id, created_at, r#type: kind, changes, actor, reason, object }
         };
-        json!({ "data": self.events.iter().map(view).collect::<Vec<_>>(), "next": self.next })
+        HistoryView { data: self.events.into_iter().map(view).collect(), next: self.next }
     }
 }
 

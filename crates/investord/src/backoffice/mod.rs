@@ -11,9 +11,12 @@ mod endpoint;
 mod history;
 mod openapi;
 mod operators;
+mod packages;
 pub mod reviews;
 pub mod session;
 mod status_explanation;
+mod tenants;
+mod user_overview;
 mod users;
 pub mod webhook_actions;
 mod webhooks;
@@ -26,11 +29,12 @@ use axum::response::IntoResponse;
 use http::header;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::json;
+use serde_json::Value;
 use uuid::Uuid;
 
 use self::by_operator::{OperatorDoc, OperatorOperation, ReceivedByOperator};
 use self::endpoint::OperatorEndpoint;
+use self::session::SessionView;
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -40,15 +44,15 @@ const MAX_BODY: usize = 64 * 1024;
 /// Returns the route table of the operator API.
 fn endpoints() -> Vec<OperatorEndpoint> {
     vec![
-        OperatorEndpoint::public("POST /sessions", session::SIGN_IN_DOC, session::sign_in),
+        OperatorEndpoint::public::<SessionView, _>("POST /sessions", session::SIGN_IN_DOC, session::sign_in),
         OperatorEndpoint::of(session::sign_out),
         OperatorEndpoint::of(session::me),
         OperatorEndpoint::of(operators::list),
         OperatorEndpoint::of(operators::create),
         OperatorEndpoint::of(operators::disable),
-        OperatorEndpoint::of(users::tenants),
+        OperatorEndpoint::of(tenants::list),
         OperatorEndpoint::of(users::find),
-        OperatorEndpoint::of(users::show),
+        OperatorEndpoint::of(user_overview::show),
         OperatorEndpoint::of(history::history),
         OperatorEndpoint::of(actions::act),
         OperatorEndpoint::of(actions::set_outcome),
@@ -56,12 +60,12 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(reviews::queue),
         OperatorEndpoint::of(webhooks::list),
         OperatorEndpoint::of(webhooks::show),
-        OperatorEndpoint::of(webhooks::packages),
-        OperatorEndpoint::of(webhooks::package),
+        OperatorEndpoint::of(packages::list),
+        OperatorEndpoint::of(packages::show),
         OperatorEndpoint::of(webhooks::history),
         OperatorEndpoint::of(webhook_actions::act),
         OperatorEndpoint::of(webhook_actions::rotate),
-        OperatorEndpoint::public("GET /openapi.json", DOCUMENT_DOC, serve_document),
+        OperatorEndpoint::public::<Value, _>("GET /openapi.json", DOCUMENT_DOC, serve_document),
     ]
 }
 
@@ -100,7 +104,6 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
     description: "Describes the operations of operators, in OpenAPI 3.1.",
     query: &[],
     request: None,
-    answer: || json!({ "type": "object" }),
 };
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.

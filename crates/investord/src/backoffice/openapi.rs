@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::by_operator::OperatorDoc;
 use super::endpoint::OperatorEndpoint;
-use crate::domain::json::json_schema::{SchemaSide, Schemas};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, all_schemas, named, no_schemas};
 use crate::domain::json::query;
 use crate::domain::tenants::OperatingModel;
 use crate::problem;
@@ -24,7 +24,7 @@ const SCHEME: &str = "operator_token";
 
 /// Returns the serialised document, as it is served and as it is stored in `api/operator-openapi.json`.
 pub fn document(endpoints: &[OperatorEndpoint]) -> String {
-    let (mut schemas, mut paths) = (Schemas::default(), json!({}));
+    let (mut schemas, mut paths) = (no_schemas(), json!({}));
     problem::schema(&mut schemas);
     for endpoint in endpoints {
         let (method, path) = endpoint.method_and_path();
@@ -41,7 +41,7 @@ pub fn document(endpoints: &[OperatorEndpoint]) -> String {
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
-            "schemas": schemas.0,
+            "schemas": all_schemas(schemas),
             "securitySchemes": { SCHEME: {
                 "type": "http",
                 "scheme": "bearer",
@@ -54,7 +54,7 @@ pub fn document(endpoints: &[OperatorEndpoint]) -> String {
 
 /// Returns the operation object of a row of the route table.
 fn operation(endpoint: &OperatorEndpoint, schemas: &mut Schemas) -> Value {
-    let OperatorDoc { id, summary, description, query, request, answer } = &endpoint.doc;
+    let OperatorDoc { id, summary, description, query, request } = &endpoint.doc;
     let (_, path) = endpoint.method_and_path();
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters = in_path.map(path_parameter).chain(query::to_openapi(query));
@@ -71,12 +71,12 @@ fn operation(endpoint: &OperatorEndpoint, schemas: &mut Schemas) -> Value {
         "responses": {
             "200": {
                 "description": "Done.",
-                "content": { "application/json": { "schema": answer() } },
+                "content": { "application/json": { "schema": (endpoint.answer)(schemas) } },
             },
         },
     });
     if let Some(table) = request {
-        let schema = schemas.named(table.name, |schemas| {
+        let schema = named(schemas, table.name, |schemas| {
             table.json_schema(SchemaSide::Request(OperatingModel::Byol), schemas)
         });
         operation["requestBody"] =

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use strum::VariantNames as _;
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
+    ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::session::{hash_in_turn, hash_password, operator_schema, operator_view};
+use super::session::{OperatorView, hash_in_turn, hash_password};
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
@@ -24,13 +23,13 @@ pub struct ListOperators;
 impl OperatorOperation for ListOperators {
     const OPERATION: &'static str = "GET /operators";
     const ROLE: Role = Role::Administrator;
+    type Answer = List<OperatorView>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_operators",
         summary: "List operators",
         description: "Lists the operators of the caller's tenant, or all of them.",
         query: &[],
         request: None,
-        answer: || list_schema(&operator_schema()),
     };
 
     fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -43,11 +42,14 @@ impl OperatorOperation for ListOperators {
 /// # Errors
 ///
 /// Fails if the store cannot be read.
-pub async fn list(State(app): State<App>, req: ByOperator<ListOperators>) -> OperatorResult {
+pub async fn list(
+    State(app): State<App>,
+    req: ByOperator<ListOperators>,
+) -> OperatorResult<List<OperatorView>> {
     let all = app.store.read("operators.list", operators::all).await?;
     let tenant = req.operator.tenant;
     let own = all.iter().filter(|one| tenant.is_none() || tenant == one.tenant);
-    Ok(JsonAnswer(json!({ "data": own.map(operator_view).collect::<Vec<Value>>() })))
+    Ok(JsonAnswer(List { data: own.map(OperatorView::from).collect() }))
 }
 
 /// Rule for the name of a tenant.
@@ -86,13 +88,13 @@ pub struct CreateOperator {
 impl OperatorOperation for CreateOperator {
     const OPERATION: &'static str = "POST /operators";
     const ROLE: Role = Role::Administrator;
+    type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "create_operator",
         summary: "Create an operator",
         description: "Creates an operator with name, role and password, perhaps restricted to a tenant.",
         query: &[],
         request: Some(&CREATE),
-        answer: operator_schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -105,7 +107,7 @@ impl OperatorOperation for CreateOperator {
 /// # Errors
 ///
 /// Fails if the caller does not see that tenant, the name is taken or the password too short.
-pub async fn create(State(app): State<App>, req: ByOperator<CreateOperator>) -> OperatorResult {
+pub async fn create(State(app): State<App>, req: ByOperator<CreateOperator>) -> OperatorResult<OperatorView> {
     let ByOperator { operator: by, now, operation, peer, .. } = req;
     let CreateOperator { name, role, password, tenant } = operation;
     let ids = Arc::clone(&app.ids);
@@ -133,7 +135,7 @@ pub async fn create(State(app): State<App>, req: ByOperator<CreateOperator>) -> 
         let (id, created_at) = (ids.uuid(), now);
         let new = Operator { id, name, role, tenant, tenant_name, password, created_at, disabled_at: None };
         operators::insert(tx, &new)?;
-        Ok(JsonAnswer(operator_view(&new)))
+        Ok(JsonAnswer(OperatorView::from(&new)))
     };
     app.store.write_serializable("operators.create", unit).await
 }
@@ -146,13 +148,13 @@ pub struct DisableOperator {
 impl OperatorOperation for DisableOperator {
     const OPERATION: &'static str = "DELETE /operators/{name}";
     const ROLE: Role = Role::Administrator;
+    type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "disable_operator",
         summary: "Disable an operator",
         description: "Disables an operator from now on. The record stays, because events name the operator.",
         query: &[],
         request: None,
-        answer: operator_schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -166,7 +168,10 @@ impl OperatorOperation for DisableOperator {
 /// # Errors
 ///
 /// Fails if the caller does not see that operator, or is that operator, so that the last administrator remains.
-pub async fn disable(State(app): State<App>, req: ByOperator<DisableOperator>) -> OperatorResult {
+pub async fn disable(
+    State(app): State<App>,
+    req: ByOperator<DisableOperator>,
+) -> OperatorResult<OperatorView> {
     let ByOperator { operator: by, now, operation: DisableOperator { name }, .. } = req;
     let unit = move |tx: &Tx<'_>| {
         let found = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
@@ -177,7 +182,8 @@ pub async fn disable(State(app): State<App>, req: ByOperator<DisableOperator>) -
             return Err(Problem::State("nobody disables themselves"));
         }
         operators::disable(tx, found.id, now)?;
-        Ok(JsonAnswer(operator_view(&operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?)))
+        let disabled = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
+        Ok(JsonAnswer(OperatorView::from(&disabled)))
     };
     app.store.write_serializable("operators.disable", unit).await
 }

@@ -1,23 +1,26 @@
 //! `/reviews`: data changes and checks that wait for a decision.
 
 use axum::extract::State;
+use jiff::Timestamp;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, list_schema,
+    ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::change::{ActionRecord, UserChange, actor_name, change, missing_record, scan, visible_tenant};
-use super::users::{reviewed_change, reviewed_check};
+use super::change::{
+    ActionRecord, RecordedAction, UserChange, actor_name, change, missing_record, scan, visible_tenant,
+};
+use super::user_overview::{ReviewedCheck, ReviewedDataChange};
 use crate::app::App;
 use crate::domain::identification::identifier::today;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::users::User;
-use crate::domain::users::check;
-use crate::domain::users::check::Check;
+use crate::domain::users::check::{Check, CheckStatus};
 use crate::domain::users::preview::Preview;
 use crate::domain::users::review::{Review, Verdict};
 use crate::problem::Problem;
@@ -31,6 +34,42 @@ use crate::store::{StoreError, Tx, users};
 /// Maximum number of reviews in one response.
 const MAX_REVIEWS: i64 = 200;
 
+/// A data change or check that waits for a decision.
+#[derive(Serialize, JsonSchema)]
+pub struct WaitingReview {
+    /// Id of the data change or check.
+    id: Uuid,
+    waiting_since: Timestamp,
+    age_seconds: i64,
+    user_id: Uuid,
+    /// First and last name of the user.
+    user: String,
+    #[serde(flatten)]
+    subject: ReviewSubject,
+}
+
+/// What has to be decided, and what would follow.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum ReviewSubject {
+    DataChange { preview: Box<Preview>, matter: ReviewedDataChange },
+    Check { preview: CheckPreview, matter: ReviewedCheck },
+}
+
+/// What follows if a check passes.
+#[derive(Serialize, JsonSchema)]
+struct CheckPreview {
+    before: StatusOfCheck,
+    after: StatusOfCheck,
+    /// What follows, to be read out.
+    says: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct StatusOfCheck {
+    status: CheckStatus,
+}
+
 /// A request for the reviews that wait for a decision.
 pub struct ListReviews {
     tenant: String,
@@ -39,6 +78,7 @@ pub struct ListReviews {
 impl OperatorOperation for ListReviews {
     const OPERATION: &'static str = "GET /tenants/{tenant}/reviews";
     const ROLE: Role = Role::Viewer;
+    type Answer = List<WaitingReview>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_reviews",
         summary: "List reviews",
@@ -46,7 +86,6 @@ impl OperatorOperation for ListReviews {
             follow, the oldest first.",
         query: &[],
         request: None,
-        answer: || list_schema(&json!({ "type": "object" })),
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -59,7 +98,10 @@ impl OperatorOperation for ListReviews {
 /// # Errors
 ///
 /// Fails if the caller has no access to the tenant.
-pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> OperatorResult {
+pub async fn queue(
+    State(app): State<App>,
+    req: ByOperator<ListReviews>,
+) -> OperatorResult<List<WaitingReview>> {
     let ByOperator { operator, now, operation: ListReviews { tenant: name }, .. } = req;
     let (of, own) = (operator.tenant, app.clone());
     let read = move |tx: &Tx<'_>| {
@@ -67,11 +109,11 @@ pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> Oper
         let mut waiting = Vec::new();
         for job in jobs::list_reviews(tx, tenant.number, MAX_REVIEWS)? {
             let (user, handle) = users::load_numbered(tx, &tenant, job.user_number)?;
-            let (at, matter, preview) = if job.kind == JobKind::Check {
+            let (at, subject) = if job.kind == JobKind::Check {
                 let found = checks::by_id(tx, &handle, job.subject)?;
                 let found = found.ok_or_else(|| missing_record("check", job.subject))?;
                 let preview = preview_passed_check(tx, &tenant, &handle, &user, &found, today(now))?;
-                (found.created_at, reviewed_check(&found), preview)
+                (found.created_at, ReviewSubject::Check { preview, matter: found.into() })
             } else {
                 let found = data_changes::by_id(tx, &handle, job.subject)?;
                 let found = found.ok_or_else(|| missing_record("data change", job.subject))?;
@@ -80,7 +122,10 @@ pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> Oper
                 let contents = held.iter().map(|one| &one.content);
                 let shared = identifiers::list_sharing_users(tx, &tenant, Some(&handle), contents)?;
                 let preview = Preview::of(&user, &held, &shared, requested, &tenant.settings, now);
-                (found.created_at, reviewed_change(&found), json!(preview))
+                (
+                    found.created_at,
+                    ReviewSubject::DataChange { preview: preview.into(), matter: found.into() },
+                )
             };
             let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
             let name = format!(
@@ -88,25 +133,22 @@ pub async fn queue(State(app): State<App>, req: ByOperator<ListReviews>) -> Oper
                 person["first_name"].as_str().unwrap_or_default(),
                 person["last_name"].as_str().unwrap_or_default()
             );
-            let shown = json!({
-                "id": job.subject,
-                "kind": job.kind.into_str(),
-                "waiting_since": at,
-                "age_seconds": now.duration_since(at).as_secs().max(0),
-                "user_id": user.id,
-                "user": name,
-                "preview": preview,
-                "matter": matter,
+            waiting.push(WaitingReview {
+                id: job.subject,
+                waiting_since: at,
+                age_seconds: now.duration_since(at).as_secs().max(0),
+                user_id: user.id,
+                user: name,
+                subject,
             });
-            waiting.push((at, shown));
         }
-        waiting.sort_by_key(|(at, _)| *at);
-        Ok::<_, Problem>(waiting.into_iter().map(|(_, one)| one).collect::<Vec<Value>>())
+        waiting.sort_by_key(|one| one.waiting_since);
+        Ok::<_, Problem>(List { data: waiting })
     };
-    Ok(JsonAnswer(json!({ "data": scan(&app, of, "operator.reviews", read).await? })))
+    Ok(JsonAnswer(scan(&app, of, "operator.reviews", read).await?))
 }
 
-/// Returns the consequences of a passed check, in the form of a [`Preview`].
+/// Returns the consequences of a passed check.
 fn preview_passed_check(
     tx: &Tx<'_>,
     tenant: &Tenant,
@@ -114,19 +156,16 @@ fn preview_passed_check(
     user: &User,
     check: &Check,
     today: Date,
-) -> Result<Value, StoreError> {
+) -> Result<CheckPreview, StoreError> {
     let mut says = Vec::new();
     if user.awaits_activation() {
-        let passed = Check { status: check::CheckStatus::Passed, ..check.clone() };
+        let passed = Check { status: CheckStatus::Passed, ..check.clone() };
         let lacks = activation::unmet(tx, handle, user, Some(&passed), &tenant.settings, today)?;
         says.extend(lacks.is_empty().then(|| "the user becomes ACTIVE".to_owned()));
         says.extend(lacks.iter().map(ToString::to_string));
     }
-    Ok(json!({
-        "before": { "status": check.status.into_str() },
-        "after": { "status": check::CheckStatus::Passed.into_str() },
-        "says": says,
-    }))
+    let [before, after] = [check.status, CheckStatus::Passed].map(|status| StatusOfCheck { status });
+    Ok(CheckPreview { before, after, says })
 }
 
 /// An operator's decision in a review.
@@ -177,6 +216,7 @@ pub struct DecideReview {
 impl OperatorOperation for DecideReview {
     const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/reviews/{subject}";
     const ROLE: Role = Role::Operator;
+    type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "decide_review",
         summary: "Decide a review",
@@ -184,7 +224,6 @@ impl OperatorOperation for DecideReview {
             record of the action.",
         query: &[],
         request: Some(&DECIDE),
-        answer: ActionRecord::schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -208,7 +247,7 @@ impl OperatorOperation for DecideReview {
 /// # Errors
 ///
 /// Fails if the data change or check does not wait for a decision.
-pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> OperatorResult {
+pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> OperatorResult<RecordedAction> {
     let ByOperator { operator, now, operation, .. } = req;
     let DecideReview { tenant, user, subject, say, reason } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {

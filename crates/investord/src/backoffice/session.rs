@@ -14,9 +14,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::OpaqueString;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use strum::VariantNames as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::by_operator::{
@@ -95,14 +94,18 @@ pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
     description: "Answers a token, which is valid for 12 hours.",
     query: &[],
     request: Some(&SIGN_IN),
-    answer: || {
-        let mut schema = operator_schema();
-        schema["properties"]["token"] =
-            json!({ "type": "string", "description": "For `authorization: Bearer`." });
-        schema["properties"]["expires_at"] = json!({ "type": "string", "format": "date-time" });
-        schema
-    },
 };
+
+/// A session that has begun.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
+pub struct SessionView {
+    #[serde(flatten)]
+    operator: OperatorView,
+    /// For `authorization: Bearer`.
+    token: String,
+    expires_at: Timestamp,
+}
 
 /// Parses name and password of a sign-in.
 ///
@@ -122,7 +125,7 @@ pub async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: Result<Bytes, BytesRejection>,
-) -> OperatorResult {
+) -> OperatorResult<SessionView> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
     let SignIn { name, password } = read_sign_in(&body, app.clock.now())?;
     // The rate limit uses the sent name, known or not, so that its behaviour does not disclose the existing names. The
@@ -146,9 +149,7 @@ pub async fn sign_in(
     let (id, expires) = (operator.id, now + SESSION);
     let unit = move |tx: &crate::store::Tx<'_>| operators::insert_session(tx, &hash, id, now, Some(expires));
     app.store.write("backoffice.begin", Owner::REGISTER, unit).await?;
-    let mut answer = operator_view(&operator);
-    (answer["token"], answer["expires_at"]) = (json!(token), json!(expires));
-    Ok(JsonAnswer(answer))
+    Ok(JsonAnswer(SessionView { operator: OperatorView::from(&operator), token, expires_at: expires }))
 }
 
 /// Returns whether the password matches the stored hash. An unknown name takes the same time, because a dummy hash is
@@ -193,19 +194,25 @@ pub async fn hash_in_turn<T: Send + 'static>(
     hashed.await.map_err(|error| Problem::Internal(error.to_string()))
 }
 
+/// The end of a session.
+#[derive(Serialize, JsonSchema)]
+pub struct EndedSession {
+    ended: bool,
+}
+
 /// A request to end the session of its token.
 pub struct SignOut;
 
 impl OperatorOperation for SignOut {
     const OPERATION: &'static str = "DELETE /sessions";
     const ROLE: Role = Role::Viewer;
+    type Answer = EndedSession;
     const DOC: OperatorDoc = OperatorDoc {
         id: "sign_out",
         summary: "Sign out",
         description: "Ends the session of the request's token.",
         query: &[],
         request: None,
-        answer: || json!({ "type": "object", "properties": { "ended": { "const": true } } }),
     };
 
     fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -218,10 +225,10 @@ impl OperatorOperation for SignOut {
 /// # Errors
 ///
 /// Fails if the store cannot be written.
-pub async fn sign_out(State(app): State<App>, req: ByOperator<SignOut>) -> OperatorResult {
+pub async fn sign_out(State(app): State<App>, req: ByOperator<SignOut>) -> OperatorResult<EndedSession> {
     let hash = req.session;
     app.store.write("backoffice.end", Owner::REGISTER, move |tx| operators::end_session(tx, &hash)).await?;
-    Ok(JsonAnswer(json!({ "ended": true })))
+    Ok(JsonAnswer(EndedSession { ended: true }))
 }
 
 /// A request for the caller's own record.
@@ -230,13 +237,13 @@ pub struct ReadSelf;
 impl OperatorOperation for ReadSelf {
     const OPERATION: &'static str = "GET /me";
     const ROLE: Role = Role::Viewer;
+    type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "me",
         summary: "Who am I",
         description: "Answers the operator of the request's token.",
         query: &[],
         request: None,
-        answer: operator_schema,
     };
 
     fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -249,38 +256,35 @@ impl OperatorOperation for ReadSelf {
 /// # Errors
 ///
 /// Never fails.
-pub async fn me(State(_): State<App>, req: ByOperator<ReadSelf>) -> OperatorResult {
-    Ok(JsonAnswer(operator_view(&req.operator)))
+pub async fn me(State(_): State<App>, req: ByOperator<ReadSelf>) -> OperatorResult<OperatorView> {
+    Ok(JsonAnswer(OperatorView::from(&req.operator)))
 }
 
-/// Returns the JSON Schema of [`operator_view`].
-pub fn operator_schema() -> Value {
-    let text = || json!({ "type": ["string", "null"] });
-    json!({
-        "type": "object",
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "name": { "type": "string" },
-            "role": { "enum": Role::VARIANTS },
-            "tenant": text(),
-            "has_password": { "type": "boolean" },
-            "created_at": { "type": "string", "format": "date-time" },
-            "disabled_at": text(),
-        },
-        "required": ["id", "name", "role", "tenant", "has_password", "created_at", "disabled_at"],
-    })
+/// An operator, without the hash of the password.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Operator")]
+pub struct OperatorView {
+    id: Uuid,
+    name: String,
+    role: Role,
+    /// The only tenant whose users the operator sees; null for all.
+    tenant: Option<String>,
+    has_password: bool,
+    created_at: Timestamp,
+    disabled_at: Option<Timestamp>,
 }
 
-/// Returns an operator as JSON, without the hash of the password.
-pub fn operator_view(operator: &Operator) -> Value {
-    let Operator { id, name, role, tenant_name, created_at, disabled_at, password, .. } = operator;
-    json!({
-        "id": id,
-        "name": name,
-        "role": role.into_str(),
-        "tenant": tenant_name,
-        "has_password": password.is_some(),
-        "created_at": created_at,
-        "disabled_at": disabled_at,
-    })
+impl From<&Operator> for OperatorView {
+    fn from(operator: &Operator) -> Self {
+        let Operator { id, name, role, tenant_name, created_at, disabled_at, password, .. } = operator;
+        Self {
+            id: *id,
+            name: name.clone(),
+            role: *role,
+            tenant: tenant_name.clone(),
+            has_password: password.is_some(),
+            created_at: *created_at,
+            disabled_at: *disabled_at,
+        }
+    }
 }

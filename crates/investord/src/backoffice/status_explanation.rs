@@ -6,7 +6,7 @@ use super::history::last_action;
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::today;
-use crate::domain::users::activation::{Obstacle, Offboarding};
+use crate::domain::users::obstacle::{Obstacle, Offboarding};
 use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
 use crate::store::jobs::{Job, JobKind};

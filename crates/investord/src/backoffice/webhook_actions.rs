@@ -8,7 +8,9 @@ use strum::VariantNames;
 use uuid::Uuid;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
-use super::change::{ActionRecord, REASON, scan, tenant_number, visible_tenant};
+use super::change::{
+    ActionRecord, ActionTarget, REASON, RecordedAction, scan, tenant_number, visible_tenant,
+};
 use super::webhooks::visible_webhook;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Pattern, Presence, field};
@@ -159,6 +161,7 @@ pub struct ActOnWebhook {
 impl OperatorOperation for ActOnWebhook {
     const OPERATION: &'static str = "POST /tenants/{tenant}/webhooks/{webhook}/actions";
     const ROLE: Role = Role::Operator;
+    type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "act_on_webhook",
         summary: "Act on a webhook",
@@ -166,7 +169,6 @@ impl OperatorOperation for ActOnWebhook {
             replays events. Answers the record of the action.",
         query: &[],
         request: Some(&ACT),
-        answer: ActionRecord::schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -185,7 +187,7 @@ impl OperatorOperation for ActOnWebhook {
 /// # Errors
 ///
 /// Fails if the webhook is not visible, or the action does not fit its state.
-pub async fn act(State(app): State<App>, req: ByOperator<ActOnWebhook>) -> OperatorResult {
+pub async fn act(State(app): State<App>, req: ByOperator<ActOnWebhook>) -> OperatorResult<RecordedAction> {
     let ByOperator { operator, now, operation, .. } = req;
     let ActOnWebhook { tenant: name, webhook: id, action, reason } = operation;
     let number = tenant_number(&app, &operator, &name).await?;
@@ -211,7 +213,7 @@ pub async fn act(State(app): State<App>, req: ByOperator<ActOnWebhook>) -> Opera
             let [old, mut new] = [&old, &new].map(counters);
             new["about"] = what;
             let done = ActionRecord { action, subject: None, reason: Some(reason.clone()), old, new };
-            Ok::<_, Problem>(done.record(unit, &operator, "webhook_id", id)?)
+            Ok::<_, Problem>(done.record(unit, &operator, ActionTarget::Webhook(id))?)
         })
     };
     app.store.write("backoffice.webhook_action", number, unit).await
@@ -306,6 +308,7 @@ pub struct RotateSigningKey {
 impl OperatorOperation for RotateSigningKey {
     const OPERATION: &'static str = "POST /tenants/{tenant}/signing_keys";
     const ROLE: Role = Role::Administrator;
+    type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "rotate_signing_key",
         summary: "Rotate the signing key",
@@ -313,7 +316,6 @@ impl OperatorOperation for RotateSigningKey {
             record of the action.",
         query: &[],
         request: Some(&ROTATE),
-        answer: ActionRecord::schema,
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
@@ -328,7 +330,10 @@ impl OperatorOperation for RotateSigningKey {
 /// # Errors
 ///
 /// Fails if too many keys are published.
-pub async fn rotate(State(app): State<App>, req: ByOperator<RotateSigningKey>) -> OperatorResult {
+pub async fn rotate(
+    State(app): State<App>,
+    req: ByOperator<RotateSigningKey>,
+) -> OperatorResult<RecordedAction> {
     let ByOperator { operator, now, operation: RotateSigningKey { tenant: name, reason }, .. } = req;
     let number = tenant_number(&app, &operator, &name).await?;
     let own = app.clone();
@@ -349,7 +354,7 @@ pub async fn rotate(State(app): State<App>, req: ByOperator<RotateSigningKey>) -
                 old: json!({ "key": old }),
                 new: json!({ "key": new }),
             };
-            Ok(done.record(unit, &operator, "key_id", new)?)
+            Ok(done.record(unit, &operator, ActionTarget::Key(new))?)
         })
     };
     app.store.write("backoffice.rotate", number, unit).await

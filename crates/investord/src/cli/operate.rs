@@ -13,7 +13,7 @@ use super::admin::Common;
 use super::target::{BaseUrl, segment};
 use super::{dev, parse, summary};
 use crate::backoffice::reviews::{ReviewDecision, ReviewDecisionBody};
-use crate::backoffice::session::{hash_password, new_token, operator_view};
+use crate::backoffice::session::{OperatorView, hash_password, new_token};
 use crate::domain::suggest::did_you_mean;
 use crate::store::tenants;
 use crate::store::tenants::operators;
@@ -240,11 +240,11 @@ impl OperatorCommand {
                 });
                 let password = password.transpose()?;
                 let new = provisioner.create_operator(name, role, tenant, password).await?;
-                common.show(&operator_view(&new));
+                common.show(&json!(OperatorView::from(&new)));
             }
             OperatorCommand::List { common } => {
                 let all = common.location.store()?.read("operators.list", operators::all).await?;
-                let all: Value = all.iter().map(operator_view).collect();
+                let all = json!(all.iter().map(OperatorView::from).collect::<Vec<_>>());
                 if common.json { println!("{all}") } else { println!("{}", summary::operators(&all)) }
             }
             OperatorCommand::Token { name, common } => {
@@ -255,7 +255,7 @@ impl OperatorCommand {
             }
             OperatorCommand::Disable { name, common } => {
                 let provisioner = common.location.provisioner()?;
-                common.show(&operator_view(&provisioner.disable_operator(name).await?));
+                common.show(&json!(OperatorView::from(&provisioner.disable_operator(name).await?)));
             }
         }
         Ok(())

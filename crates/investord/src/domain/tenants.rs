@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use mifir::Regime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,18 +25,20 @@ impl fmt::Display for TenantNumber {
 /// The settings of one tenant, in the form of a tenants file, of `investord tenant set` and of the store.
 ///
 /// An unknown key is refused everywhere; a missing one has its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantSettings {
     /// BYOL or TOL.
     pub model: OperatingModel,
-    /// Whether signatures without nonce or with less than the documented components are refused (decision W21).
+    /// Whether signatures without nonce or with less than the documented components are refused.
+    // Decision W21.
     pub strict_signatures: bool,
     /// The treatment of unknown members of a request.
     pub unknown_members: UnknownMembers,
     /// The requirements for activation.
     pub activation_requires: ActivationRequires,
-    /// The extent of the checks of identifiers (decision I2).
+    /// The extent of the checks of identifiers.
+    // Decision I2.
     pub identifier_checks: IdentifierChecks,
     /// The copy of RTS 22 under which the tenant reports.
     pub regime: RegimeSetting,
@@ -52,7 +55,7 @@ pub struct TenantSettings {
 }
 
 /// The holder of the licence, who decides on the required members of a create request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum OperatingModel {
     /// The tenant is the regulated firm and does the know-your-customer work itself.
@@ -63,7 +66,7 @@ pub enum OperatingModel {
 }
 
 /// The treatment of members that a schema does not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownMembers {
     #[default]
@@ -72,12 +75,12 @@ pub enum UnknownMembers {
 }
 
 /// The requirements that a user has to meet before trading.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ActivationRequires(Vec<Requirement>);
 
 /// A requirement for activation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
     /// The identifier that Annex II of RTS 22 asks for.
@@ -106,8 +109,8 @@ impl ActivationRequires {
     }
 }
 
-/// The extent of the checks of an identifier before it is accepted (decision I2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The extent of the checks of an identifier before it is accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IdentifierChecks {
     /// Only a wrong form is refused; other faults become findings.
@@ -118,7 +121,7 @@ pub enum IdentifierChecks {
 }
 
 /// The copy of RTS 22 under which the tenant reports: `EU` or `UK`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RegimeSetting {
     #[default]
@@ -136,7 +139,7 @@ impl From<RegimeSetting> for Regime {
 }
 
 /// The way in which a data change or a check with proof is decided (TOL).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReviewPolicy {
     /// The register decides automatically.
@@ -149,7 +152,7 @@ pub enum ReviewPolicy {
 }
 
 /// The treatment of a check whose proof is too old or has expired.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProofValidity {
     /// The check can pass.
@@ -160,7 +163,7 @@ pub enum ProofValidity {
 }
 
 /// A condition for the end of an offboarding, beside the closing of all accounts of the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OffboardingWaitsFor {
     /// The end of the calendar year (UTC), whose tax statement is still to be made.

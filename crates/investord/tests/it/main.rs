@@ -25,6 +25,7 @@ mod model_state;
 mod mutants;
 mod name_server;
 mod offboarding;
+mod operator_answers;
 mod operator_matrix;
 mod operators;
 mod pages;

@@ -13,6 +13,8 @@ use testing::bodies;
 use testing::client::Client;
 use testing::http::Wire;
 
+use crate::operator_answers::assert_documented;
+
 pub const UNKNOWN: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
 const PASSWORD: &str = "correct horse battery";
 
@@ -43,7 +45,9 @@ impl Officer {
             self.token,
             body.len()
         );
-        self.wire.exchange(request.as_bytes()).await.sound(method)
+        let answer = self.wire.exchange(request.as_bytes()).await.sound(method);
+        assert_documented(method, target, &answer);
+        answer
     }
 
     pub async fn get(&self, target: &str) -> Answer {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::account_resource::{ADMIN, AccountEndpoints, CloseQuery, close_parameters};
 use crate::api::front::caller::{Operation, Received, Signed};
@@ -11,23 +11,17 @@ use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCOUNT_GROUPS, OperationDoc, PayloadDoc, request};
 use crate::app::App;
-use crate::domain::accounts::{AccountDetails, AccountResource, CREATE_GROUP, GROUP, GroupDetails, NewGroup};
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::accounts::{
+    AccountDetails, AccountGroup, AccountResource, CREATE_GROUP, GroupDetails, NewGroup,
+};
+use crate::domain::json::json_schema::of_type;
+use crate::domain::resource::View;
 use crate::domain::users::search::{SearchField, SearchTerms};
 use crate::problem::Problem;
 use crate::store::jobs::JobKind;
 use crate::store::unit::Unit;
 use crate::store::users::search_index;
 use crate::store::{StoreError, accounts};
-
-/// Returns the schema of an account group in responses and events.
-pub fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("AccountGroup", |schemas| {
-        let mut schema = open_object(&GROUP, SchemaSide::Answer, schemas);
-        schema["description"] = json!("The accounts that a user has under one securities account number.");
-        schema
-    })
-}
 
 impl AccountEndpoints for GroupDetails {
     const TAG: &'static str = ACCOUNT_GROUPS;
@@ -46,13 +40,13 @@ impl AccountEndpoints for GroupDetails {
     const ONE: PayloadDoc = PayloadDoc {
         description: "The account group.",
         media: "application/json",
-        schema,
+        schema: of_type::<View<AccountGroup>>,
         examples: &[("group", include_str!("../../../../../api/examples/account-group.json"))],
     };
     const PAGE: PayloadDoc = PayloadDoc {
         description: "A page of the list.",
         media: "application/json",
-        schema: |schemas| paging::named_schema("AccountGroupList", schema, schemas),
+        schema: |schemas| paging::named_schema("AccountGroupList", of_type::<View<AccountGroup>>, schemas),
         examples: &[("page", include_str!("../../../../../api/examples/account-group-list.json"))],
     };
 

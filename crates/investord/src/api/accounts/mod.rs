@@ -5,7 +5,6 @@ pub(in crate::api) mod account_resource;
 
 use axum::extract::State;
 use http::StatusCode;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::front::paging;
@@ -15,30 +14,16 @@ use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCOUNTS, OperationDoc, PayloadDoc, path_id, request};
 use crate::app::App;
 use crate::domain::accounts::{
-    ACCOUNT, Account, AccountDetails, AccountResource, AccountStatus, CREATE_ACCOUNT, GroupDetails,
-    NewAccount, SingleAccountDetails, UPDATE_ACCOUNT, parse_update,
+    Account, AccountDetails, AccountResource, AccountStatus, CREATE_ACCOUNT, GroupDetails, NewAccount,
+    SingleAccountDetails, UPDATE_ACCOUNT, parse_update,
 };
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::of_type;
+use crate::domain::resource::View;
 use crate::problem::Problem;
 use crate::store::accounts;
 use crate::store::jobs::JobKind;
 use crate::store::unit::Unit;
 use account_resource::{ADMIN, AccountEndpoints};
-
-/// Returns the schema of an account in responses and events.
-pub fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("Account", |schemas| {
-        let mut schema = open_object(&ACCOUNT, SchemaSide::Answer, schemas);
-        schema["description"] = json!("An account in an account group.");
-        schema["properties"]["account_number"] = json!({
-            "type": "integer",
-            "minimum": 1,
-            "description": "Serial number of the account in its account group.",
-        });
-        schema["required"].as_array_mut().into_iter().for_each(|names| names.push(json!("account_number")));
-        schema
-    })
-}
 
 impl AccountEndpoints for SingleAccountDetails {
     const TAG: &'static str = ACCOUNTS;
@@ -53,13 +38,13 @@ impl AccountEndpoints for SingleAccountDetails {
     const ONE: PayloadDoc = PayloadDoc {
         description: "The account.",
         media: "application/json",
-        schema,
+        schema: of_type::<View<Account>>,
         examples: &[("account", include_str!("../../../../../api/examples/account.json"))],
     };
     const PAGE: PayloadDoc = PayloadDoc {
         description: "A page of the list.",
         media: "application/json",
-        schema: |schemas| paging::named_schema("AccountList", schema, schemas),
+        schema: |schemas| paging::named_schema("AccountList", of_type::<View<Account>>, schemas),
         examples: &[("page", include_str!("../../../../../api/examples/account-list.json"))],
     };
 }

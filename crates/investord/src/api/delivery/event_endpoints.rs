@@ -18,6 +18,7 @@ use crate::api::openapi::operation_doc::{NOTHING, OperationDoc, PayloadDoc, WEBH
 use crate::app::App;
 use crate::domain::delivery::webhook::{AddressPolicy, HTTP_URL};
 use crate::domain::json::Json;
+use crate::domain::json::json_schema::named;
 use crate::domain::json::validation::parse;
 use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
@@ -84,7 +85,7 @@ impl Operation for CreateEventEndpoint {
             description: "The endpoint.",
             media: "application/json",
             schema: |schemas| {
-                schemas.named("EventsAcceptor", |_| {
+                named(schemas, "EventsAcceptor", |_| {
                     json!({
                         "type": "object",
                         "properties": {

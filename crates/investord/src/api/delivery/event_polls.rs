@@ -1,12 +1,14 @@
 //! The long poll of an event endpoint: collects the packages of its webhooks, signed as if they had been sent.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::ADMIN;
@@ -15,7 +17,7 @@ use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, WEBHOOKS, path_id};
 use crate::app::App;
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::of_type;
 use crate::domain::json::query;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
@@ -79,7 +81,7 @@ impl Operation for CollectEvents {
         answer: PayloadDoc {
             description: "Deliveries, in their order.",
             media: "application/json",
-            schema: deliveries_schema,
+            schema: of_type::<Vec<CollectedDelivery>>,
             examples: &[],
         },
     };
@@ -91,24 +93,16 @@ impl Operation for CollectEvents {
     }
 }
 
-/// Returns the schema of the collected deliveries.
-fn deliveries_schema(schemas: &mut Schemas) -> Value {
-    let one = schemas.named("Delivery", |_| {
-        json!({
-            "type": "object",
-            "properties": {
-                "headers": {
-                    "type": "object",
-                    "description": "Headers of the request, each with its values.",
-                    "additionalProperties": { "type": "array", "items": { "type": "string" } },
-                },
-                "payload": { "type": "string", "description": "Its body." },
-                "created_at": { "type": "string", "format": "date-time", "description": "When it was signed." },
-            },
-            "required": ["headers", "payload", "created_at"],
-        })
-    });
-    json!({ "type": "array", "items": one })
+/// What would have been sent to a receiver.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
+struct CollectedDelivery {
+    /// Headers of the request, each with its values.
+    headers: BTreeMap<String, Vec<String>>,
+    /// Its body.
+    payload: String,
+    /// When it was signed.
+    created_at: Timestamp,
 }
 
 /// Handles `GET /events-acceptor-service/endpoints/{endpoint_id}`: waits for events and returns their signed packages.
@@ -127,7 +121,7 @@ pub async fn collect(State(app): State<App>, req: Signed<CollectEvents>) -> Resu
         let collected = collect_once(&app, &req, &mut next).await?;
         let waited = app.clock.uptime().saturating_sub(began);
         if !collected.is_empty() || waited >= patience || app.is_stopping() || poll.is_over() {
-            return Ok(Reply::ok(Value::Array(collected).to_string()));
+            return Ok(Reply::ok(serde_json::to_string(&collected).expect("deliveries are plain data")));
         }
         let left = patience.saturating_sub(waited);
         tokio::time::sleep(SOONEST.min(left)).await;
@@ -155,7 +149,7 @@ async fn collect_once(
     app: &App,
     req: &Signed<CollectEvents>,
     next: &mut PollCursor,
-) -> Result<Vec<Value>, Problem> {
+) -> Result<Vec<CollectedDelivery>, Problem> {
     let (client, id, now, from) = (Arc::clone(&req.client), req.operation.id, app.clock.now(), next.webhook);
     let (own, number) = (app.clone(), client.tenant.number);
     let look = move |tx: &Tx<'_>| look(tx, &own, &client.tenant, id, from, now);
@@ -190,18 +184,19 @@ async fn collect_once(
     let sign = |package: &PackageWithBody| {
         let (body, nonce) = (package.body.as_bytes(), app.ids.uuid());
         outbound::sign_request(&target, body, signature, key, now, nonce)
-            .map(|headers| view(&headers, &package.body, now))
+            .map(|headers| CollectedDelivery::new(&headers, &package.body, now))
             .map_err(|error| Problem::Internal(error.to_string()))
     };
     batch.packages.iter().map(sign).collect()
 }
 
-/// Returns the view of a package, with the headers of the request that would have delivered it.
-fn view(headers: &HeaderMap, body: &str, now: Timestamp) -> Value {
-    let text = |value: &HeaderValue| json!([String::from_utf8_lossy(value.as_bytes())]);
-    let headers: Map<String, Value> =
-        headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    json!({ "headers": headers, "payload": body, "created_at": now })
+impl CollectedDelivery {
+    /// Makes it of a package and the headers of the request that would have delivered it.
+    fn new(headers: &HeaderMap, body: &str, now: Timestamp) -> Self {
+        let text = |value: &HeaderValue| vec![String::from_utf8_lossy(value.as_bytes()).into_owned()];
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        Self { headers, payload: body.to_owned(), created_at: now }
+    }
 }
 
 /// The result of a look at the webhooks of an endpoint.

@@ -14,7 +14,7 @@ use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{EVENTS, OperationDoc, PayloadDoc};
 use crate::app::App;
 use crate::domain::delivery::webhook::{CATEGORIES, EventFilter, MAX_CATEGORIES};
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::{Schemas, named};
 use crate::domain::json::query;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
@@ -55,7 +55,7 @@ pub static QUERY: [QueryParameter; 3] = [
 
 /// Returns the schema of the list.
 fn schema(schemas: &mut Schemas) -> Value {
-    let event = schemas.named("Event", |_| {
+    let event = named(schemas, "Event", |_| {
         json!({
             "type": "object",
             "description": "What has happened, as webhooks are told of it.",
@@ -69,7 +69,7 @@ fn schema(schemas: &mut Schemas) -> Value {
             "required": ["position", "id", "created_at", "type", "object"],
         })
     });
-    schemas.named("EventList", |_| {
+    named(schemas, "EventList", |_| {
         json!({
             "type": "object",
             "properties": {

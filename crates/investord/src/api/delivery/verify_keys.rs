@@ -11,7 +11,7 @@ use crate::api::front::caller::{Operation, Received, Signed};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, WEBHOOKS};
 use crate::app::App;
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::{Schemas, named};
 use crate::problem::Problem;
 use crate::store::delivery::signing_keys;
 use crate::store::unit::Unit;
@@ -19,10 +19,10 @@ use crate::store::{StoreError, Tx};
 
 /// Returns the schema of the list of keys, a JWK Set (RFC 7517 section 5).
 fn schema(schemas: &mut Schemas) -> Value {
-    let key = schemas.named("VerifyKey", |_| {
-        let coordinate = |description| {
-            json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{88}$", "description": description })
-        };
+    let key = named(schemas, "VerifyKey", |_| {
+        let pattern = "^[A-Za-z0-9_-]{88}$";
+        let coordinate =
+            |description| json!({ "type": "string", "pattern": pattern, "description": description });
         json!({
             "type": "object",
             "description": "A public key as a JSON Web Key (RFC 7518 section 6.2).",
@@ -36,7 +36,7 @@ fn schema(schemas: &mut Schemas) -> Value {
             "required": ["kid", "kty", "crv", "x", "y"],
         })
     });
-    schemas.named("VerifyKeys", |_| {
+    named(schemas, "VerifyKeys", |_| {
         json!({
             "type": "object",
             "properties": { "keys": { "type": "array", "items": key } },

@@ -1,11 +1,13 @@
 //! `/webhooks/{webhook_id}/test`: sends a test event to a receiver (decision W24).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::ADMIN;
@@ -15,7 +17,7 @@ use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, WEBHOOKS};
 use crate::app::App;
 use crate::domain::delivery::package::{Packer, render};
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::of_type;
 use crate::outbound;
 use crate::outbound::ReceiverResponse;
 use crate::problem::Problem;
@@ -84,7 +86,7 @@ impl Operation for TestWebhookConfig {
         answer: PayloadDoc {
             description: "What the receiver has answered.",
             media: "application/json",
-            schema: answer_schema,
+            schema: of_type::<WebhookTest>,
             examples: &[("answer", include_str!("../../../../../api/examples/webhook-test.json"))],
         },
     };
@@ -94,27 +96,25 @@ impl Operation for TestWebhookConfig {
     }
 }
 
-fn answer_schema(schemas: &mut Schemas) -> Value {
-    schemas.named("WebhookTest", |_| {
-        json!({
-            "type": "object",
-            "properties": {
-                "url": { "type": "string", "description": "Where the event was sent." },
-                "outcome": { "type": "string", "description": "delivered, or why not." },
-                "response": {
-                    "type": ["object", "null"],
-                    "description": "The answer; null if there was none.",
-                    "properties": {
-                        "status": { "type": "integer", "description": "Its HTTP status." },
-                        "headers": { "type": "object", "additionalProperties": { "type": "string" } },
-                        "body": { "type": "string", "description": "Its first 16 KiB." },
-                    },
-                    "required": ["status", "headers", "body"],
-                },
-            },
-            "required": ["url", "outcome", "response"],
-        })
-    })
+/// What came of a test event.
+#[derive(Serialize, JsonSchema)]
+struct WebhookTest {
+    /// Where the event was sent.
+    url: String,
+    /// delivered, or why not.
+    outcome: &'static str,
+    /// The answer; null if there was none.
+    response: Option<TestedResponse>,
+}
+
+/// What a receiver has answered.
+#[derive(Serialize, JsonSchema)]
+struct TestedResponse {
+    /// Its HTTP status.
+    status: u16,
+    headers: BTreeMap<String, String>,
+    /// Its first 16 KiB.
+    body: String,
 }
 
 /// Handles `GET /webhooks/{webhook_id}/test`: sends a test event and returns the receiver's response.
@@ -126,15 +126,12 @@ pub async fn test_config(State(app): State<App>, req: Signed<TestWebhookConfig>)
     let _turn = app.budgets.tenants.acquire_test_call(req.client.tenant.number)?;
     let (webhook, sending) = prepare_test(&app, &req, req.operation.0).await?;
     let ReceiverResponse { outcome, status, headers, body } = sending.await;
-    let headers: Map<String, Value> = headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
-        .collect();
-    let response = status.map(|status| {
-        json!({ "status": status.as_u16(), "headers": headers, "body": String::from_utf8_lossy(&body) })
-    });
-    let answer = json!({ "url": webhook.content.url, "outcome": outcome, "response": response });
-    Ok(Reply::ok(answer.to_string()))
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
+    let response =
+        status.map(|status| TestedResponse { status: status.as_u16(), headers, body: text(&body) });
+    let answer = WebhookTest { url: webhook.content.url, outcome, response };
+    Ok(Reply::ok(serde_json::to_string(&answer).expect("an answer is plain data")))
 }
 
 /// Returns a webhook of the client's tenant, and the future that sends a signed test event to it.

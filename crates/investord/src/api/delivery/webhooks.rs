@@ -15,8 +15,9 @@ use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{NOTHING, OperationDoc, PayloadDoc, WEBHOOKS, path_id, request};
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
-use crate::domain::delivery::webhook::{CREATE, NewWebhook, UPDATE, WEBHOOK, WebhookUpdate};
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::delivery::webhook::{CREATE, NewWebhook, UPDATE, WebhookContent, WebhookUpdate};
+use crate::domain::json::json_schema::of_type;
+use crate::domain::resource::View;
 use crate::problem::Problem;
 use crate::store::StoreError;
 use crate::store::delivery::webhooks::Webhook;
@@ -30,18 +31,10 @@ const MAX_EVENT_RANGES: usize = 100;
 /// Maximum number of webhooks of a tenant. The dispatcher examines each of them five times a second.
 const MAX_WEBHOOKS: usize = 100;
 
-fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("Webhook", |schemas| {
-        let mut schema = open_object(&WEBHOOK, SchemaSide::Answer, schemas);
-        schema["description"] = json!("Somebody who is told of events.");
-        schema
-    })
-}
-
 const ONE: PayloadDoc = PayloadDoc {
     description: "The webhook.",
     media: "application/json",
-    schema,
+    schema: of_type::<View<WebhookContent>>,
     examples: &[("webhook", include_str!("../../../../../api/examples/webhook.json"))],
 };
 
@@ -102,7 +95,7 @@ impl Operation for ListWebhooks {
         answer: PayloadDoc {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| paging::named_schema("WebhookList", schema, schemas),
+            schema: |schemas| paging::named_schema("WebhookList", of_type::<View<WebhookContent>>, schemas),
             examples: &[("page", include_str!("../../../../../api/examples/webhook-list.json"))],
         },
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::{Schemas, named};
 use crate::domain::json::query;
 use crate::domain::json::query::{QueryParameter, QueryValues};
 use crate::domain::json::schema::{FieldError, FieldRule, Pattern};
@@ -141,7 +141,7 @@ pub fn parameters<S: SortableBy>() -> Vec<Value> {
 
 /// Returns the named schema of an [`envelope`] of such items.
 pub fn named_schema(name: &'static str, item: fn(&mut Schemas) -> Value, schemas: &mut Schemas) -> Value {
-    schemas.named(name, |schemas| {
+    named(schemas, name, |schemas| {
         let item = item(schemas);
         schema(&item, schemas)
     })
@@ -149,7 +149,7 @@ pub fn named_schema(name: &'static str, item: fn(&mut Schemas) -> Value, schemas
 
 /// Returns the schema of an envelope around items of this schema.
 fn schema(item: &Value, schemas: &mut Schemas) -> Value {
-    let meta = schemas.named("Meta", |_| {
+    let meta = named(schemas, "Meta", |_| {
         json!({
             "type": "object",
             "description": "Which part of the list this is.",

@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::examples;
 use super::operation_doc::{ACCOUNT_GROUPS, ACCOUNTS, CHECKS, USERS, WEBHOOKS};
-use crate::api::accounts::account_groups;
 use crate::api::delivery::webhook_tests::TEST_EVENT;
-use crate::api::users::checks;
-use crate::api::{accounts, users};
+use crate::domain::accounts::{Account, AccountGroup};
 use crate::domain::delivery::event::EventType;
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::{Schemas, named, of_type};
+use crate::domain::resource::View;
+use crate::domain::users::User;
+use crate::domain::users::check::Check;
 
 /// Event types with objects of the same schema.
 struct EventSchema {
@@ -52,7 +53,7 @@ const CATEGORIES: [EventCategory; 4] = [
                     EventType::UserOffboardingInitiated,
                     EventType::UserOffboarded,
                 ],
-                object: users::user,
+                object: of_type::<View<User>>,
             },
             EventSchema {
                 schema: "UserDataChangeFailedEvent",
@@ -72,7 +73,7 @@ const CATEGORIES: [EventCategory; 4] = [
         kinds: &[EventSchema {
             schema: "UserCheckEvent",
             types: &[EventType::UserCheckCreated, EventType::UserCheckPassed, EventType::UserCheckFailed],
-            object: checks::schema,
+            object: of_type::<View<Check>>,
         }],
         examples: &[("passed", include_str!("../../../../../api/examples/delivery-check.json"))],
     },
@@ -88,7 +89,7 @@ const CATEGORIES: [EventCategory; 4] = [
                 EventType::AccountGroupClosingInitiated,
                 EventType::AccountGroupClosed,
             ],
-            object: account_groups::schema,
+            object: of_type::<View<AccountGroup>>,
         }],
         examples: &[("created", include_str!("../../../../../api/examples/delivery-account-group.json"))],
     },
@@ -105,7 +106,7 @@ const CATEGORIES: [EventCategory; 4] = [
                 EventType::AccountClosingInitiated,
                 EventType::AccountClosed,
             ],
-            object: accounts::schema,
+            object: of_type::<View<Account>>,
         }],
         examples: &[("created", include_str!("../../../../../api/examples/delivery-account.json"))],
     },
@@ -144,8 +145,8 @@ pub fn webhooks(schemas: &mut Schemas) -> Value {
     let test = event("WebhookTestEvent", &[json!(TEST_EVENT)], |_| json!({ "type": "object" }), schemas);
     all.push(test.clone());
     described.push((TEST_EVENTS.id, operation(&TEST_EVENTS, &[test])));
-    let delivered = schemas.named("DeliveredEvent", |_| json!({ "oneOf": all }));
-    schemas.named("Package", |_| {
+    let delivered = named(schemas, "DeliveredEvent", |_| json!({ "oneOf": all }));
+    named(schemas, "Package", |_| {
         json!({
             "type": "object",
             "description": "What a request to a receiver holds.",
@@ -164,7 +165,7 @@ fn event(
     object: fn(&mut Schemas) -> Value,
     schemas: &mut Schemas,
 ) -> Value {
-    schemas.named(name, |schemas| {
+    named(schemas, name, |schemas| {
         let mut shown = object(schemas);
         shown["description"] = json!("What it happened to, as it was then.");
         json!({
@@ -185,7 +186,7 @@ fn event(
 
 /// Returns the schema of the object of `USER.DATA_CHANGE_FAILED`.
 fn data_change_failure(schemas: &mut Schemas) -> Value {
-    schemas.named("DataChangeFailure", |_| {
+    named(schemas, "DataChangeFailure", |_| {
         json!({
             "type": "object",
             "properties": {

@@ -18,7 +18,7 @@ use self::operation_doc::{
 use crate::api::front::compat::IDEMPOTENCY_KEY;
 use crate::api::front::endpoint::{Endpoint, RequiredAccess};
 use crate::api::front::reply::IDEMPOTENT_REPLAYED;
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::{Schemas, all_schemas, no_schemas};
 use crate::domain::json::schema::FieldError;
 use crate::problem::kinds::KINDS;
 use crate::problem::{self, NOT_PROVEN, Problem};
@@ -78,7 +78,7 @@ has the header `upvest-request-id`.
 
 /// Returns the serialised document, as it is served and as it is stored in `api/openapi.json`.
 pub fn document(endpoints: &[Endpoint]) -> String {
-    let (mut schemas, mut refusals, mut paths) = (Schemas::default(), BTreeSet::new(), json!({}));
+    let (mut schemas, mut refusals, mut paths) = (no_schemas(), BTreeSet::new(), json!({}));
     for endpoint in endpoints {
         refusals.extend(endpoint.refusals());
         let (method, path) = endpoint.method_and_path();
@@ -100,7 +100,7 @@ pub fn document(endpoints: &[Endpoint]) -> String {
         "paths": paths,
         "webhooks": webhooks,
         "components": {
-            "schemas": schemas.0,
+            "schemas": all_schemas(schemas),
             "parameters": signed_headers(),
             "headers": { "RequestId": {
                 "description": "Names this answer; a problem document repeats it as `request_id`.",

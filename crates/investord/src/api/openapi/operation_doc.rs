@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::json::json_schema::{SchemaSide, Schemas, add_keywords};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, add_keywords, named};
 use crate::domain::json::schema::ObjectSchema;
 use crate::domain::tenants::OperatingModel;
 
@@ -58,7 +58,9 @@ pub const SERVER: &str = "Server";
 
 /// Returns the named schema of a request body that does not depend on the operating model.
 pub fn request(shape: &'static ObjectSchema, schemas: &mut Schemas) -> Value {
-    schemas.named(shape.name, |schemas| shape.json_schema(SchemaSide::Request(OperatingModel::Byol), schemas))
+    named(schemas, shape.name, |schemas| {
+        shape.json_schema(SchemaSide::Request(OperatingModel::Byol), schemas)
+    })
 }
 
 /// Returns the named schema of a request body with additional JSON Schema keywords for rules outside of the table, and
@@ -69,7 +71,7 @@ pub fn request_with(
     model: Option<OperatingModel>,
     schemas: &mut Schemas,
 ) -> Value {
-    schemas.named(shape.name, |schemas| {
+    named(schemas, shape.name, |schemas| {
         let mut schema =
             shape.json_schema(SchemaSide::Request(model.unwrap_or(OperatingModel::Byol)), schemas);
         add_keywords(&mut schema, keywords);
@@ -85,7 +87,7 @@ pub const OPERATING_MODEL: &str = "x-operating-model";
 
 /// Returns the named schema of a list without pages.
 pub fn whole_list(name: &'static str, item: &Value, schemas: &mut Schemas) -> Value {
-    schemas.named(name, |_| {
+    named(schemas, name, |_| {
         json!({
             "type": "object",
             "properties": { "data": { "type": "array", "items": item } },

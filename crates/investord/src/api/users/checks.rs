@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
-use strum::VariantNames as _;
 use uuid::Uuid;
 
 use crate::api::front::caller::{Operation, Received, Signed};
@@ -15,13 +14,12 @@ use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{CHECKS, OperationDoc, PayloadDoc, path_id, request, request_with};
 use crate::app::App;
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::{named, of_type};
 use crate::domain::json::query;
 use crate::domain::json::query::QueryParameter;
-use crate::domain::json::schema::{Field, FieldRule};
-use crate::domain::users::check::{
-    COMPLIANCE, Check, CheckContent, CheckKind, CheckStatus, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, POR,
-};
+use crate::domain::json::schema::FieldRule;
+use crate::domain::resource::View;
+use crate::domain::users::check::{Check, CheckContent, CheckKind, INSTRUMENT_FIT, KYC, KYC_DOCUMENT, POR};
 use crate::problem::Problem;
 use crate::store::jobs;
 use crate::store::jobs::JobKind;
@@ -34,40 +32,6 @@ use crate::store::{Tx, users};
 const READ: &[&str] = &["checks:read", "checks:admin"];
 /// Scope that allows creating checks.
 const ADMIN: &[&str] = &["checks:admin"];
-
-/// Returns the schema of a check in responses and events.
-pub fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("Check", |schemas| {
-        let bodies = [("KycCheck", &KYC), ("PorCheck", &POR), ("InstrumentFitCheck", &INSTRUMENT_FIT)];
-        let mut all: Vec<Value> = bodies
-            .into_iter()
-            .map(|(name, shape)| schemas.named(name, |schemas| response_schema(shape.fields.iter(), schemas)))
-            .collect();
-        all.push(schemas.named("ComplianceCheck", |schemas| {
-            let mut schema = response_schema(COMPLIANCE.iter(), schemas);
-            schema["description"] =
-                json!("Made by the register itself when the identity of a user is known.");
-            schema
-        }));
-        json!({ "oneOf": all })
-    })
-}
-
-/// Returns the schema of one type of check: the members of the request and those that the register adds.
-fn response_schema<'a>(members: impl Iterator<Item = &'a Field>, schemas: &mut Schemas) -> Value {
-    let mut schema = open_object(members, SchemaSide::Answer, schemas);
-    for name in ["id", "user_id"] {
-        schema["properties"][name] = json!({ "type": "string", "format": "uuid" });
-    }
-    schema["properties"]["status"] = json!({
-        "type": "string",
-        "enum": CheckStatus::VARIANTS,
-        "description": "IN_PROGRESS: to be decided. PASSED, FAILED: the outcome.",
-    });
-    let names = ["id", "user_id", "status"].map(|name| json!(name));
-    schema["required"].as_array_mut().into_iter().for_each(|required| required.extend(names.clone()));
-    schema
-}
 
 /// Returns the path parameters of one check.
 fn parameters() -> Vec<Value> {
@@ -122,7 +86,7 @@ impl Operation for ListChecks {
         answer: PayloadDoc {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| paging::named_schema("CheckList", schema, schemas),
+            schema: |schemas| paging::named_schema("CheckList", of_type::<View<Check>>, schemas),
             examples: &[("list", include_str!("../../../../../api/examples/check-list.json"))],
         },
     };
@@ -188,7 +152,7 @@ impl Operation for ReadCheck {
         answer: PayloadDoc {
             description: "The check.",
             media: "application/json",
-            schema,
+            schema: of_type::<View<Check>>,
             examples: &[
                 ("kyc", include_str!("../../../../../api/examples/check-kyc.json")),
                 ("compliance", include_str!("../../../../../api/examples/check-compliance.json")),
@@ -255,7 +219,7 @@ impl Operation for CreateCheck {
             description: "Accepted.",
             media: "application/json",
             schema: |schemas| {
-                schemas.named("CheckId", |_| {
+                named(schemas, "CheckId", |_| {
                     json!({
                         "type": "object",
                         "properties": { "id": { "type": "string", "format": "uuid" } },

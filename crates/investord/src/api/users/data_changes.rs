@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
-use strum::VariantNames as _;
 use uuid::Uuid;
 
 use super::{ADMIN, READ};
@@ -15,11 +14,10 @@ use crate::api::front::paging;
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{ACCEPTED, OperationDoc, PayloadDoc, USERS, path_id, request_with};
 use crate::app::App;
-use crate::domain::json::json_schema::Schemas;
+use crate::domain::json::json_schema::of_type;
 use crate::domain::tenants::OperatingModel;
-use crate::domain::users::data_change;
 use crate::domain::users::data_change::{
-    ADDRESS, ANY, DataChange, NAME, NATIONALITY, OTHER, RequestedChange,
+    ADDRESS, ANY, DataChange, DataChangeView, NAME, NATIONALITY, OTHER, RequestedChange,
 };
 use crate::domain::users::preview::Preview;
 use crate::problem::Problem;
@@ -133,7 +131,7 @@ impl Operation for PreviewDataChange {
         answer: PayloadDoc {
             description: "What would become of the user.",
             media: "application/json",
-            schema: preview_schema,
+            schema: of_type::<Preview>,
             examples: &[("polish", include_str!("../../../../../api/examples/data-change-preview.json"))],
         },
     };
@@ -144,37 +142,6 @@ impl Operation for PreviewDataChange {
             RequestedChange::parse(received.json()?, &received.client.tenant.settings, received.now)?;
         Ok(Self { user, requested })
     }
-}
-
-/// Returns the schema of a [`Preview`].
-fn preview_schema(schemas: &mut Schemas) -> Value {
-    schemas.named("DataChangePreview", |schemas| {
-        let report = super::reporting::schema(schemas);
-        let members = |description: &str| json!({ "type": "object", "description": description });
-        json!({
-            "type": "object",
-            "properties": {
-                "refusal": {
-                    "type": ["string", "null"],
-                    "description": "Why the change would fail; then nothing would be different.",
-                },
-                "review": { "type": "boolean", "description": "Whether somebody would look at the proof first." },
-                "before": members("The members that would be different, as they are."),
-                "after": members("The same as they would be."),
-                "says": {
-                    "type": "array",
-                    "items": { "type": "string" },
-                    "description": "What follows, to be read out.",
-                },
-                "reporting": {
-                    "type": "object",
-                    "properties": { "before": report, "after": report },
-                    "required": ["before", "after"],
-                },
-            },
-            "required": ["refusal", "review", "before", "after", "says", "reporting"],
-        })
-    })
 }
 
 /// Handles `POST /investord/users/{user_id}/data_change_requests/preview`: returns the consequences of a data change
@@ -218,7 +185,7 @@ impl Operation for ListDataChanges {
         answer: PayloadDoc {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| paging::named_schema("DataChangeList", schema, schemas),
+            schema: |schemas| paging::named_schema("DataChangeList", of_type::<DataChangeView>, schemas),
             examples: &[],
         },
     };
@@ -227,33 +194,6 @@ impl Operation for ListDataChanges {
         let page = paging::parse_whole(received.query())?;
         received.path_id(2).map(|user| Self(user, page)).ok_or(Problem::NotFound("user"))
     }
-}
-
-/// Returns the schema of a [`DataChange`].
-fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("DataChange", |_| {
-        let object = || json!({ "type": "object", "description": "Members of the user." });
-        let text = |description: &str| json!({ "type": ["string", "null"], "description": description });
-        json!({
-            "type": "object",
-            "properties": {
-                "id": { "type": "string", "format": "uuid" },
-                "created_at": { "type": "string", "format": "date-time" },
-                "updated_at": { "type": "string", "format": "date-time" },
-                "user_id": { "type": "string", "format": "uuid" },
-                "state": { "enum": data_change::DataChangeState::VARIANTS },
-                "asked": object(),
-                "proof": { "type": "object", "description": "Kind, day and address of the document." },
-                "before": { "type": ["object", "null"], "description": "The same members before the change." },
-                "decided_by": text("Who decided."),
-                "reason": text("Why it failed."),
-            },
-            "required": [
-                "id", "created_at", "updated_at", "user_id", "state", "asked", "proof", "before", "decided_by",
-                "reason",
-            ],
-        })
-    })
 }
 
 /// Handles `GET /investord/users/{user_id}/data_change_requests`: returns a page of the user's data changes.
@@ -265,7 +205,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Resul
     let (client, ListDataChanges(user, page)) = (Arc::clone(&req.client), req.operation);
     let read = move |tx: &Tx<'_>| {
         let user = users::find(tx, &client.tenant, user)?.ok_or(Problem::NotFound("user"))?;
-        Ok::<_, Problem>(list_of_user(tx, &user, page, DataChange::view)?)
+        Ok::<_, Problem>(list_of_user(tx, &user, page, |change: &DataChange| json!(change.view()))?)
     };
     let listed = app.scan(req.client.tenant.number, "data_changes.list", read).await?;
     Ok(Reply::ok(paging::envelope(page, &listed)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{ADMIN, READ};
@@ -15,9 +15,10 @@ use crate::api::openapi::operation_doc::{
 };
 use crate::app::App;
 use crate::domain::identification::identifier;
-use crate::domain::identification::identifier::{CREATE, Identifier, IdentifierChange, RESPONSE, UPDATE};
+use crate::domain::identification::identifier::{CREATE, Identifier, IdentifierChange, UPDATE};
 use crate::domain::identification::new_identifier::NewIdentifier;
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
+use crate::domain::json::json_schema::of_type;
+use crate::domain::resource::View;
 use crate::domain::users::User;
 use crate::domain::users::identifiers as domain_identifiers;
 use crate::domain::users::search;
@@ -26,15 +27,6 @@ use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 use crate::store::users::{activation, identifiers, search_index};
 use crate::store::{Tx, users};
-
-/// Returns the schema of an identifier.
-fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("Identifier", |schemas| {
-        let mut schema = open_object(&RESPONSE, SchemaSide::Answer, schemas);
-        schema["description"] = json!("What a user is named by in transaction reports.");
-        schema
-    })
-}
 
 /// Returns the path parameters of one identifier.
 fn parameters() -> Vec<Value> {
@@ -45,7 +37,7 @@ fn parameters() -> Vec<Value> {
 const ONE: PayloadDoc = PayloadDoc {
     description: "The identifier.",
     media: "application/json",
-    schema,
+    schema: of_type::<View<Identifier>>,
     examples: &[
         ("national id", include_str!("../../../../../api/examples/identifier.json")),
         ("concat", include_str!("../../../../../api/examples/identifier-concat.json")),
@@ -70,7 +62,7 @@ impl Operation for ListIdentifiers {
             description: "All of them.",
             media: "application/json",
             schema: |schemas| {
-                let item = schema(schemas);
+                let item = of_type::<View<Identifier>>(schemas);
                 whole_list("IdentifierList", &item, schemas)
             },
             examples: &[("list", include_str!("../../../../../api/examples/identifier-list.json"))],

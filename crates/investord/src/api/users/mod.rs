@@ -21,11 +21,11 @@ use crate::api::openapi::operation_doc::{
     ACCEPTED, OPERATING_MODEL, OperationDoc, PayloadDoc, USERS, path_id,
 };
 use crate::app::App;
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::domain::json::schema::{Field, FieldRule, Presence, field};
+use crate::domain::json::json_schema::{SchemaSide, Schemas, named, of_type};
+use crate::domain::resource::View;
 use crate::domain::tenants::{OffboardingWaitsFor, OperatingModel};
+use crate::domain::users::User;
 use crate::domain::users::person::{CREATE, Person};
-use crate::domain::users::{User, UserStatus};
 use crate::problem::Problem;
 use crate::store::jobs::{self, JobKind};
 use crate::store::paging::{Page, SortKey};
@@ -37,39 +37,9 @@ pub const READ: &[&str] = &["users:read", "users:admin"];
 /// Scope that allows changing users.
 pub const ADMIN: &[&str] = &["users:admin"];
 
-/// Members that the register adds to a user.
-static REGISTERED: [Field; 3] = [
-    field("id", Presence::Always, FieldRule::Uuid, "Id of the user."),
-    field("created_at", Presence::Always, FieldRule::Instant, "When the user was created."),
-    field("updated_at", Presence::Always, FieldRule::Instant, "When the user was last changed."),
-];
-/// The member for the status of a user.
-static STATUS: [Field; 1] = [field(
-    "status",
-    Presence::Always,
-    FieldRule::OneOf(&[
-        UserStatus::Active.into_str(),
-        UserStatus::Inactive.into_str(),
-        UserStatus::Offboarding.into_str(),
-        UserStatus::Offboarded.into_str(),
-    ]),
-    "ACTIVE: may trade. INACTIVE: something is missing that activation requires. OFFBOARDING: on the way out. \
-     OFFBOARDED: out, but kept for as long as the law wants.",
-)];
-
-/// Returns the schema of a user in responses and events.
-pub fn user(schemas: &mut Schemas) -> Value {
-    schemas.named("User", |schemas| {
-        let members = REGISTERED.iter().chain(CREATE.fields).chain(&STATUS);
-        let mut schema = open_object(members, SchemaSide::Answer, schemas);
-        schema["description"] = json!("A natural person in the register.");
-        schema
-    })
-}
-
 /// Returns the named schema of the body that creates a user, for tenants of an operating model (decision U1).
 fn create_user(name: &'static str, model: OperatingModel, schemas: &mut Schemas) -> Value {
-    schemas.named(name, |schemas| {
+    named(schemas, name, |schemas| {
         let mut schema = CREATE.json_schema(SchemaSide::Request(model), schemas);
         schema["description"] = json!(match model {
             OperatingModel::Byol => "What a tenant sends that is itself the regulated firm.",
@@ -84,7 +54,7 @@ fn create_user(name: &'static str, model: OperatingModel, schemas: &mut Schemas)
 const ONE_USER: PayloadDoc = PayloadDoc {
     description: "The user.",
     media: "application/json",
-    schema: user,
+    schema: of_type::<View<User>>,
     examples: &[
         ("byol", include_str!("../../../../../api/examples/user-byol.json")),
         ("tol", include_str!("../../../../../api/examples/user-tol.json")),
@@ -247,7 +217,7 @@ impl Operation for ListUsers {
         answer: PayloadDoc {
             description: "A page of the list.",
             media: "application/json",
-            schema: |schemas| paging::named_schema("UserList", user, schemas),
+            schema: |schemas| paging::named_schema("UserList", of_type::<View<User>>, schemas),
             examples: &[
                 ("byol", include_str!("../../../../../api/examples/user-list-byol.json")),
                 ("tol", include_str!("../../../../../api/examples/user-list-tol.json")),

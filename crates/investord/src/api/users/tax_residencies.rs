@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::api::front::caller::{Operation, Received, Signed};
@@ -11,8 +11,9 @@ use crate::api::front::change::{change_idempotently, has_not_left, load_user};
 use crate::api::front::reply::Reply;
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, TAXES, path_id, request};
 use crate::app::App;
-use crate::domain::json::json_schema::{SchemaSide, Schemas, open_object};
-use crate::domain::users::tax_residency::{RECORD, SET, TaxResidencies};
+use crate::domain::json::json_schema::of_type;
+use crate::domain::resource::View;
+use crate::domain::users::tax_residency::{SET, TaxResidencies};
 use crate::problem::Problem;
 use crate::store::unit::Unit;
 use crate::store::users::{activation, tax_residencies};
@@ -23,20 +24,11 @@ const READ: &[&str] = &["taxes:read", "taxes:admin"];
 /// Scope that allows setting tax residencies.
 const ADMIN: &[&str] = &["taxes:admin"];
 
-/// Returns the schema of the tax residencies of a user.
-fn schema(schemas: &mut Schemas) -> Value {
-    schemas.named("TaxResidencies", |schemas| {
-        let mut schema = open_object(&RECORD, SchemaSide::Answer, schemas);
-        schema["description"] = json!("Where a user pays taxes.");
-        schema
-    })
-}
-
 /// The response of both operations.
 const RECORDED: PayloadDoc = PayloadDoc {
     description: "The tax residencies.",
     media: "application/json",
-    schema,
+    schema: of_type::<View<TaxResidencies>>,
     examples: &[("record", include_str!("../../../../../api/examples/tax-residencies.json"))],
 };
 

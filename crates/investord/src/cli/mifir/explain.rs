@@ -69,7 +69,7 @@ impl Explain {
 fn explain(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut row = |name: &str, text: &str| writeln!(out, "{name:<12} {text}");
     row("as of", &format!("{}, {} rules", report.as_of, report.regime))?;
-    row("rules", &report.rules.to_string())?;
+    row("rules", &format!("{} (sha256 {})", report.rules.version, report.rules.digest))?;
     row("outcome", &verdict(report))?;
     for (at, reason) in report.reasons.iter().enumerate() {
         let open = if reason.open { " (the rules leave this open)" } else { "" };

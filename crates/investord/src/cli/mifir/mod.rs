@@ -162,7 +162,7 @@ fn verdict(report: &Report) -> String {
         format!(" {} {}{}", missing.country, missing.wanted.identifier_standard, next.collect::<String>())
     });
     let review = review.iter().map(|review| format!(" {review}"));
-    named.chain(missing).chain(review).fold((*outcome).to_owned(), |text, more| text + &more)
+    named.chain(missing).chain(review).fold(outcome.into_str().to_owned(), |text, more| text + &more)
 }
 
 /// Formats an identifier as it is reported.

@@ -266,7 +266,7 @@ fn csv_record(answer: &RecordResult<'_>) -> Vec<String> {
     let missing =
         missing.map(|missing| format!("{} {}", missing.country, missing.wanted.identifier_standard));
     record.extend([
-        report.map_or("ERROR", |report| report.outcome).to_owned(),
+        report.map_or("ERROR", |report| report.outcome.into_str()).to_owned(),
         if answer.needs_a_look { "yes" } else { "no" }.to_owned(),
         designation.map(|named| named.identifier.clone()).unwrap_or_default(),
         designation.map(|named| named.step.scheme.to_owned()).unwrap_or_default(),

@@ -27,7 +27,7 @@ impl Summary {
     pub fn count(&mut self, answer: &RecordResult<'_>) {
         self.people += 1;
         self.to_be_looked_at += u64::from(answer.needs_a_look);
-        let outcome = answer.result.as_ref().map_or("ERROR", |report| report.outcome);
+        let outcome = answer.result.as_ref().map_or("ERROR", |report| report.outcome.into_str());
         *self.outcomes.entry(outcome).or_default() += 1;
         let mut find = |kind: String| *self.findings.entry(kind).or_default() += 1;
         match &answer.result {

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 use mifir::{Agreement, Birth, Country, FaultKind, Severity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -9,13 +10,14 @@ use super::identifier_standard::IdentifierStandard;
 use super::reportable_person::ReportablePerson;
 
 /// A finding about an identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// `hard`: no such identifier exists. `soft`: the identifier deserves a review.
+    /// hard: no such identifier exists. soft: worth a look.
+    #[schemars(extend("enum" = [HARD, SOFT]))]
     pub severity: String,
-    /// A name for machines.
+    /// A name for machines, as in `check_digit`.
     pub code: String,
-    /// The finding in words, to follow the identifier.
+    /// What is found, to be read out after the identifier.
     pub message: String,
 }
 

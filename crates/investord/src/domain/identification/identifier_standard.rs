@@ -7,12 +7,13 @@ use std::sync::LazyLock;
 use jiff::civil::Date;
 use mifir::{Country, Priority, Regime, Scheme, StandardKey};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 use unicode_normalization::UnicodeNormalization;
 
 /// The kind of an identifier: its `type` in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum IdentifierKind {

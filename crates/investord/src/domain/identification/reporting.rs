@@ -3,9 +3,11 @@
 use jiff::civil::Date;
 use mifir::{
     Auth016Person, Country, Decision, DecisionOutcome, Designation, HeldIdentifier, OtherIdentifiers, Regime,
-    RulesVersion, StandardKey,
+    StandardKey,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use super::finding::{Finding, HARD};
@@ -25,53 +27,78 @@ pub(in crate::domain) fn decide<'a>(
     mifir::decide(identity.person(), held, OtherIdentifiers::Unknown, regime, today)
 }
 
-/// The reporting response. Members that do not apply are `null`.
-///
-/// It is never `READY` with an identifier that cannot be right (decision I10).
-#[derive(Debug, Serialize)]
+/// What a person would be reported with today, and why. Members that do not apply are `null`.
+// It is never `READY` with an identifier that cannot be right (decision I10).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Reporting")]
 pub struct Report {
-    /// The day of the response.
+    /// The day of the answer.
     pub as_of: Date,
-    /// `EU` or `UK`: the copy of RTS 22.
+    /// The copy of RTS 22.
+    #[schemars(extend("enum" = ["EU", "UK"]))]
     pub regime: &'static str,
-    /// The version and digest of the rule tables.
-    pub rules: RulesVersion,
-    /// `READY`, `MISSING` or `NEEDS_REVIEW`.
-    pub outcome: &'static str,
+    /// The rule tables of the answer.
+    pub rules: ReportRules,
+    pub outcome: ReportOutcome,
     /// The leading nationality, whatever the outcome.
     #[serde(skip)]
     pub leading: Option<Country>,
     pub designation: Option<ReportedDesignation>,
     pub missing: Option<MissingIdentifier>,
-    /// The reason for a review by a person.
+    /// Why somebody has to look at it.
     pub review: Option<String>,
-    /// The explanation of the outcome, in the order of the decision.
+    /// The chain that leads to the outcome.
     pub reasons: Vec<ReviewReason>,
-    /// All identifiers of the person, with their findings.
+    /// All that is known, of use here or not.
     pub identifiers: Vec<ExaminedIdentifier>,
-    /// The element `Prsn` of ISO 20022 auth.016.
+    /// The element Prsn of ISO 20022 auth.016.
     pub auth016: Option<String>,
 }
 
-/// The designation of the person.
-#[derive(Debug, Serialize)]
+/// Whether a person can be reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, IntoStaticStr)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
+pub enum ReportOutcome {
+    /// There is a designation.
+    Ready,
+    /// An identifier has to be asked for.
+    Missing,
+    /// Somebody has to look at it.
+    NeedsReview,
+}
+
+/// The rule tables of an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReportRules {
+    /// The version of the rule tables, as in 2026-11-29.
+    pub version: &'static str,
+    /// SHA-256 of the rule tables, in hexadecimal.
+    pub digest: &'static str,
+}
+
+/// How a person is named in a transaction report.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReportedDesignation {
+    /// The nationality that counts, ISO 3166-1 alpha-2.
     pub country: String,
-    /// The number of the priority in the row of Annex II, from 1.
+    /// The number of the priority in the country's row of Annex II, from 1.
     pub priority: usize,
     #[serde(flatten)]
     pub step: ReportedPriority,
-    /// The reported form: country code and identifier.
+    /// As it is reported: country code and identifier.
     pub identifier: String,
 }
 
 /// A priority of a row of Annex II.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReportedPriority {
+    /// Abbreviation of the standard, as for identifiers.
     pub identifier_standard: String,
     /// The label in the report.
+    #[schemars(extend("enum" = ["NIDN", "CCPT", "CONCAT"]))]
     pub scheme: &'static str,
-    /// The name in Annex II; empty for CONCAT.
+    /// The name of the identifier in Annex II of RTS 22; empty for a CONCAT.
     pub name: &'static str,
 }
 
@@ -86,8 +113,9 @@ impl ReportedPriority {
 }
 
 /// The identifier to ask the person for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MissingIdentifier {
+    /// The nationality that counts, ISO 3166-1 alpha-2.
     pub country: String,
     #[serde(flatten)]
     pub wanted: ReportedPriority,
@@ -96,26 +124,32 @@ pub struct MissingIdentifier {
 }
 
 /// A reason in the explanation of the outcome.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReviewReason {
+    /// What was decided and why.
     pub text: String,
-    /// Whether the rules leave the point open, so that this reason is a choice.
+    /// The rules leave it open: it is a choice.
     pub open: bool,
 }
 
 /// An identifier and its findings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ExaminedIdentifier {
+    /// Its id, if it is in the register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Uuid>,
     pub r#type: IdentifierKind,
+    /// Whose identifier it is.
     pub issuing_country: String,
+    /// Abbreviation of the standard.
     pub identifier_standard: String,
+    /// As it was sent.
     pub identifier: String,
+    /// In the form that is reported.
     pub reported: String,
-    /// The findings on the day of the response.
+    /// What speaks against it today, beside the person as they are.
     pub faults: Vec<Finding>,
-    /// Other users who have the same number.
+    /// Other users who have the same number; left out if none has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shared_with: Vec<Uuid>,
 }
@@ -169,8 +203,8 @@ impl Report {
         let mut report = Self {
             as_of: today,
             regime: regime.as_str(),
-            rules,
-            outcome: "READY",
+            rules: ReportRules { version: rules.version, digest: rules.digest },
+            outcome: ReportOutcome::Ready,
             leading: mifir::leading(&identity.nationalities, regime, today).map(|leading| leading.country),
             designation: None,
             missing: None,
@@ -188,7 +222,7 @@ impl Report {
         match outcome {
             DecisionOutcome::Ready(designation) => {
                 if let Some(why) = self.refusal(&designation) {
-                    (self.outcome, self.review) = ("NEEDS_REVIEW", Some(why));
+                    (self.outcome, self.review) = (ReportOutcome::NeedsReview, Some(why));
                     return;
                 }
                 let fragment = Auth016Person { person: identity.person(), designation: &designation };
@@ -199,13 +233,13 @@ impl Report {
                     Some(ReportedDesignation { country: country.to_string(), priority, step, identifier });
             }
             DecisionOutcome::Missing { country, wanted, next } => {
-                self.outcome = "MISSING";
+                self.outcome = ReportOutcome::Missing;
                 let next = next.map(|next| ReportedPriority::of(country, next));
                 let wanted = ReportedPriority::of(country, wanted);
                 self.missing = Some(MissingIdentifier { country: country.to_string(), wanted, next });
             }
             DecisionOutcome::NeedsReview(review) => {
-                self.outcome = "NEEDS_REVIEW";
+                self.outcome = ReportOutcome::NeedsReview;
                 self.review = Some(review.to_string());
             }
         }

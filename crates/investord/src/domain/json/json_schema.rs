@@ -1,8 +1,10 @@
-//! JSON Schema (2020-12) made from the tables of `schema.rs`.
+//! JSON Schema (2020-12), made from the tables of `schema.rs` and from types that are serialised.
 
 use std::collections::BTreeMap;
 
 use mifir::Country;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::schema::{Field, FieldRule, ObjectSchema, Presence};
@@ -39,18 +41,39 @@ pub enum SchemaSide {
     Answer,
 }
 
-/// The named schemas of the OpenAPI document. Every schema that one of them refers to is among them.
-#[derive(Default)]
-pub struct Schemas(pub BTreeMap<&'static str, Value>);
+/// The named schemas of an OpenAPI document: those of tables, and those of types that are serialised.
+pub use schemars::SchemaGenerator as Schemas;
 
-impl Schemas {
-    /// Stores a schema under its name and returns a reference to it. Two different schemas must not have one name.
-    pub fn named(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> Value) -> Value {
-        let schema = make(self);
-        let kept = self.0.entry(name).or_insert_with(|| schema.clone());
-        assert_eq!(*kept, schema, "two schemas of the name {name}");
-        json!({ "$ref": format!("#/components/schemas/{name}") })
+/// Creates an empty collection of schemas, which refer to one another as components of an OpenAPI document.
+pub fn no_schemas() -> Schemas {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    settings.into_generator()
+}
+
+/// Stores a schema under its name and returns a reference to it. Two different schemas must not have one name.
+pub fn named(schemas: &mut Schemas, name: &str, make: impl FnOnce(&mut Schemas) -> Value) -> Value {
+    let schema = make(schemas);
+    let kept = schemas.definitions_mut().entry(name).or_insert_with(|| schema.clone());
+    assert_eq!(*kept, schema, "two schemas of the name {name}");
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// Returns the schema of the serialised form of a type, or a reference to it. Its name must not be that of another.
+pub fn of_type<T: JsonSchema>(schemas: &mut Schemas) -> Value {
+    let before = schemas.definitions().clone();
+    let schema = schemas.subschema_for::<T>().to_value();
+    for (name, kept) in before {
+        assert_eq!(schemas.definitions()[&name], kept, "two schemas of the name {name}");
     }
+    schema
+}
+
+/// Returns all named schemas, in the order of their names.
+pub fn all_schemas(mut schemas: Schemas) -> BTreeMap<String, Value> {
+    schemas.take_definitions(true).into_iter().collect()
 }
 
 /// Returns the JSON Schema of an object that may have further members.
@@ -97,7 +120,7 @@ impl FieldRule {
             }),
             FieldRule::Pattern(pattern) => json!({ "type": "string", "pattern": pattern.as_str() }),
             FieldRule::OneOf(values) => json!({ "type": "string", "enum": values }),
-            FieldRule::Country => schemas.named("Country", |_| country()),
+            FieldRule::Country => named(schemas, "Country", |_| country()),
             FieldRule::CountryOr(words) => {
                 json!({ "anyOf": [FieldRule::Country.json_schema(side, schemas), { "type": "string", "enum": words }] })
             }
@@ -122,9 +145,11 @@ impl FieldRule {
                 }
                 schema
             }
-            FieldRule::Object(shape) => schemas.named(shape.name, |schemas| shape.json_schema(side, schemas)),
+            FieldRule::Object(shape) => {
+                named(schemas, shape.name, |schemas| shape.json_schema(side, schemas))
+            }
             FieldRule::OpenObject(shape) => {
-                schemas.named(shape.name, |schemas| open_object(shape.fields, side, schemas))
+                named(schemas, shape.name, |schemas| open_object(shape.fields, side, schemas))
             }
             FieldRule::OrNull(rule) => {
                 json!({ "anyOf": [rule.json_schema(side, schemas), { "type": "null" }] })

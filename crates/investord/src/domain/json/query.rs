@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::json::json_schema::{SchemaSide, Schemas};
+use crate::domain::json::json_schema::{SchemaSide, no_schemas};
 use crate::domain::json::schema::{FieldError, FieldRule, quote_list};
 use crate::domain::tenants::OperatingModel;
 
@@ -103,7 +103,7 @@ fn value(rule: &FieldRule, text: &str) -> Result<Value, String> {
 /// Returns the parameters for the OpenAPI document.
 pub fn to_openapi(table: &[QueryParameter]) -> Vec<Value> {
     let describe = |QueryParameter { name, rule, default, description }: &QueryParameter| {
-        let mut schema = rule.json_schema(SchemaSide::Request(OperatingModel::Byol), &mut Schemas::default());
+        let mut schema = rule.json_schema(SchemaSide::Request(OperatingModel::Byol), &mut no_schemas());
         if let Some(default) = default {
             schema["default"] = json_text(default);
         }

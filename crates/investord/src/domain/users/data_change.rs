@@ -3,9 +3,10 @@
 //! Bodies and bounds follow the reference pages "Users" (BYOL and TOL), "Change user data".
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use strum::{EnumString, IntoStaticStr, VariantNames};
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::person::{
@@ -164,13 +165,35 @@ fn variant(tree: &Json, model: OperatingModel) -> Result<&'static ObjectSchema, 
 }
 
 /// The state of a data change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, EnumString, IntoStaticStr)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum DataChangeState {
     /// The change is to be applied, or waits for the review of its proof.
     Pending,
     Done,
     Failed,
+}
+
+/// A data change in responses.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DataChange")]
+pub struct DataChangeView {
+    id: Uuid,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    user_id: Uuid,
+    state: DataChangeState,
+    /// The members of the user that are to be changed.
+    asked: Map<String, Value>,
+    /// Kind, day and address of the document.
+    proof: Map<String, Value>,
+    /// The same members before the change.
+    before: Option<Map<String, Value>>,
+    /// Who decided.
+    decided_by: Option<String>,
+    /// Why it failed.
+    reason: Option<String>,
 }
 
 /// A request that a user's data be changed: a record from the moment it is accepted.
@@ -254,19 +277,19 @@ impl DataChange {
     }
 
     /// Returns the data change for a response.
-    pub fn view(&self) -> Value {
+    pub fn view(&self) -> DataChangeView {
         let Self { id, user_id, created_at, updated_at, state, content } = self;
-        json!({
-            "id": id,
-            "created_at": created_at,
-            "updated_at": updated_at,
-            "user_id": user_id,
-            "state": state.into_str(),
-            "asked": content.requested.data,
-            "proof": content.requested.proof,
-            "before": content.before,
-            "decided_by": content.decided_by,
-            "reason": content.reason,
-        })
+        DataChangeView {
+            id: *id,
+            created_at: *created_at,
+            updated_at: *updated_at,
+            user_id: *user_id,
+            state: *state,
+            asked: content.requested.data.clone(),
+            proof: content.requested.proof.clone(),
+            before: content.before.clone(),
+            decided_by: content.decided_by.clone(),
+            reason: content.reason.clone(),
+        }
     }
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// A member whose value differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
-    /// Path of the member, as in `address.city`.
+    /// Path of the member, as in address.city.
     pub member: String,
-    /// The former value; `null` if there was none.
+    /// The former value; null if there was none.
     pub old: Value,
-    /// The new value; `null` if the member was removed.
+    /// The new value; null if the member was removed.
     pub new: Value,
 }
 

@@ -7,6 +7,7 @@ pub mod check;
 pub mod data_change;
 pub mod history;
 pub mod identifiers;
+pub mod obstacle;
 pub mod person;
 pub mod preview;
 pub mod proof;
@@ -26,8 +27,8 @@ use self::person::Person;
 use super::tenants::{Requirement, TenantSettings};
 use crate::domain::delivery::event::EventType;
 use crate::domain::identification::identifier::{IdentifierContent, today};
-use activation::Obstacle;
 use check::Check;
+use obstacle::Obstacle;
 
 /// The status of a user in the life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use mifir::{Country, Regime, StandardKey};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -15,24 +16,24 @@ use crate::domain::identification::reporting::Report;
 use crate::domain::tenants::TenantSettings;
 
 /// The effects that a data change would have on a user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DataChangePreview")]
 pub struct Preview {
-    /// The reason for which the change would fail; then no member would differ.
+    /// Why the change would fail; then nothing would be different.
     pub refusal: Option<String>,
-    /// Whether an operator would have to review the proof first.
+    /// Whether somebody would look at the proof first.
     pub review: bool,
-    /// The members that would differ, with their present values.
+    /// The members that would be different, as they are.
     pub before: Map<String, Value>,
-    /// The same members with their new values.
+    /// The same as they would be.
     pub after: Map<String, Value>,
-    /// The consequences, as sentences to be read out.
+    /// What follows, to be read out.
     pub says: Vec<String>,
-    /// The reporting responses of today, before and after the change.
     pub reporting: ReportComparison,
 }
 
-/// The reporting responses before and after a change.
-#[derive(Debug, Serialize)]
+/// What the user would be reported with today, before and after the change.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReportComparison {
     pub before: Report,
     pub after: Report,

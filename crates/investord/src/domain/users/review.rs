@@ -1,18 +1,19 @@
 //! Reviews of data changes and checks, by one operator or by two.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An approval or a refusal, and its author.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
-    /// The reason for a refusal; `None` for an approval.
+    /// The reason for a refusal; null for an approval.
     pub refusal: Option<String>,
-    /// The operator, or [`SYSTEM`](crate::domain::SYSTEM).
+    /// Who decided, as in operator:anna, or system.
     pub by: String,
 }
 
 /// The verdicts so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Review {
     /// The verdict of the first of two operators, which a second one has to confirm.
     pub proposed: Option<Verdict>,

@@ -3,6 +3,7 @@
 pub mod backfills;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
@@ -92,7 +93,8 @@ const SAVE: Stmt = Stmt {
 /// The kind of a job. The data changes of a user run in the order of their numbers, jobs of other kinds in any order.
 ///
 /// The names are those in the database and in the operator API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(EnumString, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum JobKind {
