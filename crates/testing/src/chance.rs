@@ -1,11 +1,13 @@
 //! Chance that a seed repeats.
 
 use investord::clock::{Ids as _, SystemIds};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::repeat;
 
-/// Chance that can be repeated (splitmix64).
-pub struct Chance(u64);
+/// Chance that can be repeated.
+pub struct Chance(SmallRng);
 
 impl Chance {
     /// Seeded by `INVESTORD_TEST_SEED`, or anew. What a test prints is shown when it fails: the command that repeats it
@@ -18,16 +20,16 @@ impl Chance {
             u64::from_ne_bytes(bytes)
         });
         println!("{test}: {}", repeat::command("INVESTORD_TEST_SEED", seed));
-        Self(seed)
+        Self::seeded(seed)
     }
 
     pub fn seeded(seed: u64) -> Self {
-        Self(seed)
+        Self(SmallRng::seed_from_u64(seed))
     }
 
     /// One that goes its own way from here.
     pub fn another(&mut self) -> Self {
-        Self(self.below(u64::MAX))
+        Self::seeded(self.0.random())
     }
 
     pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
@@ -35,7 +37,7 @@ impl Chance {
     }
 
     pub fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).unwrap()
+        self.0.random_range(..length)
     }
 
     pub fn in_ten(&mut self, times: u64) -> bool {
@@ -43,10 +45,6 @@ impl Chance {
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
+        self.0.random_range(..bound)
     }
 }

@@ -15,25 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_message_signatures::{
     Algorithm, Message, Profile, PublicKey, SignatureEncoding, SigningKey, body_digest,
 };
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 use same::{same, signature, twin};
 use wire::{NOW, Wire};
-
-/// `SplitMix64`: chance that is the same on every run.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
-    }
-}
 
 struct Case {
     profile: &'static Profile,
@@ -154,14 +139,14 @@ fn cases() -> Vec<Case> {
 
 /// Tries the mutants of one case, those that `seed` chooses.
 fn tried(case: &Case, seed: u64) -> Tally {
-    let (mut chance, mut tally) = (Chance(seed), Tally::default());
+    let (mut chance, mut tally) = (SmallRng::seed_from_u64(seed), Tally::default());
     let key = SigningKey::generate(case.kind).unwrap();
     let own = key.public_key();
     for (number, request) in requests(case.profile).iter().enumerate() {
         let original = sign(request, case, &key);
         assert_eq!(original.accepted(own, case.profile), Some(true), "{:?} {number}", case.kind);
         mutants(&original, |what, mutant| {
-            if chance.below(case.one_in) == 0 {
+            if chance.random_range(..case.one_in) == 0 {
                 tally.judge(what, &original, &mutant, (own, own), case.profile);
             }
         });

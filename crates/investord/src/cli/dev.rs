@@ -192,14 +192,9 @@ fn print_instructions(profile: &Profile, [operators, metrics]: [&str; 2], data: 
     println!("  profile        {}", profile.display());
     println!("  operators      {operators}  {}", data.join(OPERATOR_TOKEN).display());
     println!("  metrics        {metrics}\n");
-    let quoted = shell_word(&profile.display().to_string());
+    let profile = profile.display().to_string();
+    let quoted = shlex::try_quote(&profile).expect("a path has no NUL");
     let option = if data == Path::new(FOLDER) { String::new() } else { format!("--profile {quoted} ") };
     println!("Try, in other terminals:  investord call {option}GET '/users?limit=10'");
     println!("                          investord listen {}", option.trim_end());
-}
-
-/// Quotes a text as one word for a shell.
-fn shell_word(text: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

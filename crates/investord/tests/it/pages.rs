@@ -55,6 +55,36 @@ async fn a_cursor_leads_through_a_list_in_every_order() {
     }
 }
 
+/// Large answers of many readers at once are what a server runs out of memory by.
+#[tokio::test]
+async fn a_list_of_large_events_comes_in_parts() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let mut large = bodies::karl();
+    for member in ["address", "postal_address"] {
+        large[member]["more"] = json!("x".repeat(4000));
+    }
+    for _ in 0..300 {
+        client.created(&large).await;
+    }
+    let (mut positions, mut parts, mut after) = (Vec::new(), 0, json!(0));
+    loop {
+        let answer = client.get(&format!("/investord/events?after={after}&limit=1000")).send().await;
+        let length = answer.body.len();
+        let answer = answer.ok();
+        let events = answer["data"].as_array().unwrap();
+        assert!(length <= (4 << 20) + 100, "{length} bytes");
+        positions.extend(events.iter().map(|event| event["position"].as_i64().unwrap()));
+        parts += 1;
+        after = answer["next"].clone();
+        assert_eq!(after, *positions.last().unwrap());
+        if answer["more"] == false {
+            break;
+        }
+    }
+    assert!(positions.into_iter().eq(1..=600) && parts == 2, "{parts} parts");
+}
+
 #[tokio::test]
 async fn who_is_added_meanwhile_moves_no_others() {
     let app = TestApp::start().await;

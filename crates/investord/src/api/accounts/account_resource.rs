@@ -97,7 +97,7 @@ pub async fn list<T: AccountEndpoints>(
     let (client, page) = (Arc::clone(&req.client), req.operation.0);
     let scan = move |tx: &Tx<'_>| accounts::list::<T>(tx, &client.tenant, page).map_err(Problem::from);
     let listed = app.scan(req.client.tenant.number, "accounts.list", scan).await?;
-    Ok(Reply::ok(paging::envelope(page, &listed)))
+    Ok(Reply::ok(paging::envelope(page, listed)))
 }
 
 /// A request for a page of the resources of one user.
@@ -147,7 +147,7 @@ pub async fn of_user<T: AccountEndpoints>(
         SortKey::UpdatedAt => one.updated_at.cmp(&other.updated_at),
     };
     let listed = page.of(all, compare, T::view);
-    Ok(Reply::ok(paging::envelope(page, &listed)))
+    Ok(Reply::ok(paging::envelope(page, listed)))
 }
 
 /// A request for one resource.

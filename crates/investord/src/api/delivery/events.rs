@@ -3,6 +3,7 @@
 //! Numbers are assigned under the lock of the tenant, which lasts until the commit. A reader that sees one number
 //! therefore sees all smaller ones, so that a cursor skips no event.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -21,6 +22,7 @@ use crate::domain::json::schema::FieldRule;
 use crate::problem::Problem;
 use crate::store::delivery::packages;
 use crate::store::delivery::packages::MatchedEvent;
+use crate::store::paging::ListPage;
 use crate::store::{Tx, tenants};
 
 /// Maximum number of positions in one request.
@@ -38,7 +40,8 @@ pub static QUERY: [QueryParameter; 3] = [
         name: "limit",
         rule: FieldRule::Int { min: 0, max: MAX_POSITIONS },
         default: Some("100"),
-        description: "How many positions to look at.",
+        description: "How many positions to look at. An answer whose events have more than 4 MiB ends before: `next` says \
+            where.",
     },
     QueryParameter {
         name: "type",
@@ -135,14 +138,29 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
             return Err(Problem::invalid("after", format!("lies beyond the last event, {end}")));
         }
         let to = end.min(after + limit);
-        let mut data = Vec::new();
+        let (mut page, mut last, mut next) = (ListPage::new(end), after, to);
         packages::each_matching_event(tx, tenant.number, &(after + 1..=to), &wants, &tenant.key, |event| {
-            let MatchedEvent { number, id, created_at, kind, object } = event;
-            data.push(format!(
-                r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object}}}"#
-            ));
+            let fits = page.write(|out| write_event(&event, out)).is_ok_and(|fits| fits);
+            if fits {
+                last = event.number
+            } else {
+                next = last
+            }
+            fits
         })?;
-        Ok(format!(r#"{{"data":[{}],"next":{to},"more":{}}}"#, data.join(","), to < end))
+        let mut json = page.json;
+        json.insert_str(0, r#"{"data":["#);
+        json.push_str(&format!(r#"],"next":{next},"more":{}}}"#, next < end));
+        Ok(json)
     };
     Ok(Reply::ok(app.scan(req.client.tenant.number, "events.list", list).await?))
+}
+
+/// Writes an event of the list.
+fn write_event(event: &MatchedEvent<'_>, out: &mut String) -> fmt::Result {
+    let MatchedEvent { number, id, created_at, kind, object } = event;
+    write!(
+        out,
+        r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object}}}"#
+    )
 }

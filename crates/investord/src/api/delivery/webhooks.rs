@@ -110,7 +110,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListWebhooks>) -> Result<R
     let tenant = req.client.tenant.number;
     let all = app.store.read("webhooks.list", move |tx| webhooks::of_tenant(tx, tenant)).await?;
     let listed = req.operation.0.of(all, compare, Webhook::view);
-    Ok(Reply::ok(paging::envelope(req.operation.0, &listed)))
+    Ok(Reply::ok(paging::envelope(req.operation.0, listed)))
 }
 
 /// A request to create a webhook.

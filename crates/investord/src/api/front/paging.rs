@@ -181,15 +181,18 @@ fn schema(item: &Value, schemas: &mut Schemas) -> Value {
 }
 
 /// Returns the envelope of a page: `meta`, which repeats the parameters (decision W10), and the items in `data`.
-pub fn envelope<S: SortableBy>(page: Page<S>, listed: &ListPage) -> String {
+pub fn envelope<S: SortableBy>(page: Page<S>, listed: ListPage) -> String {
     let Page { sort, descending, offset, limit, .. } = page;
-    let ListPage { json, count, total, next, .. } = listed;
+    let ListPage { mut json, count, total, next, .. } = listed;
     let named = S::ALL.iter().zip(S::NAMES).find(|(one, _)| **one == sort);
     let sort = named.map_or(S::NAMES[0], |(_, name)| name);
     let order = if descending { "DESC" } else { "ASC" };
     let next = next.map_or(String::new(), |next| format!(r#","next_cursor":"{next}""#));
     let part = format!(r#""offset":{offset},"limit":{limit},"count":{count},"total_count":{total}"#);
-    format!(r#"{{"meta":{{{part},"sort":"{sort}","order":"{order}"{next}}},"data":[{json}]}}"#)
+    // In place: a second copy of a large page would take as much memory again.
+    json.insert_str(0, &format!(r#"{{"meta":{{{part},"sort":"{sort}","order":"{order}"{next}}},"data":["#));
+    json.push_str("]}");
+    json
 }
 
 #[cfg(test)]
@@ -202,7 +205,7 @@ mod tests {
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
             let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let read = |value: &str| parse::<SortKey>(&format!("{name}={value}"));
-            let shown = |page| envelope(page, &ListPage::new(0));
+            let shown = |page| envelope(page, ListPage::new(0));
             let known = schema["enum"].as_array().cloned().unwrap_or_default();
             for value in known.iter().chain([&schema["minimum"], &schema["maximum"]]).filter(|v| !v.is_null())
             {

@@ -133,7 +133,7 @@ pub async fn list(State(app): State<App>, req: Signed<ListChecks>) -> Result<Rep
         Ok(if latest { page.of(found, |_, _, _| Ordering::Equal, Check::view) } else { listed })
     };
     let listed = app.scan(req.client.tenant.number, "checks.list", read).await?;
-    Ok(Reply::ok(paging::envelope(page, &listed)))
+    Ok(Reply::ok(paging::envelope(page, listed)))
 }
 
 /// A request for a check, with the ids of the user and the check.

@@ -208,5 +208,5 @@ pub async fn list(State(app): State<App>, req: Signed<ListDataChanges>) -> Resul
         Ok::<_, Problem>(list_of_user(tx, &user, page, |change: &DataChange| json!(change.view()))?)
     };
     let listed = app.scan(req.client.tenant.number, "data_changes.list", read).await?;
-    Ok(Reply::ok(paging::envelope(page, &listed)))
+    Ok(Reply::ok(paging::envelope(page, listed)))
 }

@@ -240,5 +240,5 @@ pub async fn list(State(app): State<App>, req: Signed<ListUsers>) -> Result<Repl
     let (client, page) = (Arc::clone(&req.client), req.operation.0);
     let scan = move |tx: &Tx<'_>| users::list(tx, &client.tenant, page).map_err(Problem::from);
     let listed = app.scan(req.client.tenant.number, "users.list", scan).await?;
-    Ok(Reply::ok(paging::envelope(page, &listed)))
+    Ok(Reply::ok(paging::envelope(page, listed)))
 }

@@ -241,6 +241,7 @@ pub(in crate::store) fn render_events(
     each_matching_event(tx, of.tenant, numbers, filter, key, |event| {
         let MatchedEvent { number, id, created_at, kind, object } = event;
         see(number, created_at, &Plaintext::from(render(id, created_at, kind, object, of.id)));
+        true
     })
 }
 
@@ -254,21 +255,22 @@ pub struct MatchedEvent<'a> {
     pub object: &'a str,
 }
 
-/// Calls `see` for the events of an inclusive range that pass the filter and can be decrypted.
+/// Calls `see` for the events of an inclusive range that pass the filter and can be decrypted, until it returns false.
 pub fn each_matching_event(
     tx: &Tx<'_>,
     tenant: TenantNumber,
     numbers: &RangeInclusive<i64>,
     filter: &EventFilter,
     key: &TenantKey,
-    mut see: impl FnMut(MatchedEvent<'_>),
+    mut see: impl FnMut(MatchedEvent<'_>) -> bool,
 ) -> Result<(), StoreError> {
+    let mut goes_on = true;
     tx.each(
         &EVENTS,
         &[Value::Int(tenant.0), Value::Int(*numbers.start()), Value::Int(*numbers.end())],
         |row| {
             let (number, id, created_at, kind) = (row.int(0)?, row.id(1)?, row.at(2)?, row.text(3)?);
-            if !filter.has(kind) {
+            if !goes_on || !filter.has(kind) {
                 return Ok(());
             }
             let user = key.open_user_key(&row.id(4)?, row.bytes(5)?);
@@ -280,7 +282,7 @@ pub fn each_matching_event(
                     return Ok(());
                 }
             };
-            see(MatchedEvent { number, id, created_at, kind, object: &object });
+            goes_on = see(MatchedEvent { number, id, created_at, kind, object: &object });
             Ok(())
         },
     )
