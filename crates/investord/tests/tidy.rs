@@ -1,6 +1,6 @@
 //! What ARCHITECTURE.md claims about the shape of the code, checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -350,6 +350,23 @@ fn the_map_is_that_of_the_files() {
     let missing: Vec<_> = expected.iter().filter(|line| !found.contains(&line.as_str())).collect();
     let extra: Vec<_> = found.iter().filter(|line| !expected.iter().any(|one| one == *line)).collect();
     assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:#?}\nnot there: {extra:#?}");
+}
+
+/// Whoever follows a recipe finds the file that it names.
+#[test]
+fn the_map_names_files_that_exist() {
+    let document = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let roots =
+        ["", "crates/investord/src", "crates/investord", "crates/mifir", "crates/mifir/src", "crates"];
+    let is_path = |word: &&str| {
+        word.contains('/') && [".rs", ".toml", ".md", ".py", ".json"].iter().any(|end| word.ends_with(end))
+    };
+    let paths: BTreeSet<&str> = document.split('`').skip(1).step_by(2).filter(is_path).collect();
+    let missing: Vec<_> = paths
+        .iter()
+        .filter(|path| !roots.iter().any(|root| workspace().join(root).join(path).exists()))
+        .collect();
+    assert!(paths.len() > 200 && missing.is_empty(), "{missing:#?}");
 }
 
 #[test]

@@ -40,8 +40,8 @@ pub static QUERY: [QueryParameter; 3] = [
         name: "limit",
         rule: FieldRule::Int { min: 0, max: MAX_POSITIONS },
         default: Some("100"),
-        description: "How many positions to look at. An answer whose events have more than 4 MiB ends before: `next` says \
-            where.",
+        description: "How many positions to look at. An answer whose events have more than 4 MiB ends before: \
+            `next` says where.",
     },
     QueryParameter {
         name: "type",
@@ -159,8 +159,6 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
 /// Writes an event of the list.
 fn write_event(event: &MatchedEvent<'_>, out: &mut String) -> fmt::Result {
     let MatchedEvent { number, id, created_at, kind, object } = event;
-    write!(
-        out,
-        r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","type":"{kind}","object":{object}}}"#
-    )
+    write!(out, r#"{{"position":{number},"id":"{id}","created_at":"{created_at}","#)?;
+    write!(out, r#""type":"{kind}","object":{object}}}"#)
 }
