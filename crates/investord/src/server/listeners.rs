@@ -11,11 +11,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, ServerConfig};
+use socket2::SockRef;
 
 use crate::config::{Address, Config, Tls};
 
 /// Protocols offered over TLS (ALPN, RFC 7301), in order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Number of connections that the operating system keeps until they are accepted. It drops further ones without a word,
+/// and their clients try again after a second; the standard library asks for 128.
+const BACKLOG: i32 = 1024;
 
 /// An unusable setting and the reason.
 pub type Unusable = (&'static str, anyhow::Error);
@@ -80,7 +85,12 @@ impl Listeners {
 /// Fails if the name does not resolve or the address is not available.
 pub fn bind(address: &Address) -> anyhow::Result<TcpListener> {
     let resolved = address.resolve().with_context(|| format!("cannot resolve {address}"))?;
-    TcpListener::bind(resolved).with_context(|| format!("cannot listen on {address}"))
+    let listen = || {
+        let listener = TcpListener::bind(resolved)?;
+        SockRef::from(&listener).listen(BACKLOG)?;
+        Ok::<_, io::Error>(listener)
+    };
+    listen().with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Reads the certificate and the key of a server and checks that they belong together.
@@ -150,5 +160,24 @@ fn match_key(
             let what = format!("cannot use the first certificate in {cert_file}");
             Err(vec![("tls.cert_file", anyhow::Error::from(error).context(what))])
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Other systems keep fewer, whatever is asked for.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_burst_of_connections_finds_room_before_any_is_accepted() {
+        let listener = bind(&([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        let connected: Result<Vec<_>, _> = (0..400).map(connect).collect();
+        assert_eq!(connected.map(|all| all.len()).ok(), Some(400));
     }
 }
