@@ -24,8 +24,10 @@ mod checks;
 mod copy;
 mod dev;
 mod doctor;
+mod health;
 mod listen;
 mod lock;
+mod manual;
 mod mifir;
 mod migrate;
 mod operate;
@@ -80,6 +82,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Say whether this configuration and its database are fit to serve.
     Doctor(doctor::Doctor),
+    /// Ask a server on this machine whether it is ready, for containers and supervisors.
+    Health(health::Health),
     /// Copy a register into another database, SQLite to PostgreSQL or back, and verify the copy.
     Copy(copy::CopyArgs),
     /// Print the commented default configuration.
@@ -121,6 +125,10 @@ enum Command {
     /// them.
     #[command(subcommand)]
     Mifir(Mifir),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    Man(manual::Manual),
     /// Print the OpenAPI document.
     Openapi {
         /// That of the operator API.
@@ -266,6 +274,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Worker(worker) => worker.run().map(|()| ExitCode::SUCCESS),
         Command::Migrate(migrate) => migrate.run().map(|()| ExitCode::SUCCESS),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Health(health) => single_threaded(health.run()).map(|()| ExitCode::SUCCESS),
         Command::Copy(copy) => copy.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => single_threaded(call.run()),
         Command::Listen(listen) => single_threaded(listen.run()).map(|()| ExitCode::SUCCESS),
@@ -281,6 +290,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(audit) => single_threaded(audit.run()).map(|()| ExitCode::SUCCESS),
         Command::Config => Ok(print(crate::config::DEFAULT_FILE)),
         Command::Mifir(command) => Ok(command.run()),
+        Command::Completions(completions) => {
+            completions.run();
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(manual) => manual.run().map(|()| ExitCode::SUCCESS),
         Command::Openapi { operators: false } => Ok(print(&crate::api::openapi_document())),
         Command::Openapi { operators: true } => Ok(print(&crate::backoffice::openapi_document())),
     }

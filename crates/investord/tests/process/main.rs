@@ -16,6 +16,7 @@ mod judge;
 mod listen;
 mod load;
 mod operate;
+mod packaged;
 mod pipes;
 mod provision;
 mod receiver;
