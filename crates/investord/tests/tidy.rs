@@ -551,6 +551,7 @@ fn documents_name_files_that_exist() {
         "docs/divergences.md",
         "docs/limits.md",
         "docs/benchmarks.md",
+        "docs/distribution.md",
         "docs/mifir-check.md",
         "docs/operating.md",
         "docs/operators.md",
