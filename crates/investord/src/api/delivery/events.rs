@@ -142,15 +142,15 @@ pub async fn list(State(app): State<App>, req: Signed<ListEvents>) -> Result<Rep
         packages::each_matching_event(tx, tenant.number, &(after + 1..=to), &wants, &tenant.key, |event| {
             let fits = page.write(|out| write_event(&event, out)).is_ok_and(|fits| fits);
             if fits {
-                last = event.number
+                last = event.number;
             } else {
-                next = last
+                next = last;
             }
             fits
         })?;
         let mut json = page.json;
         json.insert_str(0, r#"{"data":["#);
-        json.push_str(&format!(r#"],"next":{next},"more":{}}}"#, next < end));
+        let _ = write!(json, r#"],"next":{next},"more":{}}}"#, next < end);
         Ok(json)
     };
     Ok(Reply::ok(app.scan(req.client.tenant.number, "events.list", list).await?))
