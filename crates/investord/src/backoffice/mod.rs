@@ -29,7 +29,7 @@ use axum::response::IntoResponse;
 use http::header;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use self::by_operator::{OperatorDoc, OperatorOperation, ReceivedByOperator};
@@ -65,7 +65,7 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(webhooks::history),
         OperatorEndpoint::of(webhook_actions::act),
         OperatorEndpoint::of(webhook_actions::rotate),
-        OperatorEndpoint::public::<Value, _>("GET /openapi.json", DOCUMENT_DOC, serve_document),
+        OperatorEndpoint::public::<Map<String, Value>, _>("GET /openapi.json", DOCUMENT_DOC, serve_document),
     ]
 }
 

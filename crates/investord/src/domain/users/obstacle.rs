@@ -107,7 +107,9 @@ impl Obstacle {
                 ObstacleDetails::CheckFailed { r#type: *kind, id: *id, check_reason: reason.clone() }
             }
             Obstacle::TaxResidencyMissing => ObstacleDetails::TaxResidencyMissing,
-            Obstacle::Deactivated { by } => ObstacleDetails::Deactivated(DecisionView::of(by.as_ref())),
+            Obstacle::Deactivated { by } => {
+                ObstacleDetails::Deactivated { by: DecisionView::of(by.as_ref()) }
+            }
             Obstacle::ActivationDelayed { until } => ObstacleDetails::ActivationDelayed { until: *until },
             Obstacle::Offboarding(Offboarding { not_before, held, held_by, open }) => {
                 ObstacleDetails::Offboarding {
@@ -152,7 +154,10 @@ enum ObstacleDetails {
     /// The tax residencies are not set.
     TaxResidencyMissing,
     /// An operator has taken the user out of trading.
-    Deactivated(DecisionView),
+    Deactivated {
+        #[serde(flatten)]
+        by: DecisionView,
+    },
     /// An activation is simulated to take until then.
     ActivationDelayed { until: Option<Timestamp> },
     /// The user is leaving, and waits for this.
