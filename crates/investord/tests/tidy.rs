@@ -352,7 +352,7 @@ fn the_map_is_that_of_the_files() {
     assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:#?}\nnot there: {extra:#?}");
 }
 
-/// Whoever follows a recipe finds the file that it names.
+/// Checks that every path in ARCHITECTURE.md exists, those of the recipes among them.
 #[test]
 fn the_map_names_files_that_exist() {
     let document = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();

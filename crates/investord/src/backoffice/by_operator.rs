@@ -203,7 +203,6 @@ async fn authenticate(app: &App, hash: [u8; 32]) -> Result<Operator, Problem> {
 }
 
 /// A successful JSON response with status 200.
-#[derive(Debug)]
 pub struct JsonAnswer<T>(pub T);
 
 impl<T: Serialize> IntoResponse for JsonAnswer<T> {
@@ -215,7 +214,7 @@ impl<T: Serialize> IntoResponse for JsonAnswer<T> {
 }
 
 /// A list as a response.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}List")]
 pub struct List<T> {
     pub data: Vec<T>,

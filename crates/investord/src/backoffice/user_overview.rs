@@ -81,9 +81,9 @@ struct IdentifierRecord {
 #[derive(Serialize, JsonSchema)]
 struct PendingJob {
     kind: JobKind,
-    /// Id of what it is about.
+    /// Id of the subject: a data change, check, account, account group or user.
     subject: Uuid,
-    /// Earliest time of the run; null while it waits for somebody or something else.
+    /// Earliest time of the run; null while the job waits for a decision or for other work of the user.
     due: Option<Timestamp>,
     /// It does not run even if it is due.
     held: bool,

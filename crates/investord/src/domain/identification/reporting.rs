@@ -45,7 +45,7 @@ pub struct Report {
     pub leading: Option<Country>,
     pub designation: Option<ReportedDesignation>,
     pub missing: Option<MissingIdentifier>,
-    /// Why somebody has to look at it.
+    /// The reason for a review by a person.
     pub review: Option<String>,
     /// The chain that leads to the outcome.
     pub reasons: Vec<ReviewReason>,
@@ -64,7 +64,7 @@ pub enum ReportOutcome {
     Ready,
     /// An identifier has to be asked for.
     Missing,
-    /// Somebody has to look at it.
+    /// A person has to review the identification.
     NeedsReview,
 }
 

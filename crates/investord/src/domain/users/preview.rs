@@ -19,13 +19,13 @@ use crate::domain::tenants::TenantSettings;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DataChangePreview")]
 pub struct Preview {
-    /// Why the change would fail; then nothing would be different.
+    /// The reason for which the change would fail; then no member would differ.
     pub refusal: Option<String>,
-    /// Whether somebody would look at the proof first.
+    /// Whether an operator would have to review the proof first.
     pub review: bool,
-    /// The members that would be different, as they are.
+    /// The members that would differ, with their present values.
     pub before: Map<String, Value>,
-    /// The same as they would be.
+    /// The same members with their new values.
     pub after: Map<String, Value>,
     /// What follows, to be read out.
     pub says: Vec<String>,
