@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use figment::Figment;
 use figment::error::Kind;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::{Env, Serialized};
 use serde::Serialize;
 
 use super::{Address, Config, Risk, parse_toml};
@@ -54,10 +54,7 @@ impl Sources {
             Some(file) => {
                 let what = || format!("configuration file {}", file.display());
                 let text = std::fs::read_to_string(file).with_context(what)?;
-                // The text is parsed here first, because the error of the parser below would quote the line, which may
-                // contain a secret.
-                parse_toml::<toml::Table>(&text).with_context(what)?;
-                Figment::from(Toml::string(&text))
+                Figment::from(Serialized::defaults(parse_toml::<toml::Table>(&text).with_context(what)?))
             }
         };
         let known: Vec<&str> = self.of_commands.iter().map(String::as_str).collect();

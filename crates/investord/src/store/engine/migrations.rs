@@ -4,7 +4,7 @@
 //! or is unknown.
 
 use anyhow::bail;
-use refinery::{Migration, Runner};
+use refinery_core::{Migration, Runner};
 use tokio_postgres::Client;
 
 use super::catalogue::Catalogue;
