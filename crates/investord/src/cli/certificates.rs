@@ -12,8 +12,8 @@ use crate::tls;
 const SOON_DAYS: i64 = 30;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Examines all certificates that the configuration names. Omits files that cannot be read, because the checks of the
-/// configuration report those.
+/// Examines all certificates that the configuration names, and whether the system has any. Omits files that cannot be
+/// read, because the checks of the configuration report those.
 pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
     // All clients refuse an expired certificate of the server, whereas an expired one in `ca_file` affects its
     // receivers alone.
@@ -22,7 +22,16 @@ pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
     let trusted = config.webhooks.ca_file.as_deref();
     let trusted = trusted.map(|file| ("webhooks.ca_file", file, DiagnosisLevel::Doubtful));
     let files = shown.into_iter().chain(trusted);
-    files.filter_map(|(what, file, expired)| diagnose_certificate(what, file, expired, now).ok()).collect()
+    let missing = (config.webhooks.ca_file.is_none()
+        && rustls_native_certs::load_native_certs().certs.is_empty())
+    .then(|| {
+        let what = "the system trusts no certificate authority, so no delivery to an https address succeeds: \
+                    install the package ca-certificates, or name a file";
+        finding(DiagnosisLevel::Doubtful, "webhooks.ca_file", what.to_owned())
+    });
+    let examined =
+        files.filter_map(|(what, file, expired)| diagnose_certificate(what, file, expired, now).ok());
+    examined.chain(missing).collect()
 }
 
 /// Diagnoses a file by its first certificate to expire and its last to become valid. `expired` is the level of a

@@ -127,6 +127,7 @@ async fn forward(forward: &Url, delivery: &Delivery) -> anyhow::Result<()> {
     }
     let client =
         reqwest::Client::builder().timeout(RECEIVER_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    let client = if forward.scheme() == "https" { client } else { client.tls_certs_only([]) };
     let (client, body) = (client.build()?, Bytes::from(delivery.payload.clone()));
     for attempt in 1..=ATTEMPTS {
         let request = client.post(forward.clone()).headers(headers.clone()).body(body.clone());

@@ -143,11 +143,11 @@ fn log_failure(what: &str, error: impl Display) {
     tracing::error!(what, %error, "not reloaded: what was loaded before stays");
 }
 
-/// Logs the certificates that have expired or will expire soon.
+/// Logs the certificates that have expired or will expire soon, and a system without any.
 pub fn warn_of_certificates(app: &App, config: &Config) {
     for found in certificates::examine(config, app.clock.now()) {
         if found.level != DiagnosisLevel::Good {
-            tracing::warn!(what = found.what, found = found.found, "a certificate needs to be renewed");
+            tracing::warn!(what = found.what, found = found.found, "certificates need attention");
         }
     }
 }

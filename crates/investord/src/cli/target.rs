@@ -60,7 +60,8 @@ impl BaseUrl {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")));
-        if self.url.scheme() == "https" { client } else { client.no_proxy() }
+        // Without TLS the certificates of the system are not loaded, and need not exist.
+        if self.url.scheme() == "https" { client } else { client.no_proxy().tls_certs_only([]) }
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_message_signatures::{Message, Parameters, Signed, SigningKey};
 use jiff::Timestamp;
-use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client, ClientBuilder};
 use url::Url;
 use uuid::Uuid;
 
@@ -111,28 +112,18 @@ impl Outbound {
     /// Fails if the file of CA certificates is unusable.
     pub fn with_lookup(lookup: Arc<Lookup>, config: &Webhooks) -> anyhow::Result<Self> {
         let targets = config.targets();
-        let mut client = Client::builder()
-            .dns_resolver(Arc::new(PolicyResolver { targets, lookup }))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .pool_idle_timeout(IDLE)
-            .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")));
-        if let Some(file) = &config.ca_file {
-            let what = || format!("webhooks.ca_file {}", file.display());
-            let pem = std::fs::read(file).with_context(what)?;
-            let trusted = reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?;
-            if trusted.is_empty() {
-                return Err(anyhow!("there is no certificate in it")).with_context(what);
-            }
-            client = client.tls_certs_merge(trusted);
-        }
-        // An invalid certificate of the file is detected here.
-        let client = client.build().with_context(|| match &config.ca_file {
-            Some(file) => format!("webhooks.ca_file {}", file.display()),
-            None => "the client for webhooks".to_owned(),
-        })?;
+        let resolver = Arc::new(PolicyResolver { targets, lookup });
+        let client = match &config.ca_file {
+            // An invalid certificate of the file is detected here.
+            Some(file) => trusted(file)
+                .and_then(|certificates| Ok(builder(resolver).tls_certs_merge(certificates).build()?))
+                .with_context(|| format!("webhooks.ca_file {}", file.display()))?,
+            // Without any certificate of the system, as in small containers, http receivers are served all the same.
+            // `serve` and `doctor` warn of it.
+            None => builder(Arc::clone(&resolver))
+                .build()
+                .or_else(|_| builder(resolver).tls_certs_only([]).build())?,
+        };
         Ok(Self { client, targets, keys: Mutex::default() })
     }
 
@@ -175,6 +166,27 @@ impl Outbound {
             Err(_) => ReceiverResponse::none("timeout"),
         }
     }
+}
+
+/// Returns the settings of the client that do not depend on certificates.
+fn builder(resolver: Arc<PolicyResolver>) -> ClientBuilder {
+    Client::builder()
+        .dns_resolver(resolver)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .pool_idle_timeout(IDLE)
+        .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Reads the certificates of a file of authorities that are trusted beside those of the system.
+fn trusted(file: &Path) -> anyhow::Result<Vec<Certificate>> {
+    let certificates = Certificate::from_pem_bundle(&std::fs::read(file)?)?;
+    if certificates.is_empty() {
+        return Err(anyhow!("there is no certificate in it"));
+    }
+    Ok(certificates)
 }
 
 /// Reads a response up to the limits of time and size.

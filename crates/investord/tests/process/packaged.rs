@@ -1,4 +1,7 @@
-//! What packages call: the health check, the completions of shells, the pages of `man`.
+//! What packages call, and where they run: the health check, the completions of shells, the pages of `man`, a system
+//! without certificates.
+
+use std::process::Command;
 
 use testing::home::Home;
 use testing::program::run;
@@ -40,4 +43,24 @@ fn every_command_has_a_page_and_is_completed() {
     home.write("file", "");
     let refusal = run(home.bare(&["man"]).arg(home.path("file").join("man"))).refusal();
     assert!(refusal.contains("cannot write manual pages to"), "{refusal}");
+}
+
+#[test]
+fn a_system_without_certificates_is_served_and_the_log_says_what_that_means() {
+    let home = Home::new("");
+    let without = |mut command: Command| {
+        command.env("SSL_CERT_FILE", home.path("nowhere")).env("SSL_CERT_DIR", home.path("nowhere"));
+        command
+    };
+    let bare = |words: &[&str]| without(home.bare(words));
+    run(&mut home.command(&["migrate"])).ok();
+    let examined = run(&mut without(home.command(&["doctor", "--json"]))).json().to_string();
+    assert!(examined.contains("install the package ca-certificates"), "{examined}");
+    let dev = bare(&["dev", "--listen", "127.0.0.1:0", "--data", "dev"]);
+    let server = Server::start(dev, &home.path("server"), Ready::Answers);
+    let warnings = home.log().matches("the system trusts no certificate authority").count();
+    assert_eq!(warnings, 1, "{}", home.log());
+    let mut call = bare(&["call", "GET", "/users?limit=1", "--profile", "dev/profile.toml"]);
+    assert!(run(&mut call).ok().contains("total_count"));
+    server.stop();
 }
