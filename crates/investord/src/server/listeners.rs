@@ -90,7 +90,14 @@ pub fn bind(address: &Address) -> anyhow::Result<TcpListener> {
         SockRef::from(&listener).listen(BACKLOG)?;
         Ok::<_, io::Error>(listener)
     };
-    listen().with_context(|| format!("cannot listen on {address}"))
+    listen().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow!(
+                "cannot listen on {address}: it is in use; name another port, or 0, which takes a free one"
+            )
+        }
+        _ => anyhow::Error::from(error).context(format!("cannot listen on {address}")),
+    })
 }
 
 /// Reads the certificate and the key of a server and checks that they belong together.

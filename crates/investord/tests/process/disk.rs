@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use testing::client::Client;
 use testing::home::{Home, Register};
 use testing::patience::patiently;
-use testing::program::clean;
+use testing::program::{clean, run};
 use testing::server::{Ready, Server};
 
 use crate::judge::check_database;
@@ -60,6 +60,23 @@ impl Drop for SmallDisk {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }
+}
+
+#[test]
+fn a_first_start_on_a_full_disk_says_so_and_the_next_one_is_as_if_it_had_not_been() {
+    let home = Home::new("");
+    let folder = home.database().parent().unwrap().to_owned();
+    let Some(disk) = SmallDisk::new(&folder, "200k") else {
+        println!("skipped: this system does not let us mount a small file system (unshare -rm)");
+        return;
+    };
+    let inside = || disk.inside(&home.command(&["serve"]), &home.path(""));
+    let refusal = run(&mut inside()).refusal();
+    assert!(refusal.contains("cannot migrate the database") && refusal.contains("disk is full"), "{refusal}");
+    let mut larger = Command::new("mount");
+    larger.args(["-o", "remount,size=24m"]).arg(&folder);
+    run(&mut disk.inside(&larger, &home.path(""))).ok();
+    Server::start(inside(), &home.path("server"), Ready::Answers).stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

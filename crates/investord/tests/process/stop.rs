@@ -144,6 +144,6 @@ fn a_port_in_use_is_named() {
     let server = home.serve();
     let address = server.address.to_string();
     let refusal = run(&mut other.command(&["serve", "--listen", &address])).refusal();
-    assert!(refusal.contains(&address) && refusal.contains("in use"), "{refusal}");
+    assert!(refusal.contains(&address) && refusal.contains("name another port"), "{refusal}");
     assert!(!other.database().exists(), "nothing is made for a server that does not start");
 }

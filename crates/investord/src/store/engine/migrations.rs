@@ -3,7 +3,7 @@
 //! A released migration never changes: the runner stores a checksum of each and refuses a database in which one differs
 //! or is unknown.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use refinery_core::{Migration, Runner};
 use tokio_postgres::Client;
 
@@ -92,7 +92,8 @@ pub(super) fn runner(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Result
 pub fn sqlite(connection: &mut rusqlite::Connection, catalogue: &Catalogue) -> anyhow::Result<State> {
     let before = state_of_sqlite(connection, catalogue)?;
     if !before.pending.is_empty() {
-        runner(&SQLITE, catalogue)?.run(connection)?;
+        let migrated = runner(&SQLITE, catalogue)?.run(connection);
+        migrated.context("cannot migrate the database, which is as it was")?;
     }
     Ok(before)
 }
