@@ -90,13 +90,10 @@ pub fn bind(address: &Address) -> anyhow::Result<TcpListener> {
         SockRef::from(&listener).listen(BACKLOG)?;
         Ok::<_, io::Error>(listener)
     };
-    listen().map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            anyhow!(
-                "cannot listen on {address}: it is in use; name another port, or 0, which takes a free one"
-            )
-        }
-        _ => anyhow::Error::from(error).context(format!("cannot listen on {address}")),
+    listen().map_err(|error| {
+        let is_taken = error.kind() == io::ErrorKind::AddrInUse;
+        let remedy = if is_taken { " (name another port, or 0, which takes a free one)" } else { "" };
+        anyhow::Error::from(error).context(format!("cannot listen on {address}{remedy}"))
     })
 }
 
