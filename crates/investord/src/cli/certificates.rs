@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::outbound::has_system_certificates;
 use crate::store::tools::diagnostics::{Diagnosis, DiagnosisLevel, finding};
 use crate::tls;
 
@@ -22,9 +23,8 @@ pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
     let trusted = config.webhooks.ca_file.as_deref();
     let trusted = trusted.map(|file| ("webhooks.ca_file", file, DiagnosisLevel::Doubtful));
     let files = shown.into_iter().chain(trusted);
-    let missing = (config.webhooks.ca_file.is_none()
-        && rustls_native_certs::load_native_certs().certs.is_empty())
-    .then(|| {
+    let is_missing = config.webhooks.ca_file.is_none() && !has_system_certificates();
+    let missing = is_missing.then(|| {
         let what = "the system trusts no certificate authority, so no delivery to an https address succeeds: \
                     install the package ca-certificates, or name a file";
         finding(DiagnosisLevel::Doubtful, "webhooks.ca_file", what.to_owned())

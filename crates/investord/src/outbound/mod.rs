@@ -118,11 +118,12 @@ impl Outbound {
             Some(file) => trusted(file)
                 .and_then(|certificates| Ok(builder(resolver).tls_certs_merge(certificates).build()?))
                 .with_context(|| format!("webhooks.ca_file {}", file.display()))?,
-            // Without any certificate of the system, as in small containers, http receivers are served all the same.
-            // `serve` and `doctor` warn of it.
-            None => builder(Arc::clone(&resolver))
-                .build()
-                .or_else(|_| builder(resolver).tls_certs_only([]).build())?,
+            None => match builder(Arc::clone(&resolver)).build() {
+                // Small containers have none, and http receivers are served all the same. `serve` and `doctor` warn.
+                Err(_) if !has_system_certificates() => builder(resolver).tls_certs_only([]).build(),
+                built => built,
+            }
+            .context("the client for webhooks")?,
         };
         Ok(Self { client, targets, keys: Mutex::default() })
     }
@@ -178,6 +179,11 @@ fn builder(resolver: Arc<PolicyResolver>) -> ClientBuilder {
         .no_proxy()
         .pool_idle_timeout(IDLE)
         .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Returns whether the system trusts any certificate authority.
+pub fn has_system_certificates() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 
 /// Reads the certificates of a file of authorities that are trusted beside those of the system.

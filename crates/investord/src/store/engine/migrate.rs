@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 
 use super::catalogue::{Catalogue, Database};
-use super::migrations::{POSTGRES, SQLITE, State, rendered, runner, state_of, state_of_sqlite};
+use super::migrations::{NOT_MIGRATED, POSTGRES, SQLITE, State, rendered, runner, state_of, state_of_sqlite};
 use super::postgres::connection_settings::PostgresSettings;
 use super::{sqlite, sqlite_file};
 
@@ -47,7 +47,7 @@ pub fn run(database: &Database, catalogue: &Catalogue) -> anyhow::Result<State> 
             // A session lock is released by the server even if this process is killed.
             client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
             let before = state_of(client, catalogue).await?;
-            runner(&POSTGRES, catalogue)?.run_async(client).await?;
+            runner(&POSTGRES, catalogue)?.run_async(client).await.context(NOT_MIGRATED)?;
             Ok(before)
         }),
     }

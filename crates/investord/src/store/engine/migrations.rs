@@ -78,6 +78,9 @@ pub(super) fn rendered(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Resu
     catalogue.migrations.iter().map(|(name, text)| Ok(Migration::unapplied(name, &render(text))?)).collect()
 }
 
+/// What a failed migration has done: nothing, because all of them are one transaction.
+pub(super) const NOT_MIGRATED: &str = "cannot migrate the database, which is as it was";
+
 /// Builds a runner that applies all migrations in one transaction. In a transaction per migration it would commit a
 /// migration before it records it, and a crash in between would leave the database in an unknown state.
 pub(super) fn runner(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Result<Runner> {
@@ -92,8 +95,7 @@ pub(super) fn runner(dialect: &Dialect, catalogue: &Catalogue) -> anyhow::Result
 pub fn sqlite(connection: &mut rusqlite::Connection, catalogue: &Catalogue) -> anyhow::Result<State> {
     let before = state_of_sqlite(connection, catalogue)?;
     if !before.pending.is_empty() {
-        let migrated = runner(&SQLITE, catalogue)?.run(connection);
-        migrated.context("cannot migrate the database, which is as it was")?;
+        runner(&SQLITE, catalogue)?.run(connection).context(NOT_MIGRATED)?;
     }
     Ok(before)
 }
