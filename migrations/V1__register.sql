@@ -204,13 +204,15 @@ CREATE TABLE tax_residencies (
 ) {clustered};
 
 -- Blind index: an HMAC of each value by which a user is found, under a key of the tenant. Equal values are found,
--- nothing else.
+-- nothing else. The values of neighbouring users are in a part of their own, because a new user then changes the few
+-- pages of the newest part and not a page of the whole index for each value. There is no reference to `users`: a check
+-- of each entry costs more than the entry, and users are never deleted.
 CREATE TABLE search_index (
     tenant      {int}   NOT NULL,
+    part        {int}   NOT NULL,
     mac         {bytes} NOT NULL,
     user_number {int}   NOT NULL,
-    PRIMARY KEY (tenant, mac, user_number),
-    FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
+    PRIMARY KEY (tenant, part, mac, user_number)
 ) {clustered};
 
 -- Outcomes that are ordered for the next job of a kind, under the review policy 'simulate' alone.

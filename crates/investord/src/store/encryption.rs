@@ -322,9 +322,10 @@ impl TenantKey {
     }
 
     /// Computes the blind index entry of a value: equal for equal values of a field, and without further information.
-    pub fn term(&self, field: &str, value: &str) -> [u8; 16] {
-        let (mut term, mac) = ([0; 16], mac(&self.terms, &[field.as_bytes(), value.as_bytes()]));
-        term.copy_from_slice(&mac[..16]);
+    /// With 8 bytes, a search among 50 million values finds a user with another value with a probability of 3 to 10¹².
+    pub fn term(&self, field: &str, value: &str) -> [u8; 8] {
+        let (mut term, mac) = ([0; 8], mac(&self.terms, &[field.as_bytes(), value.as_bytes()]));
+        term.copy_from_slice(&mac[..8]);
         term
     }
 

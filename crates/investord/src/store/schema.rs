@@ -155,7 +155,7 @@ pub const TABLES: [TableSchema; 29] = [
         3,
         &[("tenant", Int), ("user_number", Int), ("kind", Text), ("sealed", Bytes)],
     ),
-    short_lived("search_index", 3, &[("tenant", Int), ("mac", Bytes), ("user_number", Int)]),
+    short_lived("search_index", 4, &[("tenant", Int), ("part", Int), ("mac", Bytes), ("user_number", Int)]),
     short_lived(
         "jobs",
         3,

@@ -72,6 +72,7 @@ pub const FAMILIES: &[Family] = &[
         "Time of a write of the store, from its call to its commit.",
     ),
     family(Kind::Histogram, "investord_store_batch_units", &[], "Writes that one commit made durable."),
+    family(Kind::Gauge, "investord_store_log_pages", &[], "Pages of 4 KiB in the write-ahead log of SQLite."),
     family(
         Kind::Counter,
         "investord_store_batches_repeated_total",

@@ -100,5 +100,5 @@ fn refresh_concats(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<
 /// compared in another way.
 fn rebuild_search_index(unit: &Unit<'_>, handle: &UserHandle, user: &User) -> Result<(), StoreError> {
     let own = identifiers::of_user(unit.tx, handle)?;
-    search_index::add_missing(unit, handle, search::of_user(&user.person, &own))
+    search_index::add_missing(unit, handle, &search::of_user(&user.person, &own))
 }

@@ -19,7 +19,11 @@ use uuid::Uuid;
 use crate::engine::Engine;
 use crate::work::{Desk, desk, now};
 
-on_every_engine!(missing_entries_are_added_and_none_twice, who_shares_a_number_is_known_by_the_index);
+on_every_engine!(
+    missing_entries_are_added_and_none_twice,
+    users_are_found_in_every_part_of_the_index,
+    who_shares_a_number_is_known_by_the_index,
+);
 
 fn muller(last: &str) -> Person {
     let mut body = bodies::with("last_name", json!(last));
@@ -56,7 +60,7 @@ fn give(
     let own = search::of_identifiers(std::slice::from_ref(&new));
     desk.run(tx, |unit| {
         identifiers::apply(unit, &handle, &IdentifierChange::Add(new))?;
-        search_index::add_missing(unit, &handle, own)
+        search_index::add_missing(unit, &handle, &own)
     })?;
     Ok(content)
 }
@@ -105,7 +109,7 @@ async fn missing_entries_are_added_and_none_twice(engine: &Engine) {
             let own = identifiers::of_user(tx, &handle)?;
             let mut terms = search::of_user(&user.person, &own);
             terms.insert((SearchField::SecuritiesAccountNumber, "123456789".to_owned()));
-            desk.run(tx, |unit| search_index::add_missing(unit, &handle, terms))
+            desk.run(tx, |unit| search_index::add_missing(unit, &handle, &terms))
         };
         store.write("test.add", 1, add).await.unwrap();
         assert_eq!(engine.number("SELECT count(*) FROM search_index"), rows);
@@ -124,6 +128,23 @@ fn asked() -> [(SearchField, &'static str, bool); 5] {
         (SearchField::Identifier, "131052-308t", true),
         (SearchField::Identifier, "131052+308T", false),
     ]
+}
+
+async fn users_are_found_in_every_part_of_the_index(engine: &Engine) {
+    let store = engine.open();
+    let desk = desk(&store, 1).await;
+    let mut users = BTreeSet::new();
+    // The first and last number of a part, and parts with none in between.
+    for before in [0, 1_022, 1_023, 2_047, 500_000] {
+        engine.run(&format!("UPDATE tenant_sequences SET users = {before} WHERE tenant = 1"));
+        let own = desk.clone();
+        let unit = move |tx: &Tx<'_>| register(tx, &own, muller("Müller"));
+        users.insert(store.write("test.register", 1, unit).await.unwrap().id);
+        for (field, value) in [(SearchField::Name, "Muller"), (SearchField::Email, "heinz@example.com")] {
+            assert_eq!(found(&store, &desk, field, value).await, users, "{value}, after {before}");
+        }
+    }
+    assert!(engine.number("SELECT count(DISTINCT part) FROM search_index") >= 4);
 }
 
 async fn who_shares_a_number_is_known_by_the_index(engine: &Engine) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use garde::rules::email::Email as _;
 use jiff::civil::Date;
 use mifir::{Country, StandardKey};
-use serde_json::Value;
+use serde::Deserialize;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -52,15 +52,28 @@ pub fn of_user(person: &Person, identifiers: &[Identifier]) -> SearchTerms {
 /// Returns the search terms of a person: last name, birth name, last name with each first name and with all of them,
 /// birth date, e-mail address, telephone number.
 pub fn of_person(person: &Person) -> SearchTerms {
-    let members: Value = serde_json::from_str(&person.json).unwrap_or_default();
-    let text = |name: &str| members[name].as_str().unwrap_or_default();
-    let names = names(text("first_name"), &words(text("last_name")), &words(text("birth_name")));
+    let members: SearchedMembers = serde_json::from_str(&person.json).unwrap_or_default();
+    let text = |member: Option<String>| member.unwrap_or_default();
+    let names =
+        names(&text(members.first_name), &words(&text(members.last_name)), &words(&text(members.birth_name)));
     let mut terms: SearchTerms = names.into_iter().map(|name| (SearchField::Name, name)).collect();
-    terms.insert((SearchField::BirthDate, text("birth_date").to_owned()));
-    terms.insert((SearchField::Email, email(text("email"))));
-    terms.insert((SearchField::PhoneNumber, digits_of_phone(text("phone_number"))));
+    terms.insert((SearchField::BirthDate, text(members.birth_date)));
+    terms.insert((SearchField::Email, email(&text(members.email))));
+    terms.insert((SearchField::PhoneNumber, digits_of_phone(&text(members.phone_number))));
     terms.retain(|(_, value)| !value.is_empty());
     terms
+}
+
+/// The members of a person by which a user is found.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SearchedMembers {
+    first_name: Option<String>,
+    last_name: Option<String>,
+    birth_name: Option<String>,
+    birth_date: Option<String>,
+    email: Option<String>,
+    phone_number: Option<String>,
 }
 
 /// Returns the search terms of the names. Without a last name the first names are indexed alone, so that the user can

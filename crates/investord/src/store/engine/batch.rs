@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::error::StoreError;
 use super::queue::{TaskReceiver, TaskSender};
 use super::sql::{StatementExecutor, Tx};
-use super::unit::{FirstQueries, LockOrder, UnitOfWork, UnitOutcome, WriterTask};
+use super::unit::{CheckpointMode, FirstQueries, LockOrder, UnitOfWork, UnitOutcome, WriterTask};
 
 /// Maximum number of attempts for a unit in a transaction of its own. Serialization failures end within a few attempts,
 /// because every unit locks its rows in the same order; more attempts would only delay the other units of the queue.
@@ -103,7 +103,7 @@ pub trait Connection: StatementExecutor {
     /// Returns whether the connection was lost after `begin` and a new one can be opened.
     fn is_lost(&self) -> bool;
     /// Moves the write-ahead log into the database file; a no-op on PostgreSQL.
-    fn checkpoint(&self);
+    fn checkpoint(&self, mode: CheckpointMode);
 }
 
 /// A guard that aborts the process when the writer thread panics: without its writer every write would wait forever, so
@@ -141,8 +141,8 @@ impl<C: Connection> Writer<C> {
             self.commit(batch.into_iter().map(|(_, unit)| unit).collect());
             match last {
                 Some(WriterTask::Serializable(unit)) => self.commit_alone(unit, true),
-                Some(WriterTask::Checkpoint(done)) => {
-                    self.0.checkpoint();
+                Some(WriterTask::Checkpoint(mode, done)) => {
+                    self.0.checkpoint(mode);
                     let _ = done.send(());
                 }
                 Some(WriterTask::Batched { .. }) | None => {}
@@ -198,7 +198,7 @@ impl<C: Connection> Writer<C> {
         }
         if matches!(done, Err(RollbackCause::Failed(StoreError::DiskFull))) {
             // The write-ahead log may have filled the disk; a checkpoint gives that space back.
-            self.0.checkpoint();
+            self.0.checkpoint(CheckpointMode::Truncate);
         }
         done
     }

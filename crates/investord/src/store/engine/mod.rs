@@ -2,6 +2,7 @@
 
 pub(in crate::store) mod batch;
 pub mod catalogue;
+mod checkpoint;
 pub mod commits;
 pub mod error;
 pub mod migrate;
@@ -22,7 +23,7 @@ pub use self::catalogue::{Catalogue, Database};
 use self::commits::{CommitListener, CommitNotifier};
 pub use self::error::StoreError;
 use self::sql::Tx;
-use self::unit::{FirstQueries, Owner, UnitOfWork, WriterTask};
+use self::unit::{CheckpointMode, FirstQueries, Owner, UnitOfWork, WriterTask};
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
@@ -170,7 +171,7 @@ impl Store {
     pub async fn checkpoint(&self) {
         if let Engine::Sqlite(engine) = &*self.0 {
             let (done, finished) = tokio::sync::oneshot::channel();
-            if engine.queue.send(WriterTask::Checkpoint(done)).await.is_ok() {
+            if engine.queue.send(WriterTask::Checkpoint(CheckpointMode::Truncate, done)).await.is_ok() {
                 let _ = finished.await;
             }
         }

@@ -1,7 +1,9 @@
 //! The writer's queue, fair between owners.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -13,13 +15,20 @@ const MAX_WAITING: usize = 4096;
 const MAX_OF_ONE_OWNER: usize = 256;
 /// Maximum batch size if several owners wait: smaller, so that none waits long for the others.
 const MAX_OF_SEVERAL_OWNERS: usize = 64;
+/// Maximum time for which the writer gathers as many tasks as its last batch had, if that had more than one: a commit
+/// costs the same for one unit as for many.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// The sending end of the queue; cheap to clone.
 #[derive(Clone)]
 pub struct TaskSender(Arc<CloseOnDrop>);
 
 /// The receiving end of the queue, for the thread of the writer.
-pub struct TaskReceiver(Arc<Shared>);
+pub struct TaskReceiver {
+    shared: Arc<Shared>,
+    /// Size of the last batch.
+    last: Cell<usize>,
+}
 
 /// The error of a queue whose receiver was dropped.
 pub struct QueueClosed;
@@ -40,6 +49,10 @@ struct Shared {
 struct WaitingTasks {
     /// Rounds, each of which ends with a serializable task or a checkpoint, except for the last. None is empty.
     parts: VecDeque<TurnRound>,
+    /// Number of tasks in all rounds.
+    count: usize,
+    /// Number of tasks at which the writer is woken; none if it does not wait. Each wake-up is a system call.
+    wake_at: Option<usize>,
     is_closed: bool,
 }
 
@@ -57,7 +70,8 @@ struct TurnRound {
 pub fn queue() -> (TaskSender, TaskReceiver) {
     let waiting = Mutex::default();
     let shared = Arc::new(Shared { room: Semaphore::new(MAX_WAITING), waiting, changed: Condvar::new() });
-    (TaskSender(Arc::new(CloseOnDrop(Arc::clone(&shared)))), TaskReceiver(shared))
+    let receiver = TaskReceiver { shared: Arc::clone(&shared), last: Cell::new(0) };
+    (TaskSender(Arc::new(CloseOnDrop(shared))), receiver)
 }
 
 impl TaskSender {
@@ -73,8 +87,16 @@ impl TaskSender {
             Ok(room) => room.forget(),
             Err(_) => shared.room.acquire().await.map_err(|_| QueueClosed)?.forget(),
         }
-        shared.waiting().put(job);
-        shared.changed.notify_one();
+        let mut waiting = shared.waiting();
+        waiting.put(job);
+        let is_awaited = waiting.wake_at.is_some_and(|count| waiting.count >= count);
+        if is_awaited {
+            waiting.wake_at = None;
+        }
+        drop(waiting);
+        if is_awaited {
+            shared.changed.notify_one();
+        }
         Ok(())
     }
 }
@@ -96,20 +118,32 @@ impl TaskReceiver {
     /// Waits for tasks and returns a batch with one task of each owner in turn. A task that runs alone is the last of
     /// its batch; no task overtakes it, and it overtakes none. Returns none after every sender was dropped.
     pub fn next(&self) -> Option<Vec<WriterTask>> {
-        let waiting = self.0.waiting();
-        let is_idle = |waiting: &mut WaitingTasks| waiting.parts.is_empty() && !waiting.is_closed;
-        let waiting = self.0.changed.wait_while(waiting, is_idle);
-        let taken = waiting.unwrap_or_else(PoisonError::into_inner).take();
-        self.0.room.add_permits(taken.len());
+        let shared = &self.shared;
+        let mut waiting = shared.waiting();
+        waiting.wake_at = Some(1);
+        let is_idle = |waiting: &mut WaitingTasks| waiting.count == 0 && !waiting.is_closed;
+        waiting = shared.changed.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner);
+        let enough = self.last.get();
+        if enough > 1 {
+            waiting.wake_at = Some(enough);
+            let is_gathering = |waiting: &mut WaitingTasks| waiting.count < enough && !waiting.is_closed;
+            let gathered = shared.changed.wait_timeout_while(waiting, GATHERING, is_gathering);
+            waiting = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting.wake_at = None;
+        let taken = waiting.take();
+        drop(waiting);
+        self.last.set(taken.len());
+        shared.room.add_permits(taken.len());
         Some(taken).filter(|taken| !taken.is_empty())
     }
 }
 
 impl Drop for TaskReceiver {
     fn drop(&mut self) {
-        self.0.room.close();
+        self.shared.room.close();
         // Dropping a task drops its channel, so that its caller receives an error.
-        let left = std::mem::take(&mut *self.0.waiting());
+        let left = std::mem::take(&mut *self.shared.waiting());
         drop(left);
     }
 }
@@ -117,6 +151,7 @@ impl Drop for TaskReceiver {
 impl WaitingTasks {
     /// Adds a task to the last round, or to a new one behind a task that runs alone.
     fn put(&mut self, job: WriterTask) {
+        self.count += 1;
         if self.parts.back().is_none_or(|part| part.last.is_some()) {
             self.parts.push_back(TurnRound::default());
         }
@@ -129,7 +164,7 @@ impl WaitingTasks {
                 }
                 jobs.push_back(job);
             }
-            WriterTask::Serializable(_) | WriterTask::Checkpoint(_) => part.last = Some(job),
+            WriterTask::Serializable(_) | WriterTask::Checkpoint(..) => part.last = Some(job),
         }
     }
 
@@ -153,6 +188,7 @@ impl WaitingTasks {
             taken.extend(part.last.take());
             self.parts.pop_front();
         }
+        self.count -= taken.len();
         taken
     }
 }
@@ -191,7 +227,7 @@ mod tests {
     fn taken(jobs: &TaskReceiver) -> Vec<Owner> {
         let owner = |job| match job {
             WriterTask::Batched { owner, .. } => owner,
-            WriterTask::Serializable(_) | WriterTask::Checkpoint(_) => Owner::REGISTER,
+            WriterTask::Serializable(_) | WriterTask::Checkpoint(..) => Owner::REGISTER,
         };
         jobs.next().unwrap().into_iter().map(owner).collect()
     }

@@ -80,8 +80,8 @@ pub(in crate::store) trait StatementExecutor {
     /// Inserts a row. An engine may send it as late as before the next statement that is no insert.
     fn insert(&self, insert: &'static Insert, values: &[Value<'_>]) -> Result<(), StoreError>;
 
-    /// Sends a query in advance of [`StatementExecutor::each`] with the same statement and values. A no-op for an
-    /// engine without round trips.
+    /// Sends a statement in advance of `execute` or `each` with the same statement and values. A no-op for an engine
+    /// without round trips.
     fn prefetch(&self, _stmt: &Stmt, _values: &[Value<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
@@ -224,8 +224,8 @@ impl<'a> Tx<'a> {
         self.run_named(insert.name(), || self.session.insert(insert, values))
     }
 
-    /// Sends a query before the unit of this transaction runs it, which saves a round trip. Other units may write in
-    /// between, so it is only for locked rows and for rows that a unique key protects.
+    /// Sends a statement before the unit of this transaction runs it, which saves a round trip. Other units may write
+    /// in between, so it is only for locked rows and for rows that a unique key protects.
     pub(in crate::store) fn prefetch(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
         self.session.prefetch(stmt, values).map_err(|error| error.in_statement(stmt.name))
     }

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
@@ -13,20 +13,17 @@ use tokio::sync::Semaphore;
 use super::batch;
 use super::batch::{Connection as _, Writer};
 use super::catalogue::Catalogue;
+use super::checkpoint::{self, LogSize};
 use super::error::StoreError;
 use super::queue::{TaskSender, queue};
 use super::row::{ColumnValue, EngineRow, Row};
 use super::sql::{StatementExecutor, Tx, Value};
 use super::statement::{Insert, Statement as _, Stmt};
+use super::unit::CheckpointMode;
 use super::{migrations, sqlite_file};
 
-/// Maximum wait for the write lock of another process, such as a command that runs beside the server.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Capacity of the prepared statement cache of a connection: greater than the number of statements, so none is evicted.
 const STATEMENTS: usize = 128;
-/// Size of the write-ahead log, in pages of 4 KiB (31 MiB in all), at which a commit starts a checkpoint. A checkpoint
-/// writes a page once however many commits changed it, so a larger log is cheaper; the price is disk space.
-const LOG_PAGES: u32 = 8_000;
 /// Page cache of the writer in KiB. Ids are random, so inserts touch pages all over an index and a small cache would
 /// read them again.
 const WRITER_CACHE_KIB: i64 = 16_384;
@@ -44,6 +41,8 @@ pub struct Engine {
     pub queue: TaskSender,
     /// Permits of the concurrent scans.
     scans: Arc<Semaphore>,
+    /// Keeps the thread that moves the log alive.
+    _log: Arc<LogSize>,
 }
 
 impl Engine {
@@ -53,11 +52,13 @@ impl Engine {
     ///
     /// Fails if the file cannot be opened or its schema belongs to another version.
     pub fn open(path: &Path, catalogue: &Catalogue) -> anyhow::Result<Self> {
-        let (connection, _) = open_to_write(path, catalogue)?;
+        let (mut connection, _) = open_to_write(path, catalogue)?;
         let path = sqlite_file::real_path(path)?;
         let (queue, jobs) = queue();
+        let log = Arc::new(checkpoint::start(open_beside_writer(&path)?, queue.clone())?);
+        checkpoint::report_size(&mut connection, &log)?;
         std::thread::Builder::new().name("writer".into()).spawn(move || Writer(connection).run(&jobs))?;
-        Ok(Self { path, readers: Mutex::default(), queue, scans: Arc::new(Semaphore::new(SCANS)) })
+        Ok(Self { path, readers: Mutex::default(), queue, scans: Arc::new(Semaphore::new(SCANS)), _log: log })
     }
 
     /// Runs a read on the thread of the caller, inside a read transaction of its own.
@@ -123,7 +124,7 @@ pub fn open_to_write(path: &Path, catalogue: &Catalogue) -> anyhow::Result<(Conn
     // WAL lets readers go on during a write; FULL makes a commit wait for the fsync.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", checkpoint::LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // Deleted content is overwritten with zeros, so that expired tokens and former personal data do not stay in the
     // file.
@@ -136,6 +137,15 @@ pub fn open_to_write(path: &Path, catalogue: &Catalogue) -> anyhow::Result<(Conn
 fn turn(path: &Path) -> Option<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).ok().filter(|folder| folder.lock().is_ok())
+}
+
+/// Opens a read-write connection beside that of the writer, to a file that exists.
+fn open_beside_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    Ok(connection)
 }
 
 /// Opens a read-only connection.
@@ -152,8 +162,11 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Applies the settings that read and write connections share.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(sqlite_file::BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise SQLite plans some statements again for each new value of their parameters, which costs more than to run
+    // them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 
@@ -229,7 +242,7 @@ impl batch::Connection for Connection {
     fn control(&self, text: &'static str) -> Result<(), StoreError> {
         let run = || self.prepare_cached(text)?.execute([]);
         run().map(|_| ()).map_err(|error| {
-            stop_if_unsynced(&error);
+            sqlite_file::stop_if_unsynced(&error);
             error.into()
         })
     }
@@ -253,23 +266,8 @@ impl batch::Connection for Connection {
         false
     }
 
-    /// Moves the write-ahead log into the database file and truncates it, as far as readers allow.
-    fn checkpoint(&self) {
-        let run = self.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        if let Err(error) = run {
-            stop_if_unsynced(&error);
-            tracing::warn!(%error, "cannot move the log into the database");
-        }
-    }
-}
-
-/// Aborts the process after a failed fsync. The state of the disk is then unknown, and a second fsync may report
-/// success without having written. No commit is acknowledged, and the next start recovers from the write-ahead log.
-fn stop_if_unsynced(error: &rusqlite::Error) {
-    let extended = error.sqlite_error().map(|error| error.extended_code);
-    if matches!(extended, Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)) {
-        tracing::error!(%error, "the disk refused to sync; stopping");
-        std::process::abort();
+    fn checkpoint(&self, mode: CheckpointMode) {
+        checkpoint::by_writer(self, mode);
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
+
+/// Maximum wait for the lock of another connection, as of a command that runs beside the server.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Resolves symbolic links in a path. If the file does not exist, resolves its folder.
 ///
@@ -66,4 +70,14 @@ pub fn check_names(path: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Aborts the process after a failed fsync. The state of the disk is then unknown, and a second fsync may report
+/// success without having written. No commit is acknowledged, and the next start recovers from the write-ahead log.
+pub fn stop_if_unsynced(error: &rusqlite::Error) {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    if matches!(extended, Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)) {
+        tracing::error!(%error, "the disk refused to sync; stopping");
+        std::process::abort();
+    }
 }

@@ -33,7 +33,16 @@ pub enum WriterTask {
     /// A unit in a SERIALIZABLE transaction of its own.
     Serializable(Box<dyn UnitOfWork>),
     /// A checkpoint: moves the write-ahead log into the database file and reports when that is done.
-    Checkpoint(oneshot::Sender<()>),
+    Checkpoint(CheckpointMode, oneshot::Sender<()>),
+}
+
+/// What a checkpoint by the writer achieves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointMode {
+    /// Truncates the log, so that the database file alone is complete. Waits for readers.
+    Truncate,
+    /// Moves the rest of the log, so that the next commit begins it anew. Waits for readers some milliseconds alone.
+    Restart,
 }
 
 /// The first queries of a unit, which the writer sends before any unit runs: all units of a batch then wait for one

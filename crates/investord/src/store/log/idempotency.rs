@@ -26,7 +26,7 @@ pub static STATEMENTS: &[&dyn Statement] = &[
 // A replay ends when its message does and so has the same row: no other one has to be looked at (decision S3).
 const INSERT_NONCE: Stmt = Stmt {
     name: "nonces.insert",
-    text: "INSERT INTO nonces (until, hash) VALUES ($1, $2) ON CONFLICT (until, hash) DO NOTHING RETURNING until",
+    text: "INSERT INTO nonces (until, hash) VALUES ($1, $2) ON CONFLICT (until, hash) DO NOTHING",
 };
 const DELETE_EXPIRED_NONCES: Stmt = Stmt {
     name: "nonces.delete_expired",
@@ -151,11 +151,7 @@ pub fn find_replay(
 ///
 /// Fails if the database is unavailable.
 pub fn remember_nonce(tx: &Tx<'_>, nonce: &Nonce) -> Result<bool, StoreError> {
-    let remembered = tx.one(&INSERT_NONCE, &nonce.values(), |_| Ok(()))?.is_some();
-    if remembered {
-        tx.mark_written();
-    }
-    Ok(remembered)
+    Ok(tx.execute(&INSERT_NONCE, &nonce.values())? > 0)
 }
 
 /// The first queries of the unit of a request, which [`Tx::prefetch`] sends in advance: a write of the API then waits

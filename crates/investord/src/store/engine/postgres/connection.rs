@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures_util::{FutureExt, TryStreamExt};
 use tokio::runtime::Runtime;
-use tokio_postgres::{Error, Statement as Prepared};
+use tokio_postgres::{Error, RowStream, Statement as Prepared};
 
 use super::batched_inserts::{Deferred, DeferredRows};
 use super::connection_settings::PostgresSettings;
@@ -24,6 +24,7 @@ use crate::store::engine::row::Row;
 use crate::store::engine::sql::{OwnedValue, StatementExecutor, check_row_count, to_owned_values};
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
+use crate::store::engine::unit::CheckpointMode;
 
 /// Transaction of a batch. At READ COMMITTED each statement sees the newest commits; rows that must not change are
 /// locked.
@@ -47,8 +48,11 @@ struct SentStatement {
 struct PrefetchedQuery {
     text: &'static str,
     values: Vec<OwnedValue>,
-    rows: Pending<Vec<tokio_postgres::Row>>,
+    result: Pending<QueryResult>,
 }
+
+/// The rows of a query, and the number of rows that it has written.
+type QueryResult = (Vec<tokio_postgres::Row>, u64);
 
 /// The future response of the server.
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
@@ -231,39 +235,42 @@ impl PgConnection {
     }
 
     /// Builds the future of a query, unprepared behind a pooler.
-    fn query(
-        &self,
-        stmt: &Stmt,
-        values: &[Value<'_>],
-    ) -> Result<Pending<Vec<tokio_postgres::Row>>, StoreError> {
+    fn query(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<Pending<QueryResult>, StoreError> {
         let open = self.session.open_connection()?;
         let values = to_owned_values(values);
         if self.session.server.tuning.pooler {
             let text = stmt.text;
             return Ok(Box::pin(async move {
                 let values: Vec<Value<'_>> = values.iter().map(OwnedValue::as_value).collect();
-                open.client.query_typed(text, &typed(&values)).await
+                collect(open.client.query_typed_raw(text, typed(&values)).await?).await
             }));
         }
         let statement = self.prepare(&open, Command::Plain(stmt.text))?;
         Ok(Box::pin(async move {
-            let rows = open.client.query_raw(&statement, values.iter().map(OwnedValue::as_value)).await?;
-            rows.try_collect().await
+            collect(open.client.query_raw(&statement, values.iter().map(OwnedValue::as_value)).await?).await
         }))
     }
 
     /// Removes and returns the prefetched query with the same statement and values, if there is one.
-    fn take_prefetched(
-        &self,
-        stmt: &Stmt,
-        values: &[Value<'_>],
-    ) -> Option<Pending<Vec<tokio_postgres::Row>>> {
+    fn take_prefetched(&self, stmt: &Stmt, values: &[Value<'_>]) -> Option<Pending<QueryResult>> {
         let mut asked = self.asked.borrow_mut();
         let is_it = |one: &PrefetchedQuery| {
             one.text == stmt.text && one.values.iter().map(OwnedValue::as_value).eq(values.iter().copied())
         };
         let at = asked.iter().position(is_it)?;
-        asked.remove(at).map(|one| one.rows)
+        asked.remove(at).map(|one| one.result)
+    }
+
+    /// Waits for the result of a query, which may have been prefetched.
+    fn result(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<QueryResult, StoreError> {
+        if let Some(result) = self.take_prefetched(stmt, values) {
+            // The sent statements are checked later, together with the remaining ones.
+            return self.session.wait(result).or_else(|error| self.check_all().and(Err(error)));
+        }
+        self.flush()?;
+        let result = self.session.wait(self.query(stmt, values)?);
+        self.check_sent()?;
+        result
     }
 
     /// Checks the results of the sent statements, oldest first, and returns the first failure: the others follow from
@@ -288,17 +295,21 @@ impl PgConnection {
     /// their unit may have ended without reading them.
     fn check_all(&self) -> Result<(), StoreError> {
         let unheard = std::mem::take(&mut *self.asked.borrow_mut());
-        let heard = unheard.into_iter().try_for_each(|asked| self.session.wait(asked.rows).map(drop));
+        let heard = unheard.into_iter().try_for_each(|asked| self.session.wait(asked.result).map(drop));
         heard.and(self.check_sent())
     }
 }
 
+/// Collects the result of a query.
+async fn collect(rows: RowStream) -> Result<QueryResult, Error> {
+    let mut rows = pin!(rows);
+    let collected = rows.as_mut().try_collect().await?;
+    Ok((collected, rows.rows_affected().unwrap_or_default()))
+}
+
 impl StatementExecutor for PgConnection {
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError> {
-        self.flush()?;
-        let rows = self.session.wait(self.command(Command::Plain(stmt.text), to_owned_values(values))?);
-        self.check_sent()?;
-        Ok(usize::try_from(rows?).unwrap_or(usize::MAX))
+        Ok(usize::try_from(self.result(stmt, values)?.1).unwrap_or(usize::MAX))
     }
 
     fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
@@ -312,13 +323,10 @@ impl StatementExecutor for PgConnection {
     }
 
     fn prefetch(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        let mut rows = self.query(stmt, values)?;
-        self.send(&mut rows)?;
-        self.asked.borrow_mut().push_back(PrefetchedQuery {
-            text: stmt.text,
-            values: to_owned_values(values),
-            rows,
-        });
+        let mut result = self.query(stmt, values)?;
+        self.send(&mut result)?;
+        let values = to_owned_values(values);
+        self.asked.borrow_mut().push_back(PrefetchedQuery { text: stmt.text, values, result });
         Ok(())
     }
 
@@ -328,18 +336,7 @@ impl StatementExecutor for PgConnection {
         values: &[Value<'_>],
         see: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let rows = match self.take_prefetched(stmt, values) {
-            // The sent statements are checked later, together with the remaining ones.
-            Some(rows) => self.session.wait(rows).or_else(|error| self.check_all().and(Err(error))),
-            None => {
-                self.flush()?;
-                let rows = self.query(stmt, values)?;
-                let rows = self.session.wait(rows);
-                self.check_sent()?;
-                rows
-            }
-        };
-        rows?.iter().try_for_each(|row| see(&Row::of(row)))
+        self.result(stmt, values)?.0.iter().try_for_each(|row| see(&Row::of(row)))
     }
 
     fn wait_for_results(&self) -> Result<(), StoreError> {
@@ -383,5 +380,5 @@ impl Connection for PgConnection {
         self.session.is_lost()
     }
 
-    fn checkpoint(&self) {}
+    fn checkpoint(&self, _: CheckpointMode) {}
 }
