@@ -14,7 +14,7 @@ use crate::store::unit::{PublishedEvent, Unit};
 use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &OF_USER, &OF_WEBHOOK, &NUMBER, &TIME, &OBJECT];
 
 static INSERT: Insert = Insert::new(
     "events.insert",
@@ -40,6 +40,8 @@ const NUMBER: Stmt =
     Stmt { name: "events.number", text: "SELECT number FROM events WHERE tenant = $1 AND id = $2" };
 const TIME: Stmt =
     Stmt { name: "events.time", text: "SELECT created_at FROM events WHERE tenant = $1 AND number = $2" };
+const OBJECT: Stmt =
+    Stmt { name: "events.object", text: "SELECT id, sealed FROM events WHERE tenant = $1 AND number = $2" };
 
 /// Appends an event about a user to the event log. `object` is the JSON of the resource after the change. The event
 /// commits together with the change, so none is lost or sent for a change that was rolled back.
@@ -140,6 +142,22 @@ impl StoredEvent {
     pub fn open(&self, key: &UserKey) -> Result<Plaintext, StoreError> {
         key.open(Aad::event(&self.object_of), &self.sealed)
     }
+}
+
+/// Decrypts the object of the event with this number, which must store it itself.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable, or the event does not store an object that the key decrypts.
+pub fn open_object(
+    tx: &Tx<'_>,
+    tenant: TenantNumber,
+    number: i64,
+    key: &UserKey,
+) -> Result<Plaintext, StoreError> {
+    let read = |row: &Row<'_>| key.open(Aad::event(&row.id(0)?), row.bytes(1)?);
+    let object = tx.one(&OBJECT, &[Value::Int(tenant.0), Value::Int(number)], read)?;
+    object.ok_or_else(|| StoreError::Corrupt(format!("event {number} is gone")))
 }
 
 /// Passes all events about a user to `see`, in order.

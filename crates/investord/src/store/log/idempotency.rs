@@ -6,11 +6,14 @@ use uuid::Uuid;
 use crate::domain::tenants::TenantNumber;
 use crate::store::encryption::{Aad, Plaintext};
 use crate::store::engine::error::StoreError;
+use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::engine::unit::{FirstQueries, LockOrder};
+use crate::store::log::events;
 use crate::store::tenants::sequence::Sequence;
 use crate::store::unit::Unit;
+use crate::store::users;
 use crate::store::users::handle::UserHandle;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
@@ -35,11 +38,8 @@ const DELETE_EXPIRED_NONCES: Stmt = Stmt {
 };
 const FIND_RESPONSE: Stmt = Stmt {
     name: "idempotent_responses.find",
-    text: "SELECT r.fingerprint, r.created_at, r.status, r.sealed, e.id, e.sealed, u.id, u.data_key
-           FROM idempotent_responses AS r
-           JOIN users AS u ON u.tenant = r.tenant AND u.number = r.user_number
-           LEFT JOIN events AS e ON e.tenant = r.tenant AND e.number = r.event
-           WHERE r.tenant = $1 AND r.operation = $2 AND r.idempotency_key = $3",
+    text: "SELECT created_at, fingerprint, status, user_number, event, sealed FROM idempotent_responses
+           WHERE tenant = $1 AND operation = $2 AND idempotency_key = $3",
 };
 static INSERT_RESPONSE: Insert = Insert::new(
     "idempotent_responses.insert",
@@ -120,29 +120,55 @@ pub fn find_replay(
         return Ok(Replay::MessageReplayed);
     }
     let Some(idempotency_key) = idempotency_key else { return Ok(Replay::New) };
-    let replay = unit.tx.one(&FIND_RESPONSE, &idempotency_key.key_values(), |row| {
-        if row.at(1)? < idempotency_key.kept_since {
-            return Ok(None);
-        }
-        if row.array(0)? != idempotency_key.fingerprint {
-            return Ok(Some(Replay::KeyReused));
-        }
-        let key = unit.tenant.key.open_user_key(&row.id(6)?, row.bytes(7)?)?;
-        let body = match row.bytes_or_null(3)? {
-            Some(sealed) => key.open(Aad::response(&idempotency_key.key), sealed)?,
-            None => key.open(Aad::event(&row.id(4)?), row.bytes(5)?)?,
+    // A new request finds none, so the row is looked for by itself, and what belongs to it when it is there.
+    let found = unit.tx.one(&FIND_RESPONSE, &idempotency_key.key_values(), StoredResponse::read)?;
+    let Some(stored) = found else { return Ok(Replay::New) };
+    if stored.created_at < idempotency_key.kept_since {
+        unit.tx.execute_one(&DELETE_RESPONSE, &idempotency_key.key_values())?;
+        return Ok(Replay::New);
+    }
+    if stored.fingerprint != idempotency_key.fingerprint {
+        return Ok(Replay::KeyReused);
+    }
+    stored.open(unit, idempotency_key).map(Replay::Answered)
+}
+
+/// A row of the table.
+struct StoredResponse {
+    created_at: Timestamp,
+    fingerprint: [u8; 32],
+    status: i64,
+    /// Number of the user whose key seals the response.
+    user_number: i64,
+    /// Number of the event whose object is the response, unless the response is stored itself.
+    event: Option<i64>,
+    sealed: Option<Vec<u8>>,
+}
+
+impl StoredResponse {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            created_at: row.at(0)?,
+            fingerprint: row.array(1)?,
+            status: row.int(2)?,
+            user_number: row.int(3)?,
+            event: row.int_or_null(4)?,
+            sealed: row.bytes_or_null(5)?.map(<[u8]>::to_vec),
+        })
+    }
+
+    /// Decrypts the response.
+    fn open(self, unit: &Unit<'_>, idempotency_key: &IdempotencyKey) -> Result<KeptResponse, StoreError> {
+        let (tx, tenant) = (unit.tx, unit.tenant);
+        let user = users::find_numbered(tx, tenant, self.user_number)?;
+        let body = match (self.sealed, self.event) {
+            (Some(sealed), _) => user.key.open(Aad::response(&idempotency_key.key), &sealed)?,
+            (None, Some(event)) => events::open_object(tx, tenant.number, event, &user.key)?,
+            (None, None) => return Err(StoreError::Corrupt("a kept response without content".into())),
         };
-        let status = u16::try_from(row.int(2)?).map_err(|_| StoreError::Corrupt("a kept status".into()))?;
-        Ok(Some(Replay::Answered(KeptResponse { status, body })))
-    })?;
-    Ok(match replay {
-        None => Replay::New,
-        Some(Some(replay)) => replay,
-        Some(None) => {
-            unit.tx.execute_one(&DELETE_RESPONSE, &idempotency_key.key_values())?;
-            Replay::New
-        }
-    })
+        let status = u16::try_from(self.status).map_err(|_| StoreError::Corrupt("a kept status".into()))?;
+        Ok(KeptResponse { status, body })
+    }
 }
 
 /// Stores a nonce and returns false if it was stored already and may still be valid.
