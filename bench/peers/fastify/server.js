@@ -11,9 +11,10 @@ const [port, connectionString] = process.argv.slice(2)
 const { CLIENT_ID = 'ebabcf4d-61c3-4942-875c-e265a7c2d062', CLIENT_SECRET = "a client's secret" } = process.env
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8')
 const db = new pg.Pool({ connectionString, max: 8, idleTimeoutMillis: 0 })
+const sameWork = process.env.CLIENT_KEYS && (await import('./same_work.js'))
 
 if (cluster.isPrimary) {
-  await db.query(read('../schema.sql'))
+  await db.query(read(sameWork ? '../same_work.sql' : '../schema.sql'))
   await db.end()
   for (let worker = 0; worker < availableParallelism(); worker++) cluster.fork()
   cluster.on('exit', () => process.exit(1))
@@ -23,7 +24,7 @@ if (cluster.isPrimary) {
 }
 
 async function serve() {
-  const ajv = { customOptions: { removeAdditional: false, coerceTypes: false, keywords: ['components'] } }
+  const ajv = { customOptions: { removeAdditional: false, coerceTypes: false, keywords: ['components', 'x-operating-model'] } }
   const app = Fastify({ logger: false, ajv })
   const { components, paths } = JSON.parse(read('../../../api/openapi.json'))
   app.addSchema({ $id: 'api', components: { schemas: components.schemas } })
@@ -58,6 +59,11 @@ async function serve() {
     INSERT INTO users (id, created_at, updated_at, status, person) SELECT $6, $4, $4, 'ACTIVE', $7 FROM fresh`
   const headers = { type: 'object', required: ['idempotency-key'], properties: { 'idempotency-key': uuid } }
   const body = { $ref: 'api#/components/schemas/CreateUserByol' }
+  const params = { type: 'object', properties: { id: uuid } }
+  if (sameWork) {
+    sameWork.routes(app, db, user, { headers, body, params })
+    return app.listen({ host: '127.0.0.1', port: Number(port) })
+  }
   app.post('/users', { schema: { headers, body } }, async (request, reply) => {
     const key = request.headers['idempotency-key']
     const digest = sha256(JSON.stringify(request.body))
@@ -73,7 +79,6 @@ async function serve() {
     return kept.digest.equals(digest) ? kept.answer : reply.code(422).send({ status: 422, title: 'Unprocessable entity' })
   })
 
-  const params = { type: 'object', properties: { id: uuid } }
   app.get('/users/:id', { schema: { params } }, async (request, reply) => {
     const text = 'SELECT id, created_at, updated_at, status, person FROM users WHERE id = $1'
     const { rows: [row] } = await db.query({ name: 'read', text, values: [request.params.id] })

@@ -550,6 +550,7 @@ fn documents_name_files_that_exist() {
         "SECURITY.md",
         "docs/divergences.md",
         "docs/limits.md",
+        "docs/benchmark-figures.md",
         "docs/benchmarks.md",
         "docs/distribution.md",
         "docs/development.md",

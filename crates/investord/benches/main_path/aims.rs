@@ -3,6 +3,7 @@
 use http_message_signatures::Algorithm;
 
 use crate::peers::PRISM;
+use crate::same_work::SAME_WORK;
 use crate::works::{Row, Work};
 
 /// What the tables compare neighbours at.
@@ -31,9 +32,12 @@ impl Bound {
 pub fn beyond_check(row: &Row) -> Option<Bound> {
     match row.work {
         _ if row.key.is_none() || row.contestant != format!("{OWN}SQLite") => None,
-        Work::Read | Work::Identifiers => Some(Bound::AtMost(40.0)),
-        Work::Create | Work::Identify => Some(Bound::AtMost(120.0)),
-        _ => None,
+        Work::Read => Some(Bound::AtMost(35.0)),
+        Work::Identifiers => Some(Bound::AtMost(45.0)),
+        Work::Identify => Some(Bound::AtMost(100.0)),
+        Work::Create => Some(Bound::AtMost(120.0)),
+        Work::ListStart | Work::ListMiddle | Work::ListEnd => Some(Bound::AtMost(150.0)),
+        Work::Token => None,
     }
 }
 
@@ -56,11 +60,20 @@ pub fn of(rows: &[Row], bulk: &[Row]) -> Vec<Aim> {
             aims.push(Aim { name, value: own / best, bound: Bound::AtLeast(least) });
         }
     };
-    neighbour("SQLite", Work::Create, 2.0);
+    neighbour("SQLite", Work::Create, 1.5);
     neighbour("SQLite", Work::ListStart, 5.0);
     neighbour("SQLite", Work::ListEnd, 5.0);
     for work in WORKS {
-        neighbour("PostgreSQL, 1 process", work, 1.0);
+        neighbour("PostgreSQL, 1 process", work, if work == Work::Create { 1.3 } else { 1.0 });
+    }
+    for (key, least) in [(Algorithm::Ed25519, 3.0), (Algorithm::P521, 1.5)] {
+        for contestant in ["SQLite", "PostgreSQL, 1 process"] {
+            let of = |name: &str| figure(rows, name, Some(key), Work::Create);
+            if let (Some(own), Some(other)) = (of(&format!("{OWN}{contestant}")), of(SAME_WORK)) {
+                let name = format!("create, {contestant}, {}, to {SAME_WORK}: requests/s", key.name());
+                aims.push(Aim { name, value: own / other, bound: Bound::AtLeast(least) });
+            }
+        }
     }
     aims
 }

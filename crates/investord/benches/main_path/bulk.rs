@@ -19,9 +19,9 @@ use crate::checks::Checks;
 use crate::database::{self, Server};
 use crate::people::person;
 use crate::report::{Report, figure, median};
-use crate::requests::{Ask, Prepared};
+use crate::requests::Ask;
 use crate::single;
-use crate::works::{self, Contestant, LISTS, PAGE, Plan};
+use crate::works::{self, ALL, Contestant, LISTS, PAGE, Plan};
 use crate::world::{Level, Register, TENANT, World};
 use crate::{Base, Options, server};
 
@@ -59,7 +59,7 @@ pub async fn measure(
         let token = world.token(&service).await?;
         let senders = vec![world.signed(service.address(), Algorithm::Ed25519, &token)?];
         let (name, ids) = (format!("{OWN}{}", register.engine()), Rc::new(vec![last.clone()]));
-        contestants.push(Contestant { name, service, senders, ids, users });
+        contestants.push(Contestant { name, service, senders, works: ALL, ids, users });
     }
     let rounds = if options.quick { 3 } else { 5 };
     let plan = Plan { groups: &LISTS, connections: &[1, 16], rounds, quick: options.quick, only: &[] };
@@ -146,7 +146,7 @@ async fn first_answers(
         for _ in 0..times {
             let address = server::free_address()?;
             let sender = world.signed(address, Algorithm::Ed25519, &token)?;
-            let question = sender.prepare(&ask).map(|prepared: Prepared| prepared.closing())?;
+            let question = || sender.prepare(&ask).map(|prepared| prepared.closing());
             let process = world.process(register, Level::Warn, address, &question)?;
             took.push(process.first_answer);
             process.stop()?;

@@ -87,7 +87,7 @@ pub async fn once(address: SocketAddr, prepared: &Prepared) -> anyhow::Result<Ve
     Ok(body.to_vec())
 }
 
-fn histogram() -> anyhow::Result<Histogram<u64>> {
+pub fn histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?)
 }
 
@@ -127,7 +127,7 @@ fn check(body: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Opens a connection and waits until it is accepted and served; Prism does not know the path.
-async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
+pub async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut connection = Connection::from(stream);

@@ -17,8 +17,11 @@ mod people;
 mod receivers;
 mod report;
 mod requests;
+mod same_work;
 mod server;
 mod single;
+mod sqlite_floor;
+mod sustained;
 mod works;
 mod world;
 
@@ -27,6 +30,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
@@ -35,7 +39,7 @@ use aims::OWN;
 use checks::Checks;
 use database::Server;
 use report::Report;
-use works::{Contestant, MAIN_PATH, PAGE, Plan, Work};
+use works::{ALL, Contestant, MAIN_PATH, PAGE, Plan, Work};
 use world::{KEYS, Level, Register, World};
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
@@ -82,6 +86,12 @@ struct Options {
     /// Measures what it costs that much has happened to a user too, on SQLite.
     #[arg(long)]
     histories: bool,
+    /// Measures creates at full speed for so many seconds, over 16 and 64 connections; nothing else without --all.
+    #[arg(long, value_name = "SECONDS")]
+    sustained: Option<u64>,
+    /// Draws what --sustained measures into this folder, as SVG.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// Writes the figures as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -145,6 +155,11 @@ impl Options {
         self.deliveries.or(self.all.then_some(if self.quick { 20_000 } else { BACKLOG }))
     }
 
+    fn sustained(&self) -> Option<Duration> {
+        let default = self.all.then_some(if self.quick { 6 } else { 60 });
+        self.sustained.or(default).map(Duration::from_secs)
+    }
+
     /// Whether more is to be measured than `--deliveries` or `--histories` alone.
     fn main_path(&self) -> bool {
         self.all || (self.deliveries.is_none() && !self.histories)
@@ -202,6 +217,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     if let Some(server) = server {
         server.clear().await?;
     }
+    if measured.is_err() {
+        println!("\n{}", report.text());
+    }
     measured.map(|()| report)
 }
 
@@ -243,12 +261,29 @@ async fn measure(
     }
     if let Some(server) = server.filter(|_| options.peers()) {
         contestants.extend(peers::start(world, server, options.users()).await?);
+        contestants.push(same_work::start(world, server, options.users()).await?);
     }
     let (mut checks, mut person) = (Checks::new(world, options.quick)?, options.users());
     works::warm(&contestants, options.quick, &mut person).await?;
-    let (groups, connections) = (&MAIN_PATH, &CONNECTIONS);
-    let plan = Plan { groups, connections, rounds: 3, quick: options.quick, only: &options.only };
-    report.rows = works::measure(&contestants, &plan, &mut checks, &mut person).await?;
+    if options.all || options.sustained.is_none() {
+        let (groups, connections) = (&MAIN_PATH, &CONNECTIONS);
+        let plan = Plan { groups, connections, rounds: 3, quick: options.quick, only: &options.only };
+        report.rows = works::measure(&contestants, &plan, &mut checks, &mut person).await?;
+    }
+    if let Some(server) = server.filter(|_| options.peers()) {
+        report.section("PostgreSQL: the statements of the same work alone");
+        same_work::floor(server, options.users(), report).await?;
+    }
+    if options.peers() {
+        report.section("SQLite: the statements of a create alone");
+        sqlite_floor::measure(world, report)?;
+    }
+    if let Some(length) = options.sustained() {
+        report.section("Creates at full speed for a longer time");
+        for contestant in contestants.iter().filter(|one| one.service.processes.len() == 1) {
+            sustained::measure(contestant, length, &mut person, options.plots.as_deref(), report).await?;
+        }
+    }
     checks.tell(report);
     report.section("After the load");
     for Contestant { name, service, .. } in contestants {
@@ -275,7 +310,7 @@ async fn contestant(options: &Options, world: &World, loaded: &Loaded) -> anyhow
     let signed = |kind| world.signed(service.address(), kind, &token);
     let senders = KEYS.into_iter().map(signed).collect::<anyhow::Result<_>>()?;
     let (name, ids) = (format!("{OWN}{}", loaded.name), Rc::clone(&loaded.ids));
-    Ok(Contestant { name, service, senders, ids, users: options.users() })
+    Ok(Contestant { name, service, senders, works: ALL, ids, users: options.users() })
 }
 
 /// A register that has been filled, and how it is to be served.

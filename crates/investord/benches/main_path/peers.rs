@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use investord::clock::{Ids, SystemIds};
 use url::Url;
 
+use crate::aims::WORKS;
 use crate::database::{self, Server};
 use crate::people::person;
 use crate::requests::Proof;
@@ -23,7 +24,7 @@ const PEERS: [(&str, &str, bool); 3] =
 /// Answers with the examples of the document, and keeps nothing.
 pub const PRISM: &str = "Prism";
 
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/peers")
 }
 
@@ -62,9 +63,7 @@ pub async fn start(world: &World, server: &Server, users: usize) -> anyhow::Resu
         command.arg(address.port().to_string()).arg(&url);
         command.env("CLIENT_ID", &world.client_id).env("CLIENT_SECRET", &world.client_secret);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        // Any answer will do: Prism does not know this path.
-        let question = b"GET /healthz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
-        let process = Process::start(command, address, question, None).context(title)?;
+        let process = Process::start(command, address, server::IS_THERE, None).context(title)?;
         let (ids, database) = if keeps {
             let ids = fill(&url, users).await.context(title)?;
             database::settle(&url).await?;
@@ -76,7 +75,7 @@ pub async fn start(world: &World, server: &Server, users: usize) -> anyhow::Resu
         let sender = world.sender(address, proof, "an unsigned token of some usual length")?;
         let service = Service { processes: vec![process], database };
         let (name, senders) = (title.to_owned(), vec![sender]);
-        contestants.push(Contestant { name, service, senders, ids: Rc::new(ids), users });
+        contestants.push(Contestant { name, service, senders, works: &WORKS, ids: Rc::new(ids), users });
         eprintln!("{title} is there");
     }
     Ok(contestants)

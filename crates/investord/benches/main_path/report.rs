@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::aims::{self, Bound, OWN, WORKS};
+use crate::same_work::SAME_WORK;
 use crate::works::{MAIN_PATH, Row, Work};
 use crate::world::KEYS;
 
@@ -82,7 +83,7 @@ impl Report {
         let mut parts = vec![head, about.join("\n")];
         let mut part = |title: &str, table: Table| parts.push(format!("### {title}\n\n{table}"));
         let (own, neighbours): (Vec<_>, Vec<_>) =
-            self.contestants().into_iter().partition(|name| name.starts_with(OWN));
+            self.contestants().into_iter().partition(|name| name.starts_with(OWN) || *name == SAME_WORK);
         for (title, names) in [("Signed", own), ("Unsigned", neighbours)] {
             for name in names {
                 let rows = sorted(self.rows.iter().filter(|row| row.contestant == name));

@@ -15,7 +15,17 @@ use crate::cpu::{self, Cpu};
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Pause between two looks at a service that does not listen yet.
 const LOOK: Duration = Duration::from_micros(200);
-pub const READY: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+const READY: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+/// A question for every service; Prism does not know the path, and answers all the same.
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+
+/// A request that is made anew each time: the server refuses what was signed before it was started.
+pub type Question<'a> = &'a dyn Fn() -> anyhow::Result<Vec<u8>>;
+
+/// Asks whether the server is ready.
+pub const IS_READY: Question<'static> = &|| Ok(READY.to_vec());
+/// Asks whether a neighbour is there.
+pub const IS_THERE: Question<'static> = &|| Ok(HEALTH.to_vec());
 
 pub struct Process {
     child: Child,
@@ -31,7 +41,7 @@ impl Process {
         config: &Path,
         log: &Path,
         address: SocketAddr,
-        question: &[u8],
+        question: Question<'_>,
     ) -> anyhow::Result<Self> {
         let mut command = command(binary);
         command.arg("serve").arg("--config").arg(config).arg("--listen").arg(address.to_string());
@@ -46,24 +56,25 @@ impl Process {
         let mut command = command(binary);
         command.arg("dev").arg("--data").arg(data).arg("--listen").arg(address.to_string());
         command.stderr(Stdio::null());
-        Self::start(command, address, READY, Some(200))
+        Self::start(command, address, IS_READY, Some(200))
     }
 
     /// Starts and asks again and again, until there is an answer; of this status, if one is given.
     pub fn start(
         mut command: Command,
         address: SocketAddr,
-        question: &[u8],
+        question: Question<'_>,
         wanted: Option<u16>,
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let child = command.spawn().context("cannot start")?;
         let mut process = Self { child, address, first_answer: Duration::ZERO };
-        let answers = || {
-            let answer = BlockingConnection::open(address, None).and_then(|mut open| open.send(question));
-            answer.is_ok_and(|answer| wanted.is_none_or(|status| answer.status == status))
+        let answers = || -> anyhow::Result<bool> {
+            let asked = question()?;
+            let answer = BlockingConnection::open(address, None).and_then(|mut open| open.send(&asked));
+            Ok(answer.is_ok_and(|answer| wanted.is_none_or(|status| answer.status == status)))
         };
-        while !answers() {
+        while !answers()? {
             if let Some(status) = process.child.try_wait()? {
                 bail!("it ended at its start: {status}");
             }

@@ -37,6 +37,17 @@ pub const MAIN_PATH: [&[Work]; 6] = [
     &[Work::Identify],
 ];
 pub const LISTS: [&[Work]; 1] = [&[Work::ListStart, Work::ListMiddle, Work::ListEnd]];
+/// All works, in the order of the groups.
+pub const ALL: &[Work] = &[
+    Work::Token,
+    Work::Read,
+    Work::ListStart,
+    Work::ListMiddle,
+    Work::ListEnd,
+    Work::Create,
+    Work::Identifiers,
+    Work::Identify,
+];
 
 impl Work {
     pub fn name(self, users: usize) -> String {
@@ -48,11 +59,6 @@ impl Work {
             Self::Identify => "identify".into(),
             _ => format!("list {PAGE} at {}", self.offset(users)),
         }
-    }
-
-    /// Whether a service without signatures, a neighbour, does it too.
-    fn is_known_to(self, key: Option<Algorithm>) -> bool {
-        key.is_some() || !matches!(self, Self::Identifiers | Self::Identify)
     }
 
     fn offset(self, users: usize) -> usize {
@@ -88,6 +94,8 @@ pub struct Contestant {
     pub name: String,
     pub service: Service,
     pub senders: Vec<Sender>,
+    /// The works that it knows.
+    pub works: &'static [Work],
     /// Users to be read.
     pub ids: Rc<Vec<String>>,
     /// Users that have been loaded.
@@ -194,7 +202,7 @@ fn entries<'a>(contestants: &'a [Contestant], group: &[Work], connections: usize
             if connections == 1 && key.is_none() {
                 continue;
             }
-            for work in group.iter().copied().filter(|work| work.is_known_to(key)) {
+            for work in group.iter().copied().filter(|work| contestant.works.contains(work)) {
                 let (name, users) = (contestant.name.clone(), contestant.users);
                 let row = Row { contestant: name, key, work, users, connections, rounds: Vec::new() };
                 entries.push((contestant, sender, row));
@@ -268,8 +276,7 @@ pub async fn warm(contestants: &[Contestant], quick: bool, person: &mut usize) -
     let chance = SeededIds::new(2);
     for contestant in contestants {
         let Some(sender) = contestant.senders.last() else { continue };
-        let known = |work: &Work| work.is_known_to(sender.proof.kind());
-        for work in MAIN_PATH.into_iter().flatten().copied().filter(known) {
+        for work in contestant.works.iter().copied().filter(|work| *work != Work::ListMiddle) {
             let requests = work.requests(None, 16, quick).div_ceil(2);
             let asks = asks(contestant, work, requests, &chance, person);
             let sent = load::run(&contestant.service, sender.prepare_all(&asks)?, 16, false).await;

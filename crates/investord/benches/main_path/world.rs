@@ -20,7 +20,7 @@ use testing::client::{Client, Key, uuid};
 
 use crate::load;
 use crate::requests::{Ask, LIFETIME, Proof, SCOPES, Sender};
-use crate::server::{self, Process, READY, Service};
+use crate::server::{self, Process, Question, Service};
 
 pub const KEYS: [Algorithm; 2] = [Algorithm::P521, Algorithm::Ed25519];
 pub const TENANT: &str = "bench";
@@ -129,7 +129,7 @@ impl World {
 
     /// A server in production mode, of so many processes.
     pub fn serve(&self, register: &Register, processes: usize, level: Level) -> anyhow::Result<Service> {
-        let start = |_| self.process(register, level, server::free_address()?, READY);
+        let start = |_| self.process(register, level, server::free_address()?, server::IS_READY);
         let database = match register {
             Register::Sqlite(_) => None,
             Register::Postgres(_, server) => *server,
@@ -143,7 +143,7 @@ impl World {
         register: &Register,
         level: Level,
         address: SocketAddr,
-        question: &[u8],
+        question: Question<'_>,
     ) -> anyhow::Result<Process> {
         let folder = self.folder();
         let level = match level {
