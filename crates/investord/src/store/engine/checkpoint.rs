@@ -97,7 +97,9 @@ async fn run(connection: &Connection, queue: &TaskSender, mut size: watch::Recei
 fn move_pages(connection: &Connection, size: &watch::Receiver<u32>) -> rusqlite::Result<()> {
     let mut before = 0;
     for _ in 0..PASSES {
-        let moved: u32 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(2))?;
+        // Negative if another connection moves the log at the moment.
+        let moved: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(2))?;
+        let moved = u32::try_from(moved).unwrap_or_default();
         // A pass syncs the file only if no commit came meanwhile: the last of several short ones does.
         if moved == before || (before > 0 && size.borrow().saturating_sub(moved) <= PAGES_FOR_WRITER) {
             break;
