@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use clap::ValueEnum as _;
 use http_message_signatures::Algorithm;
 use investord::clock::{Clock, Ids, SystemClock, SystemIds};
 use investord::domain::users::User;
@@ -21,7 +22,7 @@ use crate::people::person;
 use crate::report::{Report, figure, median};
 use crate::requests::Ask;
 use crate::single;
-use crate::works::{self, ALL, Contestant, LISTS, PAGE, Plan};
+use crate::works::{self, Contestant, LISTS, PAGE, Plan, Work};
 use crate::world::{Level, Register, TENANT, World};
 use crate::{Base, Options, server};
 
@@ -59,7 +60,7 @@ pub async fn measure(
         let token = world.token(&service).await?;
         let senders = vec![world.signed(service.address(), Algorithm::Ed25519, &token)?];
         let (name, ids) = (format!("{OWN}{}", register.engine()), Rc::new(vec![last.clone()]));
-        contestants.push(Contestant { name, service, senders, works: ALL, ids, users });
+        contestants.push(Contestant { name, service, senders, works: Work::value_variants(), ids, users });
     }
     let rounds = if options.quick { 3 } else { 5 };
     let plan = Plan { groups: &LISTS, connections: &[1, 16], rounds, quick: options.quick, only: &[] };

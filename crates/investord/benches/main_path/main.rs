@@ -33,13 +33,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 
 use aims::OWN;
 use checks::Checks;
 use database::Server;
 use report::Report;
-use works::{ALL, Contestant, MAIN_PATH, PAGE, Plan, Work};
+use works::{Contestant, MAIN_PATH, PAGE, Plan, Work};
 use world::{KEYS, Level, Register, World};
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
@@ -310,7 +310,7 @@ async fn contestant(options: &Options, world: &World, loaded: &Loaded) -> anyhow
     let signed = |kind| world.signed(service.address(), kind, &token);
     let senders = KEYS.into_iter().map(signed).collect::<anyhow::Result<_>>()?;
     let (name, ids) = (format!("{OWN}{}", loaded.name), Rc::clone(&loaded.ids));
-    Ok(Contestant { name, service, senders, works: ALL, ids, users: options.users() })
+    Ok(Contestant { name, service, senders, works: Work::value_variants(), ids, users: options.users() })
 }
 
 /// A register that has been filled, and how it is to be served.

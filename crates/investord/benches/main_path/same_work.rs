@@ -1,17 +1,17 @@
 //! The neighbour that does the same work: Fastify and pg with signatures, encryption and a chain of events, and the
 //! same statements without a service in front of them.
 
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use anyhow::{Context, ensure};
 use url::Url;
 
+use crate::cpu::Cpu;
 use crate::database::{self, Server};
 use crate::load;
 use crate::peers::folder;
-use crate::report::{Report, figure};
+use crate::report::Report;
 use crate::requests::Ask;
 use crate::server::{self, Process, Service};
 use crate::works::{Contestant, Work};
@@ -28,12 +28,11 @@ const FLOOR_SECONDS: u32 = 10;
 pub async fn start(world: &World, server: &Server, users: usize) -> anyhow::Result<Contestant> {
     let url = server.database("same_work", None).await?;
     let address = server::free_address()?;
-    let keys = KEYS.map(|kind| {
+    let mut keys = serde_json::Map::new();
+    for kind in KEYS {
         let key = world.key(kind)?;
-        anyhow::Ok((key.id.clone(), key.pair.public_key().to_spki_pem()))
-    });
-    let keys: serde_json::Map<String, serde_json::Value> =
-        keys.into_iter().map(|key| key.map(|(id, pem)| (id, pem.into()))).collect::<anyhow::Result<_>>()?;
+        keys.insert(key.id.clone(), key.pair.public_key().to_spki_pem().into());
+    }
     let mut command = Command::new(folder().join("fastify/start"));
     command.arg(address.port().to_string()).arg(&url);
     command.env("CLIENT_ID", &world.client_id).env("CLIENT_SECRET", &world.client_secret);
@@ -83,41 +82,26 @@ pub async fn floor(server: &Server, users: usize, report: &mut Report) -> anyhow
     fill(&url, users).await?;
     database::settle(&url).await?;
     for clients in [16, 64] {
-        let before = server.process.map(|process| crate::cpu::Cpu::of(&[process])).transpose()?;
-        let output = Command::new("pgbench")
-            .args([
-                "-n",
-                "-M",
-                "prepared",
-                "-j",
-                "2",
-                "-c",
-                &clients.to_string(),
-                "-T",
-                &FLOOR_SECONDS.to_string(),
-            ])
-            .arg("-f")
-            .arg(folder().join("floor.pgbench"))
-            .arg(&url)
-            .output()
-            .context("pgbench")?;
-        std::io::stderr().write_all(&output.stderr)?;
+        let before = server.process.map(|process| Cpu::of(&[process])).transpose()?;
+        let options = format!("-n -M prepared -j 2 -c {clients} -T {FLOOR_SECONDS} -f");
+        let mut pgbench = Command::new("pgbench");
+        pgbench.args(options.split(' ')).arg(folder().join("floor.pgbench")).arg(&url);
+        let output = pgbench.stderr(Stdio::inherit()).output().context("pgbench")?;
         ensure!(output.status.success(), "pgbench: {}", output.status);
-        let text = String::from_utf8(output.stdout)?;
-        let number = |before: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(before));
-            let number = line.and_then(|rest| rest.split_whitespace().next());
-            number
-                .and_then(|number| number.parse::<f64>().ok())
-                .with_context(|| format!("pgbench says no {before}"))
-        };
-        let done = number("number of transactions actually processed:")?;
-        report.fact(&format!("its statements alone, {clients} connections"), number("tps =")?, "/s");
+        let said = String::from_utf8(output.stdout)?;
+        report.fact(&format!("its statements alone, {clients} connections"), number(&said, "tps =")?, "/s");
         if let (Some(process), Some(before)) = (server.process, before) {
-            let cpu = crate::cpu::Cpu::of(&[process])?.since(&before);
-            report.fact("CPU of PostgreSQL for each", cpu.as_secs_f64() * 1e6 / done, "µs");
+            let cpu = Cpu::of(&[process])?.since(&before).as_secs_f64() * 1e6;
+            let done = number(&said, "number of transactions actually processed:")?;
+            report.fact("CPU of PostgreSQL for each", cpu / done, "µs");
         }
     }
-    report.fact("users before", figure(users), "");
     Ok(())
+}
+
+/// Returns the number behind a title in what pgbench says.
+fn number(said: &str, title: &str) -> anyhow::Result<f64> {
+    let line = said.lines().find_map(|line| line.strip_prefix(title));
+    let number = line.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse().ok());
+    number.with_context(|| format!("pgbench says no {title}"))
 }

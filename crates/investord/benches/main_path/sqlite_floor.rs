@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use investord::clock::{Ids as _, SystemIds};
-use investord::store::Store;
+use investord::store::engine::sqlite;
+use investord::store::{CATALOGUE, Database};
 use rusqlite::{Connection, params};
 
 use crate::cpu;
@@ -23,16 +24,8 @@ const OBJECT: usize = 650;
 
 /// Measures creates in a register of their own, with the settings of the writer.
 pub fn measure(world: &World, report: &mut Report) -> anyhow::Result<()> {
-    let database = world.sqlite()?.database()?;
-    drop(Store::open(&database)?);
-    let investord::store::Database::Sqlite(path) = database else { anyhow::bail!("no file") };
-    let mut connection = Connection::open(path)?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
-    connection.pragma_update(None, "secure_delete", true)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    let Database::Sqlite(path) = world.sqlite()?.database()? else { bail!("no file") };
+    let (mut connection, _) = sqlite::open_to_write(&path, &CATALOGUE)?;
     connection.execute_batch(
         "INSERT INTO tenants VALUES (1, 'bench', '{}', x'00', '', 0);
          INSERT INTO tenant_sequences VALUES (1, 0, 0, 0, x'00')",

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use http_message_signatures::Algorithm;
 use plotters::prelude::*;
 
+use crate::aims::OWN;
 use crate::load;
 use crate::report::Report;
 use crate::requests::{Ask, Sender};
@@ -60,6 +61,7 @@ pub async fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let Contestant { name, service, senders, .. } = contestant;
+    let engine = name.trim_start_matches(OWN).split(',').next().unwrap_or_default();
     let Some(sender) = senders.iter().find(|one| one.proof.kind() == Some(Algorithm::Ed25519)) else {
         return Ok(());
     };
@@ -68,8 +70,8 @@ pub async fn measure(
         let name = format!("{name}, {connections} connections, {} s", length.as_secs());
         tell(&name, length, &windows, report)?;
         if let Some(folder) = plots {
-            let file = folder
-                .join(format!("{}.svg", name.to_lowercase().replace([' ', ','], "-").replace("--", "-")));
+            let engine = engine.to_lowercase();
+            let file = folder.join(format!("create-{engine}-{connections}.svg"));
             draw(&file, &name, length, &windows).map_err(|error| anyhow!("{}: {error}", file.display()))?;
         }
     }

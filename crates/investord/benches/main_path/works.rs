@@ -37,17 +37,6 @@ pub const MAIN_PATH: [&[Work]; 6] = [
     &[Work::Identify],
 ];
 pub const LISTS: [&[Work]; 1] = [&[Work::ListStart, Work::ListMiddle, Work::ListEnd]];
-/// All works, in the order of the groups.
-pub const ALL: &[Work] = &[
-    Work::Token,
-    Work::Read,
-    Work::ListStart,
-    Work::ListMiddle,
-    Work::ListEnd,
-    Work::Create,
-    Work::Identifiers,
-    Work::Identify,
-];
 
 impl Work {
     pub fn name(self, users: usize) -> String {

@@ -1,6 +1,10 @@
 //! How SQLite finds the rows of each statement: by a key or an index, never by looking at all of them, and in order.
 //! Otherwise a request costs the more the longer a register or the history of a user is.
 
+use investord::store::engine::sqlite::open_to_write;
+use investord::store::{CATALOGUE, Database};
+use rusqlite::{StatementStatus, params_from_iter};
+
 use crate::engine::Engine;
 
 /// Statements that look at every row, or sort, by why they may.
@@ -66,4 +70,26 @@ async fn every_statement_finds_its_rows_by_a_key_and_in_order() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// SQLite may plan a statement again for each new value of a parameter, which costs more than to run most of them.
+#[tokio::test]
+async fn no_statement_is_planned_again_for_another_value() {
+    let Some(sqlite) = Engine::sqlite() else { return };
+    let Database::Sqlite(path) = sqlite.database() else { unreachable!("asked for files alone") };
+    let (connection, _) = open_to_write(&path, &CATALOGUE).unwrap();
+    connection.execute_batch("BEGIN").unwrap();
+    let mut planned_again = Vec::new();
+    for stmt in investord::store::statements() {
+        let mut prepared = connection.prepare(stmt.text()).unwrap();
+        for value in 1..=3_i64 {
+            let values = vec![value; prepared.parameter_count()];
+            // What these values lead to does not matter: a refused row has been planned, too.
+            let _ = prepared.query(params_from_iter(values)).and_then(|mut rows| rows.next().map(|_| ()));
+        }
+        if prepared.get_status(StatementStatus::RePrepare) > 0 {
+            planned_again.push(stmt.name());
+        }
+    }
+    assert!(planned_again.is_empty(), "{planned_again:?}");
 }

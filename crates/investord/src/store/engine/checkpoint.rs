@@ -1,8 +1,8 @@
 //! Checkpoints of SQLite: a thread moves the write-ahead log into the database file while the writer commits.
 //!
 //! SQLite's automatic checkpoint runs inside a commit: thousands of pages are copied and synced while every write
-//! waits. Here the writer moves the last pages alone. It must, because SQLite begins a log anew only when all of it has
-//! been moved.
+//! waits. Here the writer moves only the last pages. It has to, because SQLite restarts the log (writes it from its
+//! beginning again) only when all pages have been moved.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,10 +18,11 @@ use super::unit::{CheckpointMode, WriterTask};
 /// Growth of the log, in pages of 4 KiB, after which the thread moves it (8 MiB). Unit tests have a small log, which is
 /// moved all the time.
 const STEP_PAGES: u32 = if cfg!(test) { 20 } else { 2_000 };
-/// Size of the log, in pages (31 MiB), at which the writer begins it anew. A checkpoint writes a page once however many
+/// Size of the log, in pages (31 MiB), at which the writer restarts it. A checkpoint writes a page once however many
 /// commits changed it, so a larger log is cheaper; the price is disk space.
 pub const LOG_PAGES: u32 = 4 * STEP_PAGES;
-/// Size of the log, in pages (312 MiB), that is logged: a reader that does not end keeps SQLite from beginning it anew.
+/// Size of the log, in pages (312 MiB), at which a warning is logged: a read transaction that does not end prevents the
+/// restart.
 const LARGE_LOG_PAGES: u32 = 10 * LOG_PAGES;
 /// Number of pages that may be left to the writer.
 const PAGES_FOR_WRITER: u32 = 200;
@@ -43,8 +44,9 @@ pub type LogSize = watch::Sender<u32>;
 pub fn start(connection: Connection, queue: TaskSender) -> anyhow::Result<LogSize> {
     let runtime = Builder::new_current_thread().build()?;
     let (size, reported) = watch::channel(0);
-    let run = move || runtime.block_on(run(&connection, &queue, reported));
-    std::thread::Builder::new().name("checkpoint".into()).spawn(run)?;
+    std::thread::Builder::new()
+        .name("checkpoint".into())
+        .spawn(move || runtime.block_on(run(&connection, &queue, reported)))?;
     Ok(size)
 }
 
@@ -87,7 +89,7 @@ async fn run(connection: &Connection, queue: &TaskSender, mut size: watch::Recei
         }
         let _ = finished.await;
         if pages / LARGE_LOG_PAGES > reported / LARGE_LOG_PAGES {
-            tracing::warn!(pages, "the log of the database grows, because a reader of it does not end");
+            tracing::warn!(pages, "the write-ahead log grows, because a read transaction does not end");
         }
         reported = pages;
     }
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_is_begun_anew_while_commits_go_on() {
+    async fn the_log_restarts_while_commits_go_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toys.db");
         let store = store(&path);
@@ -196,7 +198,7 @@ mod tests {
         assert_eq!(count, i64::from(rows));
     }
 
-    /// A reader keeps the log, and stops no commit; when it has ended, the log is begun anew.
+    /// A reader prevents the restart of the log, and stops no commit; after its end the log restarts.
     #[tokio::test]
     async fn a_reader_that_does_not_end_stops_no_commit() {
         let folder = tempfile::tempdir().unwrap();

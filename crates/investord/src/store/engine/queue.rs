@@ -252,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn the_writer_waits_only_briefly_for_as_many_tasks_as_before() {
+        let (queue, jobs) = queue();
+        (0..3).for_each(|_| put(&queue, 1));
+        assert_eq!(taken(&jobs), [Owner::from(1); 3]);
+        put(&queue, 1);
+        assert_eq!(taken(&jobs), [Owner::from(1)], "nobody else comes");
+        (0..3).for_each(|_| put(&queue, 1));
+        assert_eq!(taken(&jobs), [Owner::from(1); 3]);
+    }
+
+    #[test]
     fn what_runs_alone_is_not_overtaken() {
         let (queue, jobs) = queue();
         put(&queue, 1);

@@ -41,7 +41,7 @@ pub enum WriterTask {
 pub enum CheckpointMode {
     /// Truncates the log, so that the database file alone is complete. Waits for readers.
     Truncate,
-    /// Moves the rest of the log, so that the next commit begins it anew. Waits for readers some milliseconds alone.
+    /// Moves the rest of the log, so that the next commit restarts it. Waits for readers for at most 10 ms.
     Restart,
 }
 

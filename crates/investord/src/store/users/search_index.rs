@@ -30,13 +30,13 @@ const CONTAINS: Stmt = Stmt {
     text: "SELECT user_number FROM search_index
            WHERE tenant = $1 AND part = $2 AND mac = $3 AND user_number = $4",
 };
-// One lookup per part, the oldest first. The join is CROSS so that SQLite keeps the order of the tables.
+// One lookup per part. The join is CROSS so that SQLite keeps the order of the tables.
 const FIND: Stmt = Stmt {
     name: "search_index.find",
     text: "WITH RECURSIVE parts (part) AS
                (SELECT CAST($1 AS BIGINT) UNION ALL SELECT part + 1 FROM parts WHERE part < $2)
            SELECT i.user_number FROM parts CROSS JOIN search_index AS i
-           WHERE i.tenant = $3 AND i.part = parts.part AND i.mac = $4 LIMIT $5",
+           WHERE i.tenant = $3 AND i.part = parts.part AND i.mac = $4 ORDER BY i.user_number LIMIT $5",
 };
 
 /// The part with the values that requests of clients look up, for all users.
