@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::domain::tenants::TenantNumber;
 use crate::outbound::{self, DeliveryKey, RESPONSE_TIMEOUT};
 use crate::store::delivery::deliveries;
-use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE, Lease, LeaseOutcome};
+use crate::store::delivery::deliveries::{DeliveryCandidate, LEASE, Lease};
 use crate::store::delivery::delivery_batch;
 use crate::store::delivery::delivery_batch::{DeliveryBatch, PackageWithBody, Remainder};
 use crate::store::delivery::packages::Attempt;
@@ -66,6 +66,13 @@ pub struct WaitingWebhooks {
     pub tenants: HashSet<TenantNumber>,
 }
 
+impl WaitingWebhooks {
+    /// Returns whether a webhook of that tenant waits for a budget.
+    pub fn includes(&self, tenant: TenantNumber) -> bool {
+        self.all || self.tenants.contains(&tenant)
+    }
+}
+
 /// The result of a delivery task.
 pub struct DeliveryResult {
     pub id: Uuid,
@@ -81,8 +88,10 @@ pub async fn deliver(
     one: DeliveryCandidate,
     waiting: Arc<Mutex<WaitingWebhooks>>,
 ) -> DeliveryResult {
-    let (tenant, id, lease) = (one.tenant, one.id, app.ids.uuid());
-    let mut delivery = Delivery { app: &app, tenant, id, lease, waiting: &waiting, tried: 0 };
+    let lease = Lease { webhook: one.id, id: app.ids.uuid(), failures: 0 };
+    let held_since = Mutex::new(app.clock.uptime());
+    let mut delivery =
+        Delivery { app: &app, tenant: one.tenant, lease, waiting: &waiting, held_since, tried: 0 };
     let look = delivery.run().await.unwrap_or_else(|error| {
         tracing::error!(%error, webhook = %one.id, "cannot deliver to a webhook; later again");
         Some(NextCheck::failed(&app, &error))
@@ -94,10 +103,11 @@ pub async fn deliver(
 struct Delivery<'a> {
     app: &'a App,
     tenant: TenantNumber,
-    id: Uuid,
-    /// Id of the lease; new for every delivery, so that a late result of an earlier one is recognised.
-    lease: Uuid,
+    /// The id of the lease is new for every delivery, so that a late result of an earlier one is recognised.
+    lease: Lease,
     waiting: &'a Mutex<WaitingWebhooks>,
+    /// Uptime from which the lease is counted: before the unit that renewed it, because that may wait in the queue.
+    held_since: Mutex<Duration>,
     /// Number of attempted packages so far.
     tried: usize,
 }
@@ -108,68 +118,76 @@ struct SignedBatch {
     key: DeliveryKey,
 }
 
+/// What follows a batch.
+enum Next {
+    /// Another batch, which is claimed.
+    Batch(Arc<SignedBatch>),
+    /// Nothing before this condition is met.
+    Wait(NextCheck),
+    /// Unknown: the webhook is to be checked again.
+    Check,
+}
+
+/// The result of a claim.
+#[derive(PartialEq)]
+enum Claim {
+    /// The batch is claimed, and the results before it are recorded.
+    Claimed,
+    /// The results are recorded, but the webhook has changed, or another process has its lease.
+    Changed,
+    /// Nothing is recorded: the lease is lost.
+    Lost,
+}
+
 impl Delivery<'_> {
     /// Sends batch after batch under the lease. Returns the condition of the next check, or `None` for a check at once.
     async fn run(&mut self) -> Result<Option<NextCheck>, StoreError> {
-        let Some(batch) = self.read_batch(None).await? else { return Ok(None) };
-        if !batch.batch.is_worth_claiming() {
-            return Ok(Some(NextCheck::at(self.app, batch.batch.webhook.version, batch.batch.remainder)));
+        let Some(first) = self.read_batch(None).await? else { return Ok(None) };
+        if !first.batch.is_worth_claiming() {
+            return Ok(Some(NextCheck::at(self.app, first.batch.webhook.version, first.batch.remainder)));
         }
-        let mut batch = Arc::new(batch);
-        // The lease is counted from before the unit that claims it, because that unit may wait in the queue.
-        let mut held_since = self.app.clock.uptime();
-        if !self.claim(&batch).await? {
-            return Ok(None);
-        }
+        self.lease.failures = first.batch.webhook.failures;
+        let mut results = Vec::new();
+        let Next::Batch(mut batch) = self.claim(first, &mut results).await? else { return Ok(None) };
         loop {
-            // If other webhooks wait for a budget, this one ends after its batch.
-            let goes_on = !self.is_waited_for();
-            let ahead = async { if goes_on { self.read_batch(batch.batch.last()).await } else { Ok(None) } };
-            // The next batch is read while receivers take their time to respond.
-            let ((attempts, all), looked) = tokio::join!(biased; self.send(&batch, held_since), ahead);
-            // The results of the sent packages are recorded, even if the next batch cannot be read.
-            let (mut next, mut broken) = match looked {
-                Ok(next) => (next.filter(|_| all), None),
-                Err(error) => (None, Some(error)),
-            };
-            if let Some(next) = next.as_mut().filter(|_| !attempts.is_empty()) {
-                // The batch was read before the success is recorded, which resets the failures in the same commit.
-                next.batch.webhook.failures = 0;
-            }
-            let idle = next.as_ref().filter(|next| !next.batch.is_worth_claiming()).map(|next| {
-                let DeliveryBatch { webhook, remainder: rest, .. } = &next.batch;
-                NextCheck::at(self.app, webhook.version + 1, *rest)
-            });
-            let next = next.filter(|_| idle.is_none()).map(Arc::new);
-            held_since = self.app.clock.uptime();
+            // While receivers take their time to respond, the results before are recorded and the next batch is read.
+            let ahead = self.claim_next(&batch, &mut results);
+            let ((attempts, all), next) = tokio::join!(biased; self.send(&batch), ahead);
             self.tried += attempts.len();
-            let attempts = Arc::new(attempts);
-            let settled = match self.record_results(&batch, &attempts, next.clone()).await {
-                // The next batch is damaged: the results are recorded without it, so that they are not lost.
-                Err(error @ StoreError::Corrupt(_)) if next.is_some() => {
-                    broken = Some(error);
-                    self.record_results(&batch, &attempts, None).await?
+            if attempts.iter().any(|attempt| attempt.delivered) {
+                self.lease.failures = 0;
+            }
+            results.extend(attempts);
+            match next {
+                Ok(Next::Batch(next)) if all && self.lasts() => batch = next,
+                next => {
+                    self.finish(results).await?;
+                    return Ok(match next? {
+                        Next::Wait(check) if all => Some(check),
+                        _ => None,
+                    });
                 }
-                settled => settled?,
-            };
-            match (settled, next, broken) {
-                (_, _, Some(error)) => return Err(error),
-                (LeaseOutcome::Continued, Some(next), None) => batch = next,
-                _ => return Ok(idle),
             }
         }
     }
 
+    /// Returns whether the lease lasts until a package that is sent now has its response or time-out, with 2 s in
+    /// reserve for the commit.
+    fn lasts(&self) -> bool {
+        let since = *self.held_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.app.clock.uptime().saturating_sub(since);
+        held + RESPONSE_TIMEOUT + Duration::from_secs(2) < LEASE.unsigned_abs()
+    }
+
     /// Returns whether another webhook waits for the budget that this one uses.
     fn is_waited_for(&self) -> bool {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.all || waiting.tenants.contains(&self.tenant)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).includes(self.tenant)
     }
 
     /// Reads the packages that can be sent now, after the package number `after` if a batch is in flight.
     async fn read_batch(&self, after: Option<i64>) -> Result<Option<SignedBatch>, StoreError> {
         let (app, tenant, now) = (self.app.clone(), self.tenant, self.app.clock.now());
-        let of = WebhookKey { tenant, id: self.id };
+        let of = WebhookKey { tenant, id: self.lease.webhook };
         let look = move |tx: &Tx<'_>| {
             let key = tenants::open(tx, tenant, &app.master_key)?.key;
             let Some(batch) = delivery_batch::next_batch(tx, of, after, &key, now)? else {
@@ -180,30 +198,71 @@ impl Delivery<'_> {
         self.app.store.read("webhooks.read_batch", look).await
     }
 
-    /// Returns the rows that the units of this delivery lock.
-    fn prefetch(&self) -> Prefetch {
-        Prefetch { webhook: Some(self.id), ..Prefetch::default() }
+    /// Reads what follows a batch and claims it. Results that could not be recorded with it stay in `results`.
+    async fn claim_next(&self, batch: &SignedBatch, results: &mut Vec<Attempt>) -> Result<Next, StoreError> {
+        // If other webhooks wait for a budget, this one ends after its second batch.
+        if self.is_waited_for() && self.tried > 0 {
+            return Ok(Next::Check);
+        }
+        let Some(next) = self.read_batch(Some(batch.batch.last())).await? else { return Ok(Next::Check) };
+        if next.batch.is_worth_claiming() {
+            return self.claim(next, results).await;
+        }
+        let DeliveryBatch { webhook, remainder, .. } = &next.batch;
+        // The results of what is being sent make another version.
+        Ok(Next::Wait(NextCheck::at(self.app, webhook.version + 1, *remainder)))
     }
 
-    /// Claims the lease for a batch. Returns false if another process has the lease, or the webhook has changed.
-    async fn claim(&self, batch: &Arc<SignedBatch>) -> Result<bool, StoreError> {
-        let (batch, lease, now) = (Arc::clone(batch), self.lease, self.app.clock.now());
-        let unit = move |tx: &Tx<'_>| deliveries::claim(tx, &batch.batch, lease, now);
-        self.app.store.write_prefetched("webhooks.claim", self.tenant, self.prefetch(), unit).await
+    /// Claims a batch, and records the results so far in the same commit. If another process has the lease, or if the
+    /// webhook has changed since the read, it is to be checked again.
+    async fn claim(&self, batch: SignedBatch, results: &mut Vec<Attempt>) -> Result<Next, StoreError> {
+        let (app, tenant, lease, now) = (self.app.clone(), self.tenant, self.lease, self.app.clock.now());
+        let (batch, unrecorded) = (Arc::new(batch), results.clone());
+        let claimed = Arc::clone(&batch);
+        let unit = move |tx: &Tx<'_>| {
+            let mut version = claimed.batch.webhook.version;
+            if !unrecorded.is_empty() {
+                let key = tenants::open(tx, tenant, &app.master_key)?.key;
+                let recorded = deliveries::record_results(tx, lease, &unrecorded, &key, &*app.ids, now)?;
+                version += 1;
+                if recorded != Some(version) {
+                    return Ok(if recorded.is_some() { Claim::Changed } else { Claim::Lost });
+                }
+            }
+            let claimed = deliveries::claim(tx, &claimed.batch, version, lease.id, now)?;
+            Ok(if claimed { Claim::Claimed } else { Claim::Changed })
+        };
+        let began = self.app.clock.uptime();
+        let claim = self.write("webhooks.claim", unit).await?;
+        if claim != Claim::Lost {
+            results.clear();
+        }
+        if claim != Claim::Claimed {
+            return Ok(Next::Check);
+        }
+        *self.held_since.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        Ok(Next::Batch(batch))
+    }
+
+    /// Runs a unit that locks the webhook.
+    async fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        unit: impl FnMut(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let lock = Prefetch { webhook: Some(self.lease.webhook), ..Prefetch::default() };
+        self.app.store.write_prefetched(name, self.tenant, lock, unit).await
     }
 
     /// Sends the packages of a batch in order. Returns the attempts, and whether all packages were delivered and the
     /// server is not stopping.
-    async fn send(&self, batch: &SignedBatch, held_since: Duration) -> (Vec<Attempt>, bool) {
+    async fn send(&self, batch: &SignedBatch) -> (Vec<Attempt>, bool) {
         let packages = &batch.batch.packages;
         let (mut attempts, mut signed) = (Vec::new(), packages.first().map(|first| self.sign(batch, first)));
         for (package, next) in packages.iter().zip(packages.iter().skip(1).map(Some).chain([None])) {
-            // A package is sent only if the lease lasts until its response or time-out, with 2 s in reserve for the
-            // commit. Otherwise the attempts are recorded first, which renews the lease. When the server stops, the
-            // remaining packages go back to the schedule.
-            let held = self.app.clock.uptime().saturating_sub(held_since);
-            let lasts = held + RESPONSE_TIMEOUT + Duration::from_secs(2) < LEASE.unsigned_abs();
-            if !attempts.is_empty() && (!lasts || self.app.is_stopping()) {
+            // Without a lease that lasts, the attempts are recorded first. When the server stops, the remaining packages
+            // go back to the schedule.
+            if !attempts.is_empty() && (!self.lasts() || self.app.is_stopping()) {
                 return (attempts, false);
             }
             let Some(headers) = signed.take() else { break };
@@ -242,7 +301,7 @@ impl Delivery<'_> {
                 (answer.outcome, answer.is_delivered(), answer.status, answer.body)
             }
             Err(error) => {
-                tracing::error!(%error, webhook = %self.id, "a delivery cannot be signed");
+                tracing::error!(%error, webhook = %self.lease.webhook, "a delivery cannot be signed");
                 ("not_signed", false, None, Vec::new())
             }
         };
@@ -263,31 +322,20 @@ impl Delivery<'_> {
         }
     }
 
-    /// Records the attempts, and keeps the lease for the next batch if there is one.
-    async fn record_results(
-        &self,
-        batch: &Arc<SignedBatch>,
-        attempts: &Arc<Vec<Attempt>>,
-        next: Option<Arc<SignedBatch>>,
-    ) -> Result<LeaseOutcome, StoreError> {
-        let (app, batch, lease, now) =
-            (self.app.clone(), Arc::clone(batch), self.lease, self.app.clock.now());
-        let (tenant, attempts) = (self.tenant, Arc::clone(attempts));
+    /// Records the results that are left, and releases the lease.
+    async fn finish(&self, results: Vec<Attempt>) -> Result<(), StoreError> {
+        let (app, tenant, lease, now) = (self.app.clone(), self.tenant, self.lease, self.app.clock.now());
         let unit = move |tx: &Tx<'_>| {
             let key = tenants::open(tx, tenant, &app.master_key)?.key;
-            let next = next.as_deref().map(|next| &next.batch);
-            let lease = Lease { webhook: &batch.batch.webhook, id: lease };
-            deliveries::record_results(tx, lease, &attempts, next, &key, &*app.ids, now)
+            let recorded = deliveries::record_results(tx, lease, &results, &key, &*app.ids, now)?;
+            deliveries::release(tx, lease)?;
+            Ok(recorded.is_some())
         };
-        let settled = self
-            .app
-            .store
-            .write_prefetched("webhooks.record_results", self.tenant, self.prefetch(), unit)
-            .await;
-        if matches!(settled, Ok(LeaseOutcome::Lost)) {
-            tracing::warn!(webhook = %self.id, "a delivery outlasted its lease; its packages may be sent again");
+        if !self.write("webhooks.record_results", unit).await? {
+            let webhook = lease.webhook;
+            tracing::warn!(%webhook, "a delivery outlasted its lease; its packages may be sent again");
             metrics::counter!("investord_webhook_leases_lost_total").increment(1);
         }
-        settled
+        Ok(())
     }
 }

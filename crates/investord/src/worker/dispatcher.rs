@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::delivery::{DeliveryResult, NextCheck, WaitingWebhooks, deliver, until};
@@ -22,6 +23,9 @@ use crate::store::engine::unit::Owner;
 /// Interval between two reads of the schedule. Every webhook delays its events by a second or more, so that a
 /// notification by the writer would gain nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval between two reads while there is more to deliver than the budgets allow.
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Delivers until the server stops, then finishes the packages in flight and gives the leases back.
 pub async fn run(app: App) {
     // A database of one process: leases that are still in it belong to a process that was killed.
@@ -57,7 +61,9 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
         if dispatcher.busy.is_empty() {
             return Ok(dispatcher.tried);
         }
-        while dispatcher.finish_one().await {}
+        while dispatcher.finish_one().await {
+            dispatcher.start_queued();
+        }
     }
 }
 
@@ -66,6 +72,8 @@ struct Dispatcher {
     app: App,
     /// Condition of the next check per webhook; webhooks without one are checked at once.
     looks: HashMap<Uuid, NextCheck>,
+    /// Webhooks with work that wait for a budget, in the order of their turns.
+    queue: Vec<DeliveryCandidate>,
     /// Webhooks in delivery by this process.
     busy: HashSet<Uuid>,
     tasks: JoinSet<DeliveryResult>,
@@ -82,6 +90,7 @@ impl Dispatcher {
         Self {
             app,
             looks: HashMap::new(),
+            queue: Vec::new(),
             busy: HashSet::new(),
             tasks: JoinSet::new(),
             waiting: Arc::default(),
@@ -97,16 +106,30 @@ impl Dispatcher {
         let now = self.app.clock.now();
         self.looks.retain(|id, _| plan.binary_search_by_key(id, |one| one.id).is_ok());
         gauge(&plan, now);
-        let (mut wait, mut waiting) = (Duration::MAX, WaitingWebhooks::default());
         // Behind the webhook that was started last.
         let turn = plan.iter().position(|one| one.id > self.last).unwrap_or(0);
         plan.rotate_left(turn);
+        let mut wait = Duration::MAX;
+        self.queue.clear();
         for one in plan {
             if !one.is_sent_to || self.busy.contains(&one.id) {
                 continue;
             }
-            if let Some(own) = self.wait(&one, now) {
-                wait = wait.min(own);
+            match self.wait(&one, now) {
+                Some(own) => wait = wait.min(own),
+                None => self.queue.push(one),
+            }
+        }
+        self.start_queued();
+        Ok(wait)
+    }
+
+    /// Starts the deliveries in the queue for which there is a budget.
+    fn start_queued(&mut self) {
+        let mut waiting = WaitingWebhooks::default();
+        for one in std::mem::take(&mut self.queue) {
+            if waiting.includes(one.tenant) {
+                self.queue.push(one);
                 continue;
             }
             match self.app.budgets.deliveries.acquire(one.tenant, 1) {
@@ -119,12 +142,16 @@ impl Dispatcher {
                         delivery.await
                     });
                 }
-                Err(Exhausted::Own) => drop(waiting.tenants.insert(one.tenant)),
-                Err(Exhausted::Everybodys) => waiting.all = true,
+                Err(exhausted) => {
+                    match exhausted {
+                        Exhausted::Own => drop(waiting.tenants.insert(one.tenant)),
+                        Exhausted::Everybodys => waiting.all = true,
+                    }
+                    self.queue.push(one);
+                }
             }
         }
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
-        Ok(wait)
     }
 
     /// Returns the time until a webhook may have work, or `None` if it has work now.
@@ -148,14 +175,22 @@ impl Dispatcher {
         look.filter(|look| look.version == Some(one.version) && one.events < look.full_at).as_ref().map(left)
     }
 
-    /// Waits for the given time and records the deliveries that end meanwhile.
+    /// Waits for the given time, and meanwhile starts the deliveries in the queue as others end. Ends earlier when none
+    /// is left in the queue, because those that have ended may have more to deliver.
     async fn wait_for_work(&mut self, wait: Duration) {
         let end = tokio::time::sleep(wait);
+        let earliest = Instant::now() + BUSY_POLL_INTERVAL.min(wait);
         tokio::pin!(end);
         loop {
             tokio::select! {
                 () = &mut end => return,
-                true = self.finish_one() => {}
+                true = self.finish_one() => {
+                    let had_queue = !self.queue.is_empty();
+                    self.start_queued();
+                    if had_queue && self.queue.is_empty() {
+                        end.as_mut().reset(earliest);
+                    }
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use investord::domain::users::check::Check;
 use investord::domain::users::data_change::{DataChange, RequestedChange};
 use investord::domain::users::review::Verdict;
 use investord::domain::users::search::{SearchField, SearchTerms};
-use investord::store::delivery::deliveries::{Lease, LeaseOutcome};
+use investord::store::delivery::deliveries::Lease;
 use investord::store::delivery::packages::Attempt;
 use investord::store::delivery::webhooks::Webhook;
 use investord::store::delivery::{deliveries, delivery_batch, event_endpoints, signing_keys, webhooks};
@@ -92,7 +92,7 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     })?;
     let (of, lease, later) = (webhook.key(), desk.ids.uuid(), now() + SignedDuration::from_hours(1));
     let portion = delivery_batch::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
-    assert!(deliveries::claim(tx, &portion, lease, now())?);
+    assert!(deliveries::claim(tx, &portion, portion.webhook.version, lease, now())?);
     let attempt = |package, delivered| Attempt {
         package,
         number: 1,
@@ -104,19 +104,12 @@ fn deliveries(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         answer: if delivered { b"ok".to_vec() } else { Vec::new() },
     };
     let attempts = [attempt(1, true), attempt(2, false)];
-    let settled = deliveries::record_results(
-        tx,
-        Lease { webhook: &portion.webhook, id: lease },
-        &attempts,
-        None,
-        &desk.own.key,
-        &*desk.ids,
-        now(),
-    )?;
-    assert_eq!(settled, LeaseOutcome::Released);
+    let lease = Lease { webhook: webhook.id, id: lease, failures: 0 };
+    assert!(deliveries::record_results(tx, lease, &attempts, &desk.own.key, &*desk.ids, now())?.is_some());
+    deliveries::release(tx, lease)?;
     let (next, far) = (desk.ids.uuid(), now() + SignedDuration::from_hours(1));
     let portion = delivery_batch::next_batch(tx, of, None, &desk.own.key, later)?.unwrap();
-    assert!(deliveries::claim(tx, &portion, next, far)?);
+    assert!(deliveries::claim(tx, &portion, portion.webhook.version, next, far)?);
     Ok(())
 }
 

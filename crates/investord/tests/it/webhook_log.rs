@@ -81,6 +81,34 @@ async fn a_stop_finishes_what_is_on_its_way() {
     assert_eq!(kinds(&requests), [["USER.CREATED"], ["USER.ACTIVATED"]], "each once");
 }
 
+/// The next packages are claimed while others are sent, and the results of all are recorded when one fails.
+#[tokio::test]
+async fn the_next_packages_are_claimed_while_others_are_sent() {
+    let (app, receiver) = (app().await, Receiver::start().await);
+    enabled(app.client(), &receiver, json!({ "config": { "max_package_size": 100 } })).await;
+    for _ in 0..25 {
+        app.client().created(&bodies::karl()).await;
+    }
+    pass(&app);
+    receiver.does([vec![Act::Hold], vec![Act::Status(200); 39], vec![Act::Status(500)]].concat());
+    let number = |what: &str| app.number(&format!("SELECT {what} FROM webhooks"));
+    let while_held = async {
+        receiver.until(1).await;
+        while number("packages") < 32 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(number("settled"), 0);
+        receiver.release.notify_one();
+    };
+    assert_eq!(tokio::join!(deliver(&app), while_held).0, 41);
+    assert_eq!((number("settled"), number("failures")), (40, 1));
+    assert_eq!(app.number("SELECT count(*) FROM webhook_packages WHERE state = 'delivered'"), 40);
+    assert_eq!(app.number("SELECT count(*) FROM webhook_attempts WHERE outcome = 'delivered'"), 40);
+    app.pass(10);
+    assert_eq!(deliver(&app).await, 10);
+    assert_eq!(receiver.seen().len(), 51, "nothing is sent twice but what has failed");
+}
+
 /// A receiver may repeat what it was sent: that is personal, too.
 #[tokio::test]
 async fn nothing_personal_is_kept_of_what_was_sent_and_answered() {

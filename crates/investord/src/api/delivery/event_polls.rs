@@ -166,13 +166,14 @@ async fn collect_once(
         let Some((batch, _)) = &*claimed else { return Ok(false) };
         let lease = own.ids.uuid();
         // Another poll may have collected the package since the read.
-        if !deliveries::claim(tx, batch, lease, now)? {
+        if !deliveries::claim(tx, batch, batch.webhook.version, lease, now)? {
             return Ok(false);
         }
         let attempts: Vec<Attempt> =
             batch.packages.iter().map(|package| delivered_attempt(package, now)).collect();
-        let lease = Lease { webhook: &batch.webhook, id: lease };
-        deliveries::record_results(tx, lease, &attempts, None, &key.tenant.key, &*own.ids, now)?;
+        let lease = Lease { webhook: batch.webhook.id, id: lease, failures: batch.webhook.failures };
+        deliveries::record_results(tx, lease, &attempts, &key.tenant.key, &*own.ids, now)?;
+        deliveries::release(tx, lease)?;
         Ok::<_, Problem>(true)
     };
     let is_ours = app.store.write("event_endpoints.collect", number, unit).await?;

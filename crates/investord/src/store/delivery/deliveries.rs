@@ -1,8 +1,9 @@
 //! The delivery schedule: which webhook is due, and the lease of the process that delivers.
 //!
-//! A process delivers in rounds: it reads a batch ([`next_batch`](super::delivery_batch::next_batch)), claims it in
-//! one transaction ([`claim`]), sends it, and records the results while it claims the next batch in one transaction
-//! ([`record_results`]). Between the transactions there is no lock but the lease, which expires.
+//! A process reads a batch ([`next_batch`](super::delivery_batch::next_batch)), claims it in one transaction
+//! ([`claim`]), and sends it. Meanwhile it reads the next one, and claims that in the transaction in which it records
+//! the results of the one before ([`record_results`]). Between the transactions there is no lock but the lease, which
+//! expires.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -11,7 +12,6 @@ use super::delivery_batch::DeliveryBatch;
 use super::event_ranges;
 use super::packages;
 use super::packages::Attempt;
-use super::webhooks::Webhook;
 use crate::clock::Ids;
 use crate::domain::delivery::package::wait_after;
 use crate::domain::tenants::TenantNumber;
@@ -131,18 +131,13 @@ pub fn schedule(tx: &Tx<'_>) -> Result<Vec<DeliveryCandidate>, StoreError> {
     })
 }
 
-/// Claims a batch under the lease, unless the webhook has changed since the read or another process has the lease.
-/// Returns whether the claim succeeded.
+/// Claims a batch under the lease, or renews the lease for it, unless the webhook has another version than `version` or
+/// another process has the lease. Returns whether the claim succeeded.
 ///
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn claim(tx: &Tx<'_>, batch: &DeliveryBatch, lease: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-    claim_at(tx, batch, batch.webhook.version, lease, now)
-}
-
-/// Claims a batch at a later version of the webhook.
-fn claim_at(
+pub fn claim(
     tx: &Tx<'_>,
     batch: &DeliveryBatch,
     version: i64,
@@ -176,45 +171,33 @@ fn save_new_packages(tx: &Tx<'_>, batch: &DeliveryBatch) -> Result<(), StoreErro
     event_ranges::advance(tx, webhook.id, range, *next)
 }
 
-/// The state of the lease after the results were recorded.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LeaseOutcome {
-    /// The process has the lease and the next batch.
-    Continued,
-    /// The webhook is free.
-    Released,
-    /// The process has no lease, and the results were not recorded: the lease had ended, or an operator has intervened.
-    Lost,
-}
-
 /// The lease under which a process delivers to a webhook.
 #[derive(Clone, Copy)]
-pub struct Lease<'a> {
-    /// The webhook as it was read for the claim.
-    pub webhook: &'a Webhook,
+pub struct Lease {
+    pub webhook: Uuid,
     pub id: Uuid,
+    /// Number of consecutive failed attempts before those to be recorded.
+    pub failures: i64,
 }
 
-/// Records the results of attempts, and claims the next batch unless the webhook has changed since the read. Without a
-/// next batch the lease is released. After a failure the retry schedule sets the time of the next attempt.
+/// Records the results of attempts. After a failure the retry schedule sets the time of the next attempt. Returns the
+/// new version of the webhook, or `None` if nothing was recorded: the lease had ended, or an operator has intervened.
 ///
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
 pub fn record_results(
     tx: &Tx<'_>,
-    lease: Lease<'_>,
+    lease: Lease,
     attempts: &[Attempt],
-    next: Option<&DeliveryBatch>,
     key: &TenantKey,
     ids: &dyn Ids,
     now: Timestamp,
-) -> Result<LeaseOutcome, StoreError> {
-    let Lease { webhook, id: lease } = lease;
+) -> Result<Option<i64>, StoreError> {
     let delivered = attempts.iter().filter(|attempt| attempt.delivered).count();
     let failed = attempts.iter().any(|attempt| !attempt.delivered);
     // Packages are sent in order, so those before a failed one were delivered.
-    let before = if delivered > 0 { 0 } else { webhook.failures };
+    let before = if delivered > 0 { 0 } else { lease.failures };
     let failures = if failed { before + 1 } else { before };
     let values = [
         Value::Int(i64::try_from(delivered).unwrap_or(i64::MAX)),
@@ -222,22 +205,23 @@ pub fn record_results(
         if failed { Value::At(now + wait_after(failures)) } else { Value::Null },
         if delivered > 0 { Value::At(now) } else { Value::Null },
         if failed { Value::At(now) } else { Value::Null },
-        Value::Id(webhook.id),
-        Value::Id(lease),
+        Value::Id(lease.webhook),
+        Value::Id(lease.id),
     ];
-    let Some(version) = tx.one(&RECORD_RESULTS, &values, |row| row.int(0))? else {
-        return Ok(LeaseOutcome::Lost);
-    };
-    for attempt in attempts {
-        packages::save_attempt(tx, webhook.id, attempt, key, ids, now)?;
+    let version = tx.one(&RECORD_RESULTS, &values, |row| row.int(0))?;
+    if version.is_some() {
+        packages::save_attempts(tx, lease.webhook, attempts, key, ids, now)?;
     }
-    if let Some(next) = next.filter(|next| version == next.webhook.version + 1)
-        && claim_at(tx, next, version, lease, now)?
-    {
-        return Ok(LeaseOutcome::Continued);
-    }
-    tx.execute(&RELEASE, &[Value::Id(webhook.id), Value::Id(lease)])?;
-    Ok(LeaseOutcome::Released)
+    Ok(version)
+}
+
+/// Ends a lease, so that any process can claim the webhook.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub fn release(tx: &Tx<'_>, lease: Lease) -> Result<(), StoreError> {
+    tx.execute(&RELEASE, &[Value::Id(lease.webhook), Value::Id(lease.id)]).map(drop)
 }
 
 /// Releases the leases of all processes and returns their number. Only for a database of a single process: the leases

@@ -15,11 +15,11 @@ use crate::store::engine::sql::Tx;
 use crate::store::log::events;
 use crate::store::tenants;
 
-/// Packages at which a batch is full. A killed process can have sent a batch without recording the results, so that the
-/// receiver gets it twice: the bounds limit the number of duplicates.
-const MAX_PACKAGES: i64 = 32;
+/// Packages at which a batch is full. A killed process can have sent two batches without recording the results, so that
+/// the receiver gets them twice: the bounds limit the number of duplicates.
+const MAX_PACKAGES: i64 = 16;
 /// Bytes of package bodies at which a batch is full.
-const MAX_BYTES: i64 = 256 * 1024;
+const MAX_BYTES: i64 = 128 * 1024;
 /// Events per query. The bounds of a batch are checked between queries.
 const EVENTS_AT_ONCE: i64 = 64;
 /// Maximum number of events scanned for one batch, so that a read ends even if the filter rejects all of them.
@@ -39,6 +39,8 @@ pub struct PackageWithBody {
 /// The packages that can be sent next to a webhook.
 pub struct DeliveryBatch {
     pub webhook: Webhook,
+    /// Number of the package before the first one.
+    after: i64,
     pub packages: Vec<PackageWithBody>,
     /// Number of new packages, which are the last ones and not stored before the claim.
     pub(super) new: usize,
@@ -74,9 +76,9 @@ impl DeliveryBatch {
         self.moved.as_ref().map_or(0, |(range, next)| next - range.next)
     }
 
-    /// Returns the number of the last package in the batch.
-    pub fn last(&self) -> Option<i64> {
-        self.packages.last().map(|package| package.row.number)
+    /// Returns the number of the last package in the batch, or of the one before if the batch has none.
+    pub fn last(&self) -> i64 {
+        self.packages.last().map_or(self.after, |package| package.row.number)
     }
 }
 
@@ -94,9 +96,9 @@ pub fn next_batch(
     now: Timestamp,
 ) -> Result<Option<DeliveryBatch>, StoreError> {
     let Some(webhook) = webhooks::by_id(tx, of.tenant, of.id)? else { return Ok(None) };
-    let (packages, rest) = (Vec::new(), Remainder::default());
-    let mut batch = DeliveryBatch { packages, new: 0, moved: None, is_old: false, remainder: rest, webhook };
-    let after = after.unwrap_or(batch.webhook.settled);
+    let after = after.unwrap_or(webhook.settled);
+    let (packages, remainder) = (Vec::new(), Remainder::default());
+    let mut batch = DeliveryBatch { webhook, after, packages, new: 0, moved: None, is_old: false, remainder };
     let mut bytes = 0;
     for row in packages::open(tx, of.id, after, MAX_PACKAGES)? {
         if bytes >= MAX_BYTES {

@@ -50,12 +50,12 @@ const OPEN: Stmt = Stmt {
 };
 const DELIVERED: Stmt = Stmt {
     name: "webhook_packages.delivered",
-    text: "UPDATE webhook_packages SET state = 'delivered', attempts = $1, settled_at = $2
-           WHERE webhook = $3 AND number = $4",
+    text: "UPDATE webhook_packages SET state = 'delivered', attempts = attempts + 1, settled_at = $1
+           WHERE webhook = $2 AND number BETWEEN $3 AND $4",
 };
 const FAILED: Stmt = Stmt {
     name: "webhook_packages.failed",
-    text: "UPDATE webhook_packages SET attempts = $1 WHERE webhook = $2 AND number = $3",
+    text: "UPDATE webhook_packages SET attempts = attempts + 1 WHERE webhook = $1 AND number = $2",
 };
 const SKIP: Stmt = Stmt {
     name: "webhook_packages.skip",
@@ -306,33 +306,42 @@ pub struct Attempt {
     pub answer: Vec<u8>,
 }
 
-/// Records the result of an attempt.
-pub(in crate::store) fn save_attempt(
+/// Records the results of attempts, of which the last alone may have failed.
+pub(in crate::store) fn save_attempts(
     tx: &Tx<'_>,
     webhook: Uuid,
-    attempt: &Attempt,
+    attempts: &[Attempt],
     key: &TenantKey,
     ids: &dyn Ids,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Attempt { package, number, created_at, duration_us, outcome, status, answer, .. } = attempt;
-    let sealed = (!answer.is_empty()).then(|| key.own().seal(Aad::answer(&webhook), answer, ids));
-    let values = [
-        Value::Id(webhook),
-        Value::Int(*package),
-        Value::Int(*number),
-        Value::At(*created_at),
-        Value::Int(*duration_us),
-        Value::Text(outcome),
-        status.map_or(Value::Null, |status| Value::Int(status.into())),
-        Value::bytes_or_null(sealed.as_deref()),
-    ];
-    tx.insert(&INSERT_ATTEMPT, &values)?;
-    if attempt.delivered {
-        let values = [Value::Int(*number), Value::At(now), Value::Id(webhook), Value::Int(*package)];
-        return tx.execute_one(&DELIVERED, &values);
+    for attempt in attempts {
+        let Attempt { package, number, created_at, duration_us, outcome, status, answer, .. } = attempt;
+        let sealed = (!answer.is_empty()).then(|| key.own().seal(Aad::answer(&webhook), answer, ids));
+        let values = [
+            Value::Id(webhook),
+            Value::Int(*package),
+            Value::Int(*number),
+            Value::At(*created_at),
+            Value::Int(*duration_us),
+            Value::Text(outcome),
+            status.map_or(Value::Null, |status| Value::Int(status.into())),
+            Value::bytes_or_null(sealed.as_deref()),
+        ];
+        tx.insert(&INSERT_ATTEMPT, &values)?;
     }
-    tx.execute_one(&FAILED, &[Value::Int(*number), Value::Id(webhook), Value::Int(*package)])
+    // Packages are sent in the order of their numbers, and the first failure ends a batch.
+    let delivered = attempts.iter().take_while(|attempt| attempt.delivered).count();
+    let (delivered, failed) = attempts.split_at(delivered);
+    if let [first, ..] = delivered
+        && let [.., last] = delivered
+    {
+        let (first, last) = (Value::Int(first.package), Value::Int(last.package));
+        tx.execute_exactly(&DELIVERED, &[Value::At(now), Value::Id(webhook), first, last], delivered.len())?;
+    }
+    failed
+        .iter()
+        .try_for_each(|attempt| tx.execute_one(&FAILED, &[Value::Id(webhook), Value::Int(attempt.package)]))
 }
 
 /// Skips the first open package for good, under the lock of the webhook. Returns false if there is none.

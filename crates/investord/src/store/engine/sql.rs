@@ -71,10 +71,10 @@ pub(in crate::store) trait StatementExecutor {
     /// Executes a statement and returns the number of affected rows.
     fn execute(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<usize, StoreError>;
 
-    /// Executes a statement that must affect one row. An engine may report another count as late as in
+    /// Executes a statement that must affect that number of rows. An engine may report another count as late as in
     /// `wait_for_results`.
-    fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
-        check_row_count(self.execute(stmt, values)?, 1)
+    fn execute_exactly(&self, stmt: &Stmt, values: &[Value<'_>], rows: usize) -> Result<(), StoreError> {
+        check_row_count(self.execute(stmt, values)?, rows)
     }
 
     /// Inserts a row. An engine may send it as late as before the next statement that is no insert.
@@ -214,8 +214,13 @@ impl<'a> Tx<'a> {
 
     /// Executes a statement that must affect exactly one row; otherwise the unit is rolled back.
     pub fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.execute_exactly(stmt, values, 1)
+    }
+
+    /// Executes a statement that must affect exactly that number of rows; otherwise the unit is rolled back.
+    pub fn execute_exactly(&self, stmt: &Stmt, values: &[Value<'_>], rows: usize) -> Result<(), StoreError> {
         self.mark_written();
-        self.run_named(stmt.name, || self.session.execute_one(stmt, values))
+        self.run_named(stmt.name, || self.session.execute_exactly(stmt, values, rows))
     }
 
     /// Inserts a row.

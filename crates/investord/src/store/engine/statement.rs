@@ -5,7 +5,6 @@
 //! [`statements`](crate::store::statements); a test prepares each of them against the migrated schema of each engine,
 //! and so does `investord doctor`.
 
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 /// A statement that can be prepared.
@@ -54,21 +53,9 @@ impl Insert {
         self.table
     }
 
-    /// Builds the statement for a number of rows, whose parameters follow one another.
-    pub(in crate::store) fn text_for(&self, rows: usize) -> String {
-        let mut text = format!("INSERT INTO {} ({}) VALUES ", self.table, self.columns.join(", "));
-        let mut parameter = 0;
-        for row in 0..rows {
-            text.push_str(if row > 0 { ", (" } else { "(" });
-            for column in 0..self.columns.len() {
-                parameter += 1;
-                let separator = if column > 0 { ", " } else { "" };
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{separator}${parameter}");
-            }
-            text.push(')');
-        }
-        text
+    /// Returns the columns, in the order of the parameters.
+    pub fn columns(&self) -> &'static [&'static str] {
+        self.columns
     }
 }
 
@@ -78,19 +65,11 @@ impl Statement for Insert {
     }
 
     fn text(&self) -> &str {
-        self.one_row.get_or_init(|| self.text_for(1))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_numbered_through_all_rows() {
-        let insert = Insert::new("toys.insert", "toys", &["name", "colour"]);
-        assert_eq!(insert.text(), "INSERT INTO toys (name, colour) VALUES ($1, $2)");
-        let two = "INSERT INTO toys (name, colour) VALUES ($1, $2), ($3, $4)";
-        assert_eq!(insert.text_for(2), two);
+        self.one_row.get_or_init(|| {
+            let parameters: Vec<String> =
+                (1..=self.columns.len()).map(|number| format!("${number}")).collect();
+            let (columns, parameters) = (self.columns.join(", "), parameters.join(", "));
+            format!("INSERT INTO {} ({columns}) VALUES ({parameters})", self.table)
+        })
     }
 }

@@ -13,10 +13,10 @@ use futures_util::{FutureExt, TryStreamExt};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Error, RowStream, Statement as Prepared};
 
-use super::batched_inserts::{Deferred, DeferredRows};
+use super::batched_inserts::Deferred;
 use super::connection_settings::PostgresSettings;
 use super::session::{OpenConnection, PgSession};
-use super::types::typed;
+use super::types::{Typed, typed};
 use crate::store::engine::batch::Connection;
 use crate::store::engine::catalogue::Catalogue;
 use crate::store::engine::error::StoreError;
@@ -68,32 +68,6 @@ pub struct PgConnection {
     asked: RefCell<VecDeque<PrefetchedQuery>>,
     /// The deferred inserts, which are sent in batches.
     deferred: RefCell<Deferred>,
-}
-
-/// The statement of a command to prepare or to send.
-#[derive(Clone, Copy)]
-enum Command {
-    Plain(&'static str),
-    /// An insert of that number of rows.
-    Insert(&'static Insert, usize),
-}
-
-impl Command {
-    /// Returns the key of the prepared statement in the cache.
-    fn key(self) -> (&'static str, usize) {
-        match self {
-            Command::Plain(text) => (text, 1),
-            Command::Insert(insert, rows) => (insert.text(), rows),
-        }
-    }
-
-    /// Returns the text for the server.
-    fn text(self) -> Cow<'static, str> {
-        match self {
-            Command::Plain(text) => Cow::Borrowed(text),
-            Command::Insert(insert, rows) => Cow::Owned(insert.text_for(rows)),
-        }
-    }
 }
 
 impl PgConnection {
@@ -161,15 +135,15 @@ impl PgConnection {
     }
 
     /// Prepares a statement or returns it from the cache.
-    fn prepare(&self, open: &OpenConnection, command: Command) -> Result<Prepared, StoreError> {
-        if let Some(statement) = open.prepared.borrow().get(&command.key()) {
+    fn prepare(&self, open: &OpenConnection, text: Cow<'static, str>) -> Result<Prepared, StoreError> {
+        if let Some(statement) = open.prepared.borrow().get(&text) {
             return Ok(statement.clone());
         }
         // In a failed transaction PREPARE fails too, so the failure of an earlier statement is the cause and is
         // reported.
-        let prepared = self.session.wait(open.client.prepare(&command.text()));
+        let prepared = self.session.wait(open.client.prepare(&text));
         let statement = prepared.or_else(|error| self.check_all().and(Err(error)))?;
-        open.prepared.borrow_mut().insert(command.key(), statement.clone());
+        open.prepared.borrow_mut().insert(text, statement.clone());
         Ok(statement)
     }
 
@@ -195,28 +169,31 @@ impl PgConnection {
 
     /// Builds the future of a command. A pooler may switch the server connection between transactions, so there the
     /// command goes unprepared, with its types.
-    fn command(&self, command: Command, values: Vec<OwnedValue>) -> Result<Pending<u64>, StoreError> {
+    fn command<P: Typed + 'static>(
+        &self,
+        text: Cow<'static, str>,
+        values: Vec<P>,
+    ) -> Result<Pending<u64>, StoreError> {
         let open = self.session.open_connection()?;
         if self.session.server.tuning.pooler {
-            return Ok(Box::pin(async move {
-                let values: Vec<Value<'_>> = values.iter().map(OwnedValue::as_value).collect();
-                open.client.execute_typed(&command.text(), &typed(&values)).await
-            }));
+            return Ok(Box::pin(async move { open.client.execute_typed(&text, &typed(&values)).await }));
         }
-        let statement = self.prepare(&open, command)?;
-        Ok(Box::pin(async move {
-            open.client.execute_raw(&statement, values.iter().map(OwnedValue::as_value)).await
-        }))
+        let statement = self.prepare(&open, text)?;
+        Ok(Box::pin(async move { open.client.execute_raw(&statement, values).await }))
     }
 
     /// Sends the deferred inserts, which must precede any other statement that may refer to their rows.
     fn flush(&self) -> Result<(), StoreError> {
-        self.deferred.take().statements(self.catalogue.tables).try_for_each(
-            |DeferredRows { insert, count, values }| {
-                let command = self.command(Command::Insert(insert, count), values)?;
-                self.post(insert.name(), Some(count), command)
-            },
-        )
+        self.deferred.take().in_order(self.catalogue.tables).into_iter().try_for_each(|mut rows| {
+            let (insert, count) = (rows.insert, rows.count);
+            let command = if let Some(row) = rows.only_row() {
+                self.command(insert.text().into(), row)?
+            } else {
+                let (text, arrays) = rows.statement();
+                self.command(text.into(), arrays)?
+            };
+            self.post(insert.name(), Some(count), command)
+        })
     }
 
     /// Sends a transaction control statement after the deferred inserts.
@@ -241,14 +218,11 @@ impl PgConnection {
         if self.session.server.tuning.pooler {
             let text = stmt.text;
             return Ok(Box::pin(async move {
-                let values: Vec<Value<'_>> = values.iter().map(OwnedValue::as_value).collect();
                 collect(open.client.query_typed_raw(text, typed(&values)).await?).await
             }));
         }
-        let statement = self.prepare(&open, Command::Plain(stmt.text))?;
-        Ok(Box::pin(async move {
-            collect(open.client.query_raw(&statement, values.iter().map(OwnedValue::as_value)).await?).await
-        }))
+        let statement = self.prepare(&open, stmt.text.into())?;
+        Ok(Box::pin(async move { collect(open.client.query_raw(&statement, values).await?).await }))
     }
 
     /// Removes and returns the prefetched query with the same statement and values, if there is one.
@@ -312,9 +286,9 @@ impl StatementExecutor for PgConnection {
         Ok(usize::try_from(self.result(stmt, values)?.1).unwrap_or(usize::MAX))
     }
 
-    fn execute_one(&self, stmt: &Stmt, values: &[Value<'_>]) -> Result<(), StoreError> {
+    fn execute_exactly(&self, stmt: &Stmt, values: &[Value<'_>], rows: usize) -> Result<(), StoreError> {
         self.flush()?;
-        self.post(stmt.name, Some(1), self.command(Command::Plain(stmt.text), to_owned_values(values))?)
+        self.post(stmt.name, Some(rows), self.command(stmt.text.into(), to_owned_values(values))?)
     }
 
     fn insert(&self, insert: &'static Insert, values: &[Value<'_>]) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! A session with a PostgreSQL server, established at its first use and again after a loss.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::pin;
@@ -39,9 +40,9 @@ pub struct OpenConnection {
     pub client: Client,
     /// The task that drives the socket.
     wire: AbortHandle,
-    /// By text and number of rows. The cache is bounded: inserts come in a few sizes (powers of two) and all other
-    /// statements in one.
-    pub prepared: RefCell<HashMap<(&'static str, usize), Statement>>,
+    /// By text. The cache is bounded: an insert has a text for each set of columns without values, which are few, and
+    /// all other statements have one.
+    pub prepared: RefCell<HashMap<Cow<'static, str>, Statement>>,
 }
 
 impl PgSession {

@@ -1,15 +1,44 @@
 //! Converts values and rows to and from PostgreSQL's types.
 
 use bytes::BytesMut;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, WrongType};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, WrongType, to_sql_checked};
 
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::{ColumnValue, EngineRow};
-use crate::store::engine::sql::Value;
+use crate::store::engine::sql::{OwnedValue, Value};
 
-/// Returns the parameters with their types, for statements that are not prepared.
-pub fn typed<'a>(values: &'a [Value<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    values.iter().map(|value| (value as &(dyn ToSql + Sync), kind(value))).collect()
+/// A parameter that knows its type, for statements that are not prepared.
+pub trait Typed: ToSql + Sync {
+    /// Returns the PostgreSQL type.
+    fn kind(&self) -> Type;
+}
+
+/// Returns the parameters with their types.
+pub fn typed<T: Typed>(values: &[T]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    values.iter().map(|value| (value as &(dyn ToSql + Sync), value.kind())).collect()
+}
+
+impl Typed for OwnedValue {
+    fn kind(&self) -> Type {
+        kind(&self.as_value())
+    }
+}
+
+impl Typed for Vec<OwnedValue> {
+    fn kind(&self) -> Type {
+        array_type(self).unwrap_or(Type::UNKNOWN)
+    }
+}
+
+/// Returns the type of an array with these values; `None` if all are NULL.
+pub fn array_type(values: &[OwnedValue]) -> Option<Type> {
+    values.iter().map(|value| value.as_value()).find_map(|value| match value {
+        Value::Int(_) | Value::At(_) => Some(Type::INT8_ARRAY),
+        Value::Text(_) => Some(Type::TEXT_ARRAY),
+        Value::Bytes(_) => Some(Type::BYTEA_ARRAY),
+        Value::Id(_) => Some(Type::UUID_ARRAY),
+        Value::Null => None,
+    })
 }
 
 /// Returns the PostgreSQL type of a parameter.
@@ -24,14 +53,19 @@ fn kind(value: &Value<'_>) -> Type {
     }
 }
 
-impl ToSql for Value<'_> {
-    /// Writes the binary format of the type: integers in big-endian, as the wire protocol requires.
+impl ToSql for OwnedValue {
+    /// Writes the binary format of the type: integers in big-endian, as the wire protocol requires. Fails for another
+    /// type, because the bytes of one could be valid as another and would be stored wrongly.
     fn to_sql(
         &self,
-        _: &Type,
+        wanted: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self {
+        let value = self.as_value();
+        if !matches!(value, Value::Null) && kind(&value) != *wanted {
+            return Err(Box::new(WrongType::new::<Self>(wanted.clone())));
+        }
+        match value {
             Value::Int(value) => out.extend_from_slice(&value.to_be_bytes()),
             Value::At(value) => out.extend_from_slice(&value.as_microsecond().to_be_bytes()),
             Value::Text(value) => out.extend_from_slice(value.as_bytes()),
@@ -46,18 +80,7 @@ impl ToSql for Value<'_> {
         true
     }
 
-    /// Requires equal types: the bytes of one type could be valid as another and would be stored wrongly.
-    fn to_sql_checked(
-        &self,
-        wanted: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        if matches!(self, Value::Null) || kind(self) == *wanted {
-            self.to_sql(wanted, out)
-        } else {
-            Err(Box::new(WrongType::new::<Self>(wanted.clone())))
-        }
-    }
+    to_sql_checked!();
 }
 
 impl<'a> FromSql<'a> for ColumnValue<'a> {
