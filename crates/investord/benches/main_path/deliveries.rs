@@ -99,7 +99,7 @@ async fn backlog(
     report.fact(&format!("memory while {events} events wait"), mebibytes(resident), "MiB");
     let receivers = Receivers::start(address, DELAY).await?;
     let (rate, cpu_us) = drain(&service, &receivers, span).await?;
-    report.at_least("drained to one receiver that has come back", rate, "events/s", 20_000.0);
+    report.at_least("drained to one receiver that has come back", rate, "events/s", 25_000.0);
     report.fact("CPU of the service per event", cpu_us, "µs");
     let (_, peak_now) = cpu::memory(service.processes[0].id())?;
     report.fact("memory at its peak", mebibytes(peak_now.max(peak)), "MiB");
@@ -123,7 +123,7 @@ async fn many(
     subscribe(world, register, &urls, Some(i64::try_from(from)?), DEFAULT).await?;
     let service = world.serve(register, 1, Level::Warn)?;
     let (rate, cpu_us) = drain(&service, &receivers, span).await?;
-    report.at_least(&format!("drained to {TOGETHER} receivers"), rate, "events/s", 20_000.0);
+    report.at_least(&format!("drained to {TOGETHER} receivers"), rate, "events/s", 25_000.0);
     report.fact("CPU of the service per event", cpu_us, "µs");
     service.stop()?;
     unsubscribe(register).await

@@ -86,9 +86,12 @@ struct Options {
     /// Measures what it costs that much has happened to a user too, on SQLite.
     #[arg(long)]
     histories: bool,
-    /// Measures creates at full speed for so many seconds, over 16 and 64 connections; nothing else without --all.
+    /// Measures creates at full speed for so many seconds; nothing else without --all.
     #[arg(long, value_name = "SECONDS")]
     sustained: Option<u64>,
+    /// Connections of --sustained; repeatable.
+    #[arg(long, value_name = "NUMBER", default_values_t = [16, 64])]
+    connections: Vec<usize>,
     /// Draws what --sustained measures into this folder, as SVG.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -281,7 +284,7 @@ async fn measure(
     if let Some(length) = options.sustained() {
         report.section("Creates at full speed for a longer time");
         for contestant in contestants.iter().filter(|one| one.service.processes.len() == 1) {
-            sustained::measure(contestant, length, &mut person, options.plots.as_deref(), report).await?;
+            sustained::measure(contestant, length, options, &mut person, report).await?;
         }
     }
     checks.tell(report);

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use http_message_signatures::Algorithm;
 use plotters::prelude::*;
 
+use crate::Options;
 use crate::aims::OWN;
 use crate::load;
 use crate::report::Report;
@@ -18,8 +19,6 @@ use crate::server::Service;
 use crate::single::mib;
 use crate::works::Contestant;
 
-/// The numbers of connections, one after the other.
-const CONNECTIONS: [usize; 2] = [16, 64];
 /// The windows of time into which a run is divided.
 const WINDOWS: u16 = 60;
 /// What is sent before the clock runs.
@@ -51,13 +50,13 @@ struct Run<'a> {
     person: &'a Cell<usize>,
 }
 
-/// Sends creates over 16 and over 64 connections, for `length` each, and reports. Every connection signs its next
+/// Sends creates over each number of connections, for `length` each, and reports. Every connection signs its next
 /// request when it has the answer to the last, before the clock of that request runs.
 pub async fn measure(
     contestant: &Contestant,
     length: Duration,
+    options: &Options,
     person: &mut usize,
-    plots: Option<&Path>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let Contestant { name, service, senders, .. } = contestant;
@@ -65,11 +64,11 @@ pub async fn measure(
     let Some(sender) = senders.iter().find(|one| one.proof.kind() == Some(Algorithm::Ed25519)) else {
         return Ok(());
     };
-    for connections in CONNECTIONS {
+    for &connections in &options.connections {
         let windows = run(service, sender, connections, length, person).await?;
         let name = format!("{name}, {connections} connections, {} s", length.as_secs());
         tell(&name, length, &windows, report)?;
-        if let Some(folder) = plots {
+        if let Some(folder) = &options.plots {
             let engine = engine.to_lowercase();
             let file = folder.join(format!("create-{engine}-{connections}.svg"));
             draw(&file, &name, length, &windows).map_err(|error| anyhow!("{}: {error}", file.display()))?;

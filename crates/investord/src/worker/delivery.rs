@@ -260,8 +260,7 @@ impl Delivery<'_> {
         let packages = &batch.batch.packages;
         let (mut attempts, mut signed) = (Vec::new(), packages.first().map(|first| self.sign(batch, first)));
         for (package, next) in packages.iter().zip(packages.iter().skip(1).map(Some).chain([None])) {
-            // Without a lease that lasts, the attempts are recorded first. When the server stops, the remaining packages
-            // go back to the schedule.
+            // If the lease does not last or the server stops, the rest goes back to the schedule.
             if !attempts.is_empty() && (!self.lasts() || self.app.is_stopping()) {
                 return (attempts, false);
             }
