@@ -79,15 +79,30 @@ CREATE TABLE operators (
     disabled_at {int}
 ) {strict};
 
--- Sessions expire; access tokens, without an instant, do not.
+-- Sessions, which end when they are idle, and access tokens of scripts. One without an instant does not expire.
 CREATE TABLE sessions (
     hash       {bytes} NOT NULL PRIMARY KEY,
+    id         {id}    NOT NULL UNIQUE,
     operator   {id}    NOT NULL REFERENCES operators (id),
+    kind       TEXT    NOT NULL CHECK (kind IN ('session', 'token')),
     created_at {int}   NOT NULL,
-    expires    {int}
+    -- The last use, to the minute, and its address.
+    used_at    {int}   NOT NULL,
+    expires    {int},
+    address    TEXT,
+    -- Header user-agent of the sign-in.
+    agent      TEXT
 ) {clustered};
 CREATE INDEX sessions_expires ON sessions (expires);
-CREATE INDEX sessions_operator ON sessions (operator);
+CREATE INDEX sessions_operator ON sessions (operator, created_at, id);
+
+-- Failed sign-ins of an account, a known device or an address, by the MAC of what is counted.
+CREATE TABLE sign_in_failures (
+    subject  {bytes} NOT NULL PRIMARY KEY,
+    failures {int}   NOT NULL CHECK (failures > 0),
+    last_at  {int}   NOT NULL
+) {clustered};
+CREATE INDEX sign_in_failures_last_at ON sign_in_failures (last_at);
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Replay protection and idempotency

@@ -2,7 +2,8 @@
 
 use investord::domain::delivery::event::{ChainHash, Event, StoredObject};
 use investord::domain::tenants::TenantNumber;
-use investord::store::encryption::{Aad, Plaintext, UserKey};
+use investord::store::encryption::{Aad, UserKey};
+use investord::store::plaintext::Plaintext;
 use investord::store::{Stmt, StoreError, Tx, Value};
 use jiff::Timestamp;
 use uuid::Uuid;

@@ -55,7 +55,8 @@ impl Server {
 
     /// A new database: empty, or a copy of one that nobody uses; its URL.
     pub async fn database(&self, name: &str, copy_of: Option<&str>) -> anyhow::Result<String> {
-        let name = format!("investord_bench_{}_{name}", std::process::id());
+        let number = self.made.borrow().len();
+        let name = format!("investord_bench_{}_{number}_{name}", std::process::id());
         let copied =
             copy_of.map(|url| Url::parse(url).map(|url| url.path().trim_start_matches('/').to_owned()));
         let template = copied.transpose()?.unwrap_or_else(|| "template0 ENCODING 'UTF8'".to_owned());

@@ -77,7 +77,7 @@ struct Options {
     /// Measures the neighbours of bench/peers too, on the same PostgreSQL server.
     #[arg(long)]
     peers: bool,
-    /// Measures another build of the program too, each on a SQLite register that it has filled: what a change costs.
+    /// Measures another build of the program too, each on registers that it has filled: what a change costs.
     #[arg(long, value_name = "BINARY")]
     against: Option<PathBuf>,
     /// Measures how events are delivered too, with so many that wait.
@@ -244,23 +244,14 @@ async fn measure(
     if !options.main_path() {
         return Ok(());
     }
-    let mut registers = Vec::new();
-    for base in options.databases() {
-        match (base, server) {
-            (Base::Postgres(_), Some(server)) => {
-                postgres(options, world, server, &mut registers, report).await?;
-            }
-            _ => registers.push(sqlite(options, world, report).await?),
+    let (mut registers, mut contestants) = (Vec::new(), Vec::new());
+    for (build, world) in [("", Some(world)), ("other build, ", other)] {
+        let Some(world) = world else { continue };
+        for loaded in fill(options, world, server, report).await? {
+            let loaded = Loaded { name: format!("{build}{}", loaded.name), ..loaded };
+            contestants.push(contestant(options, world, &loaded).await?);
+            registers.push(loaded);
         }
-    }
-    let mut contestants = Vec::new();
-    for loaded in &registers {
-        contestants.push(contestant(options, world, loaded).await?);
-    }
-    if let Some(other) = other {
-        let loaded = sqlite(options, other, report).await?;
-        let loaded = Loaded { name: format!("other build, {}", loaded.name), ..loaded };
-        contestants.push(contestant(options, other, &loaded).await?);
     }
     if let Some(server) = server.filter(|_| options.peers()) {
         contestants.extend(peers::start(world, server, options.users()).await?);
@@ -324,6 +315,25 @@ struct Loaded {
     ids: Rc<Vec<String>>,
 }
 
+/// Fills a register in each database that was asked for.
+async fn fill(
+    options: &Options,
+    world: &World,
+    server: Option<&Server>,
+    report: &mut Report,
+) -> anyhow::Result<Vec<Loaded>> {
+    let mut registers = Vec::new();
+    for base in options.databases() {
+        match (base, server) {
+            (Base::Postgres(_), Some(server)) => {
+                registers.extend(postgres(options, world, server, report).await?);
+            }
+            _ => registers.push(sqlite(options, world, report).await?),
+        }
+    }
+    Ok(registers)
+}
+
 async fn sqlite(options: &Options, world: &World, report: &mut Report) -> anyhow::Result<Loaded> {
     let times = if options.quick { 5 } else { 20 };
     report.section("SQLite");
@@ -340,15 +350,15 @@ async fn postgres(
     options: &Options,
     world: &World,
     server: &Server,
-    registers: &mut Vec<Loaded>,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Loaded>> {
     report.section("PostgreSQL");
     let first = server.database("first", None).await?;
     let register = World::postgres(first.clone(), server.process)?;
     let ids = single::fill(world, &register, options.users(), report).await?;
     single::sizes(&register, options.users(), report).await?;
     single::warm_starts(world, &register, if options.quick { 5 } else { 20 }, report)?;
+    let mut registers = Vec::new();
     for processes in options.processes() {
         let url = server.database(&format!("processes_{processes}"), Some(&first)).await?;
         database::settle(&url).await?;
@@ -357,5 +367,5 @@ async fn postgres(
         let register = Register::Postgres(url, server.process);
         registers.push(Loaded { name, register, processes, ids: Rc::clone(&ids) });
     }
-    Ok(())
+    Ok(registers)
 }

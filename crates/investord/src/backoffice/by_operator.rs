@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts as _, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,8 +20,12 @@ use crate::domain::json::schema::ObjectSchema;
 use crate::domain::json::validation;
 use crate::domain::tenants::TenantSettings;
 use crate::problem::Problem;
+use crate::store::Tx;
 use crate::store::encryption::sha256;
-use crate::store::tenants::operators::{self, Operator, Role};
+use crate::store::engine::unit::Owner;
+use crate::store::tenants::operator_sessions;
+use crate::store::tenants::operator_sessions::{Session, SignedIn};
+use crate::store::tenants::operators::{Operator, Role};
 
 /// An operation of the operator API. Its type is the argument of its handler.
 pub trait OperatorOperation: Sized + Send + 'static {
@@ -143,8 +147,7 @@ pub struct ByOperator<T> {
     pub operation: T,
     /// The network of the caller's address, for which passwords are counted.
     pub peer: IpAddr,
-    /// Hash of the token of the session.
-    pub session: [u8; 32],
+    pub session: Session,
 }
 
 impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
@@ -153,21 +156,27 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
     /// Authenticates, then authorizes, and only then reads the body.
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let session = token_hash(&parts.headers)?;
-        let operator = authenticate(app, session).await?;
+        let hash = token_hash(&parts.headers)?;
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(&mut parts, app).await;
+        let ConnectInfo(peer) = peer.map_err(|error| Problem::Internal(error.body_text()))?;
+        let address = client_address(app, peer, &parts.headers);
+        let SignedIn { operator, session } = authenticate(app, hash, address).await?;
         authorize(&operator, T::ROLE)?;
         let path = RawPathParams::from_request_parts(&mut parts, app).await;
         let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
         let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let peer = ConnectInfo::<SocketAddr>::from_request_parts(&mut parts, app).await;
-        let ConnectInfo(peer) = peer.map_err(|error| Problem::Internal(error.body_text()))?;
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = Bytes::from_request(Request::from_parts(parts, body), app).await;
         let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
         let now = app.clock.now();
         let received = ReceivedByOperator { path: &path, query: &query, body: &body, now };
-        Ok(Self { operator, now, operation: T::read(&received)?, peer: network(peer.ip()), session })
+        Ok(Self { operator, now, operation: T::read(&received)?, peer: network(address), session })
     }
+}
+
+/// Returns the address of the caller, which a trusted proxy reports.
+pub fn client_address(app: &App, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    app.budgets.proxies.client(peer.ip(), headers).unwrap_or(peer.ip()).to_canonical()
 }
 
 /// Checks that the role of an operator is sufficient.
@@ -193,13 +202,23 @@ fn token_hash(headers: &HeaderMap) -> Result<[u8; 32], Problem> {
     }
 }
 
-/// Returns the operator who is authenticated by the token of the request.
-async fn authenticate(app: &App, hash: [u8; 32]) -> Result<Operator, Problem> {
+/// Time between two records of the use of a session: a write for each request would cost more than it tells.
+const USE_RECORDED_EACH: SignedDuration = SignedDuration::from_mins(1);
+
+/// Returns the operator and the session of the token of the request, and records its use.
+async fn authenticate(app: &App, hash: [u8; 32], peer: IpAddr) -> Result<SignedIn, Problem> {
     let now = app.clock.now();
-    let found = app.store.read("backoffice.session", move |tx| operators::by_session(tx, &hash, now)).await?;
-    found.ok_or_else(|| {
+    let idle_since = now - app.config.operators.idle_time();
+    let find = move |tx: &Tx<'_>| operator_sessions::by_token(tx, &hash, now, idle_since);
+    let found = app.store.read("backoffice.session", find).await?;
+    let signed_in = found.ok_or_else(|| {
         Problem::unauthorised_public("the token is unknown or has expired: POST /sessions gives one")
-    })
+    })?;
+    if now.duration_since(signed_in.session.used_at) >= USE_RECORDED_EACH {
+        let unit = move |tx: &Tx<'_>| operator_sessions::record_use(tx, &hash, now, &peer.to_string());
+        app.store.write("backoffice.session_used", Owner::REGISTER, unit).await?;
+    }
+    Ok(signed_in)
 }
 
 /// A successful JSON response with status 200.

@@ -9,11 +9,14 @@ mod by_operator;
 mod change;
 mod endpoint;
 mod history;
+mod lockout;
 mod openapi;
 mod operators;
 mod packages;
+mod password;
 pub mod reviews;
 pub mod session;
+mod session_list;
 mod status_explanation;
 mod tenants;
 mod user_overview;
@@ -47,9 +50,15 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::public::<SessionView, _>("POST /sessions", session::SIGN_IN_DOC, session::sign_in),
         OperatorEndpoint::of(session::sign_out),
         OperatorEndpoint::of(session::me),
+        OperatorEndpoint::of(session_list::list_own),
+        OperatorEndpoint::of(session_list::end_own),
+        OperatorEndpoint::of(session_list::end_others),
+        OperatorEndpoint::of(password::change),
         OperatorEndpoint::of(operators::list),
         OperatorEndpoint::of(operators::create),
         OperatorEndpoint::of(operators::disable),
+        OperatorEndpoint::of(session_list::list_of_operator),
+        OperatorEndpoint::of(session_list::end_of_operator),
         OperatorEndpoint::of(tenants::list),
         OperatorEndpoint::of(users::find),
         OperatorEndpoint::of(user_overview::show),
@@ -108,7 +117,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 7] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 8] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let path = ["tenant", "user", "subject", "webhook"].map(|name| (name.to_owned(), id.clone()));
@@ -119,6 +128,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 7] {
         session::read_sign_in(body, Timestamp::UNIX_EPOCH)
             .map(|sign_in| drop(session::normalise(&sign_in.password))),
         read::<operators::CreateOperator>(body),
+        read::<password::ChangePassword>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),
         read::<reviews::DecideReview>(body),

@@ -13,6 +13,7 @@ use super::session::{OperatorView, hash_in_turn, hash_password};
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
+use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 use crate::store::{Tx, tenants};
@@ -140,6 +141,13 @@ pub async fn create(State(app): State<App>, req: ByOperator<CreateOperator>) -> 
     app.store.write_serializable("operators.create", unit).await
 }
 
+/// Returns the operator of this name if the caller sees them: those of all tenants, or of their own.
+pub fn visible_operator(tx: &Tx<'_>, by: &Operator, name: &str) -> Result<Operator, Problem> {
+    let found =
+        operators::by_name(tx, name)?.filter(|found| by.tenant.is_none() || by.tenant == found.tenant);
+    found.ok_or(Problem::NotFound("operator"))
+}
+
 /// A request to disable an operator.
 pub struct DisableOperator {
     name: String,
@@ -174,14 +182,12 @@ pub async fn disable(
 ) -> OperatorResult<OperatorView> {
     let ByOperator { operator: by, now, operation: DisableOperator { name }, .. } = req;
     let unit = move |tx: &Tx<'_>| {
-        let found = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
-        if by.tenant.is_some() && by.tenant != found.tenant {
-            return Err(Problem::NotFound("operator"));
-        }
+        let found = visible_operator(tx, &by, &name)?;
         if found.id == by.id {
             return Err(Problem::State("nobody disables themselves"));
         }
         operators::disable(tx, found.id, now)?;
+        operator_sessions::end_all(tx, found.id)?;
         let disabled = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
         Ok(JsonAnswer(OperatorView::from(&disabled)))
     };

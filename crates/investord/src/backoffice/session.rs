@@ -11,7 +11,8 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, State};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jiff::{SignedDuration, Timestamp};
+use http::{HeaderMap, header};
+use jiff::Timestamp;
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::OpaqueString;
 use schemars::JsonSchema;
@@ -19,20 +20,25 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::by_operator::{
-    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator, read_body,
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+    client_address, read_body,
 };
+use super::lockout::{AttemptCounters, DeviceToken};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
+use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
+use crate::store::tenants::operator_sessions;
+use crate::store::tenants::operator_sessions::{Session, SessionKind};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 
-/// Lifetime of a session: a working day with a reserve.
-const SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// Number of characters of the header `user-agent` that are stored.
+const AGENT_LENGTH: usize = 200;
 
 /// Creates a random token of 256 bits. Returns it with its hash, which is stored instead of the token.
 pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
@@ -58,14 +64,24 @@ pub fn normalise(password: &str) -> anyhow::Result<Cow<'_, str>> {
     })
 }
 
+/// Prepares a new password and checks its length.
+///
+/// # Errors
+///
+/// Fails if the password is shorter than 12 characters or contains forbidden characters.
+pub fn check_new_password(password: &str) -> anyhow::Result<Cow<'_, str>> {
+    let password = normalise(password)?;
+    anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
+    Ok(password)
+}
+
 /// Hashes a password for storage: Argon2id with the library's parameters (those of OWASP), as a PHC string.
 ///
 /// # Errors
 ///
 /// Fails if the password is shorter than 12 characters or contains forbidden characters.
 pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
-    let password = normalise(password)?;
-    anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
+    let password = check_new_password(password)?;
     let mut salt = [0; 16];
     ids.secret(&mut salt);
     let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
@@ -77,6 +93,7 @@ pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
 pub struct SignIn {
     name: String,
     pub(super) password: String,
+    device: Option<String>,
 }
 
 static SIGN_IN: ObjectSchema = ObjectSchema {
@@ -84,6 +101,12 @@ static SIGN_IN: ObjectSchema = ObjectSchema {
     fields: &[
         field("name", Presence::Always, FieldRule::Text { min: 1, max: 100 }, "Name of the operator."),
         field("password", Presence::Always, FieldRule::Text { min: 1, max: 1000 }, "The password."),
+        field(
+            "device",
+            Presence::No,
+            FieldRule::Text { min: 1, max: 100 },
+            "What the last sign-in from this device answered. Wrong passwords sent from elsewhere do not delay it.",
+        ),
     ],
 };
 
@@ -91,7 +114,9 @@ static SIGN_IN: ObjectSchema = ObjectSchema {
 pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
     id: "sign_in",
     summary: "Sign in",
-    description: "Answers a token, which is valid for 12 hours.",
+    description: "Answers a token, which ends after 12 hours, or 15 minutes without a request, unless the \
+                  configuration says otherwise. After five wrong passwords an account has to wait, for a \
+                  second, then for twice as long each time, for 15 minutes at most.",
     query: &[],
     request: Some(&SIGN_IN),
 };
@@ -105,6 +130,8 @@ pub struct SessionView {
     /// For `authorization: Bearer`.
     token: String,
     expires_at: Timestamp,
+    /// For the next sign-in from this device.
+    device: String,
 }
 
 /// Parses name and password of a sign-in.
@@ -124,37 +151,85 @@ pub fn read_sign_in(body: &[u8], now: Timestamp) -> Result<SignIn, Problem> {
 pub async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> OperatorResult<SessionView> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
-    let SignIn { name, password } = read_sign_in(&body, app.clock.now())?;
-    // The rate limit uses the sent name, known or not, so that its behaviour does not disclose the existing names. The
-    // attempt counts before the password is verified, so that concurrent attempts count as well.
-    let mut sent = [0; 16];
-    sent.copy_from_slice(&sha256(name.as_bytes())[..16]);
-    let peer = network(peer.ip());
-    let suspect = (peer, Uuid::from_bytes(sent));
-    app.rate_limits.check_attempts(suspect)?;
-    app.rate_limits.note_failure(suspect);
+    let SignIn { name, password, device } = read_sign_in(&body, app.clock.now())?;
+    let address = client_address(&app, peer, &headers);
+    let network = network(address);
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
-    let _place = app.budgets.sign_ins.acquire(peer, 1).map_err(too_many)?;
-    let found = app.store.read("backoffice.by_name", move |tx| operators::by_name(tx, &name)).await?;
+    let _place = app.budgets.sign_ins.acquire(network, 1).map_err(too_many)?;
+    let sent = name.clone();
+    let found = app.store.read("backoffice.by_name", move |tx| operators::by_name(tx, &sent)).await?;
+    let key = &app.master_key;
+    let known = found.as_ref().zip(device).and_then(|(one, device)| DeviceToken::parse(&device, one, key));
+    let counters = match &known {
+        Some(device) => AttemptCounters::of_device(device, key),
+        None => AttemptCounters::of_stranger(&name, network, key),
+    };
+    counters.count(&app).await.inspect_err(|_| count_sign_in("delayed"))?;
     let found = found.filter(|operator| operator.disabled_at.is_none());
     let kept = found.as_ref().and_then(|operator| operator.password.clone());
-    let held = verify_password(&app, peer, password, kept).await?;
+    let held = verify_password(&app, network, password, kept).await?;
     let Some(operator) = found.filter(|_| held) else {
-        return Err(Problem::unauthorised_public("there is no such operator with this password"));
+        count_sign_in("refused");
+        tracing::warn!(%address, "a sign-in with a wrong name or password");
+        return Err(wrong_password());
     };
-    let ((token, hash), now) = (new_token(&*app.ids), app.clock.now());
-    let (id, expires) = (operator.id, now + SESSION);
-    let unit = move |tx: &crate::store::Tx<'_>| operators::insert_session(tx, &hash, id, now, Some(expires));
-    app.store.write("backoffice.begin", Owner::REGISTER, unit).await?;
-    Ok(JsonAnswer(SessionView { operator: OperatorView::from(&operator), token, expires_at: expires }))
+    let device = known.unwrap_or_else(|| DeviceToken::new(&operator, key, &*app.ids)).text();
+    let now = app.clock.now();
+    let expires_at = now + app.config.operators.lifetime();
+    let session = Session {
+        expires: Some(expires_at),
+        address: Some(address.to_string()),
+        agent: user_agent(&headers),
+        ..Session::new(app.ids.uuid(), SessionKind::Session, now)
+    };
+    let token = begin_session(&app, &operator, session, counters).await?;
+    count_sign_in("ok");
+    let operator = OperatorView::from(&operator);
+    Ok(JsonAnswer(SessionView { operator, token, expires_at, device }))
+}
+
+fn wrong_password() -> Problem {
+    Problem::unauthorised_public("there is no such operator with this password")
+}
+
+/// Stores the session of an operator whose password has been verified, and returns its token.
+async fn begin_session(
+    app: &App,
+    operator: &Operator,
+    session: Session,
+    counters: AttemptCounters,
+) -> Result<String, Problem> {
+    let (token, hash) = new_token(&*app.ids);
+    let verified = operator.clone();
+    let unit = move |tx: &Tx<'_>| {
+        // While the password was verified it may have been changed, or the operator disabled.
+        let same = |one: &Operator| one.password == verified.password && one.disabled_at.is_none();
+        operators::by_name(tx, &verified.name)?.filter(same).ok_or_else(wrong_password)?;
+        counters.succeed(tx)?;
+        Ok::<_, Problem>(operator_sessions::insert(tx, &hash, verified.id, &session)?)
+    };
+    app.store.write_serializable("backoffice.begin", unit).await?;
+    Ok(token)
+}
+
+/// Counts a sign-in by its outcome.
+fn count_sign_in(outcome: &'static str) {
+    metrics::counter!("investord_operator_sign_ins_total", "outcome" => outcome).increment(1);
+}
+
+/// Returns what the caller's program calls itself.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(agent.chars().take(AGENT_LENGTH).collect())
 }
 
 /// Returns whether the password matches the stored hash. An unknown name takes the same time, because a dummy hash is
 /// verified: the time does not disclose the existing names.
-async fn verify_password(
+pub(super) async fn verify_password(
     app: &App,
     peer: IpAddr,
     password: String,
@@ -197,7 +272,7 @@ pub async fn hash_in_turn<T: Send + 'static>(
 /// The end of a session.
 #[derive(Serialize, JsonSchema)]
 pub struct EndedSession {
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 /// A request to end the session of its token.
@@ -226,8 +301,9 @@ impl OperatorOperation for SignOut {
 ///
 /// Fails if the store cannot be written.
 pub async fn sign_out(State(app): State<App>, req: ByOperator<SignOut>) -> OperatorResult<EndedSession> {
-    let hash = req.session;
-    app.store.write("backoffice.end", Owner::REGISTER, move |tx| operators::end_session(tx, &hash)).await?;
+    let (operator, id) = (req.operator.id, req.session.id);
+    let unit = move |tx: &Tx<'_>| operator_sessions::end(tx, operator, id);
+    app.store.write("backoffice.end", Owner::REGISTER, unit).await?;
     Ok(JsonAnswer(EndedSession { ended: true }))
 }
 

@@ -165,7 +165,7 @@ async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result
         provisioner.create_operator(name, Role::Administrator, None, None).await?;
     }
     let (token, hash) = new_token(&*provisioner.ids);
-    provisioner.add_operator_token(TENANT.to_owned(), hash).await?;
+    provisioner.add_operator_token(TENANT.to_owned(), hash, None).await?;
     private_file::create(file, &token)
 }
 

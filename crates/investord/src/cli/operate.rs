@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -207,9 +207,12 @@ pub enum OperatorCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Give an operator an access token; it is shown once and lives until the operator is disabled.
+    /// Give an operator an access token for scripts; it is shown once.
     Token {
         name: String,
+        /// Days until it expires.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=366))]
+        days: u16,
         #[command(flatten)]
         common: Common,
     },
@@ -247,10 +250,11 @@ impl OperatorCommand {
                 let all = json!(all.iter().map(OperatorView::from).collect::<Vec<_>>());
                 if common.json { println!("{all}") } else { println!("{}", summary::operators(&all)) }
             }
-            OperatorCommand::Token { name, common } => {
+            OperatorCommand::Token { name, days, common } => {
                 let provisioner = common.location.provisioner()?;
                 let (token, hash) = new_token(&*provisioner.ids);
-                provisioner.add_operator_token(name, hash).await?;
+                let lifetime = SignedDuration::from_hours(24 * i64::from(days));
+                provisioner.add_operator_token(name, hash, Some(lifetime)).await?;
                 if common.json { println!("{}", json!({ "token": token })) } else { println!("{token}") }
             }
             OperatorCommand::Disable { name, common } => {

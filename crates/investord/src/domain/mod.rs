@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod delivery;
 pub mod identification;
 pub mod json;
+pub mod lockout;
 pub mod resource;
 pub mod signatures;
 pub mod suggest;

@@ -1,8 +1,12 @@
 //! Creates and disables operators.
 
+use jiff::SignedDuration;
+
 use super::{ProvisionError, Provisioner, refuse, tenant};
 use crate::domain::suggest::did_you_mean;
 use crate::store::Tx;
+use crate::store::tenants::operator_sessions;
+use crate::store::tenants::operator_sessions::{Session, SessionKind};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 
@@ -37,20 +41,27 @@ impl Provisioner {
             .await
     }
 
-    /// Adds an access token to an operator, by its hash.
+    /// Adds an access token to an operator, by its hash. Without `lifetime` it does not expire.
     ///
     /// # Errors
     ///
     /// Fails if the operator does not exist or is disabled.
-    pub async fn add_operator_token(&self, name: String, hash: [u8; 32]) -> Result<(), ProvisionError> {
-        let now = self.clock.now();
+    pub async fn add_operator_token(
+        &self,
+        name: String,
+        hash: [u8; 32],
+        lifetime: Option<SignedDuration>,
+    ) -> Result<(), ProvisionError> {
+        let (id, now) = (self.ids.uuid(), self.clock.now());
+        let expires = lifetime.map(|lifetime| now + lifetime);
+        let new = Session { expires, ..Session::new(id, SessionKind::Token, now) };
         self.store
             .write_serializable("operators.token", move |tx| {
                 let operator = operator(tx, &name)?;
                 if operator.disabled_at.is_some() {
                     return refuse(format!("the operator '{name}' is disabled"));
                 }
-                Ok(operators::insert_session(tx, &hash, operator.id, now, None)?)
+                Ok(operator_sessions::insert(tx, &hash, operator.id, &new)?)
             })
             .await
     }
@@ -64,7 +75,9 @@ impl Provisioner {
         let now = self.clock.now();
         self.store
             .write_serializable("operators.disable", move |tx| {
-                operators::disable(tx, operator(tx, &name)?.id, now)?;
+                let id = operator(tx, &name)?.id;
+                operators::disable(tx, id, now)?;
+                operator_sessions::end_all(tx, id)?;
                 operator(tx, &name)
             })
             .await

@@ -8,8 +8,6 @@
 //! Each ciphertext is bound to its row by associated data, so that it does not decrypt in another row. Format: 12 bytes
 //! of nonce, ciphertext, 16 bytes of tag.
 
-use std::ops::Deref;
-
 use aws_lc_rs::aead::{self, AES_256_GCM_SIV, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use base64::Engine as _;
@@ -22,6 +20,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::clock::Ids;
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
+use crate::store::plaintext::Plaintext;
 
 // Lengths in bytes (RFC 8452, section 6).
 const KEY: usize = 32;
@@ -74,34 +73,6 @@ impl SealingKey {
         let key =
             plain.as_slice().try_into().map_err(|_| StoreError::Corrupt("a key of another length".into()))?;
         Ok(Zeroizing::new(key))
-    }
-}
-
-/// Decrypted text, which is zeroized on drop.
-pub struct Plaintext(String);
-
-impl From<String> for Plaintext {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl Deref for Plaintext {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Drop for Plaintext {
-    /// Zeroizes word by word: byte by byte it would cost as much as the decryption (measured on lists).
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        let (head, words, tail) = bytemuck::pod_align_to_mut::<u8, u64>(&mut bytes);
-        head.zeroize();
-        words.zeroize();
-        tail.zeroize();
     }
 }
 
@@ -176,6 +147,8 @@ impl<'a> Aad<'a> {
 /// The key from the configuration that wraps the tenant keys.
 pub struct MasterKey {
     key: SealingKey,
+    /// Authenticates what belongs to the sign-ins of operators.
+    sign_ins: hmac::Key,
     fingerprint: String,
 }
 
@@ -192,10 +165,11 @@ impl MasterKey {
         let mut bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| wrong())?;
         let key: Zeroizing<[u8; KEY]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| wrong())?);
         bytes.zeroize();
-        let hash = digest::digest(&digest::SHA256, key.as_slice());
         let mut first = [0; 8];
-        first.copy_from_slice(&hash.as_ref()[..8]);
-        Ok(Self { key: SealingKey::new(&key), fingerprint: format!("{:016x}", u64::from_be_bytes(first)) })
+        first.copy_from_slice(&sha256(key.as_slice())[..8]);
+        let sign_ins = hmac_key(&mac(&hmac_key(key.as_slice()), &[b"sign-ins"]));
+        let fingerprint = format!("{:016x}", u64::from_be_bytes(first));
+        Ok(Self { key: SealingKey::new(&key), sign_ins, fingerprint })
     }
 
     /// Generates a master key in base64.
@@ -208,6 +182,11 @@ impl MasterKey {
     /// Returns the first 8 bytes of the SHA-256 of the key in hex: it identifies the key without revealing it.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Computes a MAC for the sign-ins of operators.
+    pub fn sign_in_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.sign_ins, parts)
     }
 
     /// Generates a tenant key and returns its wrapped form.
@@ -272,9 +251,9 @@ impl TenantKey {
         };
         Self {
             wrapping: SealingKey::new(&derive(b"user keys")),
-            secrets: hmac::Key::new(hmac::HMAC_SHA256, derive(b"client secrets").as_slice()),
-            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"request fingerprints").as_slice()),
-            terms: hmac::Key::new(hmac::HMAC_SHA256, derive(b"search terms").as_slice()),
+            secrets: hmac_key(derive(b"client secrets").as_slice()),
+            fingerprints: hmac_key(derive(b"request fingerprints").as_slice()),
+            terms: hmac_key(derive(b"search terms").as_slice()),
             own: UserKey(SealingKey::new(&derive(b"own data"))),
         }
     }
@@ -342,6 +321,10 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
+fn hmac_key(bytes: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, bytes)
+}
+
 /// Computes an HMAC over the parts, each with its length, so that different lists never share an input.
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
@@ -389,7 +372,7 @@ impl UserKey {
     pub fn open(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Plaintext, StoreError> {
         let mut plain = self.0.open(aad, sealed)?;
         String::from_utf8(std::mem::take(&mut *plain))
-            .map(Plaintext)
+            .map(Plaintext::from)
             .map_err(|_| StoreError::Corrupt(format!("the sealed {} is not text", aad.kind)))
     }
 }

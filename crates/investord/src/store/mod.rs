@@ -10,6 +10,7 @@ pub mod engine;
 pub mod jobs;
 pub mod log;
 pub mod paging;
+pub mod plaintext;
 pub mod readiness;
 mod schema;
 pub mod tenants;
@@ -44,7 +45,9 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
     };
     use self::jobs::backfills;
     use self::log::{events, idempotency};
-    use self::tenants::{clients, operators, sequence, signature_counts, tokens};
+    use self::tenants::{
+        clients, operator_sessions, operators, sequence, sign_in_failures, signature_counts, tokens,
+    };
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
     [
@@ -58,6 +61,8 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         identifiers::STATEMENTS,
         idempotency::STATEMENTS,
         operators::STATEMENTS,
+        operator_sessions::STATEMENTS,
+        sign_in_failures::STATEMENTS,
         sequence::STATEMENTS,
         events::STATEMENTS,
         simulated_outcomes::STATEMENTS,

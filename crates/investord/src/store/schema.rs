@@ -46,7 +46,7 @@ const fn short_lived(
 
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
-pub const TABLES: [TableSchema; 29] = [
+pub const TABLES: [TableSchema; 30] = [
     lasting(
         "tenants",
         1,
@@ -327,7 +327,22 @@ pub const TABLES: [TableSchema; 29] = [
             ("disabled_at", Int),
         ],
     ),
-    short_lived("sessions", 1, &[("hash", Bytes), ("operator", Id), ("created_at", Int), ("expires", Int)]),
+    short_lived(
+        "sessions",
+        1,
+        &[
+            ("hash", Bytes),
+            ("id", Id),
+            ("operator", Id),
+            ("kind", Text),
+            ("created_at", Int),
+            ("used_at", Int),
+            ("expires", Int),
+            ("address", Text),
+            ("agent", Text),
+        ],
+    ),
+    short_lived("sign_in_failures", 1, &[("subject", Bytes), ("failures", Int), ("last_at", Int)]),
     short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
 ];
 

@@ -6,9 +6,9 @@ use std::cell::Cell;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::encryption::Plaintext;
 use super::engine::error::StoreError;
 use super::engine::sql::Tx;
+use super::plaintext::Plaintext;
 use super::tenants::Tenant;
 use super::tenants::sequence::Sequence;
 use crate::clock::Ids;

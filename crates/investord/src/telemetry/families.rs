@@ -53,6 +53,12 @@ pub const FAMILIES: &[Family] = &[
         "Signatures of clients that did not verify.",
     ),
     family(
+        Kind::Counter,
+        "investord_operator_sign_ins_total",
+        &["outcome"],
+        "Sign-ins of operators: `ok`, `refused` for a wrong name or password, `delayed` after too many of them.",
+    ),
+    family(
         Kind::Gauge,
         "investord_budget_used",
         &["budget"],

@@ -5,11 +5,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::app::App;
+use crate::domain::lockout::ALL_FORGOTTEN_AFTER;
 use crate::store::delivery::{event_endpoints, packages, signing_keys};
 use crate::store::engine::unit::Owner;
 use crate::store::log::idempotency;
-use crate::store::tenants::operators;
+use crate::store::tenants::operator_sessions;
 use crate::store::tenants::sequence::Sequence;
+use crate::store::tenants::sign_in_failures;
 use crate::store::tenants::tokens;
 use crate::store::{StoreError, Tx};
 
@@ -49,8 +51,11 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
             let [attempts, sent] = packages::delete_expired(tx, log_since, ROWS_PER_UNIT)?;
             let [old_attempts, old] = packages::delete_beyond(tx, log_packages, ROWS_PER_UNIT)?;
             let keys = signing_keys::delete_expired(tx, now, ROWS_PER_UNIT)?;
-            let sessions = operators::delete_expired_sessions(tx, now, ROWS_PER_UNIT)?;
-            Ok::<_, StoreError>([nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions])
+            let sessions = operator_sessions::delete_expired(tx, now, ROWS_PER_UNIT)?;
+            let failures = sign_in_failures::delete_expired(tx, now - ALL_FORGOTTEN_AFTER, ROWS_PER_UNIT)?;
+            Ok::<_, StoreError>([
+                nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions, failures,
+            ])
         };
         let counts = app.store.write("retention", Owner::REGISTER, unit).await?;
         gone += counts.iter().sum::<usize>();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use investord::clock::Ids as _;
 use investord::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
 use investord::domain::delivery::webhook::NewWebhook;
+use investord::domain::lockout::Failures;
 use investord::domain::tenants::{TenantNumber, TenantSettings};
 use investord::domain::users::check;
 use investord::domain::users::check::Check;
@@ -20,8 +21,11 @@ use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce};
 use investord::store::tenants::clients;
 use investord::store::tenants::clients::ClientRow;
+use investord::store::tenants::operator_sessions;
+use investord::store::tenants::operator_sessions::{Session, SessionKind};
 use investord::store::tenants::operators;
 use investord::store::tenants::operators::{Operator, Role};
+use investord::store::tenants::sign_in_failures;
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
 use investord::store::tenants::tokens;
@@ -133,7 +137,15 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         if tenant.is_some() {
             operators::disable(tx, id, now())?;
         }
-        operators::insert_session(tx, &[u8::from(tenant.is_some()); 32], id, now(), tenant.map(|_| now()))?;
+        let kind = if tenant.is_some() { SessionKind::Session } else { SessionKind::Token };
+        let session = Session {
+            expires: tenant.map(|_| now()),
+            address: tenant.map(|_| "192.0.2.1".to_owned()),
+            agent: tenant.map(|_| "test".to_owned()),
+            ..Session::new(desk.ids.uuid(), kind, now())
+        };
+        operator_sessions::insert(tx, &[u8::from(tenant.is_some()); 32], id, &session)?;
+        sign_in_failures::save(tx, &[u8::from(tenant.is_some()); 32], Failures { count: 1, last_at: now() })?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ impl Session {
         let provisioner = app.provisioner();
         provisioner.create_operator("anna".into(), Role::Operator, None, None).await.unwrap();
         let (officer, hash) = new_token(&*provisioner.ids);
-        provisioner.add_operator_token("anna".into(), hash).await.unwrap();
+        provisioner.add_operator_token("anna".into(), hash, None).await.unwrap();
         Self { app, chance, model: Model::default(), reviewed, officer, lost: 0 }
     }
 

@@ -7,6 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use investord::backoffice;
+use investord::backoffice::session::new_token;
+use investord::store::Tx;
+use investord::store::tenants::operator_sessions;
 use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
@@ -31,10 +34,15 @@ const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 31] = [
     ("POST /sessions", NOBODYS, "", [400, 400, 400]),
     ("DELETE /sessions", NOBODYS, "", [200, 200, 200]),
     ("GET /me", NOBODYS, "", [200, 200, 200]),
+    ("GET /me/sessions", NOBODYS, "", [200, 200, 200]),
+    ("DELETE /me/sessions", NOBODYS, "", [200, 200, 200]),
+    ("PUT /me/password", NOBODYS, "", [400, 400, 400]),
+    // Whoever's it is, it is not the asker's.
+    ("DELETE /me/sessions/{session}", VIEWER, "", [404, 404, 404]),
     ("GET /openapi.json", NOBODYS, "", [200, 200, 200]),
     ("GET /operators", ADMINISTRATOR, "", [200, 404, 404]),
     (
@@ -43,6 +51,8 @@ const ROWS: [Row; 25] = [
         [200, 404, 400],
     ),
     ("DELETE /operators/{name}", ADMINISTRATOR, "", [200, 404, 404]),
+    ("GET /operators/{name}/sessions", ADMINISTRATOR, "", [200, 404, 404]),
+    ("DELETE /operators/{name}/sessions", ADMINISTRATOR, "", [200, 404, 404]),
     ("GET /tenants", VIEWER, "", [200, 404, 404]),
     // A search for what is not there finds nothing.
     ("GET /tenants/{tenant}/users?id={user}", VIEWER, "", [200, 200, 400]),
@@ -88,7 +98,8 @@ const ROWS: [Row; 25] = [
 ];
 
 /// Values, by the name of the parameter, of records that do not exist; below those that cannot exist.
-const UNKNOWN: [(&str, &str); 8] = [
+const UNKNOWN: [(&str, &str); 9] = [
+    ("session", ID),
     ("tenant", "nowhere"),
     ("name", "nobody"),
     ("user", ID),
@@ -99,7 +110,8 @@ const UNKNOWN: [(&str, &str); 8] = [
     ("sent_package", "99"),
 ];
 const ID: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
-const IMPOSSIBLE: [(&str, &str); 8] = [
+const IMPOSSIBLE: [(&str, &str); 9] = [
+    ("session", "abc"),
     ("tenant", "%00"),
     ("name", "%00"),
     ("user", "abc"),
@@ -155,7 +167,12 @@ impl House {
         let name = new_name();
         let provisioner = app.provisioner();
         let tenant = Some(self.name.to_owned());
-        provisioner.create_operator(name.clone(), Role::Viewer, tenant, None).await.unwrap();
+        let id = provisioner.create_operator(name.clone(), Role::Viewer, tenant, None).await.unwrap().id;
+        let hash = new_token(&*provisioner.ids).1;
+        provisioner.add_operator_token(name.clone(), hash, None).await.unwrap();
+        let sessions = move |tx: &Tx<'_>| operator_sessions::of_operator(tx, id);
+        let sessions = provisioner.store.read("test.sessions", sessions).await.unwrap();
+        self.names.insert("session", sessions[0].id.to_string());
         self.names.insert("name", name);
         pass(app);
         deliver(app).await;

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::store::encryption::{Aad, Plaintext, TenantKey};
+use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Statement, Stmt};
+use crate::store::plaintext::Plaintext;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[&OF_PACKAGE];

@@ -9,10 +9,11 @@ use super::packages::PackageRow;
 use super::webhooks;
 use super::webhooks::{Webhook, WebhookKey};
 use crate::domain::delivery::package::{Packer, has_waited_for};
-use crate::store::encryption::{Plaintext, TenantKey};
+use crate::store::encryption::TenantKey;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sql::Tx;
 use crate::store::log::events;
+use crate::store::plaintext::Plaintext;
 use crate::store::tenants;
 
 /// Packages at which a batch is full. A killed process can have sent two batches without recording the results, so that

@@ -15,11 +15,12 @@ use crate::clock::Ids;
 use crate::domain::delivery::package::{Package, Packer, render};
 use crate::domain::delivery::webhook::EventFilter;
 use crate::domain::tenants::TenantNumber;
-use crate::store::encryption::{Aad, Plaintext, TenantKey};
+use crate::store::encryption::{Aad, TenantKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
+use crate::store::plaintext::Plaintext;
 
 pub static STATEMENTS: &[&dyn Statement] = &[
     &EVENTS, &INSERT, &OPEN, &DELIVERED, &FAILED, &SKIP, &BY_NUMBER, &OF_WEBHOOK, &ADD_PACKAGE,

@@ -5,11 +5,12 @@ use uuid::Uuid;
 
 use crate::domain::delivery::event::{Event, EventType, StoredObject};
 use crate::domain::tenants::TenantNumber;
-use crate::store::encryption::{Aad, Plaintext, UserKey};
+use crate::store::encryption::{Aad, UserKey};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
+use crate::store::plaintext::Plaintext;
 use crate::store::unit::{PublishedEvent, Unit};
 use crate::store::users::handle::UserHandle;
 

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::tenants::TenantNumber;
-use crate::store::encryption::{Aad, Plaintext};
+use crate::store::encryption::Aad;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::engine::unit::{FirstQueries, LockOrder};
 use crate::store::log::events;
+use crate::store::plaintext::Plaintext;
 use crate::store::tenants::sequence::Sequence;
 use crate::store::unit::Unit;
 use crate::store::users;

@@ -1,8 +1,10 @@
 //! Table `tenants`.
 
 pub mod clients;
+pub mod operator_sessions;
 pub mod operators;
 pub mod sequence;
+pub mod sign_in_failures;
 pub mod signature_counts;
 pub mod tokens;
 

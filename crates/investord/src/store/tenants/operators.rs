@@ -1,4 +1,4 @@
-//! Tables `operators` and `sessions`.
+//! Table `operators`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -14,8 +14,7 @@ use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] =
-    &[&INSERT, &BY_NAME, &ALL, &DISABLE, &INSERT_SESSION, &BY_SESSION, &END, &END_ALL, &DELETE_EXPIRED];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_NAME, &ALL, &DISABLE, &SET_PASSWORD];
 
 static INSERT: Insert =
     Insert::new("operators.insert", "operators", &["id", "name", "role", "tenant", "password", "created_at"]);
@@ -33,21 +32,8 @@ const DISABLE: Stmt = Stmt {
     name: "operators.disable",
     text: "UPDATE operators SET disabled_at = $1 WHERE id = $2 AND disabled_at IS NULL",
 };
-static INSERT_SESSION: Insert =
-    Insert::new("sessions.insert", "sessions", &["hash", "operator", "created_at", "expires"]);
-const BY_SESSION: Stmt = Stmt {
-    name: "sessions.operator",
-    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
-           FROM sessions AS s JOIN operators AS o ON o.id = s.operator
-           LEFT JOIN tenants AS t ON t.number = o.tenant
-           WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)",
-};
-const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE hash = $1" };
-const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
-const DELETE_EXPIRED: Stmt = Stmt {
-    name: "sessions.delete_expired",
-    text: "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires < $1 LIMIT $2)",
-};
+const SET_PASSWORD: Stmt =
+    Stmt { name: "operators.set_password", text: "UPDATE operators SET password = $1 WHERE id = $2" };
 
 /// The role of an operator. Each role includes the rights of the roles before it, as its order expresses.
 ///
@@ -87,7 +73,11 @@ pub struct Operator {
     pub disabled_at: Option<Timestamp>,
 }
 
-fn operator(row: &Row<'_>) -> Result<Operator, StoreError> {
+/// Number of the columns that [`read`] reads.
+pub(super) const COLUMNS: usize = 8;
+
+/// Reads an operator from the first columns of a row.
+pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
     Ok(Operator {
         id: row.id(0)?,
         name: row.text(1)?.to_owned(),
@@ -126,7 +116,7 @@ pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
 ///
 /// Fails if the database is unavailable or the row is corrupt.
 pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> {
-    tx.one(&BY_NAME, &[Value::Text(name)], operator)
+    tx.one(&BY_NAME, &[Value::Text(name)], read)
 }
 
 /// Returns all operators, ordered by name.
@@ -135,60 +125,23 @@ pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> 
 ///
 /// Fails if the database is unavailable or a row is corrupt.
 pub fn all(tx: &Tx<'_>) -> Result<Vec<Operator>, StoreError> {
-    tx.all(&ALL, &[], operator)
+    tx.all(&ALL, &[], read)
 }
 
-/// Disables an operator, deletes their sessions and access tokens, and returns whether the operator was enabled.
+/// Disables an operator and returns whether the operator was enabled. From then on no session or token counts.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
 pub fn disable(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-    tx.execute(&END_ALL, &[Value::Id(id)])?;
     Ok(tx.execute(&DISABLE, &[Value::At(now), Value::Id(id)])? == 1)
 }
 
-/// Inserts a session under `hash`, the SHA-256 of its token, which itself is never stored. Without `expires` it is an
-/// access token.
+/// Sets the password of an operator, by its hash.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn insert_session(
-    tx: &Tx<'_>,
-    hash: &[u8; 32],
-    operator: Uuid,
-    now: Timestamp,
-    expires: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    let values =
-        [Value::Bytes(hash), Value::Id(operator), Value::At(now), expires.map_or(Value::Null, Value::At)];
-    tx.insert(&INSERT_SESSION, &values)
-}
-
-/// Finds the enabled operator of a session or access token that has not expired.
-///
-/// # Errors
-///
-/// Fails if the database is unavailable or the row is corrupt.
-pub fn by_session(tx: &Tx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<Option<Operator>, StoreError> {
-    tx.one(&BY_SESSION, &[Value::Bytes(hash), Value::At(now)], operator)
-}
-
-/// Deletes a session.
-///
-/// # Errors
-///
-/// Fails if the database is unavailable.
-pub fn end_session(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<(), StoreError> {
-    tx.execute(&END, &[Value::Bytes(hash)]).map(drop)
-}
-
-/// Deletes at most `most` expired sessions and returns the number.
-///
-/// # Errors
-///
-/// Fails if the database is unavailable.
-pub fn delete_expired_sessions(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&DELETE_EXPIRED, &[Value::At(now), Value::Int(most)])
+pub fn set_password(tx: &Tx<'_>, id: Uuid, hash: &str) -> Result<(), StoreError> {
+    tx.execute_one(&SET_PASSWORD, &[Value::Text(hash), Value::Id(id)])
 }

@@ -1,0 +1,109 @@
+//! `/me/password`: the change of one's own password.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::lockout::AttemptCounters;
+use super::session::{OperatorView, check_new_password, hash_in_turn, hash_password, verify_password};
+use crate::app::App;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::problem::Problem;
+use crate::store::Tx;
+use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::{operator_sessions, operators};
+
+/// The body of `PUT /me/password`.
+static CHANGE: ObjectSchema = ObjectSchema {
+    name: "ChangePassword",
+    fields: &[
+        field(
+            "old_password",
+            Presence::Always,
+            FieldRule::Text { min: 1, max: 1000 },
+            "The password until now.",
+        ),
+        field(
+            "new_password",
+            Presence::Always,
+            FieldRule::Text { min: 1, max: 1000 },
+            "Another password of at least 12 characters.",
+        ),
+    ],
+};
+
+/// A request to change the caller's password, which is its body.
+#[derive(Deserialize)]
+pub struct ChangePassword {
+    old_password: String,
+    new_password: String,
+}
+
+impl OperatorOperation for ChangePassword {
+    const OPERATION: &'static str = "PUT /me/password";
+    const ROLE: Role = Role::Viewer;
+    type Answer = OperatorView;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "change_password",
+        summary: "Change my password",
+        description: "Changes the caller's password and ends all other sessions. Access tokens stay. A wrong old \
+                      password counts as at a sign-in.",
+        query: &[],
+        request: Some(&CHANGE),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        received.body(&CHANGE)
+    }
+}
+
+/// Handles `PUT /me/password`: changes the caller's password and ends all other sessions.
+///
+/// # Errors
+///
+/// Fails with 400 if the old password is wrong or the new one too short, and with 429 after too many attempts.
+pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> OperatorResult<OperatorView> {
+    let ByOperator { operator, session, peer, operation, .. } = req;
+    let ChangePassword { old_password, new_password } = operation;
+    if old_password == new_password {
+        return Err(Problem::invalid("new_password", "must be another one"));
+    }
+    let invalid = |error: anyhow::Error| Problem::invalid("new_password", error.to_string());
+    check_new_password(&new_password).map_err(invalid)?;
+    let counters = verify_old(&app, &operator, peer, old_password).await?;
+    let ids = Arc::clone(&app.ids);
+    let hashed = hash_in_turn(&app, peer, move || hash_password(&new_password, &*ids)).await?;
+    let hashed = hashed.map_err(invalid)?;
+    let (id, kept) = (operator.id, session.id);
+    let unit = move |tx: &Tx<'_>| {
+        counters.succeed(tx)?;
+        operators::set_password(tx, id, &hashed)?;
+        operator_sessions::end_others(tx, id, kept)
+    };
+    app.store.write_serializable("operators.set_password", unit).await?;
+    Ok(JsonAnswer(OperatorView::from(&operator)))
+}
+
+/// Verifies the old password and returns what was counted of the attempt.
+async fn verify_old(
+    app: &App,
+    operator: &Operator,
+    peer: IpAddr,
+    password: String,
+) -> Result<AttemptCounters, Problem> {
+    let kept = operator.password.clone();
+    if kept.is_none() {
+        return Err(Problem::State("this operator has access tokens and no password"));
+    }
+    let counters = AttemptCounters::of_stranger(&operator.name, peer, &app.master_key);
+    counters.count(app).await?;
+    if verify_password(app, peer, password, kept).await? {
+        return Ok(counters);
+    }
+    Err(Problem::invalid("old_password", "is not the password of this operator"))
+}

@@ -1,0 +1,249 @@
+//! `/me/sessions` and `/operators/{name}/sessions`: lists sessions and access tokens, and ends them.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::by_operator::{
+    ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::operators::visible_operator;
+use super::session::EndedSession;
+use crate::app::App;
+use crate::problem::Problem;
+use crate::store::Tx;
+use crate::store::engine::unit::Owner;
+use crate::store::tenants::operator_sessions;
+use crate::store::tenants::operator_sessions::{Session, SessionKind};
+use crate::store::tenants::operators::Role;
+
+/// A session or access token, without its secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SessionEntry")]
+pub struct SessionEntry {
+    id: Uuid,
+    /// `session` after a sign-in, `token` for scripts.
+    kind: SessionKind,
+    /// Whether it is that of this request.
+    is_current: bool,
+    created_at: Timestamp,
+    /// The last use, to the minute.
+    last_used_at: Timestamp,
+    /// Null for one that does not expire.
+    expires_at: Option<Timestamp>,
+    /// Address of the last use.
+    address: Option<String>,
+    /// What the program that signed in calls itself (`user-agent`).
+    agent: Option<String>,
+}
+
+/// Returns the sessions of an operator as a response to the request of `current`.
+fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntry>> {
+    let entry = |session: Session| {
+        let Session { id, kind, created_at, used_at, expires, address, agent } = session;
+        let is_current = id == current;
+        SessionEntry {
+            id,
+            kind,
+            is_current,
+            created_at,
+            last_used_at: used_at,
+            expires_at: expires,
+            address,
+            agent,
+        }
+    };
+    JsonAnswer(List { data: sessions.into_iter().map(entry).collect() })
+}
+
+/// A request for the caller's own sessions.
+pub struct ListOwnSessions;
+
+impl OperatorOperation for ListOwnSessions {
+    const OPERATION: &'static str = "GET /me/sessions";
+    const ROLE: Role = Role::Viewer;
+    type Answer = List<SessionEntry>;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_own_sessions",
+        summary: "List my sessions",
+        description: "Lists the caller's sessions and access tokens, the oldest first.",
+        query: &[],
+        request: None,
+    };
+
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
+/// Handles `GET /me/sessions`: returns the caller's sessions and access tokens.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
+pub async fn list_own(
+    State(app): State<App>,
+    req: ByOperator<ListOwnSessions>,
+) -> OperatorResult<List<SessionEntry>> {
+    let own = req.operator.id;
+    let sessions = app.store.read("sessions.list", move |tx| operator_sessions::of_operator(tx, own)).await?;
+    Ok(entries(sessions, req.session.id))
+}
+
+/// A request to end one of the caller's sessions.
+pub struct EndOwnSession {
+    session: Uuid,
+}
+
+impl OperatorOperation for EndOwnSession {
+    const OPERATION: &'static str = "DELETE /me/sessions/{session}";
+    const ROLE: Role = Role::Viewer;
+    type Answer = EndedSession;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "end_own_session",
+        summary: "End one of my sessions",
+        description: "Ends a session or access token of the caller at once.",
+        query: &[],
+        request: None,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self { session: received.path_id("session", "session")? })
+    }
+}
+
+/// Handles `DELETE /me/sessions/{session}`: ends a session or access token of the caller.
+///
+/// # Errors
+///
+/// Fails if the caller has no such session.
+pub async fn end_own(State(app): State<App>, req: ByOperator<EndOwnSession>) -> OperatorResult<EndedSession> {
+    let (own, id) = (req.operator.id, req.operation.session);
+    let unit = move |tx: &Tx<'_>| operator_sessions::end(tx, own, id);
+    if !app.store.write("sessions.end", Owner::REGISTER, unit).await? {
+        return Err(Problem::NotFound("session"));
+    }
+    Ok(JsonAnswer(EndedSession { ended: true }))
+}
+
+/// The number of sessions that were ended.
+#[derive(Serialize, JsonSchema)]
+pub struct EndedSessions {
+    ended: usize,
+}
+
+/// A request to end all sessions of the caller but that of the request.
+pub struct EndOtherSessions;
+
+impl OperatorOperation for EndOtherSessions {
+    const OPERATION: &'static str = "DELETE /me/sessions";
+    const ROLE: Role = Role::Viewer;
+    type Answer = EndedSessions;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "end_other_sessions",
+        summary: "End my other sessions",
+        description: "Ends all sessions of the caller but that of the request. Access tokens stay.",
+        query: &[],
+        request: None,
+    };
+
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
+/// Handles `DELETE /me/sessions`: ends all sessions of the caller but that of the request.
+///
+/// # Errors
+///
+/// Fails if the store cannot be written.
+pub async fn end_others(
+    State(app): State<App>,
+    req: ByOperator<EndOtherSessions>,
+) -> OperatorResult<EndedSessions> {
+    let (own, current) = (req.operator.id, req.session.id);
+    let unit = move |tx: &Tx<'_>| operator_sessions::end_others(tx, own, current);
+    let ended = app.store.write("sessions.end_others", Owner::REGISTER, unit).await?;
+    Ok(JsonAnswer(EndedSessions { ended }))
+}
+
+/// A request for the sessions of an operator.
+pub struct ListOperatorSessions {
+    name: String,
+}
+
+impl OperatorOperation for ListOperatorSessions {
+    const OPERATION: &'static str = "GET /operators/{name}/sessions";
+    const ROLE: Role = Role::Administrator;
+    type Answer = List<SessionEntry>;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "list_operator_sessions",
+        summary: "List an operator's sessions",
+        description: "Lists the sessions and access tokens of an operator, the oldest first.",
+        query: &[],
+        request: None,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self { name: received.path_name("name", "operator")? })
+    }
+}
+
+/// Handles `GET /operators/{name}/sessions`: returns the sessions and access tokens of an operator.
+///
+/// # Errors
+///
+/// Fails if the caller does not see that operator.
+pub async fn list_of_operator(
+    State(app): State<App>,
+    req: ByOperator<ListOperatorSessions>,
+) -> OperatorResult<List<SessionEntry>> {
+    let ByOperator { operator: by, session, operation: ListOperatorSessions { name }, .. } = req;
+    let read = move |tx: &Tx<'_>| {
+        let found = visible_operator(tx, &by, &name)?;
+        Ok::<_, Problem>(operator_sessions::of_operator(tx, found.id)?)
+    };
+    Ok(entries(app.store.read("sessions.list", read).await?, session.id))
+}
+
+/// A request to end the sessions of an operator.
+pub struct EndOperatorSessions {
+    name: String,
+}
+
+impl OperatorOperation for EndOperatorSessions {
+    const OPERATION: &'static str = "DELETE /operators/{name}/sessions";
+    const ROLE: Role = Role::Administrator;
+    type Answer = EndedSessions;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "end_operator_sessions",
+        summary: "End an operator's sessions",
+        description: "Ends all sessions and access tokens of an operator at once, for example after a device was lost.",
+        query: &[],
+        request: None,
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self { name: received.path_name("name", "operator")? })
+    }
+}
+
+/// Handles `DELETE /operators/{name}/sessions`: ends all sessions and access tokens of an operator.
+///
+/// # Errors
+///
+/// Fails if the caller does not see that operator.
+pub async fn end_of_operator(
+    State(app): State<App>,
+    req: ByOperator<EndOperatorSessions>,
+) -> OperatorResult<EndedSessions> {
+    let ByOperator { operator: by, operation: EndOperatorSessions { name }, .. } = req;
+    let unit = move |tx: &Tx<'_>| {
+        let found = visible_operator(tx, &by, &name)?;
+        Ok::<_, Problem>(operator_sessions::end_all(tx, found.id)?)
+    };
+    let ended = app.store.write("sessions.end_all", Owner::REGISTER, unit).await?;
+    Ok(JsonAnswer(EndedSessions { ended }))
+}

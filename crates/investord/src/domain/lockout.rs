@@ -1,0 +1,127 @@
+//! Lock-out: how long sign-ins wait after wrong passwords.
+//!
+//! The delay grows with each failure and ends by itself, so that nobody has to unlock an account. An account and an
+//! address are counted each by itself. A device from which the owner has signed in before has a count of its own, so
+//! that nobody can lock the owner out.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Delay after the first failure that is not free; each further failure doubles it.
+const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
+/// Maximum delay.
+const MAX_DELAY: SignedDuration = SignedDuration::from_mins(15);
+/// Time without an attempt after which one failure is forgotten.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Time without an attempt after which any number of failures is forgotten: no delay is left to be found then.
+pub const ALL_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What failures are counted of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// An account, by the name that was sent, whether or not it exists.
+    Account,
+    /// A device from which the account has been signed in to.
+    Device,
+    /// The network of an address, which many people may share.
+    Address,
+}
+
+impl Counted {
+    /// Returns the number of failures without a delay.
+    const fn free(self) -> i64 {
+        match self {
+            Self::Account | Self::Device => 5,
+            Self::Address => 20,
+        }
+    }
+}
+
+/// The failures of an account, a device or an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failures {
+    pub count: i64,
+    /// The last attempt that was verified.
+    pub last_at: Timestamp,
+}
+
+impl Failures {
+    /// Returns the failures after another one.
+    #[must_use]
+    pub fn and_another(this: Option<Self>, now: Timestamp) -> Self {
+        Self { count: this.map_or(0, |this| this.remembered(now)) + 1, last_at: now }
+    }
+
+    /// Returns the instant before which an attempt is refused; `None` if it is allowed now.
+    pub fn not_before(self, counted: Counted, now: Timestamp) -> Option<Timestamp> {
+        let beyond = u32::try_from(self.remembered(now) - counted.free()).ok()?;
+        let delay = FIRST_DELAY.checked_mul(2_i32.saturating_pow(beyond)).unwrap_or(MAX_DELAY);
+        // A last attempt in the future was recorded before the clock was set back.
+        let until = self.last_at.min(now) + delay.min(MAX_DELAY);
+        (until > now).then_some(until)
+    }
+
+    /// Returns the number of failures that are not forgotten.
+    fn remembered(self, now: Timestamp) -> i64 {
+        let idle = now.duration_since(self.last_at).max(SignedDuration::ZERO);
+        (self.count - idle.as_secs() / FORGOTTEN_AFTER.as_secs()).max(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guesses at the earliest instants at which they are allowed.
+    fn guesses(counted: Counted, hours: i64) -> i64 {
+        let (start, mut failures, mut guesses) = (Timestamp::UNIX_EPOCH, None::<Failures>, 0);
+        let mut now = start;
+        loop {
+            if let Some(until) = failures.and_then(|failures| failures.not_before(counted, now)) {
+                now = until;
+            }
+            if now >= start + SignedDuration::from_hours(hours) {
+                return guesses;
+            }
+            failures = Some(Failures::and_another(failures, now));
+            guesses += 1;
+        }
+    }
+
+    /// The table of docs/operators.md.
+    #[test]
+    fn an_account_gets_few_guesses() {
+        assert_eq!((guesses(Counted::Account, 1), guesses(Counted::Account, 24)), (17, 109));
+        assert_eq!((guesses(Counted::Address, 1), guesses(Counted::Address, 24)), (32, 124));
+    }
+
+    #[test]
+    fn the_first_failures_are_free_and_the_delay_has_an_end() {
+        let now = Timestamp::UNIX_EPOCH;
+        let delay = |count| {
+            let until = Failures { count, last_at: now }.not_before(Counted::Account, now)?;
+            Some(until.duration_since(now).as_secs())
+        };
+        assert_eq!(
+            [4, 5, 6, 14, 15, 1000].map(delay),
+            [None, Some(1), Some(2), Some(512), Some(900), Some(900)]
+        );
+    }
+
+    #[test]
+    fn failures_are_forgotten_one_by_one() {
+        let (start, failures) =
+            (Timestamp::UNIX_EPOCH, Failures { count: 9, last_at: Timestamp::UNIX_EPOCH });
+        let after =
+            |hours| Failures::and_another(Some(failures), start + SignedDuration::from_hours(hours)).count;
+        assert_eq!([0, 1, 8, 9, 1000].map(after), [10, 9, 2, 1, 1]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_locks_nobody_out_for_longer() {
+        let failures =
+            Failures { count: 20, last_at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24) };
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(failures.not_before(Counted::Account, now), Some(now + MAX_DELAY));
+    }
+}

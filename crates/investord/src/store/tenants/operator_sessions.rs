@@ -1,0 +1,192 @@
+//! Table `sessions`: sessions and access tokens of operators.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
+use uuid::Uuid;
+
+use super::operators;
+use super::operators::Operator;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::row::Row;
+use crate::store::engine::sql::{Tx, Value};
+use crate::store::engine::statement::{Insert, Statement, Stmt};
+
+/// Prepared statements on the table.
+pub static STATEMENTS: &[&dyn Statement] =
+    &[&INSERT, &BY_TOKEN, &OF_OPERATOR, &USED, &END, &END_OTHERS, &END_ALL, &DELETE_EXPIRED];
+
+static INSERT: Insert = Insert::new(
+    "sessions.insert",
+    "sessions",
+    &["hash", "id", "operator", "kind", "created_at", "used_at", "expires", "address", "agent"],
+);
+const BY_TOKEN: Stmt = Stmt {
+    name: "sessions.by_token",
+    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at,
+                  s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent
+           FROM sessions AS s JOIN operators AS o ON o.id = s.operator
+           LEFT JOIN tenants AS t ON t.number = o.tenant
+           WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)
+             AND (s.kind = 'token' OR s.used_at > $3)",
+};
+const OF_OPERATOR: Stmt = Stmt {
+    name: "sessions.of_operator",
+    text: "SELECT id, kind, created_at, used_at, expires, address, agent
+           FROM sessions WHERE operator = $1 ORDER BY created_at, id",
+};
+const USED: Stmt =
+    Stmt { name: "sessions.used", text: "UPDATE sessions SET used_at = $1, address = $2 WHERE hash = $3" };
+const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE operator = $1 AND id = $2" };
+const END_OTHERS: Stmt = Stmt {
+    name: "sessions.end_others",
+    text: "DELETE FROM sessions WHERE operator = $1 AND id <> $2 AND kind = 'session'",
+};
+const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
+const DELETE_EXPIRED: Stmt = Stmt {
+    name: "sessions.delete_expired",
+    text: "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires < $1 LIMIT $2)",
+};
+
+/// How a session has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, EnumString, IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", const_into_str)]
+pub enum SessionKind {
+    /// By a password; it ends when it is idle.
+    Session,
+    /// By a command, for scripts.
+    Token,
+}
+
+/// A session or access token. Its secret is stored as a hash alone.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub id: Uuid,
+    pub kind: SessionKind,
+    pub created_at: Timestamp,
+    /// The last use, to the minute.
+    pub used_at: Timestamp,
+    /// `None` for a token that does not expire.
+    pub expires: Option<Timestamp>,
+    /// Address of the last use.
+    pub address: Option<String>,
+    /// Header `user-agent` of the sign-in.
+    pub agent: Option<String>,
+}
+
+impl Session {
+    /// Returns a session that begins now, does not expire and has no address.
+    pub fn new(id: Uuid, kind: SessionKind, now: Timestamp) -> Self {
+        Self { id, kind, created_at: now, used_at: now, expires: None, address: None, agent: None }
+    }
+}
+
+/// An operator who is signed in.
+pub struct SignedIn {
+    pub operator: Operator,
+    pub session: Session,
+}
+
+fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
+    Ok(Session {
+        id: row.id(first)?,
+        kind: row.parsed(first + 1)?,
+        created_at: row.at(first + 2)?,
+        used_at: row.at(first + 3)?,
+        expires: row.at_or_null(first + 4)?,
+        address: row.text_or_null(first + 5)?.map(str::to_owned),
+        agent: row.text_or_null(first + 6)?.map(str::to_owned),
+    })
+}
+
+/// Inserts a session under `hash`, the SHA-256 of its token, which itself is never stored.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], operator: Uuid, new: &Session) -> Result<(), StoreError> {
+    let values = [
+        Value::Bytes(hash),
+        Value::Id(new.id),
+        Value::Id(operator),
+        Value::Text(new.kind.into_str()),
+        Value::At(new.created_at),
+        Value::At(new.used_at),
+        new.expires.map_or(Value::Null, Value::At),
+        new.address.as_deref().map_or(Value::Null, Value::Text),
+        new.agent.as_deref().map_or(Value::Null, Value::Text),
+    ];
+    tx.insert(&INSERT, &values)
+}
+
+/// Finds the enabled operator of a session that has neither expired nor been idle since `idle_since`.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
+pub fn by_token(
+    tx: &Tx<'_>,
+    hash: &[u8; 32],
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Option<SignedIn>, StoreError> {
+    tx.one(&BY_TOKEN, &[Value::Bytes(hash), Value::At(now), Value::At(idle_since)], |row| {
+        Ok(SignedIn { operator: operators::read(row)?, session: session(row, operators::COLUMNS)? })
+    })
+}
+
+/// Returns the sessions and access tokens of an operator, the oldest first.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
+pub fn of_operator(tx: &Tx<'_>, operator: Uuid) -> Result<Vec<Session>, StoreError> {
+    tx.all(&OF_OPERATOR, &[Value::Id(operator)], |row| session(row, 0))
+}
+
+/// Records the use of a session.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn record_use(tx: &Tx<'_>, hash: &[u8; 32], now: Timestamp, address: &str) -> Result<(), StoreError> {
+    tx.execute(&USED, &[Value::At(now), Value::Text(address), Value::Bytes(hash)]).map(drop)
+}
+
+/// Ends a session of an operator, and returns whether there was one.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn end(tx: &Tx<'_>, operator: Uuid, id: Uuid) -> Result<bool, StoreError> {
+    Ok(tx.execute(&END, &[Value::Id(operator), Value::Id(id)])? > 0)
+}
+
+/// Ends the sessions of an operator but one, and returns their number. Access tokens stay.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn end_others(tx: &Tx<'_>, operator: Uuid, kept: Uuid) -> Result<usize, StoreError> {
+    tx.execute(&END_OTHERS, &[Value::Id(operator), Value::Id(kept)])
+}
+
+/// Ends all sessions and access tokens of an operator, and returns their number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn end_all(tx: &Tx<'_>, operator: Uuid) -> Result<usize, StoreError> {
+    tx.execute(&END_ALL, &[Value::Id(operator)])
+}
+
+/// Deletes at most `most` expired sessions and returns the number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn delete_expired(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&DELETE_EXPIRED, &[Value::At(now), Value::Int(most)])
+}
