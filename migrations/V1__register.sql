@@ -98,11 +98,13 @@ CREATE INDEX sessions_operator ON sessions (operator, created_at, id);
 
 -- Failed sign-ins of an account, a known device or an address, by the MAC of what is counted.
 CREATE TABLE sign_in_failures (
-    subject  {bytes} NOT NULL PRIMARY KEY,
-    failures {int}   NOT NULL CHECK (failures > 0),
-    last_at  {int}   NOT NULL
+    subject      {bytes} NOT NULL PRIMARY KEY,
+    failures     {int}   NOT NULL CHECK (failures > 0),
+    last_at      {int}   NOT NULL,
+    -- When all of them are forgotten.
+    forgotten_at {int}   NOT NULL
 ) {clustered};
-CREATE INDEX sign_in_failures_last_at ON sign_in_failures (last_at);
+CREATE INDEX sign_in_failures_forgotten ON sign_in_failures (forgotten_at);
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Replay protection and idempotency

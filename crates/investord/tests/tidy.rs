@@ -449,7 +449,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "622b24760f562469")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "61cceb66bfcd65a2")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

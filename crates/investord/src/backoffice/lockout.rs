@@ -12,6 +12,7 @@ use crate::clock::Ids;
 use crate::domain::lockout::{Counted, Failures};
 use crate::problem::Problem;
 use crate::store::encryption::MasterKey;
+use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::sign_in_failures;
 use crate::store::tenants::sign_in_failures::Subject;
@@ -66,6 +67,12 @@ impl AttemptCounters {
     /// Returns the counters of a sign-in from a known device.
     pub fn of_device(device: &DeviceToken, key: &MasterKey) -> Self {
         Self(vec![(Counted::Device, key.sign_in_mac(&[b"device", &device.random]))])
+    }
+
+    /// Returns the counter of a session in which the password is asked for again. It is counted apart for the same
+    /// reason as a device.
+    pub fn of_session(session: &Session, key: &MasterKey) -> Self {
+        Self(vec![(Counted::Device, key.sign_in_mac(&[b"session", session.id.as_bytes()]))])
     }
 
     /// Returns the counters of a sign-in from elsewhere. The name counts whether or not it exists, so that a refusal

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::problem::Problem;
 use crate::store::Tx;
+use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators::{Operator, Role};
 use crate::store::tenants::{operator_sessions, operators};
 
@@ -51,8 +52,8 @@ impl OperatorOperation for ChangePassword {
     const DOC: OperatorDoc = OperatorDoc {
         id: "change_password",
         summary: "Change my password",
-        description: "Changes the caller's password and ends all other sessions. Access tokens stay. A wrong old \
-                      password counts as at a sign-in.",
+        description: "Changes the caller's password and ends all other sessions. Access tokens stay. Wrong old \
+                      passwords delay the next ones, as at a sign-in.",
         query: &[],
         request: Some(&CHANGE),
     };
@@ -75,7 +76,7 @@ pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> 
     }
     let invalid = |error: anyhow::Error| Problem::invalid("new_password", error.to_string());
     check_new_password(&new_password).map_err(invalid)?;
-    let counters = verify_old(&app, &operator, peer, old_password).await?;
+    let counters = verify_old(&app, &operator, &session, peer, old_password).await?;
     let ids = Arc::clone(&app.ids);
     let hashed = hash_in_turn(&app, peer, move || hash_password(&new_password, &*ids)).await?;
     let hashed = hashed.map_err(invalid)?;
@@ -93,6 +94,7 @@ pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> 
 async fn verify_old(
     app: &App,
     operator: &Operator,
+    session: &Session,
     peer: IpAddr,
     password: String,
 ) -> Result<AttemptCounters, Problem> {
@@ -100,7 +102,7 @@ async fn verify_old(
     if kept.is_none() {
         return Err(Problem::State("this operator has access tokens and no password"));
     }
-    let counters = AttemptCounters::of_stranger(&operator.name, peer, &app.master_key);
+    let counters = AttemptCounters::of_session(session, &app.master_key);
     counters.count(app).await?;
     if verify_password(app, peer, password, kept).await? {
         return Ok(counters);

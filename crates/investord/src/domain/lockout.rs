@@ -10,11 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
 /// Maximum delay.
 const MAX_DELAY: SignedDuration = SignedDuration::from_mins(15);
-/// Time without an attempt after which one failure is forgotten.
-const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(1);
-
-/// Time without an attempt after which any number of failures is forgotten: no delay is left to be found then.
-pub const ALL_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Hours without an attempt after which one failure is forgotten.
+const FORGOTTEN_AFTER_HOURS: i64 = 1;
+/// Maximum number of failures that are remembered: more make no delay longer.
+const MAX_REMEMBERED: i64 = 100;
 
 /// What failures are counted of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +48,8 @@ impl Failures {
     /// Returns the failures after another one.
     #[must_use]
     pub fn and_another(this: Option<Self>, now: Timestamp) -> Self {
-        Self { count: this.map_or(0, |this| this.remembered(now)) + 1, last_at: now }
+        let before = this.map_or(0, |this| this.remembered(now));
+        Self { count: (before + 1).min(MAX_REMEMBERED), last_at: now }
     }
 
     /// Returns the instant before which an attempt is refused; `None` if it is allowed now.
@@ -61,10 +61,15 @@ impl Failures {
         (until > now).then_some(until)
     }
 
+    /// Returns the instant from which all of them are forgotten.
+    pub fn forgotten_at(self) -> Timestamp {
+        self.last_at + SignedDuration::from_hours(self.count * FORGOTTEN_AFTER_HOURS)
+    }
+
     /// Returns the number of failures that are not forgotten.
     fn remembered(self, now: Timestamp) -> i64 {
         let idle = now.duration_since(self.last_at).max(SignedDuration::ZERO);
-        (self.count - idle.as_secs() / FORGOTTEN_AFTER.as_secs()).max(0)
+        (self.count - idle.as_hours() / FORGOTTEN_AFTER_HOURS).max(0)
     }
 }
 
@@ -115,6 +120,7 @@ mod tests {
         let after =
             |hours| Failures::and_another(Some(failures), start + SignedDuration::from_hours(hours)).count;
         assert_eq!([0, 1, 8, 9, 1000].map(after), [10, 9, 2, 1, 1]);
+        assert_eq!(failures.forgotten_at(), start + SignedDuration::from_hours(9));
     }
 
     #[test]

@@ -342,7 +342,11 @@ pub const TABLES: [TableSchema; 30] = [
             ("agent", Text),
         ],
     ),
-    short_lived("sign_in_failures", 1, &[("subject", Bytes), ("failures", Int), ("last_at", Int)]),
+    short_lived(
+        "sign_in_failures",
+        1,
+        &[("subject", Bytes), ("failures", Int), ("last_at", Int), ("forgotten_at", Int)],
+    ),
     short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
 ];
 

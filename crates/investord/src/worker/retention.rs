@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::app::App;
-use crate::domain::lockout::ALL_FORGOTTEN_AFTER;
 use crate::store::delivery::{event_endpoints, packages, signing_keys};
 use crate::store::engine::unit::Owner;
 use crate::store::log::idempotency;
@@ -52,7 +51,7 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
             let [old_attempts, old] = packages::delete_beyond(tx, log_packages, ROWS_PER_UNIT)?;
             let keys = signing_keys::delete_expired(tx, now, ROWS_PER_UNIT)?;
             let sessions = operator_sessions::delete_expired(tx, now, ROWS_PER_UNIT)?;
-            let failures = sign_in_failures::delete_expired(tx, now - ALL_FORGOTTEN_AFTER, ROWS_PER_UNIT)?;
+            let failures = sign_in_failures::delete_expired(tx, now, ROWS_PER_UNIT)?;
             Ok::<_, StoreError>([
                 nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions, failures,
             ])

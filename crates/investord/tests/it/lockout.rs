@@ -1,6 +1,7 @@
 //! Passwords that are guessed: few guesses, and nobody who is locked out by those of others.
 
 use investord::store::tenants::operators::Role;
+use investord::worker::retention::delete_expired;
 use serde_json::{Value, json};
 use testing::answer::Answer;
 use testing::app::TestApp;
@@ -131,6 +132,23 @@ async fn many_addresses_have_no_more_guesses_at_an_account_than_one() {
     }
     assert_eq!(guesses, 17);
     door.sign_in(right("berta")).await.ok();
+}
+
+/// Names that are made up fill no table: what is forgotten goes.
+#[tokio::test]
+async fn what_is_forgotten_is_deleted() {
+    let app = TestApp::start().await;
+    let door = Door::of(&app).await;
+    for name in ["nobody", "no one", "anna", "anna"] {
+        door.guess(name, [127, 0, 0, 9]).await;
+    }
+    let rows = || app.number("SELECT count(*) FROM sign_in_failures");
+    assert_eq!(rows(), 4, "three names and an address");
+    for (hours, left) in [(1, 2), (1, 1), (2, 0)] {
+        app.pass(3600 * hours);
+        delete_expired(app.app()).await.unwrap();
+        assert_eq!(rows(), left);
+    }
 }
 
 #[tokio::test]

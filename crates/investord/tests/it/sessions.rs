@@ -85,6 +85,11 @@ async fn everybody_changes_their_own_password() {
     // A device that was known by the old password is not known any more.
     let sent = json!({ "name": "anna", "password": NEW, "device": begun["device"] });
     assert_ne!(anna.post("/sessions", sent).await.ok()["device"], begun["device"]);
+    // Guesses from elsewhere do not hinder the owner.
+    for _ in 0..6 {
+        anna.post("/sessions", json!({ "name": "anna", "password": "wrong" })).await;
+    }
+    assert_eq!(change(NEW, PASSWORD).await.status, 200);
     // Whoever has taken over a session does not guess here either.
     for wrong in 0..6 {
         let answer = change("wrong", PASSWORD).await;

@@ -16,15 +16,16 @@ const BY_SUBJECT: Stmt = Stmt {
 };
 const SAVE: Stmt = Stmt {
     name: "sign_in_failures.save",
-    text: "INSERT INTO sign_in_failures (subject, failures, last_at) VALUES ($1, $2, $3)
-           ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at",
+    text: "INSERT INTO sign_in_failures (subject, failures, last_at, forgotten_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at,
+                                               forgotten_at = excluded.forgotten_at",
 };
 const DELETE: Stmt =
     Stmt { name: "sign_in_failures.delete", text: "DELETE FROM sign_in_failures WHERE subject = $1" };
 const DELETE_EXPIRED: Stmt = Stmt {
     name: "sign_in_failures.delete_expired",
     text: "DELETE FROM sign_in_failures WHERE subject IN
-           (SELECT subject FROM sign_in_failures WHERE last_at < $1 LIMIT $2)",
+           (SELECT subject FROM sign_in_failures WHERE forgotten_at <= $1 LIMIT $2)",
 };
 
 /// The MAC of what is counted. The name that was sent is not stored, because people type passwords into the wrong
@@ -51,15 +52,17 @@ pub fn save(tx: &Tx<'_>, subject: &Subject, failures: Failures) -> Result<(), St
     if failures.count == 0 {
         return tx.execute(&DELETE, &[Value::Bytes(subject)]).map(drop);
     }
-    let values = [Value::Bytes(subject), Value::Int(failures.count), Value::At(failures.last_at)];
+    let Failures { count, last_at } = failures;
+    let values =
+        [Value::Bytes(subject), Value::Int(count), Value::At(last_at), Value::At(failures.forgotten_at())];
     tx.execute_one(&SAVE, &values)
 }
 
-/// Deletes at most `most` rows without an attempt since `before`, and returns their number.
+/// Deletes at most `most` rows whose failures are forgotten, and returns their number.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn delete_expired(tx: &Tx<'_>, before: Timestamp, most: i64) -> Result<usize, StoreError> {
-    tx.execute(&DELETE_EXPIRED, &[Value::At(before), Value::Int(most)])
+pub fn delete_expired(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<usize, StoreError> {
+    tx.execute(&DELETE_EXPIRED, &[Value::At(now), Value::Int(most)])
 }
