@@ -216,7 +216,10 @@ async fn authenticate(app: &App, hash: [u8; 32], peer: IpAddr) -> Result<SignedI
     })?;
     if now.duration_since(signed_in.session.used_at) >= USE_RECORDED_EACH {
         let unit = move |tx: &Tx<'_>| operator_sessions::record_use(tx, &hash, now, &peer.to_string());
-        app.store.write("backoffice.session_used", Owner::REGISTER, unit).await?;
+        // Operators can read while the register cannot be written, as when the disk is full.
+        if let Err(error) = app.store.write("backoffice.session_used", Owner::REGISTER, unit).await {
+            tracing::warn!(%error, session = %signed_in.session.id, "cannot record the use of a session");
+        }
     }
     Ok(signed_in)
 }

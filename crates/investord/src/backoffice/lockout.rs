@@ -21,8 +21,8 @@ use crate::store::{StoreError, Tx};
 /// Bytes of the random part of a device token, and of its MAC.
 const HALF: usize = 16;
 
-/// The token of a device from which an operator has signed in. It proves nothing but that: its failures are counted
-/// apart, so that whoever guesses passwords elsewhere does not lock the owner out.
+/// The token of a device from which an operator has signed in. It proves nothing else. The failures of a known device
+/// are counted separately, so that an attacker who guesses passwords from elsewhere cannot lock the operator out.
 pub struct DeviceToken {
     random: [u8; HALF],
     mac: [u8; HALF],
@@ -69,7 +69,7 @@ impl AttemptCounters {
         Self(vec![(Counted::Device, key.sign_in_mac(&[b"device", &device.random]))])
     }
 
-    /// Returns the counter of a session in which the password is asked for again. It is counted apart for the same
+    /// Returns the counter of a session in which the password is verified again. It is counted separately for the same
     /// reason as a device.
     pub fn of_session(session: &Session, key: &MasterKey) -> Self {
         Self(vec![(Counted::Device, key.sign_in_mac(&[b"session", session.id.as_bytes()]))])
@@ -91,7 +91,7 @@ impl AttemptCounters {
     ///
     /// Fails with 429 while the account, the device or the address has to wait.
     pub async fn count(&self, app: &App) -> Result<(), Problem> {
-        // Most refused attempts end here: a read costs less than a unit, and holds up nobody.
+        // Most refused attempts end here: a read costs less than a unit, and the writer does not wait for it.
         let (own, now) = (self.clone(), app.clock.now());
         app.store.read("sign_in_failures.check", move |tx| own.check(tx, now)).await?;
         let own = self.clone();

@@ -1,8 +1,8 @@
 //! Lock-out: how long sign-ins wait after wrong passwords.
 //!
-//! The delay grows with each failure and ends by itself, so that nobody has to unlock an account. An account and an
-//! address are counted each by itself. A device from which the owner has signed in before has a count of its own, so
-//! that nobody can lock the owner out.
+//! The delay grows with each failure and ends by itself, so that no administrator has to unlock an account. Failures
+//! are counted per account and per address. A device from which the operator has signed in before has its own count,
+//! so that an attacker cannot lock the operator out.
 
 use jiff::{SignedDuration, Timestamp};
 

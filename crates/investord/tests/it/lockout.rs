@@ -1,4 +1,4 @@
-//! Passwords that are guessed: few guesses, and nobody who is locked out by those of others.
+//! Lock-out: attackers get few guesses at a password, and cannot lock its owner out.
 
 use investord::store::tenants::operators::Role;
 use investord::worker::retention::delete_expired;
@@ -38,7 +38,7 @@ impl Door {
         self.0.raw_from(from, request.as_bytes()).await.unwrap().status
     }
 
-    /// Waits as long as it is told, until a password is looked at; the seconds.
+    /// Sends wrong passwords until one is verified, waits as `retry-after` says, and returns these seconds.
     async fn waits(&self, app: &TestApp, name: &str) -> i64 {
         let answer = self.sign_in(json!({ "name": name, "password": "wrong" })).await;
         if answer.status == 401 {
@@ -62,7 +62,7 @@ fn right(name: &str) -> Value {
 async fn each_wrong_password_makes_the_next_wait_longer() {
     let app = TestApp::start().await;
     let door = Door::of(&app).await;
-    // A name that does not exist waits as long, so that nobody learns which do.
+    // An unknown name is delayed equally, so that an attacker cannot find out which names exist.
     for name in ["anna", "nobody"] {
         let mut waited = Vec::new();
         for _ in 0..8 {
@@ -105,18 +105,18 @@ async fn guesses_from_elsewhere_do_not_lock_the_owner_out() {
         door.sign_in(body)
     };
     assert_eq!(from(&device).await.ok()["device"], device, "the same for the next time");
-    // What somebody else has, or has made up, is no device of hers.
+    // The token of another operator's device, or an invented one, is refused.
     for foreign in [&other, &json!("AAAA"), &json!("A".repeat(43)), &json!("?")] {
         from(foreign).await.refused("too_many_requests");
     }
-    // A device that was stolen has no more guesses than anybody.
+    // A stolen device gets no more guesses than a stranger.
     for wrong in 0..6 {
         let answer = door.sign_in(json!({ "name": "anna", "password": "wrong", "device": device })).await;
         assert_eq!(answer.status, if wrong < 5 { 401 } else { 429 });
     }
 }
 
-/// Whoever guesses at the first moment that is allowed has as many guesses in an hour as docs/operators.md says.
+/// An attacker who guesses as soon as it is allowed gets as many guesses in an hour as docs/operators.md says.
 #[tokio::test]
 async fn many_addresses_have_no_more_guesses_at_an_account_than_one() {
     let app = TestApp::start().await;

@@ -41,7 +41,7 @@ const ROWS: [Row; 31] = [
     ("GET /me/sessions", NOBODYS, "", [200, 200, 200]),
     ("DELETE /me/sessions", NOBODYS, "", [200, 200, 200]),
     ("PUT /me/password", NOBODYS, "", [400, 400, 400]),
-    // Whoever's it is, it is not the asker's.
+    // The session of another operator is not found.
     ("DELETE /me/sessions/{session}", VIEWER, "", [404, 404, 404]),
     ("GET /openapi.json", NOBODYS, "", [200, 200, 200]),
     ("GET /operators", ADMINISTRATOR, "", [200, 404, 404]),

@@ -7,7 +7,7 @@ use testing::app::TestApp;
 
 use crate::operators::{Officer, PASSWORD, id, officer};
 
-/// Signs in with a password; the answer, and somebody with the token.
+/// Signs in with a password. Returns the response, and an officer with the token.
 async fn sign_in(officer: &Officer, name: &str, password: &str) -> (Value, Officer) {
     let begun = officer.post("/sessions", json!({ "name": name, "password": password })).await.ok();
     let signed_in = officer.with_token(begun["token"].as_str().unwrap());
