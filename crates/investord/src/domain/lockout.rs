@@ -12,6 +12,8 @@ const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
 const MAX_DELAY: SignedDuration = SignedDuration::from_mins(15);
 /// Hours without an attempt after which one failure is forgotten.
 const FORGOTTEN_AFTER_HOURS: i64 = 1;
+/// How far the clocks of the processes of one register may differ.
+const CLOCK_LEEWAY: SignedDuration = SignedDuration::from_mins(1);
 /// Maximum number of failures that are remembered: more make no delay longer.
 const MAX_REMEMBERED: i64 = 100;
 
@@ -54,10 +56,13 @@ impl Failures {
 
     /// Returns the instant before which an attempt is refused; `None` if it is allowed now.
     pub fn not_before(self, counted: Counted, now: Timestamp) -> Option<Timestamp> {
+        // The clock was set back since: without this, the account would wait until it has caught up.
+        if self.last_at > now + CLOCK_LEEWAY {
+            return None;
+        }
         let beyond = u32::try_from(self.remembered(now) - counted.free()).ok()?;
         let delay = FIRST_DELAY.checked_mul(2_i32.saturating_pow(beyond)).unwrap_or(MAX_DELAY);
-        // A last attempt in the future was recorded before the clock was set back.
-        let until = self.last_at.min(now) + delay.min(MAX_DELAY);
+        let until = self.last_at + delay.min(MAX_DELAY);
         (until > now).then_some(until)
     }
 
@@ -125,9 +130,17 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_locks_nobody_out_for_longer() {
-        let failures =
-            Failures { count: 20, last_at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24) };
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(failures.not_before(Counted::Account, now), Some(now + MAX_DELAY));
+        let until = |ahead| Failures { count: 20, last_at: now + ahead }.not_before(Counted::Account, now);
+        assert_eq!(until(SignedDuration::from_hours(24)), None);
+        // Another process, whose clock is ahead, has recorded the last attempt.
+        let ahead = SignedDuration::from_secs(50);
+        assert_eq!(until(ahead), Some(now + ahead + MAX_DELAY));
+        // The next wrong password is delayed by the clock as it is now.
+        let failures = Failures { count: 20, last_at: now + SignedDuration::from_hours(24) };
+        let next = Failures::and_another(Some(failures), now);
+        let told = next.not_before(Counted::Account, now).unwrap();
+        assert_eq!((next.count, told), (21, now + MAX_DELAY));
+        assert_eq!(next.not_before(Counted::Account, told), None);
     }
 }
