@@ -67,17 +67,70 @@ CREATE TABLE tokens (
 ) {clustered};
 CREATE INDEX tokens_expires ON tokens (expires);
 
--- An operator of one tenant, or of all.
+-- Operators: the account of a person, or of a script that has access tokens alone. Names are never reused.
 CREATE TABLE operators (
     id          {id}  NOT NULL PRIMARY KEY,
     name        TEXT  NOT NULL UNIQUE,
-    role        TEXT  NOT NULL CHECK (role IN ('viewer', 'operator', 'administrator')),
-    tenant      {int} REFERENCES tenants (number),
-    -- Argon2id, PHC string; none for an operator who has access tokens only.
+    -- Argon2id, PHC string; none until an invitation is accepted.
     password    TEXT,
     created_at  {int} NOT NULL,
+    -- The operator who asked for it; none for a command on the machine.
+    created_by  {id},
+    -- The last use of a session or token, to the minute.
+    used_at     {int},
     disabled_at {int}
 ) {strict};
+
+-- Roles of operators, each for a tenant or, with 0 for the tenant, for all and the register itself.
+CREATE TABLE operator_grants (
+    operator   {id}  NOT NULL REFERENCES operators (id),
+    role       TEXT  NOT NULL,
+    tenant     {int} NOT NULL,
+    granted_at {int} NOT NULL,
+    -- The operator who asked for it; none for a command on the machine.
+    granted_by {id},
+    PRIMARY KEY (operator, role, tenant)
+) {clustered};
+
+-- Roles that this register has changed or added, with the names of their permissions, separated by blanks. The others are
+-- those of domain/permissions.rs.
+CREATE TABLE roles (
+    name        TEXT NOT NULL PRIMARY KEY,
+    permissions TEXT NOT NULL
+) {strict};
+
+-- Settings of the register itself, by name.
+CREATE TABLE register_settings (
+    name  TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) {strict};
+
+-- Invitations: whoever has the secret chooses the password of an operator, once.
+CREATE TABLE invitations (
+    operator   {id}    NOT NULL PRIMARY KEY REFERENCES operators (id),
+    hash       {bytes} NOT NULL UNIQUE,
+    created_at {int}   NOT NULL,
+    expires    {int}   NOT NULL
+) {clustered};
+
+-- Proposals: what one operator asks for and another one confirms, and what was done by one alone in an emergency.
+CREATE TABLE proposals (
+    id          {id}  NOT NULL PRIMARY KEY,
+    -- None for the register itself.
+    tenant      {int} REFERENCES tenants (number),
+    created_at  {int} NOT NULL,
+    expires     {int} NOT NULL,
+    state       TEXT  NOT NULL CHECK (state IN ('waiting', 'done', 'withdrawn')),
+    -- Who asked, and in which session: another person has to confirm it in another one.
+    proposed_by {id}  NOT NULL REFERENCES operators (id),
+    session     {id}  NOT NULL,
+    -- The act with old state, reason and who has decided (domain/proposal.rs), as JSON.
+    content     TEXT  NOT NULL,
+    -- Done by one person in an emergency, and not reviewed since.
+    to_review   {int} NOT NULL
+) {strict};
+CREATE INDEX proposals_state ON proposals (state, created_at);
+CREATE INDEX proposals_to_review ON proposals (to_review, created_at);
 
 -- Sessions, which end when they are idle, and access tokens of scripts. One without an instant does not expire.
 CREATE TABLE sessions (
@@ -91,7 +144,9 @@ CREATE TABLE sessions (
     expires    {int},
     address    TEXT,
     -- Header user-agent of the sign-in.
-    agent      TEXT
+    agent      TEXT,
+    -- Names of the permissions of a token, separated by blanks; none for all that its operator has.
+    permissions TEXT
 ) {clustered};
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator, created_at, id);
@@ -333,6 +388,24 @@ CREATE TABLE events (
     CHECK ((same_as IS NULL) <> (sealed IS NULL))
 ) {strict};
 CREATE INDEX events_user ON events (tenant, user_number, number);
+
+-- The record of the register itself: sign-ins, and what was done to operators, tenants, clients and keys. It has a hash
+-- chain of its own, which ends as its sequence says.
+CREATE TABLE register_events (
+    number     {int}   NOT NULL PRIMARY KEY,
+    id         {id}    NOT NULL,
+    created_at {int}   NOT NULL,
+    type       TEXT    NOT NULL,
+    -- Actor, subject, reason, old and new state, as JSON.
+    content    TEXT    NOT NULL,
+    chain_hash {bytes} NOT NULL
+) {strict};
+CREATE TABLE register_sequence (
+    id         {int}   NOT NULL PRIMARY KEY CHECK (id = 1),
+    events     {int}   NOT NULL,
+    last_at    {int}   NOT NULL,
+    chain_hash {bytes} NOT NULL
+) {strict};
 
 -- Keys that sign the deliveries of a tenant.
 CREATE TABLE signing_keys (

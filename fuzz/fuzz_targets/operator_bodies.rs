@@ -1,5 +1,5 @@
-//! No body makes a reader of the operator API panic; what is taken is an object of texts, whatever their order, and a
-//! refusal says why.
+//! No body makes a reader of the operator API panic; what is taken is an object, whatever the order of its
+//! members, and a refusal says why.
 #![cfg_attr(fuzzing, no_main)]
 
 use std::collections::BTreeMap;
@@ -15,7 +15,6 @@ pub fn run(data: &[u8]) {
     }
     let json = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     let sent: Map<String, Value> = serde_json::from_slice(json).expect("an object was taken");
-    assert!(sent.values().all(|value| value.is_string() || value.is_null()), "{sent:?}");
     let sorted: BTreeMap<_, _> = sent.iter().collect();
     let backwards: Map<_, _> =
         sorted.into_iter().rev().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -23,7 +22,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// Which operations take it.
-fn judgements(body: &[u8]) -> [bool; 8] {
+fn judgements(body: &[u8]) -> [bool; 19] {
     read_bodies(&body.to_vec().into()).map(is_taken)
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use self::kinds::ProblemKind;
 use crate::domain::json::json_schema::{Schemas, named};
 use crate::domain::json::schema::FieldError;
+use crate::domain::permissions::Permission;
 use crate::store::StoreError;
 
 /// A refusal or a failure, from which the response is made.
@@ -25,6 +26,8 @@ pub enum Problem {
     Forbidden {
         any_of: &'static [&'static str],
     },
+    /// The operator does not have this permission there.
+    NoPermission(Permission),
     /// The state of the resource forbids this to everyone (403).
     Closed(&'static str),
     /// The state of the resource makes this meaningless (409).
@@ -103,7 +106,7 @@ impl Problem {
             Problem::MissingClientId => &kinds::MISSING_CLIENT_ID,
             Problem::MissingIdempotencyKey => &kinds::MISSING_IDEMPOTENCY_KEY,
             Problem::Unauthorised(_) => &kinds::UNAUTHORISED,
-            Problem::Forbidden { .. } | Problem::Closed(_) => &kinds::FORBIDDEN,
+            Problem::Forbidden { .. } | Problem::NoPermission(_) | Problem::Closed(_) => &kinds::FORBIDDEN,
             Problem::NotFound(_) => &kinds::NOT_FOUND,
             Problem::MethodNotAllowed => &kinds::METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &kinds::NOT_ACCEPTABLE,
@@ -131,6 +134,7 @@ impl Problem {
             Problem::Forbidden { any_of } => {
                 format!("the access token has none of the scopes {}", any_of.join(", "))
             }
+            Problem::NoPermission(missing) => format!("this takes the permission {}", missing.into_str()),
             Problem::Closed(why) | Problem::State(why) => (*why).into(),
             Problem::Decided(who) => who.clone(),
             Problem::NotFound(what) => format!("there is no such {what}"),

@@ -1,6 +1,8 @@
 //! Creates and changes tenants, clients and keys.
 
+pub mod administration;
 mod operators;
+mod reach;
 mod tenants_file;
 
 use std::sync::Arc;
@@ -9,14 +11,17 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http_message_signatures::PublicKey;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Secret;
+use crate::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
 use crate::domain::suggest::did_you_mean;
 use crate::domain::tenants::{SCOPES, TenantNumber, TenantSettings};
 use crate::store::encryption::{MasterKey, TenantKey};
+use crate::store::log::register_events;
 use crate::store::tenants::clients;
 use crate::store::tenants::clients::{ClientRow, KeyRow};
 use crate::store::tenants::tokens;
@@ -33,6 +38,9 @@ pub enum ProvisionError {
     Invalid(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A value is invalid; with the name of its field and a message.
+    #[error("{1}")]
+    Field(&'static str, String),
     /// The change would have succeeded; the error only rolls it back.
     #[error("nothing was to be kept")]
     Rehearsed,
@@ -73,9 +81,14 @@ impl Provisioner {
     ) -> Result<TenantRow, ProvisionError> {
         let this = self.clone();
         self.store
-            .write_serializable("tenants.create", move |tx| match tenants::by_name(tx, &name)? {
-                Some(_) => refuse(format!("there is a tenant '{name}' already")),
-                None => this.insert_tenant(tx, &name, &settings),
+            .write_serializable("tenants.create", move |tx| {
+                if tenants::by_name(tx, &name)?.is_some() {
+                    return refuse(format!("there is a tenant '{name}' already"));
+                }
+                let new = this.insert_tenant(tx, &name, &settings)?;
+                let (subject, settings) = (RegisterSubject::Tenant(name.clone()), json!(settings));
+                this.record(tx, RegisterEventType::TenantCreated, subject, Value::Null, settings)?;
+                Ok(new)
             })
             .await
     }
@@ -90,14 +103,18 @@ impl Provisioner {
         name: String,
         changes: Vec<(String, serde_json::Value)>,
     ) -> Result<TenantRow, ProvisionError> {
+        let this = self.clone();
         self.store
             .write_serializable("tenants.set", move |tx| {
                 let mut tenant = tenant(tx, &name)?;
+                let old = json!(tenant.settings);
                 for (key, value) in &changes {
                     tenant.settings =
                         tenant.settings.with(key, value.clone()).map_err(ProvisionError::Invalid)?;
                 }
                 tenants::set_settings(tx, tenant.number, &tenant.settings)?;
+                let (subject, new) = (RegisterSubject::Tenant(name.clone()), json!(tenant.settings));
+                this.record(tx, RegisterEventType::TenantSettingsChanged, subject, old, new)?;
                 Ok(tenant)
             })
             .await
@@ -123,6 +140,9 @@ impl Provisioner {
                     return refuse(format!("there is a client '{id}' already"));
                 }
                 this.insert_client(tx, &tenant, id, &secret, &new.scopes, false)?;
+                let created = json!({ "client": id, "scopes": new.scopes });
+                let subject = RegisterSubject::Tenant(tenant_name.clone());
+                this.record(tx, RegisterEventType::ClientCreated, subject, Value::Null, created)?;
                 Ok((id, secret))
             })
             .await
@@ -142,17 +162,31 @@ impl Provisioner {
         let this = self.clone();
         self.store
             .write_serializable("clients.rotate_secret", move |tx| {
-                let client = client(tx, id)?;
                 let secret = secret.clone().unwrap_or_else(|| this.generate_secret());
-                check_secret(&secret)?;
-                let mac = this.open_tenant_key(tx, client.tenant)?.secret_mac(&id, &secret.0);
-                clients::update(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
-                if end_tokens {
-                    tokens::delete_of_client(tx, id)?;
-                }
+                let secret = this.replace_secret(tx, id, secret, end_tokens)?;
+                let (subject, new) = (RegisterSubject::Client(id), json!({ "end_tokens": end_tokens }));
+                this.record(tx, RegisterEventType::ClientSecretRotated, subject, Value::Null, new)?;
                 Ok(secret)
             })
             .await
+    }
+
+    /// Replaces the secret of a client, and returns it.
+    fn replace_secret(
+        &self,
+        tx: &Tx<'_>,
+        id: Uuid,
+        secret: Secret,
+        end_tokens: bool,
+    ) -> Result<Secret, ProvisionError> {
+        let client = client(tx, id)?;
+        check_secret(&secret)?;
+        let mac = self.open_tenant_key(tx, client.tenant)?.secret_mac(&id, &secret.0);
+        clients::update(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
+        if end_tokens {
+            tokens::delete_of_client(tx, id)?;
+        }
+        Ok(secret)
     }
 
     /// Registers a public key of a client and returns the id of the key.
@@ -171,11 +205,13 @@ impl Provisioner {
             .write_serializable("client_keys.add", move |tx| {
                 client(tx, client_id)?;
                 let id = id.unwrap_or_else(|| this.ids.uuid());
-                match clients::key_by_id(tx, id)? {
-                    Some(_) => refuse(format!("there is a key '{id}' already")),
-                    None => Ok(clients::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())
-                        .map(|()| id)?),
+                if clients::key_by_id(tx, id)?.is_some() {
+                    return refuse(format!("there is a key '{id}' already"));
                 }
+                clients::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())?;
+                let (subject, new) = (RegisterSubject::Client(client_id), json!({ "key": id }));
+                this.record(tx, RegisterEventType::ClientKeyAdded, subject, Value::Null, new)?;
+                Ok(id)
             })
             .await
     }
@@ -195,9 +231,25 @@ impl Provisioner {
                         this.master_key.rewrap(tenant.number, &tenant.sealed_key, &next, &*this.ids)?;
                     tenants::set_key(tx, tenant.number, &sealed, next.fingerprint())?;
                 }
+                let subject = RegisterSubject::MasterKey(next.fingerprint().to_owned());
+                let old = json!({ "master_key": this.master_key.fingerprint() });
+                this.record(tx, RegisterEventType::MasterKeyRotated, subject, old, Value::Null)?;
                 Ok(all.len())
             })
             .await
+    }
+
+    /// Records what a command on the machine has done, in the commit of what it tells.
+    fn record(
+        &self,
+        tx: &Tx<'_>,
+        kind: RegisterEventType,
+        subject: RegisterSubject,
+        old: Value,
+        new: Value,
+    ) -> Result<(), ProvisionError> {
+        let event = RegisterEvent::new(kind, RegisterActor::Machine, subject).with_change(old, new);
+        Ok(register_events::record(tx, &*self.ids, self.clock.now(), &event)?)
     }
 
     /// Inserts a tenant with a key of its own.
@@ -280,14 +332,24 @@ impl Provisioner {
 /// # Errors
 ///
 /// Fails if the key does not exist or is revoked already.
-pub async fn revoke_key(store: &Store, id: Uuid, now: Timestamp) -> Result<(), ProvisionError> {
+pub async fn revoke_key(
+    store: &Store,
+    id: Uuid,
+    ids: Arc<dyn Ids>,
+    now: Timestamp,
+) -> Result<(), ProvisionError> {
     store
         .write_serializable("client_keys.revoke", move |tx| match clients::key_by_id(tx, id)? {
             None => refuse(format!("there is no key '{id}'")),
             Some(KeyRow { revoked_at: Some(at), .. }) => {
                 refuse(format!("the key '{id}' was revoked at {at}"))
             }
-            Some(_) => Ok(clients::revoke_key(tx, id, now).map(|_| ())?),
+            Some(_) => {
+                clients::revoke_key(tx, id, now)?;
+                let (kind, subject) = (RegisterEventType::ClientKeyRevoked, RegisterSubject::ClientKey(id));
+                let event = RegisterEvent::new(kind, RegisterActor::Machine, subject);
+                Ok(register_events::record(tx, &*ids, now, &event)?)
+            }
         })
         .await
 }

@@ -31,7 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("route", &["app"]),
     ("api", &["access", "api", "app", "clock", "config", "domain", "outbound", "problem", "route", "store"]),
-    ("backoffice", &["backoffice", "access", "app", "clock", "domain", "problem", "route", "store"]),
+    (
+        "backoffice",
+        &["backoffice", "access", "app", "clock", "domain", "problem", "provision", "route", "store"],
+    ),
     ("worker", &["worker", "access", "app", "clock", "outbound", "store", "domain"]),
     (
         "server",
@@ -449,7 +452,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "61cceb66bfcd65a2")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "fe45a680afaeedfa")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

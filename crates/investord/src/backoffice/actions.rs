@@ -9,13 +9,14 @@ use uuid::Uuid;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
 use super::change::{ActionRecord, REASON, RecordedAction, UserChange, change};
+use super::history::last_action;
 use crate::app::App;
 use crate::domain::accounts::GroupDetails;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Pattern, Presence, field};
+use crate::domain::permissions::Permission;
 use crate::domain::users::UserIsLeaving;
 use crate::problem::Problem;
 use crate::store::jobs::{self, JobKind};
-use crate::store::tenants::operators::Role;
 use crate::store::users::activation;
 use crate::store::users::simulated_outcomes;
 use crate::store::users::simulated_outcomes::SimulatedOutcome;
@@ -61,14 +62,13 @@ static ACT: ObjectSchema = ObjectSchema {
 
 /// A request to act on a user.
 pub struct ActOnUser {
-    tenant: String,
     user: Uuid,
     body: UserActionBody,
 }
 
 impl OperatorOperation for ActOnUser {
     const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/actions";
-    const ROLE: Role = Role::Operator;
+    const PERMISSION: Option<Permission> = Some(Permission::PeopleAct);
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "act_on_user",
@@ -80,11 +80,7 @@ impl OperatorOperation for ActOnUser {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        Ok(Self {
-            body: received.body(&ACT)?,
-            tenant: received.path_name("tenant", "tenant")?,
-            user: received.path_id("user", "user")?,
-        })
+        Ok(Self { body: received.body(&ACT)?, user: received.path_id("user", "user")? })
     }
 }
 
@@ -94,24 +90,31 @@ impl OperatorOperation for ActOnUser {
 ///
 /// Fails if the user does not exist, or the action does not fit the user's state.
 pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> OperatorResult<RecordedAction> {
-    let ByOperator { operator, now, operation, .. } = req;
-    let ActOnUser { tenant, user, body: UserActionBody { action, reason } } = operation;
+    let (number, now) = (req.tenant(), req.now);
+    let ByOperator { operator, operation, .. } = req;
+    let ActOnUser { user, body: UserActionBody { action, reason } } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let old = state_view(change)?;
         match action {
             UserAction::Deactivate => deactivate(change)?,
             UserAction::Reactivate => reactivate(change)?,
             UserAction::HoldOffboarding => change_offboarding(change, |job| job.held = true)?,
-            UserAction::ReleaseOffboarding => change_offboarding(change, |job| {
-                (job.held, job.due) = (false, Some(job.due.unwrap_or(now)));
-            })?,
-            UserAction::FinishOffboarding => finish_offboarding(change, now)?,
+            UserAction::ReleaseOffboarding => {
+                check_other_than_holder(change)?;
+                change_offboarding(change, |job| {
+                    (job.held, job.due) = (false, Some(job.due.unwrap_or(now)));
+                })?;
+            }
+            UserAction::FinishOffboarding => {
+                check_other_than_holder(change)?;
+                finish_offboarding(change, now)?;
+            }
         }
         let new = state_view(change)?;
         let (action, reason) = (action.into_str(), Some(reason.clone()));
         Ok(ActionRecord { action, subject: None, reason, old, new })
     };
-    change(&app, operator, tenant, user, work).await
+    change(&app, operator, number, user, work).await
 }
 
 /// Returns the part of the user's state that an action can change, for the difference in the event log.
@@ -156,6 +159,21 @@ fn change_offboarding(change: &UserChange<'_, '_>, set: impl Fn(&mut jobs::Job))
     Ok(jobs::save(change.unit.tx, &job)?)
 }
 
+/// Checks that another operator than the one who holds an offboarding ends the hold, if the tenant wants four eyes.
+fn check_other_than_holder(change: &UserChange<'_, '_>) -> Result<(), Problem> {
+    let UserChange { unit, handle, operator, .. } = change;
+    if !unit.tenant.settings.four_eyes {
+        return Ok(());
+    }
+    let all = jobs::of_user(unit.tx, handle)?;
+    let is_held = all.iter().any(|job| job.kind == JobKind::Offboarding && job.held);
+    let holder = last_action(unit.tx, handle, UserAction::HoldOffboarding.into_str())?;
+    if is_held && holder.is_some_and(|holder| holder.operator == operator.name) {
+        return Err(Problem::Closed("another operator than the one who holds the offboarding ends the hold"));
+    }
+    Ok(())
+}
+
 /// Makes an offboarding due now, before the waiting time of the tenant's settings is over.
 fn finish_offboarding(change: &UserChange<'_, '_>, now: Timestamp) -> Result<(), Problem> {
     // An account group stays open while one of its accounts is open, so that this check covers the accounts.
@@ -196,7 +214,6 @@ static ORDER: ObjectSchema = ObjectSchema {
 
 /// A request to order the outcome of the next job of a kind.
 pub struct OrderOutcome {
-    tenant: String,
     user: Uuid,
     next: JobKind,
     outcome: SimulatedOutcome,
@@ -204,7 +221,7 @@ pub struct OrderOutcome {
 
 impl OperatorOperation for OrderOutcome {
     const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/outcomes";
-    const ROLE: Role = Role::Operator;
+    const PERMISSION: Option<Permission> = Some(Permission::OutcomesOrder);
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "order_outcome",
@@ -225,7 +242,6 @@ impl OperatorOperation for OrderOutcome {
             (_, Some(_)) => return Err(Problem::invalid("seconds", "is for an activation alone")),
         };
         Ok(Self {
-            tenant: received.path_name("tenant", "tenant")?,
             user: received.path_id("user", "user")?,
             next,
             outcome: SimulatedOutcome { refusal, seconds },
@@ -242,7 +258,8 @@ pub async fn set_outcome(
     State(app): State<App>,
     req: ByOperator<OrderOutcome>,
 ) -> OperatorResult<RecordedAction> {
-    let ByOperator { operator, operation: OrderOutcome { tenant, user, next, outcome }, .. } = req;
+    let number = req.tenant();
+    let ByOperator { operator, operation: OrderOutcome { user, next, outcome }, .. } = req;
     let work = move |change: &mut UserChange<'_, '_>| {
         if !change.unit.tenant.settings.simulates() {
             return Err(Problem::State("the tenant's review_policy is not simulate"));
@@ -251,5 +268,5 @@ pub async fn set_outcome(
         let new = json!({ "next": next.into_str(), "refusal": outcome.refusal, "seconds": outcome.seconds });
         Ok(ActionRecord { action: "order_outcome", subject: None, reason: None, old: Value::Null, new })
     };
-    change(&app, operator, tenant, user, work).await
+    change(&app, operator, number, user, work).await
 }

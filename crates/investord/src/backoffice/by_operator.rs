@@ -18,21 +18,25 @@ use crate::domain::identification::identifier::today;
 use crate::domain::json::query::{self, QueryParameter, QueryValues};
 use crate::domain::json::schema::ObjectSchema;
 use crate::domain::json::validation;
-use crate::domain::tenants::TenantSettings;
+use crate::domain::permissions::Permission;
+use crate::domain::tenants::{TenantNumber, TenantSettings};
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
+use crate::store::tenants;
 use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operator_sessions::{Session, SignedIn};
-use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::operators::Operator;
 
 /// An operation of the operator API. Its type is the argument of its handler.
 pub trait OperatorOperation: Sized + Send + 'static {
     /// Method and path template, separated by a space.
     const OPERATION: &'static str;
-    /// The lowest role that may perform it. Each role includes the rights of those before it.
-    const ROLE: Role;
+    /// What the operator must be allowed to do; `None` if every operator may. It is required in the tenant of the path
+    /// `/tenants/{tenant}/…`. If the path has no tenant, it is required in any one, and the handler looks where
+    /// ([`Grants::reach`](crate::domain::permissions::Grants::reach)).
+    const PERMISSION: Option<Permission>;
     /// The body of the response; it is also the schema in the OpenAPI document.
     type Answer: Serialize + JsonSchema;
     /// Documentation for the OpenAPI document.
@@ -140,9 +144,12 @@ pub fn read_body<T: DeserializeOwned>(
     serde_json::from_value(members.into()).map_err(|error| Problem::invalid("(root)", error.to_string()))
 }
 
-/// A request of an operator who is authenticated and has the role. Only this file can create one.
+/// A request of an operator who is authenticated and has the permission in the tenant of the path. Only this file can
+/// create one.
 pub struct ByOperator<T> {
     pub operator: Operator,
+    /// The tenant of the path.
+    tenant: Option<TenantNumber>,
     pub now: Timestamp,
     pub operation: T,
     /// The network of the caller's address, for which passwords are counted.
@@ -161,16 +168,20 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
         let ConnectInfo(peer) = peer.map_err(|error| Problem::Internal(error.body_text()))?;
         let address = client_address(app, peer, &parts.headers);
         let SignedIn { operator, session } = authenticate(app, hash, address).await?;
-        authorize(&operator, T::ROLE)?;
+        authorize(&operator, T::PERMISSION)?;
         let path = RawPathParams::from_request_parts(&mut parts, app).await;
         let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
         let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let tenant = match path.iter().find(|(name, _)| name == "tenant") {
+            Some((_, name)) => Some(authorize_in_tenant(app, &operator, T::PERMISSION, name).await?),
+            None => None,
+        };
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = Bytes::from_request(Request::from_parts(parts, body), app).await;
         let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
         let now = app.clock.now();
         let received = ReceivedByOperator { path: &path, query: &query, body: &body, now };
-        Ok(Self { operator, now, operation: T::read(&received)?, peer: network(address), session })
+        Ok(Self { operator, tenant, now, operation: T::read(&received)?, peer: network(address), session })
     }
 }
 
@@ -179,15 +190,42 @@ pub fn client_address(app: &App, peer: SocketAddr, headers: &HeaderMap) -> IpAdd
     app.budgets.proxies.client(peer.ip(), headers).unwrap_or(peer.ip()).to_canonical()
 }
 
-/// Checks that the role of an operator is sufficient.
-fn authorize(operator: &Operator, role: Role) -> Result<(), Problem> {
-    if operator.role < role {
-        return Err(Problem::Closed(match role {
-            Role::Viewer | Role::Operator => "this takes an operator",
-            Role::Administrator => "this takes an administrator",
-        }));
+impl<T> ByOperator<T> {
+    /// Returns the tenant of the path, in which the operator has the permission.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the path of the operation has no tenant.
+    pub fn tenant(&self) -> TenantNumber {
+        self.tenant.expect("the path has a tenant")
     }
-    Ok(())
+}
+
+/// Checks that an operator has a permission in any tenant, before anything is looked up.
+fn authorize(operator: &Operator, permission: Option<Permission>) -> Result<(), Problem> {
+    let missing = permission.filter(|one| !operator.grants.have(*one));
+    missing.map_or(Ok(()), |one| Err(Problem::NoPermission(one)))
+}
+
+/// Returns the number of the tenant of this name, if the operator has the permission in it. A tenant in which the
+/// operator has no role gets the response of a missing one, so that names are not disclosed.
+async fn authorize_in_tenant(
+    app: &App,
+    operator: &Operator,
+    permission: Option<Permission>,
+    name: &str,
+) -> Result<TenantNumber, Problem> {
+    let wanted = name.to_owned();
+    // PostgreSQL rejects the character NUL.
+    let found = if name.chars().any(char::is_control) {
+        None
+    } else {
+        app.store.read("backoffice.tenant", move |tx| tenants::by_name(tx, &wanted)).await?
+    };
+    let number = found.map(|row| row.number).filter(|number| operator.grants.visible().contains(*number));
+    let number = number.ok_or(Problem::NotFound("tenant"))?;
+    let missing = permission.filter(|one| !operator.grants.reach(*one).contains(number));
+    missing.map_or(Ok(number), |one| Err(Problem::NoPermission(one)))
 }
 
 /// Returns the hash of the bearer token (RFC 6750 section 2.1).
@@ -215,7 +253,8 @@ async fn authenticate(app: &App, hash: [u8; 32], peer: IpAddr) -> Result<SignedI
         Problem::unauthorised_public("the token is unknown or has expired: POST /sessions gives one")
     })?;
     if now.duration_since(signed_in.session.used_at) >= USE_RECORDED_EACH {
-        let unit = move |tx: &Tx<'_>| operator_sessions::record_use(tx, &hash, now, &peer.to_string());
+        let id = signed_in.operator.id;
+        let unit = move |tx: &Tx<'_>| operator_sessions::record_use(tx, id, &hash, now, &peer.to_string());
         // Operators can read while the register cannot be written, as when the disk is full.
         if let Err(error) = app.store.write("backoffice.session_used", Owner::REGISTER, unit).await {
             tracing::warn!(%error, session = %signed_in.session.id, "cannot record the use of a session");

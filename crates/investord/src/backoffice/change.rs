@@ -18,24 +18,13 @@ use crate::domain::tenants::TenantNumber;
 use crate::domain::users::User;
 use crate::problem::Problem;
 use crate::store::log::events;
-use crate::store::tenants::Tenant;
-use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::operators::Operator;
 use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 use crate::store::{StoreError, Tx, tenants, users as stored_users};
 
 /// Rule for the reason of an action. Only operators read it, so there is room for a sentence or two.
 pub const REASON: FieldRule = FieldRule::Text { min: 1, max: 500 };
-
-/// Returns the tenant of this name if the operator has access to it. A forbidden tenant and a missing one get the same
-/// response, so that names are not disclosed.
-pub fn visible_tenant(tx: &Tx<'_>, app: &App, operator: &Operator, name: &str) -> Result<Tenant, Problem> {
-    let row = tenants::by_name(tx, name)?.ok_or(Problem::NotFound("tenant"))?;
-    if operator.tenant.is_some_and(|own| own != row.number) {
-        return Err(Problem::NotFound("tenant"));
-    }
-    Ok(row.open(&app.master_key)?)
-}
 
 /// The context of a unit of work that changes a user.
 pub struct UserChange<'a, 'u> {
@@ -89,7 +78,7 @@ impl ActionRecord {
     /// Completes the record with the operator and the target.
     fn by(self, operator: &Operator, target: ActionTarget) -> RecordedAction {
         let ActionRecord { action, subject, reason, old, new } = self;
-        let actor = ActionActor { name: operator.name.clone(), role: operator.role };
+        let actor = ActionActor { name: operator.name.clone(), roles: operator.grants.role_names() };
         RecordedAction { actor, action, target, subject, reason, old, new }
     }
 }
@@ -121,7 +110,8 @@ impl fmt::Display for RecordedAction {
 #[derive(Serialize, JsonSchema)]
 struct ActionActor {
     name: String,
-    role: Role,
+    /// What they had been given, in whatever tenant.
+    roles: Vec<String>,
 }
 
 /// What was acted on.
@@ -135,22 +125,14 @@ pub enum ActionTarget {
     Key(Uuid),
 }
 
-/// Returns the number of a tenant to which the operator has access. The writer queue needs it before the unit runs,
-/// because it is fair between tenants.
-pub async fn tenant_number(app: &App, operator: &Operator, name: &str) -> Result<TenantNumber, Problem> {
-    let (own, of, name) = (app.clone(), operator.clone(), name.to_owned());
-    let find = move |tx: &Tx<'_>| Ok::<_, Problem>(visible_tenant(tx, &own, &of, &name)?.number);
-    app.store.read("backoffice.tenant", find).await
-}
-
-/// Runs a longer read when it is the turn of the operators of this tenant (`of`; `None` for operators of all tenants).
+/// Runs a longer read when it is the turn of the operators who look at this tenant.
 pub async fn scan<T: Send + 'static>(
     app: &App,
-    of: Option<TenantNumber>,
+    tenant: TenantNumber,
     name: &'static str,
     read: impl FnMut(&Tx<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let permit = app.budgets.operator_scans.acquire_for_scan(of).await?;
+    let permit = app.budgets.operator_scans.acquire_for_scan(Some(tenant)).await?;
     app.scan_with(permit, name, read).await
 }
 
@@ -158,14 +140,13 @@ pub async fn scan<T: Send + 'static>(
 pub async fn change(
     app: &App,
     operator: Operator,
-    tenant_name: String,
+    number: TenantNumber,
     user: Uuid,
     work: impl Fn(&mut UserChange<'_, '_>) -> Result<ActionRecord, Problem> + Send + 'static,
 ) -> OperatorResult<RecordedAction> {
-    let number = tenant_number(app, &operator, &tenant_name).await?;
     let (now, own) = (app.clock.now(), app.clone());
     let unit = move |tx: &Tx<'_>| {
-        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &tenant_name);
+        let tenant = |tx: &Tx<'_>| Ok::<_, Problem>(tenants::open(tx, number, &own.master_key)?);
         Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
             let found = stored_users::load(unit.tx, unit.tenant, user)?;
             let (user, handle) = found.ok_or(Problem::NotFound("user"))?;

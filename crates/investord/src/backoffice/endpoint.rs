@@ -1,4 +1,4 @@
-//! A row of the operator API's route table: operation, required role, documentation, handler.
+//! A row of the operator API's route table: operation, required permission, documentation, handler.
 
 use axum::extract::State;
 use axum::handler::Handler;
@@ -10,15 +10,24 @@ use serde_json::Value;
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult};
 use crate::app::App;
 use crate::domain::json::json_schema::{Schemas, of_type};
+use crate::domain::permissions::Permission;
 use crate::route;
-use crate::store::tenants::operators::Role;
+
+/// Who may perform an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody: no session is required.
+    Public,
+    EveryOperator,
+    /// Operators with this permission: in the tenant of the path, or anywhere if the path has none.
+    Permission(Permission),
+}
 
 /// A row of the route table.
 pub struct OperatorEndpoint {
     /// Method and path template, separated by a space.
     pub operation: &'static str,
-    /// The lowest role that may perform it; `None` if no session is required.
-    pub role: Option<Role>,
+    pub access: Access,
     pub doc: OperatorDoc,
     /// Function that returns the schema of the response.
     pub answer: fn(&mut Schemas) -> Value,
@@ -35,8 +44,9 @@ impl OperatorEndpoint {
         R: Future<Output = OperatorResult<T::Answer>> + Send + 'static,
     {
         let handler = route::with_method(T::OPERATION, handler);
-        let (role, answer) = (Some(T::ROLE), of_type::<T::Answer>);
-        Self { operation: T::OPERATION, role, doc: T::DOC, answer, handler }
+        let access = T::PERMISSION.map_or(Access::EveryOperator, Access::Permission);
+        let answer = of_type::<T::Answer>;
+        Self { operation: T::OPERATION, access, doc: T::DOC, answer, handler }
     }
 
     /// Creates the row of an operation that requires no session, with the answer `A`.
@@ -46,13 +56,13 @@ impl OperatorEndpoint {
         handler: impl Handler<M, App>,
     ) -> Self {
         let handler = route::with_method(operation, handler);
-        Self { operation, role: None, doc, answer: of_type::<A>, handler }
+        Self { operation, access: Access::Public, doc, answer: of_type::<A>, handler }
     }
 
     /// Returns the possible statuses of refusals.
     pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
         let (method, path) = self.method_and_path();
-        let has_session = self.role.is_some();
+        let has_session = self.access != Access::Public;
         let refusals = [
             (StatusCode::BAD_REQUEST, true),
             (StatusCode::UNAUTHORIZED, true),

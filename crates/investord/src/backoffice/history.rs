@@ -12,11 +12,12 @@ use uuid::Uuid;
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::change::{scan, visible_tenant};
+use super::change::scan;
 use crate::app::App;
 use crate::domain::delivery::event::EventType;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
+use crate::domain::permissions::Permission;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::DataChange;
 use crate::domain::users::history::{Changes, Difference};
@@ -26,9 +27,8 @@ use crate::store::encryption::UserKey;
 use crate::store::log::events;
 use crate::store::log::events::StoredEvent;
 use crate::store::paging::{MAX_BYTES, each_of_user};
-use crate::store::tenants::operators::Role;
 use crate::store::users::handle::UserHandle;
-use crate::store::{StoreError, Tx, users};
+use crate::store::{StoreError, Tx, tenants, users};
 
 /// Maximum and default number of events in one response.
 const MAX_HISTORY_EVENTS: i64 = 1000;
@@ -79,14 +79,13 @@ struct HistoryEventView {
 
 /// A request for the history of a user.
 pub struct ReadHistory {
-    tenant: String,
     user: Uuid,
     range: HistoryRange,
 }
 
 impl OperatorOperation for ReadHistory {
     const OPERATION: &'static str = "GET /tenants/{tenant}/users/{user}/history";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::PeopleRead);
     type Answer = HistoryView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "user_history",
@@ -97,8 +96,7 @@ impl OperatorOperation for ReadHistory {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let tenant = received.path_name("tenant", "tenant")?;
-        Ok(Self { tenant, user: received.path_id("user", "user")?, range: HistoryRange::read(received)? })
+        Ok(Self { user: received.path_id("user", "user")?, range: HistoryRange::read(received)? })
     }
 }
 
@@ -108,26 +106,25 @@ impl OperatorOperation for ReadHistory {
 ///
 /// Fails if the caller has no access to the tenant or the user does not exist.
 pub async fn history(State(app): State<App>, req: ByOperator<ReadHistory>) -> OperatorResult<HistoryView> {
-    let ByOperator { operator, operation: ReadHistory { tenant: name, user, range }, .. } = req;
-    let (of, own) = (operator.tenant, app.clone());
+    let (number, own, ReadHistory { user, range }) = (req.tenant(), app.clone(), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let tenant = tenants::open(tx, number, &own.master_key)?;
         let user = users::find(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
         let mut page = HistoryPage::begin(range);
         events::each_of_user(tx, &user, |event| page.add(event, &user.key))?;
         let decided = Decisions::read(tx, &user, &page)?;
         Ok::<_, Problem>(page.into_view(&decided))
     };
-    Ok(JsonAnswer(scan(&app, of, "operator.history", read).await?))
+    Ok(JsonAnswer(scan(&app, number, "operator.history", read).await?))
 }
 
 /// The part of a history that a request asks for.
 #[derive(Clone, Copy)]
 pub struct HistoryRange {
     /// Number of the event behind which the page begins.
-    after: i64,
+    pub after: i64,
     /// Maximum number of events.
-    limit: i64,
+    pub limit: i64,
 }
 
 impl HistoryRange {

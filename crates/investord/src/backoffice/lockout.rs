@@ -120,19 +120,23 @@ impl AttemptCounters {
         Ok(())
     }
 
-    /// Takes back what was counted of a sign-in that has succeeded. The failures of the account or the device end;
-    /// those of the address stay, because others may share it.
+    /// Takes back what was counted of a sign-in that has succeeded. The failures of the account or the device end, and
+    /// their number is returned; those of the address stay, because others may share it.
     ///
     /// # Errors
     ///
     /// Fails if the database is unavailable.
-    pub fn succeed(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+    pub fn succeed(&self, tx: &Tx<'_>) -> Result<i64, StoreError> {
+        let mut ended = 0;
         for (counted, subject) in &self.0 {
             if let Some(failures) = sign_in_failures::by_subject(tx, subject)? {
-                let count = if *counted == Counted::Address { failures.count - 1 } else { 0 };
+                // One of them is this attempt.
+                let before = failures.count - 1;
+                let count = if *counted == Counted::Address { before } else { 0 };
+                ended += before - count;
                 sign_in_failures::save(tx, subject, Failures { count, ..failures })?;
             }
         }
-        Ok(())
+        Ok(ended)
     }
 }

@@ -5,16 +5,22 @@
 //! same hash chain, so that no action can miss its record.
 
 pub mod actions;
+mod administration;
 mod by_operator;
 mod change;
+mod clients;
 mod endpoint;
 mod history;
+mod invitations;
 mod lockout;
 mod openapi;
 mod operators;
 mod packages;
 mod password;
+mod proposals;
+mod register;
 pub mod reviews;
+mod roles;
 pub mod session;
 mod session_list;
 mod status_explanation;
@@ -35,18 +41,56 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use self::administration::{Administer, administer};
 use self::by_operator::{OperatorDoc, OperatorOperation, ReceivedByOperator};
+pub use self::endpoint::Access;
 use self::endpoint::OperatorEndpoint;
-use self::session::SessionView;
+use self::session::{OperatorView, SessionView};
 use crate::app::App;
 use crate::problem::Problem;
 
 /// Maximum size of a request body in bytes. The longest valid body is a few KiB.
 const MAX_BODY: usize = 64 * 1024;
 
+/// Returns the rows of the route table for the administration of the register.
+fn administration_endpoints() -> Vec<OperatorEndpoint> {
+    vec![
+        OperatorEndpoint::of(operators::list),
+        OperatorEndpoint::of(administer::<operators::CreateOperator>),
+        OperatorEndpoint::of(administer::<operators::SetGrants>),
+        OperatorEndpoint::of(administer::<operators::SetDisabled>),
+        OperatorEndpoint::of(administer::<operators::ResetOperator>),
+        OperatorEndpoint::public::<OperatorView, _>(
+            "POST /invitations",
+            invitations::ACCEPT_DOC,
+            invitations::accept,
+        ),
+        OperatorEndpoint::of(session_list::list_of_operator),
+        OperatorEndpoint::of(session_list::end_of_operator),
+        OperatorEndpoint::of(roles::list),
+        OperatorEndpoint::of(administer::<roles::SetRole>),
+        OperatorEndpoint::of(proposals::list),
+        OperatorEndpoint::of(proposals::confirm),
+        OperatorEndpoint::of(proposals::withdraw),
+        OperatorEndpoint::of(proposals::review),
+        OperatorEndpoint::of(register::events),
+        OperatorEndpoint::of(administer::<register::SetFourEyes>),
+        OperatorEndpoint::of(tenants::list),
+        OperatorEndpoint::of(administer::<tenants::CreateTenant>),
+        OperatorEndpoint::of(administer::<tenants::ChangeSettings>),
+        OperatorEndpoint::of(clients::list),
+        OperatorEndpoint::of(administer::<clients::CreateClient>),
+        OperatorEndpoint::of(administer::<clients::SetScopes>),
+        OperatorEndpoint::of(administer::<clients::RotateSecret>),
+        OperatorEndpoint::of(administer::<clients::AddKey>),
+        OperatorEndpoint::of(administer::<clients::RevokeKey>),
+    ]
+}
+
 /// Returns the route table of the operator API.
 fn endpoints() -> Vec<OperatorEndpoint> {
-    vec![
+    let mut endpoints = administration_endpoints();
+    endpoints.extend([
         OperatorEndpoint::public::<SessionView, _>("POST /sessions", session::SIGN_IN_DOC, session::sign_in),
         OperatorEndpoint::of(session::sign_out),
         OperatorEndpoint::of(session::me),
@@ -54,12 +98,6 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(session_list::end_own),
         OperatorEndpoint::of(session_list::end_others),
         OperatorEndpoint::of(password::change),
-        OperatorEndpoint::of(operators::list),
-        OperatorEndpoint::of(operators::create),
-        OperatorEndpoint::of(operators::disable),
-        OperatorEndpoint::of(session_list::list_of_operator),
-        OperatorEndpoint::of(session_list::end_of_operator),
-        OperatorEndpoint::of(tenants::list),
         OperatorEndpoint::of(users::find),
         OperatorEndpoint::of(user_overview::show),
         OperatorEndpoint::of(history::history),
@@ -75,7 +113,13 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(webhook_actions::act),
         OperatorEndpoint::of(webhook_actions::rotate),
         OperatorEndpoint::public::<Map<String, Value>, _>("GET /openapi.json", DOCUMENT_DOC, serve_document),
-    ]
+    ]);
+    endpoints
+}
+
+/// Returns every operation of the operator API, with who may perform it.
+pub fn access_of_operations() -> impl Iterator<Item = (&'static str, Access)> {
+    endpoints().into_iter().map(|endpoint| (endpoint.operation, endpoint.access))
 }
 
 /// Returns the routes of the operator API.
@@ -117,17 +161,29 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 8] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 19] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
-        let path = ["tenant", "user", "subject", "webhook"].map(|name| (name.to_owned(), id.clone()));
+        let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
+        let path = names.map(|name| (name.to_owned(), id.clone()));
         // No body of an operator has a date.
         T::read(&ReceivedByOperator { path: &path, query: "", body, now: Timestamp::UNIX_EPOCH }).map(drop)
     }
     [
         session::read_sign_in(body, Timestamp::UNIX_EPOCH)
             .map(|sign_in| drop(session::normalise(&sign_in.password))),
-        read::<operators::CreateOperator>(body),
+        invitations::read_acceptance(body, Timestamp::UNIX_EPOCH).map(drop),
+        read::<Administer<operators::CreateOperator>>(body),
+        read::<Administer<operators::SetGrants>>(body),
+        read::<Administer<operators::SetDisabled>>(body),
+        read::<Administer<roles::SetRole>>(body),
+        read::<proposals::ReviewBreakGlass>(body),
+        read::<Administer<register::SetFourEyes>>(body),
+        read::<Administer<tenants::CreateTenant>>(body),
+        read::<Administer<tenants::ChangeSettings>>(body),
+        read::<Administer<clients::SetScopes>>(body),
+        read::<Administer<clients::RotateSecret>>(body),
+        read::<Administer<clients::AddKey>>(body),
         read::<password::ChangePassword>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),

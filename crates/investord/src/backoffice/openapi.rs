@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::by_operator::OperatorDoc;
-use super::endpoint::OperatorEndpoint;
+use super::endpoint::{Access, OperatorEndpoint};
 use crate::domain::json::json_schema::{SchemaSide, Schemas, all_schemas, named, no_schemas};
 use crate::domain::json::query;
 use crate::domain::tenants::OperatingModel;
@@ -58,15 +58,21 @@ fn operation(endpoint: &OperatorEndpoint, schemas: &mut Schemas) -> Value {
     let (_, path) = endpoint.method_and_path();
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters = in_path.map(path_parameter).chain(query::to_openapi(query));
-    let description = match endpoint.role {
-        Some(role) => format!("{description} Takes the role `{}`.", role.into_str()),
-        None => (*description).to_owned(),
+    let description = match endpoint.access {
+        Access::Permission(permission) => {
+            format!("{description} Takes the permission `{}`.", permission.into_str())
+        }
+        Access::Public | Access::EveryOperator => (*description).to_owned(),
+    };
+    let security = match endpoint.access {
+        Access::Public => Vec::new(),
+        Access::EveryOperator | Access::Permission(_) => vec![json!({ SCHEME: [] })],
     };
     let mut operation = json!({
         "summary": summary,
         "description": description,
         "operationId": id,
-        "security": endpoint.role.map_or_else(Vec::new, |_| vec![json!({ SCHEME: [] })]),
+        "security": security,
         "parameters": parameters.collect::<Vec<Value>>(),
         "responses": {
             "200": {

@@ -1,34 +1,33 @@
-//! `/operators`: list, create, disable.
-
-use std::sync::Arc;
+//! `/operators`: lists operators, invites and disables them, and changes their roles.
 
 use axum::extract::State;
 use serde::Deserialize;
-use strum::VariantNames as _;
 
+use super::administration::{AdministrativeOperation, BREAK_GLASS, WHY};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::session::{OperatorView, hash_in_turn, hash_password};
+use super::session::OperatorView;
 use crate::app::App;
+use crate::domain::administration::{Act, GivenRole};
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::domain::permissions::Permission;
 use crate::problem::Problem;
-use crate::store::tenants::operator_sessions;
+use crate::store::Tx;
 use crate::store::tenants::operators;
-use crate::store::tenants::operators::{Operator, Role};
-use crate::store::{Tx, tenants};
+use crate::store::tenants::operators::Operator;
 
 /// A request for the operators.
 pub struct ListOperators;
 
 impl OperatorOperation for ListOperators {
     const OPERATION: &'static str = "GET /operators";
-    const ROLE: Role = Role::Administrator;
+    const PERMISSION: Option<Permission> = Some(Permission::OperatorsRead);
     type Answer = List<OperatorView>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_operators",
         summary: "List operators",
-        description: "Lists the operators of the caller's tenant, or all of them.",
+        description: "Lists the operators whose tenants the caller reaches.",
         query: &[],
         request: None,
     };
@@ -38,7 +37,7 @@ impl OperatorOperation for ListOperators {
     }
 }
 
-/// Handles `GET /operators`: returns the operators of the caller's tenant, or all operators.
+/// Handles `GET /operators`: returns the operators whose tenants the caller reaches.
 ///
 /// # Errors
 ///
@@ -48,148 +47,177 @@ pub async fn list(
     req: ByOperator<ListOperators>,
 ) -> OperatorResult<List<OperatorView>> {
     let all = app.store.read("operators.list", operators::all).await?;
-    let tenant = req.operator.tenant;
-    let own = all.iter().filter(|one| tenant.is_none() || tenant == one.tenant);
-    Ok(JsonAnswer(List { data: own.map(OperatorView::from).collect() }))
+    let reach = req.operator.grants.reach(Permission::OperatorsRead);
+    let visible = all.iter().filter(|one| reach.covers(&one.grants.visible()));
+    Ok(JsonAnswer(List { data: visible.map(OperatorView::from).collect() }))
 }
 
-/// Rule for the name of a tenant.
-const TENANT: FieldRule = FieldRule::Text { min: 1, max: 200 };
-
-/// The body of `POST /operators`.
-static CREATE: ObjectSchema = ObjectSchema {
-    name: "CreateOperator",
-    fields: &[
-        field("name", Presence::Always, FieldRule::Text { min: 1, max: 100 }, "Name of the operator."),
-        field("role", Presence::Always, FieldRule::OneOf(Role::VARIANTS), "What the operator may do."),
-        field(
-            "password",
-            Presence::Always,
-            FieldRule::Text { min: 1, max: 1000 },
-            "A password of at least 12 characters.",
-        ),
-        field(
-            "tenant",
-            Presence::No,
-            FieldRule::OrNull(&TENANT),
-            "The only tenant that the operator sees; that of the caller by default.",
-        ),
-    ],
-};
-
-/// A request to create an operator, which is its body.
-#[derive(Deserialize)]
-pub struct CreateOperator {
-    name: String,
-    role: Role,
-    password: String,
-    tenant: Option<String>,
-}
-
-impl OperatorOperation for CreateOperator {
-    const OPERATION: &'static str = "POST /operators";
-    const ROLE: Role = Role::Administrator;
-    type Answer = OperatorView;
-    const DOC: OperatorDoc = OperatorDoc {
-        id: "create_operator",
-        summary: "Create an operator",
-        description: "Creates an operator with name, role and password, perhaps restricted to a tenant.",
-        query: &[],
-        request: Some(&CREATE),
-    };
-
-    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        received.body(&CREATE)
-    }
-}
-
-/// Handles `POST /operators`: creates an operator with name, role and password, perhaps restricted to a tenant.
-///
-/// # Errors
-///
-/// Fails if the caller does not see that tenant, the name is taken or the password too short.
-pub async fn create(State(app): State<App>, req: ByOperator<CreateOperator>) -> OperatorResult<OperatorView> {
-    let ByOperator { operator: by, now, operation, peer, .. } = req;
-    let CreateOperator { name, role, password, tenant } = operation;
-    let ids = Arc::clone(&app.ids);
-    // The password is hashed before the unit of work: it takes long, and a unit may run again.
-    let hashed = hash_in_turn(&app, peer, {
-        let ids = Arc::clone(&app.ids);
-        move || hash_password(&password, &*ids)
-    });
-    let hashed = hashed.await?.map_err(|error| Problem::invalid("password", error.to_string()))?;
-    let unit = move |tx: &Tx<'_>| {
-        if operators::by_name(tx, &name)?.is_some() {
-            return Err(Problem::invalid("name", "is taken"));
-        }
-        let (tenant, tenant_name) = match &tenant {
-            Some(tenant) => {
-                let found = tenants::by_name(tx, tenant)?.ok_or(Problem::NotFound("tenant"))?;
-                (Some(found.number), Some(found.name))
-            }
-            None => (by.tenant, by.tenant_name.clone()),
-        };
-        if by.tenant.is_some() && by.tenant != tenant {
-            return Err(Problem::NotFound("tenant"));
-        }
-        let (name, password) = (name.clone(), Some(hashed.clone()));
-        let (id, created_at) = (ids.uuid(), now);
-        let new = Operator { id, name, role, tenant, tenant_name, password, created_at, disabled_at: None };
-        operators::insert(tx, &new)?;
-        Ok(JsonAnswer(OperatorView::from(&new)))
-    };
-    app.store.write_serializable("operators.create", unit).await
-}
-
-/// Returns the operator of this name if the caller sees them: those of all tenants, or of their own.
-pub fn visible_operator(tx: &Tx<'_>, by: &Operator, name: &str) -> Result<Operator, Problem> {
-    let found =
-        operators::by_name(tx, name)?.filter(|found| by.tenant.is_none() || by.tenant == found.tenant);
+/// Returns the operator of this name if a permission of the caller reaches all tenants in which they have a role.
+pub fn visible_operator(
+    tx: &Tx<'_>,
+    by: &Operator,
+    permission: Permission,
+    name: &str,
+) -> Result<Operator, Problem> {
+    let reach = by.grants.reach(permission);
+    let found = operators::by_name(tx, name)?.filter(|found| reach.covers(&found.grants.visible()));
     found.ok_or(Problem::NotFound("operator"))
 }
 
-/// A request to disable an operator.
-pub struct DisableOperator {
+/// A role to be given.
+static GIVEN: ObjectSchema = ObjectSchema {
+    name: "RoleToGive",
+    fields: &[
+        field("role", Presence::Always, FieldRule::Text { min: 1, max: 64 }, "Name of the role."),
+        field(
+            "tenant",
+            Presence::No,
+            FieldRule::OrNull(&FieldRule::Text { min: 1, max: 200 }),
+            "Name of the tenant; without one all tenants and the register itself.",
+        ),
+    ],
+};
+const GRANTS: FieldRule =
+    FieldRule::List { item: &FieldRule::Object(&GIVEN), min: 1, max: 1000, unique: true };
+
+static CREATE: ObjectSchema = ObjectSchema {
+    name: "CreateOperator",
+    fields: &[
+        field(
+            "name",
+            Presence::Always,
+            FieldRule::Text { min: 1, max: 64 },
+            "Name of the operator, which nobody else ever gets: a-z, digits, and . - _ @.",
+        ),
+        field("grants", Presence::Always, GRANTS, "What the operator may do, and where."),
+        WHY,
+        BREAK_GLASS,
+    ],
+};
+
+/// `POST /operators`: creates an operator.
+pub struct CreateOperator;
+
+/// The body of [`CreateOperator`].
+#[derive(Deserialize)]
+pub struct NewOperator {
     name: String,
+    grants: Vec<GivenRole>,
 }
 
-impl OperatorOperation for DisableOperator {
-    const OPERATION: &'static str = "DELETE /operators/{name}";
-    const ROLE: Role = Role::Administrator;
-    type Answer = OperatorView;
+impl AdministrativeOperation for CreateOperator {
+    const OPERATION: &'static str = "POST /operators";
+    const PERMISSION: Permission = Permission::OperatorsManage;
     const DOC: OperatorDoc = OperatorDoc {
-        id: "disable_operator",
-        summary: "Disable an operator",
-        description: "Disables an operator from now on. The record stays, because events name the operator.",
+        id: "create_operator",
+        summary: "Create an operator",
+        description: "Creates an operator and answers an invitation in `shown_once`, with which they choose their \
+                      password (`POST /invitations`). It ends after 72 hours.",
         query: &[],
-        request: None,
+        request: Some(&CREATE),
     };
+    type Body = NewOperator;
 
-    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        Ok(Self { name: received.path_name("name", "operator")? })
+    fn act(_: &ReceivedByOperator<'_>, body: NewOperator) -> Result<Act, Problem> {
+        Ok(Act::CreateOperator { operator: body.name, grants: body.grants })
     }
 }
 
-/// Handles `DELETE /operators/{name}`: disables an operator from now on. The record stays, because events name the
-/// operator.
-///
-/// # Errors
-///
-/// Fails if the caller does not see that operator, or is that operator, so that the last administrator remains.
-pub async fn disable(
-    State(app): State<App>,
-    req: ByOperator<DisableOperator>,
-) -> OperatorResult<OperatorView> {
-    let ByOperator { operator: by, now, operation: DisableOperator { name }, .. } = req;
-    let unit = move |tx: &Tx<'_>| {
-        let found = visible_operator(tx, &by, &name)?;
-        if found.id == by.id {
-            return Err(Problem::State("nobody disables themselves"));
-        }
-        operators::disable(tx, found.id, now)?;
-        operator_sessions::end_all(tx, found.id)?;
-        let disabled = operators::by_name(tx, &name)?.ok_or(Problem::NotFound("operator"))?;
-        Ok(JsonAnswer(OperatorView::from(&disabled)))
+static SET_GRANTS: ObjectSchema = ObjectSchema {
+    name: "SetGrants",
+    fields: &[
+        field("grants", Presence::Always, GRANTS, "What the operator may do, and where, instead of before."),
+        WHY,
+        BREAK_GLASS,
+    ],
+};
+
+/// `PUT /operators/{name}/grants`: replaces the roles of an operator.
+pub struct SetGrants;
+
+/// The body of [`SetGrants`].
+#[derive(Deserialize)]
+pub struct NewGrants {
+    grants: Vec<GivenRole>,
+}
+
+impl AdministrativeOperation for SetGrants {
+    const OPERATION: &'static str = "PUT /operators/{name}/grants";
+    const PERMISSION: Permission = Permission::OperatorsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "set_grants",
+        summary: "Change what an operator may do",
+        description: "Replaces the roles of an operator.",
+        query: &[],
+        request: Some(&SET_GRANTS),
     };
-    app.store.write_serializable("operators.disable", unit).await
+    type Body = NewGrants;
+
+    fn act(received: &ReceivedByOperator<'_>, body: NewGrants) -> Result<Act, Problem> {
+        Ok(Act::SetGrants { operator: received.path_name("name", "operator")?, grants: body.grants })
+    }
+}
+
+static SET_DISABLED: ObjectSchema = ObjectSchema {
+    name: "SetDisabled",
+    fields: &[
+        field("disabled", Presence::Always, FieldRule::Bool, "Whether the operator is refused from now on."),
+        WHY,
+        BREAK_GLASS,
+    ],
+};
+
+/// `PUT /operators/{name}/disabled`: disables or enables an operator.
+pub struct SetDisabled;
+
+/// The body of [`SetDisabled`].
+#[derive(Deserialize)]
+pub struct Disabled {
+    disabled: bool,
+}
+
+impl AdministrativeOperation for SetDisabled {
+    const OPERATION: &'static str = "PUT /operators/{name}/disabled";
+    const PERMISSION: Permission = Permission::OperatorsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "set_disabled",
+        summary: "Disable or enable an operator",
+        description: "Disables an operator and ends their sessions and tokens, or lets them in again. The record \
+                      stays, because events name the operator.",
+        query: &[],
+        request: Some(&SET_DISABLED),
+    };
+    type Body = Disabled;
+
+    fn act(received: &ReceivedByOperator<'_>, Disabled { disabled }: Disabled) -> Result<Act, Problem> {
+        let operator = received.path_name("name", "operator")?;
+        Ok(if disabled { Act::DisableOperator { operator } } else { Act::EnableOperator { operator } })
+    }
+}
+
+static RESET: ObjectSchema = ObjectSchema { name: "ResetOperator", fields: &[WHY, BREAK_GLASS] };
+
+/// `POST /operators/{name}/invitation`: lets an operator choose another password.
+pub struct ResetOperator;
+
+/// A body without members of its own.
+#[derive(Deserialize)]
+pub struct NoMembers {}
+
+impl AdministrativeOperation for ResetOperator {
+    const OPERATION: &'static str = "POST /operators/{name}/invitation";
+    const PERMISSION: Permission = Permission::OperatorsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "reset_operator",
+        summary: "Invite an operator again",
+        description: "Ends the password, the sessions and the tokens of an operator, and answers an invitation in \
+                      `shown_once`, with which they choose another password.",
+        query: &[],
+        request: Some(&RESET),
+    };
+    type Body = NoMembers;
+
+    fn act(received: &ReceivedByOperator<'_>, _: NoMembers) -> Result<Act, Problem> {
+        Ok(Act::ResetOperator { operator: received.path_name("name", "operator")? })
+    }
 }

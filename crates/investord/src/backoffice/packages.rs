@@ -11,16 +11,16 @@ use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::change::scan;
-use super::webhooks::visible_webhook;
+use super::webhooks::existing_webhook;
 use crate::app::App;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::FieldRule;
+use crate::domain::permissions::Permission;
 use crate::problem::Problem;
-use crate::store::Tx;
 use crate::store::delivery::attempts;
 use crate::store::delivery::packages;
 use crate::store::delivery::packages::PackageRow;
-use crate::store::tenants::operators::Role;
+use crate::store::{Tx, tenants};
 
 /// Maximum number of packages, or of attempts, in one response.
 const MAX_LISTED: i64 = 100;
@@ -35,7 +35,6 @@ const PACKAGES: &[QueryParameter] = &[QueryParameter {
 
 /// A request for the packages of a webhook.
 pub struct ListPackages {
-    tenant: String,
     webhook: Uuid,
     /// Number of the package before which the page begins.
     before: i64,
@@ -43,7 +42,7 @@ pub struct ListPackages {
 
 impl OperatorOperation for ListPackages {
     const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}/packages";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::WebhooksRead);
     type Answer = List<ListedPackage>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_packages",
@@ -56,7 +55,6 @@ impl OperatorOperation for ListPackages {
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
         let before = received.query(PACKAGES)?.number("before");
         Ok(Self {
-            tenant: received.path_name("tenant", "tenant")?,
             webhook: received.path_id("webhook", "webhook")?,
             before: if before == 0 { i64::MAX } else { before },
         })
@@ -72,10 +70,9 @@ pub async fn list(
     State(app): State<App>,
     req: ByOperator<ListPackages>,
 ) -> OperatorResult<List<ListedPackage>> {
-    let ByOperator { operator, operation: ListPackages { tenant: name, webhook: id, before }, .. } = req;
-    let own = app.clone();
+    let (number, ListPackages { webhook: id, before }) = (req.tenant(), req.operation);
     let read = move |tx: &Tx<'_>| {
-        visible_webhook(tx, &own, &operator, &name, id)?;
+        existing_webhook(tx, number, id)?;
         let all = packages::list_of_webhook(tx, id, before, MAX_LISTED)?;
         let listed = |row: &PackageRow| ListedPackage { package: row.into(), attempts: row.attempts };
         Ok::<_, Problem>(List { data: all.iter().map(listed).collect() })
@@ -157,14 +154,13 @@ struct AttemptView {
 
 /// A request for a package.
 pub struct ShowPackage {
-    tenant: String,
     webhook: Uuid,
     package: i64,
 }
 
 impl OperatorOperation for ShowPackage {
     const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}/packages/{package}";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::WebhooksRead);
     type Answer = PackageView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "show_package",
@@ -176,7 +172,6 @@ impl OperatorOperation for ShowPackage {
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
         Ok(Self {
-            tenant: received.path_name("tenant", "tenant")?,
             webhook: received.path_id("webhook", "webhook")?,
             package: received.path_number("package", "package")?,
         })
@@ -190,10 +185,11 @@ impl OperatorOperation for ShowPackage {
 ///
 /// Fails if the package does not exist or is not visible.
 pub async fn show(State(app): State<App>, req: ByOperator<ShowPackage>) -> OperatorResult<PackageView> {
-    let ByOperator { operator, operation: ShowPackage { tenant: name, webhook: id, package }, .. } = req;
-    let (of, own) = (operator.tenant, app.clone());
+    let (number, ShowPackage { webhook: id, package }) = (req.tenant(), req.operation);
+    let own = app.clone();
     let read = move |tx: &Tx<'_>| {
-        let (tenant, webhook) = visible_webhook(tx, &own, &operator, &name, id)?;
+        let tenant = tenants::open(tx, number, &own.master_key)?;
+        let webhook = existing_webhook(tx, number, id)?;
         let row = packages::by_number(tx, id, package)?.ok_or(Problem::NotFound("package"))?;
         let attempts = attempts::of_package(tx, id, package, MAX_LISTED, &tenant.key)?;
         let body = row.body(tx, webhook.key(), &tenant.key)?;
@@ -208,5 +204,5 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowPackage>) -> Opera
         let (body, attempts) = (serde_json::from_str(&body).unwrap_or_default(), attempts.collect());
         Ok::<_, Problem>(PackageView { package: (&row).into(), body, attempts })
     };
-    Ok(JsonAnswer(scan(&app, of, "operator.package", read).await?))
+    Ok(JsonAnswer(scan(&app, number, "operator.package", read).await?))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 
+use super::administration::actor;
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
@@ -13,10 +14,13 @@ use super::lockout::AttemptCounters;
 use super::session::{OperatorView, check_new_password, hash_in_turn, hash_password, verify_password};
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::domain::permissions::Permission;
+use crate::domain::register_event::{RegisterEvent, RegisterEventType, RegisterSubject};
 use crate::problem::Problem;
 use crate::store::Tx;
+use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions::Session;
-use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::operators::Operator;
 use crate::store::tenants::{operator_sessions, operators};
 
 /// The body of `PUT /me/password`.
@@ -47,7 +51,7 @@ pub struct ChangePassword {
 
 impl OperatorOperation for ChangePassword {
     const OPERATION: &'static str = "PUT /me/password";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "change_password",
@@ -69,7 +73,7 @@ impl OperatorOperation for ChangePassword {
 ///
 /// Fails with 400 if the old password is wrong or the new one too short, and with 429 after too many attempts.
 pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> OperatorResult<OperatorView> {
-    let ByOperator { operator, session, peer, operation, .. } = req;
+    let ByOperator { operator, session, now, peer, operation, .. } = req;
     let ChangePassword { old_password, new_password } = operation;
     if old_password == new_password {
         return Err(Problem::invalid("new_password", "must be another one"));
@@ -80,11 +84,15 @@ pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> 
     let ids = Arc::clone(&app.ids);
     let hashed = hash_in_turn(&app, peer, move || hash_password(&new_password, &*ids)).await?;
     let hashed = hashed.map_err(invalid)?;
-    let (id, kept) = (operator.id, session.id);
+    let (changed, ids) = (operator.clone(), Arc::clone(&app.ids));
     let unit = move |tx: &Tx<'_>| {
         counters.succeed(tx)?;
-        operators::set_password(tx, id, &hashed)?;
-        operator_sessions::end_others(tx, id, kept)
+        operators::set_password(tx, changed.id, Some(&hashed))?;
+        operator_sessions::end_others(tx, changed.id, session.id)?;
+        let subject = RegisterSubject::Operator(changed.name.clone());
+        let kind = RegisterEventType::OperatorPasswordChanged;
+        let event = RegisterEvent::new(kind, actor(&changed, &session), subject);
+        register_events::record(tx, &*ids, now, &event)
     };
     app.store.write_serializable("operators.set_password", unit).await?;
     Ok(JsonAnswer(OperatorView::from(&operator)))

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
+use super::administration::account;
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::change::{
-    ActionRecord, RecordedAction, UserChange, actor_name, change, missing_record, scan, visible_tenant,
-};
+use super::change::{ActionRecord, RecordedAction, UserChange, actor_name, change, missing_record, scan};
 use super::user_overview::{ReviewedCheck, ReviewedDataChange};
 use crate::app::App;
 use crate::domain::identification::identifier::today;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::domain::permissions::Permission;
 use crate::domain::users::User;
 use crate::domain::users::check::{Check, CheckStatus};
 use crate::domain::users::preview::Preview;
@@ -26,10 +26,11 @@ use crate::domain::users::review::{Review, Verdict};
 use crate::problem::Problem;
 use crate::store::jobs::{self, JobKind};
 use crate::store::tenants::Tenant;
-use crate::store::tenants::operators::Role;
+use crate::store::tenants::operators;
+use crate::store::tenants::operators::Operator;
 use crate::store::users::handle::UserHandle;
 use crate::store::users::{activation, checks, data_changes, identifiers};
-use crate::store::{StoreError, Tx, users};
+use crate::store::{StoreError, Tx, tenants, users};
 
 /// Maximum number of reviews in one response.
 const MAX_REVIEWS: i64 = 200;
@@ -71,13 +72,11 @@ struct StatusOfCheck {
 }
 
 /// A request for the reviews that wait for a decision.
-pub struct ListReviews {
-    tenant: String,
-}
+pub struct ListReviews;
 
 impl OperatorOperation for ListReviews {
     const OPERATION: &'static str = "GET /tenants/{tenant}/reviews";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::ReviewsRead);
     type Answer = List<WaitingReview>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_reviews",
@@ -88,8 +87,8 @@ impl OperatorOperation for ListReviews {
         request: None,
     };
 
-    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        Ok(Self { tenant: received.path_name("tenant", "tenant")? })
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
     }
 }
 
@@ -102,10 +101,9 @@ pub async fn queue(
     State(app): State<App>,
     req: ByOperator<ListReviews>,
 ) -> OperatorResult<List<WaitingReview>> {
-    let ByOperator { operator, now, operation: ListReviews { tenant: name }, .. } = req;
-    let (of, own) = (operator.tenant, app.clone());
+    let (number, own, now) = (req.tenant(), app.clone(), req.now);
     let read = move |tx: &Tx<'_>| {
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let tenant = tenants::open(tx, number, &own.master_key)?;
         let mut waiting = Vec::new();
         for job in jobs::list_reviews(tx, tenant.number, MAX_REVIEWS)? {
             let (user, handle) = users::load_numbered(tx, &tenant, job.user_number)?;
@@ -145,7 +143,7 @@ pub async fn queue(
         waiting.sort_by_key(|one| one.waiting_since);
         Ok::<_, Problem>(List { data: waiting })
     };
-    Ok(JsonAnswer(scan(&app, of, "operator.reviews", read).await?))
+    Ok(JsonAnswer(scan(&app, number, "operator.reviews", read).await?))
 }
 
 /// Returns the consequences of a passed check.
@@ -206,7 +204,6 @@ static DECIDE: ObjectSchema = ObjectSchema {
 
 /// A request to decide a data change or a check.
 pub struct DecideReview {
-    tenant: String,
     user: Uuid,
     subject: Uuid,
     say: ReviewDecision,
@@ -215,7 +212,7 @@ pub struct DecideReview {
 
 impl OperatorOperation for DecideReview {
     const OPERATION: &'static str = "POST /tenants/{tenant}/users/{user}/reviews/{subject}";
-    const ROLE: Role = Role::Operator;
+    const PERMISSION: Option<Permission> = Some(Permission::ReviewsDecide);
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "decide_review",
@@ -232,7 +229,6 @@ impl OperatorOperation for DecideReview {
             return Err(Problem::invalid("reason", "field 'reason' was not filled"));
         }
         Ok(Self {
-            tenant: received.path_name("tenant", "tenant")?,
             user: received.path_id("user", "user")?,
             subject: received.path_id("subject", "data change or check")?,
             say,
@@ -248,8 +244,9 @@ impl OperatorOperation for DecideReview {
 ///
 /// Fails if the data change or check does not wait for a decision.
 pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> OperatorResult<RecordedAction> {
-    let ByOperator { operator, now, operation, .. } = req;
-    let DecideReview { tenant, user, subject, say, reason } = operation;
+    let (number, now) = (req.tenant(), req.now);
+    let ByOperator { operator, operation, .. } = req;
+    let DecideReview { user, subject, say, reason } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let all = jobs::of_user(change.unit.tx, change.handle)?;
         let job = all
@@ -260,11 +257,12 @@ pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> Op
             refusal: if matches!(say, ReviewDecision::Approve) { None } else { reason.clone() },
             by: actor_name(change.operator),
         };
-        let UserChange { unit, handle, .. } = change;
+        let UserChange { unit, handle, operator, .. } = change;
         let (old, new) = if job.kind == JobKind::Check {
             let found = checks::by_id(unit.tx, handle, subject)?;
             let mut check = found.ok_or_else(|| missing_record("check", subject))?;
             let old = json!(check.content.review);
+            check_second(unit.tx, unit.tenant, &check.content.review, operator, now)?;
             apply_decision(&mut check.content.review, say, verdict, unit.tenant, job.due.is_none())?;
             checks::save(unit, handle, &check)?;
             (old, check.content.review)
@@ -272,6 +270,7 @@ pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> Op
             let found = data_changes::by_id(unit.tx, handle, subject)?;
             let mut data_change = found.ok_or_else(|| missing_record("data change", subject))?;
             let old = json!(data_change.content.review);
+            check_second(unit.tx, unit.tenant, &data_change.content.review, operator, now)?;
             apply_decision(&mut data_change.content.review, say, verdict, unit.tenant, job.due.is_none())?;
             data_changes::update(unit, handle, &data_change)?;
             (old, data_change.content.review)
@@ -284,7 +283,28 @@ pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> Op
         let action = say.into_str();
         Ok(ActionRecord { action, subject: Some(subject), reason: reason.clone(), old, new: json!(new) })
     };
-    change(&app, operator, tenant, user, work).await
+    change(&app, operator, number, user, work).await
+}
+
+/// Checks that the second of two operators is another person than the first, as far as the register can know
+/// (decision S4).
+fn check_second(
+    tx: &Tx<'_>,
+    tenant: &Tenant,
+    review: &Review,
+    second: &Operator,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let first = review.proposed.as_ref().filter(|_| tenant.settings.four_eyes);
+    let name = first.and_then(|first| first.by.strip_prefix("operator:"));
+    let Some(first) = name.map(|name| operators::by_name(tx, name)).transpose()?.flatten() else {
+        return Ok(());
+    };
+    if first.id == second.id {
+        // They may still say otherwise, which begins anew.
+        return Ok(());
+    }
+    account(&first).confirmed_by(account(second), now).map_err(Problem::Closed)
 }
 
 /// Records the decision in the review. `waits` says whether the job waits for a decision, not only for its turn.

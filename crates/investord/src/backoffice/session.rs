@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -17,6 +18,7 @@ use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::OpaqueString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::by_operator::{
@@ -27,15 +29,19 @@ use super::lockout::{AttemptCounters, DeviceToken};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
+use crate::domain::administration::GivenRole;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::domain::permissions::{Grant, Permission};
+use crate::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
+use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operator_sessions::{Session, SessionKind};
 use crate::store::tenants::operators;
-use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::operators::Operator;
 
 /// Number of characters of the header `user-agent` that are stored.
 const AGENT_LENGTH: usize = 200;
@@ -204,13 +210,21 @@ async fn begin_session(
     counters: AttemptCounters,
 ) -> Result<String, Problem> {
     let (token, hash) = new_token(&*app.ids);
+    let ids = Arc::clone(&app.ids);
     let verified = operator.clone();
     let unit = move |tx: &Tx<'_>| {
         // While the password was verified it may have been changed, or the operator disabled.
         let same = |one: &Operator| one.password == verified.password && one.disabled_at.is_none();
         operators::by_name(tx, &verified.name)?.filter(same).ok_or_else(wrong_password)?;
-        counters.succeed(tx)?;
-        Ok::<_, Problem>(operator_sessions::insert(tx, &hash, verified.id, &session)?)
+        let failures = counters.succeed(tx)?;
+        operator_sessions::insert(tx, &hash, verified.id, &session)?;
+        operators::record_use(tx, verified.id, session.created_at)?;
+        let actor = RegisterActor::Operator { name: verified.name.clone(), session: session.id };
+        let subject = RegisterSubject::Operator(verified.name.clone());
+        let place =
+            json!({ "address": session.address, "agent": session.agent, "failures_before": failures });
+        let event = RegisterEvent::new(RegisterEventType::OperatorSignedIn, actor, subject).with_new(place);
+        Ok::<_, Problem>(register_events::record(tx, &*ids, session.created_at, &event)?)
     };
     app.store.write_serializable("backoffice.begin", unit).await?;
     Ok(token)
@@ -280,7 +294,7 @@ pub struct SignOut;
 
 impl OperatorOperation for SignOut {
     const OPERATION: &'static str = "DELETE /sessions";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = EndedSession;
     const DOC: OperatorDoc = OperatorDoc {
         id: "sign_out",
@@ -312,7 +326,7 @@ pub struct ReadSelf;
 
 impl OperatorOperation for ReadSelf {
     const OPERATION: &'static str = "GET /me";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "me",
@@ -342,24 +356,27 @@ pub async fn me(State(_): State<App>, req: ByOperator<ReadSelf>) -> OperatorResu
 pub struct OperatorView {
     id: Uuid,
     name: String,
-    role: Role,
-    /// The only tenant whose users the operator sees; null for all.
-    tenant: Option<String>,
+    /// What the operator may do, and where.
+    grants: Vec<GivenRole>,
+    /// Whether the operator has a password; without one an invitation has not been accepted.
     has_password: bool,
     created_at: Timestamp,
+    /// The last use of a session or token, to the minute.
+    last_used_at: Option<Timestamp>,
     disabled_at: Option<Timestamp>,
 }
 
 impl From<&Operator> for OperatorView {
     fn from(operator: &Operator) -> Self {
-        let Operator { id, name, role, tenant_name, created_at, disabled_at, password, .. } = operator;
+        let Operator { id, name, grants, created_at, used_at, disabled_at, password, .. } = operator;
+        let given = |grant: &Grant| GivenRole { role: grant.role.clone(), tenant: grant.tenant_name.clone() };
         Self {
             id: *id,
             name: name.clone(),
-            role: *role,
-            tenant: tenant_name.clone(),
+            grants: grants.0.iter().map(given).collect(),
             has_password: password.is_some(),
             created_at: *created_at,
+            last_used_at: *used_at,
             disabled_at: *disabled_at,
         }
     }

@@ -1,23 +1,29 @@
 //! `/me/sessions` and `/operators/{name}/sessions`: lists sessions and access tokens, and ends them.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
+use super::administration::actor;
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::operators::visible_operator;
 use super::session::EndedSession;
 use crate::app::App;
+use crate::domain::permissions::Permission;
+use crate::domain::register_event::{RegisterEvent, RegisterEventType, RegisterSubject};
 use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::engine::unit::Owner;
+use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operator_sessions::{Session, SessionKind};
-use crate::store::tenants::operators::Role;
 
 /// A session or access token, without its secret.
 #[derive(Serialize, JsonSchema)]
@@ -37,12 +43,14 @@ pub struct SessionEntry {
     address: Option<String>,
     /// What the program that signed in calls itself (`user-agent`).
     agent: Option<String>,
+    /// What a token may do of what its operator may; null for all of it.
+    permissions: Option<Vec<Permission>>,
 }
 
 /// Returns the sessions of an operator as a response to the request of `current`.
 fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntry>> {
     let entry = |session: Session| {
-        let Session { id, kind, created_at, used_at, expires, address, agent } = session;
+        let Session { id, kind, created_at, used_at, expires, address, agent, permissions } = session;
         let is_current = id == current;
         SessionEntry {
             id,
@@ -53,6 +61,7 @@ fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntr
             expires_at: expires,
             address,
             agent,
+            permissions: permissions.map(|all| all.iter().collect()),
         }
     };
     JsonAnswer(List { data: sessions.into_iter().map(entry).collect() })
@@ -63,7 +72,7 @@ pub struct ListOwnSessions;
 
 impl OperatorOperation for ListOwnSessions {
     const OPERATION: &'static str = "GET /me/sessions";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = List<SessionEntry>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_own_sessions",
@@ -99,7 +108,7 @@ pub struct EndOwnSession {
 
 impl OperatorOperation for EndOwnSession {
     const OPERATION: &'static str = "DELETE /me/sessions/{session}";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = EndedSession;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_own_session",
@@ -139,7 +148,7 @@ pub struct EndOtherSessions;
 
 impl OperatorOperation for EndOtherSessions {
     const OPERATION: &'static str = "DELETE /me/sessions";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = EndedSessions;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_other_sessions",
@@ -176,7 +185,7 @@ pub struct ListOperatorSessions {
 
 impl OperatorOperation for ListOperatorSessions {
     const OPERATION: &'static str = "GET /operators/{name}/sessions";
-    const ROLE: Role = Role::Administrator;
+    const PERMISSION: Option<Permission> = Some(Permission::OperatorsRead);
     type Answer = List<SessionEntry>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_operator_sessions",
@@ -202,7 +211,7 @@ pub async fn list_of_operator(
 ) -> OperatorResult<List<SessionEntry>> {
     let ByOperator { operator: by, session, operation: ListOperatorSessions { name }, .. } = req;
     let read = move |tx: &Tx<'_>| {
-        let found = visible_operator(tx, &by, &name)?;
+        let found = visible_operator(tx, &by, Permission::OperatorsRead, &name)?;
         Ok::<_, Problem>(operator_sessions::of_operator(tx, found.id)?)
     };
     Ok(entries(app.store.read("sessions.list", read).await?, session.id))
@@ -215,7 +224,7 @@ pub struct EndOperatorSessions {
 
 impl OperatorOperation for EndOperatorSessions {
     const OPERATION: &'static str = "DELETE /operators/{name}/sessions";
-    const ROLE: Role = Role::Administrator;
+    const PERMISSION: Option<Permission> = Some(Permission::OperatorsManage);
     type Answer = EndedSessions;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_operator_sessions",
@@ -239,10 +248,16 @@ pub async fn end_of_operator(
     State(app): State<App>,
     req: ByOperator<EndOperatorSessions>,
 ) -> OperatorResult<EndedSessions> {
-    let ByOperator { operator: by, operation: EndOperatorSessions { name }, .. } = req;
+    let ByOperator { operator: by, session, now, operation: EndOperatorSessions { name }, .. } = req;
+    let ids = Arc::clone(&app.ids);
     let unit = move |tx: &Tx<'_>| {
-        let found = visible_operator(tx, &by, &name)?;
-        Ok::<_, Problem>(operator_sessions::end_all(tx, found.id)?)
+        let found = visible_operator(tx, &by, Permission::OperatorsManage, &name)?;
+        let ended = operator_sessions::end_all(tx, found.id)?;
+        let subject = RegisterSubject::Operator(found.name);
+        let event =
+            RegisterEvent::new(RegisterEventType::OperatorSessionsEnded, actor(&by, &session), subject);
+        register_events::record(tx, &*ids, now, &event.with_new(json!({ "ended": ended })))?;
+        Ok::<_, Problem>(ended)
     };
     let ended = app.store.write("sessions.end_all", Owner::REGISTER, unit).await?;
     Ok(JsonAnswer(EndedSessions { ended }))

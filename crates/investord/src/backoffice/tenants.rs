@@ -1,17 +1,21 @@
-//! `/tenants`: the tenants to which the operator has access.
+//! `/tenants`: lists the tenants that the operator sees, creates them, and changes their settings.
 
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::administration::{AdministrativeOperation, BREAK_GLASS, WHY};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use crate::app::App;
+use crate::domain::administration::Act;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::domain::permissions::Permission;
 use crate::domain::tenants::TenantSettings;
 use crate::problem::Problem;
 use crate::store::tenants;
-use crate::store::tenants::operators::Role;
 
 /// A tenant with its settings.
 #[derive(Serialize, JsonSchema)]
@@ -26,7 +30,7 @@ pub struct ListTenants;
 
 impl OperatorOperation for ListTenants {
     const OPERATION: &'static str = "GET /tenants";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = None;
     type Answer = List<TenantView>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_tenants",
@@ -48,7 +52,82 @@ impl OperatorOperation for ListTenants {
 /// Fails if the store cannot be read.
 pub async fn list(State(app): State<App>, req: ByOperator<ListTenants>) -> OperatorResult<List<TenantView>> {
     let all = app.store.read("backoffice.tenants", tenants::all).await?;
-    let own = all.into_iter().filter(|row| req.operator.tenant.is_none_or(|own| own == row.number));
+    let visible = req.operator.grants.visible();
+    let own = all.into_iter().filter(|row| visible.contains(row.number));
     let data = own.map(|row| TenantView { name: row.name, settings: row.settings }).collect();
     Ok(JsonAnswer(List { data }))
+}
+
+/// Rule for settings: their names and values are checked when they are applied.
+const SETTINGS: FieldRule =
+    FieldRule::OpenObject(&ObjectSchema { name: "TenantSettingsChange", fields: &[] });
+
+static CREATE: ObjectSchema = ObjectSchema {
+    name: "CreateTenant",
+    fields: &[
+        field("name", Presence::Always, FieldRule::Text { min: 1, max: 100 }, "Name of the tenant."),
+        field("settings", Presence::No, SETTINGS, "Settings that are not the default."),
+        WHY,
+        BREAK_GLASS,
+    ],
+};
+
+/// `POST /tenants`: creates a tenant.
+pub struct CreateTenant;
+
+/// The body of [`CreateTenant`].
+#[derive(Deserialize)]
+pub struct NewTenant {
+    name: String,
+    #[serde(default)]
+    settings: Map<String, Value>,
+}
+
+impl AdministrativeOperation for CreateTenant {
+    const OPERATION: &'static str = "POST /tenants";
+    const PERMISSION: Permission = Permission::TenantsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "create_tenant",
+        summary: "Create a tenant",
+        description: "Creates a tenant with a key of its own. Takes the permission for all tenants.",
+        query: &[],
+        request: Some(&CREATE),
+    };
+    type Body = NewTenant;
+
+    fn act(_: &ReceivedByOperator<'_>, NewTenant { name, settings }: NewTenant) -> Result<Act, Problem> {
+        Ok(Act::CreateTenant { tenant: name, settings })
+    }
+}
+
+static CHANGE: ObjectSchema = ObjectSchema {
+    name: "ChangeTenantSettings",
+    fields: &[field("settings", Presence::Always, SETTINGS, "The settings that change."), WHY, BREAK_GLASS],
+};
+
+/// `PATCH /tenants/{tenant}/settings`: changes settings of a tenant.
+pub struct ChangeSettings;
+
+/// The body of [`ChangeSettings`].
+#[derive(Deserialize)]
+pub struct ChangedSettings {
+    settings: Map<String, Value>,
+}
+
+impl AdministrativeOperation for ChangeSettings {
+    const OPERATION: &'static str = "PATCH /tenants/{tenant}/settings";
+    const PERMISSION: Permission = Permission::TenantsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "change_tenant_settings",
+        summary: "Change settings of a tenant",
+        description: "Changes the settings that are named, all of them or none.",
+        query: &[],
+        request: Some(&CHANGE),
+    };
+    type Body = ChangedSettings;
+
+    fn act(received: &ReceivedByOperator<'_>, body: ChangedSettings) -> Result<Act, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        Ok(Act::ChangeTenantSettings { tenant, settings: body.settings })
+    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::change::{scan, visible_tenant};
+use super::change::scan;
 use super::status_explanation::explain_status;
 use super::users::user_view;
 use crate::app::App;
@@ -18,6 +18,7 @@ use crate::domain::accounts::{
     Account, AccountDetails as _, AccountGroup, GroupDetails, SingleAccountDetails,
 };
 use crate::domain::identification::identifier::{Finding, Identifier, today};
+use crate::domain::permissions::Permission;
 use crate::domain::resource::View;
 use crate::domain::users::User;
 use crate::domain::users::check::Check;
@@ -29,10 +30,9 @@ use crate::problem::Problem;
 use crate::store::jobs::{Job, JobKind};
 use crate::store::paging::last_of_user;
 use crate::store::tenants::Tenant;
-use crate::store::tenants::operators::Role;
 use crate::store::users::handle::UserHandle;
 use crate::store::users::{identifiers, tax_residencies};
-use crate::store::{StoreError, Tx, accounts, users};
+use crate::store::{StoreError, Tx, accounts, tenants, users};
 
 /// Maximum number of checks or data changes in one response.
 const MAX_LISTED: i64 = 100;
@@ -164,13 +164,12 @@ fn identifiers_with_findings(
 
 /// A request for everything about a user.
 pub struct ShowUser {
-    tenant: String,
     user: Uuid,
 }
 
 impl OperatorOperation for ShowUser {
     const OPERATION: &'static str = "GET /tenants/{tenant}/users/{user}";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::PeopleRead);
     type Answer = UserOverview;
     const DOC: OperatorDoc = OperatorDoc {
         id: "show_user",
@@ -182,8 +181,7 @@ impl OperatorOperation for ShowUser {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let tenant = received.path_name("tenant", "tenant")?;
-        Ok(Self { tenant, user: received.path_id("user", "user")? })
+        Ok(Self { user: received.path_id("user", "user")? })
     }
 }
 
@@ -193,10 +191,9 @@ impl OperatorOperation for ShowUser {
 ///
 /// Fails if the caller has no access to the tenant or the user does not exist.
 pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> OperatorResult<UserOverview> {
-    let ByOperator { operator, now, operation: ShowUser { tenant: name, user }, .. } = req;
-    let (of, own, today) = (operator.tenant, app.clone(), today(now));
+    let (number, own, today, user) = (req.tenant(), app.clone(), today(req.now), req.operation.user);
     let read = move |tx: &Tx<'_>| {
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let tenant = tenants::open(tx, number, &own.master_key)?;
         let (found, handle) = users::load(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
         let groups = accounts::of_user::<GroupDetails>(tx, &handle)?;
         let all_accounts = accounts::of_user::<SingleAccountDetails>(tx, &handle)?;
@@ -221,5 +218,5 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> Operator
             pending: pending.collect(),
         })
     };
-    Ok(JsonAnswer(scan(&app, of, "operator.show", read).await?))
+    Ok(JsonAnswer(scan(&app, number, "operator.show", read).await?))
 }

@@ -12,20 +12,20 @@ use uuid::Uuid;
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::change::{scan, visible_tenant};
+use super::change::scan;
 use crate::app::App;
 use crate::domain::identification::identifier::today;
 use crate::domain::json::query::QueryParameter;
 use crate::domain::json::schema::{FieldError, FieldRule};
+use crate::domain::permissions::Permission;
 use crate::domain::resource::View;
 use crate::domain::users::search;
 use crate::domain::users::search::{Probe, SearchField};
 use crate::domain::users::{User, UserView};
 use crate::problem::Problem;
 use crate::store::tenants::Tenant;
-use crate::store::tenants::operators::Role;
 use crate::store::users::{identifiers, search_index};
-use crate::store::{StoreError, Tx, users};
+use crate::store::{StoreError, Tx, tenants, users};
 
 /// Maximum number of users in one response.
 const MAX_LISTED: i64 = 100;
@@ -106,13 +106,12 @@ pub struct FoundUsers {
 
 /// A search for users of a tenant.
 pub struct FindUsers {
-    tenant: String,
     search: UserSearch,
 }
 
 impl OperatorOperation for FindUsers {
     const OPERATION: &'static str = "GET /tenants/{tenant}/users";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::PeopleRead);
     type Answer = FoundUsers;
     const DOC: OperatorDoc = OperatorDoc {
         id: "find_users",
@@ -124,8 +123,7 @@ impl OperatorOperation for FindUsers {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let tenant = received.path_name("tenant", "tenant")?;
-        Ok(Self { tenant, search: UserSearch::parse(received.query, today(received.now))? })
+        Ok(Self { search: UserSearch::parse(received.query, today(received.now))? })
     }
 }
 
@@ -135,10 +133,10 @@ impl OperatorOperation for FindUsers {
 ///
 /// Fails if the caller has no access to the tenant.
 pub async fn find(State(app): State<App>, req: ByOperator<FindUsers>) -> OperatorResult<FoundUsers> {
-    let ByOperator { operator, operation: FindUsers { tenant: name, search }, .. } = req;
-    let (of, own, UserSearch { id, values }) = (operator.tenant, app.clone(), search);
+    let (number, own) = (req.tenant(), app.clone());
+    let UserSearch { id, values } = req.operation.search;
     let read = move |tx: &Tx<'_>| {
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let tenant = tenants::open(tx, number, &own.master_key)?;
         let mut found: Option<BTreeSet<i64>> = match id {
             None => None,
             Some(id) => Some(users::find(tx, &tenant, id)?.iter().map(|user| user.number).collect()),
@@ -155,7 +153,7 @@ pub async fn find(State(app): State<App>, req: ByOperator<FindUsers>) -> Operato
         }
         Ok::<_, Problem>(FoundUsers { total_count: found.len(), data })
     };
-    Ok(JsonAnswer(scan(&app, of, "operator.find", read).await?))
+    Ok(JsonAnswer(scan(&app, number, "operator.find", read).await?))
 }
 
 /// Returns the users who have one of the values. A match of a term alone is not always proof, so the decrypted user is

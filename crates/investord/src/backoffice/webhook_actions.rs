@@ -8,12 +8,11 @@ use strum::VariantNames;
 use uuid::Uuid;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
-use super::change::{
-    ActionRecord, ActionTarget, REASON, RecordedAction, scan, tenant_number, visible_tenant,
-};
-use super::webhooks::visible_webhook;
+use super::change::{ActionRecord, ActionTarget, REASON, RecordedAction, scan};
+use super::webhooks::existing_webhook;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Pattern, Presence, field};
+use crate::domain::permissions::Permission;
 use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
 use crate::store::Tx;
@@ -22,7 +21,6 @@ use crate::store::delivery::webhooks::Webhook;
 use crate::store::delivery::{event_ranges, signing_keys, webhooks};
 use crate::store::log::events;
 use crate::store::tenants;
-use crate::store::tenants::operators::Role;
 use crate::store::unit::Unit;
 
 /// Maximum number of open packages of a webhook when another one is sent again: repeats must not delay new events for
@@ -152,7 +150,6 @@ impl ReplayStart {
 
 /// A request to act on a webhook.
 pub struct ActOnWebhook {
-    tenant: String,
     webhook: Uuid,
     action: RequestedAction,
     reason: String,
@@ -160,7 +157,7 @@ pub struct ActOnWebhook {
 
 impl OperatorOperation for ActOnWebhook {
     const OPERATION: &'static str = "POST /tenants/{tenant}/webhooks/{webhook}/actions";
-    const ROLE: Role = Role::Operator;
+    const PERMISSION: Option<Permission> = Some(Permission::WebhooksManage);
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "act_on_webhook",
@@ -176,7 +173,6 @@ impl OperatorOperation for ActOnWebhook {
         Ok(Self {
             action: RequestedAction::of(&body)?,
             reason: body.reason,
-            tenant: received.path_name("tenant", "tenant")?,
             webhook: received.path_id("webhook", "webhook")?,
         })
     }
@@ -188,24 +184,22 @@ impl OperatorOperation for ActOnWebhook {
 ///
 /// Fails if the webhook is not visible, or the action does not fit its state.
 pub async fn act(State(app): State<App>, req: ByOperator<ActOnWebhook>) -> OperatorResult<RecordedAction> {
-    let ByOperator { operator, now, operation, .. } = req;
-    let ActOnWebhook { tenant: name, webhook: id, action, reason } = operation;
-    let number = tenant_number(&app, &operator, &name).await?;
+    let (number, now) = (req.tenant(), req.now);
+    let ByOperator { operator, operation: ActOnWebhook { webhook: id, action, reason }, .. } = req;
     let action = match action {
         RequestedAction::Now(action) => action,
         // The search can read all events of the tenant, so it runs as a scan and not in the writer.
         RequestedAction::Replay(from) => {
-            let (own, of, name) = (app.clone(), operator.clone(), name.clone());
             let find = move |tx: &Tx<'_>| {
-                visible_webhook(tx, &own, &of, &name, id)?;
+                existing_webhook(tx, number, id)?;
                 position(tx, number, &from)
             };
-            WebhookAction::Replay(scan(&app, operator.tenant, "operator.position", find).await?)
+            WebhookAction::Replay(scan(&app, number, "operator.position", find).await?)
         }
     };
     let own = app.clone();
     let unit = move |tx: &Tx<'_>| {
-        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &name);
+        let tenant = |tx: &Tx<'_>| Ok::<_, Problem>(tenants::open(tx, number, &own.master_key)?);
         Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
             let old = webhooks::lock(tx, number, id)?.ok_or(Problem::NotFound("webhook"))?;
             let (action, what) = apply_action(unit, &old, &action, now)?;
@@ -301,13 +295,12 @@ static ROTATE: ObjectSchema = ObjectSchema {
 
 /// A request to replace the key that signs deliveries.
 pub struct RotateSigningKey {
-    tenant: String,
     reason: String,
 }
 
 impl OperatorOperation for RotateSigningKey {
     const OPERATION: &'static str = "POST /tenants/{tenant}/signing_keys";
-    const ROLE: Role = Role::Administrator;
+    const PERMISSION: Option<Permission> = Some(Permission::SigningKeysManage);
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "rotate_signing_key",
@@ -320,7 +313,7 @@ impl OperatorOperation for RotateSigningKey {
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
         let SigningKeyRotation { reason } = received.body(&ROTATE)?;
-        Ok(Self { tenant: received.path_name("tenant", "tenant")?, reason })
+        Ok(Self { reason })
     }
 }
 
@@ -334,11 +327,10 @@ pub async fn rotate(
     State(app): State<App>,
     req: ByOperator<RotateSigningKey>,
 ) -> OperatorResult<RecordedAction> {
-    let ByOperator { operator, now, operation: RotateSigningKey { tenant: name, reason }, .. } = req;
-    let number = tenant_number(&app, &operator, &name).await?;
-    let own = app.clone();
+    let (number, now, own) = (req.tenant(), req.now, app.clone());
+    let ByOperator { operator, operation: RotateSigningKey { reason }, .. } = req;
     let unit = move |tx: &Tx<'_>| {
-        let tenant = |tx: &Tx<'_>| visible_tenant(tx, &own, &operator, &name);
+        let tenant = |tx: &Tx<'_>| Ok::<_, Problem>(tenants::open(tx, number, &own.master_key)?);
         Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
             if signing_keys::published(tx, number, unit.now())?.len() >= MAX_PUBLISHED {
                 return Err(Problem::State(

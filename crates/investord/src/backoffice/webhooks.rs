@@ -9,29 +9,27 @@ use uuid::Uuid;
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::change::{scan, visible_tenant};
+use super::change::scan;
 use super::history::{Decisions, HistoryPage, HistoryRange, HistoryView, RANGE};
 use crate::app::App;
 use crate::domain::delivery::webhook::WebhookContent;
+use crate::domain::permissions::Permission;
 use crate::domain::resource::View;
+use crate::domain::tenants::TenantNumber;
 use crate::problem::Problem;
-use crate::store::Tx;
 use crate::store::delivery::deliveries;
 use crate::store::delivery::deliveries::DeliveryCandidate;
 use crate::store::delivery::webhooks;
 use crate::store::delivery::webhooks::Webhook;
 use crate::store::log::events;
-use crate::store::tenants::Tenant;
-use crate::store::tenants::operators::{Operator, Role};
+use crate::store::{Tx, tenants};
 
 /// A request for the webhooks of a tenant.
-pub struct ListWebhooksOfTenant {
-    tenant: String,
-}
+pub struct ListWebhooksOfTenant;
 
 impl OperatorOperation for ListWebhooksOfTenant {
     const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::WebhooksRead);
     type Answer = List<WebhookRecord>;
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_webhooks",
@@ -41,8 +39,8 @@ impl OperatorOperation for ListWebhooksOfTenant {
         request: None,
     };
 
-    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        Ok(Self { tenant: received.path_name("tenant", "tenant")? })
+    fn read(_: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        Ok(Self)
     }
 }
 
@@ -55,12 +53,10 @@ pub async fn list(
     State(app): State<App>,
     req: ByOperator<ListWebhooksOfTenant>,
 ) -> OperatorResult<List<WebhookRecord>> {
-    let ByOperator { operator, operation: ListWebhooksOfTenant { tenant: name }, .. } = req;
-    let own = app.clone();
+    let number = req.tenant();
     let read = move |tx: &Tx<'_>| {
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
         let plan = deliveries::schedule(tx)?;
-        let all = webhooks::of_tenant(tx, tenant.number)?;
+        let all = webhooks::of_tenant(tx, number)?;
         let data = all.iter().map(|webhook| WebhookRecord::of(webhook, &plan)).collect();
         Ok::<_, Problem>(List { data })
     };
@@ -69,13 +65,12 @@ pub async fn list(
 
 /// A request for a webhook.
 pub struct ShowWebhook {
-    tenant: String,
     webhook: Uuid,
 }
 
 impl OperatorOperation for ShowWebhook {
     const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::WebhooksRead);
     type Answer = WebhookRecord;
     const DOC: OperatorDoc = OperatorDoc {
         id: "show_webhook",
@@ -86,8 +81,7 @@ impl OperatorOperation for ShowWebhook {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let tenant = received.path_name("tenant", "tenant")?;
-        Ok(Self { tenant, webhook: received.path_id("webhook", "webhook")? })
+        Ok(Self { webhook: received.path_id("webhook", "webhook")? })
     }
 }
 
@@ -97,26 +91,17 @@ impl OperatorOperation for ShowWebhook {
 ///
 /// Fails if the caller has no access to the tenant or the webhook does not exist.
 pub async fn show(State(app): State<App>, req: ByOperator<ShowWebhook>) -> OperatorResult<WebhookRecord> {
-    let ByOperator { operator, operation: ShowWebhook { tenant: name, webhook: id }, .. } = req;
-    let own = app.clone();
+    let (number, ShowWebhook { webhook: id }) = (req.tenant(), req.operation);
     let read = move |tx: &Tx<'_>| {
-        let (_, webhook) = visible_webhook(tx, &own, &operator, &name, id)?;
+        let webhook = existing_webhook(tx, number, id)?;
         Ok::<_, Problem>(WebhookRecord::of(&webhook, &deliveries::schedule(tx)?))
     };
     Ok(JsonAnswer(app.store.read("backoffice.webhook", read).await?))
 }
 
-/// Returns a webhook of a tenant to which the operator has access.
-pub fn visible_webhook(
-    tx: &Tx<'_>,
-    app: &App,
-    operator: &Operator,
-    name: &str,
-    id: Uuid,
-) -> Result<(Tenant, Webhook), Problem> {
-    let tenant = visible_tenant(tx, app, operator, name)?;
-    let webhook = webhooks::by_id(tx, tenant.number, id)?.ok_or(Problem::NotFound("webhook"))?;
-    Ok((tenant, webhook))
+/// Returns a webhook of a tenant.
+pub fn existing_webhook(tx: &Tx<'_>, tenant: TenantNumber, id: Uuid) -> Result<Webhook, Problem> {
+    webhooks::by_id(tx, tenant, id)?.ok_or(Problem::NotFound("webhook"))
 }
 
 /// A webhook and the state of its delivery.
@@ -190,14 +175,13 @@ impl WebhookRecord {
 
 /// A request for the history of a webhook.
 pub struct ReadWebhookHistory {
-    tenant: String,
     webhook: Uuid,
     range: HistoryRange,
 }
 
 impl OperatorOperation for ReadWebhookHistory {
     const OPERATION: &'static str = "GET /tenants/{tenant}/webhooks/{webhook}/history";
-    const ROLE: Role = Role::Viewer;
+    const PERMISSION: Option<Permission> = Some(Permission::WebhooksRead);
     type Answer = HistoryView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "webhook_history",
@@ -208,9 +192,8 @@ impl OperatorOperation for ReadWebhookHistory {
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let tenant = received.path_name("tenant", "tenant")?;
         let webhook = received.path_id("webhook", "webhook")?;
-        Ok(Self { tenant, webhook, range: HistoryRange::read(received)? })
+        Ok(Self { webhook, range: HistoryRange::read(received)? })
     }
 }
 
@@ -223,14 +206,14 @@ pub async fn history(
     State(app): State<App>,
     req: ByOperator<ReadWebhookHistory>,
 ) -> OperatorResult<HistoryView> {
-    let ByOperator { operator, operation: ReadWebhookHistory { tenant: name, webhook: id, range }, .. } = req;
-    let (of, own) = (operator.tenant, app.clone());
+    let (number, ReadWebhookHistory { webhook: id, range }) = (req.tenant(), req.operation);
+    let own = app.clone();
     let read = move |tx: &Tx<'_>| {
         // The webhook itself is not looked up: a deleted one has a history, too.
-        let tenant = visible_tenant(tx, &own, &operator, &name)?;
+        let tenant = tenants::open(tx, number, &own.master_key)?;
         let mut page = HistoryPage::begin(range);
         events::each_of_webhook(tx, tenant.number, id, |event| page.add(event, tenant.key.own()))?;
         Ok::<_, Problem>(page.into_view(&Decisions::default()))
     };
-    Ok(JsonAnswer(scan(&app, of, "operator.webhook_history", read).await?))
+    Ok(JsonAnswer(scan(&app, number, "operator.webhook_history", read).await?))
 }

@@ -1,6 +1,7 @@
 //! `tenant`, `client`, `key` and `master-key`: administration of the register.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Location, parse, parse_master_key};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, SystemIds};
 use crate::config::Secret;
 use crate::domain::tenants::TenantSettings;
 use crate::provision::{self, NewClient};
@@ -357,7 +358,8 @@ impl KeyCommand {
                 common.show(&common.location.store()?.read("client_keys.list", read).await?);
             }
             KeyCommand::Revoke { id, common } => {
-                provision::revoke_key(&common.location.store()?, id, SystemClock::default().now()).await?;
+                let (store, now) = (common.location.store()?, SystemClock::default().now());
+                provision::revoke_key(&store, id, Arc::new(SystemIds), now).await?;
                 common.show(&json!({ "id": id, "revoked": true }));
             }
         }

@@ -15,13 +15,15 @@ use crate::app::Mode;
 use crate::backoffice::session::new_token;
 use crate::clock::SystemIds;
 use crate::config::{CommandLine, Config, Log, LogFormat, Sources, Webhooks};
+use crate::domain::administration::{Act, GivenRole};
+use crate::domain::permissions::ROLE_NAMES;
 use crate::domain::tenants::{ReviewPolicy, TenantSettings};
+use crate::provision::administration::Circumstances;
 use crate::provision::{NewClient, Provisioner};
 use crate::store::Database;
 use crate::store::encryption::MasterKey;
 use crate::store::engine::{migrate, sqlite_file};
 use crate::store::tenants::operators;
-use crate::store::tenants::operators::Role;
 
 /// Name of the file with the master key, in the data folder.
 pub const MASTER_KEY: &str = "master.key";
@@ -161,11 +163,13 @@ async fn create_demo_tenant(provisioner: &Provisioner, data: &Path, url: String)
 async fn demo_operator(provisioner: &Provisioner, file: &Path) -> anyhow::Result<()> {
     let known = provisioner.store.read("operators.list", operators::all).await?;
     if known.iter().all(|operator| operator.name != TENANT) {
-        let name = TENANT.to_owned();
-        provisioner.create_operator(name, Role::Administrator, None, None).await?;
+        let given = |role: &str| GivenRole { role: role.to_owned(), tenant: None };
+        let grants = ROLE_NAMES.map(given).to_vec();
+        let act = Act::CreateOperator { operator: TENANT.to_owned(), grants };
+        provisioner.administer(act, Circumstances::of_machine()).await?;
     }
     let (token, hash) = new_token(&*provisioner.ids);
-    provisioner.add_operator_token(TENANT.to_owned(), hash, None).await?;
+    provisioner.add_operator_token(TENANT.to_owned(), hash, None, None).await?;
     private_file::create(file, &token)
 }
 

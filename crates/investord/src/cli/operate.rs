@@ -1,11 +1,11 @@
 //! `review`, `operator` and `audit`, and the client of the operator API.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,11 +13,13 @@ use super::admin::Common;
 use super::target::{BaseUrl, segment};
 use super::{dev, parse, summary};
 use crate::backoffice::reviews::{ReviewDecision, ReviewDecisionBody};
-use crate::backoffice::session::{OperatorView, hash_password, new_token};
+use crate::backoffice::session::{OperatorView, new_token};
+use crate::domain::administration::{Act, GivenRole};
+use crate::domain::permissions::Permission;
 use crate::domain::suggest::did_you_mean;
+use crate::provision::administration::{Circumstances, Performed};
 use crate::store::tenants;
 use crate::store::tenants::operators;
-use crate::store::tenants::operators::Role;
 use crate::store::tools::chains;
 
 /// The address and the credentials of the operator API.
@@ -73,16 +75,19 @@ impl OperatorServer {
             Some(body) => RequestBuilder::body(request, body.to_string()),
             None => request,
         };
-        let answer = request.send().await.with_context(|| format!("cannot reach {url}"))?;
-        let (status, text) = (answer.status(), answer.text().await?);
-        let json: Value = serde_json::from_str(&text).unwrap_or_default();
-        if status.is_success() {
-            return Ok(json);
-        }
-        match json["detail"].as_str() {
-            Some(detail) => bail!("{detail}"),
-            None => bail!("{url} answers {status}"),
-        }
+        answer(request, &url).await
+    }
+
+    /// Sends a request that needs no token and returns the JSON of the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
+    pub async fn send_public(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let server = BaseUrl::parse(&self.url, "--url")?;
+        let url = server.join(&path.parse()?)?;
+        let request = server.client().build()?.request(method, url.clone());
+        answer(RequestBuilder::body(request, body.to_string()), &url).await
     }
 
     /// Requests a history page by page and returns all of its events.
@@ -128,6 +133,20 @@ impl OperatorServer {
     pub fn show(&self, answer: &Value, form: impl Fn(&Value) -> String) {
         let inner = answer.get("data").unwrap_or(answer);
         if self.json { println!("{inner}") } else { println!("{}", form(inner)) }
+    }
+}
+
+/// Sends a request and returns the JSON of the response.
+async fn answer(request: RequestBuilder, url: &Url) -> anyhow::Result<Value> {
+    let answer = request.send().await.with_context(|| format!("cannot reach {url}"))?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    if status.is_success() {
+        return Ok(json);
+    }
+    match json["detail"].as_str() {
+        Some(detail) => bail!("{detail}"),
+        None => bail!("{url} answers {status}"),
     }
 }
 
@@ -187,20 +206,34 @@ impl ReviewCommand {
 /// People who may look at the register.
 #[derive(Subcommand)]
 pub enum OperatorCommand {
-    /// Make an operator; without a password they come with an access token only.
+    /// Make an operator and print an invitation, with which they choose a password.
     Create {
         name: String,
-        /// viewer, operator or administrator.
-        #[arg(long)]
-        role: Role,
-        /// Whose people they see; of all tenants without one.
-        #[arg(long)]
-        tenant: Option<String>,
+        /// A role, as in compliance; repeatable.
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// A tenant in which they have these roles; repeatable. All tenants and the register itself without one.
+        #[arg(long = "tenant")]
+        tenants: Vec<String>,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// End the password, the sessions and the tokens of an operator, and print another invitation.
+    Invite {
+        name: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Choose the password of an operator who was invited, at the operator API.
+    Accept {
+        /// File with the invitation.
+        #[arg(long, value_name = "FILE")]
+        invitation_file: PathBuf,
         /// File with a password of at least 12 characters.
         #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
+        password_file: PathBuf,
         #[command(flatten)]
-        common: Common,
+        server: OperatorServer,
     },
     /// All operators.
     List {
@@ -213,6 +246,10 @@ pub enum OperatorCommand {
         /// Days until it expires.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=366))]
         days: u16,
+        /// A permission, as in people:read, to which the token is limited; repeatable. All of the operator's without
+        /// one.
+        #[arg(long = "permission")]
+        permissions: Vec<Permission>,
         #[command(flatten)]
         common: Common,
     },
@@ -220,8 +257,44 @@ pub enum OperatorCommand {
     Disable {
         name: String,
         #[command(flatten)]
-        common: Common,
+        why: Why,
     },
+    /// Let a disabled operator in again.
+    Enable {
+        name: String,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+// The options of an act of administration by command.
+#[derive(Args)]
+pub struct Why {
+    /// Why, for the record.
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Why {
+    /// Performs an act and prints what is shown once, or the state afterwards.
+    async fn administer(self, act: Act) -> anyhow::Result<()> {
+        let by = Circumstances { reason: self.reason, ..Circumstances::of_machine() };
+        let Performed { new, shown_once } = self.common.location.provisioner()?.administer(act, by).await?;
+        self.common.show(&shown_once.unwrap_or(new));
+        Ok(())
+    }
+}
+
+/// Returns every role for every tenant.
+fn given_roles(roles: &[String], tenants: &[String]) -> Vec<GivenRole> {
+    let tenants = if tenants.is_empty() { vec![None] } else { tenants.iter().cloned().map(Some).collect() };
+    let given = |tenant: &Option<String>| {
+        let role = |role: &String| GivenRole { role: role.clone(), tenant: tenant.clone() };
+        roles.iter().map(role).collect::<Vec<_>>()
+    };
+    tenants.iter().flat_map(given).collect()
 }
 
 impl OperatorCommand {
@@ -229,37 +302,44 @@ impl OperatorCommand {
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be opened, the operator exists already or does not exist, or the password is too
-    /// short.
+    /// Fails if the database cannot be opened, the operator exists already or does not exist, or the act is refused.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            OperatorCommand::Create { name, role, tenant, password_file, common } => {
-                let provisioner = common.location.provisioner()?;
-                let password = password_file.map(|file| {
-                    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-                    let password = text.trim_end_matches(['\r', '\n']);
-                    hash_password(password, &*provisioner.ids)
-                        .with_context(|| format!("the password in {}", file.display()))
-                });
-                let password = password.transpose()?;
-                let new = provisioner.create_operator(name, role, tenant, password).await?;
-                common.show(&json!(OperatorView::from(&new)));
+            OperatorCommand::Create { name, roles, tenants, why } => {
+                let grants = given_roles(&roles, &tenants);
+                why.administer(Act::CreateOperator { operator: name, grants }).await?;
+            }
+            OperatorCommand::Invite { name, why } => {
+                why.administer(Act::ResetOperator { operator: name }).await?;
+            }
+            OperatorCommand::Accept { invitation_file, password_file, server } => {
+                let read = |file: &Path| {
+                    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+                    Ok::<_, anyhow::Error>(text.trim_end_matches(['\r', '\n']).to_owned())
+                };
+                let (invitation, password) = (read(&invitation_file)?, read(&password_file)?);
+                let body = json!({ "invitation": invitation, "password": password });
+                let accepted = server.send_public(Method::POST, "/invitations", body).await?;
+                server.show(&accepted, |one| summary::operators(&json!([one])));
             }
             OperatorCommand::List { common } => {
                 let all = common.location.store()?.read("operators.list", operators::all).await?;
                 let all = json!(all.iter().map(OperatorView::from).collect::<Vec<_>>());
                 if common.json { println!("{all}") } else { println!("{}", summary::operators(&all)) }
             }
-            OperatorCommand::Token { name, days, common } => {
+            OperatorCommand::Token { name, days, permissions, common } => {
                 let provisioner = common.location.provisioner()?;
                 let (token, hash) = new_token(&*provisioner.ids);
                 let lifetime = SignedDuration::from_hours(24 * i64::from(days));
-                provisioner.add_operator_token(name, hash, Some(lifetime)).await?;
+                let limited = (!permissions.is_empty()).then(|| permissions.into_iter().collect());
+                provisioner.add_operator_token(name, hash, Some(lifetime), limited).await?;
                 if common.json { println!("{}", json!({ "token": token })) } else { println!("{token}") }
             }
-            OperatorCommand::Disable { name, common } => {
-                let provisioner = common.location.provisioner()?;
-                common.show(&json!(OperatorView::from(&provisioner.disable_operator(name).await?)));
+            OperatorCommand::Disable { name, why } => {
+                why.administer(Act::DisableOperator { operator: name }).await?;
+            }
+            OperatorCommand::Enable { name, why } => {
+                why.administer(Act::EnableOperator { operator: name }).await?;
             }
         }
         Ok(())

@@ -225,21 +225,25 @@ fn review(one: &Value) -> String {
     blocks.join("\n")
 }
 
-/// Formats operators: name, role, the tenant whose users they see, and the instants of creation and deactivation.
+/// Formats operators: name, roles and where they have them, and the instants of creation, last use and deactivation.
 pub fn operators(all: &Value) -> String {
     let rows = items(all).map(|one| {
-        let tenant = one["tenant"].as_str().unwrap_or("(all)").to_owned();
+        let given = items(&one["grants"]).map(|grant| {
+            let place = grant["tenant"].as_str().map_or_else(|| "(all)".to_owned(), str::to_owned);
+            format!("{}: {place}", cell(&grant["role"]))
+        });
+        let given = given.collect::<Vec<_>>().join(", ");
         let password = if one["has_password"] == true { "yes" } else { "no" }.to_owned();
         vec![
             cell(&one["name"]),
-            cell(&one["role"]),
-            tenant,
+            given,
             password,
             cell(&one["created_at"]),
+            cell(&one["last_used_at"]),
             cell(&one["disabled_at"]),
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    let header = ["name", "role", "tenant", "password", "since", "disabled"];
+    let header = ["name", "may", "password", "since", "last used", "disabled"];
     if rows.is_empty() { "none".to_owned() } else { table::rows(&header, rows) }
 }

@@ -1,10 +1,13 @@
 //! The domain rules, pure: no async, no SQL, no HTTP, no clock.
 
 pub mod accounts;
+pub mod administration;
 pub mod delivery;
 pub mod identification;
 pub mod json;
 pub mod lockout;
+pub mod permissions;
+pub mod register_event;
 pub mod resource;
 pub mod signatures;
 pub mod suggest;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use http_message_signatures::PublicKey;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ProvisionError, Provisioner, check_scopes, check_secret, refuse};
 use crate::config::{Secret, parse_toml};
+use crate::domain::register_event::{RegisterEventType, RegisterSubject};
 use crate::store::Tx;
 use crate::store::tenants::clients;
 use crate::store::tenants::{self, TenantRow};
@@ -175,11 +177,18 @@ impl Provisioner {
             settings =
                 next.map_err(|reason| ProvisionError::Invalid(format!("tenant '{name}': {reason}")))?;
         }
+        let subject = RegisterSubject::Tenant(name.to_owned());
         match found {
-            None => self.insert_tenant(tx, name, &settings),
+            None => {
+                let new = self.insert_tenant(tx, name, &settings)?;
+                self.record(tx, RegisterEventType::TenantCreated, subject, Value::Null, json!(settings))?;
+                Ok(new)
+            }
             Some(tenant) if tenant.settings == settings => Ok(tenant),
             Some(tenant) => {
                 tenants::set_settings(tx, tenant.number, &settings)?;
+                let (old, new) = (json!(tenant.settings), json!(settings));
+                self.record(tx, RegisterEventType::TenantSettingsChanged, subject, old, new)?;
                 Ok(TenantRow { settings, ..tenant })
             }
         }
@@ -193,8 +202,13 @@ impl Provisioner {
         wanted: &DeclaredClient,
     ) -> Result<(), ProvisionError> {
         let DeclaredClient { id, secret, scopes, keys } = wanted;
+        let subject = || RegisterSubject::Client(*id);
         match clients::by_id(tx, *id)? {
-            None => self.insert_client(tx, tenant, *id, secret, scopes, true)?,
+            None => {
+                self.insert_client(tx, tenant, *id, secret, scopes, true)?;
+                let created = json!({ "tenant": tenant.name, "scopes": scopes });
+                self.record(tx, RegisterEventType::ClientCreated, subject(), Value::Null, created)?;
+            }
             Some(client) if client.tenant != tenant.number => {
                 return refuse(format!("client {id} belongs to another tenant than '{}'", tenant.name));
             }
@@ -205,16 +219,39 @@ impl Provisioner {
                 let changed = client.declared.as_ref() != Some(&mac);
                 // An unchanged file does not restore a secret that was rotated meanwhile.
                 let current = if changed { &mac } else { &client.secret };
+                if changed {
+                    let event = RegisterEventType::ClientSecretRotated;
+                    self.record(tx, event, subject(), Value::Null, Value::Null)?;
+                }
+                if client.scopes != scopes {
+                    let (old, new) = (json!(client.scopes), json!(scopes));
+                    self.record(tx, RegisterEventType::ClientScopesChanged, subject(), old, new)?;
+                }
                 if changed || client.scopes != scopes {
                     clients::update(tx, *id, current, Some(&mac), &scopes)?;
                 }
             }
         }
+        self.apply_keys(tx, *id, keys)
+    }
+
+    /// Adds the missing keys of a client.
+    fn apply_keys(&self, tx: &Tx<'_>, id: Uuid, keys: &[(Uuid, PublicKey)]) -> Result<(), ProvisionError> {
         for (key_id, key) in keys {
             match clients::key_by_id(tx, *key_id)? {
-                None => clients::insert_key(tx, *key_id, *id, key.spki_der(), self.clock.now())?,
+                None => {
+                    clients::insert_key(tx, *key_id, id, key.spki_der(), self.clock.now())?;
+                    let new = json!({ "key": key_id });
+                    self.record(
+                        tx,
+                        RegisterEventType::ClientKeyAdded,
+                        RegisterSubject::Client(id),
+                        Value::Null,
+                        new,
+                    )?;
+                }
                 // This includes a revoked key, which stays revoked.
-                Some(known) if known.client == *id && known.spki == key.spki_der() => {}
+                Some(known) if known.client == id && known.spki == key.spki_der() => {}
                 Some(_) => {
                     return refuse(format!(
                         "key {key_id} is there already, with another public key or client"

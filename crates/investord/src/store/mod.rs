@@ -13,6 +13,7 @@ pub mod paging;
 pub mod plaintext;
 pub mod readiness;
 mod schema;
+mod tables;
 pub mod tenants;
 pub mod tools;
 pub mod unit;
@@ -44,9 +45,10 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         attempts, deliveries, event_endpoints, event_ranges, packages, signing_keys, webhooks,
     };
     use self::jobs::backfills;
-    use self::log::{events, idempotency};
+    use self::log::{events, idempotency, register_events};
     use self::tenants::{
-        clients, operator_sessions, operators, sequence, sign_in_failures, signature_counts, tokens,
+        clients, invitations, operator_sessions, operators, proposals, register_settings, sequence,
+        sign_in_failures, signature_counts, tokens,
     };
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
@@ -61,10 +63,14 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         identifiers::STATEMENTS,
         idempotency::STATEMENTS,
         operators::STATEMENTS,
+        invitations::STATEMENTS,
+        proposals::STATEMENTS,
+        register_settings::STATEMENTS,
         operator_sessions::STATEMENTS,
         sign_in_failures::STATEMENTS,
         sequence::STATEMENTS,
         events::STATEMENTS,
+        register_events::STATEMENTS,
         simulated_outcomes::STATEMENTS,
         packages::STATEMENTS,
         attempts::STATEMENTS,

@@ -59,6 +59,12 @@ pub const FAMILIES: &[Family] = &[
         "Sign-ins of operators: `ok`, `refused` for a wrong name or password, `delayed` after too many of them.",
     ),
     family(
+        Kind::Counter,
+        "investord_break_glass_total",
+        &[],
+        "Acts of administration that one person did alone in an emergency.",
+    ),
+    family(
         Kind::Gauge,
         "investord_budget_used",
         &["budget"],

@@ -65,6 +65,7 @@ pub fn detail(problem: &Problem) -> String {
         | Problem::MissingIdempotencyKey
         | Problem::Unauthorised(_)
         | Problem::Forbidden { .. }
+        | Problem::NoPermission(_)
         | Problem::Closed(_)
         | Problem::State(_)
         | Problem::NotFound(_)

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::store::delivery::{event_endpoints, packages, signing_keys};
 use crate::store::engine::unit::Owner;
 use crate::store::log::idempotency;
+use crate::store::tenants::invitations;
 use crate::store::tenants::operator_sessions;
 use crate::store::tenants::sequence::Sequence;
 use crate::store::tenants::sign_in_failures;
@@ -52,6 +53,8 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
             let keys = signing_keys::delete_expired(tx, now, ROWS_PER_UNIT)?;
             let sessions = operator_sessions::delete_expired(tx, now, ROWS_PER_UNIT)?;
             let failures = sign_in_failures::delete_expired(tx, now, ROWS_PER_UNIT)?;
+            // There are few, and all of them go at once.
+            invitations::delete_expired(tx, now)?;
             Ok::<_, StoreError>([
                 nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions, failures,
             ])

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use investord::clock::Ids as _;
 use investord::domain::accounts::{AccountResource, GroupDetails, SingleAccountDetails};
+use investord::domain::administration::Act;
 use investord::domain::delivery::webhook::NewWebhook;
 use investord::domain::lockout::Failures;
+use investord::domain::permissions::{Grant, Grants, Permissions, of_new_register};
+use investord::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
 use investord::domain::tenants::{TenantNumber, TenantSettings};
 use investord::domain::users::check;
 use investord::domain::users::check::Check;
@@ -19,12 +22,17 @@ use investord::store::delivery::{deliveries, delivery_batch, event_endpoints, si
 use investord::store::jobs::JobKind;
 use investord::store::log::idempotency;
 use investord::store::log::idempotency::{IdempotencyKey, Nonce};
+use investord::store::log::register_events;
 use investord::store::tenants::clients;
 use investord::store::tenants::clients::ClientRow;
+use investord::store::tenants::invitations;
 use investord::store::tenants::operator_sessions;
 use investord::store::tenants::operator_sessions::{Session, SessionKind};
 use investord::store::tenants::operators;
-use investord::store::tenants::operators::{Operator, Role};
+use investord::store::tenants::operators::Operator;
+use investord::store::tenants::proposals;
+use investord::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
+use investord::store::tenants::register_settings;
 use investord::store::tenants::sign_in_failures;
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
@@ -69,7 +77,10 @@ async fn fill(store: &Store) -> Vec<Desk> {
     store.write_serializable("test.chore", |tx| tx.execute_one(&CHORE, &[Value::Int(7)])).await.unwrap();
     let last = desks[2].clone();
     let told = last.clone();
-    store.write("test.fill", 7, move |tx| changes(tx, &last)).await.unwrap();
+    store
+        .write("test.fill", 7, move |tx| changes(tx, &last).and_then(|()| register(tx, &last)))
+        .await
+        .unwrap();
     store.write("test.fill", 7, move |tx| deliveries(tx, &told)).await.unwrap();
     desks
 }
@@ -122,18 +133,17 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     desk.run(tx, |unit| records(unit, desk))?;
     for (name, tenant) in [("anna", None), ("berta", Some(desk.tenant))] {
         let (id, password) = (desk.ids.uuid(), tenant.map(|_| "$argon2id$".to_owned()));
-        let (created_at, name) = (now(), name.to_owned());
+        let permissions = of_new_register("viewer").unwrap();
+        let grant = Grant { role: "viewer".into(), permissions, tenant, tenant_name: None };
         let new = Operator {
-            id,
-            name,
-            role: Role::Viewer,
-            tenant,
-            tenant_name: None,
             password,
-            created_at,
-            disabled_at: None,
+            created_by: tenant.map(|_| id),
+            used_at: tenant.map(|_| now()),
+            ..Operator::new(id, name.to_owned(), Grants(vec![grant]), now())
         };
         operators::insert(tx, &new)?;
+        invitations::set(tx, id, &[u8::from(tenant.is_some()); 32], now(), now())?;
+        proposals::insert(tx, &proposal(desk, id, tenant))?;
         if tenant.is_some() {
             operators::disable(tx, id, now())?;
         }
@@ -142,10 +152,41 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
             expires: tenant.map(|_| now()),
             address: tenant.map(|_| "192.0.2.1".to_owned()),
             agent: tenant.map(|_| "test".to_owned()),
+            permissions: tenant.map(|_| Permissions::parse("people:read record:read").unwrap()),
             ..Session::new(desk.ids.uuid(), kind, now())
         };
         operator_sessions::insert(tx, &[u8::from(tenant.is_some()); 32], id, &session)?;
         sign_in_failures::save(tx, &[u8::from(tenant.is_some()); 32], Failures { count: 1, last_at: now() })?;
+    }
+    Ok(())
+}
+
+/// An act that waits for a second person.
+fn proposal(desk: &Desk, operator: Uuid, tenant: Option<TenantNumber>) -> Proposal {
+    let content = ProposalContent {
+        act: Act::SetFourEyes { four_eyes: false },
+        old: serde_json::json!({ "four_eyes": true }),
+        reason: "because".to_owned(),
+        proposed_by: "anna".to_owned(),
+        decided_by: None,
+        decided_at: None,
+        break_glass: tenant.is_some(),
+        review: None,
+    };
+    let (id, session, expires) = (desk.ids.uuid(), desk.ids.uuid(), now());
+    let (state, to_review) = (ProposalState::Waiting, tenant.is_some());
+    let (created_at, proposed_by) = (now(), operator);
+    Proposal { id, tenant, created_at, expires, state, proposed_by, session, content, to_review }
+}
+
+/// What is true of the register itself.
+fn register(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
+    operators::set_role(tx, "viewer", &Permissions::parse("people:read").unwrap())?;
+    register_settings::set_four_eyes(tx, false)?;
+    let (kind, subject) = (RegisterEventType::FourEyesChanged, RegisterSubject::Register);
+    for _ in 0..2 {
+        let event = RegisterEvent::new(kind, RegisterActor::Machine, subject.clone());
+        register_events::record(tx, &*desk.ids, now(), &event)?;
     }
     Ok(())
 }
@@ -302,6 +343,13 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM accounts",
         "DELETE FROM account_groups",
         "DELETE FROM sessions",
+        "DELETE FROM operator_grants",
+        "DELETE FROM invitations",
+        "DELETE FROM proposals",
+        "UPDATE roles SET permissions = ''",
+        "UPDATE register_settings SET value = 'true'",
+        "DELETE FROM register_events WHERE number > 1",
+        "UPDATE register_sequence SET events = 0",
         "DELETE FROM webhooks WHERE event_endpoint IS NULL",
         "DELETE FROM webhook_event_ranges",
         "UPDATE webhook_packages SET attempts = 9",
@@ -309,7 +357,7 @@ async fn copied(from: Engine, to: Engine) {
         "DELETE FROM event_endpoints",
         "DELETE FROM signing_keys",
         "DELETE FROM simulated_outcomes",
-        "UPDATE operators SET role = 'operator'",
+        "UPDATE operators SET password = 'other'",
         "DELETE FROM checks",
         "DELETE FROM check_results",
         "DELETE FROM tax_residencies",

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 use testing::app::TestApp;
@@ -10,14 +9,14 @@ use testing::bodies;
 use testing::client::Client;
 use tokio::sync::Barrier;
 
-use crate::operators::{Officer, UNKNOWN, example, id, officer, status};
+use crate::operators::{Officer, PASSWORD, UNKNOWN, accept, example, id, officer, status};
 
 /// A tenant under whose licence somebody looks at every proof, and two who do.
 async fn reviewed() -> (TestApp, Officer, Officer) {
     let app = TestApp::tol().await;
     app.set("review_policy", "review").await;
-    let anna = officer(&app, "anna", Role::Operator, None).await;
-    let berta = officer(&app, "berta", Role::Operator, Some("main")).await;
+    let anna = officer(&app, "anna", "compliance support", None).await;
+    let berta = officer(&app, "berta", "compliance support", Some("main")).await;
     (app, anna, berta)
 }
 
@@ -65,7 +64,7 @@ async fn a_decision_is_done_in_order_and_on_record() {
         ["USER.CREATED", "USER.ACTIVATED", "OPERATOR.ACTION", "USER.DATA_CHANGED", "USER.DATA_CHANGED"];
     assert_eq!(types, expected);
     let action = &anna.history(&user).await[2]["object"];
-    assert_eq!(action["actor"], json!({ "name": "anna", "role": "operator" }));
+    assert_eq!(action["actor"], json!({ "name": "anna", "roles": ["compliance", "support"] }));
     assert_eq!((&action["action"], &action["subject"]), (&json!("approve"), &json!(subject)));
     assert_eq!(
         (&action["old"]["decided"], &action["new"]["decided"]["by"]),
@@ -228,7 +227,7 @@ async fn checks_are_decided_like_changes() {
 #[tokio::test]
 async fn a_deactivated_user_stays_so_until_somebody_undoes_it() {
     let app = TestApp::start().await;
-    let anna = officer(&app, "anna", Role::Operator, None).await;
+    let anna = officer(&app, "anna", "compliance support", None).await;
     let client = app.client();
     let user = client.created(&bodies::karl()).await;
     let since = app.told(1).await.len();
@@ -289,7 +288,7 @@ async fn delete_user(client: &Client, user: &Value) {
 #[tokio::test]
 async fn an_offboarding_is_held_released_and_finished() {
     let app = TestApp::start().await;
-    let anna = officer(&app, "anna", Role::Operator, None).await;
+    let anna = officer(&app, "anna", "compliance support", None).await;
     let client = app.client();
     let run = async || run_due(app.app()).await.unwrap();
     app.set("offboarding_waits_for", json!(["operator"])).await;
@@ -331,9 +330,45 @@ async fn an_offboarding_is_held_released_and_finished() {
 }
 
 #[tokio::test]
+async fn with_four_eyes_another_operator_ends_a_hold() {
+    let app = TestApp::start().await;
+    app.set("four_eyes", true).await;
+    let anna = officer(&app, "anna", "compliance", None).await;
+    let berta = officer(&app, "berta", "compliance", None).await;
+    for action in ["release_offboarding", "finish_offboarding"] {
+        let user = app.client().created(&bodies::karl()).await;
+        app.set("offboarding_delay_seconds", 60).await;
+        delete_user(app.client(), &user).await;
+        anna.act(&user, "hold_offboarding").await.ok();
+        anna.act(&user, action).await.refused("forbidden");
+        berta.act(&user, action).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn nobody_decides_with_an_account_of_their_own_making() {
+    let (app, anna, _) = reviewed().await;
+    app.set("four_eyes", true).await;
+    let chief = officer(&app, "chief", "administrator compliance", None).await;
+    let user = app.client().created(&bodies::everything()).await;
+    ask(&app, &user, &example("name")).await;
+    let subject = id(&anna.queue().await[0]["matter"]).to_owned();
+    let grants = json!([{ "role": "compliance" }]);
+    let new = json!({ "name": "puppet", "grants": grants, "reason": "new here" });
+    let invited = chief.post("/operators", new).await.ok();
+    accept(&chief, invited["shown_once"]["invitation"].as_str().unwrap(), PASSWORD).await.ok();
+    let begun = chief.post("/sessions", json!({ "name": "puppet", "password": PASSWORD })).await.ok();
+    let puppet = chief.with_token(begun["token"].as_str().unwrap());
+    let approve = || json!({ "verdict": "approve" });
+    chief.say(&user, &subject, approve()).await.ok();
+    puppet.say(&user, &subject, approve()).await.refused("forbidden");
+    anna.say(&user, &subject, approve()).await.ok();
+}
+
+#[tokio::test]
 async fn an_outcome_is_ordered_once_and_only_where_that_is_allowed() {
     let app = TestApp::start().await;
-    let anna = officer(&app, "anna", Role::Operator, None).await;
+    let anna = officer(&app, "anna", "compliance support", None).await;
     let client = app.client();
     let user = client.created(&bodies::with("nationalities", json!(["PL"]))).await;
     let order = async |user: &Value, body: Value| {

@@ -112,9 +112,7 @@ async fn what_the_issuer_gives_is_taken_in_every_spelling() {
 async fn faults_are_those_of_the_day_and_the_person() {
     let app = TestApp::start().await;
     let client = app.client();
-    let officer =
-        crate::operators::officer(&app, "anna", investord::store::tenants::operators::Role::Viewer, None)
-            .await;
+    let officer = crate::operators::officer(&app, "anna", "viewer", None).await;
     let mut body = bodies::with("nationalities", json!(["PL", "DE"]));
     (body["birth_date"], body["gender"]) = (json!("1983-05-30"), json!("FEMALE"));
     let user = client.created(&body).await;
@@ -160,9 +158,7 @@ async fn faults_are_those_of_the_day_and_the_person() {
 async fn a_corrected_birth_date_corrects_the_century() {
     let app = TestApp::start().await;
     let client = app.client();
-    let officer =
-        crate::operators::officer(&app, "anna", investord::store::tenants::operators::Role::Viewer, None)
-            .await;
+    let officer = crate::operators::officer(&app, "anna", "viewer", None).await;
     let mut body = bodies::with("nationalities", json!(["SE"]));
     body["birth_date"] = json!("1920-07-22");
     let user = client.created(&body).await;
@@ -189,9 +185,7 @@ async fn one_number_of_two_users_is_a_soft_fault_of_both() {
     app.new_tenant("other", &[]).await;
     let foreign = app.new_client("other", "users:admin users:read").await;
     let client = app.client();
-    let officer =
-        crate::operators::officer(&app, "anna", investord::store::tenants::operators::Role::Viewer, None)
-            .await;
+    let officer = crate::operators::officer(&app, "anna", "viewer", None).await;
     let mut body = bodies::with("nationalities", json!(["SE"]));
     body["birth_date"] = json!("1974-07-22");
     let number = |value: &str| json!({ "type": "NATIONAL_ID", "issuing_country": "SE", "identifier": value });

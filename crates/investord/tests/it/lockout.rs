@@ -1,6 +1,5 @@
 //! Lock-out: attackers get few guesses at a password, and cannot lock its owner out.
 
-use investord::store::tenants::operators::Role;
 use investord::worker::retention::delete_expired;
 use serde_json::{Value, json};
 use testing::answer::Answer;
@@ -14,8 +13,8 @@ struct Door(Wire);
 
 impl Door {
     async fn of(app: &TestApp) -> Self {
-        officer(app, "anna", Role::Viewer, None).await;
-        officer(app, "berta", Role::Viewer, None).await;
+        officer(app, "anna", "viewer", None).await;
+        officer(app, "berta", "viewer", None).await;
         Self::of_restarted(app)
     }
 

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod addresses;
+mod administration;
 mod budgets;
 mod caller;
 mod checks;

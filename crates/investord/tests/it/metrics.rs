@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use investord::store::jobs;
-use investord::store::tenants::operators::Role;
 use investord::telemetry::families::{FAMILIES, Kind};
 use investord::worker::gauges;
 use prometheus_parse::{Scrape, Value as Sample};
@@ -49,7 +48,7 @@ async fn what_is_published_is_described_and_can_be_parsed() {
         options.worker = false;
     })
     .await;
-    officer(&app, "anna", Role::Viewer, None).await.get("/tenants").await.ok();
+    officer(&app, "anna", "viewer", None).await.get("/tenants").await.ok();
     let user = app.client().created(&bodies::everything()).await;
     let change: Value =
         serde_json::from_str(include_str!("../../../../api/examples/change-name.json")).unwrap();

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use investord::backoffice::session::new_token;
 use investord::clock::Clock as _;
-use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 use testing::answer::Answer;
@@ -22,6 +21,7 @@ use testing::signing::Request;
 use testing::{bodies, postgres, repeat};
 
 use crate::model_state::{Change, Ending, Model, Place, User, id, plain};
+use crate::operators::create_operator;
 
 const SESSIONS: u64 = 8;
 /// Of a session, in a usual run and in a long one. PostgreSQL takes several times as long, and the model is the same.
@@ -57,9 +57,9 @@ impl Session {
         })
         .await;
         let provisioner = app.provisioner();
-        provisioner.create_operator("anna".into(), Role::Operator, None, None).await.unwrap();
+        create_operator(&app, "anna", "compliance support", None).await;
         let (officer, hash) = new_token(&*provisioner.ids);
-        provisioner.add_operator_token("anna".into(), hash, None).await.unwrap();
+        provisioner.add_operator_token("anna".into(), hash, None, None).await.unwrap();
         Self { app, chance, model: Model::default(), reviewed, officer, lost: 0 }
     }
 

@@ -1,6 +1,5 @@
 //! Lists in parts: each item once, whatever happens meanwhile, and at the same cost anywhere.
 
-use investord::store::tenants::operators::Role;
 use serde_json::{Value, json};
 use testing::app::TestApp;
 use testing::bodies;
@@ -165,7 +164,7 @@ async fn checks_and_data_changes_are_listed_in_parts() {
 async fn a_history_is_read_in_parts_that_say_what_the_whole_says() {
     let app = TestApp::start().await;
     let user = app.client().created(&bodies::karl()).await;
-    let anna = officer(&app, "anna", Role::Operator, None).await;
+    let anna = officer(&app, "anna", "compliance support", None).await;
     let history = format!("/tenants/main/users/{}/history", id(&user));
     for action in ["deactivate", "reactivate", "deactivate"] {
         let target = format!("/tenants/main/users/{}/actions", id(&user));

@@ -1,11 +1,10 @@
 //! Sessions of operators: listed with place and device, ended one by one or all, and the change of a password.
 
-use investord::store::tenants::operators::Role;
 use serde_json::{Value, json};
 use testing::answer::Answer;
 use testing::app::TestApp;
 
-use crate::operators::{Officer, PASSWORD, id, officer};
+use crate::operators::{Officer, PASSWORD, create_operator, id, officer};
 
 /// Signs in with a password. Returns the response, and an officer with the token.
 async fn sign_in(officer: &Officer, name: &str, password: &str) -> (Value, Officer) {
@@ -25,8 +24,8 @@ async fn end(officer: &Officer, target: &str) -> Answer {
 #[tokio::test]
 async fn sessions_are_listed_and_ended() {
     let app = TestApp::start().await;
-    let chief = officer(&app, "chief", Role::Administrator, None).await;
-    let script = officer(&app, "anna", Role::Viewer, None).await;
+    let chief = officer(&app, "chief", "administrator compliance support", None).await;
+    let script = officer(&app, "anna", "viewer", None).await;
     app.pass(1);
     let (_, first) = sign_in(&script, "anna", PASSWORD).await;
     app.pass(90);
@@ -63,7 +62,7 @@ async fn sessions_are_listed_and_ended() {
 async fn everybody_changes_their_own_password() {
     const NEW: &str = "another horse battery";
     let app = TestApp::start().await;
-    let anna = officer(&app, "anna", Role::Viewer, None).await;
+    let anna = officer(&app, "anna", "viewer", None).await;
     let (begun, first) = sign_in(&anna, "anna", PASSWORD).await;
     let (_, second) = sign_in(&anna, "anna", PASSWORD).await;
     let change = async |old: &str, new: &str| {
@@ -97,9 +96,9 @@ async fn everybody_changes_their_own_password() {
     }
     // Without a password there is none to change.
     let provisioner = app.provisioner();
-    provisioner.create_operator("script".into(), Role::Viewer, None, None).await.unwrap();
+    create_operator(&app, "script", "viewer", None).await;
     let (token, hash) = investord::backoffice::session::new_token(&*provisioner.ids);
-    provisioner.add_operator_token("script".into(), hash, None).await.unwrap();
+    provisioner.add_operator_token("script".into(), hash, None, None).await.unwrap();
     let body = json!({ "old_password": PASSWORD, "new_password": NEW });
     anna.with_token(&token).ask("PUT", "/me/password", Some(body)).await.refused("conflict");
 }

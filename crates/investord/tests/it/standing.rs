@@ -1,6 +1,5 @@
 //! What operators read of a user: why they are not active, what has changed, and what a decision would lead to.
 
-use investord::store::tenants::operators::Role;
 use investord::worker::jobs::run_due;
 use serde_json::{Value, json};
 use testing::app::TestApp;
@@ -21,7 +20,7 @@ fn kyc() -> Value {
 async fn waiting(settings: &[(&'static str, Value)]) -> (TestApp, Officer, Value) {
     let settings = settings.to_vec();
     let app = TestApp::with(|options| options.settings = settings).await;
-    let anna = officer(&app, "anna", Role::Operator, None).await;
+    let anna = officer(&app, "anna", "compliance support", None).await;
     let mut body = bodies::everything();
     body["nationalities"] = json!(["PL"]);
     let user = app.client().created(&body).await;

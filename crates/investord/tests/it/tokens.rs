@@ -193,7 +193,9 @@ async fn a_revoked_key_is_refused_a_second_later() {
     let client = app.client();
     client.get("/users").send().await.ok();
     let key = client.keys[ED25519].id.parse().unwrap();
-    investord::provision::revoke_key(&app.provisioner().store, key, app.clock.now()).await.unwrap();
+    let provisioner = app.provisioner();
+    let (ids, now) = (provisioner.ids.clone(), app.clock.now());
+    investord::provision::revoke_key(&provisioner.store, key, ids, now).await.unwrap();
     app.pass(1);
     client.get("/users").send().await.refused("unauthorised");
     client.token_request().send().await.refused("unauthorised");

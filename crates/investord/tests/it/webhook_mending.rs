@@ -2,7 +2,6 @@
 
 use http_message_signatures::SignatureEncoding;
 use investord::clock::Clock as _;
-use investord::store::tenants::operators::Role;
 use investord::worker::retention::delete_expired;
 use serde_json::{Value, json};
 use testing::answer::Answer;
@@ -24,7 +23,7 @@ struct Place {
 impl Place {
     async fn new() -> Self {
         let (app, receiver) = (app().await, Receiver::start().await);
-        let anna = officer(&app, "anna", Role::Operator, Some("main")).await;
+        let anna = officer(&app, "anna", "compliance support", Some("main")).await;
         let webhook = enabled(app.client(), &receiver, json!({})).await;
         Self { app, receiver, anna, webhook }
     }
@@ -88,7 +87,7 @@ async fn an_operator_sees_how_a_webhook_fares() {
     assert_eq!(package["body"]["payload"][0]["object"]["id"], user["id"]);
     // Nobody else's.
     place.app.new_tenant("other", &[]).await;
-    let bob = officer(&place.app, "bob", Role::Operator, Some("other")).await;
+    let bob = officer(&place.app, "bob", "compliance support", Some("other")).await;
     for path in ["", "/packages", "/packages/1", "/history"] {
         bob.get(&format!("{}{path}", place.path())).await.refused("not_found");
     }
@@ -213,7 +212,7 @@ async fn a_paused_webhook_loses_nothing() {
     place.act("resume", json!({})).await.ok();
     deliver(&place.app).await;
     assert_eq!(place.seen(), [NEW]);
-    let viewer = officer(&place.app, "vera", Role::Viewer, None).await;
+    let viewer = officer(&place.app, "vera", "viewer", None).await;
     let body = json!({ "action": "pause", "reason": "because" });
     viewer.post(&format!("{}/actions", place.path()), body).await.refused("forbidden");
 }
@@ -226,7 +225,7 @@ async fn a_key_that_is_replaced_is_published_for_another_day() {
     assert_eq!(before.len(), 1);
     place.happens().await;
     let old = place.receiver.seen().remove(0);
-    let chief = officer(&place.app, "chief", Role::Administrator, None).await;
+    let chief = officer(&place.app, "chief", "administrator compliance support", None).await;
     let reason = || json!({ "reason": "a year has passed" });
     place.anna.post("/tenants/main/signing_keys", reason()).await.refused("forbidden");
     chief.post("/tenants/main/signing_keys", reason()).await.ok();

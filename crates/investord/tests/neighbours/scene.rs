@@ -58,9 +58,9 @@ impl Scene {
         let settings = format!("name = \"{name}\"\nmodel = \"TOL\"\nreview_policy = \"review\"");
         home.write("tenants.toml", &format!("{tenants}\n[[tenant]]\n{settings}\n{attacker}"));
         let server = home.serve();
-        let operator_token = create_operators(&home);
         let log = home.log();
         let operators = log.lines().find_map(|line| line.strip_prefix("operators are answered on ")).unwrap();
+        let operator_token = create_operators(&home, operators);
         let operators = operators.parse().unwrap();
         let neighbour = home.caller(&server).await;
         let mut attackers = Vec::new();
@@ -120,11 +120,14 @@ fn client_entry((id, secret, key): &(String, String, Key)) -> String {
 }
 
 /// Creates an operator for each tenant. The token of the attacking tenant's.
-fn create_operators(home: &Home) -> String {
-    let file = home.write("password", PASSWORD).display().to_string();
+fn create_operators(home: &Home, address: &str) -> String {
+    let (url, password) = (format!("http://{address}"), home.write("password", PASSWORD));
     for name in OPERATORS {
-        let words = ["operator", "create", name, "--role", "operator", "--tenant", name];
-        run(home.command(&words).args(["--password-file", &file])).ok();
+        let words = ["operator", "create", name, "--role", "compliance", "--role", "support"];
+        let invited = run(home.command(&words).args(["--tenant", name, "--json"])).json();
+        let invitation = home.write("invitation", invited["invitation"].as_str().unwrap());
+        let mut accept = home.bare(&["operator", "accept", "--url", &url, "--invitation-file"]);
+        run(accept.arg(&invitation).arg("--password-file").arg(&password)).ok();
     }
     run(&mut home.command(&["operator", "token", OPERATORS[1]])).ok().trim().to_owned()
 }

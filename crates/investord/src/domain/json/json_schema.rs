@@ -114,6 +114,7 @@ impl FieldRule {
     pub fn json_schema(&self, side: SchemaSide, schemas: &mut Schemas) -> Value {
         match self {
             FieldRule::Text { min, max } => text(*min, *max),
+            FieldRule::Lines { max } => lines(*max),
             // `\s` includes line breaks, which are control characters, so a second pattern excludes those.
             FieldRule::Pattern(pattern) if pattern.as_str().contains(r"\s") => json!({
                 "type": "string", "pattern": pattern.as_str(), "allOf": [{ "pattern": text_pattern(0) }],
@@ -161,6 +162,11 @@ impl FieldRule {
             }
         }
     }
+}
+
+/// Returns the schema of printable ASCII in lines.
+fn lines(max: usize) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": max, "pattern": "^[\\n\\r -~]+$" })
 }
 
 /// Returns the JSON Schema of a text with so many characters.

@@ -17,6 +17,10 @@ pub enum FieldRule {
         min: usize,
         max: usize,
     },
+    /// Printable ASCII in any number of lines, of at most this many characters.
+    Lines {
+        max: usize,
+    },
     /// A regular expression for the whole value, in the syntax that ECMA 262 and Rust have in common.
     Pattern(&'static Pattern),
     /// One of these words.

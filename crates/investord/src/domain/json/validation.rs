@@ -246,12 +246,12 @@ impl FieldChecker<'_> {
 
     /// Validates a string against its rule. A message never repeats the value, because it may be personal data.
     fn text(&self, rule: &FieldRule, text: &str) -> Result<Value, String> {
-        if text.chars().any(char::is_control) {
-            return Err("must not contain control characters".into());
-        }
+        refuse_control(text, matches!(rule, FieldRule::Lines { .. }))?;
         let kept = || Ok(Value::String(text.to_owned()));
         match rule {
             FieldRule::Text { min, max } => has_length(text, *min, *max).and_then(|()| kept()),
+            FieldRule::Lines { .. } if !text.is_ascii() => Err("must be ASCII".into()),
+            FieldRule::Lines { max } => has_length(text, 1, *max).and_then(|()| kept()),
             FieldRule::Pattern(pattern) => pattern.check(text).and_then(|()| kept()),
             FieldRule::OneOf(values) if values.contains(&text) => kept(),
             FieldRule::OneOf(values) => Err(format!(
@@ -306,6 +306,15 @@ pub fn birth_date(text: &str, earliest: Date, today: Date) -> Result<Date, Strin
         day if day < earliest => Err(format!("must not be before {earliest}")),
         day => Ok(day),
     }
+}
+
+/// Refuses control characters, but for line breaks where there may be some.
+fn refuse_control(text: &str, has_lines: bool) -> Result<(), String> {
+    let is_line_break = |letter: char| has_lines && matches!(letter, '\n' | '\r');
+    if text.chars().any(|letter| letter.is_control() && !is_line_break(letter)) {
+        return Err("must not contain control characters".into());
+    }
+    Ok(())
 }
 
 /// Checks the length of a text in characters. White space and invisible characters at its ends do not count for the

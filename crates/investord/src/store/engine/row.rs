@@ -101,6 +101,13 @@ impl<'a> Row<'a> {
         self.array(column).map(Uuid::from_bytes)
     }
 
+    pub fn id_or_null(&self, column: usize) -> Result<Option<Uuid>, StoreError> {
+        match self.raw(column)? {
+            ColumnValue::Null => Ok(None),
+            _ => self.id(column).map(Some),
+        }
+    }
+
     /// Returns a timestamp, which is stored in microseconds since 1970.
     pub fn at(&self, column: usize) -> Result<Timestamp, StoreError> {
         Timestamp::from_microsecond(self.int(column)?).map_err(|error| StoreError::Corrupt(error.to_string()))

@@ -2,3 +2,4 @@
 
 pub mod events;
 pub mod idempotency;
+pub mod register_events;

@@ -1,8 +1,11 @@
 //! Table `tenants`.
 
 pub mod clients;
+pub mod invitations;
 pub mod operator_sessions;
 pub mod operators;
+pub mod proposals;
+pub mod register_settings;
 pub mod sequence;
 pub mod sign_in_failures;
 pub mod signature_counts;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::operators;
 use super::operators::Operator;
+use crate::domain::permissions::Permissions;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Tx, Value};
@@ -20,20 +21,22 @@ pub static STATEMENTS: &[&dyn Statement] =
 static INSERT: Insert = Insert::new(
     "sessions.insert",
     "sessions",
-    &["hash", "id", "operator", "kind", "created_at", "used_at", "expires", "address", "agent"],
+    &[
+        "hash", "id", "operator", "kind", "created_at", "used_at", "expires", "address", "agent",
+        "permissions",
+    ],
 );
 const BY_TOKEN: Stmt = Stmt {
     name: "sessions.by_token",
-    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at,
-                  s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent
+    text: "SELECT o.id, o.name, o.password, o.created_at, o.created_by, o.used_at, o.disabled_at,
+                  s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent, s.permissions
            FROM sessions AS s JOIN operators AS o ON o.id = s.operator
-           LEFT JOIN tenants AS t ON t.number = o.tenant
            WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)
              AND (s.kind = 'token' OR s.used_at > $3)",
 };
 const OF_OPERATOR: Stmt = Stmt {
     name: "sessions.of_operator",
-    text: "SELECT id, kind, created_at, used_at, expires, address, agent
+    text: "SELECT id, kind, created_at, used_at, expires, address, agent, permissions
            FROM sessions WHERE operator = $1 ORDER BY created_at, id",
 };
 const USED: Stmt =
@@ -74,12 +77,15 @@ pub struct Session {
     pub address: Option<String>,
     /// Header `user-agent` of the sign-in.
     pub agent: Option<String>,
+    /// What a token may do of what its operator may; `None` for all of it.
+    pub permissions: Option<Permissions>,
 }
 
 impl Session {
     /// Returns a session that begins now, does not expire and has no address.
     pub fn new(id: Uuid, kind: SessionKind, now: Timestamp) -> Self {
-        Self { id, kind, created_at: now, used_at: now, expires: None, address: None, agent: None }
+        let (expires, address, agent, permissions) = (None, None, None, None);
+        Self { id, kind, created_at: now, used_at: now, expires, address, agent, permissions }
     }
 }
 
@@ -90,6 +96,7 @@ pub struct SignedIn {
 }
 
 fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
+    let permissions = row.text_or_null(first + 7)?.map(Permissions::parse);
     Ok(Session {
         id: row.id(first)?,
         kind: row.parsed(first + 1)?,
@@ -98,6 +105,7 @@ fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
         expires: row.at_or_null(first + 4)?,
         address: row.text_or_null(first + 5)?.map(str::to_owned),
         agent: row.text_or_null(first + 6)?.map(str::to_owned),
+        permissions: permissions.transpose().map_err(StoreError::Corrupt)?,
     })
 }
 
@@ -107,6 +115,7 @@ fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
 ///
 /// Fails if the database is unavailable.
 pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], operator: Uuid, new: &Session) -> Result<(), StoreError> {
+    let permissions = new.permissions.as_ref().map(Permissions::text);
     let values = [
         Value::Bytes(hash),
         Value::Id(new.id),
@@ -117,6 +126,7 @@ pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], operator: Uuid, new: &Session) -> Re
         new.expires.map_or(Value::Null, Value::At),
         new.address.as_deref().map_or(Value::Null, Value::Text),
         new.agent.as_deref().map_or(Value::Null, Value::Text),
+        permissions.as_deref().map_or(Value::Null, Value::Text),
     ];
     tx.insert(&INSERT, &values)
 }
@@ -132,9 +142,16 @@ pub fn by_token(
     now: Timestamp,
     idle_since: Timestamp,
 ) -> Result<Option<SignedIn>, StoreError> {
-    tx.one(&BY_TOKEN, &[Value::Bytes(hash), Value::At(now), Value::At(idle_since)], |row| {
+    let values = [Value::Bytes(hash), Value::At(now), Value::At(idle_since)];
+    let found = tx.one(&BY_TOKEN, &values, |row| {
         Ok(SignedIn { operator: operators::read(row)?, session: session(row, operators::COLUMNS)? })
-    })
+    })?;
+    let Some(SignedIn { operator, session }) = found else { return Ok(None) };
+    let mut operator = operators::with_grants(tx, operator)?;
+    if let Some(own) = &session.permissions {
+        operator.grants = operator.grants.limited_to(own);
+    }
+    Ok(Some(SignedIn { operator, session }))
 }
 
 /// Returns the sessions and access tokens of an operator, the oldest first.
@@ -146,13 +163,20 @@ pub fn of_operator(tx: &Tx<'_>, operator: Uuid) -> Result<Vec<Session>, StoreErr
     tx.all(&OF_OPERATOR, &[Value::Id(operator)], |row| session(row, 0))
 }
 
-/// Records the use of a session.
+/// Records the use of a session, and of the account of its operator.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn record_use(tx: &Tx<'_>, hash: &[u8; 32], now: Timestamp, address: &str) -> Result<(), StoreError> {
-    tx.execute(&USED, &[Value::At(now), Value::Text(address), Value::Bytes(hash)]).map(drop)
+pub fn record_use(
+    tx: &Tx<'_>,
+    operator: Uuid,
+    hash: &[u8; 32],
+    now: Timestamp,
+    address: &str,
+) -> Result<(), StoreError> {
+    tx.execute(&USED, &[Value::At(now), Value::Text(address), Value::Bytes(hash)])?;
+    operators::record_use(tx, operator, now)
 }
 
 /// Ends a session of an operator, and returns whether there was one.

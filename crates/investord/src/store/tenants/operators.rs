@@ -1,12 +1,9 @@
-//! Table `operators`.
+//! Tables `operators`, `operator_grants` and `roles`: who may do what.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
-use crate::domain::suggest::did_you_mean;
+use crate::domain::permissions::{Grant, Grants, Permissions, of_new_register};
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
@@ -14,100 +11,174 @@ use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_NAME, &ALL, &DISABLE, &SET_PASSWORD];
+pub static STATEMENTS: &[&dyn Statement] = &[
+    &INSERT, &BY_NAME, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &INSERT_GRANT, &DELETE_GRANTS,
+    &GRANTS_OF, &ROLES, &SET_ROLE,
+];
 
-static INSERT: Insert =
-    Insert::new("operators.insert", "operators", &["id", "name", "role", "tenant", "password", "created_at"]);
+static INSERT: Insert = Insert::new(
+    "operators.insert",
+    "operators",
+    &["id", "name", "password", "created_at", "created_by", "used_at", "disabled_at"],
+);
 const BY_NAME: Stmt = Stmt {
     name: "operators.by_name",
-    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
-           FROM operators AS o LEFT JOIN tenants AS t ON t.number = o.tenant WHERE o.name = $1",
+    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at FROM operators
+           WHERE name = $1",
 };
 const ALL: Stmt = Stmt {
     name: "operators.all",
-    text: "SELECT o.id, o.name, o.role, o.tenant, t.name, o.password, o.created_at, o.disabled_at
-           FROM operators AS o LEFT JOIN tenants AS t ON t.number = o.tenant ORDER BY o.name",
+    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at FROM operators
+           ORDER BY name",
 };
 const DISABLE: Stmt = Stmt {
     name: "operators.disable",
     text: "UPDATE operators SET disabled_at = $1 WHERE id = $2 AND disabled_at IS NULL",
 };
+const ENABLE: Stmt =
+    Stmt { name: "operators.enable", text: "UPDATE operators SET disabled_at = NULL WHERE id = $1" };
 const SET_PASSWORD: Stmt =
     Stmt { name: "operators.set_password", text: "UPDATE operators SET password = $1 WHERE id = $2" };
+const USED: Stmt = Stmt { name: "operators.used", text: "UPDATE operators SET used_at = $1 WHERE id = $2" };
+static INSERT_GRANT: Insert = Insert::new(
+    "operator_grants.insert",
+    "operator_grants",
+    &["operator", "role", "tenant", "granted_at", "granted_by"],
+);
+const DELETE_GRANTS: Stmt =
+    Stmt { name: "operator_grants.delete", text: "DELETE FROM operator_grants WHERE operator = $1" };
+const GRANTS_OF: Stmt = Stmt {
+    name: "operator_grants.of_operator",
+    text: "SELECT g.role, g.tenant, t.name, r.permissions
+           FROM operator_grants AS g LEFT JOIN tenants AS t ON t.number = g.tenant
+           LEFT JOIN roles AS r ON r.name = g.role
+           WHERE g.operator = $1 ORDER BY g.role, g.tenant",
+};
+const ROLES: Stmt = Stmt { name: "roles.all", text: "SELECT name, permissions FROM roles ORDER BY name" };
+const SET_ROLE: Stmt = Stmt {
+    name: "roles.set",
+    text: "INSERT INTO roles (name, permissions) VALUES ($1, $2)
+           ON CONFLICT (name) DO UPDATE SET permissions = excluded.permissions",
+};
 
-/// The role of an operator. Each role includes the rights of the roles before it, as its order expresses.
-///
-/// The names are those in the database and on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[derive(EnumString, IntoStaticStr, VariantNames)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase", const_into_str, parse_err_ty = String, parse_err_fn = unknown_role)]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Acts in the back office: on users, simulated outcomes and webhooks.
-    Operator,
-    /// Creates and disables operators.
-    Administrator,
-}
+/// The number that stands for all tenants in a grant; no tenant has it.
+const ALL_TENANTS: i64 = 0;
 
-/// Returns the message about a name that is no role.
-fn unknown_role(text: &str) -> String {
-    let names = Role::VARIANTS;
-    format!("must be one of {}{}", names.join(", "), did_you_mean(text, names.iter().copied()))
-}
-
-/// An operator of the back office, and the tenant to which they are restricted.
-#[derive(Clone)]
+/// An operator: the account of a person, or of a script that has tokens alone.
+#[derive(Clone, Debug)]
 pub struct Operator {
     pub id: Uuid,
     pub name: String,
-    pub role: Role,
-    /// The only tenant whose users the operator sees; without one the operator sees all tenants.
-    pub tenant: Option<TenantNumber>,
-    /// Name of that tenant.
-    pub tenant_name: Option<String>,
-    /// Argon2id hash of the password (RFC 9106), as a PHC string.
+    pub grants: Grants,
+    /// Argon2id hash of the password (RFC 9106), as a PHC string; none until an invitation is accepted.
     pub password: Option<String>,
     pub created_at: Timestamp,
+    /// The operator who created this one; `None` for a command on the machine.
+    pub created_by: Option<Uuid>,
+    /// The last use of a session or token, to the minute.
+    pub used_at: Option<Timestamp>,
     pub disabled_at: Option<Timestamp>,
 }
 
-/// Number of the columns that [`read`] reads.
-pub(super) const COLUMNS: usize = 8;
+impl Operator {
+    /// Returns an operator who has not been signed in.
+    pub fn new(id: Uuid, name: String, grants: Grants, now: Timestamp) -> Self {
+        let (password, created_by, used_at, disabled_at) = (None, None, None, None);
+        Self { id, name, grants, password, created_at: now, created_by, used_at, disabled_at }
+    }
+}
 
-/// Reads an operator from the first columns of a row.
+/// Number of the columns that [`read`] reads.
+pub(super) const COLUMNS: usize = 7;
+
+/// Reads an operator without grants from the first columns of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
     Ok(Operator {
         id: row.id(0)?,
         name: row.text(1)?.to_owned(),
-        role: row.parsed(2)?,
-        tenant: row.int_or_null(3)?.map(TenantNumber),
-        tenant_name: row.text_or_null(4)?.map(str::to_owned),
-        password: row.text_or_null(5)?.map(str::to_owned),
-        created_at: row.at(6)?,
-        disabled_at: row.at_or_null(7)?,
+        grants: Grants::default(),
+        password: row.text_or_null(2)?.map(str::to_owned),
+        created_at: row.at(3)?,
+        created_by: row.id_or_null(4)?,
+        used_at: row.at_or_null(5)?,
+        disabled_at: row.at_or_null(6)?,
     })
 }
 
-/// Inserts an operator.
+/// Inserts an operator with grants.
 ///
 /// # Errors
 ///
 /// Fails if the name is taken or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
-    let Operator { id, name, role, tenant, password, created_at, .. } = new;
+    let Operator { id, name, password, created_at, created_by, used_at, disabled_at, .. } = new;
     tx.insert(
         &INSERT,
         &[
             Value::Id(*id),
             Value::Text(name),
-            Value::Text(role.into_str()),
-            tenant.map_or(Value::Null, |tenant| Value::Int(tenant.0)),
             password.as_deref().map_or(Value::Null, Value::Text),
             Value::At(*created_at),
+            created_by.map_or(Value::Null, Value::Id),
+            used_at.map_or(Value::Null, Value::At),
+            disabled_at.map_or(Value::Null, Value::At),
         ],
-    )
+    )?;
+    insert_grants(tx, *id, &new.grants, *created_at, *created_by)
+}
+
+/// Replaces all grants of an operator.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn set_grants(
+    tx: &Tx<'_>,
+    operator: Uuid,
+    grants: &Grants,
+    now: Timestamp,
+    by: Option<Uuid>,
+) -> Result<(), StoreError> {
+    tx.execute(&DELETE_GRANTS, &[Value::Id(operator)])?;
+    insert_grants(tx, operator, grants, now, by)
+}
+
+fn insert_grants(
+    tx: &Tx<'_>,
+    operator: Uuid,
+    grants: &Grants,
+    now: Timestamp,
+    by: Option<Uuid>,
+) -> Result<(), StoreError> {
+    for Grant { role, tenant, .. } in &grants.0 {
+        let values = [
+            Value::Id(operator),
+            Value::Text(role),
+            Value::Int(tenant.map_or(ALL_TENANTS, |tenant| tenant.0)),
+            Value::At(now),
+            by.map_or(Value::Null, Value::Id),
+        ];
+        tx.insert(&INSERT_GRANT, &values)?;
+    }
+    Ok(())
+}
+
+/// Returns the grants of an operator, with what their roles may do at present.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
+pub(super) fn grants_of(tx: &Tx<'_>, operator: Uuid) -> Result<Grants, StoreError> {
+    let read = |row: &Row<'_>| {
+        let role = row.text(0)?.to_owned();
+        let permissions = match row.text_or_null(3)? {
+            Some(names) => Permissions::parse(names).map_err(StoreError::Corrupt)?,
+            None => of_new_register(&role).unwrap_or_default(),
+        };
+        let tenant = Some(row.int(1)?).filter(|number| *number != ALL_TENANTS).map(TenantNumber);
+        Ok(Grant { role, permissions, tenant, tenant_name: row.text_or_null(2)?.map(str::to_owned) })
+    };
+    Ok(Grants(tx.all(&GRANTS_OF, &[Value::Id(operator)], read)?))
 }
 
 /// Finds an operator by name, disabled or not.
@@ -116,7 +187,8 @@ pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
 ///
 /// Fails if the database is unavailable or the row is corrupt.
 pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> {
-    tx.one(&BY_NAME, &[Value::Text(name)], read)
+    let found = tx.one(&BY_NAME, &[Value::Text(name)], read)?;
+    found.map(|found| with_grants(tx, found)).transpose()
 }
 
 /// Returns all operators, ordered by name.
@@ -125,7 +197,12 @@ pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> 
 ///
 /// Fails if the database is unavailable or a row is corrupt.
 pub fn all(tx: &Tx<'_>) -> Result<Vec<Operator>, StoreError> {
-    tx.all(&ALL, &[], read)
+    tx.all(&ALL, &[], read)?.into_iter().map(|one| with_grants(tx, one)).collect()
+}
+
+/// Returns the same operator with the grants that are stored.
+pub(super) fn with_grants(tx: &Tx<'_>, operator: Operator) -> Result<Operator, StoreError> {
+    Ok(Operator { grants: grants_of(tx, operator.id)?, ..operator })
 }
 
 /// Disables an operator and returns whether the operator was enabled. From then on no session or token counts.
@@ -137,11 +214,49 @@ pub fn disable(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError
     Ok(tx.execute(&DISABLE, &[Value::At(now), Value::Id(id)])? == 1)
 }
 
-/// Sets the password of an operator, by its hash.
+/// Enables an operator.
+///
+/// # Errors
+///
+/// Fails if the operator does not exist or the database is unavailable.
+pub fn enable(tx: &Tx<'_>, id: Uuid) -> Result<(), StoreError> {
+    tx.execute_one(&ENABLE, &[Value::Id(id)])
+}
+
+/// Sets the password of an operator by its hash, or removes it.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
-pub fn set_password(tx: &Tx<'_>, id: Uuid, hash: &str) -> Result<(), StoreError> {
-    tx.execute_one(&SET_PASSWORD, &[Value::Text(hash), Value::Id(id)])
+pub fn set_password(tx: &Tx<'_>, id: Uuid, hash: Option<&str>) -> Result<(), StoreError> {
+    tx.execute_one(&SET_PASSWORD, &[hash.map_or(Value::Null, Value::Text), Value::Id(id)])
+}
+
+/// Records the last use of an account.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn record_use(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&USED, &[Value::At(now), Value::Id(id)])
+}
+
+/// Returns the roles that this register has changed or added, with their permissions.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
+pub fn changed_roles(tx: &Tx<'_>) -> Result<Vec<(String, Permissions)>, StoreError> {
+    tx.all(&ROLES, &[], |row| {
+        Ok((row.text(0)?.to_owned(), Permissions::parse(row.text(1)?).map_err(StoreError::Corrupt)?))
+    })
+}
+
+/// Sets what a role may do.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn set_role(tx: &Tx<'_>, name: &str, permissions: &Permissions) -> Result<(), StoreError> {
+    tx.execute(&SET_ROLE, &[Value::Text(name), Value::Text(&permissions.text())]).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Verifies the hash chain of every event log, without any key.
+//! Verifies the hash chain of every event log and of the record of the register, without any key.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,16 @@ use crate::domain::delivery::event::{Event, StoredObject};
 use crate::domain::tenants::TenantNumber;
 use crate::store::engine::Store;
 use crate::store::engine::sql::{OwnedValue, Value};
+use crate::store::log::register_events;
 use crate::store::tenants;
 use crate::store::tenants::TenantRow;
 use crate::store::tenants::sequence::ChainEnd;
 
-/// Verifies the event hash chain of every tenant from end to end and returns the number of events.
+/// Number of events of the register that are read at once.
+const REGISTER_EVENTS_AT_ONCE: i64 = 1000;
+
+/// Verifies the event hash chain of every tenant and that of the register from end to end, and returns the number of
+/// events.
 ///
 /// Other processes may write meanwhile. Therefore each chain must reach the end that its sequence recorded before the
 /// check, and must not go beyond the end that its sequence records afterwards.
@@ -57,7 +62,37 @@ pub async fn check_chains(store: &Store, mut progress: impl FnMut(u64)) -> anyho
             "the event chain of tenant '{name}' does not end where its sequence says"
         );
     }
-    Ok(ends.values().map(|end| end.events).sum())
+    let recorded = check_register(store).await?;
+    Ok(ends.values().map(|end| end.events).sum::<i64>() + recorded)
+}
+
+/// Verifies the hash chain of the record of the register, and returns the number of its events.
+async fn check_register(store: &Store) -> anyhow::Result<i64> {
+    let before = store.read("register.chain_end", register_events::chain_end).await?;
+    let mut end = ChainEnd::default();
+    loop {
+        let after = end.events;
+        let page = store
+            .read("register.events", move |tx| register_events::page(tx, after, REGISTER_EVENTS_AT_ONCE))
+            .await?;
+        for event in &page {
+            end = ChainEnd { events: end.events + 1, chain_hash: event.next_chain_hash(&end.chain_hash) };
+            let is_end = end.events != before.events || end == before;
+            ensure!(
+                (event.number, event.chain_hash) == (end.events, end.chain_hash) && is_end,
+                "the record of the register breaks at {}",
+                end.events
+            );
+        }
+        if page.is_empty() {
+            break;
+        }
+    }
+    let after = store.read("register.chain_end", register_events::chain_end).await?;
+    let is_whole =
+        (before.events..=after.events).contains(&end.events) && (end.events != after.events || end == after);
+    ensure!(is_whole, "the record of the register does not end where its sequence says");
+    Ok(end.events)
 }
 
 /// A row of the table `events`.

@@ -16,7 +16,7 @@ use crate::store::engine::sql::OwnedValue;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::Stmt;
 use crate::store::engine::unit::Owner;
-use crate::store::schema::{self, ColumnKind, TableSchema};
+use crate::store::tables::{self, ColumnKind, TableSchema};
 use crate::store::tenants;
 use crate::store::tenants::sequence::ChainEnd;
 
@@ -51,7 +51,7 @@ struct TableWalk {
 
 /// All tables, each after the tables that it references.
 pub static TABLES: LazyLock<Vec<CopiedTable>> =
-    LazyLock::new(|| schema::TABLES.into_iter().map(CopiedTable::of).collect());
+    LazyLock::new(|| tables::TABLES.into_iter().map(CopiedTable::of).collect());
 
 /// The table of the event log, whose hash chain is verified.
 pub static EVENTS: LazyLock<&CopiedTable> =

@@ -1,0 +1,347 @@
+//! The frame of an act of administration: one person asks, a second one confirms.
+//!
+//! As soon as somebody else could confirm it, an act waits as a proposal (decision S4). In an emergency one person does
+//! it alone, which is an alarm and has to be reviewed afterwards.
+
+use axum::extract::State;
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::change::REASON;
+use crate::app::App;
+use crate::domain::administration::{Account, Act};
+use crate::domain::json::schema::{Field, FieldRule, Presence, field};
+use crate::domain::permissions::Permission;
+use crate::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
+use crate::problem::Problem;
+use crate::provision::administration::Circumstances;
+use crate::provision::{ProvisionError, Provisioner};
+use crate::store::Tx;
+use crate::store::log::register_events;
+use crate::store::tenants::operator_sessions::Session;
+use crate::store::tenants::operators::Operator;
+use crate::store::tenants::proposals;
+use crate::store::tenants::proposals::{BreakGlassReview, Proposal, ProposalContent, ProposalState};
+use crate::store::tenants::register_settings;
+
+/// How long a proposal waits for a second person.
+const PROPOSAL_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
+
+/// The member `reason` of every act of administration.
+pub const WHY: Field = field("reason", Presence::Always, REASON, "Why, for the record.");
+/// The member `break_glass` of every act of administration.
+pub const BREAK_GLASS: Field = field(
+    "break_glass",
+    Presence::No,
+    FieldRule::Bool,
+    "True to do it alone in an emergency: an alarm is raised, and somebody else has to review it afterwards.",
+);
+
+/// An operation that is an act of administration.
+pub trait AdministrativeOperation: Sized + Send + 'static {
+    /// Method and path template, separated by a space.
+    const OPERATION: &'static str;
+    /// What who asks and who confirms must be allowed to do.
+    const PERMISSION: Permission;
+    /// Documentation for the OpenAPI document. The table of the body has [`WHY`] and [`BREAK_GLASS`].
+    const DOC: OperatorDoc;
+    /// The body, without these two members.
+    type Body: DeserializeOwned;
+
+    /// Returns the act that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the path or the body is invalid.
+    fn act(received: &ReceivedByOperator<'_>, body: Self::Body) -> Result<Act, Problem>;
+}
+
+/// A request for an act of administration.
+pub struct Administer<O> {
+    act: Act,
+    reason: String,
+    break_glass: bool,
+    operation: std::marker::PhantomData<fn() -> O>,
+}
+
+impl<O: AdministrativeOperation> OperatorOperation for Administer<O> {
+    const OPERATION: &'static str = O::OPERATION;
+    const PERMISSION: Option<Permission> = Some(O::PERMISSION);
+    type Answer = ProposalView;
+    const DOC: OperatorDoc = O::DOC;
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let table = O::DOC.request.expect("an act of administration has a body");
+        let members: Map<String, Value> = received.body(table)?;
+        let reason = members["reason"].as_str().unwrap_or_default().to_owned();
+        let break_glass = members.get("break_glass").and_then(Value::as_bool).unwrap_or_default();
+        let body = serde_json::from_value(members.into());
+        let body = body.map_err(|error| Problem::invalid("(root)", error.to_string()))?;
+        let act = O::act(received, body)?;
+        Ok(Self { act, reason, break_glass, operation: std::marker::PhantomData })
+    }
+}
+
+/// An act of administration, as a response.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Proposal")]
+pub struct ProposalView {
+    /// For the confirmation; null if it was done at once.
+    id: Option<Uuid>,
+    /// What is asked for, as in `create_operator`.
+    act: &'static str,
+    /// What it is about: an object with one member, as in `{"operator":"anna"}`.
+    about: Value,
+    /// What the act sets.
+    wanted: Value,
+    /// State when it was asked for. If it changes, the proposal is void.
+    old: Value,
+    reason: String,
+    /// `waiting` for a second person, `done`, `withdrawn` or `expired`.
+    state: &'static str,
+    proposed_by: String,
+    proposed_at: Timestamp,
+    age_seconds: i64,
+    expires_at: Option<Timestamp>,
+    /// Who confirmed or withdrew it.
+    decided_by: Option<String>,
+    decided_at: Option<Timestamp>,
+    /// Whether one person did it alone in an emergency.
+    break_glass: bool,
+    /// The review of what was done in an emergency; null until then.
+    review: Option<BreakGlassReview>,
+    /// The names of those who could confirm it at present.
+    asked: Vec<String>,
+    /// What is shown this once, to whom the act was done for: an invitation, or a client with its secret.
+    shown_once: Option<Value>,
+}
+
+impl ProposalView {
+    /// Returns a proposal as a response.
+    pub fn of(proposal: &Proposal, asked: Vec<String>, now: Timestamp) -> Self {
+        let content = &proposal.content;
+        let state = match proposal.state {
+            ProposalState::Waiting if proposal.expires <= now => "expired",
+            state => state.into_str(),
+        };
+        let mut wanted = json!(content.act);
+        if let Some(members) = wanted.as_object_mut() {
+            members.remove("act");
+        }
+        Self {
+            id: Some(proposal.id),
+            act: (&content.act).into(),
+            about: json!(content.act.subject()),
+            wanted,
+            old: content.old.clone(),
+            reason: content.reason.clone(),
+            state,
+            proposed_by: content.proposed_by.clone(),
+            proposed_at: proposal.created_at,
+            age_seconds: now.duration_since(proposal.created_at).as_secs(),
+            expires_at: Some(proposal.expires),
+            decided_by: content.decided_by.clone(),
+            decided_at: content.decided_at,
+            break_glass: content.break_glass,
+            review: content.review.clone(),
+            asked,
+            shown_once: None,
+        }
+    }
+
+    /// Returns the same response with what is shown once.
+    #[must_use]
+    pub fn with_shown_once(self, shown_once: Option<Value>) -> Self {
+        Self { shown_once, ..self }
+    }
+}
+
+impl From<ProvisionError> for Problem {
+    fn from(error: ProvisionError) -> Self {
+        match error {
+            ProvisionError::Field(field, message) => Problem::invalid(field, message),
+            ProvisionError::Store(error) => error.into(),
+            refused @ (ProvisionError::Invalid(_) | ProvisionError::Rehearsed) => {
+                Problem::Decided(refused.to_string())
+            }
+        }
+    }
+}
+
+/// Returns the parts that acts of administration need.
+pub fn provisioner(app: &App) -> Provisioner {
+    let (store, master_key) = (app.store.clone(), app.master_key.clone());
+    Provisioner { store, master_key, clock: app.clock.clone(), ids: app.ids.clone() }
+}
+
+/// Returns an operator as the actor of an event of the register.
+pub fn actor(operator: &Operator, session: &Session) -> RegisterActor {
+    RegisterActor::Operator { name: operator.name.clone(), session: session.id }
+}
+
+/// Returns an operator as the rule of two persons sees them.
+pub fn account(operator: &Operator) -> Account {
+    let Operator { id, created_at, created_by, .. } = *operator;
+    Account { id, created_at, created_by }
+}
+
+/// Returns what is missing if an act does not reach what it names: the answer is that of what does not exist.
+pub fn unreached(act: &Act) -> Problem {
+    Problem::NotFound(match act {
+        Act::CreateOperator { .. } => "tenant",
+        Act::SetGrants { .. } => "operator or tenant",
+        Act::DisableOperator { .. } | Act::EnableOperator { .. } | Act::ResetOperator { .. } => "operator",
+        Act::ChangeTenantSettings { .. } | Act::CreateClient { .. } => "tenant",
+        Act::SetClientScopes { .. } | Act::RotateClientSecret { .. } | Act::AddClientKey { .. } => "client",
+        Act::RevokeClientKey { .. } => "key",
+        // The register itself takes the permission for all tenants.
+        Act::SetRole { .. } | Act::SetFourEyes { .. } | Act::CreateTenant { .. } => {
+            return Problem::NoPermission(act.permission());
+        }
+    })
+}
+
+/// Handles every act of administration: performs it, or keeps it as a proposal until a second person confirms it.
+///
+/// # Errors
+///
+/// Fails if the act is invalid, or is about something that the caller does not reach.
+pub async fn administer<O: AdministrativeOperation>(
+    State(app): State<App>,
+    req: ByOperator<Administer<O>>,
+) -> OperatorResult<ProposalView> {
+    let ByOperator { operator, session, now, operation: Administer { act, reason, break_glass, .. }, .. } =
+        req;
+    if act.subject_operator() == Some(&operator.name) {
+        return Err(Problem::State("nobody changes their own account"));
+    }
+    let provisioner = provisioner(&app);
+    let content = ProposalContent {
+        act,
+        old: Value::Null,
+        reason,
+        proposed_by: operator.name.clone(),
+        decided_by: None,
+        decided_at: None,
+        break_glass,
+        review: None,
+    };
+    let proposal = Proposal {
+        id: app.ids.uuid(),
+        tenant: None,
+        created_at: now,
+        expires: now + PROPOSAL_LIFETIME,
+        state: ProposalState::Waiting,
+        proposed_by: operator.id,
+        session: session.id,
+        content,
+        to_review: false,
+    };
+    rehearse(&provisioner, &operator, &session, &proposal).await?;
+    let unit = move |tx: &Tx<'_>| request(tx, &provisioner, &operator, &session, proposal.clone());
+    let answer = app.store.write_serializable("proposals.request", unit).await?;
+    if answer.break_glass {
+        metrics::counter!("investord_break_glass_total").increment(1);
+        let (act, by) = (answer.act, &answer.proposed_by);
+        tracing::error!(act, by, "one person did an act of administration alone, in an emergency");
+    }
+    Ok(JsonAnswer(answer))
+}
+
+/// Performs an act in a transaction that is rolled back, so that what waits for a second person is known to be
+/// possible.
+async fn rehearse(
+    provisioner: &Provisioner,
+    operator: &Operator,
+    session: &Session,
+    proposal: &Proposal,
+) -> Result<(), Problem> {
+    let (own, act) = (provisioner.clone(), proposal.content.act.clone());
+    let (grants, by) = (operator.grants.clone(), circumstances(operator, session, proposal, None));
+    let rehearsal = move |tx: &Tx<'_>| {
+        if !own.is_reached(tx, &act, &grants)? {
+            return Ok(false);
+        }
+        own.perform(tx, &act, &by)?;
+        // The error makes the store roll the transaction back.
+        Err(ProvisionError::Rehearsed)
+    };
+    match provisioner.store.write_serializable("proposals.rehearse", rehearsal).await {
+        Err(ProvisionError::Rehearsed) => Ok(()),
+        Ok(_) => Err(unreached(&proposal.content.act)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns what is on record beside an act.
+pub fn circumstances(
+    operator: &Operator,
+    session: &Session,
+    proposal: &Proposal,
+    confirmed_by: Option<RegisterActor>,
+) -> Circumstances {
+    Circumstances {
+        actor: actor(operator, session),
+        actor_id: Some(operator.id),
+        confirmed_by,
+        reason: Some(proposal.content.reason.clone()),
+    }
+}
+
+/// Performs an act that takes one person, or inserts the proposal.
+fn request(
+    tx: &Tx<'_>,
+    provisioner: &Provisioner,
+    operator: &Operator,
+    session: &Session,
+    mut proposal: Proposal,
+) -> Result<ProposalView, Problem> {
+    let act = proposal.content.act.clone();
+    if !provisioner.is_reached(tx, &act, &operator.grants)? {
+        return Err(unreached(&act));
+    }
+    let now = proposal.created_at;
+    proposal.content.old = provisioner.state(tx, &act)?;
+    let seconds = provisioner.seconds(tx, &act, operator.id)?;
+    let takes_two = !seconds.is_empty() && register_settings::four_eyes(tx)?;
+    if takes_two && !proposal.content.break_glass {
+        record(tx, provisioner, actor(operator, session), &proposal, RegisterEventType::Proposed)?;
+        proposals::insert(tx, &proposal)?;
+        let allowed = |one: &&Operator| account(operator).confirmed_by(account(one), now).is_ok();
+        let asked = seconds.iter().filter(allowed).map(|one| one.name.clone()).collect();
+        return Ok(ProposalView::of(&proposal, asked, now));
+    }
+    // Where one person suffices there is no emergency.
+    proposal.content.break_glass &= takes_two;
+    proposal.state = ProposalState::Done;
+    if proposal.content.break_glass {
+        record(tx, provisioner, actor(operator, session), &proposal, RegisterEventType::BreakGlass)?;
+        proposal.to_review = true;
+        proposals::insert(tx, &proposal)?;
+    }
+    let performed = provisioner.perform(tx, &act, &circumstances(operator, session, &proposal, None))?;
+    let id = proposal.content.break_glass.then_some(proposal.id);
+    let view = ProposalView::of(&proposal, Vec::new(), now);
+    Ok(ProposalView { id, expires_at: None, ..view }.with_shown_once(performed.shown_once))
+}
+
+/// Records what happens to a proposal beside the act itself.
+pub fn record(
+    tx: &Tx<'_>,
+    provisioner: &Provisioner,
+    actor: RegisterActor,
+    proposal: &Proposal,
+    kind: RegisterEventType,
+) -> Result<(), Problem> {
+    let event = RegisterEvent::new(kind, actor, RegisterSubject::Proposal(proposal.id))
+        .because(&proposal.content.reason)
+        .with_change(proposal.content.old.clone(), json!(proposal.content.act));
+    Ok(register_events::record(tx, &*provisioner.ids, provisioner.clock.now(), &event)?)
+}

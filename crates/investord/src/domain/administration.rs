@@ -1,0 +1,213 @@
+//! Acts of administration: they change who may do what, so that one person alone does not suffice for them.
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use strum::IntoStaticStr;
+use uuid::Uuid;
+
+use super::permissions::Permission;
+use super::register_event::{RegisterEventType, RegisterSubject};
+
+/// A role to be given, for a tenant or for all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct GivenRole {
+    pub role: String,
+    /// Name of the tenant; null for all tenants and the register itself.
+    pub tenant: Option<String>,
+}
+
+/// An act of administration, in the form in which a proposal stores it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(tag = "act", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Act {
+    /// Creates an operator, who is invited to choose a password.
+    CreateOperator {
+        operator: String,
+        grants: Vec<GivenRole>,
+    },
+    /// Replaces the roles of an operator.
+    SetGrants {
+        operator: String,
+        grants: Vec<GivenRole>,
+    },
+    /// Refuses an operator from now on.
+    DisableOperator {
+        operator: String,
+    },
+    /// Lets a disabled operator in again.
+    EnableOperator {
+        operator: String,
+    },
+    /// Ends the password and all sessions of an operator, who is invited to choose another password.
+    ResetOperator {
+        operator: String,
+    },
+    /// Sets what a role may do.
+    SetRole {
+        role: String,
+        permissions: Vec<Permission>,
+    },
+    CreateTenant {
+        tenant: String,
+        settings: Map<String, Value>,
+    },
+    /// Changes settings of a tenant.
+    ChangeTenantSettings {
+        tenant: String,
+        settings: Map<String, Value>,
+    },
+    CreateClient {
+        tenant: String,
+        scopes: Vec<String>,
+    },
+    SetClientScopes {
+        client: Uuid,
+        scopes: Vec<String>,
+    },
+    RotateClientSecret {
+        client: Uuid,
+        end_tokens: bool,
+    },
+    /// Registers a public key, as SPKI PEM or JWK.
+    AddClientKey {
+        client: Uuid,
+        public_key: String,
+    },
+    RevokeClientKey {
+        key: Uuid,
+    },
+    /// Switches on or off that acts of administration take two persons.
+    SetFourEyes {
+        four_eyes: bool,
+    },
+}
+
+impl Act {
+    /// Returns what the operator who asks, and the one who confirms, must be allowed to do.
+    pub fn permission(&self) -> Permission {
+        match self {
+            Self::CreateOperator { .. }
+            | Self::SetGrants { .. }
+            | Self::DisableOperator { .. }
+            | Self::EnableOperator { .. }
+            | Self::ResetOperator { .. }
+            | Self::SetRole { .. }
+            | Self::SetFourEyes { .. } => Permission::OperatorsManage,
+            Self::CreateTenant { .. } | Self::ChangeTenantSettings { .. } => Permission::TenantsManage,
+            Self::CreateClient { .. }
+            | Self::SetClientScopes { .. }
+            | Self::RotateClientSecret { .. }
+            | Self::AddClientKey { .. }
+            | Self::RevokeClientKey { .. } => Permission::ClientsManage,
+        }
+    }
+
+    /// Returns what the act is about.
+    pub fn subject(&self) -> RegisterSubject {
+        match self {
+            Self::CreateOperator { operator, .. }
+            | Self::SetGrants { operator, .. }
+            | Self::DisableOperator { operator }
+            | Self::EnableOperator { operator }
+            | Self::ResetOperator { operator } => RegisterSubject::Operator(operator.clone()),
+            Self::SetRole { role, .. } => RegisterSubject::Role(role.clone()),
+            Self::CreateTenant { tenant, .. }
+            | Self::ChangeTenantSettings { tenant, .. }
+            | Self::CreateClient { tenant, .. } => RegisterSubject::Tenant(tenant.clone()),
+            Self::SetClientScopes { client, .. }
+            | Self::RotateClientSecret { client, .. }
+            | Self::AddClientKey { client, .. } => RegisterSubject::Client(*client),
+            Self::RevokeClientKey { key } => RegisterSubject::ClientKey(*key),
+            Self::SetFourEyes { .. } => RegisterSubject::Register,
+        }
+    }
+
+    /// Returns the name of the operator that the act is about.
+    pub fn subject_operator(&self) -> Option<&str> {
+        match self {
+            Self::SetGrants { operator, .. }
+            | Self::DisableOperator { operator }
+            | Self::EnableOperator { operator }
+            | Self::ResetOperator { operator } => Some(operator),
+            _ => None,
+        }
+    }
+
+    /// Returns the type of the event that records it.
+    pub fn event_type(&self) -> RegisterEventType {
+        match self {
+            Self::CreateOperator { .. } => RegisterEventType::OperatorCreated,
+            Self::SetGrants { .. } => RegisterEventType::OperatorGrantsChanged,
+            Self::DisableOperator { .. } => RegisterEventType::OperatorDisabled,
+            Self::EnableOperator { .. } => RegisterEventType::OperatorEnabled,
+            Self::ResetOperator { .. } => RegisterEventType::OperatorReset,
+            Self::SetRole { .. } => RegisterEventType::RoleChanged,
+            Self::CreateTenant { .. } => RegisterEventType::TenantCreated,
+            Self::ChangeTenantSettings { .. } => RegisterEventType::TenantSettingsChanged,
+            Self::CreateClient { .. } => RegisterEventType::ClientCreated,
+            Self::SetClientScopes { .. } => RegisterEventType::ClientScopesChanged,
+            Self::RotateClientSecret { .. } => RegisterEventType::ClientSecretRotated,
+            Self::AddClientKey { .. } => RegisterEventType::ClientKeyAdded,
+            Self::RevokeClientKey { .. } => RegisterEventType::ClientKeyRevoked,
+            Self::SetFourEyes { .. } => RegisterEventType::FourEyesChanged,
+        }
+    }
+}
+
+/// Time after the creation of an account in which neither it nor its creator confirms what the other one asks for.
+pub const ACQUAINTANCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// An account, as far as the rule of two persons looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    pub created_by: Option<Uuid>,
+}
+
+impl Account {
+    /// Checks that somebody else may confirm what this person asks for (decision S4).
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if they are the same person, or one has created the other within the last day.
+    pub fn confirmed_by(self, second: Self, now: Timestamp) -> Result<(), &'static str> {
+        if self.id == second.id {
+            return Err("whoever asks for something does not confirm it");
+        }
+        let is_made_by = |made: Self, maker: Self| {
+            made.created_by == Some(maker.id) && now.duration_since(made.created_at) < ACQUAINTANCE
+        };
+        if is_made_by(self, second) || is_made_by(second, self) {
+            return Err("one of both has created the account of the other within the last 24 hours");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_another_person_whom_the_first_has_not_just_made() {
+        let start = Timestamp::UNIX_EPOCH;
+        let person = |id, created_by: Option<u128>| {
+            let created_by = created_by.map(Uuid::from_u128);
+            Account { id: Uuid::from_u128(id), created_at: start, created_by }
+        };
+        let (anna, berta, hers) = (person(1, None), person(2, None), person(3, Some(1)));
+        let day = start + ACQUAINTANCE;
+        assert!(anna.confirmed_by(berta, start).is_ok());
+        assert!(anna.confirmed_by(anna, day).is_err());
+        for (first, second) in [(anna, hers), (hers, anna)] {
+            assert!(first.confirmed_by(second, start).is_err());
+            assert!(first.confirmed_by(second, day - SignedDuration::from_secs(1)).is_err());
+            assert!(first.confirmed_by(second, day).is_ok());
+        }
+        assert!(berta.confirmed_by(hers, start).is_ok());
+    }
+}

@@ -1,0 +1,359 @@
+//! Performs acts of administration, and says whether they take a second person.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http_message_signatures::PublicKey;
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{ProvisionError, Provisioner, check_scopes, client, refuse, tenant};
+use crate::domain::administration::{Act, GivenRole};
+use crate::domain::permissions::{self, Grant, Grants, Permission, Permissions, Reach};
+use crate::domain::register_event::{RegisterActor, RegisterEvent};
+use crate::domain::suggest::did_you_mean;
+use crate::domain::tenants::TenantSettings;
+use crate::store::Tx;
+use crate::store::encryption::sha256;
+use crate::store::log::register_events;
+use crate::store::tenants::operators::Operator;
+use crate::store::tenants::{self, TenantRow};
+use crate::store::tenants::{clients, invitations, operator_sessions, operators, register_settings, tokens};
+
+/// How long an invitation can be accepted.
+const INVITATION_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
+
+/// What is on record of an act beside the act itself.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    pub actor: RegisterActor,
+    /// The operator who asked for it; `None` for a command on the machine.
+    pub actor_id: Option<Uuid>,
+    pub confirmed_by: Option<RegisterActor>,
+    pub reason: Option<String>,
+}
+
+impl Circumstances {
+    /// Returns those of a command on the machine.
+    pub fn of_machine() -> Self {
+        Self { actor: RegisterActor::Machine, actor_id: None, confirmed_by: None, reason: None }
+    }
+}
+
+/// An act that was performed.
+#[derive(Clone, Debug)]
+pub struct Performed {
+    /// State of what it was about, afterwards.
+    pub new: Value,
+    /// What is shown once, to whoever has performed it: an invitation, or a client with its secret.
+    pub shown_once: Option<Value>,
+}
+
+impl Provisioner {
+    /// Performs an act in a transaction of its own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the act is invalid or does not fit the state of what it is about.
+    pub async fn administer(&self, act: Act, by: Circumstances) -> Result<Performed, ProvisionError> {
+        let this = self.clone();
+        self.store.write_serializable("administration", move |tx| this.perform(tx, &act, &by)).await
+    }
+
+    /// Performs an act and records it in the same commit.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the act is invalid or does not fit the state of what it is about.
+    pub fn perform(&self, tx: &Tx<'_>, act: &Act, by: &Circumstances) -> Result<Performed, ProvisionError> {
+        let old = self.state(tx, act)?;
+        let before = administrators(tx)?;
+        let shown_once = self.apply_act(tx, act, by)?;
+        if before > 0 && administrators(tx)? == 0 {
+            return refuse("nobody would be left who administers the register");
+        }
+        // What an act creates is found under the name that the act gives it.
+        let new = self.state(tx, act)?;
+        let Circumstances { actor, confirmed_by, reason, .. } = by.clone();
+        let event = RegisterEvent {
+            confirmed_by,
+            reason,
+            ..RegisterEvent::new(act.event_type(), actor, act.subject()).with_change(old, new.clone())
+        };
+        register_events::record(tx, &*self.ids, self.clock.now(), &event)?;
+        Ok(Performed { new, shown_once })
+    }
+
+    /// Returns the present state of what an act is about, without secrets; null if it does not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an act names what does not exist.
+    pub fn state(&self, tx: &Tx<'_>, act: &Act) -> Result<Value, ProvisionError> {
+        Ok(match act {
+            Act::CreateOperator { operator, .. } => {
+                operators::by_name(tx, operator)?.as_ref().map_or(Value::Null, operator_state)
+            }
+            Act::SetGrants { operator, .. }
+            | Act::DisableOperator { operator }
+            | Act::EnableOperator { operator }
+            | Act::ResetOperator { operator } => operator_state(&known_operator(tx, operator)?),
+            Act::SetRole { role, .. } => {
+                json!({ "permissions": role_permissions(tx, role)?.map(|all| all.text()) })
+            }
+            Act::CreateTenant { tenant, .. } => {
+                tenants::by_name(tx, tenant)?.as_ref().map_or(Value::Null, tenant_state)
+            }
+            Act::ChangeTenantSettings { tenant: name, .. } => tenant_state(&tenant(tx, name)?),
+            Act::CreateClient { tenant: name, .. } => {
+                let all = clients::of_tenant(tx, tenant(tx, name)?.number)?;
+                json!({ "clients": all.iter().map(|one| one.id).collect::<Vec<_>>() })
+            }
+            Act::SetClientScopes { client: id, .. }
+            | Act::RotateClientSecret { client: id, .. }
+            | Act::AddClientKey { client: id, .. } => {
+                let found = client(tx, *id)?;
+                let keys = clients::keys_of(tx, *id)?;
+                let in_force = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.id);
+                json!({ "scopes": found.scopes, "keys": in_force.collect::<Vec<_>>() })
+            }
+            Act::RevokeClientKey { key } => {
+                let found = clients::key_by_id(tx, *key)?;
+                let Some(found) = found else { return refuse(format!("there is no key '{key}'")) };
+                json!({ "client": found.client, "revoked_at": found.revoked_at })
+            }
+            Act::SetFourEyes { .. } => json!({ "four_eyes": register_settings::four_eyes(tx)? }),
+        })
+    }
+
+    /// Applies an act. Returns what is shown once.
+    fn apply_act(&self, tx: &Tx<'_>, act: &Act, by: &Circumstances) -> Result<Option<Value>, ProvisionError> {
+        match act {
+            Act::CreateOperator { operator, grants } => {
+                let new = self.insert_operator(tx, operator, grants, by)?;
+                self.invite(tx, &new).map(Some)
+            }
+            Act::SetGrants { operator, .. }
+            | Act::DisableOperator { operator }
+            | Act::EnableOperator { operator }
+            | Act::ResetOperator { operator } => {
+                self.change_operator(tx, act, &known_operator(tx, operator)?, by)
+            }
+            Act::CreateClient { .. }
+            | Act::SetClientScopes { .. }
+            | Act::RotateClientSecret { .. }
+            | Act::AddClientKey { .. }
+            | Act::RevokeClientKey { .. } => self.change_client(tx, act),
+            Act::SetRole { role, permissions } => {
+                check_name(role, "a role")?;
+                let all: Permissions = permissions.iter().copied().collect();
+                operators::set_role(tx, role, &all)?;
+                Ok(None)
+            }
+            Act::CreateTenant { tenant, settings } => {
+                let wanted = changed(&TenantSettings::default(), settings)?;
+                if tenants::by_name(tx, tenant)?.is_some() {
+                    let message = format!("there is a tenant '{tenant}' already");
+                    return Err(ProvisionError::Field("name", message));
+                }
+                self.insert_tenant(tx, tenant, &wanted).map(|_| None)
+            }
+            Act::ChangeTenantSettings { tenant: name, settings } => {
+                let found = tenant(tx, name)?;
+                tenants::set_settings(tx, found.number, &changed(&found.settings, settings)?)?;
+                Ok(None)
+            }
+            Act::SetFourEyes { four_eyes } => {
+                register_settings::set_four_eyes(tx, *four_eyes)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Applies an act to an operator. Returns what is shown once.
+    fn change_operator(
+        &self,
+        tx: &Tx<'_>,
+        act: &Act,
+        found: &Operator,
+        by: &Circumstances,
+    ) -> Result<Option<Value>, ProvisionError> {
+        let now = self.clock.now();
+        match act {
+            Act::SetGrants { grants, .. } => {
+                operators::set_grants(tx, found.id, &read_grants(tx, grants)?, now, by.actor_id)?;
+            }
+            Act::DisableOperator { .. } => {
+                operators::disable(tx, found.id, now)?;
+                invitations::delete(tx, found.id)?;
+                operator_sessions::end_all(tx, found.id)?;
+            }
+            Act::EnableOperator { .. } => operators::enable(tx, found.id)?,
+            _ if found.disabled_at.is_some() => {
+                return refuse(format!("the operator '{}' is disabled", found.name));
+            }
+            _ => {
+                operators::set_password(tx, found.id, None)?;
+                operator_sessions::end_all(tx, found.id)?;
+                return self.invite(tx, found).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Applies an act to a client. Returns what is shown once.
+    fn change_client(&self, tx: &Tx<'_>, act: &Act) -> Result<Option<Value>, ProvisionError> {
+        let now = self.clock.now();
+        match act {
+            Act::CreateClient { tenant: name, scopes } => {
+                let (id, secret) = (self.ids.uuid(), self.generate_secret());
+                self.insert_client(tx, &tenant(tx, name)?, id, &secret, scopes, false)?;
+                Ok(Some(json!({ "client": id, "secret": secret.0 })))
+            }
+            Act::SetClientScopes { client: id, scopes } => {
+                let found = client(tx, *id)?;
+                let scopes = check_scopes(scopes)?;
+                clients::update(tx, *id, &found.secret, found.declared.as_deref(), &scopes)?;
+                // Tokens of before would keep the scopes that were taken away.
+                tokens::delete_of_client(tx, *id)?;
+                Ok(None)
+            }
+            Act::RotateClientSecret { client: id, end_tokens } => {
+                let secret = self.replace_secret(tx, *id, self.generate_secret(), *end_tokens)?;
+                Ok(Some(json!({ "client": id, "secret": secret.0 })))
+            }
+            Act::AddClientKey { client: id, public_key } => {
+                client(tx, *id)?;
+                let key = PublicKey::from_text(public_key);
+                let key = key.map_err(|error| ProvisionError::Field("public_key", error.to_string()))?;
+                let key_id = self.ids.uuid();
+                clients::insert_key(tx, key_id, *id, key.spki_der(), now)?;
+                Ok(Some(json!({ "key": key_id })))
+            }
+            Act::RevokeClientKey { key } if !clients::revoke_key(tx, *key, now)? => {
+                refuse(format!("the key '{key}' is revoked already"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Inserts a new operator without a password.
+    pub(super) fn insert_operator(
+        &self,
+        tx: &Tx<'_>,
+        name: &str,
+        grants: &[GivenRole],
+        by: &Circumstances,
+    ) -> Result<Operator, ProvisionError> {
+        check_name(name, "an operator")?;
+        if operators::by_name(tx, name)?.is_some() {
+            return Err(ProvisionError::Field("name", format!("there is an operator '{name}' already")));
+        }
+        let grants = read_grants(tx, grants)?;
+        let new = Operator {
+            created_by: by.actor_id,
+            ..Operator::new(self.ids.uuid(), name.to_owned(), grants, self.clock.now())
+        };
+        operators::insert(tx, &new)?;
+        Ok(new)
+    }
+
+    /// Creates an invitation, which ends an earlier one.
+    fn invite(&self, tx: &Tx<'_>, operator: &Operator) -> Result<Value, ProvisionError> {
+        let mut bytes = [0; 32];
+        self.ids.secret(&mut bytes);
+        let invitation = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let now = self.clock.now();
+        let expires_at = now + INVITATION_LIFETIME;
+        invitations::set(tx, operator.id, &sha256(invitation.as_bytes()), now, expires_at)?;
+        Ok(json!({ "operator": operator.name, "invitation": invitation, "expires_at": expires_at }))
+    }
+}
+
+/// Returns the state of an operator that acts change.
+fn operator_state(operator: &Operator) -> Value {
+    let given = |grant: &Grant| json!({ "role": grant.role, "tenant": grant.tenant_name });
+    json!({
+        "grants": operator.grants.0.iter().map(given).collect::<Vec<_>>(),
+        "has_password": operator.password.is_some(),
+        "disabled_at": operator.disabled_at,
+    })
+}
+
+/// Returns the state of a tenant that acts change.
+fn tenant_state(tenant: &TenantRow) -> Value {
+    json!(tenant.settings)
+}
+
+/// Returns the number of enabled operators who administer the register itself.
+fn administrators(tx: &Tx<'_>) -> Result<usize, ProvisionError> {
+    let administers = |one: &Operator| {
+        one.disabled_at.is_none() && one.grants.reach(Permission::OperatorsManage) == Reach::All
+    };
+    Ok(operators::all(tx)?.into_iter().filter(administers).count())
+}
+
+/// Returns the operator of this name, or refuses it with the name that was probably meant.
+pub(super) fn known_operator(tx: &Tx<'_>, name: &str) -> Result<Operator, ProvisionError> {
+    match operators::by_name(tx, name)? {
+        Some(operator) => Ok(operator),
+        None => {
+            let all = operators::all(tx)?;
+            let meant = did_you_mean(name, all.iter().map(|one| &*one.name));
+            refuse(format!("there is no operator '{name}'{meant}"))
+        }
+    }
+}
+
+/// Returns what a role may do at present; none if there is no such role.
+fn role_permissions(tx: &Tx<'_>, role: &str) -> Result<Option<Permissions>, ProvisionError> {
+    let changed = operators::changed_roles(tx)?.into_iter().find(|(name, _)| name == role);
+    Ok(changed.map(|(_, permissions)| permissions).or_else(|| permissions::of_new_register(role)))
+}
+
+/// Reads roles to be given: each role and tenant must exist.
+fn read_grants(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Grants, ProvisionError> {
+    let mut grants = Vec::new();
+    for GivenRole { role, tenant: name } in given {
+        let Some(permissions) = role_permissions(tx, role)? else {
+            let changed = operators::changed_roles(tx)?;
+            let names = permissions::ROLE_NAMES.into_iter().chain(changed.iter().map(|(name, _)| &**name));
+            let names: Vec<&str> = names.collect();
+            let meant = did_you_mean(role, names.iter().copied());
+            let message = format!("there is no role '{role}'{meant}; there are {}", names.join(", "));
+            return Err(ProvisionError::Field("grants", message));
+        };
+        let found = name.as_deref().map(|name| tenant(tx, name)).transpose()?;
+        let (tenant, tenant_name) = found.map(|row| (row.number, row.name)).unzip();
+        grants.push(Grant { role: role.clone(), permissions, tenant, tenant_name });
+    }
+    Ok(Grants(grants))
+}
+
+/// Applies changes to settings.
+fn changed(
+    settings: &TenantSettings,
+    changes: &Map<String, Value>,
+) -> Result<TenantSettings, ProvisionError> {
+    let mut settings = settings.clone();
+    for (key, value) in changes {
+        let next = settings.with(key, value.clone());
+        settings = next.map_err(|reason| ProvisionError::Field("settings", reason))?;
+    }
+    Ok(settings)
+}
+
+/// Checks a name that stands in the record for ever: letters, digits and a few signs, so that no two look alike.
+fn check_name(name: &str, what: &str) -> Result<(), ProvisionError> {
+    let is_plain = |letter: char| {
+        letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '.' | '-' | '_' | '@')
+    };
+    let begins_plain = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if begins_plain && name.len() <= 64 && name.chars().all(is_plain) {
+        return Ok(());
+    }
+    let message = format!(
+        "the name of {what} has 1 to 64 lower-case letters of a to z, digits, and . - _ @ behind the first of them"
+    );
+    Err(ProvisionError::Field("name", message))
+}
