@@ -76,7 +76,13 @@ CREATE TABLE operators (
     -- Argon2id, PHC string; none for an operator who has access tokens only.
     password    TEXT,
     created_at  {int} NOT NULL,
-    disabled_at {int}
+    disabled_at {int},
+    -- Secret of the second factor (TOTP, RFC 6238), sealed with a key that the master key derives.
+    totp_secret       {bytes},
+    -- Without an instant it has been begun and does not count.
+    totp_confirmed_at {int},
+    -- Time step of the last code that was accepted: neither it nor an earlier one is accepted again.
+    totp_last_step    {int}
 ) {strict};
 
 -- Sessions, which end when they are idle, and access tokens of scripts. One without an instant does not expire.
@@ -91,10 +97,21 @@ CREATE TABLE sessions (
     expires    {int},
     address    TEXT,
     -- Header user-agent of the sign-in.
-    agent      TEXT
+    agent      TEXT,
+    -- How the person has been proved; nothing of an access token.
+    factors    TEXT    NOT NULL CHECK (factors IN ('', 'password', 'password totp', 'password recovery_code')),
+    -- The last proof; none of an access token.
+    proved_at  {int}
 ) {clustered};
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator, created_at, id);
+
+-- Recovery codes of operators that have not been used, by their hash.
+CREATE TABLE recovery_codes (
+    operator {id}    NOT NULL REFERENCES operators (id),
+    hash     {bytes} NOT NULL,
+    PRIMARY KEY (operator, hash)
+) {clustered};
 
 -- Failed sign-ins of an account, a known device or an address, by the MAC of what is counted.
 CREATE TABLE sign_in_failures (

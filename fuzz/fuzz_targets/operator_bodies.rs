@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// Which operations take it.
-fn judgements(body: &[u8]) -> [bool; 8] {
+fn judgements(body: &[u8]) -> [bool; 10] {
     read_bodies(&body.to_vec().into()).map(is_taken)
 }
 

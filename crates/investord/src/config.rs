@@ -5,6 +5,7 @@
 mod address;
 mod limits;
 mod name_server;
+mod operators;
 mod proxy;
 mod risk;
 mod sources;
@@ -14,7 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use jiff::SignedDuration;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -26,6 +26,7 @@ use crate::store::{Database, PostgresSettings};
 pub use address::Address;
 pub use limits::{Limits, PASSWORDS};
 pub use name_server::NameServer;
+pub use operators::Operators;
 pub use proxy::{Proxy, ProxyHeader};
 pub use risk::Risk;
 pub use sources::{CommandLine, Sources};
@@ -82,34 +83,6 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub operators: Operators,
     pub postgres: Tuning,
-}
-
-/// The settings of operators' sessions (decision S3).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Operators {
-    /// Minutes without a request after which a session ends.
-    pub session_idle_minutes: u32,
-    /// Hours after which a session ends in any case.
-    pub session_hours: u32,
-}
-
-impl Default for Operators {
-    fn default() -> Self {
-        Self { session_idle_minutes: 15, session_hours: 12 }
-    }
-}
-
-impl Operators {
-    /// Returns the time without a request after which a session ends.
-    pub fn idle_time(&self) -> SignedDuration {
-        SignedDuration::from_mins(self.session_idle_minutes.into())
-    }
-
-    /// Returns the time after which a session ends in any case.
-    pub fn lifetime(&self) -> SignedDuration {
-        SignedDuration::from_hours(self.session_hours.into())
-    }
 }
 
 /// The settings of webhook deliveries.
@@ -277,7 +250,7 @@ impl Config {
     /// Checks the ranges of numbers and the forms of addresses.
     fn check(&self) -> anyhow::Result<()> {
         let postgres = &self.postgres;
-        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 14] = [
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 15] = [
             ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
             ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
             ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
@@ -287,6 +260,7 @@ impl Config {
             ("webhooks.log_packages", self.webhooks.log_packages.into(), 100..=1_000_000_000),
             ("operators.session_idle_minutes", self.operators.session_idle_minutes.into(), 2..=1_440),
             ("operators.session_hours", self.operators.session_hours.into(), 1..=720),
+            ("operators.proof_minutes", self.operators.proof_minutes.into(), 1..=60),
             ("postgres.writers", postgres.writers.into(), 1..=64),
             ("postgres.readers", postgres.readers.into(), 1..=256),
             ("postgres.connect_timeout_seconds", postgres.connect_timeout_seconds.into(), 1..=600),

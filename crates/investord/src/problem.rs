@@ -31,6 +31,16 @@ pub enum Problem {
     State(&'static str),
     /// Another operator has decided before; with a text that names them.
     Decided(String),
+    /// The password is right, and the operator has a second factor.
+    SecondFactorRequired,
+    /// The last proof of the session is older than this.
+    ProofRequired {
+        max_age_seconds: i64,
+    },
+    /// An access token cannot prove a person.
+    ProofImpossible,
+    /// The role of the operator demands a second factor, and the session has none.
+    SecondFactorMissing,
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
@@ -104,6 +114,9 @@ impl Problem {
             Problem::MissingIdempotencyKey => &kinds::MISSING_IDEMPOTENCY_KEY,
             Problem::Unauthorised(_) => &kinds::UNAUTHORISED,
             Problem::Forbidden { .. } | Problem::Closed(_) => &kinds::FORBIDDEN,
+            Problem::SecondFactorRequired => &kinds::SECOND_FACTOR_REQUIRED,
+            Problem::ProofRequired { .. } | Problem::ProofImpossible => &kinds::PROOF_REQUIRED,
+            Problem::SecondFactorMissing => &kinds::SECOND_FACTOR_MISSING,
             Problem::NotFound(_) => &kinds::NOT_FOUND,
             Problem::MethodNotAllowed => &kinds::METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &kinds::NOT_ACCEPTABLE,
@@ -133,6 +146,17 @@ impl Problem {
             }
             Problem::Closed(why) | Problem::State(why) => (*why).into(),
             Problem::Decided(who) => who.clone(),
+            Problem::SecondFactorRequired => {
+                "this operator has a second factor: send 'code', of the authenticator app or a recovery code".into()
+            }
+            Problem::ProofRequired { max_age_seconds } => {
+                let minutes = max_age_seconds / 60;
+                format!("this needs a proof of at most {minutes} minutes ago: POST /me/proof, then send it again")
+            }
+            Problem::ProofImpossible => "this needs a person and no access token: sign in at POST /sessions".into(),
+            Problem::SecondFactorMissing => {
+                "this role demands a second factor: POST /me/totp, or POST /me/proof with 'code'".into()
+            }
             Problem::NotFound(what) => format!("there is no such {what}"),
             Problem::MethodNotAllowed => "this path does not know this method; see the header 'allow'".into(),
             Problem::NotAcceptable => {
@@ -269,8 +293,13 @@ impl IntoResponse for Problem {
                 response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             // RFC 9110 section 11.6.1.
-            Problem::Unauthorised(_) => {
+            Problem::Unauthorised(_) | Problem::SecondFactorRequired => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            // RFC 9470 section 3.
+            Problem::ProofRequired { .. } | Problem::ProofImpossible => {
+                let challenge = "Bearer error=\"insufficient_user_authentication\"";
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
             _ => {}
         }

@@ -16,9 +16,10 @@ use crate::clock::{Clock, Ids};
 use crate::config::Secret;
 use crate::domain::suggest::did_you_mean;
 use crate::domain::tenants::{SCOPES, TenantNumber, TenantSettings};
-use crate::store::encryption::{MasterKey, TenantKey};
+use crate::store::encryption::{Aad, MasterKey, TenantKey};
 use crate::store::tenants::clients;
 use crate::store::tenants::clients::{ClientRow, KeyRow};
+use crate::store::tenants::second_factors;
 use crate::store::tenants::tokens;
 use crate::store::tenants::{self, TenantRow};
 use crate::store::{Store, StoreError, Tx};
@@ -180,11 +181,12 @@ impl Provisioner {
             .await
     }
 
-    /// Wraps the key of every tenant with another master key, and returns the number of tenants.
+    /// Wraps the key of every tenant with another master key, seals the second factors of operators with it, and
+    /// returns the number of tenants.
     ///
     /// # Errors
     ///
-    /// Fails if the current master key does not open the key of a tenant.
+    /// Fails if the current master key does not open the key of a tenant or the second factor of an operator.
     pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, ProvisionError> {
         let this = self.clone();
         self.store
@@ -194,6 +196,11 @@ impl Provisioner {
                     let sealed =
                         this.master_key.rewrap(tenant.number, &tenant.sealed_key, &next, &*this.ids)?;
                     tenants::set_key(tx, tenant.number, &sealed, next.fingerprint())?;
+                }
+                for (operator, sealed) in second_factors::all(tx)? {
+                    let aad = Aad::second_factor(&operator);
+                    let secret = this.master_key.open_own(aad, &sealed)?;
+                    second_factors::reseal(tx, operator, &next.seal_own(aad, &secret, &*this.ids))?;
                 }
                 Ok(all.len())
             })

@@ -58,6 +58,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("calamine", &["cli"]),
     ("encoding_rs", &["cli"]),
     ("argon2", &["backoffice"]),
+    ("totp_rs", &["domain"]),
     ("reqwest", &["cli", "outbound"]),
     ("hickory_resolver", &["outbound"]),
     ("x509_cert", &["tls"]),
@@ -449,7 +450,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "61cceb66bfcd65a2")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "4d4ade815e22bc28")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

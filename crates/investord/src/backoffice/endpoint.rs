@@ -19,6 +19,8 @@ pub struct OperatorEndpoint {
     pub operation: &'static str,
     /// The lowest role that may perform it; `None` if no session is required.
     pub role: Option<Role>,
+    /// Whether the person must have been proved in the last minutes.
+    pub needs_fresh_proof: bool,
     pub doc: OperatorDoc,
     /// Function that returns the schema of the response.
     pub answer: fn(&mut Schemas) -> Value,
@@ -35,8 +37,14 @@ impl OperatorEndpoint {
         R: Future<Output = OperatorResult<T::Answer>> + Send + 'static,
     {
         let handler = route::with_method(T::OPERATION, handler);
-        let (role, answer) = (Some(T::ROLE), of_type::<T::Answer>);
-        Self { operation: T::OPERATION, role, doc: T::DOC, answer, handler }
+        Self {
+            operation: T::OPERATION,
+            role: Some(T::ROLE),
+            needs_fresh_proof: T::NEEDS_FRESH_PROOF,
+            doc: T::DOC,
+            answer: of_type::<T::Answer>,
+            handler,
+        }
     }
 
     /// Creates the row of an operation that requires no session, with the answer `A`.
@@ -46,7 +54,7 @@ impl OperatorEndpoint {
         handler: impl Handler<M, App>,
     ) -> Self {
         let handler = route::with_method(operation, handler);
-        Self { operation, role: None, doc, answer: of_type::<A>, handler }
+        Self { operation, role: None, needs_fresh_proof: false, doc, answer: of_type::<A>, handler }
     }
 
     /// Returns the possible statuses of refusals.

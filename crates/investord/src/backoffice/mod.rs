@@ -14,11 +14,15 @@ mod openapi;
 mod operators;
 mod packages;
 mod password;
+mod proof;
+mod recovery_codes;
 pub mod reviews;
+mod second_factor;
 pub mod session;
 mod session_list;
 mod status_explanation;
 mod tenants;
+mod totp;
 mod user_overview;
 mod users;
 pub mod webhook_actions;
@@ -54,6 +58,12 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(session_list::end_own),
         OperatorEndpoint::of(session_list::end_others),
         OperatorEndpoint::of(password::change),
+        OperatorEndpoint::of(proof::prove),
+        OperatorEndpoint::of(totp::show),
+        OperatorEndpoint::of(totp::begin),
+        OperatorEndpoint::of(totp::delete),
+        OperatorEndpoint::of(totp::confirm),
+        OperatorEndpoint::of(recovery_codes::replace),
         OperatorEndpoint::of(operators::list),
         OperatorEndpoint::of(operators::create),
         OperatorEndpoint::of(operators::disable),
@@ -117,7 +127,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 8] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 10] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let path = ["tenant", "user", "subject", "webhook"].map(|name| (name.to_owned(), id.clone()));
@@ -129,6 +139,8 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 8] {
             .map(|sign_in| drop(session::normalise(&sign_in.password))),
         read::<operators::CreateOperator>(body),
         read::<password::ChangePassword>(body),
+        read::<proof::ProvePerson>(body),
+        read::<totp::ConfirmTotp>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),
         read::<reviews::DecideReview>(body),

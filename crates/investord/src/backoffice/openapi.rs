@@ -62,6 +62,11 @@ fn operation(endpoint: &OperatorEndpoint, schemas: &mut Schemas) -> Value {
         Some(role) => format!("{description} Takes the role `{}`.", role.into_str()),
         None => (*description).to_owned(),
     };
+    let description = if endpoint.needs_fresh_proof {
+        format!("{description} Needs a proof of the person of the last minutes (`POST /me/proof`).")
+    } else {
+        description
+    };
     let mut operation = json!({
         "summary": summary,
         "description": description,

@@ -89,6 +89,7 @@ pub struct CreateOperator {
 impl OperatorOperation for CreateOperator {
     const OPERATION: &'static str = "POST /operators";
     const ROLE: Role = Role::Administrator;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "create_operator",
@@ -156,6 +157,7 @@ pub struct DisableOperator {
 impl OperatorOperation for DisableOperator {
     const OPERATION: &'static str = "DELETE /operators/{name}";
     const ROLE: Role = Role::Administrator;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = OperatorView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "disable_operator",

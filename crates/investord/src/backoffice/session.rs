@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -23,7 +24,8 @@ use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
     client_address, read_body,
 };
-use super::lockout::{AttemptCounters, DeviceToken};
+use super::lockout::{AttemptCounters, DeviceToken, count_sign_in};
+use super::second_factor::{AcceptedCode, CodeCheck, check_code};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
@@ -33,7 +35,7 @@ use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
 use crate::store::tenants::operator_sessions;
-use crate::store::tenants::operator_sessions::{Session, SessionKind};
+use crate::store::tenants::operator_sessions::{Factor, Session, SessionKind};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
 
@@ -94,6 +96,7 @@ pub struct SignIn {
     name: String,
     pub(super) password: String,
     device: Option<String>,
+    code: Option<String>,
 }
 
 static SIGN_IN: ObjectSchema = ObjectSchema {
@@ -107,8 +110,12 @@ static SIGN_IN: ObjectSchema = ObjectSchema {
             FieldRule::Text { min: 1, max: 100 },
             "What the last sign-in from this device answered. Wrong passwords sent from elsewhere do not delay it.",
         ),
+        field("code", Presence::No, CODE, "Of the second factor: what the app shows, or a recovery code."),
     ],
 };
+
+/// The rule for a code of a second factor.
+pub const CODE: FieldRule = FieldRule::Text { min: 1, max: 100 };
 
 /// Documentation of [`sign_in`].
 pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
@@ -116,7 +123,8 @@ pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
     summary: "Sign in",
     description: "Answers a token, which ends after 12 hours, or 15 minutes without a request, unless the \
                   configuration says otherwise. After five wrong passwords an account has to wait, for a \
-                  second, then for twice as long each time, for 15 minutes at most.",
+                  second, then for twice as long each time, for 15 minutes at most. An operator with a second \
+                  factor is refused with the problem `second_factor_required` unless `code` is sent.",
     query: &[],
     request: Some(&SIGN_IN),
 };
@@ -132,6 +140,10 @@ pub struct SessionView {
     expires_at: Timestamp,
     /// For the next sign-in from this device.
     device: String,
+    /// What has proved the person.
+    factors: Vec<Factor>,
+    /// The number of recovery codes that are left, if one was used.
+    recovery_codes_left: Option<i64>,
 }
 
 /// Parses name and password of a sign-in.
@@ -143,11 +155,11 @@ pub fn read_sign_in(body: &[u8], now: Timestamp) -> Result<SignIn, Problem> {
     read_body(body, &SIGN_IN, now)
 }
 
-/// Handles `POST /sessions`: returns a token for name and password.
+/// Handles `POST /sessions`: returns a token for name and password, and a code if the operator has a second factor.
 ///
 /// # Errors
 ///
-/// Fails with 401 for a wrong name or password, and with 429 after too many attempts.
+/// Fails with 401 for a wrong name, password or code, or without a code, and with 429 after too many attempts.
 pub async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -155,7 +167,7 @@ pub async fn sign_in(
     body: Result<Bytes, BytesRejection>,
 ) -> OperatorResult<SessionView> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
-    let SignIn { name, password, device } = read_sign_in(&body, app.clock.now())?;
+    let SignIn { name, password, device, code } = read_sign_in(&body, app.clock.now())?;
     let address = client_address(&app, peer, &headers);
     let network = network(address);
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
@@ -186,39 +198,55 @@ pub async fn sign_in(
         agent: user_agent(&headers),
         ..Session::new(app.ids.uuid(), SessionKind::Session, now)
     };
-    let token = begin_session(&app, &operator, session, counters).await?;
+    let begun = begin_session(&app, &operator, session, code, counters.clone()).await;
+    if let Err(problem) = &begun {
+        counters.record_refusal(&app, address, problem).await;
+    }
+    let (token, accepted) = begun?;
     count_sign_in("ok");
-    let operator = OperatorView::from(&operator);
-    Ok(JsonAnswer(SessionView { operator, token, expires_at, device }))
+    let recovery_codes_left = accepted.as_ref().and_then(|code| code.recovery_codes_left);
+    let (factors, operator) = (factors(accepted.as_ref()), OperatorView::from(&operator));
+    Ok(JsonAnswer(SessionView { operator, token, expires_at, device, factors, recovery_codes_left }))
+}
+
+/// Returns the factors of a person whose password was right, and perhaps a code.
+pub(super) fn factors(accepted: Option<&AcceptedCode>) -> Vec<Factor> {
+    [Factor::Password].into_iter().chain(accepted.map(|code| code.factor)).collect()
 }
 
 fn wrong_password() -> Problem {
     Problem::unauthorised_public("there is no such operator with this password")
 }
 
-/// Stores the session of an operator whose password has been verified, and returns its token.
+/// Verifies the second factor of an operator whose password is verified, stores the session and returns its token.
 async fn begin_session(
     app: &App,
     operator: &Operator,
     session: Session,
+    code: Option<String>,
     counters: AttemptCounters,
-) -> Result<String, Problem> {
+) -> Result<(String, Option<AcceptedCode>), Problem> {
     let (token, hash) = new_token(&*app.ids);
-    let verified = operator.clone();
+    let (verified, key, now) = (operator.clone(), Arc::clone(&app.master_key), session.created_at);
     let unit = move |tx: &Tx<'_>| {
         // While the password was verified it may have been changed, or the operator disabled.
         let same = |one: &Operator| one.password == verified.password && one.disabled_at.is_none();
         operators::by_name(tx, &verified.name)?.filter(same).ok_or_else(wrong_password)?;
+        let accepted = match check_code(tx, &key, &verified, code.as_deref(), now)? {
+            CodeCheck::NotEnrolled => None,
+            CodeCheck::Accepted(code) => Some(code),
+            CodeCheck::Missing => return Err(Problem::SecondFactorRequired),
+            CodeCheck::Wrong => {
+                return Err(Problem::unauthorised_public("the code is wrong or was used before"));
+            }
+        };
         counters.succeed(tx)?;
-        Ok::<_, Problem>(operator_sessions::insert(tx, &hash, verified.id, &session)?)
+        let session = Session { factors: factors(accepted.as_ref()), ..session.clone() };
+        operator_sessions::insert(tx, &hash, verified.id, &session)?;
+        Ok(accepted)
     };
-    app.store.write_serializable("backoffice.begin", unit).await?;
-    Ok(token)
-}
-
-/// Counts a sign-in by its outcome.
-fn count_sign_in(outcome: &'static str) {
-    metrics::counter!("investord_operator_sign_ins_total", "outcome" => outcome).increment(1);
+    let accepted = app.store.write_serializable("backoffice.begin", unit).await?;
+    Ok((token, accepted))
 }
 
 /// Returns what the caller's program calls itself.

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::store::Tx;
 use crate::store::engine::unit::Owner;
 use crate::store::tenants::operator_sessions;
-use crate::store::tenants::operator_sessions::{Session, SessionKind};
+use crate::store::tenants::operator_sessions::{Factor, Session, SessionKind};
 use crate::store::tenants::operators::Role;
 
 /// A session or access token, without its secret.
@@ -37,12 +37,16 @@ pub struct SessionEntry {
     address: Option<String>,
     /// What the program that signed in calls itself (`user-agent`).
     agent: Option<String>,
+    /// What has proved the person; empty for an access token.
+    factors: Vec<Factor>,
+    /// The last proof (`POST /me/proof`).
+    proved_at: Option<Timestamp>,
 }
 
 /// Returns the sessions of an operator as a response to the request of `current`.
 fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntry>> {
     let entry = |session: Session| {
-        let Session { id, kind, created_at, used_at, expires, address, agent } = session;
+        let Session { id, kind, created_at, used_at, expires, address, agent, factors, proved_at } = session;
         let is_current = id == current;
         SessionEntry {
             id,
@@ -53,6 +57,8 @@ fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntr
             expires_at: expires,
             address,
             agent,
+            factors,
+            proved_at,
         }
     };
     JsonAnswer(List { data: sessions.into_iter().map(entry).collect() })
@@ -216,6 +222,7 @@ pub struct EndOperatorSessions {
 impl OperatorOperation for EndOperatorSessions {
     const OPERATION: &'static str = "DELETE /operators/{name}/sessions";
     const ROLE: Role = Role::Administrator;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = EndedSessions;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_operator_sessions",

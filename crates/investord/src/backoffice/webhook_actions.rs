@@ -308,6 +308,7 @@ pub struct RotateSigningKey {
 impl OperatorOperation for RotateSigningKey {
     const OPERATION: &'static str = "POST /tenants/{tenant}/signing_keys";
     const ROLE: Role = Role::Administrator;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "rotate_signing_key",

@@ -1,12 +1,13 @@
 //! `review`, `operator` and `audit`, and the client of the operator API.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use super::admin::Common;
@@ -73,16 +74,7 @@ impl OperatorServer {
             Some(body) => RequestBuilder::body(request, body.to_string()),
             None => request,
         };
-        let answer = request.send().await.with_context(|| format!("cannot reach {url}"))?;
-        let (status, text) = (answer.status(), answer.text().await?);
-        let json: Value = serde_json::from_str(&text).unwrap_or_default();
-        if status.is_success() {
-            return Ok(json);
-        }
-        match json["detail"].as_str() {
-            Some(detail) => bail!("{detail}"),
-            None => bail!("{url} answers {status}"),
-        }
+        receive(request, &url).await
     }
 
     /// Requests a history page by page and returns all of its events.
@@ -129,6 +121,38 @@ impl OperatorServer {
         let inner = answer.get("data").unwrap_or(answer);
         if self.json { println!("{inner}") } else { println!("{}", form(inner)) }
     }
+}
+
+/// Sends a request and returns the JSON of a successful response.
+async fn receive(request: RequestBuilder, url: &Url) -> anyhow::Result<Value> {
+    let answer = request.send().await.with_context(|| format!("cannot reach {url}"))?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    if status.is_success() {
+        return Ok(json);
+    }
+    match json["detail"].as_str() {
+        Some(detail) => bail!("{detail}"),
+        None => bail!("{url} answers {status}"),
+    }
+}
+
+/// Signs in at the operator API and returns the token of the session.
+async fn sign_in(url: &str, name: String, password: &str, code: Option<String>) -> anyhow::Result<String> {
+    let server = BaseUrl::parse(url, "--url")?;
+    let url = server.join(&"/sessions".parse()?)?;
+    let mut body = json!({ "name": name, "password": password });
+    if let Some(code) = code {
+        body["code"] = code.into();
+    }
+    let begun = receive(server.client().build()?.post(url.clone()).body(body.to_string()), &url).await?;
+    Ok(begun["token"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Reads a file with a password, without the line end after it.
+fn read_password(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 #[derive(Subcommand)]
@@ -216,6 +240,25 @@ pub enum OperatorCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Sign in and print the token of the session, for commands that need a person and no script.
+    SignIn {
+        name: String,
+        /// File with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: PathBuf,
+        /// What the authenticator app shows, or a recovery code.
+        #[arg(long)]
+        code: Option<String>,
+        /// Address of the operator API.
+        #[arg(long, env = "INVESTORD_OPERATOR_URL", default_value = "http://127.0.0.1:9080")]
+        url: String,
+    },
+    /// Take away the second factor that an operator has lost, and end their sessions.
+    ResetFactor {
+        name: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Refuse an operator and all their tokens from now on.
     Disable {
         name: String,
@@ -236,9 +279,7 @@ impl OperatorCommand {
             OperatorCommand::Create { name, role, tenant, password_file, common } => {
                 let provisioner = common.location.provisioner()?;
                 let password = password_file.map(|file| {
-                    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-                    let password = text.trim_end_matches(['\r', '\n']);
-                    hash_password(password, &*provisioner.ids)
+                    hash_password(&read_password(&file)?, &*provisioner.ids)
                         .with_context(|| format!("the password in {}", file.display()))
                 });
                 let password = password.transpose()?;
@@ -256,6 +297,15 @@ impl OperatorCommand {
                 let lifetime = SignedDuration::from_hours(24 * i64::from(days));
                 provisioner.add_operator_token(name, hash, Some(lifetime)).await?;
                 if common.json { println!("{}", json!({ "token": token })) } else { println!("{token}") }
+            }
+            OperatorCommand::SignIn { name, password_file, code, url } => {
+                let password = read_password(&password_file)?;
+                println!("{}", sign_in(&url, name, &password, code).await?);
+            }
+            OperatorCommand::ResetFactor { name, common } => {
+                let provisioner = common.location.provisioner()?;
+                let (was_enrolled, ended) = provisioner.reset_second_factor(name).await?;
+                common.show(&json!({ "second_factor_deleted": was_enrolled, "sessions_ended": ended }));
             }
             OperatorCommand::Disable { name, common } => {
                 let provisioner = common.location.provisioner()?;

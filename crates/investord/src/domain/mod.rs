@@ -6,6 +6,7 @@ pub mod identification;
 pub mod json;
 pub mod lockout;
 pub mod resource;
+pub mod second_factor;
 pub mod signatures;
 pub mod suggest;
 pub mod tenants;

@@ -9,6 +9,7 @@ use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operator_sessions::{Session, SessionKind};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::{Operator, Role};
+use crate::store::tenants::second_factors;
 
 impl Provisioner {
     /// Creates an operator. `password` is the hash of one.
@@ -62,6 +63,21 @@ impl Provisioner {
                     return refuse(format!("the operator '{name}' is disabled"));
                 }
                 Ok(operator_sessions::insert(tx, &hash, operator.id, &new)?)
+            })
+            .await
+    }
+
+    /// Deletes the second factor of an operator who has lost it, and ends their sessions. Access tokens stay. Returns
+    /// whether there was a second factor, and the number of sessions.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the operator does not exist.
+    pub async fn reset_second_factor(&self, name: String) -> Result<(bool, usize), ProvisionError> {
+        self.store
+            .write_serializable("second_factors.reset", move |tx| {
+                let id = operator(tx, &name)?.id;
+                Ok((second_factors::delete(tx, id)?, operator_sessions::end_sessions(tx, id)?))
             })
             .await
     }

@@ -46,7 +46,8 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
     use self::jobs::backfills;
     use self::log::{events, idempotency};
     use self::tenants::{
-        clients, operator_sessions, operators, sequence, sign_in_failures, signature_counts, tokens,
+        clients, operator_sessions, operators, second_factors, sequence, sign_in_failures, signature_counts,
+        tokens,
     };
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
@@ -62,6 +63,7 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         idempotency::STATEMENTS,
         operators::STATEMENTS,
         operator_sessions::STATEMENTS,
+        second_factors::STATEMENTS,
         sign_in_failures::STATEMENTS,
         sequence::STATEMENTS,
         events::STATEMENTS,

@@ -46,7 +46,7 @@ const fn short_lived(
 
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
-pub const TABLES: [TableSchema; 30] = [
+pub const TABLES: [TableSchema; 31] = [
     lasting(
         "tenants",
         1,
@@ -325,8 +325,12 @@ pub const TABLES: [TableSchema; 30] = [
             ("password", Text),
             ("created_at", Int),
             ("disabled_at", Int),
+            ("totp_secret", Bytes),
+            ("totp_confirmed_at", Int),
+            ("totp_last_step", Int),
         ],
     ),
+    short_lived("recovery_codes", 2, &[("operator", Id), ("hash", Bytes)]),
     short_lived(
         "sessions",
         1,
@@ -340,6 +344,8 @@ pub const TABLES: [TableSchema; 30] = [
             ("expires", Int),
             ("address", Text),
             ("agent", Text),
+            ("factors", Text),
+            ("proved_at", Int),
         ],
     ),
     short_lived(

@@ -56,7 +56,8 @@ pub const FAMILIES: &[Family] = &[
         Kind::Counter,
         "investord_operator_sign_ins_total",
         &["outcome"],
-        "Sign-ins of operators: `ok`, `refused` for a wrong name or password, `delayed` after too many of them.",
+        "Sign-ins of operators: `ok`, `refused` for a wrong name, password or code, `delayed` after too many of them, \
+         `second_factor_required` for a right password without a code.",
     ),
     family(
         Kind::Gauge,

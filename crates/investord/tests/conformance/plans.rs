@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "clients.of_tenant",
             "client_keys.of_client",
             "operators.all",
+            "second_factors.all",
             "backfills.next_tenant",
             "webhooks.schedule",
             "webhooks.release_all",
@@ -48,8 +49,8 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 ];
 
 /// Those tables, as the statements call them.
-const SMALL: [&str; 8] =
-    ["tenants", "clients", "o", "backfills", "w", "webhooks", "event_endpoints", "signing_keys"];
+const SMALL: [&str; 9] =
+    ["tenants", "clients", "o", "backfills", "w", "webhooks", "event_endpoints", "signing_keys", "operators"];
 
 #[tokio::test]
 async fn every_statement_finds_its_rows_by_a_key_and_in_order() {

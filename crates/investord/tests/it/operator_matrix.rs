@@ -34,13 +34,19 @@ const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 31] = [
+const ROWS: [Row; 37] = [
     ("POST /sessions", NOBODYS, "", [400, 400, 400]),
     ("DELETE /sessions", NOBODYS, "", [200, 200, 200]),
     ("GET /me", NOBODYS, "", [200, 200, 200]),
     ("GET /me/sessions", NOBODYS, "", [200, 200, 200]),
     ("DELETE /me/sessions", NOBODYS, "", [200, 200, 200]),
     ("PUT /me/password", NOBODYS, "", [400, 400, 400]),
+    ("POST /me/proof", NOBODYS, "", [400, 400, 400]),
+    ("GET /me/totp", NOBODYS, "", [200, 200, 200]),
+    ("POST /me/totp", NOBODYS, "", [200, 200, 200]),
+    ("DELETE /me/totp", NOBODYS, "", [409, 409, 409]),
+    ("POST /me/totp/confirmation", NOBODYS, "", [400, 400, 400]),
+    ("POST /me/recovery-codes", NOBODYS, "", [409, 409, 409]),
     // The session of another operator is not found.
     ("DELETE /me/sessions/{session}", VIEWER, "", [404, 404, 404]),
     ("GET /openapi.json", NOBODYS, "", [200, 200, 200]),
@@ -233,6 +239,10 @@ impl Matrix {
     async fn new() -> Self {
         let app = TestApp::with(|options| {
             options.config.webhooks.allow_insecure_targets = true;
+            // Sessions that last for the whole test, each of them proved.
+            options.config.operators.session_idle_minutes = 1_000_000;
+            options.config.operators.session_hours = 100_000;
+            options.config.operators.proof_minutes = 1_000_000;
             options.worker = false;
             options.settings.extend(REVIEWED.map(|(key, value)| (key, value.into())));
         })
@@ -344,7 +354,8 @@ impl Matrix {
     async fn asker(&self, role: Role, sees_all: bool) -> Asker {
         let name = format!("{}-{sees_all}", role.into_str());
         let tenant = (!sees_all).then_some(self.own.name);
-        Asker { role: Some(role), sees_all, officer: officer(&self.app, &name, role, tenant).await }
+        let officer = officer(&self.app, &name, role, tenant).await;
+        Asker { role: Some(role), sees_all, officer: officer.signed_in(&name).await }
     }
 }
 

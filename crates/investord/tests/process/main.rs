@@ -21,6 +21,7 @@ mod pipes;
 mod provision;
 mod receiver;
 mod reload;
+mod second_factor;
 mod secrecy;
 mod serve;
 mod slow;

@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod operator_sessions;
 pub mod operators;
+pub mod second_factors;
 pub mod sequence;
 pub mod sign_in_failures;
 pub mod signature_counts;
