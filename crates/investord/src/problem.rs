@@ -41,6 +41,10 @@ pub enum Problem {
     /// Another process works for the same tenant, perhaps on the same request (decision W11).
     StillRunning,
     UpgradeRequired,
+    /// The host of the request is none of this listener's (RFC 9110 section 15.5.20).
+    MisdirectedRequest,
+    /// This header says that the page of another site has sent the request.
+    ForeignOrigin(&'static str),
     TooManyRequests {
         retry_after_seconds: u64,
         what: &'static str,
@@ -103,7 +107,7 @@ impl Problem {
             Problem::MissingClientId => &kinds::MISSING_CLIENT_ID,
             Problem::MissingIdempotencyKey => &kinds::MISSING_IDEMPOTENCY_KEY,
             Problem::Unauthorised(_) => &kinds::UNAUTHORISED,
-            Problem::Forbidden { .. } | Problem::Closed(_) => &kinds::FORBIDDEN,
+            Problem::Forbidden { .. } | Problem::Closed(_) | Problem::ForeignOrigin(_) => &kinds::FORBIDDEN,
             Problem::NotFound(_) => &kinds::NOT_FOUND,
             Problem::MethodNotAllowed => &kinds::METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &kinds::NOT_ACCEPTABLE,
@@ -111,6 +115,7 @@ impl Problem {
             Problem::OtherRequest => &kinds::UNPROCESSABLE_ENTITY,
             Problem::StillRunning | Problem::State(_) | Problem::Decided(_) => &kinds::CONFLICT,
             Problem::UpgradeRequired => &kinds::UPGRADE_REQUIRED,
+            Problem::MisdirectedRequest => &kinds::MISDIRECTED_REQUEST,
             Problem::TooManyRequests { .. } => &kinds::TOO_MANY_REQUESTS,
             Problem::Internal(_) => &kinds::INTERNAL,
             Problem::Unavailable(_) => &kinds::UNAVAILABLE,
@@ -152,6 +157,14 @@ impl Problem {
                     .into()
             }
             Problem::UpgradeRequired => "the header 'upvest-api-version' must be 1".into(),
+            Problem::MisdirectedRequest => {
+                "the header 'host' names another server: use the address of this listener, or have its administrator \
+                 add the name to the setting operator_hosts"
+                    .into()
+            }
+            Problem::ForeignOrigin(header) => {
+                format!("the header '{header}' says that the page of another site has sent this request")
+            }
             Problem::TooManyRequests { what, .. } => format!("too many {what}; see the header 'retry-after'"),
             Problem::Internal(_) => "something went wrong on the server; quote the request id".into(),
             Problem::Unavailable(_) => "the register cannot do this at the moment; try again".into(),

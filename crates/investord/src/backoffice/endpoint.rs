@@ -52,13 +52,14 @@ impl OperatorEndpoint {
     /// Returns the possible statuses of refusals.
     pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
         let (method, path) = self.method_and_path();
-        let has_session = self.role.is_some();
         let refusals = [
             (StatusCode::BAD_REQUEST, true),
             (StatusCode::UNAUTHORIZED, true),
-            (StatusCode::FORBIDDEN, has_session),
+            // Also of requests that the page of another site has sent (`server/origin.rs`).
+            (StatusCode::FORBIDDEN, true),
             (StatusCode::NOT_FOUND, path.contains('{') || self.doc.request.is_some()),
             (StatusCode::CONFLICT, method != "GET"),
+            (StatusCode::MISDIRECTED_REQUEST, true),
             (StatusCode::TOO_MANY_REQUESTS, true),
             // A panic of any handler becomes a 500.
             (StatusCode::INTERNAL_SERVER_ERROR, true),

@@ -55,7 +55,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::{SystemClock, SystemIds};
-use crate::config::{Address, CommandLine, Config, Risk, Secret, Sources};
+use crate::config::{Address, CommandLine, Config, OperatorAddress, Risk, Secret, Sources};
 use crate::provision::Provisioner;
 use crate::store::encryption::MasterKey;
 use crate::store::{Database, Store};
@@ -157,9 +157,9 @@ struct ServerOptions {
     /// Address or name, and port; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<Address>,
-    /// The same for the operator API.
+    /// The same for the operator API, or `unix:/PATH` for a Unix socket.
     #[arg(long, value_name = "HOST:PORT")]
-    operator_listen: Option<Address>,
+    operator_listen: Option<OperatorAddress>,
     /// Tenants, clients and keys to bring into being at start.
     #[arg(long, value_name = "FILE")]
     tenants: Option<PathBuf>,

@@ -1,11 +1,11 @@
 //! `review`, `operator` and `audit`, and the client of the operator API.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Certificate, ClientBuilder, Identity, Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,9 +23,15 @@ use crate::store::tools::chains;
 /// The address and the credentials of the operator API.
 #[derive(Args)]
 pub struct OperatorServer {
-    /// Address of the operator API.
+    /// Address of the operator API, or `unix:/PATH` of its socket.
     #[arg(long, env = "INVESTORD_OPERATOR_URL", default_value = "http://127.0.0.1:9080")]
     url: String,
+    /// File (PEM) of the authorities to trust with https, in the place of those of the machine.
+    #[arg(long, env = "INVESTORD_OPERATOR_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// File (PEM) with a certificate and its key, for a server that wants one of its operators.
+    #[arg(long, env = "INVESTORD_OPERATOR_CERTIFICATE_FILE", value_name = "FILE")]
+    certificate_file: Option<PathBuf>,
     /// File with a token, as `investord operator token` prints it.
     #[arg(long, env = "INVESTORD_OPERATOR_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -60,20 +66,39 @@ impl OperatorServer {
         Ok(token.to_owned())
     }
 
+    /// Adds the authorities to trust and the certificate to show.
+    fn with_certificates(&self, mut client: ClientBuilder) -> anyhow::Result<ClientBuilder> {
+        let read = |file: &Path| std::fs::read(file).with_context(|| file.display().to_string());
+        if let Some(file) = &self.ca_file {
+            let authorities = Certificate::from_pem_bundle(&read(file)?);
+            let authorities = authorities.with_context(|| file.display().to_string())?;
+            ensure!(!authorities.is_empty(), "{}: there is no certificate in it", file.display());
+            client = client.tls_certs_only(authorities);
+        }
+        if let Some(file) = &self.certificate_file {
+            let what = || format!("{}: must hold a certificate and its key", file.display());
+            client = client.identity(Identity::from_pem(&read(file)?).with_context(what)?);
+        }
+        Ok(client)
+    }
+
     /// Sends a request to the operator API and returns the JSON of the response.
     ///
     /// # Errors
     ///
     /// Fails if the server cannot be reached or refuses the request.
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let server = BaseUrl::parse(&self.url, "--url")?;
+        let server = BaseUrl::parse_with_socket(&self.url, "--url")?;
         let url = server.join(&path.parse()?)?;
-        let request = server.client().build()?.request(method, url.clone()).bearer_auth(self.token(&server)?);
+        let client = self.with_certificates(server.client())?.build()?;
+        let request = client.request(method, url.clone()).bearer_auth(self.token(&server)?);
         let request = match body {
             Some(body) => RequestBuilder::body(request, body.to_string()),
             None => request,
         };
-        let answer = request.send().await.with_context(|| format!("cannot reach {url}"))?;
+        // The URL of a socket is that of no server.
+        let shown = if self.url.starts_with("unix:") { &self.url } else { url.as_str() };
+        let answer = request.send().await.with_context(|| format!("cannot reach {shown}"))?;
         let (status, text) = (answer.status(), answer.text().await?);
         let json: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {

@@ -135,6 +135,17 @@ pub(super) static UPGRADE_REQUIRED: ProblemKind = kind(
      leave it out.",
     ],
 );
+pub(super) static MISDIRECTED_REQUEST: ProblemKind = kind(
+    "misdirected_request",
+    StatusCode::MISDIRECTED_REQUEST,
+    "Misdirected request",
+    &[
+        "The listener for operators answers only requests whose header <code>host</code> names it: a loopback address \
+     or <code>localhost</code> if it is bound to this machine, otherwise the address to which it is bound, and the \
+     names in the setting <code>operator_hosts</code>. So a name that somebody has led to its address (DNS \
+     rebinding) opens nothing.",
+    ],
+);
 pub(super) static TOO_MANY_REQUESTS: ProblemKind = kind(
     "too_many_requests",
     StatusCode::TOO_MANY_REQUESTS,
@@ -173,8 +184,8 @@ pub(super) static GATEWAY_TIMEOUT: ProblemKind = kind(
 );
 
 /// All kinds of problems that have a page, including those that only a proxy or a later operation gives.
-pub static KINDS: [&ProblemKind; 16] = [
+pub static KINDS: [&ProblemKind; 17] = [
     &INVALID_REQUEST, &MISSING_CLIENT_ID, &MISSING_IDEMPOTENCY_KEY, &UNAUTHORISED, &FORBIDDEN, &NOT_FOUND,
     &METHOD_NOT_ALLOWED, &NOT_ACCEPTABLE, &UNSUPPORTED_MEDIA_TYPE, &CONFLICT, &UNPROCESSABLE_ENTITY,
-    &UPGRADE_REQUIRED, &TOO_MANY_REQUESTS, &INTERNAL, &UNAVAILABLE, &GATEWAY_TIMEOUT,
+    &MISDIRECTED_REQUEST, &UPGRADE_REQUIRED, &TOO_MANY_REQUESTS, &INTERNAL, &UNAVAILABLE, &GATEWAY_TIMEOUT,
 ];

@@ -139,6 +139,12 @@ pub const FAMILIES: &[Family] = &[
         &[],
         "When the certificate of the main listener expires, in Unix time.",
     ),
+    family(
+        Kind::Gauge,
+        "investord_operator_tls_certificate_expiry_timestamp_seconds",
+        &[],
+        "When the certificate of the listener for operators expires, in Unix time.",
+    ),
     family(Kind::Gauge, "investord_build_info", &["version"], "1, with the version of the program."),
     family(Kind::Gauge, "process_start_time_seconds", &[], "When the process started, in Unix time."),
 ];

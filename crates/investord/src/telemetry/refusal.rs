@@ -69,6 +69,8 @@ pub fn detail(problem: &Problem) -> String {
         | Problem::State(_)
         | Problem::NotFound(_)
         | Problem::MethodNotAllowed
+        | Problem::MisdirectedRequest
+        | Problem::ForeignOrigin(_)
         | Problem::NotAcceptable
         | Problem::ContentCoding
         | Problem::OtherRequest

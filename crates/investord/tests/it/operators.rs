@@ -41,7 +41,8 @@ impl Officer {
 
     pub async fn request(&self, method: &str, target: &str, body: &str) -> Answer {
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+             content-length: {}\r\n\r\n{body}",
             self.token,
             body.len()
         );

@@ -16,6 +16,8 @@ mod judge;
 mod listen;
 mod load;
 mod operate;
+mod operator_listener;
+mod operator_tls;
 mod packaged;
 mod pipes;
 mod provision;
