@@ -198,10 +198,13 @@ pub fn is_answered_at_the_end(
     let mut start = [0; 25];
     stream.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 100 Continue\r\n\r\n");
+    // An idle connection of a client, which is closed when nothing but the request of the operator keeps the server.
+    let mut idle = connect(server.address);
     server.terminate();
     until("the listener for operators to be closed", || {
         if takes_connections() { Err("it takes connections") } else { Ok(()) }
     });
+    assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0, "idle connections are closed");
     assert_eq!(server.has_ended(), None, "it waits for the request in flight");
     stream.write_all(body.as_bytes()).unwrap();
     let mut answer = Vec::new();

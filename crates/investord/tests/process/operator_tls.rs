@@ -310,17 +310,25 @@ async fn certificates_and_authorities_are_exchanged_and_bad_ones_are_not() {
         [old == Some(401), new == Some(401)]
     };
     assert_eq!(answers().await, [true, false]);
-    write(&home, &others.server());
-    home.write("clients.pem", &second.pem);
+    // Under other names, because these settings are read again, too.
+    let config = std::fs::read_to_string(home.path("investord.toml")).unwrap();
+    home.write(
+        "investord.toml",
+        &config.replace("\"operators.", "\"others.").replace("clients.pem", "newer.pem"),
+    );
+    let Pair { certificate, key } = others.server();
+    home.write("others.crt", &certificate);
+    home.write("others.key", &key);
+    home.write("newer.pem", &second.pem);
     let said = reload(&home, &server, &[("operator_tls", "reloaded")]);
     assert!(said.iter().all(|line| !line["settings"].is_string()), "nothing waits for a restart: {said:?}");
     assert_eq!(answers().await, [false, true]);
     let expiry = server.metric("investord_operator_tls_certificate_expiry_timestamp_seconds");
     assert!(expiry > 60_000_000_000.0, "{expiry}");
-    home.write("clients.pem", "nothing");
+    home.write("newer.pem", "nothing");
     reload(&home, &server, &[("operator_tls.client_ca_file", "not reloaded")]);
-    home.write("clients.pem", &first.pem);
-    home.write("operators.key", &anna.key);
+    home.write("newer.pem", &first.pem);
+    home.write("others.key", &anna.key);
     reload(&home, &server, &[("operator_tls.key_file", "not reloaded")]);
     assert_eq!(answers().await, [false, true]);
     server.stop();
