@@ -78,7 +78,13 @@ CREATE TABLE operators (
     created_by  {id},
     -- The last use of a session or token, to the minute.
     used_at     {int},
-    disabled_at {int}
+    disabled_at {int},
+    -- Secret of the second factor (TOTP, RFC 6238), sealed with a key that the master key derives.
+    totp_secret       {bytes},
+    -- Without an instant it has been begun and does not count.
+    totp_confirmed_at {int},
+    -- Time step of the last code that was accepted: neither it nor an earlier one is accepted again.
+    totp_last_step    {int}
 ) {strict};
 
 -- Roles of operators, each for a tenant or, with 0 for the tenant, for all and the register itself.
@@ -146,10 +152,21 @@ CREATE TABLE sessions (
     -- Header user-agent of the sign-in.
     agent      TEXT,
     -- Names of the permissions of a token, separated by blanks; none for all that its operator has.
-    permissions TEXT
+    permissions TEXT,
+    -- How the person has been proved; nothing of an access token.
+    factors    TEXT    NOT NULL CHECK (factors IN ('', 'password', 'password totp', 'password recovery_code')),
+    -- The last proof; none of an access token.
+    proved_at  {int}
 ) {clustered};
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator, created_at, id);
+
+-- Recovery codes of operators that have not been used, by their hash.
+CREATE TABLE recovery_codes (
+    operator {id}    NOT NULL REFERENCES operators (id),
+    hash     {bytes} NOT NULL,
+    PRIMARY KEY (operator, hash)
+) {clustered};
 
 -- Failed sign-ins of an account, a known device or an address, by the MAC of what is counted.
 CREATE TABLE sign_in_failures (

@@ -3,31 +3,36 @@
 //! `investord.default.toml` is the manual. A test compares it with [`Config::default`].
 
 mod address;
+mod host;
 mod limits;
 mod name_server;
+mod operator_listener;
+mod operators;
 mod proxy;
 mod risk;
+mod secret;
 mod sources;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use jiff::SignedDuration;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
-use serde::{Deserialize, Deserializer, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::webhook::AddressPolicy;
 use crate::store::engine::postgres::connection_settings::Tuning;
 use crate::store::{Database, PostgresSettings};
 
 pub use address::Address;
+pub use host::HostAndPort;
 pub use limits::{Limits, PASSWORDS};
 pub use name_server::NameServer;
+pub use operator_listener::{OperatorAddress, OperatorTls, SocketMode};
+pub use operators::Operators;
 pub use proxy::{Proxy, ProxyHeader};
 pub use risk::Risk;
+pub use secret::Secret;
 pub use sources::{CommandLine, Sources};
 
 /// The commented default file.
@@ -40,7 +45,13 @@ pub struct Config {
     /// Address of the API for clients.
     pub listen: Address,
     /// Address of the operator API; see [`Config::operator_address`].
-    pub operator_listen: Option<Address>,
+    pub operator_listen: Option<OperatorAddress>,
+    /// Permissions of the socket file, if the operator API listens on one.
+    pub operator_socket_mode: SocketMode,
+    /// Hosts by which operators reach the operator API, beside its address.
+    pub operator_hosts: Vec<HostAndPort>,
+    /// Whether the operator API may speak plain HTTP to trusted proxies on other machines.
+    pub operator_plaintext_behind_proxy: bool,
     /// Folder of the SQLite database, its write-ahead log and its lock file.
     pub data: PathBuf,
     /// `sqlite:PATH` or a PostgreSQL URI. It is a secret because the URI may contain a password.
@@ -79,37 +90,10 @@ pub struct Config {
     pub limits: Limits,
     pub log: Log,
     pub tls: Option<Tls>,
+    pub operator_tls: Option<OperatorTls>,
     pub webhooks: Webhooks,
     pub operators: Operators,
     pub postgres: Tuning,
-}
-
-/// The settings of operators' sessions (decision S3).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Operators {
-    /// Minutes without a request after which a session ends.
-    pub session_idle_minutes: u32,
-    /// Hours after which a session ends in any case.
-    pub session_hours: u32,
-}
-
-impl Default for Operators {
-    fn default() -> Self {
-        Self { session_idle_minutes: 15, session_hours: 12 }
-    }
-}
-
-impl Operators {
-    /// Returns the time without a request after which a session ends.
-    pub fn idle_time(&self) -> SignedDuration {
-        SignedDuration::from_mins(self.session_idle_minutes.into())
-    }
-
-    /// Returns the time after which a session ends in any case.
-    pub fn lifetime(&self) -> SignedDuration {
-        SignedDuration::from_hours(self.session_hours.into())
-    }
 }
 
 /// The settings of webhook deliveries.
@@ -172,38 +156,14 @@ pub struct Tls {
     pub key_file: PathBuf,
 }
 
-/// A text that is never printed, and that is wiped from memory when it is dropped.
-#[derive(Clone, PartialEq, Serialize, Zeroize, ZeroizeOnDrop)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// A value of any type. The usual error of a deserializer would quote a value that is no text.
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Given {
-            Text(String),
-            Other(IgnoredAny),
-        }
-        match Given::deserialize(deserializer)? {
-            Given::Text(text) => Ok(Self(text)),
-            Given::Other(_) => Err(D::Error::custom("a secret must be a string in quotes")),
-        }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(not shown)")
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             operator_listen: None,
+            operator_socket_mode: SocketMode::Owner,
+            operator_hosts: Vec::new(),
+            operator_plaintext_behind_proxy: false,
             data: "investord-data".into(),
             database: None,
             public_url: None,
@@ -225,6 +185,7 @@ impl Default for Config {
             limits: Limits::default(),
             log: Log { format: LogFormat::Json, level: "info".into() },
             tls: None,
+            operator_tls: None,
             webhooks: Webhooks::default(),
             operators: Operators::default(),
             postgres: Tuning::default(),
@@ -239,8 +200,8 @@ const METRICS_PORT: u16 = 2000;
 
 impl Config {
     /// Returns the address of the operator API: by default one that only this machine reaches.
-    pub fn operator_address(&self) -> Address {
-        self.operator_listen.clone().unwrap_or_else(|| self.local_address(OPERATOR_PORT))
+    pub fn operator_address(&self) -> OperatorAddress {
+        self.operator_listen.clone().unwrap_or_else(|| self.local_address(OPERATOR_PORT).into())
     }
 
     /// Returns the address of metrics and health checks: by default one that only this machine reaches.
@@ -277,7 +238,7 @@ impl Config {
     /// Checks the ranges of numbers and the forms of addresses.
     fn check(&self) -> anyhow::Result<()> {
         let postgres = &self.postgres;
-        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 14] = [
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 15] = [
             ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
             ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
             ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
@@ -287,6 +248,7 @@ impl Config {
             ("webhooks.log_packages", self.webhooks.log_packages.into(), 100..=1_000_000_000),
             ("operators.session_idle_minutes", self.operators.session_idle_minutes.into(), 2..=1_440),
             ("operators.session_hours", self.operators.session_hours.into(), 1..=720),
+            ("operators.proof_minutes", self.operators.proof_minutes.into(), 1..=60),
             ("postgres.writers", postgres.writers.into(), 1..=64),
             ("postgres.readers", postgres.readers.into(), 1..=256),
             ("postgres.connect_timeout_seconds", postgres.connect_timeout_seconds.into(), 1..=600),
@@ -401,16 +363,19 @@ mod tests {
         // Commented keys must be valid as well: uncomment all of them and let serde parse the file.
         let is_key = |text: &str| text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
         let uncommented = |line: &'static str| match line.strip_prefix("# ") {
-            Some(rest) if rest == "[tls]" || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)) => {
+            Some(rest)
+                if rest == "[tls]"
+                    || rest == "[operator_tls]"
+                    || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)) =>
+            {
                 rest
             }
             _ => line,
         };
         let all = DEFAULT_FILE.lines().map(uncommented).collect::<Vec<_>>().join("\n");
         let all: Config = toml::from_str(&all).unwrap();
-        assert!(
-            all.tls.is_some() && all.master_key.is_some() && all.tenants.is_some() && all.database.is_some()
-        );
+        assert!(all.tls.is_some() && all.operator_tls.is_some_and(|tls| tls.client_ca_file.is_some()));
+        assert!(all.master_key.is_some() && all.tenants.is_some() && all.database.is_some());
     }
 
     fn from(file: &std::path::Path) -> Sources {
@@ -432,6 +397,9 @@ mod tests {
             ("idempotency_window_hours = 23", "idempotency_window_hours"),
             ("public_url = \"ftp://x\"", "public_url"),
             ("database = \"mysql://x\"", "database"),
+            ("operator_listen = \"unix:operators.sock\"", "or unix:/PATH"),
+            ("operator_socket_mode = \"0777\"", "operator_socket_mode: must be \"0600\""),
+            ("operator_hosts = [\"*.example.com\"]", "operator_hosts"),
         ] {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(&file, text).unwrap();

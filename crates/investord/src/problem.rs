@@ -34,6 +34,16 @@ pub enum Problem {
     State(&'static str),
     /// Another operator has decided before; with a text that names them.
     Decided(String),
+    /// The password is right, and the operator has a second factor.
+    SecondFactorRequired,
+    /// The last proof of the session is older than this.
+    ProofRequired {
+        max_age_seconds: i64,
+    },
+    /// An access token cannot prove a person.
+    ProofImpossible,
+    /// The role of the operator demands a second factor, and the session has none.
+    SecondFactorMissing,
     NotFound(&'static str),
     MethodNotAllowed,
     NotAcceptable,
@@ -44,6 +54,10 @@ pub enum Problem {
     /// Another process works for the same tenant, perhaps on the same request (decision W11).
     StillRunning,
     UpgradeRequired,
+    /// The host of the request is none of this listener's (RFC 9110 section 15.5.20).
+    MisdirectedRequest,
+    /// This header says that the page of another site has sent the request.
+    ForeignOrigin(&'static str),
     TooManyRequests {
         retry_after_seconds: u64,
         what: &'static str,
@@ -106,7 +120,13 @@ impl Problem {
             Problem::MissingClientId => &kinds::MISSING_CLIENT_ID,
             Problem::MissingIdempotencyKey => &kinds::MISSING_IDEMPOTENCY_KEY,
             Problem::Unauthorised(_) => &kinds::UNAUTHORISED,
-            Problem::Forbidden { .. } | Problem::NoPermission(_) | Problem::Closed(_) => &kinds::FORBIDDEN,
+            Problem::Forbidden { .. }
+            | Problem::NoPermission(_)
+            | Problem::Closed(_)
+            | Problem::ForeignOrigin(_) => &kinds::FORBIDDEN,
+            Problem::SecondFactorRequired => &kinds::SECOND_FACTOR_REQUIRED,
+            Problem::ProofRequired { .. } | Problem::ProofImpossible => &kinds::PROOF_REQUIRED,
+            Problem::SecondFactorMissing => &kinds::SECOND_FACTOR_MISSING,
             Problem::NotFound(_) => &kinds::NOT_FOUND,
             Problem::MethodNotAllowed => &kinds::METHOD_NOT_ALLOWED,
             Problem::NotAcceptable => &kinds::NOT_ACCEPTABLE,
@@ -114,6 +134,7 @@ impl Problem {
             Problem::OtherRequest => &kinds::UNPROCESSABLE_ENTITY,
             Problem::StillRunning | Problem::State(_) | Problem::Decided(_) => &kinds::CONFLICT,
             Problem::UpgradeRequired => &kinds::UPGRADE_REQUIRED,
+            Problem::MisdirectedRequest => &kinds::MISDIRECTED_REQUEST,
             Problem::TooManyRequests { .. } => &kinds::TOO_MANY_REQUESTS,
             Problem::Internal(_) => &kinds::INTERNAL,
             Problem::Unavailable(_) => &kinds::UNAVAILABLE,
@@ -134,7 +155,6 @@ impl Problem {
             Problem::Forbidden { any_of } => {
                 format!("the access token has none of the scopes {}", any_of.join(", "))
             }
-            Problem::NoPermission(missing) => format!("this takes the permission {}", missing.into_str()),
             Problem::Closed(why) | Problem::State(why) => (*why).into(),
             Problem::Decided(who) => who.clone(),
             Problem::NotFound(what) => format!("there is no such {what}"),
@@ -159,6 +179,34 @@ impl Problem {
             Problem::TooManyRequests { what, .. } => format!("too many {what}; see the header 'retry-after'"),
             Problem::Internal(_) => "something went wrong on the server; quote the request id".into(),
             Problem::Unavailable(_) => "the register cannot do this at the moment; try again".into(),
+            of_operators => of_operators.operator_detail(),
+        }
+    }
+
+    /// Returns the description of a problem that operators alone have.
+    fn operator_detail(&self) -> String {
+        match self {
+            Problem::NoPermission(missing) => format!("this takes the permission {}", missing.into_str()),
+            Problem::SecondFactorRequired => {
+                "this operator has a second factor: send 'code', of the authenticator app or a recovery code".into()
+            }
+            Problem::ProofRequired { max_age_seconds } => {
+                let minutes = max_age_seconds / 60;
+                format!("this needs a proof of at most {minutes} minutes ago: POST /me/proof, then send it again")
+            }
+            Problem::ProofImpossible => "this needs a person and no access token: sign in at POST /sessions".into(),
+            Problem::SecondFactorMissing => {
+                "this role demands a second factor: POST /me/totp, or POST /me/proof with 'code'".into()
+            }
+            Problem::MisdirectedRequest => {
+                "the header 'host' names another server: use the address of this listener, or have its administrator \
+                 add the name to the setting operator_hosts"
+                    .into()
+            }
+            Problem::ForeignOrigin(header) => {
+                format!("the header '{header}' says that the page of another site has sent this request")
+            }
+            other => other.kind().title.into(),
         }
     }
 
@@ -273,8 +321,13 @@ impl IntoResponse for Problem {
                 response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             // RFC 9110 section 11.6.1.
-            Problem::Unauthorised(_) => {
+            Problem::Unauthorised(_) | Problem::SecondFactorRequired => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            // RFC 9470 section 3.
+            Problem::ProofRequired { .. } | Problem::ProofImpossible => {
+                let challenge = "Bearer error=\"insufficient_user_authentication\"";
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
             _ => {}
         }

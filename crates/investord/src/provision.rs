@@ -1,6 +1,7 @@
 //! Creates and changes tenants, clients and keys.
 
 pub mod administration;
+mod master_key;
 mod operators;
 mod reach;
 mod tenants_file;
@@ -212,29 +213,6 @@ impl Provisioner {
                 let (subject, new) = (RegisterSubject::Client(client_id), json!({ "key": id }));
                 this.record(tx, RegisterEventType::ClientKeyAdded, subject, Value::Null, new)?;
                 Ok(id)
-            })
-            .await
-    }
-
-    /// Wraps the key of every tenant with another master key, and returns the number of tenants.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the current master key does not open the key of a tenant.
-    pub async fn rotate_master_key(&self, next: MasterKey) -> Result<usize, ProvisionError> {
-        let this = self.clone();
-        self.store
-            .write_serializable("tenants.rewrap", move |tx| {
-                let all = tenants::all(tx)?;
-                for tenant in &all {
-                    let sealed =
-                        this.master_key.rewrap(tenant.number, &tenant.sealed_key, &next, &*this.ids)?;
-                    tenants::set_key(tx, tenant.number, &sealed, next.fingerprint())?;
-                }
-                let subject = RegisterSubject::MasterKey(next.fingerprint().to_owned());
-                let old = json!({ "master_key": this.master_key.fingerprint() });
-                this.record(tx, RegisterEventType::MasterKeyRotated, subject, old, Value::Null)?;
-                Ok(all.len())
             })
             .await
     }

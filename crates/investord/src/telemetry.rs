@@ -88,6 +88,11 @@ pub fn publish_certificate_expiry(at: Timestamp) {
     metrics::gauge!("investord_tls_certificate_expiry_timestamp_seconds").set(unix_seconds(at));
 }
 
+/// Publishes the expiry of the certificate of the listener for operators.
+pub fn publish_operator_certificate_expiry(at: Timestamp) {
+    metrics::gauge!("investord_operator_tls_certificate_expiry_timestamp_seconds").set(unix_seconds(at));
+}
+
 /// Converts an instant to seconds of Unix time.
 fn unix_seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()

@@ -61,6 +61,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("calamine", &["cli"]),
     ("encoding_rs", &["cli"]),
     ("argon2", &["backoffice"]),
+    ("totp_rs", &["domain"]),
     ("reqwest", &["cli", "outbound"]),
     ("hickory_resolver", &["outbound"]),
     ("x509_cert", &["tls"]),
@@ -452,7 +453,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "fe45a680afaeedfa")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "284283e4da6e11cb")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

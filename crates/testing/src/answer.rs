@@ -15,8 +15,9 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Status, slug and title of every problem (API reference, "Errors"; 415 is ours).
-const KINDS: [(&str, u16, &str); 13] = [
+/// Status, slug and title of every problem (API reference, "Errors"; ours are 415, 421 and the last three, which
+/// operators alone are answered).
+const KINDS: [(&str, u16, &str); 17] = [
     ("invalid_request", 400, "Invalid request"),
     ("missing_client_id", 400, "Missing client ID"),
     ("missing_idempotency_key", 400, "Missing idempotency key"),
@@ -27,9 +28,13 @@ const KINDS: [(&str, u16, &str); 13] = [
     ("not_acceptable", 406, "Not acceptable"),
     ("conflict", 409, "Conflict"),
     ("unsupported_media_type", 415, "Unsupported media type"),
+    ("misdirected_request", 421, "Misdirected request"),
     ("unprocessable_entity", 422, "Unprocessable entity"),
     ("upgrade_required", 426, "Upgrade required"),
     ("too_many_requests", 429, "Too many requests"),
+    ("second_factor_required", 401, "Second factor required"),
+    ("proof_required", 401, "Proof required"),
+    ("second_factor_missing", 403, "Second factor missing"),
 ];
 
 /// As in `404 {"type":…}`.

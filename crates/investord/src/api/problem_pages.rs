@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::api::openapi::operation_doc::{OperationDoc, PayloadDoc, SERVER};
 use crate::problem::Problem;
-use crate::problem::kinds::{KINDS, ProblemKind};
+use crate::problem::kinds::{KINDS, OPERATOR_KINDS, ProblemKind};
 
 /// The response of both operations.
 const HTML: PayloadDoc = PayloadDoc {
@@ -30,10 +30,15 @@ pub const INDEX: OperationDoc = OperationDoc {
     answer: HTML,
 };
 
+/// Returns the kinds of problems of both APIs.
+fn all_kinds() -> impl Iterator<Item = &'static ProblemKind> {
+    KINDS.into_iter().chain(OPERATOR_KINDS)
+}
+
 /// Handles `GET /errors`: returns the list of all kinds of problems.
 pub async fn index() -> Html<String> {
     let mut list = String::from("<ul>");
-    for ProblemKind { slug, status, title, .. } in KINDS {
+    for ProblemKind { slug, status, title, .. } in all_kinds() {
         let _ = write!(list, r#"<li><a href="/errors/{slug}">{title}</a> ({})</li>"#, status.as_u16());
     }
     html("Problems", &(list + "</ul>"))
@@ -46,7 +51,7 @@ pub const PAGE: OperationDoc = OperationDoc {
     summary: "A kind of problem",
     description: "The page behind the `type` of a problem: what it means and what to do.",
     parameters: || {
-        let slugs = KINDS.map(|kind| kind.slug);
+        let slugs: Vec<&str> = all_kinds().map(|kind| kind.slug).collect();
         vec![json!({
             "name": "slug", "in": "path", "required": true, "description": "Last segment of the `type`.",
             "schema": { "type": "string", "enum": slugs },
@@ -63,7 +68,7 @@ pub const PAGE: OperationDoc = OperationDoc {
 /// Fails with 404 for an unknown slug.
 pub async fn page(path: Result<Path<String>, PathRejection>) -> Result<Html<String>, Problem> {
     let Ok(Path(slug)) = path else { return Err(Problem::NotFound("page")) };
-    let kind = KINDS.into_iter().find(|kind| kind.slug == slug).ok_or(Problem::NotFound("page"))?;
+    let kind = all_kinds().find(|kind| kind.slug == slug).ok_or(Problem::NotFound("page"))?;
     let paragraphs = format!("<p>{}</p>", kind.help.join("</p><p>"));
     let status = kind.status.as_u16();
     let head = format!("<p>Status {status}, type <code>…/{slug}</code></p>");

@@ -16,20 +16,21 @@ use super::by_operator::{
 };
 use super::change::REASON;
 use crate::app::App;
-use crate::domain::administration::{Account, Act};
+use crate::clock::Ids;
+use crate::domain::administration::{Act, OperatorAccount};
 use crate::domain::json::schema::{Field, FieldRule, Presence, field};
 use crate::domain::permissions::Permission;
 use crate::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
 use crate::problem::Problem;
 use crate::provision::administration::Circumstances;
 use crate::provision::{ProvisionError, Provisioner};
-use crate::store::Tx;
 use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::proposals;
 use crate::store::tenants::proposals::{BreakGlassReview, Proposal, ProposalContent, ProposalState};
 use crate::store::tenants::register_settings;
+use crate::store::{StoreError, Tx};
 
 /// How long a proposal waits for a second person.
 const PROPOSAL_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
@@ -74,6 +75,7 @@ pub struct Administer<O> {
 impl<O: AdministrativeOperation> OperatorOperation for Administer<O> {
     const OPERATION: &'static str = O::OPERATION;
     const PERMISSION: Option<Permission> = Some(O::PERMISSION);
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = ProposalView;
     const DOC: OperatorDoc = O::DOC;
 
@@ -187,9 +189,9 @@ pub fn actor(operator: &Operator, session: &Session) -> RegisterActor {
 }
 
 /// Returns an operator as the rule of two persons sees them.
-pub fn account(operator: &Operator) -> Account {
+pub fn account(operator: &Operator) -> OperatorAccount {
     let Operator { id, created_at, created_by, .. } = *operator;
-    Account { id, created_at, created_by }
+    OperatorAccount { id, created_at, created_by }
 }
 
 /// Returns what is missing if an act does not reach what it names: the answer is that of what does not exist.
@@ -197,7 +199,10 @@ pub fn unreached(act: &Act) -> Problem {
     Problem::NotFound(match act {
         Act::CreateOperator { .. } => "tenant",
         Act::SetGrants { .. } => "operator or tenant",
-        Act::DisableOperator { .. } | Act::EnableOperator { .. } | Act::ResetOperator { .. } => "operator",
+        Act::DisableOperator { .. }
+        | Act::EnableOperator { .. }
+        | Act::ResetOperator { .. }
+        | Act::ResetSecondFactor { .. } => "operator",
         Act::ChangeTenantSettings { .. } | Act::CreateClient { .. } => "tenant",
         Act::SetClientScopes { .. } | Act::RotateClientSecret { .. } | Act::AddClientKey { .. } => "client",
         Act::RevokeClientKey { .. } => "key",
@@ -330,6 +335,18 @@ fn request(
     let id = proposal.content.break_glass.then_some(proposal.id);
     let view = ProposalView::of(&proposal, Vec::new(), now);
     Ok(ProposalView { id, expires_at: None, ..view }.with_shown_once(performed.shown_once))
+}
+
+/// Records what an operator has done to the own account.
+pub fn record_own(
+    tx: &Tx<'_>,
+    ids: &dyn Ids,
+    now: Timestamp,
+    kind: RegisterEventType,
+    (operator, session): (&Operator, &Session),
+) -> Result<(), StoreError> {
+    let subject = RegisterSubject::Operator(operator.name.clone());
+    register_events::record(tx, ids, now, &RegisterEvent::new(kind, actor(operator, session), subject))
 }
 
 /// Records what happens to a proposal beside the act itself.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::access::connections::network;
-use crate::app::App;
+use crate::app::{App, Mode};
 use crate::domain::identification::identifier::today;
 use crate::domain::json::query::{self, QueryParameter, QueryValues};
 use crate::domain::json::schema::ObjectSchema;
@@ -21,12 +21,13 @@ use crate::domain::json::validation;
 use crate::domain::permissions::Permission;
 use crate::domain::tenants::{TenantNumber, TenantSettings};
 use crate::problem::Problem;
+use crate::route::method_and_path;
 use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
 use crate::store::tenants;
 use crate::store::tenants::operator_sessions;
-use crate::store::tenants::operator_sessions::{Session, SignedIn};
+use crate::store::tenants::operator_sessions::{Session, SessionKind, SignedIn};
 use crate::store::tenants::operators::Operator;
 
 /// An operation of the operator API. Its type is the argument of its handler.
@@ -37,6 +38,8 @@ pub trait OperatorOperation: Sized + Send + 'static {
     /// `/tenants/{tenant}/…`. If the path has no tenant, it is required in any one, and the handler looks where
     /// ([`Grants::reach`](crate::domain::permissions::Grants::reach)).
     const PERMISSION: Option<Permission>;
+    /// Whether the person must have been proved in the last minutes (decision S3). Access tokens have no such proof.
+    const NEEDS_FRESH_PROOF: bool = false;
     /// The body of the response; it is also the schema in the OpenAPI document.
     type Answer: Serialize + JsonSchema;
     /// Documentation for the OpenAPI document.
@@ -169,6 +172,10 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
         let address = client_address(app, peer, &parts.headers);
         let SignedIn { operator, session } = authenticate(app, hash, address).await?;
         authorize(&operator, T::PERMISSION)?;
+        check_second_factor(app, &operator, &session, T::OPERATION)?;
+        if T::NEEDS_FRESH_PROOF {
+            check_proof(app, &session)?;
+        }
         let path = RawPathParams::from_request_parts(&mut parts, app).await;
         let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
         let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -226,6 +233,39 @@ async fn authorize_in_tenant(
     let number = number.ok_or(Problem::NotFound("tenant"))?;
     let missing = permission.filter(|one| !operator.grants.reach(*one).contains(number));
     missing.map_or(Ok(number), |one| Err(Problem::NoPermission(one)))
+}
+
+/// Checks that a session has a second factor if the operator's role demands one. Without it a session has access to
+/// what is its operator's own, so that they can enrol one. Access tokens are created on the machine, for programs.
+fn check_second_factor(
+    app: &App,
+    operator: &Operator,
+    session: &Session,
+    operation: &'static str,
+) -> Result<(), Problem> {
+    let (_, path) = method_and_path(operation);
+    let is_own = path == "/me" || path.starts_with("/me/") || operation == "DELETE /sessions";
+    let demanded = &app.config.operators.second_factor_for;
+    let is_demanded = operator.grants.0.iter().any(|grant| demanded.contains(&grant.role));
+    if is_own || !is_demanded || session.kind == SessionKind::Token || session.has_second_factor() {
+        return Ok(());
+    }
+    Err(Problem::SecondFactorMissing)
+}
+
+/// Checks that the person behind a session has been proved in the last minutes.
+fn check_proof(app: &App, session: &Session) -> Result<(), Problem> {
+    if session.kind == SessionKind::Token {
+        // The operator of `investord dev` has an access token alone.
+        return if app.mode == Mode::Development { Ok(()) } else { Err(Problem::ProofImpossible) };
+    }
+    let (now, limit) = (app.clock.now(), app.config.operators.proof_time());
+    // A proof in the future was recorded before the clock was set back.
+    let is_fresh = |at: Timestamp| at <= now && now.duration_since(at) < limit;
+    match session.proved_at {
+        Some(at) if is_fresh(at) => Ok(()),
+        _ => Err(Problem::ProofRequired { max_age_seconds: limit.as_secs() }),
+    }
 }
 
 /// Returns the hash of the bearer token (RFC 6750 section 2.1).

@@ -28,6 +28,8 @@ pub struct OperatorEndpoint {
     /// Method and path template, separated by a space.
     pub operation: &'static str,
     pub access: Access,
+    /// Whether the person must have been proved in the last minutes.
+    pub needs_fresh_proof: bool,
     pub doc: OperatorDoc,
     /// Function that returns the schema of the response.
     pub answer: fn(&mut Schemas) -> Value,
@@ -44,9 +46,14 @@ impl OperatorEndpoint {
         R: Future<Output = OperatorResult<T::Answer>> + Send + 'static,
     {
         let handler = route::with_method(T::OPERATION, handler);
-        let access = T::PERMISSION.map_or(Access::EveryOperator, Access::Permission);
-        let answer = of_type::<T::Answer>;
-        Self { operation: T::OPERATION, access, doc: T::DOC, answer, handler }
+        Self {
+            operation: T::OPERATION,
+            access: T::PERMISSION.map_or(Access::EveryOperator, Access::Permission),
+            needs_fresh_proof: T::NEEDS_FRESH_PROOF,
+            doc: T::DOC,
+            answer: of_type::<T::Answer>,
+            handler,
+        }
     }
 
     /// Creates the row of an operation that requires no session, with the answer `A`.
@@ -56,19 +63,21 @@ impl OperatorEndpoint {
         handler: impl Handler<M, App>,
     ) -> Self {
         let handler = route::with_method(operation, handler);
-        Self { operation, access: Access::Public, doc, answer: of_type::<A>, handler }
+        let (access, answer) = (Access::Public, of_type::<A>);
+        Self { operation, access, needs_fresh_proof: false, doc, answer, handler }
     }
 
     /// Returns the possible statuses of refusals.
     pub fn refusals(&self) -> impl Iterator<Item = StatusCode> {
         let (method, path) = self.method_and_path();
-        let has_session = self.access != Access::Public;
         let refusals = [
             (StatusCode::BAD_REQUEST, true),
             (StatusCode::UNAUTHORIZED, true),
-            (StatusCode::FORBIDDEN, has_session),
+            // Also of requests that the page of another site has sent (`server/origin.rs`).
+            (StatusCode::FORBIDDEN, true),
             (StatusCode::NOT_FOUND, path.contains('{') || self.doc.request.is_some()),
             (StatusCode::CONFLICT, method != "GET"),
+            (StatusCode::MISDIRECTED_REQUEST, true),
             (StatusCode::TOO_MANY_REQUESTS, true),
             // A panic of any handler becomes a 500.
             (StatusCode::INTERNAL_SERVER_ERROR, true),

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::by_operator::{JsonAnswer, OperatorDoc, OperatorResult, client_address, read_body};
-use super::session::{OperatorView, check_new_password, hash_in_turn, hash_password};
+use super::password_hash::{check_new_password, hash_in_turn, hash_password};
+use super::session::OperatorView;
 use crate::access::connections::network;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};

@@ -75,6 +75,12 @@ impl AttemptCounters {
         Self(vec![(Counted::Device, key.sign_in_mac(&[b"session", session.id.as_bytes()]))])
     }
 
+    /// Returns the counter of a session in which a code is verified. It is counted separately from the password,
+    /// because the right one ends the counting: whoever knows the password could otherwise go on guessing codes.
+    pub fn of_session_codes(session: &Session, key: &MasterKey) -> Self {
+        Self(vec![(Counted::Device, key.sign_in_mac(&[b"session codes", session.id.as_bytes()]))])
+    }
+
     /// Returns the counters of a sign-in from elsewhere. The name counts whether or not it exists, so that a refusal
     /// does not disclose the names.
     pub fn of_stranger(name: &str, peer: IpAddr, key: &MasterKey) -> Self {
@@ -113,7 +119,7 @@ impl AttemptCounters {
             if let Some(until) = failures.and_then(|failures| failures.not_before(*counted, now)) {
                 let wait = until.duration_since(now) + SignedDuration::from_nanos(999_999_999);
                 let retry_after_seconds = u64::try_from(wait.as_secs()).unwrap_or_default();
-                let what = "wrong passwords for this account or from this address";
+                let what = "wrong passwords or codes for this account or from this address";
                 return Err(Problem::TooManyRequests { retry_after_seconds, what });
             }
         }
@@ -139,4 +145,47 @@ impl AttemptCounters {
         }
         Ok(ended)
     }
+
+    /// Takes back what was counted of this attempt alone: the password was right and the code was not sent. The
+    /// failures before it stay, or whoever knows the password could end the counting between two guesses at the code.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database is unavailable.
+    async fn take_back(&self, app: &App) -> Result<(), StoreError> {
+        let own = self.clone();
+        let unit = move |tx: &Tx<'_>| {
+            for (_, subject) in &own.0 {
+                if let Some(failures) = sign_in_failures::by_subject(tx, subject)? {
+                    let count = failures.count - 1;
+                    sign_in_failures::save(tx, subject, Failures { count, ..failures })?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        };
+        app.store.write_serializable("sign_in_failures.take_back", unit).await
+    }
+
+    /// Records why a sign-in with the right password was refused all the same.
+    pub async fn record_refusal(&self, app: &App, address: IpAddr, problem: &Problem) {
+        match problem {
+            Problem::SecondFactorRequired => {
+                count_sign_in("second_factor_required");
+                // A failure leaves the attempt counted.
+                if let Err(error) = self.take_back(app).await {
+                    tracing::warn!(%error, "cannot take back an attempt to sign in");
+                }
+            }
+            Problem::Unauthorised(_) => {
+                count_sign_in("refused");
+                tracing::warn!(%address, "a sign-in with a wrong code");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Counts a sign-in by its outcome.
+pub fn count_sign_in(outcome: &'static str) {
+    metrics::counter!("investord_operator_sign_ins_total", "outcome" => outcome).increment(1);
 }

@@ -17,14 +17,19 @@ mod openapi;
 mod operators;
 mod packages;
 mod password;
+pub mod password_hash;
+mod proof;
 mod proposals;
+mod recovery_codes;
 mod register;
 pub mod reviews;
 mod roles;
+mod second_factor;
 pub mod session;
 mod session_list;
 mod status_explanation;
 mod tenants;
+mod totp;
 mod user_overview;
 mod users;
 pub mod webhook_actions;
@@ -60,6 +65,7 @@ fn administration_endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(administer::<operators::SetGrants>),
         OperatorEndpoint::of(administer::<operators::SetDisabled>),
         OperatorEndpoint::of(administer::<operators::ResetOperator>),
+        OperatorEndpoint::of(administer::<operators::ResetSecondFactor>),
         OperatorEndpoint::public::<OperatorView, _>(
             "POST /invitations",
             invitations::ACCEPT_DOC,
@@ -98,6 +104,12 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(session_list::end_own),
         OperatorEndpoint::of(session_list::end_others),
         OperatorEndpoint::of(password::change),
+        OperatorEndpoint::of(proof::prove),
+        OperatorEndpoint::of(totp::show),
+        OperatorEndpoint::of(totp::begin),
+        OperatorEndpoint::of(totp::delete),
+        OperatorEndpoint::of(totp::confirm),
+        OperatorEndpoint::of(recovery_codes::replace),
         OperatorEndpoint::of(users::find),
         OperatorEndpoint::of(user_overview::show),
         OperatorEndpoint::of(history::history),
@@ -161,7 +173,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 19] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 21] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
@@ -171,7 +183,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 19] {
     }
     [
         session::read_sign_in(body, Timestamp::UNIX_EPOCH)
-            .map(|sign_in| drop(session::normalise(&sign_in.password))),
+            .map(|sign_in| drop(password_hash::normalise(&sign_in.password))),
         invitations::read_acceptance(body, Timestamp::UNIX_EPOCH).map(drop),
         read::<Administer<operators::CreateOperator>>(body),
         read::<Administer<operators::SetGrants>>(body),
@@ -185,6 +197,8 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 19] {
         read::<Administer<clients::RotateSecret>>(body),
         read::<Administer<clients::AddKey>>(body),
         read::<password::ChangePassword>(body),
+        read::<proof::ProvePerson>(body),
+        read::<totp::ConfirmTotp>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),
         read::<reviews::DecideReview>(body),

@@ -68,6 +68,11 @@ fn operation(endpoint: &OperatorEndpoint, schemas: &mut Schemas) -> Value {
         Access::Public => Vec::new(),
         Access::EveryOperator | Access::Permission(_) => vec![json!({ SCHEME: [] })],
     };
+    let description = if endpoint.needs_fresh_proof {
+        format!("{description} Needs a proof of the person of the last minutes (`POST /me/proof`).")
+    } else {
+        description
+    };
     let mut operation = json!({
         "summary": summary,
         "description": description,

@@ -221,3 +221,24 @@ impl AdministrativeOperation for ResetOperator {
         Ok(Act::ResetOperator { operator: received.path_name("name", "operator")? })
     }
 }
+
+/// `POST /operators/{name}/second_factor_reset`: deletes the second factor of an operator who has lost it.
+pub struct ResetSecondFactor;
+
+impl AdministrativeOperation for ResetSecondFactor {
+    const OPERATION: &'static str = "POST /operators/{name}/second_factor_reset";
+    const PERMISSION: Permission = Permission::OperatorsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "reset_second_factor",
+        summary: "Reset the second factor of an operator",
+        description: "Deletes the second factor of an operator who has lost it, and ends their sessions. The password \
+                      stays.",
+        query: &[],
+        request: Some(&RESET),
+    };
+    type Body = NoMembers;
+
+    fn act(received: &ReceivedByOperator<'_>, _: NoMembers) -> Result<Act, Problem> {
+        Ok(Act::ResetSecondFactor { operator: received.path_name("name", "operator")? })
+    }
+}

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::administration::actor;
+use super::administration::record_own;
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::lockout::AttemptCounters;
-use super::session::{OperatorView, check_new_password, hash_in_turn, hash_password, verify_password};
+use super::password_hash::{check_new_password, hash_in_turn, hash_password, verify_password};
+use super::session::OperatorView;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::permissions::Permission;
-use crate::domain::register_event::{RegisterEvent, RegisterEventType, RegisterSubject};
+use crate::domain::register_event::RegisterEventType;
 use crate::problem::Problem;
 use crate::store::Tx;
-use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::{operator_sessions, operators};
@@ -89,10 +89,7 @@ pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> 
         counters.succeed(tx)?;
         operators::set_password(tx, changed.id, Some(&hashed))?;
         operator_sessions::end_others(tx, changed.id, session.id)?;
-        let subject = RegisterSubject::Operator(changed.name.clone());
-        let kind = RegisterEventType::OperatorPasswordChanged;
-        let event = RegisterEvent::new(kind, actor(&changed, &session), subject);
-        register_events::record(tx, &*ids, now, &event)
+        record_own(tx, &*ids, now, RegisterEventType::OperatorPasswordChanged, (&changed, &session))
     };
     app.store.write_serializable("operators.set_password", unit).await?;
     Ok(JsonAnswer(OperatorView::from(&operator)))

@@ -128,6 +128,7 @@ pub struct ConfirmProposal {
 impl OperatorOperation for ConfirmProposal {
     const OPERATION: &'static str = "POST /proposals/{proposal}/confirmation";
     const PERMISSION: Option<Permission> = None;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = ProposalView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "confirm_proposal",
@@ -262,6 +263,7 @@ struct ReviewBody {
 impl OperatorOperation for ReviewBreakGlass {
     const OPERATION: &'static str = "POST /proposals/{proposal}/review";
     const PERMISSION: Option<Permission> = None;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = ProposalView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "review_break_glass",

@@ -1,12 +1,8 @@
 //! Sessions of operators: sign in with a password, authenticate with a token.
 
-use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, State};
@@ -14,8 +10,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
-use precis_core::profile::PrecisFastInvocation as _;
-use precis_profiles::OpaqueString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,7 +19,9 @@ use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
     client_address, read_body,
 };
-use super::lockout::{AttemptCounters, DeviceToken};
+use super::lockout::{AttemptCounters, DeviceToken, count_sign_in};
+use super::password_hash::verify_password;
+use super::second_factor::{AcceptedCode, CodeCheck, check_code};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
@@ -39,7 +35,7 @@ use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
 use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions;
-use crate::store::tenants::operator_sessions::{Session, SessionKind};
+use crate::store::tenants::operator_sessions::{Factor, Session, SessionKind};
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::Operator;
 
@@ -55,51 +51,13 @@ pub fn new_token(ids: &dyn Ids) -> (String, [u8; 32]) {
     (token, hash)
 }
 
-/// Prepares a password by the profile `OpaqueString` (RFC 8265 section 4.2): other spaces become ASCII spaces, and the
-/// characters are composed (NFC), so that every keyboard produces the same password. The width of characters stays.
-///
-/// # Errors
-///
-/// Fails if the password is empty or contains characters that the profile forbids.
-pub fn normalise(password: &str) -> anyhow::Result<Cow<'_, str>> {
-    OpaqueString::enforce(password).map_err(|error| match error {
-        precis_core::Error::Invalid => anyhow::anyhow!("must not be empty"),
-        precis_core::Error::BadCodepoint(_) | precis_core::Error::Unexpected(_) => anyhow::anyhow!(
-            "must not contain control or format characters, or characters that Unicode does not know (RFC 8265)"
-        ),
-    })
-}
-
-/// Prepares a new password and checks its length.
-///
-/// # Errors
-///
-/// Fails if the password is shorter than 12 characters or contains forbidden characters.
-pub fn check_new_password(password: &str) -> anyhow::Result<Cow<'_, str>> {
-    let password = normalise(password)?;
-    anyhow::ensure!(password.chars().count() >= 12, "must have at least 12 characters");
-    Ok(password)
-}
-
-/// Hashes a password for storage: Argon2id with the library's parameters (those of OWASP), as a PHC string.
-///
-/// # Errors
-///
-/// Fails if the password is shorter than 12 characters or contains forbidden characters.
-pub fn hash_password(password: &str, ids: &dyn Ids) -> anyhow::Result<String> {
-    let password = check_new_password(password)?;
-    let mut salt = [0; 16];
-    ids.secret(&mut salt);
-    let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
-    Ok(hashed.map_err(|error| anyhow::anyhow!("{error}"))?.to_string())
-}
-
 /// The body of `POST /sessions`.
 #[derive(Deserialize)]
 pub struct SignIn {
     name: String,
     pub(super) password: String,
     device: Option<String>,
+    code: Option<String>,
 }
 
 static SIGN_IN: ObjectSchema = ObjectSchema {
@@ -113,8 +71,12 @@ static SIGN_IN: ObjectSchema = ObjectSchema {
             FieldRule::Text { min: 1, max: 100 },
             "What the last sign-in from this device answered. Wrong passwords sent from elsewhere do not delay it.",
         ),
+        field("code", Presence::No, CODE, "Of the second factor: what the app shows, or a recovery code."),
     ],
 };
+
+/// The rule for a code of a second factor.
+pub const CODE: FieldRule = FieldRule::Text { min: 1, max: 100 };
 
 /// Documentation of [`sign_in`].
 pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
@@ -122,7 +84,8 @@ pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
     summary: "Sign in",
     description: "Answers a token, which ends after 12 hours, or 15 minutes without a request, unless the \
                   configuration says otherwise. After five wrong passwords an account has to wait, for a \
-                  second, then for twice as long each time, for 15 minutes at most.",
+                  second, then for twice as long each time, for 15 minutes at most. An operator with a second \
+                  factor is refused with the problem `second_factor_required` unless `code` is sent.",
     query: &[],
     request: Some(&SIGN_IN),
 };
@@ -138,6 +101,10 @@ pub struct SessionView {
     expires_at: Timestamp,
     /// For the next sign-in from this device.
     device: String,
+    /// What has proved the person.
+    factors: Vec<Factor>,
+    /// The number of recovery codes that are left, if one was used.
+    recovery_codes_left: Option<i64>,
 }
 
 /// Parses name and password of a sign-in.
@@ -149,11 +116,11 @@ pub fn read_sign_in(body: &[u8], now: Timestamp) -> Result<SignIn, Problem> {
     read_body(body, &SIGN_IN, now)
 }
 
-/// Handles `POST /sessions`: returns a token for name and password.
+/// Handles `POST /sessions`: returns a token for name and password, and a code if the operator has a second factor.
 ///
 /// # Errors
 ///
-/// Fails with 401 for a wrong name or password, and with 429 after too many attempts.
+/// Fails with 401 for a wrong name, password or code, or without a code, and with 429 after too many attempts.
 pub async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -161,7 +128,7 @@ pub async fn sign_in(
     body: Result<Bytes, BytesRejection>,
 ) -> OperatorResult<SessionView> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
-    let SignIn { name, password, device } = read_sign_in(&body, app.clock.now())?;
+    let SignIn { name, password, device, code } = read_sign_in(&body, app.clock.now())?;
     let address = client_address(&app, peer, &headers);
     let network = network(address);
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
@@ -192,95 +159,74 @@ pub async fn sign_in(
         agent: user_agent(&headers),
         ..Session::new(app.ids.uuid(), SessionKind::Session, now)
     };
-    let token = begin_session(&app, &operator, session, counters).await?;
+    let begun = begin_session(&app, &operator, session, code, counters.clone()).await;
+    if let Err(problem) = &begun {
+        counters.record_refusal(&app, address, problem).await;
+    }
+    let (token, accepted) = begun?;
     count_sign_in("ok");
-    let operator = OperatorView::from(&operator);
-    Ok(JsonAnswer(SessionView { operator, token, expires_at, device }))
+    let recovery_codes_left = accepted.as_ref().and_then(|code| code.recovery_codes_left);
+    let (factors, operator) = (factors(accepted.as_ref()), OperatorView::from(&operator));
+    Ok(JsonAnswer(SessionView { operator, token, expires_at, device, factors, recovery_codes_left }))
+}
+
+/// Returns the factors of a person whose password was right, and perhaps a code.
+pub(super) fn factors(accepted: Option<&AcceptedCode>) -> Vec<Factor> {
+    [Factor::Password].into_iter().chain(accepted.map(|code| code.factor)).collect()
 }
 
 fn wrong_password() -> Problem {
     Problem::unauthorised_public("there is no such operator with this password")
 }
 
-/// Stores the session of an operator whose password has been verified, and returns its token.
+/// Verifies the second factor of an operator whose password is verified, stores the session and returns its token.
 async fn begin_session(
     app: &App,
     operator: &Operator,
     session: Session,
+    code: Option<String>,
     counters: AttemptCounters,
-) -> Result<String, Problem> {
+) -> Result<(String, Option<AcceptedCode>), Problem> {
     let (token, hash) = new_token(&*app.ids);
     let ids = Arc::clone(&app.ids);
-    let verified = operator.clone();
+    let (verified, key, now) = (operator.clone(), Arc::clone(&app.master_key), session.created_at);
     let unit = move |tx: &Tx<'_>| {
         // While the password was verified it may have been changed, or the operator disabled.
         let same = |one: &Operator| one.password == verified.password && one.disabled_at.is_none();
         operators::by_name(tx, &verified.name)?.filter(same).ok_or_else(wrong_password)?;
+        let accepted = match check_code(tx, &key, &verified, code.as_deref(), now)? {
+            CodeCheck::NotEnrolled => None,
+            CodeCheck::Accepted(code) => Some(code),
+            CodeCheck::Missing => return Err(Problem::SecondFactorRequired),
+            CodeCheck::Wrong => {
+                return Err(Problem::unauthorised_public("the code is wrong or was used before"));
+            }
+        };
         let failures = counters.succeed(tx)?;
+        let session = Session { factors: factors(accepted.as_ref()), ..session.clone() };
         operator_sessions::insert(tx, &hash, verified.id, &session)?;
-        operators::record_use(tx, verified.id, session.created_at)?;
-        let actor = RegisterActor::Operator { name: verified.name.clone(), session: session.id };
-        let subject = RegisterSubject::Operator(verified.name.clone());
-        let place =
-            json!({ "address": session.address, "agent": session.agent, "failures_before": failures });
-        let event = RegisterEvent::new(RegisterEventType::OperatorSignedIn, actor, subject).with_new(place);
-        Ok::<_, Problem>(register_events::record(tx, &*ids, session.created_at, &event)?)
+        operators::record_use(tx, verified.id, now)?;
+        register_events::record(tx, &*ids, now, &signed_in(&verified, &session, failures))?;
+        Ok(accepted)
     };
-    app.store.write_serializable("backoffice.begin", unit).await?;
-    Ok(token)
+    let accepted = app.store.write_serializable("backoffice.begin", unit).await?;
+    Ok((token, accepted))
 }
 
-/// Counts a sign-in by its outcome.
-fn count_sign_in(outcome: &'static str) {
-    metrics::counter!("investord_operator_sign_ins_total", "outcome" => outcome).increment(1);
+/// Returns the event of a sign-in.
+fn signed_in(operator: &Operator, session: &Session, failures: i64) -> RegisterEvent {
+    let actor = RegisterActor::Operator { name: operator.name.clone(), session: session.id };
+    let subject = RegisterSubject::Operator(operator.name.clone());
+    let Session { address, agent, factors, .. } = session;
+    let place =
+        json!({ "address": address, "agent": agent, "factors": factors, "failures_before": failures });
+    RegisterEvent::new(RegisterEventType::OperatorSignedIn, actor, subject).with_new(place)
 }
 
 /// Returns what the caller's program calls itself.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let agent = headers.get(header::USER_AGENT)?.to_str().ok()?;
     Some(agent.chars().take(AGENT_LENGTH).collect())
-}
-
-/// Returns whether the password matches the stored hash. An unknown name takes the same time, because a dummy hash is
-/// verified: the time does not disclose the existing names.
-pub(super) async fn verify_password(
-    app: &App,
-    peer: IpAddr,
-    password: String,
-    kept: Option<String>,
-) -> Result<bool, Problem> {
-    /// A hash that no password has, with the same cost parameters.
-    const DUMMY_HASH: &str =
-        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    hash_in_turn(app, peer, move || {
-        let hash = PasswordHash::new(kept.as_deref().unwrap_or(DUMMY_HASH)).ok();
-        // A password that cannot be normalised was never set; hashing it all the same keeps the time equal.
-        let normalised = normalise(&password).unwrap_or_else(|_| password.as_str().into());
-        let verifies =
-            |hash: &PasswordHash| Argon2::default().verify_password(normalised.as_bytes(), hash).is_ok();
-        hash.as_ref().is_some_and(verifies) && kept.is_some()
-    })
-    .await
-}
-
-/// Runs a hash function on a blocking thread, when it is the turn of the caller's address.
-///
-/// # Errors
-///
-/// Fails if the hash function panics.
-pub async fn hash_in_turn<T: Send + 'static>(
-    app: &App,
-    peer: IpAddr,
-    hash: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    let turn = app.budgets.passwords.acquire(peer).await;
-    let turn = turn.ok_or_else(|| Problem::Unavailable("no turn for a password".into()))?;
-    let hashed = tokio::task::spawn_blocking(move || {
-        // The permit lasts until the hash is done, even if the client has disconnected.
-        let _turn = turn;
-        hash()
-    });
-    hashed.await.map_err(|error| Problem::Internal(error.to_string()))
 }
 
 /// The end of a session.

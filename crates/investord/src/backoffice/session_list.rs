@@ -23,7 +23,7 @@ use crate::store::Tx;
 use crate::store::engine::unit::Owner;
 use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions;
-use crate::store::tenants::operator_sessions::{Session, SessionKind};
+use crate::store::tenants::operator_sessions::{Factor, Session, SessionKind};
 
 /// A session or access token, without its secret.
 #[derive(Serialize, JsonSchema)]
@@ -45,12 +45,17 @@ pub struct SessionEntry {
     agent: Option<String>,
     /// What a token may do of what its operator may; null for all of it.
     permissions: Option<Vec<Permission>>,
+    /// What has proved the person; empty for an access token.
+    factors: Vec<Factor>,
+    /// The last proof (`POST /me/proof`).
+    proved_at: Option<Timestamp>,
 }
 
 /// Returns the sessions of an operator as a response to the request of `current`.
 fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntry>> {
     let entry = |session: Session| {
-        let Session { id, kind, created_at, used_at, expires, address, agent, permissions } = session;
+        let Session { id, kind, created_at, used_at, expires, address, agent, .. } = session;
+        let (factors, proved_at, permissions) = (session.factors, session.proved_at, session.permissions);
         let is_current = id == current;
         SessionEntry {
             id,
@@ -62,6 +67,8 @@ fn entries(sessions: Vec<Session>, current: Uuid) -> JsonAnswer<List<SessionEntr
             address,
             agent,
             permissions: permissions.map(|all| all.iter().collect()),
+            factors,
+            proved_at,
         }
     };
     JsonAnswer(List { data: sessions.into_iter().map(entry).collect() })
@@ -225,6 +232,7 @@ pub struct EndOperatorSessions {
 impl OperatorOperation for EndOperatorSessions {
     const OPERATION: &'static str = "DELETE /operators/{name}/sessions";
     const PERMISSION: Option<Permission> = Some(Permission::OperatorsManage);
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = EndedSessions;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_operator_sessions",

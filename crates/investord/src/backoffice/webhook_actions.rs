@@ -301,6 +301,7 @@ pub struct RotateSigningKey {
 impl OperatorOperation for RotateSigningKey {
     const OPERATION: &'static str = "POST /tenants/{tenant}/signing_keys";
     const PERMISSION: Option<Permission> = Some(Permission::SigningKeysManage);
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = RecordedAction;
     const DOC: OperatorDoc = OperatorDoc {
         id: "rotate_signing_key",

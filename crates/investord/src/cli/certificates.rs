@@ -16,13 +16,17 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// Examines all certificates that the configuration names, and whether the system has any. Omits files that cannot be
 /// read, because the checks of the configuration report those.
 pub fn examine(config: &Config, now: Timestamp) -> Vec<Diagnosis> {
-    // All clients refuse an expired certificate of the server, whereas an expired one in `ca_file` affects its
-    // receivers alone.
-    let shown =
-        config.tls.as_ref().map(|tls| ("tls.cert_file", tls.cert_file.as_path(), DiagnosisLevel::Bad));
-    let trusted = config.webhooks.ca_file.as_deref();
-    let trusted = trusted.map(|file| ("webhooks.ca_file", file, DiagnosisLevel::Doubtful));
-    let files = shown.into_iter().chain(trusted);
+    // All clients refuse an expired certificate of the server, whereas an expired one of an authority affects
+    // what it has signed alone.
+    let operators = config.operator_tls.as_ref();
+    let authorities = operators.and_then(|tls| tls.client_ca_file.as_deref());
+    let files = [
+        ("tls.cert_file", config.tls.as_ref().map(|tls| tls.cert_file.as_path()), DiagnosisLevel::Bad),
+        ("operator_tls.cert_file", operators.map(|tls| tls.cert_file.as_path()), DiagnosisLevel::Bad),
+        ("operator_tls.client_ca_file", authorities, DiagnosisLevel::Doubtful),
+        ("webhooks.ca_file", config.webhooks.ca_file.as_deref(), DiagnosisLevel::Doubtful),
+    ];
+    let files = files.into_iter().filter_map(|(what, file, expired)| Some((what, file?, expired)));
     let is_missing = config.webhooks.ca_file.is_none() && !has_system_certificates();
     let missing = is_missing.then(|| {
         let what = "the system trusts no certificate authority, so no delivery to an https address succeeds: \

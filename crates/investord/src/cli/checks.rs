@@ -51,6 +51,7 @@ pub fn check_server(config: &mut Config, mode: Mode) -> CheckedConfig {
         Ok(listeners) => checked.listeners = Some(listeners),
         Err(unusable) => checked.unusable.extend(unusable),
     }
+    checked.unusable.extend(risks::operator_listener(config, mode));
     checked
 }
 

@@ -14,7 +14,7 @@ use super::{ServerOptions, private_file, single_threaded, variables};
 use crate::app::Mode;
 use crate::backoffice::session::new_token;
 use crate::clock::SystemIds;
-use crate::config::{CommandLine, Config, Log, LogFormat, Sources, Webhooks};
+use crate::config::{CommandLine, Config, Log, LogFormat, OperatorAddress, Sources, Webhooks};
 use crate::domain::administration::{Act, GivenRole};
 use crate::domain::permissions::ROLE_NAMES;
 use crate::domain::tenants::{ReviewPolicy, TenantSettings};
@@ -81,7 +81,11 @@ impl Dev {
             migrate::run(&database, &crate::store::CATALOGUE)?;
         }
         let started = PreparedServer::new(config, Mode::Development)?;
-        let operators = format!("http://{}", started.config.operator_address());
+        let operators = match (started.config.operator_address(), &started.config.operator_tls) {
+            (OperatorAddress::Tcp(address), None) => format!("http://{address}"),
+            (OperatorAddress::Tcp(address), Some(_)) => format!("https://{address}"),
+            (socket @ OperatorAddress::Unix(_), _) => socket.to_string(),
+        };
         let metrics = format!("http://{}/metrics", started.config.metrics_address());
         let token = data.join(OPERATOR_TOKEN);
         if !token.exists() {

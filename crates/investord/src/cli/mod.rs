@@ -25,12 +25,15 @@ mod copy;
 mod dev;
 mod doctor;
 mod health;
+mod kept_session;
 mod listen;
 mod lock;
+mod login;
 mod manual;
 mod mifir;
 mod migrate;
 mod operate;
+mod operator_server;
 mod output;
 mod parse;
 mod private_file;
@@ -55,7 +58,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::{SystemClock, SystemIds};
-use crate::config::{Address, CommandLine, Config, Risk, Secret, Sources};
+use crate::config::{Address, CommandLine, Config, OperatorAddress, Risk, Secret, Sources};
 use crate::provision::Provisioner;
 use crate::store::encryption::MasterKey;
 use crate::store::{Database, Store};
@@ -112,6 +115,10 @@ enum Command {
     /// People who may look at the register.
     #[command(subcommand)]
     Operator(operate::OperatorCommand),
+    /// Sign in as an operator, for the commands that go through the operator API of a running server.
+    Login(login::Login),
+    /// End the session of `login`.
+    Logout(login::Logout),
     /// Users, through the operator API of a running server.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -157,9 +164,9 @@ struct ServerOptions {
     /// Address or name, and port; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<Address>,
-    /// The same for the operator API.
+    /// The same for the operator API, or `unix:/PATH` for a Unix socket.
     #[arg(long, value_name = "HOST:PORT")]
-    operator_listen: Option<Address>,
+    operator_listen: Option<OperatorAddress>,
     /// Tenants, clients and keys to bring into being at start.
     #[arg(long, value_name = "FILE")]
     tenants: Option<PathBuf>,
@@ -284,6 +291,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Client(client) => single_threaded(client.run()).map(|()| ExitCode::SUCCESS),
         Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::MasterKey(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
+        Command::Login(login) => single_threaded(login.run()).map(|()| ExitCode::SUCCESS),
+        Command::Logout(logout) => single_threaded(logout.run()).map(|()| ExitCode::SUCCESS),
         Command::Operator(command) => single_threaded(command.run()).map(|()| ExitCode::SUCCESS),
         Command::User(user) => single_threaded(user.run()).map(|()| ExitCode::SUCCESS),
         Command::Review(review) => single_threaded(review.run()).map(|()| ExitCode::SUCCESS),

@@ -1,153 +1,30 @@
-//! `review`, `operator` and `audit`, and the client of the operator API.
+//! `review`, `operator` and `audit`.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Method, RequestBuilder, Url};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::admin::Common;
-use super::target::{BaseUrl, segment};
-use super::{dev, parse, summary};
+use super::operator_server::OperatorServer;
+use super::{parse, summary};
 use crate::backoffice::reviews::{ReviewDecision, ReviewDecisionBody};
 use crate::backoffice::session::{OperatorView, new_token};
 use crate::domain::administration::{Act, GivenRole};
 use crate::domain::permissions::Permission;
-use crate::domain::suggest::did_you_mean;
 use crate::provision::administration::{Circumstances, Performed};
 use crate::store::tenants;
 use crate::store::tenants::operators;
 use crate::store::tools::chains;
 
-/// The address and the credentials of the operator API.
-#[derive(Args)]
-pub struct OperatorServer {
-    /// Address of the operator API.
-    #[arg(long, env = "INVESTORD_OPERATOR_URL", default_value = "http://127.0.0.1:9080")]
-    url: String,
-    /// File with a token, as `investord operator token` prints it.
-    #[arg(long, env = "INVESTORD_OPERATOR_TOKEN_FILE", value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// The tenant; where there is one alone it need not be named.
-    #[arg(long)]
-    tenant: Option<String>,
-    /// Answer in JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl OperatorServer {
-    /// Returns the access token. Without an option, a server on this machine gets the token that `dev` has written.
-    fn token(&self, server: &BaseUrl) -> anyhow::Result<String> {
-        // The token of `dev` must not be sent to another machine.
-        ensure!(
-            self.token_file.is_some() || server.is_local(),
-            "name a file with a token for {} (`investord operator token`) with --token-file",
-            self.url
-        );
-        let beside = PathBuf::from(dev::FOLDER).join(dev::OPERATOR_TOKEN);
-        let file = self.token_file.clone().unwrap_or(beside);
-        let text = std::fs::read_to_string(&file).with_context(|| {
-            format!(
-                "{}: name a file with a token (`investord operator token`) with --token-file",
-                file.display()
-            )
-        })?;
-        let token = text.trim();
-        let is_token = !token.is_empty() && token.chars().all(|letter| letter.is_ascii_graphic());
-        ensure!(is_token, "{}: must hold a token (`investord operator token`) alone", file.display());
-        Ok(token.to_owned())
-    }
-
-    /// Sends a request to the operator API and returns the JSON of the response.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server cannot be reached or refuses the request.
-    pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let server = BaseUrl::parse(&self.url, "--url")?;
-        let url = server.join(&path.parse()?)?;
-        let request = server.client().build()?.request(method, url.clone()).bearer_auth(self.token(&server)?);
-        let request = match body {
-            Some(body) => RequestBuilder::body(request, body.to_string()),
-            None => request,
-        };
-        answer(request, &url).await
-    }
-
-    /// Sends a request that needs no token and returns the JSON of the response.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server cannot be reached or refuses the request.
-    pub async fn send_public(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
-        let server = BaseUrl::parse(&self.url, "--url")?;
-        let url = server.join(&path.parse()?)?;
-        let request = server.client().build()?.request(method, url.clone());
-        answer(RequestBuilder::body(request, body.to_string()), &url).await
-    }
-
-    /// Requests a history page by page and returns all of its events.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server cannot be reached or refuses the request.
-    pub async fn whole_history(&self, path: &str) -> anyhow::Result<Value> {
-        let mut history = self.send(Method::GET, path, None).await?;
-        while let Some(after) = history["next"].as_i64() {
-            let mut part = self.send(Method::GET, &format!("{path}?after={after}"), None).await?;
-            if let (Some(all), Some(more)) = (history["data"].as_array_mut(), part["data"].as_array_mut()) {
-                all.append(more);
-            }
-            history["next"] = part["next"].take();
-        }
-        Ok(history)
-    }
-
-    /// Returns the path of the named tenant, or of the only one.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the tenant does not exist, or several exist and none is named.
-    pub async fn tenant(&self) -> anyhow::Result<String> {
-        let all = self.send(Method::GET, "/tenants", None).await?;
-        let names: Vec<&str> =
-            all["data"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
-        let all = names.join(", ");
-        if let Some(name) = &self.tenant {
-            let meant = did_you_mean(name, names.iter().copied());
-            anyhow::ensure!(names.contains(&&**name), "there is no tenant '{name}'{meant}; there are {all}");
-            return Ok(format!("/tenants/{}", segment(name)));
-        }
-        match names[..] {
-            [one] => Ok(format!("/tenants/{}", segment(one))),
-            [] => bail!("there is no tenant"),
-            _ => bail!("there are several tenants: name one of {all} with --tenant"),
-        }
-    }
-
-    /// Prints a response: as JSON with `--json`, otherwise by the function `form`.
-    pub fn show(&self, answer: &Value, form: impl Fn(&Value) -> String) {
-        let inner = answer.get("data").unwrap_or(answer);
-        if self.json { println!("{inner}") } else { println!("{}", form(inner)) }
-    }
-}
-
-/// Sends a request and returns the JSON of the response.
-async fn answer(request: RequestBuilder, url: &Url) -> anyhow::Result<Value> {
-    let answer = request.send().await.with_context(|| format!("cannot reach {url}"))?;
-    let (status, text) = (answer.status(), answer.text().await?);
-    let json: Value = serde_json::from_str(&text).unwrap_or_default();
-    if status.is_success() {
-        return Ok(json);
-    }
-    match json["detail"].as_str() {
-        Some(detail) => bail!("{detail}"),
-        None => bail!("{url} answers {status}"),
-    }
+/// Reads a file with a password, without the line end after it.
+pub fn read_password(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 #[derive(Subcommand)]
@@ -253,6 +130,24 @@ pub enum OperatorCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Sign in and print the token of the session, for commands that need a person and no script.
+    SignIn {
+        name: String,
+        /// File with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: PathBuf,
+        /// What the authenticator app shows, or a recovery code.
+        #[arg(long)]
+        code: Option<String>,
+        #[command(flatten)]
+        server: OperatorServer,
+    },
+    /// Take away the second factor that an operator has lost, and end their sessions.
+    ResetFactor {
+        name: String,
+        #[command(flatten)]
+        why: Why,
+    },
     /// Refuse an operator and all their tokens from now on.
     Disable {
         name: String,
@@ -313,11 +208,8 @@ impl OperatorCommand {
                 why.administer(Act::ResetOperator { operator: name }).await?;
             }
             OperatorCommand::Accept { invitation_file, password_file, server } => {
-                let read = |file: &Path| {
-                    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-                    Ok::<_, anyhow::Error>(text.trim_end_matches(['\r', '\n']).to_owned())
-                };
-                let (invitation, password) = (read(&invitation_file)?, read(&password_file)?);
+                let (invitation, password) =
+                    (read_password(&invitation_file)?, read_password(&password_file)?);
                 let body = json!({ "invitation": invitation, "password": password });
                 let accepted = server.send_public(Method::POST, "/invitations", body).await?;
                 server.show(&accepted, |one| summary::operators(&json!([one])));
@@ -334,6 +226,13 @@ impl OperatorCommand {
                 let limited = (!permissions.is_empty()).then(|| permissions.into_iter().collect());
                 provisioner.add_operator_token(name, hash, Some(lifetime), limited).await?;
                 if common.json { println!("{}", json!({ "token": token })) } else { println!("{token}") }
+            }
+            OperatorCommand::SignIn { name, password_file, code, server } => {
+                let begun = server.sign_in(&name, &read_password(&password_file)?, code).await?;
+                println!("{}", begun["token"].as_str().unwrap_or_default());
+            }
+            OperatorCommand::ResetFactor { name, why } => {
+                why.administer(Act::ResetSecondFactor { operator: name }).await?;
             }
             OperatorCommand::Disable { name, why } => {
                 why.administer(Act::DisableOperator { operator: name }).await?;

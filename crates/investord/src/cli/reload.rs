@@ -1,16 +1,19 @@
-//! Reloads certificate, tenants file and log level on SIGHUP.
+//! Reloads certificates, tenants file and log level on SIGHUP.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum_server::tls_rustls::RustlsConfig;
+use jiff::Timestamp;
+use rustls::ServerConfig;
 use serde_json::Value;
 
 use super::certificates;
 use crate::app::App;
 use crate::config::{Config, Sources};
 use crate::provision::{DeclaredTenants, Provisioner};
-use crate::server::listeners::server_config;
+use crate::server::tls_config::{Unusable, operator_server_config, server_config};
 use crate::store::tools::diagnostics::DiagnosisLevel;
 use crate::telemetry::{self, LogControl, filter};
 use crate::tls;
@@ -30,6 +33,8 @@ pub struct Reload {
 pub struct ServerHandles {
     /// The certificate of the main listener, if it has TLS.
     pub tls: Option<RustlsConfig>,
+    /// The same of the listener for operators, with the authorities of their certificates.
+    pub operator_tls: Option<RustlsConfig>,
 }
 
 impl Reload {
@@ -53,7 +58,7 @@ impl Reload {
         };
         self.log_restart_settings(&config);
         if let Some(server) = &self.server {
-            server.reload_certificate(app, &config);
+            server.reload_certificates(app, &config);
             reload_tenants(app, &config).await;
         }
         self.reload_level(&config);
@@ -67,8 +72,10 @@ impl Reload {
             // These settings are reloaded, so they are not compared.
             settings["tenants"] = Value::Null;
             settings["log"]["level"] = Value::Null;
-            if let Some(files) = settings["tls"].as_object_mut() {
-                files.clear();
+            for table in ["tls", "operator_tls"] {
+                if let Some(files) = settings[table].as_object_mut() {
+                    files.clear();
+                }
             }
         }
         let (Value::Object(before), Value::Object(now)) = (before, now) else { return };
@@ -97,23 +104,42 @@ impl Reload {
 }
 
 impl ServerHandles {
-    /// Replaces the certificate and its key. The old ones stay if the new ones cannot be used.
-    fn reload_certificate(&self, app: &App, config: &Config) {
-        let (Some(handle), Some(files)) = (&self.tls, &config.tls) else { return };
-        match server_config(files) {
-            Ok(made) => {
-                handle.reload_from_config(made);
-                tracing::info!(what = "tls", file = %files.cert_file.display(), "reloaded");
-                match tls::validity(&files.cert_file) {
-                    Ok((_, end)) => telemetry::publish_certificate_expiry(end),
-                    Err(error) => log_failure("tls.cert_file", format_args!("{error:#}")),
-                }
-                warn_of_certificates(app, config);
+    /// Replaces the certificates and their keys. The old ones stay if the new ones cannot be used.
+    fn reload_certificates(&self, app: &App, config: &Config) {
+        if let (Some(handle), Some(files)) = (&self.tls, &config.tls) {
+            let publish = telemetry::publish_certificate_expiry;
+            reload_certificate(handle, server_config(files), ("tls", &files.cert_file), publish);
+        }
+        if let (Some(handle), Some(files)) = (&self.operator_tls, &config.operator_tls) {
+            let (made, publish) =
+                (operator_server_config(files), telemetry::publish_operator_certificate_expiry);
+            reload_certificate(handle, made, ("operator_tls", &files.cert_file), publish);
+        }
+        if self.tls.is_some() || self.operator_tls.is_some() {
+            warn_of_certificates(app, config);
+        }
+    }
+}
+
+/// Replaces the TLS configuration of a listener and publishes when its certificate expires, unless it cannot be used.
+fn reload_certificate(
+    handle: &RustlsConfig,
+    made: Result<Arc<ServerConfig>, Vec<Unusable>>,
+    (what, cert_file): (&str, &Path),
+    publish: impl Fn(Timestamp),
+) {
+    match made {
+        Ok(made) => {
+            handle.reload_from_config(made);
+            tracing::info!(what, file = %cert_file.display(), "reloaded");
+            match tls::validity(cert_file) {
+                Ok((_, end)) => publish(end),
+                Err(error) => log_failure(what, format_args!("{error:#}")),
             }
-            Err(unusable) => {
-                for (what, error) in &unusable {
-                    log_failure(what, format_args!("{error:#}"));
-                }
+        }
+        Err(unusable) => {
+            for (what, error) in &unusable {
+                log_failure(what, format_args!("{error:#}"));
             }
         }
     }

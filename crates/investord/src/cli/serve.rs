@@ -135,7 +135,10 @@ impl PreparedServer {
         let Self { provisioner, config, written, tenants, listeners, log, mode } = self;
         runtime()?.block_on(async {
             let app = app(provisioner, config, tenants, mode).await?;
-            let server = Some(ServerHandles { tls: listeners.tls.clone() });
+            let server = Some(ServerHandles {
+                tls: listeners.tls.clone(),
+                operator_tls: listeners.operator_tls.clone(),
+            });
             let reload = sources.map(|sources| Reload { sources, started: written, log, server });
             let reloads = reload.map(|reload| reload_on_hangup(&app, reload)).transpose()?.flatten();
             log_start(&app, worker).await?;
@@ -160,6 +163,7 @@ async fn log_start(app: &App, worker: bool) -> anyhow::Result<()> {
         operator_listen = %config.operator_address(),
         metrics_listen = %config.metrics_address(),
         tls = config.tls.is_some(),
+        operator_tls = config.operator_tls.is_some(),
         worker,
         models = models(&app.store).await?,
         "serving"

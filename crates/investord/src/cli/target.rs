@@ -1,5 +1,6 @@
 //! Joins paths to the configured origin, so that credentials go nowhere else.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, bail, ensure};
@@ -9,6 +10,8 @@ use url::{Host, Url};
 /// The base address of the server that a command calls.
 pub struct BaseUrl {
     url: Url,
+    /// The Unix socket on which the server listens, if it has no port.
+    socket: Option<PathBuf>,
 }
 
 impl BaseUrl {
@@ -26,7 +29,20 @@ impl BaseUrl {
             "{what} must not hold a user or a password"
         );
         ensure!(base.query().is_none() && base.fragment().is_none(), "{what} must end with its path");
-        Ok(Self { url: base })
+        Ok(Self { url: base, socket: None })
+    }
+
+    /// Parses the address of a server that may listen on a Unix socket, `unix:/PATH`.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Self::parse`] does, and if the path of a socket is not absolute.
+    pub fn parse_with_socket(text: &str, what: &str) -> anyhow::Result<Self> {
+        let Some(path) = text.strip_prefix("unix:") else { return Self::parse(text, what) };
+        ensure!(cfg!(unix), "{what} names a Unix socket, and this system has none");
+        ensure!(path.starts_with('/'), "{what} must be unix:/PATH, as in unix:/run/investord/operators.sock");
+        // The host of the requests, which the server compares with its own.
+        Ok(Self { url: Url::parse("http://localhost").context(path.to_owned())?, socket: Some(path.into()) })
     }
 
     /// Returns the address of a target on this server.
@@ -47,6 +63,7 @@ impl BaseUrl {
     /// Returns whether the server is on this machine.
     pub fn is_local(&self) -> bool {
         match self.url.host() {
+            _ if self.socket.is_some() => true,
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -60,6 +77,11 @@ impl BaseUrl {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("investord/", env!("CARGO_PKG_VERSION")));
+        #[cfg(unix)]
+        let client = match &self.socket {
+            Some(path) => client.unix_socket(path.as_path()),
+            None => client,
+        };
         // Without TLS the certificates of the system are not loaded, and need not exist.
         if self.url.scheme() == "https" { client } else { client.no_proxy().tls_certs_only([]) }
     }
@@ -160,10 +182,15 @@ mod tests {
             "https://user@register.example",
             "https://register.example?a=b",
             "https://register.example/#a",
+            "unix:/run/investord/operators.sock",
             "",
         ] {
             let error = BaseUrl::parse(text, "url of the profile").err().unwrap().to_string();
             assert!(error.contains("url of the profile") && !error.contains("secret"), "{error}");
+        }
+        assert!(BaseUrl::parse_with_socket("unix:/run/investord/operators.sock", "url").unwrap().is_local());
+        for text in ["unix:", "unix:operators.sock", "register.example"] {
+            BaseUrl::parse_with_socket(text, "url").err().unwrap();
         }
     }
 

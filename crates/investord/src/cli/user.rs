@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::operate::OperatorServer;
+use super::operator_server::OperatorServer;
 use super::{parse, summary};
 use crate::backoffice::actions::{OutcomeOrder, UserAction, UserActionBody};
 use crate::domain::users::search::SearchField;

@@ -74,7 +74,7 @@ impl FromStr for Address {
 
 /// Returns whether the text is a host name (RFC 1123 section 2.1). The last label of a name is not a number, so an
 /// incomplete IPv4 address, which the resolver would complete in its own way, is no name.
-fn is_name(host: &str) -> bool {
+pub(super) fn is_name(host: &str) -> bool {
     // At most 63 bytes for a label and 255 for a name on the wire, which are 253 characters (RFC 1035 section 2.3.4).
     let is_label = |label: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

@@ -8,7 +8,7 @@ use figment::error::Kind;
 use figment::providers::{Env, Serialized};
 use serde::Serialize;
 
-use super::{Address, Config, Risk, parse_toml};
+use super::{Address, Config, OperatorAddress, Risk, parse_toml};
 use crate::domain::suggest::did_you_mean;
 
 /// Prefix of the environment variables of Investord.
@@ -35,7 +35,7 @@ pub struct CommandLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub operator_listen: Option<Address>,
+    pub operator_listen: Option<OperatorAddress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]

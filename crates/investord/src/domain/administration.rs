@@ -45,6 +45,10 @@ pub enum Act {
     ResetOperator {
         operator: String,
     },
+    /// Deletes the second factor of an operator who has lost it, and ends their sessions.
+    ResetSecondFactor {
+        operator: String,
+    },
     /// Sets what a role may do.
     SetRole {
         role: String,
@@ -94,6 +98,7 @@ impl Act {
             | Self::DisableOperator { .. }
             | Self::EnableOperator { .. }
             | Self::ResetOperator { .. }
+            | Self::ResetSecondFactor { .. }
             | Self::SetRole { .. }
             | Self::SetFourEyes { .. } => Permission::OperatorsManage,
             Self::CreateTenant { .. } | Self::ChangeTenantSettings { .. } => Permission::TenantsManage,
@@ -112,7 +117,8 @@ impl Act {
             | Self::SetGrants { operator, .. }
             | Self::DisableOperator { operator }
             | Self::EnableOperator { operator }
-            | Self::ResetOperator { operator } => RegisterSubject::Operator(operator.clone()),
+            | Self::ResetOperator { operator }
+            | Self::ResetSecondFactor { operator } => RegisterSubject::Operator(operator.clone()),
             Self::SetRole { role, .. } => RegisterSubject::Role(role.clone()),
             Self::CreateTenant { tenant, .. }
             | Self::ChangeTenantSettings { tenant, .. }
@@ -131,7 +137,8 @@ impl Act {
             Self::SetGrants { operator, .. }
             | Self::DisableOperator { operator }
             | Self::EnableOperator { operator }
-            | Self::ResetOperator { operator } => Some(operator),
+            | Self::ResetOperator { operator }
+            | Self::ResetSecondFactor { operator } => Some(operator),
             _ => None,
         }
     }
@@ -144,6 +151,7 @@ impl Act {
             Self::DisableOperator { .. } => RegisterEventType::OperatorDisabled,
             Self::EnableOperator { .. } => RegisterEventType::OperatorEnabled,
             Self::ResetOperator { .. } => RegisterEventType::OperatorReset,
+            Self::ResetSecondFactor { .. } => RegisterEventType::OperatorSecondFactorReset,
             Self::SetRole { .. } => RegisterEventType::RoleChanged,
             Self::CreateTenant { .. } => RegisterEventType::TenantCreated,
             Self::ChangeTenantSettings { .. } => RegisterEventType::TenantSettingsChanged,
@@ -162,13 +170,13 @@ pub const ACQUAINTANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// An account, as far as the rule of two persons looks at it.
 #[derive(Clone, Copy, Debug)]
-pub struct Account {
+pub struct OperatorAccount {
     pub id: Uuid,
     pub created_at: Timestamp,
     pub created_by: Option<Uuid>,
 }
 
-impl Account {
+impl OperatorAccount {
     /// Checks that somebody else may confirm what this person asks for (decision S4).
     ///
     /// # Errors
@@ -197,7 +205,7 @@ mod tests {
         let start = Timestamp::UNIX_EPOCH;
         let person = |id, created_by: Option<u128>| {
             let created_by = created_by.map(Uuid::from_u128);
-            Account { id: Uuid::from_u128(id), created_at: start, created_by }
+            OperatorAccount { id: Uuid::from_u128(id), created_at: start, created_by }
         };
         let (anna, berta, hers) = (person(1, None), person(2, None), person(3, Some(1)));
         let day = start + ACQUAINTANCE;

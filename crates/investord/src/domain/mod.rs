@@ -9,6 +9,7 @@ pub mod lockout;
 pub mod permissions;
 pub mod register_event;
 pub mod resource;
+pub mod second_factor;
 pub mod signatures;
 pub mod suggest;
 pub mod tenants;

@@ -20,6 +20,14 @@ pub enum RegisterEventType {
     OperatorEnabled,
     #[strum(serialize = "OPERATOR.RESET")]
     OperatorReset,
+    #[strum(serialize = "OPERATOR.SECOND_FACTOR_ADDED")]
+    OperatorSecondFactorAdded,
+    #[strum(serialize = "OPERATOR.SECOND_FACTOR_DELETED")]
+    OperatorSecondFactorDeleted,
+    #[strum(serialize = "OPERATOR.SECOND_FACTOR_RESET")]
+    OperatorSecondFactorReset,
+    #[strum(serialize = "OPERATOR.RECOVERY_CODES_REPLACED")]
+    OperatorRecoveryCodesReplaced,
     #[strum(serialize = "OPERATOR.INVITATION_ACCEPTED")]
     OperatorInvitationAccepted,
     #[strum(serialize = "OPERATOR.SIGNED_IN")]

@@ -78,6 +78,35 @@ pub(super) static FORBIDDEN: ProblemKind = kind(
      which this cannot be done any more, as with a user who has left; <code>detail</code> says so.",
     ],
 );
+pub(super) static SECOND_FACTOR_REQUIRED: ProblemKind = kind(
+    "second_factor_required",
+    StatusCode::UNAUTHORIZED,
+    "Second factor required",
+    &["The password is right, and the operator has a second factor: send the same request again with \
+     <code>code</code>, the six digits that the authenticator app shows or a recovery code."],
+);
+pub(super) static PROOF_REQUIRED: ProblemKind = kind(
+    "proof_required",
+    StatusCode::UNAUTHORIZED,
+    "Proof required",
+    &[
+        "This is dangerous enough to ask once more who sits there, and the last proof of this session is too old. \
+     <code>POST /me/proof</code> with <code>code</code>, or with <code>password</code> if the operator has no second \
+     factor; then send the request again. The session has not ended.",
+        "An access token has no proof: sign in at <code>POST /sessions</code>.",
+    ],
+);
+pub(super) static SECOND_FACTOR_MISSING: ProblemKind = kind(
+    "second_factor_missing",
+    StatusCode::FORBIDDEN,
+    "Second factor missing",
+    &[
+        "The operator's role demands a second factor, and this session began without one. If the operator has none: \
+     <code>POST /me/totp</code> begins it and <code>POST /me/totp/confirmation</code> confirms it. Otherwise \
+     <code>POST /me/proof</code> with <code>code</code>. Until then the session can use <code>/me</code> alone, and \
+     end.",
+    ],
+);
 pub(super) static NOT_FOUND: ProblemKind = kind(
     "not_found",
     StatusCode::NOT_FOUND,
@@ -135,6 +164,17 @@ pub(super) static UPGRADE_REQUIRED: ProblemKind = kind(
      leave it out.",
     ],
 );
+pub(super) static MISDIRECTED_REQUEST: ProblemKind = kind(
+    "misdirected_request",
+    StatusCode::MISDIRECTED_REQUEST,
+    "Misdirected request",
+    &[
+        "The listener for operators answers only requests whose header <code>host</code> names it: a loopback address \
+     or <code>localhost</code> if it is bound to this machine, otherwise the address to which it is bound, and the \
+     names in the setting <code>operator_hosts</code>. So a name that somebody has led to its address (DNS \
+     rebinding) opens nothing.",
+    ],
+);
 pub(super) static TOO_MANY_REQUESTS: ProblemKind = kind(
     "too_many_requests",
     StatusCode::TOO_MANY_REQUESTS,
@@ -172,9 +212,13 @@ pub(super) static GATEWAY_TIMEOUT: ProblemKind = kind(
     ],
 );
 
-/// All kinds of problems that have a page, including those that only a proxy or a later operation gives.
-pub static KINDS: [&ProblemKind; 16] = [
+/// The kinds of problems that only the operator API gives.
+pub static OPERATOR_KINDS: [&ProblemKind; 3] =
+    [&SECOND_FACTOR_REQUIRED, &PROOF_REQUIRED, &SECOND_FACTOR_MISSING];
+
+/// All other kinds of problems that have a page, including those that only a proxy or a later operation gives.
+pub static KINDS: [&ProblemKind; 17] = [
     &INVALID_REQUEST, &MISSING_CLIENT_ID, &MISSING_IDEMPOTENCY_KEY, &UNAUTHORISED, &FORBIDDEN, &NOT_FOUND,
     &METHOD_NOT_ALLOWED, &NOT_ACCEPTABLE, &UNSUPPORTED_MEDIA_TYPE, &CONFLICT, &UNPROCESSABLE_ENTITY,
-    &UPGRADE_REQUIRED, &TOO_MANY_REQUESTS, &INTERNAL, &UNAVAILABLE, &GATEWAY_TIMEOUT,
+    &MISDIRECTED_REQUEST, &UPGRADE_REQUIRED, &TOO_MANY_REQUESTS, &INTERNAL, &UNAVAILABLE, &GATEWAY_TIMEOUT,
 ];

@@ -18,7 +18,9 @@ use crate::store::encryption::sha256;
 use crate::store::log::register_events;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::{self, TenantRow};
-use crate::store::tenants::{clients, invitations, operator_sessions, operators, register_settings, tokens};
+use crate::store::tenants::{
+    clients, invitations, operator_sessions, operators, register_settings, second_factors, tokens,
+};
 
 /// How long an invitation can be accepted.
 const INVITATION_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
@@ -92,12 +94,14 @@ impl Provisioner {
     pub fn state(&self, tx: &Tx<'_>, act: &Act) -> Result<Value, ProvisionError> {
         Ok(match act {
             Act::CreateOperator { operator, .. } => {
-                operators::by_name(tx, operator)?.as_ref().map_or(Value::Null, operator_state)
+                let found = operators::by_name(tx, operator)?;
+                found.map_or(Ok(Value::Null), |found| operator_state(tx, &found))?
             }
             Act::SetGrants { operator, .. }
             | Act::DisableOperator { operator }
             | Act::EnableOperator { operator }
-            | Act::ResetOperator { operator } => operator_state(&known_operator(tx, operator)?),
+            | Act::ResetOperator { operator }
+            | Act::ResetSecondFactor { operator } => operator_state(tx, &known_operator(tx, operator)?)?,
             Act::SetRole { role, .. } => {
                 json!({ "permissions": role_permissions(tx, role)?.map(|all| all.text()) })
             }
@@ -136,7 +140,8 @@ impl Provisioner {
             Act::SetGrants { operator, .. }
             | Act::DisableOperator { operator }
             | Act::EnableOperator { operator }
-            | Act::ResetOperator { operator } => {
+            | Act::ResetOperator { operator }
+            | Act::ResetSecondFactor { operator } => {
                 self.change_operator(tx, act, &known_operator(tx, operator)?, by)
             }
             Act::CreateClient { .. }
@@ -189,6 +194,12 @@ impl Provisioner {
                 operator_sessions::end_all(tx, found.id)?;
             }
             Act::EnableOperator { .. } => operators::enable(tx, found.id)?,
+            Act::ResetSecondFactor { .. } => {
+                if !second_factors::delete(tx, found.id)? {
+                    return refuse(format!("the operator '{}' has no second factor", found.name));
+                }
+                operator_sessions::end_sessions(tx, found.id)?;
+            }
             _ if found.disabled_at.is_some() => {
                 return refuse(format!("the operator '{}' is disabled", found.name));
             }
@@ -271,13 +282,15 @@ impl Provisioner {
 }
 
 /// Returns the state of an operator that acts change.
-fn operator_state(operator: &Operator) -> Value {
+fn operator_state(tx: &Tx<'_>, operator: &Operator) -> Result<Value, ProvisionError> {
     let given = |grant: &Grant| json!({ "role": grant.role, "tenant": grant.tenant_name });
-    json!({
+    let second_factor = second_factors::by_operator(tx, operator.id)?.and_then(|factor| factor.confirmed_at);
+    Ok(json!({
         "grants": operator.grants.0.iter().map(given).collect::<Vec<_>>(),
         "has_password": operator.password.is_some(),
+        "second_factor_since": second_factor,
         "disabled_at": operator.disabled_at,
-    })
+    }))
 }
 
 /// Returns the state of a tenant that acts change.

@@ -30,7 +30,8 @@ impl Provisioner {
             }
             Act::DisableOperator { operator }
             | Act::EnableOperator { operator }
-            | Act::ResetOperator { operator } => reaches_operator(tx, &reach, operator)?,
+            | Act::ResetOperator { operator }
+            | Act::ResetSecondFactor { operator } => reaches_operator(tx, &reach, operator)?,
             Act::SetRole { .. } | Act::CreateTenant { .. } | Act::SetFourEyes { .. } => reach == Reach::All,
             Act::ChangeTenantSettings { tenant, .. } | Act::CreateClient { tenant, .. } => {
                 tenants::by_name(tx, tenant)?.is_some_and(|row| reach.contains(row.number))

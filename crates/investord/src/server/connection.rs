@@ -1,7 +1,7 @@
 //! Limits of a connection: its place among all, and the time to send and to read.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,8 @@ use http::Request;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::task::coop;
 use tokio::time::Sleep;
 use tokio_io_timeout::TimeoutStream;
@@ -35,6 +37,48 @@ const READ_COSTS: usize = 32;
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 43\r\n\r\ntoo many connections are open; close some.\n";
 
+/// Response to a client that would speak without TLS past the proxies that are there for it.
+const NOT_IN_CLEAR: &[u8] = b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-type: text/plain\r\n\
+    content-length: 105\r\n\r\nthis port speaks no TLS and is for the proxies in proxy.trusted alone \
+    (operator_plaintext_behind_proxy).\n";
+
+/// A connection as a listener accepts it.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Returns the address by which the peer is counted and recorded.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the peer has gone.
+    fn peer_ip(&self) -> io::Result<IpAddr>;
+
+    /// Returns the socket, for options and for what the runtime would do too late.
+    fn socket(&self) -> SockRef<'_>;
+}
+
+impl Transport for TcpStream {
+    fn peer_ip(&self) -> io::Result<IpAddr> {
+        self.peer_addr().map(|peer| peer.ip())
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+/// The address of whoever connects to a Unix socket: this machine.
+pub const LOCAL_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+#[cfg(unix)]
+impl Transport for UnixStream {
+    fn peer_ip(&self) -> io::Result<IpAddr> {
+        Ok(LOCAL_PEER)
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
 /// Acceptor that enforces the connection limits and the time limits of a connection.
 #[derive(Clone)]
 pub struct LimitedAcceptor<A> {
@@ -46,12 +90,14 @@ pub struct LimitedAcceptor<A> {
     says_why: bool,
     /// Whether trusted proxies announce the client's address by the PROXY protocol.
     announced: bool,
+    /// Whether connections are refused that come neither from a trusted proxy nor from this machine.
+    only_proxies: bool,
 }
 
 impl<A> LimitedAcceptor<A> {
     /// Creates an acceptor that sends a 503 to refused connections and ignores the PROXY protocol.
     pub fn new(inner: A, app: &App, connections: Connections) -> Self {
-        Self { inner, app: app.clone(), connections, says_why: true, announced: false }
+        Self { inner, app: app.clone(), connections, says_why: true, announced: false, only_proxies: false }
     }
 
     /// Expects the PROXY protocol from trusted proxies if the configuration says so.
@@ -60,31 +106,44 @@ impl<A> LimitedAcceptor<A> {
         Self { announced, ..self }
     }
 
+    /// Refuses connections from other machines than trusted proxies.
+    pub fn only_proxies(self) -> Self {
+        Self { only_proxies: true, ..self }
+    }
+
     /// Refuses connections by closing them without a response: no HTTP response can be sent before the TLS handshake.
     pub fn silent(self) -> Self {
         Self { says_why: false, ..self }
     }
 
     /// Acquires a place for a connection from this address, or refuses the connection.
-    fn place(&self, stream: &TcpStream, peer: IpAddr, is_proxy: bool) -> io::Result<Place> {
+    fn place(&self, stream: &impl Transport, peer: IpAddr, is_proxy: bool) -> io::Result<Place> {
+        if self.only_proxies && !is_proxy && !peer.to_canonical().is_loopback() {
+            return Err(self.refuse(stream, NOT_IN_CLEAR));
+        }
         if let Some(place) = self.connections.admit(peer, is_proxy, self.app.clock.uptime()) {
             return Ok(place);
         }
+        Err(self.refuse(stream, REFUSAL))
+    }
+
+    /// Sends a response to a connection that is not served, unless the acceptor is silent.
+    fn refuse(&self, stream: &impl Transport, response: &[u8]) -> io::Error {
         if self.says_why {
             // This bypasses the runtime, which does not write before the operating system has reported the socket as
             // writable. The buffer of a new socket is empty, so the call does not block.
-            let socket = SockRef::from(stream);
-            let _ = socket.send(REFUSAL);
+            let socket = stream.socket();
+            let _ = socket.send(response);
             let _ = socket.shutdown(std::net::Shutdown::Write);
         }
-        Err(io::Error::other("no place"))
+        io::Error::other("refused")
     }
 
     /// Reads the header of the PROXY protocol. Exchanges the place of the proxy for a place of the announced address,
     /// so that the limit per address applies to clients and not to the proxy.
     async fn read_proxy_header(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut impl Transport,
         place: Place,
     ) -> io::Result<(Place, Option<IpAddr>)> {
         let limit = Duration::from_secs(self.app.config.limits.first_request_seconds);
@@ -101,9 +160,10 @@ impl<A> LimitedAcceptor<A> {
     }
 }
 
-impl<A, S> Accept<TcpStream, S> for LimitedAcceptor<A>
+impl<I, A, S> Accept<I, S> for LimitedAcceptor<A>
 where
-    A: Accept<TcpStream, FirstRequestService<S>> + Clone + Send + Sync + 'static,
+    I: Transport,
+    A: Accept<I, FirstRequestService<S>> + Clone + Send + Sync + 'static,
     A::Future: Send + 'static,
     A::Stream: AsyncRead + AsyncWrite + Send,
     A::Service: Send,
@@ -113,16 +173,16 @@ where
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, mut stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, mut stream: I, service: S) -> Self::Future {
         // The TLS handshake has its own time limit; the time for the first request starts here nevertheless.
         let first = tokio::time::sleep(Duration::from_secs(self.app.config.limits.first_request_seconds));
         let this = self.clone();
         // Before the first await, so that a peer that only connects is counted when the connection arrives.
-        let placed = stream.peer_addr().and_then(|peer| {
-            let is_proxy = self.app.budgets.proxies.is_trusted(peer.ip());
-            let place = self.place(&stream, peer.ip(), is_proxy)?;
+        let placed = stream.peer_ip().and_then(|peer| {
+            let is_proxy = self.app.budgets.proxies.is_trusted(peer);
+            let place = self.place(&stream, peer, is_proxy)?;
             // No budget counts the unread responses in the buffer of the operating system, so the buffer is bounded.
-            SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
+            stream.socket().set_send_buffer_size(SEND_BUFFER)?;
             Ok((place, is_proxy))
         });
         Box::pin(async move {

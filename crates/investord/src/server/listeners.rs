@@ -1,40 +1,42 @@
-//! Listening sockets and the TLS certificate.
+//! Listening sockets.
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use axum_server::tls_rustls::RustlsConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, InconsistentKeys, ServerConfig};
 use socket2::SockRef;
 
-use crate::config::{Address, Config, Tls};
+use super::tls_config::{operator_server_config, server_config};
+#[cfg(unix)]
+use super::unix_socket::UnixSocket;
+use crate::config::{Address, Config, HostAndPort, OperatorAddress};
 
-/// Protocols offered over TLS (ALPN, RFC 7301), in order of preference.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+pub use super::tls_config::Unusable;
 
 /// Number of connections that the operating system keeps until they are accepted. It drops further ones without a word,
 /// and their clients try again after a second; the standard library asks for 128.
 const BACKLOG: i32 = 1024;
-
-/// An unusable setting and the reason.
-pub type Unusable = (&'static str, anyhow::Error);
 
 /// The bound sockets of a server. They are bound before anything is served, so that all errors appear at once.
 pub struct Listeners {
     /// Socket of the API for clients.
     pub clients: TcpListener,
     /// Socket of the operator API.
-    pub operators: TcpListener,
+    pub operators: OperatorSocket,
     /// Socket of the metrics and the health checks.
     pub metrics: TcpListener,
     /// TLS configuration of the listener for clients; a reload replaces it while the server runs.
     pub tls: Option<RustlsConfig>,
+    /// The same of the listener for operators.
+    pub operator_tls: Option<RustlsConfig>,
+}
+
+/// The socket of the operator API.
+pub enum OperatorSocket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixSocket),
 }
 
 impl Listeners {
@@ -46,35 +48,63 @@ impl Listeners {
     /// Fails with the list of all unusable settings.
     pub fn bind(config: &mut Config) -> Result<Self, Vec<Unusable>> {
         let mut unusable = Vec::new();
-        let mut keep = |bound: anyhow::Result<TcpListener>, what| {
-            bound.map_err(|error| unusable.push((what, error))).ok()
-        };
-        let clients = keep(bind(&config.listen), "listen");
-        let operators = keep(bind(&config.operator_address()), "operator_listen");
-        let metrics = keep(bind(&config.metrics_address()), "metrics_listen");
-        // `Some(None)` without TLS in the configuration, `None` after an error.
-        let tls = match config.tls.as_ref().map(server_config) {
-            Some(Ok(made)) => Some(Some(RustlsConfig::from_config(made))),
+        let clients = keep("listen", bind(&config.listen), &mut unusable);
+        let operators = keep("operator_listen", bind_operators(config), &mut unusable);
+        let metrics = keep("metrics_listen", bind(&config.metrics_address()), &mut unusable);
+        let mut keep_tls = |made: Option<Result<_, Vec<Unusable>>>| match made {
+            Some(Ok(made)) => Some(RustlsConfig::from_config(made)),
             Some(Err(faults)) => {
                 unusable.extend(faults);
                 None
             }
-            None => Some(None),
+            None => None,
         };
-        let (Some(clients), Some(operators), Some(metrics), Some(tls)) = (clients, operators, metrics, tls)
-        else {
-            return Err(unusable);
-        };
-        let listeners = Self { clients, operators, metrics, tls };
-        listeners.store_addresses(config).map_err(|error| vec![("listen", error.into())])?;
-        Ok(listeners)
+        let tls = keep_tls(config.tls.as_ref().map(server_config));
+        let operator_tls = keep_tls(config.operator_tls.as_ref().map(operator_server_config));
+        match (clients, operators, metrics) {
+            (Some(clients), Some(operators), Some(metrics)) if unusable.is_empty() => {
+                let listeners = Self { clients, operators, metrics, tls, operator_tls };
+                listeners.store_addresses(config).map_err(|error| vec![("listen", error.into())])?;
+                Ok(listeners)
+            }
+            _ => Err(unusable),
+        }
     }
 
     fn store_addresses(&self, config: &mut Config) -> io::Result<()> {
         config.listen = self.clients.local_addr()?.into();
-        config.operator_listen = Some(self.operators.local_addr()?.into());
+        if let OperatorSocket::Tcp(listener) = &self.operators {
+            // The name by which the address was configured is a host of this listener.
+            if let Ok(mut named) = config.operator_address().to_string().parse::<HostAndPort>()
+                && named.ip().is_none()
+            {
+                named.port = None;
+                config.operator_hosts.push(named);
+            }
+            config.operator_listen = Some(Address::from(listener.local_addr()?).into());
+        }
         config.metrics_listen = Some(self.metrics.local_addr()?.into());
         Ok(())
+    }
+}
+
+/// Returns a bound socket, and adds the setting of one that could not be bound to the unusable ones.
+fn keep<T>(what: &'static str, bound: anyhow::Result<T>, unusable: &mut Vec<Unusable>) -> Option<T> {
+    bound.map_err(|error| unusable.push((what, error))).ok()
+}
+
+/// Binds the address of the operator API.
+fn bind_operators(config: &Config) -> anyhow::Result<OperatorSocket> {
+    match config.operator_address() {
+        OperatorAddress::Tcp(address) => bind(&address).map(OperatorSocket::Tcp),
+        #[cfg(unix)]
+        OperatorAddress::Unix(path) => {
+            let socket = UnixSocket::bind(&path, config.operator_socket_mode.bits());
+            let what = || format!("cannot listen on unix:{}", path.display());
+            socket.map(OperatorSocket::Unix).with_context(what)
+        }
+        #[cfg(not(unix))]
+        OperatorAddress::Unix(_) => anyhow::bail!("this system has no Unix sockets"),
     }
 }
 
@@ -97,82 +127,30 @@ pub fn bind(address: &Address) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Reads the certificate and the key of a server and checks that they belong together.
-///
-/// # Errors
-///
-/// Fails with the settings whose file is unreadable, or whose key does not match the certificate.
-pub fn server_config(files: &Tls) -> Result<Arc<ServerConfig>, Vec<Unusable>> {
-    let certificates = certificates(files);
-    let key = PrivateKeyDer::from_pem_file(&files.key_file)
-        .with_context(|| format!("cannot read a private key from {}", files.key_file.display()));
-    let (certificates, key) = match (certificates, key) {
-        (Ok(certificates), Ok(key)) => (certificates, key),
-        (certificates, key) => {
-            let faults = [("tls.cert_file", certificates.err()), ("tls.key_file", key.err())];
-            return Err(faults.into_iter().filter_map(|(what, error)| Some((what, error?))).collect());
-        }
-    };
-    let certified = match_key(certificates, key, files)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| vec![("tls", anyhow::Error::from(error))])?;
-    let resolver = Arc::new(SingleCertAndKey::from(certified));
-    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
-    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    Ok(Arc::new(config))
-}
-
-/// Reads the certificate chain of the server, the end-entity certificate first.
-///
-/// # Errors
-///
-/// Fails if the file is unreadable or contains no certificate.
-pub fn certificates(files: &Tls) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let what = || format!("cannot read certificates from {}", files.cert_file.display());
-    let read = || CertificateDer::pem_file_iter(&files.cert_file)?.collect::<Result<Vec<_>, _>>();
-    let found = read().with_context(what)?;
-    if found.is_empty() {
-        return Err(anyhow!("there is no certificate in it")).with_context(what);
-    }
-    Ok(found)
-}
-
-/// Combines the chain with its key and compares the public keys.
-fn match_key(
-    certificates: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    files: &Tls,
-) -> Result<CertifiedKey, Vec<Unusable>> {
-    let (key_file, cert_file) = (files.key_file.display(), files.cert_file.display());
-    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
-    let key = key.map_err(|error| {
-        vec![(
-            "tls.key_file",
-            anyhow::Error::from(error).context(format!("cannot use the key in {key_file}")),
-        )]
-    })?;
-    let certified = CertifiedKey::new(certificates, key);
-    match certified.keys_match() {
-        // `Unknown`: the private key cannot produce its public key, so that no comparison is possible.
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
-        Err(Error::InconsistentKeys(_)) => {
-            let fault = anyhow!("the key in {key_file} does not fit the first certificate in {cert_file}");
-            Err(vec![("tls.key_file", fault)])
-        }
-        Err(error) => {
-            let what = format!("cannot use the first certificate in {cert_file}");
-            Err(vec![("tls.cert_file", anyhow::Error::from(error).context(what))])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
     use std::time::Duration;
 
     use super::*;
+
+    /// Requests name the listener by the name that the configuration has for it, and not by the address behind it.
+    #[test]
+    fn a_configured_name_is_a_host_of_operators() {
+        for (address, hosts) in [("localhost:0", &["localhost"][..]), ("127.0.0.1:0", &[]), ("[::1]:0", &[])]
+        {
+            let operator_listen = Some(address.parse().unwrap());
+            let free = Some(([127, 0, 0, 1], 0).into());
+            let listen = ([127, 0, 0, 1], 0).into();
+            let mut config = Config { listen, operator_listen, metrics_listen: free, ..Config::default() };
+            if Listeners::bind(&mut config).is_err() && address.starts_with('[') {
+                continue; // This machine has no IPv6.
+            }
+            let named: Vec<String> = config.operator_hosts.iter().map(ToString::to_string).collect();
+            assert_eq!(named, hosts, "{address}");
+            assert_ne!(config.operator_address().resolve().unwrap().port(), 0);
+        }
+    }
 
     /// Other systems keep fewer, whatever is asked for.
     #[cfg(target_os = "linux")]

@@ -129,6 +129,10 @@ impl<'a> Aad<'a> {
         Self { kind: "signing key", id: key.as_bytes() }
     }
 
+    pub fn second_factor(operator: &'a Uuid) -> Self {
+        Self { kind: "second factor", id: operator.as_bytes() }
+    }
+
     /// Returns the associated data of a receiver's response to a delivery.
     pub fn answer(webhook: &'a Uuid) -> Self {
         Self { kind: "answer", id: webhook.as_bytes() }
@@ -149,6 +153,8 @@ pub struct MasterKey {
     key: SealingKey,
     /// Authenticates what belongs to the sign-ins of operators.
     sign_ins: hmac::Key,
+    /// Encrypts what belongs to the register and to no tenant.
+    own: SealingKey,
     fingerprint: String,
 }
 
@@ -165,11 +171,12 @@ impl MasterKey {
         let mut bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| wrong())?;
         let key: Zeroizing<[u8; KEY]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| wrong())?);
         bytes.zeroize();
-        let mut first = [0; 8];
-        first.copy_from_slice(&sha256(key.as_slice())[..8]);
-        let sign_ins = hmac_key(&mac(&hmac_key(key.as_slice()), &[b"sign-ins"]));
-        let fingerprint = format!("{:016x}", u64::from_be_bytes(first));
-        Ok(Self { key: SealingKey::new(&key), sign_ins, fingerprint })
+        let first = sha256(key.as_slice());
+        let derive = |purpose: &[u8]| Zeroizing::new(mac(&hmac_key(key.as_slice()), &[purpose]));
+        let sign_ins = hmac_key(derive(b"sign-ins").as_slice());
+        let own = SealingKey::new(&derive(b"own data"));
+        let fingerprint = format!("{:016x}", u64::from_be_bytes(*first.first_chunk().expect("32 bytes")));
+        Ok(Self { key: SealingKey::new(&key), sign_ins, own, fingerprint })
     }
 
     /// Generates a master key in base64.
@@ -187,6 +194,20 @@ impl MasterKey {
     /// Computes a MAC for the sign-ins of operators.
     pub fn sign_in_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.sign_ins, parts)
+    }
+
+    /// Encrypts data of the register that belong to no tenant.
+    pub fn seal_own(&self, aad: Aad<'_>, plain: &[u8], ids: &dyn Ids) -> Vec<u8> {
+        self.own.seal(aad, plain, ids)
+    }
+
+    /// Decrypts the result of [`seal_own`](Self::seal_own).
+    ///
+    /// # Errors
+    ///
+    /// Fails if another master key or another row is meant.
+    pub fn open_own(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.own.open(aad, sealed)
     }
 
     /// Generates a tenant key and returns its wrapped form.
@@ -444,6 +465,17 @@ mod tests {
         assert!(old.open_tenant_key(TenantNumber(7), &rewrapped).is_err());
         assert!(new.open_tenant_key(TenantNumber(8), &rewrapped).is_err());
         assert_ne!(old.fingerprint(), new.fingerprint());
+    }
+
+    #[test]
+    fn data_of_the_register_open_for_their_operator_and_master_key_only() {
+        let ids = SeededIds::new(5);
+        let (anna, berta) = (ids.uuid(), ids.uuid());
+        let sealed = master(1).seal_own(Aad::second_factor(&anna), b"secret", &ids);
+        assert_eq!(**master(1).open_own(Aad::second_factor(&anna), &sealed).unwrap(), *b"secret");
+        assert!(master(1).open_own(Aad::second_factor(&berta), &sealed).is_err());
+        assert!(master(1).open_own(Aad::person(&anna), &sealed).is_err());
+        assert!(master(2).open_own(Aad::second_factor(&anna), &sealed).is_err());
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
     use self::jobs::backfills;
     use self::log::{events, idempotency, register_events};
     use self::tenants::{
-        clients, invitations, operator_sessions, operators, proposals, register_settings, sequence,
-        sign_in_failures, signature_counts, tokens,
+        clients, invitations, operator_sessions, operators, proposals, register_settings, second_factors,
+        sequence, sign_in_failures, signature_counts, tokens,
     };
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
@@ -67,6 +67,7 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         proposals::STATEMENTS,
         register_settings::STATEMENTS,
         operator_sessions::STATEMENTS,
+        second_factors::STATEMENTS,
         sign_in_failures::STATEMENTS,
         sequence::STATEMENTS,
         events::STATEMENTS,

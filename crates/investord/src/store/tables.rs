@@ -44,7 +44,7 @@ const fn short_lived(
 
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
-pub const TABLES: [TableSchema; 37] = [
+pub const TABLES: [TableSchema; 38] = [
     lasting(
         "tenants",
         1,
@@ -338,6 +338,9 @@ pub const TABLES: [TableSchema; 37] = [
             ("created_by", Id),
             ("used_at", Int),
             ("disabled_at", Int),
+            ("totp_secret", Bytes),
+            ("totp_confirmed_at", Int),
+            ("totp_last_step", Int),
         ],
     ),
     short_lived(
@@ -354,8 +357,11 @@ pub const TABLES: [TableSchema; 37] = [
             ("address", Text),
             ("agent", Text),
             ("permissions", Text),
+            ("factors", Text),
+            ("proved_at", Int),
         ],
     ),
+    short_lived("recovery_codes", 2, &[("operator", Id), ("hash", Bytes)]),
     short_lived(
         "operator_grants",
         3,

@@ -56,7 +56,8 @@ pub const FAMILIES: &[Family] = &[
         Kind::Counter,
         "investord_operator_sign_ins_total",
         &["outcome"],
-        "Sign-ins of operators: `ok`, `refused` for a wrong name or password, `delayed` after too many of them.",
+        "Sign-ins of operators: `ok`, `refused` for a wrong name, password or code, `delayed` after too many of them, \
+         `second_factor_required` for a right password without a code.",
     ),
     family(
         Kind::Counter,
@@ -144,6 +145,12 @@ pub const FAMILIES: &[Family] = &[
         "investord_tls_certificate_expiry_timestamp_seconds",
         &[],
         "When the certificate of the main listener expires, in Unix time.",
+    ),
+    family(
+        Kind::Gauge,
+        "investord_operator_tls_certificate_expiry_timestamp_seconds",
+        &[],
+        "When the certificate of the listener for operators expires, in Unix time.",
     ),
     family(Kind::Gauge, "investord_build_info", &["version"], "1, with the version of the program."),
     family(Kind::Gauge, "process_start_time_seconds", &[], "When the process started, in Unix time."),

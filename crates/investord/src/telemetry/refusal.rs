@@ -14,8 +14,8 @@ const MAX_FAULTS: usize = 10;
 const MAX_DETAIL: usize = 1000;
 /// Names of members and parameters of the operator API, which the OpenAPI document does not contain, and names of other
 /// parts of a request.
-const FURTHER_NAMES: [&str; 24] = [
-    "(root)", "(query)", "action", "before", "birth_date", "content-encoding", "content-length",
+const FURTHER_NAMES: [&str; 25] = [
+    "(root)", "(query)", "action", "before", "birth_date", "code", "content-encoding", "content-length",
     "content-type", "email", "from", "host", "id", "identifier", "name", "next", "package", "password",
     "phone_number", "reason", "refusal", "role", "seconds", "tenant", "verdict",
 ];
@@ -68,8 +68,14 @@ pub fn detail(problem: &Problem) -> String {
         | Problem::NoPermission(_)
         | Problem::Closed(_)
         | Problem::State(_)
+        | Problem::SecondFactorRequired
+        | Problem::ProofRequired { .. }
+        | Problem::ProofImpossible
+        | Problem::SecondFactorMissing
         | Problem::NotFound(_)
         | Problem::MethodNotAllowed
+        | Problem::MisdirectedRequest
+        | Problem::ForeignOrigin(_)
         | Problem::NotAcceptable
         | Problem::ContentCoding
         | Problem::OtherRequest

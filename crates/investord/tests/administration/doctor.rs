@@ -312,21 +312,28 @@ fn certify(place: &Place, name: &str, days: i64) {
 }
 
 const TLS: &str = "[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n";
+const OPERATOR_TLS: &str = "[operator_tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n";
 
 #[test]
 fn certificates_that_end_soon_are_named() {
-    let place = Place::sqlite(TLS).migrated();
-    for (days, level, text) in [
-        (31, "good", "valid until"),
-        (30, "doubtful", "expires in 30 days"),
-        (1, "doubtful", "expires in 1 day,"),
-        (-1, "bad", "has expired at"),
-    ] {
-        certify(&place, "tls", days);
-        let findings = examine(&place);
-        findings.has(level, "tls.cert_file", text);
-        assert_eq!(findings.success, level != "bad");
+    for (config, what) in [(TLS, "tls.cert_file"), (OPERATOR_TLS, "operator_tls.cert_file")] {
+        let place = Place::sqlite(config).migrated();
+        for (days, level, text) in [
+            (31, "good", "valid until"),
+            (30, "doubtful", "expires in 30 days"),
+            (1, "doubtful", "expires in 1 day,"),
+            (-1, "bad", "has expired at"),
+        ] {
+            certify(&place, "tls", days);
+            let findings = examine(&place);
+            findings.has(level, what, text);
+            assert_eq!(findings.success, level != "bad");
+        }
     }
+    let place = Place::sqlite(&format!("{OPERATOR_TLS}client_ca_file = \"ca.crt\"\n")).migrated();
+    certify(&place, "tls", 90);
+    certify(&place, "ca", -1);
+    examine(&place).object("doubtful", "operator_tls.client_ca_file", "has expired");
     let place = Place::sqlite("[webhooks]\nca_file = \"ca.crt\"\n").migrated();
     certify(&place, "ca", -1);
     examine(&place).object("doubtful", "webhooks.ca_file", "has expired");
@@ -339,7 +346,7 @@ fn certificates_that_end_soon_are_named() {
 fn what_serve_refuses_is_bad() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let webhooks = "[webhooks]\nca_file = ";
+    let (webhooks, proxied) = ("[webhooks]\nca_file = ", "operator_plaintext_behind_proxy = true\n");
     for (config, what, text) in [
         ("[log]\nlevel = \"warning\"\n".to_owned(), "log.level", "did you mean 'warn'?"),
         ("[log]\nlevel = \"info,investrod=debug\"\n".to_owned(), "log.level", "investrod"),
@@ -354,6 +361,27 @@ fn what_serve_refuses_is_bad() {
         (format!("metrics_listen = \"{taken}\"\n"), "metrics_listen", &taken),
         (format!("operator_listen = \"{taken}\"\n"), "operator_listen", &taken),
         ("operator_listen = \"192.0.2.1:0\"\n".to_owned(), "operator_listen", "192.0.2.1"),
+        ("operator_listen = \"0.0.0.0:0\"\n".to_owned(), "operator_listen", "operator_tls.cert_file"),
+        (
+            format!("{proxied}operator_listen = \"0.0.0.0:0\"\n"),
+            "operator_plaintext_behind_proxy",
+            "proxy.trusted",
+        ),
+        (format!("{proxied}{OPERATOR_TLS}"), "operator_plaintext_behind_proxy", "operator_tls is set"),
+        (format!("operator_listen = \"unix:/tmp/a\"\n{OPERATOR_TLS}"), "operator_tls", "takes no TLS"),
+        (OPERATOR_TLS.replace("tls.crt", "nowhere.crt"), "operator_tls.cert_file", "nowhere.crt"),
+        (OPERATOR_TLS.replace("tls.key", "other.key"), "operator_tls.key_file", "does not fit"),
+        (
+            format!("{OPERATOR_TLS}client_ca_file = \"nowhere.pem\""),
+            "operator_tls.client_ca_file",
+            "nowhere.pem",
+        ),
+        (format!("{OPERATOR_TLS}client_ca_file = \"empty.pem\""), "operator_tls.client_ca_file", "empty.pem"),
+        (
+            format!("{OPERATOR_TLS}client_ca_file = \"broken.pem\""),
+            "operator_tls.client_ca_file",
+            "broken.pem",
+        ),
         ("metrics_listen = \"no-such-host.invalid:1\"\n".to_owned(), "metrics_listen", "cannot resolve"),
     ] {
         let place = Place::sqlite(&config).migrated();

@@ -33,6 +33,7 @@ use investord::store::tenants::operators::Operator;
 use investord::store::tenants::proposals;
 use investord::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
 use investord::store::tenants::register_settings;
+use investord::store::tenants::second_factors;
 use investord::store::tenants::sign_in_failures;
 use investord::store::tenants::signature_counts;
 use investord::store::tenants::signature_counts::SignatureCount;
@@ -145,6 +146,9 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         invitations::set(tx, id, &[u8::from(tenant.is_some()); 32], now(), now())?;
         proposals::insert(tx, &proposal(desk, id, tenant))?;
         if tenant.is_some() {
+            second_factors::begin(tx, id, b"sealed")?;
+            second_factors::confirm(tx, id, now(), 1)?;
+            second_factors::replace_recovery_codes(tx, id, &[[1; 32], [2; 32]])?;
             operators::disable(tx, id, now())?;
         }
         let kind = if tenant.is_some() { SessionKind::Session } else { SessionKind::Token };
@@ -350,6 +354,8 @@ async fn copied(from: Engine, to: Engine) {
         "UPDATE register_settings SET value = 'true'",
         "DELETE FROM register_events WHERE number > 1",
         "UPDATE register_sequence SET events = 0",
+        "DELETE FROM recovery_codes",
+        "UPDATE operators SET totp_confirmed_at = NULL",
         "DELETE FROM webhooks WHERE event_endpoint IS NULL",
         "DELETE FROM webhook_event_ranges",
         "UPDATE webhook_packages SET attempts = 9",
@@ -414,6 +420,11 @@ async fn a_digest_sees_one_changed_value() {
         ("data_changes", "UPDATE data_changes SET state = 'DONE'"),
         ("simulated_outcomes", "UPDATE simulated_outcomes SET kind = 'activation'"),
         ("operators", "UPDATE operators SET disabled_at = NULL"),
+        ("operators", "UPDATE operators SET totp_last_step = 2 WHERE totp_last_step = 1"),
+        (
+            "recovery_codes",
+            "UPDATE recovery_codes SET hash = x'00' WHERE hash = (SELECT min(hash) FROM recovery_codes)",
+        ),
         ("sessions", "UPDATE sessions SET expires = NULL"),
         ("checks", "UPDATE checks SET status = 'FAILED'"),
         ("check_results", "UPDATE check_results SET sealed = x'00'"),

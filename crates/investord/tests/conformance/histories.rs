@@ -197,7 +197,7 @@ async fn two_servers_on_postgres_could_have_done_one_thing_at_a_time() {
     *app.client_mut() = client.clone();
 
     let free: Address = ([127, 0, 0, 1], 0).into();
-    let (operator_listen, metrics_listen) = (Some(free.clone()), Some(free.clone()));
+    let (operator_listen, metrics_listen) = (Some(free.clone().into()), Some(free.clone()));
     let mut config = Config { listen: free, operator_listen, metrics_listen, ..app.app().config.clone() };
     let listeners = Listeners::bind(&mut config).unwrap();
     let mut other = client.clone();

@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "operators.all",
             "roles.all",
             "invitations.delete_expired",
+            "second_factors.all",
             "backfills.next_tenant",
             "webhooks.schedule",
             "webhooks.release_all",

@@ -199,7 +199,7 @@ async fn connections_are_bounded_for_each_address_and_silent_ones_closed() {
     other.get("/users").sign().send_from([127, 0, 0, 9]).await.ok();
     let operators = app.app().config.operator_address().resolve().unwrap();
     let mut stream = TcpStream::connect(operators).await.unwrap();
-    stream.write_all(b"GET /me HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     patiently("an operator's answer", stream.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");

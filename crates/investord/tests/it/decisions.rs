@@ -343,13 +343,17 @@ async fn with_four_eyes_another_operator_ends_a_hold() {
         anna.act(&user, action).await.refused("forbidden");
         berta.act(&user, action).await.ok();
     }
+    // What is not held has no holder.
+    let user = app.client().created(&bodies::karl()).await;
+    delete_user(app.client(), &user).await;
+    anna.act(&user, "finish_offboarding").await.ok();
 }
 
 #[tokio::test]
 async fn nobody_decides_with_an_account_of_their_own_making() {
     let (app, anna, _) = reviewed().await;
     app.set("four_eyes", true).await;
-    let chief = officer(&app, "chief", "administrator compliance", None).await;
+    let chief = officer(&app, "chief", "administrator compliance", None).await.signed_in("chief").await;
     let user = app.client().created(&bodies::everything()).await;
     ask(&app, &user, &example("name")).await;
     let subject = id(&anna.queue().await[0]["matter"]).to_owned();

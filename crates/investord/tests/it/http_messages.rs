@@ -16,7 +16,7 @@ async fn with_three_listeners() -> (TestApp, [(SocketAddr, &'static str); 3]) {
     let app = TestApp::start().await;
     let config = &app.app().config;
     let [operators, metrics] =
-        [config.operator_address(), config.metrics_address()].map(|address| address.resolve().unwrap());
+        [config.operator_address().resolve(), config.metrics_address().resolve()].map(Result::unwrap);
     let all = [(app.wire().address(), "/healthz"), (operators, "/me"), (metrics, "/metrics")];
     (app, all)
 }
@@ -155,7 +155,7 @@ async fn coded_content_is_not_taken_and_the_answer_says_what_is() {
     assert_eq!(app.rows().users, 4);
     let operators = Wire::to(app.app().config.operator_address().resolve().unwrap());
     let request =
-        "POST /sessions HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}";
+        "POST /sessions HTTP/1.1\r\nhost: localhost\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}";
     let answer = operators.raw(request.as_bytes(), false).await.unwrap().sound("POST");
     answer.refused("unsupported_media_type");
     assert_eq!(answer.header("accept-encoding"), Some("identity"));

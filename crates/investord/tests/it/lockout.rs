@@ -24,7 +24,7 @@ impl Door {
 
     fn request(body: &Value) -> String {
         let body = body.to_string();
-        format!("POST /sessions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        format!("POST /sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 
     async fn sign_in(&self, body: Value) -> Answer {

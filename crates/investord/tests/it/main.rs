@@ -36,6 +36,7 @@ mod refusals;
 mod replay_matrix;
 mod replays;
 mod reporting;
+mod second_factor;
 mod sessions;
 mod signature_fields;
 mod signature_versions;

@@ -83,7 +83,7 @@ impl Session {
     async fn officer(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = format!(
-            "{method} /tenants/main/{target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+            "{method} /tenants/main/{target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
              content-length: {}\r\n\r\n{body}",
             self.officer,
             body.len()

@@ -25,15 +25,15 @@ use crate::administration::PUBLIC_KEY;
 use crate::operators::{Officer, create_operator, officer};
 use crate::webhooks::{deliver, enabled, id, pass};
 
-/// Operation, body, and the answers to an id that is the tenant's own, to one that is unknown or another tenant's, and to
-/// what is no id, unless it stands in the path: there that is 404.
+/// Operation, body, and the answers to an id that is the tenant's own, to one that is unknown or another tenant's, and
+/// to what is no id, unless it stands in the path: there that is 404.
 type Row = (&'static str, &'static str, [u16; 3]);
 
 const REVOKE: &str = r#"{"reason":"because"}"#;
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 49] = [
+const ROWS: [Row; 56] = [
     ("POST /sessions", "", [400, 400, 400]),
     ("POST /invitations", "", [400, 400, 400]),
     ("DELETE /sessions", "", [200, 200, 200]),
@@ -41,6 +41,12 @@ const ROWS: [Row; 49] = [
     ("GET /me/sessions", "", [200, 200, 200]),
     ("DELETE /me/sessions", "", [200, 200, 200]),
     ("PUT /me/password", "", [400, 400, 400]),
+    ("POST /me/proof", "", [400, 400, 400]),
+    ("GET /me/totp", "", [200, 200, 200]),
+    ("POST /me/totp", "", [200, 200, 200]),
+    ("DELETE /me/totp", "", [409, 409, 409]),
+    ("POST /me/totp/confirmation", "", [400, 400, 400]),
+    ("POST /me/recovery-codes", "", [409, 409, 409]),
     // The session of another operator is not found.
     ("DELETE /me/sessions/{session}", "", [404, 404, 404]),
     ("GET /openapi.json", "", [200, 200, 200]),
@@ -56,6 +62,8 @@ const ROWS: [Row; 49] = [
         [200, 404, 400],
     ),
     ("PUT /operators/{name}/disabled", r#"{"disabled":true,"reason":"because"}"#, [200, 404, 404]),
+    // They have none.
+    ("POST /operators/{name}/second_factor_reset", REVOKE, [409, 404, 404]),
     ("POST /operators/{name}/invitation", REVOKE, [200, 404, 404]),
     ("GET /operators/{name}/sessions", "", [200, 404, 404]),
     ("DELETE /operators/{name}/sessions", "", [200, 404, 404]),
@@ -123,7 +131,13 @@ const ROWS: [Row; 49] = [
 ];
 
 /// Operations of which every operator sees the own alone, and proposals.
-const OWN: [&str; 9] = [
+const OWN: [&str; 15] = [
+    "POST /me/proof",
+    "GET /me/totp",
+    "POST /me/totp",
+    "DELETE /me/totp",
+    "POST /me/totp/confirmation",
+    "POST /me/recovery-codes",
     "DELETE /sessions",
     "GET /me",
     "GET /me/sessions",
@@ -303,6 +317,10 @@ impl Matrix {
     async fn new() -> Self {
         let app = TestApp::with(|options| {
             options.config.webhooks.allow_insecure_targets = true;
+            // Sessions that last for the whole test, each of them proved.
+            options.config.operators.session_idle_minutes = 1_000_000;
+            options.config.operators.session_hours = 100_000;
+            options.config.operators.proof_minutes = 1_000_000;
             options.worker = false;
             options.settings.extend(REVIEWED.map(|(key, value)| (key, value.into())));
         })
@@ -418,7 +436,8 @@ impl Matrix {
     async fn asker(&self, role: &'static str, sees_all: bool) -> Asker {
         let name = format!("{role}-{sees_all}");
         let tenant = (!sees_all).then_some(self.own.name);
-        Asker { role: Some(role), sees_all, officer: officer(&self.app, &name, role, tenant).await }
+        let officer = officer(&self.app, &name, role, tenant).await;
+        Asker { role: Some(role), sees_all, officer: officer.signed_in(&name).await }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use investord::backoffice::session::{hash_password, new_token};
+use investord::backoffice::password_hash::hash_password;
+use investord::backoffice::session::new_token;
 use investord::domain::administration::{Act, GivenRole};
 use investord::provision::administration::Circumstances;
 use investord::store::Tx;
@@ -43,9 +44,16 @@ impl Officer {
         Self { wire: Arc::clone(&self.wire), token: token.into() }
     }
 
+    /// The same person after a sign-in: a session with a proof.
+    pub async fn signed_in(&self, name: &str) -> Self {
+        let begun = self.post("/sessions", json!({ "name": name, "password": PASSWORD })).await.ok();
+        self.with_token(begun["token"].as_str().unwrap())
+    }
+
     pub async fn request(&self, method: &str, target: &str, body: &str) -> Answer {
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+             content-length: {}\r\n\r\n{body}",
             self.token,
             body.len()
         );
@@ -202,7 +210,8 @@ async fn a_password_gives_a_session_that_ends() {
 #[tokio::test]
 async fn a_password_is_the_same_from_every_keyboard() {
     let app = TestApp::start().await;
-    let chief = officer(&app, "chief", "administrator compliance support", None).await;
+    let chief =
+        officer(&app, "chief", "administrator compliance support", None).await.signed_in("chief").await;
     let log_in = async |name: &str, password: &str| {
         chief.post("/sessions", json!({ "name": name, "password": password })).await.status
     };
@@ -238,7 +247,8 @@ async fn a_password_is_the_same_from_every_keyboard() {
 #[tokio::test]
 async fn a_refusal_names_what_was_probably_meant() {
     let app = TestApp::start().await;
-    let chief = officer(&app, "chief", "administrator compliance support", None).await;
+    let chief =
+        officer(&app, "chief", "administrator compliance support", None).await.signed_in("chief").await;
     let user = app.client().created(&bodies::karl()).await;
     let actions = format!("/tenants/main/users/{}/actions", id(&user));
     for (target, body, says) in [
@@ -280,8 +290,10 @@ async fn everybody_may_what_their_role_may_for_their_tenant() {
     let user = app.client().created(&bodies::karl()).await;
     let viewer = officer(&app, "viewer", "viewer", None).await;
     let operator = officer(&app, "operator", "compliance support", None).await;
-    let chief = officer(&app, "chief", "administrator compliance support", None).await;
+    let chief =
+        officer(&app, "chief", "administrator compliance support", None).await.signed_in("chief").await;
     let foreign = officer(&app, "foreign", "administrator compliance support", Some("other")).await;
+    let foreign = foreign.signed_in("foreign").await;
     viewer.act(&user, "deactivate").await.refused("forbidden");
     viewer.say(&user, UNKNOWN, json!({ "verdict": "approve" })).await.refused("forbidden");
     for officer in [&viewer, &operator] {

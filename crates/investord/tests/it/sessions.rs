@@ -24,7 +24,8 @@ async fn end(officer: &Officer, target: &str) -> Answer {
 #[tokio::test]
 async fn sessions_are_listed_and_ended() {
     let app = TestApp::start().await;
-    let chief = officer(&app, "chief", "administrator compliance support", None).await;
+    let chief =
+        officer(&app, "chief", "administrator compliance support", None).await.signed_in("chief").await;
     let script = officer(&app, "anna", "viewer", None).await;
     app.pass(1);
     let (_, first) = sign_in(&script, "anna", PASSWORD).await;
@@ -39,6 +40,9 @@ async fn sessions_are_listed_and_ended() {
     assert_eq!(member("expires_at")[0], Value::Null);
     assert_eq!(member("last_used_at")[1], member("created_at")[2], "used again after 90 seconds");
     assert_eq!(sessions(&chief, "/operators/anna/sessions").await.len(), 3);
+    assert_eq!(member("factors"), [json!([]), json!(["password"]), json!(["password"])]);
+    assert_eq!(member("proved_at")[0], Value::Null);
+    assert_eq!(member("proved_at")[1..], member("created_at")[1..]);
     assert!(!listed.iter().any(|one| one.to_string().contains("hash")));
 
     end(&second, &format!("/me/sessions/{}", id(&listed[1]))).await.ok();

@@ -23,7 +23,7 @@ fn lines(home: &Home) -> Vec<Value> {
 }
 
 /// Sends SIGHUP and waits until the log has said something about everything in `whats`.
-fn reload(home: &Home, server: &Server, whats: &[(&str, &str)]) -> Vec<Value> {
+pub fn reload(home: &Home, server: &Server, whats: &[(&str, &str)]) -> Vec<Value> {
     let before = lines(home).len();
     server.signal("HUP");
     let begun = Instant::now();

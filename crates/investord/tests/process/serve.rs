@@ -370,7 +370,6 @@ fn what_is_dangerous_is_refused_unless_it_is_allowed() {
         assert!(refusal.contains(&format!("--allow {risk}")) && refusal.contains(what), "{refusal}");
     };
     refused(&["serve", "--listen", "0.0.0.0:0"], &[], "plain-http", "listen: 0.0.0.0:0");
-    refused(&["serve", "--operator-listen", "[::]:0"], &[], "plain-http", "operator_listen: [::]:0");
     let far = [("INVESTORD_DATABASE", "postgres://investord@register.example/investord")];
     refused(&["serve"], &far, "plain-postgres", "sslmode");
     let mut dev = home.bare(&["dev", "--data", "dev", "--listen", "0.0.0.0:0"]);
@@ -386,7 +385,7 @@ fn what_is_dangerous_is_refused_unless_it_is_allowed() {
 
     home.write("tenants.toml", &home.tenants("acme", "review_policy = \"simulate\""));
     refused(&["serve"], &[], "simulation", "acme");
-    let allowed = ["--allow", "simulation", "--allow", "plain-http", "--operator-listen", "0.0.0.0:0"];
+    let allowed = ["--allow", "simulation"];
     home.serve_as("server", &allowed, &[]).stop();
 }
 

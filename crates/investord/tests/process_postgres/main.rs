@@ -14,6 +14,8 @@ mod operate;
 mod provision;
 #[path = "../process/receiver.rs"]
 mod receiver;
+#[path = "../process/second_factor.rs"]
+mod second_factor;
 #[path = "../process/secrecy.rs"]
 mod secrecy;
 #[path = "../process/serve.rs"]

@@ -136,15 +136,7 @@ impl FieldRule {
             }
             FieldRule::DateOrEmpty => date_or_empty(side),
             FieldRule::List { item, min, max, unique } => {
-                let mut schema = json!({ "type": "array", "items": item.json_schema(side, schemas) });
-                if *min > 0 {
-                    schema["minItems"] = json!(min);
-                }
-                schema["maxItems"] = json!(max);
-                if *unique {
-                    schema["uniqueItems"] = json!(true);
-                }
-                schema
+                list(item.json_schema(side, schemas), *min, *max, *unique)
             }
             FieldRule::Object(shape) => {
                 named(schemas, shape.name, |schemas| shape.json_schema(side, schemas))
@@ -162,6 +154,19 @@ impl FieldRule {
             }
         }
     }
+}
+
+/// Returns the schema of a list.
+fn list(items: Value, min: usize, max: usize, unique: bool) -> Value {
+    let mut schema = json!({ "type": "array", "items": items });
+    if min > 0 {
+        schema["minItems"] = json!(min);
+    }
+    schema["maxItems"] = json!(max);
+    if unique {
+        schema["uniqueItems"] = json!(true);
+    }
+    schema
 }
 
 /// Returns the schema of printable ASCII in lines.

@@ -6,6 +6,7 @@ pub mod operator_sessions;
 pub mod operators;
 pub mod proposals;
 pub mod register_settings;
+pub mod second_factors;
 pub mod sequence;
 pub mod sign_in_failures;
 pub mod signature_counts;

@@ -15,36 +15,55 @@ use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// Prepared statements on the table.
-pub static STATEMENTS: &[&dyn Statement] =
-    &[&INSERT, &BY_TOKEN, &OF_OPERATOR, &USED, &END, &END_OTHERS, &END_ALL, &DELETE_EXPIRED];
+pub static STATEMENTS: &[&dyn Statement] = &[
+    &INSERT, &BY_TOKEN, &OF_OPERATOR, &USED, &PROVED, &FORGET_PROOFS, &FORGET_SECOND_FACTORS, &END,
+    &END_OTHERS, &END_SESSIONS, &END_ALL, &DELETE_EXPIRED,
+];
 
 static INSERT: Insert = Insert::new(
     "sessions.insert",
     "sessions",
     &[
         "hash", "id", "operator", "kind", "created_at", "used_at", "expires", "address", "agent",
-        "permissions",
+        "permissions", "factors", "proved_at",
     ],
 );
 const BY_TOKEN: Stmt = Stmt {
     name: "sessions.by_token",
     text: "SELECT o.id, o.name, o.password, o.created_at, o.created_by, o.used_at, o.disabled_at,
-                  s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent, s.permissions
+                  s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent,
+                  s.permissions, s.factors, s.proved_at
            FROM sessions AS s JOIN operators AS o ON o.id = s.operator
            WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)
              AND (s.kind = 'token' OR s.used_at > $3)",
 };
 const OF_OPERATOR: Stmt = Stmt {
     name: "sessions.of_operator",
-    text: "SELECT id, kind, created_at, used_at, expires, address, agent, permissions
+    text: "SELECT id, kind, created_at, used_at, expires, address, agent, permissions, factors, proved_at
            FROM sessions WHERE operator = $1 ORDER BY created_at, id",
 };
 const USED: Stmt =
     Stmt { name: "sessions.used", text: "UPDATE sessions SET used_at = $1, address = $2 WHERE hash = $3" };
+const PROVED: Stmt = Stmt {
+    name: "sessions.proved",
+    text: "UPDATE sessions SET factors = $1, proved_at = $2 WHERE operator = $3 AND id = $4",
+};
+const FORGET_PROOFS: Stmt = Stmt {
+    name: "sessions.forget_proofs",
+    text: "UPDATE sessions SET proved_at = NULL WHERE operator = $1 AND id <> $2",
+};
+const FORGET_SECOND_FACTORS: Stmt = Stmt {
+    name: "sessions.forget_second_factors",
+    text: "UPDATE sessions SET factors = 'password' WHERE operator = $1 AND kind = 'session'",
+};
 const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE operator = $1 AND id = $2" };
 const END_OTHERS: Stmt = Stmt {
     name: "sessions.end_others",
     text: "DELETE FROM sessions WHERE operator = $1 AND id <> $2 AND kind = 'session'",
+};
+const END_SESSIONS: Stmt = Stmt {
+    name: "sessions.end_sessions",
+    text: "DELETE FROM sessions WHERE operator = $1 AND kind = 'session'",
 };
 const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
 const DELETE_EXPIRED: Stmt = Stmt {
@@ -63,6 +82,17 @@ pub enum SessionKind {
     Token,
 }
 
+/// A proof of the person behind a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, EnumString, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum Factor {
+    Password,
+    /// A time-based code.
+    Totp,
+    RecoveryCode,
+}
+
 /// A session or access token. Its secret is stored as a hash alone.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -79,14 +109,48 @@ pub struct Session {
     pub agent: Option<String>,
     /// What a token may do of what its operator may; `None` for all of it.
     pub permissions: Option<Permissions>,
+    /// How the person has been proved; empty for an access token.
+    pub factors: Vec<Factor>,
+    /// The last proof; `None` for an access token, and after a change that made earlier proofs void.
+    pub proved_at: Option<Timestamp>,
 }
 
 impl Session {
-    /// Returns a session that begins now, does not expire and has no address.
+    /// Returns a session that begins now, does not expire and has no address. A password has proved its person.
     pub fn new(id: Uuid, kind: SessionKind, now: Timestamp) -> Self {
-        let (expires, address, agent, permissions) = (None, None, None, None);
-        Self { id, kind, created_at: now, used_at: now, expires, address, agent, permissions }
+        let (factors, proved_at) = match kind {
+            SessionKind::Session => (vec![Factor::Password], Some(now)),
+            SessionKind::Token => (Vec::new(), None),
+        };
+        Self {
+            id,
+            kind,
+            created_at: now,
+            used_at: now,
+            expires: None,
+            address: None,
+            agent: None,
+            permissions: None,
+            factors,
+            proved_at,
+        }
     }
+
+    /// Returns whether a second factor has proved the person.
+    pub fn has_second_factor(&self) -> bool {
+        self.factors.iter().any(|factor| *factor != Factor::Password)
+    }
+}
+
+/// Returns the stored form of factors.
+fn join(factors: &[Factor]) -> String {
+    factors.iter().map(Factor::into_str).collect::<Vec<_>>().join(" ")
+}
+
+/// Parses the stored form of factors.
+fn parse_factors(text: &str) -> Result<Vec<Factor>, StoreError> {
+    let unknown = |_| StoreError::Corrupt(format!("'{text}' are no factors"));
+    text.split_whitespace().map(|name| name.parse().map_err(unknown)).collect()
 }
 
 /// An operator who is signed in.
@@ -106,6 +170,8 @@ fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
         address: row.text_or_null(first + 5)?.map(str::to_owned),
         agent: row.text_or_null(first + 6)?.map(str::to_owned),
         permissions: permissions.transpose().map_err(StoreError::Corrupt)?,
+        factors: parse_factors(row.text(first + 8)?)?,
+        proved_at: row.at_or_null(first + 9)?,
     })
 }
 
@@ -116,6 +182,7 @@ fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
 /// Fails if the database is unavailable.
 pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], operator: Uuid, new: &Session) -> Result<(), StoreError> {
     let permissions = new.permissions.as_ref().map(Permissions::text);
+    let factors = join(&new.factors);
     let values = [
         Value::Bytes(hash),
         Value::Id(new.id),
@@ -127,6 +194,8 @@ pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], operator: Uuid, new: &Session) -> Re
         new.address.as_deref().map_or(Value::Null, Value::Text),
         new.agent.as_deref().map_or(Value::Null, Value::Text),
         permissions.as_deref().map_or(Value::Null, Value::Text),
+        Value::Text(&factors),
+        new.proved_at.map_or(Value::Null, Value::At),
     ];
     tx.insert(&INSERT, &values)
 }
@@ -179,6 +248,41 @@ pub fn record_use(
     operators::record_use(tx, operator, now)
 }
 
+/// Records that factors have proved the person behind a session, and returns whether it still exists.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn record_proof(
+    tx: &Tx<'_>,
+    operator: Uuid,
+    id: Uuid,
+    factors: &[Factor],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let factors = join(factors);
+    let values = [Value::Text(&factors), Value::At(now), Value::Id(operator), Value::Id(id)];
+    Ok(tx.execute(&PROVED, &values)? == 1)
+}
+
+/// Makes the proofs of all sessions of an operator but one void. The sessions go on.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn forget_proofs(tx: &Tx<'_>, operator: Uuid, kept: Uuid) -> Result<(), StoreError> {
+    tx.execute(&FORGET_PROOFS, &[Value::Id(operator), Value::Id(kept)]).map(drop)
+}
+
+/// Makes all sessions of an operator such that a password alone has proved the person.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn forget_second_factors(tx: &Tx<'_>, operator: Uuid) -> Result<(), StoreError> {
+    tx.execute(&FORGET_SECOND_FACTORS, &[Value::Id(operator)]).map(drop)
+}
+
 /// Ends a session of an operator, and returns whether there was one.
 ///
 /// # Errors
@@ -195,6 +299,15 @@ pub fn end(tx: &Tx<'_>, operator: Uuid, id: Uuid) -> Result<bool, StoreError> {
 /// Fails if the database is unavailable.
 pub fn end_others(tx: &Tx<'_>, operator: Uuid, kept: Uuid) -> Result<usize, StoreError> {
     tx.execute(&END_OTHERS, &[Value::Id(operator), Value::Id(kept)])
+}
+
+/// Ends the sessions of an operator, and returns their number. Access tokens stay.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn end_sessions(tx: &Tx<'_>, operator: Uuid) -> Result<usize, StoreError> {
+    tx.execute(&END_SESSIONS, &[Value::Id(operator)])
 }
 
 /// Ends all sessions and access tokens of an operator, and returns their number.

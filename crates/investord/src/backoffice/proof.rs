@@ -1,0 +1,159 @@
+//! `/me/proof`: proves again the person behind a session.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::by_operator::{
+    ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
+};
+use super::lockout::AttemptCounters;
+use super::password_hash::verify_password;
+use super::second_factor::{AcceptedCode, CodeCheck, check_code, confirmed};
+use super::session::{CODE, factors};
+use crate::app::App;
+use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
+use crate::domain::permissions::Permission;
+use crate::problem::Problem;
+use crate::store::Tx;
+use crate::store::tenants::operator_sessions;
+use crate::store::tenants::operator_sessions::{Factor, Session, SessionKind};
+use crate::store::tenants::operators::Operator;
+
+/// The body of `POST /me/proof`.
+static PROVE: ObjectSchema = ObjectSchema {
+    name: "ProvePerson",
+    fields: &[
+        field(
+            "password",
+            Presence::No,
+            FieldRule::Text { min: 1, max: 1000 },
+            "The password, of an operator without a second factor.",
+        ),
+        field("code", Presence::No, CODE, "What the authenticator app shows, or a recovery code."),
+    ],
+};
+
+/// A request to prove the person behind the session, which is its body.
+#[derive(Deserialize)]
+pub struct ProvePerson {
+    password: Option<String>,
+    code: Option<String>,
+}
+
+/// A proof of the person behind a session.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Proof")]
+pub struct ProofView {
+    proved_at: Timestamp,
+    /// Until then the session can do what needs a proof of the last minutes.
+    fresh_until: Timestamp,
+    /// What has proved the person since the sign-in.
+    factors: Vec<Factor>,
+    /// The number of recovery codes that are left, if one was used.
+    recovery_codes_left: Option<i64>,
+}
+
+impl OperatorOperation for ProvePerson {
+    const OPERATION: &'static str = "POST /me/proof";
+    const PERMISSION: Option<Permission> = None;
+    type Answer = ProofView;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "prove_person",
+        summary: "Prove who I am",
+        description: "Proves again who uses the session, for operations that need a proof of the last minutes: by \
+                      `code` if the operator has a second factor, otherwise by `password`. Wrong ones delay the next, \
+                      as at a sign-in. An access token cannot be proved.",
+        query: &[],
+        request: Some(&PROVE),
+    };
+
+    fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
+        let read: Self = received.body(&PROVE)?;
+        if read.password.is_some() == read.code.is_some() {
+            return Err(Problem::invalid("(root)", "must have either 'password' or 'code'"));
+        }
+        Ok(read)
+    }
+}
+
+/// Handles `POST /me/proof`: proves again the person behind the session.
+///
+/// # Errors
+///
+/// Fails with 400 if password or code are wrong, with 401 if a second factor is needed or the caller has an access
+/// token, and with 429 after too many attempts.
+pub async fn prove(State(app): State<App>, req: ByOperator<ProvePerson>) -> OperatorResult<ProofView> {
+    let ByOperator { operator, session, peer, operation: ProvePerson { password, code }, .. } = req;
+    if session.kind == SessionKind::Token {
+        return Err(Problem::ProofImpossible);
+    }
+    let own = operator.id;
+    let enrolled = app.store.read("second_factors.find", move |tx| confirmed(tx, own)).await?;
+    let counters = match (enrolled, password) {
+        (Some(_), Some(_)) => return Err(Problem::SecondFactorRequired),
+        (None, None) => {
+            return Err(Problem::invalid("code", "this operator has no second factor; send 'password'"));
+        }
+        (Some(_), None) => {
+            let counters = AttemptCounters::of_session_codes(&session, &app.master_key);
+            counters.count(&app).await?;
+            counters
+        }
+        (None, Some(password)) => verify(&app, &operator, &session, peer, password).await?,
+    };
+    let (proved_at, accepted) = record(&app, operator, session, code, counters).await?;
+    Ok(JsonAnswer(ProofView {
+        proved_at,
+        fresh_until: proved_at + app.config.operators.proof_time(),
+        factors: factors(accepted.as_ref()),
+        recovery_codes_left: accepted.and_then(|code| code.recovery_codes_left),
+    }))
+}
+
+/// Verifies the password and returns what was counted of the attempt.
+async fn verify(
+    app: &App,
+    operator: &Operator,
+    session: &Session,
+    peer: IpAddr,
+    password: String,
+) -> Result<AttemptCounters, Problem> {
+    let counters = AttemptCounters::of_session(session, &app.master_key);
+    counters.count(app).await?;
+    if verify_password(app, peer, password, operator.password.clone()).await? {
+        return Ok(counters);
+    }
+    Err(Problem::invalid("password", "is not the password of this operator"))
+}
+
+/// Verifies the code of an operator who has a second factor, and records the proof.
+async fn record(
+    app: &App,
+    operator: Operator,
+    session: Session,
+    code: Option<String>,
+    counters: AttemptCounters,
+) -> Result<(Timestamp, Option<AcceptedCode>), Problem> {
+    let (key, now) = (Arc::clone(&app.master_key), app.clock.now());
+    let unit = move |tx: &Tx<'_>| {
+        let accepted = match (check_code(tx, &key, &operator, code.as_deref(), now)?, &code) {
+            (CodeCheck::Accepted(code), _) => Some(code),
+            (CodeCheck::NotEnrolled, None) => None,
+            (CodeCheck::Missing, _) => return Err(Problem::SecondFactorRequired),
+            (CodeCheck::NotEnrolled | CodeCheck::Wrong, _) => {
+                return Err(Problem::invalid("code", "is wrong or was used before"));
+            }
+        };
+        counters.succeed(tx)?;
+        if !operator_sessions::record_proof(tx, operator.id, session.id, &factors(accepted.as_ref()), now)? {
+            return Err(Problem::unauthorised_public("the session has ended: POST /sessions gives one"));
+        }
+        Ok((now, accepted))
+    };
+    app.store.write_serializable("sessions.prove", unit).await
+}

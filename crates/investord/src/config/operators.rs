@@ -1,0 +1,58 @@
+//! `[operators]`: sessions of operators, their proofs and second factors.
+
+use jiff::SignedDuration;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::domain::permissions::ROLE_NAMES;
+use crate::domain::suggest::did_you_mean;
+
+/// The settings of operators' sessions (decision S3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// Minutes without a request after which a session ends.
+    pub session_idle_minutes: u32,
+    /// Hours after which a session ends in any case.
+    pub session_hours: u32,
+    /// Minutes for which a proof of the person allows operations that need a fresh one.
+    pub proof_minutes: u32,
+    /// Names of the roles, of those of a new register, whose sessions need a second factor.
+    #[serde(deserialize_with = "known_roles")]
+    pub second_factor_for: Vec<String>,
+}
+
+/// Reads names of roles, each of which a new register has.
+fn known_roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    match names.iter().find(|name| !ROLE_NAMES.contains(&name.as_str())) {
+        Some(name) => {
+            let meant = did_you_mean(name, ROLE_NAMES);
+            Err(D::Error::custom(format!("must be some of {}, not '{name}'{meant}", ROLE_NAMES.join(", "))))
+        }
+        None => Ok(names),
+    }
+}
+
+impl Default for Operators {
+    fn default() -> Self {
+        Self { session_idle_minutes: 15, session_hours: 12, proof_minutes: 10, second_factor_for: Vec::new() }
+    }
+}
+
+impl Operators {
+    /// Returns the time without a request after which a session ends.
+    pub fn idle_time(&self) -> SignedDuration {
+        SignedDuration::from_mins(self.session_idle_minutes.into())
+    }
+
+    /// Returns the time after which a session ends in any case.
+    pub fn lifetime(&self) -> SignedDuration {
+        SignedDuration::from_hours(self.session_hours.into())
+    }
+
+    /// Returns the age up to which a proof counts as fresh.
+    pub fn proof_time(&self) -> SignedDuration {
+        SignedDuration::from_mins(self.proof_minutes.into())
+    }
+}
