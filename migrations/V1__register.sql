@@ -14,7 +14,9 @@ CREATE TABLE tenants (
     -- The tenant's key, wrapped by the master key of this fingerprint.
     sealed_key {bytes} NOT NULL,
     master_key TEXT    NOT NULL,
-    created_at {int}   NOT NULL
+    created_at {int}   NOT NULL,
+    -- Since then its clients are refused, and its operators read alone.
+    suspended_at {int}
 ) {strict};
 
 -- What every write of a tenant advances: its counters, its last instant and the end of its event chain. The row is the
@@ -34,7 +36,11 @@ CREATE TABLE clients (
     -- The same of the secret that a tenants file last gave: a repeat of the file does not undo a rotation.
     declared   {bytes},
     scopes     TEXT    NOT NULL,
-    created_at {int}   NOT NULL
+    created_at {int}   NOT NULL,
+    disabled_at {int},
+    -- The secret before the last rotation, and until when it is taken beside the new one.
+    old_secret {bytes},
+    old_secret_until {int}
 ) {strict};
 
 CREATE TABLE client_keys (
@@ -42,7 +48,9 @@ CREATE TABLE client_keys (
     client     {id}    NOT NULL REFERENCES clients (id),
     spki       {bytes} NOT NULL,
     created_at {int}   NOT NULL,
-    revoked_at {int}
+    revoked_at {int},
+    -- Signatures from then on are refused.
+    expires_at {int}
 ) {clustered};
 CREATE INDEX client_keys_client ON client_keys (client);
 
@@ -79,6 +87,8 @@ CREATE TABLE operators (
     -- The last use of a session or token, to the minute.
     used_at     {int},
     disabled_at {int},
+    -- The last review of what the operator may do.
+    reviewed_at {int},
     -- Secret of the second factor (TOTP, RFC 6238), sealed with a key that the master key derives.
     totp_secret       {bytes},
     -- Without an instant it has been begun and does not count.

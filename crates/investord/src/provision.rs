@@ -4,6 +4,7 @@ pub mod administration;
 mod master_key;
 mod operators;
 mod reach;
+mod tenants_and_clients;
 mod tenants_file;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http_message_signatures::PublicKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
@@ -159,12 +160,14 @@ impl Provisioner {
         id: Uuid,
         secret: Option<Secret>,
         end_tokens: bool,
+        overlap: SignedDuration,
     ) -> Result<Secret, ProvisionError> {
         let this = self.clone();
+        let until = overlap.is_positive().then(|| self.clock.now() + overlap);
         self.store
             .write_serializable("clients.rotate_secret", move |tx| {
                 let secret = secret.clone().unwrap_or_else(|| this.generate_secret());
-                let secret = this.replace_secret(tx, id, secret, end_tokens)?;
+                let secret = this.replace_secret(tx, id, secret, end_tokens, until)?;
                 let (subject, new) = (RegisterSubject::Client(id), json!({ "end_tokens": end_tokens }));
                 this.record(tx, RegisterEventType::ClientSecretRotated, subject, Value::Null, new)?;
                 Ok(secret)
@@ -172,18 +175,19 @@ impl Provisioner {
             .await
     }
 
-    /// Replaces the secret of a client, and returns it.
+    /// Replaces the secret of a client, and returns it. The old one is taken until an instant, too.
     fn replace_secret(
         &self,
         tx: &Tx<'_>,
         id: Uuid,
         secret: Secret,
         end_tokens: bool,
+        overlap_until: Option<Timestamp>,
     ) -> Result<Secret, ProvisionError> {
         let client = client(tx, id)?;
         check_secret(&secret)?;
         let mac = self.open_tenant_key(tx, client.tenant)?.secret_mac(&id, &secret.0);
-        clients::update(tx, id, &mac, client.declared.as_deref(), &client.scopes)?;
+        clients::rotate_secret(tx, id, &mac, overlap_until.map(|until| (&*client.secret, until)))?;
         if end_tokens {
             tokens::delete_of_client(tx, id)?;
         }
@@ -200,6 +204,7 @@ impl Provisioner {
         client_id: Uuid,
         id: Option<Uuid>,
         key: PublicKey,
+        expires_at: Option<Timestamp>,
     ) -> Result<Uuid, ProvisionError> {
         let this = self.clone();
         self.store
@@ -209,7 +214,7 @@ impl Provisioner {
                 if clients::key_by_id(tx, id)?.is_some() {
                     return refuse(format!("there is a key '{id}' already"));
                 }
-                clients::insert_key(tx, id, client_id, key.spki_der(), this.clock.now())?;
+                clients::insert_key(tx, id, client_id, key.spki_der(), this.clock.now(), expires_at)?;
                 let (subject, new) = (RegisterSubject::Client(client_id), json!({ "key": id }));
                 this.record(tx, RegisterEventType::ClientKeyAdded, subject, Value::Null, new)?;
                 Ok(id)
@@ -251,6 +256,7 @@ impl Provisioner {
             sealed_key: self.master_key.new_tenant_key(number, &*self.ids),
             master_key: self.master_key.fingerprint().to_owned(),
             created_at: self.clock.now(),
+            suspended_at: None,
         };
         tenants::insert(tx, &tenant)?;
         Ok(tenant)
@@ -286,7 +292,9 @@ impl Provisioner {
         let secret = self.open_tenant_key(tx, tenant.number)?.secret_mac(&id, &secret.0);
         let (tenant, declared, created_at) =
             (tenant.number, declared.then(|| secret.clone()), self.clock.now());
-        Ok(clients::insert(tx, &ClientRow { id, tenant, secret, declared, scopes, created_at })?)
+        let (disabled_at, old_secret) = (None, None);
+        let new = ClientRow { id, tenant, secret, declared, scopes, created_at, disabled_at, old_secret };
+        Ok(clients::insert(tx, &new)?)
     }
 
     /// Opens the key of a tenant.

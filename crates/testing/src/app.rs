@@ -345,7 +345,7 @@ impl TestApp {
 
     async fn new_key(&self, client: Uuid, kind: Algorithm) -> Key {
         let pair = Arc::new(SigningKey::generate(kind).unwrap());
-        let id = self.provisioner().add_key(client, None, pair.public_key().clone()).await.unwrap();
+        let id = self.provisioner().add_key(client, None, pair.public_key().clone(), None).await.unwrap();
         self.pass(1);
         Key { id: id.to_string(), pair }
     }

@@ -34,13 +34,26 @@ pub struct Client {
     pub tenant: Tenant,
     scopes: Vec<String>,
     secret_mac: Vec<u8>,
+    /// MAC of the secret before the last rotation, and until when it is taken, too.
+    old_secret: Option<(Vec<u8>, Timestamp)>,
     keys: Vec<(Uuid, PublicKey)>,
 }
 
 impl Client {
-    /// Returns whether this is the secret of the client. The comparison takes constant time.
-    pub fn secret_matches(&self, secret: &str) -> bool {
-        self.tenant.key.secret_matches(&self.id, secret, &self.secret_mac)
+    /// Returns whether this is the secret of the client, or the one before as long as both are taken. The comparisons
+    /// take constant time.
+    pub fn secret_matches(&self, secret: &str, now: Timestamp) -> bool {
+        let is = |mac: &[u8]| self.tenant.key.secret_matches(&self.id, secret, mac);
+        is(&self.secret_mac) || self.old_secret.as_ref().is_some_and(|(old, until)| now < *until && is(old))
+    }
+
+    /// Checks that the tenant of the client is not suspended.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 403 if it is.
+    pub fn check_not_suspended(&self) -> Result<(), Problem> {
+        if self.tenant.is_suspended { Err(Problem::Closed("the tenant is suspended")) } else { Ok(()) }
     }
 
     /// Returns whether the client is authorized for this scope.
@@ -112,7 +125,7 @@ impl ClientCache {
             return Ok(seen.value.clone());
         }
         let master_key = Arc::clone(&self.master_key);
-        let loaded = self.store.read("clients.load", move |tx| load(tx, &master_key, id)).await?;
+        let loaded = self.store.read("clients.load", move |tx| load(tx, &master_key, id, now)).await?;
         // Unknown ids are not cached: an unauthenticated sender could evict the known clients with them.
         if loaded.is_some() {
             self.clients.insert(id, Arc::new(CacheEntry { at: now, value: loaded.clone() }));
@@ -155,12 +168,18 @@ impl ClientCache {
     }
 }
 
-/// Loads a client with its tenant and its keys that are not revoked.
-fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Client>>, StoreError> {
-    let Some(client) = clients::by_id(tx, id)? else { return Ok(None) };
+/// Loads an enabled client with its tenant and its keys in force.
+fn load(
+    tx: &Tx<'_>,
+    master_key: &MasterKey,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Option<Arc<Client>>, StoreError> {
+    let found = clients::by_id(tx, id)?.filter(|client| client.disabled_at.is_none());
+    let Some(client) = found else { return Ok(None) };
     let tenant = tenants::open(tx, client.tenant, master_key)?;
     let mut keys = Vec::new();
-    for row in clients::keys_of(tx, id)?.into_iter().filter(|row| row.revoked_at.is_none()) {
+    for row in clients::keys_of(tx, id)?.into_iter().filter(|row| row.is_in_force(now)) {
         let key =
             PublicKey::from_spki_der(&row.spki).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         keys.push((row.id, key));
@@ -170,6 +189,7 @@ fn load(tx: &Tx<'_>, master_key: &MasterKey, id: Uuid) -> Result<Option<Arc<Clie
         tenant,
         scopes: client.scopes.split_whitespace().map(str::to_owned).collect(),
         secret_mac: client.secret,
+        old_secret: client.old_secret,
         keys,
     })))
 }

@@ -121,13 +121,16 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         // cost.
         return Err(faults.into());
     }
-    app.rate_limits.count_unauthenticated(address, credentials(&attempt.client, &form, in_form))?;
+    app.rate_limits.count_unauthenticated(address, credentials(&attempt.client, &form, in_form, now))?;
     app.rate_limits.check_attempts(attempt.suspect)?;
     app.rate_limits.check_quota(id)?;
     let nonce = {
         let _turn = app.budgets.signature_checks.acquire(attempt.client.tenant.number).await;
         attempt.verify(&body, true)?
     };
+    if attempt.client.tenant.is_suspended {
+        return Err(Problem::unauthorised_public("the tenant is suspended"));
+    }
     attempt.authorize(CREATE.answer.media)?;
     if !faults.is_empty() {
         return Err(faults.into());
@@ -170,13 +173,18 @@ async fn issue(
 }
 
 /// Checks that the form names the signing client, contains its secret, and requests only scopes of the client.
-fn credentials(client: &Client, form: &TokenRequest, in_form: Option<Uuid>) -> Result<(), Problem> {
+fn credentials(
+    client: &Client,
+    form: &TokenRequest,
+    in_form: Option<Uuid>,
+    now: Timestamp,
+) -> Result<(), Problem> {
     if in_form != Some(client.id) {
         return Err(Problem::unauthorised(
             "'client_id' and the header 'upvest-client-id' name different clients",
         ));
     }
-    if !client.secret_matches(&form.client_secret) {
+    if !client.secret_matches(&form.client_secret, now) {
         return Err(Problem::unauthorised("the client secret is wrong"));
     }
     match form.scope.split_whitespace().find(|scope| !client.has(scope)) {

@@ -203,8 +203,15 @@ pub fn unreached(act: &Act) -> Problem {
         | Act::EnableOperator { .. }
         | Act::ResetOperator { .. }
         | Act::ResetSecondFactor { .. } => "operator",
-        Act::ChangeTenantSettings { .. } | Act::CreateClient { .. } => "tenant",
-        Act::SetClientScopes { .. } | Act::RotateClientSecret { .. } | Act::AddClientKey { .. } => "client",
+        Act::ChangeTenantSettings { .. }
+        | Act::SuspendTenant { .. }
+        | Act::ResumeTenant { .. }
+        | Act::CreateClient { .. } => "tenant",
+        Act::SetClientScopes { .. }
+        | Act::DisableClient { .. }
+        | Act::EnableClient { .. }
+        | Act::RotateClientSecret { .. }
+        | Act::AddClientKey { .. } => "client",
         Act::RevokeClientKey { .. } => "key",
         // The register itself takes the permission for all tenants.
         Act::SetRole { .. } | Act::SetFourEyes { .. } | Act::CreateTenant { .. } => {
@@ -228,27 +235,9 @@ pub async fn administer<O: AdministrativeOperation>(
         return Err(Problem::State("nobody changes their own account"));
     }
     let provisioner = provisioner(&app);
-    let content = ProposalContent {
-        act,
-        old: Value::Null,
-        reason,
-        proposed_by: operator.name.clone(),
-        decided_by: None,
-        decided_at: None,
-        break_glass,
-        review: None,
-    };
-    let proposal = Proposal {
-        id: app.ids.uuid(),
-        tenant: None,
-        created_at: now,
-        expires: now + PROPOSAL_LIFETIME,
-        state: ProposalState::Waiting,
-        proposed_by: operator.id,
-        session: session.id,
-        content,
-        to_review: false,
-    };
+    let id = app.ids.uuid();
+    let mut proposal = new_proposal(id, (&operator, &session), act, &reason, now);
+    proposal.content.break_glass = break_glass;
     rehearse(&provisioner, &operator, &session, &proposal).await?;
     let unit = move |tx: &Tx<'_>| request(tx, &provisioner, &operator, &session, proposal.clone());
     let answer = app.store.write_serializable("proposals.request", unit).await?;
@@ -258,6 +247,50 @@ pub async fn administer<O: AdministrativeOperation>(
         tracing::error!(act, by, "one person did an act of administration alone, in an emergency");
     }
     Ok(JsonAnswer(answer))
+}
+
+/// Returns a proposal that waits.
+fn new_proposal(
+    id: Uuid,
+    (operator, session): (&Operator, &Session),
+    act: Act,
+    reason: &str,
+    now: Timestamp,
+) -> Proposal {
+    let content = ProposalContent {
+        act,
+        old: Value::Null,
+        reason: reason.to_owned(),
+        proposed_by: operator.name.clone(),
+        decided_by: None,
+        decided_at: None,
+        break_glass: false,
+        review: None,
+    };
+    Proposal {
+        id,
+        tenant: None,
+        created_at: now,
+        expires: now + PROPOSAL_LIFETIME,
+        state: ProposalState::Waiting,
+        proposed_by: operator.id,
+        session: session.id,
+        content,
+        to_review: false,
+    }
+}
+
+/// Asks for an act that follows from another one, in its commit.
+pub fn request_act(
+    tx: &Tx<'_>,
+    provisioner: &Provisioner,
+    by: (&Operator, &Session),
+    act: Act,
+    reason: &str,
+    now: Timestamp,
+) -> Result<ProposalView, Problem> {
+    let proposal = new_proposal(provisioner.ids.uuid(), by, act, reason, now);
+    request(tx, provisioner, by.0, by.1, proposal)
 }
 
 /// Performs an act in a transaction that is rolled back, so that what waits for a second person is known to be

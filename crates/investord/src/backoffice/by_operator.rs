@@ -26,6 +26,7 @@ use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
 use crate::store::tenants;
+use crate::store::tenants::TenantRow;
 use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operator_sessions::{Session, SessionKind, SignedIn};
 use crate::store::tenants::operators::Operator;
@@ -180,7 +181,7 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
         let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
         let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let tenant = match path.iter().find(|(name, _)| name == "tenant") {
-            Some((_, name)) => Some(authorize_in_tenant(app, &operator, T::PERMISSION, name).await?),
+            Some((_, name)) => Some(authorize_in_tenant::<T>(app, &operator, name).await?),
             None => None,
         };
         let query = parts.uri.query().unwrap_or_default().to_owned();
@@ -216,10 +217,9 @@ fn authorize(operator: &Operator, permission: Option<Permission>) -> Result<(), 
 
 /// Returns the number of the tenant of this name, if the operator has the permission in it. A tenant in which the
 /// operator has no role gets the response of a missing one, so that names are not disclosed.
-async fn authorize_in_tenant(
+async fn authorize_in_tenant<T: OperatorOperation>(
     app: &App,
     operator: &Operator,
-    permission: Option<Permission>,
     name: &str,
 ) -> Result<TenantNumber, Problem> {
     let wanted = name.to_owned();
@@ -229,10 +229,16 @@ async fn authorize_in_tenant(
     } else {
         app.store.read("backoffice.tenant", move |tx| tenants::by_name(tx, &wanted)).await?
     };
-    let number = found.map(|row| row.number).filter(|number| operator.grants.visible().contains(*number));
-    let number = number.ok_or(Problem::NotFound("tenant"))?;
-    let missing = permission.filter(|one| !operator.grants.reach(*one).contains(number));
-    missing.map_or(Ok(number), |one| Err(Problem::NoPermission(one)))
+    let found = found.filter(|row| operator.grants.visible().contains(row.number));
+    let TenantRow { number, suspended_at, .. } = found.ok_or(Problem::NotFound("tenant"))?;
+    if let Some(missing) = T::PERMISSION.filter(|one| !operator.grants.reach(*one).contains(number)) {
+        return Err(Problem::NoPermission(missing));
+    }
+    let is_reading = method_and_path(T::OPERATION).0 == "GET";
+    if suspended_at.is_some() && !is_reading && T::PERMISSION != Some(Permission::TenantsManage) {
+        return Err(Problem::State("the tenant is suspended: its operators read alone"));
+    }
+    Ok(number)
 }
 
 /// Checks that a session has a second factor if the operator's role demands one. Without it a session has access to

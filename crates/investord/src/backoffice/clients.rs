@@ -12,7 +12,7 @@ use super::administration::{AdministrativeOperation, BREAK_GLASS, WHY};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::operators::NoMembers;
+use super::operators::{Disabled, NoMembers};
 use crate::app::App;
 use crate::domain::administration::Act;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
@@ -20,7 +20,7 @@ use crate::domain::permissions::Permission;
 use crate::domain::tenants::SCOPES;
 use crate::problem::Problem;
 use crate::store::tenants::clients;
-use crate::store::tenants::clients::KeyRow;
+use crate::store::tenants::clients::{ClientRow, KeyRow};
 use crate::store::{StoreError, Tx};
 
 /// A client of the API.
@@ -29,6 +29,10 @@ use crate::store::{StoreError, Tx};
 pub struct ClientView {
     id: Uuid,
     created_at: Timestamp,
+    /// Since when it is refused; null if it is not.
+    disabled_at: Option<Timestamp>,
+    /// Until when the secret before the last rotation is taken, too.
+    old_secret_until: Option<Timestamp>,
     scopes: Vec<String>,
     keys: Vec<ClientKeyView>,
 }
@@ -42,14 +46,17 @@ struct ClientKeyView {
     algorithm: String,
     created_at: Timestamp,
     revoked_at: Option<Timestamp>,
+    /// From when on signatures with it are refused; null for never.
+    expires_at: Option<Timestamp>,
 }
 
 impl ClientKeyView {
     fn new(row: &KeyRow) -> Result<Self, StoreError> {
-        let KeyRow { id, spki, created_at, revoked_at, .. } = row;
+        let KeyRow { id, spki, created_at, revoked_at, expires_at, .. } = row;
         let key = PublicKey::from_spki_der(spki).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let algorithm = key.algorithm().name().to_owned();
-        Ok(Self { id: *id, algorithm, created_at: *created_at, revoked_at: *revoked_at })
+        let (id, created_at, revoked_at, expires_at) = (*id, *created_at, *revoked_at, *expires_at);
+        Ok(Self { id, algorithm, created_at, revoked_at, expires_at })
     }
 }
 
@@ -86,7 +93,9 @@ pub async fn list(State(app): State<App>, req: ByOperator<ListClients>) -> Opera
             let keys = clients::keys_of(tx, row.id)?;
             let keys = keys.iter().map(ClientKeyView::new).collect::<Result<_, _>>()?;
             let scopes = row.scopes.split_whitespace().map(str::to_owned).collect();
-            data.push(ClientView { id: row.id, created_at: row.created_at, scopes, keys });
+            let old_secret_until = row.old_secret.map(|(_, until)| until);
+            let ClientRow { id, created_at, disabled_at, .. } = row;
+            data.push(ClientView { id, created_at, disabled_at, old_secret_until, scopes, keys });
         }
         Ok::<_, Problem>(List { data })
     };
@@ -151,6 +160,36 @@ impl AdministrativeOperation for SetScopes {
     }
 }
 
+static SET_DISABLED: ObjectSchema = ObjectSchema {
+    name: "SetClientDisabled",
+    fields: &[
+        field("disabled", Presence::Always, FieldRule::Bool, "Whether the client is refused from now on."),
+        WHY,
+        BREAK_GLASS,
+    ],
+};
+
+/// `PUT /clients/{client}/disabled`: disables or enables a client.
+pub struct SetClientDisabled;
+
+impl AdministrativeOperation for SetClientDisabled {
+    const OPERATION: &'static str = "PUT /clients/{client}/disabled";
+    const PERMISSION: Permission = Permission::ClientsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "set_client_disabled",
+        summary: "Disable or enable a client",
+        description: "Refuses a client within a second and ends its access tokens, or lets it in again.",
+        query: &[],
+        request: Some(&SET_DISABLED),
+    };
+    type Body = Disabled;
+
+    fn act(received: &ReceivedByOperator<'_>, Disabled { disabled }: Disabled) -> Result<Act, Problem> {
+        let client = received.path_id("client", "client")?;
+        Ok(if disabled { Act::DisableClient { client } } else { Act::EnableClient { client } })
+    }
+}
+
 static ROTATE_SECRET: ObjectSchema = ObjectSchema {
     name: "RotateClientSecret",
     fields: &[
@@ -159,6 +198,12 @@ static ROTATE_SECRET: ObjectSchema = ObjectSchema {
             Presence::No,
             FieldRule::Bool,
             "True to end the access tokens that were given under the old secret.",
+        ),
+        field(
+            "overlap_hours",
+            Presence::No,
+            FieldRule::Int { min: 0, max: 24 * 31 },
+            "Hours for which the old secret is taken, too; none by default.",
         ),
         WHY,
         BREAK_GLASS,
@@ -173,6 +218,8 @@ pub struct RotateSecret;
 pub struct SecretRotation {
     #[serde(default)]
     end_tokens: bool,
+    #[serde(default)]
+    overlap_hours: i64,
 }
 
 impl AdministrativeOperation for RotateSecret {
@@ -182,7 +229,7 @@ impl AdministrativeOperation for RotateSecret {
         id: "rotate_client_secret",
         summary: "Replace the secret of a client",
         description: "Replaces the secret, and answers the new one in `shown_once`. The old one is refused within a \
-                      second.",
+                      second, or after `overlap_hours`.",
         query: &[],
         request: Some(&ROTATE_SECRET),
     };
@@ -190,7 +237,8 @@ impl AdministrativeOperation for RotateSecret {
 
     fn act(received: &ReceivedByOperator<'_>, body: SecretRotation) -> Result<Act, Problem> {
         let client = received.path_id("client", "client")?;
-        Ok(Act::RotateClientSecret { client, end_tokens: body.end_tokens })
+        let SecretRotation { end_tokens, overlap_hours } = body;
+        Ok(Act::RotateClientSecret { client, end_tokens, overlap_hours })
     }
 }
 
@@ -202,6 +250,12 @@ static ADD_KEY: ObjectSchema = ObjectSchema {
             Presence::Always,
             FieldRule::Lines { max: 5000 },
             "SPKI PEM or JWK, of P-256, P-384, P-521 or Ed25519.",
+        ),
+        field(
+            "expires_at",
+            Presence::No,
+            FieldRule::Instant,
+            "From when on signatures with it are refused; never without one.",
         ),
         WHY,
         BREAK_GLASS,
@@ -215,6 +269,7 @@ pub struct AddKey;
 #[derive(Deserialize)]
 pub struct NewKey {
     public_key: String,
+    expires_at: Option<Timestamp>,
 }
 
 impl AdministrativeOperation for AddKey {
@@ -230,8 +285,9 @@ impl AdministrativeOperation for AddKey {
     };
     type Body = NewKey;
 
-    fn act(received: &ReceivedByOperator<'_>, NewKey { public_key }: NewKey) -> Result<Act, Problem> {
-        Ok(Act::AddClientKey { client: received.path_id("client", "client")?, public_key })
+    fn act(received: &ReceivedByOperator<'_>, body: NewKey) -> Result<Act, Problem> {
+        let NewKey { public_key, expires_at } = body;
+        Ok(Act::AddClientKey { client: received.path_id("client", "client")?, public_key, expires_at })
     }
 }
 

@@ -4,6 +4,7 @@
 //! clients. Every action on a user is an event `OPERATOR.ACTION` of that user, in the commit of the action and in the
 //! same hash chain, so that no action can miss its record.
 
+pub mod access;
 pub mod actions;
 mod administration;
 mod by_operator;
@@ -71,6 +72,8 @@ fn administration_endpoints() -> Vec<OperatorEndpoint> {
             invitations::ACCEPT_DOC,
             invitations::accept,
         ),
+        OperatorEndpoint::of(access::list),
+        OperatorEndpoint::of(access::review),
         OperatorEndpoint::of(session_list::list_of_operator),
         OperatorEndpoint::of(session_list::end_of_operator),
         OperatorEndpoint::of(roles::list),
@@ -84,9 +87,11 @@ fn administration_endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(tenants::list),
         OperatorEndpoint::of(administer::<tenants::CreateTenant>),
         OperatorEndpoint::of(administer::<tenants::ChangeSettings>),
+        OperatorEndpoint::of(administer::<tenants::SetSuspended>),
         OperatorEndpoint::of(clients::list),
         OperatorEndpoint::of(administer::<clients::CreateClient>),
         OperatorEndpoint::of(administer::<clients::SetScopes>),
+        OperatorEndpoint::of(administer::<clients::SetClientDisabled>),
         OperatorEndpoint::of(administer::<clients::RotateSecret>),
         OperatorEndpoint::of(administer::<clients::AddKey>),
         OperatorEndpoint::of(administer::<clients::RevokeKey>),
@@ -173,7 +178,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 21] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 23] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
@@ -190,9 +195,11 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 21] {
         read::<Administer<operators::SetDisabled>>(body),
         read::<Administer<roles::SetRole>>(body),
         read::<proposals::ReviewBreakGlass>(body),
+        read::<access::ReviewAccess>(body),
         read::<Administer<register::SetFourEyes>>(body),
         read::<Administer<tenants::CreateTenant>>(body),
         read::<Administer<tenants::ChangeSettings>>(body),
+        read::<Administer<tenants::SetSuspended>>(body),
         read::<Administer<clients::SetScopes>>(body),
         read::<Administer<clients::RotateSecret>>(body),
         read::<Administer<clients::AddKey>>(body),

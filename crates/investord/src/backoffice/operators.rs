@@ -170,10 +170,10 @@ static SET_DISABLED: ObjectSchema = ObjectSchema {
 /// `PUT /operators/{name}/disabled`: disables or enables an operator.
 pub struct SetDisabled;
 
-/// The body of [`SetDisabled`].
+/// The body of [`SetDisabled`], for operators and clients alike.
 #[derive(Deserialize)]
 pub struct Disabled {
-    disabled: bool,
+    pub disabled: bool,
 }
 
 impl AdministrativeOperation for SetDisabled {

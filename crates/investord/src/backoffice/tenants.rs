@@ -1,6 +1,7 @@
 //! `/tenants`: lists the tenants that the operator sees, creates them, and changes their settings.
 
 use axum::extract::State;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,6 +23,8 @@ use crate::store::tenants;
 #[schemars(rename = "Tenant")]
 pub struct TenantView {
     name: String,
+    /// Since when its clients are refused and its operators read alone; null if it is not suspended.
+    suspended_at: Option<Timestamp>,
     settings: TenantSettings,
 }
 
@@ -54,7 +57,9 @@ pub async fn list(State(app): State<App>, req: ByOperator<ListTenants>) -> Opera
     let all = app.store.read("backoffice.tenants", tenants::all).await?;
     let visible = req.operator.grants.visible();
     let own = all.into_iter().filter(|row| visible.contains(row.number));
-    let data = own.map(|row| TenantView { name: row.name, settings: row.settings }).collect();
+    let data = own
+        .map(|row| TenantView { name: row.name, suspended_at: row.suspended_at, settings: row.settings })
+        .collect();
     Ok(JsonAnswer(List { data }))
 }
 
@@ -129,5 +134,42 @@ impl AdministrativeOperation for ChangeSettings {
     fn act(received: &ReceivedByOperator<'_>, body: ChangedSettings) -> Result<Act, Problem> {
         let tenant = received.path_name("tenant", "tenant")?;
         Ok(Act::ChangeTenantSettings { tenant, settings: body.settings })
+    }
+}
+
+static SUSPEND: ObjectSchema = ObjectSchema {
+    name: "SetSuspended",
+    fields: &[
+        field("suspended", Presence::Always, FieldRule::Bool, "Whether the tenant is suspended from now on."),
+        WHY,
+        BREAK_GLASS,
+    ],
+};
+
+/// `PUT /tenants/{tenant}/suspended`: suspends or resumes a tenant.
+pub struct SetSuspended;
+
+/// The body of [`SetSuspended`].
+#[derive(Deserialize)]
+pub struct Suspended {
+    suspended: bool,
+}
+
+impl AdministrativeOperation for SetSuspended {
+    const OPERATION: &'static str = "PUT /tenants/{tenant}/suspended";
+    const PERMISSION: Permission = Permission::TenantsManage;
+    const DOC: OperatorDoc = OperatorDoc {
+        id: "set_suspended",
+        summary: "Suspend or resume a tenant",
+        description: "Refuses the clients of a tenant within a second and lets its operators read alone, or ends that. \
+                      What has happened before is still delivered.",
+        query: &[],
+        request: Some(&SUSPEND),
+    };
+    type Body = Suspended;
+
+    fn act(received: &ReceivedByOperator<'_>, Suspended { suspended }: Suspended) -> Result<Act, Problem> {
+        let tenant = received.path_name("tenant", "tenant")?;
+        Ok(if suspended { Act::SuspendTenant { tenant } } else { Act::ResumeTenant { tenant } })
     }
 }

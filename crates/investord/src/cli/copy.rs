@@ -100,7 +100,7 @@ impl CopyArgs {
         // After the checkpoint, a SQLite file can be moved to another machine without its write-ahead log.
         to.checkpoint().await;
         let shown = json!(shown);
-        println!("{}", if self.json { shown.to_string() } else { super::admin::table(&shown) });
+        println!("{}", if self.json { shown.to_string() } else { super::administration::table(&shown) });
         if !self.json {
             println!("verified: the same content, and {events} events in unbroken chains");
         }

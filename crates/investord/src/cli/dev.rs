@@ -155,7 +155,7 @@ async fn create_demo_tenant(provisioner: &Provisioner, data: &Path, url: String)
         let key = SigningKey::generate_from(kind, |bytes| provisioner.ids.secret(bytes))?;
         let path = data.join(file);
         private_file::replace(&path, &key.to_pkcs8_pem()?)?;
-        let id = provisioner.add_key(client_id, None, key.public_key().clone()).await?;
+        let id = provisioner.add_key(client_id, None, key.public_key().clone(), None).await?;
         keys.push(ProfileKey { id: id.to_string(), private_key_file: file.into() });
     }
     let profile = Profile { url, client_id: client_id.to_string(), client_secret, scopes, keys };

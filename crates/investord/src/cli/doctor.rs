@@ -54,7 +54,10 @@ impl Doctor {
         }
         let bad = findings.iter().any(|finding| finding.level == DiagnosisLevel::Bad);
         let shown: Vec<Value> = findings.iter().map(show).collect();
-        println!("{}", if self.json { json!(shown).to_string() } else { super::admin::table(&json!(shown)) });
+        println!(
+            "{}",
+            if self.json { json!(shown).to_string() } else { super::administration::table(&json!(shown)) }
+        );
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }

@@ -18,12 +18,15 @@ macro_rules! eprintln {
 }
 
 mod admin;
+mod administration;
 mod call;
 mod certificates;
 mod checks;
+mod clients;
 mod copy;
 mod dev;
 mod doctor;
+mod evidence;
 mod health;
 mod kept_session;
 mod listen;
@@ -105,16 +108,19 @@ enum Command {
     Tenant(admin::TenantCommand),
     /// Clients that speak for a tenant.
     #[command(subcommand)]
-    Client(admin::ClientCommand),
+    Client(clients::ClientCommand),
     /// Public keys of a client.
     #[command(subcommand)]
-    Key(admin::KeyCommand),
+    Key(clients::KeyCommand),
     /// The key that wraps all others.
     #[command(subcommand)]
     MasterKey(admin::MasterKeyCommand),
     /// People who may look at the register.
     #[command(subcommand)]
     Operator(operate::OperatorCommand),
+    /// Who may what, and its review, through the operator API of a running server.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Sign in as an operator, for the commands that go through the operator API of a running server.
     Login(login::Login),
     /// End the session of `login`.
@@ -291,6 +297,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Client(client) => single_threaded(client.run()).map(|()| ExitCode::SUCCESS),
         Command::Key(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
         Command::MasterKey(key) => single_threaded(key.run()).map(|()| ExitCode::SUCCESS),
+        Command::Evidence(evidence) => single_threaded(evidence.run()).map(|()| ExitCode::SUCCESS),
         Command::Login(login) => single_threaded(login.run()).map(|()| ExitCode::SUCCESS),
         Command::Logout(logout) => single_threaded(logout.run()).map(|()| ExitCode::SUCCESS),
         Command::Operator(command) => single_threaded(command.run()).map(|()| ExitCode::SUCCESS),

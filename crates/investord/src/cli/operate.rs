@@ -9,14 +9,13 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::admin::Common;
+use super::administration::{Common, Why};
 use super::operator_server::OperatorServer;
 use super::{parse, summary};
 use crate::backoffice::reviews::{ReviewDecision, ReviewDecisionBody};
 use crate::backoffice::session::{OperatorView, new_token};
 use crate::domain::administration::{Act, GivenRole};
 use crate::domain::permissions::Permission;
-use crate::provision::administration::{Circumstances, Performed};
 use crate::store::tenants;
 use crate::store::tenants::operators;
 use crate::store::tools::chains;
@@ -160,26 +159,6 @@ pub enum OperatorCommand {
         #[command(flatten)]
         why: Why,
     },
-}
-
-// The options of an act of administration by command.
-#[derive(Args)]
-pub struct Why {
-    /// Why, for the record.
-    #[arg(long)]
-    reason: Option<String>,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl Why {
-    /// Performs an act and prints what is shown once, or the state afterwards.
-    async fn administer(self, act: Act) -> anyhow::Result<()> {
-        let by = Circumstances { reason: self.reason, ..Circumstances::of_machine() };
-        let Performed { new, shown_once } = self.common.location.provisioner()?.administer(act, by).await?;
-        self.common.show(&shown_once.unwrap_or(new));
-        Ok(())
-    }
 }
 
 /// Returns every role for every tenant.

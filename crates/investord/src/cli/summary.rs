@@ -225,6 +225,24 @@ fn review(one: &Value) -> String {
     blocks.join("\n")
 }
 
+/// Formats who may what: name, each role with how it was given, last use, and when it has to be reviewed.
+pub fn access(all: &Value) -> String {
+    let rows = items(all).map(|one| {
+        let given = items(&one["grants"]).map(|grant| {
+            let place = grant["tenant"].as_str().unwrap_or("(all)");
+            let by = grant["granted_by"].as_str().unwrap_or("the machine");
+            format!("{}: {place}, since {} by {by}", cell(&grant["role"]), cell(&grant["granted_at"]))
+        });
+        let given = given.collect::<Vec<_>>().join("\n");
+        let due = if one["is_review_due"] == true { " (due)" } else { "" };
+        let review = format!("{}{due}", cell(&one["review_due_at"]));
+        vec![cell(&one["name"]), given, cell(&one["last_used_at"]), cell(&one["disabled_at"]), review]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let header = ["name", "may", "last used", "disabled", "review"];
+    if rows.is_empty() { "none".to_owned() } else { table::rows(&header, rows) }
+}
+
 /// Formats operators: name, roles and where they have them, and the instants of creation, last use and deactivation.
 pub fn operators(all: &Value) -> String {
     let rows = items(all).map(|one| {

@@ -17,6 +17,8 @@ pub struct Operators {
     pub session_hours: u32,
     /// Minutes for which a proof of the person allows operations that need a fresh one.
     pub proof_minutes: u32,
+    /// Days after which what an operator may do has to be reviewed.
+    pub access_review_days: u32,
     /// Names of the roles, of those of a new register, whose sessions need a second factor.
     #[serde(deserialize_with = "known_roles")]
     pub second_factor_for: Vec<String>,
@@ -36,7 +38,13 @@ fn known_roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Err
 
 impl Default for Operators {
     fn default() -> Self {
-        Self { session_idle_minutes: 15, session_hours: 12, proof_minutes: 10, second_factor_for: Vec::new() }
+        Self {
+            session_idle_minutes: 15,
+            session_hours: 12,
+            proof_minutes: 10,
+            access_review_days: 365,
+            second_factor_for: Vec::new(),
+        }
     }
 }
 
@@ -49,6 +57,11 @@ impl Operators {
     /// Returns the time after which a session ends in any case.
     pub fn lifetime(&self) -> SignedDuration {
         SignedDuration::from_hours(self.session_hours.into())
+    }
+
+    /// Returns the time after which what an operator may do has to be reviewed.
+    pub fn access_review_time(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.access_review_days))
     }
 
     /// Returns the age up to which a proof counts as fresh.

@@ -58,6 +58,13 @@ pub enum Act {
         tenant: String,
         settings: Map<String, Value>,
     },
+    /// Refuses the clients of a tenant from now on, and lets its operators read alone.
+    SuspendTenant {
+        tenant: String,
+    },
+    ResumeTenant {
+        tenant: String,
+    },
     /// Changes settings of a tenant.
     ChangeTenantSettings {
         tenant: String,
@@ -71,14 +78,24 @@ pub enum Act {
         client: Uuid,
         scopes: Vec<String>,
     },
+    /// Refuses a client from now on.
+    DisableClient {
+        client: Uuid,
+    },
+    EnableClient {
+        client: Uuid,
+    },
+    /// Replaces a secret; the old one is taken for some hours, too.
     RotateClientSecret {
         client: Uuid,
         end_tokens: bool,
+        overlap_hours: i64,
     },
     /// Registers a public key, as SPKI PEM or JWK.
     AddClientKey {
         client: Uuid,
         public_key: String,
+        expires_at: Option<Timestamp>,
     },
     RevokeClientKey {
         key: Uuid,
@@ -101,9 +118,14 @@ impl Act {
             | Self::ResetSecondFactor { .. }
             | Self::SetRole { .. }
             | Self::SetFourEyes { .. } => Permission::OperatorsManage,
-            Self::CreateTenant { .. } | Self::ChangeTenantSettings { .. } => Permission::TenantsManage,
+            Self::CreateTenant { .. }
+            | Self::SuspendTenant { .. }
+            | Self::ResumeTenant { .. }
+            | Self::ChangeTenantSettings { .. } => Permission::TenantsManage,
             Self::CreateClient { .. }
             | Self::SetClientScopes { .. }
+            | Self::DisableClient { .. }
+            | Self::EnableClient { .. }
             | Self::RotateClientSecret { .. }
             | Self::AddClientKey { .. }
             | Self::RevokeClientKey { .. } => Permission::ClientsManage,
@@ -121,9 +143,13 @@ impl Act {
             | Self::ResetSecondFactor { operator } => RegisterSubject::Operator(operator.clone()),
             Self::SetRole { role, .. } => RegisterSubject::Role(role.clone()),
             Self::CreateTenant { tenant, .. }
+            | Self::SuspendTenant { tenant }
+            | Self::ResumeTenant { tenant }
             | Self::ChangeTenantSettings { tenant, .. }
             | Self::CreateClient { tenant, .. } => RegisterSubject::Tenant(tenant.clone()),
             Self::SetClientScopes { client, .. }
+            | Self::DisableClient { client }
+            | Self::EnableClient { client }
             | Self::RotateClientSecret { client, .. }
             | Self::AddClientKey { client, .. } => RegisterSubject::Client(*client),
             Self::RevokeClientKey { key } => RegisterSubject::ClientKey(*key),
@@ -154,9 +180,13 @@ impl Act {
             Self::ResetSecondFactor { .. } => RegisterEventType::OperatorSecondFactorReset,
             Self::SetRole { .. } => RegisterEventType::RoleChanged,
             Self::CreateTenant { .. } => RegisterEventType::TenantCreated,
+            Self::SuspendTenant { .. } => RegisterEventType::TenantSuspended,
+            Self::ResumeTenant { .. } => RegisterEventType::TenantResumed,
             Self::ChangeTenantSettings { .. } => RegisterEventType::TenantSettingsChanged,
             Self::CreateClient { .. } => RegisterEventType::ClientCreated,
             Self::SetClientScopes { .. } => RegisterEventType::ClientScopesChanged,
+            Self::DisableClient { .. } => RegisterEventType::ClientDisabled,
+            Self::EnableClient { .. } => RegisterEventType::ClientEnabled,
             Self::RotateClientSecret { .. } => RegisterEventType::ClientSecretRotated,
             Self::AddClientKey { .. } => RegisterEventType::ClientKeyAdded,
             Self::RevokeClientKey { .. } => RegisterEventType::ClientKeyRevoked,

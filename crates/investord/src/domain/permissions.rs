@@ -105,7 +105,7 @@ impl Permissions {
 
     /// Returns the names, separated by blanks.
     pub fn text(&self) -> String {
-        self.0.iter().map(|one| one.into_str()).collect::<Vec<_>>().join(" ")
+        self.0.iter().map(Permission::into_str).collect::<Vec<_>>().join(" ")
     }
 
     pub fn contains(&self, permission: Permission) -> bool {

@@ -18,6 +18,8 @@ pub enum RegisterEventType {
     OperatorDisabled,
     #[strum(serialize = "OPERATOR.ENABLED")]
     OperatorEnabled,
+    #[strum(serialize = "OPERATOR.ACCESS_REVIEWED")]
+    OperatorAccessReviewed,
     #[strum(serialize = "OPERATOR.RESET")]
     OperatorReset,
     #[strum(serialize = "OPERATOR.SECOND_FACTOR_ADDED")]
@@ -42,6 +44,14 @@ pub enum RegisterEventType {
     TenantCreated,
     #[strum(serialize = "ADMINISTRATION.TENANT_SETTINGS_CHANGED")]
     TenantSettingsChanged,
+    #[strum(serialize = "ADMINISTRATION.TENANT_SUSPENDED")]
+    TenantSuspended,
+    #[strum(serialize = "ADMINISTRATION.TENANT_RESUMED")]
+    TenantResumed,
+    #[strum(serialize = "ADMINISTRATION.CLIENT_DISABLED")]
+    ClientDisabled,
+    #[strum(serialize = "ADMINISTRATION.CLIENT_ENABLED")]
+    ClientEnabled,
     #[strum(serialize = "ADMINISTRATION.CLIENT_CREATED")]
     ClientCreated,
     #[strum(serialize = "ADMINISTRATION.CLIENT_SCOPES_CHANGED")]

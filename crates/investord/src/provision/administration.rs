@@ -2,24 +2,22 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http_message_signatures::PublicKey;
 use jiff::SignedDuration;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ProvisionError, Provisioner, check_scopes, client, refuse, tenant};
+use super::{ProvisionError, Provisioner, client, refuse, tenant};
 use crate::domain::administration::{Act, GivenRole};
 use crate::domain::permissions::{self, Grant, Grants, Permission, Permissions, Reach};
 use crate::domain::register_event::{RegisterActor, RegisterEvent};
 use crate::domain::suggest::did_you_mean;
-use crate::domain::tenants::TenantSettings;
 use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::log::register_events;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::{self, TenantRow};
 use crate::store::tenants::{
-    clients, invitations, operator_sessions, operators, register_settings, second_factors, tokens,
+    clients, invitations, operator_sessions, operators, register_settings, second_factors,
 };
 
 /// How long an invitation can be accepted.
@@ -108,18 +106,23 @@ impl Provisioner {
             Act::CreateTenant { tenant, .. } => {
                 tenants::by_name(tx, tenant)?.as_ref().map_or(Value::Null, tenant_state)
             }
-            Act::ChangeTenantSettings { tenant: name, .. } => tenant_state(&tenant(tx, name)?),
+            Act::ChangeTenantSettings { tenant: name, .. }
+            | Act::SuspendTenant { tenant: name }
+            | Act::ResumeTenant { tenant: name } => tenant_state(&tenant(tx, name)?),
             Act::CreateClient { tenant: name, .. } => {
                 let all = clients::of_tenant(tx, tenant(tx, name)?.number)?;
                 json!({ "clients": all.iter().map(|one| one.id).collect::<Vec<_>>() })
             }
             Act::SetClientScopes { client: id, .. }
+            | Act::DisableClient { client: id }
+            | Act::EnableClient { client: id }
             | Act::RotateClientSecret { client: id, .. }
             | Act::AddClientKey { client: id, .. } => {
                 let found = client(tx, *id)?;
                 let keys = clients::keys_of(tx, *id)?;
                 let in_force = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.id);
-                json!({ "scopes": found.scopes, "keys": in_force.collect::<Vec<_>>() })
+                let in_force = in_force.collect::<Vec<_>>();
+                json!({ "scopes": found.scopes, "keys": in_force, "disabled_at": found.disabled_at })
             }
             Act::RevokeClientKey { key } => {
                 let found = clients::key_by_id(tx, *key)?;
@@ -146,6 +149,8 @@ impl Provisioner {
             }
             Act::CreateClient { .. }
             | Act::SetClientScopes { .. }
+            | Act::DisableClient { .. }
+            | Act::EnableClient { .. }
             | Act::RotateClientSecret { .. }
             | Act::AddClientKey { .. }
             | Act::RevokeClientKey { .. } => self.change_client(tx, act),
@@ -155,19 +160,10 @@ impl Provisioner {
                 operators::set_role(tx, role, &all)?;
                 Ok(None)
             }
-            Act::CreateTenant { tenant, settings } => {
-                let wanted = changed(&TenantSettings::default(), settings)?;
-                if tenants::by_name(tx, tenant)?.is_some() {
-                    let message = format!("there is a tenant '{tenant}' already");
-                    return Err(ProvisionError::Field("name", message));
-                }
-                self.insert_tenant(tx, tenant, &wanted).map(|_| None)
-            }
-            Act::ChangeTenantSettings { tenant: name, settings } => {
-                let found = tenant(tx, name)?;
-                tenants::set_settings(tx, found.number, &changed(&found.settings, settings)?)?;
-                Ok(None)
-            }
+            Act::CreateTenant { tenant, .. }
+            | Act::ChangeTenantSettings { tenant, .. }
+            | Act::SuspendTenant { tenant }
+            | Act::ResumeTenant { tenant } => self.change_tenant(tx, act, tenant).map(|()| None),
             Act::SetFourEyes { four_eyes } => {
                 register_settings::set_four_eyes(tx, *four_eyes)?;
                 Ok(None)
@@ -210,42 +206,6 @@ impl Provisioner {
             }
         }
         Ok(None)
-    }
-
-    /// Applies an act to a client. Returns what is shown once.
-    fn change_client(&self, tx: &Tx<'_>, act: &Act) -> Result<Option<Value>, ProvisionError> {
-        let now = self.clock.now();
-        match act {
-            Act::CreateClient { tenant: name, scopes } => {
-                let (id, secret) = (self.ids.uuid(), self.generate_secret());
-                self.insert_client(tx, &tenant(tx, name)?, id, &secret, scopes, false)?;
-                Ok(Some(json!({ "client": id, "secret": secret.0 })))
-            }
-            Act::SetClientScopes { client: id, scopes } => {
-                let found = client(tx, *id)?;
-                let scopes = check_scopes(scopes)?;
-                clients::update(tx, *id, &found.secret, found.declared.as_deref(), &scopes)?;
-                // Tokens of before would keep the scopes that were taken away.
-                tokens::delete_of_client(tx, *id)?;
-                Ok(None)
-            }
-            Act::RotateClientSecret { client: id, end_tokens } => {
-                let secret = self.replace_secret(tx, *id, self.generate_secret(), *end_tokens)?;
-                Ok(Some(json!({ "client": id, "secret": secret.0 })))
-            }
-            Act::AddClientKey { client: id, public_key } => {
-                client(tx, *id)?;
-                let key = PublicKey::from_text(public_key);
-                let key = key.map_err(|error| ProvisionError::Field("public_key", error.to_string()))?;
-                let key_id = self.ids.uuid();
-                clients::insert_key(tx, key_id, *id, key.spki_der(), now)?;
-                Ok(Some(json!({ "key": key_id })))
-            }
-            Act::RevokeClientKey { key } if !clients::revoke_key(tx, *key, now)? => {
-                refuse(format!("the key '{key}' is revoked already"))
-            }
-            _ => Ok(None),
-        }
     }
 
     /// Inserts a new operator without a password.
@@ -295,7 +255,7 @@ fn operator_state(tx: &Tx<'_>, operator: &Operator) -> Result<Value, ProvisionEr
 
 /// Returns the state of a tenant that acts change.
 fn tenant_state(tenant: &TenantRow) -> Value {
-    json!(tenant.settings)
+    json!({ "settings": tenant.settings, "suspended_at": tenant.suspended_at })
 }
 
 /// Returns the number of enabled operators who administer the register itself.
@@ -341,19 +301,6 @@ fn read_grants(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Grants, ProvisionErro
         grants.push(Grant { role: role.clone(), permissions, tenant, tenant_name });
     }
     Ok(Grants(grants))
-}
-
-/// Applies changes to settings.
-fn changed(
-    settings: &TenantSettings,
-    changes: &Map<String, Value>,
-) -> Result<TenantSettings, ProvisionError> {
-    let mut settings = settings.clone();
-    for (key, value) in changes {
-        let next = settings.with(key, value.clone());
-        settings = next.map_err(|reason| ProvisionError::Field("settings", reason))?;
-    }
-    Ok(settings)
 }
 
 /// Checks a name that stands in the record for ever: letters, digits and a few signs, so that no two look alike.

@@ -33,10 +33,15 @@ impl Provisioner {
             | Act::ResetOperator { operator }
             | Act::ResetSecondFactor { operator } => reaches_operator(tx, &reach, operator)?,
             Act::SetRole { .. } | Act::CreateTenant { .. } | Act::SetFourEyes { .. } => reach == Reach::All,
-            Act::ChangeTenantSettings { tenant, .. } | Act::CreateClient { tenant, .. } => {
+            Act::ChangeTenantSettings { tenant, .. }
+            | Act::SuspendTenant { tenant }
+            | Act::ResumeTenant { tenant }
+            | Act::CreateClient { tenant, .. } => {
                 tenants::by_name(tx, tenant)?.is_some_and(|row| reach.contains(row.number))
             }
             Act::SetClientScopes { client, .. }
+            | Act::DisableClient { client }
+            | Act::EnableClient { client }
             | Act::RotateClientSecret { client, .. }
             | Act::AddClientKey { client, .. } => of_client(*client)?,
             Act::RevokeClientKey { key } => match clients::key_by_id(tx, *key)? {

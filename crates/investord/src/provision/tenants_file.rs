@@ -240,7 +240,7 @@ impl Provisioner {
         for (key_id, key) in keys {
             match clients::key_by_id(tx, *key_id)? {
                 None => {
-                    clients::insert_key(tx, *key_id, id, key.spki_der(), self.clock.now())?;
+                    clients::insert_key(tx, *key_id, id, key.spki_der(), self.clock.now(), None)?;
                     let new = json!({ "key": key_id });
                     self.record(
                         tx,

@@ -13,6 +13,7 @@ pub mod paging;
 pub mod plaintext;
 pub mod readiness;
 mod schema;
+mod table_schema;
 mod tables;
 pub mod tenants;
 pub mod tools;

@@ -2,45 +2,8 @@
 //!
 //! The copy, batched inserts and `doctor` use them; a test compares them with the migrated schema of each engine.
 
-/// The type of a column, independent of the engine.
-#[derive(Clone, Copy, PartialEq)]
-pub enum ColumnKind {
-    Int,
-    Text,
-    Bytes,
-    Id,
-}
-use ColumnKind::{Bytes, Id, Int, Text};
-
-/// The schema of a table.
-#[derive(Clone, Copy)]
-pub struct TableSchema {
-    pub name: &'static str,
-    /// Names and types of the columns, those of the primary key first.
-    pub columns: &'static [(&'static str, ColumnKind)],
-    /// Number of columns of the primary key.
-    pub key: usize,
-    /// Whether rows are deleted and no other table references them: a repeated copy writes such a table anew.
-    pub is_short_lived: bool,
-}
-
-/// Creates the schema of a table whose rows a repeated copy overwrites in place.
-const fn lasting(
-    name: &'static str,
-    key: usize,
-    columns: &'static [(&'static str, ColumnKind)],
-) -> TableSchema {
-    TableSchema { name, columns, key, is_short_lived: false }
-}
-
-/// Creates the schema of a table that a repeated copy empties first.
-const fn short_lived(
-    name: &'static str,
-    key: usize,
-    columns: &'static [(&'static str, ColumnKind)],
-) -> TableSchema {
-    TableSchema { name, columns, key, is_short_lived: true }
-}
+use super::table_schema::ColumnKind::{Bytes, Id, Int, Text};
+use super::table_schema::{TableSchema, lasting, short_lived};
 
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
@@ -55,6 +18,7 @@ pub const TABLES: [TableSchema; 38] = [
             ("sealed_key", Bytes),
             ("master_key", Text),
             ("created_at", Int),
+            ("suspended_at", Int),
         ],
     ),
     lasting("roles", 1, &[("name", Text), ("permissions", Text)]),
@@ -307,6 +271,9 @@ pub const TABLES: [TableSchema; 38] = [
             ("declared", Bytes),
             ("scopes", Text),
             ("created_at", Int),
+            ("disabled_at", Int),
+            ("old_secret", Bytes),
+            ("old_secret_until", Int),
         ],
     ),
     lasting(
@@ -325,7 +292,14 @@ pub const TABLES: [TableSchema; 38] = [
     short_lived(
         "client_keys",
         1,
-        &[("id", Id), ("client", Id), ("spki", Bytes), ("created_at", Int), ("revoked_at", Int)],
+        &[
+            ("id", Id),
+            ("client", Id),
+            ("spki", Bytes),
+            ("created_at", Int),
+            ("revoked_at", Int),
+            ("expires_at", Int),
+        ],
     ),
     lasting(
         "operators",
@@ -338,6 +312,7 @@ pub const TABLES: [TableSchema; 38] = [
             ("created_by", Id),
             ("used_at", Int),
             ("disabled_at", Int),
+            ("reviewed_at", Int),
             ("totp_secret", Bytes),
             ("totp_confirmed_at", Int),
             ("totp_last_step", Int),

@@ -60,6 +60,12 @@ pub const FAMILIES: &[Family] = &[
          `second_factor_required` for a right password without a code.",
     ),
     family(
+        Kind::Gauge,
+        "investord_access_reviews_due",
+        &[],
+        "Operators whose access has to be reviewed (`investord evidence access`).",
+    ),
+    family(
         Kind::Counter,
         "investord_break_glass_total",
         &[],

@@ -1,9 +1,10 @@
-//! Gauges that only the database knows: reviews and jobs that wait.
+//! Gauges that only the database knows: reviews of data, jobs, and reviews of access that wait.
 
 use std::time::Duration;
 
 use crate::app::App;
-use crate::store::{StoreError, jobs};
+use crate::store::tenants::operators;
+use crate::store::{StoreError, Tx, jobs};
 
 /// Interval between two counts, about that of a metrics collector: the counts scan rows.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -19,7 +20,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// Counts the waiting reviews and the due jobs, and publishes both.
+/// Counts the waiting reviews, the due jobs and the due reviews of access, and publishes them.
 ///
 /// # Errors
 ///
@@ -32,5 +33,10 @@ pub async fn publish(app: &App) -> Result<(), StoreError> {
     let [reviews, due] = [reviews, due].map(|count| count as f64);
     metrics::gauge!("investord_reviews_pending").set(reviews);
     metrics::gauge!("investord_jobs_due").set(due);
+    let since = now - app.config.operators.access_review_time();
+    let count = move |tx: &Tx<'_>| operators::count_reviews_due(tx, since);
+    let access = app.store.read("operators.reviews_due", count).await?;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    metrics::gauge!("investord_access_reviews_due").set(access as f64);
     Ok(())
 }

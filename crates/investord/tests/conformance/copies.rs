@@ -45,7 +45,7 @@ use investord::store::unit::Unit;
 use investord::store::users::simulated_outcomes;
 use investord::store::users::simulated_outcomes::SimulatedOutcome;
 use investord::store::users::{checks, data_changes, search_index, tax_residencies};
-use investord::store::{Stmt, Store, StoreError, Tx, Value, accounts, jobs, users};
+use investord::store::{Stmt, Store, StoreError, Tx, Value, accounts, jobs, tenants, users};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -143,6 +143,9 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
             ..Operator::new(id, name.to_owned(), Grants(vec![grant]), now())
         };
         operators::insert(tx, &new)?;
+        if tenant.is_some() {
+            operators::record_review(tx, id, now())?;
+        }
         invitations::set(tx, id, &[u8::from(tenant.is_some()); 32], now(), now())?;
         proposals::insert(tx, &proposal(desk, id, tenant))?;
         if tenant.is_some() {
@@ -187,6 +190,7 @@ fn proposal(desk: &Desk, operator: Uuid, tenant: Option<TenantNumber>) -> Propos
 fn register(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
     operators::set_role(tx, "viewer", &Permissions::parse("people:read").unwrap())?;
     register_settings::set_four_eyes(tx, false)?;
+    tenants::set_suspended(tx, desk.tenant, Some(now()))?;
     let (kind, subject) = (RegisterEventType::FourEyesChanged, RegisterSubject::Register);
     for _ in 0..2 {
         let event = RegisterEvent::new(kind, RegisterActor::Machine, subject.clone());
@@ -238,12 +242,18 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
             declared,
             scopes: scopes.clone(),
             created_at: now(),
+            disabled_at: None,
+            old_secret: None,
         };
         clients::insert(tx, &client)?;
+        if number == 2 {
+            clients::rotate_secret(tx, id, b"new", Some((b"old", now())))?;
+            clients::set_disabled(tx, id, Some(now()))?;
+        }
         let count = SignatureCount { since: now(), last_at: now(), taken: 2, refused: 1, last_refused };
         signature_counts::add(tx, id, &count)?;
         let (key, hash) = (Uuid::from_u128(number << 64), [u8::try_from(number).unwrap(); 32]);
-        clients::insert_key(tx, key, id, b"", now())?;
+        clients::insert_key(tx, key, id, b"", now(), (number == 2).then(now))?;
         if number == 2 {
             clients::revoke_key(tx, key, now())?;
         }

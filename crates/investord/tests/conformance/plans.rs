@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "clients.of_tenant",
             "client_keys.of_client",
             "operators.all",
+            "operators.reviews_due",
             "roles.all",
             "invitations.delete_expired",
             "second_factors.all",

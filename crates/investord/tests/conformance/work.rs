@@ -191,7 +191,15 @@ pub async fn desk(store: &Store, number: i64) -> Desk {
     let sealed_key = master_key.new_tenant_key(number, &*ids);
     let person = Person::parse(bodies::smallest().to_string().as_bytes(), &settings, now()).ok().unwrap();
     let (name, fingerprint) = (format!("tenant {number}"), master_key.fingerprint().to_owned());
-    let row = TenantRow { number, name, settings, sealed_key, master_key: fingerprint, created_at: now() };
+    let row = TenantRow {
+        number,
+        name,
+        settings,
+        sealed_key,
+        master_key: fingerprint,
+        suspended_at: None,
+        created_at: now(),
+    };
     store.write_serializable("test.tenant", move |tx| tenants::insert(tx, &row)).await.unwrap();
     let open = move |tx: &Tx<'_>| tenants::open(tx, number, &master_key);
     let own = Arc::new(store.read("test.tenant", open).await.unwrap());

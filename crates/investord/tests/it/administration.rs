@@ -1,8 +1,15 @@
 //! Acts of administration: one person asks, another one confirms, and all of it is on record.
 
+use http_message_signatures::Algorithm;
+use investord::clock::Clock as _;
+use investord::store::Tx;
+use investord::store::tenants::second_factors;
 use investord::store::tools::chains::check_chains;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use testing::app::TestApp;
+use testing::bodies;
+use testing::client::Key;
 
 use crate::operators::{Officer, PASSWORD, UNKNOWN, accept, create_operator, id, officer};
 
@@ -134,11 +141,14 @@ fn dangerous_acts() -> Vec<(&'static str, &'static str, Value)> {
         ("PUT", "/operators/berta/disabled", json!({ "disabled": true })),
         ("PUT", "/operators/dora/disabled", json!({ "disabled": false })),
         ("POST", "/operators/carla/invitation", json!({})),
+        ("POST", "/operators/emil/second_factor_reset", json!({})),
         ("PUT", "/roles/viewer", json!({ "permissions": ["people:act", "reviews:decide"] })),
         ("PUT", "/register/four_eyes", json!({ "four_eyes": false })),
         ("POST", "/tenants", json!({ "name": "puppets" })),
         ("PATCH", "/tenants/main/settings", json!({ "settings": { "four_eyes": false } })),
         ("POST", "/tenants/main/clients", json!({ "scopes": ["users:admin"] })),
+        ("PUT", "/tenants/main/suspended", json!({ "suspended": true })),
+        ("PUT", "/clients/{client}/disabled", json!({ "disabled": true })),
         ("PUT", "/clients/{client}/scopes", json!({ "scopes": ["users:read"] })),
         ("POST", "/clients/{client}/secret", json!({})),
         ("POST", "/clients/{client}/keys", json!({ "public_key": PUBLIC_KEY })),
@@ -152,6 +162,12 @@ async fn a_lone_administrator_does_nothing_dangerous() {
     let (app, anna) = (&house.app, &house.anna);
     let viewer = officer(app, "carla", "viewer", None).await.signed_in("carla").await;
     create_operator(app, "dora", "viewer", None).await;
+    let lost = create_operator(app, "emil", "viewer", None).await;
+    let enrol = move |tx: &Tx<'_>| {
+        second_factors::begin(tx, lost, b"sealed")?;
+        second_factors::confirm(tx, lost, Timestamp::UNIX_EPOCH, 1)
+    };
+    app.provisioner().store.write_serializable("test.enrol", enrol).await.unwrap();
     let disabled = json!({ "disabled": true, "reason": "gone" });
     let gone = ask(anna, &("PUT", "/operators/dora/disabled", disabled)).await;
     house.berta.ask("POST", &confirmation(&gone), None).await.ok();
@@ -370,4 +386,131 @@ async fn a_token_may_what_it_was_given() {
     let listed = chief.get("/me/sessions").await.ok();
     let mut listed = listed["data"].as_array().unwrap().iter();
     assert!(listed.any(|one| one["permissions"] == json!(["people:act", "clients:read"])));
+}
+
+#[tokio::test]
+async fn a_client_is_disabled_and_enabled() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", "administrator", None).await.signed_in("chief").await;
+    let mut client = app.new_client("main", "users:read").await;
+    let target = format!("/clients/{}/disabled", client.id);
+    let disable = |disabled: bool| json!({ "disabled": disabled, "reason": "a breach" });
+    client.get("/users").send().await.ok();
+    chief.ask("PUT", &target, Some(disable(true))).await.ok();
+    app.pass(1);
+    client.get("/users").send().await.refused("unauthorised");
+    client.token_request().send().await.refused("unauthorised");
+    app.client().get("/users").send().await.ok();
+    chief.ask("PUT", &target, Some(disable(false))).await.ok();
+    app.pass(1);
+    client.get("/users").send().await.refused("unauthorised");
+    client.renew().await;
+    client.get("/users").send().await.ok();
+}
+
+#[tokio::test]
+async fn an_old_secret_is_taken_until_its_hours_are_over() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", "administrator", None).await.signed_in("chief").await;
+    let old = app.new_client("main", "users:read").await;
+    let target = format!("/clients/{}/secret", old.id);
+    let rotated =
+        chief.post(&target, json!({ "overlap_hours": 2, "reason": "a year has passed" })).await.ok();
+    let mut new = old.clone();
+    new.secret = rotated["shown_once"]["secret"].as_str().unwrap().to_owned();
+    app.pass(1);
+    for client in [&old, &new] {
+        client.token_request().send().await.ok();
+    }
+    app.pass(2 * HOUR - 2);
+    old.token_request().send().await.ok();
+    app.pass(1);
+    old.token_request().send().await.refused("unauthorised");
+    new.token_request().send().await.ok();
+}
+
+#[tokio::test]
+async fn a_key_is_refused_once_it_has_expired() {
+    let app = TestApp::start().await;
+    let chief = officer(&app, "chief", "administrator", None).await.signed_in("chief").await;
+    let mut client = app.client().clone();
+    let key = Key::new(Algorithm::Ed25519);
+    let (target, public_key) = (format!("/clients/{}/keys", client.id), key.pair.public_key().to_spki_pem());
+    let expires = |seconds: i64| app.clock.now() + SignedDuration::from_secs(seconds);
+    let add =
+        |expires_at: Timestamp| json!({ "public_key": public_key, "expires_at": expires_at, "reason": "x" });
+    assert_eq!(chief.post(&target, add(expires(0))).await.faults(), ["expires_at"]);
+    let added = chief.post(&target, add(expires(60))).await.ok();
+    client.key = Key { id: added["shown_once"]["key"].as_str().unwrap().to_owned(), ..key };
+    app.pass(1);
+    client.get("/users").send().await.ok();
+    app.pass(58);
+    client.get("/users").send().await.ok();
+    app.pass(1);
+    client.get("/users").send().await.refused("unauthorised");
+    app.client().get("/users").send().await.ok();
+}
+
+#[tokio::test]
+async fn of_a_suspended_tenant_operators_read_alone() {
+    let app = TestApp::start().await;
+    app.new_tenant("other", &[]).await;
+    let other = app.new_client("other", "users:read").await;
+    let chief = officer(&app, "chief", "administrator compliance", None).await.signed_in("chief").await;
+    let user = app.client().created(&bodies::karl()).await;
+    let suspend = |suspended: bool| json!({ "suspended": suspended, "reason": "the licence is withdrawn" });
+    chief.ask("PUT", "/tenants/main/suspended", Some(suspend(true))).await.ok();
+    app.pass(1);
+    app.client().get("/users").send().await.refused("forbidden");
+    app.client().token_request().send().await.refused("unauthorised");
+    other.get("/users").send().await.ok();
+    chief.get(&format!("/tenants/main/users/{}", id(&user))).await.ok();
+    chief.act(&user, "deactivate").await.refused("conflict");
+    let shown = chief.get("/tenants").await.ok();
+    assert!(shown["data"][0]["suspended_at"].is_string() && shown["data"][1]["suspended_at"].is_null());
+    chief.ask("PUT", "/tenants/main/suspended", Some(suspend(false))).await.ok();
+    app.pass(1);
+    app.client().get("/users").send().await.ok();
+    chief.act(&user, "deactivate").await.ok();
+}
+
+#[tokio::test]
+async fn access_is_reviewed_in_time_and_on_record() {
+    let house = House::new().await;
+    let (app, anna, berta) = (&house.app, &house.anna, &house.berta);
+    officer(app, "carla", "viewer", Some("main")).await;
+    let waiting = ask(anna, &new_operator("dora", "support")).await;
+    berta.ask("POST", &confirmation(&waiting), None).await.ok();
+    let of = |listed: &Value, name: &str| {
+        listed["data"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
+    };
+    let listed = anna.get("/access").await.ok();
+    let [dora, carla] = ["dora", "carla"].map(|name| of(&listed, name));
+    assert_eq!(dora["grants"][0]["granted_by"], "anna");
+    assert_eq!((&dora["last_used_at"], &dora["has_password"]), (&Value::Null, &json!(false)));
+    let grant = &carla["grants"][0];
+    assert_eq!((&grant["tenant"], &grant["granted_by"]), (&json!("main"), &Value::Null));
+    assert_eq!((&carla["tokens"], &carla["is_review_due"]), (&json!(1), &json!(false)));
+
+    app.pass(365 * 24 * HOUR);
+    let (anna, berta) = (&sign_in(anna, "anna").await, &sign_in(berta, "berta").await);
+    let review = async |name: &str, decision: &str| {
+        let body = json!({ "decision": decision, "reason": "the yearly review" });
+        anna.post(&format!("/operators/{name}/access_review"), body).await
+    };
+    assert_eq!(of(&anna.get("/access").await.ok(), "carla")["is_review_due"], true);
+    review("anna", "keep").await.refused("conflict");
+    assert_eq!(review("carla", "perhaps").await.faults(), ["decision"]);
+    assert_eq!(review("carla", "keep").await.ok()["proposal"], Value::Null);
+    assert_eq!(of(&anna.get("/access").await.ok(), "carla")["is_review_due"], false);
+    let removal = review("dora", "remove").await.ok()["proposal"].clone();
+    assert_eq!((&removal["act"], &removal["state"]), (&json!("disable_operator"), &json!("waiting")));
+    berta.ask("POST", &confirmation(&removal), None).await.ok();
+    let dora = of(&berta.get("/access").await.ok(), "dora");
+    assert!(dora["disabled_at"].is_string() && dora["review_due_at"].is_null());
+    let record = anna.get("/register/events").await.ok();
+    let reviews = record["data"].as_array().unwrap().iter();
+    let reviews = reviews.filter(|event| event["type"] == "OPERATOR.ACCESS_REVIEWED");
+    let said: Vec<&Value> = reviews.map(|event| &event["content"]["new"]["decision"]).collect();
+    assert_eq!(said, ["keep", "remove"]);
 }

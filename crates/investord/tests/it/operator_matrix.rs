@@ -33,7 +33,7 @@ const REVOKE: &str = r#"{"reason":"because"}"#;
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 56] = [
+const ROWS: [Row; 60] = [
     ("POST /sessions", "", [400, 400, 400]),
     ("POST /invitations", "", [400, 400, 400]),
     ("DELETE /sessions", "", [200, 200, 200]),
@@ -65,6 +65,8 @@ const ROWS: [Row; 56] = [
     // They have none.
     ("POST /operators/{name}/second_factor_reset", REVOKE, [409, 404, 404]),
     ("POST /operators/{name}/invitation", REVOKE, [200, 404, 404]),
+    ("GET /access", "", [200, 404, 404]),
+    ("POST /operators/{name}/access_review", r#"{"decision":"keep","reason":"because"}"#, [200, 404, 404]),
     ("GET /operators/{name}/sessions", "", [200, 404, 404]),
     ("DELETE /operators/{name}/sessions", "", [200, 404, 404]),
     ("GET /roles", "", [200, 404, 404]),
@@ -83,6 +85,8 @@ const ROWS: [Row; 56] = [
         r#"{"settings":{"four_eyes":true},"reason":"because"}"#,
         [200, 404, 404],
     ),
+    ("PUT /tenants/{tenant}/suspended", r#"{"suspended":true,"reason":"because"}"#, [200, 404, 404]),
+    ("PUT /clients/{client}/disabled", r#"{"disabled":true,"reason":"because"}"#, [200, 404, 404]),
     ("GET /tenants/{tenant}/clients", "", [200, 404, 404]),
     ("POST /tenants/{tenant}/clients", r#"{"scopes":["users:read"],"reason":"because"}"#, [200, 404, 404]),
     ("PUT /clients/{client}/scopes", r#"{"scopes":["users:read"],"reason":"because"}"#, [200, 404, 404]),

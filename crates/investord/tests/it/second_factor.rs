@@ -229,7 +229,7 @@ async fn wrong_codes_delay_as_wrong_passwords_do() {
 }
 
 /// Operations that need a fresh proof; a new one belongs here or has a reason why not.
-const DANGEROUS: [&str; 22] = [
+const DANGEROUS: [&str; 25] = [
     "POST /operators",
     "PUT /operators/{name}/grants",
     "DELETE /operators/{name}/sessions",
@@ -237,10 +237,13 @@ const DANGEROUS: [&str; 22] = [
     "PUT /operators/{name}/disabled",
     "POST /operators/{name}/invitation",
     "POST /operators/{name}/second_factor_reset",
+    "POST /operators/{name}/access_review",
     "PUT /roles/{role}",
     "PUT /register/four_eyes",
     "POST /tenants",
     "PATCH /tenants/{tenant}/settings",
+    "PUT /tenants/{tenant}/suspended",
+    "PUT /clients/{client}/disabled",
     "POST /tenants/{tenant}/clients",
     "PUT /clients/{client}/scopes",
     "POST /clients/{client}/secret",

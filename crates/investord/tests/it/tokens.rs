@@ -1,6 +1,7 @@
 //! Tokens: what one is, who gets one, and how secrets and keys end.
 
 use investord::clock::Clock as _;
+use jiff::SignedDuration;
 use testing::app::{ED25519, P521, TestApp};
 use testing::bodies;
 use testing::client::Client;
@@ -206,14 +207,21 @@ async fn a_revoked_key_is_refused_a_second_later() {
 async fn a_rotated_secret_is_refused_a_second_later_and_its_tokens_if_asked_for() {
     let app = TestApp::start().await;
     let mut client = app.client().clone();
-    let new = app.provisioner().rotate_secret(client.id.parse().unwrap(), None, false).await.unwrap();
+    let new = app
+        .provisioner()
+        .rotate_secret(client.id.parse().unwrap(), None, false, SignedDuration::ZERO)
+        .await
+        .unwrap();
     app.pass(1);
     client.token_request().send().await.refused("unauthorised");
     client.get("/users").send().await.ok();
     client.secret = new.0.clone();
     client.renew().await;
     client.get("/users").send().await.ok();
-    app.provisioner().rotate_secret(client.id.parse().unwrap(), None, true).await.unwrap();
+    app.provisioner()
+        .rotate_secret(client.id.parse().unwrap(), None, true, SignedDuration::ZERO)
+        .await
+        .unwrap();
     app.pass(1);
     client.get("/users").send().await.refused("unauthorised");
 }

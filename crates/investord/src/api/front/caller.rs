@@ -128,6 +128,7 @@ impl<T: Operation> FromRequest<App> for Signed<T> {
             let _turn = app.budgets.signature_checks.acquire(tenant).await;
             attempt.verify(&body, T::REPLAY_PROTECTED)?
         };
+        attempt.client.check_not_suspended()?;
         // A scope that was withdrawn from the client is withdrawn from its earlier tokens, too.
         if !T::SCOPES.iter().any(|scope| token.has(scope) && attempt.client.has(scope)) {
             return Err(Problem::Forbidden { any_of: T::SCOPES });

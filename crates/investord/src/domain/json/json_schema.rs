@@ -136,7 +136,7 @@ impl FieldRule {
             }
             FieldRule::DateOrEmpty => date_or_empty(side),
             FieldRule::List { item, min, max, unique } => {
-                list(item.json_schema(side, schemas), *min, *max, *unique)
+                list(&item.json_schema(side, schemas), *min, *max, *unique)
             }
             FieldRule::Object(shape) => {
                 named(schemas, shape.name, |schemas| shape.json_schema(side, schemas))
@@ -157,7 +157,7 @@ impl FieldRule {
 }
 
 /// Returns the schema of a list.
-fn list(items: Value, min: usize, max: usize, unique: bool) -> Value {
+fn list(items: &Value, min: usize, max: usize, unique: bool) -> Value {
     let mut schema = json!({ "type": "array", "items": items });
     if min > 0 {
         schema["minItems"] = json!(min);

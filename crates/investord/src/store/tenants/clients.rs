@@ -10,8 +10,9 @@ use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] =
-    &[&INSERT, &UPDATE, &BY_ID, &OF_TENANT, &INSERT_KEY, &REVOKE_KEY, &KEYS_OF, &KEY_BY_ID];
+pub static STATEMENTS: &[&dyn Statement] = &[
+    &INSERT, &UPDATE, &ROTATE, &DISABLE, &BY_ID, &OF_TENANT, &INSERT_KEY, &REVOKE_KEY, &KEYS_OF, &KEY_BY_ID,
+];
 
 static INSERT: Insert =
     Insert::new("clients.insert", "clients", &["id", "tenant", "secret", "declared", "scopes", "created_at"]);
@@ -19,28 +20,37 @@ const UPDATE: Stmt = Stmt {
     name: "clients.update",
     text: "UPDATE clients SET secret = $1, declared = $2, scopes = $3 WHERE id = $4",
 };
+const ROTATE: Stmt = Stmt {
+    name: "clients.rotate",
+    text: "UPDATE clients SET secret = $1, old_secret = $2, old_secret_until = $3 WHERE id = $4",
+};
+const DISABLE: Stmt =
+    Stmt { name: "clients.disable", text: "UPDATE clients SET disabled_at = $1 WHERE id = $2" };
 const BY_ID: Stmt = Stmt {
     name: "clients.by_id",
-    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE id = $1",
+    text: "SELECT id, tenant, secret, declared, scopes, created_at, disabled_at, old_secret, old_secret_until
+           FROM clients WHERE id = $1",
 };
 const OF_TENANT: Stmt = Stmt {
     name: "clients.of_tenant",
-    text: "SELECT id, tenant, secret, declared, scopes, created_at FROM clients WHERE tenant = $1
+    text: "SELECT id, tenant, secret, declared, scopes, created_at, disabled_at, old_secret, old_secret_until
+           FROM clients WHERE tenant = $1
            ORDER BY created_at, id",
 };
 static INSERT_KEY: Insert =
-    Insert::new("client_keys.insert", "client_keys", &["id", "client", "spki", "created_at"]);
+    Insert::new("client_keys.insert", "client_keys", &["id", "client", "spki", "created_at", "expires_at"]);
 const REVOKE_KEY: Stmt = Stmt {
     name: "client_keys.revoke",
     text: "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
 };
 const KEYS_OF: Stmt = Stmt {
     name: "client_keys.of_client",
-    text: "SELECT id, client, spki, created_at, revoked_at FROM client_keys WHERE client = $1 ORDER BY created_at, id",
+    text: "SELECT id, client, spki, created_at, revoked_at, expires_at FROM client_keys WHERE client = $1
+           ORDER BY created_at, id",
 };
 const KEY_BY_ID: Stmt = Stmt {
     name: "client_keys.by_id",
-    text: "SELECT id, client, spki, created_at, revoked_at FROM client_keys WHERE id = $1",
+    text: "SELECT id, client, spki, created_at, revoked_at, expires_at FROM client_keys WHERE id = $1",
 };
 /// A row of the table `clients`.
 pub struct ClientRow {
@@ -54,6 +64,9 @@ pub struct ClientRow {
     /// Scopes, separated by single spaces, in the order of the declaration.
     pub scopes: String,
     pub created_at: Timestamp,
+    pub disabled_at: Option<Timestamp>,
+    /// MAC of the secret before the last rotation, and until when it is taken, too.
+    pub old_secret: Option<(Vec<u8>, Timestamp)>,
 }
 
 fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
@@ -64,6 +77,8 @@ fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
         declared: row.bytes_or_null(3)?.map(<[u8]>::to_vec),
         scopes: row.text(4)?.to_owned(),
         created_at: row.at(5)?,
+        disabled_at: row.at_or_null(6)?,
+        old_secret: row.bytes_or_null(7)?.map(<[u8]>::to_vec).zip(row.at_or_null(8)?),
     })
 }
 
@@ -73,7 +88,7 @@ fn client(row: &Row<'_>) -> Result<ClientRow, StoreError> {
 ///
 /// Fails if the client exists or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, client: &ClientRow) -> Result<(), StoreError> {
-    let ClientRow { id, tenant, secret, declared, scopes, created_at } = client;
+    let ClientRow { id, tenant, secret, declared, scopes, created_at, .. } = client;
     tx.insert(
         &INSERT,
         &[
@@ -103,6 +118,36 @@ pub fn update(
     tx.execute_one(&UPDATE, &values)
 }
 
+/// Replaces the MAC of the secret, and takes the one before until an instant, too.
+///
+/// # Errors
+///
+/// Fails if the client does not exist or the database is unavailable.
+pub fn rotate_secret(
+    tx: &Tx<'_>,
+    id: Uuid,
+    secret: &[u8],
+    old: Option<(&[u8], Timestamp)>,
+) -> Result<(), StoreError> {
+    let (old, until) = old.unzip();
+    let values = [
+        Value::Bytes(secret),
+        Value::bytes_or_null(old),
+        until.map_or(Value::Null, Value::At),
+        Value::Id(id),
+    ];
+    tx.execute_one(&ROTATE, &values)
+}
+
+/// Disables a client since an instant, or enables it.
+///
+/// # Errors
+///
+/// Fails if the client does not exist or the database is unavailable.
+pub fn set_disabled(tx: &Tx<'_>, id: Uuid, since: Option<Timestamp>) -> Result<(), StoreError> {
+    tx.execute_one(&DISABLE, &[since.map_or(Value::Null, Value::At), Value::Id(id)])
+}
+
 /// Finds a client by id.
 ///
 /// # Errors
@@ -129,6 +174,15 @@ pub struct KeyRow {
     pub spki: Vec<u8>,
     pub created_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
+    /// Signatures from then on are refused.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl KeyRow {
+    /// Returns whether the key verifies signatures at an instant.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
@@ -138,6 +192,7 @@ fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
         spki: row.bytes(2)?.to_vec(),
         created_at: row.at(3)?,
         revoked_at: row.at_or_null(4)?,
+        expires_at: row.at_or_null(5)?,
     })
 }
 
@@ -152,8 +207,11 @@ pub fn insert_key(
     client: Uuid,
     spki: &[u8],
     now: Timestamp,
+    expires_at: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    tx.insert(&INSERT_KEY, &[Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now)])
+    let expires_at = expires_at.map_or(Value::Null, Value::At);
+    let values = [Value::Id(id), Value::Id(client), Value::Bytes(spki), Value::At(now), expires_at];
+    tx.insert(&INSERT_KEY, &values)
 }
 
 /// Revokes a key and returns whether it was in force.

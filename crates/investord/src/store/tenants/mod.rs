@@ -23,8 +23,10 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 use crate::store::engine::unit::Owner;
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] =
-    &[&INSERT_TENANT, &UPDATE_SETTINGS, &UPDATE_TENANT_KEY, &TENANT_BY_NAME, &TENANT_BY_NUMBER, &ALL_TENANTS];
+pub static STATEMENTS: &[&dyn Statement] = &[
+    &INSERT_TENANT, &UPDATE_SETTINGS, &UPDATE_TENANT_KEY, &SUSPEND, &TENANT_BY_NAME, &TENANT_BY_NUMBER,
+    &ALL_TENANTS,
+];
 
 static INSERT_TENANT: Insert = Insert::new(
     "tenants.insert",
@@ -37,17 +39,22 @@ const UPDATE_TENANT_KEY: Stmt = Stmt {
     name: "tenants.rewrap",
     text: "UPDATE tenants SET sealed_key = $1, master_key = $2 WHERE number = $3",
 };
+const SUSPEND: Stmt =
+    Stmt { name: "tenants.suspend", text: "UPDATE tenants SET suspended_at = $1 WHERE number = $2" };
 const TENANT_BY_NAME: Stmt = Stmt {
     name: "tenants.by_name",
-    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants WHERE name = $1",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at, suspended_at
+           FROM tenants WHERE name = $1",
 };
 const TENANT_BY_NUMBER: Stmt = Stmt {
     name: "tenants.by_number",
-    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants WHERE number = $1",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at, suspended_at
+           FROM tenants WHERE number = $1",
 };
 const ALL_TENANTS: Stmt = Stmt {
     name: "tenants.all",
-    text: "SELECT number, name, settings, sealed_key, master_key, created_at FROM tenants ORDER BY number",
+    text: "SELECT number, name, settings, sealed_key, master_key, created_at, suspended_at
+           FROM tenants ORDER BY number",
 };
 /// A row of the table `tenants`.
 pub struct TenantRow {
@@ -59,6 +66,8 @@ pub struct TenantRow {
     /// Fingerprint of the master key that wraps `sealed_key`.
     pub master_key: String,
     pub created_at: Timestamp,
+    /// Since then its clients are refused, and its operators read alone.
+    pub suspended_at: Option<Timestamp>,
 }
 
 /// A tenant with its opened key.
@@ -70,6 +79,8 @@ pub struct Tenant {
     pub settings: TenantSettings,
     /// Key that encrypts the data of the tenant.
     pub key: TenantKey,
+    /// Whether its clients are refused.
+    pub is_suspended: bool,
 }
 
 impl From<TenantNumber> for Owner {
@@ -85,8 +96,9 @@ impl TenantRow {
     ///
     /// Fails if another master key wraps it.
     pub fn open(self, master_key: &MasterKey) -> Result<Tenant, StoreError> {
-        let Self { number, name, settings, sealed_key, .. } = self;
-        Ok(Tenant { number, name, settings, key: master_key.open_tenant_key(number, &sealed_key)? })
+        let Self { number, name, settings, sealed_key, suspended_at, .. } = self;
+        let key = master_key.open_tenant_key(number, &sealed_key)?;
+        Ok(Tenant { number, name, settings, key, is_suspended: suspended_at.is_some() })
     }
 }
 
@@ -100,6 +112,7 @@ fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
         sealed_key: row.bytes(3)?.to_vec(),
         master_key: row.text(4)?.to_owned(),
         created_at: row.at(5)?,
+        suspended_at: row.at_or_null(6)?,
     })
 }
 
@@ -113,7 +126,7 @@ fn json(settings: &TenantSettings) -> String {
 ///
 /// Fails if the tenant exists or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
-    let TenantRow { number, name, settings, sealed_key, master_key, created_at } = tenant;
+    let TenantRow { number, name, settings, sealed_key, master_key, created_at, .. } = tenant;
     let settings = json(settings);
     tx.insert(
         &INSERT_TENANT,
@@ -136,6 +149,15 @@ pub fn insert(tx: &Tx<'_>, tenant: &TenantRow) -> Result<(), StoreError> {
 /// Fails if the tenant does not exist or the database is unavailable.
 pub fn set_settings(tx: &Tx<'_>, number: TenantNumber, settings: &TenantSettings) -> Result<(), StoreError> {
     tx.execute_one(&UPDATE_SETTINGS, &[Value::Text(&json(settings)), Value::Int(number.0)])
+}
+
+/// Suspends a tenant since an instant, or resumes it.
+///
+/// # Errors
+///
+/// Fails if the tenant does not exist or the database is unavailable.
+pub fn set_suspended(tx: &Tx<'_>, number: TenantNumber, since: Option<Timestamp>) -> Result<(), StoreError> {
+    tx.execute_one(&SUSPEND, &[since.map_or(Value::Null, Value::At), Value::Int(number.0)])
 }
 
 /// Replaces the wrapped key of a tenant, after a rotation of the master key.

@@ -12,8 +12,8 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &INSERT, &BY_NAME, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &INSERT_GRANT, &DELETE_GRANTS,
-    &GRANTS_OF, &ROLES, &SET_ROLE,
+    &INSERT, &BY_NAME, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &REVIEWED, &REVIEWS_DUE, &GIVEN_TO,
+    &INSERT_GRANT, &DELETE_GRANTS, &GRANTS_OF, &ROLES, &SET_ROLE,
 ];
 
 static INSERT: Insert = Insert::new(
@@ -23,12 +23,14 @@ static INSERT: Insert = Insert::new(
 );
 const BY_NAME: Stmt = Stmt {
     name: "operators.by_name",
-    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at FROM operators
+    text:
+        "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at FROM operators
            WHERE name = $1",
 };
 const ALL: Stmt = Stmt {
     name: "operators.all",
-    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at FROM operators
+    text:
+        "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at FROM operators
            ORDER BY name",
 };
 const DISABLE: Stmt = Stmt {
@@ -40,6 +42,20 @@ const ENABLE: Stmt =
 const SET_PASSWORD: Stmt =
     Stmt { name: "operators.set_password", text: "UPDATE operators SET password = $1 WHERE id = $2" };
 const USED: Stmt = Stmt { name: "operators.used", text: "UPDATE operators SET used_at = $1 WHERE id = $2" };
+const REVIEWED: Stmt =
+    Stmt { name: "operators.reviewed", text: "UPDATE operators SET reviewed_at = $1 WHERE id = $2" };
+const REVIEWS_DUE: Stmt = Stmt {
+    name: "operators.reviews_due",
+    text: "SELECT count(*) FROM operators
+           WHERE disabled_at IS NULL AND coalesce(reviewed_at, created_at) <= $1",
+};
+const GIVEN_TO: Stmt = Stmt {
+    name: "operator_grants.given_to",
+    text: "SELECT g.role, t.name, g.granted_at, o.name
+           FROM operator_grants AS g LEFT JOIN tenants AS t ON t.number = g.tenant
+           LEFT JOIN operators AS o ON o.id = g.granted_by
+           WHERE g.operator = $1 ORDER BY g.role, g.tenant",
+};
 static INSERT_GRANT: Insert = Insert::new(
     "operator_grants.insert",
     "operator_grants",
@@ -78,18 +94,20 @@ pub struct Operator {
     /// The last use of a session or token, to the minute.
     pub used_at: Option<Timestamp>,
     pub disabled_at: Option<Timestamp>,
+    /// The last review of what the operator may do.
+    pub reviewed_at: Option<Timestamp>,
 }
 
 impl Operator {
     /// Returns an operator who has not been signed in.
     pub fn new(id: Uuid, name: String, grants: Grants, now: Timestamp) -> Self {
-        let (password, created_by, used_at, disabled_at) = (None, None, None, None);
-        Self { id, name, grants, password, created_at: now, created_by, used_at, disabled_at }
+        let (password, created_by, used_at, disabled_at, reviewed_at) = (None, None, None, None, None);
+        Self { id, name, grants, password, created_at: now, created_by, used_at, disabled_at, reviewed_at }
     }
 }
 
 /// Number of the columns that [`read`] reads.
-pub(super) const COLUMNS: usize = 7;
+pub(super) const COLUMNS: usize = 8;
 
 /// Reads an operator without grants from the first columns of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
@@ -102,6 +120,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
         created_by: row.id_or_null(4)?,
         used_at: row.at_or_null(5)?,
         disabled_at: row.at_or_null(6)?,
+        reviewed_at: row.at_or_null(7)?,
     })
 }
 
@@ -239,6 +258,50 @@ pub fn set_password(tx: &Tx<'_>, id: Uuid, hash: Option<&str>) -> Result<(), Sto
 /// Fails if the database is unavailable.
 pub fn record_use(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(&USED, &[Value::At(now), Value::Id(id)])
+}
+
+/// Records the review of what an operator may do.
+///
+/// # Errors
+///
+/// Fails if the operator does not exist or the database is unavailable.
+pub fn record_review(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&REVIEWED, &[Value::At(now), Value::Id(id)])
+}
+
+/// Returns the number of enabled operators who were neither created nor reviewed after an instant.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn count_reviews_due(tx: &Tx<'_>, since: Timestamp) -> Result<i64, StoreError> {
+    Ok(tx.one(&REVIEWS_DUE, &[Value::At(since)], |row| row.int(0))?.unwrap_or_default())
+}
+
+/// A role of an operator, and how it was given.
+pub struct GivenGrant {
+    pub role: String,
+    /// Name of the tenant; `None` for all.
+    pub tenant: Option<String>,
+    pub granted_at: Timestamp,
+    /// Name of the operator who asked for it; `None` for a command on the machine.
+    pub granted_by: Option<String>,
+}
+
+/// Returns the roles of an operator, and how they were given.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or a row is corrupt.
+pub fn given_to(tx: &Tx<'_>, operator: Uuid) -> Result<Vec<GivenGrant>, StoreError> {
+    tx.all(&GIVEN_TO, &[Value::Id(operator)], |row| {
+        Ok(GivenGrant {
+            role: row.text(0)?.to_owned(),
+            tenant: row.text_or_null(1)?.map(str::to_owned),
+            granted_at: row.at(2)?,
+            granted_by: row.text_or_null(3)?.map(str::to_owned),
+        })
+    })
 }
 
 /// Returns the roles that this register has changed or added, with their permissions.

@@ -16,7 +16,8 @@ use crate::store::engine::sql::OwnedValue;
 use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::Stmt;
 use crate::store::engine::unit::Owner;
-use crate::store::tables::{self, ColumnKind, TableSchema};
+use crate::store::table_schema::{ColumnKind, TableSchema};
+use crate::store::tables;
 use crate::store::tenants;
 use crate::store::tenants::sequence::ChainEnd;
 
