@@ -89,6 +89,11 @@ CREATE TABLE operators (
     disabled_at {int},
     -- The last review of what the operator may do.
     reviewed_at {int},
+    -- The last invitation, who asked for it and who confirmed it: for a day none of them is the second of another. None
+    -- for a command on the machine.
+    invited_at  {int},
+    invited_by  {id},
+    invitation_confirmed_by {id},
     -- Secret of the second factor (TOTP, RFC 6238), sealed with a key that the master key derives.
     totp_secret       {bytes},
     -- Without an instant it has been begun and does not count.

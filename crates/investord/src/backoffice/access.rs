@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use strum::{IntoStaticStr, VariantNames};
 
-use super::administration::{ProposalView, actor, provisioner, request_act};
+use super::administration::{actor, provisioner, request_act, still_signed_in};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::change::REASON;
 use super::operators::visible_operator;
+use super::proposal_view::ProposalView;
 use crate::app::App;
 use crate::domain::administration::Act;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
@@ -207,14 +208,18 @@ pub async fn review(State(app): State<App>, req: ByOperator<ReviewAccess>) -> Op
     let provisioner = provisioner(&app);
     let unit = move |tx: &Tx<'_>| {
         let found = visible_operator(tx, &by, Permission::OperatorsManage, &name)?;
-        operators::record_review(tx, found.id, now)?;
+        let by = still_signed_in(tx, &by, &session)?;
         let subject = RegisterSubject::Operator(found.name.clone());
         let event =
             RegisterEvent::new(RegisterEventType::OperatorAccessReviewed, actor(&by, &session), subject);
         let event = event.because(&body.reason).with_new(json!({ "decision": body.decision }));
         register_events::record(tx, &*provisioner.ids, now, &event)?;
         let proposal = match body.decision {
-            AccessDecision::Keep => None,
+            AccessDecision::Keep => {
+                operators::record_review(tx, found.id, now)?;
+                None
+            }
+            // It stays due until the operator is disabled.
             AccessDecision::Remove => {
                 let act = Act::DisableOperator { operator: found.name };
                 Some(request_act(tx, &provisioner, (&by, &session), act, &body.reason, now)?)

@@ -5,8 +5,6 @@
 
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -15,6 +13,7 @@ use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::change::REASON;
+use super::proposal_view::ProposalView;
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::administration::{Act, OperatorAccount};
@@ -28,10 +27,12 @@ use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::proposals;
-use crate::store::tenants::proposals::{BreakGlassReview, Proposal, ProposalContent, ProposalState};
-use crate::store::tenants::register_settings;
+use crate::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
+use crate::store::tenants::{operator_sessions, operators};
 use crate::store::{StoreError, Tx};
 
+/// Maximum number of proposals of one operator that wait: a list that nobody can read hides what is dangerous.
+const MAX_WAITING: i64 = 50;
 /// How long a proposal waits for a second person.
 const PROPOSAL_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
 
@@ -91,80 +92,6 @@ impl<O: AdministrativeOperation> OperatorOperation for Administer<O> {
     }
 }
 
-/// An act of administration, as a response.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Proposal")]
-pub struct ProposalView {
-    /// For the confirmation; null if it was done at once.
-    id: Option<Uuid>,
-    /// What is asked for, as in `create_operator`.
-    act: &'static str,
-    /// What it is about: an object with one member, as in `{"operator":"anna"}`.
-    about: Value,
-    /// What the act sets.
-    wanted: Value,
-    /// State when it was asked for. If it changes, the proposal is void.
-    old: Value,
-    reason: String,
-    /// `waiting` for a second person, `done`, `withdrawn` or `expired`.
-    state: &'static str,
-    proposed_by: String,
-    proposed_at: Timestamp,
-    age_seconds: i64,
-    expires_at: Option<Timestamp>,
-    /// Who confirmed or withdrew it.
-    decided_by: Option<String>,
-    decided_at: Option<Timestamp>,
-    /// Whether one person did it alone in an emergency.
-    break_glass: bool,
-    /// The review of what was done in an emergency; null until then.
-    review: Option<BreakGlassReview>,
-    /// The names of those who could confirm it at present.
-    asked: Vec<String>,
-    /// What is shown this once, to whom the act was done for: an invitation, or a client with its secret.
-    shown_once: Option<Value>,
-}
-
-impl ProposalView {
-    /// Returns a proposal as a response.
-    pub fn of(proposal: &Proposal, asked: Vec<String>, now: Timestamp) -> Self {
-        let content = &proposal.content;
-        let state = match proposal.state {
-            ProposalState::Waiting if proposal.expires <= now => "expired",
-            state => state.into_str(),
-        };
-        let mut wanted = json!(content.act);
-        if let Some(members) = wanted.as_object_mut() {
-            members.remove("act");
-        }
-        Self {
-            id: Some(proposal.id),
-            act: (&content.act).into(),
-            about: json!(content.act.subject()),
-            wanted,
-            old: content.old.clone(),
-            reason: content.reason.clone(),
-            state,
-            proposed_by: content.proposed_by.clone(),
-            proposed_at: proposal.created_at,
-            age_seconds: now.duration_since(proposal.created_at).as_secs(),
-            expires_at: Some(proposal.expires),
-            decided_by: content.decided_by.clone(),
-            decided_at: content.decided_at,
-            break_glass: content.break_glass,
-            review: content.review.clone(),
-            asked,
-            shown_once: None,
-        }
-    }
-
-    /// Returns the same response with what is shown once.
-    #[must_use]
-    pub fn with_shown_once(self, shown_once: Option<Value>) -> Self {
-        Self { shown_once, ..self }
-    }
-}
-
 impl From<ProvisionError> for Problem {
     fn from(error: ProvisionError) -> Self {
         match error {
@@ -190,8 +117,22 @@ pub fn actor(operator: &Operator, session: &Session) -> RegisterActor {
 
 /// Returns an operator as the rule of two persons sees them.
 pub fn account(operator: &Operator) -> OperatorAccount {
-    let Operator { id, created_at, created_by, .. } = *operator;
-    OperatorAccount { id, created_at, created_by }
+    let invited = operator.invited.map(|invited| (invited.at, [Some(invited.by), invited.confirmed_by]));
+    OperatorAccount { id: operator.id, invited }
+}
+
+/// Returns the operator as they are now, under the lock of the unit: while the body of a request arrived they may have
+/// been disabled, lost a role, or been signed out.
+pub fn still_signed_in(tx: &Tx<'_>, operator: &Operator, session: &Session) -> Result<Operator, Problem> {
+    let ended = || Problem::unauthorised_public("the session has ended: POST /sessions gives another one");
+    let found = operators::by_name(tx, &operator.name)?.filter(|one| one.disabled_at.is_none());
+    let mut found = found.ok_or_else(ended)?;
+    let sessions = operator_sessions::of_operator(tx, found.id)?;
+    sessions.iter().find(|one| one.id == session.id).ok_or_else(ended)?;
+    if let Some(own) = &session.permissions {
+        found.grants = found.grants.limited_to(own);
+    }
+    Ok(found)
 }
 
 /// Returns what is missing if an act does not reach what it names: the answer is that of what does not exist.
@@ -323,12 +264,15 @@ pub fn circumstances(
     operator: &Operator,
     session: &Session,
     proposal: &Proposal,
-    confirmed_by: Option<RegisterActor>,
+    second: Option<(&Operator, &Session)>,
 ) -> Circumstances {
+    let is_kept = second.is_some() || proposal.content.break_glass;
     Circumstances {
         actor: actor(operator, session),
         actor_id: Some(operator.id),
-        confirmed_by,
+        confirmed_by: second.map(|(operator, session)| actor(operator, session)),
+        confirmed_by_id: second.map(|(operator, _)| operator.id),
+        proposal: is_kept.then_some(proposal.id),
         reason: Some(proposal.content.reason.clone()),
     }
 }
@@ -341,6 +285,7 @@ fn request(
     session: &Session,
     mut proposal: Proposal,
 ) -> Result<ProposalView, Problem> {
+    let operator = &still_signed_in(tx, operator, session)?;
     let act = proposal.content.act.clone();
     if !provisioner.is_reached(tx, &act, &operator.grants)? {
         return Err(unreached(&act));
@@ -348,8 +293,11 @@ fn request(
     let now = proposal.created_at;
     proposal.content.old = provisioner.state(tx, &act)?;
     let seconds = provisioner.seconds(tx, &act, operator.id)?;
-    let takes_two = !seconds.is_empty() && register_settings::four_eyes(tx)?;
+    let takes_two = provisioner.takes_two(tx, &act, operator.id)?;
     if takes_two && !proposal.content.break_glass {
+        if proposals::count_waiting(tx, operator.id, now)? >= MAX_WAITING {
+            return Err(Problem::State("50 proposals of this operator wait already: withdraw some"));
+        }
         record(tx, provisioner, actor(operator, session), &proposal, RegisterEventType::Proposed)?;
         proposals::insert(tx, &proposal)?;
         let allowed = |one: &&Operator| account(operator).confirmed_by(account(one), now).is_ok();
@@ -367,7 +315,7 @@ fn request(
     let performed = provisioner.perform(tx, &act, &circumstances(operator, session, &proposal, None))?;
     let id = proposal.content.break_glass.then_some(proposal.id);
     let view = ProposalView::of(&proposal, Vec::new(), now);
-    Ok(ProposalView { id, expires_at: None, ..view }.with_shown_once(performed.shown_once))
+    Ok(view.done_at_once(id, performed.shown_once))
 }
 
 /// Records what an operator has done to the own account.

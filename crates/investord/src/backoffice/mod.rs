@@ -20,6 +20,7 @@ mod packages;
 mod password;
 pub mod password_hash;
 mod proof;
+mod proposal_view;
 mod proposals;
 mod recovery_codes;
 mod register;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::administration::record_own;
+use super::administration::{record_own, still_signed_in};
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
@@ -86,10 +86,16 @@ pub async fn change(State(app): State<App>, req: ByOperator<ChangePassword>) -> 
     let hashed = hashed.map_err(invalid)?;
     let (changed, ids) = (operator.clone(), Arc::clone(&app.ids));
     let unit = move |tx: &Tx<'_>| {
+        // While the body arrived and the password was hashed, the account may have been reset.
+        let is_same = still_signed_in(tx, &changed, &session)?.password == changed.password;
+        if !is_same {
+            return Err(Problem::State("the password has been changed meanwhile"));
+        }
         counters.succeed(tx)?;
         operators::set_password(tx, changed.id, Some(&hashed))?;
         operator_sessions::end_others(tx, changed.id, session.id)?;
-        record_own(tx, &*ids, now, RegisterEventType::OperatorPasswordChanged, (&changed, &session))
+        let kind = RegisterEventType::OperatorPasswordChanged;
+        Ok::<_, Problem>(record_own(tx, &*ids, now, kind, (&changed, &session))?)
     };
     app.store.write_serializable("operators.set_password", unit).await?;
     Ok(JsonAnswer(OperatorView::from(&operator)))

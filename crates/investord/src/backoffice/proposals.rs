@@ -6,10 +6,11 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::administration::{ProposalView, account, actor, circumstances, provisioner, record, unreached};
+use super::administration::{account, actor, circumstances, provisioner, record, still_signed_in, unreached};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
+use super::proposal_view::ProposalView;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::permissions::Permission;
@@ -102,7 +103,7 @@ fn visible(
     Err(Problem::NotFound("proposal"))
 }
 
-/// Checks that an operator may be the second person of a proposal.
+/// Checks that an operator may be the second person of a proposal, or review it. Returns who asked for it.
 fn check_second(
     tx: &Tx<'_>,
     operator: &Operator,
@@ -110,14 +111,22 @@ fn check_second(
     proposal: &Proposal,
     now: Timestamp,
 ) -> Result<Operator, Problem> {
+    check_not_about(operator, proposal)?;
     let first = operators::by_name(tx, &proposal.content.proposed_by)?;
-    let first = first.filter(|one| one.disabled_at.is_none());
-    let first = first.ok_or(Problem::State("whoever asked for it is disabled"))?;
+    let first = first.ok_or(Problem::State("whoever asked for it is gone"))?;
     account(&first).confirmed_by(account(operator), now).map_err(Problem::Closed)?;
     if session.kind != SessionKind::Session || session.id == proposal.session {
         return Err(Problem::Closed("a person confirms who has signed in; an access token does not suffice"));
     }
     Ok(first)
+}
+
+/// Checks that a proposal is not about the operator themselves.
+fn check_not_about(operator: &Operator, proposal: &Proposal) -> Result<(), Problem> {
+    if proposal.content.act.subject_operator() == Some(&operator.name) {
+        return Err(Problem::Closed("nobody decides about their own account"));
+    }
+    Ok(())
 }
 
 /// A request to confirm a proposal.
@@ -157,11 +166,15 @@ pub async fn confirm(
     let ByOperator { operator, session, now, operation: ConfirmProposal { proposal: id }, .. } = req;
     let provisioner = provisioner(&app);
     let unit = move |tx: &Tx<'_>| {
+        let operator = still_signed_in(tx, &operator, &session)?;
         let mut proposal = visible(tx, &provisioner, &operator, id)?;
         if !proposal.waits(now) {
             return Err(Problem::State("the proposal waits no more"));
         }
         let first = check_second(tx, &operator, &session, &proposal, now)?;
+        if first.disabled_at.is_some() {
+            return Err(Problem::State("whoever asked for it is disabled"));
+        }
         let act = proposal.content.act.clone();
         if !provisioner.is_reached(tx, &act, &operator.grants)? {
             return Err(unreached(&act));
@@ -174,13 +187,14 @@ pub async fn confirm(
         if !is_same {
             proposal.state = ProposalState::Withdrawn;
             proposals::save(tx, &proposal)?;
+            let voided = RegisterEventType::Withdrawn;
+            record(tx, &provisioner, actor(&operator, &session), &proposal, voided)?;
             return Ok(None);
         }
         proposal.state = ProposalState::Done;
         proposals::save(tx, &proposal)?;
         let first_session = Session { id: proposal.session, ..session.clone() };
-        let second = Some(actor(&operator, &session));
-        let by = circumstances(&first, &first_session, &proposal, second);
+        let by = circumstances(&first, &first_session, &proposal, Some((&operator, &session)));
         let performed = provisioner.perform(tx, &act, &by)?;
         let view = ProposalView::of(&proposal, Vec::new(), now);
         Ok(Some(view.with_shown_once(performed.shown_once)))
@@ -198,6 +212,7 @@ pub struct WithdrawProposal {
 impl OperatorOperation for WithdrawProposal {
     const OPERATION: &'static str = "DELETE /proposals/{proposal}";
     const PERMISSION: Option<Permission> = None;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = ProposalView;
     const DOC: OperatorDoc = OperatorDoc {
         id: "withdraw_proposal",
@@ -224,10 +239,12 @@ pub async fn withdraw(
     let ByOperator { operator, session, now, operation: WithdrawProposal { proposal: id }, .. } = req;
     let provisioner = provisioner(&app);
     let unit = move |tx: &Tx<'_>| {
+        let operator = still_signed_in(tx, &operator, &session)?;
         let mut proposal = visible(tx, &provisioner, &operator, id)?;
         if !proposal.waits(now) {
             return Err(Problem::State("the proposal waits no more"));
         }
+        check_not_about(&operator, &proposal)?;
         proposal.state = ProposalState::Withdrawn;
         proposal.content.decided_by = Some(operator.name.clone());
         proposal.content.decided_at = Some(now);
@@ -293,6 +310,7 @@ pub async fn review(
     let ReviewBreakGlass { proposal: id, finding } = operation;
     let provisioner = provisioner(&app);
     let unit = move |tx: &Tx<'_>| {
+        let operator = still_signed_in(tx, &operator, &session)?;
         let mut proposal = visible(tx, &provisioner, &operator, id)?;
         if !proposal.to_review {
             return Err(Problem::State("there is nothing to review"));

@@ -68,7 +68,7 @@ static SIGN_IN: ObjectSchema = ObjectSchema {
         field(
             "device",
             Presence::No,
-            FieldRule::Text { min: 1, max: 100 },
+            FieldRule::OrNull(&FieldRule::Text { min: 1, max: 100 }),
             "What the last sign-in from this device answered. Wrong passwords sent from elsewhere do not delay it.",
         ),
         field("code", Presence::No, CODE, "Of the second factor: what the app shows, or a recovery code."),

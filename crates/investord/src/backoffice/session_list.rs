@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::administration::actor;
+use super::administration::{actor, record_own};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
@@ -116,6 +116,7 @@ pub struct EndOwnSession {
 impl OperatorOperation for EndOwnSession {
     const OPERATION: &'static str = "DELETE /me/sessions/{session}";
     const PERMISSION: Option<Permission> = None;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = EndedSession;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_own_session",
@@ -136,8 +137,16 @@ impl OperatorOperation for EndOwnSession {
 ///
 /// Fails if the caller has no such session.
 pub async fn end_own(State(app): State<App>, req: ByOperator<EndOwnSession>) -> OperatorResult<EndedSession> {
-    let (own, id) = (req.operator.id, req.operation.session);
-    let unit = move |tx: &Tx<'_>| operator_sessions::end(tx, own, id);
+    let ByOperator { operator, session, now, operation: EndOwnSession { session: id }, .. } = req;
+    let ids = Arc::clone(&app.ids);
+    let unit = move |tx: &Tx<'_>| {
+        let ended = operator_sessions::end(tx, operator.id, id)?;
+        if ended {
+            let kind = RegisterEventType::OperatorSessionsEnded;
+            record_own(tx, &*ids, now, kind, (&operator, &session))?;
+        }
+        Ok::<_, Problem>(ended)
+    };
     if !app.store.write("sessions.end", Owner::REGISTER, unit).await? {
         return Err(Problem::NotFound("session"));
     }
@@ -156,6 +165,7 @@ pub struct EndOtherSessions;
 impl OperatorOperation for EndOtherSessions {
     const OPERATION: &'static str = "DELETE /me/sessions";
     const PERMISSION: Option<Permission> = None;
+    const NEEDS_FRESH_PROOF: bool = true;
     type Answer = EndedSessions;
     const DOC: OperatorDoc = OperatorDoc {
         id: "end_other_sessions",
@@ -179,8 +189,13 @@ pub async fn end_others(
     State(app): State<App>,
     req: ByOperator<EndOtherSessions>,
 ) -> OperatorResult<EndedSessions> {
-    let (own, current) = (req.operator.id, req.session.id);
-    let unit = move |tx: &Tx<'_>| operator_sessions::end_others(tx, own, current);
+    let ByOperator { operator, session, now, .. } = req;
+    let ids = Arc::clone(&app.ids);
+    let unit = move |tx: &Tx<'_>| {
+        let ended = operator_sessions::end_others(tx, operator.id, session.id)?;
+        record_own(tx, &*ids, now, RegisterEventType::OperatorSessionsEnded, (&operator, &session))?;
+        Ok::<_, Problem>(ended)
+    };
     let ended = app.store.write("sessions.end_others", Owner::REGISTER, unit).await?;
     Ok(JsonAnswer(EndedSessions { ended }))
 }

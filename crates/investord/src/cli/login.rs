@@ -7,6 +7,7 @@ use clap::Args;
 use reqwest::Method;
 
 use super::kept_session;
+use super::kept_session::KeptSession;
 use super::operate::read_password;
 use super::operator_server::OperatorServer;
 
@@ -38,8 +39,10 @@ impl Login {
                 .context("there is no terminal to ask for the password: name a file with --password-file")?,
         };
         let begun = server.sign_in(&name, &password, code).await?;
-        let token = begun["token"].as_str().context("the server answered no token")?;
-        let file = kept_session::keep(&server.url, Some(token))?;
+        let text = |member: &str| begun[member].as_str().map(str::to_owned);
+        let token = text("token").context("the server answered no token")?;
+        let session = KeptSession { token: Some(token), device: text("device") };
+        let file = kept_session::keep(&server.url, session)?;
         let until = begun["expires_at"].as_str().unwrap_or_default();
         println!("signed in as {name} until {until}; the session is kept in {}", file.display());
         Ok(())
@@ -60,7 +63,8 @@ impl Logout {
     /// Fails if the server cannot be reached, or the file cannot be written.
     pub async fn run(self) -> anyhow::Result<()> {
         let ended = self.server.send(Method::DELETE, "/sessions", None).await;
-        kept_session::keep(&self.server.url, None)?;
+        let kept = kept_session::of_server(&self.server.url)?;
+        kept_session::keep(&self.server.url, KeptSession { token: None, ..kept })?;
         ended?;
         println!("signed out");
         Ok(())

@@ -39,7 +39,7 @@ impl OperatorServer {
     /// or, for a server on this machine, the token that `dev` has written.
     fn token(&self, server: &BaseUrl) -> anyhow::Result<String> {
         if self.token_file.is_none()
-            && let Some(token) = kept_session::of_server(&self.url)?
+            && let Some(token) = kept_session::of_server(&self.url)?.token
         {
             return Ok(token);
         }
@@ -110,7 +110,8 @@ impl OperatorServer {
     ///
     /// Fails if the server cannot be reached or refuses the sign-in.
     pub async fn sign_in(&self, name: &str, password: &str, code: Option<String>) -> anyhow::Result<Value> {
-        let mut body = json!({ "name": name, "password": password });
+        let device = kept_session::of_server(&self.url)?.device;
+        let mut body = json!({ "name": name, "password": password, "device": device });
         if let Some(code) = code {
             body["code"] = code.into();
         }

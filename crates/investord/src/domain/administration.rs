@@ -195,32 +195,34 @@ impl Act {
     }
 }
 
-/// Time after the creation of an account in which neither it nor its creator confirms what the other one asks for.
+/// Time after an invitation in which the invited account is nobody's second, and in which those who made it confirm
+/// nothing that it asks for: whoever had the invitation may be one of them.
 pub const ACQUAINTANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// An account, as far as the rule of two persons looks at it.
 #[derive(Clone, Copy, Debug)]
 pub struct OperatorAccount {
     pub id: Uuid,
-    pub created_at: Timestamp,
-    pub created_by: Option<Uuid>,
+    /// The last invitation by operators, and who asked for it and confirmed it.
+    pub invited: Option<(Timestamp, [Option<Uuid>; 2])>,
 }
 
 impl OperatorAccount {
-    /// Checks that somebody else may confirm what this person asks for (decision S4).
+    /// Checks that somebody else may confirm what the operator asks for (decision S4).
     ///
     /// # Errors
     ///
-    /// Fails with the reason if they are the same person, or one has created the other within the last day.
+    /// Fails with the reason if they are the same person, or may be, because one of the accounts is new.
     pub fn confirmed_by(self, second: Self, now: Timestamp) -> Result<(), &'static str> {
         if self.id == second.id {
             return Err("whoever asks for something does not confirm it");
         }
-        let is_made_by = |made: Self, maker: Self| {
-            made.created_by == Some(maker.id) && now.duration_since(made.created_at) < ACQUAINTANCE
-        };
-        if is_made_by(self, second) || is_made_by(second, self) {
-            return Err("one of both has created the account of the other within the last 24 hours");
+        let makers = |one: Self| one.invited.filter(|(at, _)| now.duration_since(*at) < ACQUAINTANCE);
+        if makers(second).is_some() {
+            return Err("an account confirms nothing within 24 hours after its invitation");
+        }
+        if makers(self).is_some_and(|(_, makers)| makers.contains(&Some(second.id))) {
+            return Err("whoever has made an account confirms nothing that it asks for within 24 hours");
         }
         Ok(())
     }
@@ -233,19 +235,22 @@ mod tests {
     #[test]
     fn the_second_is_another_person_whom_the_first_has_not_just_made() {
         let start = Timestamp::UNIX_EPOCH;
-        let person = |id, created_by: Option<u128>| {
-            let created_by = created_by.map(Uuid::from_u128);
-            OperatorAccount { id: Uuid::from_u128(id), created_at: start, created_by }
-        };
-        let (anna, berta, hers) = (person(1, None), person(2, None), person(3, Some(1)));
+        let id = Uuid::from_u128;
+        let old = |number| OperatorAccount { id: id(number), invited: None };
+        let made = |number, makers| OperatorAccount { id: id(number), invited: Some((start, makers)) };
+        let (anna, berta, carla) = (old(1), old(2), old(3));
+        let puppet = made(4, [Some(id(1)), Some(id(2))]);
+        let sibling = made(5, [Some(id(1)), None]);
         let day = start + ACQUAINTANCE;
         assert!(anna.confirmed_by(berta, start).is_ok());
         assert!(anna.confirmed_by(anna, day).is_err());
-        for (first, second) in [(anna, hers), (hers, anna)] {
+        for (first, second) in
+            [(anna, puppet), (carla, puppet), (sibling, puppet), (puppet, anna), (puppet, berta)]
+        {
             assert!(first.confirmed_by(second, start).is_err());
             assert!(first.confirmed_by(second, day - SignedDuration::from_secs(1)).is_err());
             assert!(first.confirmed_by(second, day).is_ok());
         }
-        assert!(berta.confirmed_by(hers, start).is_ok());
+        assert!(puppet.confirmed_by(carla, start).is_ok());
     }
 }

@@ -191,6 +191,24 @@ impl Reach {
         }
     }
 
+    /// Returns whether something is within both.
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, Self::All) => true,
+            (Self::All, Self::Tenants(all)) | (Self::Tenants(all), Self::All) => !all.is_empty(),
+            (Self::Tenants(own), Self::Tenants(theirs)) => !own.is_disjoint(theirs),
+        }
+    }
+
+    /// Returns the reach of both together.
+    #[must_use]
+    pub fn joined_with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Tenants(own), Self::Tenants(theirs)) => Self::Tenants(&own | &theirs),
+            _ => Self::All,
+        }
+    }
+
     /// Returns whether everything of `other` is within this reach.
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {

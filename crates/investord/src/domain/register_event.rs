@@ -114,6 +114,8 @@ pub struct RegisterEvent {
     pub actor: RegisterActor,
     /// The second person, if it took two.
     pub confirmed_by: Option<RegisterActor>,
+    /// The proposal that was confirmed, or done in an emergency.
+    pub proposal: Option<Uuid>,
     pub subject: RegisterSubject,
     /// Why it was done, if a reason is asked for.
     pub reason: Option<String>,
@@ -126,8 +128,8 @@ pub struct RegisterEvent {
 impl RegisterEvent {
     /// Creates an event without reason and states.
     pub fn new(kind: RegisterEventType, actor: RegisterActor, subject: RegisterSubject) -> Self {
-        let (confirmed_by, reason) = (None, None);
-        Self { kind, actor, confirmed_by, subject, reason, old: Value::Null, new: Value::Null }
+        let (confirmed_by, proposal, reason) = (None, None, None);
+        Self { kind, actor, confirmed_by, proposal, subject, reason, old: Value::Null, new: Value::Null }
     }
 
     /// Returns the same event with the state after it.

@@ -1,11 +1,14 @@
 //! Performs acts of administration, and says whether they take a second person.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::reach::is_in_use;
 use super::{ProvisionError, Provisioner, client, refuse, tenant};
 use crate::domain::administration::{Act, GivenRole};
 use crate::domain::permissions::{self, Grant, Grants, Permission, Permissions, Reach};
@@ -14,7 +17,7 @@ use crate::domain::suggest::did_you_mean;
 use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::log::register_events;
-use crate::store::tenants::operators::Operator;
+use crate::store::tenants::operators::{Invited, Operator};
 use crate::store::tenants::{self, TenantRow};
 use crate::store::tenants::{
     clients, invitations, operator_sessions, operators, register_settings, second_factors,
@@ -30,13 +33,24 @@ pub struct Circumstances {
     /// The operator who asked for it; `None` for a command on the machine.
     pub actor_id: Option<Uuid>,
     pub confirmed_by: Option<RegisterActor>,
+    /// The second person.
+    pub confirmed_by_id: Option<Uuid>,
+    /// The proposal that was confirmed, or done in an emergency.
+    pub proposal: Option<Uuid>,
     pub reason: Option<String>,
 }
 
 impl Circumstances {
     /// Returns those of a command on the machine.
     pub fn of_machine() -> Self {
-        Self { actor: RegisterActor::Machine, actor_id: None, confirmed_by: None, reason: None }
+        Self {
+            actor: RegisterActor::Machine,
+            actor_id: None,
+            confirmed_by: None,
+            confirmed_by_id: None,
+            proposal: None,
+            reason: None,
+        }
     }
 }
 
@@ -74,9 +88,10 @@ impl Provisioner {
         }
         // What an act creates is found under the name that the act gives it.
         let new = self.state(tx, act)?;
-        let Circumstances { actor, confirmed_by, reason, .. } = by.clone();
+        let Circumstances { actor, confirmed_by, proposal, reason, .. } = by.clone();
         let event = RegisterEvent {
             confirmed_by,
+            proposal,
             reason,
             ..RegisterEvent::new(act.event_type(), actor, act.subject()).with_change(old, new.clone())
         };
@@ -91,17 +106,26 @@ impl Provisioner {
     /// Fails if an act names what does not exist.
     pub fn state(&self, tx: &Tx<'_>, act: &Act) -> Result<Value, ProvisionError> {
         Ok(match act {
-            Act::CreateOperator { operator, .. } => {
+            // What the roles may do belongs to it: otherwise it could be changed before the confirmation.
+            Act::CreateOperator { operator, grants } => {
                 let found = operators::by_name(tx, operator)?;
-                found.map_or(Ok(Value::Null), |found| operator_state(tx, &found))?
+                let state = found.map_or(Ok(Value::Null), |found| operator_state(tx, &found))?;
+                json!({ "operator": state, "roles": state_of_roles(tx, grants)? })
             }
-            Act::SetGrants { operator, .. }
-            | Act::DisableOperator { operator }
+            Act::SetGrants { operator, grants } => {
+                let state = operator_state(tx, &known_operator(tx, operator)?)?;
+                json!({ "operator": state, "roles": state_of_roles(tx, grants)? })
+            }
+            Act::DisableOperator { operator }
             | Act::EnableOperator { operator }
             | Act::ResetOperator { operator }
             | Act::ResetSecondFactor { operator } => operator_state(tx, &known_operator(tx, operator)?)?,
             Act::SetRole { role, .. } => {
-                json!({ "permissions": role_permissions(tx, role)?.map(|all| all.text()) })
+                let holds = |one: &Operator| one.grants.0.iter().any(|grant| grant.role == *role);
+                let holders = operators::all(tx)?.into_iter().filter(holds).map(|one| one.name);
+                let holders: Vec<String> = holders.collect();
+                let permissions = role_permissions(tx, role)?.map(|all| all.text());
+                json!({ "permissions": permissions, "held_by": holders })
             }
             Act::CreateTenant { tenant, .. } => {
                 tenants::by_name(tx, tenant)?.as_ref().map_or(Value::Null, tenant_state)
@@ -117,13 +141,7 @@ impl Provisioner {
             | Act::DisableClient { client: id }
             | Act::EnableClient { client: id }
             | Act::RotateClientSecret { client: id, .. }
-            | Act::AddClientKey { client: id, .. } => {
-                let found = client(tx, *id)?;
-                let keys = clients::keys_of(tx, *id)?;
-                let in_force = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.id);
-                let in_force = in_force.collect::<Vec<_>>();
-                json!({ "scopes": found.scopes, "keys": in_force, "disabled_at": found.disabled_at })
-            }
+            | Act::AddClientKey { client: id, .. } => state_of_client(tx, *id)?,
             Act::RevokeClientKey { key } => {
                 let found = clients::key_by_id(tx, *key)?;
                 let Some(found) = found else { return refuse(format!("there is no key '{key}'")) };
@@ -138,7 +156,7 @@ impl Provisioner {
         match act {
             Act::CreateOperator { operator, grants } => {
                 let new = self.insert_operator(tx, operator, grants, by)?;
-                self.invite(tx, &new).map(Some)
+                self.invite(tx, &new, by).map(Some)
             }
             Act::SetGrants { operator, .. }
             | Act::DisableOperator { operator }
@@ -202,7 +220,7 @@ impl Provisioner {
             _ => {
                 operators::set_password(tx, found.id, None)?;
                 operator_sessions::end_all(tx, found.id)?;
-                return self.invite(tx, found).map(Some);
+                return self.invite(tx, found, by).map(Some);
             }
         }
         Ok(None)
@@ -230,12 +248,15 @@ impl Provisioner {
     }
 
     /// Creates an invitation, which ends an earlier one.
-    fn invite(&self, tx: &Tx<'_>, operator: &Operator) -> Result<Value, ProvisionError> {
+    fn invite(&self, tx: &Tx<'_>, operator: &Operator, by: &Circumstances) -> Result<Value, ProvisionError> {
         let mut bytes = [0; 32];
         self.ids.secret(&mut bytes);
         let invitation = BASE64_URL_SAFE_NO_PAD.encode(bytes);
         let now = self.clock.now();
         let expires_at = now + INVITATION_LIFETIME;
+        let confirmed_by = by.confirmed_by_id;
+        let invited = by.actor_id.map(|by| Invited { at: now, by, confirmed_by });
+        operators::record_invitation(tx, operator.id, invited)?;
         invitations::set(tx, operator.id, &sha256(invitation.as_bytes()), now, expires_at)?;
         Ok(json!({ "operator": operator.name, "invitation": invitation, "expires_at": expires_at }))
     }
@@ -253,16 +274,34 @@ fn operator_state(tx: &Tx<'_>, operator: &Operator) -> Result<Value, ProvisionEr
     }))
 }
 
+/// Returns the state of a client that acts change.
+fn state_of_client(tx: &Tx<'_>, id: Uuid) -> Result<Value, ProvisionError> {
+    let found = client(tx, id)?;
+    let keys = clients::keys_of(tx, id)?;
+    let in_force = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.id);
+    let in_force = in_force.collect::<Vec<_>>();
+    Ok(json!({ "scopes": found.scopes, "keys": in_force, "disabled_at": found.disabled_at }))
+}
+
+/// Returns what roles that are to be given may do.
+fn state_of_roles(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Value, ProvisionError> {
+    let mut roles = serde_json::Map::new();
+    for one in given {
+        let permissions = role_permissions(tx, &one.role)?.map(|all| all.text());
+        roles.insert(one.role.clone(), json!(permissions));
+    }
+    Ok(roles.into())
+}
+
 /// Returns the state of a tenant that acts change.
 fn tenant_state(tenant: &TenantRow) -> Value {
     json!({ "settings": tenant.settings, "suspended_at": tenant.suspended_at })
 }
 
-/// Returns the number of enabled operators who administer the register itself.
+/// Returns the number of accounts in use that administer the register itself.
 fn administrators(tx: &Tx<'_>) -> Result<usize, ProvisionError> {
-    let administers = |one: &Operator| {
-        one.disabled_at.is_none() && one.grants.reach(Permission::OperatorsManage) == Reach::All
-    };
+    let administers =
+        |one: &Operator| is_in_use(one) && one.grants.reach(Permission::OperatorsManage) == Reach::All;
     Ok(operators::all(tx)?.into_iter().filter(administers).count())
 }
 
@@ -287,7 +326,8 @@ fn role_permissions(tx: &Tx<'_>, role: &str) -> Result<Option<Permissions>, Prov
 /// Reads roles to be given: each role and tenant must exist.
 fn read_grants(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Grants, ProvisionError> {
     let mut grants = Vec::new();
-    for GivenRole { role, tenant: name } in given {
+    // A role that stands twice is given once.
+    for GivenRole { role, tenant: name } in given.iter().collect::<BTreeSet<_>>() {
         let Some(permissions) = role_permissions(tx, role)? else {
             let changed = operators::changed_roles(tx)?;
             let names = permissions::ROLE_NAMES.into_iter().chain(changed.iter().map(|(name, _)| &**name));

@@ -227,6 +227,9 @@ impl Provisioner {
                     let (old, new) = (json!(client.scopes), json!(scopes));
                     self.record(tx, RegisterEventType::ClientScopesChanged, subject(), old, new)?;
                 }
+                if changed {
+                    clients::rotate_secret(tx, *id, &mac, None)?;
+                }
                 if changed || client.scopes != scopes {
                     clients::update(tx, *id, current, Some(&mac), &scopes)?;
                 }

@@ -29,7 +29,7 @@ use investord::store::tenants::invitations;
 use investord::store::tenants::operator_sessions;
 use investord::store::tenants::operator_sessions::{Session, SessionKind};
 use investord::store::tenants::operators;
-use investord::store::tenants::operators::Operator;
+use investord::store::tenants::operators::{Invited, Operator};
 use investord::store::tenants::proposals;
 use investord::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
 use investord::store::tenants::register_settings;
@@ -145,6 +145,8 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
         operators::insert(tx, &new)?;
         if tenant.is_some() {
             operators::record_review(tx, id, now())?;
+            let invited = Invited { at: now(), by: id, confirmed_by: Some(id) };
+            operators::record_invitation(tx, id, Some(invited))?;
         }
         invitations::set(tx, id, &[u8::from(tenant.is_some()); 32], now(), now())?;
         proposals::insert(tx, &proposal(desk, id, tenant))?;

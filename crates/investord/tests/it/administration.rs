@@ -258,8 +258,12 @@ async fn nobody_confirms_by_an_account_of_their_own_making() {
     let hers = ask(anna, &new_operator("carla", "viewer")).await;
     assert_eq!(hers["asked"], json!(["berta"]));
     puppet.ask("POST", &confirmation(&hers), None).await.refused("forbidden");
+    // Whoever confirmed the invitation had it in their hands, too.
     let puppets = ask(&puppet, &new_operator("dora", "viewer")).await;
-    anna.ask("POST", &confirmation(&puppets), None).await.refused("forbidden");
+    assert_eq!(puppets["asked"], json!([]));
+    for maker in [anna, berta] {
+        maker.ask("POST", &confirmation(&puppets), None).await.refused("forbidden");
+    }
     house.app.pass(24 * HOUR);
     sign_in(anna, "puppet").await.ask("POST", &confirmation(&hers), None).await.ok();
 }
@@ -461,6 +465,10 @@ async fn of_a_suspended_tenant_operators_read_alone() {
     let suspend = |suspended: bool| json!({ "suspended": suspended, "reason": "the licence is withdrawn" });
     chief.ask("PUT", "/tenants/main/suspended", Some(suspend(true))).await.ok();
     app.pass(1);
+    let local = officer(&app, "local", "administrator", Some("main")).await.signed_in("local").await;
+    let scopes = json!({ "scopes": ["users:read"], "reason": "x" });
+    let target = format!("/clients/{}/scopes", app.client().id);
+    local.ask("PUT", &target, Some(scopes)).await.refused("not_found");
     app.client().get("/users").send().await.refused("forbidden");
     app.client().token_request().send().await.refused("unauthorised");
     other.get("/users").send().await.ok();
@@ -468,7 +476,9 @@ async fn of_a_suspended_tenant_operators_read_alone() {
     chief.act(&user, "deactivate").await.refused("conflict");
     let shown = chief.get("/tenants").await.ok();
     assert!(shown["data"][0]["suspended_at"].is_string() && shown["data"][1]["suspended_at"].is_null());
-    chief.ask("PUT", "/tenants/main/suspended", Some(suspend(false))).await.ok();
+    let resume = json!({ "suspended": false, "reason": "it has come back", "break_glass": true });
+    local.ask("PUT", "/tenants/main/suspended", Some(resume.clone())).await.refused("not_found");
+    chief.ask("PUT", "/tenants/main/suspended", Some(resume)).await.ok();
     app.pass(1);
     app.client().get("/users").send().await.ok();
     chief.act(&user, "deactivate").await.ok();
@@ -513,4 +523,59 @@ async fn access_is_reviewed_in_time_and_on_record() {
     let reviews = reviews.filter(|event| event["type"] == "OPERATOR.ACCESS_REVIEWED");
     let said: Vec<&Value> = reviews.map(|event| &event["content"]["new"]["decision"]).collect();
     assert_eq!(said, ["keep", "remove"]);
+}
+
+#[tokio::test]
+async fn no_act_is_so_wide_that_one_person_suffices() {
+    let app = TestApp::start().await;
+    app.new_tenant("other", &[]).await;
+    let chief = officer(&app, "chief", "administrator", None).await.signed_in("chief").await;
+    let alice = officer(&app, "alice", "administrator", Some("main")).await.signed_in("alice").await;
+    let grants =
+        |role: &str| json!([{ "role": role, "tenant": "main" }, { "role": "viewer", "tenant": "other" }]);
+    for (method, target, body) in [
+        ("PUT", "/operators/alice/grants", json!({ "grants": grants("viewer"), "reason": "x" })),
+        ("POST", "/operators", json!({ "name": "puppet", "grants": grants("administrator"), "reason": "x" })),
+        ("PUT", "/register/four_eyes", json!({ "four_eyes": false, "reason": "x" })),
+        ("PUT", "/roles/administrator", json!({ "permissions": ["operators:manage"], "reason": "x" })),
+        ("POST", "/operators/alice/invitation", json!({ "reason": "x" })),
+    ] {
+        let waiting = chief.ask(method, target, Some(body)).await.ok();
+        assert_eq!((&waiting["state"], &waiting["asked"]), (&json!("waiting"), &json!([])), "{target}");
+        // Whom it is about decides nothing.
+        let answer = alice.ask("POST", &confirmation(&waiting), None).await;
+        assert!([403, 404].contains(&answer.status), "{target}: {}", answer.text());
+    }
+    // What nobody else administers takes one person.
+    let settings = json!({ "settings": { "four_eyes": true }, "reason": "x" });
+    assert_eq!(chief.ask("PATCH", "/tenants/other/settings", Some(settings)).await.ok()["state"], "done");
+}
+
+#[tokio::test]
+async fn a_proposal_is_void_once_its_role_may_do_more() {
+    let house = House::new().await;
+    let (anna, berta) = (&house.anna, &house.berta);
+    officer(&house.app, "carla", "viewer", None).await;
+    let grants = json!({ "grants": [{ "role": "support" }], "reason": "moved" });
+    let harmless = ask(anna, &("PUT", "/operators/carla/grants", grants)).await;
+    let role = json!({ "permissions": ["people:read", "reviews:decide"], "reason": "x" });
+    let wider = ask(anna, &("PUT", "/roles/support", role)).await;
+    berta.ask("POST", &confirmation(&wider), None).await.ok();
+    berta.ask("POST", &confirmation(&harmless), None).await.refused("conflict");
+    assert_eq!(house.kinds().await.last().unwrap(), "ADMINISTRATION.WITHDRAWN");
+}
+
+#[tokio::test]
+async fn of_one_operator_fifty_proposals_wait() {
+    let house = House::new().await;
+    let settings = || json!({ "settings": {}, "reason": "x" });
+    for _ in 0..50 {
+        ask(&house.anna, &("PATCH", "/tenants/main/settings", settings())).await;
+    }
+    house.anna.ask("PATCH", "/tenants/main/settings", Some(settings())).await.refused("conflict");
+    // What is to be reviewed stands in front of what waits.
+    let glass = json!({ "settings": {}, "reason": "x", "break_glass": true });
+    let done = ask(&house.anna, &("PATCH", "/tenants/main/settings", glass)).await;
+    let listed = house.berta.get("/proposals").await.ok();
+    assert_eq!(id(&listed["data"][0]), id(&done));
 }

@@ -229,7 +229,7 @@ async fn wrong_codes_delay_as_wrong_passwords_do() {
 }
 
 /// Operations that need a fresh proof; a new one belongs here or has a reason why not.
-const DANGEROUS: [&str; 25] = [
+const DANGEROUS: [&str; 28] = [
     "POST /operators",
     "PUT /operators/{name}/grants",
     "DELETE /operators/{name}/sessions",
@@ -251,6 +251,9 @@ const DANGEROUS: [&str; 25] = [
     "POST /client_keys/{key}/revocation",
     "POST /proposals/{proposal}/confirmation",
     "POST /proposals/{proposal}/review",
+    "DELETE /proposals/{proposal}",
+    "DELETE /me/sessions",
+    "DELETE /me/sessions/{session}",
     "POST /me/totp",
     "POST /me/totp/confirmation",
     "DELETE /me/totp",

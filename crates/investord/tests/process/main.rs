@@ -15,6 +15,7 @@ mod jobs;
 mod judge;
 mod listen;
 mod load;
+mod login;
 mod operate;
 mod operator_listener;
 mod operator_tls;

@@ -31,7 +31,7 @@ static INSERT: Insert = Insert::new(
 const BY_TOKEN: Stmt = Stmt {
     name: "sessions.by_token",
     text: "SELECT o.id, o.name, o.password, o.created_at, o.created_by, o.used_at, o.disabled_at,
-                  o.reviewed_at,
+                  o.reviewed_at, o.invited_at, o.invited_by, o.invitation_confirmed_by,
                   s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent,
                   s.permissions, s.factors, s.proved_at
            FROM sessions AS s JOIN operators AS o ON o.id = s.operator

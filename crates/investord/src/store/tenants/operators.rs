@@ -12,8 +12,8 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &INSERT, &BY_NAME, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &REVIEWED, &REVIEWS_DUE, &GIVEN_TO,
-    &INSERT_GRANT, &DELETE_GRANTS, &GRANTS_OF, &ROLES, &SET_ROLE,
+    &INSERT, &BY_NAME, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &INVITED, &REVIEWED, &REVIEWS_DUE,
+    &GIVEN_TO, &INSERT_GRANT, &DELETE_GRANTS, &GRANTS_OF, &ROLES, &SET_ROLE,
 ];
 
 static INSERT: Insert = Insert::new(
@@ -23,14 +23,16 @@ static INSERT: Insert = Insert::new(
 );
 const BY_NAME: Stmt = Stmt {
     name: "operators.by_name",
-    text:
-        "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at FROM operators
+    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at,
+                  invited_at, invited_by, invitation_confirmed_by
+           FROM operators
            WHERE name = $1",
 };
 const ALL: Stmt = Stmt {
     name: "operators.all",
-    text:
-        "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at FROM operators
+    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at,
+                  invited_at, invited_by, invitation_confirmed_by
+           FROM operators
            ORDER BY name",
 };
 const DISABLE: Stmt = Stmt {
@@ -42,6 +44,10 @@ const ENABLE: Stmt =
 const SET_PASSWORD: Stmt =
     Stmt { name: "operators.set_password", text: "UPDATE operators SET password = $1 WHERE id = $2" };
 const USED: Stmt = Stmt { name: "operators.used", text: "UPDATE operators SET used_at = $1 WHERE id = $2" };
+const INVITED: Stmt = Stmt {
+    name: "operators.invited",
+    text: "UPDATE operators SET invited_at = $1, invited_by = $2, invitation_confirmed_by = $3 WHERE id = $4",
+};
 const REVIEWED: Stmt =
     Stmt { name: "operators.reviewed", text: "UPDATE operators SET reviewed_at = $1 WHERE id = $2" };
 const REVIEWS_DUE: Stmt = Stmt {
@@ -96,21 +102,45 @@ pub struct Operator {
     pub disabled_at: Option<Timestamp>,
     /// The last review of what the operator may do.
     pub reviewed_at: Option<Timestamp>,
+    /// The last invitation by operators; `None` if a command on the machine has invited the operator.
+    pub invited: Option<Invited>,
+}
+
+/// How operators have invited another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Invited {
+    pub at: Timestamp,
+    /// Who asked for it.
+    pub by: Uuid,
+    /// The second person, if it took two.
+    pub confirmed_by: Option<Uuid>,
 }
 
 impl Operator {
     /// Returns an operator who has not been signed in.
     pub fn new(id: Uuid, name: String, grants: Grants, now: Timestamp) -> Self {
-        let (password, created_by, used_at, disabled_at, reviewed_at) = (None, None, None, None, None);
-        Self { id, name, grants, password, created_at: now, created_by, used_at, disabled_at, reviewed_at }
+        Self {
+            id,
+            name,
+            grants,
+            password: None,
+            created_at: now,
+            created_by: None,
+            used_at: None,
+            disabled_at: None,
+            reviewed_at: None,
+            invited: None,
+        }
     }
 }
 
 /// Number of the columns that [`read`] reads.
-pub(super) const COLUMNS: usize = 8;
+pub(super) const COLUMNS: usize = 11;
 
 /// Reads an operator without grants from the first columns of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
+    let confirmed_by = row.id_or_null(10)?;
+    let invited = row.at_or_null(8)?.zip(row.id_or_null(9)?);
     Ok(Operator {
         id: row.id(0)?,
         name: row.text(1)?.to_owned(),
@@ -121,6 +151,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
         used_at: row.at_or_null(5)?,
         disabled_at: row.at_or_null(6)?,
         reviewed_at: row.at_or_null(7)?,
+        invited: invited.map(|(at, by)| Invited { at, by, confirmed_by }),
     })
 }
 
@@ -258,6 +289,21 @@ pub fn set_password(tx: &Tx<'_>, id: Uuid, hash: Option<&str>) -> Result<(), Sto
 /// Fails if the database is unavailable.
 pub fn record_use(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(&USED, &[Value::At(now), Value::Id(id)])
+}
+
+/// Records the invitation of an operator by others, or by a command on the machine.
+///
+/// # Errors
+///
+/// Fails if the operator does not exist or the database is unavailable.
+pub fn record_invitation(tx: &Tx<'_>, id: Uuid, invited: Option<Invited>) -> Result<(), StoreError> {
+    let values = [
+        invited.map_or(Value::Null, |invited| Value::At(invited.at)),
+        invited.map_or(Value::Null, |invited| Value::Id(invited.by)),
+        invited.and_then(|invited| invited.confirmed_by).map_or(Value::Null, Value::Id),
+        Value::Id(id),
+    ];
+    tx.execute_one(&INVITED, &values)
 }
 
 /// Records the review of what an operator may do.

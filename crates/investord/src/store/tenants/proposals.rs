@@ -15,7 +15,7 @@ use crate::store::engine::sql::{Tx, Value};
 use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
-pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_ID, &OPEN, &SAVE];
+pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_ID, &OPEN, &COUNT_WAITING, &SAVE];
 
 static INSERT: Insert = Insert::new(
     "proposals.insert",
@@ -31,7 +31,11 @@ const OPEN: Stmt = Stmt {
     name: "proposals.open",
     text: "SELECT id, tenant, created_at, expires, state, proposed_by, session, content, to_review
            FROM proposals WHERE (state = 'waiting' AND expires > $1) OR to_review = 1
-           ORDER BY created_at, id LIMIT $2",
+           ORDER BY to_review DESC, created_at, id LIMIT $2",
+};
+const COUNT_WAITING: Stmt = Stmt {
+    name: "proposals.count_waiting",
+    text: "SELECT count(*) FROM proposals WHERE state = 'waiting' AND proposed_by = $1 AND expires > $2",
 };
 const SAVE: Stmt = Stmt {
     name: "proposals.save",
@@ -153,13 +157,23 @@ pub fn by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<Proposal>, StoreError> {
     tx.one(&BY_ID, &[Value::Id(id)], Proposal::read)
 }
 
-/// Returns at most `most` proposals that wait for a second person or for a review, the oldest first.
+/// Returns at most `most` proposals that wait for a review or a second person, in this order, the oldest first.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable or a row is corrupt.
 pub fn open(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Proposal>, StoreError> {
     tx.all(&OPEN, &[Value::At(now), Value::Int(most)], Proposal::read)
+}
+
+/// Returns the number of proposals of an operator that wait.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn count_waiting(tx: &Tx<'_>, operator: Uuid, now: Timestamp) -> Result<i64, StoreError> {
+    let values = [Value::Id(operator), Value::At(now)];
+    Ok(tx.one(&COUNT_WAITING, &values, |row| row.int(0))?.unwrap_or_default())
 }
 
 /// Saves the state, the content and the pending review of a proposal.
