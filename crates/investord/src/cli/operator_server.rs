@@ -53,7 +53,8 @@ impl OperatorServer {
         let file = self.token_file.clone().unwrap_or(beside);
         let text = std::fs::read_to_string(&file).with_context(|| {
             format!(
-                "{}: name a file with a token (`investord operator token`) with --token-file",
+                "{}: sign in with `investord login`, or name a file with a token (`investord operator token`) with \
+                 --token-file",
                 file.display()
             )
         })?;

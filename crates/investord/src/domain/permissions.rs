@@ -14,14 +14,10 @@ use crate::domain::tenants::TenantNumber;
 #[derive(EnumString, IntoStaticStr, VariantArray, VariantNames)]
 #[strum(const_into_str, parse_err_ty = String, parse_err_fn = unknown_permission)]
 pub enum Permission {
-    /// Finds people, and sees their status and history; what identifies them is masked.
+    /// Finds people, and sees their data, status and history.
     #[serde(rename = "people:read")]
     #[strum(serialize = "people:read")]
     PeopleRead,
-    /// Sees people without masks, for a purpose that is on record.
-    #[serde(rename = "people:reveal")]
-    #[strum(serialize = "people:reveal")]
-    PeopleReveal,
     /// Deactivates and reactivates people, and holds, releases and finishes their offboardings.
     #[serde(rename = "people:act")]
     #[strum(serialize = "people:act")]
@@ -78,8 +74,7 @@ pub enum Permission {
 
 use Permission::{
     ClientsManage, ClientsRead, OperatorsManage, OperatorsRead, OutcomesOrder, PeopleAct, PeopleRead,
-    PeopleReveal, RecordRead, ReviewsDecide, ReviewsRead, SigningKeysManage, TenantsManage, WebhooksManage,
-    WebhooksRead,
+    RecordRead, ReviewsDecide, ReviewsRead, SigningKeysManage, TenantsManage, WebhooksManage, WebhooksRead,
 };
 
 /// Returns the message about a name that is no permission.
@@ -126,12 +121,9 @@ impl FromIterator<Permission> for Permissions {
 /// The roles of a new register. A register can change what each of them may do (table `roles`).
 const ROLES: [(&str, &[Permission]); 6] = [
     ("viewer", &[PeopleRead, ReviewsRead, WebhooksRead]),
-    ("support", &[PeopleRead, PeopleReveal, ReviewsRead, WebhooksRead, WebhooksManage, OutcomesOrder]),
-    (
-        "compliance",
-        &[PeopleRead, PeopleReveal, PeopleAct, ReviewsRead, ReviewsDecide, WebhooksRead, OutcomesOrder],
-    ),
-    ("privacy", &[PeopleRead, PeopleReveal, ReviewsRead, RecordRead]),
+    ("support", &[PeopleRead, ReviewsRead, WebhooksRead, WebhooksManage, OutcomesOrder]),
+    ("compliance", &[PeopleRead, PeopleAct, ReviewsRead, ReviewsDecide, WebhooksRead, OutcomesOrder]),
+    ("privacy", &[PeopleRead, ReviewsRead, RecordRead]),
     ("auditor", &[PeopleRead, ReviewsRead, WebhooksRead, ClientsRead, OperatorsRead, RecordRead]),
     (
         "administrator",
