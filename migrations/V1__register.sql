@@ -137,8 +137,6 @@ CREATE TABLE invitations (
 -- Proposals: what one operator asks for and another one confirms, and what was done by one alone in an emergency.
 CREATE TABLE proposals (
     id          {id}  NOT NULL PRIMARY KEY,
-    -- None for the register itself.
-    tenant      {int} REFERENCES tenants (number),
     created_at  {int} NOT NULL,
     expires     {int} NOT NULL,
     state       TEXT  NOT NULL CHECK (state IN ('waiting', 'done', 'withdrawn')),

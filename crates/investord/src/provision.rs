@@ -305,7 +305,7 @@ impl Provisioner {
         }
     }
 
-    /// Generates a client secret of 256 bits.
+    /// Generates a secret of 256 bits: of a client, or an invitation.
     fn generate_secret(&self) -> Secret {
         let mut bytes = [0; 32];
         self.ids.secret(&mut bytes);

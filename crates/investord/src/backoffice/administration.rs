@@ -1,7 +1,7 @@
 //! The frame of an act of administration: one person asks, a second one confirms.
 //!
-//! As soon as somebody else could confirm it, an act waits as a proposal (decision S4). In an emergency one person does
-//! it alone, which is an alarm and has to be reviewed afterwards.
+//! An act waits as a proposal as soon as somebody else administers anything of what it touches (decision S4). In an
+//! emergency one person does it alone, which raises an alarm and has to be reviewed afterwards.
 
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ use crate::store::tenants::proposals::{Proposal, ProposalContent, ProposalState}
 use crate::store::tenants::{operator_sessions, operators};
 use crate::store::{StoreError, Tx};
 
-/// Maximum number of proposals of one operator that wait: a list that nobody can read hides what is dangerous.
+/// Maximum number of waiting proposals of one operator: nobody finds the dangerous ones in a list that is too long.
 const MAX_WAITING: i64 = 50;
 /// How long a proposal waits for a second person.
 const PROPOSAL_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
@@ -136,7 +136,7 @@ pub fn still_signed_in(tx: &Tx<'_>, operator: &Operator, session: &Session) -> R
 }
 
 /// Returns what is missing if an act does not reach what it names: the answer is that of what does not exist.
-pub fn unreached(act: &Act) -> Problem {
+fn unreached(act: &Act) -> Problem {
     Problem::NotFound(match act {
         Act::CreateOperator { .. } => "tenant",
         Act::SetGrants { .. } => "operator or tenant",
@@ -210,7 +210,6 @@ fn new_proposal(
     };
     Proposal {
         id,
-        tenant: None,
         created_at: now,
         expires: now + PROPOSAL_LIFETIME,
         state: ProposalState::Waiting,
@@ -318,7 +317,7 @@ fn request(
     Ok(view.done_at_once(id, performed.shown_once))
 }
 
-/// Records what an operator has done to the own account.
+/// Records what an operator has done to their own account.
 pub fn record_own(
     tx: &Tx<'_>,
     ids: &dyn Ids,

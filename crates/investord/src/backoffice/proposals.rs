@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::administration::{account, actor, circumstances, provisioner, record, still_signed_in, unreached};
+use super::administration::{account, actor, circumstances, provisioner, record, still_signed_in};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
@@ -38,9 +38,9 @@ impl OperatorOperation for ListProposals {
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_proposals",
         summary: "List proposals",
-        description: "Lists the acts of administration that wait for a second person, and those that one person did \
-                      alone and that are to be reviewed, the oldest first: the caller's own, and those that the caller \
-                      could ask for.",
+        description: "Lists the acts of administration that one person did alone and that are to be reviewed, then \
+                      those that wait for a second person, the oldest first: the caller's own, and those that the \
+                      caller could ask for.",
         query: &[],
         request: None,
     };
@@ -103,6 +103,18 @@ fn visible(
     Err(Problem::NotFound("proposal"))
 }
 
+/// Finds a proposal that the operator has made or reaches, and that waits.
+fn waiting(
+    tx: &Tx<'_>,
+    provisioner: &Provisioner,
+    operator: &Operator,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Proposal, Problem> {
+    let found = visible(tx, provisioner, operator, id)?;
+    if found.waits(now) { Ok(found) } else { Err(Problem::State("the proposal waits no more")) }
+}
+
 /// Checks that an operator may be the second person of a proposal, or review it. Returns who asked for it.
 fn check_second(
     tx: &Tx<'_>,
@@ -143,8 +155,9 @@ impl OperatorOperation for ConfirmProposal {
         id: "confirm_proposal",
         summary: "Confirm a proposal",
         description: "Does what another operator has asked for. Takes the permission for the act, and a person who has \
-                      signed in: not who asked for it, nor who has created their account or was created by them \
-                      within the last 24 hours. The answer has what is shown once, as an invitation.",
+                      signed in: not who asked for it, nor whom it is about. For 24 hours after its invitation an \
+                      account confirms nothing, and those who made it confirm nothing that it asks for. The answer \
+                      has what is shown once, for example an invitation.",
         query: &[],
         request: None,
     };
@@ -167,19 +180,13 @@ pub async fn confirm(
     let provisioner = provisioner(&app);
     let unit = move |tx: &Tx<'_>| {
         let operator = still_signed_in(tx, &operator, &session)?;
-        let mut proposal = visible(tx, &provisioner, &operator, id)?;
-        if !proposal.waits(now) {
-            return Err(Problem::State("the proposal waits no more"));
-        }
+        let mut proposal = waiting(tx, &provisioner, &operator, id, now)?;
         let first = check_second(tx, &operator, &session, &proposal, now)?;
         if first.disabled_at.is_some() {
             return Err(Problem::State("whoever asked for it is disabled"));
         }
         let act = proposal.content.act.clone();
-        if !provisioner.is_reached(tx, &act, &operator.grants)? {
-            return Err(unreached(&act));
-        }
-        // Whoever asked may have lost the permission since.
+        // The operator who asked for it may have lost the permission since.
         let is_same = provisioner.is_reached(tx, &act, &first.grants)?
             && provisioner.state(tx, &act)? == proposal.content.old;
         proposal.content.decided_by = Some(operator.name.clone());
@@ -240,10 +247,7 @@ pub async fn withdraw(
     let provisioner = provisioner(&app);
     let unit = move |tx: &Tx<'_>| {
         let operator = still_signed_in(tx, &operator, &session)?;
-        let mut proposal = visible(tx, &provisioner, &operator, id)?;
-        if !proposal.waits(now) {
-            return Err(Problem::State("the proposal waits no more"));
-        }
+        let mut proposal = waiting(tx, &provisioner, &operator, id, now)?;
         check_not_about(&operator, &proposal)?;
         proposal.state = ProposalState::Withdrawn;
         proposal.content.decided_by = Some(operator.name.clone());

@@ -1,9 +1,7 @@
-//! Performs acts of administration, and says whether they take a second person.
+//! Performs acts of administration, and records each in the commit of what it does.
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -249,16 +247,14 @@ impl Provisioner {
 
     /// Creates an invitation, which ends an earlier one.
     fn invite(&self, tx: &Tx<'_>, operator: &Operator, by: &Circumstances) -> Result<Value, ProvisionError> {
-        let mut bytes = [0; 32];
-        self.ids.secret(&mut bytes);
-        let invitation = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let invitation = self.generate_secret();
         let now = self.clock.now();
         let expires_at = now + INVITATION_LIFETIME;
         let confirmed_by = by.confirmed_by_id;
         let invited = by.actor_id.map(|by| Invited { at: now, by, confirmed_by });
         operators::record_invitation(tx, operator.id, invited)?;
-        invitations::set(tx, operator.id, &sha256(invitation.as_bytes()), now, expires_at)?;
-        Ok(json!({ "operator": operator.name, "invitation": invitation, "expires_at": expires_at }))
+        invitations::set(tx, operator.id, &sha256(invitation.0.as_bytes()), now, expires_at)?;
+        Ok(json!({ "operator": operator.name, "invitation": invitation.0, "expires_at": expires_at }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Says whether an operator reaches what an act of administration is about, and who could confirm it.
+//! Says what an act of administration touches: who reaches it, who could confirm it, and whether it takes two persons.
 
 use std::collections::BTreeSet;
 

@@ -355,7 +355,6 @@ pub const TABLES: [TableSchema; 38] = [
         1,
         &[
             ("id", Id),
-            ("tenant", Int),
             ("created_at", Int),
             ("expires", Int),
             ("state", Text),

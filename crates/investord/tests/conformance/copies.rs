@@ -185,7 +185,7 @@ fn proposal(desk: &Desk, operator: Uuid, tenant: Option<TenantNumber>) -> Propos
     let (id, session, expires) = (desk.ids.uuid(), desk.ids.uuid(), now());
     let (state, to_review) = (ProposalState::Waiting, tenant.is_some());
     let (created_at, proposed_by) = (now(), operator);
-    Proposal { id, tenant, created_at, expires, state, proposed_by, session, content, to_review }
+    Proposal { id, created_at, expires, state, proposed_by, session, content, to_review }
 }
 
 /// What is true of the register itself.

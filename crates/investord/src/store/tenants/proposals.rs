@@ -8,7 +8,6 @@ use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::domain::administration::Act;
-use crate::domain::tenants::TenantNumber;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::row::Row;
 use crate::store::engine::sql::{Tx, Value};
@@ -20,16 +19,16 @@ pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_ID, &OPEN, &COUNT_WAIT
 static INSERT: Insert = Insert::new(
     "proposals.insert",
     "proposals",
-    &["id", "tenant", "created_at", "expires", "state", "proposed_by", "session", "content", "to_review"],
+    &["id", "created_at", "expires", "state", "proposed_by", "session", "content", "to_review"],
 );
 const BY_ID: Stmt = Stmt {
     name: "proposals.by_id",
-    text: "SELECT id, tenant, created_at, expires, state, proposed_by, session, content, to_review
+    text: "SELECT id, created_at, expires, state, proposed_by, session, content, to_review
            FROM proposals WHERE id = $1",
 };
 const OPEN: Stmt = Stmt {
     name: "proposals.open",
-    text: "SELECT id, tenant, created_at, expires, state, proposed_by, session, content, to_review
+    text: "SELECT id, created_at, expires, state, proposed_by, session, content, to_review
            FROM proposals WHERE (state = 'waiting' AND expires > $1) OR to_review = 1
            ORDER BY to_review DESC, created_at, id LIMIT $2",
 };
@@ -85,8 +84,6 @@ pub struct BreakGlassReview {
 #[derive(Clone, Debug)]
 pub struct Proposal {
     pub id: Uuid,
-    /// `None` for the register itself.
-    pub tenant: Option<TenantNumber>,
     pub created_at: Timestamp,
     pub expires: Timestamp,
     pub state: ProposalState,
@@ -106,17 +103,16 @@ impl Proposal {
     }
 
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        let content = serde_json::from_str(row.text(7)?);
+        let content = serde_json::from_str(row.text(6)?);
         Ok(Self {
             id: row.id(0)?,
-            tenant: row.int_or_null(1)?.map(TenantNumber),
-            created_at: row.at(2)?,
-            expires: row.at(3)?,
-            state: row.parsed(4)?,
-            proposed_by: row.id(5)?,
-            session: row.id(6)?,
+            created_at: row.at(1)?,
+            expires: row.at(2)?,
+            state: row.parsed(3)?,
+            proposed_by: row.id(4)?,
+            session: row.id(5)?,
             content: content.map_err(|error| StoreError::Corrupt(error.to_string()))?,
-            to_review: row.int(8)? != 0,
+            to_review: row.int(7)? != 0,
         })
     }
 
@@ -131,12 +127,11 @@ impl Proposal {
 ///
 /// Fails if the database is unavailable.
 pub fn insert(tx: &Tx<'_>, new: &Proposal) -> Result<(), StoreError> {
-    let Proposal { id, tenant, created_at, expires, state, proposed_by, session, to_review, .. } = new;
+    let Proposal { id, created_at, expires, state, proposed_by, session, to_review, .. } = new;
     tx.insert(
         &INSERT,
         &[
             Value::Id(*id),
-            tenant.map_or(Value::Null, |tenant| Value::Int(tenant.0)),
             Value::At(*created_at),
             Value::At(*expires),
             Value::Text(state.into_str()),
