@@ -174,6 +174,15 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator, created_at, id);
 
+-- Users whom sessions see unmasked, until when. Sessions and users may be gone before.
+CREATE TABLE reveals (
+    session {id}  NOT NULL,
+    user_id {id}  NOT NULL,
+    until   {int} NOT NULL,
+    PRIMARY KEY (session, user_id)
+) {clustered};
+CREATE INDEX reveals_until ON reveals (until);
+
 -- Recovery codes of operators that have not been used, by their hash.
 CREATE TABLE recovery_codes (
     operator {id}    NOT NULL REFERENCES operators (id),

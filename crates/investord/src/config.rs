@@ -238,7 +238,7 @@ impl Config {
     /// Checks the ranges of numbers and the forms of addresses.
     fn check(&self) -> anyhow::Result<()> {
         let postgres = &self.postgres;
-        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 16] = [
+        let bounds: [(&str, u64, std::ops::RangeInclusive<u64>); 17] = [
             ("idempotency_window_hours", self.idempotency_window_hours.into(), 24..=87_600),
             ("token_lifetime_seconds", self.token_lifetime_seconds.into(), 1..=86_400),
             ("head_timeout_seconds", self.head_timeout_seconds, 1..=3_600),
@@ -248,6 +248,7 @@ impl Config {
             ("webhooks.log_packages", self.webhooks.log_packages.into(), 100..=1_000_000_000),
             ("operators.session_idle_minutes", self.operators.session_idle_minutes.into(), 2..=1_440),
             ("operators.session_hours", self.operators.session_hours.into(), 1..=720),
+            ("operators.reveal_minutes", self.operators.reveal_minutes.into(), 1..=60),
             ("operators.access_review_days", self.operators.access_review_days.into(), 1..=3_660),
             ("operators.proof_minutes", self.operators.proof_minutes.into(), 1..=60),
             ("postgres.writers", postgres.writers.into(), 1..=64),

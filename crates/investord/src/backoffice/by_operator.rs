@@ -10,8 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::mask::Sight;
 use crate::access::connections::network;
 use crate::app::{App, Mode};
 use crate::domain::identification::identifier::today;
@@ -22,7 +24,6 @@ use crate::domain::permissions::Permission;
 use crate::domain::tenants::{TenantNumber, TenantSettings};
 use crate::problem::Problem;
 use crate::route::method_and_path;
-use crate::store::Tx;
 use crate::store::encryption::sha256;
 use crate::store::engine::unit::Owner;
 use crate::store::tenants;
@@ -30,6 +31,8 @@ use crate::store::tenants::TenantRow;
 use crate::store::tenants::operator_sessions;
 use crate::store::tenants::operator_sessions::{Session, SessionKind, SignedIn};
 use crate::store::tenants::operators::Operator;
+use crate::store::tenants::reveals;
+use crate::store::{StoreError, Tx};
 
 /// An operation of the operator API. Its type is the argument of its handler.
 pub trait OperatorOperation: Sized + Send + 'static {
@@ -159,6 +162,10 @@ pub struct ByOperator<T> {
     /// The network of the caller's address, for which passwords are counted.
     pub peer: IpAddr,
     pub session: Session,
+    /// How much of people the session sees in the tenant of the path.
+    sight: Option<Sight>,
+    /// The user in the path.
+    user: Option<Uuid>,
 }
 
 impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
@@ -180,16 +187,22 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
         let path = RawPathParams::from_request_parts(&mut parts, app).await;
         let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
         let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let tenant = match path.iter().find(|(name, _)| name == "tenant") {
-            Some((_, name)) => Some(authorize_in_tenant::<T>(app, &operator, name).await?),
-            None => None,
+        let in_path = |name: &str| path.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let (tenant, sight) = match in_path("tenant") {
+            Some(name) => {
+                let (tenant, sight) = authorize_in_tenant::<T>(app, &operator, &session, name).await?;
+                (Some(tenant), Some(sight))
+            }
+            None => (None, None),
         };
+        let user = in_path("user").and_then(|id| id.parse().ok());
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = Bytes::from_request(Request::from_parts(parts, body), app).await;
         let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
         let now = app.clock.now();
         let received = ReceivedByOperator { path: &path, query: &query, body: &body, now };
-        Ok(Self { operator, tenant, now, operation: T::read(&received)?, peer: network(address), session })
+        let operation = T::read(&received)?;
+        Ok(Self { operator, tenant, now, operation, peer: network(address), session, sight, user })
     }
 }
 
@@ -209,26 +222,42 @@ impl<T> ByOperator<T> {
     }
 }
 
+impl<T: OperatorOperation> ByOperator<T> {
+    /// Returns the function that masks the answer to this request.
+    pub fn mask(&self) -> impl FnOnce(&mut Value) + Send + use<T> {
+        let (sight, user) = (self.sight.clone(), self.user);
+        move |answer| {
+            if let Some(sight) = sight {
+                sight.mask(answer, user);
+            }
+        }
+    }
+}
+
 /// Checks that an operator has a permission in any tenant, before anything is looked up.
 fn authorize(operator: &Operator, permission: Option<Permission>) -> Result<(), Problem> {
     let missing = permission.filter(|one| !operator.grants.have(*one));
     missing.map_or(Ok(()), |one| Err(Problem::NoPermission(one)))
 }
 
-/// Returns the number of the tenant of this name, if the operator has the permission in it. A tenant in which the
-/// operator has no role gets the response of a missing one, so that names are not disclosed.
+/// Returns the number of the tenant of this name, if the operator has the permission in it, and what the session sees
+/// there. A tenant in which the operator has no role gets the response of a missing one, so that names are not
+/// disclosed.
 async fn authorize_in_tenant<T: OperatorOperation>(
     app: &App,
     operator: &Operator,
+    session: &Session,
     name: &str,
-) -> Result<TenantNumber, Problem> {
-    let wanted = name.to_owned();
+) -> Result<(TenantNumber, Sight), Problem> {
     // PostgreSQL rejects the character NUL.
-    let found = if name.chars().any(char::is_control) {
-        None
-    } else {
-        app.store.read("backoffice.tenant", move |tx| tenants::by_name(tx, &wanted)).await?
+    if name.chars().any(char::is_control) {
+        return Err(Problem::NotFound("tenant"));
+    }
+    let (wanted, session, now) = (name.to_owned(), session.id, app.clock.now());
+    let read = move |tx: &Tx<'_>| {
+        Ok::<_, StoreError>((tenants::by_name(tx, &wanted)?, reveals::of_session(tx, session, now)?))
     };
+    let (found, revealed) = app.store.read("backoffice.tenant", read).await?;
     let found = found.filter(|row| operator.grants.visible().contains(row.number));
     let TenantRow { number, suspended_at, .. } = found.ok_or(Problem::NotFound("tenant"))?;
     if let Some(missing) = T::PERMISSION.filter(|one| !operator.grants.reach(*one).contains(number)) {
@@ -238,7 +267,8 @@ async fn authorize_in_tenant<T: OperatorOperation>(
     if suspended_at.is_some() && !is_reading && T::PERMISSION != Some(Permission::TenantsManage) {
         return Err(Problem::State("the tenant is suspended: its operators read alone"));
     }
-    Ok(number)
+    let sees_people = operator.grants.reach(Permission::PeopleRead).contains(number);
+    Ok((number, Sight { sees_people, revealed }))
 }
 
 /// Checks that a session has a second factor if the operator's role demands one. Without it a session has access to

@@ -7,10 +7,11 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult};
+use super::by_operator::{ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult};
 use crate::app::App;
 use crate::domain::json::json_schema::{Schemas, of_type};
 use crate::domain::permissions::Permission;
+use crate::problem::Problem;
 use crate::route;
 
 /// Who may perform an operation.
@@ -45,7 +46,18 @@ impl OperatorEndpoint {
         F: Fn(State<App>, ByOperator<T>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = OperatorResult<T::Answer>> + Send + 'static,
     {
-        let handler = route::with_method(T::OPERATION, handler);
+        // Every answer is masked here, so that no handler can miss it.
+        let masked = move |state: State<App>, request: ByOperator<T>| {
+            let mask = request.mask();
+            let answer = handler(state, request);
+            async move {
+                let JsonAnswer(answer) = answer.await?;
+                let mut answer = serde_json::to_value(answer).expect("an answer is plain data");
+                mask(&mut answer);
+                Ok::<_, Problem>(JsonAnswer(answer))
+            }
+        };
+        let handler = route::with_method(T::OPERATION, masked);
         Self {
             operation: T::OPERATION,
             access: T::PERMISSION.map_or(Access::EveryOperator, Access::Permission),

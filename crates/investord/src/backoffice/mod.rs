@@ -14,6 +14,7 @@ mod endpoint;
 mod history;
 mod invitations;
 mod lockout;
+mod mask;
 mod openapi;
 mod operators;
 mod packages;
@@ -24,6 +25,7 @@ mod proposal_view;
 mod proposals;
 mod recovery_codes;
 mod register;
+pub mod reveal;
 pub mod reviews;
 mod roles;
 mod second_factor;
@@ -119,6 +121,7 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(users::find),
         OperatorEndpoint::of(user_overview::show),
         OperatorEndpoint::of(history::history),
+        OperatorEndpoint::of(reveal::reveal),
         OperatorEndpoint::of(actions::act),
         OperatorEndpoint::of(actions::set_outcome),
         OperatorEndpoint::of(reviews::decide),
@@ -179,7 +182,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 23] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 24] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
@@ -207,6 +210,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 23] {
         read::<password::ChangePassword>(body),
         read::<proof::ProvePerson>(body),
         read::<totp::ConfirmTotp>(body),
+        read::<reveal::RevealUser>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),
         read::<reviews::DecideReview>(body),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::by_operator::OperatorDoc;
 use super::endpoint::{Access, OperatorEndpoint};
+use super::mask;
 use crate::domain::json::json_schema::{SchemaSide, Schemas, all_schemas, named, no_schemas};
 use crate::domain::json::query;
 use crate::domain::tenants::OperatingModel;
@@ -11,10 +12,13 @@ use crate::problem;
 
 /// General part of the document, as Markdown.
 const INTRODUCTION: &str = "\
-What the operators of an Investord register do: look at users, decide reviews, act on users and webhooks, and make \
-operators. It has a listener of its own (`operator_listen`). A request bears the token of a session \
-(`POST /sessions`) or of `investord operator`. Roles: `viewer` reads, `operator` acts, `administrator` makes \
-operators and changes keys; each includes those before it.
+What the operators of an Investord register do: look at users, decide reviews, act on users and webhooks, and administer \
+the register. It has a listener of its own (`operator_listen`). A request bears the token of a session \
+(`POST /sessions`) or of `investord operator token`. What an operator may do is said by roles, which are named sets \
+of permissions (`GET /roles`), for a tenant or for all.
+
+Contact data, numbers and documents of people are masked until they are revealed for a purpose \
+(`POST /tenants/{tenant}/users/{user}/reveals`).
 
 Every action is an event `OPERATOR.ACTION` in the event log of the tenant, in the commit of the action. Refusals are \
 problem details (RFC 9457). Answers may get further members.";
@@ -30,6 +34,8 @@ pub fn document(endpoints: &[OperatorEndpoint]) -> String {
         let (method, path) = endpoint.method_and_path();
         paths[path][method.to_lowercase()] = operation(endpoint, &mut schemas);
     }
+    let mut schemas = all_schemas(schemas);
+    mask::allow_masks(&mut schemas);
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -41,7 +47,7 @@ pub fn document(endpoints: &[OperatorEndpoint]) -> String {
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
-            "schemas": all_schemas(schemas),
+            "schemas": schemas,
             "securitySchemes": { SCHEME: {
                 "type": "http",
                 "scheme": "bearer",

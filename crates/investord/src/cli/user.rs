@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::operator_server::OperatorServer;
 use super::{parse, summary};
 use crate::backoffice::actions::{OutcomeOrder, UserAction, UserActionBody};
+use crate::backoffice::reveal::{Purpose, RevealBody};
 use crate::domain::users::search::SearchField;
 use crate::store::jobs::JobKind;
 
@@ -31,6 +32,19 @@ pub enum UserCommand {
     History {
         #[arg(value_parser = parse::uuid)]
         id: Uuid,
+        #[command(flatten)]
+        server: OperatorServer,
+    },
+    /// Show contact data, numbers and documents of a user unmasked to this session, for a few minutes.
+    Reveal {
+        #[arg(value_parser = parse::uuid)]
+        id: Uuid,
+        /// What for; stays on record.
+        #[arg(long)]
+        purpose: PurposeArgs,
+        /// Number of the case or call; for the purpose other, what it is.
+        #[arg(long)]
+        reference: Option<String>,
         #[command(flatten)]
         server: OperatorServer,
     },
@@ -83,6 +97,30 @@ pub struct SearchArgs {
     securities_account_number: Option<String>,
 }
 
+impl SearchArgs {
+    /// Returns the query of the search.
+    fn query(self) -> String {
+        let values = [
+            (SearchField::Name, self.name),
+            (SearchField::BirthDate, self.birth_date),
+            (SearchField::Email, self.email),
+            (SearchField::PhoneNumber, self.phone_number),
+            (SearchField::Identifier, self.identifier),
+            (SearchField::SecuritiesAccountNumber, self.securities_account_number),
+        ];
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(id) = self.id {
+            query.append_pair("id", &id.to_string());
+        }
+        for (field, value) in values {
+            if let Some(value) = value {
+                query.append_pair(field.into_str(), &value);
+            }
+        }
+        query.finish()
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub enum NextOutcome {
     /// The next data change has this outcome.
@@ -107,6 +145,31 @@ pub enum ActionArgs {
     ReleaseOffboarding,
     /// End it now, whatever the settings wait for.
     FinishOffboarding,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PurposeArgs {
+    /// The person asks for something, and has to be recognised or answered.
+    PersonAsks,
+    /// A data change or check is decided.
+    Review,
+    /// An authority or court asks.
+    Authority,
+    Complaint,
+    /// What --reference says.
+    Other,
+}
+
+impl From<PurposeArgs> for Purpose {
+    fn from(purpose: PurposeArgs) -> Self {
+        match purpose {
+            PurposeArgs::PersonAsks => Self::PersonAsks,
+            PurposeArgs::Review => Self::Review,
+            PurposeArgs::Authority => Self::Authority,
+            PurposeArgs::Complaint => Self::Complaint,
+            PurposeArgs::Other => Self::Other,
+        }
+    }
 }
 
 impl From<NextOutcome> for JobKind {
@@ -141,24 +204,7 @@ impl UserCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             UserCommand::Find { wanted, server } => {
-                let values = [
-                    (SearchField::Name, wanted.name),
-                    (SearchField::BirthDate, wanted.birth_date),
-                    (SearchField::Email, wanted.email),
-                    (SearchField::PhoneNumber, wanted.phone_number),
-                    (SearchField::Identifier, wanted.identifier),
-                    (SearchField::SecuritiesAccountNumber, wanted.securities_account_number),
-                ];
-                let mut query = form_urlencoded::Serializer::new(String::new());
-                if let Some(id) = wanted.id {
-                    query.append_pair("id", &id.to_string());
-                }
-                for (field, value) in values {
-                    if let Some(value) = value {
-                        query.append_pair(field.into_str(), &value);
-                    }
-                }
-                let path = format!("{}/users?{}", server.tenant().await?, query.finish());
+                let path = format!("{}/users?{}", server.tenant().await?, wanted.query());
                 let found = server.send(Method::GET, &path, None).await?;
                 server.show(&found, |found| super::table::of(&list_columns(found)));
             }
@@ -169,6 +215,11 @@ impl UserCommand {
             UserCommand::History { id, server } => {
                 let path = format!("{}/users/{id}/history", server.tenant().await?);
                 server.show(&server.whole_history(&path).await?, summary::history);
+            }
+            UserCommand::Reveal { id, purpose, reference, server } => {
+                let path = format!("{}/users/{id}/reveals", server.tenant().await?);
+                let body = json!(RevealBody { purpose: purpose.into(), reference });
+                server.show(&server.send(Method::POST, &path, Some(body)).await?, summary::action);
             }
             UserCommand::Order { next, id, refusal, seconds, server } => {
                 let path = format!("{}/users/{id}/outcomes", server.tenant().await?);

@@ -17,6 +17,8 @@ pub struct Operators {
     pub session_hours: u32,
     /// Minutes for which a proof of the person allows operations that need a fresh one.
     pub proof_minutes: u32,
+    /// Minutes for which a session sees a person unmasked after a reveal.
+    pub reveal_minutes: u32,
     /// Days after which what an operator may do has to be reviewed.
     pub access_review_days: u32,
     /// Names of the roles, of those of a new register, whose sessions need a second factor.
@@ -42,6 +44,7 @@ impl Default for Operators {
             session_idle_minutes: 15,
             session_hours: 12,
             proof_minutes: 10,
+            reveal_minutes: 5,
             access_review_days: 365,
             second_factor_for: Vec::new(),
         }
@@ -62,6 +65,11 @@ impl Operators {
     /// Returns the time after which what an operator may do has to be reviewed.
     pub fn access_review_time(&self) -> SignedDuration {
         SignedDuration::from_hours(24 * i64::from(self.access_review_days))
+    }
+
+    /// Returns the time for which a session sees a revealed person.
+    pub fn reveal_time(&self) -> SignedDuration {
+        SignedDuration::from_mins(self.reveal_minutes.into())
     }
 
     /// Returns the age up to which a proof counts as fresh.

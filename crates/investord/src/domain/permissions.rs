@@ -14,10 +14,14 @@ use crate::domain::tenants::TenantNumber;
 #[derive(EnumString, IntoStaticStr, VariantArray, VariantNames)]
 #[strum(const_into_str, parse_err_ty = String, parse_err_fn = unknown_permission)]
 pub enum Permission {
-    /// Finds people, and sees their data, status and history.
+    /// Finds people, and sees their data, status and history; contact data, numbers and documents masked.
     #[serde(rename = "people:read")]
     #[strum(serialize = "people:read")]
     PeopleRead,
+    /// Reveals contact data, numbers and documents of people, for a purpose that is on record.
+    #[serde(rename = "people:reveal")]
+    #[strum(serialize = "people:reveal")]
+    PeopleReveal,
     /// Deactivates and reactivates people, and holds, releases and finishes their offboardings.
     #[serde(rename = "people:act")]
     #[strum(serialize = "people:act")]
@@ -74,7 +78,8 @@ pub enum Permission {
 
 use Permission::{
     ClientsManage, ClientsRead, OperatorsManage, OperatorsRead, OutcomesOrder, PeopleAct, PeopleRead,
-    RecordRead, ReviewsDecide, ReviewsRead, SigningKeysManage, TenantsManage, WebhooksManage, WebhooksRead,
+    PeopleReveal, RecordRead, ReviewsDecide, ReviewsRead, SigningKeysManage, TenantsManage, WebhooksManage,
+    WebhooksRead,
 };
 
 /// Returns the message about a name that is no permission.
@@ -121,9 +126,12 @@ impl FromIterator<Permission> for Permissions {
 /// The roles of a new register. A register can change what each of them may do (table `roles`).
 const ROLES: [(&str, &[Permission]); 6] = [
     ("viewer", &[PeopleRead, ReviewsRead, WebhooksRead]),
-    ("support", &[PeopleRead, ReviewsRead, WebhooksRead, WebhooksManage, OutcomesOrder]),
-    ("compliance", &[PeopleRead, PeopleAct, ReviewsRead, ReviewsDecide, WebhooksRead, OutcomesOrder]),
-    ("privacy", &[PeopleRead, ReviewsRead, RecordRead]),
+    ("support", &[PeopleRead, PeopleReveal, ReviewsRead, WebhooksRead, WebhooksManage, OutcomesOrder]),
+    (
+        "compliance",
+        &[PeopleRead, PeopleReveal, PeopleAct, ReviewsRead, ReviewsDecide, WebhooksRead, OutcomesOrder],
+    ),
+    ("privacy", &[PeopleRead, PeopleReveal, ReviewsRead, RecordRead]),
     ("auditor", &[PeopleRead, ReviewsRead, WebhooksRead, ClientsRead, OperatorsRead, RecordRead]),
     (
         "administrator",

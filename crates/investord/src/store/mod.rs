@@ -47,10 +47,6 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
     };
     use self::jobs::backfills;
     use self::log::{events, idempotency, register_events};
-    use self::tenants::{
-        clients, invitations, operator_sessions, operators, proposals, register_settings, second_factors,
-        sequence, sign_in_failures, signature_counts, tokens,
-    };
     use self::users::{checks, data_changes, identifiers, search_index, simulated_outcomes, tax_residencies};
     use self::{accounts, jobs, tenants, users};
     [
@@ -63,31 +59,20 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         deliveries::STATEMENTS,
         identifiers::STATEMENTS,
         idempotency::STATEMENTS,
-        operators::STATEMENTS,
-        invitations::STATEMENTS,
-        proposals::STATEMENTS,
-        register_settings::STATEMENTS,
-        operator_sessions::STATEMENTS,
-        second_factors::STATEMENTS,
-        sign_in_failures::STATEMENTS,
-        sequence::STATEMENTS,
         events::STATEMENTS,
         register_events::STATEMENTS,
         simulated_outcomes::STATEMENTS,
         packages::STATEMENTS,
         attempts::STATEMENTS,
-        signature_counts::STATEMENTS,
         signing_keys::STATEMENTS,
         jobs::STATEMENTS,
         tax_residencies::STATEMENTS,
-        tenants::STATEMENTS,
-        clients::STATEMENTS,
-        tokens::STATEMENTS,
         search_index::STATEMENTS,
         users::STATEMENTS,
         webhooks::STATEMENTS,
     ]
     .into_iter()
+    .chain(tenants::statements())
     .flatten()
     .copied()
 }

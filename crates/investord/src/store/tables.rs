@@ -7,7 +7,7 @@ use super::table_schema::{TableSchema, lasting, short_lived};
 
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
-pub const TABLES: [TableSchema; 38] = [
+pub const TABLES: [TableSchema; 39] = [
     lasting(
         "tenants",
         1,
@@ -369,5 +369,6 @@ pub const TABLES: [TableSchema; 38] = [
         1,
         &[("subject", Bytes), ("failures", Int), ("last_at", Int), ("forgotten_at", Int)],
     ),
+    short_lived("reveals", 2, &[("session", Id), ("user_id", Id), ("until", Int)]),
     short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
 ];

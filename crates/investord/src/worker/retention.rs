@@ -10,6 +10,7 @@ use crate::store::engine::unit::Owner;
 use crate::store::log::idempotency;
 use crate::store::tenants::invitations;
 use crate::store::tenants::operator_sessions;
+use crate::store::tenants::reveals;
 use crate::store::tenants::sequence::Sequence;
 use crate::store::tenants::sign_in_failures;
 use crate::store::tenants::tokens;
@@ -55,6 +56,7 @@ pub async fn delete_expired(app: &App) -> Result<usize, StoreError> {
             let failures = sign_in_failures::delete_expired(tx, now, ROWS_PER_UNIT)?;
             // There are few, and all of them go at once.
             invitations::delete_expired(tx, now)?;
+            reveals::delete_expired(tx, now)?;
             Ok::<_, StoreError>([
                 nonces, replies, tokens, attempts, sent, old_attempts, old, keys, sessions, failures,
             ])

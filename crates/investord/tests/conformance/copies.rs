@@ -33,6 +33,7 @@ use investord::store::tenants::operators::{Invited, Operator};
 use investord::store::tenants::proposals;
 use investord::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
 use investord::store::tenants::register_settings;
+use investord::store::tenants::reveals;
 use investord::store::tenants::second_factors;
 use investord::store::tenants::sign_in_failures;
 use investord::store::tenants::signature_counts;
@@ -165,6 +166,7 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
             ..Session::new(desk.ids.uuid(), kind, now())
         };
         operator_sessions::insert(tx, &[u8::from(tenant.is_some()); 32], id, &session)?;
+        reveals::save(tx, session.id, desk.ids.uuid(), now())?;
         sign_in_failures::save(tx, &[u8::from(tenant.is_some()); 32], Failures { count: 1, last_at: now() })?;
     }
     Ok(())

@@ -58,7 +58,11 @@ async fn a_decision_is_done_in_order_and_on_record() {
     let changes = shown["data_changes"].as_array().unwrap();
     assert_eq!((&changes[0]["state"], &changes[0]["decided_by"]), (&json!("DONE"), &json!("operator:anna")));
     assert_eq!((&changes[1]["state"], &changes[1]["decided_by"]), (&json!("DONE"), &json!("system")));
-    assert_eq!(shown["user"]["email"], "max@example.com");
+    assert_eq!(shown["user"]["email"], "m•••••@•••••");
+    assert_eq!(
+        app.client().get(&format!("/users/{}", id(&user))).send().await.ok()["email"],
+        "max@example.com"
+    );
     let types: Vec<Value> = anna.history(&user).await.iter().map(|event| event["type"].clone()).collect();
     let expected =
         ["USER.CREATED", "USER.ACTIVATED", "OPERATOR.ACTION", "USER.DATA_CHANGED", "USER.DATA_CHANGED"];

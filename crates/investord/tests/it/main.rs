@@ -21,6 +21,7 @@ mod isolation;
 mod isolation_matrix;
 mod lockout;
 mod malformed_messages;
+mod masks;
 mod metrics;
 mod model;
 mod model_state;

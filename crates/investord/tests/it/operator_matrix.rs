@@ -33,7 +33,7 @@ const REVOKE: &str = r#"{"reason":"because"}"#;
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 60] = [
+const ROWS: [Row; 61] = [
     ("POST /sessions", "", [400, 400, 400]),
     ("POST /invitations", "", [400, 400, 400]),
     ("DELETE /sessions", "", [200, 200, 200]),
@@ -106,6 +106,7 @@ const ROWS: [Row; 60] = [
         r#"{"action":"deactivate","reason":"because"}"#,
         [200, 404, 404],
     ),
+    ("POST /tenants/{tenant}/users/{user}/reveals", r#"{"purpose":"review"}"#, [200, 404, 404]),
     // The tenants of this test do not simulate: 409 says that the user was found.
     ("POST /tenants/{tenant}/users/{user}/outcomes", r#"{"next":"check"}"#, [409, 404, 404]),
     ("POST /tenants/{tenant}/users/{user}/reviews/{subject}", r#"{"verdict":"approve"}"#, [200, 404, 404]),

@@ -6,6 +6,7 @@ pub mod operator_sessions;
 pub mod operators;
 pub mod proposals;
 pub mod register_settings;
+pub mod reveals;
 pub mod second_factors;
 pub mod sequence;
 pub mod sign_in_failures;
@@ -27,6 +28,25 @@ pub static STATEMENTS: &[&dyn Statement] = &[
     &INSERT_TENANT, &UPDATE_SETTINGS, &UPDATE_TENANT_KEY, &SUSPEND, &TENANT_BY_NAME, &TENANT_BY_NUMBER,
     &ALL_TENANTS,
 ];
+
+/// Returns the statements of this folder.
+pub(super) fn statements() -> [&'static [&'static dyn Statement]; 13] {
+    [
+        STATEMENTS,
+        clients::STATEMENTS,
+        invitations::STATEMENTS,
+        operator_sessions::STATEMENTS,
+        operators::STATEMENTS,
+        proposals::STATEMENTS,
+        register_settings::STATEMENTS,
+        reveals::STATEMENTS,
+        second_factors::STATEMENTS,
+        sequence::STATEMENTS,
+        sign_in_failures::STATEMENTS,
+        signature_counts::STATEMENTS,
+        tokens::STATEMENTS,
+    ]
+}
 
 static INSERT_TENANT: Insert = Insert::new(
     "tenants.insert",
