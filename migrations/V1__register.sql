@@ -99,7 +99,9 @@ CREATE TABLE operators (
     -- Without an instant it has been begun and does not count.
     totp_confirmed_at {int},
     -- Time step of the last code that was accepted: neither it nor an earlier one is accepted again.
-    totp_last_step    {int}
+    totp_last_step    {int},
+    -- Issuer and subject of who signs in at the identity provider, separated by a blank.
+    provider_subject  TEXT UNIQUE
 ) {strict};
 
 -- Roles of operators, each for a tenant or, with 0 for the tenant, for all and the register itself.
@@ -167,9 +169,12 @@ CREATE TABLE sessions (
     -- Names of the permissions of a token, separated by blanks; none for all that its operator has.
     permissions TEXT,
     -- How the person has been proved; nothing of an access token.
-    factors    TEXT    NOT NULL CHECK (factors IN ('', 'password', 'password totp', 'password recovery_code')),
+    factors    TEXT    NOT NULL CHECK (factors IN
+        ('', 'password', 'password totp', 'password recovery_code', 'provider', 'provider provider_second')),
     -- The last proof; none of an access token.
-    proved_at  {int}
+    proved_at  {int},
+    -- The session at the identity provider (claim sid), which its logout names.
+    provider_session TEXT
 ) {clustered};
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_operator ON sessions (operator, created_at, id);

@@ -16,6 +16,7 @@ use crate::access::signature_counts::SignatureCounts;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::domain::tenants::TenantNumber;
+use crate::outbound::identity_provider::IdentityProvider;
 use crate::outbound::{self, Outbound};
 use crate::problem::Problem;
 use crate::store::encryption::MasterKey;
@@ -52,6 +53,8 @@ pub struct AppState {
     /// The address by which clients reach the server.
     pub origin: Origin,
     pub outbound: Outbound,
+    /// The identity provider of operators, if one is configured.
+    pub identity_provider: Option<IdentityProvider>,
     /// Notified when this process has added a job for the worker.
     pub work: Notify,
     /// Whether the server is about to stop.
@@ -71,7 +74,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Fails if `public_url` is no URL, or the client for webhooks cannot be built.
+    /// Fails if `public_url` is no URL, or the client for webhooks or for the identity provider
+    /// cannot be built.
     pub fn new(
         config: Config,
         mode: Mode,
@@ -82,6 +86,9 @@ impl App {
     ) -> anyhow::Result<Self> {
         let (rate_limits, origin) = (RateLimits::new(&config, &clock), Origin::of(&config)?);
         let outbound = Outbound::new(&config.webhooks)?;
+        let oidc = config.oidc.as_ref();
+        let provider =
+            oidc.map(|oidc| IdentityProvider::new(oidc, &config.webhooks.name_servers)).transpose()?;
         let budgets = Budgets::new(&config);
         let client_cache = ClientCache::new(store.clone(), Arc::clone(&master_key));
         let replay_guard = ReplayGuard::new(clock.now());
@@ -100,6 +107,7 @@ impl App {
             signature_counts: Arc::default(),
             origin,
             outbound,
+            identity_provider: provider,
             work: Notify::new(),
             stopping: AtomicBool::new(false),
         })))

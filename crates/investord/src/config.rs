@@ -6,6 +6,7 @@ mod address;
 mod host;
 mod limits;
 mod name_server;
+mod oidc;
 mod operator_listener;
 mod operators;
 mod proxy;
@@ -28,6 +29,7 @@ pub use address::Address;
 pub use host::HostAndPort;
 pub use limits::{Limits, PASSWORDS};
 pub use name_server::NameServer;
+pub use oidc::{ClaimGrant, Oidc};
 pub use operator_listener::{OperatorAddress, OperatorTls, SocketMode};
 pub use operators::Operators;
 pub use proxy::{Proxy, ProxyHeader};
@@ -93,6 +95,8 @@ pub struct Config {
     pub operator_tls: Option<OperatorTls>,
     pub webhooks: Webhooks,
     pub operators: Operators,
+    /// The identity provider of operators, if there is one.
+    pub oidc: Option<Oidc>,
     pub postgres: Tuning,
 }
 
@@ -188,6 +192,7 @@ impl Default for Config {
             operator_tls: None,
             webhooks: Webhooks::default(),
             operators: Operators::default(),
+            oidc: None,
             postgres: Tuning::default(),
         }
     }
@@ -263,6 +268,7 @@ impl Config {
             }
         }
         self.limits.check()?;
+        self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         if self.data.as_os_str().is_empty() {
             bail!("data must name a folder, is empty");
         }

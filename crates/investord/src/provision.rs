@@ -3,6 +3,7 @@
 pub mod administration;
 mod master_key;
 mod operators;
+pub mod provider_accounts;
 mod reach;
 mod tenants_and_clients;
 mod tenants_file;

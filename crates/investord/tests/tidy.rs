@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("problem", &["domain", "store"]),
     ("config", &["domain", "store"]),
     ("provision", &["store", "domain", "clock", "config"]),
-    ("outbound", &["config", "domain", "store"]),
+    ("outbound", &["clock", "config", "domain", "store"]),
     ("access", &["access", "clock", "config", "domain", "problem", "store"]),
     ("app", &["access", "clock", "config", "domain", "outbound", "problem", "store"]),
     ("telemetry", &["access", "api", "app", "config", "domain", "problem"]),
@@ -33,7 +33,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["access", "api", "app", "clock", "config", "domain", "outbound", "problem", "route", "store"]),
     (
         "backoffice",
-        &["backoffice", "access", "app", "clock", "domain", "problem", "provision", "route", "store"],
+        &[
+            "backoffice", "access", "app", "clock", "domain", "outbound", "problem", "provision", "route",
+            "store",
+        ],
     ),
     ("worker", &["worker", "access", "app", "clock", "outbound", "store", "domain"]),
     (
@@ -64,6 +67,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("totp_rs", &["domain"]),
     ("reqwest", &["cli", "outbound"]),
     ("hickory_resolver", &["outbound"]),
+    ("openidconnect", &["outbound"]),
     ("x509_cert", &["tls"]),
 ];
 
@@ -453,7 +457,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "e462ff916be8d376")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "5a7682391e24ea5b")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

@@ -14,6 +14,7 @@ pub mod hashes;
 pub mod history;
 pub mod home;
 pub mod http;
+pub mod identity_provider;
 pub mod patience;
 pub mod postgres;
 pub mod program;

@@ -87,7 +87,11 @@ impl OperatorEndpoint {
             (StatusCode::UNAUTHORIZED, true),
             // Also of requests that the page of another site has sent (`server/origin.rs`).
             (StatusCode::FORBIDDEN, true),
-            (StatusCode::NOT_FOUND, path.contains('{') || self.doc.request.is_some()),
+            // A register without an identity provider has none of its operations.
+            (
+                StatusCode::NOT_FOUND,
+                path.contains('{') || path.starts_with("/oidc/") || self.doc.request.is_some(),
+            ),
             (StatusCode::CONFLICT, method != "GET"),
             (StatusCode::MISDIRECTED_REQUEST, true),
             (StatusCode::TOO_MANY_REQUESTS, true),

@@ -75,13 +75,13 @@ impl Sight {
 
     fn mask_members(&self, members: &mut Map<String, Value>, hidden: &mut BTreeMap<String, String>) {
         let is_difference = ["member", "old", "new"].iter().all(|name| members.contains_key(*name));
-        if let (true, Some(Value::String(path))) = (is_difference, members.get("member")) {
-            if let Some(kept) = path.split('.').find_map(confidential) {
-                for name in ["old", "new"] {
-                    members.entry(name).and_modify(|value| hide(value, kept, hidden));
-                }
-                return;
+        if let (true, Some(Value::String(path))) = (is_difference, members.get("member"))
+            && let Some(kept) = path.split('.').find_map(confidential)
+        {
+            for name in ["old", "new"] {
+                members.entry(name).and_modify(|value| hide(value, kept, hidden));
             }
+            return;
         }
         for (name, value) in members {
             if !self.sees_people && PEOPLE.contains(&name.as_str()) {

@@ -23,6 +23,7 @@ pub mod password_hash;
 mod proof;
 mod proposal_view;
 mod proposals;
+mod provider_sign_in;
 mod recovery_codes;
 mod register;
 pub mod reveal;
@@ -101,11 +102,30 @@ fn administration_endpoints() -> Vec<OperatorEndpoint> {
     ]
 }
 
-/// Returns the route table of the operator API.
-fn endpoints() -> Vec<OperatorEndpoint> {
-    let mut endpoints = administration_endpoints();
-    endpoints.extend([
+/// Returns the rows of the route table for signing in, and for what is the operator's own.
+fn sign_in_endpoints() -> Vec<OperatorEndpoint> {
+    vec![
         OperatorEndpoint::public::<SessionView, _>("POST /sessions", session::SIGN_IN_DOC, session::sign_in),
+        OperatorEndpoint::public::<provider_sign_in::ProviderSignIn, _>(
+            "POST /oidc/requests",
+            provider_sign_in::BEGIN_DOC,
+            provider_sign_in::begin,
+        ),
+        OperatorEndpoint::public::<provider_sign_in::DeviceSignIn, _>(
+            "POST /oidc/device_requests",
+            provider_sign_in::BEGIN_DEVICE_DOC,
+            provider_sign_in::begin_device,
+        ),
+        OperatorEndpoint::public::<SessionView, _>(
+            "POST /oidc/sessions",
+            provider_sign_in::FINISH_DOC,
+            provider_sign_in::finish,
+        ),
+        OperatorEndpoint::public::<session::EndedSession, _>(
+            "POST /oidc/logout",
+            provider_sign_in::LOGOUT_DOC,
+            provider_sign_in::logout,
+        ),
         OperatorEndpoint::of(session::sign_out),
         OperatorEndpoint::of(session::me),
         OperatorEndpoint::of(session_list::list_own),
@@ -118,6 +138,14 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(totp::delete),
         OperatorEndpoint::of(totp::confirm),
         OperatorEndpoint::of(recovery_codes::replace),
+    ]
+}
+
+/// Returns the route table of the operator API.
+fn endpoints() -> Vec<OperatorEndpoint> {
+    let mut endpoints = administration_endpoints();
+    endpoints.extend(sign_in_endpoints());
+    endpoints.extend([
         OperatorEndpoint::of(users::find),
         OperatorEndpoint::of(user_overview::show),
         OperatorEndpoint::of(history::history),
@@ -182,7 +210,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 24] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 26] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
@@ -194,6 +222,8 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 24] {
         session::read_sign_in(body, Timestamp::UNIX_EPOCH)
             .map(|sign_in| drop(password_hash::normalise(&sign_in.password))),
         invitations::read_acceptance(body, Timestamp::UNIX_EPOCH).map(drop),
+        provider_sign_in::read_begin(body, Timestamp::UNIX_EPOCH).map(drop),
+        provider_sign_in::read_finish(body, Timestamp::UNIX_EPOCH).map(drop),
         read::<Administer<operators::CreateOperator>>(body),
         read::<Administer<operators::SetGrants>>(body),
         read::<Administer<operators::SetDisabled>>(body),

@@ -12,10 +12,10 @@ use crate::problem;
 
 /// General part of the document, as Markdown.
 const INTRODUCTION: &str = "\
-What the operators of an Investord register do: look at users, decide reviews, act on users and webhooks, and administer \
-the register. It has a listener of its own (`operator_listen`). A request bears the token of a session \
-(`POST /sessions`) or of `investord operator token`. What an operator may do is said by roles, which are named sets \
-of permissions (`GET /roles`), for a tenant or for all.
+What the operators of an Investord register do: look at users, decide reviews, act on users and webhooks, and \
+administer the register. It has a listener of its own (`operator_listen`). A request bears the token of a session \
+(`POST /sessions`) or of `investord operator token`. Roles say what an operator may do: named sets of permissions \
+(`GET /roles`), each for a tenant or for all.
 
 Contact data, numbers and documents of people are masked until they are revealed for a purpose \
 (`POST /tenants/{tenant}/users/{user}/reveals`).

@@ -92,6 +92,9 @@ pub async fn prove(State(app): State<App>, req: ByOperator<ProvePerson>) -> Oper
     if session.kind == SessionKind::Token {
         return Err(Problem::ProofImpossible);
     }
+    if operator.provider_subject.is_some() {
+        return Err(Problem::State("sign in at the identity provider once more, with `fresh`"));
+    }
     let own = operator.id;
     let enrolled = app.store.read("second_factors.find", move |tx| confirmed(tx, own)).await?;
     let counters = match (enrolled, password) {

@@ -99,12 +99,25 @@ pub struct SessionView {
     /// For `authorization: Bearer`.
     token: String,
     expires_at: Timestamp,
-    /// For the next sign-in from this device.
-    device: String,
+    /// For the next sign-in with a password from this device.
+    device: Option<String>,
     /// What has proved the person.
     factors: Vec<Factor>,
     /// The number of recovery codes that are left, if one was used.
     recovery_codes_left: Option<i64>,
+}
+
+impl SessionView {
+    /// Returns the view of a session that has begun without a password.
+    pub(super) fn begun(
+        operator: &Operator,
+        token: String,
+        expires_at: Timestamp,
+        factors: Vec<Factor>,
+    ) -> Self {
+        let operator = OperatorView::from(operator);
+        Self { operator, token, expires_at, device: None, factors, recovery_codes_left: None }
+    }
 }
 
 /// Parses name and password of a sign-in.
@@ -166,8 +179,9 @@ pub async fn sign_in(
     let (token, accepted) = begun?;
     count_sign_in("ok");
     let recovery_codes_left = accepted.as_ref().and_then(|code| code.recovery_codes_left);
-    let (factors, operator) = (factors(accepted.as_ref()), OperatorView::from(&operator));
-    Ok(JsonAnswer(SessionView { operator, token, expires_at, device, factors, recovery_codes_left }))
+    let factors = factors(accepted.as_ref());
+    let view = SessionView::begun(&operator, token, expires_at, factors);
+    Ok(JsonAnswer(SessionView { device: Some(device), recovery_codes_left, ..view }))
 }
 
 /// Returns the factors of a person whose password was right, and perhaps a code.
@@ -214,7 +228,7 @@ async fn begin_session(
 }
 
 /// Returns the event of a sign-in.
-fn signed_in(operator: &Operator, session: &Session, failures: i64) -> RegisterEvent {
+pub(super) fn signed_in(operator: &Operator, session: &Session, failures: i64) -> RegisterEvent {
     let actor = RegisterActor::Operator { name: operator.name.clone(), session: session.id };
     let subject = RegisterSubject::Operator(operator.name.clone());
     let Session { address, agent, factors, .. } = session;
@@ -224,7 +238,7 @@ fn signed_in(operator: &Operator, session: &Session, failures: i64) -> RegisterE
 }
 
 /// Returns what the caller's program calls itself.
-fn user_agent(headers: &HeaderMap) -> Option<String> {
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
     let agent = headers.get(header::USER_AGENT)?.to_str().ok()?;
     Some(agent.chars().take(AGENT_LENGTH).collect())
 }

@@ -42,6 +42,7 @@ mod parse;
 mod private_file;
 mod process;
 mod profile;
+mod provider_login;
 mod receive;
 mod reload;
 mod risks;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use reqwest::{Certificate, ClientBuilder, Identity, Method, RequestBuilder};
+use reqwest::{Certificate, ClientBuilder, Identity, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use super::target::{BaseUrl, segment};
@@ -105,6 +105,18 @@ impl OperatorServer {
         self.receive(RequestBuilder::body(request, body.to_string())).await
     }
 
+    /// Sends a POST request that needs no token and returns the JSON of the response; none while the server answers
+    /// that something is still to happen (409).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached or refuses the request.
+    pub async fn try_public(&self, path: &str, body: Value) -> anyhow::Result<Option<Value>> {
+        let (_, request) = self.request(Method::POST, path)?;
+        let (status, json) = self.exchange(RequestBuilder::body(request, body.to_string())).await?;
+        if status == StatusCode::CONFLICT { Ok(None) } else { self.success(status, json).map(Some) }
+    }
+
     /// Signs in and returns the response, which has the token of the session.
     ///
     /// # Errors
@@ -129,9 +141,19 @@ impl OperatorServer {
 
     /// Sends a request and returns the JSON of a successful response.
     async fn receive(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let (status, json) = self.exchange(request).await?;
+        self.success(status, json)
+    }
+
+    /// Sends a request and returns status and JSON of the response.
+    async fn exchange(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
         let answer = request.send().await.with_context(|| format!("cannot reach {}", self.url))?;
         let (status, text) = (answer.status(), answer.text().await?);
-        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// Returns the JSON of a successful response.
+    fn success(&self, status: StatusCode, json: Value) -> anyhow::Result<Value> {
         if status.is_success() {
             return Ok(json);
         }

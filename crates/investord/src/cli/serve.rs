@@ -12,10 +12,10 @@ use super::reload::{Reload, ServerHandles, warn_of_certificates};
 use super::{Location, ServerOptions, lock, process, provisioner, risks};
 use crate::app::{App, Mode};
 use crate::config::{Config, PASSWORDS, Risk, Sources};
-use crate::provision::{DeclaredTenants, Provisioner};
+use crate::provision::{DeclaredTenants, Provisioner, provider_accounts};
 use crate::server::{self, Listeners};
 use crate::store::encryption::MasterKey;
-use crate::store::{self, Database, Store, tenants};
+use crate::store::{self, Database, Store, Tx, tenants};
 use crate::telemetry::{self, LogControl};
 
 /// Number of threads for blocking work: scans and passwords, which have budgets of their own, so that neither waits for
@@ -214,6 +214,11 @@ async fn app(
             let (name, how) = (&tenant.name, risks::how_to_allow(Risk::Simulation));
             bail!("outcomes can be ordered for the tenant {name} (review_policy = \"simulate\"); {how}");
         }
+    }
+    // Roles and tenants of the mapping may be those of the tenants file.
+    if let Some(oidc) = config.oidc.clone() {
+        let check = move |tx: &Tx<'_>| provider_accounts::check_claim_grants(tx, &oidc);
+        provisioner.store.read("oidc.grants", check).await?;
     }
     let Provisioner { store, master_key, clock, ids } = provisioner;
     App::new(config, mode, clock, ids, store, master_key)

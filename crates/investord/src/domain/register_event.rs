@@ -84,6 +84,8 @@ pub enum RegisterEventType {
 pub enum RegisterActor {
     /// An operator, through the operator API.
     Operator { name: String, session: Uuid },
+    /// The identity provider, whose claims give roles.
+    IdentityProvider { issuer: String },
     /// Whoever had an invitation of this operator.
     Invited { name: String },
     /// Whoever may read the database and its keys: by a command on the machine, or by the tenants file.

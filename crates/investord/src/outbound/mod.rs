@@ -5,7 +5,9 @@
 //! certificates are verified, and a response is read up to a limit of bytes and time.
 
 mod address;
+pub mod identity_provider;
 mod names;
+mod provider_connection;
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -320,7 +320,7 @@ fn role_permissions(tx: &Tx<'_>, role: &str) -> Result<Option<Permissions>, Prov
 }
 
 /// Reads roles to be given: each role and tenant must exist.
-fn read_grants(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Grants, ProvisionError> {
+pub(super) fn read_grants(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Grants, ProvisionError> {
     let mut grants = Vec::new();
     // A role that stands twice is given once.
     for GivenRole { role, tenant: name } in given.iter().collect::<BTreeSet<_>>() {
@@ -340,7 +340,7 @@ fn read_grants(tx: &Tx<'_>, given: &[GivenRole]) -> Result<Grants, ProvisionErro
 }
 
 /// Checks a name that stands in the record for ever: letters, digits and a few signs, so that no two look alike.
-fn check_name(name: &str, what: &str) -> Result<(), ProvisionError> {
+pub(super) fn check_name(name: &str, what: &str) -> Result<(), ProvisionError> {
     let is_plain = |letter: char| {
         letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '.' | '-' | '_' | '@')
     };

@@ -84,6 +84,9 @@ pub struct Aad<'a> {
 }
 
 impl<'a> Aad<'a> {
+    /// The associated data of what is kept of a sign-in that has begun; it has no row.
+    pub const SIGN_IN: Self = Self { kind: "sign-in", id: &[] };
+
     pub fn person(user: &'a Uuid) -> Self {
         Self { kind: "person", id: user.as_bytes() }
     }
@@ -108,7 +111,6 @@ impl<'a> Aad<'a> {
         Self { kind: "tax residencies", id: user.as_bytes() }
     }
 
-    /// Returns the associated data of a simulated outcome.
     pub fn outcome(user: &'a Uuid) -> Self {
         Self { kind: "outcome", id: user.as_bytes() }
     }
@@ -133,12 +135,10 @@ impl<'a> Aad<'a> {
         Self { kind: "second factor", id: operator.as_bytes() }
     }
 
-    /// Returns the associated data of a receiver's response to a delivery.
     pub fn answer(webhook: &'a Uuid) -> Self {
         Self { kind: "answer", id: webhook.as_bytes() }
     }
 
-    /// Returns the associated data of an idempotent response.
     pub fn response(idempotency_key: &'a Uuid) -> Self {
         Self { kind: "reply", id: idempotency_key.as_bytes() }
     }

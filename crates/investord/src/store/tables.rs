@@ -319,6 +319,7 @@ pub const TABLES: [TableSchema; 39] = [
             ("totp_secret", Bytes),
             ("totp_confirmed_at", Int),
             ("totp_last_step", Int),
+            ("provider_subject", Text),
         ],
     ),
     short_lived(
@@ -337,6 +338,7 @@ pub const TABLES: [TableSchema; 39] = [
             ("permissions", Text),
             ("factors", Text),
             ("proved_at", Int),
+            ("provider_session", Text),
         ],
     ),
     short_lived("recovery_codes", 2, &[("operator", Id), ("hash", Bytes)]),

@@ -17,6 +17,7 @@ mod http_messages;
 mod idempotency;
 mod identifier_findings;
 mod identifiers;
+mod identity_provider;
 mod isolation;
 mod isolation_matrix;
 mod lockout;

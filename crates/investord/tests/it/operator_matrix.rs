@@ -33,9 +33,14 @@ const REVOKE: &str = r#"{"reason":"because"}"#;
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 61] = [
+const ROWS: [Row; 65] = [
     ("POST /sessions", "", [400, 400, 400]),
     ("POST /invitations", "", [400, 400, 400]),
+    // There is no identity provider.
+    ("POST /oidc/requests", "", [404, 404, 404]),
+    ("POST /oidc/device_requests", "", [404, 404, 404]),
+    ("POST /oidc/sessions", "", [404, 404, 404]),
+    ("POST /oidc/logout", "", [404, 404, 404]),
     ("DELETE /sessions", "", [200, 200, 200]),
     ("GET /me", "", [200, 200, 200]),
     ("GET /me/sessions", "", [200, 200, 200]),

@@ -11,6 +11,7 @@ mod deliveries;
 mod disk;
 #[cfg(unix)]
 mod files;
+mod identity_provider;
 mod jobs;
 mod judge;
 mod listen;

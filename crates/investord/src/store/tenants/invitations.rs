@@ -21,7 +21,8 @@ const SET: Stmt = Stmt {
 const BY_HASH: Stmt = Stmt {
     name: "invitations.by_hash",
     text: "SELECT o.id, o.name, o.password, o.created_at, o.created_by, o.used_at, o.disabled_at,
-                  o.reviewed_at, o.invited_at, o.invited_by, o.invitation_confirmed_by
+                  o.reviewed_at, o.invited_at, o.invited_by, o.invitation_confirmed_by,
+                  o.provider_subject
            FROM invitations AS i JOIN operators AS o ON o.id = i.operator
            WHERE i.hash = $1 AND i.expires > $2 AND o.disabled_at IS NULL",
 };

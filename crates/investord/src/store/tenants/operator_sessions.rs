@@ -17,7 +17,7 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 /// Prepared statements on the table.
 pub static STATEMENTS: &[&dyn Statement] = &[
     &INSERT, &BY_TOKEN, &OF_OPERATOR, &USED, &PROVED, &FORGET_PROOFS, &FORGET_SECOND_FACTORS, &END,
-    &END_OTHERS, &END_SESSIONS, &END_ALL, &DELETE_EXPIRED,
+    &END_OTHERS, &END_SESSIONS, &END_OF_PROVIDER, &END_ALL, &DELETE_EXPIRED,
 ];
 
 static INSERT: Insert = Insert::new(
@@ -25,22 +25,23 @@ static INSERT: Insert = Insert::new(
     "sessions",
     &[
         "hash", "id", "operator", "kind", "created_at", "used_at", "expires", "address", "agent",
-        "permissions", "factors", "proved_at",
+        "permissions", "factors", "proved_at", "provider_session",
     ],
 );
 const BY_TOKEN: Stmt = Stmt {
     name: "sessions.by_token",
     text: "SELECT o.id, o.name, o.password, o.created_at, o.created_by, o.used_at, o.disabled_at,
-                  o.reviewed_at, o.invited_at, o.invited_by, o.invitation_confirmed_by,
+                  o.reviewed_at, o.invited_at, o.invited_by, o.invitation_confirmed_by, o.provider_subject,
                   s.id, s.kind, s.created_at, s.used_at, s.expires, s.address, s.agent,
-                  s.permissions, s.factors, s.proved_at
+                  s.permissions, s.factors, s.proved_at, s.provider_session
            FROM sessions AS s JOIN operators AS o ON o.id = s.operator
            WHERE s.hash = $1 AND o.disabled_at IS NULL AND (s.expires IS NULL OR s.expires > $2)
              AND (s.kind = 'token' OR s.used_at > $3)",
 };
 const OF_OPERATOR: Stmt = Stmt {
     name: "sessions.of_operator",
-    text: "SELECT id, kind, created_at, used_at, expires, address, agent, permissions, factors, proved_at
+    text: "SELECT id, kind, created_at, used_at, expires, address, agent, permissions, factors, proved_at,
+                  provider_session
            FROM sessions WHERE operator = $1 ORDER BY created_at, id",
 };
 const USED: Stmt =
@@ -55,7 +56,8 @@ const FORGET_PROOFS: Stmt = Stmt {
 };
 const FORGET_SECOND_FACTORS: Stmt = Stmt {
     name: "sessions.forget_second_factors",
-    text: "UPDATE sessions SET factors = 'password' WHERE operator = $1 AND kind = 'session'",
+    text: "UPDATE sessions SET factors = 'password'
+           WHERE operator = $1 AND factors IN ('password totp', 'password recovery_code')",
 };
 const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE operator = $1 AND id = $2" };
 const END_OTHERS: Stmt = Stmt {
@@ -65,6 +67,10 @@ const END_OTHERS: Stmt = Stmt {
 const END_SESSIONS: Stmt = Stmt {
     name: "sessions.end_sessions",
     text: "DELETE FROM sessions WHERE operator = $1 AND kind = 'session'",
+};
+const END_OF_PROVIDER: Stmt = Stmt {
+    name: "sessions.end_of_provider",
+    text: "DELETE FROM sessions WHERE operator = $1 AND kind = 'session' AND provider_session = $2",
 };
 const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
 const DELETE_EXPIRED: Stmt = Stmt {
@@ -77,7 +83,7 @@ const DELETE_EXPIRED: Stmt = Stmt {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum SessionKind {
-    /// By a password; it ends when it is idle.
+    /// By a password or at the identity provider; it ends when it is idle.
     Session,
     /// By a command, for scripts.
     Token,
@@ -92,6 +98,17 @@ pub enum Factor {
     /// A time-based code.
     Totp,
     RecoveryCode,
+    /// The identity provider.
+    Provider,
+    /// A second factor that the identity provider has asked for.
+    ProviderSecond,
+}
+
+impl Factor {
+    /// Returns whether it is a second one beside a password or the word of the identity provider.
+    const fn is_second(self) -> bool {
+        matches!(self, Self::Totp | Self::RecoveryCode | Self::ProviderSecond)
+    }
 }
 
 /// A session or access token. Its secret is stored as a hash alone.
@@ -114,6 +131,8 @@ pub struct Session {
     pub factors: Vec<Factor>,
     /// The last proof; `None` for an access token, and after a change that made earlier proofs void.
     pub proved_at: Option<Timestamp>,
+    /// The session at the identity provider, if it has begun there.
+    pub provider_session: Option<String>,
 }
 
 impl Session {
@@ -134,12 +153,13 @@ impl Session {
             permissions: None,
             factors,
             proved_at,
+            provider_session: None,
         }
     }
 
     /// Returns whether a second factor has proved the person.
     pub fn has_second_factor(&self) -> bool {
-        self.factors.iter().any(|factor| *factor != Factor::Password)
+        self.factors.iter().any(|factor| factor.is_second())
     }
 }
 
@@ -173,6 +193,7 @@ fn session(row: &Row<'_>, first: usize) -> Result<Session, StoreError> {
         permissions: permissions.transpose().map_err(StoreError::Corrupt)?,
         factors: parse_factors(row.text(first + 8)?)?,
         proved_at: row.at_or_null(first + 9)?,
+        provider_session: row.text_or_null(first + 10)?.map(str::to_owned),
     })
 }
 
@@ -197,6 +218,7 @@ pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], operator: Uuid, new: &Session) -> Re
         permissions.as_deref().map_or(Value::Null, Value::Text),
         Value::Text(&factors),
         new.proved_at.map_or(Value::Null, Value::At),
+        new.provider_session.as_deref().map_or(Value::Null, Value::Text),
     ];
     tx.insert(&INSERT, &values)
 }
@@ -309,6 +331,18 @@ pub fn end_others(tx: &Tx<'_>, operator: Uuid, kept: Uuid) -> Result<usize, Stor
 /// Fails if the database is unavailable.
 pub fn end_sessions(tx: &Tx<'_>, operator: Uuid) -> Result<usize, StoreError> {
     tx.execute(&END_SESSIONS, &[Value::Id(operator)])
+}
+
+/// Ends a session at the identity provider, or all sessions of an operator, and returns their number.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn end_of_provider(tx: &Tx<'_>, operator: Uuid, session: Option<&str>) -> Result<usize, StoreError> {
+    match session {
+        Some(session) => tx.execute(&END_OF_PROVIDER, &[Value::Id(operator), Value::Text(session)]),
+        None => end_sessions(tx, operator),
+    }
 }
 
 /// Ends all sessions and access tokens of an operator, and returns their number.

@@ -12,26 +12,33 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &INSERT, &BY_NAME, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &INVITED, &REVIEWED, &REVIEWS_DUE,
-    &GIVEN_TO, &INSERT_GRANT, &DELETE_GRANTS, &GRANTS_OF, &ROLES, &SET_ROLE,
+    &INSERT, &BY_NAME, &BY_PROVIDER_SUBJECT, &ALL, &DISABLE, &ENABLE, &SET_PASSWORD, &USED, &INVITED,
+    &REVIEWED, &REVIEWS_DUE, &GIVEN_TO, &INSERT_GRANT, &DELETE_GRANTS, &GRANTS_OF, &ROLES, &SET_ROLE,
 ];
 
 static INSERT: Insert = Insert::new(
     "operators.insert",
     "operators",
-    &["id", "name", "password", "created_at", "created_by", "used_at", "disabled_at"],
+    &["id", "name", "password", "created_at", "created_by", "used_at", "disabled_at", "provider_subject"],
 );
 const BY_NAME: Stmt = Stmt {
     name: "operators.by_name",
     text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at,
-                  invited_at, invited_by, invitation_confirmed_by
+                  invited_at, invited_by, invitation_confirmed_by, provider_subject
            FROM operators
            WHERE name = $1",
+};
+const BY_PROVIDER_SUBJECT: Stmt = Stmt {
+    name: "operators.by_provider_subject",
+    text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at,
+                  invited_at, invited_by, invitation_confirmed_by, provider_subject
+           FROM operators
+           WHERE provider_subject = $1",
 };
 const ALL: Stmt = Stmt {
     name: "operators.all",
     text: "SELECT id, name, password, created_at, created_by, used_at, disabled_at, reviewed_at,
-                  invited_at, invited_by, invitation_confirmed_by
+                  invited_at, invited_by, invitation_confirmed_by, provider_subject
            FROM operators
            ORDER BY name",
 };
@@ -104,6 +111,8 @@ pub struct Operator {
     pub reviewed_at: Option<Timestamp>,
     /// The last invitation by operators; `None` if a command on the machine has invited the operator.
     pub invited: Option<Invited>,
+    /// Issuer and subject of who signs in at the identity provider, separated by a blank.
+    pub provider_subject: Option<String>,
 }
 
 /// How operators have invited another one.
@@ -130,12 +139,13 @@ impl Operator {
             disabled_at: None,
             reviewed_at: None,
             invited: None,
+            provider_subject: None,
         }
     }
 }
 
 /// Number of the columns that [`read`] reads.
-pub(super) const COLUMNS: usize = 11;
+pub(super) const COLUMNS: usize = 12;
 
 /// Reads an operator without grants from the first columns of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
@@ -152,6 +162,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
         disabled_at: row.at_or_null(6)?,
         reviewed_at: row.at_or_null(7)?,
         invited: invited.map(|(at, by)| Invited { at, by, confirmed_by }),
+        provider_subject: row.text_or_null(11)?.map(str::to_owned),
     })
 }
 
@@ -161,7 +172,9 @@ pub(super) fn read(row: &Row<'_>) -> Result<Operator, StoreError> {
 ///
 /// Fails if the name is taken or the database is unavailable.
 pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
-    let Operator { id, name, password, created_at, created_by, used_at, disabled_at, .. } = new;
+    let Operator {
+        id, name, password, created_at, created_by, used_at, disabled_at, provider_subject, ..
+    } = new;
     tx.insert(
         &INSERT,
         &[
@@ -172,6 +185,7 @@ pub fn insert(tx: &Tx<'_>, new: &Operator) -> Result<(), StoreError> {
             created_by.map_or(Value::Null, Value::Id),
             used_at.map_or(Value::Null, Value::At),
             disabled_at.map_or(Value::Null, Value::At),
+            provider_subject.as_deref().map_or(Value::Null, Value::Text),
         ],
     )?;
     insert_grants(tx, *id, &new.grants, *created_at, *created_by)
@@ -238,6 +252,16 @@ pub(super) fn grants_of(tx: &Tx<'_>, operator: Uuid) -> Result<Grants, StoreErro
 /// Fails if the database is unavailable or the row is corrupt.
 pub fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<Operator>, StoreError> {
     let found = tx.one(&BY_NAME, &[Value::Text(name)], read)?;
+    found.map(|found| with_grants(tx, found)).transpose()
+}
+
+/// Finds an operator by issuer and subject of the identity provider, disabled or not.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable or the row is corrupt.
+pub fn by_provider_subject(tx: &Tx<'_>, subject: &str) -> Result<Option<Operator>, StoreError> {
+    let found = tx.one(&BY_PROVIDER_SUBJECT, &[Value::Text(subject)], read)?;
     found.map(|found| with_grants(tx, found)).transpose()
 }
 
