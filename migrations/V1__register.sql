@@ -170,7 +170,8 @@ CREATE TABLE sessions (
     permissions TEXT,
     -- How the person has been proved; nothing of an access token.
     factors    TEXT    NOT NULL CHECK (factors IN
-        ('', 'password', 'password totp', 'password recovery_code', 'provider', 'provider provider_second')),
+        ('', 'password', 'password totp', 'password recovery_code', 'password passkey', 'provider',
+         'provider provider_second')),
     -- The last proof; none of an access token.
     proved_at  {int},
     -- The session at the identity provider (claim sid), which its logout names.
@@ -187,6 +188,17 @@ CREATE TABLE reveals (
     PRIMARY KEY (session, user_id)
 ) {clustered};
 CREATE INDEX reveals_until ON reveals (until);
+
+-- Passkeys of operators (Web Authentication): id, public key and counter in JSON. Nothing in it is secret.
+CREATE TABLE passkeys (
+    operator   {id}  NOT NULL REFERENCES operators (id),
+    id         {id}  NOT NULL,
+    name       TEXT  NOT NULL,
+    credential TEXT  NOT NULL,
+    created_at {int} NOT NULL,
+    used_at    {int},
+    PRIMARY KEY (operator, id)
+) {clustered};
 
 -- Recovery codes of operators that have not been used, by their hash.
 CREATE TABLE recovery_codes (

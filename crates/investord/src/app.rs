@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use tokio::sync::Notify;
 use url::Url;
+use webauthn_rs::Webauthn;
 
 use crate::access::Budgets;
 use crate::access::client_cache::ClientCache;
@@ -53,6 +54,8 @@ pub struct AppState {
     /// The address by which clients reach the server.
     pub origin: Origin,
     pub outbound: Outbound,
+    /// The relying party of passkeys, if an origin is configured.
+    pub webauthn: Option<Webauthn>,
     /// The identity provider of operators, if one is configured.
     pub identity_provider: Option<IdentityProvider>,
     /// Notified when this process has added a job for the worker.
@@ -89,6 +92,7 @@ impl App {
         let oidc = config.oidc.as_ref();
         let provider =
             oidc.map(|oidc| IdentityProvider::new(oidc, &config.webhooks.name_servers)).transpose()?;
+        let webauthn = config.operators.webauthn()?;
         let budgets = Budgets::new(&config);
         let client_cache = ClientCache::new(store.clone(), Arc::clone(&master_key));
         let replay_guard = ReplayGuard::new(clock.now());
@@ -107,6 +111,7 @@ impl App {
             signature_counts: Arc::default(),
             origin,
             outbound,
+            webauthn,
             identity_provider: provider,
             work: Notify::new(),
             stopping: AtomicBool::new(false),

@@ -269,6 +269,7 @@ impl Config {
         }
         self.limits.check()?;
         self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
+        self.operators.webauthn()?;
         if self.data.as_os_str().is_empty() {
             bail!("data must name a folder, is empty");
         }
@@ -374,6 +375,7 @@ mod tests {
             Some(rest)
                 if rest == "[tls]"
                     || rest == "[operator_tls]"
+                    || rest == "[oidc]"
                     || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)) =>
             {
                 rest

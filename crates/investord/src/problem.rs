@@ -35,7 +35,10 @@ pub enum Problem {
     /// Another operator has decided before; with a text that names them.
     Decided(String),
     /// The password is right, and the operator has a second factor.
-    SecondFactorRequired,
+    SecondFactorRequired {
+        /// What a browser needs to use a passkey, if the operator has one.
+        passkey: Option<Box<Value>>,
+    },
     /// The last proof of the session is older than this.
     ProofRequired {
         max_age_seconds: i64,
@@ -124,7 +127,7 @@ impl Problem {
             | Problem::NoPermission(_)
             | Problem::Closed(_)
             | Problem::ForeignOrigin(_) => &kinds::FORBIDDEN,
-            Problem::SecondFactorRequired => &kinds::SECOND_FACTOR_REQUIRED,
+            Problem::SecondFactorRequired { .. } => &kinds::SECOND_FACTOR_REQUIRED,
             Problem::ProofRequired { .. } | Problem::ProofImpossible => &kinds::PROOF_REQUIRED,
             Problem::SecondFactorMissing => &kinds::SECOND_FACTOR_MISSING,
             Problem::NotFound(_) => &kinds::NOT_FOUND,
@@ -187,8 +190,8 @@ impl Problem {
     fn operator_detail(&self) -> String {
         match self {
             Problem::NoPermission(missing) => format!("this takes the permission {}", missing.into_str()),
-            Problem::SecondFactorRequired => {
-                "this operator has a second factor: send 'code', of the authenticator app or a recovery code".into()
+            Problem::SecondFactorRequired { .. } => {
+                "this operator has a second factor: send 'code', of the app or a recovery code, or 'passkey'".into()
             }
             Problem::ProofRequired { max_age_seconds } => {
                 let minutes = max_age_seconds / 60;
@@ -233,6 +236,9 @@ impl Problem {
             Problem::Unauthorised(Unauthorised { explanation, .. }) => {
                 let explanation = explanation.iter().map(|(name, value)| (name.clone(), value.clone()));
                 document.as_object_mut().into_iter().for_each(|object| object.extend(explanation.clone()));
+            }
+            Problem::SecondFactorRequired { passkey: Some(passkey) } => {
+                document["passkey"] = (**passkey).clone();
             }
             _ => {}
         }
@@ -280,6 +286,11 @@ pub fn schema(schemas: &mut Schemas) -> Value {
                     "items": fault,
                     "description": "With invalid_request: every fault, not only the first.",
                 },
+                "passkey": {
+                    "type": "object",
+                    "description": "With second_factor_required, if the operator has a passkey: `options` for \
+                        navigator.credentials.get, and `request` to be sent with what it returns.",
+                },
             },
             "required": ["type", "status"],
         })
@@ -321,7 +332,7 @@ impl IntoResponse for Problem {
                 response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             // RFC 9110 section 11.6.1.
-            Problem::Unauthorised(_) | Problem::SecondFactorRequired => {
+            Problem::Unauthorised(_) | Problem::SecondFactorRequired { .. } => {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             // RFC 9470 section 3.

@@ -68,6 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["cli", "outbound"]),
     ("hickory_resolver", &["outbound"]),
     ("openidconnect", &["outbound"]),
+    ("webauthn_rs", &["app", "backoffice", "config"]),
     ("x509_cert", &["tls"]),
 ];
 
@@ -457,7 +458,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "5a7682391e24ea5b")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "50da5a226c832280")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

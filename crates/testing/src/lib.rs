@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod app;
 pub mod bodies;
+pub mod browser;
 pub mod chance;
 pub mod client;
 pub mod cutter;

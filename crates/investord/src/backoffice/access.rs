@@ -24,7 +24,7 @@ use crate::store::Tx;
 use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions::SessionKind;
 use crate::store::tenants::operators::{GivenGrant, Operator};
-use crate::store::tenants::{operator_sessions, operators, second_factors};
+use crate::store::tenants::{operator_sessions, operators, passkeys, second_factors};
 
 /// What an operator may do.
 #[derive(Serialize, JsonSchema)]
@@ -112,7 +112,8 @@ fn entry(
     interval: SignedDuration,
 ) -> Result<AccessEntry, Problem> {
     let sessions = operator_sessions::of_operator(tx, operator.id)?;
-    let factor = second_factors::by_operator(tx, operator.id)?;
+    let totp = second_factors::by_operator(tx, operator.id)?.and_then(|factor| factor.confirmed_at);
+    let passkeys = passkeys::of_operator(tx, operator.id)?;
     let due = operator.reviewed_at.unwrap_or(operator.created_at) + interval;
     let review_due_at = operator.disabled_at.is_none().then_some(due);
     Ok(AccessEntry {
@@ -122,7 +123,7 @@ fn entry(
         disabled_at: operator.disabled_at,
         last_used_at: operator.used_at,
         has_password: operator.password.is_some(),
-        second_factor_since: factor.and_then(|factor| factor.confirmed_at),
+        second_factor_since: passkeys.iter().map(|passkey| passkey.created_at).chain(totp).min(),
         tokens: sessions.iter().filter(|one| one.kind == SessionKind::Token).count(),
         reviewed_at: operator.reviewed_at,
         review_due_at,

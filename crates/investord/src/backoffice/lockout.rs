@@ -169,7 +169,7 @@ impl AttemptCounters {
     /// Records why a sign-in with the right password was refused all the same.
     pub async fn record_refusal(&self, app: &App, address: IpAddr, problem: &Problem) {
         match problem {
-            Problem::SecondFactorRequired => {
+            Problem::SecondFactorRequired { .. } => {
                 count_sign_in("second_factor_required");
                 // A failure leaves the attempt counted.
                 if let Err(error) = self.take_back(app).await {

@@ -18,6 +18,8 @@ mod mask;
 mod openapi;
 mod operators;
 mod packages;
+mod passkey_ceremony;
+mod passkeys;
 mod password;
 pub mod password_hash;
 mod proof;
@@ -29,6 +31,7 @@ mod register;
 pub mod reveal;
 pub mod reviews;
 mod roles;
+mod sealed_state;
 mod second_factor;
 pub mod session;
 mod session_list;
@@ -137,6 +140,10 @@ fn sign_in_endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(totp::begin),
         OperatorEndpoint::of(totp::delete),
         OperatorEndpoint::of(totp::confirm),
+        OperatorEndpoint::of(passkeys::list),
+        OperatorEndpoint::of(passkeys::begin),
+        OperatorEndpoint::of(passkeys::confirm),
+        OperatorEndpoint::of(passkeys::delete),
         OperatorEndpoint::of(recovery_codes::replace),
     ]
 }
@@ -210,7 +217,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 26] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 27] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
@@ -240,6 +247,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 26] {
         read::<password::ChangePassword>(body),
         read::<proof::ProvePerson>(body),
         read::<totp::ConfirmTotp>(body),
+        read::<passkeys::ConfirmPasskey>(body),
         read::<reveal::RevealUser>(body),
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),

@@ -7,13 +7,15 @@ use axum::extract::State;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::lockout::AttemptCounters;
+use super::passkey_ceremony::{self, PASSKEY_ANSWER, PasskeyAnswer};
 use super::password_hash::verify_password;
-use super::second_factor::{AcceptedCode, CodeCheck, check_code, confirmed};
+use super::second_factor::{AcceptedCode, CodeCheck, SentFactor, check_second_factor, second_factors_of};
 use super::session::{CODE, factors};
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
@@ -35,6 +37,7 @@ static PROVE: ObjectSchema = ObjectSchema {
             "The password, of an operator without a second factor.",
         ),
         field("code", Presence::No, CODE, "What the authenticator app shows, or a recovery code."),
+        field("passkey", Presence::No, PASSKEY_ANSWER, "A passkey; the answer to `{}` begins its use."),
     ],
 };
 
@@ -43,6 +46,7 @@ static PROVE: ObjectSchema = ObjectSchema {
 pub struct ProvePerson {
     password: Option<String>,
     code: Option<String>,
+    passkey: Option<PasskeyAnswer>,
 }
 
 /// A proof of the person behind a session.
@@ -66,16 +70,18 @@ impl OperatorOperation for ProvePerson {
         id: "prove_person",
         summary: "Prove who I am",
         description: "Proves again who uses the session, for operations that need a proof of the last minutes: by \
-                      `code` if the operator has a second factor, otherwise by `password`. Wrong ones delay the next, \
-                      as at a sign-in. An access token cannot be proved.",
+                      `code` or `passkey` if the operator has a second factor, otherwise by `password`. `{}` is \
+                      answered by 401 with what a browser needs to use a passkey. Wrong ones delay the next, as at a \
+                      sign-in. An access token cannot be proved.",
         query: &[],
         request: Some(&PROVE),
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
         let read: Self = received.body(&PROVE)?;
-        if read.password.is_some() == read.code.is_some() {
-            return Err(Problem::invalid("(root)", "must have either 'password' or 'code'"));
+        let sent = [read.password.is_some(), read.code.is_some(), read.passkey.is_some()];
+        if sent.into_iter().filter(|is_sent| *is_sent).count() > 1 {
+            return Err(Problem::invalid("(root)", "must have one of 'password', 'code' and 'passkey'"));
         }
         Ok(read)
     }
@@ -88,7 +94,8 @@ impl OperatorOperation for ProvePerson {
 /// Fails with 400 if password or code are wrong, with 401 if a second factor is needed or the caller has an access
 /// token, and with 429 after too many attempts.
 pub async fn prove(State(app): State<App>, req: ByOperator<ProvePerson>) -> OperatorResult<ProofView> {
-    let ByOperator { operator, session, peer, operation: ProvePerson { password, code }, .. } = req;
+    let ByOperator { operator, session, peer, operation, .. } = req;
+    let ProvePerson { password, code, passkey } = operation;
     if session.kind == SessionKind::Token {
         return Err(Problem::ProofImpossible);
     }
@@ -96,26 +103,35 @@ pub async fn prove(State(app): State<App>, req: ByOperator<ProvePerson>) -> Oper
         return Err(Problem::State("sign in at the identity provider once more, with `fresh`"));
     }
     let own = operator.id;
-    let enrolled = app.store.read("second_factors.find", move |tx| confirmed(tx, own)).await?;
+    let enrolled =
+        app.store.read("second_factors.find", move |tx| second_factors_of(tx, own)).await?.is_any();
+    let is_sent = code.is_some() || passkey.is_some();
     let counters = match (enrolled, password) {
-        (Some(_), Some(_)) => return Err(Problem::SecondFactorRequired),
-        (None, None) => {
+        (true, None) if !is_sent => return Err(second_factor_required(&app, own).await?),
+        (true, Some(_)) => return Err(second_factor_required(&app, own).await?),
+        (false, None) => {
             return Err(Problem::invalid("code", "this operator has no second factor; send 'password'"));
         }
-        (Some(_), None) => {
+        (true, None) => {
             let counters = AttemptCounters::of_session_codes(&session, &app.master_key);
             counters.count(&app).await?;
             counters
         }
-        (None, Some(password)) => verify(&app, &operator, &session, peer, password).await?,
+        (false, Some(password)) => verify(&app, &operator, &session, peer, password).await?,
     };
-    let (proved_at, accepted) = record(&app, operator, session, code, counters).await?;
+    let sent = SentFactor::verify(&app, own, code, passkey).await?;
+    let (proved_at, accepted) = record(&app, operator, session, sent, counters).await?;
     Ok(JsonAnswer(ProofView {
         proved_at,
         fresh_until: proved_at + app.config.operators.proof_time(),
         factors: factors(accepted.as_ref()),
         recovery_codes_left: accepted.and_then(|code| code.recovery_codes_left),
     }))
+}
+
+/// Returns the refusal that asks for a second factor, with what a browser needs to use a passkey.
+async fn second_factor_required(app: &App, operator: Uuid) -> Result<Problem, Problem> {
+    Ok(Problem::SecondFactorRequired { passkey: passkey_ceremony::challenge(app, operator).await? })
 }
 
 /// Verifies the password and returns what was counted of the attempt.
@@ -134,20 +150,20 @@ async fn verify(
     Err(Problem::invalid("password", "is not the password of this operator"))
 }
 
-/// Verifies the code of an operator who has a second factor, and records the proof.
+/// Verifies the second factor of an operator who has one, and records the proof.
 async fn record(
     app: &App,
     operator: Operator,
     session: Session,
-    code: Option<String>,
+    sent: SentFactor,
     counters: AttemptCounters,
 ) -> Result<(Timestamp, Option<AcceptedCode>), Problem> {
     let (key, now) = (Arc::clone(&app.master_key), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
-        let accepted = match (check_code(tx, &key, &operator, code.as_deref(), now)?, &code) {
+        let accepted = match (check_second_factor(tx, &key, &operator, &sent, now)?, &sent.code) {
             (CodeCheck::Accepted(code), _) => Some(code),
             (CodeCheck::NotEnrolled, None) => None,
-            (CodeCheck::Missing, _) => return Err(Problem::SecondFactorRequired),
+            (CodeCheck::Missing, _) => return Err(Problem::SecondFactorRequired { passkey: None }),
             (CodeCheck::NotEnrolled | CodeCheck::Wrong, _) => {
                 return Err(Problem::invalid("code", "is wrong or was used before"));
             }

@@ -7,8 +7,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, State};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -16,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_operator::{JsonAnswer, OperatorDoc, OperatorResult, client_address, read_body};
 use super::lockout::count_sign_in;
+use super::sealed_state::{open, seal};
 use super::session::{EndedSession, SessionView, new_token, signed_in, user_agent};
 use crate::access::connections::network;
 use crate::app::App;
@@ -27,7 +26,6 @@ use crate::problem::Problem;
 use crate::provision::provider_accounts;
 use crate::provision::provider_accounts::{ProvenPerson, SignInOutcome};
 use crate::store::Tx;
-use crate::store::encryption::Aad;
 use crate::store::engine::unit::Owner;
 use crate::store::log::register_events;
 use crate::store::tenants::operator_sessions;
@@ -253,7 +251,8 @@ pub async fn finish(
 /// Asks the provider who the person is.
 async fn redeem(app: &App, provider: &IdentityProvider, sent: FinishBody) -> Result<Identity, Problem> {
     let now = app.clock.now();
-    let pending = open(app, &sent.request).filter(|pending| pending.expires_at > now);
+    let pending: Option<PendingSignIn> = open(app, &sent.request);
+    let pending = pending.filter(|pending| pending.expires_at > now);
     let pending = pending.ok_or_else(|| Problem::unauthorised_public(UNCONFIRMED))?;
     let identity = match pending.way {
         Way::Device { device_code } => provider.redeem_device(&device_code, now).await,
@@ -381,17 +380,4 @@ fn problem(error: ProviderError) -> Problem {
         ProviderError::Pending => Problem::State("the person has not confirmed the code yet"),
         ProviderError::Missing(what) => Problem::NotFound(what),
     }
-}
-
-/// Encrypts what is kept of a sign-in, so that it needs no row: who has begun it keeps it.
-fn seal(app: &App, pending: &PendingSignIn) -> String {
-    let plain = serde_json::to_vec(pending).expect("it is plain data");
-    let sealed = app.master_key.seal_own(Aad::SIGN_IN, &plain, &*app.ids);
-    BASE64_URL_SAFE_NO_PAD.encode(sealed)
-}
-
-fn open(app: &App, request: &str) -> Option<PendingSignIn> {
-    let sealed = BASE64_URL_SAFE_NO_PAD.decode(request).ok()?;
-    let plain = app.master_key.open_own(Aad::SIGN_IN, &sealed).ok()?;
-    serde_json::from_slice(&plain).ok()
 }

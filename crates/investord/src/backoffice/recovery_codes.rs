@@ -12,7 +12,7 @@ use super::administration::record_own;
 use super::by_operator::{
     ByOperator, JsonAnswer, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
-use super::second_factor::{confirmed, hash_recovery_code};
+use super::second_factor::{hash_recovery_code, second_factors_of};
 use crate::app::App;
 use crate::clock::Ids;
 use crate::domain::permissions::Permission;
@@ -30,6 +30,13 @@ const CODES: usize = 10;
 pub struct RecoveryCodes {
     /// Each can be sent once in the place of a code of the app.
     recovery_codes: Vec<String>,
+}
+
+impl RecoveryCodes {
+    /// Returns the codes to be shown.
+    pub fn into_texts(self) -> Vec<String> {
+        self.recovery_codes
+    }
 }
 
 /// Generates recovery codes. Returns them with the hashes that are stored instead.
@@ -79,7 +86,9 @@ pub async fn replace(
     let (codes, hashes) = generate(operator.id, &*app.ids);
     let ids = Arc::clone(&app.ids);
     let unit = move |tx: &Tx<'_>| {
-        confirmed(tx, operator.id)?.ok_or(Problem::State("this operator has no second factor"))?;
+        if !second_factors_of(tx, operator.id)?.is_any() {
+            return Err(Problem::State("this operator has no second factor"));
+        }
         second_factors::replace_recovery_codes(tx, operator.id, &hashes)?;
         let kind = RegisterEventType::OperatorRecoveryCodesReplaced;
         Ok::<_, Problem>(record_own(tx, &*ids, now, kind, (&operator, &session))?)

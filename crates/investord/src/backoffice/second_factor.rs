@@ -1,57 +1,120 @@
-//! Verifies the code of a second factor, once.
+//! Verifies a second factor, once: a code of an app, a recovery code or the use of a passkey.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::passkey_ceremony::{PasskeyAnswer, UsedPasskey, finish_use};
+use crate::app::App;
 use crate::domain::second_factor::{RecoveryCode, SECRET_LENGTH, SentCode, Totp};
+use crate::problem::Problem;
 use crate::store::encryption::{Aad, MasterKey, sha256};
 use crate::store::tenants::operator_sessions::Factor;
 use crate::store::tenants::operators::Operator;
+use crate::store::tenants::passkeys;
 use crate::store::tenants::second_factors;
 use crate::store::tenants::second_factors::SecondFactor;
 use crate::store::{StoreError, Tx};
 
-/// The result of [`check_code`].
+/// The second factors that an operator has.
+pub struct SecondFactors {
+    pub has_totp: bool,
+    /// How many passkeys.
+    pub passkeys: usize,
+}
+
+impl SecondFactors {
+    pub const fn is_any(&self) -> bool {
+        self.has_totp || self.passkeys > 0
+    }
+}
+
+/// Returns the confirmed second factors of an operator.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn second_factors_of(tx: &Tx<'_>, operator: Uuid) -> Result<SecondFactors, StoreError> {
+    let has_totp = confirmed(tx, operator)?.is_some();
+    Ok(SecondFactors { has_totp, passkeys: passkeys::of_operator(tx, operator)?.len() })
+}
+
+/// What was sent as a second factor.
+#[derive(Clone)]
+pub struct SentFactor {
+    /// What the authenticator app shows, or a recovery code.
+    pub code: Option<String>,
+    /// The use of a passkey, which is proved.
+    passkey: Option<UsedPasskey>,
+}
+
+impl SentFactor {
+    /// Verifies the use of a passkey, if one was sent. A code is verified where it is used up.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 400 if the passkey does not hold.
+    pub async fn verify(
+        app: &App,
+        operator: Uuid,
+        code: Option<String>,
+        passkey: Option<PasskeyAnswer>,
+    ) -> Result<Self, Problem> {
+        let passkey = match passkey {
+            Some(answer) => Some(finish_use(app, operator, answer).await?),
+            None => None,
+        };
+        Ok(Self { code, passkey })
+    }
+}
+
+/// The result of [`check_second_factor`].
 pub enum CodeCheck {
     /// The operator has no confirmed second factor, so a code proves nothing.
     NotEnrolled,
-    /// No code was sent.
+    /// Nothing was sent.
     Missing,
-    /// The code is none of this operator, or was used before.
+    /// What was sent is none of this operator, or was used before.
     Wrong,
     Accepted(AcceptedCode),
 }
 
-/// A code that was right, and is used up.
+/// A second factor that was right, and is used up.
 pub struct AcceptedCode {
     pub factor: Factor,
     /// The number of recovery codes that are left, if this was one.
     pub recovery_codes_left: Option<i64>,
 }
 
-/// Verifies a code and uses it up.
+/// Verifies what was sent as a second factor and uses it up.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable, or the secret is sealed with another master key.
-pub fn check_code(
+pub fn check_second_factor(
     tx: &Tx<'_>,
     key: &MasterKey,
     operator: &Operator,
-    code: Option<&str>,
+    sent: &SentFactor,
     now: Timestamp,
 ) -> Result<CodeCheck, StoreError> {
-    let Some(own) = confirmed(tx, operator.id)? else { return Ok(CodeCheck::NotEnrolled) };
-    let Some(code) = code else { return Ok(CodeCheck::Missing) };
-    let accepted = match SentCode::parse(code) {
-        None => None,
-        Some(SentCode::Totp(code)) => {
+    if !second_factors_of(tx, operator.id)?.is_any() {
+        return Ok(CodeCheck::NotEnrolled);
+    }
+    if let Some(passkey) = &sent.passkey {
+        let used = passkey.record(tx, operator.id, now)?;
+        let accepted = AcceptedCode { factor: Factor::Passkey, recovery_codes_left: None };
+        return Ok(if used { CodeCheck::Accepted(accepted) } else { CodeCheck::Wrong });
+    }
+    let Some(code) = &sent.code else { return Ok(CodeCheck::Missing) };
+    let accepted = match (SentCode::parse(code), confirmed(tx, operator.id)?) {
+        (None, _) | (Some(SentCode::Totp(_)), None) => None,
+        (Some(SentCode::Totp(code)), Some(own)) => {
             let step = open_totp(key, operator, &own)?.step_of(&code, now, own.last_step);
             let is_accepted =
                 step.map(|step| second_factors::accept_step(tx, operator.id, step)).transpose()?;
             (is_accepted == Some(true)).then_some((Factor::Totp, None))
         }
-        Some(SentCode::Recovery(code)) => {
+        (Some(SentCode::Recovery(code)), _) => {
             let hash = hash_recovery_code(operator.id, &code);
             if second_factors::use_recovery_code(tx, operator.id, &hash)? {
                 Some((Factor::RecoveryCode, Some(second_factors::count_recovery_codes(tx, operator.id)?)))

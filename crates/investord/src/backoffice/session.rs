@@ -20,8 +20,9 @@ use super::by_operator::{
     client_address, read_body,
 };
 use super::lockout::{AttemptCounters, DeviceToken, count_sign_in};
+use super::passkey_ceremony::{self, PASSKEY_ANSWER, PasskeyAnswer};
 use super::password_hash::verify_password;
-use super::second_factor::{AcceptedCode, CodeCheck, check_code};
+use super::second_factor::{AcceptedCode, CodeCheck, SentFactor, check_second_factor};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
@@ -58,6 +59,7 @@ pub struct SignIn {
     pub(super) password: String,
     device: Option<String>,
     code: Option<String>,
+    passkey: Option<PasskeyAnswer>,
 }
 
 static SIGN_IN: ObjectSchema = ObjectSchema {
@@ -72,6 +74,12 @@ static SIGN_IN: ObjectSchema = ObjectSchema {
             "What the last sign-in from this device answered. Wrong passwords sent from elsewhere do not delay it.",
         ),
         field("code", Presence::No, CODE, "Of the second factor: what the app shows, or a recovery code."),
+        field(
+            "passkey",
+            Presence::No,
+            FieldRule::OrNull(&PASSKEY_ANSWER),
+            "Of the second factor: a passkey.",
+        ),
     ],
 };
 
@@ -85,7 +93,7 @@ pub const SIGN_IN_DOC: OperatorDoc = OperatorDoc {
     description: "Answers a token, which ends after 12 hours, or 15 minutes without a request, unless the \
                   configuration says otherwise. After five wrong passwords an account has to wait, for a \
                   second, then for twice as long each time, for 15 minutes at most. An operator with a second \
-                  factor is refused with the problem `second_factor_required` unless `code` is sent.",
+                  factor is refused with the problem `second_factor_required` unless `code` or `passkey` is sent.",
     query: &[],
     request: Some(&SIGN_IN),
 };
@@ -141,7 +149,7 @@ pub async fn sign_in(
     body: Result<Bytes, BytesRejection>,
 ) -> OperatorResult<SessionView> {
     let body = body.map_err(|error| Problem::invalid("(root)", error.body_text()))?;
-    let SignIn { name, password, device, code } = read_sign_in(&body, app.clock.now())?;
+    let SignIn { name, password, device, code, passkey } = read_sign_in(&body, app.clock.now())?;
     let address = client_address(&app, peer, &headers);
     let network = network(address);
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "passwords at once" };
@@ -172,7 +180,8 @@ pub async fn sign_in(
         agent: user_agent(&headers),
         ..Session::new(app.ids.uuid(), SessionKind::Session, now)
     };
-    let begun = begin_session(&app, &operator, session, code, counters.clone()).await;
+    let sent = SentFactor::verify(&app, operator.id, code, passkey).await?;
+    let begun = begin_session(&app, &operator, session, sent, counters.clone()).await;
     if let Err(problem) = &begun {
         counters.record_refusal(&app, address, problem).await;
     }
@@ -198,7 +207,7 @@ async fn begin_session(
     app: &App,
     operator: &Operator,
     session: Session,
-    code: Option<String>,
+    sent: SentFactor,
     counters: AttemptCounters,
 ) -> Result<(String, Option<AcceptedCode>), Problem> {
     let (token, hash) = new_token(&*app.ids);
@@ -208,12 +217,12 @@ async fn begin_session(
         // While the password was verified it may have been changed, or the operator disabled.
         let same = |one: &Operator| one.password == verified.password && one.disabled_at.is_none();
         operators::by_name(tx, &verified.name)?.filter(same).ok_or_else(wrong_password)?;
-        let accepted = match check_code(tx, &key, &verified, code.as_deref(), now)? {
+        let accepted = match check_second_factor(tx, &key, &verified, &sent, now)? {
             CodeCheck::NotEnrolled => None,
             CodeCheck::Accepted(code) => Some(code),
-            CodeCheck::Missing => return Err(Problem::SecondFactorRequired),
+            CodeCheck::Missing => return Err(Problem::SecondFactorRequired { passkey: None }),
             CodeCheck::Wrong => {
-                return Err(Problem::unauthorised_public("the code is wrong or was used before"));
+                return Err(Problem::unauthorised_public("the second factor is wrong or was used before"));
             }
         };
         let failures = counters.succeed(tx)?;
@@ -223,8 +232,14 @@ async fn begin_session(
         register_events::record(tx, &*ids, now, &signed_in(&verified, &session, failures))?;
         Ok(accepted)
     };
-    let accepted = app.store.write_serializable("backoffice.begin", unit).await?;
-    Ok((token, accepted))
+    match app.store.write_serializable("backoffice.begin", unit).await {
+        Ok(accepted) => Ok((token, accepted)),
+        Err(Problem::SecondFactorRequired { .. }) => {
+            let passkey = passkey_ceremony::challenge(app, operator.id).await?;
+            Err(Problem::SecondFactorRequired { passkey })
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Returns the event of a sign-in.

@@ -193,8 +193,9 @@ mod tests {
 
     #[test]
     fn settings_are_checked() {
+        type Breakage = fn(&mut Oidc);
         settings().check().unwrap();
-        let wrong: [(&str, fn(&mut Oidc)); 5] = [
+        let wrong: [(&str, Breakage); 5] = [
             ("oidc.issuer", |all| all.issuer = "http://login.example".into()),
             ("oidc.client_id", |all| all.client_id.clear()),
             ("client_secret", |all| all.client_secret = None),

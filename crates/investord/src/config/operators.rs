@@ -1,8 +1,11 @@
 //! `[operators]`: sessions of operators, their proofs and second factors.
 
+use anyhow::{Context, ensure};
 use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use url::Url;
+use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use crate::domain::permissions::ROLE_NAMES;
 use crate::domain::suggest::did_you_mean;
@@ -21,6 +24,8 @@ pub struct Operators {
     pub reveal_minutes: u32,
     /// Days after which what an operator may do has to be reviewed.
     pub access_review_days: u32,
+    /// Address of the pages on which operators use passkeys; without one there are none. Its host is the relying party.
+    pub passkey_origin: Option<String>,
     /// Names of the roles, of those of a new register, whose sessions need a second factor.
     #[serde(deserialize_with = "known_roles")]
     pub second_factor_for: Vec<String>,
@@ -46,6 +51,7 @@ impl Default for Operators {
             proof_minutes: 10,
             reveal_minutes: 5,
             access_review_days: 365,
+            passkey_origin: None,
             second_factor_for: Vec::new(),
         }
     }
@@ -65,6 +71,23 @@ impl Operators {
     /// Returns the time after which what an operator may do has to be reviewed.
     pub fn access_review_time(&self) -> SignedDuration {
         SignedDuration::from_hours(24 * i64::from(self.access_review_days))
+    }
+
+    /// Returns the relying party of passkeys, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the origin is no address with a name.
+    pub fn webauthn(&self) -> anyhow::Result<Option<Webauthn>> {
+        let Some(origin) = &self.passkey_origin else { return Ok(None) };
+        let relying_party = || {
+            let url = Url::parse(origin)?;
+            let host = url.domain().context("has no name of a host")?;
+            let is_safe = url.scheme() == "https" || host == "localhost";
+            ensure!(is_safe && url.path() == "/", "must be https://NAME or https://NAME:PORT");
+            Ok(WebauthnBuilder::new(host, &url)?.rp_name("Investord").build()?)
+        };
+        relying_party().map(Some).with_context(|| format!("operators.passkey_origin '{origin}'"))
     }
 
     /// Returns the time for which a session sees a revealed person.

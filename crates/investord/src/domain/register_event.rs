@@ -28,6 +28,10 @@ pub enum RegisterEventType {
     OperatorSecondFactorDeleted,
     #[strum(serialize = "OPERATOR.SECOND_FACTOR_RESET")]
     OperatorSecondFactorReset,
+    #[strum(serialize = "OPERATOR.PASSKEY_ADDED")]
+    OperatorPasskeyAdded,
+    #[strum(serialize = "OPERATOR.PASSKEY_DELETED")]
+    OperatorPasskeyDeleted,
     #[strum(serialize = "OPERATOR.RECOVERY_CODES_REPLACED")]
     OperatorRecoveryCodesReplaced,
     #[strum(serialize = "OPERATOR.INVITATION_ACCEPTED")]

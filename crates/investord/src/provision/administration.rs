@@ -18,7 +18,7 @@ use crate::store::log::register_events;
 use crate::store::tenants::operators::{Invited, Operator};
 use crate::store::tenants::{self, TenantRow};
 use crate::store::tenants::{
-    clients, invitations, operator_sessions, operators, register_settings, second_factors,
+    clients, invitations, operator_sessions, operators, passkeys, register_settings, second_factors,
 };
 
 /// How long an invitation can be accepted.
@@ -207,7 +207,8 @@ impl Provisioner {
             }
             Act::EnableOperator { .. } => operators::enable(tx, found.id)?,
             Act::ResetSecondFactor { .. } => {
-                if !second_factors::delete(tx, found.id)? {
+                let passkeys = passkeys::delete_all(tx, found.id)?;
+                if !second_factors::delete(tx, found.id)? && passkeys == 0 {
                     return refuse(format!("the operator '{}' has no second factor", found.name));
                 }
                 operator_sessions::end_sessions(tx, found.id)?;

@@ -7,7 +7,7 @@ use super::table_schema::{TableSchema, lasting, short_lived};
 
 /// All tables, each after the tables that it references. Clients and operators come last, so that a partially copied
 /// register authenticates no client and no operator.
-pub const TABLES: [TableSchema; 39] = [
+pub const TABLES: [TableSchema; 40] = [
     lasting(
         "tenants",
         1,
@@ -339,6 +339,18 @@ pub const TABLES: [TableSchema; 39] = [
             ("factors", Text),
             ("proved_at", Int),
             ("provider_session", Text),
+        ],
+    ),
+    short_lived(
+        "passkeys",
+        2,
+        &[
+            ("operator", Id),
+            ("id", Id),
+            ("name", Text),
+            ("credential", Text),
+            ("created_at", Int),
+            ("used_at", Int),
         ],
     ),
     short_lived("recovery_codes", 2, &[("operator", Id), ("hash", Bytes)]),

@@ -68,7 +68,7 @@ pub fn detail(problem: &Problem) -> String {
         | Problem::NoPermission(_)
         | Problem::Closed(_)
         | Problem::State(_)
-        | Problem::SecondFactorRequired
+        | Problem::SecondFactorRequired { .. }
         | Problem::ProofRequired { .. }
         | Problem::ProofImpossible
         | Problem::SecondFactorMissing

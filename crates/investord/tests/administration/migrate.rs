@@ -22,7 +22,7 @@ fn a_dry_run_says_what_there_is_to_do_and_changes_nothing() {
 
         let said = place.run(&["migrate"]).ok();
         assert!(said.contains("V1__register: applied") && said.contains("up to date"), "{said}");
-        assert_eq!(place.tables().len(), 40, "{:?}", place.tables());
+        assert_eq!(place.tables().len(), 41, "{:?}", place.tables());
 
         for words in [&["migrate"][..], &["migrate", "--dry-run"]] {
             let said = place.run(words).ok();
@@ -239,7 +239,7 @@ fn a_killed_migrate_is_completed_by_the_next() {
     assert!(refusal.contains("run `investord migrate`"), "{refusal}");
     let said = place.run(&["migrate"]).ok();
     assert!(said.contains("V1__register: applied"), "{said}");
-    assert_eq!(place.tables().len(), 40);
+    assert_eq!(place.tables().len(), 41);
     place.home.serve().stop();
 }
 
@@ -252,7 +252,7 @@ fn a_migrate_killed_at_any_moment_is_completed_by_the_next() {
             migrate.kill().unwrap();
             migrate.wait().unwrap();
             place.run(&["migrate"]).ok();
-            assert_eq!(place.tables().len(), 40, "after {} ms", 4 * round);
+            assert_eq!(place.tables().len(), 41, "after {} ms", 4 * round);
             let history = place.sql("SELECT version FROM refinery_schema_history ORDER BY version");
             assert_eq!(history, all_versions());
         }

@@ -30,6 +30,8 @@ use investord::store::tenants::operator_sessions;
 use investord::store::tenants::operator_sessions::{Session, SessionKind};
 use investord::store::tenants::operators;
 use investord::store::tenants::operators::{Invited, Operator};
+use investord::store::tenants::passkeys;
+use investord::store::tenants::passkeys::PasskeyRow;
 use investord::store::tenants::proposals;
 use investord::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
 use investord::store::tenants::register_settings;
@@ -166,6 +168,14 @@ fn changes(tx: &Tx<'_>, desk: &Desk) -> Result<(), StoreError> {
             ..Session::new(desk.ids.uuid(), kind, now())
         };
         operator_sessions::insert(tx, &[u8::from(tenant.is_some()); 32], id, &session)?;
+        let passkey = PasskeyRow {
+            id: desk.ids.uuid(),
+            name: "key".to_owned(),
+            credential: "{}".to_owned(),
+            created_at: now(),
+            used_at: tenant.map(|_| now()),
+        };
+        passkeys::insert(tx, id, &passkey)?;
         reveals::save(tx, session.id, desk.ids.uuid(), now())?;
         sign_in_failures::save(tx, &[u8::from(tenant.is_some()); 32], Failures { count: 1, last_at: now() })?;
     }

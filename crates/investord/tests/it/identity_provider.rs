@@ -1,8 +1,7 @@
 //! Operators who sign in at an identity provider: a real one, by browser and by device, and what it must not achieve.
 
-use investord::clock::Clock as _;
+use investord::clock::{Clock as _, SystemClock};
 use investord::config::{ClaimGrant, Oidc, Secret};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use testing::answer::Answer;
 use testing::app::TestApp;
@@ -49,7 +48,7 @@ impl House {
         let provider = IdentityProvider::start()?;
         let app = TestApp::with(|options| options.config.oidc = Some(settings(&provider.issuer))).await;
         // The provider has the real time.
-        app.pass(Timestamp::now().as_second() - app.clock.now().as_second());
+        app.pass(SystemClock::default().now().as_second() - app.clock.now().as_second());
         let anybody = officer(&app, "local", "viewer", None).await;
         provider.person("1001", json!({ "preferred_username": "Anna", "groups": ["staff", "chiefs"] })).await;
         provider.person("1002", json!({ "preferred_username": "berta", "groups": ["desk"] })).await;
@@ -263,17 +262,17 @@ async fn a_logout_at_the_provider_ends_its_sessions() {
 async fn a_register_does_without_its_provider() {
     let Some(mut house) = House::new().await else { return };
     let anna = house.session(&house.sign_in("1001").await.ok());
-    let begun = house.begin().await;
+    let pending = house.begin().await;
     house.provider.stop();
-    let came = json!({ "request": begun["request"], "code": "c", "state": "s" });
+    let came = json!({ "request": pending["request"], "code": "c", "state": "s" });
     house.anybody.post("/oidc/sessions", came).await.refused("unauthorised");
     anna.get("/me").await.ok();
     house.anybody.signed_in("local").await.get("/me").await.ok();
     house.app.restart().await;
     house.anybody = officer(&house.app, "elsewhere", "viewer", None).await;
-    let begin = json!({ "redirect_uri": BACK });
+    let wanted = json!({ "redirect_uri": BACK });
     for target in ["/oidc/requests", "/oidc/device_requests"] {
-        house.anybody.exchange("POST", target, &begin.to_string()).await.problem(503, "unavailable");
+        house.anybody.exchange("POST", target, &wanted.to_string()).await.problem(503, "unavailable");
     }
     // It comes back with other keys.
     house.provider.replace();

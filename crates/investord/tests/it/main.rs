@@ -33,6 +33,7 @@ mod operator_answers;
 mod operator_matrix;
 mod operators;
 mod pages;
+mod passkeys;
 mod rate_limits;
 mod refusals;
 mod replay_matrix;

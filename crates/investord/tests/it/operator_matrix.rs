@@ -33,7 +33,7 @@ const REVOKE: &str = r#"{"reason":"because"}"#;
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 65] = [
+const ROWS: [Row; 69] = [
     ("POST /sessions", "", [400, 400, 400]),
     ("POST /invitations", "", [400, 400, 400]),
     // There is no identity provider.
@@ -51,6 +51,11 @@ const ROWS: [Row; 65] = [
     ("POST /me/totp", "", [200, 200, 200]),
     ("DELETE /me/totp", "", [409, 409, 409]),
     ("POST /me/totp/confirmation", "", [400, 400, 400]),
+    ("GET /me/passkeys", "", [200, 200, 200]),
+    // No origin of passkeys is configured.
+    ("POST /me/passkeys", "", [409, 409, 409]),
+    ("POST /me/passkeys/confirmation", "", [400, 400, 400]),
+    ("DELETE /me/passkeys/{passkey}", "", [404, 404, 404]),
     ("POST /me/recovery-codes", "", [409, 409, 409]),
     // The session of another operator is not found.
     ("DELETE /me/sessions/{session}", "", [404, 404, 404]),
@@ -141,7 +146,11 @@ const ROWS: [Row; 65] = [
 ];
 
 /// Operations of which every operator sees the own alone, and proposals.
-const OWN: [&str; 15] = [
+const OWN: [&str; 19] = [
+    "GET /me/passkeys",
+    "POST /me/passkeys",
+    "POST /me/passkeys/confirmation",
+    "DELETE /me/passkeys/{passkey}",
     "POST /me/proof",
     "GET /me/totp",
     "POST /me/totp",
@@ -170,7 +179,8 @@ fn needed(row: &Row) -> Access {
 }
 
 /// Values, by the name of the parameter, of records that do not exist; below those that cannot exist.
-const UNKNOWN: [(&str, &str); 13] = [
+const UNKNOWN: [(&str, &str); 14] = [
+    ("passkey", ID),
     ("client", ID),
     ("key", ID),
     ("role", "unheard-of"),
@@ -186,7 +196,8 @@ const UNKNOWN: [(&str, &str); 13] = [
     ("sent_package", "99"),
 ];
 const ID: &str = "a3a780b6-a012-4fa8-905c-61a9d0c20844";
-const IMPOSSIBLE: [(&str, &str); 13] = [
+const IMPOSSIBLE: [(&str, &str); 14] = [
+    ("passkey", "abc"),
     ("client", "abc"),
     ("key", "abc"),
     ("role", "Viewer"),
@@ -233,6 +244,7 @@ impl House {
             ("client", this.client.id.clone()),
             ("key", this.client.key.id.clone()),
             ("role", "viewer".into()),
+            ("passkey", ID.into()),
             ("proposal", ID.into()),
         ]);
         this

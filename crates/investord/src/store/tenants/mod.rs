@@ -4,6 +4,7 @@ pub mod clients;
 pub mod invitations;
 pub mod operator_sessions;
 pub mod operators;
+pub mod passkeys;
 pub mod proposals;
 pub mod register_settings;
 pub mod reveals;
@@ -30,13 +31,14 @@ pub static STATEMENTS: &[&dyn Statement] = &[
 ];
 
 /// Returns the statements of this folder.
-pub(super) fn statements() -> [&'static [&'static dyn Statement]; 13] {
+pub(super) fn statements() -> [&'static [&'static dyn Statement]; 14] {
     [
         STATEMENTS,
         clients::STATEMENTS,
         invitations::STATEMENTS,
         operator_sessions::STATEMENTS,
         operators::STATEMENTS,
+        passkeys::STATEMENTS,
         proposals::STATEMENTS,
         register_settings::STATEMENTS,
         reveals::STATEMENTS,

@@ -56,8 +56,9 @@ const FORGET_PROOFS: Stmt = Stmt {
 };
 const FORGET_SECOND_FACTORS: Stmt = Stmt {
     name: "sessions.forget_second_factors",
-    text: "UPDATE sessions SET factors = 'password'
-           WHERE operator = $1 AND factors IN ('password totp', 'password recovery_code')",
+    text:
+        "UPDATE sessions SET factors = 'password'
+           WHERE operator = $1 AND factors IN ('password totp', 'password recovery_code', 'password passkey')",
 };
 const END: Stmt = Stmt { name: "sessions.end", text: "DELETE FROM sessions WHERE operator = $1 AND id = $2" };
 const END_OTHERS: Stmt = Stmt {
@@ -98,6 +99,7 @@ pub enum Factor {
     /// A time-based code.
     Totp,
     RecoveryCode,
+    Passkey,
     /// The identity provider.
     Provider,
     /// A second factor that the identity provider has asked for.
@@ -107,7 +109,7 @@ pub enum Factor {
 impl Factor {
     /// Returns whether it is a second one beside a password or the word of the identity provider.
     const fn is_second(self) -> bool {
-        matches!(self, Self::Totp | Self::RecoveryCode | Self::ProviderSecond)
+        matches!(self, Self::Totp | Self::RecoveryCode | Self::Passkey | Self::ProviderSecond)
     }
 }
 
