@@ -17,6 +17,7 @@ use crate::access::signature_counts::SignatureCounts;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::domain::tenants::TenantNumber;
+use crate::outbound::alarm::Alarm;
 use crate::outbound::identity_provider::IdentityProvider;
 use crate::outbound::{self, Outbound};
 use crate::problem::Problem;
@@ -54,6 +55,8 @@ pub struct AppState {
     /// The address by which clients reach the server.
     pub origin: Origin,
     pub outbound: Outbound,
+    /// Who is told of emergencies, if somebody is.
+    pub alarm: Option<Alarm>,
     /// The relying party of passkeys, if an origin is configured.
     pub webauthn: Option<Webauthn>,
     /// The identity provider of operators, if one is configured.
@@ -92,6 +95,8 @@ impl App {
         let oidc = config.oidc.as_ref();
         let provider =
             oidc.map(|oidc| IdentityProvider::new(oidc, &config.webhooks.name_servers)).transpose()?;
+        let alarm_url = config.operators.alarm_url.as_ref();
+        let alarm = alarm_url.map(|url| Alarm::new(url, &config.webhooks.name_servers)).transpose()?;
         let webauthn = config.operators.webauthn()?;
         let budgets = Budgets::new(&config);
         let client_cache = ClientCache::new(store.clone(), Arc::clone(&master_key));
@@ -111,6 +116,7 @@ impl App {
             signature_counts: Arc::default(),
             origin,
             outbound,
+            alarm,
             webauthn,
             identity_provider: provider,
             work: Notify::new(),

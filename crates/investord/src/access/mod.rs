@@ -49,6 +49,8 @@ pub struct Budgets {
     pub signature_checks: FairSemaphore<TenantNumber>,
     /// Sign-ins that wait for the verification of a password, by address.
     pub sign_ins: Arc<Counter<IpAddr>>,
+    /// Sign-ins that wait for the identity provider, with the same limits: they must not hold up passwords.
+    pub provider_sign_ins: Arc<Counter<IpAddr>>,
     /// Passwords that are hashed at the moment, by address. Argon2 takes much memory and time, hence a budget of its
     /// own.
     pub passwords: FairSemaphore<IpAddr>,
@@ -78,6 +80,11 @@ impl Budgets {
             ),
             metrics_connections: Connections::new("metrics", METRICS_CONNECTIONS, METRICS_CONNECTIONS),
             sign_ins: Counter::new("sign_ins", limits.sign_ins, limits.sign_ins_per_address),
+            provider_sign_ins: Counter::new(
+                "provider_sign_ins",
+                limits.sign_ins,
+                limits.sign_ins_per_address,
+            ),
             passwords: FairSemaphore::new(PASSWORDS, 1),
             operator_scans: FairSemaphore::new(config.operators_scans(), 1),
             deliveries: Counter::new("deliveries", limits.deliveries, limits.deliveries_per_tenant),
@@ -96,6 +103,7 @@ impl Budgets {
         self.operator_connections.publish();
         self.metrics_connections.publish();
         self.sign_ins.publish();
+        self.provider_sign_ins.publish();
         self.deliveries.publish();
         self.token_requests.publish();
     }

@@ -186,6 +186,10 @@ pub async fn administer<O: AdministrativeOperation>(
         metrics::counter!("investord_break_glass_total").increment(1);
         let (act, by) = (answer.act, &answer.proposed_by);
         tracing::error!(act, by, "one person did an act of administration alone, in an emergency");
+        if let Some(alarm) = &app.alarm {
+            let kind = RegisterEventType::BreakGlass.into_str();
+            alarm.ring(&json!({ "type": kind, "proposal": answer.id, "act": act, "by": by, "at": now }));
+        }
     }
     Ok(JsonAnswer(answer))
 }

@@ -1,5 +1,6 @@
 //! A request of an authenticated operator: the proof that a handler takes.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, Bytes};
@@ -20,7 +21,7 @@ use crate::domain::identification::identifier::today;
 use crate::domain::json::query::{self, QueryParameter, QueryValues};
 use crate::domain::json::schema::ObjectSchema;
 use crate::domain::json::validation;
-use crate::domain::permissions::Permission;
+use crate::domain::permissions::{Grant, Permission};
 use crate::domain::tenants::{TenantNumber, TenantSettings};
 use crate::problem::Problem;
 use crate::route::method_and_path;
@@ -267,7 +268,10 @@ async fn authorize_in_tenant<T: OperatorOperation>(
     if suspended_at.is_some() && !is_reading && T::PERMISSION != Some(Permission::TenantsManage) {
         return Err(Problem::State("the tenant is suspended: its operators read alone"));
     }
-    let sees_people = operator.grants.reach(Permission::PeopleRead).contains(number);
+    let may = |permission| operator.grants.reach(permission).contains(number);
+    let sees_people = may(Permission::PeopleRead);
+    // Who has lost the permission since sees nothing more.
+    let revealed = if may(Permission::PeopleReveal) { revealed } else { BTreeSet::new() };
     Ok((number, Sight { sees_people, revealed }))
 }
 
@@ -282,7 +286,11 @@ fn check_second_factor(
     let (_, path) = method_and_path(operation);
     let is_own = path == "/me" || path.starts_with("/me/") || operation == "DELETE /sessions";
     let demanded = &app.config.operators.second_factor_for;
-    let is_demanded = operator.grants.0.iter().any(|grant| demanded.contains(&grant.role));
+    let is_for = |grant: &Grant| {
+        let permissions = grant.permissions.iter().map(|one| one.into_str());
+        permissions.chain([&*grant.role]).any(|name| demanded.iter().any(|demanded| demanded == name))
+    };
+    let is_demanded = operator.grants.0.iter().any(is_for);
     if is_own || !is_demanded || session.kind == SessionKind::Token || session.has_second_factor() {
         return Ok(());
     }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 /// What stands in place of a hidden value, or of its hidden part.
 const MASK: &str = "•••••";
 
-/// Length in bytes from which a hidden text is looked for in sentences. A shorter one is found in other words, too.
-const SHORTEST_IN_SENTENCE: usize = 5;
+/// Length in bytes from which a hidden text is looked for in other texts. A shorter one is found in other words, too.
+const SHORTEST_IN_TEXT: usize = 5;
 
 /// What a mask leaves of a text.
 #[derive(Clone, Copy)]
@@ -22,14 +22,15 @@ enum Kept {
 }
 
 /// The members that are masked until a person is revealed, with what is left of them. Names, birth dates and addresses
-/// tell people apart and stay readable.
+/// tell people apart and stay readable. Of numbers of a person nothing is left: beside the birth date the last digits
+/// of many of them are all that is not known.
 const CONFIDENTIAL: [(&str, Kept); 9] = [
     ("email", Kept::Email),
     ("phone_number", Kept::Last(2)),
-    ("identifier", Kept::Last(4)),
-    ("reported", Kept::Last(4)),
-    ("tax_identifier_number", Kept::Last(4)),
-    ("social_security_number", Kept::Last(4)),
+    ("identifier", Kept::Nothing),
+    ("reported", Kept::Nothing),
+    ("tax_identifier_number", Kept::Nothing),
+    ("social_security_number", Kept::Nothing),
     ("securities_account_number", Kept::Last(4)),
     ("data_download_link", Kept::Nothing),
     ("auth016", Kept::Nothing),
@@ -53,7 +54,7 @@ impl Sight {
         if !user.is_some_and(|user| self.revealed.contains(&user)) {
             let mut hidden = BTreeMap::new();
             self.mask_value(answer, &mut hidden);
-            mask_in_sentences(answer, &hidden);
+            mask_in_texts(answer, &hidden);
         }
     }
 
@@ -114,18 +115,19 @@ fn hide(value: &mut Value, kept: Kept, hidden: &mut BTreeMap<String, String>) {
     *value = mask.into();
 }
 
-/// Masks the hidden texts where a sentence tells them, as in the consequences of a data change.
-fn mask_in_sentences(value: &mut Value, hidden: &BTreeMap<String, String>) {
+/// Masks the hidden texts where another text tells them, as the consequences of a data change or what a receiver has
+/// answered.
+fn mask_in_texts(value: &mut Value, hidden: &BTreeMap<String, String>) {
     match value {
-        Value::String(text) if text.contains(' ') => {
-            for (shown, mask) in hidden.iter().filter(|(shown, _)| shown.len() >= SHORTEST_IN_SENTENCE) {
+        Value::String(text) => {
+            for (shown, mask) in hidden.iter().filter(|(shown, _)| shown.len() >= SHORTEST_IN_TEXT) {
                 if text.contains(shown.as_str()) {
                     *text = text.replace(shown.as_str(), mask);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask_in_sentences(item, hidden)),
-        Value::Object(members) => members.values_mut().for_each(|member| mask_in_sentences(member, hidden)),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_in_texts(item, hidden)),
+        Value::Object(members) => members.values_mut().for_each(|member| mask_in_texts(member, hidden)),
         _ => {}
     }
 }
@@ -226,11 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn sentences_do_not_tell_what_is_masked() {
+    fn other_texts_do_not_tell_what_is_masked() {
         let told =
             json!({ "identifier": "54010150464", "says": ["reported as 54010150464"], "name": "a 0464" });
-        let hidden =
-            json!({ "identifier": "•••••0464", "says": ["reported as •••••0464"], "name": "a 0464" });
+        let hidden = json!({ "identifier": MASK, "says": ["reported as •••••"], "name": "a 0464" });
         assert_eq!(masked(true, &[], told), hidden);
     }
 

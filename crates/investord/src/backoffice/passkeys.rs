@@ -231,8 +231,8 @@ impl OperatorOperation for DeletePasskey {
     const DOC: OperatorDoc = OperatorDoc {
         id: "delete_passkey",
         summary: "Delete a passkey",
-        description: "Deletes a passkey of the caller. Sessions that it has proved go on as those of a password. With \
-                      the last second factor the recovery codes go, too.",
+        description: "Deletes a passkey of the caller, and with the last second factor all recovery codes. Sessions go \
+                      on as those of a password.",
         query: &[],
         request: None,
     };
@@ -258,7 +258,7 @@ pub async fn delete(
             return Err(Problem::NotFound("passkey"));
         }
         if !second_factors_of(tx, operator.id)?.is_any() {
-            second_factors::delete(tx, operator.id)?;
+            second_factors::delete_recovery_codes(tx, operator.id)?;
         }
         operator_sessions::forget_second_factors(tx, operator.id)?;
         let kind = RegisterEventType::OperatorPasskeyDeleted;

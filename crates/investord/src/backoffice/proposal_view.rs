@@ -13,7 +13,7 @@ use crate::store::tenants::proposals::{BreakGlassReview, Proposal, ProposalState
 #[schemars(rename = "Proposal")]
 pub struct ProposalView {
     /// For the confirmation; null if it was done at once.
-    id: Option<Uuid>,
+    pub id: Option<Uuid>,
     /// What is asked for, as in `create_operator`.
     pub act: &'static str,
     /// What it is about: an object with one member, as in `{"operator":"anna"}`.

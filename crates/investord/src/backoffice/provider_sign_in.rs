@@ -160,6 +160,9 @@ pub async fn begin_device(
     headers: HeaderMap,
 ) -> OperatorResult<DeviceSignIn> {
     let provider = provider(&app)?;
+    if !provider.settings().device_sign_in {
+        return Err(Problem::NotFound("sign-in on another device (oidc.device_sign_in)"));
+    }
     let _place = place(&app, client_address(&app, peer, &headers))?;
     let now = app.clock.now();
     let begun = provider.begin_device(now).await.map_err(problem)?;
@@ -224,8 +227,8 @@ pub fn read_finish(body: &[u8], now: Timestamp) -> Result<FinishBody, Problem> {
 ///
 /// # Errors
 ///
-/// Fails with 401 if the provider has not proved the person, with 403 if they have no role or account here, and with
-/// 503 if it is away.
+/// Fails with 401 if the provider has not proved the person, with 403 if they have no role here or no name for an
+/// account, with 409 until they have confirmed the code of a device, and with 503 if the provider is away.
 pub async fn finish(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -245,6 +248,9 @@ pub async fn finish(
     })?;
     let begun = begin_session(&app, provider, identity, address, user_agent(&headers)).await;
     count_sign_in(if begun.is_ok() { "ok" } else { "refused" });
+    if let Err(problem) = &begun {
+        tracing::warn!(%address, reason = %problem.detail(), "a sign-in at the identity provider gives no session");
+    }
     begun.map(JsonAnswer)
 }
 
@@ -309,10 +315,10 @@ async fn begin_session(
         SignInOutcome::Account(operator) => {
             Ok(SessionView::begun(&operator, token, expires_at, session.factors))
         }
-        SignInOutcome::NoRole => {
-            Err(Problem::Closed("nothing that the identity provider says of you gives a role"))
-        }
+        SignInOutcome::NoRole => Err(Problem::Closed("nothing that the identity provider says gives a role")),
         SignInOutcome::Disabled => Err(Problem::Closed("the account is disabled")),
+        SignInOutcome::NoName => Err(Problem::Closed("oidc.name_claim gives no name for the account")),
+        SignInOutcome::NameTaken => Err(Problem::Closed("the name is that of another account")),
     }
 }
 
@@ -364,7 +370,7 @@ fn provider(app: &App) -> Result<&IdentityProvider, Problem> {
 /// Takes a place among the sign-ins of a network, so that nobody makes the register ask the provider all the time.
 fn place(app: &App, address: IpAddr) -> Result<impl Drop + use<>, Problem> {
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "sign-ins at once" };
-    app.budgets.sign_ins.acquire(network(address), 1).map_err(too_many)
+    app.budgets.provider_sign_ins.acquire(network(address), 1).map_err(too_many)
 }
 
 const UNCONFIRMED: &str = "the identity provider has not confirmed this sign-in: begin again";

@@ -333,7 +333,8 @@ pub struct OperatorView {
     name: String,
     /// What the operator may do, and where.
     grants: Vec<GivenRole>,
-    /// Whether the operator has a password; without one an invitation has not been accepted.
+    /// Whether the operator has a password; without one an invitation has not been accepted, or they
+    /// sign in at the identity provider.
     has_password: bool,
     created_at: Timestamp,
     /// The last use of a session or token, to the minute.

@@ -14,7 +14,7 @@ use super::by_operator::{
 };
 use super::recovery_codes;
 use super::recovery_codes::RecoveryCodes;
-use super::second_factor::{confirmed, open_totp};
+use super::second_factor::{confirmed, open_totp, second_factors_of};
 use super::session::CODE;
 use crate::app::App;
 use crate::domain::json::schema::{ObjectSchema, Presence, field};
@@ -207,8 +207,8 @@ impl OperatorOperation for DeleteTotp {
     const DOC: OperatorDoc = OperatorDoc {
         id: "delete_second_factor",
         summary: "Delete my second factor",
-        description: "Deletes the caller's second factor with all recovery codes. Sessions go on as those of a \
-                      password.",
+        description: "Deletes the authenticator app of the caller, and with the last second factor all recovery codes. \
+                      Sessions go on as those of a password.",
         query: &[],
         request: None,
     };
@@ -232,6 +232,10 @@ pub async fn delete(
     let unit = move |tx: &Tx<'_>| {
         if !second_factors::delete(tx, operator.id)? {
             return Err(Problem::State("this operator has no second factor"));
+        }
+        // They stand in for passkeys, too.
+        if !second_factors_of(tx, operator.id)?.is_any() {
+            second_factors::delete_recovery_codes(tx, operator.id)?;
         }
         operator_sessions::forget_second_factors(tx, operator.id)?;
         let kind = RegisterEventType::OperatorSecondFactorDeleted;

@@ -19,9 +19,10 @@ pub fn objections(config: &Config, mode: Mode) -> Vec<Objection> {
     let mut object = |what, risk, objection: Option<String>| {
         found.extend(objection.map(|text| (what, risk, text)));
     };
-    let keys: [(&'static str, Option<&Path>); 3] = [
+    let keys: [(&'static str, Option<&Path>); 4] = [
         ("master_key_file", config.master_key_file.as_deref()),
         ("tls.key_file", config.tls.as_ref().map(|tls| tls.key_file.as_path())),
+        ("oidc.client_secret_file", config.oidc.as_ref().and_then(|oidc| oidc.client_secret_file.as_deref())),
         ("operator_tls.key_file", config.operator_tls.as_ref().map(|tls| tls.key_file.as_path())),
     ];
     for (what, file) in keys {

@@ -25,6 +25,10 @@ pub struct Oidc {
     /// Addresses to which the provider may send a browser back, beside those of the caller's own machine.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    /// Whether sign-ins may be confirmed on another device (RFC 8628). Whoever persuades an operator to confirm a code
+    /// that somebody else has begun has their session.
+    #[serde(default)]
+    pub device_sign_in: bool,
     /// Scopes to ask for beside `openid`.
     #[serde(default = "default_scopes")]
     pub scopes: Vec<String>,

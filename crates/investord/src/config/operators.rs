@@ -4,10 +4,12 @@ use anyhow::{Context, ensure};
 use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use strum::VariantNames;
 use url::Url;
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
-use crate::domain::permissions::ROLE_NAMES;
+use super::Secret;
+use crate::domain::permissions::{Permission, ROLE_NAMES};
 use crate::domain::suggest::did_you_mean;
 
 /// The settings of operators' sessions (decision S3).
@@ -24,20 +26,23 @@ pub struct Operators {
     pub reveal_minutes: u32,
     /// Days after which what an operator may do has to be reviewed.
     pub access_review_days: u32,
+    /// Address that is told of acts that one person does alone in an emergency; it may have a secret in it.
+    pub alarm_url: Option<Secret>,
     /// Address of the pages on which operators use passkeys; without one there are none. Its host is the relying party.
     pub passkey_origin: Option<String>,
-    /// Names of the roles, of those of a new register, whose sessions need a second factor.
-    #[serde(deserialize_with = "known_roles")]
+    /// Names of roles of a new register, or of permissions: sessions of operators who have one need a second factor.
+    #[serde(deserialize_with = "roles_or_permissions")]
     pub second_factor_for: Vec<String>,
 }
 
-/// Reads names of roles, each of which a new register has.
-fn known_roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+/// Reads names of roles, each of which a new register has, and of permissions.
+fn roles_or_permissions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let names = Vec::<String>::deserialize(from)?;
-    match names.iter().find(|name| !ROLE_NAMES.contains(&name.as_str())) {
+    let known = || ROLE_NAMES.into_iter().chain(<Permission as VariantNames>::VARIANTS.iter().copied());
+    match names.iter().find(|name| !known().any(|known| known == *name)) {
         Some(name) => {
-            let meant = did_you_mean(name, ROLE_NAMES);
-            Err(D::Error::custom(format!("must be some of {}, not '{name}'{meant}", ROLE_NAMES.join(", "))))
+            let (meant, all) = (did_you_mean(name, known()), known().collect::<Vec<_>>().join(", "));
+            Err(D::Error::custom(format!("must be some of {all}, not '{name}'{meant}")))
         }
         None => Ok(names),
     }
@@ -51,6 +56,7 @@ impl Default for Operators {
             proof_minutes: 10,
             reveal_minutes: 5,
             access_review_days: 365,
+            alarm_url: None,
             passkey_origin: None,
             second_factor_for: Vec::new(),
         }

@@ -162,6 +162,9 @@ impl IdentityProvider {
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier));
         let answer = request.request_async(&self.0.http).await;
         let answer = answer.map_err(|error| match error {
+            RequestTokenError::ServerResponse(answer) if is_own_fault(answer.error().as_ref()) => {
+                away(answer)
+            }
             RequestTokenError::ServerResponse(answer) => refused(answer),
             other => away(cause(&other)),
         })?;
@@ -181,7 +184,7 @@ impl IdentityProvider {
         let scope = scopes.collect::<Vec<_>>().join(" ");
         let (status, answer) = self.0.post(&endpoint, &[("scope", &scope)]).await?;
         if !status.is_success() {
-            return Err(refused(error_of(&answer)));
+            return Err(away(error_of(&answer)));
         }
         serde_json::from_value(answer).map_err(away)
     }
@@ -203,6 +206,7 @@ impl IdentityProvider {
         }
         match answer["error"].as_str() {
             Some("authorization_pending" | "slow_down") => Err(ProviderError::Pending),
+            Some(error) if is_own_fault(error) => Err(away(error_of(&answer))),
             _ => Err(refused(error_of(&answer))),
         }
     }
@@ -247,7 +251,9 @@ impl IdentityProvider {
         }
         let authenticated_at = claims.get("auth_time").and_then(Value::as_i64);
         let subject = text(&claims, "sub").unwrap_or_default();
-        for (name, value) in self.user_info(answer.access_token().clone(), subject, now).await? {
+        let extra = self.user_info(answer.access_token().clone(), subject, now).await?;
+        // How and in which session the person was proved is said by the token alone.
+        for (name, value) in extra.into_iter().filter(|(name, _)| !["amr", "sid"].contains(&name.as_str())) {
             claims.entry(name).or_insert(value);
         }
         Ok(Identity {
@@ -340,6 +346,11 @@ fn claims_of(token: &CoreIdToken) -> Result<Map<String, Value>, ProviderError> {
 
 fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     claims.get(name)?.as_str().map(str::to_owned)
+}
+
+/// Returns whether an error is that of the register, which the provider does not know or allow (RFC 6749 section 5.2).
+fn is_own_fault(error: &str) -> bool {
+    ["invalid_client", "unauthorized_client"].contains(&error)
 }
 
 /// Returns what an error response of the provider says (RFC 6749 section 5.2).

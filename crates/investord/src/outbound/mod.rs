@@ -5,6 +5,7 @@
 //! certificates are verified, and a response is read up to a limit of bytes and time.
 
 mod address;
+pub mod alarm;
 pub mod identity_provider;
 mod names;
 mod provider_connection;

@@ -34,8 +34,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 1024 * 1024;
 /// Age from which metadata and keys of the provider are fetched again.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// Time between two fetches because of a key that is not among the known ones: tokens that were made up must not make
-/// the server ask all the time.
+/// Time between two fetches because of a key that is not among the known ones, and after a failure: tokens that were
+/// made up must not make the server ask all the time, and nobody waits for a provider that does not answer.
 const BETWEEN_FETCHES: SignedDuration = SignedDuration::from_secs(10);
 /// What the provider says of itself beyond the core specification.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,13 +119,30 @@ pub struct ProviderConnection {
     /// Sends the requests.
     pub http: ProviderHttp,
     /// What the provider last said of itself. The lock is held while it is asked, so that one request asks for all.
-    known: Mutex<Option<Known>>,
+    known: Mutex<Known>,
 }
 
-#[derive(Clone)]
+#[derive(Default)]
 struct Known {
-    metadata: Arc<Metadata>,
-    fetched_at: Timestamp,
+    metadata: Option<(Arc<Metadata>, Timestamp)>,
+    /// The last failure to fetch it, so that those who wait are answered and do not each wait for the provider.
+    failure: Option<(String, Timestamp)>,
+}
+
+impl Known {
+    /// Returns what is known, or why nothing is.
+    fn metadata(&self) -> Result<Arc<Metadata>, ProviderError> {
+        match (&self.metadata, &self.failure) {
+            (Some((metadata, _)), _) => Ok(Arc::clone(metadata)),
+            (None, Some((failure, _))) => Err(away(failure)),
+            (None, None) => Err(away("it was not asked yet")),
+        }
+    }
+}
+
+/// Returns whether an instant was less than a time ago. One in the future was noted before the clock was set back.
+fn is_recent(at: Timestamp, now: Timestamp, time: SignedDuration) -> bool {
+    at <= now && now.duration_since(at) < time
 }
 
 impl ProviderConnection {
@@ -146,7 +163,7 @@ impl ProviderConnection {
             None => builder.build().context("the client for the identity provider")?,
         };
         let secret = ClientSecret::new(settings.read_client_secret()?.0.clone());
-        Ok(Self { settings: settings.clone(), secret, http: ProviderHttp(http), known: Mutex::new(None) })
+        Ok(Self { settings: settings.clone(), secret, http: ProviderHttp(http), known: Mutex::default() })
     }
 
     /// Returns the client of the provider as it describes itself.
@@ -159,32 +176,32 @@ impl ProviderConnection {
     /// Returns what the provider says of itself. What is known is used for longer while the provider is away.
     pub async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, ProviderError> {
         let mut known = self.known.lock().await;
-        // A fetch in the future was made before the clock was set back.
-        let is_fresh = |at: Timestamp| at <= now && now.duration_since(at) < FRESH;
-        if let Some(Known { metadata, .. }) = known.as_ref().filter(|known| is_fresh(known.fetched_at)) {
-            return Ok(Arc::clone(metadata));
+        let is_fresh = known.metadata.as_ref().is_some_and(|(_, at)| is_recent(*at, now, FRESH));
+        if !is_fresh {
+            self.fetch_into(&mut known, now).await;
         }
-        match (self.fetch().await, known.as_ref()) {
-            (Ok(metadata), _) => {
-                *known = Some(Known { metadata: Arc::clone(&metadata), fetched_at: now });
-                Ok(metadata)
-            }
-            (Err(error), Some(Known { metadata, .. })) => {
-                tracing::warn!(%error, "what the identity provider said of itself is used for longer");
-                Ok(Arc::clone(metadata))
-            }
-            (Err(error), None) => Err(error),
+        known.metadata()
+    }
+
+    /// Fetches what the provider says of itself again, unless that has just been done.
+    pub async fn fetch_again(&self, now: Timestamp) {
+        let mut known = self.known.lock().await;
+        if !known.metadata.as_ref().is_some_and(|(_, at)| is_recent(*at, now, BETWEEN_FETCHES)) {
+            self.fetch_into(&mut known, now).await;
         }
     }
 
-    /// Fetches what the provider says of itself, unless that has just been done.
-    pub async fn fetch_again(&self, now: Timestamp) {
-        let mut known = self.known.lock().await;
-        let is_old = |known: &&mut Known| now.duration_since(known.fetched_at) >= BETWEEN_FETCHES;
-        if let Some(known) = known.as_mut().filter(is_old)
-            && let Ok(metadata) = self.fetch().await
-        {
-            *known = Known { metadata, fetched_at: now };
+    /// Fetches what the provider says of itself, unless that has just failed.
+    async fn fetch_into(&self, known: &mut Known, now: Timestamp) {
+        if known.failure.as_ref().is_some_and(|(_, at)| is_recent(*at, now, BETWEEN_FETCHES)) {
+            return;
+        }
+        match self.fetch().await {
+            Ok(metadata) => *known = Known { metadata: Some((metadata, now)), failure: None },
+            Err(error) => {
+                tracing::warn!(%error, "cannot fetch what the identity provider says of itself");
+                known.failure = Some((error.to_string(), now));
+            }
         }
     }
 
@@ -215,6 +232,9 @@ impl ProviderConnection {
             .body(body.into_bytes())
             .map_err(away)?;
         let answer = self.http.call(request).await.map_err(|error| away(cause(&error)))?;
+        if answer.status().is_server_error() || answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Err(away(format!("it answers {}", answer.status())));
+        }
         let body = serde_json::from_slice(answer.body()).unwrap_or_default();
         Ok((answer.status(), body))
     }

@@ -196,6 +196,13 @@ impl Provisioner {
         by: &Circumstances,
     ) -> Result<Option<Value>, ProvisionError> {
         let now = self.clock.now();
+        let is_of_provider = matches!(act, Act::SetGrants { .. } | Act::ResetOperator { .. });
+        if is_of_provider && found.provider_subject.is_some() {
+            let name = &found.name;
+            return refuse(format!(
+                "'{name}' signs in at the identity provider, whose claims give the roles"
+            ));
+        }
         match act {
             Act::SetGrants { grants, .. } => {
                 operators::set_grants(tx, found.id, &read_grants(tx, grants)?, now, by.actor_id)?;
@@ -208,6 +215,7 @@ impl Provisioner {
             Act::EnableOperator { .. } => operators::enable(tx, found.id)?,
             Act::ResetSecondFactor { .. } => {
                 let passkeys = passkeys::delete_all(tx, found.id)?;
+                second_factors::delete_recovery_codes(tx, found.id)?;
                 if !second_factors::delete(tx, found.id)? && passkeys == 0 {
                     return refuse(format!("the operator '{}' has no second factor", found.name));
                 }
@@ -263,10 +271,12 @@ impl Provisioner {
 fn operator_state(tx: &Tx<'_>, operator: &Operator) -> Result<Value, ProvisionError> {
     let given = |grant: &Grant| json!({ "role": grant.role, "tenant": grant.tenant_name });
     let second_factor = second_factors::by_operator(tx, operator.id)?.and_then(|factor| factor.confirmed_at);
+    let passkeys = passkeys::of_operator(tx, operator.id)?;
     Ok(json!({
         "grants": operator.grants.0.iter().map(given).collect::<Vec<_>>(),
         "has_password": operator.password.is_some(),
         "second_factor_since": second_factor,
+        "passkeys": passkeys.iter().map(|passkey| passkey.id).collect::<Vec<_>>(),
         "disabled_at": operator.disabled_at,
     }))
 }

@@ -34,6 +34,12 @@ impl Provisioner {
                 if operator.disabled_at.is_some() {
                     return refuse(format!("the operator '{name}' is disabled"));
                 }
+                // It would outlive what the claims of the provider give.
+                if operator.provider_subject.is_some() {
+                    return refuse(format!(
+                        "'{name}' signs in at the identity provider: a script needs an account of its own"
+                    ));
+                }
                 operator_sessions::insert(tx, &hash, operator.id, &new)?;
                 let (subject, old) = (RegisterSubject::Operator(name.clone()), Value::Null);
                 let permissions = new.permissions.as_ref().map(Permissions::text);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::administration::{check_name, read_grants};
 use super::{ProvisionError, refuse};
@@ -12,10 +13,10 @@ use crate::config::Oidc;
 use crate::domain::administration::GivenRole;
 use crate::domain::permissions::{Grants, Permission};
 use crate::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
-use crate::store::Tx;
 use crate::store::log::register_events;
 use crate::store::tenants::operators::{Invited, Operator};
 use crate::store::tenants::{self, operator_sessions, operators};
+use crate::store::{StoreError, Tx};
 
 /// A person whom the identity provider has proved.
 #[derive(Clone)]
@@ -56,7 +57,7 @@ fn given_role(grant: &crate::config::ClaimGrant) -> GivenRole {
 ///
 /// # Errors
 ///
-/// Fails if the claims do not name the person, or their name is another account's.
+/// Fails if the database is unavailable.
 pub fn sign_in(
     tx: &Tx<'_>,
     ids: &dyn Ids,
@@ -75,16 +76,14 @@ pub fn sign_in(
         if grants.0.is_empty() {
             return Ok(SignInOutcome::NoRole);
         }
-        let name = name_of(settings, person)?;
+        let Some(name) = name_of(settings, person) else { return Ok(SignInOutcome::NoName) };
         if operators::by_name(tx, &name)?.is_some() {
-            return refuse(format!("the name '{name}' is that of another account of this register"));
+            return Ok(SignInOutcome::NameTaken);
         }
-        let id = ids.uuid();
-        let subject = Some(person.subject.clone());
-        let new = Operator { provider_subject: subject, ..Operator::new(id, name, grants, now) };
+        let mut new = Operator::new(ids.uuid(), name, grants, now);
+        new.provider_subject = Some(person.subject.clone());
         operators::insert(tx, &new)?;
-        // For a day it is nobody's second, as an account that was invited (decision S4).
-        operators::record_invitation(tx, id, Some(Invited { at: now, by: id, confirmed_by: None }))?;
+        hold_back(tx, new.id, now)?;
         let roles = json!({ "grants": roles(&new.grants) });
         let created = event(RegisterEventType::OperatorCreated, &new.name, Value::Null, roles);
         register_events::record(tx, ids, now, &created)?;
@@ -96,6 +95,9 @@ pub fn sign_in(
     let [old, new] = [roles(&operator.grants), roles(&grants)];
     if old != new {
         operators::set_grants(tx, operator.id, &grants, now, None)?;
+        if !new.is_subset(&old) {
+            hold_back(tx, operator.id, now)?;
+        }
         let [old, new] = [old, new].map(|roles| json!({ "grants": roles }));
         let changed = event(RegisterEventType::OperatorGrantsChanged, &operator.name, old, new);
         register_events::record(tx, ids, now, &changed)?;
@@ -107,12 +109,22 @@ pub fn sign_in(
     account(tx, &operator.name)
 }
 
+/// Makes an account nobody's second for a day, as one that was invited (decision S4): whoever gives roles at the
+/// provider must not be two persons here at once.
+fn hold_back(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    operators::record_invitation(tx, id, Some(Invited { at: now, by: id, confirmed_by: None }))
+}
+
 /// What comes of a person whom the provider has proved.
 pub enum SignInOutcome {
     Account(Box<Operator>),
     /// Their claims give them no role.
     NoRole,
     Disabled,
+    /// They have no claim that can name an account.
+    NoName,
+    /// Their name is that of another account.
+    NameTaken,
 }
 
 fn account(tx: &Tx<'_>, name: &str) -> Result<SignInOutcome, ProvisionError> {
@@ -139,12 +151,7 @@ fn roles(grants: &Grants) -> BTreeSet<GivenRole> {
 }
 
 /// Returns the name of a new account: names are written small, so that no two look alike.
-fn name_of(settings: &Oidc, person: &ProvenPerson) -> Result<String, ProvisionError> {
-    let claim = &settings.name_claim;
-    let name = person.claims.get(claim).and_then(Value::as_str).map(str::to_lowercase);
-    let Some(name) = name else {
-        return refuse(format!("the identity provider has sent no claim {claim} to name the account"));
-    };
-    check_name(&name, "an operator")?;
-    Ok(name)
+fn name_of(settings: &Oidc, person: &ProvenPerson) -> Option<String> {
+    let name = person.claims.get(&settings.name_claim)?.as_str()?.to_lowercase();
+    check_name(&name, "an operator").is_ok().then_some(name)
 }

@@ -2,6 +2,7 @@
 
 use http_message_signatures::Algorithm;
 use investord::clock::Clock as _;
+use investord::config::Secret;
 use investord::store::Tx;
 use investord::store::tenants::second_factors;
 use investord::store::tools::chains::check_chains;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use testing::app::TestApp;
 use testing::bodies;
 use testing::client::Key;
+use testing::receiver::Receiver;
 
 use crate::operators::{Officer, PASSWORD, UNKNOWN, accept, create_operator, id, officer};
 
@@ -266,6 +268,21 @@ async fn nobody_confirms_by_an_account_of_their_own_making() {
     }
     house.app.pass(24 * HOUR);
     sign_in(anna, "puppet").await.ask("POST", &confirmation(&hers), None).await.ok();
+}
+
+#[tokio::test]
+async fn an_emergency_is_told_to_an_address() {
+    let receiver = Receiver::start().await;
+    let url = Secret(receiver.url());
+    let app = TestApp::with(|options| options.config.operators.alarm_url = Some(url)).await;
+    let anna = officer(&app, "anna", "administrator", None).await.signed_in("anna").await;
+    officer(&app, "berta", "administrator", None).await.signed_in("berta").await;
+    let alone = json!({ "four_eyes": false, "reason": "the other is ill", "break_glass": true });
+    let done = anna.ask("PUT", "/register/four_eyes", Some(alone)).await.ok();
+    receiver.until(1).await;
+    let told: Value = serde_json::from_slice(&receiver.seen()[0].body).unwrap();
+    assert_eq!((&told["type"], &told["by"]), (&json!("ADMINISTRATION.BREAK_GLASS"), &json!("anna")));
+    assert_eq!(told["proposal"], done["id"]);
 }
 
 #[tokio::test]

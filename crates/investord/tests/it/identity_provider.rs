@@ -27,6 +27,7 @@ fn settings(issuer: &str) -> Oidc {
         client_secret_file: None,
         ca_file: None,
         redirect_uris: Vec::new(),
+        device_sign_in: true,
         scopes: vec!["profile".into()],
         name_claim: "preferred_username".into(),
         second_factor_amr: vec!["mfa".into()],
@@ -129,14 +130,14 @@ async fn who_has_no_place_here_does_not_come_in() {
     house.sign_in("1003").await.refused("forbidden");
     // The name of somebody else gives nobody their account.
     house.provider.person("1004", json!({ "preferred_username": "LOCAL", "groups": ["chiefs"] })).await;
-    house.sign_in("1004").await.refused("conflict");
+    house.sign_in("1004").await.refused("forbidden");
     house.provider.person("1005", json!({ "groups": ["chiefs"] })).await;
-    house.sign_in("1005").await.refused("conflict");
+    house.sign_in("1005").await.refused("forbidden");
     house
         .provider
         .person("1006", json!({ "preferred_username": "name of many words", "groups": ["chiefs"] }))
         .await;
-    house.sign_in("1006").await.refused("invalid_request");
+    house.sign_in("1006").await.refused("forbidden");
     let chief = house.session(&house.sign_in("1001").await.ok());
     let names: Vec<String> = chief.get("/operators").await.ok()["data"]
         .as_array()
@@ -145,6 +146,11 @@ async fn who_has_no_place_here_does_not_come_in() {
         .map(|operator| operator["name"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(names, ["anna", "local"]);
+    // Roles and way in of an account of the provider are the provider's.
+    house.sign_in("1002").await.ok();
+    let grants = json!({ "grants": [{ "role": "administrator" }], "reason": "promoted" });
+    chief.request("PUT", "/operators/berta/grants", &grants.to_string()).await.refused("conflict");
+    chief.post("/operators/berta/invitation", json!({ "reason": "forgotten" })).await.refused("conflict");
     // A disabled account stays disabled.
     house.sign_in("1002").await.ok();
     let disable = json!({ "disabled": true, "reason": "has left" });
@@ -274,8 +280,9 @@ async fn a_register_does_without_its_provider() {
     for target in ["/oidc/requests", "/oidc/device_requests"] {
         house.anybody.exchange("POST", target, &wanted.to_string()).await.problem(503, "unavailable");
     }
-    // It comes back with other keys.
+    // It comes back with other keys, and is asked again after some seconds.
     house.provider.replace();
+    house.app.pass(10);
     house.provider.person("1001", json!({ "preferred_username": "anna", "groups": ["chiefs"] })).await;
     house.sign_in("1001").await.ok();
     house.provider.replace();

@@ -12,6 +12,7 @@ use testing::program::run;
 fn table(issuer: &str, grants: &str) -> String {
     format!(
         "[oidc]\nissuer = \"{issuer}\"\nclient_id = \"investord\"\nclient_secret_file = \"provider.secret\"\n\
+         device_sign_in = true\n\
          grants = [{grants}]\n"
     )
 }

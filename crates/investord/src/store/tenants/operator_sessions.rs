@@ -71,7 +71,8 @@ const END_SESSIONS: Stmt = Stmt {
 };
 const END_OF_PROVIDER: Stmt = Stmt {
     name: "sessions.end_of_provider",
-    text: "DELETE FROM sessions WHERE operator = $1 AND kind = 'session' AND provider_session = $2",
+    text: "DELETE FROM sessions WHERE operator = $1 AND kind = 'session'
+             AND (provider_session = $2 OR (provider_session IS NULL AND factors LIKE 'provider%'))",
 };
 const END_ALL: Stmt = Stmt { name: "sessions.end_all", text: "DELETE FROM sessions WHERE operator = $1" };
 const DELETE_EXPIRED: Stmt = Stmt {

@@ -124,14 +124,22 @@ pub fn reseal(tx: &Tx<'_>, operator: Uuid, sealed: &[u8]) -> Result<(), StoreErr
     tx.execute_one(&RESEAL, &[Value::Bytes(sealed), Value::Id(operator)])
 }
 
-/// Deletes the second factor of an operator with all recovery codes, and returns whether there was one.
+/// Deletes the TOTP of an operator, and returns whether there was one.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable.
 pub fn delete(tx: &Tx<'_>, operator: Uuid) -> Result<bool, StoreError> {
-    tx.execute(&DELETE_CODES, &[Value::Id(operator)])?;
     Ok(tx.execute(&DELETE, &[Value::Id(operator)])? == 1)
+}
+
+/// Deletes all recovery codes of an operator.
+///
+/// # Errors
+///
+/// Fails if the database is unavailable.
+pub fn delete_recovery_codes(tx: &Tx<'_>, operator: Uuid) -> Result<(), StoreError> {
+    tx.execute(&DELETE_CODES, &[Value::Id(operator)]).map(drop)
 }
 
 /// Replaces all recovery codes of an operator, by their hashes.
