@@ -38,7 +38,10 @@ async fn somebody_is_found_judged_and_on_record() {
     let refusal = operate(&accept).refusal();
     assert!(refusal.contains("was used"), "{refusal}");
     let found = operate(&["user", "find", "--name", user["last_name"].as_str().unwrap()]).json();
-    assert_eq!(found, json!([user]));
+    let mut masked = user.clone();
+    (masked["email"], masked["phone_number"]) = (json!("k•••••@•••••"), json!("•••••20"));
+    assert_eq!(found, json!([masked]));
+    operate(&["user", "reveal", id(&user), "--purpose", "person-asks", "--reference", "CALL-5521"]).json();
     assert_eq!(operate(&["user", "find", "--name", "Nobody"]).json(), json!([]));
     assert_eq!(operate(&["user", "show", id(&user)]).json()["user"], user);
     let body = include_str!("../../../../api/examples/change-name.json");
@@ -66,7 +69,7 @@ async fn somebody_is_found_judged_and_on_record() {
         history.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert!(
         types.contains(&"USER.DEACTIVATED")
-            && types.iter().filter(|kind| **kind == "OPERATOR.ACTION").count() == 2
+            && types.iter().filter(|kind| **kind == "OPERATOR.ACTION").count() == 3
     );
 
     // All of it is in the chain; what is altered is found, with its place.
