@@ -55,7 +55,7 @@ pub struct AppState {
     /// The address by which clients reach the server.
     pub origin: Origin,
     pub outbound: Outbound,
-    /// Who is told of emergencies, if somebody is.
+    /// Posts emergencies to `operators.alarm_url`, if that is set.
     pub alarm: Option<Alarm>,
     /// The relying party of passkeys, if an origin is configured.
     pub webauthn: Option<Webauthn>,

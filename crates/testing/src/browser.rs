@@ -1,8 +1,7 @@
 //! Chromium, driven over `WebDriver`, with a virtual authenticator for passkeys.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -10,6 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+
+use crate::skip::or_skip;
 
 const VARIABLE: &str = "INVESTORD_TEST_BROWSER";
 const HOW: &str = "install Chromium and its driver (apt install chromium chromium-driver)";
@@ -51,19 +52,10 @@ impl Page {
 impl Chromium {
     /// Opens a page; none without Chromium, unless `INVESTORD_TEST_BROWSER=required`.
     pub async fn open(page: Page) -> Option<Self> {
-        static SAID: Once = Once::new();
         let mut command = Command::new("chromedriver");
         let started = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut driver = match started {
-            Ok(driver) => driver,
-            Err(error) => {
-                assert!(std::env::var(VARIABLE).as_deref() != Ok("required"), "chromedriver: {error}: {HOW}");
-                SAID.call_once(|| {
-                    let _ = writeln!(std::io::stderr(), "tests with a browser are skipped: {error}: {HOW}");
-                });
-                return None;
-            }
-        };
+        let started = started.map_err(|error| format!("chromedriver: {error}: {HOW}"));
+        let mut driver = or_skip(started, VARIABLE, "tests with a browser")?;
         let mut output = BufReader::new(driver.stdout.take().unwrap());
         let port: u16 = loop {
             let mut line = String::new();

@@ -1,16 +1,18 @@
 //! A real `OpenID` provider (oidc-provider of npm), and a browser that signs in there.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Once, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, header};
 use serde_json::{Value, json};
 use url::Url;
+
+use crate::skip::or_skip;
 
 const VARIABLE: &str = "INVESTORD_TEST_IDENTITY_PROVIDER";
 
@@ -29,19 +31,10 @@ pub struct IdentityProvider {
 impl IdentityProvider {
     /// Starts a provider; none without Node, unless `INVESTORD_TEST_IDENTITY_PROVIDER=required`.
     pub fn start() -> Option<Self> {
-        static SAID: Once = Once::new();
         static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        match INSTALLED.get_or_init(install) {
-            Ok(folder) => Some(Self::start_at(folder, 0)),
-            Err(error) => {
-                assert!(std::env::var(VARIABLE).as_deref() != Ok("required"), "{error}");
-                SAID.call_once(|| {
-                    let _ =
-                        writeln!(std::io::stderr(), "tests with an identity provider are skipped: {error}");
-                });
-                None
-            }
-        }
+        let installed = INSTALLED.get_or_init(install).clone();
+        let folder = or_skip(installed, VARIABLE, "tests with an identity provider")?;
+        Some(Self::start_at(&folder, 0))
     }
 
     fn start_at(folder: &Path, port: u16) -> Self {
@@ -119,7 +112,7 @@ fn install() -> Result<PathBuf, String> {
     Ok(folder.clone())
 }
 
-static INSTALLED_FOLDER: std::sync::LazyLock<PathBuf> = std::sync::LazyLock::new(|| {
+static INSTALLED_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(3).expect("the folder of the build").join("identity-provider")
 });

@@ -24,3 +24,4 @@ pub mod repeat;
 pub mod routes;
 pub mod server;
 pub mod signing;
+pub mod skip;

@@ -10,13 +10,14 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, Once, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 use crate::patience::PATIENCE;
 use crate::repeat;
+use crate::skip;
 
 const VARIABLE: &str = "INVESTORD_TEST_POSTGRES";
 const HOW: &str = "install PostgreSQL (apt install postgresql, brew install postgresql@17), or set \
@@ -244,15 +245,7 @@ fn free_port() -> Option<u16> {
 
 /// What a test without PostgreSQL does: says once that it is skipped, or panics when PostgreSQL is required.
 pub fn or_skip<T>(started: Result<T, String>) -> Option<T> {
-    static SAID: Once = Once::new();
-    if let Err(error) = &started {
-        assert!(std::env::var(VARIABLE).as_deref() != Ok("required"), "{error}");
-        // Unlike `eprintln`, this is not captured with the output of a test that passes.
-        SAID.call_once(|| {
-            let _ = writeln!(std::io::stderr(), "PostgreSQL tests are skipped: {}", error.replace('\n', " "));
-        });
-    }
-    started.ok()
+    skip::or_skip(started, VARIABLE, "PostgreSQL tests")
 }
 
 /// A server for everything that just needs databases.

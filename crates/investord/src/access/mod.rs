@@ -49,7 +49,8 @@ pub struct Budgets {
     pub signature_checks: FairSemaphore<TenantNumber>,
     /// Sign-ins that wait for the verification of a password, by address.
     pub sign_ins: Arc<Counter<IpAddr>>,
-    /// Sign-ins that wait for the identity provider, with the same limits: they must not hold up passwords.
+    /// Counts the sign-ins that wait for the identity provider, with the limits of `sign_ins`. It is a counter of its
+    /// own, so that a slow provider does not keep operators with passwords out.
     pub provider_sign_ins: Arc<Counter<IpAddr>>,
     /// Passwords that are hashed at the moment, by address. Argon2 takes much memory and time, hence a budget of its
     /// own.

@@ -188,7 +188,7 @@ pub async fn administer<O: AdministrativeOperation>(
         tracing::error!(act, by, "one person did an act of administration alone, in an emergency");
         if let Some(alarm) = &app.alarm {
             let kind = RegisterEventType::BreakGlass.into_str();
-            alarm.ring(&json!({ "type": kind, "proposal": answer.id, "act": act, "by": by, "at": now }));
+            alarm.raise(&json!({ "type": kind, "proposal": answer.id, "act": act, "by": by, "at": now }));
         }
     }
     Ok(JsonAnswer(answer))

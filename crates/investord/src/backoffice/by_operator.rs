@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::mask::Sight;
+use super::mask::Visibility;
 use crate::access::connections::network;
 use crate::app::{App, Mode};
 use crate::domain::identification::identifier::today;
@@ -164,7 +164,7 @@ pub struct ByOperator<T> {
     pub peer: IpAddr,
     pub session: Session,
     /// How much of people the session sees in the tenant of the path.
-    sight: Option<Sight>,
+    visibility: Option<Visibility>,
     /// The user in the path.
     user: Option<Uuid>,
 }
@@ -189,10 +189,10 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
         let path = path.map_err(|error| Problem::invalid("(path)", error.body_text()))?;
         let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let in_path = |name: &str| path.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        let (tenant, sight) = match in_path("tenant") {
+        let (tenant, visibility) = match in_path("tenant") {
             Some(name) => {
-                let (tenant, sight) = authorize_in_tenant::<T>(app, &operator, &session, name).await?;
-                (Some(tenant), Some(sight))
+                let (tenant, visibility) = authorize_in_tenant::<T>(app, &operator, &session, name).await?;
+                (Some(tenant), Some(visibility))
             }
             None => (None, None),
         };
@@ -203,7 +203,7 @@ impl<T: OperatorOperation> FromRequest<App> for ByOperator<T> {
         let now = app.clock.now();
         let received = ReceivedByOperator { path: &path, query: &query, body: &body, now };
         let operation = T::read(&received)?;
-        Ok(Self { operator, tenant, now, operation, peer: network(address), session, sight, user })
+        Ok(Self { operator, tenant, now, operation, peer: network(address), session, visibility, user })
     }
 }
 
@@ -226,10 +226,10 @@ impl<T> ByOperator<T> {
 impl<T: OperatorOperation> ByOperator<T> {
     /// Returns the function that masks the answer to this request.
     pub fn mask(&self) -> impl FnOnce(&mut Value) + Send + use<T> {
-        let (sight, user) = (self.sight.clone(), self.user);
+        let (visibility, user) = (self.visibility.clone(), self.user);
         move |answer| {
-            if let Some(sight) = sight {
-                sight.mask(answer, user);
+            if let Some(visibility) = visibility {
+                visibility.mask(answer, user);
             }
         }
     }
@@ -249,7 +249,7 @@ async fn authorize_in_tenant<T: OperatorOperation>(
     operator: &Operator,
     session: &Session,
     name: &str,
-) -> Result<(TenantNumber, Sight), Problem> {
+) -> Result<(TenantNumber, Visibility), Problem> {
     // PostgreSQL rejects the character NUL.
     if name.chars().any(char::is_control) {
         return Err(Problem::NotFound("tenant"));
@@ -272,7 +272,7 @@ async fn authorize_in_tenant<T: OperatorOperation>(
     let sees_people = may(Permission::PeopleRead);
     // Who has lost the permission since sees nothing more.
     let revealed = if may(Permission::PeopleReveal) { revealed } else { BTreeSet::new() };
-    Ok((number, Sight { sees_people, revealed }))
+    Ok((number, Visibility { sees_people, revealed }))
 }
 
 /// Checks that a session has a second factor if the operator's role demands one. Without it a session has access to

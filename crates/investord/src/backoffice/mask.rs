@@ -41,14 +41,14 @@ const PEOPLE: [&str; 5] = ["body", "answer", "matter", "preview", "user"];
 
 /// How much of the people of a tenant a session sees.
 #[derive(Clone, Debug)]
-pub struct Sight {
+pub struct Visibility {
     /// Whether the operator may see people at all (permission `people:read`).
     pub sees_people: bool,
     /// Ids of the users who are revealed to the session.
     pub revealed: BTreeSet<Uuid>,
 }
 
-impl Sight {
+impl Visibility {
     /// Masks the answer of an operation. `user` is the user in the path.
     pub fn mask(&self, answer: &mut Value, user: Option<Uuid>) {
         if !user.is_some_and(|user| self.revealed.contains(&user)) {
@@ -191,7 +191,7 @@ mod tests {
 
     fn masked(sees_people: bool, revealed: &[&str], mut answer: Value) -> Value {
         let revealed = revealed.iter().map(|id| id.parse().unwrap()).collect();
-        Sight { sees_people, revealed }.mask(&mut answer, None);
+        Visibility { sees_people, revealed }.mask(&mut answer, None);
         answer
     }
 

@@ -15,7 +15,7 @@ use super::by_operator::{
 };
 use super::passkey_ceremony::{PASSKEY_ANSWER, PasskeyAnswer, begin_registration, finish_registration};
 use super::recovery_codes;
-use super::second_factor::{SecondFactors, second_factors_of};
+use super::second_factor::second_factors_of;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::permissions::Permission;
@@ -192,12 +192,12 @@ pub async fn confirm(
         if !idempotency::remember_nonce(tx, &nonce)? {
             return Err(Problem::invalid("passkey", "was confirmed before"));
         }
-        let SecondFactors { has_totp, passkeys } = second_factors_of(tx, own)?;
-        if passkeys >= MOST {
+        let held = second_factors_of(tx, own)?;
+        if held.passkeys >= MOST {
             return Err(Problem::State("this operator has ten passkeys, which is the maximum"));
         }
         passkeys::insert(tx, own, &new)?;
-        let is_first = !has_totp && passkeys == 0;
+        let is_first = !held.is_any();
         if is_first {
             second_factors::replace_recovery_codes(tx, own, &hashes)?;
         }

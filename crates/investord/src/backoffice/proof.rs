@@ -15,7 +15,7 @@ use super::by_operator::{
 use super::lockout::AttemptCounters;
 use super::passkey_ceremony::{self, PASSKEY_ANSWER, PasskeyAnswer};
 use super::password_hash::verify_password;
-use super::second_factor::{AcceptedCode, CodeCheck, SentFactor, check_second_factor, second_factors_of};
+use super::second_factor::{AcceptedFactor, FactorCheck, SentFactor, check_second_factor, second_factors_of};
 use super::session::{CODE, factors};
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
@@ -157,14 +157,14 @@ async fn record(
     session: Session,
     sent: SentFactor,
     counters: AttemptCounters,
-) -> Result<(Timestamp, Option<AcceptedCode>), Problem> {
+) -> Result<(Timestamp, Option<AcceptedFactor>), Problem> {
     let (key, now) = (Arc::clone(&app.master_key), app.clock.now());
     let unit = move |tx: &Tx<'_>| {
         let accepted = match (check_second_factor(tx, &key, &operator, &sent, now)?, &sent.code) {
-            (CodeCheck::Accepted(code), _) => Some(code),
-            (CodeCheck::NotEnrolled, None) => None,
-            (CodeCheck::Missing, _) => return Err(Problem::SecondFactorRequired { passkey: None }),
-            (CodeCheck::NotEnrolled | CodeCheck::Wrong, _) => {
+            (FactorCheck::Accepted(code), _) => Some(code),
+            (FactorCheck::NotEnrolled, None) => None,
+            (FactorCheck::Missing, _) => return Err(Problem::SecondFactorRequired { passkey: None }),
+            (FactorCheck::NotEnrolled | FactorCheck::Wrong, _) => {
                 return Err(Problem::invalid("code", "is wrong or was used before"));
             }
         };

@@ -20,7 +20,7 @@ use crate::access::connections::network;
 use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::outbound::identity_provider::{
-    Identity, IdentityProvider, PendingSignIn, ProviderError, ProviderLogout, Way,
+    Identity, IdentityProvider, PendingSignIn, ProviderError, ProviderLogout, SignInFlow,
 };
 use crate::problem::Problem;
 use crate::provision::provider_accounts;
@@ -117,9 +117,9 @@ pub async fn begin(
     let lifetime = Duration::from_secs(app.config.operators.lifetime().as_secs().unsigned_abs());
     let max_age = if fresh { Duration::ZERO } else { lifetime };
     let begun = provider.begin(redirect_uri, max_age, &*app.ids, now).await;
-    let (url, way) = begun.map_err(problem)?;
+    let (url, flow) = begun.map_err(problem)?;
     let expires_at = now + PENDING_TIME;
-    let request = seal(&app, &PendingSignIn { way, expires_at });
+    let request = seal(&app, &PendingSignIn { flow, expires_at });
     Ok(JsonAnswer(ProviderSignIn { url: url.to_string(), request, expires_at }))
 }
 
@@ -167,13 +167,13 @@ pub async fn begin_device(
     let now = app.clock.now();
     let begun = provider.begin_device(now).await.map_err(problem)?;
     let expires_at = now + SignedDuration::from_secs(begun.expires_in.clamp(0, 3_600));
-    let way = Way::Device { device_code: begun.device_code };
+    let flow = SignInFlow::Device { device_code: begun.device_code };
     Ok(JsonAnswer(DeviceSignIn {
         user_code: begun.user_code,
         verification_uri: begun.verification_uri,
         verification_uri_complete: begun.verification_uri_complete,
         interval_seconds: begun.interval.unwrap_or(POLL_SECONDS),
-        request: seal(&app, &PendingSignIn { way, expires_at }),
+        request: seal(&app, &PendingSignIn { flow, expires_at }),
         expires_at,
     }))
 }
@@ -260,9 +260,9 @@ async fn redeem(app: &App, provider: &IdentityProvider, sent: FinishBody) -> Res
     let pending: Option<PendingSignIn> = open(app, &sent.request);
     let pending = pending.filter(|pending| pending.expires_at > now);
     let pending = pending.ok_or_else(|| Problem::unauthorised_public(UNCONFIRMED))?;
-    let identity = match pending.way {
-        Way::Device { device_code } => provider.redeem_device(&device_code, now).await,
-        Way::Code { state, nonce, verifier, redirect_uri } => {
+    let identity = match pending.flow {
+        SignInFlow::Device { device_code } => provider.redeem_device(&device_code, now).await,
+        SignInFlow::Code { state, nonce, verifier, redirect_uri } => {
             let code = sent.code.ok_or_else(|| Problem::invalid("code", "field 'code' was not filled"))?;
             // Another state is another sign-in, and another issuer another provider (RFC 9207).
             let is_other = sent.iss.is_some_and(|issuer| issuer != provider.settings().issuer);
@@ -367,7 +367,7 @@ fn provider(app: &App) -> Result<&IdentityProvider, Problem> {
     app.identity_provider.as_ref().ok_or(Problem::NotFound("identity provider"))
 }
 
-/// Takes a place among the sign-ins of a network, so that nobody makes the register ask the provider all the time.
+/// Acquires a permit of the budget for sign-ins that wait for the provider.
 fn place(app: &App, address: IpAddr) -> Result<impl Drop + use<>, Problem> {
     let too_many = |_| Problem::TooManyRequests { retry_after_seconds: 1, what: "sign-ins at once" };
     app.budgets.provider_sign_ins.acquire(network(address), 1).map_err(too_many)

@@ -17,7 +17,7 @@ use crate::store::tenants::reveals;
 /// Number of users whom a session may see unmasked at the same time.
 const MOST_AT_ONCE: usize = 100;
 
-/// What somebody's data is looked at for.
+/// The purpose for which an operator looks at the masked data of a person.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, VariantNames)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -55,7 +55,7 @@ static REVEAL: ObjectSchema = ObjectSchema {
             "reference",
             Presence::No,
             FieldRule::OrNull(&REFERENCE),
-            "Number of the case or call, as in CALL-5521; for the purpose other it says what it is.",
+            "Number of the case or call, as in CALL-5521. With the purpose other it states the purpose.",
         ),
     ],
 };

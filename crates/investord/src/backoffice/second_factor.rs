@@ -17,14 +17,15 @@ use crate::store::{StoreError, Tx};
 
 /// The second factors that an operator has.
 pub struct SecondFactors {
-    pub has_totp: bool,
+    /// The authenticator app, if it is confirmed.
+    pub totp: Option<SecondFactor>,
     /// How many passkeys.
     pub passkeys: usize,
 }
 
 impl SecondFactors {
     pub const fn is_any(&self) -> bool {
-        self.has_totp || self.passkeys > 0
+        self.totp.is_some() || self.passkeys > 0
     }
 }
 
@@ -34,8 +35,8 @@ impl SecondFactors {
 ///
 /// Fails if the database is unavailable.
 pub fn second_factors_of(tx: &Tx<'_>, operator: Uuid) -> Result<SecondFactors, StoreError> {
-    let has_totp = confirmed(tx, operator)?.is_some();
-    Ok(SecondFactors { has_totp, passkeys: passkeys::of_operator(tx, operator)?.len() })
+    let totp = confirmed(tx, operator)?;
+    Ok(SecondFactors { totp, passkeys: passkeys::of_operator(tx, operator)?.len() })
 }
 
 /// What was sent as a second factor.
@@ -68,18 +69,18 @@ impl SentFactor {
 }
 
 /// The result of [`check_second_factor`].
-pub enum CodeCheck {
+pub enum FactorCheck {
     /// The operator has no confirmed second factor, so a code proves nothing.
     NotEnrolled,
     /// Nothing was sent.
     Missing,
     /// What was sent is none of this operator, or was used before.
     Wrong,
-    Accepted(AcceptedCode),
+    Accepted(AcceptedFactor),
 }
 
 /// A second factor that was right, and is used up.
-pub struct AcceptedCode {
+pub struct AcceptedFactor {
     pub factor: Factor,
     /// The number of recovery codes that are left, if this was one.
     pub recovery_codes_left: Option<i64>,
@@ -96,20 +97,21 @@ pub fn check_second_factor(
     operator: &Operator,
     sent: &SentFactor,
     now: Timestamp,
-) -> Result<CodeCheck, StoreError> {
-    if !second_factors_of(tx, operator.id)?.is_any() {
-        return Ok(CodeCheck::NotEnrolled);
+) -> Result<FactorCheck, StoreError> {
+    let own = second_factors_of(tx, operator.id)?;
+    if !own.is_any() {
+        return Ok(FactorCheck::NotEnrolled);
     }
     if let Some(passkey) = &sent.passkey {
         let used = passkey.record(tx, operator.id, now)?;
-        let accepted = AcceptedCode { factor: Factor::Passkey, recovery_codes_left: None };
-        return Ok(if used { CodeCheck::Accepted(accepted) } else { CodeCheck::Wrong });
+        let accepted = AcceptedFactor { factor: Factor::Passkey, recovery_codes_left: None };
+        return Ok(if used { FactorCheck::Accepted(accepted) } else { FactorCheck::Wrong });
     }
-    let Some(code) = &sent.code else { return Ok(CodeCheck::Missing) };
-    let accepted = match (SentCode::parse(code), confirmed(tx, operator.id)?) {
+    let Some(code) = &sent.code else { return Ok(FactorCheck::Missing) };
+    let accepted = match (SentCode::parse(code), own.totp) {
         (None, _) | (Some(SentCode::Totp(_)), None) => None,
-        (Some(SentCode::Totp(code)), Some(own)) => {
-            let step = open_totp(key, operator, &own)?.step_of(&code, now, own.last_step);
+        (Some(SentCode::Totp(code)), Some(totp)) => {
+            let step = open_totp(key, operator, &totp)?.step_of(&code, now, totp.last_step);
             let is_accepted =
                 step.map(|step| second_factors::accept_step(tx, operator.id, step)).transpose()?;
             (is_accepted == Some(true)).then_some((Factor::Totp, None))
@@ -123,8 +125,8 @@ pub fn check_second_factor(
             }
         }
     };
-    Ok(accepted.map_or(CodeCheck::Wrong, |(factor, recovery_codes_left)| {
-        CodeCheck::Accepted(AcceptedCode { factor, recovery_codes_left })
+    Ok(accepted.map_or(FactorCheck::Wrong, |(factor, recovery_codes_left)| {
+        FactorCheck::Accepted(AcceptedFactor { factor, recovery_codes_left })
     }))
 }
 

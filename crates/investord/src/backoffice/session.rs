@@ -22,7 +22,7 @@ use super::by_operator::{
 use super::lockout::{AttemptCounters, DeviceToken, count_sign_in};
 use super::passkey_ceremony::{self, PASSKEY_ANSWER, PasskeyAnswer};
 use super::password_hash::verify_password;
-use super::second_factor::{AcceptedCode, CodeCheck, SentFactor, check_second_factor};
+use super::second_factor::{AcceptedFactor, FactorCheck, SentFactor, check_second_factor};
 use crate::access::connections::network;
 use crate::app::App;
 use crate::clock::Ids;
@@ -194,7 +194,7 @@ pub async fn sign_in(
 }
 
 /// Returns the factors of a person whose password was right, and perhaps a code.
-pub(super) fn factors(accepted: Option<&AcceptedCode>) -> Vec<Factor> {
+pub(super) fn factors(accepted: Option<&AcceptedFactor>) -> Vec<Factor> {
     [Factor::Password].into_iter().chain(accepted.map(|code| code.factor)).collect()
 }
 
@@ -209,7 +209,7 @@ async fn begin_session(
     session: Session,
     sent: SentFactor,
     counters: AttemptCounters,
-) -> Result<(String, Option<AcceptedCode>), Problem> {
+) -> Result<(String, Option<AcceptedFactor>), Problem> {
     let (token, hash) = new_token(&*app.ids);
     let ids = Arc::clone(&app.ids);
     let (verified, key, now) = (operator.clone(), Arc::clone(&app.master_key), session.created_at);
@@ -218,10 +218,10 @@ async fn begin_session(
         let same = |one: &Operator| one.password == verified.password && one.disabled_at.is_none();
         operators::by_name(tx, &verified.name)?.filter(same).ok_or_else(wrong_password)?;
         let accepted = match check_second_factor(tx, &key, &verified, &sent, now)? {
-            CodeCheck::NotEnrolled => None,
-            CodeCheck::Accepted(code) => Some(code),
-            CodeCheck::Missing => return Err(Problem::SecondFactorRequired { passkey: None }),
-            CodeCheck::Wrong => {
+            FactorCheck::NotEnrolled => None,
+            FactorCheck::Accepted(code) => Some(code),
+            FactorCheck::Missing => return Err(Problem::SecondFactorRequired { passkey: None }),
+            FactorCheck::Wrong => {
                 return Err(Problem::unauthorised_public("the second factor is wrong or was used before"));
             }
         };

@@ -24,14 +24,15 @@ const DONE: &str =
     "<!doctype html><title>Investord</title><p>Go on at the command line; this page can be closed.";
 
 /// What the provider has put into the query of the address to which the browser came back.
-type ComeBack = BTreeMap<String, String>;
+type CallbackParameters = BTreeMap<String, String>;
 
 /// Signs in with a browser on this machine, and returns the response with the token of the session. `fresh` makes the
 /// provider ask the person again.
 ///
 /// # Errors
 ///
-/// Fails if the server cannot be reached, the provider refuses the sign-in, or nobody comes back in time.
+/// Fails if the server cannot be reached, the provider refuses the sign-in, or the browser does not come back before
+/// the request expires.
 pub async fn in_browser(server: &OperatorServer, fresh: bool) -> anyhow::Result<Value> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("the address for the browser")?;
     let redirect_uri = format!("http://{}/back", listener.local_addr()?);
@@ -45,7 +46,7 @@ pub async fn in_browser(server: &OperatorServer, fresh: bool) -> anyhow::Result<
         eprintln!("no browser could be started ({error}): open the address yourself");
     }
     let (send, mut arrivals) = mpsc::channel(1);
-    let take = async |State(send): State<mpsc::Sender<ComeBack>>, address: Uri| {
+    let take = async |State(send): State<mpsc::Sender<CallbackParameters>>, address: Uri| {
         let query = form_urlencoded::parse(address.query().unwrap_or_default().as_bytes());
         // A second visit of the address changes nothing.
         let _ = send.try_send(query.into_owned().collect());
@@ -77,7 +78,7 @@ pub async fn in_browser(server: &OperatorServer, fresh: bool) -> anyhow::Result<
 ///
 /// # Errors
 ///
-/// Fails if the server cannot be reached, the provider has no device flow, or nobody confirms the code in time.
+/// Fails if the server cannot be reached, the provider has no device flow, or the code expires unconfirmed.
 pub async fn on_device(server: &OperatorServer) -> anyhow::Result<Value> {
     let begun = server.send_public(Method::POST, "/oidc/device_requests", json!({})).await?;
     let text = |name: &str| begun[name].as_str().unwrap_or_default();

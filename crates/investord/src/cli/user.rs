@@ -42,7 +42,7 @@ pub enum UserCommand {
         /// What for; stays on record.
         #[arg(long)]
         purpose: PurposeArgs,
-        /// Number of the case or call; for the purpose other, what it is.
+        /// Number of the case or call; states the purpose if that is other.
         #[arg(long)]
         reference: Option<String>,
         #[command(flatten)]

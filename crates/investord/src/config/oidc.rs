@@ -25,8 +25,8 @@ pub struct Oidc {
     /// Addresses to which the provider may send a browser back, beside those of the caller's own machine.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
-    /// Whether sign-ins may be confirmed on another device (RFC 8628). Whoever persuades an operator to confirm a code
-    /// that somebody else has begun has their session.
+    /// Allows the device flow (RFC 8628). An attacker who gets an operator to confirm the code of the attacker has a
+    /// session of that operator.
     #[serde(default)]
     pub device_sign_in: bool,
     /// Scopes to ask for beside `openid`.
@@ -68,7 +68,7 @@ pub struct ClaimGrant {
 }
 
 impl ClaimGrant {
-    /// Returns whether somebody with these claims has the role.
+    /// Returns whether the claims of a person give the role.
     fn is_given_by(&self, claims: &Map<String, Value>) -> bool {
         match claims.get(&self.claim) {
             Some(Value::String(text)) => *text == self.value,

@@ -1,6 +1,5 @@
 //! The alarm: tells an address of the administrator that one person has done an act alone, in an emergency.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,7 +7,7 @@ use http::header;
 use reqwest::Client;
 use serde_json::Value;
 
-use super::{PolicyResolver, RESPONSE_TIMEOUT, builder, names};
+use super::{RESPONSE_TIMEOUT, client, names};
 use crate::config::{NameServer, Secret};
 use crate::domain::delivery::webhook::AddressPolicy;
 
@@ -35,19 +34,18 @@ impl Alarm {
             "operators.alarm_url must be an http address"
         );
         let lookup = names::lookup(name_servers).context("webhooks.name_servers")?;
-        let resolver = Arc::new(PolicyResolver { targets: AddressPolicy::Any, lookup });
-        let client = builder(resolver).timeout(RESPONSE_TIMEOUT).build().context("operators.alarm_url")?;
+        let client = client(AddressPolicy::Any, lookup, None).context("operators.alarm_url")?;
         Ok(Self { url: url.clone(), client })
     }
 
     /// Posts a message in the background, up to four times. The record and the metric tell the same, so that nothing
     /// is lost if the process ends before.
-    pub fn ring(&self, message: &Value) {
+    pub fn raise(&self, message: &Value) {
         let (this, body) = (self.clone(), message.to_string());
         tokio::spawn(async move {
             for pause in PAUSES.into_iter().map(Some).chain([None]) {
                 let request = this.client.post(&this.url.0).header(header::CONTENT_TYPE, "application/json");
-                match request.body(body.clone()).send().await {
+                match request.timeout(RESPONSE_TIMEOUT).body(body.clone()).send().await {
                     Ok(answer) if answer.status().is_success() => return,
                     Ok(answer) => {
                         tracing::error!(status = %answer.status(), "operators.alarm_url refuses an alarm");

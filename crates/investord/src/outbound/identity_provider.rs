@@ -38,14 +38,14 @@ impl AdditionalClaims for AllClaims {}
 #[derive(Serialize, Deserialize)]
 pub struct PendingSignIn {
     /// How the person comes back.
-    pub way: Way,
+    pub flow: SignInFlow,
     pub expires_at: Timestamp,
 }
 
 /// How a person comes back from the provider.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum SignInFlow {
     /// The browser brings a code.
     Code { state: String, nonce: String, verifier: String, redirect_uri: String },
     /// The provider is asked whether the person has confirmed on another device.
@@ -119,7 +119,7 @@ impl IdentityProvider {
         max_age: Duration,
         ids: &dyn Ids,
         now: Timestamp,
-    ) -> Result<(Url, Way), ProviderError> {
+    ) -> Result<(Url, SignInFlow), ProviderError> {
         let client = self.0.client(now).await?;
         let redirect = RedirectUrl::new(redirect_uri.clone()).map_err(refused)?;
         let [state, nonce, verifier] = [random(ids), random(ids), random(ids)];
@@ -140,7 +140,7 @@ impl IdentityProvider {
             request = request.add_prompt(CoreAuthPrompt::Login);
         }
         let (url, _, _) = request.url();
-        Ok((url, Way::Code { state, nonce, verifier, redirect_uri }))
+        Ok((url, SignInFlow::Code { state, nonce, verifier, redirect_uri }))
     }
 
     /// Redeems the code that the browser has brought.

@@ -115,19 +115,7 @@ impl Outbound {
     /// Fails if the file of CA certificates is unusable.
     pub fn with_lookup(lookup: Arc<Lookup>, config: &Webhooks) -> anyhow::Result<Self> {
         let targets = config.targets();
-        let resolver = Arc::new(PolicyResolver { targets, lookup });
-        let client = match &config.ca_file {
-            // An invalid certificate of the file is detected here.
-            Some(file) => trusted(file)
-                .and_then(|certificates| Ok(builder(resolver).tls_certs_merge(certificates).build()?))
-                .with_context(|| format!("webhooks.ca_file {}", file.display()))?,
-            None => match builder(Arc::clone(&resolver)).build() {
-                // Small containers have none, and http receivers are served all the same. `serve` and `doctor` warn.
-                Err(_) if !has_system_certificates() => builder(resolver).tls_certs_only([]).build(),
-                built => built,
-            }
-            .context("the client for webhooks")?,
-        };
+        let client = client(targets, lookup, config.ca_file.as_deref()).context("the client for webhooks")?;
         Ok(Self { client, targets, keys: Mutex::default() })
     }
 
@@ -169,6 +157,23 @@ impl Outbound {
             Ok(Err(error)) => ReceiverResponse::none(failure_reason(&error)),
             Err(_) => ReceiverResponse::none("timeout"),
         }
+    }
+}
+
+/// Creates a client that connects to the addresses of a policy alone, and trusts the authorities of a file beside those
+/// of the machine.
+fn client(targets: AddressPolicy, lookup: Arc<Lookup>, ca_file: Option<&Path>) -> anyhow::Result<Client> {
+    let resolver = Arc::new(PolicyResolver { targets, lookup });
+    match ca_file {
+        // An invalid certificate of the file is detected here.
+        Some(file) => trusted(file)
+            .and_then(|certificates| Ok(builder(resolver).tls_certs_merge(certificates).build()?))
+            .with_context(|| format!("ca_file {}", file.display())),
+        None => match builder(Arc::clone(&resolver)).build() {
+            // Small containers have none, and http addresses are reached all the same. `serve` and `doctor` warn.
+            Err(_) if !has_system_certificates() => Ok(builder(resolver).tls_certs_only([]).build()?),
+            built => Ok(built?),
+        },
     }
 }
 

@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{PolicyResolver, builder, names, trusted};
+use super::{client, names};
 use crate::config::{NameServer, Oidc};
 use crate::domain::delivery::webhook::AddressPolicy;
 
@@ -95,7 +95,9 @@ impl<'c> AsyncHttpClient<'c> for ProviderHttp {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let mut answer = self.0.execute(request.try_into()?).await?;
+            let mut request: reqwest::Request = request.try_into()?;
+            *request.timeout_mut() = Some(TIMEOUT);
+            let mut answer = self.0.execute(request).await?;
             let mut response = http::Response::builder().status(answer.status());
             for (name, value) in answer.headers() {
                 response = response.header(name, value);
@@ -154,14 +156,7 @@ impl ProviderConnection {
     pub fn new(settings: &Oidc, name_servers: &[NameServer]) -> anyhow::Result<Self> {
         let lookup = names::lookup(name_servers).context("webhooks.name_servers")?;
         // The administrator has named the provider, so that it may have a private address.
-        let resolver = Arc::new(PolicyResolver { targets: AddressPolicy::Any, lookup });
-        let builder = builder(resolver).timeout(TIMEOUT);
-        let http = match &settings.ca_file {
-            Some(file) => trusted(file)
-                .and_then(|certificates| Ok(builder.tls_certs_merge(certificates).build()?))
-                .with_context(|| format!("oidc.ca_file {}", file.display()))?,
-            None => builder.build().context("the client for the identity provider")?,
-        };
+        let http = client(AddressPolicy::Any, lookup, settings.ca_file.as_deref()).context("oidc")?;
         let secret = ClientSecret::new(settings.read_client_secret()?.0.clone());
         Ok(Self { settings: settings.clone(), secret, http: ProviderHttp(http), known: Mutex::default() })
     }

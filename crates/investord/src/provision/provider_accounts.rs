@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::administration::{check_name, read_grants};
 use super::{ProvisionError, refuse};
 use crate::clock::Ids;
-use crate::config::Oidc;
+use crate::config::{ClaimGrant, Oidc};
 use crate::domain::administration::GivenRole;
-use crate::domain::permissions::{Grants, Permission};
+use crate::domain::permissions::{Grant, Grants, Permission};
 use crate::domain::register_event::{RegisterActor, RegisterEvent, RegisterEventType, RegisterSubject};
 use crate::store::log::register_events;
 use crate::store::tenants::operators::{Invited, Operator};
@@ -39,16 +39,15 @@ pub fn check_claim_grants(tx: &Tx<'_>, settings: &Oidc) -> Result<(), ProvisionE
         }
         other => other,
     })?;
-    let administers = |grant: &crate::domain::permissions::Grant| {
-        grant.tenant.is_none() && grant.permissions.contains(Permission::OperatorsManage)
-    };
+    let administers =
+        |grant: &Grant| grant.tenant.is_none() && grant.permissions.contains(Permission::OperatorsManage);
     if grants.0.iter().any(administers) {
         return Ok(());
     }
     refuse("oidc.grants gives nobody a role that manages operators (operators:manage) of all tenants")
 }
 
-fn given_role(grant: &crate::config::ClaimGrant) -> GivenRole {
+fn given_role(grant: &ClaimGrant) -> GivenRole {
     GivenRole { role: grant.role.clone(), tenant: grant.tenant.clone() }
 }
 

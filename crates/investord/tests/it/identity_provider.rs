@@ -146,6 +146,17 @@ async fn who_has_no_place_here_does_not_come_in() {
         .map(|operator| operator["name"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(names, ["anna", "local"]);
+    // For a day a new account is nobody's second: whoever makes accounts at the provider is not two persons here.
+    let local = officer(&house.app, "carla", "administrator", None).await.signed_in("carla").await;
+    let other = officer(&house.app, "dora", "administrator", None).await.signed_in("dora").await;
+    let role = json!({ "permissions": ["people:read"], "reason": "few need more" });
+    let asked = local.request("PUT", "/roles/trainee", &role.to_string()).await.ok();
+    let confirmation = format!("/proposals/{}/confirmation", asked["id"].as_str().unwrap());
+    chief.ask("POST", &confirmation, None).await.refused("forbidden");
+    other.ask("POST", &confirmation, None).await.ok();
+    // It has no access tokens, which would outlive its claims.
+    let token = house.app.provisioner().add_operator_token("anna".into(), [7; 32], None, None).await;
+    assert!(token.unwrap_err().to_string().contains("identity provider"));
     // Roles and way in of an account of the provider are the provider's.
     house.sign_in("1002").await.ok();
     let grants = json!({ "grants": [{ "role": "administrator" }], "reason": "promoted" });
@@ -153,8 +164,8 @@ async fn who_has_no_place_here_does_not_come_in() {
     chief.post("/operators/berta/invitation", json!({ "reason": "forgotten" })).await.refused("conflict");
     // A disabled account stays disabled.
     house.sign_in("1002").await.ok();
-    let disable = json!({ "disabled": true, "reason": "has left" });
-    chief.request("PUT", "/operators/berta/disabled", &disable.to_string()).await.ok();
+    let disable = json!({ "disabled": true, "reason": "has left", "break_glass": true });
+    local.request("PUT", "/operators/berta/disabled", &disable.to_string()).await.ok();
     house.sign_in("1002").await.refused("forbidden");
 }
 
@@ -302,6 +313,14 @@ async fn clocks_may_differ_a_little() {
     house.sign_in("1001").await.ok();
     house.app.pass(60);
     house.sign_in("1001").await.refused("unauthorised");
+}
+
+#[tokio::test]
+async fn a_sign_in_on_another_device_has_to_be_allowed() {
+    let unsure = Oidc { device_sign_in: false, ..settings("http://127.0.0.1:1") };
+    let app = TestApp::with(|options| options.config.oidc = Some(unsure)).await;
+    let anybody = officer(&app, "local", "viewer", None).await;
+    anybody.ask("POST", "/oidc/device_requests", None).await.refused("not_found");
 }
 
 #[tokio::test]

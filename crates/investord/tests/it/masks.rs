@@ -130,6 +130,16 @@ async fn people_are_masked_until_they_are_revealed() {
     assert_eq!((&reveal["actor"], &reveal["reason"]), (&json!("operator:sam"), &json!("CALL-5521")));
     assert_eq!(reveal["object"]["new"]["purpose"], "person_asks");
 
+    // It ends with the permission, and with its time.
+    let chief = officer(app, "carla", "administrator", None).await.signed_in("carla").await;
+    let set_role = async |permissions: &[&str]| {
+        let role = json!({ "permissions": permissions, "reason": "tried out" });
+        chief.request("PUT", "/roles/support", &role.to_string()).await.ok();
+    };
+    set_role(&["people:read", "reviews:read", "webhooks:read"]).await;
+    assert_eq!(house.read_secrets(&support).await, [""; 0]);
+    set_role(&["people:read", "people:reveal", "reviews:read", "webhooks:read"]).await;
+    assert!(!house.read_secrets(&support).await.is_empty());
     app.pass(5 * 60);
     assert_eq!(house.read_secrets(&support).await, [""; 0]);
 }

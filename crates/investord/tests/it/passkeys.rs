@@ -6,6 +6,7 @@ use testing::app::TestApp;
 use testing::browser::{Chromium, Page};
 
 use crate::operators::{Officer, PASSWORD, UNKNOWN, officer};
+use crate::second_factor::{begin, code};
 
 /// A register with an administrator at a browser.
 struct Desk {
@@ -121,6 +122,17 @@ async fn a_passkey_proves_who_uses_a_session() {
     // With the last second factor its recovery codes are gone, and the password suffices again.
     assert_eq!(session.get("/me/totp").await.ok()["recovery_codes_left"], 0);
     assert_eq!(desk.sign_in(json!({})).await.ok()["factors"], json!(["password"]));
+}
+
+#[tokio::test]
+async fn recovery_codes_stay_with_the_last_second_factor() {
+    let Some(desk) = Desk::new().await else { return };
+    let authenticator = begin(&desk.session).await;
+    let body = json!({ "code": code(&desk.app, &authenticator, 0) });
+    let added = desk.session.post("/me/totp/confirmation", body).await.ok();
+    desk.session.ask("DELETE", "/me/totp", None).await.ok();
+    let begun = desk.sign_in(json!({ "code": added["recovery_codes"][0] })).await.ok();
+    assert_eq!(begun["recovery_codes_left"], 9);
 }
 
 #[tokio::test]

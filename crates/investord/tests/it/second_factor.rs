@@ -56,7 +56,7 @@ async fn sign_in(officer: &Officer, name: &str, code: Option<&str>) -> Answer {
 }
 
 /// What the app shows so many steps after the time of the server.
-fn code(app: &TestApp, authenticator: &Totp, steps: i64) -> String {
+pub fn code(app: &TestApp, authenticator: &Totp, steps: i64) -> String {
     use investord::clock::Clock as _;
     let second = app.clock.now().as_second() + 30 * steps;
     authenticator.generate(second.try_into().unwrap()).to_string()
@@ -68,7 +68,7 @@ fn wrong(app: &TestApp, authenticator: &Totp) -> String {
     (0..10).map(|number| format!("{number:06}")).find(|code| !right.contains(code)).unwrap()
 }
 
-async fn begin(session: &Officer) -> Totp {
+pub async fn begin(session: &Officer) -> Totp {
     let begun = session.ask("POST", "/me/totp", None).await.ok();
     let authenticator = Totp::from_url(begun["otpauth_url"].as_str().unwrap()).unwrap();
     assert_eq!(authenticator.secret().to_base32(), begun["secret"].as_str().unwrap());
