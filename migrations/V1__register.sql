@@ -50,7 +50,9 @@ CREATE TABLE client_keys (
     created_at {int}   NOT NULL,
     revoked_at {int},
     -- Signatures from then on are refused.
-    expires_at {int}
+    expires_at {int},
+    -- The last signature that was accepted, to the minute.
+    used_at    {int}
 ) {clustered};
 CREATE INDEX client_keys_client ON client_keys (client);
 
@@ -70,6 +72,8 @@ CREATE TABLE signature_counts (
 CREATE TABLE tokens (
     hash    {bytes} NOT NULL PRIMARY KEY,
     client  {id}    NOT NULL REFERENCES clients (id),
+    -- The key that signed the request for it; no reference, so that a repeated copy can replace the keys first.
+    key     {id}    NOT NULL,
     scopes  TEXT    NOT NULL,
     expires {int}   NOT NULL
 ) {clustered};
@@ -399,7 +403,8 @@ CREATE TABLE jobs (
     user_number {int} NOT NULL,
     number      {int} NOT NULL,
     kind        TEXT  NOT NULL CHECK (
-        kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding', 'activation')
+        kind IN ('data-change', 'check', 'account-closing', 'account-group-closing', 'offboarding', 'activation',
+                 'deactivation')
     ),
     subject     {id}  NOT NULL,
     -- None while it waits: a data change or check for an operator, anything else until what is open is closed.
@@ -410,6 +415,7 @@ CREATE TABLE jobs (
     FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};
 CREATE INDEX jobs_due ON jobs (due);
+CREATE INDEX jobs_kind ON jobs (tenant, kind, due);
 
 -- What a migration leaves to the worker, because it takes the keys of the tenants: users with numbers up to `last`, of
 -- which those up to `done` are finished.

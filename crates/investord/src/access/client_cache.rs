@@ -73,9 +73,11 @@ impl Client {
     }
 }
 
-/// An access token: its client, expiry and scopes.
+/// An access token: its client, key, expiry and scopes.
 pub struct Token {
     client: Uuid,
+    /// The key that signed the request for it.
+    pub key: Uuid,
     expires: Timestamp,
     scopes: Vec<String>,
 }
@@ -151,9 +153,9 @@ impl ClientCache {
             Some(seen) => seen.value.clone(),
             None => {
                 let row = self.store.read("tokens.load", move |tx| tokens::by_hash(tx, &hash)).await?;
-                let token = row.map(|TokenRow { client, scopes, expires }| {
+                let token = row.map(|TokenRow { client, key, scopes, expires }| {
                     let scopes = scopes.split(' ').map(str::to_owned).collect();
-                    Arc::new(Token { client, expires, scopes })
+                    Arc::new(Token { client, key, expires, scopes })
                 });
                 match token {
                     Some(_) => {

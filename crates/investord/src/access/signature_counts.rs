@@ -1,7 +1,8 @@
-//! Counts the signatures that strict signatures would refuse (decision W21), and saves the counts once a minute.
+//! Counts the signatures that strict signatures would refuse (decision W21), notes the last use of each key, and saves
+//! both once a minute.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_message_signatures::VerifyError;
@@ -9,31 +10,31 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::engine::unit::Owner;
+use crate::store::tenants::clients;
 use crate::store::tenants::signature_counts;
 use crate::store::tenants::signature_counts::SignatureCount;
 use crate::store::{Store, StoreError, Tx};
 
-/// Interval between two writes of the counts.
+/// Interval between two writes.
 const SAVE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Counts since the last write to the store. The memory is bounded by the number of clients; an unclean end of the
-/// process loses the counts of at most a minute.
+/// What was counted since the last write to the store. The memory is bounded by the numbers of clients and keys; an
+/// unclean end of the process loses what was counted in at most a minute.
 #[derive(Default)]
-pub struct SignatureCounts(Mutex<BTreeMap<Uuid, SignatureCount>>);
+pub struct SignatureCounts(Mutex<Unsaved>);
 
-impl SignatureCounts {
-    /// Counts an accepted signature, by the result of its strict verification.
-    pub fn count(&self, client: Uuid, now: Timestamp, strictly: Result<(), VerifyError>) {
-        let (taken, refused) = if strictly.is_ok() { (1, 0) } else { (0, 1) };
-        let last_refused = strictly.err().map(|refusal| (now, refusal.to_string()));
-        self.add(client, SignatureCount { since: now, last_at: now, taken, refused, last_refused });
-    }
+#[derive(Clone, Default)]
+struct Unsaved {
+    /// By the id of the client.
+    counts: BTreeMap<Uuid, SignatureCount>,
+    /// The last use of each key.
+    uses: BTreeMap<Uuid, Timestamp>,
+}
 
-    /// Adds a count to the count of the client in memory.
-    fn add(&self, client: Uuid, more: SignatureCount) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = counts.get_mut(&client) else {
-            counts.insert(client, more);
+impl Unsaved {
+    fn count(&mut self, client: Uuid, more: SignatureCount) {
+        let Some(count) = self.counts.get_mut(&client) else {
+            self.counts.insert(client, more);
             return;
         };
         count.since = count.since.min(more.since);
@@ -43,32 +44,58 @@ impl SignatureCounts {
         count.last_refused = count.last_refused.take().max(more.last_refused);
     }
 
-    /// Writes the counts to the store, and keeps them in memory if that fails.
+    fn record_use(&mut self, key: Uuid, now: Timestamp) {
+        let last = self.uses.entry(key).or_insert(now);
+        *last = now.max(*last);
+    }
+}
+
+impl SignatureCounts {
+    fn unsaved(&self) -> MutexGuard<'_, Unsaved> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an accepted signature, by the result of its strict verification.
+    pub fn count(&self, client: Uuid, now: Timestamp, strictly: Result<(), VerifyError>) {
+        let (taken, refused) = if strictly.is_ok() { (1, 0) } else { (0, 1) };
+        let last_refused = strictly.err().map(|refusal| (now, refusal.to_string()));
+        self.unsaved()
+            .count(client, SignatureCount { since: now, last_at: now, taken, refused, last_refused });
+    }
+
+    /// Notes that a signature of a key was accepted.
+    pub fn record_use(&self, key: Uuid, now: Timestamp) {
+        self.unsaved().record_use(key, now);
+    }
+
+    /// Writes everything to the store, and keeps it in memory if that fails.
     ///
     /// # Errors
     ///
     /// Fails if the store cannot be written.
     pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
-        let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if counts.is_empty() {
+        let Unsaved { counts, uses } = std::mem::take(&mut *self.unsaved());
+        if counts.is_empty() && uses.is_empty() {
             return Ok(());
         }
-        let added = counts.clone();
-        // In the order of the client ids in every process, so that concurrent transactions cannot deadlock on the rows.
+        let saved = (counts.clone(), uses.clone());
+        // In the order of the ids in every process, so that concurrent transactions cannot deadlock on the rows.
         let unit = move |tx: &Tx<'_>| {
-            added.iter().try_for_each(|(client, count)| signature_counts::add(tx, *client, count))
+            let (counts, uses) = &saved;
+            counts.iter().try_for_each(|(client, count)| signature_counts::add(tx, *client, count))?;
+            uses.iter().try_for_each(|(key, at)| clients::record_key_use(tx, *key, *at))
         };
         let outcome = store.write("signature_counts.add", Owner::REGISTER, unit).await;
         if outcome.is_err() {
-            for (client, count) in counts {
-                self.add(client, count);
-            }
+            let mut unsaved = self.unsaved();
+            counts.into_iter().for_each(|(client, count)| unsaved.count(client, count));
+            uses.into_iter().for_each(|(key, at)| unsaved.record_use(key, at));
         }
         outcome
     }
 }
 
-/// Saves the counts once a minute, for ever.
+/// Saves what was counted once a minute, for ever.
 pub async fn run(counts: Arc<SignatureCounts>, store: Store) {
     let mut ticks = tokio::time::interval(SAVE_INTERVAL);
     loop {

@@ -136,13 +136,13 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Reply, P
         return Err(faults.into());
     }
 
-    issue(&app, &attempt.client, &form, nonce, now).await
+    issue(&app, &attempt, &form, nonce, now).await
 }
 
 /// Creates a token for the scopes of the form, unless the message of the nonce has created one already.
 async fn issue(
     app: &App,
-    client: &Client,
+    attempt: &PendingRequest<'_>,
     form: &TokenRequest,
     nonce: Option<Nonce>,
     now: Timestamp,
@@ -153,6 +153,7 @@ async fn issue(
     let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
     let lifetime = app.config.token_lifetime_seconds;
     let expires = now + SignedDuration::from_secs(lifetime.into());
+    let (client, key) = (&attempt.client, attempt.key_id);
     let (hash, id) = (pending_request::token_hash(&token), client.id);
     let scopes = form.scope.split_whitespace().collect::<Vec<_>>().join(" ");
     let (row_scopes, tenant) = (scopes.clone(), client.tenant.number);
@@ -163,7 +164,7 @@ async fn issue(
         {
             return Err(pending_request::replayed_message());
         }
-        let row = TokenRow { client: id, scopes: row_scopes.clone(), expires };
+        let row = TokenRow { client: id, key, scopes: row_scopes.clone(), expires };
         Ok(tokens::insert(tx, &hash, &row)?)
     };
     app.store.write_prefetched("tokens.create", tenant, first, unit).await?;

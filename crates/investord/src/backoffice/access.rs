@@ -36,6 +36,8 @@ pub struct AccessEntry {
     /// The last use of a session or token, to the minute; null for an account that nobody has used.
     last_used_at: Option<Timestamp>,
     has_password: bool,
+    /// Whether the identity provider signs them in and gives them their roles.
+    has_provider_account: bool,
     /// Since when there is a second factor; null if there is none.
     second_factor_since: Option<Timestamp>,
     grants: Vec<GrantEntry>,
@@ -55,7 +57,7 @@ struct GrantEntry {
     /// Null for all tenants.
     tenant: Option<String>,
     granted_at: Timestamp,
-    /// The operator who asked for it; null for a command on the machine.
+    /// The operator who asked for it; null for a command on the machine, and for a claim of the identity provider.
     granted_by: Option<String>,
 }
 
@@ -123,6 +125,7 @@ fn entry(
         disabled_at: operator.disabled_at,
         last_used_at: operator.used_at,
         has_password: operator.password.is_some(),
+        has_provider_account: operator.provider_subject.is_some(),
         second_factor_since: passkeys.iter().map(|passkey| passkey.created_at).chain(totp).min(),
         tokens: sessions.iter().filter(|one| one.kind == SessionKind::Token).count(),
         reviewed_at: operator.reviewed_at,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::by_operator::{ByOperator, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator};
 use super::change::{ActionRecord, REASON, RecordedAction, UserChange, change};
+use super::deactivation;
 use super::history::last_action;
 use crate::app::App;
 use crate::domain::accounts::GroupDetails;
@@ -17,6 +18,7 @@ use crate::domain::permissions::Permission;
 use crate::domain::users::UserIsLeaving;
 use crate::problem::Problem;
 use crate::store::jobs::{self, JobKind};
+use crate::store::tenants::operator_sessions::Session;
 use crate::store::users::activation;
 use crate::store::users::simulated_outcomes;
 use crate::store::users::simulated_outcomes::SimulatedOutcome;
@@ -27,8 +29,11 @@ use crate::store::{accounts, users as stored_users};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum UserAction {
-    /// Makes the user inactive until reactivated.
+    /// Makes the user inactive until reactivated. With `deactivation_takes_two` one operator asks for it, and another
+    /// one confirms it in the same way.
     Deactivate,
+    /// Ends a deactivation that waits for a second operator.
+    WithdrawDeactivation,
     /// Ends a deactivation.
     Reactivate,
     /// Keeps an offboarding from ending.
@@ -74,7 +79,8 @@ impl OperatorOperation for ActOnUser {
         id: "act_on_user",
         summary: "Act on a user",
         description: "Deactivates or reactivates a user, or holds, releases or finishes an offboarding. Answers the \
-            record of the action.",
+            record of the action. Where a deactivation takes two operators, the first `deactivate` is recorded as \
+            `ask_deactivation` and waits 72 hours for that of another one.",
         query: &[],
         request: Some(&ACT),
     };
@@ -91,12 +97,18 @@ impl OperatorOperation for ActOnUser {
 /// Fails if the user does not exist, or the action does not fit the user's state.
 pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> OperatorResult<RecordedAction> {
     let (number, now) = (req.tenant(), req.now);
-    let ByOperator { operator, operation, .. } = req;
+    let ByOperator { operator, session, operation, .. } = req;
     let ActOnUser { user, body: UserActionBody { action, reason } } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let old = state_view(change)?;
+        let mut done = action.into_str();
         match action {
-            UserAction::Deactivate => deactivate(change)?,
+            UserAction::Deactivate => {
+                if !deactivate(change, &session)? {
+                    done = deactivation::ASKED;
+                }
+            }
+            UserAction::WithdrawDeactivation => deactivation::withdraw(change)?,
             UserAction::Reactivate => reactivate(change)?,
             UserAction::HoldOffboarding => change_offboarding(change, |job| job.held = true)?,
             UserAction::ReleaseOffboarding => {
@@ -111,8 +123,8 @@ pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> Operator
             }
         }
         let new = state_view(change)?;
-        let (action, reason) = (action.into_str(), Some(reason.clone()));
-        Ok(ActionRecord { action, subject: None, reason, old, new })
+        let reason = Some(reason.clone());
+        Ok(ActionRecord { action: done, subject: None, reason, old, new })
     };
     change(&app, operator, number, user, work).await
 }
@@ -121,15 +133,26 @@ pub async fn act(State(app): State<App>, req: ByOperator<ActOnUser>) -> Operator
 fn state_view(change: &UserChange<'_, '_>) -> Result<Value, Problem> {
     let all = jobs::of_user(change.unit.tx, change.handle)?;
     let leaves = all.iter().find(|job| job.kind == JobKind::Offboarding);
+    let asked = all.iter().find(|job| job.kind == JobKind::Deactivation);
     Ok(json!({
         "status": change.user.status.into_str(),
         "suspended": change.user.suspended,
+        "deactivation_waits_until": asked.map(|job| job.due),
         "offboarding": leaves.map(|job| json!({ "due": job.due, "held": job.held })),
     }))
 }
 
-/// Deactivates a user and publishes the event of the new status, if the status has changed.
-fn deactivate(change: &mut UserChange<'_, '_>) -> Result<(), Problem> {
+/// Deactivates a user and publishes the event of the new status, if the status has changed. Where that takes two
+/// operators, the first one only asks for it. Returns whether the user is deactivated.
+fn deactivate(change: &mut UserChange<'_, '_>, session: &Session) -> Result<bool, Problem> {
+    if change.unit.tenant.settings.deactivation_takes_two {
+        if change.user.is_leaving() {
+            return Err(UserIsLeaving.into());
+        }
+        if !deactivation::ask_or_confirm(change, session)? {
+            return Ok(false);
+        }
+    }
     let UserChange { unit, user, handle, .. } = change;
     let event = user.deactivate(unit.now())?;
     // A simulated activation that is still queued would undo the deactivation.
@@ -138,7 +161,7 @@ fn deactivate(change: &mut UserChange<'_, '_>) -> Result<(), Problem> {
     if let Some(event) = event {
         stored_users::set_status(unit, handle, user, event)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Ends the suspension of a user and activates the user if all requirements are met.

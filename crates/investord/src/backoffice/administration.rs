@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use crate::provision::administration::Circumstances;
 use crate::provision::{ProvisionError, Provisioner};
 use crate::store::log::register_events;
-use crate::store::tenants::operator_sessions::Session;
+use crate::store::tenants::operator_sessions::{Session, SessionKind};
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::proposals;
 use crate::store::tenants::proposals::{Proposal, ProposalContent, ProposalState};
@@ -260,6 +260,25 @@ async fn rehearse(
         Ok(_) => Err(unreached(&proposal.content.act)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Checks that an operator may confirm what another one has asked for: another person, as far as the register can know,
+/// who has signed in (decision S4).
+///
+/// # Errors
+///
+/// Fails with the reason if not.
+pub fn check_second_person(
+    first: &Operator,
+    second: &Operator,
+    session: &Session,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    account(first).confirmed_by(account(second), now).map_err(Problem::Closed)?;
+    if session.kind != SessionKind::Session {
+        return Err(Problem::Closed("a person confirms who has signed in; an access token does not suffice"));
+    }
+    Ok(())
 }
 
 /// Returns what is on record beside an act.

@@ -48,15 +48,23 @@ struct ClientKeyView {
     revoked_at: Option<Timestamp>,
     /// From when on signatures with it are refused; null for never.
     expires_at: Option<Timestamp>,
+    /// The last signature that was accepted, to the minute; null if there was none.
+    last_used_at: Option<Timestamp>,
 }
 
 impl ClientKeyView {
     fn new(row: &KeyRow) -> Result<Self, StoreError> {
-        let KeyRow { id, spki, created_at, revoked_at, expires_at, .. } = row;
+        let KeyRow { id, spki, created_at, revoked_at, expires_at, used_at, .. } = row;
         let key = PublicKey::from_spki_der(spki).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let algorithm = key.algorithm().name().to_owned();
-        let (id, created_at, revoked_at, expires_at) = (*id, *created_at, *revoked_at, *expires_at);
-        Ok(Self { id, algorithm, created_at, revoked_at, expires_at })
+        Ok(Self {
+            id: *id,
+            algorithm,
+            created_at: *created_at,
+            revoked_at: *revoked_at,
+            expires_at: *expires_at,
+            last_used_at: *used_at,
+        })
     }
 }
 

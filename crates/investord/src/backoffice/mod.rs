@@ -10,6 +10,7 @@ mod administration;
 mod by_operator;
 mod change;
 mod clients;
+mod deactivation;
 mod endpoint;
 mod history;
 mod invitations;

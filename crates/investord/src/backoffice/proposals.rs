@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::administration::{account, actor, circumstances, provisioner, record, still_signed_in};
+use super::administration::{
+    account, actor, check_second_person, circumstances, provisioner, record, still_signed_in,
+};
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
@@ -19,14 +21,14 @@ use crate::problem::Problem;
 use crate::provision::Provisioner;
 use crate::store::Tx;
 use crate::store::log::register_events;
-use crate::store::tenants::operator_sessions::{Session, SessionKind};
+use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::Operator;
 use crate::store::tenants::proposals;
 use crate::store::tenants::proposals::{BreakGlassReview, Proposal, ProposalState};
 
 /// Maximum number of proposals in a list.
-const MAX_LISTED: i64 = 1000;
+const MAX_LISTED: usize = 1000;
 
 /// A request for the proposals that wait.
 pub struct ListProposals;
@@ -62,11 +64,14 @@ pub async fn list(
     let (provisioner, operator, now) = (provisioner(&app), req.operator, req.now);
     let read = move |tx: &Tx<'_>| {
         let mut data = Vec::new();
-        for proposal in proposals::open(tx, now, MAX_LISTED)? {
+        for proposal in proposals::open(tx, now)? {
             let is_own = proposal.proposed_by == operator.id;
             if is_own || provisioner.is_reached(tx, &proposal.content.act, &operator.grants)? {
                 let asked = asked(tx, &provisioner, &proposal, now)?;
                 data.push(ProposalView::of(&proposal, asked, now));
+            }
+            if data.len() == MAX_LISTED {
+                break;
             }
         }
         Ok::<_, Problem>(List { data })
@@ -126,9 +131,9 @@ fn check_second(
     check_not_about(operator, proposal)?;
     let first = operators::by_name(tx, &proposal.content.proposed_by)?;
     let first = first.ok_or(Problem::State("whoever asked for it is gone"))?;
-    account(&first).confirmed_by(account(operator), now).map_err(Problem::Closed)?;
-    if session.kind != SessionKind::Session || session.id == proposal.session {
-        return Err(Problem::Closed("a person confirms who has signed in; an access token does not suffice"));
+    check_second_person(&first, operator, session, now)?;
+    if session.id == proposal.session {
+        return Err(Problem::Closed("whoever asks for something does not confirm it"));
     }
     Ok(first)
 }

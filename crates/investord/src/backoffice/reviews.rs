@@ -1,4 +1,4 @@
-//! `/reviews`: data changes and checks that wait for a decision.
+//! `/reviews`: data changes, checks and deactivations that wait for a decision.
 
 use axum::extract::State;
 use jiff::Timestamp;
@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
-use super::administration::account;
+use super::administration::check_second_person;
 use super::by_operator::{
     ByOperator, JsonAnswer, List, OperatorDoc, OperatorOperation, OperatorResult, ReceivedByOperator,
 };
 use super::change::{ActionRecord, RecordedAction, UserChange, actor_name, change, missing_record, scan};
+use super::deactivation::WaitingDeactivation;
 use super::user_overview::{ReviewedCheck, ReviewedDataChange};
 use crate::app::App;
 use crate::domain::identification::identifier::today;
@@ -24,8 +25,9 @@ use crate::domain::users::check::{Check, CheckStatus};
 use crate::domain::users::preview::Preview;
 use crate::domain::users::review::{Review, Verdict};
 use crate::problem::Problem;
-use crate::store::jobs::{self, JobKind};
+use crate::store::jobs::{self, Job, JobKind};
 use crate::store::tenants::Tenant;
+use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators;
 use crate::store::tenants::operators::Operator;
 use crate::store::users::handle::UserHandle;
@@ -35,10 +37,10 @@ use crate::store::{StoreError, Tx, tenants, users};
 /// Maximum number of reviews in one response.
 const MAX_REVIEWS: i64 = 200;
 
-/// A data change or check that waits for a decision.
+/// What waits for a decision.
 #[derive(Serialize, JsonSchema)]
 pub struct WaitingReview {
-    /// Id of the data change or check.
+    /// Id of the data change or check, or of the user.
     id: Uuid,
     waiting_since: Timestamp,
     age_seconds: i64,
@@ -53,8 +55,18 @@ pub struct WaitingReview {
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum ReviewSubject {
-    DataChange { preview: Box<Preview>, matter: ReviewedDataChange },
-    Check { preview: CheckPreview, matter: ReviewedCheck },
+    DataChange {
+        preview: Box<Preview>,
+        matter: ReviewedDataChange,
+    },
+    Check {
+        preview: CheckPreview,
+        matter: ReviewedCheck,
+    },
+    /// A deactivation that another operator than the first confirms with `POST …/actions`. Its id is the user's.
+    Deactivation {
+        matter: WaitingDeactivation,
+    },
 }
 
 /// What follows if a check passes.
@@ -81,8 +93,8 @@ impl OperatorOperation for ListReviews {
     const DOC: OperatorDoc = OperatorDoc {
         id: "list_reviews",
         summary: "List reviews",
-        description: "Lists the data changes and checks that wait for a decision, with their evidence and what would \
-            follow, the oldest first.",
+        description: "Lists the data changes, checks and deactivations that wait for a decision, with their evidence \
+            and what would follow, the oldest first.",
         query: &[],
         request: None,
     };
@@ -104,46 +116,53 @@ pub async fn queue(
     let (number, own, now) = (req.tenant(), app.clone(), req.now);
     let read = move |tx: &Tx<'_>| {
         let tenant = tenants::open(tx, number, &own.master_key)?;
+        let mut all = jobs::list_reviews(tx, tenant.number, MAX_REVIEWS)?;
+        all.extend(jobs::list_deactivations(tx, tenant.number, now, MAX_REVIEWS)?);
         let mut waiting = Vec::new();
-        for job in jobs::list_reviews(tx, tenant.number, MAX_REVIEWS)? {
-            let (user, handle) = users::load_numbered(tx, &tenant, job.user_number)?;
-            let (at, subject) = if job.kind == JobKind::Check {
-                let found = checks::by_id(tx, &handle, job.subject)?;
-                let found = found.ok_or_else(|| missing_record("check", job.subject))?;
-                let preview = preview_passed_check(tx, &tenant, &handle, &user, &found, today(now))?;
-                (found.created_at, ReviewSubject::Check { preview, matter: found.into() })
-            } else {
-                let found = data_changes::by_id(tx, &handle, job.subject)?;
-                let found = found.ok_or_else(|| missing_record("data change", job.subject))?;
-                let held = identifiers::of_user(tx, &handle)?;
-                let requested = found.content.requested.clone();
-                let contents = held.iter().map(|one| &one.content);
-                let shared = identifiers::list_sharing_users(tx, &tenant, Some(&handle), contents)?;
-                let preview = Preview::of(&user, &held, &shared, requested, &tenant.settings, now);
-                (
-                    found.created_at,
-                    ReviewSubject::DataChange { preview: preview.into(), matter: found.into() },
-                )
-            };
-            let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
-            let name = format!(
-                "{} {}",
-                person["first_name"].as_str().unwrap_or_default(),
-                person["last_name"].as_str().unwrap_or_default()
-            );
-            waiting.push(WaitingReview {
-                id: job.subject,
-                waiting_since: at,
-                age_seconds: now.duration_since(at).as_secs().max(0),
-                user_id: user.id,
-                user: name,
-                subject,
-            });
+        for job in all {
+            waiting.push(waiting_review(tx, &tenant, &job, now)?);
         }
         waiting.sort_by_key(|one| one.waiting_since);
         Ok::<_, Problem>(List { data: waiting })
     };
     Ok(JsonAnswer(scan(&app, number, "operator.reviews", read).await?))
+}
+
+/// Reads what a job waits for, with its evidence.
+fn waiting_review(tx: &Tx<'_>, tenant: &Tenant, job: &Job, now: Timestamp) -> Result<WaitingReview, Problem> {
+    let (user, handle) = users::load_numbered(tx, tenant, job.user_number)?;
+    let (waiting_since, subject) = match job.kind {
+        JobKind::Deactivation => {
+            let matter = WaitingDeactivation::of_user(tx, &handle)?;
+            (matter.asked_at, ReviewSubject::Deactivation { matter })
+        }
+        JobKind::Check => {
+            let found = checks::by_id(tx, &handle, job.subject)?;
+            let found = found.ok_or_else(|| missing_record("check", job.subject))?;
+            let preview = preview_passed_check(tx, tenant, &handle, &user, &found, today(now))?;
+            (found.created_at, ReviewSubject::Check { preview, matter: found.into() })
+        }
+        _ => {
+            let found = data_changes::by_id(tx, &handle, job.subject)?;
+            let found = found.ok_or_else(|| missing_record("data change", job.subject))?;
+            let held = identifiers::of_user(tx, &handle)?;
+            let requested = found.content.requested.clone();
+            let contents = held.iter().map(|one| &one.content);
+            let shared = identifiers::list_sharing_users(tx, tenant, Some(&handle), contents)?;
+            let preview = Preview::of(&user, &held, &shared, requested, &tenant.settings, now);
+            (found.created_at, ReviewSubject::DataChange { preview: preview.into(), matter: found.into() })
+        }
+    };
+    let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
+    let name = |member: &str| person[member].as_str().unwrap_or_default().to_owned();
+    Ok(WaitingReview {
+        id: job.subject,
+        waiting_since,
+        age_seconds: now.duration_since(waiting_since).as_secs().max(0),
+        user_id: user.id,
+        user: format!("{} {}", name("first_name"), name("last_name")),
+        subject,
+    })
 }
 
 /// Returns the consequences of a passed check.
@@ -245,7 +264,7 @@ impl OperatorOperation for DecideReview {
 /// Fails if the data change or check does not wait for a decision.
 pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> OperatorResult<RecordedAction> {
     let (number, now) = (req.tenant(), req.now);
-    let ByOperator { operator, operation, .. } = req;
+    let ByOperator { operator, session, operation, .. } = req;
     let DecideReview { user, subject, say, reason } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let all = jobs::of_user(change.unit.tx, change.handle)?;
@@ -262,7 +281,7 @@ pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> Op
             let found = checks::by_id(unit.tx, handle, subject)?;
             let mut check = found.ok_or_else(|| missing_record("check", subject))?;
             let old = json!(check.content.review);
-            check_second(unit.tx, unit.tenant, &check.content.review, operator, now)?;
+            check_second(unit.tx, unit.tenant, &check.content.review, (operator, &session), now)?;
             apply_decision(&mut check.content.review, say, verdict, unit.tenant, job.due.is_none())?;
             checks::save(unit, handle, &check)?;
             (old, check.content.review)
@@ -270,7 +289,7 @@ pub async fn decide(State(app): State<App>, req: ByOperator<DecideReview>) -> Op
             let found = data_changes::by_id(unit.tx, handle, subject)?;
             let mut data_change = found.ok_or_else(|| missing_record("data change", subject))?;
             let old = json!(data_change.content.review);
-            check_second(unit.tx, unit.tenant, &data_change.content.review, operator, now)?;
+            check_second(unit.tx, unit.tenant, &data_change.content.review, (operator, &session), now)?;
             apply_decision(&mut data_change.content.review, say, verdict, unit.tenant, job.due.is_none())?;
             data_changes::update(unit, handle, &data_change)?;
             (old, data_change.content.review)
@@ -292,7 +311,7 @@ fn check_second(
     tx: &Tx<'_>,
     tenant: &Tenant,
     review: &Review,
-    second: &Operator,
+    (second, session): (&Operator, &Session),
     now: Timestamp,
 ) -> Result<(), Problem> {
     let first = review.proposed.as_ref().filter(|_| tenant.settings.four_eyes);
@@ -304,7 +323,7 @@ fn check_second(
         // They may still say otherwise, which begins anew.
         return Ok(());
     }
-    account(&first).confirmed_by(account(second), now).map_err(Problem::Closed)
+    check_second_person(&first, second, session, now)
 }
 
 /// Records the decision in the review. `waits` says whether the job waits for a decision, not only for its turn.

@@ -204,6 +204,7 @@ fn key_json(key: &KeyRow) -> Result<Value, StoreError> {
         "created_at": key.created_at.to_string(),
         "revoked_at": key.revoked_at.map(|at| at.to_string()),
         "expires_at": key.expires_at.map(|at| at.to_string()),
+        "last_used_at": key.used_at.map(|at| at.to_string()),
     }))
 }
 

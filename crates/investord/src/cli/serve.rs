@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::checks::{self, ReadyToServe};
@@ -75,6 +77,7 @@ impl Worker {
             let app = app(provisioner, config.clone(), None, Mode::Production).await?;
             let reload = Reload { sources, started: config, log, server: None };
             let reloads = reload_on_hangup(&app, reload)?;
+            let stop = stop_signal()?;
             let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
             tracing::info!(
                 version = env!("CARGO_PKG_VERSION"),
@@ -84,7 +87,7 @@ impl Worker {
                 "working"
             );
             println!("investord works on {}", app.config.database()?);
-            let outcome = server::work(app, metrics, wait_for_stop()).await;
+            let outcome = server::work(app, metrics, stop).await;
             reloads.inspect(JoinHandle::abort);
             outcome
         })
@@ -141,10 +144,11 @@ impl PreparedServer {
             });
             let reload = sources.map(|sources| Reload { sources, started: written, log, server });
             let reloads = reload.map(|reload| reload_on_hangup(&app, reload)).transpose()?.flatten();
+            let stop = stop_signal()?;
             log_start(&app, worker).await?;
             ready(&app.config);
             let store = app.store.clone();
-            let outcome = server::run(app, listeners, worker, wait_for_stop()).await;
+            let outcome = server::run(app, listeners, worker, stop).await;
             reloads.inspect(JoinHandle::abort);
             outcome?;
             store.checkpoint().await;
@@ -233,7 +237,7 @@ fn runtime() -> std::io::Result<Runtime> {
 /// Starts to reload at SIGHUP, on systems that have signals.
 #[cfg(unix)]
 fn reload_on_hangup(app: &App, reload: Reload) -> anyhow::Result<Option<JoinHandle<()>>> {
-    let hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let hangups = signal(SignalKind::hangup())?;
     Ok(Some(tokio::spawn(reload.run(app.clone(), hangups))))
 }
 
@@ -242,19 +246,18 @@ fn reload_on_hangup(_: &App, _: Reload) -> anyhow::Result<Option<JoinHandle<()>>
     Ok(None)
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn wait_for_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminated {
-            Ok(mut terminated) => {
-                tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
-            }
-            Err(_) => drop(interrupted.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupted.await);
+/// Registers for Ctrl-C and SIGTERM, and returns a future that waits for one of them. Both count as of the call: who
+/// reads in the log that the process serves may stop it at once.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! { _ = interrupts.recv() => {}, _ = terminations.recv() => {} }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }

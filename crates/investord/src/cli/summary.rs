@@ -195,7 +195,7 @@ fn review(one: &Value) -> String {
     let (matter, preview) = (&one["matter"], &one["preview"]);
     let kind = match matter["type"].as_str() {
         Some(check) => format!("check {check}"),
-        None => "data change".to_owned(),
+        None => cell(&one["kind"]).replace('-', " "),
     };
     let mut blocks = vec![format!(
         "{kind} {}, waits for {} (since {})\nof {}, user {}",
@@ -215,6 +215,7 @@ fn review(one: &Value) -> String {
         items(&preview["says"]).map(|says| format!("then: {}", cell(says))).collect();
     lines.extend(preview["refusal"].as_str().map(|why| format!("would fail: {why}")));
     lines.extend(matter["proof"].as_object().map(|_| format!("proof: {}", cell(&matter["proof"]))));
+    lines.extend(matter["asked_by"].as_str().map(|by| format!("asked by {by}: {}", cell(&matter["reason"]))));
     lines.extend(matter["data_download_link"].as_str().map(|link| format!("proof: {link}")));
     lines.extend(
         matter["review"]["proposed"]
@@ -230,7 +231,9 @@ pub fn access(all: &Value) -> String {
     let rows = items(all).map(|one| {
         let given = items(&one["grants"]).map(|grant| {
             let place = grant["tenant"].as_str().unwrap_or("(all)");
-            let by = grant["granted_by"].as_str().unwrap_or("the machine");
+            let maker =
+                if one["has_provider_account"] == true { "the identity provider" } else { "the machine" };
+            let by = grant["granted_by"].as_str().unwrap_or(maker);
             format!("{}: {place}, since {} by {by}", cell(&grant["role"]), cell(&grant["granted_at"]))
         });
         let given = given.collect::<Vec<_>>().join("\n");

@@ -135,8 +135,10 @@ pub enum NextOutcome {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum ActionArgs {
-    /// Take out of trading.
+    /// Take out of trading; where that takes two operators, ask for it, or confirm what another one has asked for.
     Deactivate,
+    /// End a deactivation that waits for a second operator.
+    WithdrawDeactivation,
     /// Undo that.
     Reactivate,
     /// Let an offboarding wait.
@@ -187,6 +189,7 @@ impl From<ActionArgs> for UserAction {
     fn from(action: ActionArgs) -> Self {
         match action {
             ActionArgs::Deactivate => Self::Deactivate,
+            ActionArgs::WithdrawDeactivation => Self::WithdrawDeactivation,
             ActionArgs::Reactivate => Self::Reactivate,
             ActionArgs::HoldOffboarding => Self::HoldOffboarding,
             ActionArgs::ReleaseOffboarding => Self::ReleaseOffboarding,

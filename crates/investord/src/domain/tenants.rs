@@ -33,6 +33,8 @@ pub struct TenantSettings {
     /// Whether signatures without nonce or with less than the documented components are refused.
     // Decision W21.
     pub strict_signatures: bool,
+    /// Whether an access token counts only with signatures of the key that signed the request for it.
+    pub key_bound_tokens: bool,
     /// The treatment of unknown members of a request.
     pub unknown_members: UnknownMembers,
     /// The requirements for activation.
@@ -48,6 +50,8 @@ pub struct TenantSettings {
     pub proof_validity: ProofValidity,
     /// Whether a decision counts only when a second operator confirms it.
     pub four_eyes: bool,
+    /// Whether a deactivation counts only when a second operator confirms it.
+    pub deactivation_takes_two: bool,
     /// Minimum duration of an offboarding, in seconds.
     pub offboarding_delay_seconds: u32,
     /// Further conditions for the end of an offboarding.
@@ -229,6 +233,7 @@ enum Form {
 const FORMS: &[(&str, Form)] = &[
     ("model", Form::Word(&["BYOL", "TOL"])),
     ("strict_signatures", Form::Flag),
+    ("key_bound_tokens", Form::Flag),
     ("unknown_members", Form::Word(&["refuse", "ignore"])),
     ("activation_requires", Form::Words(&["identifiers", "checks", "tax_residency"])),
     ("identifier_checks", Form::Word(&["format", "strict"])),
@@ -236,6 +241,7 @@ const FORMS: &[(&str, Form)] = &[
     ("review_policy", Form::Word(&["auto", "review", "simulate"])),
     ("proof_validity", Form::Word(&["ignore", "enforce"])),
     ("four_eyes", Form::Flag),
+    ("deactivation_takes_two", Form::Flag),
     ("offboarding_delay_seconds", Form::Seconds),
     ("offboarding_waits_for", Form::Words(&["year_end", "operator"])),
 ];

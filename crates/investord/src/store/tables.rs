@@ -299,6 +299,7 @@ pub const TABLES: [TableSchema; 40] = [
             ("created_at", Int),
             ("revoked_at", Int),
             ("expires_at", Int),
+            ("used_at", Int),
         ],
     ),
     lasting(
@@ -384,5 +385,9 @@ pub const TABLES: [TableSchema; 40] = [
         &[("subject", Bytes), ("failures", Int), ("last_at", Int), ("forgotten_at", Int)],
     ),
     short_lived("reveals", 2, &[("session", Id), ("user_id", Id), ("until", Int)]),
-    short_lived("tokens", 1, &[("hash", Bytes), ("client", Id), ("scopes", Text), ("expires", Int)]),
+    short_lived(
+        "tokens",
+        1,
+        &[("hash", Bytes), ("client", Id), ("key", Id), ("scopes", Text), ("expires", Int)],
+    ),
 ];

@@ -111,6 +111,8 @@ async fn run_one(app: &App, job: Job) -> Result<(), StoreError> {
                     JobKind::AccountGroupClosing => account_group_closing(unit, &job)?,
                     JobKind::Offboarding => offboarding(unit, &job)?,
                     JobKind::Activation => activation(unit, &job)?,
+                    // Nobody has confirmed it in time.
+                    JobKind::Deactivation => JobOutcome::Done,
                 };
                 match done {
                     // `now` is the time of the worker's clock, by which it reads due jobs: the instant of the unit may

@@ -269,9 +269,10 @@ fn speakers(tx: &Tx<'_>) -> Result<(), StoreError> {
         let (key, hash) = (Uuid::from_u128(number << 64), [u8::try_from(number).unwrap(); 32]);
         clients::insert_key(tx, key, id, b"", now(), (number == 2).then(now))?;
         if number == 2 {
+            clients::record_key_use(tx, key, now())?;
             clients::revoke_key(tx, key, now())?;
         }
-        tokens::insert(tx, &hash, &TokenRow { client: id, scopes, expires: now() })?;
+        tokens::insert(tx, &hash, &TokenRow { client: id, key, scopes, expires: now() })?;
     }
     Ok(())
 }

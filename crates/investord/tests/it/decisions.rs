@@ -142,6 +142,7 @@ async fn of_two_who_decide_at_once_one_wins() {
 #[tokio::test]
 async fn four_eyes_see_more_than_two() {
     let (app, anna, berta) = reviewed().await;
+    let (anna, berta) = (anna.signed_in("anna").await, berta.signed_in("berta").await);
     app.set("four_eyes", true).await;
     let user = app.client().created(&bodies::everything()).await;
     let approve = || json!({ "verdict": "approve" });
@@ -261,8 +262,12 @@ async fn a_deactivated_user_stays_so_until_somebody_undoes_it() {
     assert_eq!(kinds, expected);
     let told = app.told(1).await;
     let action = &told[since + 1].object;
-    assert_eq!(action["old"], json!({ "status": "ACTIVE", "suspended": false, "offboarding": null }));
-    assert_eq!(action["new"], json!({ "status": "INACTIVE", "suspended": true, "offboarding": null }));
+    let state = |status: &str, suspended: bool| {
+        let mut state = json!({ "deactivation_waits_until": null, "offboarding": null });
+        (state["status"], state["suspended"]) = (status.into(), suspended.into());
+        state
+    };
+    assert_eq!([&action["old"], &action["new"]], [&state("ACTIVE", false), &state("INACTIVE", true)]);
     assert_eq!(action["reason"], "because");
     // Who waits for an identifier and is held back does not become active by it.
     let waiting = client.created(&bodies::with("nationalities", json!(["PL"]))).await;
@@ -370,7 +375,57 @@ async fn nobody_decides_with_an_account_of_their_own_making() {
     let approve = || json!({ "verdict": "approve" });
     chief.say(&user, &subject, approve()).await.ok();
     puppet.say(&user, &subject, approve()).await.refused("forbidden");
-    anna.say(&user, &subject, approve()).await.ok();
+    let problem = anna.say(&user, &subject, approve()).await.refused("forbidden");
+    assert!(problem["detail"].as_str().unwrap().contains("access token"), "a script is nobody's second");
+    anna.signed_in("anna").await.say(&user, &subject, approve()).await.ok();
+}
+
+#[tokio::test]
+async fn a_deactivation_takes_two_operators_if_the_tenant_wants_that() {
+    let mut app = TestApp::start().await;
+    app.set("deactivation_takes_two", true).await;
+    let script = officer(&app, "anna", "compliance", None).await;
+    let (anna, berta_script) =
+        (script.signed_in("anna").await, officer(&app, "berta", "compliance", None).await);
+    let berta = berta_script.signed_in("berta").await;
+    let user = app.client().created(&bodies::karl()).await;
+    assert_eq!(status(app.client(), &user).await, "ACTIVE");
+    anna.act(&user, "withdraw_deactivation").await.refused("conflict");
+    assert_eq!(anna.act(&user, "ask_deactivation").await.faults(), ["action"], "that is what is recorded");
+    let asked = anna.act(&user, "deactivate").await.ok();
+    assert_eq!(asked["action"], "ask_deactivation");
+    assert_eq!(status(app.client(), &user).await, "ACTIVE");
+    for alone in [&anna, &script, &berta_script] {
+        alone.act(&user, "deactivate").await.refused("forbidden");
+    }
+    // It is among what waits, and either of the two ends it.
+    for either in [&anna, &berta] {
+        let [waits] = &berta.queue().await[..] else { panic!("one waits") };
+        let shown = [&waits["kind"], &waits["id"], &waits["user_id"]];
+        assert_eq!(shown, [&json!("deactivation"), &user["id"], &user["id"]]);
+        assert_eq!(waits["matter"]["asked_by"], "anna");
+        either.act(&user, "withdraw_deactivation").await.ok();
+        assert!(berta.queue().await.is_empty());
+        anna.act(&user, "deactivate").await.ok();
+    }
+    assert_eq!(berta.act(&user, "deactivate").await.ok()["action"], "deactivate");
+    assert_eq!(status(app.client(), &user).await, "INACTIVE");
+    assert!(berta.queue().await.is_empty());
+    // What nobody confirms ends after three days; then it begins anew.
+    anna.act(&user, "reactivate").await.ok();
+    anna.act(&user, "deactivate").await.ok();
+    app.pass(72 * 3600 + 1);
+    run_due(app.app()).await.unwrap();
+    app.client_mut().renew().await;
+    let berta = berta_script.signed_in("berta").await;
+    assert!(berta.queue().await.is_empty());
+    assert_eq!(berta.act(&user, "deactivate").await.ok()["action"], "ask_deactivation");
+    assert_eq!(status(app.client(), &user).await, "ACTIVE");
+    // Nobody is asked about somebody who leaves.
+    let user = app.client().created(&bodies::karl()).await;
+    app.set("offboarding_delay_seconds", 60).await;
+    delete_user(app.client(), &user).await;
+    anna.signed_in("anna").await.act(&user, "deactivate").await.refused("conflict");
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 
 use investord::clock::Clock as _;
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 use testing::app::{ED25519, P521, TestApp};
 use testing::bodies;
 use testing::client::Client;
 use testing::signing::Request;
 
 use crate::caller::UNKNOWN;
+use crate::operators::officer;
 
 #[tokio::test]
 async fn a_token_that_is_not_good_is_refused() {
@@ -234,4 +236,44 @@ async fn a_form_without_secret_is_refused_before_its_signature() {
     let form = format!("client_id={}&grant_type=client_credentials&scope=users:read", client.id);
     let sent = client.token_form(&form).spoilt(|base| base + "x");
     sent.send().await.refused("invalid_request");
+}
+
+/// A stolen token is worth nothing without the key that asked for it, if the tenant wants that.
+#[tokio::test]
+async fn a_token_counts_with_its_key_alone_if_the_tenant_wants_that() {
+    let app = TestApp::start().await;
+    let mut client = app.new_client("main", "users:read").await;
+    let [p521, ed25519] = [&client.keys[P521], &client.keys[ED25519]].map(Clone::clone);
+    client.get("/users").key(&p521).send().await.ok();
+    app.set("key_bound_tokens", true).await;
+    client.get("/users").key(&ed25519).send().await.ok();
+    client.get("/users").key(&p521).send().await.refused("unauthorised");
+    client.key = p521.clone();
+    client.renew().await;
+    client.get("/users").key(&p521).send().await.ok();
+    client.get("/users").key(&ed25519).send().await.refused("unauthorised");
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_told() {
+    let app = TestApp::start().await;
+    let client = app.new_client("main", "users:read").await;
+    let chief = officer(&app, "chief", "administrator", None).await;
+    let used = async |app: &TestApp| {
+        app.app().signature_counts.save(&app.app().store).await.unwrap();
+        let clients = chief.get("/tenants/main/clients").await.ok();
+        let all = clients["data"].as_array().unwrap();
+        let keys = all.iter().find(|one| one["id"] == *client.id).unwrap()["keys"].as_array().unwrap();
+        [P521, ED25519].map(|key| keys[key]["last_used_at"].clone())
+    };
+    let begun = json!(app.clock.now());
+    assert_eq!(used(&app).await, [Value::Null, begun.clone()], "it has asked for a token");
+    app.pass(60);
+    let now = json!(app.clock.now());
+    client.get("/users").key(&client.keys[P521]).send().await.ok();
+    client.get("/users").covering(&["@method"]).send().await.refused("unauthorised");
+    assert_eq!(used(&app).await, [now.clone(), begun.clone()]);
+    app.set("strict_signatures", true).await;
+    client.get("/users").key(&client.keys[P521]).send().await.ok();
+    assert_ne!(used(&app).await[0], now, "in a strict tenant, too");
 }

@@ -203,11 +203,15 @@ impl Stage {
 
     /// A connection from the attacker's address. `buffer`: bytes that the system keeps of what is not read.
     pub async fn connect_to(&self, address: SocketAddr, buffer: Option<u32>) -> io::Result<TcpStream> {
+        Self::connect_from(self.order.from, address, buffer).await
+    }
+
+    async fn connect_from(from: IpAddr, address: SocketAddr, buffer: Option<u32>) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
-        socket.bind(SocketAddr::new(self.order.from, 0))?;
+        socket.bind(SocketAddr::new(from, 0))?;
         socket.connect(address).await
     }
 
@@ -215,8 +219,10 @@ impl Stage {
         Ok(self.connect_to(self.order.server, None).await?.into())
     }
 
-    pub async fn connect_to_operators(&self) -> io::Result<Connection> {
-        Ok(self.connect_to(self.order.operators, None).await?.into())
+    /// A connection to the listener for operators, from the attacker's address or another one.
+    pub async fn connect_to_operators(&self, from: Option<IpAddr>) -> io::Result<Connection> {
+        let from = from.unwrap_or(self.order.from);
+        Ok(Self::connect_from(from, self.order.operators, None).await?.into())
     }
 
     /// Sends a request that has to succeed, for what an attack needs before it begins.

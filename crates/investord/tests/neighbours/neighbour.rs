@@ -56,6 +56,8 @@ pub struct Neighbour {
     /// Everything that was created, as it was answered.
     users: Vec<Vec<u8>>,
     kept: Option<(BlockingConnection, Instant)>,
+    /// What the last sign-in has answered: wrong passwords of others do not delay this device.
+    device: Option<String>,
     /// Requests that were not answered as they have to be.
     faults: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Neighbour {
             place: Place::Apart,
             users: scene.users.clone(),
             kept: None,
+            device: None,
             faults: Vec::new(),
         }
     }
@@ -108,7 +111,8 @@ impl Neighbour {
             1 => with("GET", "/users?limit=100", b"", &[]),
             2 => with("POST", "/users", &person(self.users.len() as u64), &[("idempotency-key", &uuid())]),
             _ => {
-                let body = json!({ "name": OPERATORS[0], "password": PASSWORD }).to_string();
+                let body =
+                    json!({ "name": OPERATORS[0], "password": PASSWORD, "device": self.device }).to_string();
                 let mut head = format!("POST /sessions HTTP/1.1\r\nhost: {}\r\n", self.operators);
                 for (name, value) in self.place.headers() {
                     head.extend([*name, ": ", *value, "\r\n"]);
@@ -153,6 +157,7 @@ impl Neighbour {
                 return Err(answer.to_string());
             }
             2 => self.users.push(answer.body),
+            3 => self.device = answer.json()["device"].as_str().map(str::to_owned),
             _ => {}
         }
         Ok(())

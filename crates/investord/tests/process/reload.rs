@@ -1,5 +1,6 @@
 //! SIGHUP: what is read again, and what a mistake in it leads to.
 
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
@@ -125,32 +126,53 @@ async fn tenants_and_the_level_are_read_again_and_mistakes_change_nothing() {
     server.stop();
 }
 
-/// A worker reads its level again, and goes on as well.
-#[test]
-fn a_worker_reads_its_level_again() {
-    let home = Home::new("");
+/// A worker whose log is that of the home.
+fn worker(home: &Home) -> Child {
     let mut command = home.command(&["worker"]);
     command.env("INVESTORD_METRICS_LISTEN", "127.0.0.1:0");
     let nowhere = home.path("server");
     let [out, err] = ["out", "err"].map(|name| std::fs::File::create(nowhere.with_extension(name)).unwrap());
-    let mut worker = command.stdout(out).stderr(err).spawn().unwrap();
-    let signal = |name: &str| {
-        let sent = std::process::Command::new("kill").args(["-s", name, &worker.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-    };
-    let said = |word: &str| lines(&home).iter().any(|line| line["message"] == word);
+    command.stdout(out).stderr(err).spawn().unwrap()
+}
+
+fn signal(worker: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &worker.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Waits until the log has said the word so many times.
+fn hear(home: &Home, word: &str, times: usize) {
     let begun = Instant::now();
-    for (name, word) in [("", "working"), ("HUP", "reloaded"), ("HUP", "reloaded")] {
-        if !name.is_empty() {
-            signal(name);
-        }
-        while !said(word) {
-            assert!(begun.elapsed() < Duration::from_mins(3), "{word}: {}", home.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    while lines(home).iter().filter(|line| line["message"] == word).count() < times {
+        assert!(begun.elapsed() < Duration::from_mins(3), "{word}: {}", home.log());
+        std::thread::sleep(Duration::from_millis(1));
     }
-    signal("TERM");
+}
+
+/// A worker reads its level again, and goes on as well.
+#[test]
+fn a_worker_reads_its_level_again() {
+    let home = Home::new("");
+    let mut worker = worker(&home);
+    hear(&home, "working", 1);
+    for times in 1..3 {
+        signal(&worker, "HUP");
+        hear(&home, "reloaded", times);
+    }
+    signal(&worker, "TERM");
     assert!(worker.wait().unwrap().success());
+}
+
+#[test]
+fn a_worker_that_says_it_works_can_be_stopped_at_once() {
+    let home = Home::new("");
+    for _ in 0..10 {
+        let mut worker = worker(&home);
+        hear(&home, "working", 1);
+        signal(&worker, "TERM");
+        let status = worker.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
 }
 
 fn server_is_alive(server: &Server) {

@@ -48,7 +48,7 @@ pub struct PendingRequest<'a> {
     app: &'a App,
     parts: &'a Parts,
     pub client: Arc<Client>,
-    key_id: Uuid,
+    pub key_id: Uuid,
     key: PublicKey,
     presented: ReceivedSignature,
     versions: &'static [SignatureVersion],
@@ -140,11 +140,17 @@ impl<'a> PendingRequest<'a> {
         };
         let hash = token_hash(token.trim());
         let token = self.app.client_cache.token(hash, self.client.id, self.now).await?;
-        token.ok_or_else(|| {
+        let token = token.ok_or_else(|| {
             Problem::unauthorised(
                 "the access token is unknown, expired or another client's: POST /auth/token gives one",
             )
-        })
+        })?;
+        if self.client.tenant.settings.key_bound_tokens && token.key != self.key_id {
+            return Err(Problem::unauthorised(
+                "the access token was given to another key of the client: POST /auth/token gives this key one",
+            ));
+        }
+        Ok(token)
     }
 
     /// Counts a failed verification against its sender.
@@ -159,6 +165,7 @@ impl<'a> PendingRequest<'a> {
     /// identified by its signature base if it `acts` (decision W19), and is not remembered otherwise. Fails with 401.
     pub fn verify(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
         let base = self.count_failure(self.check_signature(body))?;
+        self.app.signature_counts.record_use(self.key_id, self.now);
         if !self.client.tenant.settings.strict_signatures {
             self.app.signature_counts.count(self.client.id, self.now, self.verify_strictly(body));
         }

@@ -17,8 +17,8 @@ use crate::store::users::handle::UserHandle;
 
 /// Prepared statements on the table of this module.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &LAST, &INSERT, &DUE, &IS_DUE, &REVIEWS_COUNT, &DUE_COUNT, &DELETE, &PARK, &WAKE, &REVIEWS, &OF_USER,
-    &SAVE,
+    &LAST, &INSERT, &DUE, &IS_DUE, &REVIEWS_COUNT, &DUE_COUNT, &DELETE, &PARK, &WAKE, &REVIEWS,
+    &DEACTIVATIONS, &OF_USER, &SAVE,
 ];
 
 const LAST: Stmt = Stmt {
@@ -80,6 +80,11 @@ const REVIEWS: Stmt = Stmt {
            WHERE s.tenant = $1 AND s.due IS NULL AND s.kind IN ('data-change', 'check')
            ORDER BY coalesce(d.created_at, c.created_at), s.user_number LIMIT $2",
 };
+const DEACTIVATIONS: Stmt = Stmt {
+    name: "jobs.deactivations",
+    text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs
+           WHERE tenant = $1 AND due > $2 AND kind = 'deactivation' ORDER BY due LIMIT $3",
+};
 const OF_USER: Stmt = Stmt {
     name: "jobs.of_user",
     text: "SELECT tenant, user_number, number, kind, subject, due, held FROM jobs
@@ -110,6 +115,8 @@ pub enum JobKind {
     Offboarding,
     /// Activates a user after a simulated delay. The subject is the user, who is suspended until then.
     Activation,
+    /// Waits for the operator who confirms a deactivation, and is gone when it is due. The subject is the user.
+    Deactivation,
 }
 
 /// A job of a user.
@@ -223,6 +230,20 @@ pub fn park(tx: &Tx<'_>, job: &Job) -> Result<(), StoreError> {
 /// Fails if the database fails.
 pub fn list_reviews(tx: &Tx<'_>, tenant: TenantNumber, most: i64) -> Result<Vec<Job>, StoreError> {
     tx.all(&REVIEWS, &[Value::Int(tenant.0), Value::Int(most)], job)
+}
+
+/// Returns at most `most` deactivations of a tenant that wait for a second operator, the oldest first.
+///
+/// # Errors
+///
+/// Fails if the database fails.
+pub fn list_deactivations(
+    tx: &Tx<'_>,
+    tenant: TenantNumber,
+    now: Timestamp,
+    most: i64,
+) -> Result<Vec<Job>, StoreError> {
+    tx.all(&DEACTIVATIONS, &[Value::Int(tenant.0), Value::At(now), Value::Int(most)], job)
 }
 
 /// Puts the jobs of a user of this kind on hold.

@@ -11,7 +11,8 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[
-    &INSERT, &UPDATE, &ROTATE, &DISABLE, &BY_ID, &OF_TENANT, &INSERT_KEY, &REVOKE_KEY, &KEYS_OF, &KEY_BY_ID,
+    &INSERT, &UPDATE, &ROTATE, &DISABLE, &BY_ID, &OF_TENANT, &INSERT_KEY, &REVOKE_KEY, &RECORD_KEY_USE,
+    &KEYS_OF, &KEY_BY_ID,
 ];
 
 static INSERT: Insert =
@@ -43,14 +44,16 @@ const REVOKE_KEY: Stmt = Stmt {
     name: "client_keys.revoke",
     text: "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
 };
+const RECORD_KEY_USE: Stmt =
+    Stmt { name: "client_keys.record_use", text: "UPDATE client_keys SET used_at = $1 WHERE id = $2" };
 const KEYS_OF: Stmt = Stmt {
     name: "client_keys.of_client",
-    text: "SELECT id, client, spki, created_at, revoked_at, expires_at FROM client_keys WHERE client = $1
+    text: "SELECT id, client, spki, created_at, revoked_at, expires_at, used_at FROM client_keys WHERE client = $1
            ORDER BY created_at, id",
 };
 const KEY_BY_ID: Stmt = Stmt {
     name: "client_keys.by_id",
-    text: "SELECT id, client, spki, created_at, revoked_at, expires_at FROM client_keys WHERE id = $1",
+    text: "SELECT id, client, spki, created_at, revoked_at, expires_at, used_at FROM client_keys WHERE id = $1",
 };
 /// A row of the table `clients`.
 pub struct ClientRow {
@@ -176,6 +179,8 @@ pub struct KeyRow {
     pub revoked_at: Option<Timestamp>,
     /// Signatures from then on are refused.
     pub expires_at: Option<Timestamp>,
+    /// The last signature that was accepted, to the minute.
+    pub used_at: Option<Timestamp>,
 }
 
 impl KeyRow {
@@ -193,6 +198,7 @@ fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
         created_at: row.at(3)?,
         revoked_at: row.at_or_null(4)?,
         expires_at: row.at_or_null(5)?,
+        used_at: row.at_or_null(6)?,
     })
 }
 
@@ -221,6 +227,15 @@ pub fn insert_key(
 /// Fails if the database is unavailable.
 pub fn revoke_key(tx: &Tx<'_>, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(&REVOKE_KEY, &[Value::At(now), Value::Id(id)])? == 1)
+}
+
+/// Records when a signature of a key was last accepted.
+///
+/// # Errors
+///
+/// Fails if the key does not exist or the database is unavailable.
+pub fn record_key_use(tx: &Tx<'_>, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(&RECORD_KEY_USE, &[Value::At(at), Value::Id(id)])
 }
 
 /// Returns the keys of a client, revoked ones included, oldest first.

@@ -30,7 +30,7 @@ const OPEN: Stmt = Stmt {
     name: "proposals.open",
     text: "SELECT id, created_at, expires, state, proposed_by, session, content, to_review
            FROM proposals WHERE (state = 'waiting' AND expires > $1) OR to_review = 1
-           ORDER BY to_review DESC, created_at, id LIMIT $2",
+           ORDER BY to_review DESC, created_at, id",
 };
 const COUNT_WAITING: Stmt = Stmt {
     name: "proposals.count_waiting",
@@ -152,13 +152,14 @@ pub fn by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<Proposal>, StoreError> {
     tx.one(&BY_ID, &[Value::Id(id)], Proposal::read)
 }
 
-/// Returns at most `most` proposals that wait for a review or a second person, in this order, the oldest first.
+/// Returns the proposals that wait for a review or a second person, in this order, the oldest first. Their number is
+/// bounded by that of the operators, each of whom has at most 50.
 ///
 /// # Errors
 ///
 /// Fails if the database is unavailable or a row is corrupt.
-pub fn open(tx: &Tx<'_>, now: Timestamp, most: i64) -> Result<Vec<Proposal>, StoreError> {
-    tx.all(&OPEN, &[Value::At(now), Value::Int(most)], Proposal::read)
+pub fn open(tx: &Tx<'_>, now: Timestamp) -> Result<Vec<Proposal>, StoreError> {
+    tx.all(&OPEN, &[Value::At(now)], Proposal::read)
 }
 
 /// Returns the number of proposals of an operator that wait.

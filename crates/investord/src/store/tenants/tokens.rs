@@ -10,9 +10,10 @@ use crate::store::engine::statement::{Insert, Statement, Stmt};
 /// The statements of this file, which a test and `investord doctor` prepare.
 pub static STATEMENTS: &[&dyn Statement] = &[&INSERT, &BY_HASH, &DELETE_OF_CLIENT, &DELETE_EXPIRED];
 
-static INSERT: Insert = Insert::new("tokens.insert", "tokens", &["hash", "client", "scopes", "expires"]);
+static INSERT: Insert =
+    Insert::new("tokens.insert", "tokens", &["hash", "client", "key", "scopes", "expires"]);
 const BY_HASH: Stmt =
-    Stmt { name: "tokens.by_hash", text: "SELECT client, scopes, expires FROM tokens WHERE hash = $1" };
+    Stmt { name: "tokens.by_hash", text: "SELECT client, key, scopes, expires FROM tokens WHERE hash = $1" };
 const DELETE_OF_CLIENT: Stmt = Stmt { name: "tokens.delete", text: "DELETE FROM tokens WHERE client = $1" };
 // Deletes through a subquery, because PostgreSQL has no LIMIT for DELETE; small batches keep the locks short.
 const DELETE_EXPIRED: Stmt = Stmt {
@@ -23,6 +24,8 @@ const DELETE_EXPIRED: Stmt = Stmt {
 /// A row of the table `tokens`: an access token of a client.
 pub struct TokenRow {
     pub client: Uuid,
+    /// The key that signed the request for it.
+    pub key: Uuid,
     pub scopes: String,
     pub expires: Timestamp,
 }
@@ -33,8 +36,10 @@ pub struct TokenRow {
 ///
 /// Fails if the database is unavailable.
 pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), StoreError> {
-    let TokenRow { client, scopes, expires } = token;
-    tx.insert(&INSERT, &[Value::Bytes(hash), Value::Id(*client), Value::Text(scopes), Value::At(*expires)])
+    let TokenRow { client, key, scopes, expires } = token;
+    let values =
+        [Value::Bytes(hash), Value::Id(*client), Value::Id(*key), Value::Text(scopes), Value::At(*expires)];
+    tx.insert(&INSERT, &values)
 }
 
 /// Finds a token by its SHA-256, expired or not.
@@ -44,7 +49,8 @@ pub fn insert(tx: &Tx<'_>, hash: &[u8; 32], token: &TokenRow) -> Result<(), Stor
 /// Fails if the database is unavailable or the row is corrupt.
 pub fn by_hash(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
     tx.one(&BY_HASH, &[Value::Bytes(hash)], |row| {
-        Ok(TokenRow { client: row.id(0)?, scopes: row.text(1)?.to_owned(), expires: row.at(2)? })
+        let scopes = row.text(2)?.to_owned();
+        Ok(TokenRow { client: row.id(0)?, key: row.id(1)?, scopes, expires: row.at(3)? })
     })
 }
 

@@ -105,6 +105,12 @@ pub fn all() -> Vec<Attack> {
         attack!("99 idle webhooks, 60 long polls", webhooks::long_polls, ANSWERED),
         attack!("webhooks made and changed", webhooks::storm, ANSWERED),
         attack!("guessed passwords", operators::guesses, ANSWERED, hears: strangers),
+        attack!(
+            "passwords guessed from 100 addresses",
+            operators::guesses_from_everywhere,
+            ANSWERED,
+            hears: strangers
+        ),
         attack!("webhooks mended without an end", operators::mending, ANSWERED, hears: &[("200", 1)]),
         attack!("searches by another operator", operators::searches, ANSWERED),
     ]

@@ -1,5 +1,6 @@
 //! What is done at the listener for operators, by strangers and by the operator of another tenant.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -12,13 +13,23 @@ use crate::scene::OPERATORS;
 
 /// Sends requests to the listener for operators, over so many connections, until the attack is over.
 async fn flood(stage: &Arc<Stage>, connections: u64, make: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static) {
+    flood_from(stage, connections, |_| None, make).await;
+}
+
+/// The same, with each connection from the address that `from` gives it, or from the attacker's own.
+async fn flood_from(
+    stage: &Arc<Stage>,
+    connections: u64,
+    from: fn(u64) -> Option<IpAddr>,
+    make: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
+) {
     let (make, mut senders) = (Arc::new(make), JoinSet::new());
     for number in 0..connections {
         let (stage, make) = (Arc::clone(stage), Arc::clone(&make));
         senders.spawn(async move {
             let mut next = number;
             loop {
-                let connected = stage.connect_to_operators().await;
+                let connected = stage.connect_to_operators(from(number)).await;
                 stage
                     .send_all(connected, 2 * connections, || {
                         next += connections;
@@ -49,6 +60,21 @@ pub async fn guesses(stage: Arc<Stage>) {
         request(&own, "POST", "/sessions", &body)
     };
     flood(&stage, 40, guess).await;
+}
+
+/// Passwords that are guessed for the neighbour's account, from a hundred addresses with limits of their own.
+pub async fn guesses_from_everywhere(stage: Arc<Stage>) {
+    const ADDRESSES: u64 = 100;
+    let own = Arc::clone(&stage);
+    let guess = move |number: u64| {
+        let body = json!({ "name": OPERATORS[0], "password": format!("guess {number} of many") }).to_string();
+        request(&own, "POST", "/sessions", &body)
+    };
+    let from = |number: u64| {
+        let last = u8::try_from(number % ADDRESSES).unwrap_or_default() + 1;
+        Some(IpAddr::V4(Ipv4Addr::new(127, 0, 1, last)))
+    };
+    flood_from(&stage, ADDRESSES, from, guess).await;
 }
 
 /// Searches with as many values as one can have, which find everybody.
