@@ -34,7 +34,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::access::signature_counts;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{api, backoffice, telemetry, tls, worker};
+use crate::{api, backoffice, console, telemetry, tls, worker};
 
 use self::ambiguity::reject_ambiguous;
 use self::connection::{AnnouncedClient, LOCAL_PEER, LimitedAcceptor};
@@ -342,7 +342,8 @@ fn log_end(outcome: std::io::Result<()>) {
 /// Returns the routes of the listener for operators.
 fn operators_router(app: &App) -> Router {
     let own = Arc::new(OwnOrigins::of(&app.config));
-    let routes = backoffice::routes().layer(middleware::from_fn(reject_compressed));
+    let routes = backoffice::routes().merge(console::routes(app));
+    let routes = routes.layer(middleware::from_fn(reject_compressed));
     let routes = routes.layer(middleware::from_fn_with_state(own, reject_foreign));
     let is_https = app.config.operator_tls.is_some() || app.config.operator_plaintext_behind_proxy;
     layered(routes, app, is_https)

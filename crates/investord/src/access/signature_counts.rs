@@ -88,8 +88,12 @@ impl SignatureCounts {
         let outcome = store.write("signature_counts.add", Owner::REGISTER, unit).await;
         if outcome.is_err() {
             let mut unsaved = self.unsaved();
-            counts.into_iter().for_each(|(client, count)| unsaved.count(client, count));
-            uses.into_iter().for_each(|(key, at)| unsaved.record_use(key, at));
+            for (client, count) in counts {
+                unsaved.count(client, count);
+            }
+            for (key, at) in uses {
+                unsaved.record_use(key, at);
+            }
         }
         outcome
     }

@@ -32,7 +32,7 @@ mod register;
 pub mod reveal;
 pub mod reviews;
 mod roles;
-mod sealed_state;
+pub mod sealed_state;
 mod second_factor;
 pub mod session;
 mod session_list;

@@ -18,8 +18,10 @@ use crate::domain::accounts::{
     Account, AccountDetails as _, AccountGroup, GroupDetails, SingleAccountDetails,
 };
 use crate::domain::identification::identifier::{Finding, Identifier, today};
+use crate::domain::identification::reporting::Report;
 use crate::domain::permissions::Permission;
 use crate::domain::resource::View;
+use crate::domain::tenants::RegimeSetting;
 use crate::domain::users::User;
 use crate::domain::users::check::Check;
 use crate::domain::users::data_change::{DataChange, DataChangeView};
@@ -29,10 +31,8 @@ use crate::domain::users::tax_residency::TaxResidencies;
 use crate::problem::Problem;
 use crate::store::jobs::{Job, JobKind};
 use crate::store::paging::last_of_user;
-use crate::store::tenants::Tenant;
-use crate::store::users::handle::UserHandle;
 use crate::store::users::{identifiers, tax_residencies};
-use crate::store::{StoreError, Tx, accounts, tenants, users};
+use crate::store::{Tx, accounts, tenants, users};
 
 /// Maximum number of checks or data changes in one response.
 const MAX_LISTED: i64 = 100;
@@ -46,6 +46,8 @@ pub struct UserOverview {
     /// When the user entered the status.
     status_since: Timestamp,
     not_active_because: Vec<ObstacleView>,
+    /// What a report would say today, with the reasons.
+    reporting: Report,
     identifiers: Vec<IdentifierRecord>,
     /// The last 100 checks, the oldest first.
     checks: Vec<ReviewedCheck>,
@@ -136,20 +138,16 @@ impl From<Check> for ReviewedCheck {
 }
 
 /// Returns the identifiers of a user, with the present findings about each and those at the time of filing (decision
-/// I7).
+/// I7). `shared` has the other users with the number of each.
 fn identifiers_with_findings(
-    tx: &Tx<'_>,
-    tenant: &Tenant,
-    handle: &UserHandle,
+    own: Vec<Identifier>,
+    shared: Vec<Vec<Uuid>>,
     user: &User,
+    regime: RegimeSetting,
     today: Date,
-) -> Result<Vec<IdentifierRecord>, StoreError> {
-    let own = identifiers::of_user(tx, handle)?;
-    let contents = own.iter().map(|one| &one.content);
-    let shared = identifiers::list_sharing_users(tx, tenant, Some(handle), contents)?;
+) -> Vec<IdentifierRecord> {
     let shown = own.into_iter().zip(shared).map(|(one, shared_with)| {
-        let mut faults =
-            one.content.current_findings(&user.person.identity, tenant.settings.regime.into(), today);
+        let mut faults = one.content.current_findings(&user.person.identity, regime.into(), today);
         faults.extend(Finding::duplicate(&shared_with));
         IdentifierRecord {
             identifier: View::new(serde_json::from_str(&one.to_string()).unwrap_or_default()),
@@ -159,7 +157,7 @@ fn identifiers_with_findings(
             shared_with,
         }
     });
-    Ok(shown.collect())
+    shown.collect()
 }
 
 /// A request for everything about a user.
@@ -202,12 +200,18 @@ pub async fn show(State(app): State<App>, req: ByOperator<ShowUser>) -> Operator
         let (checks, last_checks) = last_of_user::<Check>(tx, &handle, MAX_LISTED)?;
         let (changes, last_changes) = last_of_user::<DataChange>(tx, &handle, MAX_LISTED)?;
         let pending = standing.pending.into_iter().map(PendingJob::from);
+        let own = identifiers::of_user(tx, &handle)?;
+        let shared =
+            identifiers::list_sharing_users(tx, &tenant, Some(&handle), own.iter().map(|one| &one.content))?;
+        let regime = tenant.settings.regime;
+        let reporting = Report::of_user(&found.person.identity, &own, regime.into(), today);
         Ok::<_, Problem>(UserOverview {
             user: user_view(&found),
             suspended: found.suspended,
             status_since: standing.since,
             not_active_because: standing.obstacles.iter().map(Obstacle::view).collect(),
-            identifiers: identifiers_with_findings(tx, &tenant, &handle, &found, today)?,
+            reporting: reporting.shared_with(shared.clone()),
+            identifiers: identifiers_with_findings(own, shared, &found, regime, today),
             checks: last_checks.into_iter().map(ReviewedCheck::from).collect(),
             checks_count: checks,
             tax_residencies: taxes.map(|record| View::new(record.view())),

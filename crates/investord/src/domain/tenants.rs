@@ -27,6 +27,10 @@ impl fmt::Display for TenantNumber {
 /// An unknown key is refused everywhere; a missing one has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, and the form of a tenants file"
+)]
 pub struct TenantSettings {
     /// BYOL or TOL.
     pub model: OperatingModel,

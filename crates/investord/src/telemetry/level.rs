@@ -16,9 +16,9 @@ const CRATES: [&str; 15] = [
     "mio", "moka", "refinery_core", "reqwest", "rustls", "tokio_postgres", "tower",
 ];
 /// The modules of this crate. A test compares them with `lib.rs`.
-const MODULES: [&str; 17] = [
-    "access", "api", "app", "backoffice", "cli", "clock", "config", "domain", "outbound", "problem",
-    "provision", "route", "server", "store", "telemetry", "tls", "worker",
+const MODULES: [&str; 18] = [
+    "access", "api", "app", "backoffice", "cli", "clock", "config", "console", "domain", "outbound",
+    "problem", "provision", "route", "server", "store", "telemetry", "tls", "worker",
 ];
 
 /// A handle to change the log level of a running process.

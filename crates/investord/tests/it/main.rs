@@ -9,6 +9,7 @@ mod administration;
 mod budgets;
 mod caller;
 mod checks;
+mod console;
 mod data_changes;
 mod decisions;
 mod documented;

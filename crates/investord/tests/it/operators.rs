@@ -67,6 +67,18 @@ impl Officer {
         self.wire.exchange(request.as_bytes()).await
     }
 
+    /// Asks for a page of the console, with the session in the cookie.
+    pub async fn browse(&self, method: &str, target: &str, headers: &[(&str, &str)], form: &str) -> Answer {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nhost: localhost\r\ncookie: __Host-investord-session={}\r\n{headers}\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            self.token,
+            form.len()
+        );
+        self.wire.exchange(request.as_bytes()).await
+    }
+
     pub async fn get(&self, target: &str) -> Answer {
         self.ask("GET", target, None).await
     }

@@ -1,0 +1,89 @@
+// Keys, copying, and instants in the reader's time zone. Every page works without this script.
+"use strict";
+
+const text = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+const hour = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const at = new Date(time.dateTime);
+  // The days of a timeline are those of UTC.
+  const isShort = time.classList.contains("short") && at.getDate() === at.getUTCDate();
+  time.textContent = (isShort ? hour : text).format(at);
+}
+for (const zone of document.querySelectorAll(".zone")) {
+  zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+// WCAG 2.1.4: single keys can be switched off.
+const keysAreOn = !document.cookie.split("; ").includes("investord_keys=off");
+let waitsForPart = false;
+
+const rows = () => [...document.querySelectorAll("[data-list] tbody th a")];
+
+// A case is opened with one key: the oldest one waits for Enter.
+if (keysAreOn && document.activeElement === document.body) {
+  document.querySelector("[data-focus] tbody th a")?.focus({ preventScroll: true });
+}
+
+function move(step) {
+  const neighbour = document.querySelector(step > 0 ? 'a[rel="next"]' : 'a[rel="prev"]');
+  const all = rows();
+  if (all.length === 0) {
+    neighbour?.click();
+    return;
+  }
+  const at = all.indexOf(document.activeElement);
+  all[Math.min(all.length - 1, Math.max(0, at + step))].focus();
+}
+
+function part(key) {
+  const ends = { f: "/find", q: "/queue", p: "/proposals", w: "/webhooks", r: "/record" }[key];
+  const link = ends && [...document.querySelectorAll(".nav a")].find((one) => one.pathname.endsWith(ends));
+  link?.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const open = document.querySelector("details.menu[open], details.reveal[open]");
+    open?.removeAttribute("open");
+    open?.querySelector("summary").focus();
+    return;
+  }
+  const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+  if (!keysAreOn || isTyping || event.ctrlKey || event.metaKey || event.altKey) {
+    return;
+  }
+  if (waitsForPart) {
+    waitsForPart = false;
+    part(event.key);
+    return;
+  }
+  const decide = document.querySelector(`button[aria-keyshortcuts="${CSS.escape(event.key)}"]`);
+  if (decide) {
+    // It only moves the focus: Enter does it.
+    (decide.form.querySelector("input:invalid") ?? decide).focus();
+    event.preventDefault();
+    return;
+  }
+  switch (event.key) {
+    case "/":
+      document.querySelector('input[type="search"]')?.focus();
+      event.preventDefault();
+      break;
+    case "g":
+      waitsForPart = true;
+      break;
+    case "j":
+      move(1);
+      break;
+    case "k":
+      move(-1);
+      break;
+    case "?":
+      document.querySelector('a[href="/console/keyboard"]')?.click();
+      break;
+  }
+});
+
+for (const id of document.querySelectorAll("code.id[title]")) {
+  id.addEventListener("dblclick", () => navigator.clipboard?.writeText(id.title));
+}

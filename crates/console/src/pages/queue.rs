@@ -1,0 +1,148 @@
+//! What waits for a decision: the queue, and the page of one case.
+
+use askama::Template;
+use serde_json::Value;
+
+use crate::answers::{Comparison, Difference, Review};
+use crate::frame::{Frame, Part, Theme};
+use crate::pages::differences;
+use crate::text::Language;
+
+/// The kinds by which the queue is filtered.
+pub const KINDS: [&str; 4] = ["all", "data-change", "check", "deactivation"];
+/// Seconds after which a case is late.
+pub const LATE: i64 = 2 * 24 * 3_600;
+
+/// The queue.
+#[derive(Template)]
+#[template(path = "queue.html")]
+pub struct Queue {
+    pub frame: Frame,
+    pub kind: String,
+    /// Those of the kind, the oldest first.
+    pub reviews: Vec<Review>,
+    /// How many there are of each of [`KINDS`].
+    pub counts: [usize; 4],
+}
+
+impl Queue {
+    /// Builds the page from everything that waits.
+    pub fn new(frame: Frame, kind: &str, all: Vec<Review>) -> Self {
+        let kind = KINDS.into_iter().find(|one| *one == kind).unwrap_or("all");
+        let counts = KINDS.map(|kind| all.iter().filter(|one| is_of_kind(one, kind)).count());
+        let reviews = all.into_iter().filter(|one| is_of_kind(one, kind)).collect();
+        Self { frame, kind: kind.to_owned(), reviews, counts }
+    }
+
+    fn count_of(&self, kind: &str) -> usize {
+        KINDS.iter().position(|one| *one == kind).map_or(0, |at| self.counts[at])
+    }
+}
+
+/// Returns whether a review is of one of [`KINDS`].
+pub fn is_of_kind(review: &Review, kind: &str) -> bool {
+    kind == "all" || review.kind == kind
+}
+
+/// The page of a case: evidence beside what differs, and the decision.
+#[derive(Template)]
+#[template(path = "decision.html")]
+pub struct Decision {
+    pub frame: Frame,
+    pub kind: String,
+    pub review: Review,
+    /// Place in the queue, as in `3 / 14`.
+    pub place: String,
+    pub previous: Option<String>,
+    pub next: Option<String>,
+    pub four_eyes: bool,
+    pub proof: Vec<(String, Value)>,
+    pub differences: Vec<Difference>,
+    pub says: Vec<String>,
+    pub reporting: Option<Comparison>,
+}
+
+impl Decision {
+    /// Builds the page of the case at a place of the queue.
+    pub fn new(frame: Frame, kind: String, all: &[Review], at: usize, four_eyes: bool) -> Self {
+        let review = all[at].clone();
+        let id = |at: usize| all.get(at).map(|one| one.id.clone());
+        let preview = review.preview.clone();
+        let mut says = preview.as_ref().map(|one| one.says.clone()).unwrap_or_default();
+        says.extend(preview.as_ref().and_then(|one| one.refusal.clone()));
+        let changed = preview
+            .as_ref()
+            .map(|one| differences(&Value::Object(one.before.clone()), &Value::Object(one.after.clone())));
+        Self {
+            place: format!("{} / {}", at + 1, all.len()),
+            previous: at.checked_sub(1).and_then(id),
+            next: id(at + 1),
+            proof: proof(&review),
+            differences: changed.unwrap_or_default(),
+            says,
+            reporting: preview.and_then(|one| one.reporting),
+            frame,
+            kind,
+            review,
+            four_eyes,
+        }
+    }
+}
+
+/// Returns the evidence of a case, name by name.
+fn proof(review: &Review) -> Vec<(String, Value)> {
+    let Some(matter) = &review.matter else { return Vec::new() };
+    if let Some(proof) = &matter.proof {
+        return proof.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+    let members = [
+        ("document_type", &matter.document_type),
+        ("document_expiration_date", &matter.document_expiration_date),
+        ("provider", &matter.provider),
+        ("data_download_link", &matter.data_download_link),
+        ("asked_by", &matter.asked_by),
+        ("reason", &matter.reason),
+    ];
+    let given =
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
+    given.collect()
+}
+
+/// Returns the title of a case.
+pub fn title(frame: &Frame, review: &Review) -> String {
+    let matter = review.matter.as_ref();
+    if let Some(check) = matter.and_then(|matter| matter.check.as_deref()) {
+        return frame.word("check-kind", check);
+    }
+    let members =
+        matter.map(|matter| matter.asked.keys().map(|name| frame.word("member", name)).collect::<Vec<_>>());
+    match members.filter(|members| !members.is_empty()) {
+        Some(members) => format!("{}: {}", frame.word("queue-kind", &review.kind), members.join(", ")),
+        None => frame.word("queue-kind", &review.kind),
+    }
+}
+
+/// Returns the kind of document that proves a case.
+pub fn document(frame: &Frame, review: &Review) -> String {
+    let proof = proof(review);
+    let kind = proof.iter().find(|(name, _)| name == "document_type").and_then(|(_, value)| value.as_str());
+    kind.map(|kind| frame.word("document", kind)).unwrap_or_default()
+}
+
+/// The verdict of the first of two.
+pub struct FirstVerdict {
+    pub by: String,
+    pub is_refusal: bool,
+    pub reason: Option<String>,
+}
+
+/// Returns the verdict of the first of two operators, if there is one.
+pub fn first_verdict(review: &Review) -> Option<FirstVerdict> {
+    let matter = review.matter.as_ref()?;
+    if let Some(by) = &matter.asked_by {
+        return Some(FirstVerdict { by: by.clone(), is_refusal: false, reason: matter.reason.clone() });
+    }
+    let first = matter.review.as_ref()?.proposed.as_ref()?;
+    let by = first.by.strip_prefix("operator:").unwrap_or(&first.by).to_owned();
+    Some(FirstVerdict { by, is_refusal: first.refusal.is_some(), reason: first.refusal.clone() })
+}

@@ -1,0 +1,71 @@
+//! The register itself: proposals, record, tenants, clients and operators.
+
+use askama::Template;
+use serde_json::Value;
+
+use crate::answers::{Access, Client, Difference, Proposal, RegisterEvent, Tenant};
+use crate::frame::{Frame, Part, Theme};
+use crate::pages::differences;
+use crate::text::Language;
+
+/// Lists what waits for a second person, and what is to be reviewed.
+#[derive(Template)]
+#[template(path = "proposals.html")]
+pub struct Proposals {
+    pub frame: Frame,
+    pub proposals: Vec<Proposal>,
+    /// What was made by a confirmation and is shown this once.
+    pub shown_once: Vec<(String, String)>,
+}
+
+impl Proposals {
+    /// Returns what a proposal would change.
+    fn differences(&self, proposal: &Proposal) -> Vec<Difference> {
+        let mut found = differences(&proposal.old, &proposal.wanted);
+        // What it is about stands in the title.
+        let about: Vec<&Value> =
+            proposal.about.as_object().into_iter().flat_map(|one| one.values()).collect();
+        found.retain(|one| !about.contains(&&one.new));
+        found
+    }
+}
+
+/// Returns what is shown once of an answer, name by name.
+pub fn shown_once(answer: Option<&Value>) -> Vec<(String, String)> {
+    let members = answer.and_then(Value::as_object).into_iter().flatten();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    members.map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+/// Lists what was done to the register.
+#[derive(Template)]
+#[template(path = "record.html")]
+pub struct RecordPage {
+    pub frame: Frame,
+    pub events: Vec<RegisterEvent>,
+    pub next: Option<i64>,
+}
+
+/// Lists tenants and their settings.
+#[derive(Template)]
+#[template(path = "register.html")]
+pub struct Register {
+    pub frame: Frame,
+    pub tenants: Vec<Tenant>,
+}
+
+/// Lists the clients of a tenant and their keys.
+#[derive(Template)]
+#[template(path = "clients.html")]
+pub struct Clients {
+    pub frame: Frame,
+    pub clients: Vec<Client>,
+}
+
+/// Lists who may what.
+#[derive(Template)]
+#[template(path = "operators.html")]
+pub struct Operators {
+    pub frame: Frame,
+    pub operators: Vec<Access>,
+}

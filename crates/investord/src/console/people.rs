@@ -1,0 +1,56 @@
+//! The page of a person, and what is done to them.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery};
+use axum::response::Response;
+use investord_console::answers::{History, Overview};
+use investord_console::frame::Part;
+use investord_console::pages::person::{PersonPage, Show, possible_actions};
+use serde_json::json;
+
+use super::deeds::Deed;
+use super::forms::Form;
+use super::html;
+use super::visitor::Visitor;
+
+/// Handles `GET /console/tenants/{tenant}/people/{user}`: shows a person.
+pub async fn show(
+    visitor: Visitor,
+    Path((tenant, user)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = Form::parse(&query.unwrap_or_default().into());
+    let (show, after) = (Show::of_name(query.text("show")), query.text("after").parse().unwrap_or(0_i64));
+    let path = format!("/tenants/{tenant}/users/{user}");
+    let read = async {
+        let overview: Overview = visitor.api.get(&path).await?;
+        let history: History = visitor.api.get(&format!("{path}/history?after={after}")).await?;
+        Ok((overview, history))
+    };
+    match read.await {
+        Ok((overview, History { data, next })) => {
+            let mut entries: Vec<_> = data.into_iter().filter(|entry| show.has(entry)).collect();
+            entries.reverse();
+            let (frame, actions) = (visitor.frame(Part::Find), possible_actions(&overview));
+            html(&PersonPage { frame, overview, actions, show, entries, next })
+        }
+        Err(problem) => visitor.refusal(&problem, &visitor.frame.of_tenant("find")),
+    }
+}
+
+/// Handles `POST /console/tenants/{tenant}/people/{user}/reveal`: unmasks a person for a while.
+pub async fn reveal(visitor: Visitor, Path((tenant, user)): Path<(String, String)>, body: Bytes) -> Response {
+    let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
+    let body = json!({ "purpose": form.text("purpose"), "reference": form.filled("reference") });
+    let path = format!("/tenants/{tenant}/users/{user}/reveals");
+    let back = form.back(&page);
+    Deed::post(path, body, back, "revealed").perform(&visitor, back).await
+}
+
+/// Handles `POST /console/tenants/{tenant}/people/{user}/act`: does something to a person.
+pub async fn act(visitor: Visitor, Path((tenant, user)): Path<(String, String)>, body: Bytes) -> Response {
+    let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
+    let body = json!({ "action": form.text("action"), "reason": form.text("reason") });
+    let path = format!("/tenants/{tenant}/users/{user}/actions");
+    Deed::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
+}

@@ -1,0 +1,85 @@
+//! The queue of what waits for a decision, and one case of it.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery};
+use axum::response::{IntoResponse, Redirect, Response};
+use investord_console::answers::{List, Review, Tenant};
+use investord_console::frame::Part;
+use investord_console::pages::queue::{Decision, Queue, is_of_kind};
+use serde_json::json;
+
+use super::deeds::Deed;
+use super::forms::Form;
+use super::html;
+use super::visitor::Visitor;
+use crate::problem::Problem;
+
+async fn waiting(visitor: &Visitor) -> Result<Vec<Review>, Problem> {
+    let path = format!("/tenants/{}/reviews", visitor.frame.tenant);
+    Ok(visitor.api.get::<List<Review>>(&path).await?.data)
+}
+
+/// Handles `GET /console/tenants/{tenant}/queue`: lists what waits, the oldest first.
+pub async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let query = Form::parse(&query.unwrap_or_default().into());
+    match waiting(&visitor).await {
+        Ok(all) => html(&Queue::new(visitor.frame(Part::Queue), query.text("kind"), all)),
+        Err(problem) => visitor.refusal(&problem, "/console"),
+    }
+}
+
+/// Handles `GET /console/tenants/{tenant}/queue/{subject}`: shows a case with its evidence.
+pub async fn show(
+    visitor: Visitor,
+    Path((tenant, subject)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = Form::parse(&query.unwrap_or_default().into());
+    let kind = query.filled("kind").unwrap_or("all").to_owned();
+    let queue = visitor.frame.of_tenant("queue");
+    let read = async {
+        let all = waiting(&visitor).await?;
+        let tenants: List<Tenant> = visitor.api.get("/tenants").await?;
+        Ok::<_, Problem>((all, tenants))
+    };
+    let (all, tenants) = match read.await {
+        Ok(read) => read,
+        Err(problem) => return visitor.refusal(&problem, &queue),
+    };
+    let all: Vec<_> = all.into_iter().filter(|one| is_of_kind(one, &kind) || one.id == subject).collect();
+    // Somebody else may have decided it meanwhile.
+    let Some(at) = all.iter().position(|one| one.id == subject) else {
+        return Redirect::to(&format!("{queue}?kind={kind}")).into_response();
+    };
+    let settings = tenants.data.into_iter().find(|one| one.name == tenant).map(|one| one.settings);
+    let four_eyes = settings.is_some_and(|all| all.get("four_eyes").is_some_and(|value| value == true));
+    let is_two = four_eyes || all[at].kind == "deactivation";
+    html(&Decision::new(visitor.frame(Part::Queue), kind, &all, at, is_two))
+}
+
+/// Handles `POST /console/tenants/{tenant}/queue/{subject}`: records a decision, and opens the next case.
+pub async fn decide(
+    visitor: Visitor,
+    Path((tenant, subject)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let form = Form::parse(&body);
+    let (kind, user, is_approval) = (form.text("kind"), form.text("user"), form.text("verdict") == "approve");
+    let queue = visitor.frame.of_tenant("queue");
+    let all = waiting(&visitor).await.unwrap_or_default();
+    let mut rest = all.iter().filter(|one| is_of_kind(one, kind)).skip_while(|one| one.id != subject).skip(1);
+    let then = match rest.next() {
+        Some(next) => format!("{queue}/{}?kind={kind}", next.id),
+        None => format!("{queue}?kind={kind}"),
+    };
+    let done = if is_approval { "approved" } else { "refused" };
+    let deed = if form.text("matter") == "deactivation" {
+        let action = if is_approval { "deactivate" } else { "withdraw_deactivation" };
+        let body = json!({ "action": action, "reason": form.text("reason") });
+        Deed::post(format!("/tenants/{tenant}/users/{user}/actions"), body, then, done)
+    } else {
+        let body = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
+        Deed::post(format!("/tenants/{tenant}/users/{user}/reviews/{subject}"), body, then, done)
+    };
+    deed.perform(&visitor, &format!("{queue}/{subject}?kind={kind}")).await
+}

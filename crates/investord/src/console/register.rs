@@ -1,0 +1,105 @@
+//! The register itself: proposals, record, tenants, clients and operators.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery};
+use axum::response::Response;
+use http::Method;
+use investord_console::answers::{Access, Client, List, Proposal, Record, Tenant};
+use investord_console::frame::Part;
+use investord_console::pages::register::{Clients, Operators, Proposals, RecordPage, Register};
+use serde_json::{Value, json};
+
+use super::deeds::Deed;
+use super::forms::Form;
+use super::html;
+use super::visitor::Visitor;
+use crate::problem::Problem;
+
+/// Handles `GET /console/proposals`: lists what waits for a second person.
+pub async fn proposals(visitor: Visitor) -> Response {
+    match visitor.api.get::<List<Proposal>>("/proposals").await {
+        Ok(list) => {
+            let (frame, proposals) = (visitor.frame(Part::Proposals), list.data);
+            html(&Proposals { frame, proposals, shown_once: Vec::new() })
+        }
+        Err(problem) => visitor.refusal(&problem, "/console"),
+    }
+}
+
+/// Handles `POST /console/proposals/{proposal}/{verb}`: confirms, withdraws or reviews.
+pub async fn decide(
+    visitor: Visitor,
+    Path((proposal, verb)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let (page, path) = ("/console/proposals", format!("/proposals/{proposal}"));
+    let deed = match verb.as_str() {
+        "confirm" => Deed::post(format!("{path}/confirmation"), Value::Null, page, "confirmed"),
+        "withdraw" => Deed::post(path, Value::Null, page, "withdrawn").by(&Method::DELETE),
+        "review" => {
+            let body = json!({ "finding": Form::parse(&body).text("finding") });
+            Deed::post(format!("{path}/review"), body, page, "reviewed")
+        }
+        _ => return visitor.refusal(&Problem::NotFound("page"), page),
+    };
+    deed.perform(&visitor, page).await
+}
+
+/// Handles `GET /console/record`: lists what was done to the register.
+pub async fn record(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let query = Form::parse(&query.unwrap_or_default().into());
+    let after: i64 = query.text("after").parse().unwrap_or(0);
+    match visitor.api.get::<Record>(&format!("/register/events?after={after}")).await {
+        Ok(Record { data: mut events, next }) => {
+            events.reverse();
+            html(&RecordPage { frame: visitor.frame(Part::Record), events, next })
+        }
+        Err(problem) => visitor.refusal(&problem, "/console"),
+    }
+}
+
+/// Handles `GET /console/register`: lists tenants and their settings.
+pub async fn tenants(visitor: Visitor) -> Response {
+    match visitor.api.get::<List<Tenant>>("/tenants").await {
+        Ok(list) => html(&Register { frame: visitor.frame(Part::Register), tenants: list.data }),
+        Err(problem) => visitor.refusal(&problem, "/console"),
+    }
+}
+
+/// Handles `POST /console/register/settings`: asks to change a setting of a tenant.
+pub async fn change_setting(visitor: Visitor, body: Bytes) -> Response {
+    let (form, page) = (Form::parse(&body), "/console/register");
+    let value = setting_value(form.text("value"));
+    let body = json!({ "settings": { form.text("setting"): value }, "reason": form.text("reason") });
+    let path = format!("/tenants/{}/settings", form.text("tenant"));
+    Deed::post(path, body, page, "acted").by(&Method::PATCH).perform(&visitor, page).await
+}
+
+/// Returns the value of a setting as it is typed: JSON where it is some, otherwise a word.
+fn setting_value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// Handles `GET /console/tenants/{tenant}/clients`: lists the clients of a tenant and their keys.
+pub async fn clients(visitor: Visitor, Path(tenant): Path<String>) -> Response {
+    match visitor.api.get::<List<Client>>(&format!("/tenants/{tenant}/clients")).await {
+        Ok(list) => html(&Clients { frame: visitor.frame(Part::Register), clients: list.data }),
+        Err(problem) => visitor.refusal(&problem, "/console/register"),
+    }
+}
+
+/// Handles `GET /console/operators`: lists who may what.
+pub async fn operators(visitor: Visitor) -> Response {
+    match visitor.api.get::<List<Access>>("/access").await {
+        Ok(list) => html(&Operators { frame: visitor.frame(Part::Register), operators: list.data }),
+        Err(problem) => visitor.refusal(&problem, "/console/register"),
+    }
+}
+
+/// Handles `POST /console/operators/disable`: asks to disable an operator.
+pub async fn disable_operator(visitor: Visitor, body: Bytes) -> Response {
+    let (form, page) = (Form::parse(&body), "/console/operators");
+    let body = json!({ "disabled": true, "reason": form.text("reason") });
+    let path = format!("/operators/{}/disabled", form.text("name"));
+    Deed::post(path, body, page, "acted").by(&Method::PUT).perform(&visitor, page).await
+}
