@@ -1,8 +1,11 @@
 // Keys, copying, and instants in the reader's time zone. Every page works without this script.
 "use strict";
 
-const text = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
-const hour = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
+const language = document.documentElement.lang;
+// The reader's own way to write them, if it is one of the page's language.
+const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
+const text = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
   // The days of a timeline are those of UTC.

@@ -409,7 +409,8 @@ pub struct Grant {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
     pub data: Vec<RegisterEvent>,
-    pub next: Option<i64>,
+    /// Number of the last event of the whole record.
+    pub last: i64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -75,8 +75,8 @@ impl Frame {
     }
 
     /// Returns a text with one variable.
-    pub fn with(&self, key: &str, name: &str, value: impl ToString) -> String {
-        self.language.text_with(key, &[(name, value.to_string().into())])
+    pub fn with(&self, key: &str, name: &str, value: impl AsRef<str>) -> String {
+        self.language.text_with(key, &[(name, value.as_ref().into())])
     }
 
     /// Returns a text that depends on a number.

@@ -43,8 +43,8 @@ impl Language {
     /// Returns the first language of the header `accept-language` (RFC 9110 section 12.5.4) that the console has;
     /// browsers send them in the order of preference.
     pub fn accepted(header: &str) -> Self {
-        let tags = header.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
-        tags.filter_map(Self::of_tag).next().unwrap_or_default()
+        let mut tags = header.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
+        tags.find_map(Self::of_tag).unwrap_or_default()
     }
 
     fn bundle(self) -> &'static FluentBundle<FluentResource> {

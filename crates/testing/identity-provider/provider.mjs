@@ -25,7 +25,7 @@ const provider = new Provider(issuer, {
       client_id: 'investord',
       client_secret: 'kept from everybody',
       application_type: 'native',
-      redirect_uris: ['http://127.0.0.1/back'],
+      redirect_uris: ['http://127.0.0.1/back', 'http://localhost/console/provider/done'],
       grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
       response_types: ['code'],
       token_endpoint_auth_method: 'client_secret_basic',

@@ -78,6 +78,13 @@ impl Answer {
         format!("{}\n{headers}\n\n{body}", self.status)
     }
 
+    /// The value of a cookie that the answer sets.
+    pub fn text_of_cookie(&self, name: &str) -> String {
+        let set = self.headers.iter().filter(|(own, _)| own == "set-cookie");
+        let mut values = set.filter_map(|(_, value)| value.split(';').next()?.split_once('='));
+        values.find(|(own, _)| *own == name).map(|(_, value)| value.to_owned()).expect("the cookie is set")
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

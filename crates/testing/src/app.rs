@@ -141,7 +141,10 @@ impl Register {
                 () => return None,
             };
             let row = match self {
-                Self::Server(_) => format!("{table}::text"),
+                Self::Server(_) => {
+                    let names: Vec<&str> = columns.iter().map(|name| name.as_str()).collect();
+                    format!("ROW({})::text", names.join(", "))
+                }
                 Self::File(_) => {
                     let quoted = columns.iter().map(|name| format!("quote({name})"));
                     quoted.collect::<Vec<_>>().join(" || ',' || ")

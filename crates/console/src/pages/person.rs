@@ -137,24 +137,25 @@ impl PersonPage {
         days
     }
 
-    /// Returns whether operators decide about a job.
-    fn is_decided_by_people(&self, one: &Pending) -> bool {
-        one.kind == "deactivation" || (one.due.is_none() && ["data-change", "check"].contains(&&*one.kind))
-    }
-
     fn headline(&self, entry: &Entry) -> String {
         match entry.object["action"].as_str() {
-            Some(action) => self.frame.word("action", action),
+            Some(action) => self.frame.word("did", action),
             None => self.frame.word("event", &entry.kind),
         }
     }
+}
 
-    fn is_decision(&self, entry: &Entry) -> bool {
-        entry.actor.is_some() || !entry.changes.is_empty()
-    }
+/// Returns whether operators decide about a job.
+pub fn is_decided_by_people(one: &Pending) -> bool {
+    one.kind == "deactivation" || (one.due.is_none() && ["data-change", "check"].contains(&&*one.kind))
+}
 
-    /// Returns who has acted, without the kind of actor where it is a person.
-    fn actor(&self, actor: &str) -> String {
-        actor.strip_prefix("operator:").unwrap_or(actor).to_owned()
-    }
+/// Returns whether an entry of the timeline stands out.
+pub fn stands_out(entry: &Entry) -> bool {
+    entry.actor.is_some() || !entry.changes.is_empty()
+}
+
+/// Returns who has acted, without the kind of actor where it is a person.
+pub fn actor(actor: &str) -> &str {
+    actor.strip_prefix("operator:").unwrap_or(actor)
 }

@@ -34,6 +34,10 @@ impl Queue {
         Self { frame, kind: kind.to_owned(), reviews, counts }
     }
 
+    fn is_shown(&self, kind: &str) -> bool {
+        self.kind == kind
+    }
+
     fn count_of(&self, kind: &str) -> usize {
         KINDS.iter().position(|one| *one == kind).map_or(0, |at| self.counts[at])
     }

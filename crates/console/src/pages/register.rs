@@ -18,16 +18,13 @@ pub struct Proposals {
     pub shown_once: Vec<(String, String)>,
 }
 
-impl Proposals {
-    /// Returns what a proposal would change.
-    fn differences(&self, proposal: &Proposal) -> Vec<Difference> {
-        let mut found = differences(&proposal.old, &proposal.wanted);
-        // What it is about stands in the title.
-        let about: Vec<&Value> =
-            proposal.about.as_object().into_iter().flat_map(|one| one.values()).collect();
-        found.retain(|one| !about.contains(&&one.new));
-        found
-    }
+/// Returns what a proposal would change.
+pub fn changes(proposal: &Proposal) -> Vec<Difference> {
+    let mut found = differences(&proposal.old, &proposal.wanted);
+    // What it is about stands in the title.
+    let about: Vec<&Value> = proposal.about.as_object().into_iter().flat_map(|one| one.values()).collect();
+    found.retain(|one| !about.contains(&&one.new));
+    found
 }
 
 /// Returns what is shown once of an answer, name by name.
@@ -37,13 +34,39 @@ pub fn shown_once(answer: Option<&Value>) -> Vec<(String, String)> {
     members.map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// Lists what was done to the register.
+/// The filters of the record.
+pub const SHOWN: [&str; 4] = ["all", "sign-ins", "operators", "administration"];
+
+/// Lists what was done to the register, the newest first.
 #[derive(Template)]
 #[template(path = "record.html")]
 pub struct RecordPage {
     pub frame: Frame,
+    /// One of [`SHOWN`].
+    pub show: &'static str,
     pub events: Vec<RegisterEvent>,
-    pub next: Option<i64>,
+    /// Number before which the next page begins.
+    pub before: Option<i64>,
+}
+
+impl RecordPage {
+    /// Builds the page from a part of the record, which is in order.
+    pub fn new(frame: Frame, show: &str, mut events: Vec<RegisterEvent>) -> Self {
+        let show = SHOWN.into_iter().find(|one| *one == show).unwrap_or("all");
+        let before = events.first().map(|one| one.number).filter(|first| *first > 1);
+        events.reverse();
+        events.retain(|event| match (show, event.kind.as_str()) {
+            ("all", _) => true,
+            ("sign-ins", kind) => kind == "OPERATOR.SIGNED_IN" || kind == "OPERATOR.SESSIONS_ENDED",
+            ("operators", kind) => kind.starts_with("OPERATOR.") && kind != "OPERATOR.SIGNED_IN",
+            (_, kind) => kind.starts_with("ADMINISTRATION."),
+        });
+        Self { frame, show, events, before }
+    }
+
+    fn is_shown(&self, filter: &str) -> bool {
+        self.show == filter
+    }
 }
 
 /// Lists tenants and their settings.

@@ -23,6 +23,13 @@ pub struct SignIn {
     pub has_provider: bool,
 }
 
+/// Leads somebody who has signed in at the identity provider to the console.
+#[derive(Template)]
+#[template(path = "entered.html")]
+pub struct Entered {
+    pub frame: Frame,
+}
+
 /// Asks the person to prove again who they are, before an act that is dangerous.
 #[derive(Template)]
 #[template(path = "prove.html")]

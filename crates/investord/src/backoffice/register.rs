@@ -19,6 +19,7 @@ use crate::domain::permissions::{Permission, Reach};
 use crate::problem::Problem;
 use crate::store::log::register_events;
 use crate::store::log::register_events::StoredRegisterEvent;
+use crate::store::{StoreError, Tx};
 
 /// A page of the record of the register.
 #[derive(Serialize, JsonSchema)]
@@ -27,6 +28,8 @@ pub struct RecordPage {
     data: Vec<RecordedEvent>,
     /// For `after` of the next page; null at the end.
     next: Option<i64>,
+    /// Number of the last event of the whole record; 0 if there is none.
+    last: i64,
 }
 
 /// An event of the register.
@@ -83,10 +86,14 @@ pub async fn events(State(app): State<App>, req: ByOperator<ReadRecord>) -> Oper
         return Err(Problem::NoPermission(Permission::RecordRead));
     }
     let HistoryRange { after, limit } = req.operation.range;
-    let page = app.store.read("register.events", move |tx| register_events::page(tx, after, limit)).await?;
+    let read = move |tx: &Tx<'_>| {
+        let last = register_events::chain_end(tx)?.events;
+        Ok::<_, StoreError>((register_events::page(tx, after, limit)?, last))
+    };
+    let (page, last) = app.store.read("register.events", read).await?;
     let is_full = i64::try_from(page.len()) == Ok(limit);
     let next = page.last().map(|last| last.number).filter(|_| is_full);
-    Ok(JsonAnswer(RecordPage { data: page.into_iter().map(RecordedEvent::from).collect(), next }))
+    Ok(JsonAnswer(RecordPage { data: page.into_iter().map(RecordedEvent::from).collect(), next, last }))
 }
 
 static SET_FOUR_EYES: ObjectSchema = ObjectSchema {

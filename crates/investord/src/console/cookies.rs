@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderValue, header};
 pub const SESSION: &str = "__Host-investord-session";
 /// What the last sign-in of this browser has answered: wrong passwords of others do not delay it.
 pub const DEVICE: &str = "__Host-investord-device";
+/// What has begun at the identity provider, sealed.
+pub const PROVIDER: &str = "__Host-investord-provider";
 pub const LANGUAGE: &str = "investord_language";
 pub const THEME: &str = "investord_theme";
 /// `off` if single keys do nothing; the script reads it.
@@ -26,6 +28,12 @@ pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 pub fn secret(name: &str, value: &str, is_kept: bool) -> HeaderValue {
     let age = if is_kept { format!("; Max-Age={YEAR}") } else { String::new() };
     header_value(&format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict{age}"))
+}
+
+/// Returns a header that keeps what has begun at the identity provider, for ten minutes. The browser sends it when the
+/// provider leads it back, which it does not do with `Strict`.
+pub fn begun_at_provider(sealed: &str) -> HeaderValue {
+    header_value(&format!("{PROVIDER}={sealed}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600"))
 }
 
 /// Returns a header that deletes a secret cookie.

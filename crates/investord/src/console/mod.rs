@@ -9,6 +9,7 @@ mod find;
 mod forms;
 mod operator_api;
 mod people;
+mod provider_sign_in;
 mod queue;
 mod register;
 mod sign_in;
@@ -53,6 +54,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/console", get(find::home))
         .route("/console/sign-in", get(sign_in::page).post(sign_in::submit))
         .route("/console/sign-out", post(sign_in::sign_out))
+        .route("/console/provider", get(provider_sign_in::begin))
+        .route("/console/provider/done", get(provider_sign_in::finish))
         .route("/console/prove", post(deeds::prove))
         .route("/console/preferences", post(sign_in::set_preferences))
         .route("/console/keyboard", get(sign_in::keyboard))

@@ -45,14 +45,24 @@ pub async fn decide(
     deed.perform(&visitor, page).await
 }
 
-/// Handles `GET /console/record`: lists what was done to the register.
+/// Number of events on a page of the record.
+const PAGE: i64 = 200;
+
+/// Handles `GET /console/record`: lists what was done to the register, the newest first.
 pub async fn record(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let query = Form::parse(&query.unwrap_or_default().into());
-    let after: i64 = query.text("after").parse().unwrap_or(0);
-    match visitor.api.get::<Record>(&format!("/register/events?after={after}")).await {
-        Ok(Record { data: mut events, next }) => {
-            events.reverse();
-            html(&RecordPage { frame: visitor.frame(Part::Record), events, next })
+    let before: i64 = query.text("before").parse().unwrap_or(i64::MAX);
+    let read = async {
+        let Record { last, .. } = visitor.api.get("/register/events?limit=1").await?;
+        // The numbers are dense, so the page before one is known.
+        let end = before.clamp(1, last + 1);
+        let after = (end - 1 - PAGE).max(0);
+        let limit = (end - 1 - after).max(1);
+        visitor.api.get::<Record>(&format!("/register/events?after={after}&limit={limit}")).await
+    };
+    match read.await {
+        Ok(Record { data, .. }) => {
+            html(&RecordPage::new(visitor.frame(Part::Record), query.text("show"), data))
         }
         Err(problem) => visitor.refusal(&problem, "/console"),
     }

@@ -35,7 +35,8 @@ pub async fn page(stranger: Stranger) -> Response {
     sign_in_page(&stranger, String::new(), String::new(), None)
 }
 
-fn sign_in_page(stranger: &Stranger, fault: String, name: String, state: Option<String>) -> Response {
+/// Returns the page for signing in, with the reason of the last refusal.
+pub fn sign_in_page(stranger: &Stranger, fault: String, name: String, state: Option<String>) -> Response {
     let status = if fault.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let page = SignIn {
         frame: stranger.frame.clone(),
@@ -43,7 +44,7 @@ fn sign_in_page(stranger: &Stranger, fault: String, name: String, state: Option<
         name,
         needs_code: state.is_some(),
         state: state.unwrap_or_default(),
-        has_provider: false,
+        has_provider: stranger.app.identity_provider.is_some(),
     };
     with_status(status, html(&page))
 }
@@ -69,7 +70,7 @@ pub async fn submit(stranger: Stranger, body: Bytes) -> Response {
         body["code"] = code.into();
     }
     match stranger.api.send(Method::POST, "/sessions", &body).await {
-        Ok(begun) => begin_session(&begun),
+        Ok(begun) => begin_session(&begun, Redirect::to("/console").into_response()),
         Err(Problem::SecondFactorRequired { .. }) => {
             let state = seal(&stranger.app, &first);
             sign_in_page(&stranger, String::new(), String::new(), Some(state))
@@ -81,14 +82,12 @@ pub async fn submit(stranger: Stranger, body: Bytes) -> Response {
     }
 }
 
-/// Returns the response that gives the browser its session.
-fn begin_session(begun: &Value) -> Response {
-    let text = |member: &str| begun[member].as_str().unwrap_or_default();
-    let mut response = Redirect::to("/console").into_response();
-    let session = cookies::secret(cookies::SESSION, text("token"), false);
-    let device = cookies::secret(cookies::DEVICE, text("device"), true);
-    for cookie in [session, device] {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+/// Gives the browser its session with a response.
+pub fn begin_session(begun: &Value, mut response: Response) -> Response {
+    let session = cookies::secret(cookies::SESSION, begun["token"].as_str().unwrap_or_default(), false);
+    response.headers_mut().append(header::SET_COOKIE, session);
+    if let Some(device) = begun["device"].as_str() {
+        response.headers_mut().append(header::SET_COOKIE, cookies::secret(cookies::DEVICE, device, true));
     }
     response
 }

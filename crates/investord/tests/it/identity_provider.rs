@@ -332,3 +332,30 @@ async fn without_a_provider_there_is_none() {
     }
     create_operator(&app, "another", "viewer", None).await;
 }
+
+/// In a browser: the console leads to the provider, and the provider back to the console.
+#[tokio::test]
+async fn the_console_signs_people_in_at_the_provider() {
+    let Some(house) = House::new().await else { return };
+    let page = house.anybody.browse("GET", "/console/sign-in", &[], "").await;
+    assert!(page.text().contains("/console/provider"), "{}", page.text());
+    let begun = house.anybody.browse("GET", "/console/provider", &[], "").await;
+    let kept = begun.header("set-cookie").unwrap();
+    assert!(kept.contains("HttpOnly") && kept.contains("SameSite=Lax"), "{kept}");
+    let kept = kept.split(';').next().unwrap().to_owned();
+    let arrival = Browser::new(&house.provider).sign_in(begun.header("location").unwrap(), "1001").await;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for name in ["code", "state", "iss"] {
+        query.append_pair(name, &arrival.parameter(name).unwrap_or_default());
+    }
+    let query = query.finish();
+    let target = format!("/console/provider/done?{query}");
+    // Another browser has not begun it.
+    assert_eq!(house.anybody.browse("GET", &target, &[], "").await.status, 401);
+    let done = house.anybody.browse("GET", &target, &[("cookie", &kept)], "").await;
+    assert_eq!(done.status, 200, "{}", done.text());
+    let token = done.text_of_cookie("__Host-investord-session");
+    let anna = house.anybody.with_token(&token);
+    assert_eq!(anna.get("/me").await.ok()["name"], "anna");
+    assert_eq!(anna.browse("GET", "/console/proposals", &[], "").await.status, 200);
+}

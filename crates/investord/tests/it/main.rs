@@ -1,7 +1,7 @@
-// The server from outside: real sockets, a real database, a clock moved by hand; here SQLite. `it_postgres` includes
-// this file, and runs the same tests on PostgreSQL.
-//
-// Expectations come from the API reference and from `docs/choices.md`, not from the code under test.
+//! The server from outside: real sockets, a real database, a clock moved by hand; here SQLite. `it_postgres` names the
+//! files that reach the store, and runs the same tests on PostgreSQL.
+//!
+//! Expectations come from the API reference and from `docs/choices.md`, not from the code under test.
 
 mod accounts;
 mod addresses;

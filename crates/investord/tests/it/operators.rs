@@ -69,7 +69,8 @@ impl Officer {
 
     /// Asks for a page of the console, with the session in the cookie.
     pub async fn browse(&self, method: &str, target: &str, headers: &[(&str, &str)], form: &str) -> Answer {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers =
+            headers.iter().flat_map(|(name, value)| [*name, ": ", *value, "\r\n"]).collect::<String>();
         let request = format!(
             "{method} {target} HTTP/1.1\r\nhost: localhost\r\ncookie: __Host-investord-session={}\r\n{headers}\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
