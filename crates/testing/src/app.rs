@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http_message_signatures::{Algorithm, SigningKey};
 use investord::app::{App, Mode};
@@ -109,21 +109,29 @@ impl Register {
         }
     }
 
+    /// The tables of a register, and their columns. All registers of a test program have the same.
+    fn tables(&self) -> &'static BTreeMap<String, Vec<String>> {
+        static TABLES: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
+        TABLES.get_or_init(|| {
+            let columns = if let Self::Server(_) = self {
+                "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
+            } else {
+                "SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+                 WHERE m.type = 'table'"
+            };
+            let mut tables = BTreeMap::<String, Vec<String>>::new();
+            for column in self.texts(columns) {
+                let (table, column) = column.split_once('.').unwrap();
+                tables.entry(table.into()).or_default().push(column.into());
+            }
+            tables
+        })
+    }
+
     /// Reads every row that belongs to a tenant, byte for byte.
     pub fn of_tenant(&self, number: i64) -> String {
-        let columns = if let Self::Server(_) = self {
-            "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
-        } else {
-            "SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
-             WHERE m.type = 'table'"
-        };
-        let mut tables = BTreeMap::<String, Vec<String>>::new();
-        for column in self.texts(columns) {
-            let (table, column) = column.split_once('.').unwrap();
-            tables.entry(table.into()).or_default().push(column.into());
-        }
-        let rows = tables.iter().filter_map(|(table, columns)| {
+        let rows = self.tables().iter().filter_map(|(table, columns)| {
             // The last use of a key is noted for messages that are refused later, too, and once a minute.
             let columns: Vec<_> = columns
                 .iter()

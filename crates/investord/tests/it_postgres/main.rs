@@ -1,5 +1,6 @@
-//! The tests of `it` that reach the store, on PostgreSQL: the name of this program chooses the engine. Those of the HTTP
-//! and signature layers, of refused bodies and of what leaves the server are the same on any engine, and run in `it` alone.
+//! The tests of `it` that reach the store, on PostgreSQL: the name of this program chooses the engine. Those of the
+//! HTTP and signature layers, of refused bodies and of what leaves the server are the same on any engine, and run in
+//! `it` alone.
 
 #[path = "../it/accounts.rs"]
 mod accounts;
