@@ -9,7 +9,7 @@ pub mod backoffice;
 pub mod cli;
 pub mod clock;
 pub mod config;
-mod console;
+pub mod console;
 pub mod domain;
 pub mod outbound;
 pub mod problem;
