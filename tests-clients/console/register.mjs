@@ -9,7 +9,7 @@ export const PASSWORD = "correct horse battery";
 /** What somebody could try to have executed: it is in every field that takes text. */
 export const CANARY = `<img src=x onerror="document.title='hurt'">`;
 
-export const example = (name) => JSON.parse(readFileSync(join(process.env.INVESTORD_EXAMPLES, `${name}.json`), "utf8"));
+export const example = (name) => JSON.parse(readFileSync(join(process.env.CONSOLE_EXAMPLES, `${name}.json`), "utf8"));
 
 /** A server, and the ways to speak to it. */
 export class Register {
