@@ -18,7 +18,8 @@ pub const LATE: i64 = 2 * 24 * 3_600;
 #[template(path = "queue.html")]
 pub struct Queue {
     pub frame: Frame,
-    pub kind: String,
+    /// One of [`KINDS`].
+    pub kind: &'static str,
     /// Those of the kind, the oldest first.
     pub reviews: Vec<Review>,
     /// How many there are of each of [`KINDS`].
@@ -28,10 +29,10 @@ pub struct Queue {
 impl Queue {
     /// Builds the page from everything that waits.
     pub fn new(frame: Frame, kind: &str, all: Vec<Review>) -> Self {
-        let kind = KINDS.into_iter().find(|one| *one == kind).unwrap_or("all");
+        let kind = known_kind(kind);
         let counts = KINDS.map(|kind| all.iter().filter(|one| is_of_kind(one, kind)).count());
         let reviews = all.into_iter().filter(|one| is_of_kind(one, kind)).collect();
-        Self { frame, kind: kind.to_owned(), reviews, counts }
+        Self { frame, kind, reviews, counts }
     }
 
     fn is_shown(&self, kind: &str) -> bool {
@@ -41,6 +42,11 @@ impl Queue {
     fn count_of(&self, kind: &str) -> usize {
         KINDS.iter().position(|one| *one == kind).map_or(0, |at| self.counts[at])
     }
+}
+
+/// Returns the kind of this name, or all.
+pub fn known_kind(name: &str) -> &'static str {
+    KINDS.into_iter().find(|one| *one == name).unwrap_or("all")
 }
 
 /// Returns whether a review is of one of [`KINDS`].
@@ -53,7 +59,8 @@ pub fn is_of_kind(review: &Review, kind: &str) -> bool {
 #[template(path = "decision.html")]
 pub struct Decision {
     pub frame: Frame,
-    pub kind: String,
+    /// One of [`KINDS`].
+    pub kind: &'static str,
     pub review: Review,
     /// Place in the queue, as in `3 / 14`.
     pub place: String,
@@ -68,7 +75,7 @@ pub struct Decision {
 
 impl Decision {
     /// Builds the page of the case at a place of the queue.
-    pub fn new(frame: Frame, kind: String, all: &[Review], at: usize, four_eyes: bool) -> Self {
+    pub fn new(frame: Frame, kind: &'static str, all: &[Review], at: usize, four_eyes: bool) -> Self {
         let review = all[at].clone();
         let id = |at: usize| all.get(at).map(|one| one.id.clone());
         let preview = review.preview.clone();

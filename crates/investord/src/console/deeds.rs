@@ -7,16 +7,14 @@ use investord_console::answers::{List, Proposal};
 use investord_console::frame::Part;
 use investord_console::pages::register::{Proposals, shown_once};
 use investord_console::pages::sign_in::Prove;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::forms::{Form, local_path};
 use super::visitor::Visitor;
 use super::{html, with_status};
-use crate::backoffice::sealed_state::{open, seal};
 use crate::problem::Problem;
-use crate::store::encryption::sha256;
 
 /// How long a visitor has for the proof.
 const PROOF_TIME: SignedDuration = SignedDuration::from_mins(10);
@@ -40,9 +38,6 @@ pub struct Deed {
 #[serde(deny_unknown_fields)]
 struct WaitingDeed {
     deed: Deed,
-    /// Hash of the session's token: nobody else continues it.
-    session: Vec<u8>,
-    until: Timestamp,
     back: String,
 }
 
@@ -90,13 +85,7 @@ async fn ask_for_proof(visitor: &Visitor, deed: Deed, back: &str, fault: String)
     // Without a proof the API says which one it wants.
     let wanted = visitor.api.send(Method::POST, "/me/proof", &json!({})).await;
     let needs_code = matches!(wanted, Err(Problem::SecondFactorRequired { .. }));
-    let waiting = WaitingDeed {
-        deed,
-        session: sha256(visitor.token.as_bytes()).to_vec(),
-        until: visitor.frame.now + PROOF_TIME,
-        back: back.to_owned(),
-    };
-    let again = seal(&visitor.app, &waiting);
+    let again = visitor.seal(WaitingDeed { deed, back: back.to_owned() }, PROOF_TIME);
     let status = if fault.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let page = Prove { frame: visitor.frame(Part::Other), fault, needs_code, again, back: back.to_owned() };
     with_status(status, html(&page))
@@ -105,10 +94,7 @@ async fn ask_for_proof(visitor: &Visitor, deed: Deed, back: &str, fault: String)
 /// Handles `POST /console/prove`: proves the person, and does what waits for it.
 pub async fn prove(visitor: Visitor, body: Bytes) -> Response {
     let form = Form::parse(&body);
-    let waiting: Option<WaitingDeed> = open(&visitor.app, form.text("again"));
-    let own = sha256(visitor.token.as_bytes());
-    let waiting = waiting.filter(|one| one.session == own && visitor.frame.now < one.until);
-    let Some(WaitingDeed { deed, back, .. }) = waiting else {
+    let Some(WaitingDeed { deed, back }) = visitor.open(form.text("again")) else {
         return visitor.refusal(&Problem::State("it waits no more: ask for it again"), "/console");
     };
     let back = local_path(&back).unwrap_or("/console");

@@ -6,28 +6,15 @@ use axum::response::{IntoResponse, Redirect, Response};
 use investord_console::answers::{Found, Person};
 use investord_console::frame::Part;
 use investord_console::pages::find::{Find, Understood, near, understand};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::SignedDuration;
 
 use super::forms::Form;
 use super::html;
 use super::visitor::Visitor;
-use crate::backoffice::sealed_state::{open, seal};
 use crate::problem::Problem;
-use crate::store::encryption::sha256;
 
 /// How long the address of a result shows it.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_mins(15);
-
-/// What the address of a result holds.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SealedSearch {
-    query: String,
-    /// Hash of the session's token: the address shows nothing to anybody else.
-    session: Vec<u8>,
-    until: Timestamp,
-}
 
 /// Handles `GET /console`: leads to the first page.
 pub async fn home(visitor: Visitor) -> Response {
@@ -45,19 +32,14 @@ pub async fn empty(visitor: Visitor) -> Response {
 
 /// Handles `POST /console/tenants/{tenant}/find`: leads to the result.
 pub async fn begin(visitor: Visitor, body: Bytes) -> Response {
-    let query = Form::parse(&body).text("q").chars().take(500).collect();
-    let session = sha256(visitor.token.as_bytes()).to_vec();
-    let search = SealedSearch { query, session, until: visitor.frame.now + SHOWN_FOR };
-    let handle = seal(&visitor.app, &search);
+    let query: String = Form::parse(&body).text("q").chars().take(500).collect();
+    let handle = visitor.seal(query, SHOWN_FOR);
     Redirect::to(&visitor.frame.of_tenant(&format!("find/{handle}"))).into_response()
 }
 
 /// Handles `GET /console/tenants/{tenant}/find/{handle}`: shows who was found.
 pub async fn show(visitor: Visitor, Path((_, handle)): Path<(String, String)>) -> Response {
-    let own = sha256(visitor.token.as_bytes());
-    let sealed: Option<SealedSearch> = open(&visitor.app, &handle);
-    let sealed = sealed.filter(|one| one.session == own && visitor.frame.now < one.until);
-    let Some(SealedSearch { query, .. }) = sealed else {
+    let Some(query) = visitor.open::<String>(&handle) else {
         return Redirect::to(&visitor.frame.of_tenant("find")).into_response();
     };
     match search(&visitor, &query).await {

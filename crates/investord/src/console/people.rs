@@ -11,6 +11,7 @@ use serde_json::json;
 use super::deeds::Deed;
 use super::forms::Form;
 use super::html;
+use super::operator_api::segment;
 use super::visitor::Visitor;
 
 /// Handles `GET /console/tenants/{tenant}/people/{user}`: shows a person.
@@ -19,9 +20,9 @@ pub async fn show(
     Path((tenant, user)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = Form::parse(&query.unwrap_or_default().into());
+    let query = Form::of_query(query.as_deref());
     let (show, after) = (Show::of_name(query.text("show")), query.text("after").parse().unwrap_or(0_i64));
-    let path = format!("/tenants/{tenant}/users/{user}");
+    let path = format!("/tenants/{tenant}/users/{}", segment(&user));
     let read = async {
         let overview: Overview = visitor.api.get(&path).await?;
         let history: History = visitor.api.get(&format!("{path}/history?after={after}")).await?;
@@ -42,7 +43,7 @@ pub async fn show(
 pub async fn reveal(visitor: Visitor, Path((tenant, user)): Path<(String, String)>, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
     let body = json!({ "purpose": form.text("purpose"), "reference": form.filled("reference") });
-    let path = format!("/tenants/{tenant}/users/{user}/reveals");
+    let path = format!("/tenants/{tenant}/users/{}/reveals", segment(&user));
     let back = form.back(&page);
     Deed::post(path, body, back, "revealed").perform(&visitor, back).await
 }
@@ -51,6 +52,6 @@ pub async fn reveal(visitor: Visitor, Path((tenant, user)): Path<(String, String
 pub async fn act(visitor: Visitor, Path((tenant, user)): Path<(String, String)>, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
     let body = json!({ "action": form.text("action"), "reason": form.text("reason") });
-    let path = format!("/tenants/{tenant}/users/{user}/actions");
+    let path = format!("/tenants/{tenant}/users/{}/actions", segment(&user));
     Deed::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
 }

@@ -38,7 +38,7 @@ pub async fn begin(stranger: Stranger) -> Response {
 
 /// Handles `GET /console/provider/done`: begins a session for whom the provider has proved.
 pub async fn finish(stranger: Stranger, RawQuery(query): RawQuery) -> Response {
-    let query = Form::parse(&query.unwrap_or_default().into());
+    let query = Form::of_query(query.as_deref());
     let request = cookies::read(&stranger.headers, cookies::PROVIDER).unwrap_or_default();
     let body = json!({
         "request": request,

@@ -3,14 +3,15 @@
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use investord_console::answers::{List, Review, Tenant};
+use investord_console::answers::{List, Review};
 use investord_console::frame::Part;
-use investord_console::pages::queue::{Decision, Queue, is_of_kind};
+use investord_console::pages::queue::{Decision, Queue, is_of_kind, known_kind};
 use serde_json::json;
 
 use super::deeds::Deed;
 use super::forms::Form;
 use super::html;
+use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
@@ -21,7 +22,7 @@ async fn waiting(visitor: &Visitor) -> Result<Vec<Review>, Problem> {
 
 /// Handles `GET /console/tenants/{tenant}/queue`: lists what waits, the oldest first.
 pub async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
-    let query = Form::parse(&query.unwrap_or_default().into());
+    let query = Form::of_query(query.as_deref());
     match waiting(&visitor).await {
         Ok(all) => html(&Queue::new(visitor.frame(Part::Queue), query.text("kind"), all)),
         Err(problem) => visitor.refusal(&problem, "/console"),
@@ -34,24 +35,19 @@ pub async fn show(
     Path((tenant, subject)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = Form::parse(&query.unwrap_or_default().into());
-    let kind = query.filled("kind").unwrap_or("all").to_owned();
+    let query = Form::of_query(query.as_deref());
+    let kind = known_kind(query.text("kind"));
     let queue = visitor.frame.of_tenant("queue");
-    let read = async {
-        let all = waiting(&visitor).await?;
-        let tenants: List<Tenant> = visitor.api.get("/tenants").await?;
-        Ok::<_, Problem>((all, tenants))
-    };
-    let (all, tenants) = match read.await {
-        Ok(read) => read,
+    let all = match waiting(&visitor).await {
+        Ok(all) => all,
         Err(problem) => return visitor.refusal(&problem, &queue),
     };
-    let all: Vec<_> = all.into_iter().filter(|one| is_of_kind(one, &kind) || one.id == subject).collect();
+    let all: Vec<_> = all.into_iter().filter(|one| is_of_kind(one, kind) || one.id == subject).collect();
     // Somebody else may have decided it meanwhile.
     let Some(at) = all.iter().position(|one| one.id == subject) else {
         return Redirect::to(&format!("{queue}?kind={kind}")).into_response();
     };
-    let settings = tenants.data.into_iter().find(|one| one.name == tenant).map(|one| one.settings);
+    let settings = visitor.tenants.iter().find(|one| one.name == tenant).map(|one| &one.settings);
     let four_eyes = settings.is_some_and(|all| all.get("four_eyes").is_some_and(|value| value == true));
     let is_two = four_eyes || all[at].kind == "deactivation";
     html(&Decision::new(visitor.frame(Part::Queue), kind, &all, at, is_two))
@@ -64,7 +60,8 @@ pub async fn decide(
     body: Bytes,
 ) -> Response {
     let form = Form::parse(&body);
-    let (kind, user, is_approval) = (form.text("kind"), form.text("user"), form.text("verdict") == "approve");
+    let (kind, is_approval) = (known_kind(form.text("kind")), form.text("verdict") == "approve");
+    let person = format!("/tenants/{tenant}/users/{}", segment(form.text("user")));
     let queue = visitor.frame.of_tenant("queue");
     let all = waiting(&visitor).await.unwrap_or_default();
     let mut rest = all.iter().filter(|one| is_of_kind(one, kind)).skip_while(|one| one.id != subject).skip(1);
@@ -76,10 +73,10 @@ pub async fn decide(
     let deed = if form.text("matter") == "deactivation" {
         let action = if is_approval { "deactivate" } else { "withdraw_deactivation" };
         let body = json!({ "action": action, "reason": form.text("reason") });
-        Deed::post(format!("/tenants/{tenant}/users/{user}/actions"), body, then, done)
+        Deed::post(format!("{person}/actions"), body, then, done)
     } else {
         let body = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
-        Deed::post(format!("/tenants/{tenant}/users/{user}/reviews/{subject}"), body, then, done)
+        Deed::post(format!("{person}/reviews/{}", segment(&subject)), body, then, done)
     };
     deed.perform(&visitor, &format!("{queue}/{subject}?kind={kind}")).await
 }

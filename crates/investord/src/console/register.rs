@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use http::Method;
-use investord_console::answers::{Access, Client, List, Proposal, Record, Tenant};
+use investord_console::answers::{Access, Client, List, Proposal, Record};
 use investord_console::frame::Part;
 use investord_console::pages::register::{Clients, Operators, Proposals, RecordPage, Register};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::deeds::Deed;
 use super::forms::Form;
 use super::html;
+use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
@@ -32,7 +33,7 @@ pub async fn decide(
     Path((proposal, verb)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    let (page, path) = ("/console/proposals", format!("/proposals/{proposal}"));
+    let (page, path) = ("/console/proposals", format!("/proposals/{}", segment(&proposal)));
     let deed = match verb.as_str() {
         "confirm" => Deed::post(format!("{path}/confirmation"), Value::Null, page, "confirmed"),
         "withdraw" => Deed::post(path, Value::Null, page, "withdrawn").by(&Method::DELETE),
@@ -50,7 +51,7 @@ const PAGE: i64 = 200;
 
 /// Handles `GET /console/record`: lists what was done to the register, the newest first.
 pub async fn record(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
-    let query = Form::parse(&query.unwrap_or_default().into());
+    let query = Form::of_query(query.as_deref());
     let before: i64 = query.text("before").parse().unwrap_or(i64::MAX);
     let read = async {
         let Record { last, .. } = visitor.api.get("/register/events?limit=1").await?;
@@ -70,10 +71,7 @@ pub async fn record(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 
 /// Handles `GET /console/register`: lists tenants and their settings.
 pub async fn tenants(visitor: Visitor) -> Response {
-    match visitor.api.get::<List<Tenant>>("/tenants").await {
-        Ok(list) => html(&Register { frame: visitor.frame(Part::Register), tenants: list.data }),
-        Err(problem) => visitor.refusal(&problem, "/console"),
-    }
+    html(&Register { frame: visitor.frame(Part::Register), tenants: visitor.tenants })
 }
 
 /// Handles `POST /console/register/settings`: asks to change a setting of a tenant.
@@ -81,7 +79,7 @@ pub async fn change_setting(visitor: Visitor, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), "/console/register");
     let value = setting_value(form.text("value"));
     let body = json!({ "settings": { form.text("setting"): value }, "reason": form.text("reason") });
-    let path = format!("/tenants/{}/settings", form.text("tenant"));
+    let path = format!("/tenants/{}/settings", segment(form.text("tenant")));
     Deed::post(path, body, page, "acted").by(&Method::PATCH).perform(&visitor, page).await
 }
 
@@ -110,6 +108,6 @@ pub async fn operators(visitor: Visitor) -> Response {
 pub async fn disable_operator(visitor: Visitor, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), "/console/operators");
     let body = json!({ "disabled": true, "reason": form.text("reason") });
-    let path = format!("/operators/{}/disabled", form.text("name"));
+    let path = format!("/operators/{}/disabled", segment(form.text("name")));
     Deed::post(path, body, page, "acted").by(&Method::PUT).perform(&visitor, page).await
 }

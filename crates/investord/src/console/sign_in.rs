@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::deeds::Deed;
 use super::forms::Form;
+use super::operator_api::segment;
 use super::visitor::{Stranger, Visitor};
 use super::{cookies, html, with_status};
 use crate::backoffice::sealed_state::{open, seal};
@@ -104,8 +105,7 @@ pub async fn sign_out(visitor: Visitor) -> Response {
 }
 
 /// Handles `POST /console/preferences`: sets language, theme, or whether single keys count.
-pub async fn set_preferences(stranger: Stranger, body: Bytes) -> Response {
-    let _ = stranger.app;
+pub async fn set_preferences(body: Bytes) -> Response {
     let form = Form::parse(&body);
     let mut response = Redirect::to(form.back("/console")).into_response();
     let language = Language::of_tag(form.text("language")).map(|one| (cookies::LANGUAGE, one.tag()));
@@ -133,7 +133,7 @@ pub async fn own_sessions(visitor: Visitor) -> Response {
 
 /// Handles `POST /console/me/end`: ends one of the operator's own sessions.
 pub async fn end_session(visitor: Visitor, body: Bytes) -> Response {
-    let path = format!("/me/sessions/{}", Form::parse(&body).text("session"));
+    let path = format!("/me/sessions/{}", segment(Form::parse(&body).text("session")));
     Deed::post(path, Value::Null, "/console/me", "ended")
         .by(&Method::DELETE)
         .perform(&visitor, "/console/me")

@@ -10,20 +10,36 @@ use investord_console::answers::{self, List, Tenant};
 use investord_console::frame::{Frame, Part, Theme};
 use investord_console::pages::sign_in::Refusal;
 use investord_console::text::Language;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::operator_api::OperatorApi;
 use super::{ConsoleState, cookies, html, with_status};
 use crate::app::App;
+use crate::backoffice::sealed_state::{open, seal};
 use crate::problem::Problem;
+use crate::store::encryption::sha256;
 
 /// Somebody who is signed in.
 pub struct Visitor {
     pub app: App,
     pub api: OperatorApi,
     pub frame: Frame,
-    /// The session's token.
-    pub token: String,
+    /// The tenants that they see.
+    pub tenants: Vec<Tenant>,
+    /// Hash of the session's token.
+    session: [u8; 32],
+}
+
+/// A state that a page holds for its visitor. Only their own session opens it, until an instant.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeldState<T> {
+    state: T,
+    session: [u8; 32],
+    until: Timestamp,
 }
 
 impl FromRequestParts<ConsoleState> for Visitor {
@@ -43,18 +59,26 @@ impl FromRequestParts<ConsoleState> for Visitor {
                 let gone = [(header::SET_COOKIE, cookies::deletion(cookies::SESSION))];
                 return Err((gone, Redirect::to("/console/sign-in")).into_response());
             }
-            Err(problem) => return Err(problem.into_response()),
+            Err(problem) => return Err(refusal(frame, &problem, "/console")),
         };
         me["name"].as_str().unwrap_or_default().clone_into(&mut frame.operator);
-        let tenants = api.get::<List<Tenant>>("/tenants").await.map(|list| list.data);
-        frame.tenants = tenants.unwrap_or_default().into_iter().map(|tenant| tenant.name).collect();
+        let tenants = match api.get::<List<Tenant>>("/tenants").await {
+            Ok(list) => list.data,
+            // Without the second factor that their role demands they can still sign out.
+            Err(Problem::SecondFactorMissing) => Vec::new(),
+            Err(problem) => return Err(refusal(frame, &problem, "/console")),
+        };
+        frame.tenants = tenants.iter().map(|tenant| tenant.name.clone()).collect();
         let path = RawPathParams::from_request_parts(parts, state).await;
         let in_path = path.ok().and_then(|path| {
             path.iter().find(|(name, _)| *name == "tenant").map(|(_, value)| value.to_owned())
         });
-        // A tenant that the visitor does not see is refused by the API.
+        // The tenant becomes a part of addresses, so that it has to be one.
+        if in_path.as_ref().is_some_and(|name| !frame.tenants.contains(name)) {
+            return Err(refusal(frame, &Problem::NotFound("tenant"), "/console"));
+        }
         frame.tenant = in_path.or_else(|| frame.tenants.first().cloned()).unwrap_or_default();
-        Ok(Self { app, api, frame, token })
+        Ok(Self { app, api, frame, tenants, session: sha256(token.as_bytes()) })
     }
 }
 
@@ -62,6 +86,17 @@ impl Visitor {
     /// Returns what every page of a part has.
     pub fn frame(&self, part: Part) -> Frame {
         Frame { part, ..self.frame.clone() }
+    }
+
+    /// Encrypts a state into a text that a page or an address holds for this visitor.
+    pub fn seal<T: Serialize>(&self, state: T, lifetime: SignedDuration) -> String {
+        seal(&self.app, &HeldState { state, session: self.session, until: self.frame.now + lifetime })
+    }
+
+    /// Decrypts a text of [`Self::seal`]; none if it is none, of another session, or too old.
+    pub fn open<T: DeserializeOwned>(&self, text: &str) -> Option<T> {
+        let held: HeldState<T> = open(&self.app, text)?;
+        (held.session == self.session && self.frame.now < held.until).then_some(held.state)
     }
 
     /// Returns the page of a refusal.

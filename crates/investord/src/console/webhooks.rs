@@ -11,6 +11,7 @@ use serde_json::json;
 use super::deeds::Deed;
 use super::forms::Form;
 use super::html;
+use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
@@ -28,9 +29,9 @@ pub async fn show(
     Path((tenant, webhook)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = Form::parse(&query.unwrap_or_default().into());
+    let query = Form::of_query(query.as_deref());
     let before = query.text("before").parse::<i64>().map(|before| format!("?before={before}"));
-    let path = format!("/tenants/{tenant}/webhooks/{webhook}");
+    let path = format!("/tenants/{tenant}/webhooks/{}", segment(&webhook));
     let read = async {
         let webhook: Webhook = visitor.api.get(&path).await?;
         let packages = format!("{path}/packages{}", before.unwrap_or_default());
@@ -63,10 +64,10 @@ pub async fn package(
     visitor: Visitor,
     Path((tenant, webhook, package)): Path<(String, String, String)>,
 ) -> Response {
-    let path = format!("/tenants/{tenant}/webhooks/{webhook}");
+    let path = format!("/tenants/{tenant}/webhooks/{}", segment(&webhook));
     let read = async {
         let webhook: Webhook = visitor.api.get(&path).await?;
-        let whole: WholePackage = visitor.api.get(&format!("{path}/packages/{package}")).await?;
+        let whole: WholePackage = visitor.api.get(&format!("{path}/packages/{}", segment(&package))).await?;
         Ok((webhook, whole))
     };
     match read.await {
@@ -86,6 +87,6 @@ pub async fn act(visitor: Visitor, Path((tenant, webhook)): Path<(String, String
         "resend" => body["package"] = form.filled("package").into(),
         _ => {}
     }
-    let path = format!("/tenants/{tenant}/webhooks/{webhook}/actions");
+    let path = format!("/tenants/{tenant}/webhooks/{}/actions", segment(&webhook));
     Deed::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
 }

@@ -84,6 +84,26 @@ async fn nobody_sees_a_page_without_a_session() {
     assert!(answer.header("content-security-policy").unwrap().contains("script-src 'self'"));
 }
 
+/// What stands in an address names one thing, whatever it is.
+#[tokio::test]
+async fn an_address_cannot_reach_beyond_its_page() {
+    let app = TestApp::start().await;
+    let user = app.client().created(&bodies::karl()).await;
+    let anna = officer(&app, "anna", "compliance", None).await.signed_in("anna").await;
+    let people = "/console/tenants/main/people";
+    assert_eq!(anna.browse("GET", &format!("{people}/{}", id(&user)), &[], "").await.status, 200);
+    for more in ["%3Fshow=all", "%2Fhistory", "%23", "%0A"] {
+        let answer = anna.browse("GET", &format!("{people}/{}{more}", id(&user)), &[], "").await;
+        assert_eq!(answer.status, 404, "{more}");
+    }
+    let gone = format!("/console/tenants/main/queue/{UNKNOWN}?kind=check%0d%0ax:y");
+    let answer = anna.browse("GET", &gone, &[], "").await;
+    assert_eq!(answer.header("location"), Some("/console/tenants/main/queue?kind=all"));
+    let own = [("sec-fetch-site", "same-origin")];
+    let answer = anna.browse("POST", "/console/tenants/main%0d%0ax:y/find", &own, "q=x").await;
+    assert_eq!((answer.status, answer.header("x")), (404, None));
+}
+
 #[tokio::test]
 async fn forms_count_from_pages_of_this_origin_alone() {
     let app = TestApp::start().await;

@@ -152,8 +152,8 @@ pub fn by_id(tx: &Tx<'_>, id: Uuid) -> Result<Option<Proposal>, StoreError> {
     tx.one(&BY_ID, &[Value::Id(id)], Proposal::read)
 }
 
-/// Returns the proposals that wait for a review or a second person, in this order, the oldest first. Their number is
-/// bounded by that of the operators, each of whom has at most 50.
+/// Returns the proposals that wait for a review or a second person, in this order, the oldest first. An operator has at
+/// most 50 that wait for a second person; those for review are as many as acts in an emergency that nobody reviewed.
 ///
 /// # Errors
 ///
