@@ -55,17 +55,16 @@ impl SignatureCounts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an accepted signature, by the result of its strict verification.
-    pub fn count(&self, client: Uuid, now: Timestamp, strictly: Result<(), VerifyError>) {
-        let (taken, refused) = if strictly.is_ok() { (1, 0) } else { (0, 1) };
-        let last_refused = strictly.err().map(|refusal| (now, refusal.to_string()));
-        self.unsaved()
-            .count(client, SignatureCount { since: now, last_at: now, taken, refused, last_refused });
-    }
-
-    /// Notes that a signature of a key was accepted.
-    pub fn record_use(&self, key: Uuid, now: Timestamp) {
-        self.unsaved().record_use(key, now);
+    /// Counts an accepted signature of a client's key, by the result of its strict verification; none for a strict
+    /// tenant, whose signatures need no count.
+    pub fn count(&self, client: Uuid, key: Uuid, now: Timestamp, strictly: Option<Result<(), VerifyError>>) {
+        let mut unsaved = self.unsaved();
+        unsaved.record_use(key, now);
+        if let Some(strictly) = strictly {
+            let (taken, refused) = if strictly.is_ok() { (1, 0) } else { (0, 1) };
+            let last_refused = strictly.err().map(|refusal| (now, refusal.to_string()));
+            unsaved.count(client, SignatureCount { since: now, last_at: now, taken, refused, last_refused });
+        }
     }
 
     /// Writes everything to the store, and keeps it in memory if that fails.

@@ -165,10 +165,9 @@ impl<'a> PendingRequest<'a> {
     /// identified by its signature base if it `acts` (decision W19), and is not remembered otherwise. Fails with 401.
     pub fn verify(&self, body: &[u8], acts: bool) -> Result<Option<Nonce>, Problem> {
         let base = self.count_failure(self.check_signature(body))?;
-        self.app.signature_counts.record_use(self.key_id, self.now);
-        if !self.client.tenant.settings.strict_signatures {
-            self.app.signature_counts.count(self.client.id, self.now, self.verify_strictly(body));
-        }
+        let is_strict = self.client.tenant.settings.strict_signatures;
+        let strictly = (!is_strict).then(|| self.verify_strictly(body));
+        self.app.signature_counts.count(self.client.id, self.key_id, self.now, strictly);
         let tenant = self.client.tenant.number;
         // A nonce never equals a signature base: the base contains line breaks, a nonce cannot (RFC 8941 section
         // 3.3.3). The signature itself cannot be the mark, because ECDSA signatures are malleable.
