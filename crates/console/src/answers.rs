@@ -76,7 +76,7 @@ pub struct Overview {
     pub pending: Vec<Pending>,
 }
 
-/// A reason why somebody may not trade.
+/// An unmet requirement that keeps a user inactive.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Obstacle {
     pub reason: String,
@@ -116,7 +116,7 @@ pub struct Designation {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Reason {
     pub text: String,
-    /// Whether somebody has to look at it.
+    /// Whether a person has to review it.
     pub open: bool,
 }
 

@@ -56,7 +56,7 @@ pub struct Frame {
     pub now: Timestamp,
     /// Path of this page, to which forms for language and theme come back.
     pub path: String,
-    /// Name of the operator; empty if nobody is signed in.
+    /// Name of the operator; empty without a session.
     pub operator: String,
     /// The tenants that the operator sees.
     pub tenants: Vec<String>,
@@ -64,7 +64,7 @@ pub struct Frame {
     pub tenant: String,
     pub part: Part,
     pub version: &'static str,
-    /// What has just been done, in one word, to be told once; empty if nothing was.
+    /// Word for the action that was just completed, as in `revealed`; empty if there was none.
     pub done: String,
 }
 

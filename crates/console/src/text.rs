@@ -75,7 +75,7 @@ impl Language {
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = self.bundle();
         let pattern = bundle.get_message(key).and_then(|message| message.value());
-        // A test looks for every key of the templates, so that nobody sees this.
+        // Only for a missing key; a test checks every key of the templates.
         let Some(pattern) = pattern else { return format!("[{key}]") };
         bundle.format_pattern(pattern, args, &mut Vec::new()).into_owned()
     }

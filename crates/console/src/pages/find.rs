@@ -15,7 +15,7 @@ use crate::text::Language;
 pub struct Find {
     pub frame: Frame,
     pub query: String,
-    pub understood: Vec<Understood>,
+    pub understood: Vec<SearchTerm>,
     pub fault: String,
     /// None before the first search.
     pub found: Option<Found>,
@@ -23,17 +23,17 @@ pub struct Find {
     pub near: Vec<Person>,
 }
 
-/// A part of a query, and as what it is searched for.
+/// A term of a query: the search parameter and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Understood {
+pub struct SearchTerm {
     /// Parameter of the search, as in `birth_date`.
     pub field: &'static str,
     pub value: Value,
 }
 
-/// Divides what somebody has typed into values to search for: ids, e-mail addresses, telephone numbers, birth dates in any
-/// usual form, identifiers; the words that are left are the name.
-pub fn understand(query: &str) -> Vec<Understood> {
+/// Parses a query into search terms: ids, e-mail addresses, phone numbers, birth dates in any usual form and identifiers.
+/// The remaining words are the name.
+pub fn parse_query(query: &str) -> Vec<SearchTerm> {
     let mut found = Vec::new();
     let mut name: Vec<&str> = Vec::new();
     let words: Vec<&str> = query.split([' ', ',', ';', '\t']).filter(|word| !word.is_empty()).collect();
@@ -43,7 +43,7 @@ pub fn understand(query: &str) -> Vec<Understood> {
         let (taken, understood) = [3, 2, 1]
             .into_iter()
             .filter(|count| *count <= rest.len())
-            .find_map(|count| Some((count, understand_words(&rest[..count])?)))
+            .find_map(|count| Some((count, parse_term(&rest[..count])?)))
             .map_or((1, None), |(count, one)| (count, Some(one)));
         match understood {
             Some(one) => found.push(one),
@@ -52,7 +52,7 @@ pub fn understand(query: &str) -> Vec<Understood> {
         at += taken;
     }
     if !name.is_empty() {
-        found.insert(0, Understood { field: "name", value: name.join(" ").into() });
+        found.insert(0, SearchTerm { field: "name", value: name.join(" ").into() });
     }
     found
 }
@@ -82,14 +82,14 @@ fn similarity(typed: &str, person: &Person) -> Option<f64> {
     typed.split_whitespace().map(like).try_fold(1.0, |least, score| Some(f64::min(least, score?)))
 }
 
-fn understand_words(words: &[&str]) -> Option<Understood> {
+fn parse_term(words: &[&str]) -> Option<SearchTerm> {
     let whole = words.join(" ");
     if let Some(date) = birth_date(&whole) {
-        return Some(Understood { field: "birth_date", value: date.to_string().into() });
+        return Some(SearchTerm { field: "birth_date", value: date.to_string().into() });
     }
     let [word] = words else {
         let is_phone = words[0].starts_with('+') && words[1..].iter().all(|word| is_number(word));
-        return is_phone.then(|| Understood { field: "phone_number", value: whole.into() });
+        return is_phone.then(|| SearchTerm { field: "phone_number", value: whole.into() });
     };
     let digits = word.chars().filter(char::is_ascii_digit).count();
     let field = match () {
@@ -100,7 +100,7 @@ fn understand_words(words: &[&str]) -> Option<Understood> {
         () if digits >= 6 => "identifier",
         () => return None,
     };
-    Some(Understood { field, value: (*word).into() })
+    Some(SearchTerm { field, value: (*word).into() })
 }
 
 fn is_number(word: &str) -> bool {
@@ -188,7 +188,7 @@ mod tests {
             ("4d0e6b57-57e1-47bc-b37d-0f21d6dff3bb", vec![("id", "4d0e6b57-57e1-47bc-b37d-0f21d6dff3bb")]),
             ("  ", vec![]),
         ] {
-            let understood = understand(query);
+            let understood = parse_query(query);
             let shown: Vec<_> =
                 understood.iter().map(|one| (one.field, one.value.as_str().unwrap())).collect();
             assert_eq!(shown, expected, "{query}");

@@ -14,7 +14,7 @@ pub struct PersonPage {
     pub overview: Overview,
     /// What can be done now.
     pub actions: Vec<&'static str>,
-    pub show: Show,
+    pub show: TimelineFilter,
     /// The newest first.
     pub entries: Vec<Entry>,
     /// Number behind which the next page begins.
@@ -23,7 +23,7 @@ pub struct PersonPage {
 
 /// A filter of the timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Show {
+pub enum TimelineFilter {
     #[default]
     All,
     Changes,
@@ -32,18 +32,24 @@ pub enum Show {
     Operators,
 }
 
-impl Show {
+impl TimelineFilter {
     /// Every filter, in the order of the page.
-    pub const ALL: [Show; 5] = [Show::All, Show::Changes, Show::Identifiers, Show::Checks, Show::Operators];
+    pub const ALL: [TimelineFilter; 5] = [
+        TimelineFilter::All,
+        TimelineFilter::Changes,
+        TimelineFilter::Identifiers,
+        TimelineFilter::Checks,
+        TimelineFilter::Operators,
+    ];
 
     /// Returns the name of the filter in addresses.
     pub fn name(self) -> &'static str {
         match self {
-            Show::All => "all",
-            Show::Changes => "changes",
-            Show::Identifiers => "identifiers",
-            Show::Checks => "checks",
-            Show::Operators => "operators",
+            TimelineFilter::All => "all",
+            TimelineFilter::Changes => "changes",
+            TimelineFilter::Identifiers => "identifiers",
+            TimelineFilter::Checks => "checks",
+            TimelineFilter::Operators => "operators",
         }
     }
 
@@ -56,11 +62,11 @@ impl Show {
     pub fn has(self, entry: &Entry) -> bool {
         let kind = entry.kind.as_str();
         match self {
-            Show::All => true,
-            Show::Changes => kind.starts_with("USER.DATA_CHANGE"),
-            Show::Identifiers => kind.contains("IDENTIFIER"),
-            Show::Checks => kind.contains("CHECK"),
-            Show::Operators => kind.starts_with("OPERATOR."),
+            TimelineFilter::All => true,
+            TimelineFilter::Changes => kind.starts_with("USER.DATA_CHANGE"),
+            TimelineFilter::Identifiers => kind.contains("IDENTIFIER"),
+            TimelineFilter::Checks => kind.contains("CHECK"),
+            TimelineFilter::Operators => kind.starts_with("OPERATOR."),
         }
     }
 }
@@ -83,7 +89,7 @@ pub fn possible_actions(overview: &Overview) -> Vec<&'static str> {
 }
 
 impl PersonPage {
-    /// Returns a reason why somebody may not trade, in the page's language.
+    /// Returns an unmet requirement as a sentence in the page's language.
     fn obstacle(&self, one: &Obstacle) -> String {
         let (frame, word) = (&self.frame, |text: &Option<String>| text.clone().unwrap_or_default());
         let values = [
@@ -151,7 +157,7 @@ pub fn is_decided_by_people(one: &Pending) -> bool {
 }
 
 /// Returns whether an entry of the timeline stands out.
-pub fn stands_out(entry: &Entry) -> bool {
+pub fn is_highlighted(entry: &Entry) -> bool {
     entry.actor.is_some() || !entry.changes.is_empty()
 }
 

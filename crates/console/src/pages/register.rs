@@ -21,7 +21,7 @@ pub struct Proposals {
 /// Returns what a proposal would change.
 pub fn changes(proposal: &Proposal) -> Vec<Difference> {
     let mut found = differences(&proposal.old, &proposal.wanted);
-    // What it is about stands in the title.
+    // The title already names the subject.
     let about: Vec<&Value> = proposal.about.as_object().into_iter().flat_map(|one| one.values()).collect();
     found.retain(|one| !about.contains(&&one.new));
     found

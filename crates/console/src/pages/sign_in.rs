@@ -23,7 +23,7 @@ pub struct SignIn {
     pub has_provider: bool,
 }
 
-/// Leads somebody who has signed in at the identity provider to the console.
+/// Redirects the browser to the console after a sign-in at the identity provider.
 #[derive(Template)]
 #[template(path = "entered.html")]
 pub struct Entered {

@@ -1,4 +1,4 @@
-//! What a visitor asks to be done: sent to the operator API, and continued after the proof that it may ask for.
+//! Sends actions of a visitor to the operator API, and repeats those for which the person first has to be proved.
 
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,41 +19,41 @@ use crate::problem::Problem;
 /// How long a visitor has for the proof.
 const PROOF_TIME: SignedDuration = SignedDuration::from_mins(10);
 
-/// Something that a visitor asks to be done.
+/// A request to the operator API that changes something.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Deed {
+pub struct Action {
     pub method: String,
     /// Path of the operator API.
     pub path: String,
     pub body: Value,
     /// The page that is shown afterwards.
     pub then: String,
-    /// One of [`DEEDS`](super::visitor::DEEDS), told on that page.
+    /// One of [`OUTCOMES`](super::visitor::OUTCOMES), told on that page.
     pub done: String,
 }
 
-/// A deed that waits for the proof of the person, held by the page that asks for it.
+/// An action that waits for the proof of the person, held by the page that asks for it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WaitingDeed {
-    deed: Deed,
+struct PendingAction {
+    action: Action,
     back: String,
 }
 
-impl Deed {
-    /// Creates a deed that posts a body.
+impl Action {
+    /// Creates an action that posts a body.
     pub fn post(path: String, body: Value, then: impl Into<String>, done: &str) -> Self {
         Self { method: Method::POST.to_string(), path, body, then: then.into(), done: done.to_owned() }
     }
 
-    /// Creates a deed of another method.
+    /// Returns the same action with another method.
     #[must_use]
     pub fn by(self, method: &Method) -> Self {
         Self { method: method.to_string(), ..self }
     }
 
-    /// Does it, and shows the page that follows: `back` if it is refused.
+    /// Sends the action, and returns the page that follows. `back` is where a refusal leads.
     pub async fn perform(self, visitor: &Visitor, back: &str) -> Response {
         let method = self.method.parse().unwrap_or(Method::POST);
         match visitor.api.send(method, &self.path, &self.body).await {
@@ -63,7 +63,7 @@ impl Deed {
         }
     }
 
-    /// Shows what follows. What is shown once cannot be behind a redirection.
+    /// Returns the page that follows a success. What is shown once cannot be behind a redirection.
     async fn finish(self, visitor: &Visitor, answer: &Value) -> Response {
         let shown = shown_once(Some(&answer["shown_once"]));
         if !shown.is_empty() {
@@ -80,21 +80,21 @@ impl Deed {
     }
 }
 
-/// Asks the person to prove who they are; then the deed is done.
-async fn ask_for_proof(visitor: &Visitor, deed: Deed, back: &str, fault: String) -> Response {
+/// Returns the page that asks for a proof, with the action to repeat after it.
+async fn ask_for_proof(visitor: &Visitor, action: Action, back: &str, fault: String) -> Response {
     // Without a proof the API says which one it wants.
     let wanted = visitor.api.send(Method::POST, "/me/proof", &json!({})).await;
     let needs_code = matches!(wanted, Err(Problem::SecondFactorRequired { .. }));
-    let again = visitor.seal(WaitingDeed { deed, back: back.to_owned() }, PROOF_TIME);
+    let again = visitor.seal(PendingAction { action, back: back.to_owned() }, PROOF_TIME);
     let status = if fault.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let page = Prove { frame: visitor.frame(Part::Other), fault, needs_code, again, back: back.to_owned() };
     with_status(status, html(&page))
 }
 
-/// Handles `POST /console/prove`: proves the person, and does what waits for it.
+/// Handles `POST /console/prove`: proves the person, and sends the action that waits for it.
 pub async fn prove(visitor: Visitor, body: Bytes) -> Response {
     let form = Form::parse(&body);
-    let Some(WaitingDeed { deed, back }) = visitor.open(form.text("again")) else {
+    let Some(PendingAction { action, back }) = visitor.open(form.text("again")) else {
         return visitor.refusal(&Problem::State("it waits no more: ask for it again"), "/console");
     };
     let back = local_path(&back).unwrap_or("/console");
@@ -103,9 +103,9 @@ pub async fn prove(visitor: Visitor, body: Bytes) -> Response {
         None => json!({ "password": form.verbatim("password") }),
     };
     match visitor.api.send(Method::POST, "/me/proof", &proof).await {
-        Ok(_) => deed.perform(&visitor, back).await,
+        Ok(_) => action.perform(&visitor, back).await,
         Err(problem @ (Problem::InvalidRequest(_) | Problem::TooManyRequests { .. })) => {
-            ask_for_proof(&visitor, deed, back, problem.detail()).await
+            ask_for_proof(&visitor, action, back, problem.detail()).await
         }
         Err(problem) => visitor.refusal(&problem, back),
     }

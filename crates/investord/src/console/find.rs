@@ -5,7 +5,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use investord_console::answers::{Found, Person};
 use investord_console::frame::Part;
-use investord_console::pages::find::{Find, Understood, near, understand};
+use investord_console::pages::find::{Find, SearchTerm, near, parse_query};
 use jiff::SignedDuration;
 
 use super::forms::Form;
@@ -52,8 +52,8 @@ pub async fn show(visitor: Visitor, Path((_, handle)): Path<(String, String)>) -
 /// Returns who was found, and whom all but the name fits, if that is similar: callers are misheard.
 async fn search(visitor: &Visitor, query: &str) -> Result<(Found, Vec<Person>), Problem> {
     let path =
-        |wanted: &[Understood]| format!("/tenants/{}/users?{}", visitor.frame.tenant, parameters(wanted));
-    let all = understand(query);
+        |wanted: &[SearchTerm]| format!("/tenants/{}/users?{}", visitor.frame.tenant, parameters(wanted));
+    let all = parse_query(query);
     let found: Found = visitor.api.get(&path(&all)).await?;
     let (names, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.field == "name");
     let Some(name) = names.first().filter(|_| !others.is_empty()) else { return Ok((found, Vec::new())) };
@@ -63,7 +63,7 @@ async fn search(visitor: &Visitor, query: &str) -> Result<(Found, Vec<Person>), 
 }
 
 /// Returns what was understood, as the parameters of a search.
-fn parameters(understood: &[Understood]) -> String {
+fn parameters(understood: &[SearchTerm]) -> String {
     let mut wanted = form_urlencoded::Serializer::new(String::new());
     for one in understood {
         wanted.append_pair(one.field, one.value.as_str().unwrap_or_default());
@@ -76,5 +76,5 @@ fn page(visitor: &Visitor, query: String, fault: String, found: Option<(Found, V
     let mut frame = visitor.frame(Part::Find);
     // Forms for language and theme come back without the result.
     frame.path = frame.of_tenant("find");
-    html(&Find { frame, understood: understand(&query), query, fault, found, near })
+    html(&Find { frame, understood: parse_query(&query), query, fault, found, near })
 }

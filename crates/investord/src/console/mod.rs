@@ -3,8 +3,8 @@
 //! A page asks the operator API for what it shows, in this process (`operator_api.rs`): what somebody may do and see is
 //! decided there alone. The pages themselves are in the crate `investord-console`.
 
+mod actions;
 mod cookies;
-mod deeds;
 mod find;
 mod forms;
 mod operator_api;
@@ -56,7 +56,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/provider", get(provider_sign_in::begin))
         .route("/console/provider/done", get(provider_sign_in::finish))
-        .route("/console/prove", post(deeds::prove))
+        .route("/console/prove", post(actions::prove))
         .route("/console/preferences", post(sign_in::set_preferences))
         .route("/console/keyboard", get(sign_in::keyboard))
         .route("/console/me", get(sign_in::own_sessions))

@@ -5,10 +5,10 @@ use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use investord_console::answers::{History, Overview};
 use investord_console::frame::Part;
-use investord_console::pages::person::{PersonPage, Show, possible_actions};
+use investord_console::pages::person::{PersonPage, TimelineFilter, possible_actions};
 use serde_json::json;
 
-use super::deeds::Deed;
+use super::actions::Action;
 use super::forms::Form;
 use super::html;
 use super::operator_api::segment;
@@ -21,7 +21,8 @@ pub async fn show(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = Form::of_query(query.as_deref());
-    let (show, after) = (Show::of_name(query.text("show")), query.text("after").parse().unwrap_or(0_i64));
+    let (show, after) =
+        (TimelineFilter::of_name(query.text("show")), query.text("after").parse().unwrap_or(0_i64));
     let path = format!("/tenants/{tenant}/users/{}", segment(&user));
     let read = async {
         let overview: Overview = visitor.api.get(&path).await?;
@@ -45,7 +46,7 @@ pub async fn reveal(visitor: Visitor, Path((tenant, user)): Path<(String, String
     let body = json!({ "purpose": form.text("purpose"), "reference": form.filled("reference") });
     let path = format!("/tenants/{tenant}/users/{}/reveals", segment(&user));
     let back = form.back(&page);
-    Deed::post(path, body, back, "revealed").perform(&visitor, back).await
+    Action::post(path, body, back, "revealed").perform(&visitor, back).await
 }
 
 /// Handles `POST /console/tenants/{tenant}/people/{user}/act`: does something to a person.
@@ -53,5 +54,5 @@ pub async fn act(visitor: Visitor, Path((tenant, user)): Path<(String, String)>,
     let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
     let body = json!({ "action": form.text("action"), "reason": form.text("reason") });
     let path = format!("/tenants/{tenant}/users/{}/actions", segment(&user));
-    Deed::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
+    Action::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
 }

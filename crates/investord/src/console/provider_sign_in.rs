@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::forms::Form;
 use super::sign_in::{begin_session, sign_in_page};
-use super::visitor::Stranger;
+use super::visitor::AnonymousVisitor;
 use super::{cookies, html};
 use crate::app::App;
 
@@ -24,12 +24,12 @@ fn return_address(app: &App, host: &str) -> String {
 }
 
 /// Handles `GET /console/provider`: leads to the provider. What has begun is kept by the browser, sealed.
-pub async fn begin(stranger: Stranger) -> Response {
-    let host = stranger.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let body = json!({ "redirect_uri": return_address(&stranger.app, host), "fresh": false });
-    let begun = match stranger.api.send(Method::POST, "/oidc/requests", &body).await {
+pub async fn begin(visitor: AnonymousVisitor) -> Response {
+    let host = visitor.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let body = json!({ "redirect_uri": return_address(&visitor.app, host), "fresh": false });
+    let begun = match visitor.api.send(Method::POST, "/oidc/requests", &body).await {
         Ok(begun) => begun,
-        Err(problem) => return sign_in_page(&stranger, problem.detail(), String::new(), None),
+        Err(problem) => return sign_in_page(&visitor, problem.detail(), String::new(), None),
     };
     let text = |member: &str| begun[member].as_str().unwrap_or_default();
     let kept = cookies::begun_at_provider(text("request"));
@@ -37,23 +37,23 @@ pub async fn begin(stranger: Stranger) -> Response {
 }
 
 /// Handles `GET /console/provider/done`: begins a session for whom the provider has proved.
-pub async fn finish(stranger: Stranger, RawQuery(query): RawQuery) -> Response {
+pub async fn finish(visitor: AnonymousVisitor, RawQuery(query): RawQuery) -> Response {
     let query = Form::of_query(query.as_deref());
-    let request = cookies::read(&stranger.headers, cookies::PROVIDER).unwrap_or_default();
+    let request = cookies::read(&visitor.headers, cookies::PROVIDER).unwrap_or_default();
     let body = json!({
         "request": request,
         "code": query.filled("code"),
         "state": query.filled("state"),
         "iss": query.filled("iss"),
     });
-    match stranger.api.send(Method::POST, "/oidc/sessions", &body).await {
+    match visitor.api.send(Method::POST, "/oidc/sessions", &body).await {
         Ok(begun) => {
             // A redirection would still be the provider's, from whose navigation the browser holds the session back.
-            let page = html(&Entered { frame: stranger.frame.clone() });
+            let page = html(&Entered { frame: visitor.frame.clone() });
             let mut response = begin_session(&begun, page);
             response.headers_mut().append(header::SET_COOKIE, cookies::deletion(cookies::PROVIDER));
             response
         }
-        Err(problem) => sign_in_page(&stranger, problem.detail(), String::new(), None),
+        Err(problem) => sign_in_page(&visitor, problem.detail(), String::new(), None),
     }
 }

@@ -8,7 +8,7 @@ use investord_console::frame::Part;
 use investord_console::pages::queue::{Decision, Queue, is_of_kind, known_kind};
 use serde_json::json;
 
-use super::deeds::Deed;
+use super::actions::Action;
 use super::forms::Form;
 use super::html;
 use super::operator_api::segment;
@@ -70,13 +70,13 @@ pub async fn decide(
         None => format!("{queue}?kind={kind}"),
     };
     let done = if is_approval { "approved" } else { "refused" };
-    let deed = if form.text("matter") == "deactivation" {
-        let action = if is_approval { "deactivate" } else { "withdraw_deactivation" };
-        let body = json!({ "action": action, "reason": form.text("reason") });
-        Deed::post(format!("{person}/actions"), body, then, done)
+    let action = if form.text("matter") == "deactivation" {
+        let name = if is_approval { "deactivate" } else { "withdraw_deactivation" };
+        let body = json!({ "action": name, "reason": form.text("reason") });
+        Action::post(format!("{person}/actions"), body, then, done)
     } else {
         let body = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
-        Deed::post(format!("{person}/reviews/{}", segment(&subject)), body, then, done)
+        Action::post(format!("{person}/reviews/{}", segment(&subject)), body, then, done)
     };
-    deed.perform(&visitor, &format!("{queue}/{subject}?kind={kind}")).await
+    action.perform(&visitor, &format!("{queue}/{subject}?kind={kind}")).await
 }

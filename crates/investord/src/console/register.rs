@@ -9,7 +9,7 @@ use investord_console::frame::Part;
 use investord_console::pages::register::{Clients, Operators, Proposals, RecordPage, Register};
 use serde_json::{Value, json};
 
-use super::deeds::Deed;
+use super::actions::Action;
 use super::forms::Form;
 use super::html;
 use super::operator_api::segment;
@@ -34,16 +34,16 @@ pub async fn decide(
     body: Bytes,
 ) -> Response {
     let (page, path) = ("/console/proposals", format!("/proposals/{}", segment(&proposal)));
-    let deed = match verb.as_str() {
-        "confirm" => Deed::post(format!("{path}/confirmation"), Value::Null, page, "confirmed"),
-        "withdraw" => Deed::post(path, Value::Null, page, "withdrawn").by(&Method::DELETE),
+    let action = match verb.as_str() {
+        "confirm" => Action::post(format!("{path}/confirmation"), Value::Null, page, "confirmed"),
+        "withdraw" => Action::post(path, Value::Null, page, "withdrawn").by(&Method::DELETE),
         "review" => {
             let body = json!({ "finding": Form::parse(&body).text("finding") });
-            Deed::post(format!("{path}/review"), body, page, "reviewed")
+            Action::post(format!("{path}/review"), body, page, "reviewed")
         }
         _ => return visitor.refusal(&Problem::NotFound("page"), page),
     };
-    deed.perform(&visitor, page).await
+    action.perform(&visitor, page).await
 }
 
 /// Number of events on a page of the record.
@@ -80,7 +80,7 @@ pub async fn change_setting(visitor: Visitor, body: Bytes) -> Response {
     let value = setting_value(form.text("value"));
     let body = json!({ "settings": { form.text("setting"): value }, "reason": form.text("reason") });
     let path = format!("/tenants/{}/settings", segment(form.text("tenant")));
-    Deed::post(path, body, page, "acted").by(&Method::PATCH).perform(&visitor, page).await
+    Action::post(path, body, page, "acted").by(&Method::PATCH).perform(&visitor, page).await
 }
 
 /// Returns the value of a setting as it is typed: JSON where it is some, otherwise a word.
@@ -109,5 +109,5 @@ pub async fn disable_operator(visitor: Visitor, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), "/console/operators");
     let body = json!({ "disabled": true, "reason": form.text("reason") });
     let path = format!("/operators/{}/disabled", segment(form.text("name")));
-    Deed::post(path, body, page, "acted").by(&Method::PUT).perform(&visitor, page).await
+    Action::post(path, body, page, "acted").by(&Method::PUT).perform(&visitor, page).await
 }

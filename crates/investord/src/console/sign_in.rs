@@ -11,10 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::deeds::Deed;
+use super::actions::Action;
 use super::forms::Form;
 use super::operator_api::segment;
-use super::visitor::{Stranger, Visitor};
+use super::visitor::{AnonymousVisitor, Visitor};
 use super::{cookies, html, with_status};
 use crate::backoffice::sealed_state::{open, seal};
 use crate::problem::Problem;
@@ -32,53 +32,58 @@ struct FirstFactor {
 }
 
 /// Handles `GET /console/sign-in`: asks for name and password.
-pub async fn page(stranger: Stranger) -> Response {
-    sign_in_page(&stranger, String::new(), String::new(), None)
+pub async fn page(visitor: AnonymousVisitor) -> Response {
+    sign_in_page(&visitor, String::new(), String::new(), None)
 }
 
 /// Returns the page for signing in, with the reason of the last refusal.
-pub fn sign_in_page(stranger: &Stranger, fault: String, name: String, state: Option<String>) -> Response {
+pub fn sign_in_page(
+    visitor: &AnonymousVisitor,
+    fault: String,
+    name: String,
+    state: Option<String>,
+) -> Response {
     let status = if fault.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let page = SignIn {
-        frame: stranger.frame.clone(),
+        frame: visitor.frame.clone(),
         fault,
         name,
         needs_code: state.is_some(),
         state: state.unwrap_or_default(),
-        has_provider: stranger.app.identity_provider.is_some(),
+        has_provider: visitor.app.identity_provider.is_some(),
     };
     with_status(status, html(&page))
 }
 
 /// Handles `POST /console/sign-in`: begins a session, or asks for the second factor.
-pub async fn submit(stranger: Stranger, body: Bytes) -> Response {
+pub async fn submit(visitor: AnonymousVisitor, body: Bytes) -> Response {
     let form = Form::parse(&body);
-    let now = stranger.frame.now;
+    let now = visitor.frame.now;
     let first = match form.filled("state") {
         None => FirstFactor {
             name: form.text("name").to_owned(),
             password: form.verbatim("password").to_owned(),
             until: now + CODE_TIME,
         },
-        Some(state) => match open::<FirstFactor>(&stranger.app, state).filter(|first| now < first.until) {
+        Some(state) => match open::<FirstFactor>(&visitor.app, state).filter(|first| now < first.until) {
             Some(first) => first,
             None => return Redirect::to("/console/sign-in").into_response(),
         },
     };
-    let device = cookies::read(&stranger.headers, cookies::DEVICE);
+    let device = cookies::read(&visitor.headers, cookies::DEVICE);
     let mut body = json!({ "name": first.name, "password": first.password, "device": device });
     if let Some(code) = form.filled("code") {
         body["code"] = code.into();
     }
-    match stranger.api.send(Method::POST, "/sessions", &body).await {
+    match visitor.api.send(Method::POST, "/sessions", &body).await {
         Ok(begun) => begin_session(&begun, Redirect::to("/console").into_response()),
         Err(Problem::SecondFactorRequired { .. }) => {
-            let state = seal(&stranger.app, &first);
-            sign_in_page(&stranger, String::new(), String::new(), Some(state))
+            let state = seal(&visitor.app, &first);
+            sign_in_page(&visitor, String::new(), String::new(), Some(state))
         }
         Err(problem) => {
-            let state = form.filled("code").map(|_| seal(&stranger.app, &first));
-            sign_in_page(&stranger, problem.detail(), first.name, state)
+            let state = form.filled("code").map(|_| seal(&visitor.app, &first));
+            sign_in_page(&visitor, problem.detail(), first.name, state)
         }
     }
 }
@@ -134,7 +139,7 @@ pub async fn own_sessions(visitor: Visitor) -> Response {
 /// Handles `POST /console/me/end`: ends one of the operator's own sessions.
 pub async fn end_session(visitor: Visitor, body: Bytes) -> Response {
     let path = format!("/me/sessions/{}", segment(Form::parse(&body).text("session")));
-    Deed::post(path, Value::Null, "/console/me", "ended")
+    Action::post(path, Value::Null, "/console/me", "ended")
         .by(&Method::DELETE)
         .perform(&visitor, "/console/me")
         .await

@@ -47,11 +47,11 @@ impl FromRequestParts<ConsoleState> for Visitor {
 
     /// Finds the session of the cookie, or leads to the page for signing in.
     async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Response> {
-        let stranger = Stranger::from_request_parts(parts, state).await?;
+        let stranger = AnonymousVisitor::from_request_parts(parts, state).await?;
         let Some(token) = cookies::read(&parts.headers, cookies::SESSION).map(str::to_owned) else {
             return Err(Redirect::to("/console/sign-in").into_response());
         };
-        let Stranger { app, mut frame, peer, .. } = stranger;
+        let AnonymousVisitor { app, mut frame, peer, .. } = stranger;
         let api = OperatorApi::new(state.operator_routes.clone(), peer, &parts.headers, Some(&token));
         let me: Value = match api.get("/me").await {
             Ok(me) => me,
@@ -115,7 +115,7 @@ pub fn refusal(frame: Frame, problem: &Problem, back: &str) -> Response {
 }
 
 /// Somebody who may not be signed in.
-pub struct Stranger {
+pub struct AnonymousVisitor {
     pub app: App,
     pub frame: Frame,
     pub api: OperatorApi,
@@ -123,7 +123,7 @@ pub struct Stranger {
     peer: ConnectInfo<SocketAddr>,
 }
 
-impl FromRequestParts<ConsoleState> for Stranger {
+impl FromRequestParts<ConsoleState> for AnonymousVisitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Response> {
@@ -155,13 +155,13 @@ fn language(headers: &HeaderMap) -> Language {
     chosen.unwrap_or_else(|| Language::accepted(accepted().unwrap_or_default()))
 }
 
-/// What a page can tell that was done.
-pub const DEEDS: [&str; 9] =
+/// Words for completed actions, in the parameter `done` of the page that follows.
+pub const OUTCOMES: [&str; 9] =
     ["revealed", "acted", "asked", "approved", "refused", "confirmed", "withdrawn", "reviewed", "ended"];
 
-/// Returns what has just been done, from the parameter `done`: one of the known words.
+/// Returns the word for the completed action, if the parameter `done` has a known one.
 fn done(query: &str) -> String {
     let sent = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "done");
-    let known = sent.and_then(|(_, value)| DEEDS.into_iter().find(|one| *one == value));
+    let known = sent.and_then(|(_, value)| OUTCOMES.into_iter().find(|one| *one == value));
     known.unwrap_or_default().to_owned()
 }

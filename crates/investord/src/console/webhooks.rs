@@ -8,7 +8,7 @@ use investord_console::frame::Part;
 use investord_console::pages::webhooks::{PackagePage, WebhookPage, Webhooks};
 use serde_json::json;
 
-use super::deeds::Deed;
+use super::actions::Action;
 use super::forms::Form;
 use super::html;
 use super::operator_api::segment;
@@ -88,5 +88,5 @@ pub async fn act(visitor: Visitor, Path((tenant, webhook)): Path<(String, String
         _ => {}
     }
     let path = format!("/tenants/{tenant}/webhooks/{}/actions", segment(&webhook));
-    Deed::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
+    Action::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
 }
