@@ -31,6 +31,7 @@ export class Register {
       });
       register.process.on("exit", (code) => reject(new Error(`the server has ended with ${code}`)));
     });
+    register.api = readFileSync(join(register.folder, "profile.toml"), "utf8").match(/url = "(.*)"/)[1];
     register.token = readFileSync(join(register.folder, "operator.token"), "utf8").trim();
     return register;
   }

@@ -315,6 +315,23 @@ try {
     });
   }
 
+  const developerPages = ["", "reference", "reference/users", "reference/webhooks", "guides/signing", "guides/webhooks", "errors", "errors/unauthorised"];
+  for (const colorScheme of ["light", "dark"]) {
+    await check(`axe finds nothing on the pages for developers, which fit 320 pixels, ${colorScheme}`, async () => {
+      const page = await open({ colorScheme, javaScriptEnabled: true });
+      for (const path of developerPages) {
+        await page.goto(`${register.api}/${path}`);
+        await page.setViewportSize({ width: 1440, height: 900 });
+        await axe(page, path);
+        await page.screenshot({ path: `${pictures}/developers-${path.replaceAll("/", "-") || "home"}-${colorScheme}.png`, fullPage: true });
+        await page.setViewportSize({ width: 320, height: 640 });
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert(over <= 0, `${path} is ${over} pixels too wide`);
+      }
+      assert(page.faults.length === 0, page.faults.join());
+    });
+  }
+
   await check("pages fit 320 pixels, and 200 % zoom", async () => {
     const page = await open({ viewport: { width: 320, height: 640 } });
     await signIn(page, "anna");

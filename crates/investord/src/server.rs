@@ -57,9 +57,9 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// bodies.
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 
-/// Returns the routes of the main listener: the API and the health checks.
+/// Returns the routes of the main listener: the API, the pages for its developers and the health checks.
 pub fn router(app: &App) -> Router {
-    layered(api::routes().merge(health()), app, app.config.is_https())
+    layered(api::routes().merge(api::pages()).merge(health()), app, app.config.is_https())
 }
 
 /// Adds the layers that all listeners share. Every response has a request id, and no handler receives a request that

@@ -2,9 +2,9 @@
 
 mod accounts;
 pub mod delivery;
+mod developer_docs;
 pub mod front;
 pub mod openapi;
-mod problem_pages;
 mod token;
 mod users;
 
@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::response::IntoResponse;
 use http::header;
+use investord_console::developer_docs::reference::Reference;
 use serde_json::json;
 
 use self::accounts::{account_groups, account_resource};
@@ -107,8 +108,18 @@ fn of_this_server() -> Vec<Endpoint> {
     vec![
         Endpoint::signed(reporting::of_user),
         Endpoint::signed(reporting::dry_run),
-        Endpoint::new("GET /errors", RequiredAccess::Public, problem_pages::INDEX, problem_pages::index),
-        Endpoint::new("GET /errors/{slug}", RequiredAccess::Public, problem_pages::PAGE, problem_pages::page),
+        Endpoint::new(
+            "GET /errors",
+            RequiredAccess::Public,
+            developer_docs::PROBLEMS,
+            developer_docs::problems,
+        ),
+        Endpoint::new(
+            "GET /errors/{slug}",
+            RequiredAccess::Public,
+            developer_docs::PROBLEM,
+            developer_docs::problem,
+        ),
         Endpoint::new("GET /openapi.json", RequiredAccess::Public, DOCUMENT_DOC, serve_document),
     ]
 }
@@ -128,6 +139,11 @@ pub fn routes() -> Router<App> {
     router
         .fallback(async || Problem::NotFound("path"))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+}
+
+/// Returns the router of the pages for developers that the OpenAPI document does not list.
+pub fn pages() -> Router<App> {
+    developer_docs::routes(&REFERENCE).method_not_allowed_fallback(async || Problem::MethodNotAllowed)
 }
 
 /// Parses a query as each operation with query parameters does; for the fuzz target `queries`.
@@ -151,6 +167,10 @@ pub fn openapi_document() -> String {
 
 /// The serialised document, built at the first request.
 static DOCUMENT: LazyLock<String> = LazyLock::new(openapi_document);
+
+/// The document as the pages for developers show it.
+static REFERENCE: LazyLock<Reference> =
+    LazyLock::new(|| Reference::new(&serde_json::from_str(&DOCUMENT).unwrap_or_default()));
 
 /// Handles `GET /openapi.json`: returns the document.
 async fn serve_document() -> impl IntoResponse {

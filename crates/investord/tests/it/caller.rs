@@ -263,10 +263,9 @@ async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_knows() {
 #[tokio::test]
 async fn a_path_that_is_not_there_is_not_found() {
     let app = TestApp::start().await;
-    for target in [
-        "/", "/nowhere", "/users/x/y/z", "/auth", "/AUTH/TOKEN", "/Users", "/errors/nonsense", "/..",
-        "/%2e%2e/x",
-    ] {
+    for target in
+        ["/nowhere", "/users/x/y/z", "/auth", "/AUTH/TOKEN", "/Users", "/errors/nonsense", "/..", "/%2e%2e/x"]
+    {
         for answer in [app.plain("GET", target).await, app.plain("DELETE", target).await] {
             if answer.status != 405 {
                 answer.sound("GET").refused("not_found");

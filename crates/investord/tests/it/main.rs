@@ -12,6 +12,7 @@ mod checks;
 mod console;
 mod data_changes;
 mod decisions;
+mod developer_docs;
 mod documented;
 mod explain;
 mod http_messages;
