@@ -42,9 +42,9 @@ export class Register {
     await ended;
   }
 
-  /** Asks the operator API, as the operator of the development server. */
-  async operate(method, path, body) {
-    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
+  /** Asks the operator API, as the operator of the development server or of another token. */
+  async operate(method, path, body, token = this.token) {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const answer = await fetch(this.console + path, { method, headers, body: body && JSON.stringify(body) });
     const json = await answer.json();
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(json)}`);
@@ -52,8 +52,8 @@ export class Register {
   }
 
   /** Calls the API for clients, signed. */
-  call(method, path, body) {
-    const options = ["call", "--raw", "--profile", join(this.folder, "profile.toml"), method, path];
+  call(method, path, body, profile = join(this.folder, "profile.toml")) {
+    const options = ["call", "--raw", "--profile", profile, method, path];
     if (body) {
       const file = join(this.folder, "body.json");
       writeFileSync(file, JSON.stringify(body));
@@ -72,11 +72,28 @@ export class Register {
     await this.operate("POST", "/invitations", { invitation: made.invitation, password: PASSWORD });
   }
 
+  /** Changes settings of the tenant on the machine: through the API it takes two. They are in force within a second. */
+  async set(...settings) {
+    this.command(["tenant", "set", "demo", ...settings, "--json"]);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+  }
+
+  /** Approves what waits for a decision, as an operator. */
+  async approve(operator, user, subject) {
+    const session = await this.operate("POST", "/sessions", { name: operator, password: PASSWORD });
+    await this.operate("POST", `/tenants/demo/users/${user}/reviews/${subject}`, { verdict: "approve" }, session.token);
+  }
+
   /** Runs a command on the database. */
   command(options) {
     const place = this.database ? ["--database", this.database] : ["--data", this.folder];
     const env = { ...process.env, INVESTORD_MASTER_KEY_FILE: join(this.folder, "master.key") };
     return JSON.parse(execFileSync(this.binary, [...options, ...place], { encoding: "utf8", env }));
+  }
+
+  /** A webhook to which nothing can be delivered: nobody listens there. */
+  webhook(changes) {
+    return { ...example("create-webhook"), url: "https://localhost:9/hooks", enabled: true, type: ["ALL"], ...changes };
   }
 
   person(changes) {

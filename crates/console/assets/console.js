@@ -90,3 +90,31 @@ document.addEventListener("keydown", (event) => {
 for (const id of document.querySelectorAll("code.id[title]")) {
   id.addEventListener("dblclick", () => navigator.clipboard?.writeText(id.title));
 }
+
+/** Writes a key as PEM (RFC 7468). */
+function pem(label, key) {
+  const lines = btoa(String.fromCharCode(...new Uint8Array(key))).match(/.{1,64}/g);
+  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+}
+
+/** Makes a key pair: the public half is put into the form, the private one becomes a file of the reader and is not sent. */
+async function makeKeyPair(button) {
+  const said = button.form.querySelector('[role="status"]');
+  try {
+    const pair = await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"]);
+    const secret = pem("PRIVATE KEY", await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+    const file = document.createElement("a");
+    file.href = URL.createObjectURL(new Blob([secret], { type: "application/x-pem-file" }));
+    file.download = "ed25519.pem";
+    file.click();
+    button.form.elements.public_key.value = pem("PUBLIC KEY", await crypto.subtle.exportKey("spki", pair.publicKey));
+    said.textContent = button.dataset.made;
+  } catch {
+    said.textContent = button.dataset.failed;
+  }
+}
+
+for (const button of document.querySelectorAll("button[data-key-pair]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => makeKeyPair(button));
+}

@@ -385,6 +385,12 @@ pub struct ClientKey {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// A role of operators.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Role {
+    pub name: String,
+}
+
 /// What an operator may do.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Access {

@@ -501,3 +501,31 @@ cases = { $n ->
     [one] 1 Fall
    *[other] { $n } Fälle
 }
+create-tenant = Mandanten anlegen
+operating-model = Betriebsmodell
+byol = BYOL: der Mandant hat eine eigene Lizenz
+tol = TOL: das Register prüft Personen unter seiner Lizenz
+create-client = Client anlegen
+scopes = Scopes
+change = Ändern
+add-key = Schlüssel hinzufügen
+add-key-hint = Das Register nimmt die öffentliche Hälfte eines Schlüsselpaars: P-256, P-384, P-521 oder Ed25519, als PEM oder JWK.
+make-key-pair = Hier ein Schlüsselpaar (Ed25519) erzeugen
+key-pair-made = Erzeugt. Die private Hälfte wurde als ed25519.pem auf Ihrem Rechner gespeichert und ist nirgends sonst; gesendet wird nur die öffentliche.
+key-pair-failed = Dieser Browser kann keine Ed25519-Schlüssel erzeugen. Nehmen Sie: openssl genpkey -algorithm ed25519
+public-key = Öffentlicher Schlüssel
+first-call = Der erste signierte Aufruf
+first-call-hint = Setzen Sie das Geheimnis in die zweite Zeile, und legen Sie den privaten Schlüssel als ed25519.pem daneben. Das Programm holt ein Token und listet Benutzer.
+create-operator = Bearbeiter anlegen
+create-operator-hint = Wer es bestätigt, erhält eine Einladung, mit der der neue Bearbeiter ein Passwort wählt.
+role = Rolle
+do-revoke-key = Widerrufen
+do-then-revoke-key = Signaturen mit diesem Schlüssel werden binnen einer Sekunde abgelehnt. Er kommt nie zurück.
+do-replace-secret = Geheimnis ersetzen
+do-then-replace-secret = Ein neues Geheimnis wird einmal gezeigt. Das alte wird binnen einer Sekunde abgelehnt.
+do-disable = Sperren
+do-then-disable = Jede Anfrage dieses Clients wird binnen einer Sekunde abgelehnt, bis er wieder freigegeben ist.
+do-enable = Freigeben
+do-then-enable = Anfragen dieses Clients werden wieder angenommen.
+do-keep = Behalten
+do-then-keep = Sie haben angesehen, was dieser Bearbeiter darf, und es bleibt dabei. Das wird festgehalten.

@@ -501,3 +501,31 @@ cases = { $n ->
     [one] 1 case
    *[other] { $n } cases
 }
+create-tenant = Create a tenant
+operating-model = Operating model
+byol = BYOL: the tenant has its own licence
+tol = TOL: the register checks people under its licence
+create-client = Create a client
+scopes = Scopes
+change = Change
+add-key = Add a key
+add-key-hint = The register takes the public half of a key pair: P-256, P-384, P-521 or Ed25519, as PEM or JWK.
+make-key-pair = Make an Ed25519 key pair here
+key-pair-made = Made. The private half was saved as ed25519.pem on your computer and is nowhere else; only the public half is sent.
+key-pair-failed = This browser cannot make Ed25519 keys. Use: openssl genpkey -algorithm ed25519
+public-key = Public key
+first-call = The first signed call
+first-call-hint = Put the secret into the second line, and the private key beside it as ed25519.pem. It asks for a token and lists users.
+create-operator = Create an operator
+create-operator-hint = Whoever confirms it gets an invitation, with which the new operator chooses a password.
+role = Role
+do-revoke-key = Revoke
+do-then-revoke-key = Signatures with this key are refused within a second. It never comes back.
+do-replace-secret = Replace the secret
+do-then-replace-secret = A new secret is shown once. The old one is refused within a second.
+do-disable = Disable
+do-then-disable = Every request of this client is refused within a second, until it is enabled again.
+do-enable = Enable
+do-then-enable = Requests of this client are taken again.
+do-keep = Keep
+do-then-keep = You have looked at what this operator may do, and it remains. It is on record.

@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("console", &["app", "backoffice", "problem", "store"]),
+    ("console", &["app", "backoffice", "domain", "problem", "store"]),
     ("worker", &["worker", "access", "app", "clock", "outbound", "store", "domain"]),
     (
         "server",

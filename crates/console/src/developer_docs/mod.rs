@@ -41,6 +41,12 @@ impl Snippet {
     pub fn for_base(&self, base: &str) -> String {
         self.text.replace("https://investord.example", base)
     }
+
+    /// Returns the program for a client and its key; the secret remains to be filled in.
+    pub fn for_client(&self, base: &str, client: &str, key: &str) -> String {
+        let text = self.for_base(base);
+        text.replace("\"CLIENT_ID\"", &format!("\"{client}\"")).replace("\"KEY_ID\"", &format!("\"{key}\""))
+    }
 }
 
 const fn snippet(language: &'static str, file: &'static str, text: &'static str) -> Snippet {
@@ -53,8 +59,12 @@ pub const SNIPPETS: [Snippet; 5] = [
     snippet("TypeScript", "first_request.ts", include_str!("../../snippets/first_request.ts")),
     snippet("Java", "FirstRequest.java", include_str!("../../snippets/FirstRequest.java")),
     snippet("Go", "first_request.go", include_str!("../../snippets/first_request.go")),
-    snippet("curl", "first_request.sh", include_str!("../../snippets/first_request.sh")),
+    FOR_A_SHELL,
 ];
+
+/// The program for a shell, with curl and OpenSSL.
+pub const FOR_A_SHELL: Snippet =
+    snippet("curl", "first_request.sh", include_str!("../../snippets/first_request.sh"));
 
 /// What this is, and the first request.
 #[derive(Template)]

@@ -4,6 +4,7 @@ use askama::Template;
 use serde_json::Value;
 
 use crate::answers::{Access, Client, Difference, Proposal, RegisterEvent, Tenant};
+use crate::developer_docs::FOR_A_SHELL;
 use crate::frame::{Frame, Part, Theme};
 use crate::pages::differences;
 use crate::text::Language;
@@ -69,7 +70,7 @@ impl RecordPage {
     }
 }
 
-/// Lists tenants and their settings.
+/// Lists tenants and their settings, and creates one.
 #[derive(Template)]
 #[template(path = "register.html")]
 pub struct Register {
@@ -77,18 +78,33 @@ pub struct Register {
     pub tenants: Vec<Tenant>,
 }
 
-/// Lists the clients of a tenant and their keys.
+/// Lists the clients of a tenant and their keys, and changes them.
 #[derive(Template)]
 #[template(path = "clients.html")]
 pub struct Clients {
     pub frame: Frame,
     pub clients: Vec<Client>,
+    /// All scopes that clients may have.
+    pub scopes: &'static [&'static str],
+    /// Address of the API for clients.
+    pub base: String,
 }
 
-/// Lists who may what.
+impl Clients {
+    /// Returns the program for a first request of a client; none without a key that it is written for.
+    fn first_request(&self, client: &Client) -> Option<String> {
+        let mut keys = client.keys.iter().rev().filter(|key| key.revoked_at.is_none());
+        let key = keys.find(|key| key.algorithm.eq_ignore_ascii_case("ed25519"))?;
+        Some(FOR_A_SHELL.for_client(&self.base, &client.id, &key.id))
+    }
+}
+
+/// Lists who may what, and changes it.
 #[derive(Template)]
 #[template(path = "operators.html")]
 pub struct Operators {
     pub frame: Frame,
     pub operators: Vec<Access>,
+    /// Names of all roles.
+    pub roles: Vec<String>,
 }

@@ -4,6 +4,7 @@
 //! decided there alone. The pages themselves are in the crate `investord-console`.
 
 mod actions;
+mod clients;
 mod cookies;
 mod find;
 mod forms;
@@ -72,13 +73,17 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/console/tenants/{tenant}/webhooks/{webhook}", get(webhooks::show))
         .route("/console/tenants/{tenant}/webhooks/{webhook}/act", post(webhooks::act))
         .route("/console/tenants/{tenant}/webhooks/{webhook}/packages/{package}", get(webhooks::package))
-        .route("/console/tenants/{tenant}/clients", get(register::clients))
+        .route("/console/tenants/{tenant}/clients", get(clients::list).post(clients::create))
+        .route("/console/tenants/{tenant}/clients/{client}/act", post(clients::act))
+        .route("/console/tenants/{tenant}/clients/{client}/keys/{key}/revoke", post(clients::revoke_key))
         .route("/console/proposals", get(register::proposals))
         .route("/console/proposals/{proposal}/{verb}", post(register::decide))
         .route("/console/record", get(register::record))
         .route("/console/register", get(register::tenants))
         .route("/console/register/settings", post(register::change_setting))
-        .route("/console/operators", get(register::operators))
+        .route("/console/register/tenants", post(register::create_tenant))
+        .route("/console/operators", get(register::operators).post(register::create_operator))
+        .route("/console/operators/{name}/keep", post(register::keep_access))
         .route("/console/operators/disable", post(register::disable_operator))
         .with_state(state);
     let files = assets::ALL.into_iter().fold(Router::new(), |router, asset| {

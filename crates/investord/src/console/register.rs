@@ -1,12 +1,12 @@
-//! The register itself: proposals, record, tenants, clients and operators.
+//! The register itself: proposals, record, tenants and operators.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use http::Method;
-use investord_console::answers::{Access, Client, List, Proposal, Record};
+use investord_console::answers::{Access, List, Proposal, Record, Role};
 use investord_console::frame::Part;
-use investord_console::pages::register::{Clients, Operators, Proposals, RecordPage, Register};
+use investord_console::pages::register::{Operators, Proposals, RecordPage, Register};
 use serde_json::{Value, json};
 
 use super::actions::Action;
@@ -88,20 +88,44 @@ fn setting_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// Handles `GET /console/tenants/{tenant}/clients`: lists the clients of a tenant and their keys.
-pub async fn clients(visitor: Visitor, Path(tenant): Path<String>) -> Response {
-    match visitor.api.get::<List<Client>>(&format!("/tenants/{tenant}/clients")).await {
-        Ok(list) => html(&Clients { frame: visitor.frame(Part::Register), clients: list.data }),
-        Err(problem) => visitor.refusal(&problem, "/console/register"),
-    }
+/// Handles `POST /console/register/tenants`: asks to create a tenant.
+pub async fn create_tenant(visitor: Visitor, body: Bytes) -> Response {
+    let (form, page) = (Form::parse(&body), "/console/register");
+    let settings = json!({ "model": form.text("model") });
+    let body = json!({ "name": form.text("name"), "settings": settings, "reason": form.text("reason") });
+    Action::post("/tenants".into(), body, page, "acted").perform(&visitor, page).await
 }
 
 /// Handles `GET /console/operators`: lists who may what.
 pub async fn operators(visitor: Visitor) -> Response {
-    match visitor.api.get::<List<Access>>("/access").await {
-        Ok(list) => html(&Operators { frame: visitor.frame(Part::Register), operators: list.data }),
+    let read = async {
+        let operators = visitor.api.get::<List<Access>>("/access").await?.data;
+        let roles = visitor.api.get::<List<Role>>("/roles").await?.data;
+        Ok((operators, roles.into_iter().map(|role| role.name).collect()))
+    };
+    match read.await {
+        Ok((operators, roles)) => html(&Operators { frame: visitor.frame(Part::Register), operators, roles }),
         Err(problem) => visitor.refusal(&problem, "/console/register"),
     }
+}
+
+/// Handles `POST /console/operators`: asks to create an operator.
+pub async fn create_operator(visitor: Visitor, body: Bytes) -> Response {
+    let (form, page) = (Form::parse(&body), "/console/operators");
+    let mut grant = json!({ "role": form.text("role") });
+    if let Some(tenant) = form.filled("tenant") {
+        grant["tenant"] = tenant.into();
+    }
+    let body = json!({ "name": form.text("name"), "grants": [grant], "reason": form.text("reason") });
+    Action::post("/operators".into(), body, page, "acted").perform(&visitor, page).await
+}
+
+/// Handles `POST /console/operators/{name}/keep`: reviews what an operator may do, and lets it remain.
+pub async fn keep_access(visitor: Visitor, Path(name): Path<String>, body: Bytes) -> Response {
+    let page = "/console/operators";
+    let body = json!({ "decision": "keep", "reason": Form::parse(&body).text("reason") });
+    let path = format!("/operators/{}/access_review", segment(&name));
+    Action::post(path, body, page, "reviewed").perform(&visitor, page).await
 }
 
 /// Handles `POST /console/operators/disable`: asks to disable an operator.
