@@ -22,7 +22,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// Which operations take it.
-fn judgements(body: &[u8]) -> [bool; 27] {
+fn judgements(body: &[u8]) -> [bool; 28] {
     read_bodies(&body.to_vec().into()).map(is_taken)
 }
 

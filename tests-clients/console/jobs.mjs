@@ -53,6 +53,13 @@ export async function worksTheQueue({ as }) {
   const before = await page.locator("tbody tr").count();
   await go(hand, /\/queue\/./, page.locator("tbody th a").first());
   const first = page.url();
+  await go(hand, /done=assigned/, page.locator("button:has-text('Take it')"));
+  const priya = await as("priya");
+  await priya.page.goto(first);
+  assert((await text(priya.page)).includes("ines looks at it now"), await text(priya.page));
+  await priya.page.goto(first.split("/queue/")[0] + "/queue");
+  await go(priya, /holder=mine/, priya.page.locator(".chip:has-text('Mine')"));
+  assert((await priya.page.locator("tbody tr").count()) === 0, "it is not hers");
   assert((await page.locator("del").count()) > 0 && (await page.locator("ins").count()) > 0, "old and new");
   await hand.type(page.locator("#r-text"), "The document cannot be read");
   await go(hand, /done=refused/, page.locator("button:has-text('Refuse and open the next')"));

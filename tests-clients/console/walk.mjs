@@ -17,6 +17,8 @@ let failed = 0;
 async function check(name, work) {
   try {
     await work();
+    // An address may hold only so many connections.
+    await Promise.all(browser.contexts().map((context) => context.close()));
     passed += 1;
     console.log(`ok   ${name}`);
   } catch (error) {

@@ -223,11 +223,19 @@ pub struct Review {
     pub age_seconds: i64,
     pub user_id: String,
     pub user: String,
+    pub assignee: Option<String>,
+    pub viewer: Option<Viewer>,
     pub kind: String,
     #[serde(default)]
     pub preview: Option<Preview>,
     #[serde(default)]
     pub matter: Option<Matter>,
+}
+
+/// Somebody who looks at a case.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Viewer {
+    pub name: String,
 }
 
 /// What would follow.

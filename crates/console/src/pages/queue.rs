@@ -10,6 +10,8 @@ use crate::text::Language;
 
 /// The kinds by which the queue is filtered.
 pub const KINDS: [&str; 4] = ["all", "data-change", "check", "deactivation"];
+/// Whose cases the queue shows: everybody's, the reader's own, or those of nobody.
+pub const HOLDERS: [&str; 3] = ["everybody", "mine", "nobody"];
 /// Seconds after which a case is late.
 pub const LATE: i64 = 2 * 24 * 3_600;
 
@@ -18,40 +20,67 @@ pub const LATE: i64 = 2 * 24 * 3_600;
 #[template(path = "queue.html")]
 pub struct Queue {
     pub frame: Frame,
+    pub filter: QueueFilter,
+    /// Those that the filter shows, the oldest first.
+    pub reviews: Vec<Review>,
+    /// How many there are of each of [`KINDS`], of this holder.
+    pub counts: [usize; 4],
+}
+
+/// Which part of the queue is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueFilter {
     /// One of [`KINDS`].
     pub kind: &'static str,
-    /// Those of the kind, the oldest first.
-    pub reviews: Vec<Review>,
-    /// How many there are of each of [`KINDS`].
-    pub counts: [usize; 4],
+    /// One of [`HOLDERS`].
+    pub holder: &'static str,
+}
+
+impl QueueFilter {
+    /// Returns the filter of these names; what is not known shows everything.
+    pub fn new(kind: &str, holder: &str) -> Self {
+        let known = |names: &[&'static str], name| names.iter().find(|one| **one == name).copied();
+        Self {
+            kind: known(&KINDS, kind).unwrap_or(KINDS[0]),
+            holder: known(&HOLDERS, holder).unwrap_or(HOLDERS[0]),
+        }
+    }
+
+    /// Returns the filter as the query of an address.
+    pub fn query(&self) -> String {
+        format!("kind={}&holder={}", self.kind, self.holder)
+    }
+
+    /// Returns whether a review is shown to an operator.
+    pub fn shows(&self, review: &Review, operator: &str) -> bool {
+        let is_kind = self.kind == KINDS[0] || review.kind == self.kind;
+        is_kind
+            && match self.holder {
+                "mine" => review.assignee.as_deref() == Some(operator),
+                "nobody" => review.assignee.is_none(),
+                _ => true,
+            }
+    }
 }
 
 impl Queue {
     /// Builds the page from everything that waits.
-    pub fn new(frame: Frame, kind: &str, all: Vec<Review>) -> Self {
-        let kind = known_kind(kind);
-        let counts = KINDS.map(|kind| all.iter().filter(|one| is_of_kind(one, kind)).count());
-        let reviews = all.into_iter().filter(|one| is_of_kind(one, kind)).collect();
-        Self { frame, kind, reviews, counts }
+    pub fn new(frame: Frame, filter: QueueFilter, all: Vec<Review>) -> Self {
+        let shows = |one: &Review, kind| QueueFilter { kind, ..filter }.shows(one, &frame.operator);
+        let counts = KINDS.map(|kind| all.iter().filter(|one| shows(one, kind)).count());
+        let reviews = all.into_iter().filter(|one| filter.shows(one, &frame.operator)).collect();
+        Self { frame, filter, reviews, counts }
     }
 
-    fn is_shown(&self, kind: &str) -> bool {
-        self.kind == kind
+    /// Returns the kinds, each with its filter and how many there are.
+    fn kinds(&self) -> impl Iterator<Item = (QueueFilter, usize)> {
+        KINDS.into_iter().map(|kind| QueueFilter { kind, ..self.filter }).zip(self.counts)
     }
 
-    fn count_of(&self, kind: &str) -> usize {
-        KINDS.iter().position(|one| *one == kind).map_or(0, |at| self.counts[at])
+    /// Returns the holders, each with its filter.
+    fn holders(&self) -> impl Iterator<Item = QueueFilter> {
+        HOLDERS.into_iter().map(|holder| QueueFilter { holder, ..self.filter })
     }
-}
-
-/// Returns the kind of this name, or all.
-pub fn known_kind(name: &str) -> &'static str {
-    KINDS.into_iter().find(|one| *one == name).unwrap_or("all")
-}
-
-/// Returns whether a review is of one of [`KINDS`].
-pub fn is_of_kind(review: &Review, kind: &str) -> bool {
-    kind == "all" || review.kind == kind
 }
 
 /// The page of a case: evidence beside what differs, and the decision.
@@ -59,8 +88,7 @@ pub fn is_of_kind(review: &Review, kind: &str) -> bool {
 #[template(path = "decision.html")]
 pub struct Decision {
     pub frame: Frame,
-    /// One of [`KINDS`].
-    pub kind: &'static str,
+    pub filter: QueueFilter,
     pub review: Review,
     /// Place in the queue, as in `3 / 14`.
     pub place: String,
@@ -75,7 +103,7 @@ pub struct Decision {
 
 impl Decision {
     /// Builds the page of the case at a place of the queue.
-    pub fn new(frame: Frame, kind: &'static str, all: &[Review], at: usize, four_eyes: bool) -> Self {
+    pub fn new(frame: Frame, filter: QueueFilter, all: &[Review], at: usize, four_eyes: bool) -> Self {
         let review = all[at].clone();
         let id = |at: usize| all.get(at).map(|one| one.id.clone());
         let preview = review.preview.clone();
@@ -93,7 +121,7 @@ impl Decision {
             says,
             reporting: preview.and_then(|one| one.reporting),
             frame,
-            kind,
+            filter,
             review,
             four_eyes,
         }

@@ -30,6 +30,7 @@ mod provider_sign_in;
 mod recovery_codes;
 mod register;
 pub mod reveal;
+pub mod review_work;
 pub mod reviews;
 mod roles;
 pub mod sealed_state;
@@ -162,6 +163,8 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(actions::set_outcome),
         OperatorEndpoint::of(reviews::decide),
         OperatorEndpoint::of(reviews::queue),
+        OperatorEndpoint::of(review_work::assign),
+        OperatorEndpoint::of(review_work::view),
         OperatorEndpoint::of(webhooks::list),
         OperatorEndpoint::of(webhooks::show),
         OperatorEndpoint::of(packages::list),
@@ -218,7 +221,7 @@ const DOCUMENT_DOC: OperatorDoc = OperatorDoc {
 
 /// Parses a body as each operation with a body does; for the fuzz target `operator_bodies`.
 #[doc(hidden)]
-pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 27] {
+pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 28] {
     fn read<T: OperatorOperation>(body: &Bytes) -> Result<(), Problem> {
         let id = Uuid::nil().to_string();
         let names = ["tenant", "user", "subject", "webhook", "name", "role", "client", "key", "proposal"];
@@ -253,6 +256,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 27] {
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),
         read::<reviews::DecideReview>(body),
+        read::<review_work::AssignReview>(body),
         read::<webhook_actions::ActOnWebhook>(body),
         read::<webhook_actions::RotateSigningKey>(body),
     ]

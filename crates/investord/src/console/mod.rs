@@ -69,6 +69,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/console/tenants/{tenant}/people/{user}/act", post(people::act))
         .route("/console/tenants/{tenant}/queue", get(queue::list))
         .route("/console/tenants/{tenant}/queue/{subject}", get(queue::show).post(queue::decide))
+        .route("/console/tenants/{tenant}/queue/{subject}/assignee", post(queue::assign))
         .route("/console/tenants/{tenant}/webhooks", get(webhooks::list))
         .route("/console/tenants/{tenant}/webhooks/{webhook}", get(webhooks::show))
         .route("/console/tenants/{tenant}/webhooks/{webhook}/act", post(webhooks::act))

@@ -3,10 +3,11 @@
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
+use http::Method;
 use investord_console::answers::{List, Review};
 use investord_console::frame::Part;
-use investord_console::pages::queue::{Decision, Queue, is_of_kind, known_kind};
-use serde_json::json;
+use investord_console::pages::queue::{Decision, Queue, QueueFilter};
+use serde_json::{Value, json};
 
 use super::actions::Action;
 use super::forms::Form;
@@ -14,6 +15,11 @@ use super::html;
 use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
+
+/// Returns the filter that an address or a form names.
+fn filter(form: &Form) -> QueueFilter {
+    QueueFilter::new(form.text("kind"), form.text("holder"))
+}
 
 async fn waiting(visitor: &Visitor) -> Result<Vec<Review>, Problem> {
     let path = format!("/tenants/{}/reviews", visitor.frame.tenant);
@@ -24,7 +30,7 @@ async fn waiting(visitor: &Visitor) -> Result<Vec<Review>, Problem> {
 pub async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let query = Form::of_query(query.as_deref());
     match waiting(&visitor).await {
-        Ok(all) => html(&Queue::new(visitor.frame(Part::Queue), query.text("kind"), all)),
+        Ok(all) => html(&Queue::new(visitor.frame(Part::Queue), filter(&query), all)),
         Err(problem) => visitor.refusal(&problem, "/console"),
     }
 }
@@ -35,22 +41,25 @@ pub async fn show(
     Path((tenant, subject)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = Form::of_query(query.as_deref());
-    let kind = known_kind(query.text("kind"));
+    let filter = filter(&Form::of_query(query.as_deref()));
     let queue = visitor.frame.of_tenant("queue");
     let all = match waiting(&visitor).await {
         Ok(all) => all,
         Err(problem) => return visitor.refusal(&problem, &queue),
     };
-    let all: Vec<_> = all.into_iter().filter(|one| is_of_kind(one, kind) || one.id == subject).collect();
+    let is_shown = |one: &Review| filter.shows(one, &visitor.frame.operator) || one.id == subject;
+    let all: Vec<_> = all.into_iter().filter(is_shown).collect();
     // Somebody else may have decided it meanwhile.
     let Some(at) = all.iter().position(|one| one.id == subject) else {
-        return Redirect::to(&format!("{queue}?kind={kind}")).into_response();
+        return Redirect::to(&format!("{queue}?{}", filter.query())).into_response();
     };
+    let viewer = format!("/tenants/{tenant}/users/{}/reviews/{}/viewer", all[at].user_id, all[at].id);
+    // Whoever opens it next is told. If it was decided in this moment, nobody will.
+    let _ = visitor.api.send(Method::PUT, &viewer, &Value::Null).await;
     let settings = visitor.tenants.iter().find(|one| one.name == tenant).map(|one| &one.settings);
     let four_eyes = settings.is_some_and(|all| all.get("four_eyes").is_some_and(|value| value == true));
     let is_two = four_eyes || all[at].kind == "deactivation";
-    html(&Decision::new(visitor.frame(Part::Queue), kind, &all, at, is_two))
+    html(&Decision::new(visitor.frame(Part::Queue), filter, &all, at, is_two))
 }
 
 /// Handles `POST /console/tenants/{tenant}/queue/{subject}`: records a decision, and opens the next case.
@@ -60,14 +69,15 @@ pub async fn decide(
     body: Bytes,
 ) -> Response {
     let form = Form::parse(&body);
-    let (kind, is_approval) = (known_kind(form.text("kind")), form.text("verdict") == "approve");
+    let (filter, is_approval) = (filter(&form), form.text("verdict") == "approve");
     let person = format!("/tenants/{tenant}/users/{}", segment(form.text("user")));
     let queue = visitor.frame.of_tenant("queue");
     let all = waiting(&visitor).await.unwrap_or_default();
-    let mut rest = all.iter().filter(|one| is_of_kind(one, kind)).skip_while(|one| one.id != subject).skip(1);
+    let shown = |one: &&Review| one.id == subject || filter.shows(one, &visitor.frame.operator);
+    let mut rest = all.iter().filter(shown).skip_while(|one| one.id != subject).skip(1);
     let then = match rest.next() {
-        Some(next) => format!("{queue}/{}?kind={kind}", next.id),
-        None => format!("{queue}?kind={kind}"),
+        Some(next) => format!("{queue}/{}?{}", next.id, filter.query()),
+        None => format!("{queue}?{}", filter.query()),
     };
     let done = if is_approval { "approved" } else { "refused" };
     let action = if form.text("matter") == "deactivation" {
@@ -78,5 +88,28 @@ pub async fn decide(
         let body = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
         Action::post(format!("{person}/reviews/{}", segment(&subject)), body, then, done)
     };
-    action.perform(&visitor, &format!("{queue}/{subject}?kind={kind}")).await
+    action.perform(&visitor, &format!("{queue}/{subject}?{}", filter.query())).await
+}
+
+/// Handles `POST /console/tenants/{tenant}/queue/{subject}/assignee`: says who is to decide a case.
+pub async fn assign(
+    visitor: Visitor,
+    Path((tenant, subject)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let form = Form::parse(&body);
+    let assignee = match form.text("take") {
+        "yes" => Some(visitor.frame.operator.as_str()),
+        "no" => None,
+        _ => form.filled("assignee"),
+    };
+    let path = format!("/tenants/{tenant}/users/{}/reviews", segment(form.text("user")));
+    let page = format!("{}/{subject}?{}", visitor.frame.of_tenant("queue"), filter(&form).query());
+    let action = Action::post(
+        format!("{path}/{}/assignee", segment(&subject)),
+        json!({ "assignee": assignee }),
+        page.clone(),
+        "assigned",
+    );
+    action.by(&Method::PUT).perform(&visitor, &page).await
 }

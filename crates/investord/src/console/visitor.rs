@@ -156,8 +156,10 @@ fn language(headers: &HeaderMap) -> Language {
 }
 
 /// Words for completed actions, in the parameter `done` of the page that follows.
-pub const OUTCOMES: [&str; 9] =
-    ["revealed", "acted", "asked", "approved", "refused", "confirmed", "withdrawn", "reviewed", "ended"];
+pub const OUTCOMES: [&str; 10] = [
+    "revealed", "acted", "asked", "approved", "refused", "confirmed", "withdrawn", "reviewed", "ended",
+    "assigned",
+];
 
 /// Returns the word for the completed action, if the parameter `done` has a known one.
 fn done(query: &str) -> String {

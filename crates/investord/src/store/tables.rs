@@ -144,6 +144,9 @@ pub const TABLES: [TableSchema; 40] = [
             ("subject", Id),
             ("due", Int),
             ("held", Int),
+            ("assignee", Text),
+            ("viewer", Text),
+            ("viewed_at", Int),
         ],
     ),
     lasting(

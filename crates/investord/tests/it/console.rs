@@ -98,7 +98,7 @@ async fn an_address_cannot_reach_beyond_its_page() {
     }
     let gone = format!("/console/tenants/main/queue/{UNKNOWN}?kind=check%0d%0ax:y");
     let answer = anna.browse("GET", &gone, &[], "").await;
-    assert_eq!(answer.header("location"), Some("/console/tenants/main/queue?kind=all"));
+    assert_eq!(answer.header("location"), Some("/console/tenants/main/queue?kind=all&holder=everybody"));
     let own = [("sec-fetch-site", "same-origin")];
     let answer = anna.browse("POST", "/console/tenants/main%0d%0ax:y/find", &own, "q=x").await;
     assert_eq!((answer.status, answer.header("x")), (404, None));

@@ -25,6 +25,47 @@ async fn ask(app: &TestApp, user: &Value, body: &Value) {
     assert_eq!(app.client().request("POST", &target).json(body).send().await.status, 202);
 }
 
+/// Cases have holders, and who opens one is told who else looks at it.
+#[tokio::test]
+async fn a_review_is_assigned_and_seen_by_others() {
+    let (app, anna, berta) = reviewed().await;
+    let viewer = officer(&app, "vera", "viewer", None).await;
+    let user = app.client().created(&bodies::everything()).await;
+    ask(&app, &user, &example("name")).await;
+    run_due(app.app()).await.unwrap();
+    let [waiting] = &anna.queue().await[..] else { panic!("one") };
+    assert_eq!((&waiting["assignee"], &waiting["viewer"]), (&Value::Null, &Value::Null));
+    let review = format!("/tenants/main/users/{}/reviews/{}", id(&user), id(waiting));
+    let assign = async |by: &Officer, name: Value| {
+        by.request("PUT", &format!("{review}/assignee"), &json!({ "assignee": name }).to_string()).await
+    };
+    for nobody in ["vera", "unknown"] {
+        assert_eq!(assign(&anna, json!(nobody)).await.faults(), ["assignee"], "{nobody} may not decide");
+    }
+    assign(&viewer, json!("anna")).await.refused("forbidden");
+    let record = assign(&anna, json!("berta")).await.ok();
+    assert_eq!(
+        (&record["old"], &record["new"]),
+        (&json!({ "assignee": null }), &json!({ "assignee": "berta" }))
+    );
+    assert_eq!(berta.queue().await[0]["assignee"], "berta");
+
+    let open =
+        async |by: &Officer| by.request("PUT", &format!("{review}/viewer"), "").await.ok()["viewer"].clone();
+    assert_eq!(open(&anna).await, Value::Null);
+    assert_eq!(open(&anna).await, Value::Null, "not herself");
+    assert_eq!(open(&viewer).await["name"], "anna");
+    assert_eq!(berta.queue().await[0]["viewer"]["name"], "vera");
+    app.pass(300);
+    assert_eq!(berta.queue().await[0]["viewer"], Value::Null, "after five minutes nobody");
+    assert_eq!(open(&berta).await, Value::Null);
+
+    anna.say(&user, id(waiting), json!({ "verdict": "approve" })).await.ok();
+    assign(&anna, Value::Null).await.refused("not_found");
+    let unknown = format!("/tenants/main/users/{}/reviews/{UNKNOWN}/viewer", id(&user));
+    anna.request("PUT", &unknown, "").await.refused("not_found");
+}
+
 #[tokio::test]
 async fn a_decision_is_done_in_order_and_on_record() {
     let (app, anna, berta) = reviewed().await;

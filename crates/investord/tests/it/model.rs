@@ -49,6 +49,9 @@ impl Session {
         let mut chance = Chance::seeded(seed);
         let reviewed = chance.in_ten(5);
         let app = TestApp::with(|options| {
+            // A long session opens more than people do; what follows then is in `budgets`.
+            options.config.limits.open_data_changes_per_user = 1_000_000;
+            options.config.limits.open_checks_per_user = 1_000_000;
             options.worker = false;
             options.config.token_lifetime_seconds = 2_000_000_000;
             if reviewed {

@@ -33,7 +33,7 @@ const REVOKE: &str = r#"{"reason":"because"}"#;
 
 /// An operation may have several rows: one for each body that names something else.
 #[rustfmt::skip]
-const ROWS: [Row; 69] = [
+const ROWS: [Row; 71] = [
     ("POST /sessions", "", [400, 400, 400]),
     ("POST /invitations", "", [400, 400, 400]),
     // There is no identity provider.
@@ -121,6 +121,8 @@ const ROWS: [Row; 69] = [
     ("POST /tenants/{tenant}/users/{user}/outcomes", r#"{"next":"check"}"#, [409, 404, 404]),
     ("POST /tenants/{tenant}/users/{user}/reviews/{subject}", r#"{"verdict":"approve"}"#, [200, 404, 404]),
     ("GET /tenants/{tenant}/reviews", "", [200, 404, 404]),
+    ("PUT /tenants/{tenant}/users/{user}/reviews/{subject}/assignee", r#"{"assignee":null}"#, [200, 404, 404]),
+    ("PUT /tenants/{tenant}/users/{user}/reviews/{subject}/viewer", "", [200, 404, 404]),
     ("GET /tenants/{tenant}/webhooks", "", [200, 404, 404]),
     ("GET /tenants/{tenant}/webhooks/{webhook}", "", [200, 404, 404]),
     ("GET /tenants/{tenant}/webhooks/{webhook}/packages", "", [200, 404, 404]),
