@@ -69,6 +69,23 @@ export async function worksTheQueue({ as }) {
   assert(after === before - 1, `${before} before, ${after} after`);
 }
 
+export async function decidesSeveral({ as, people, register, inTenant }) {
+  for (const last_name of ["Lang-Winter", "Lang-Sommer"]) register.renames(people.johanna, last_name);
+  const hand = await as("priya");
+  const { page } = hand;
+  await page.goto(inTenant("queue?kind=data-change"));
+  const chosen = page.locator("tr", { hasText: "Johanna Mayer" });
+  assert((await chosen.count()) === 2, await text(page));
+  for (const one of await chosen.all()) await hand.press(one.locator("input[type=checkbox]"));
+  await Promise.all([page.waitForNavigation(), hand.press(page.locator("button:has-text('Refuse the chosen')"))]);
+  assert((await text(page)).includes("Not decided"), "without a reason none is refused");
+  await page.goto(inTenant("queue?kind=data-change"));
+  for (const one of await chosen.all()) await hand.press(one.locator("input[type=checkbox]"));
+  await hand.type(page.locator("#batch-reason"), "The document shows another name");
+  await Promise.all([page.waitForNavigation(), hand.press(page.locator("button:has-text('Refuse the chosen')"))]);
+  assert((await text(page)).includes("2 cases were decided"), await text(page));
+}
+
 export async function isTheSecondPairOfEyes({ as, people, inTenant }) {
   const [ines, priya] = [await as("ines"), await as("priya")];
   await ines.page.goto(inTenant(`people/${people.marta.id}`));
@@ -215,6 +232,7 @@ export async function removesAnOperator({ as, register, people }) {
 export const JOBS = [
   ["a caller cannot trade: found by a misspelt name and a birth date, with one field and Enter", findsWhoCannotTrade],
   ["the queue is worked: a case refused, the next one opens, the filter is kept", worksTheQueue],
+  ["several cases are refused at once, each by a decision of its own", decidesSeveral],
   ["two persons deactivate: one asks, a second one confirms, and nobody alone", isTheSecondPairOfEyes],
   ["what happened here: a timeline with filters, differences and who decided", seesWhatHappened],
   ["a webhook fails: the cause in words, paused, resumed, retried", mendsAWebhook],

@@ -96,6 +96,12 @@ export class Register {
     return { ...example("create-webhook"), url: "https://localhost:9/hooks", enabled: true, type: ["ALL"], ...changes };
   }
 
+  /** Asks to change the name of a person. */
+  renames(person, last_name) {
+    const change = { ...example("change-name"), first_name: "Marta", last_name };
+    this.call("POST", `/users/${person.id}/data_change_requests`, change);
+  }
+
   person(changes) {
     return this.call("POST", "/users", { ...example("create-user-tol"), ...changes });
   }

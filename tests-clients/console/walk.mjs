@@ -5,7 +5,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 import { Keyboard, Mouse } from "./hands.mjs";
 import { JOBS, assert, text } from "./jobs.mjs";
-import { CANARY, PASSWORD, Register, example } from "./register.mjs";
+import { CANARY, PASSWORD, Register } from "./register.mjs";
 
 const [binary, pictures = "pictures", database] = process.argv.slice(2);
 const browserPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -72,7 +72,7 @@ async function peopleOf(hand) {
   people.leaver = register.person({ first_name: "Lea", last_name: "Verlasser", birth_date: "1985-01-01" });
   for (const last_name of ["Okafor", "Lang-Okafor", CANARY, "Meyer"]) {
     const person = last_name === "Lang-Okafor" ? people.changed : people.marta;
-    register.call("POST", `/users/${person.id}/data_change_requests`, { ...example("change-name"), first_name: "Marta", last_name });
+    register.renames(person, last_name);
   }
   const [change] = (await register.operate("GET", "/tenants/demo/reviews")).data.filter((one) => one.user_id === people.changed.id);
   await register.approve("ines", people.changed.id, change.id);

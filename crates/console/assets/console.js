@@ -81,6 +81,9 @@ document.addEventListener("keydown", (event) => {
     case "k":
       move(-1);
       break;
+    case "x":
+      document.activeElement.closest("tr")?.querySelector('input[type="checkbox"]')?.click();
+      break;
     case "?":
       document.querySelector('a[href="/console/keyboard"]')?.click();
       break;

@@ -260,11 +260,11 @@ second-hint = Jemand anderes als die erste Person, mit eigener Anmeldung.
 approve = Zustimmen
 approve-hint = Es geschieht sofort, außer es braucht eine zweite Person.
 note-optional = Notiz für das Protokoll (darf leer bleiben)
-approve-next = Zustimmen und den nächsten öffnen
+approve-next = Zustimmen und weiter
 refuse = Ablehnen
 refuse-hint = Der Client erfährt den Grund.
 refuse-reason = Grund, wie ihn der Client erfährt
-refuse-next = Ablehnen und den nächsten öffnen
+refuse-next = Ablehnen und weiter
 refusal-unreadable = Das Dokument ist nicht lesbar
 refusal-other-name = Das Dokument nennt einen anderen Namen
 refusal-expired = Das Dokument ist abgelaufen
@@ -541,3 +541,16 @@ give-back = Zurückgeben
 looks-at-it = { $who } sieht gerade hin
 done-assigned = Zugewiesen und festgehalten.
 member-assignee = Zugewiesen an
+choose = Auswählen
+batch = Mehrere Fälle auf einmal
+batch-hint = Jeder ausgewählte Fall bekommt eine eigene Entscheidung, mit demselben Grund. Eine Ablehnung braucht einen.
+batch-reason = Grund für alle
+approve-chosen = Ausgewählte genehmigen
+refuse-chosen = Ausgewählte ablehnen
+not-decided = Nicht entschieden
+approved = Genehmigt
+refused = Abgelehnt
+batch-decided = { $n ->
+    [one] Ein Fall wurde entschieden.
+   *[other] { $n } Fälle wurden entschieden.
+}

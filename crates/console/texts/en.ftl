@@ -541,3 +541,16 @@ give-back = Give it back
 looks-at-it = { $who } looks at it now
 done-assigned = Assigned, and on record.
 member-assignee = Assigned to
+choose = Choose
+batch = Several cases at once
+batch-hint = Each that you have chosen gets a decision of its own, with the same reason. A refusal needs one.
+batch-reason = Reason for all of them
+approve-chosen = Approve the chosen
+refuse-chosen = Refuse the chosen
+not-decided = Not decided
+approved = Approved
+refused = Refused
+batch-decided = { $n ->
+    [one] One case was decided.
+   *[other] { $n } cases were decided.
+}

@@ -83,6 +83,39 @@ impl Queue {
     }
 }
 
+/// What came of a decision about several cases.
+#[derive(Template)]
+#[template(path = "batch.html")]
+pub struct BatchPage {
+    pub frame: Frame,
+    pub filter: QueueFilter,
+    pub is_approval: bool,
+    /// The cases that were chosen, and what came of each.
+    pub outcomes: Vec<(Review, Outcome)>,
+}
+
+/// What came of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Decided,
+    /// Somebody else has to say the same.
+    NeedsSecond,
+    /// It was not possible, and why.
+    NotDecided(String),
+}
+
+impl BatchPage {
+    /// Returns how many were decided.
+    fn decided(&self) -> usize {
+        self.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Decided).count()
+    }
+}
+
+/// Returns whether a case may be decided together with others: a deactivation is looked at by itself.
+pub fn is_for_batches(review: &Review) -> bool {
+    review.kind != "deactivation"
+}
+
 /// The page of a case: evidence beside what differs, and the decision.
 #[derive(Template)]
 #[template(path = "decision.html")]

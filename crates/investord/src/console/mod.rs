@@ -67,7 +67,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/console/tenants/{tenant}/people/{user}", get(people::show))
         .route("/console/tenants/{tenant}/people/{user}/reveal", post(people::reveal))
         .route("/console/tenants/{tenant}/people/{user}/act", post(people::act))
-        .route("/console/tenants/{tenant}/queue", get(queue::list))
+        .route("/console/tenants/{tenant}/queue", get(queue::list).post(queue::decide_several))
         .route("/console/tenants/{tenant}/queue/{subject}", get(queue::show).post(queue::decide))
         .route("/console/tenants/{tenant}/queue/{subject}/assignee", post(queue::assign))
         .route("/console/tenants/{tenant}/webhooks", get(webhooks::list))

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::Method;
 use investord_console::answers::{List, Review};
 use investord_console::frame::Part;
-use investord_console::pages::queue::{Decision, Queue, QueueFilter};
+use investord_console::pages::queue::{BatchPage, Decision, Outcome, Queue, QueueFilter, is_for_batches};
 use serde_json::{Value, json};
 
 use super::actions::Action;
@@ -89,6 +89,29 @@ pub async fn decide(
         Action::post(format!("{person}/reviews/{}", segment(&subject)), body, then, done)
     };
     action.perform(&visitor, &format!("{queue}/{subject}?{}", filter.query())).await
+}
+
+/// Handles `POST /console/tenants/{tenant}/queue`: decides several cases alike, each by a decision of its own.
+pub async fn decide_several(visitor: Visitor, Path(tenant): Path<String>, body: Bytes) -> Response {
+    let form = Form::parse(&body);
+    let (chosen, filter) = (form.all("case"), filter(&form));
+    let all = match waiting(&visitor).await {
+        Ok(all) => all,
+        Err(problem) => return visitor.refusal(&problem, &visitor.frame.of_tenant("queue")),
+    };
+    let verdict = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
+    let mut outcomes = Vec::new();
+    for review in all.into_iter().filter(|one| chosen.contains(&one.id.as_str()) && is_for_batches(one)) {
+        let path = format!("/tenants/{tenant}/users/{}/reviews/{}", review.user_id, review.id);
+        let outcome = match visitor.api.send(Method::POST, &path, &verdict).await {
+            Ok(record) if record["new"]["decided"].is_null() => Outcome::NeedsSecond,
+            Ok(_) => Outcome::Decided,
+            Err(problem) => Outcome::NotDecided(problem.detail()),
+        };
+        outcomes.push((review, outcome));
+    }
+    let is_approval = form.text("verdict") == "approve";
+    html(&BatchPage { frame: visitor.frame(Part::Queue), filter, is_approval, outcomes })
 }
 
 /// Handles `POST /console/tenants/{tenant}/queue/{subject}/assignee`: says who is to decide a case.
