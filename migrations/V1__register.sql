@@ -411,10 +411,9 @@ CREATE TABLE jobs (
     due         {int},
     -- Held back by an operator.
     held        {int} NOT NULL DEFAULT 0,
-    -- Of a job that waits for an operator: the name of who is to decide it, and of who has opened it last.
+    -- Of a job that waits for an operator: the name of who is to decide it, and, as JSON, who has opened it when.
     assignee    TEXT,
-    viewer      TEXT,
-    viewed_at   {int},
+    viewers     TEXT,
     PRIMARY KEY (tenant, user_number, number),
     FOREIGN KEY (tenant, user_number) REFERENCES users (tenant, number)
 ) {clustered};

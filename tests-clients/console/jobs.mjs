@@ -28,7 +28,7 @@ async function until(page, words) {
 export async function findsWhoCannotTrade({ as, people }) {
   const hand = await as("ines");
   const { page } = hand;
-  await hand.type(page.locator("main input[type=search]"), `Meier, 3 May 1983`);
+  await hand.type(page.locator("main input[type=search]"), "Meier, born 3 May 1983");
   await Promise.all([page.waitForURL(/\/find\/./), page.keyboard.press("Enter")]);
   assert(!decodeURIComponent(page.url()).includes("Meier"), "the address holds no name");
   await go(hand, /\/people\//, page.locator(`a[href$="/people/${people.johanna.id}"]`).first());
@@ -56,7 +56,7 @@ export async function worksTheQueue({ as }) {
   await go(hand, /done=assigned/, page.locator("button:has-text('Take it')"));
   const priya = await as("priya");
   await priya.page.goto(first);
-  assert((await text(priya.page)).includes("ines looks at it now"), await text(priya.page));
+  assert((await text(priya.page)).includes("in the last minutes by ines"), await text(priya.page));
   await priya.page.goto(first.split("/queue/")[0] + "/queue");
   await go(priya, /holder=mine/, priya.page.locator(".chip:has-text('Mine')"));
   assert((await priya.page.locator("tbody tr").count()) === 0, "it is not hers");
@@ -82,6 +82,8 @@ export async function decidesSeveral({ as, people, register, inTenant }) {
   await page.goto(inTenant("queue?kind=data-change"));
   for (const one of await chosen.all()) await hand.press(one.locator("input[type=checkbox]"));
   await hand.type(page.locator("#batch-reason"), "The document shows another name");
+  await page.keyboard.press("Enter");
+  assert(/\/queue\?kind=data-change$/.test(page.url()), "Enter alone decides nothing");
   await Promise.all([page.waitForNavigation(), hand.press(page.locator("button:has-text('Refuse the chosen')"))]);
   assert((await text(page)).includes("2 cases were decided"), await text(page));
 }
@@ -144,7 +146,7 @@ async function confirm(hand, register) {
 export async function onboardsATenant({ as, register, name }) {
   const [anna, ruth] = [await as("anna"), await as("ruth")];
   const { page } = anna;
-  const house = `house-${name}`;
+  const house = `House of the ${name}`;
   await page.goto(`${register.console}/console/register`);
   await anna.press(page.locator("summary:has-text('Create a tenant')"));
   await anna.type(page.locator("#tenant-name"), house);
@@ -152,7 +154,7 @@ export async function onboardsATenant({ as, register, name }) {
   await go(anna, /done=asked/, page.locator("details[open] button:has-text('Ask for it')"));
   await confirm(ruth, register);
 
-  const clients = `${register.console}/console/tenants/${house}/clients`;
+  const clients = `${register.console}/console/tenants/${encodeURIComponent(house)}/clients`;
   await page.goto(clients);
   await anna.press(page.locator("summary:has-text('Create a client')"));
   for (const scope of ["users:admin", "users:read", "webhooks:admin"]) await anna.press(page.locator(`input[value="${scope}"]`));
@@ -185,7 +187,7 @@ export async function onboardsATenant({ as, register, name }) {
     + `scopes = ["webhooks:admin"]\n[[key]]\nid = "${key}"\nprivate_key_file = "ed25519.pem"\n`;
   writeFileSync(join(folder, "profile.toml"), profile, { mode: 0o600 });
   const webhook = register.call("POST", "/webhooks", register.webhook({ title: house }), join(folder, "profile.toml"));
-  await page.goto(`${register.console}/console/tenants/${house}/webhooks`);
+  await page.goto(`${register.console}/console/tenants/${encodeURIComponent(house)}/webhooks`);
   await go(anna, new RegExp(webhook.id), page.locator("tbody a"));
 }
 

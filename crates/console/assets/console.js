@@ -51,7 +51,7 @@ document.addEventListener("keydown", (event) => {
     open?.querySelector("summary").focus();
     return;
   }
-  const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+  const isTyping = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   if (!keysAreOn || isTyping || event.ctrlKey || event.metaKey || event.altKey) {
     return;
   }
@@ -106,11 +106,14 @@ async function makeKeyPair(button) {
   try {
     const pair = await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"]);
     const secret = pem("PRIVATE KEY", await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+    button.form.elements.public_key.value = pem("PUBLIC KEY", await crypto.subtle.exportKey("spki", pair.publicKey));
     const file = document.createElement("a");
     file.href = URL.createObjectURL(new Blob([secret], { type: "application/x-pem-file" }));
     file.download = "ed25519.pem";
     file.click();
-    button.form.elements.public_key.value = pem("PUBLIC KEY", await crypto.subtle.exportKey("spki", pair.publicKey));
+    // A second pair would have a file of another name.
+    button.disabled = true;
+    setTimeout(() => URL.revokeObjectURL(file.href), 60_000);
     said.textContent = button.dataset.made;
   } catch {
     said.textContent = button.dataset.failed;

@@ -43,11 +43,15 @@ public class FirstRequest {
         var covered = new LinkedHashMap<String, String>();
         String[] parts = target.split("\\?", 2);
         covered.put("@method", method);
+        covered.put("@authority", URI.create(BASE).getAuthority().toLowerCase());
         covered.put("@path", parts[0]);
         if (parts.length > 1) {
             covered.put("@query", "?" + parts[1]);
         }
         covered.putAll(headers);
+        if (!body.isEmpty()) { // the library sends it
+            covered.put("content-length", String.valueOf(body.getBytes(StandardCharsets.UTF_8).length));
+        }
         long now = Instant.now().getEpochSecond();
         String names = covered.keySet().stream().map(name -> '"' + name + '"').collect(Collectors.joining(" "));
         String params = "(%s);keyid=\"%s\";created=%d;expires=%d;nonce=\"%s\"".formatted(names, KEY_ID, now, now + 60, UUID.randomUUID());

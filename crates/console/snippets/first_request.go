@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -37,7 +38,11 @@ func readKey(file string) ed25519.PrivateKey {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	check(err)
-	return key.(ed25519.PrivateKey)
+	own, is := key.(ed25519.PrivateKey)
+	if !is {
+		log.Fatal(file, " is no Ed25519 key")
+	}
+	return own
 }
 
 // call signs a request, sends it and returns the answer. Headers are pairs of name and value; a POST that creates also
@@ -49,11 +54,16 @@ func call(method, target string, body []byte, extra ...[2]string) []byte {
 		headers = append(headers, [2]string{"content-digest", "sha-512=:" + base64.StdEncoding.EncodeToString(digest[:]) + ":"})
 	}
 	path, query, found := strings.Cut(target, "?")
-	covered := [][2]string{{"@method", method}, {"@path", path}}
+	address, err := url.Parse(base)
+	check(err)
+	covered := [][2]string{{"@method", method}, {"@authority", strings.ToLower(address.Host)}, {"@path", path}}
 	if found {
 		covered = append(covered, [2]string{"@query", "?" + query})
 	}
 	covered = append(covered, headers...)
+	if len(body) > 0 { // the library sends it
+		covered = append(covered, [2]string{"content-length", strconv.Itoa(len(body))})
+	}
 
 	var names []string
 	var text strings.Builder
@@ -62,7 +72,7 @@ func call(method, target string, body []byte, extra ...[2]string) []byte {
 		fmt.Fprintf(&text, "%q: %s\n", one[0], one[1])
 	}
 	nonce := make([]byte, 16)
-	_, err := rand.Read(nonce)
+	_, err = rand.Read(nonce)
 	check(err)
 	now := time.Now().Unix()
 	params := fmt.Sprintf(`(%s);keyid="%s";created=%d;expires=%d;nonce="%s"`,

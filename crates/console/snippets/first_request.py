@@ -17,7 +17,10 @@ def call(method, target, body=b"", **extra):
     if body:
         digest = base64.b64encode(hashlib.sha512(body).digest()).decode()
         headers["content-digest"] = f"sha-512=:{digest}:"
-    covered = {"@method": method, "@path": path} | ({"@query": "?" + query} if query else {}) | headers
+    covered = {"@method": method, "@authority": urllib.parse.urlsplit(BASE).netloc.lower(), "@path": path}
+    covered |= ({"@query": "?" + query} if query else {}) | headers
+    if body:
+        covered["content-length"] = str(len(body))  # the library sends it
     now = int(time.time())
     names = " ".join(f'"{name}"' for name in covered)
     params = f'({names});keyid="{KEY_ID}";created={now};expires={now + 60};nonce="{uuid.uuid4()}"'
@@ -28,7 +31,7 @@ def call(method, target, body=b"", **extra):
     answer = requests.request(method, BASE + target, data=body, headers=headers, timeout=30)
     if not answer.ok:
         raise SystemExit(answer.text)
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 form = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "scope": "users:read"}

@@ -9,10 +9,11 @@ type Headers = Record<string, string>;
 
 /** Signs a request, sends it and returns the answer. A POST that creates also needs "idempotency-key": randomUUID(). */
 async function call(method: string, target: string, body = "", extra: Headers = {}): Promise<any> {
-  const [path, query] = target.split("?");
+  const { host, pathname: path, search: query } = new URL(base + target);
   const headers: Headers = { accept: "application/json", "upvest-client-id": clientId, ...extra };
   if (body) headers["content-digest"] = `sha-512=:${createHash("sha512").update(body).digest("base64")}:`;
-  const covered: Headers = { "@method": method, "@path": path, ...(query ? { "@query": `?${query}` } : {}), ...headers };
+  const covered: Headers = { "@method": method, "@authority": host, "@path": path, ...(query ? { "@query": query } : {}), ...headers };
+  if (body) covered["content-length"] = String(Buffer.byteLength(body)); // fetch sends it
   const now = Math.floor(Date.now() / 1000);
   const names = Object.keys(covered).map((name) => `"${name}"`).join(" ");
   const params = `(${names});keyid="${keyId}";created=${now};expires=${now + 60};nonce="${randomUUID()}"`;
@@ -23,7 +24,8 @@ async function call(method: string, target: string, body = "", extra: Headers = 
   headers["signature"] = `sig1=:${sign(null, signed, key).toString("base64")}:`;
   const answer = await fetch(base + target, { method, headers, body: body || undefined });
   if (!answer.ok) throw new Error(await answer.text());
-  return answer.json();
+  const text = await answer.text();
+  return text ? JSON.parse(text) : undefined;
 }
 
 const form = { grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret, scope: "users:read" };

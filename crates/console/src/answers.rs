@@ -224,7 +224,7 @@ pub struct Review {
     pub user_id: String,
     pub user: String,
     pub assignee: Option<String>,
-    pub viewer: Option<Viewer>,
+    pub viewers: Vec<Viewer>,
     pub kind: String,
     #[serde(default)]
     pub preview: Option<Preview>,

@@ -2,9 +2,13 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::text::Language;
+
+/// What is encoded in a segment of a path: everything but the unreserved characters (RFC 3986 section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The theme of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +96,12 @@ impl Frame {
 
     /// Returns the path of a page of the chosen tenant.
     pub fn of_tenant(&self, rest: &str) -> String {
-        format!("/console/tenants/{}/{rest}", self.tenant)
+        self.in_tenant(&self.tenant, rest)
+    }
+
+    /// Returns the path of a page of a tenant, whatever its name is.
+    pub fn in_tenant(&self, tenant: &str, rest: &str) -> String {
+        format!("/console/tenants/{}/{rest}", utf8_percent_encode(tenant, SEGMENT))
     }
 
     /// Returns an instant, in UTC, as it is read without a script.

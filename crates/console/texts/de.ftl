@@ -515,7 +515,7 @@ key-pair-made = Erzeugt. Die private Hälfte wurde als ed25519.pem auf Ihrem Rec
 key-pair-failed = Dieser Browser kann keine Ed25519-Schlüssel erzeugen. Nehmen Sie: openssl genpkey -algorithm ed25519
 public-key = Öffentlicher Schlüssel
 first-call = Der erste signierte Aufruf
-first-call-hint = Setzen Sie das Geheimnis in die zweite Zeile, und legen Sie den privaten Schlüssel als ed25519.pem daneben. Das Programm holt ein Token und listet Benutzer.
+first-call-hint = Setzen Sie das Geheimnis an die Stelle von CLIENT_SECRET, und legen Sie den privaten Schlüssel als ed25519.pem daneben. Das Programm holt ein Token und listet Benutzer.
 create-operator = Bearbeiter anlegen
 create-operator-hint = Wer es bestätigt, erhält eine Einladung, mit der der neue Bearbeiter ein Passwort wählt.
 role = Rolle
@@ -532,13 +532,13 @@ do-then-keep = Sie haben angesehen, was dieser Bearbeiter darf, und es bleibt da
 filter-holder = Fälle zeigen von
 holder-everybody = Alle
 holder-mine = Meine
-holder-nobody = Niemand
+holder-nobody = Ohne Zuweisung
 assignee = Zugewiesen an
 nobody = niemand
 assign = Zuweisen
 take-it = Übernehmen
 give-back = Zurückgeben
-looks-at-it = { $who } sieht gerade hin
+looks-at-it = In den letzten Minuten geöffnet von { $who }
 done-assigned = Zugewiesen und festgehalten.
 member-assignee = Zugewiesen an
 choose = Auswählen
@@ -553,4 +553,8 @@ refused = Abgelehnt
 batch-decided = { $n ->
     [one] Ein Fall wurde entschieden.
    *[other] { $n } Fälle wurden entschieden.
+}
+batch-gone = { $n ->
+    [one] Einen der ausgewählten hat inzwischen jemand anderes entschieden.
+   *[other] { $n } der ausgewählten hat inzwischen jemand anderes entschieden.
 }

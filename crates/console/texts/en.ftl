@@ -515,7 +515,7 @@ key-pair-made = Made. The private half was saved as ed25519.pem on your computer
 key-pair-failed = This browser cannot make Ed25519 keys. Use: openssl genpkey -algorithm ed25519
 public-key = Public key
 first-call = The first signed call
-first-call-hint = Put the secret into the second line, and the private key beside it as ed25519.pem. It asks for a token and lists users.
+first-call-hint = Put the secret in the place of CLIENT_SECRET, and the private key beside it as ed25519.pem. It asks for a token and lists users.
 create-operator = Create an operator
 create-operator-hint = Whoever confirms it gets an invitation, with which the new operator chooses a password.
 role = Role
@@ -530,15 +530,15 @@ do-then-enable = Requests of this client are taken again.
 do-keep = Keep
 do-then-keep = You have looked at what this operator may do, and it remains. It is on record.
 filter-holder = Show the cases of
-holder-everybody = Everybody
+holder-everybody = Everyone's
 holder-mine = Mine
-holder-nobody = Nobody
+holder-nobody = Unassigned
 assignee = Assigned to
 nobody = nobody
 assign = Assign
 take-it = Take it
 give-back = Give it back
-looks-at-it = { $who } looks at it now
+looks-at-it = Opened in the last minutes by { $who }
 done-assigned = Assigned, and on record.
 member-assignee = Assigned to
 choose = Choose
@@ -553,4 +553,8 @@ refused = Refused
 batch-decided = { $n ->
     [one] One case was decided.
    *[other] { $n } cases were decided.
+}
+batch-gone = { $n ->
+    [one] One of the chosen was decided by somebody else meanwhile.
+   *[other] { $n } of the chosen were decided by somebody else meanwhile.
 }

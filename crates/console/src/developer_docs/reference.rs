@@ -33,6 +33,7 @@ pub struct Operation {
     pub scopes: Vec<String>,
     /// Whether the request is signed.
     pub is_signed: bool,
+    /// Those that not all signed requests have.
     pub parameters: Vec<Field>,
     pub body: Option<Content>,
     pub answers: Vec<Answer>,
@@ -85,14 +86,29 @@ impl Reference {
             }
         }
         groups.retain(|group| !group.operations.is_empty());
-        let headers = members(&document["components"]["parameters"]);
-        Self { groups, headers: headers.map(|(_, header)| of_parameter(document, header)).collect() }
+        let headers = common_headers(document);
+        let is_common = |field: &Field| headers.iter().any(|header| header.name == field.name);
+        for operation in groups.iter_mut().flat_map(|group| &mut group.operations) {
+            operation.parameters.retain(|field| !is_common(field));
+        }
+        Self { groups, headers }
     }
 
     /// Returns the group of a page.
     pub fn group(&self, slug: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.slug == slug)
     }
+}
+
+/// Returns the headers that all signed requests have: the shared parameters to which every one of them refers.
+fn common_headers(document: &Value) -> Vec<Field> {
+    let methods = members(&document["paths"]).flat_map(|(_, methods)| members(methods));
+    let all = methods.map(|(_, operation)| array(&operation["parameters"]));
+    let shared: Vec<_> =
+        all.map(|all| all.iter().filter(|one| one.get("$ref").is_some()).collect::<Vec<_>>()).collect();
+    let signed = || shared.iter().filter(|references| !references.is_empty());
+    let common = signed().next().into_iter().flatten().filter(|one| signed().all(|all| all.contains(one)));
+    common.map(|header| of_parameter(document, header)).collect()
 }
 
 fn group(tag: &Value) -> Group {
@@ -106,9 +122,7 @@ impl Operation {
     fn new(document: &Value, method: &str, path: &str, operation: &Value) -> Self {
         let security = array(&operation["security"]);
         let scopes = security.iter().flat_map(members).flat_map(|(_, scopes)| array(scopes)).map(text);
-        // Parameters that the document shares are those of every signed request.
-        let (shared, own): (Vec<_>, Vec<_>) =
-            array(&operation["parameters"]).iter().partition(|one| one.get("$ref").is_some());
+        let parameters = array(&operation["parameters"]);
         let (refusals, answers): (Vec<_>, Vec<_>) = members(&operation["responses"])
             .partition(|(status, _)| status.starts_with('4') || status.starts_with('5'));
         Self {
@@ -118,8 +132,9 @@ impl Operation {
             summary: text(&operation["summary"]),
             description: markdown::html(operation["description"].as_str().unwrap_or_default()),
             scopes: scopes.collect(),
-            is_signed: !shared.is_empty(),
-            parameters: own.into_iter().map(|one| of_parameter(document, one)).collect(),
+            // Parameters that the document shares are headers of signed requests.
+            is_signed: parameters.iter().any(|one| one.get("$ref").is_some()),
+            parameters: parameters.iter().map(|one| of_parameter(document, one)).collect(),
             body: operation.get("requestBody").map(|body| Content::new(document, body)),
             answers: answers
                 .into_iter()

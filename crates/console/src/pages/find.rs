@@ -31,6 +31,21 @@ pub struct SearchTerm {
     pub value: Value,
 }
 
+/// Returns the longest term at the beginning that is no name, and how many words it has.
+fn first_term(words: &[&str]) -> Option<(usize, SearchTerm)> {
+    let counts = [3, 2, 1].into_iter().filter(|count| *count <= words.len());
+    counts.into_iter().find_map(|count| Some((count, parse_term(&words[..count])?)))
+}
+
+/// Returns whether the first word only introduces the birth date behind it.
+fn introduces_birth_date(words: &[&str]) -> bool {
+    let fillers = words.iter().take_while(|word| FILLERS.contains(word)).count();
+    fillers > 0 && first_term(&words[fillers..]).is_some_and(|(_, term)| term.field == "birth_date")
+}
+
+/// Words between a name and a birth date, as callers say them. In capitals they may be names.
+const FILLERS: [&str; 7] = ["born", "dob", "geboren", "geb", "geb.", "am", "*"];
+
 /// Parses a query into search terms: ids, e-mail addresses, phone numbers, birth dates in any usual form and identifiers.
 /// The remaining words are the name.
 pub fn parse_query(query: &str) -> Vec<SearchTerm> {
@@ -40,13 +55,10 @@ pub fn parse_query(query: &str) -> Vec<SearchTerm> {
     let mut at = 0;
     while at < words.len() {
         let rest = &words[at..];
-        let (taken, understood) = [3, 2, 1]
-            .into_iter()
-            .filter(|count| *count <= rest.len())
-            .find_map(|count| Some((count, parse_term(&rest[..count])?)))
-            .map_or((1, None), |(count, one)| (count, Some(one)));
+        let (taken, understood) = first_term(rest).map_or((1, None), |(count, one)| (count, Some(one)));
         match understood {
             Some(one) => found.push(one),
+            None if introduces_birth_date(rest) => {}
             None => name.push(words[at]),
         }
         at += taken;
@@ -177,6 +189,10 @@ mod tests {
     fn one_box_takes_everything() {
         for (query, expected) in [
             ("Meier, 3 May 1983", vec![("name", "Meier"), ("birth_date", "1983-05-03")]),
+            ("Meier, born 3 May 1983", vec![("name", "Meier"), ("birth_date", "1983-05-03")]),
+            ("Meier geb. am 3.5.1983", vec![("name", "Meier"), ("birth_date", "1983-05-03")]),
+            ("Max Born 3.5.1983", vec![("name", "Max Born"), ("birth_date", "1983-05-03")]),
+            ("Born, Max", vec![("name", "Born Max")]),
             ("Meier 3.5.1983", vec![("name", "Meier"), ("birth_date", "1983-05-03")]),
             ("Anna Maria Groß 03/05/1983", vec![("name", "Anna Maria Groß"), ("birth_date", "1983-05-03")]),
             ("3. Mai 1983 Jörg Maier", vec![("name", "Jörg Maier"), ("birth_date", "1983-05-03")]),

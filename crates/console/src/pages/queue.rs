@@ -92,6 +92,8 @@ pub struct BatchPage {
     pub is_approval: bool,
     /// The cases that were chosen, and what came of each.
     pub outcomes: Vec<(Review, Outcome)>,
+    /// How many of the chosen ones wait no more: somebody else was faster.
+    pub gone: usize,
 }
 
 /// What came of a decision.
@@ -178,6 +180,13 @@ fn proof(review: &Review) -> Vec<(String, Value)> {
     let given =
         members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
     given.collect()
+}
+
+/// Returns the names of the others who look at a case; none if nobody does.
+pub fn others(frame: &Frame, review: &Review) -> Option<String> {
+    let names: Vec<_> =
+        review.viewers.iter().map(|one| &*one.name).filter(|name| *name != frame.operator).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Returns the title of a case.

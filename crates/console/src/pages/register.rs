@@ -3,7 +3,7 @@
 use askama::Template;
 use serde_json::Value;
 
-use crate::answers::{Access, Client, Difference, Proposal, RegisterEvent, Tenant};
+use crate::answers::{Access, Client, ClientKey, Difference, Proposal, RegisterEvent, Tenant};
 use crate::developer_docs::FOR_A_SHELL;
 use crate::frame::{Frame, Part, Theme};
 use crate::pages::differences;
@@ -93,8 +93,16 @@ pub struct Clients {
 impl Clients {
     /// Returns the program for a first request of a client; none without a key that it is written for.
     fn first_request(&self, client: &Client) -> Option<String> {
-        let mut keys = client.keys.iter().rev().filter(|key| key.revoked_at.is_none());
+        let now = self.frame.now;
+        let is_good =
+            |key: &&ClientKey| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
+        let mut keys = client.keys.iter().rev().filter(is_good);
         let key = keys.find(|key| key.algorithm.eq_ignore_ascii_case("ed25519"))?;
+        // What it asks for.
+        let may = client.disabled_at.is_none() && client.scopes.iter().any(|scope| scope == "users:read");
+        if !may {
+            return None;
+        }
         Some(FOR_A_SHELL.for_client(&self.base, &client.id, &key.id))
     }
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::permissions::Permission;
 use crate::problem::Problem;
-use crate::store::jobs::attention::{self, Attention};
+use crate::store::jobs::attention::{self, Attention, Viewer};
 use crate::store::jobs::{self, Job, JobKind};
 use crate::store::tenants::operators;
 use crate::store::users::handle::UserHandle;
@@ -24,20 +24,10 @@ use crate::store::{Tx, tenants, users};
 /// How long somebody who has opened a review counts as looking at it.
 const LOOKS_FOR: SignedDuration = SignedDuration::from_mins(5);
 
-/// Somebody who looks at a review.
-#[derive(Serialize, JsonSchema)]
-pub struct ReviewViewer {
-    name: String,
-    /// When they opened it.
-    since: Timestamp,
-}
-
-impl ReviewViewer {
-    /// Returns who looks at a review now: who has opened it last, and not long ago.
-    pub fn of(attention: &Attention, now: Timestamp) -> Option<Self> {
-        let (name, since) = attention.viewed.clone()?;
-        (now.duration_since(since) < LOOKS_FOR).then_some(Self { name, since })
-    }
+/// Returns who looks at a review now: who has opened it not long ago.
+pub fn who_looks(attention: &Attention, now: Timestamp) -> Vec<Viewer> {
+    let all = attention.viewers.iter();
+    all.filter(|one| now.duration_since(one.since) < LOOKS_FOR).cloned().collect()
 }
 
 /// Finds the job of a review that waits for a decision.
@@ -136,17 +126,17 @@ pub struct ViewReview {
     subject: Uuid,
 }
 
-/// Who looked at a review before.
+/// Who else looks at a review.
 #[derive(Serialize, JsonSchema)]
-pub struct EarlierViewer {
-    /// Somebody else who has opened it within the last five minutes; null if nobody has.
-    viewer: Option<ReviewViewer>,
+pub struct OtherViewers {
+    /// Others who have opened it within the last five minutes.
+    viewers: Vec<Viewer>,
 }
 
 impl OperatorOperation for ViewReview {
     const OPERATION: &'static str = "PUT /tenants/{tenant}/users/{user}/reviews/{subject}/viewer";
     const PERMISSION: Option<Permission> = Some(Permission::ReviewsRead);
-    type Answer = EarlierViewer;
+    type Answer = OtherViewers;
     const DOC: OperatorDoc = OperatorDoc {
         id: "view_review",
         summary: "Open a review",
@@ -166,16 +156,17 @@ impl OperatorOperation for ViewReview {
 /// # Errors
 ///
 /// Fails if the review does not wait.
-pub async fn view(State(app): State<App>, req: ByOperator<ViewReview>) -> OperatorResult<EarlierViewer> {
+pub async fn view(State(app): State<App>, req: ByOperator<ViewReview>) -> OperatorResult<OtherViewers> {
     let (number, now, own) = (req.tenant(), req.now, app.clone());
     let ByOperator { operator, operation: ViewReview { user, subject }, .. } = req;
     let unit = move |tx: &Tx<'_>| {
         let tenant = tenants::open(tx, number, &own.master_key)?;
         let (_, handle) = users::load(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
         let job = waiting_job(tx, &handle, subject)?;
-        let viewer = ReviewViewer::of(&attention::of_job(tx, &job)?, now);
+        let mut viewers = who_looks(&attention::of_job(tx, &job)?, now);
+        viewers.retain(|one| one.name != operator.name);
         attention::note_viewer(tx, &job, &operator.name, now)?;
-        Ok::<_, Problem>(EarlierViewer { viewer: viewer.filter(|one| one.name != operator.name) })
+        Ok::<_, Problem>(OtherViewers { viewers })
     };
     Ok(JsonAnswer(app.store.write("backoffice.view_review", number, unit).await?))
 }

@@ -15,7 +15,7 @@ use super::by_operator::{
 };
 use super::change::{ActionRecord, RecordedAction, UserChange, actor_name, change, missing_record, scan};
 use super::deactivation::WaitingDeactivation;
-use super::review_work::ReviewViewer;
+use super::review_work::who_looks;
 use super::user_overview::{ReviewedCheck, ReviewedDataChange};
 use crate::app::App;
 use crate::domain::identification::identifier::today;
@@ -26,7 +26,8 @@ use crate::domain::users::check::{Check, CheckStatus};
 use crate::domain::users::preview::Preview;
 use crate::domain::users::review::{Review, Verdict};
 use crate::problem::Problem;
-use crate::store::jobs::{self, Job, JobKind, attention};
+use crate::store::jobs::attention::{self, Viewer};
+use crate::store::jobs::{self, Job, JobKind};
 use crate::store::tenants::Tenant;
 use crate::store::tenants::operator_sessions::Session;
 use crate::store::tenants::operators;
@@ -50,8 +51,8 @@ pub struct WaitingReview {
     user: String,
     /// Name of the operator who is to decide it; null for nobody.
     assignee: Option<String>,
-    /// Who has opened it within the last five minutes; null if nobody has.
-    viewer: Option<ReviewViewer>,
+    /// Who has opened it within the last five minutes.
+    viewers: Vec<Viewer>,
     #[serde(flatten)]
     subject: ReviewSubject,
 }
@@ -167,7 +168,7 @@ fn waiting_review(tx: &Tx<'_>, tenant: &Tenant, job: &Job, now: Timestamp) -> Re
         age_seconds: now.duration_since(waiting_since).as_secs().max(0),
         user_id: user.id,
         user: format!("{} {}", name("first_name"), name("last_name")),
-        viewer: ReviewViewer::of(&attention, now),
+        viewers: who_looks(&attention, now),
         assignee: attention.assignee,
         subject,
     })

@@ -20,6 +20,7 @@ use crate::problem::Problem;
 
 /// Handles `GET /console/tenants/{tenant}/clients`: lists the clients of a tenant and their keys.
 pub async fn list(State(app): State<App>, visitor: Visitor, Path(tenant): Path<String>) -> Response {
+    let tenant = segment(&tenant);
     match visitor.api.get::<List<Client>>(&format!("/tenants/{tenant}/clients")).await {
         Ok(list) => {
             let (frame, base) = (visitor.frame(Part::Register), app.origin.public_url.clone());
@@ -36,6 +37,7 @@ fn page(visitor: &Visitor) -> String {
 
 /// Handles `POST /console/tenants/{tenant}/clients`: asks to create a client.
 pub async fn create(visitor: Visitor, Path(tenant): Path<String>, body: Bytes) -> Response {
+    let tenant = segment(&tenant);
     let (form, page) = (Form::parse(&body), page(&visitor));
     let body = json!({ "scopes": form.all("scope"), "reason": form.text("reason") });
     let path = format!("/tenants/{tenant}/clients");

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 
 use super::forms::Form;
 use super::html;
+use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
@@ -19,7 +20,7 @@ const SHOWN_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Handles `GET /console`: leads to the first page.
 pub async fn home(visitor: Visitor) -> Response {
     let path = match visitor.frame.tenants.first() {
-        Some(tenant) => format!("/console/tenants/{tenant}/find"),
+        Some(tenant) => visitor.frame.in_tenant(tenant, "find"),
         None => "/console/proposals".to_owned(),
     };
     Redirect::to(&path).into_response()
@@ -51,8 +52,9 @@ pub async fn show(visitor: Visitor, Path((_, handle)): Path<(String, String)>) -
 
 /// Returns who was found, and whom all but the name fits, if that is similar: callers are misheard.
 async fn search(visitor: &Visitor, query: &str) -> Result<(Found, Vec<Person>), Problem> {
-    let path =
-        |wanted: &[SearchTerm]| format!("/tenants/{}/users?{}", visitor.frame.tenant, parameters(wanted));
+    let path = |wanted: &[SearchTerm]| {
+        format!("/tenants/{}/users?{}", segment(&visitor.frame.tenant), parameters(wanted))
+    };
     let all = parse_query(query);
     let found: Found = visitor.api.get(&path(&all)).await?;
     let (names, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.field == "name");

@@ -20,6 +20,7 @@ pub async fn show(
     Path((tenant, user)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let tenant = segment(&tenant);
     let query = Form::of_query(query.as_deref());
     let (show, after) =
         (TimelineFilter::of_name(query.text("show")), query.text("after").parse().unwrap_or(0_i64));
@@ -42,6 +43,7 @@ pub async fn show(
 
 /// Handles `POST /console/tenants/{tenant}/people/{user}/reveal`: unmasks a person for a while.
 pub async fn reveal(visitor: Visitor, Path((tenant, user)): Path<(String, String)>, body: Bytes) -> Response {
+    let tenant = segment(&tenant);
     let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
     let body = json!({ "purpose": form.text("purpose"), "reference": form.filled("reference") });
     let path = format!("/tenants/{tenant}/users/{}/reveals", segment(&user));
@@ -51,6 +53,7 @@ pub async fn reveal(visitor: Visitor, Path((tenant, user)): Path<(String, String
 
 /// Handles `POST /console/tenants/{tenant}/people/{user}/act`: does something to a person.
 pub async fn act(visitor: Visitor, Path((tenant, user)): Path<(String, String)>, body: Bytes) -> Response {
+    let tenant = segment(&tenant);
     let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/people/{user}"));
     let body = json!({ "action": form.text("action"), "reason": form.text("reason") });
     let path = format!("/tenants/{tenant}/users/{}/actions", segment(&user));

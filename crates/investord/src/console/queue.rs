@@ -1,5 +1,7 @@
 //! The queue of what waits for a decision, and one case of it.
 
+use std::collections::BTreeSet;
+
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -22,7 +24,7 @@ fn filter(form: &Form) -> QueueFilter {
 }
 
 async fn waiting(visitor: &Visitor) -> Result<Vec<Review>, Problem> {
-    let path = format!("/tenants/{}/reviews", visitor.frame.tenant);
+    let path = format!("/tenants/{}/reviews", segment(&visitor.frame.tenant));
     Ok(visitor.api.get::<List<Review>>(&path).await?.data)
 }
 
@@ -41,6 +43,7 @@ pub async fn show(
     Path((tenant, subject)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let tenant = segment(&tenant);
     let filter = filter(&Form::of_query(query.as_deref()));
     let queue = visitor.frame.of_tenant("queue");
     let all = match waiting(&visitor).await {
@@ -56,7 +59,8 @@ pub async fn show(
     let viewer = format!("/tenants/{tenant}/users/{}/reviews/{}/viewer", all[at].user_id, all[at].id);
     // Whoever opens it next is told. If it was decided in this moment, nobody will.
     let _ = visitor.api.send(Method::PUT, &viewer, &Value::Null).await;
-    let settings = visitor.tenants.iter().find(|one| one.name == tenant).map(|one| &one.settings);
+    let settings =
+        visitor.tenants.iter().find(|one| one.name == visitor.frame.tenant).map(|one| &one.settings);
     let four_eyes = settings.is_some_and(|all| all.get("four_eyes").is_some_and(|value| value == true));
     let is_two = four_eyes || all[at].kind == "deactivation";
     html(&Decision::new(visitor.frame(Part::Queue), filter, &all, at, is_two))
@@ -68,6 +72,7 @@ pub async fn decide(
     Path((tenant, subject)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
+    let tenant = segment(&tenant);
     let form = Form::parse(&body);
     let (filter, is_approval) = (filter(&form), form.text("verdict") == "approve");
     let person = format!("/tenants/{tenant}/users/{}", segment(form.text("user")));
@@ -93,15 +98,16 @@ pub async fn decide(
 
 /// Handles `POST /console/tenants/{tenant}/queue`: decides several cases alike, each by a decision of its own.
 pub async fn decide_several(visitor: Visitor, Path(tenant): Path<String>, body: Bytes) -> Response {
+    let tenant = segment(&tenant);
     let form = Form::parse(&body);
-    let (chosen, filter) = (form.all("case"), filter(&form));
+    let (chosen, filter): (BTreeSet<_>, _) = (form.all("case").into_iter().collect(), filter(&form));
     let all = match waiting(&visitor).await {
         Ok(all) => all,
         Err(problem) => return visitor.refusal(&problem, &visitor.frame.of_tenant("queue")),
     };
     let verdict = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
     let mut outcomes = Vec::new();
-    for review in all.into_iter().filter(|one| chosen.contains(&one.id.as_str()) && is_for_batches(one)) {
+    for review in all.into_iter().filter(|one| chosen.contains(one.id.as_str()) && is_for_batches(one)) {
         let path = format!("/tenants/{tenant}/users/{}/reviews/{}", review.user_id, review.id);
         let outcome = match visitor.api.send(Method::POST, &path, &verdict).await {
             Ok(record) if record["new"]["decided"].is_null() => Outcome::NeedsSecond,
@@ -110,8 +116,8 @@ pub async fn decide_several(visitor: Visitor, Path(tenant): Path<String>, body: 
         };
         outcomes.push((review, outcome));
     }
-    let is_approval = form.text("verdict") == "approve";
-    html(&BatchPage { frame: visitor.frame(Part::Queue), filter, is_approval, outcomes })
+    let (is_approval, gone) = (form.text("verdict") == "approve", chosen.len() - outcomes.len());
+    html(&BatchPage { frame: visitor.frame(Part::Queue), filter, is_approval, outcomes, gone })
 }
 
 /// Handles `POST /console/tenants/{tenant}/queue/{subject}/assignee`: says who is to decide a case.
@@ -120,6 +126,7 @@ pub async fn assign(
     Path((tenant, subject)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
+    let tenant = segment(&tenant);
     let form = Form::parse(&body);
     let assignee = match form.text("take") {
         "yes" => Some(visitor.frame.operator.as_str()),

@@ -113,8 +113,9 @@ pub async fn operators(visitor: Visitor) -> Response {
 pub async fn create_operator(visitor: Visitor, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), "/console/operators");
     let mut grant = json!({ "role": form.text("role") });
-    if let Some(tenant) = form.filled("tenant") {
-        grant["tenant"] = tenant.into();
+    match (form.text("reach"), form.text("reach").strip_prefix("tenant:")) {
+        ("all", _) => {}
+        (_, tenant) => grant["tenant"] = tenant.unwrap_or_default().into(),
     }
     let body = json!({ "name": form.text("name"), "grants": [grant], "reason": form.text("reason") });
     Action::post("/operators".into(), body, page, "acted").perform(&visitor, page).await

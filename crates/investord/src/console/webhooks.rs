@@ -17,6 +17,7 @@ use crate::problem::Problem;
 
 /// Handles `GET /console/tenants/{tenant}/webhooks`: lists the webhooks of a tenant.
 pub async fn list(visitor: Visitor, Path(tenant): Path<String>) -> Response {
+    let tenant = segment(&tenant);
     match visitor.api.get::<List<Webhook>>(&format!("/tenants/{tenant}/webhooks")).await {
         Ok(list) => html(&Webhooks { frame: visitor.frame(Part::Webhooks), webhooks: list.data }),
         Err(problem) => visitor.refusal(&problem, "/console"),
@@ -29,6 +30,7 @@ pub async fn show(
     Path((tenant, webhook)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let tenant = segment(&tenant);
     let query = Form::of_query(query.as_deref());
     let before = query.text("before").parse::<i64>().map(|before| format!("?before={before}"));
     let path = format!("/tenants/{tenant}/webhooks/{}", segment(&webhook));
@@ -64,6 +66,7 @@ pub async fn package(
     visitor: Visitor,
     Path((tenant, webhook, package)): Path<(String, String, String)>,
 ) -> Response {
+    let tenant = segment(&tenant);
     let path = format!("/tenants/{tenant}/webhooks/{}", segment(&webhook));
     let read = async {
         let webhook: Webhook = visitor.api.get(&path).await?;
@@ -78,6 +81,7 @@ pub async fn package(
 
 /// Handles `POST /console/tenants/{tenant}/webhooks/{webhook}/act`: mends a webhook.
 pub async fn act(visitor: Visitor, Path((tenant, webhook)): Path<(String, String)>, body: Bytes) -> Response {
+    let tenant = segment(&tenant);
     let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/webhooks/{webhook}"));
     let action = form.text("action");
     let mut body = json!({ "action": action, "reason": form.text("reason") });

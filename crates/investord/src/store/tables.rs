@@ -145,8 +145,7 @@ pub const TABLES: [TableSchema; 40] = [
             ("due", Int),
             ("held", Int),
             ("assignee", Text),
-            ("viewer", Text),
-            ("viewed_at", Int),
+            ("viewers", Text),
         ],
     ),
     lasting(

@@ -34,7 +34,7 @@ async fn a_review_is_assigned_and_seen_by_others() {
     ask(&app, &user, &example("name")).await;
     run_due(app.app()).await.unwrap();
     let [waiting] = &anna.queue().await[..] else { panic!("one") };
-    assert_eq!((&waiting["assignee"], &waiting["viewer"]), (&Value::Null, &Value::Null));
+    assert_eq!((&waiting["assignee"], &waiting["viewers"]), (&Value::Null, &json!([])));
     let review = format!("/tenants/main/users/{}/reviews/{}", id(&user), id(waiting));
     let assign = async |by: &Officer, name: Value| {
         by.request("PUT", &format!("{review}/assignee"), &json!({ "assignee": name }).to_string()).await
@@ -51,14 +51,16 @@ async fn a_review_is_assigned_and_seen_by_others() {
     assert_eq!(berta.queue().await[0]["assignee"], "berta");
 
     let open =
-        async |by: &Officer| by.request("PUT", &format!("{review}/viewer"), "").await.ok()["viewer"].clone();
-    assert_eq!(open(&anna).await, Value::Null);
-    assert_eq!(open(&anna).await, Value::Null, "not herself");
-    assert_eq!(open(&viewer).await["name"], "anna");
-    assert_eq!(berta.queue().await[0]["viewer"]["name"], "vera");
+        async |by: &Officer| by.request("PUT", &format!("{review}/viewer"), "").await.ok()["viewers"].clone();
+    assert_eq!(open(&anna).await, json!([]));
+    assert_eq!(open(&anna).await, json!([]), "not herself");
+    assert_eq!(open(&viewer).await[0]["name"], "anna");
+    assert_eq!(open(&viewer).await[0]["name"], "anna", "who looks twice is told twice");
+    assert_eq!(open(&anna).await[0]["name"], "vera", "each sees the other");
+    assert_eq!(berta.queue().await[0]["viewers"].as_array().unwrap().len(), 2);
     app.pass(300);
-    assert_eq!(berta.queue().await[0]["viewer"], Value::Null, "after five minutes nobody");
-    assert_eq!(open(&berta).await, Value::Null);
+    assert_eq!(berta.queue().await[0]["viewers"], json!([]), "after five minutes nobody");
+    assert_eq!(open(&berta).await, json!([]));
 
     anna.say(&user, id(waiting), json!({ "verdict": "approve" })).await.ok();
     assign(&anna, Value::Null).await.refused("not_found");

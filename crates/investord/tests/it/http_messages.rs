@@ -27,7 +27,6 @@ async fn what_a_browser_opens_is_guarded() {
     let (app, listeners) = with_three_listeners().await;
     for (address, path) in listeners.into_iter().chain([
         (app.wire().address(), "/openapi.json"),
-        (app.wire().address(), "/errors/not_found"),
         (app.wire().address(), "/nowhere"),
         (app.wire().address(), "/users"),
     ]) {
@@ -43,6 +42,11 @@ async fn what_a_browser_opens_is_guarded() {
         }
         assert_eq!(answer.header("strict-transport-security"), None, "{path}: over HTTP it means nothing");
     }
+    // The pages for developers show a stylesheet, and hold nothing of anybody.
+    let page = app.plain("GET", "/errors/not_found").await;
+    assert!(page.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(page.header("cache-control"), Some("public, max-age=300"));
     let app = TestApp::with(|options| options.config.public_url = Some("https://x.example".into())).await;
     let answer = app.plain("GET", "/healthz").await;
     assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
