@@ -136,6 +136,9 @@ try {
   await check("the queue is worked by keyboard: three keys decide a case, and the next one opens", async () => {
     const page = await open();
     await signIn(page, "ines");
+    // One types at once; Esc leaves the field, and keys are keys.
+    assert(await page.evaluate(() => document.activeElement.type === "search"), "the field has the focus");
+    await page.keyboard.press("Escape");
     await page.keyboard.press("g");
     await Promise.all([page.waitForURL(/\/queue$/), page.keyboard.press("q")]);
     await page.waitForFunction(() => document.activeElement.closest("[data-focus]"));

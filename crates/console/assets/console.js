@@ -48,7 +48,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     const open = document.querySelector("details.menu[open], details.reveal[open]");
     open?.removeAttribute("open");
-    open?.querySelector("summary").focus();
+    if (open) open.querySelector("summary").focus();
+    else event.target.blur();
     return;
   }
   const isTyping = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
