@@ -148,6 +148,14 @@ impl Frame {
         date.strftime(form).to_string()
     }
 
+    /// Returns the value of a member as a reader wants to see it: a word of the API in the page's language.
+    pub fn value_of(&self, member: &str, value: &Value) -> String {
+        match (member, value) {
+            ("purpose" | "status", Value::String(word)) => self.word(member, word),
+            _ => self.value(value),
+        }
+    }
+
     /// Returns a value of the API as a reader wants to see it.
     pub fn value(&self, value: &Value) -> String {
         match value {
