@@ -411,7 +411,7 @@ CREATE TABLE jobs (
     due         {int},
     -- Held back by an operator.
     held        {int} NOT NULL DEFAULT 0,
-    -- Of a job that waits for an operator: the name of who is to decide it, and, as JSON, who has opened it when.
+    -- Of a job that waits for an operator: names of the operators to whom it is assigned and, as JSON, who have opened it.
     assignee    TEXT,
     viewers     TEXT,
     PRIMARY KEY (tenant, user_number, number),

@@ -232,7 +232,7 @@ pub struct Review {
     pub matter: Option<Matter>,
 }
 
-/// Somebody who looks at a case.
+/// An operator who has a case open.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Viewer {
     pub name: String,

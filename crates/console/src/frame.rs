@@ -2,13 +2,18 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::text::Language;
 
-/// What is encoded in a segment of a path: everything but the unreserved characters (RFC 3986 section 2.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What remains as it is in a segment beside letters and digits. A dot does not: `..` would be a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+
+/// Encodes a value as one segment of a path (RFC 3986 section 3.3): whatever it is, it names nothing else.
+pub fn segment(value: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(value, SEGMENT)
+}
 
 /// The theme of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +106,7 @@ impl Frame {
 
     /// Returns the path of a page of a tenant, whatever its name is.
     pub fn in_tenant(&self, tenant: &str, rest: &str) -> String {
-        format!("/console/tenants/{}/{rest}", utf8_percent_encode(tenant, SEGMENT))
+        format!("/console/tenants/{}/{rest}", segment(tenant))
     }
 
     /// Returns an instant, in UTC, as it is read without a script.

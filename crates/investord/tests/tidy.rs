@@ -464,7 +464,7 @@ fn private_words_do_not_come_back() {
 /// released yet: until then the first one may change.)
 #[test]
 fn released_migrations_never_change() {
-    let released: &[(&str, &str)] = &[("V1__register.sql", "502fa9d20cd689b0")];
+    let released: &[(&str, &str)] = &[("V1__register.sql", "2ea8b6829042d642")];
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(workspace().join("migrations")).unwrap() {
         let path = entry.unwrap().path();

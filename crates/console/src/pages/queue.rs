@@ -10,7 +10,7 @@ use crate::text::Language;
 
 /// The kinds by which the queue is filtered.
 pub const KINDS: [&str; 4] = ["all", "data-change", "check", "deactivation"];
-/// Whose cases the queue shows: everybody's, the reader's own, or those of nobody.
+/// The filters of the queue by assignee: all cases, those assigned to the reader, those that are not assigned.
 pub const HOLDERS: [&str; 3] = ["everybody", "mine", "nobody"];
 /// Seconds after which a case is late.
 pub const LATE: i64 = 2 * 24 * 3_600;
@@ -27,7 +27,7 @@ pub struct Queue {
     pub counts: [usize; 4],
 }
 
-/// Which part of the queue is shown.
+/// A filter of the queue, by kind and assignee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueFilter {
     /// One of [`KINDS`].
@@ -92,7 +92,7 @@ pub struct BatchPage {
     pub is_approval: bool,
     /// The cases that were chosen, and what came of each.
     pub outcomes: Vec<(Review, Outcome)>,
-    /// How many of the chosen ones wait no more: somebody else was faster.
+    /// Number of chosen cases that another operator decided before.
     pub gone: usize,
 }
 
@@ -100,7 +100,7 @@ pub struct BatchPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Decided,
-    /// Somebody else has to say the same.
+    /// It waits for the same decision of a second operator.
     NeedsSecond,
     /// It was not possible, and why.
     NotDecided(String),
@@ -182,7 +182,7 @@ fn proof(review: &Review) -> Vec<(String, Value)> {
     given.collect()
 }
 
-/// Returns the names of the others who look at a case; none if nobody does.
+/// Returns the names of the other operators who have a case open; none without any.
 pub fn others(frame: &Frame, review: &Review) -> Option<String> {
     let names: Vec<_> =
         review.viewers.iter().map(|one| &*one.name).filter(|name| *name != frame.operator).collect();

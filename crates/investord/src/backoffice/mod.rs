@@ -30,7 +30,7 @@ mod provider_sign_in;
 mod recovery_codes;
 mod register;
 pub mod reveal;
-pub mod review_work;
+pub mod review_assignment;
 pub mod reviews;
 mod roles;
 pub mod sealed_state;
@@ -163,8 +163,8 @@ fn endpoints() -> Vec<OperatorEndpoint> {
         OperatorEndpoint::of(actions::set_outcome),
         OperatorEndpoint::of(reviews::decide),
         OperatorEndpoint::of(reviews::queue),
-        OperatorEndpoint::of(review_work::assign),
-        OperatorEndpoint::of(review_work::view),
+        OperatorEndpoint::of(review_assignment::assign),
+        OperatorEndpoint::of(review_assignment::view),
         OperatorEndpoint::of(webhooks::list),
         OperatorEndpoint::of(webhooks::show),
         OperatorEndpoint::of(packages::list),
@@ -256,7 +256,7 @@ pub fn read_bodies(body: &Bytes) -> [Result<(), Problem>; 28] {
         read::<actions::ActOnUser>(body),
         read::<actions::OrderOutcome>(body),
         read::<reviews::DecideReview>(body),
-        read::<review_work::AssignReview>(body),
+        read::<review_assignment::AssignReview>(body),
         read::<webhook_actions::ActOnWebhook>(body),
         read::<webhook_actions::RotateSigningKey>(body),
     ]

@@ -15,7 +15,7 @@ use super::by_operator::{
 };
 use super::change::{ActionRecord, RecordedAction, UserChange, actor_name, change, missing_record, scan};
 use super::deactivation::WaitingDeactivation;
-use super::review_work::who_looks;
+use super::review_assignment::current_viewers;
 use super::user_overview::{ReviewedCheck, ReviewedDataChange};
 use crate::app::App;
 use crate::domain::identification::identifier::today;
@@ -26,7 +26,7 @@ use crate::domain::users::check::{Check, CheckStatus};
 use crate::domain::users::preview::Preview;
 use crate::domain::users::review::{Review, Verdict};
 use crate::problem::Problem;
-use crate::store::jobs::attention::{self, Viewer};
+use crate::store::jobs::assignment::{self, Viewer};
 use crate::store::jobs::{self, Job, JobKind};
 use crate::store::tenants::Tenant;
 use crate::store::tenants::operator_sessions::Session;
@@ -49,9 +49,9 @@ pub struct WaitingReview {
     user_id: Uuid,
     /// First and last name of the user.
     user: String,
-    /// Name of the operator who is to decide it; null for nobody.
+    /// Name of the operator to whom it is assigned; null without an assignment.
     assignee: Option<String>,
-    /// Who has opened it within the last five minutes.
+    /// Operators who have opened it within the last five minutes.
     viewers: Vec<Viewer>,
     #[serde(flatten)]
     subject: ReviewSubject,
@@ -161,15 +161,15 @@ fn waiting_review(tx: &Tx<'_>, tenant: &Tenant, job: &Job, now: Timestamp) -> Re
     };
     let person: Value = serde_json::from_str(&user.person.json).unwrap_or_default();
     let name = |member: &str| person[member].as_str().unwrap_or_default().to_owned();
-    let attention = attention::of_job(tx, job)?;
+    let assignment = assignment::of_job(tx, job)?;
     Ok(WaitingReview {
         id: job.subject,
         waiting_since,
         age_seconds: now.duration_since(waiting_since).as_secs().max(0),
         user_id: user.id,
         user: format!("{} {}", name("first_name"), name("last_name")),
-        viewers: who_looks(&attention, now),
-        assignee: attention.assignee,
+        assignee: assignment.assignee.clone(),
+        viewers: current_viewers(assignment, now),
         subject,
     })
 }

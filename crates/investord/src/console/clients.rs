@@ -5,23 +5,21 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::Method;
 use investord_console::answers::{Client, List};
-use investord_console::frame::Part;
+use investord_console::frame::{Part, segment};
 use investord_console::pages::register::Clients;
 use serde_json::json;
 
 use super::actions::Action;
 use super::forms::Form;
 use super::html;
-use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::app::App;
 use crate::domain::tenants::SCOPES;
 use crate::problem::Problem;
 
 /// Handles `GET /console/tenants/{tenant}/clients`: lists the clients of a tenant and their keys.
-pub async fn list(State(app): State<App>, visitor: Visitor, Path(tenant): Path<String>) -> Response {
-    let tenant = segment(&tenant);
-    match visitor.api.get::<List<Client>>(&format!("/tenants/{tenant}/clients")).await {
+pub async fn list(State(app): State<App>, visitor: Visitor) -> Response {
+    match visitor.api.get::<List<Client>>(&visitor.path("clients")).await {
         Ok(list) => {
             let (frame, base) = (visitor.frame(Part::Register), app.origin.public_url.clone());
             html(&Clients { frame, clients: list.data, scopes: SCOPES, base })
@@ -36,11 +34,10 @@ fn page(visitor: &Visitor) -> String {
 }
 
 /// Handles `POST /console/tenants/{tenant}/clients`: asks to create a client.
-pub async fn create(visitor: Visitor, Path(tenant): Path<String>, body: Bytes) -> Response {
-    let tenant = segment(&tenant);
+pub async fn create(visitor: Visitor, body: Bytes) -> Response {
     let (form, page) = (Form::parse(&body), page(&visitor));
     let body = json!({ "scopes": form.all("scope"), "reason": form.text("reason") });
-    let path = format!("/tenants/{tenant}/clients");
+    let path = visitor.path("clients");
     Action::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
 }
 

@@ -10,7 +10,6 @@ use jiff::SignedDuration;
 
 use super::forms::Form;
 use super::html;
-use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
@@ -52,9 +51,7 @@ pub async fn show(visitor: Visitor, Path((_, handle)): Path<(String, String)>) -
 
 /// Returns who was found, and whom all but the name fits, if that is similar: callers are misheard.
 async fn search(visitor: &Visitor, query: &str) -> Result<(Found, Vec<Person>), Problem> {
-    let path = |wanted: &[SearchTerm]| {
-        format!("/tenants/{}/users?{}", segment(&visitor.frame.tenant), parameters(wanted))
-    };
+    let path = |wanted: &[SearchTerm]| visitor.path(&format!("users?{}", parameters(wanted)));
     let all = parse_query(query);
     let found: Found = visitor.api.get(&path(&all)).await?;
     let (names, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.field == "name");

@@ -6,7 +6,6 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::{NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower_service::Service as _;
@@ -36,11 +35,6 @@ pub struct OperatorApi {
     /// The session's token, and what the listener knows about the caller.
     headers: HeaderMap,
     peer: ConnectInfo<SocketAddr>,
-}
-
-/// Encodes a value as one segment of a path (RFC 3986 section 3.3): whatever it is, it names nothing else.
-pub fn segment(value: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(value, NON_ALPHANUMERIC)
 }
 
 /// Headers of the visitor that the operator API looks at.

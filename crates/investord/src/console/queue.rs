@@ -7,14 +7,13 @@ use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::Method;
 use investord_console::answers::{List, Review};
-use investord_console::frame::Part;
+use investord_console::frame::{Part, segment};
 use investord_console::pages::queue::{BatchPage, Decision, Outcome, Queue, QueueFilter, is_for_batches};
 use serde_json::{Value, json};
 
 use super::actions::Action;
 use super::forms::Form;
 use super::html;
-use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
@@ -24,7 +23,7 @@ fn filter(form: &Form) -> QueueFilter {
 }
 
 async fn waiting(visitor: &Visitor) -> Result<Vec<Review>, Problem> {
-    let path = format!("/tenants/{}/reviews", segment(&visitor.frame.tenant));
+    let path = visitor.path("reviews");
     Ok(visitor.api.get::<List<Review>>(&path).await?.data)
 }
 
@@ -40,10 +39,9 @@ pub async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 /// Handles `GET /console/tenants/{tenant}/queue/{subject}`: shows a case with its evidence.
 pub async fn show(
     visitor: Visitor,
-    Path((tenant, subject)): Path<(String, String)>,
+    Path((_, subject)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let tenant = segment(&tenant);
     let filter = filter(&Form::of_query(query.as_deref()));
     let queue = visitor.frame.of_tenant("queue");
     let all = match waiting(&visitor).await {
@@ -56,8 +54,8 @@ pub async fn show(
     let Some(at) = all.iter().position(|one| one.id == subject) else {
         return Redirect::to(&format!("{queue}?{}", filter.query())).into_response();
     };
-    let viewer = format!("/tenants/{tenant}/users/{}/reviews/{}/viewer", all[at].user_id, all[at].id);
-    // Whoever opens it next is told. If it was decided in this moment, nobody will.
+    let viewer = visitor.path(&format!("users/{}/reviews/{}/viewer", all[at].user_id, all[at].id));
+    // Others see that the visitor has it open. The page does without that: the case may just have been decided.
     let _ = visitor.api.send(Method::PUT, &viewer, &Value::Null).await;
     let settings =
         visitor.tenants.iter().find(|one| one.name == visitor.frame.tenant).map(|one| &one.settings);
@@ -67,15 +65,10 @@ pub async fn show(
 }
 
 /// Handles `POST /console/tenants/{tenant}/queue/{subject}`: records a decision, and opens the next case.
-pub async fn decide(
-    visitor: Visitor,
-    Path((tenant, subject)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
-    let tenant = segment(&tenant);
+pub async fn decide(visitor: Visitor, Path((_, subject)): Path<(String, String)>, body: Bytes) -> Response {
     let form = Form::parse(&body);
     let (filter, is_approval) = (filter(&form), form.text("verdict") == "approve");
-    let person = format!("/tenants/{tenant}/users/{}", segment(form.text("user")));
+    let person = visitor.path(&format!("users/{}", segment(form.text("user"))));
     let queue = visitor.frame.of_tenant("queue");
     let all = waiting(&visitor).await.unwrap_or_default();
     let shown = |one: &&Review| one.id == subject || filter.shows(one, &visitor.frame.operator);
@@ -97,8 +90,7 @@ pub async fn decide(
 }
 
 /// Handles `POST /console/tenants/{tenant}/queue`: decides several cases alike, each by a decision of its own.
-pub async fn decide_several(visitor: Visitor, Path(tenant): Path<String>, body: Bytes) -> Response {
-    let tenant = segment(&tenant);
+pub async fn decide_several(visitor: Visitor, body: Bytes) -> Response {
     let form = Form::parse(&body);
     let (chosen, filter): (BTreeSet<_>, _) = (form.all("case").into_iter().collect(), filter(&form));
     let all = match waiting(&visitor).await {
@@ -108,7 +100,7 @@ pub async fn decide_several(visitor: Visitor, Path(tenant): Path<String>, body: 
     let verdict = json!({ "verdict": form.text("verdict"), "reason": form.filled("reason") });
     let mut outcomes = Vec::new();
     for review in all.into_iter().filter(|one| chosen.contains(one.id.as_str()) && is_for_batches(one)) {
-        let path = format!("/tenants/{tenant}/users/{}/reviews/{}", review.user_id, review.id);
+        let path = visitor.path(&format!("users/{}/reviews/{}", review.user_id, review.id));
         let outcome = match visitor.api.send(Method::POST, &path, &verdict).await {
             Ok(record) if record["new"]["decided"].is_null() => Outcome::NeedsSecond,
             Ok(_) => Outcome::Decided,
@@ -121,19 +113,14 @@ pub async fn decide_several(visitor: Visitor, Path(tenant): Path<String>, body: 
 }
 
 /// Handles `POST /console/tenants/{tenant}/queue/{subject}/assignee`: says who is to decide a case.
-pub async fn assign(
-    visitor: Visitor,
-    Path((tenant, subject)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
-    let tenant = segment(&tenant);
+pub async fn assign(visitor: Visitor, Path((_, subject)): Path<(String, String)>, body: Bytes) -> Response {
     let form = Form::parse(&body);
     let assignee = match form.text("take") {
         "yes" => Some(visitor.frame.operator.as_str()),
         "no" => None,
         _ => form.filled("assignee"),
     };
-    let path = format!("/tenants/{tenant}/users/{}/reviews", segment(form.text("user")));
+    let path = visitor.path(&format!("users/{}/reviews", segment(form.text("user"))));
     let page = format!("{}/{subject}?{}", visitor.frame.of_tenant("queue"), filter(&form).query());
     let action = Action::post(
         format!("{path}/{}/assignee", segment(&subject)),

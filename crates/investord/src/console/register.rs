@@ -5,14 +5,13 @@ use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use http::Method;
 use investord_console::answers::{Access, List, Proposal, Record, Role};
-use investord_console::frame::Part;
+use investord_console::frame::{Part, segment};
 use investord_console::pages::register::{Operators, Proposals, RecordPage, Register};
 use serde_json::{Value, json};
 
 use super::actions::Action;
 use super::forms::Form;
 use super::html;
-use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 

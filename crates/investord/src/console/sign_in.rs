@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use investord_console::answers::{List, Session};
-use investord_console::frame::{Part, Theme};
+use investord_console::frame::{Part, Theme, segment};
 use investord_console::pages::sign_in::{Keyboard, OwnSessions, SignIn};
 use investord_console::text::Language;
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::actions::Action;
 use super::forms::Form;
-use super::operator_api::segment;
 use super::visitor::{AnonymousVisitor, Visitor};
 use super::{cookies, html, with_status};
 use crate::backoffice::sealed_state::{open, seal};

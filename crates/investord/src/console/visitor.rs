@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use investord_console::answers::{self, List, Tenant};
-use investord_console::frame::{Frame, Part, Theme};
+use investord_console::frame::{Frame, Part, Theme, segment};
 use investord_console::pages::sign_in::Refusal;
 use investord_console::text::Language;
 use jiff::{SignedDuration, Timestamp};
@@ -86,6 +86,11 @@ impl Visitor {
     /// Returns what every page of a part has.
     pub fn frame(&self, part: Part) -> Frame {
         Frame { part, ..self.frame.clone() }
+    }
+
+    /// Returns the path of the operator API for something of the chosen tenant.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/tenants/{}/{rest}", segment(&self.frame.tenant))
     }
 
     /// Encrypts a state into a text that a page or an address holds for this visitor.

@@ -4,21 +4,19 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use investord_console::answers::{List, Package, Webhook, WholePackage};
-use investord_console::frame::Part;
+use investord_console::frame::{Part, segment};
 use investord_console::pages::webhooks::{PackagePage, WebhookPage, Webhooks};
 use serde_json::json;
 
 use super::actions::Action;
 use super::forms::Form;
 use super::html;
-use super::operator_api::segment;
 use super::visitor::Visitor;
 use crate::problem::Problem;
 
 /// Handles `GET /console/tenants/{tenant}/webhooks`: lists the webhooks of a tenant.
-pub async fn list(visitor: Visitor, Path(tenant): Path<String>) -> Response {
-    let tenant = segment(&tenant);
-    match visitor.api.get::<List<Webhook>>(&format!("/tenants/{tenant}/webhooks")).await {
+pub async fn list(visitor: Visitor) -> Response {
+    match visitor.api.get::<List<Webhook>>(&visitor.path("webhooks")).await {
         Ok(list) => html(&Webhooks { frame: visitor.frame(Part::Webhooks), webhooks: list.data }),
         Err(problem) => visitor.refusal(&problem, "/console"),
     }
@@ -27,13 +25,12 @@ pub async fn list(visitor: Visitor, Path(tenant): Path<String>) -> Response {
 /// Handles `GET /console/tenants/{tenant}/webhooks/{webhook}`: shows a webhook and its packages.
 pub async fn show(
     visitor: Visitor,
-    Path((tenant, webhook)): Path<(String, String)>,
+    Path((_, webhook)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let tenant = segment(&tenant);
     let query = Form::of_query(query.as_deref());
     let before = query.text("before").parse::<i64>().map(|before| format!("?before={before}"));
-    let path = format!("/tenants/{tenant}/webhooks/{}", segment(&webhook));
+    let path = visitor.path(&format!("webhooks/{}", segment(&webhook)));
     let read = async {
         let webhook: Webhook = visitor.api.get(&path).await?;
         let packages = format!("{path}/packages{}", before.unwrap_or_default());
@@ -64,10 +61,9 @@ async fn last_cause(visitor: &Visitor, webhook: &str, package: i64) -> Result<St
 /// Handles `GET /console/tenants/{tenant}/webhooks/{webhook}/packages/{package}`: shows a package.
 pub async fn package(
     visitor: Visitor,
-    Path((tenant, webhook, package)): Path<(String, String, String)>,
+    Path((_, webhook, package)): Path<(String, String, String)>,
 ) -> Response {
-    let tenant = segment(&tenant);
-    let path = format!("/tenants/{tenant}/webhooks/{}", segment(&webhook));
+    let path = visitor.path(&format!("webhooks/{}", segment(&webhook)));
     let read = async {
         let webhook: Webhook = visitor.api.get(&path).await?;
         let whole: WholePackage = visitor.api.get(&format!("{path}/packages/{}", segment(&package))).await?;
@@ -80,9 +76,9 @@ pub async fn package(
 }
 
 /// Handles `POST /console/tenants/{tenant}/webhooks/{webhook}/act`: mends a webhook.
-pub async fn act(visitor: Visitor, Path((tenant, webhook)): Path<(String, String)>, body: Bytes) -> Response {
-    let tenant = segment(&tenant);
-    let (form, page) = (Form::parse(&body), format!("/console/tenants/{tenant}/webhooks/{webhook}"));
+pub async fn act(visitor: Visitor, Path((_, webhook)): Path<(String, String)>, body: Bytes) -> Response {
+    let (form, page) =
+        (Form::parse(&body), visitor.frame.of_tenant(&format!("webhooks/{}", segment(&webhook))));
     let action = form.text("action");
     let mut body = json!({ "action": action, "reason": form.text("reason") });
     // The fields of other actions stay empty or are left over.
@@ -91,6 +87,6 @@ pub async fn act(visitor: Visitor, Path((tenant, webhook)): Path<(String, String
         "resend" => body["package"] = form.filled("package").into(),
         _ => {}
     }
-    let path = format!("/tenants/{tenant}/webhooks/{}/actions", segment(&webhook));
+    let path = visitor.path(&format!("webhooks/{}/actions", segment(&webhook)));
     Action::post(path, body, page.clone(), "acted").perform(&visitor, &page).await
 }

@@ -54,7 +54,7 @@ pub fn statements() -> impl Iterator<Item = &'static dyn Statement> {
         event_ranges::STATEMENTS,
         accounts::STATEMENTS,
         checks::STATEMENTS,
-        jobs::attention::STATEMENTS,
+        jobs::assignment::STATEMENTS,
         backfills::STATEMENTS,
         data_changes::STATEMENTS,
         deliveries::STATEMENTS,

@@ -69,6 +69,28 @@ async fn a_review_is_assigned_and_seen_by_others() {
 }
 
 #[tokio::test]
+async fn a_deactivation_is_assigned_to_who_may_confirm_it() {
+    let app = TestApp::start().await;
+    app.set("deactivation_takes_two", true).await;
+    let chief = officer(&app, "carla", "administrator", None).await.signed_in("carla").await;
+    let role =
+        json!({ "permissions": ["reviews:read", "reviews:decide"], "reason": "decides changes alone" });
+    chief.request("PUT", "/roles/checker", &role.to_string()).await.ok();
+    officer(&app, "dora", "checker", Some("main")).await;
+    officer(&app, "berta", "compliance", None).await;
+    let script = officer(&app, "anna", "compliance", None).await;
+    let user = app.client().created(&bodies::karl()).await;
+    script.signed_in("anna").await.act(&user, "deactivate").await.ok();
+    let target = format!("/tenants/main/users/{0}/reviews/{0}/assignee", id(&user));
+    let assign =
+        async |name: &str| script.request("PUT", &target, &json!({ "assignee": name }).to_string()).await;
+    assert_eq!(assign("dora").await.faults(), ["assignee"], "she decides reviews, and may not act on people");
+    assign("berta").await.ok();
+    app.pass(72 * 3600 + 1);
+    assign("berta").await.refused("not_found");
+}
+
+#[tokio::test]
 async fn a_decision_is_done_in_order_and_on_record() {
     let (app, anna, berta) = reviewed().await;
     let user = app.client().created(&bodies::everything()).await;

@@ -1,6 +1,6 @@
 //! The job queue: work that a request has begun and the worker finishes.
 
-pub mod attention;
+pub mod assignment;
 pub mod backfills;
 
 use jiff::Timestamp;

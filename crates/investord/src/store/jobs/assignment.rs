@@ -1,6 +1,6 @@
-//! Who works on what waits for a decision: who is to decide it, and who looks at it.
+//! The assignment of a job that waits for a decision: its assignee, and the operators who have it open.
 //!
-//! It is gone with the job.
+//! These are columns of the job, so that they end with it.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use crate::store::engine::statement::{Statement, Stmt};
 pub static STATEMENTS: &[&dyn Statement] = &[&OF_JOB, &ASSIGN, &VIEW];
 
 const OF_JOB: Stmt = Stmt {
-    name: "jobs.attention",
+    name: "jobs.assignment",
     text: "SELECT assignee, viewers FROM jobs WHERE tenant = $1 AND user_number = $2 AND number = $3",
 };
 const ASSIGN: Stmt = Stmt {
@@ -27,15 +27,15 @@ const VIEW: Stmt = Stmt {
     text: "UPDATE jobs SET viewers = $1 WHERE tenant = $2 AND user_number = $3 AND number = $4",
 };
 
-/// Maximum number of operators who are remembered to have opened a job.
+/// Maximum number of viewers that a job keeps: the last ones.
 const MAX_VIEWERS: usize = 10;
 
-/// Who works on a job.
+/// The assignee and the viewers of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attention {
-    /// Name of the operator who is to decide it.
+pub struct Assignment {
+    /// Name of the operator to whom the job is assigned.
     pub assignee: Option<String>,
-    /// Who has opened it, the last one at the end.
+    /// The operators who have opened the job, in the order in which they did.
     pub viewers: Vec<Viewer>,
 }
 
@@ -44,26 +44,26 @@ pub struct Attention {
 #[schemars(rename = "ReviewViewer")]
 pub struct Viewer {
     pub name: String,
-    /// When they opened it.
+    /// When the operator opened it.
     pub since: Timestamp,
 }
 
-/// Returns who works on a job.
+/// Returns the assignment of a job.
 ///
 /// # Errors
 ///
 /// Fails if the database fails.
-pub fn of_job(tx: &Tx<'_>, job: &Job) -> Result<Attention, StoreError> {
+pub fn of_job(tx: &Tx<'_>, job: &Job) -> Result<Assignment, StoreError> {
     let found = tx.one(&OF_JOB, &job.key_values(), |row| {
         let viewers = row.text_or_null(1)?.map(serde_json::from_str).transpose();
         let viewers = viewers.map_err(|error| StoreError::Corrupt(format!("viewers of a job: {error}")))?;
         let assignee = row.text_or_null(0)?.map(str::to_owned);
-        Ok(Attention { assignee, viewers: viewers.unwrap_or_default() })
+        Ok(Assignment { assignee, viewers: viewers.unwrap_or_default() })
     })?;
     Ok(found.unwrap_or_default())
 }
 
-/// Sets who is to decide a job, or nobody.
+/// Assigns a job to an operator, or removes its assignment.
 ///
 /// # Errors
 ///
@@ -73,12 +73,12 @@ pub fn assign(tx: &Tx<'_>, job: &Job, assignee: Option<&str>) -> Result<(), Stor
     tx.execute_one(&ASSIGN, &[assignee.map_or(Value::Null, Value::Text), tenant, user, number])
 }
 
-/// Notes that an operator has opened a job.
+/// Adds an operator to the viewers of a job, under the tenant's lock: it changes what it has read.
 ///
 /// # Errors
 ///
 /// Fails if the database fails, or the row does not exist.
-pub fn note_viewer(tx: &Tx<'_>, job: &Job, name: &str, now: Timestamp) -> Result<(), StoreError> {
+pub fn add_viewer(tx: &Tx<'_>, job: &Job, name: &str, now: Timestamp) -> Result<(), StoreError> {
     let mut viewers = of_job(tx, job)?.viewers;
     viewers.retain(|one| one.name != name);
     viewers.push(Viewer { name: name.to_owned(), since: now });

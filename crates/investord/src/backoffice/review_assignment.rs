@@ -1,4 +1,4 @@
-//! `/reviews/{subject}/assignee` and `/viewer`: who is to decide what waits, and who looks at it.
+//! `/reviews/{subject}/assignee` and `/viewer`: assigns a review, and shows who has it open.
 
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
@@ -15,26 +15,33 @@ use crate::app::App;
 use crate::domain::json::schema::{FieldRule, ObjectSchema, Presence, field};
 use crate::domain::permissions::Permission;
 use crate::problem::Problem;
-use crate::store::jobs::attention::{self, Attention, Viewer};
+use crate::store::jobs::assignment::{self, Assignment, Viewer};
 use crate::store::jobs::{self, Job, JobKind};
 use crate::store::tenants::operators;
+use crate::store::unit::Unit;
 use crate::store::users::handle::UserHandle;
 use crate::store::{Tx, tenants, users};
 
-/// How long somebody who has opened a review counts as looking at it.
-const LOOKS_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// How long an operator counts as a viewer after opening a review.
+const VIEWER_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 
-/// Returns who looks at a review now: who has opened it not long ago.
-pub fn who_looks(attention: &Attention, now: Timestamp) -> Vec<Viewer> {
-    let all = attention.viewers.iter();
-    all.filter(|one| now.duration_since(one.since) < LOOKS_FOR).cloned().collect()
+/// Returns the operators who have opened a review recently enough to count as its viewers.
+pub fn current_viewers(assignment: Assignment, now: Timestamp) -> Vec<Viewer> {
+    let all = assignment.viewers.into_iter();
+    all.filter(|one| now.duration_since(one.since) < VIEWER_LIFETIME).collect()
+}
+
+/// Returns the permission that decides a kind of review.
+fn deciding_permission(kind: JobKind) -> Permission {
+    if kind == JobKind::Deactivation { Permission::PeopleAct } else { Permission::ReviewsDecide }
 }
 
 /// Finds the job of a review that waits for a decision.
-fn waiting_job(tx: &Tx<'_>, handle: &UserHandle, subject: Uuid) -> Result<Job, Problem> {
+fn waiting_job(tx: &Tx<'_>, handle: &UserHandle, subject: Uuid, now: Timestamp) -> Result<Job, Problem> {
     let waits = |job: &Job| match job.kind {
         JobKind::DataChange | JobKind::Check => job.due.is_none(),
-        JobKind::Deactivation => true,
+        // It is due when it expires.
+        JobKind::Deactivation => job.due.is_some_and(|end| now < end),
         _ => false,
     };
     let found = jobs::of_user(tx, handle)?.into_iter().find(|job| job.subject == subject && waits(job));
@@ -47,13 +54,13 @@ static ASSIGN: ObjectSchema = ObjectSchema {
         "assignee",
         Presence::Always,
         FieldRule::OrNull(&FieldRule::Text { min: 1, max: 64 }),
-        "Name of the operator who is to decide it; null for nobody.",
+        "Name of the operator to whom the review is assigned; null removes the assignment.",
     )],
 };
 
 /// The body of [`AssignReview`].
 #[derive(Deserialize)]
-struct Assignment {
+struct AssignmentBody {
     assignee: Option<String>,
 }
 
@@ -71,14 +78,14 @@ impl OperatorOperation for AssignReview {
     const DOC: OperatorDoc = OperatorDoc {
         id: "assign_review",
         summary: "Assign a review",
-        description: "Says who is to decide a review, who has to be allowed to. Others still can. Answers the record \
-            of the action.",
+        description: "Assigns a review to an operator who has the permission to decide it, or removes the assignment. \
+            Other operators can still decide it. Answers the record of the action.",
         query: &[],
         request: Some(&ASSIGN),
     };
 
     fn read(received: &ReceivedByOperator<'_>) -> Result<Self, Problem> {
-        let Assignment { assignee } = received.body(&ASSIGN)?;
+        let AssignmentBody { assignee } = received.body(&ASSIGN)?;
         Ok(Self {
             user: received.path_id("user", "user")?,
             subject: received.path_id("subject", "review")?,
@@ -93,22 +100,21 @@ impl OperatorOperation for AssignReview {
 ///
 /// Fails if the review does not wait, or the assignee may not decide it.
 pub async fn assign(State(app): State<App>, req: ByOperator<AssignReview>) -> OperatorResult<RecordedAction> {
-    let number = req.tenant();
+    let (number, now) = (req.tenant(), req.now);
     let ByOperator { operator, operation, .. } = req;
     let AssignReview { user, subject, assignee } = operation;
     let work = move |change: &mut UserChange<'_, '_>| {
         let tx = change.unit.tx;
-        let job = waiting_job(tx, change.handle, subject)?;
+        let job = waiting_job(tx, change.handle, subject, now)?;
         if let Some(name) = &assignee {
             let found = operators::by_name(tx, name)?.filter(|one| one.disabled_at.is_none());
-            let may =
-                |one: &operators::Operator| one.grants.reach(Permission::ReviewsDecide).contains(number);
-            if !found.as_ref().is_some_and(may) {
-                return Err(Problem::invalid("assignee", "is nobody who may decide reviews of this tenant"));
+            let needed = deciding_permission(job.kind);
+            if !found.is_some_and(|one| one.grants.reach(needed).contains(number)) {
+                return Err(Problem::invalid("assignee", "is nobody who may decide this review"));
             }
         }
-        let before = attention::of_job(tx, &job)?;
-        attention::assign(tx, &job, assignee.as_deref())?;
+        let before = assignment::of_job(tx, &job)?;
+        assignment::assign(tx, &job, assignee.as_deref())?;
         Ok(ActionRecord {
             action: "assign",
             subject: Some(subject),
@@ -120,16 +126,16 @@ pub async fn assign(State(app): State<App>, req: ByOperator<AssignReview>) -> Op
     change(&app, operator, number, user, work).await
 }
 
-/// A request to note that somebody looks at a review.
+/// A request to add the caller to the viewers of a review.
 pub struct ViewReview {
     user: Uuid,
     subject: Uuid,
 }
 
-/// Who else looks at a review.
+/// The other viewers of a review.
 #[derive(Serialize, JsonSchema)]
 pub struct OtherViewers {
-    /// Others who have opened it within the last five minutes.
+    /// Other operators who have opened the review within the last five minutes.
     viewers: Vec<Viewer>,
 }
 
@@ -140,8 +146,7 @@ impl OperatorOperation for ViewReview {
     const DOC: OperatorDoc = OperatorDoc {
         id: "view_review",
         summary: "Open a review",
-        description: "Says that the caller looks at a review, so that others see it for five minutes, and answers who \
-            else does.",
+        description: "Adds the caller to the viewers of a review for five minutes, and answers its other viewers.",
         query: &[],
         request: None,
     };
@@ -151,7 +156,7 @@ impl OperatorOperation for ViewReview {
     }
 }
 
-/// Handles `PUT /tenants/{tenant}/users/{user}/reviews/{subject}/viewer`: notes who looks at a review.
+/// Handles `PUT /tenants/{tenant}/users/{user}/reviews/{subject}/viewer`: adds the caller to the viewers.
 ///
 /// # Errors
 ///
@@ -160,13 +165,15 @@ pub async fn view(State(app): State<App>, req: ByOperator<ViewReview>) -> Operat
     let (number, now, own) = (req.tenant(), req.now, app.clone());
     let ByOperator { operator, operation: ViewReview { user, subject }, .. } = req;
     let unit = move |tx: &Tx<'_>| {
-        let tenant = tenants::open(tx, number, &own.master_key)?;
-        let (_, handle) = users::load(tx, &tenant, user)?.ok_or(Problem::NotFound("user"))?;
-        let job = waiting_job(tx, &handle, subject)?;
-        let mut viewers = who_looks(&attention::of_job(tx, &job)?, now);
-        viewers.retain(|one| one.name != operator.name);
-        attention::note_viewer(tx, &job, &operator.name, now)?;
-        Ok::<_, Problem>(OtherViewers { viewers })
+        let tenant = |tx: &Tx<'_>| Ok::<_, Problem>(tenants::open(tx, number, &own.master_key)?);
+        Unit::run(tx, number, now, &*own.ids, tenant, |unit| {
+            let (_, handle) = users::load(tx, unit.tenant, user)?.ok_or(Problem::NotFound("user"))?;
+            let job = waiting_job(tx, &handle, subject, now)?;
+            let mut viewers = current_viewers(assignment::of_job(tx, &job)?, now);
+            viewers.retain(|one| one.name != operator.name);
+            assignment::add_viewer(tx, &job, &operator.name, now)?;
+            Ok(OtherViewers { viewers })
+        })
     };
     Ok(JsonAnswer(app.store.write("backoffice.view_review", number, unit).await?))
 }
