@@ -104,6 +104,26 @@ async fn an_address_cannot_reach_beyond_its_page() {
     assert_eq!((answer.status, answer.header("x")), (404, None));
 }
 
+/// A tenant has any name, and its pages are found all the same.
+#[tokio::test]
+async fn a_tenant_of_any_name_has_its_pages() {
+    let app = TestApp::start().await;
+    app.new_tenant("House A/B? 100 %#..", &[]).await;
+    let anna = officer(&app, "anna", "administrator", None).await.signed_in("anna").await;
+    let register = anna.browse("GET", "/console/register", &[], "").await.text().to_owned();
+    let links: Vec<&str> = register
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|link| link.contains("House"))
+        .collect();
+    assert!(links.len() >= 2, "in the menu of tenants and in the list: {links:?}");
+    for link in links {
+        let page = anna.browse("GET", link, &[], "").await;
+        assert_eq!(page.status, 200, "{link}");
+        assert!(page.text().contains("House A/B? 100 %#.."), "{link}");
+    }
+}
+
 #[tokio::test]
 async fn forms_count_from_pages_of_this_origin_alone() {
     let app = TestApp::start().await;
