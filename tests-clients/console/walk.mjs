@@ -258,6 +258,15 @@ try {
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert(over <= 0, `${name} is ${over} pixels too wide`);
       await page.screenshot({ path: `${pictures}/${name}-narrow.png`, fullPage: true });
+      // Each menu and form that opens stays on the page, too.
+      const opened = await page.evaluate(() =>
+        [...document.querySelectorAll("main details")].map((one) => {
+          one.open = true;
+          const over = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+          one.open = false;
+          return [one.querySelector("summary").innerText, over];
+        }));
+      for (const [what, over] of opened) assert(over <= 0, `${name}: ${what} is ${over} pixels too wide`);
     }
   });
 
